@@ -1,0 +1,1 @@
+"""Pillarbox: the whole mail system of a Unix host."""

@@ -1,0 +1,301 @@
+"""What a mailbox and an account promise, whatever keeps them: the Protocols of the store.
+
+DESCRIPTION
+    An `Account` is one user's tree of mailboxes; a `Mailbox` is one of them, opened.  All sessions of a
+    worker that select the same mailbox share one `Mailbox` object: its messages stand in compact arrays
+    (`MessageTable`), and what changes is written to its `journal`, from which every session's view
+    (`mailstore/view.py`) learns what to tell its client.
+
+    Names are Unicode with `/` between levels; `INBOX` is spelled so.  Message content is given with CRLF
+    line ends, as RFC822.SIZE counts it, whatever the files hold.
+
+PROMISES
+    append    when it returns, the messages survive a crash: file and directory fsynced, UID assigned.
+    expunge   when it returns, the files are gone.
+    flags     a rename without fsync, as Dovecot's: a crash may undo the last changes, never a message.
+    refresh   what other programs did to the files before the call is seen after it.
+
+    Two implementations, one contract test: `maildir` (files) and `memory` (tests).
+"""
+
+from array import array
+from collections.abc import Callable, Sequence
+from enum import Enum, auto
+from enum import Flag as EnumFlag
+from typing import Final, Protocol
+
+import msgspec
+
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
+
+MAX_KEYWORDS: Final = 64
+"""Keywords of one mailbox: 26 have letters in Maildir file names, the rest live in a file of ours."""
+
+
+class NoSuchMailbox(Exception):
+    """The name names no mailbox ("Mailbox doesn't exist: X")."""
+
+
+class MailboxExists(Exception):
+    """CREATE or RENAME to a name that is taken ("Mailbox already exists")."""
+
+
+class MailboxNameRefused(Exception):
+    """A name that the store cannot hold; `str()` says why, for the client."""
+
+
+class MessageGone(Exception):
+    """The message was expunged by another session or program while it was being read."""
+
+
+class StoreUnavailable(Exception):
+    """The files cannot be read or written now (permissions, disk full); `str()` is for the log."""
+
+
+class OverQuota(Exception):
+    """No room: ENOSPC or a quota ("Quota exceeded")."""
+
+
+class MessageTable:
+    """The messages of a mailbox in UID order, one array per column, so that 100,000 of them stay small.
+
+    The row of a UID is found by bisection; rows move when messages are expunged, UIDs never do.
+    """
+
+    __slots__ = ("flags", "keywords", "modseqs", "uids")
+
+    def __init__(self) -> None:
+        self.uids: array[int] = array("I")
+        self.flags = bytearray()  # system flags, vocabulary.flags.Flag without RECENT
+        self.keywords: array[int] = array("Q")  # bit i = Mailbox.keywords[i]
+        self.modseqs: array[int] = array("Q")
+
+    def __len__(self) -> int:
+        return len(self.uids)
+
+
+class ChangeKind(Enum):
+    """What the journal of a mailbox tells."""
+
+    ADDED = auto()
+    FLAGS = auto()
+    EXPUNGED = auto()
+
+
+class Change(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that happened to one message.
+
+    `origin` is the view that asked for it (so that STORE .SILENT can be silent to its own session only),
+    or None when another program or the delivery did it.
+    """
+
+    kind: ChangeKind
+    uid: Uid
+    modseq: ModSeq
+    origin: object | None = None
+
+
+class MailboxEntry(msgspec.Struct, frozen=True):
+    """One line of LIST: a name and what it can do."""
+
+    name: str
+    selectable: bool
+    has_children: bool
+    subscribed: bool
+    special_use: bytes = b""  # `\\Sent` and the like (RFC 6154)
+    marked: bool = False  # new messages wait (LIST \Marked)
+
+
+class MailboxStatus(msgspec.Struct, frozen=True):
+    """What STATUS can tell without selecting."""
+
+    messages: int
+    recent: int
+    unseen: int
+    uid_next: Uid
+    uid_validity: UidValidity
+    highest_modseq: ModSeq
+    size: int  # sum of RFC822.SIZE
+    guid: bytes  # 32 hex digits
+
+
+class NewMessage(msgspec.Struct, frozen=True):
+    """A message to append: content with any line ends, flags, keywords and INTERNALDATE."""
+
+    content: bytes
+    flags: Flag = Flag.NONE
+    keywords: tuple[bytes, ...] = ()
+    internal_date: float | None = None  # seconds since 1970; None: now
+
+
+class FlagAction(Enum):
+    """FLAGS, +FLAGS, -FLAGS of STORE."""
+
+    REPLACE = auto()
+    ADD = auto()
+    REMOVE = auto()
+
+
+class FlagChange(msgspec.Struct, frozen=True):
+    """What STORE asks for."""
+
+    action: FlagAction
+    flags: Flag = Flag.NONE
+    keywords: tuple[bytes, ...] = ()
+
+
+class Fields(EnumFlag):
+    """Which columns of a `MessageSummary` are wanted; the rest may come empty."""
+
+    DATE = auto()
+    SIZE = auto()
+    ENVELOPE = auto()
+    BODY = auto()  # BODY, the non-extensible form of BODYSTRUCTURE
+    BODYSTRUCTURE = auto()
+    HEADER = auto()
+
+
+class MessageSummary(msgspec.Struct, frozen=True, array_like=True):
+    """What the cache holds of one message, as it goes on the wire."""
+
+    uid: Uid
+    internal_date: int  # seconds since 1970
+    size: int  # RFC822.SIZE, octets with CRLF
+    envelope: bytes  # `("date" "subject" …)`  RFC 3501 §7.4.2
+    body: bytes
+    body_structure: bytes
+    header: bytes  # the header with CRLF and the empty line, as BODY[HEADER] gives it
+
+
+class Mailbox(Protocol):
+    """An opened mailbox, shared by the sessions of this worker."""
+
+    name: str
+    uid_validity: UidValidity
+    guid: bytes  # 32 hex digits
+    messages: MessageTable
+    keywords: list[bytes]  # index = bit in MessageTable.keywords; only grows
+
+    @property
+    def uid_next(self) -> Uid:
+        """UIDNEXT: no message will get a lower UID."""
+        ...
+
+    @property
+    def highest_modseq(self) -> ModSeq:
+        """HIGHESTMODSEQ (RFC 7162 §3.1.2.1)."""
+        ...
+
+    @property
+    def first_recent_uid(self) -> Uid:
+        """Messages from this UID on have not been seen by any session before."""
+        ...
+
+    def claim_recent(self) -> Uid:
+        """Give the \\Recent messages to the calling session: the old `first_recent_uid`; it moves on."""
+        ...
+
+    @property
+    def journal_position(self) -> int:
+        """Position after the last change; grows by one with each."""
+        ...
+
+    def changes_since(self, position: int) -> list[Change] | None:
+        """Changes from `position` on, oldest first; None if the journal no longer reaches so far back."""
+        ...
+
+    async def refresh(self) -> None:
+        """Take in what deliveries and other programs did.  Raises NoSuchMailbox if it was deleted."""
+        ...
+
+    async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
+        """Store messages, all or none.  Raises OverQuota, StoreUnavailable."""
+        ...
+
+    async def change_flags(
+        self, uids: Sequence[Uid], change: FlagChange, *, origin: object | None = None
+    ) -> list[Uid]:
+        """Change flags of those of `uids` that exist; the UIDs whose flags really changed.
+
+        Raises OverflowError when the mailbox has no room for another keyword.
+        """
+        ...
+
+    async def expunge(self, uids: Sequence[Uid], *, origin: object | None = None) -> list[Uid]:
+        """Remove messages for good; the UIDs that were there."""
+        ...
+
+    async def copy(self, uids: Sequence[Uid], target: "Mailbox") -> list[tuple[Uid, Uid]]:
+        """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
+        ...
+
+    async def move(
+        self, uids: Sequence[Uid], target: "Mailbox", *, origin: object | None = None
+    ) -> list[tuple[Uid, Uid]]:
+        """Move messages (RFC 6851); a crash may leave a copy in both, never in none."""
+        ...
+
+    async def content(self, uid: Uid) -> bytes:
+        """The whole message with CRLF line ends.  Raises MessageGone, StoreUnavailable."""
+        ...
+
+    async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
+        """Cached columns of the messages, in the order of `uids`; gone ones are left out.
+
+        Callers ask for at most a few hundred at a time, so that the loop is free in between.
+        """
+        ...
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` (on the loop, soon) when the mailbox may have changed, by a session of this worker,
+        a delivery or another program.  The result ends the watch."""
+        ...
+
+    def close(self) -> None:
+        """This user of the object is done with it; files are closed with the last one."""
+        ...
+
+
+class Account(Protocol):
+    """One user's mailboxes."""
+
+    async def list_mailboxes(self) -> list[MailboxEntry]:
+        """Every mailbox, and every parent without one, in name order; INBOX is always there."""
+        ...
+
+    async def create(self, name: str) -> None:
+        """CREATE.  Raises MailboxExists, MailboxNameRefused."""
+        ...
+
+    async def delete(self, name: str) -> None:
+        """DELETE.  Raises NoSuchMailbox; INBOX is refused with MailboxNameRefused."""
+        ...
+
+    async def rename(self, old: str, new: str) -> None:
+        """RENAME with all children.  Raises NoSuchMailbox, MailboxExists, MailboxNameRefused."""
+        ...
+
+    async def subscribe(self, name: str) -> None:
+        """SUBSCRIBE (the name need not exist, RFC 3501 §6.3.6)."""
+        ...
+
+    async def unsubscribe(self, name: str) -> None:
+        """UNSUBSCRIBE."""
+        ...
+
+    async def subscriptions(self) -> list[str]:
+        """Subscribed names, existing or not."""
+        ...
+
+    async def open(self, name: str) -> Mailbox:
+        """The opened mailbox, refreshed.  Raises NoSuchMailbox, StoreUnavailable."""
+        ...
+
+    async def status(self, name: str) -> MailboxStatus:
+        """STATUS.  Raises NoSuchMailbox."""
+        ...
+
+    async def close(self) -> None:
+        """Give back all files."""
+        ...

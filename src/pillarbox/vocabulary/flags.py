@@ -1,0 +1,39 @@
+"""IMAP system flags as bits, and the letters that Maildir file names hold for them.
+
+STANDARDS
+    RFC 3501 §2.3.2 (flags); reference: https://cr.yp.to/proto/maildir.html (`:2,` info)
+"""
+
+from enum import IntFlag
+from typing import Final
+
+
+class Flag(IntFlag):
+    """System flags, with the bit values that dovecot.index uses."""
+
+    NONE = 0
+    ANSWERED = 0x01
+    FLAGGED = 0x02
+    DELETED = 0x04
+    SEEN = 0x08
+    DRAFT = 0x10
+    RECENT = 0x20
+
+
+MAILDIR_LETTERS: Final[tuple[tuple[bytes, Flag], ...]] = (
+    (b"D", Flag.DRAFT),
+    (b"F", Flag.FLAGGED),
+    (b"R", Flag.ANSWERED),
+    (b"S", Flag.SEEN),
+    (b"T", Flag.DELETED),
+)
+"""In the order in which file names hold them (ASCII)."""
+
+IMAP_NAMES: Final[tuple[tuple[bytes, Flag], ...]] = (
+    (b"\\Answered", Flag.ANSWERED),
+    (b"\\Flagged", Flag.FLAGGED),
+    (b"\\Deleted", Flag.DELETED),
+    (b"\\Seen", Flag.SEEN),
+    (b"\\Draft", Flag.DRAFT),
+)
+"""In the order in which Dovecot lists them."""

@@ -1,0 +1,84 @@
+"""Sets of message numbers and UIDs: `2,4:7,9,12:*` (RFC 3501 sequence-set) and their compact form.
+
+DESCRIPTION
+    `NumberSet` holds ranges as a client wrote them; `*` is kept open until the largest number is known.
+    `compact()` writes numbers as `1:2,4`, as COPYUID, APPENDUID and SEARCH results want them.
+
+FAULTS
+    ValueError  not a sequence-set.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from pillarbox.vocabulary.digits import decimal
+
+STAR: Final = 0
+"""Stands for `*`, the largest number in use, in a range's ends."""
+
+MAX_NUMBER: Final = 0xFFFFFFFF
+
+
+class NumberSet(msgspec.Struct, frozen=True):
+    """`sequence-set = (seq-number / seq-range) ["," sequence-set]`  RFC 3501 §9
+
+    A range is (low, high) in either order; an end is `STAR` for `*`.
+    """
+
+    ranges: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def parse(cls, text: bytes) -> "NumberSet":
+        """The set that `text` spells.  ValueError if it is none."""
+        ranges = []
+        for part in text.split(b","):
+            low, colon, high = part.partition(b":")
+            first = _number(low)
+            ranges.append((first, _number(high) if colon else first))
+        return cls(tuple(ranges))
+
+    def spans(self, largest: int) -> list[tuple[int, int]]:
+        """Ordered, merged (low, high) ranges with `*` read as `largest`.
+
+        `12:*` with a largest of 9 is 9:12, so it always holds the largest number (RFC 3501 §6.4.8).
+        """
+        ordered = sorted(
+            (min(a or largest, b or largest), max(a or largest, b or largest)) for a, b in self.ranges
+        )
+        merged: list[tuple[int, int]] = []
+        for low, high in ordered:
+            if merged and low <= merged[-1][1] + 1:
+                merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+            else:
+                merged.append((low, high))
+        return merged
+
+
+def _number(text: bytes) -> int:
+    if text == b"*":
+        return STAR
+    number = decimal(text, max_digits=10)
+    if not 1 <= number <= MAX_NUMBER:
+        raise ValueError(f"number out of range: {number}")
+    return number
+
+
+def runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """(first, last) of each run of consecutive numbers, in the order given."""
+    first = last = -1
+    for number in numbers:
+        if number == last + 1 and first >= 0:
+            last = number
+            continue
+        if first >= 0:
+            yield first, last
+        first = last = number
+    if first >= 0:
+        yield first, last
+
+
+def compact(numbers: Iterable[int]) -> bytes:
+    """`1:2,4` for 1, 2, 4; empty for no numbers."""
+    return b",".join(b"%d" % a if a == b else b"%d:%d" % (a, b) for a, b in runs(numbers))
