@@ -1,0 +1,240 @@
+"""The calls by which mail is written to disk, as a parameter.
+
+DESCRIPTION
+    Whatever must survive a crash (queue files, Maildirs, uidlists) is written through a `FileSystem`.
+    The real one is `DiskFileSystem`: each method is one system call (`write_all` and `read_file` a few).
+    Tests pass `tests/fakes/crash_file_system.py`, a model that forgets what was not fsynced and can be
+    stopped before its n-th step.
+
+    Paths are `str` or `bytes`, never mixed within one call; `listdir` gives names of the type it got.
+    All calls block: they belong in worker threads and child processes, never on the event loop.
+
+FAULTS
+    OSError  as the kernel gives it; callers turn ENOSPC, EDQUOT, EACCES into their own words.
+
+STANDARDS
+    POSIX.1-2017 open, rename, link, fsync; Linux fsync(2): a new name needs an fsync of its directory.
+"""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from typing import AnyStr, Final, Protocol
+
+MAX_VECTOR: Final = 1024
+"""IOV_MAX: buffers that one writev(2) takes."""
+
+
+class FileSystem(Protocol):
+    """Blocking file operations, one system call each."""
+
+    def open(self, path: AnyStr, flags: int, mode: int = 0o600) -> int:
+        """open(2), close-on-exec; the descriptor."""
+        ...
+
+    def close(self, fd: int) -> None:
+        """close(2)."""
+        ...
+
+    def read(self, fd: int, size: int) -> bytes:
+        """read(2)."""
+        ...
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """pread(2)."""
+        ...
+
+    def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        """writev(2) until everything is written; the number of bytes."""
+        ...
+
+    def pwrite(self, fd: int, data: bytes, offset: int) -> int:
+        """pwrite(2)."""
+        ...
+
+    def truncate(self, fd: int, length: int) -> None:
+        """ftruncate(2)."""
+        ...
+
+    def fsync(self, fd: int) -> None:
+        """fsync(2): content and size of the file survive a crash from here on, its name does not yet."""
+        ...
+
+    def fdatasync(self, fd: int) -> None:
+        """fdatasync(2): as fsync, without times."""
+        ...
+
+    def sync_directory(self, path: AnyStr) -> None:
+        """fsync(2) of a directory: the names in it survive a crash from here on."""
+        ...
+
+    def flock(self, fd: int, operation: int) -> None:
+        """flock(2) with fcntl.LOCK_* bits; BlockingIOError with LOCK_NB when another holds it."""
+        ...
+
+    def rename(self, old: AnyStr, new: AnyStr) -> None:
+        """rename(2)."""
+        ...
+
+    def link(self, old: AnyStr, new: AnyStr) -> None:
+        """link(2)."""
+        ...
+
+    def unlink(self, path: AnyStr) -> None:
+        """unlink(2)."""
+        ...
+
+    def mkdir(self, path: AnyStr, mode: int = 0o700) -> None:
+        """mkdir(2)."""
+        ...
+
+    def rmdir(self, path: AnyStr) -> None:
+        """rmdir(2)."""
+        ...
+
+    def chmod(self, path: AnyStr, mode: int) -> None:
+        """chmod(2)."""
+        ...
+
+    def utime(self, path: AnyStr, *, modified_ns: int) -> None:
+        """utimensat(2): set access and modification time."""
+        ...
+
+    def listdir(self, path: AnyStr) -> list[AnyStr]:
+        """Names in a directory, in no order, without `.` and `..`."""
+        ...
+
+    def stat(self, path: AnyStr) -> os.stat_result:
+        """stat(2)."""
+        ...
+
+    def fstat(self, fd: int) -> os.stat_result:
+        """fstat(2)."""
+        ...
+
+    def read_file(self, path: AnyStr) -> bytes:
+        """The whole content of a file."""
+        ...
+
+
+class DiskFileSystem:
+    """`FileSystem` by the operating system."""
+
+    __slots__ = ()
+
+    def open(self, path: AnyStr, flags: int, mode: int = 0o600) -> int:
+        """open(2), close-on-exec; the descriptor."""
+        return os.open(path, flags | os.O_CLOEXEC, mode)
+
+    def close(self, fd: int) -> None:
+        """close(2)."""
+        os.close(fd)
+
+    def read(self, fd: int, size: int) -> bytes:
+        """read(2)."""
+        return os.read(fd, size)
+
+    def pread(self, fd: int, size: int, offset: int) -> bytes:
+        """pread(2)."""
+        return os.pread(fd, size, offset)
+
+    def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        """writev(2) until everything is written; the number of bytes."""
+        total = 0
+        for start in range(0, len(chunks), MAX_VECTOR):
+            part = chunks[start : start + MAX_VECTOR]
+            wanted = sum(map(len, part))
+            written = os.writev(fd, part)
+            if written < wanted:  # a signal, or more than 2 GiB at once
+                rest = memoryview(b"".join(part))
+                while written < wanted:
+                    written += os.write(fd, rest[written:])
+            total += wanted
+        return total
+
+    def pwrite(self, fd: int, data: bytes, offset: int) -> int:
+        """pwrite(2)."""
+        return os.pwrite(fd, data, offset)
+
+    def truncate(self, fd: int, length: int) -> None:
+        """ftruncate(2)."""
+        os.ftruncate(fd, length)
+
+    def fsync(self, fd: int) -> None:
+        """fsync(2)."""
+        os.fsync(fd)
+
+    def fdatasync(self, fd: int) -> None:
+        """fdatasync(2)."""
+        os.fdatasync(fd)
+
+    def sync_directory(self, path: AnyStr) -> None:
+        """fsync(2) of a directory."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def flock(self, fd: int, operation: int) -> None:
+        """flock(2)."""
+        fcntl.flock(fd, operation)
+
+    def rename(self, old: AnyStr, new: AnyStr) -> None:
+        """rename(2)."""
+        os.rename(old, new)
+
+    def link(self, old: AnyStr, new: AnyStr) -> None:
+        """link(2)."""
+        os.link(old, new)
+
+    def unlink(self, path: AnyStr) -> None:
+        """unlink(2)."""
+        os.unlink(path)
+
+    def mkdir(self, path: AnyStr, mode: int = 0o700) -> None:
+        """mkdir(2)."""
+        os.mkdir(path, mode)
+
+    def rmdir(self, path: AnyStr) -> None:
+        """rmdir(2)."""
+        os.rmdir(path)
+
+    def chmod(self, path: AnyStr, mode: int) -> None:
+        """chmod(2)."""
+        os.chmod(path, mode)
+
+    def utime(self, path: AnyStr, *, modified_ns: int) -> None:
+        """utimensat(2): set access and modification time."""
+        os.utime(path, ns=(modified_ns, modified_ns))
+
+    def listdir(self, path: AnyStr) -> list[AnyStr]:
+        """Names in a directory."""
+        return os.listdir(path)
+
+    def stat(self, path: AnyStr) -> os.stat_result:
+        """stat(2)."""
+        return os.stat(path)
+
+    def fstat(self, fd: int) -> os.stat_result:
+        """fstat(2)."""
+        return os.fstat(fd)
+
+    def read_file(self, path: AnyStr) -> bytes:
+        """The whole content of a file."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            content = os.read(fd, size + 1)
+            if len(content) != size:  # it grew, or read(2) was cut short
+                parts = [content]
+                while part := os.read(fd, 1 << 20):
+                    parts.append(part)
+                content = b"".join(parts)
+            return content
+        finally:
+            os.close(fd)
+
+
+DISK: Final = DiskFileSystem()
+"""The operating system's file system."""
