@@ -1,0 +1,64 @@
+"""Lines as main.cf, master.cf and Postfix tables have them: continued, with comments in between.
+
+DESCRIPTION
+    A line that begins with whitespace continues the one before.  Empty lines, lines of whitespace, and lines
+    whose first character other than whitespace is `#` are skipped, also in the middle of a continued line.
+    The text is what the lines hold, joined as they are (with the whitespace that a continuation begins with).
+
+    Files are read as UTF-8; octets that are not UTF-8 survive as surrogates, so that a comment in another
+    character set does not stop anything and an editor writes it back unchanged.
+
+FAULTS
+    LeadingWhitespace, as an item: text that begins with whitespace but continues nothing is skipped, and
+    Postfix warns of it.
+"""
+
+from collections.abc import Iterator
+
+import msgspec
+
+_BLANKS = " \t\r\v\f"
+
+
+class LogicalLine(msgspec.Struct, frozen=True):
+    """One line with its continuations; `first` and `last` count physical lines from 1."""
+
+    text: str
+    first: int
+    last: int
+
+
+class LeadingWhitespace(msgspec.Struct, frozen=True):
+    """A continuation of nothing."""
+
+    text: str
+    first: int
+
+
+def logical_lines(content: str) -> Iterator[LogicalLine | LeadingWhitespace]:
+    """The logical lines of a file."""
+    parts: list[str] = []
+    first = last = 0
+    for number, line in enumerate(content.split("\n"), start=1):
+        text = line.lstrip(_BLANKS)
+        if not text or text[0] == "#":
+            continue
+        if line[0] in _BLANKS:
+            if parts:
+                parts.append(line)
+                last = number
+            else:
+                yield LeadingWhitespace(line, number)
+            continue
+        if parts:
+            yield LogicalLine("".join(parts), first, last)
+        parts = [line]
+        first = last = number
+    if parts:
+        yield LogicalLine("".join(parts), first, last)
+
+
+def read_text(path: str) -> str:
+    """The content of a configuration file.  OSError if it cannot be read."""
+    with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()

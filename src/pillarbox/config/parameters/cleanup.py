@@ -1,0 +1,52 @@
+"""What is done to a message on its way into the queue."""
+
+from pillarbox.config.parameter import parameter, settings_group
+
+
+@settings_group
+class Cleanup:
+    """Header completion, limits and MIME handling at the door of the queue."""
+
+    always_add_missing_headers: bool = parameter(
+        "no",
+        doc="Add From:, Date: and Message-Id: wherever they are missing, and not only to mail from the "
+        "clients of local_header_rewrite_clients.",
+    )
+    local_header_rewrite_clients: tuple[str, ...] = parameter(
+        "permit_inet_interfaces",
+        doc="Clients whose message headers are completed with our domain: permit_inet_interfaces, "
+        "permit_mynetworks, permit_sasl_authenticated, permit_tls_clientcerts, "
+        "permit_tls_all_clientcerts, check_address_map type:table or type:table.",
+    )
+    remote_header_rewrite_domain: str = parameter(
+        "",
+        doc="Domain that completes addresses in headers of mail from other clients. Empty: those headers "
+        "are left as they are.",
+    )
+    message_drop_headers: tuple[str, ...] = parameter(
+        "bcc, content-length, resent-bcc, return-path",
+        doc="Headers that are taken out of every message.",
+    )
+    hopcount_limit: int = parameter(
+        "50", minimum=1, doc="Received: headers at which a message is taken to be in a loop and is returned."
+    )
+    header_size_limit: int = parameter(
+        "102400",
+        minimum=1,
+        doc="Octets of one message header with its continuation lines. What is more is cut off.",
+    )
+    undisclosed_recipients_header: str = parameter(
+        "",
+        doc="Header that is added to a message without To:, Cc: and Bcc:, such as To: "
+        "undisclosed-recipients:;. Empty: none.",
+    )
+    cleanup_replace_stray_cr_lf: bool = parameter(
+        "yes",
+        doc="Put a space in the place of each CR or LF that is not part of a line end, so that no server "
+        "after us can see two messages in one.",
+    )
+    duplicate_filter_limit: int = parameter(
+        "1000",
+        minimum=0,
+        doc="Recipients that are remembered so that the same one is not added twice. 0: all.",
+    )

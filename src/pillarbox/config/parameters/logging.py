@@ -1,0 +1,39 @@
+"""Where log lines go and what name they carry."""
+
+from typing import Literal
+
+from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.value_types import OctalMode
+
+
+@settings_group
+class Logging:
+    """Log file, syslog, and what log lines show."""
+
+    maillog_file: str = parameter(
+        "",
+        doc="File that gets all log lines, or /dev/stdout for the output of `postfix start-fg`. Empty: "
+        "syslog.",
+    )
+    maillog_file_prefixes: tuple[str, ...] = parameter(
+        "/var, /dev/stdout", doc="Paths below which maillog_file may be."
+    )
+    maillog_file_permissions: OctalMode = parameter("0600", doc="Mode of a maillog_file that is created.")
+    maillog_file_rotate_suffix: str = parameter(
+        "%Y%m%d-%H%M%S", doc="What `postfix logrotate` adds to the old file's name, in strftime's letters."
+    )
+    maillog_file_compressor: str = parameter(
+        "gzip", doc="Program that `postfix logrotate` runs on the old file."
+    )
+    syslog_name: str = parameter(
+        "${multi_instance_name?{$multi_instance_name}:{postfix}}",
+        doc="What comes before the program's name in each log line, as postfix in postfix/smtpd.",
+    )
+    syslog_facility: str = parameter("mail", doc="The facility of syslog messages.")
+    smtpd_client_port_logging: bool = parameter("no", doc="Show the client's port in log lines.")
+    info_log_address_format: Literal["external", "internal"] = parameter(
+        "external", doc="Whether log lines show an address with its quotes (external) or without (internal)."
+    )
+    delay_logging_resolution_limit: int = parameter(
+        "2", minimum=0, maximum=6, doc="Digits after the point of delays below a second in log lines."
+    )

@@ -1,0 +1,81 @@
+"""TLS for clients that send mail to us."""
+
+from typing import Literal
+
+from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.value_types import Seconds
+
+
+@settings_group
+class SmtpServerTls:
+    """Certificates, protocol versions and when TLS is asked for."""
+
+    smtpd_tls_security_level: Literal["", "none", "may", "encrypt"] = parameter(
+        "",
+        doc="none: no TLS. may: STARTTLS is offered. encrypt: nothing else is accepted before STARTTLS; "
+        "not for a public port 25 (RFC 3207). Empty: what smtpd_use_tls and smtpd_enforce_tls say.",
+    )
+    smtpd_use_tls: bool = parameter("no", doc="Old spelling of smtpd_tls_security_level=may.")
+    smtpd_enforce_tls: bool = parameter("no", doc="Old spelling of smtpd_tls_security_level=encrypt.")
+    smtpd_tls_wrappermode: bool = parameter(
+        "no", doc="TLS from the first octet, without STARTTLS, as on port 465. Set with -o in master.cf."
+    )
+    smtpd_tls_auth_only: bool = parameter("no", doc="Offer AUTH only after STARTTLS.")
+    smtpd_tls_chain_files: tuple[str, ...] = parameter(
+        "",
+        doc="PEM files, each with a private key followed by its certificate and the intermediate ones. "
+        "Comes before the cert and key parameters.",
+    )
+    smtpd_tls_cert_file: str = parameter(
+        "",
+        doc="PEM file with the server's certificate, followed by the intermediate ones. Empty or none: no "
+        "RSA certificate.",
+    )
+    smtpd_tls_key_file: str = parameter(
+        "$smtpd_tls_cert_file",
+        doc="PEM file with the private key of smtpd_tls_cert_file, without a passphrase.",
+    )
+    smtpd_tls_eccert_file: str = parameter(
+        "", doc="PEM file with the server's ECDSA certificate, next to the RSA one."
+    )
+    smtpd_tls_eckey_file: str = parameter(
+        "$smtpd_tls_eccert_file", doc="PEM file with the private key of smtpd_tls_eccert_file."
+    )
+    smtpd_tls_protocols: str = parameter(
+        ">=TLSv1",
+        doc="TLS versions for security level may: >=TLSv1.2, <=TLSv1.3, or names with ! before the "
+        "excluded ones.",
+    )
+    smtpd_tls_mandatory_protocols: str = parameter(
+        ">=TLSv1", doc="TLS versions for security level encrypt; written as smtpd_tls_protocols."
+    )
+    smtpd_tls_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
+        "medium", doc="Least strength of ciphers for security level may."
+    )
+    smtpd_tls_mandatory_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
+        "medium", doc="Least strength of ciphers for security level encrypt."
+    )
+    smtpd_tls_exclude_ciphers: tuple[str, ...] = parameter(
+        "", doc="Ciphers, or classes such as aNULL, that are never used."
+    )
+    smtpd_tls_mandatory_exclude_ciphers: tuple[str, ...] = parameter(
+        "", doc="More ciphers that are not used for security level encrypt."
+    )
+    tls_medium_cipherlist: str = parameter(
+        "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH", doc="What medium means, in OpenSSL's language."
+    )
+    tls_high_cipherlist: str = parameter(
+        "aNULL:-aNULL:HIGH:@STRENGTH", doc="What high means, in OpenSSL's language."
+    )
+    tls_preempt_cipherlist: bool = parameter("no", doc="Choose by our order of ciphers, not by the client's.")
+    smtpd_tls_loglevel: int = parameter(
+        "0",
+        maximum=4,
+        doc="0: no TLS log lines. 1: a line for each handshake. 2 and more: details of handshakes.",
+    )
+    smtpd_tls_received_header: bool = parameter(
+        "no", doc="Show protocol, cipher and client certificate in the Received: header."
+    )
+    smtpd_starttls_timeout: Seconds = parameter(
+        "${stress?{10}:{300}}s", minimum=1, doc="Time for each read and write of a TLS handshake."
+    )

@@ -1,0 +1,41 @@
+"""Every parameter of main.cf that this system serves, in groups.
+
+DESCRIPTION
+    `SERVED` finds the declaration of a parameter by its name.  A parameter belongs to one group; a program
+    that needs two kinds of settings takes two groups.
+"""
+
+from typing import Final
+
+from pillarbox.config.parameter import Declaration, declarations
+from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.local_recipients import LocalRecipients
+from pillarbox.config.parameters.logging import Logging
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_access import SmtpAccess
+from pillarbox.config.parameters.smtp_server import SmtpServer
+from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
+
+GROUPS: Final[tuple[type, ...]] = (
+    Identity,
+    Paths,
+    QueueManager,
+    SmtpServer,
+    SmtpAccess,
+    SmtpServerSasl,
+    SmtpServerTls,
+    Cleanup,
+    LocalRecipients,
+    VirtualDelivery,
+    Logging,
+)
+"""In the order of the manual."""
+
+SERVED: Final[dict[str, Declaration]] = {
+    declaration.name: declaration for group in GROUPS for declaration in declarations(group)
+}
+"""Declarations by parameter name."""

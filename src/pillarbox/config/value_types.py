@@ -1,0 +1,269 @@
+"""From the text of a value to what a program works with: booleans, times, sizes, lists, networks.
+
+DESCRIPTION
+    One function per kind of value, each from expanded text to a typed value.  The grammar is Postfix's:
+
+        boolean   yes or no, in any case; nothing else
+        number    decimal digits
+        time      a number with s, m, h, d or w; without a letter, the unit of the parameter's default
+        mode      octal digits
+        list      items separated by commas and whitespace; `{…}` keeps an item with blanks together
+        networks  192.0.2.0/24  192.0.2.1  [2001:db8::]/32  /file/name  type:table  and `!` before any of
+                  them; the first item that matches decides
+
+FAULTS
+    ValueError  with a text for the admin: what is wrong with the value.  The caller knows the parameter and
+                the line.
+
+STANDARDS
+    RFC 4291 §2.2 (IPv6 address text); RFC 5952 is not required of what an admin writes
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final, NewType
+
+import msgspec
+
+from pillarbox.vocabulary.digits import decimal
+
+Seconds = NewType("Seconds", float)
+"""A span of time."""
+
+OctalMode = NewType("OctalMode", int)
+"""Permission bits, as `0600`."""
+
+UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+"""Seconds in each unit of time."""
+
+_SEPARATORS: Final = " \t\r\n\v\f,"
+_TIME: Final = re.compile(r"([0-9]{1,10})([smhdwSMHDW]?)")
+_OCTAL: Final = re.compile(r"[0-7]{1,6}")
+_TABLE: Final = re.compile(r"[a-z][a-z0-9_]*:.*", re.DOTALL)
+
+
+def boolean(text: str) -> bool:
+    """`yes` or `no`."""
+    match text.lower():
+        case "yes":
+            return True
+        case "no":
+            return False
+    raise ValueError(f'"{text}" is neither yes nor no')
+
+
+def number(text: str) -> int:
+    """Decimal digits, up to what a 64-bit system holds."""
+    try:
+        found = decimal(text.encode("ascii", errors="replace"), max_digits=19)
+    except ValueError:
+        raise ValueError(f'"{text}" is not a number of digits only') from None
+    if found >= 2**63:
+        raise ValueError(f'"{text}" is too large')
+    return found
+
+
+def time_span(text: str, *, unit: str = "s") -> Seconds:
+    """A number with an optional unit; `unit` is meant when there is none."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise ValueError(f'"{text}" is not a time such as 300s, 5m, 1h, 2d or 1w')
+    return Seconds(float(decimal(match[1].encode()) * UNITS[(match[2] or unit).lower()]))
+
+
+def octal_mode(text: str) -> OctalMode:
+    """Permission bits in octal."""
+    if _OCTAL.fullmatch(text) is None:
+        raise ValueError(f'"{text}" is not a file mode in octal digits, such as 0600')
+    return OctalMode(int(text, 8))
+
+
+def items(text: str) -> tuple[str, ...]:
+    """The items of a list.  Braces around an item are taken off, blanks inside them with it."""
+    return tuple(_without_braces(item) for item in raw_items(text))
+
+
+def raw_items(text: str) -> tuple[str, ...]:
+    """The items of a list with their braces on, for lists whose items have their own grammar."""
+    found: list[str] = []
+    position = 0
+    length = len(text)
+    while position < length:
+        if text[position] in _SEPARATORS:
+            position += 1
+            continue
+        start = position
+        level = 0
+        while position < length and (level > 0 or text[position] not in _SEPARATORS):
+            level += (text[position] == "{") - (text[position] == "}")
+            position += 1
+        if level > 0:
+            raise ValueError(f'missing "}}" in "{text[start : start + 60]}"')
+        found.append(text[start:position])
+    return tuple(found)
+
+
+def _without_braces(item: str) -> str:
+    if item[0] != "{":
+        return item
+    if item[-1] != "}":
+        raise ValueError(f'syntax error after "}}" in "{item[:60]}"')
+    return item[1:-1].strip()
+
+
+class Pattern(msgspec.Struct, frozen=True):
+    """One item of a match list: a text or `type:table`, perhaps negated."""
+
+    text: str
+    negated: bool = False
+    is_table: bool = False
+
+
+class MatchList(msgspec.Struct, frozen=True):
+    """Domain or host names, tables and their negations, in order.
+
+    `names` are the plain names of a list that has neither tables nor negations, folded to lower case.
+    """
+
+    patterns: tuple[Pattern, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The plain names, in order, in lower case."""
+        return tuple(
+            _folded(pattern.text) for pattern in self.patterns if not pattern.is_table and not pattern.negated
+        )
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The `type:table` items, in order."""
+        return tuple(pattern.text for pattern in self.patterns if pattern.is_table)
+
+
+class Network(msgspec.Struct, frozen=True):
+    """One address block of a network list, in the form that is compared: the masked bits as a number."""
+
+    text: str
+    version: int
+    prefix: int
+    first: int
+    last: int
+    negated: bool = False
+
+
+class NetworkTable(msgspec.Struct, frozen=True):
+    """A `type:table` in a network list; its key is the address."""
+
+    text: str
+    negated: bool = False
+
+
+class NetworkList(msgspec.Struct, frozen=True):
+    """Address blocks and tables, in order; the first that matches decides.
+
+    `contains()` looks at the address blocks alone.  A list with tables is asked through `entries`, by a
+    caller that has the tables open.
+    """
+
+    entries: tuple[Network | NetworkTable, ...] = ()
+
+    def contains(self, address: IPv4Address | IPv6Address) -> bool:
+        """Whether the first block that holds the address is one without `!`."""
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        number = int(address)
+        for entry in self.entries:
+            if (
+                isinstance(entry, Network)
+                and entry.version == address.version
+                and entry.first <= number <= entry.last
+            ):
+                return not entry.negated
+        return False
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The `type:table` items, in order."""
+        return tuple(entry.text for entry in self.entries if isinstance(entry, NetworkTable))
+
+
+PatternFiles = Mapping[str, tuple[str, ...]]
+"""Lines of the `/file/name` items of match lists, by path; read before the settings are handed out."""
+
+
+def match_list(text: str, *, files: PatternFiles | None = None) -> MatchList:
+    """Names, tables and `/file/name` items, each perhaps with `!` before it."""
+    return MatchList(tuple(_patterns(text, files=files or {}, negated=False)))
+
+
+def network_list(text: str, *, files: PatternFiles | None = None) -> NetworkList:
+    """The networks of a value such as that of mynetworks."""
+    entries: list[Network | NetworkTable] = []
+    for pattern in _patterns(text, files=files or {}, negated=False):
+        if pattern.is_table:
+            entries.append(NetworkTable(pattern.text, pattern.negated))
+        else:
+            entries.append(_network(pattern))
+    return NetworkList(tuple(entries))
+
+
+def pattern_file_names(text: str) -> tuple[str, ...]:
+    """The `/file/name` items of a match list."""
+    return tuple(name for item in items(text) if (name := item.lstrip("!")).startswith("/"))
+
+
+def _patterns(text: str, *, files: PatternFiles, negated: bool, depth: int = 0) -> list[Pattern]:
+    found: list[Pattern] = []
+    for item in items(text):
+        bare = item.lstrip("!")
+        inverted = negated ^ ((len(item) - len(bare)) % 2 == 1)
+        if not bare:
+            raise ValueError('"!" with nothing after it')
+        if bare.startswith("/"):
+            if bare not in files or depth > 10:
+                raise ValueError(f"{bare}: cannot read this file of patterns")
+            for line in files[bare]:
+                found += _patterns(line, files=files, negated=inverted, depth=depth + 1)
+        else:
+            found.append(Pattern(bare, inverted, is_table=_is_table(bare)))
+    return found
+
+
+def _is_table(item: str) -> bool:
+    # An IPv6 address in brackets has colons too; without brackets it looks like a table.
+    return item[0] != "[" and _TABLE.fullmatch(item) is not None
+
+
+def _network(pattern: Pattern) -> Network:
+    address, slash, length = pattern.text.partition("/")
+    bare = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
+    if ":" in address and bare == address:
+        raise ValueError(f'"{pattern.text}": write an IPv6 address in brackets, [{address}]')
+    try:
+        start = ip_address(bare)
+    except ValueError:
+        raise ValueError(f'bad address or network: "{pattern.text}"') from None
+    try:
+        prefix = (
+            decimal(length.encode("ascii", errors="replace"), max_digits=3) if slash else start.max_prefixlen
+        )
+        block: IPv4Network | IPv6Network = ip_network((start, prefix), strict=True)
+    except ValueError:
+        raise ValueError(
+            f'bad net/mask pattern: "{pattern.text}": the prefix is 0 to {start.max_prefixlen}, '
+            "and the address has no bits set beyond it"
+        ) from None
+    return Network(
+        pattern.text,
+        start.version,
+        prefix,
+        int(block.network_address),
+        int(block.broadcast_address),
+        pattern.negated,
+    )
+
+
+def _folded(name: str) -> str:
+    """Lower case for ASCII letters; others are left to IDNA."""
+    return name.lower() if name.isascii() else name
