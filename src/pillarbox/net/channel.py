@@ -1,0 +1,222 @@
+"""Frames between processes: a Unix stream of length-prefixed msgpack, with descriptors beside them.
+
+DESCRIPTION
+    A frame is a u32 length (big-endian), one octet that counts descriptors, and `length` octets of msgpack: a
+    tagged msgspec.Struct of the receiver's union.  Descriptors (SCM_RIGHTS) travel with the frame's first
+    octet, so that they cannot be mixed up; they belong to whoever takes the frame.
+
+    Frames of one turn of the loop go out in one system call as far as they carry no descriptors.
+
+    Peer gone is the end of `receive()` (None), never a hang.
+
+LIMITS
+    a frame     `MAX_FRAME` octets; more ends the channel
+    descriptors `MAX_DESCRIPTORS` with one frame
+
+FAULTS
+    ChannelClosed  the peer is gone, or has broken the format
+"""
+
+import array
+import asyncio
+import os
+import socket
+from collections import deque
+from collections.abc import Iterable
+from typing import Final, Generic, TypeVar
+
+import msgspec
+
+MAX_FRAME: Final = 16 * 1024 * 1024
+MAX_DESCRIPTORS: Final = 8
+
+_READ: Final = 262144
+_ANCILLARY: Final = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
+
+F = TypeVar("F")
+
+
+class ChannelClosed(Exception):
+    """The other process is gone."""
+
+
+class FrameReader(Generic[F]):
+    """Octets of a stream, and the descriptors that came with them, as frames.  No I/O."""
+
+    def __init__(self, decoder: "msgspec.msgpack.Decoder[F]") -> None:
+        self._decoder = decoder
+        self._buffer = bytearray()
+        self._descriptors: deque[int] = deque()
+
+    def feed(self, data: bytes, descriptors: Iterable[int] = ()) -> list[tuple[F, list[int]]]:
+        """Frames that `data` completes.  ChannelClosed if the octets are no frames."""
+        self._buffer += data
+        self._descriptors.extend(descriptors)
+        frames: list[tuple[F, list[int]]] = []
+        at = 0
+        while len(self._buffer) - at >= 5:
+            head = int.from_bytes(self._buffer[at : at + 4], "big")
+            if head > MAX_FRAME:
+                raise ChannelClosed("frame too long")
+            if len(self._buffer) - at < 5 + head:
+                break
+            count = self._buffer[at + 4]
+            if count > len(self._descriptors):
+                raise ChannelClosed("frame without its descriptors")
+            try:
+                frame = self._decoder.decode(bytes(self._buffer[at + 5 : at + 5 + head]))
+            except msgspec.DecodeError as error:
+                raise ChannelClosed(f"frame cannot be read: {error}") from None
+            frames.append((frame, [self._descriptors.popleft() for _ in range(count)]))
+            at += 5 + head
+        del self._buffer[:at]
+        return frames
+
+    def close(self) -> None:
+        """Close descriptors that no frame came for."""
+        while self._descriptors:
+            os.close(self._descriptors.popleft())
+
+
+class FrameWriter:
+    """Frames on their way out: octets, and the descriptors that go with their first octet.  No I/O."""
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.msgpack.Encoder()
+        self._out: deque[tuple[bytearray, list[int]]] = deque()
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self._out)
+
+    def put(self, frame: object, descriptors: Iterable[int] = ()) -> None:
+        """Add a frame.  The descriptors stay the caller's; duplicates are sent."""
+        body = self._encoder.encode(frame)
+        passed = [os.dup(descriptor) for descriptor in descriptors]
+        octets = len(body).to_bytes(4, "big") + bytes((len(passed),)) + body
+        if not passed and self._out and not self._out[-1][1]:
+            self._out[-1][0].extend(octets)
+        else:
+            self._out.append((bytearray(octets), passed))
+
+    def write_to(self, sock: socket.socket) -> None:
+        """Write as much as the socket takes.  BlockingIOError when it takes no more."""
+        while self._out:
+            octets, descriptors = self._out[0]
+            if descriptors:
+                sent = socket.send_fds(sock, [octets], descriptors)
+                _close_all(descriptors)  # they went with the first octet
+                descriptors.clear()
+            else:
+                sent = sock.send(octets)
+            if sent == len(octets):
+                self._out.popleft()
+            else:
+                del octets[:sent]
+
+    def close(self) -> None:
+        """Forget what was not sent."""
+        while self._out:
+            _close_all(self._out.popleft()[1])
+
+
+def _close_all(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+def receive_available(sock: socket.socket) -> tuple[bytes, list[int]]:
+    """What the socket has now; b"" at the end.  BlockingIOError if it has nothing."""
+    data, descriptors, _, _ = socket.recv_fds(sock, _READ, MAX_DESCRIPTORS)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    return data, list(descriptors)
+
+
+class Channel(Generic[F]):
+    """One end of a channel, on an event loop."""
+
+    def __init__(self, sock: socket.socket, receives: type[F] | object) -> None:
+        """`receives` is the union of structs that the peer may send."""
+        sock.setblocking(False)
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._reader: FrameReader[F] = FrameReader(msgspec.msgpack.Decoder(receives))
+        self._writer = FrameWriter()
+        self._frames: deque[tuple[F, list[int]]] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._flush_scheduled = self._writing = False
+        self.closed = False
+        self._loop.add_reader(sock.fileno(), self._readable)
+
+    def send(self, frame: object, descriptors: Iterable[int] = ()) -> None:
+        """Send a frame as soon as the peer takes it.  ChannelClosed if the peer is gone."""
+        if self.closed:
+            raise ChannelClosed
+        self._writer.put(frame, descriptors)
+        if not self._flush_scheduled and not self._writing:
+            self._flush_scheduled = True
+            self._loop.call_soon(self._flush)
+
+    async def receive(self) -> tuple[F, list[int]] | None:
+        """The next frame and its descriptors; None when the peer is gone."""
+        while not self._frames:
+            if self.closed:
+                return None
+            self._waiter = self._loop.create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._frames.popleft()
+
+    def close(self) -> None:
+        """Close this end."""
+        if self.closed:
+            return
+        self.closed = True
+        self._loop.remove_reader(self._sock.fileno())
+        if self._writing:
+            self._loop.remove_writer(self._sock.fileno())
+        self._writer.close()
+        self._reader.close()
+        self._sock.close()
+        self._wake()
+
+    def _readable(self) -> None:
+        try:
+            data, descriptors = receive_available(self._sock)
+            frames = self._reader.feed(data, descriptors) if data else []
+        except BlockingIOError:
+            return
+        except (OSError, ChannelClosed):
+            self.close()
+            return
+        self._frames.extend(frames)
+        if not data:
+            self.close()
+        else:
+            self._wake()
+
+    def _flush(self) -> None:
+        self._flush_scheduled = False
+        if self.closed:
+            return
+        try:
+            self._writer.write_to(self._sock)
+        except BlockingIOError:
+            if not self._writing:
+                self._writing = True
+                self._loop.add_writer(self._sock.fileno(), self._flush)
+            return
+        except OSError:
+            self.close()
+            return
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._sock.fileno())
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)

@@ -1,0 +1,354 @@
+"""One accepted or opened connection: bytes in when asked for, bytes out, with or without TLS.
+
+DESCRIPTION
+    A `Connection` is a plain asyncio protocol, not a stream pair: an idle one costs a few kilobytes.
+    `receive()` waits for bytes; it may be cancelled and loses nothing.  A peer that sends faster than it is
+    read is paused.  `send()` never blocks; `drain()` waits until the peer has taken enough.
+
+    `start_tls()` puts an `SSLObject` over memory BIOs between the two (20 KiB for an idle connection where
+    asyncio's own TLS has 269).  Bytes that came in clear text before it are thrown away (RFC 3207 §4.2).
+
+    `idle_limit` (seconds) ends a `receive()` that waits too long with `IdleTimeout`.  A connection has one
+    timer, moved lazily: taking bytes costs no system call and no heap operation.
+
+FAULTS
+    IdleTimeout    nothing came for `idle_limit` seconds
+    TlsFault       the handshake failed or the peer broke the protocol; the connection is gone
+    A lost connection reads as the end: `receive()` gives b"", `send()` does nothing.
+"""
+
+import asyncio
+import os
+import ssl
+from typing import Final
+
+_HIGH_WATER: Final = 262144
+"""Octets received and not yet taken at which the peer is paused."""
+
+_TLS_RECORDS: Final = 65536
+"""Octets that are decrypted at once."""
+
+
+class IdleTimeout(Exception):
+    """The peer was silent for too long."""
+
+
+class TlsFault(Exception):
+    """TLS could not be begun, or broke."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a server or client."""
+
+    __slots__ = (
+        "_closing",
+        "_drained",
+        "_ended",
+        "_idle_timer",
+        "_last_activity",
+        "_loop",
+        "_paused",
+        "_received",
+        "_received_octets",
+        "_timed_out",
+        "_tls",
+        "_transport",
+        "_waiter",
+        "idle_limit",
+    )
+
+    def __init__(self, *, idle_limit: float = 0.0) -> None:
+        self.idle_limit = idle_limit
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._received: list[bytes] = []
+        self._received_octets = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._last_activity = 0.0
+        self._paused = self._ended = self._closing = self._timed_out = False
+        self._tls: _TlsLayer | None = None
+
+    # -- for sessions ----------------------------------------------------------------------------------
+
+    @property
+    def peer_address(self) -> tuple[str, int]:
+        """Address and port of the other end; ("", 0) for a Unix socket."""
+        return _address(self._transport, "peername")
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Address and port of this end."""
+        return _address(self._transport, "sockname")
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session, once there is one."""
+        return self._tls.ssl_object if self._tls is not None else None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the peer has gone."""
+        return self._ended
+
+    @property
+    def has_input(self) -> bool:
+        """Whether `receive()` would return at once."""
+        return bool(self._received) or self._ended
+
+    async def receive(self) -> bytes:
+        """What has arrived, at least one octet; b"" when the peer has closed.  IdleTimeout, TlsFault."""
+        while not self._received:
+            if self._ended:
+                return b""
+            await self._wait()
+        data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
+        self._received.clear()
+        self._received_octets = 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def unreceive(self, data: bytes) -> None:
+        """Give back bytes that were taken too early; the next `receive()` begins with them."""
+        if data:
+            self._received.insert(0, data)
+            self._received_octets += len(data)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, in the background."""
+        if self._transport is None or self._ended or not data:
+            return
+        if self._tls is not None:
+            data = self._tls.encrypt(data)
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was sent."""
+        if self._drained is not None and not self._ended:
+            await self._drained
+
+    def close(self) -> None:
+        """Send what is left, then close."""
+        if self._transport is None or self._closing:
+            return
+        self._closing = True
+        if self._tls is not None and not self._ended:
+            self._transport.write(self._tls.close_notify())
+        self._stop_timer()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once; nothing more is sent."""
+        self._closing = True
+        self._stop_timer()
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def start_tls(
+        self, context: ssl.SSLContext, *, server_side: bool = True, server_hostname: str | None = None
+    ) -> None:
+        """Put TLS on the connection.  TlsFault if the handshake fails; the connection is closed then."""
+        self._received.clear()
+        self._received_octets = 0
+        self._tls = _TlsLayer(context, server_side=server_side, server_hostname=server_hostname)
+        try:
+            while not self._tls.handshake_step():
+                self._flush_tls()
+                if self._ended:
+                    raise TlsFault("lost connection during the TLS handshake")
+                await self._wait()
+        except ssl.SSLError as error:
+            self._flush_tls()
+            self.abort()
+            raise TlsFault(str(error)) from error
+        self._flush_tls()
+        self._take_decrypted()
+
+    def detach(self) -> tuple[int, bytes]:
+        """Give up the connection: a duplicate of its descriptor, and the bytes not yet taken.
+
+        The caller owns the descriptor; this object closes its own without the peer noticing.
+        """
+        if self._transport is None:
+            raise ConnectionError("the connection is gone")
+        unread = b"".join(self._received)
+        self._received.clear()
+        self._transport.pause_reading()
+        descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+        self._closing = True
+        self._stop_timer()
+        self._transport.abort()
+        return descriptor, unread
+
+    # -- for asyncio -----------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio.Protocol: the connection stands."""
+        if not isinstance(transport, asyncio.Transport):
+            raise TypeError("a stream transport is needed")
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio.Protocol: bytes came."""
+        self._last_activity = self._loop.time()
+        if self._tls is not None:
+            self._tls.feed(data)
+            if self._tls.established:
+                self._take_decrypted()
+            self._wake()
+            return
+        self._keep(data)
+        self._wake()
+
+    def eof_received(self) -> bool:
+        """asyncio.Protocol: the peer sends no more.  Replies can still go out."""
+        self._ended_by_peer()
+        return True
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """asyncio.Protocol: it is over."""
+        self._ended_by_peer()
+        self._stop_timer()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    def pause_writing(self) -> None:
+        """asyncio.Protocol: the peer does not take what is sent."""
+        if self._drained is None:
+            self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        """asyncio.Protocol: it does again."""
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    # -- inside ----------------------------------------------------------------------------------------
+
+    def _keep(self, data: bytes) -> None:
+        self._received.append(data)
+        self._received_octets += len(data)
+        if self._received_octets > _HIGH_WATER and not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _ended_by_peer(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _wait(self) -> None:
+        if self._idle_timer is None and self.idle_limit:
+            self._last_activity = self._loop.time()
+            self._idle_timer = self._loop.call_later(self.idle_limit, self._idle_check)
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        self._check_timeout()
+
+    def _check_timeout(self) -> None:
+        if self._timed_out and not self._received:
+            self._timed_out = False
+            raise IdleTimeout
+
+    def _idle_check(self) -> None:
+        """The timer went off: too long, or move it on."""
+        self._idle_timer = None
+        if not self.idle_limit:
+            return
+        left = self._last_activity + self.idle_limit - self._loop.time()
+        if left > 0.001:
+            self._idle_timer = self._loop.call_later(left, self._idle_check)
+        elif self._waiter is not None:
+            self._timed_out = True
+            self._wake()
+
+    def _stop_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def _take_decrypted(self) -> None:
+        if self._tls is None:
+            return
+        data, ended = self._tls.decrypt()
+        if data:
+            self._keep(data)
+        self._flush_tls()  # a key update or renegotiation may have to be answered
+        if ended:
+            self._ended_by_peer()
+
+    def _flush_tls(self) -> None:
+        if self._tls is not None and self._transport is not None and (out := self._tls.pending_output()):
+            self._transport.write(out)
+
+
+class _TlsLayer:
+    """An SSLObject between two memory BIOs."""
+
+    __slots__ = ("_incoming", "_outgoing", "established", "ssl_object")
+
+    def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_hostname: str | None) -> None:
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self.ssl_object = context.wrap_bio(
+            self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
+        )
+        self.established = False
+
+    def feed(self, data: bytes) -> None:
+        self._incoming.write(data)
+
+    def handshake_step(self) -> bool:
+        """Go on with the handshake; whether it is done."""
+        try:
+            self.ssl_object.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        self.established = True
+        return True
+
+    def encrypt(self, data: bytes) -> bytes:
+        view = memoryview(data)
+        while view:
+            view = view[self.ssl_object.write(view) :]
+        return self._outgoing.read()
+
+    def decrypt(self) -> tuple[bytes, bool]:
+        """Clear text that is there, and whether the peer has ended TLS."""
+        parts: list[bytes] = []
+        try:
+            while part := self.ssl_object.read(_TLS_RECORDS):
+                parts.append(part)
+        except ssl.SSLWantReadError:
+            return b"".join(parts), False
+        except ssl.SSLError:
+            return b"".join(parts), True
+        return b"".join(parts), True
+
+    def close_notify(self) -> bytes:
+        """RFC 8446 §6.1: tell the peer that no more will come."""
+        try:
+            self.ssl_object.unwrap()
+        except ssl.SSLError:
+            pass  # the peer's own close_notify has not come, and need not
+        return self._outgoing.read()
+
+    def pending_output(self) -> bytes:
+        return self._outgoing.read()
+
+
+def _address(transport: asyncio.Transport | None, which: str) -> tuple[str, int]:
+    name = transport.get_extra_info(which) if transport is not None else None
+    if isinstance(name, tuple) and len(name) >= 2:
+        return str(name[0]), int(name[1])
+    return "", 0

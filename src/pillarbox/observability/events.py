@@ -1,0 +1,253 @@
+"""What happens, as typed facts: one frozen struct for each.
+
+DESCRIPTION
+    Whatever happens to a client, a message or a mailbox is told once, as an event.  Sinks make log lines
+    (`log_lines.py`), JSON and counters of it.  An event holds what peers sent as it was; the sinks make it
+    harmless.
+
+    `EventSink` is how a role tells; tests collect events in a list.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened."""
+
+
+EventSink = Callable[[Event], None]
+
+
+# -- any role -----------------------------------------------------------------------------------------
+
+
+class Warned(Event, frozen=True):
+    """Something is wrong that an admin should know of; `reason` is private text."""
+
+    reason: str
+
+
+class Noted(Event, frozen=True):
+    """Something worth a line that is nothing to worry about."""
+
+    text: str
+
+
+class RoleStarted(Event, frozen=True):
+    """A supervisor has everything running."""
+
+    version: str
+    configuration: str
+
+
+# -- the SMTP server ----------------------------------------------------------------------------------
+
+
+class ClientConnected(Event, frozen=True):
+    """`connect from name[address]`"""
+
+    client: str  # `name[address]`
+
+
+class ClientDisconnected(Event, frozen=True):
+    """`disconnect from name[address] ehlo=1 … commands=5`: successes and totals by verb."""
+
+    client: str
+    commands: tuple[tuple[str, int, int], ...]  # verb, succeeded, all
+
+
+class ClientLost(Event, frozen=True):
+    """`lost connection after DATA (120 bytes) from name[address]`; also timeouts and too many errors."""
+
+    queue_id: str
+    what: str  # "lost connection", "timeout", "too many errors"
+    after: str
+    client: str
+
+
+class ImproperPipelining(Event, frozen=True):
+    """A client that does not wait for the answer it has to wait for."""
+
+    after: str
+    client: str
+    data: bytes
+
+
+class MessageBegun(Event, frozen=True):
+    """The first recipient was accepted: `QID: client=name[address]`"""
+
+    queue_id: str
+    client: str
+    sasl_method: str = ""
+    sasl_username: str = ""
+    sasl_sender: str = ""
+
+
+class CommandRefused(Event, frozen=True):
+    """`NOQUEUE: reject: RCPT from …: 554 5.7.1 …; from=<> to=<> proto=ESMTP helo=<h>`"""
+
+    queue_id: str
+    stage: str
+    client: str
+    reply: bytes
+    sender: bytes | None
+    recipient: bytes | None
+    protocol: str
+    helo: bytes
+
+
+class ContentRefused(Event, frozen=True):
+    """A message was refused after its content came."""
+
+    queue_id: str
+    client: str
+    reply: bytes
+
+
+class AuthenticationFailed(Event, frozen=True):
+    """`warning: name[address]: SASL PLAIN authentication failed: reason, sasl_username=user`"""
+
+    client: str
+    mechanism: str
+    reason: str
+    username: str
+
+
+class TlsEstablished(Event, frozen=True):
+    """A TLS session stands; `peer` is what it stands with."""
+
+    direction: str  # "from" or "to"
+    peer: str
+    protocol: str
+    cipher: str
+    bits: int
+
+
+class TlsFailed(Event, frozen=True):
+    """`SSL_accept error from name[address]: reason`"""
+
+    client: str
+    reason: str
+
+
+# -- the queue ----------------------------------------------------------------------------------------
+
+
+class MessageIdSeen(Event, frozen=True):
+    """cleanup: `QID: message-id=<…>`"""
+
+    queue_id: str
+    message_id: bytes
+
+
+class MessageActive(Event, frozen=True):
+    """qmgr: `QID: from=<s>, size=1234, nrcpt=2 (queue active)`"""
+
+    queue_id: str
+    sender: bytes
+    size: int
+    recipients: int
+
+
+class MessageRemoved(Event, frozen=True):
+    """qmgr: `QID: removed`"""
+
+    queue_id: str
+
+
+class MessageExpired(Event, frozen=True):
+    """qmgr: `QID: from=<s>, status=expired, returned to sender`"""
+
+    queue_id: str
+    sender: bytes
+
+
+class MessageCorrupt(Event, frozen=True):
+    """qmgr: `saving corrupt file "ID" from queue "active" to queue "corrupt"`"""
+
+    queue_id: str
+    queue: str
+    reason: str
+
+
+class AttemptMade(Event, frozen=True):
+    """`QID: to=<r>, relay=virtual, delay=0.1, delays=0.1/0/0/0, dsn=2.0.0, status=sent (text)`"""
+
+    agent: str  # virtual, local, smtp, error …
+    queue_id: str
+    recipient: bytes
+    original: bytes
+    relay: str
+    delays: tuple[float, float, float, float]
+    dsn: str
+    status: str  # sent, deferred, bounced
+    text: str
+
+
+class BounceQueued(Event, frozen=True):
+    """bounce: `QID: sender non-delivery notification: NEWID`"""
+
+    queue_id: str
+    new_queue_id: str
+    what: str
+
+
+# -- mailbox access -----------------------------------------------------------------------------------
+
+
+class LoggedIn(Event, frozen=True):
+    """`imap-login: Info: Login: user=<u>, method=PLAIN, rip=…, lip=…, mpid=…, TLS, session=<…>`"""
+
+    service: str
+    user: str
+    method: str
+    remote: str
+    local: str
+    worker: int
+    security: str  # "TLS", "secured" or ""
+    session: str
+
+
+class LoginEnded(Event, frozen=True):
+    """`imap-login: Info: Disconnected: reason (auth failed, 1 attempts in 2 secs): user=<u>, …`"""
+
+    service: str
+    reason: str
+    user: str
+    method: str
+    remote: str
+    local: str
+    security: str
+    session: str
+
+
+class PasswordRefused(Event, frozen=True):
+    """`auth: passwd-file(user,address,<session>): Password mismatch`"""
+
+    driver: str
+    user: str
+    remote: str
+    session: str
+    reason: str
+
+
+class MailSessionEnded(Event, frozen=True):
+    """`imap(user)<pid><session>: Info: Disconnected: Logged out in=… out=…`"""
+
+    service: str
+    user: str
+    session: str
+    pid: int
+    reason: str
+    figures: str
+
+
+class MessageSaved(Event, frozen=True):
+    """A message was stored in a mailbox by LMTP or another agent of the mailbox half."""
+
+    service: str
+    user: str
+    message_id: str
+    mailbox: str

@@ -1,0 +1,207 @@
+"""Events as Postfix's and Dovecot's log lines.
+
+DESCRIPTION
+    `render()` gives program and text of the line that an event stands for: `("smtpd", "connect from …")`.
+    fail2ban, pflogsumm, logwatch and metric exporters read these lines, so their form is an interface.
+    What a peer sent cannot forge a line or a field: control characters become `?`, and addresses stand
+    between angle brackets with `<`, `>` and blanks inside quoted by the address itself.
+
+    Dovecot's programs are told from Postfix's by `DOVECOT` (the tag of their lines).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from pillarbox.observability import events as e
+
+DOVECOT: Final = "dovecot"
+"""Program name of lines that belong to the mailbox half."""
+
+_UNPRINTABLE: Final = {
+    code: "?" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF)
+}  # a line break in any script ends a line for some reader
+
+
+_NO_FIELD: Final = str.maketrans("<>, ;", "?????")
+"""What a HELO name must not hold, lest it look like another field of the line."""
+
+
+def printable(text: str | bytes) -> str:
+    """Text that cannot break a log line."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    return text.translate(_UNPRINTABLE)
+
+
+def render(event: e.Event) -> tuple[str, str] | None:
+    """Program and text of the event's line; None if it has none."""
+    renderer = _RENDERERS.get(type(event))
+    if renderer is None:
+        return None
+    program, text = renderer(event)
+    return program, printable(text)
+
+
+def two_digits(seconds: float) -> str:
+    """A delay with two significant digits at most, as `delay=` has it: 0.05, 1.2, 35."""
+    if seconds < 0.01:
+        return "0"
+    if seconds < 10:
+        text = f"{seconds:.2g}"
+        return f"{float(text):.2f}".rstrip("0").rstrip(".")
+    return f"{seconds:.0f}"
+
+
+def _disconnected(event: e.ClientDisconnected) -> tuple[str, str]:
+    words = [
+        f"{verb}={succeeded}" if succeeded == total else f"{verb}={succeeded}/{total}"
+        for verb, succeeded, total in event.commands
+    ]
+    succeeded = sum(command[1] for command in event.commands)
+    total = sum(command[2] for command in event.commands)
+    if not words:
+        words.append("commands=0/0")
+    else:
+        words.append(f"commands={succeeded}" if succeeded == total else f"commands={succeeded}/{total}")
+    return "smtpd", f"disconnect from {event.client} {' '.join(words)}"
+
+
+def _lost(event: e.ClientLost) -> tuple[str, str]:
+    return "smtpd", f"{event.queue_id or 'NOQUEUE'}: {event.what} after {event.after} from {event.client}"
+
+
+def _begun(event: e.MessageBegun) -> tuple[str, str]:
+    text = f"{event.queue_id}: client={event.client}"
+    for name in ("sasl_method", "sasl_username", "sasl_sender"):
+        if value := getattr(event, name):
+            text += f", {name}={value}"
+    return "smtpd", text
+
+
+def _refused(event: e.CommandRefused) -> tuple[str, str]:
+    text = f"{event.queue_id or 'NOQUEUE'}: reject: {event.stage} from {event.client}: {_text(event.reply)};"
+    if event.sender is not None:
+        text += f" from=<{_text(event.sender)}>"
+    if event.recipient is not None:
+        text += f" to=<{_text(event.recipient)}>"
+    text += f" proto={event.protocol}"
+    if event.helo:
+        text += f" helo=<{_text(event.helo).translate(_NO_FIELD)}>"
+    return "smtpd", text
+
+
+def _content_refused(event: e.ContentRefused) -> tuple[str, str]:
+    return "smtpd", f"{event.queue_id}: reject: END-OF-MESSAGE from {event.client}: {_text(event.reply)}"
+
+
+def _authentication_failed(event: e.AuthenticationFailed) -> tuple[str, str]:
+    return "smtpd", (
+        f"warning: {event.client}: SASL {event.mechanism} authentication failed: "
+        f"{event.reason or '(reason unavailable)'}, sasl_username={event.username or '(unavailable)'}"
+    )
+
+
+def _tls_established(event: e.TlsEstablished) -> tuple[str, str]:
+    return "smtpd", (
+        f"Anonymous TLS connection established {event.direction} {event.peer}: "
+        f"{event.protocol} with cipher {event.cipher} ({event.bits}/{event.bits} bits)"
+    )
+
+
+def _attempt(event: e.AttemptMade) -> tuple[str, str]:
+    to = f"to=<{_text(event.recipient)}>"
+    if event.original.lower() != event.recipient.lower():
+        to += f", orig_to=<{_text(event.original)}>"
+    delays = "/".join(two_digits(delay) for delay in event.delays)
+    return event.agent, (
+        f"{event.queue_id}: {to}, relay={event.relay}, delay={two_digits(sum(event.delays))}, "
+        f"delays={delays}, dsn={event.dsn}, status={event.status} ({event.text})"
+    )
+
+
+def _logged_in(event: e.LoggedIn) -> tuple[str, str]:
+    text = (
+        f"{event.service}-login: Info: Login: user=<{event.user}>, method={event.method}, "
+        f"rip={event.remote}, lip={event.local}, mpid={event.worker}"
+    )
+    return DOVECOT, text + _security_and_session(event.security, event.session)
+
+
+def _login_ended(event: e.LoginEnded) -> tuple[str, str]:
+    text = f"{event.service}-login: Info: Disconnected: {event.reason}: user=<{event.user}>"
+    if event.method:
+        text += f", method={event.method}"
+    text += f", rip={event.remote}, lip={event.local}"
+    return DOVECOT, text + _security_and_session(event.security, event.session)
+
+
+def _security_and_session(security: str, session: str) -> str:
+    return (f", {security}" if security else "") + f", session=<{session}>"
+
+
+def _password_refused(event: e.PasswordRefused) -> tuple[str, str]:
+    session = f",<{event.session}>" if event.session else ""
+    return DOVECOT, f"auth: Info: {event.driver}({event.user},{event.remote}{session}): {event.reason}"
+
+
+def _mail_session_ended(event: e.MailSessionEnded) -> tuple[str, str]:
+    return DOVECOT, (
+        f"{event.service}({event.user})<{event.pid}><{event.session}>: Info: "
+        f"Disconnected: {event.reason} {event.figures}"
+    )
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "replace")
+
+
+_RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
+    e.Warned: lambda event: ("", f"warning: {event.reason}"),
+    e.Noted: lambda event: ("", event.text),
+    e.RoleStarted: lambda event: (
+        "master",
+        f"daemon started -- version {event.version}, configuration {event.configuration}",
+    ),
+    e.ClientConnected: lambda event: ("smtpd", f"connect from {event.client}"),
+    e.ClientDisconnected: _disconnected,
+    e.ClientLost: _lost,
+    e.ImproperPipelining: lambda event: (
+        "smtpd",
+        f"improper command pipelining after {event.after} from {event.client}: {_text(event.data[:100])}",
+    ),
+    e.MessageBegun: _begun,
+    e.CommandRefused: _refused,
+    e.ContentRefused: _content_refused,
+    e.AuthenticationFailed: _authentication_failed,
+    e.TlsEstablished: _tls_established,
+    e.TlsFailed: lambda event: ("smtpd", f"SSL_accept error from {event.client}: {event.reason}"),
+    e.MessageIdSeen: lambda event: (
+        "cleanup",
+        f"{event.queue_id}: message-id={_text(event.message_id)}",
+    ),
+    e.MessageActive: lambda event: (
+        "qmgr",
+        f"{event.queue_id}: from=<{_text(event.sender)}>, size={event.size}, "
+        f"nrcpt={event.recipients} (queue active)",
+    ),
+    e.MessageRemoved: lambda event: ("qmgr", f"{event.queue_id}: removed"),
+    e.MessageExpired: lambda event: (
+        "qmgr",
+        f"{event.queue_id}: from=<{_text(event.sender)}>, status=expired, returned to sender",
+    ),
+    e.MessageCorrupt: lambda event: (
+        "qmgr",
+        f'saving corrupt file "{event.queue_id}" from queue "{event.queue}" to queue "corrupt": '
+        f"{event.reason}",
+    ),
+    e.AttemptMade: _attempt,
+    e.BounceQueued: lambda event: ("bounce", f"{event.queue_id}: {event.what}: {event.new_queue_id}"),
+    e.LoggedIn: _logged_in,
+    e.LoginEnded: _login_ended,
+    e.PasswordRefused: _password_refused,
+    e.MailSessionEnded: _mail_session_ended,
+    e.MessageSaved: lambda event: (
+        DOVECOT,
+        f"{event.service}({event.user}): Info: msgid={event.message_id}: saved mail to {event.mailbox}",
+    ),
+}

@@ -1,0 +1,226 @@
+"""New queue files, and the promise behind "250 2.0.0 Ok: queued as …".
+
+DESCRIPTION
+    A message gets its file, and so its queue id, when its first recipient is accepted, because log lines and
+    the Received: header carry the id.  `take()` gives a file from a small reserve of empty ones, so that
+    the event loop never waits for the file system to make one.
+
+    `commit()` returns when the message will survive a crash: everything written, the mode set to 0700, the
+    file fsynced, renamed to its id, and the directory fsynced.  Messages that are committed at the same time
+    share one hop to a worker thread and one fsync of the directory; the reserve is filled on the way.
+
+    Order in the file system: open(incoming/TIME.PID.N) → write → chmod 0700 → fsync → rename(incoming/ID) →
+    fsync(incoming).  Names with a dot are no messages to anyone; `sweep()` removes those that a crash left.
+
+FAULTS
+    QueueFileFault  the file cannot be written; `full` tells "no space" from the rest.  Nothing is left.
+"""
+
+import asyncio
+import errno
+import os
+import re
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.queue_directories import READY, QueueDirectories
+from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import QueueId
+
+_RESERVE: Final = 16
+_TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class QueueFileFault(Exception):
+    """A queue file could not be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"queue file write error: {error.strerror}")
+        self.full = error.errno in _FULL
+
+
+class NewFile:
+    """A file of the reserve, and the id it got."""
+
+    __slots__ = ("descriptor", "inode", "path", "queue_id", "spilled")
+
+    def __init__(self, descriptor: int, path: str, inode: int) -> None:
+        self.descriptor = descriptor
+        self.path = path
+        self.inode = inode
+        self.queue_id = QueueId("")
+        self.spilled = 0  # octets written before the commit
+
+
+class _Job:
+    __slots__ = ("done", "file", "head", "parts")
+
+    def __init__(self, file: NewFile, parts: list[bytes], head: bytes, done: "asyncio.Future[None]") -> None:
+        self.file = file
+        self.parts = parts
+        self.head = head
+        self.done = done
+
+
+class IncomingQueue:
+    """The incoming directory, as a writer sees it.  Belongs to one event loop."""
+
+    def __init__(
+        self,
+        directories: QueueDirectories,
+        *,
+        clock: Clock,
+        long_ids: bool = False,
+        file_system: FileSystem = DISK,
+    ) -> None:
+        self._directory = f"{directories.root}/incoming"
+        self._directories = directories
+        self._clock = clock
+        self._long_ids = long_ids
+        self._files = file_system
+        self._reserve: list[NewFile] = []
+        self._serial = 0
+        self._waiting: list[_Job] = []
+        self._batch_running = False
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="queue")
+
+    # -- the loop's side -------------------------------------------------------------------------------
+
+    def take(self) -> NewFile:
+        """An empty file with its queue id.  QueueFileFault if there is none and none can be made."""
+        try:
+            file = self._reserve.pop() if self._reserve else self._make()
+        except OSError as error:
+            raise QueueFileFault(error) from error
+        now = self._clock.now()
+        file.queue_id = (long_queue_id if self._long_ids else short_queue_id)(now, file.inode)
+        return file
+
+    def give_back(self, file: NewFile) -> None:
+        """A file that was not committed."""
+        if file.spilled or len(self._reserve) >= _RESERVE:
+            self._discard(file)
+        else:
+            self._reserve.append(file)
+
+    async def spill(self, file: NewFile, parts: list[bytes]) -> None:
+        """Write content of a large message before it is complete."""
+        file.spilled += sum(map(len, parts))
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, self._files.write_all, file.descriptor, parts)
+        except OSError as error:
+            raise QueueFileFault(error) from error
+
+    async def commit(self, file: NewFile, parts: list[bytes], *, head: bytes = b"") -> None:
+        """Write `parts`, overwrite the beginning with `head` if given, and make the message survive.
+
+        Cancellation does not undo it: the file may be committed all the same, and is then delivered.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(file, parts, head, loop.create_future())
+        self._waiting.append(job)
+        if not self._batch_running:
+            self._start_batch(loop)
+        await job.done
+
+    def close(self) -> None:
+        """Remove the reserve; wait for the threads."""
+        self._threads.shutdown()
+        while self._reserve:
+            self._discard(self._reserve.pop())
+
+    def _start_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+        jobs, self._waiting = self._waiting, []
+        self._batch_running = True
+        room = _RESERVE - len(self._reserve)
+        future = loop.run_in_executor(self._threads, self._commit_batch, jobs, room)
+        future.add_done_callback(self._finish_batch(jobs))
+
+    def _finish_batch(self, jobs: list[_Job]) -> Callable[["asyncio.Future[_BatchResult]"], None]:
+        def finish(future: "asyncio.Future[_BatchResult]") -> None:
+            outcomes, made = future.result()
+            self._reserve.extend(made)
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                if job.done.cancelled():
+                    continue
+                if outcome is None:
+                    job.done.set_result(None)
+                else:
+                    job.done.set_exception(QueueFileFault(outcome))
+            self._batch_running = False
+            if self._waiting:
+                self._start_batch(asyncio.get_running_loop())
+
+        return finish
+
+    # -- the threads' side -----------------------------------------------------------------------------
+
+    def _commit_batch(self, jobs: list[_Job], room: int) -> "_BatchResult":
+        outcomes: list[OSError | None] = [self._write(job) for job in jobs]
+        try:
+            self._files.sync_directory(self._directory)
+        except OSError as error:
+            outcomes = [outcome or error for outcome in outcomes]
+        return outcomes, self._make_some(room)
+
+    def _write(self, job: _Job) -> OSError | None:
+        files, file = self._files, job.file
+        try:
+            files.write_all(file.descriptor, job.parts)
+            if job.head:
+                files.pwrite(file.descriptor, job.head, 0)
+            files.chmod(file.path, READY)
+            files.fsync(file.descriptor)
+            files.rename(file.path, self._directories.path("incoming", file.queue_id))
+        except OSError as error:
+            self._discard(file)
+            return error
+        files.close(file.descriptor)
+        return None
+
+    def _make(self) -> NewFile:
+        self._serial += 1
+        now = int(self._clock.now() * 1_000_000)
+        path = f"{self._directory}/{now % 1_000_000}.{os.getpid()}.{self._serial}"
+        descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        return NewFile(descriptor, path, self._files.fstat(descriptor).st_ino)
+
+    def _make_some(self, room: int) -> list[NewFile]:
+        made: list[NewFile] = []
+        try:
+            while len(made) < room:
+                made.append(self._make())
+        except OSError:
+            pass  # take() will meet the same trouble, and can tell a client of it
+        return made
+
+    def _discard(self, file: NewFile) -> None:
+        try:
+            self._files.close(file.descriptor)
+            self._files.unlink(file.path)
+        except OSError:
+            pass  # sweep() will find it
+
+
+_BatchResult = tuple[list[OSError | None], list[NewFile]]
+
+
+def sweep(directories: QueueDirectories) -> int:
+    """Remove unfinished files whose process is gone; the number removed."""
+    removed = 0
+    directory = f"{directories.root}/incoming"
+    for name in os.listdir(directory):
+        match = _TEMPORARY.fullmatch(name)
+        if match is None or os.path.exists(f"/proc/{match[1]}"):
+            continue
+        try:
+            os.unlink(f"{directory}/{name}")
+        except FileNotFoundError:
+            continue
+        removed += 1
+    return removed

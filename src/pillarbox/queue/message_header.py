@@ -1,0 +1,143 @@
+"""What cleanup(8) does to the header of a new message.
+
+DESCRIPTION
+    `HeaderCleaner` takes content as it comes and gives it back with
+
+    * headers named in message_drop_headers left out (Bcc, Content-Length, Resent-Bcc, Return-Path),
+    * a leading mbox line (`From user  date`) turned into `X-Mailbox-Line:`,
+    * an empty line put in where text begins that is no header,
+    * a header field longer than header_size_limit cut,
+    * Message-Id:, Date: and From: appended if they are missing and the client is local (or
+      always_add_missing_headers); Resent- forms if the message was resent.
+
+    When `in_body` is true the rest can go by unseen.  `message_id` and `hops` are then known.
+
+STANDARDS
+    RFC 5322 §2.2 (fields), §3.6.6 (Resent-); RFC 5321 §6.3 (loops, found by counting Received:)
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+_FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
+_FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
+_PATIENCE: Final = 262144
+"""Octets of header after which finished fields are dealt with before the rest has come."""
+
+MissingHeaders = Callable[[bytes, frozenset[bytes]], bytes]
+"""Given `Resent-` or nothing, and the lower-case names that are there: the header lines to append."""
+
+
+class HeaderCleaner:
+    """Takes a message's content from its first octet; gives back what goes into the queue."""
+
+    __slots__ = (
+        "_dropped",
+        "_held",
+        "_limit",
+        "_missing",
+        "_names",
+        "_started",
+        "hops",
+        "in_body",
+        "message_id",
+    )
+
+    def __init__(
+        self, *, dropped: frozenset[bytes], size_limit: int, missing: MissingHeaders | None = None
+    ) -> None:
+        self.in_body = False
+        self.message_id = b""
+        self.hops = 0
+        self._dropped = dropped
+        self._limit = size_limit
+        self._missing = missing
+        self._held = b""
+        self._names: set[bytes] = set()
+        self._started = False
+
+    def feed(self, content: bytes) -> bytes:
+        """What can be passed on now."""
+        if self.in_body:
+            return content
+        self._held += content
+        if not self._started:
+            if len(self._held) < 6 and b"\n" not in self._held:
+                return b""
+            self._begin()
+        if self._held.startswith(b"\r\n"):
+            return self._end_header(b"", self._held[2:])
+        end = self._held.find(b"\r\n\r\n")
+        if end >= 0:
+            header, body = self._held[:end], self._held[end + 4 :]
+            return self._finish(header, body)
+        return self._take_early()
+
+    def finish(self) -> bytes:
+        """The message has ended; there may have been no body."""
+        if self.in_body:
+            return b""
+        if not self._started:
+            self._begin()
+        rest = self._held.removesuffix(b"\r\n")
+        if not rest:
+            return self._end_header(b"", b"")
+        return self._finish(rest, b"")
+
+    def _begin(self) -> None:
+        self._started = True
+        if self._held.startswith((b"From ", b">From ")):
+            # Left over from an mbox file; Postfix keeps it as a header of its own.
+            self._held = b"X-Mailbox-Line: " + self._held
+
+    def _finish(self, header: bytes, body: bytes) -> bytes:
+        out, stray = self._clean(_FIELD_BREAK.split(header))
+        if stray is not None:
+            body = stray + b"\r\n\r\n" + body if body else stray + b"\r\n"
+        return self._end_header(out, body)
+
+    def _take_early(self) -> bytes:
+        """Deal with complete fields of an endless header."""
+        if len(self._held) < _PATIENCE:
+            return b""
+        fields = _FIELD_BREAK.split(self._held)
+        self._held = fields.pop()
+        if len(self._held) > self._limit + 2:
+            self._held = self._held[: self._limit + 1]
+        out, stray = self._clean(fields)
+        if stray is None:
+            return out
+        return self._end_header(out, stray + b"\r\n" + self._held)
+
+    def _clean(self, fields: list[bytes]) -> tuple[bytes, bytes | None]:
+        """The fields to keep, and the text that begins where no field is (None: it is all header)."""
+        kept: list[bytes] = []
+        for index, field in enumerate(fields):
+            match = _FIELD.match(field)
+            if match is None:
+                return b"".join(kept), b"\r\n".join(fields[index:])
+            name = match[1].lower()
+            if name in self._dropped:
+                continue
+            self._names.add(name)
+            if name == b"received":
+                self.hops += 1
+            elif name in (b"message-id", b"resent-message-id"):
+                self._note_message_id(name, field[match.end() :])
+            if len(field) > self._limit:
+                field = field[: self._limit]
+            kept.append(field + b"\r\n")
+        return b"".join(kept), None
+
+    def _note_message_id(self, name: bytes, value: bytes) -> None:
+        if name == b"message-id" or not self.message_id:
+            self.message_id = b" ".join(value.split())
+
+    def _end_header(self, header: bytes, body: bytes) -> bytes:
+        self.in_body = True
+        self._held = b""
+        if self._missing is not None:
+            resent = any(name.startswith(b"resent-") for name in self._names)
+            header += self._missing(b"Resent-" if resent else b"", frozenset(self._names))
+        return header + b"\r\n" + body

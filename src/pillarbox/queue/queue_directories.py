@@ -1,0 +1,123 @@
+"""The queue's directories: where a message lies says what happens to it next.
+
+    incoming   complete (mode 0700), not yet seen by the queue manager
+    active     being delivered
+    deferred   waiting; the file's mtime is the earliest next attempt
+    hold       waiting for the admin
+    corrupt    unreadable, never delivered
+    maildrop   local submissions, not yet picked up
+
+DESCRIPTION
+    A message changes its state by rename(2); its name never changes.  incoming → active → (gone | deferred |
+    hold | corrupt), deferred → active, active → incoming when the queue manager starts.  Queues named in
+    hash_queue_names have one-character subdirectories, made on demand.
+
+    `scan()` reads names lazily, so that a queue of 200,000 messages costs neither time nor memory at once.
+
+FAULTS
+    OSError  as the kernel gives it.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.queue_ids import hash_text, is_queue_id
+from pillarbox.vocabulary.identifiers import QueueId
+
+MESSAGE_QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "hold", "corrupt")
+LOG_QUEUES: Final = ("bounce", "defer", "trace", "flush", "saved")
+READY: Final = 0o700
+"""Mode of a file that is complete."""
+CORRUPT: Final = 0o400
+FLUSH_BIT: Final = 0o040
+EXPIRE_BIT: Final = 0o010
+
+
+class QueueDirectories:
+    """Paths, moves and scans below queue_directory."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        file_system: FileSystem = DISK,
+        hashed: Iterable[str] = ("deferred", "defer"),
+        depth: int = 1,
+    ) -> None:
+        self.root = root
+        self._files = file_system
+        self._hashed = frozenset(hashed)
+        self._depth = depth
+
+    def create(self) -> None:
+        """Make the directories that are missing: mode 0700, and 0730 for maildrop, 0710 for public."""
+        for name in (*MESSAGE_QUEUES, *LOG_QUEUES, "private", "public", "pid"):
+            mode = _MODES.get(name, 0o700)
+            path = f"{self.root}/{name}"
+            try:
+                self._files.mkdir(path, mode)
+            except FileExistsError:
+                continue
+            self._files.chmod(path, mode)  # mkdir's mode is cut by the umask
+
+    def path(self, queue: str, queue_id: QueueId) -> str:
+        """Where the file of a message is in a queue."""
+        return f"{self.directory(queue, queue_id)}/{queue_id}"
+
+    def directory(self, queue: str, queue_id: QueueId) -> str:
+        """The directory that holds it."""
+        if queue not in self._hashed:
+            return f"{self.root}/{queue}"
+        digits = hash_text(queue_id).ljust(self._depth, "_")
+        return "/".join((self.root, queue, *digits[: self._depth]))
+
+    def move(self, queue_id: QueueId, old: str, new: str) -> None:
+        """Rename a message into another queue, making the hashed directory if it is missing."""
+        target = self.path(new, queue_id)
+        try:
+            self._files.rename(self.path(old, queue_id), target)
+        except FileNotFoundError:
+            directory = self.directory(new, queue_id)
+            if new not in self._hashed or os.path.isdir(directory):
+                raise
+            self._make_hashed(new, queue_id)
+            self._files.rename(self.path(old, queue_id), target)
+
+    def _make_hashed(self, queue: str, queue_id: QueueId) -> None:
+        path = f"{self.root}/{queue}"
+        for digit in hash_text(queue_id).ljust(self._depth, "_")[: self._depth]:
+            path = f"{path}/{digit}"
+            try:
+                self._files.mkdir(path, 0o700)
+            except FileExistsError:
+                continue
+
+    def remove(self, queue: str, queue_id: QueueId) -> None:
+        """Unlink a message; FileNotFoundError if it is not there."""
+        self._files.unlink(self.path(queue, queue_id))
+
+    def defer_until(self, queue: str, queue_id: QueueId, when: float) -> None:
+        """Set the earliest next attempt, which is the file's mtime."""
+        self._files.utime(self.path(queue, queue_id), modified_ns=int(when * 1_000_000_000))
+
+    def scan(self, queue: str) -> Iterator[QueueId]:
+        """Ids in a queue, hashed directories and all, in no order."""
+        yield from self._scan(f"{self.root}/{queue}", self._depth)
+
+    def _scan(self, path: str, depth: int) -> Iterator[QueueId]:
+        try:
+            entries = os.scandir(path)
+        except FileNotFoundError:
+            return
+        with entries:
+            for entry in entries:
+                if len(entry.name) == 1:
+                    # The depth may have been another when the directory was made: look into all of them.
+                    yield from self._scan(entry.path, depth - 1)
+                elif is_queue_id(entry.name):
+                    yield QueueId(entry.name)
+
+
+_MODES: Final = {"maildrop": 0o730, "public": 0o710, "pid": 0o755}

@@ -1,0 +1,373 @@
+"""A queue file: the envelope, the content and what else is known of one message, in Postfix's format.
+
+DESCRIPTION
+    `read_message()` gives a `QueueMessage` from the records of a file: enough to schedule and deliver it.
+    `read_content()` gives the lines.  `compose()` writes the file of a new message.
+
+    Order of a new file: size, arrival time, attributes of the client, sender, recipients, `M`, content, `X`,
+    `E`.  The size record is 97 octets and comes first, so that it can be overwritten in place when the
+    content was written before its size was known.  A recipient that is done has its type octet overwritten
+    (`R` → `D`) at `QueueRecipient.offset`; offsets never move.
+
+FAULTS
+    CorruptQueueFile  missing or malformed records: the file belongs into corrupt/.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from pillarbox.queue.records import (
+    ATTRIBUTE,
+    CANCELED,
+    CONTENT_TYPES,
+    DONE,
+    END,
+    ENVELOPE_TYPES,
+    EXTRACTED,
+    EXTRACTED_TYPES,
+    FILTER,
+    FULL_NAME,
+    LINE,
+    MESSAGE,
+    ORIGINAL_RECIPIENT,
+    PARTIAL,
+    RECIPIENT,
+    REDIRECT,
+    SENDER,
+    SIZE,
+    TIME,
+    VERP,
+    WARN,
+    CorruptQueueFile,
+    RecordReader,
+    Source,
+    encode_record,
+)
+from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.envelope import Notify
+
+SIZE_RECORD: Final = 97
+"""Octets of the size record: type, length and six numbers of 15 with blanks between."""
+
+SEND_SMTPUTF8: Final = 1
+SEND_UTF8_HEADER: Final = 2
+SEND_UTF8_SENDER: Final = 4
+
+_QMGR_FLAGS: Final = 31
+_MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
+
+
+class QueueRecipient(msgspec.Struct, frozen=True):
+    """A recipient and the offset of its record."""
+
+    address: bytes  # internal form
+    original: bytes
+    offset: int
+    done: bool
+    notify: Notify
+    dsn_original: bytes
+
+
+class QueueMessage(msgspec.Struct):
+    """What a queue file says of its message."""
+
+    sender: bytes = b""  # internal form
+    recipients: list[QueueRecipient] = []
+    arrival_time: float = 0.0
+    create_time: float = 0.0
+    data_offset: int = 0
+    data_size: int = 0
+    content_size: int = 0
+    send_options: int = 0
+    warn_time: int = 0
+    warn_offset: int = 0
+    full_name: bytes = b""
+    filter: bytes = b""
+    redirect: bytes = b""
+    verp: bytes = b""
+    attributes: dict[bytes, bytes] = {}
+
+    @property
+    def to_do(self) -> list[QueueRecipient]:
+        """Recipients that are neither delivered nor bounced."""
+        return [recipient for recipient in self.recipients if not recipient.done]
+
+
+def read_message(source: Source, *, maildrop: bool = False) -> QueueMessage:
+    """The envelope and extracted segments.  CorruptQueueFile if the file cannot be delivered.
+
+    With `maildrop` the file may lack the size record and the arrival time, as postdrop(1) leaves them out.
+    """
+    message = QueueMessage(recipients=[], attributes={})
+    reader = RecordReader(source)
+    seen = _EnvelopeFacts()
+    for kind, offset, payload in reader.records():
+        if kind not in ENVELOPE_TYPES:
+            raise CorruptQueueFile(f"unexpected record type {kind} in the envelope at {offset}")
+        if kind == MESSAGE:
+            seen.message_offset = offset + 2
+            break
+        _take_envelope(message, seen, kind, offset, payload)
+    else:
+        raise CorruptQueueFile("no message content")
+    if not seen.sender or (not maildrop and not (seen.size and seen.time)):
+        raise CorruptQueueFile("no sender, arrival time or size record")
+    if maildrop and not seen.size:
+        end = _end_of_content(reader, seen.message_offset)
+        message.data_offset, message.data_size = seen.message_offset, end - seen.message_offset
+        message.content_size = message.data_size
+    _take_extracted(message, reader)
+    if not message.create_time:
+        message.create_time = message.arrival_time
+    return message
+
+
+class _EnvelopeFacts:
+    """What was met on the way through the envelope."""
+
+    def __init__(self) -> None:
+        self.size = self.time = self.sender = False
+        self.message_offset = 0
+        self.recipient = _RecipientFacts()
+
+
+class _RecipientFacts:
+    """Attribute and O records that belong to the next recipient."""
+
+    def __init__(self) -> None:
+        self.original = b""
+        self.notify = Notify.DEFAULT
+        self.dsn_original = b""
+
+
+def _take_envelope(
+    message: QueueMessage, seen: _EnvelopeFacts, kind: int, offset: int, payload: bytes
+) -> None:
+    if kind == ATTRIBUTE:
+        _take_attribute(message, seen.recipient, payload)
+    elif kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
+        _take_recipient(message, seen.recipient, kind, offset, payload)
+    elif kind == SENDER:
+        if seen.sender:
+            raise CorruptQueueFile("more than one sender")
+        seen.sender = True
+        message.sender = payload
+    elif kind == SIZE:
+        if not seen.size:  # a second one was left by a requeue of old versions
+            _take_sizes(message, payload)
+            seen.size = True
+    elif kind == TIME:
+        message.arrival_time = _arrival_time(payload)
+        seen.time = True
+    elif kind == WARN:
+        message.warn_offset = offset
+        text = payload.strip(b" ")
+        message.warn_time = decimal(text, max_digits=15) if text.isdigit() else -1
+    elif kind == FULL_NAME:
+        message.full_name = payload
+    elif kind == FILTER:
+        message.filter = payload
+    elif kind == REDIRECT:
+        message.redirect = payload
+    elif kind == VERP:
+        message.verp = payload
+
+
+def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: bytes) -> None:
+    name, equals, value = payload.partition(b"=")
+    name, value = name.strip(b" "), value.strip(b" ")
+    if not equals or not name:
+        raise CorruptQueueFile(f"malformed attribute {payload[:60]!r}")
+    if name == b"notify_flags":
+        recipient.notify = Notify(_number(value, name))
+    elif name == b"dsn_orig_rcpt":
+        recipient.dsn_original = value
+    elif name == b"create_time":
+        message.create_time = float(_number(value, name))
+    elif value:
+        if len(message.attributes) >= _MAX_ATTRIBUTES and name not in message.attributes:
+            raise CorruptQueueFile("too many attributes")
+        message.attributes[name] = value
+
+
+def _take_recipient(
+    message: QueueMessage, facts: _RecipientFacts, kind: int, offset: int, payload: bytes
+) -> None:
+    if kind == ORIGINAL_RECIPIENT:
+        facts.original = payload
+        return
+    if kind != CANCELED:
+        message.recipients.append(
+            QueueRecipient(
+                payload, facts.original or payload, offset, kind == DONE, facts.notify, facts.dsn_original
+            )
+        )
+    facts.original = facts.dsn_original = b""
+    facts.notify = Notify.DEFAULT
+
+
+def _take_sizes(message: QueueMessage, payload: bytes) -> None:
+    try:
+        numbers = [decimal(word, max_digits=15) for word in payload.split()]
+    except ValueError:
+        raise CorruptQueueFile("malformed size record") from None
+    if len(numbers) < 3 or not numbers[0] or not numbers[1]:
+        raise CorruptQueueFile("malformed size record")
+    if len(numbers) > 3 and numbers[3] & ~_QMGR_FLAGS:
+        raise CorruptQueueFile("unknown flags in the size record")
+    message.data_size, message.data_offset = numbers[0], numbers[1]
+    message.content_size = numbers[4] if len(numbers) > 4 else numbers[0]
+    message.send_options = numbers[5] if len(numbers) > 5 else 0
+
+
+def _take_extracted(message: QueueMessage, reader: RecordReader) -> None:
+    facts = _RecipientFacts()
+    start = message.data_offset + message.data_size
+    for count, (kind, offset, payload) in enumerate(reader.records(start)):
+        if count == 0:
+            if kind != EXTRACTED:
+                raise CorruptQueueFile("the size record does not lead to the end of the content")
+            continue
+        if kind == END:
+            return
+        if kind not in EXTRACTED_TYPES:
+            raise CorruptQueueFile(f"unexpected record type {kind} after the content at {offset}")
+        if kind == ATTRIBUTE:
+            _take_attribute(message, facts, payload)
+        elif kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
+            _take_recipient(message, facts, kind, offset, payload)
+        elif kind == FILTER:
+            message.filter = payload
+        elif kind == REDIRECT:
+            message.redirect = payload
+    raise CorruptQueueFile("no end record")
+
+
+def _arrival_time(payload: bytes) -> float:
+    seconds, _, microseconds = payload.partition(b" ")
+    try:
+        return decimal(seconds) + (decimal(microseconds) / 1e6 if microseconds else 0.0)
+    except ValueError:
+        raise CorruptQueueFile("malformed arrival time") from None
+
+
+def _number(value: bytes, name: bytes) -> int:
+    try:
+        return decimal(value, max_digits=15)
+    except ValueError:
+        raise CorruptQueueFile(f"malformed attribute {name!r}") from None
+
+
+def _end_of_content(reader: RecordReader, offset: int) -> int:
+    for kind, at, _ in reader.records(offset):
+        if kind == EXTRACTED:
+            return at
+        if kind not in CONTENT_TYPES:
+            break
+    raise CorruptQueueFile("the content does not end")
+
+
+def read_content(source: Source, data_offset: int) -> Iterator[bytes]:
+    """The lines of the message, without line ends.  CorruptQueueFile if anything but `X` follows them."""
+    held: list[bytes] = []
+    for kind, offset, payload in RecordReader(source).records(data_offset):
+        if kind == LINE:
+            if held:
+                held.append(payload)
+                payload = b"".join(held)
+                held.clear()
+            yield payload
+        elif kind == PARTIAL:
+            held.append(payload)
+        elif kind == EXTRACTED:
+            if held:
+                yield b"".join(held)
+            return
+        else:
+            raise CorruptQueueFile(f"unexpected record type {kind} in the content at {offset}")
+    raise CorruptQueueFile("the content does not end")
+
+
+# -- writing -------------------------------------------------------------------------------------------
+
+
+class NewEnvelope(msgspec.Struct, kw_only=True):
+    """The envelope of a file to be written.  Addresses are in internal form."""
+
+    arrival_time: float
+    sender: bytes
+    recipients: list["NewRecipient"]
+    attributes: list[tuple[bytes, bytes]]  # in the order of the file, without create_time
+    late_attributes: list[tuple[bytes, bytes]] = []  # after the sender: encoding, log_*, client_*
+    full_name: bytes = b""
+    warn_after: float = 0.0  # delay_warning_time in seconds; 0: no delay warning
+    verp: bytes = b""
+
+
+class NewRecipient(msgspec.Struct, frozen=True):
+    """A recipient to be written."""
+
+    address: bytes
+    original: bytes
+    notify: Notify = Notify.DEFAULT
+    dsn_original: bytes = b""
+
+
+def size_record(
+    *, data_size: int, data_offset: int, recipients: int, flags: int, content_size: int, send_options: int
+) -> bytes:
+    """The 97 octets at the beginning of a file; zeroes until the sizes are known."""
+    numbers = (data_size, data_offset, recipients, flags, content_size, send_options)
+    return encode_record(SIZE, b" ".join(b"%15d" % number for number in numbers))
+
+
+def encode_envelope(envelope: NewEnvelope) -> bytes:
+    """All records from the arrival time to `M`."""
+    seconds, microseconds = divmod(round(envelope.arrival_time * 1_000_000), 1_000_000)
+    out = [
+        encode_record(TIME, b"%d %d" % (seconds, microseconds)),
+        encode_record(ATTRIBUTE, b"create_time=%d" % seconds),
+        _encode_attributes(envelope.attributes),
+    ]
+    if envelope.full_name:
+        out.append(encode_record(FULL_NAME, envelope.full_name))
+    out.append(encode_record(SENDER, envelope.sender))
+    out.append(_encode_attributes(envelope.late_attributes))
+    if envelope.verp:
+        out.append(encode_record(VERP, envelope.verp))
+    if envelope.warn_after > 0:
+        out.append(encode_record(WARN, b"%15d" % (seconds + int(envelope.warn_after))))
+    out.extend(_encode_recipient(recipient) for recipient in envelope.recipients)
+    out.append(b"M\x00")
+    return b"".join(out)
+
+
+def _encode_attributes(attributes: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"".join([encode_record(ATTRIBUTE, b"%s=%s" % pair) for pair in attributes if pair[1]])
+
+
+def _encode_recipient(recipient: NewRecipient) -> bytes:
+    notify = encode_record(ATTRIBUTE, b"notify_flags=%d" % recipient.notify) if recipient.notify else b""
+    # Postfix notes the address for DSNs of its own when the client gave no ORCPT.
+    dsn_original = recipient.dsn_original or b"rfc822;" + recipient.address
+    return (
+        notify
+        + encode_record(ATTRIBUTE, b"dsn_orig_rcpt=" + dsn_original)
+        + encode_record(ORIGINAL_RECIPIENT, recipient.original)
+        + encode_record(RECIPIENT, recipient.address)
+    )
+
+
+def qmgr_flags(recipients: Iterable[NewRecipient]) -> int:
+    """Field 4 of the size record: what the recipients want to be told, shifted by one."""
+    flags = 0
+    for recipient in recipients:
+        flags |= int(recipient.notify) << 1
+    return flags
+
+
+def encode_end(attributes: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
+    """The extracted segment: `X`, attributes learnt from the content, `E`."""
+    return b"X\x00" + _encode_attributes(attributes) + b"E\x00"

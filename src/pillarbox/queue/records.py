@@ -1,0 +1,236 @@
+"""Postfix's record encoding: a type byte, a length, that many octets.
+
+DESCRIPTION
+    A queue file is nothing but records.  The length is a base-128 number, low seven bits first, the top bit
+    of an octet saying that more follow; it takes at most four octets here.  There is no file header and no
+    checksum.  The same encoding goes through the pipe to postdrop(1).
+
+    Content is one `N` record per line; a line longer than `line_length_limit` is cut into `L` records and a
+    final `N`.  `encode_content()` does all lines of a chunk at once from a table of ready-made heads.
+
+FAULTS
+    CorruptQueueFile  the octets are no records; `str()` says what is wrong where.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+SIZE: Final = 0x43  # C
+TIME: Final = 0x54  # T
+FULL_NAME: Final = 0x46  # F
+INSPECTOR: Final = 0x49  # I
+FILTER: Final = 0x4C  # L in an envelope
+REDIRECT: Final = 0x3E  # >
+SENDER: Final = 0x53  # S
+ORIGINAL_RECIPIENT: Final = 0x4F  # O
+RECIPIENT: Final = 0x52  # R
+DONE: Final = 0x44  # D
+CANCELED: Final = 0x2F  # /
+WARN: Final = 0x57  # W
+ATTRIBUTE: Final = 0x41  # A
+KILLED: Final = 0x4B  # K
+VERP: Final = 0x56  # V
+MESSAGE: Final = 0x4D  # M
+LINE: Final = 0x4E  # N
+PARTIAL: Final = 0x4C  # L in content
+PADDING: Final = 0x77  # w
+POINTER: Final = 0x70  # p
+EXTRACTED: Final = 0x58  # X
+RETURN_RECEIPT: Final = 0x72  # r
+ERRORS_TO: Final = 0x65  # e
+PRIORITY: Final = 0x50  # P
+END: Final = 0x45  # E
+
+ENVELOPE_TYPES: Final = frozenset(b"MCTcFILSDRO/WVA>K<ionp")
+CONTENT_TYPES: Final = frozenset(b"XLNwp")
+EXTRACTED_TYPES: Final = frozenset(b"EDRO/PreAFIL>Konp")
+
+MAX_BACKWARD_JUMPS: Final = 10000
+"""Pointer records that lead backwards; more means a loop."""
+
+LINE_LENGTH: Final = 2048
+"""line_length_limit: the longest record of content."""
+
+
+class CorruptQueueFile(Exception):
+    """The file is not one that Postfix or Pillarbox wrote; `str()` says why."""
+
+
+class Source(Protocol):
+    """Octets that can be read at an offset: a file, or bytes in memory."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """At most `length` octets from `offset`; empty at the end."""
+        ...
+
+
+class BytesSource:
+    """A `Source` over bytes in memory."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """At most `length` octets from `offset`."""
+        return self._data[offset : offset + length]
+
+
+def encode_length(length: int) -> bytes:
+    """The base-128 form of a record's length."""
+    out = bytearray()
+    while length > 0x7F:
+        out.append(0x80 | length & 0x7F)
+        length >>= 7
+    out.append(length)
+    return bytes(out)
+
+
+def encode_record(kind: int, payload: bytes) -> bytes:
+    """One record."""
+    return bytes((kind,)) + encode_length(len(payload)) + payload
+
+
+_LINE_HEADS: Final = tuple(b"N" + encode_length(length) for length in range(LINE_LENGTH + 1))
+_PARTIAL_HEAD: Final = b"L" + encode_length(LINE_LENGTH)
+
+
+def encode_lines(lines: list[bytes]) -> bytes:
+    """Content records of lines without line ends."""
+    heads = _LINE_HEADS
+    try:
+        return b"".join([heads[len(line)] + line for line in lines])
+    except IndexError:
+        return b"".join([_encode_line(line) for line in lines])
+
+
+def _encode_line(line: bytes) -> bytes:
+    if len(line) <= LINE_LENGTH:
+        return _LINE_HEADS[len(line)] + line
+    pieces = [_PARTIAL_HEAD + line[at : at + LINE_LENGTH] for at in range(0, len(line), LINE_LENGTH)]
+    rest = line[(len(pieces) - 1) * LINE_LENGTH :]
+    pieces[-1] = _LINE_HEADS[len(rest)] + rest
+    return b"".join(pieces)
+
+
+class ContentEncoder:
+    """Content in pieces of any size, as records; CRLF ends a line, a stray CR or LF becomes a blank.
+
+    The blank is cleanup_replace_stray_cr_lf: no CR or LF may be inside a record, because the next server
+    might take it for the end of a line (SMTP smuggling).
+    """
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, content: bytes) -> bytes:
+        """Records of the lines that `content` completes."""
+        if self._rest:
+            content = self._rest + content
+        lines = content.split(b"\r\n")
+        self._rest = lines.pop()
+        # A beginning of a very long line goes out as it comes, so that memory stays bounded.
+        head = b""
+        if len(self._rest) > 8 * LINE_LENGTH:
+            ready = len(self._rest) - len(self._rest) % LINE_LENGTH - LINE_LENGTH
+            head, self._rest = self._rest[:ready], self._rest[ready:]
+        ends = content.count(b"\r\n")
+        if content.count(b"\r") != ends or content.count(b"\n") != ends:
+            lines = [line.translate(_STRAY_TO_BLANK) for line in lines]
+            head = head.translate(_STRAY_TO_BLANK)
+        partial = b"".join(
+            [_PARTIAL_HEAD + head[at : at + LINE_LENGTH] for at in range(0, len(head), LINE_LENGTH)]
+        )
+        return encode_lines(lines) + partial
+
+    def finish(self) -> bytes:
+        """Records of a last line that had no line end."""
+        rest, self._rest = self._rest, b""
+        return _encode_line(rest.translate(_STRAY_TO_BLANK)) if rest else b""
+
+
+_STRAY_TO_BLANK: Final = bytes(0x20 if octet in b"\r\n" else octet for octet in range(256))
+
+_WINDOW: Final = 65536
+
+
+class RecordReader:
+    """Records from an offset on, pointers followed.
+
+    `records()` gives (type, offset of the record, payload) until it is stopped or the octets end.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._window = b""
+        self._base = 0  # offset of the window in the source
+
+    def records(self, offset: int = 0) -> Iterator[tuple[int, int, bytes]]:
+        """Every record but pointers and padding.  CorruptQueueFile for octets that are none."""
+        jumps = 0
+        while True:
+            kind, payload, following = self.record_at(offset)
+            if kind < 0:
+                return
+            if kind == POINTER:
+                target = _pointer_target(payload, offset)
+                if target == 0:
+                    offset = following
+                    continue
+                if target <= offset:
+                    jumps += 1
+                    if jumps > MAX_BACKWARD_JUMPS:
+                        raise CorruptQueueFile("too many backward pointer records")
+                offset = target
+                continue
+            if kind != PADDING:
+                yield kind, offset, payload
+            offset = following
+
+    def record_at(self, offset: int) -> tuple[int, bytes, int]:
+        """Type, payload and the offset of what follows; type -1 at the end of the octets."""
+        at = offset - self._base
+        window = self._window
+        if at < 0 or at + 6 > len(window):
+            window = self._load(offset, 6)
+            at = offset - self._base
+            if at >= len(window):
+                return -1, b"", offset
+        kind = window[at]
+        length = shift = 0
+        head = at + 1
+        while True:
+            if head >= len(window):
+                raise CorruptQueueFile(f"record at {offset} has no length")
+            octet = window[head]
+            head += 1
+            length |= (octet & 0x7F) << shift
+            if octet < 0x80:
+                break
+            shift += 7
+            if shift > 21:
+                raise CorruptQueueFile(f"record at {offset} has an impossible length")
+        size = head - at + length
+        if at + size > len(window):
+            window = self._load(offset, size)
+            head -= at
+            at = offset - self._base
+            head += at
+            if at + size > len(window):
+                raise CorruptQueueFile(f"record at {offset} is cut off")
+        return kind, window[head : head + length], offset + size
+
+    def _load(self, offset: int, needed: int) -> bytes:
+        self._window = self._source.read_at(offset, max(needed, _WINDOW))
+        self._base = offset
+        return self._window
+
+
+def _pointer_target(payload: bytes, offset: int) -> int:
+    text = payload.strip(b" \0")
+    if not text.isdigit() or len(text) > 15:
+        raise CorruptQueueFile(f"pointer record at {offset} is malformed")
+    return int(text)

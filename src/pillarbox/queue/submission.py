@@ -1,0 +1,209 @@
+"""cleanup(8)'s door: the one way by which a message gets into the queue.
+
+DESCRIPTION
+    A `Submission` is one message on its way in: `begin()` with the envelope, `feed()` with content in pieces
+    of any size, then `commit()`, which returns when the message will survive a crash, or `abort()`.
+
+    Small messages are written with one system call; a large one is spilled to its file as it arrives, so
+    that memory does not grow with the message.  Postfix's rules for headers are `message_header.py`'s.
+
+FAULTS
+    MessageTooBig     message_size_limit is passed; the rest may be fed, and is thrown away
+    TooManyHops       hopcount_limit Received: headers: a mail loop
+    QueueFileFault    the file could not be written
+    After any of them the message is gone; nothing is left behind.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pillarbox.queue.incoming import IncomingQueue, NewFile
+from pillarbox.queue.mail_date import mail_date, message_id
+from pillarbox.queue.message_header import HeaderCleaner
+from pillarbox.queue.queue_file import (
+    SIZE_RECORD,
+    NewEnvelope,
+    encode_end,
+    encode_envelope,
+    qmgr_flags,
+    size_record,
+)
+from pillarbox.queue.records import ContentEncoder
+from pillarbox.vocabulary.identifiers import QueueId
+
+_SPILL: Final = 262144
+"""Octets kept in memory before they are written."""
+
+
+class MessageTooBig(Exception):
+    """More octets than message_size_limit."""
+
+
+class TooManyHops(Exception):
+    """As many Received: headers as hopcount_limit allows, or more."""
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of new messages."""
+
+    message_size_limit: int  # octets; 0: none
+    header_size_limit: int
+    hopcount_limit: int
+    dropped_headers: frozenset[bytes]  # message_drop_headers, lower case
+    myhostname: bytes
+    myorigin: bytes
+    delay_warning_time: float
+
+
+class Submission:
+    """One message on its way into the queue."""
+
+    __slots__ = (
+        "_begun",
+        "_cleaner",
+        "_content_octets",
+        "_data_offset",
+        "_encoder",
+        "_envelope",
+        "_file",
+        "_held",
+        "_parts",
+        "_queue",
+        "_rules",
+        "_too_big",
+        "_written",
+        "message_id",
+        "send_options",
+    )
+
+    def __init__(self, queue: IncomingQueue, rules: Rules) -> None:
+        self._queue = queue
+        self._rules = rules
+        self._file: NewFile = queue.take()
+        self._encoder = ContentEncoder()
+        self._parts: list[bytes] = []
+        self._held = 0
+        self._written = 0
+        self._content_octets = 0
+        self._data_offset = 0
+        self._too_big = False
+        self._begun = False
+        self.message_id = b""
+        self.send_options = 0
+
+    @property
+    def queue_id(self) -> QueueId:
+        """The id, known before a single octet has come."""
+        return self._file.queue_id
+
+    def begin(
+        self, envelope: NewEnvelope, *, trace: Iterable[bytes], add_missing: bool, send_options: int = 0
+    ) -> None:
+        """The envelope is complete.  `trace` lines (Received:) go in front of the message."""
+        self._begun = True
+        self._envelope = envelope
+        self.send_options = send_options
+        head = encode_envelope(envelope)
+        self._data_offset = SIZE_RECORD + len(head)
+        self._cleaner = HeaderCleaner(
+            dropped=self._rules.dropped_headers,
+            size_limit=self._rules.header_size_limit,
+            missing=self._missing_headers if add_missing else None,
+        )
+        received = self._encoder.feed(b"".join([line + b"\r\n" for line in trace]))
+        self._parts = [b"", head, received]  # the size record's place is kept
+        self._written = len(received)
+
+    async def feed(self, content: bytes) -> None:
+        """Content with CRLF line ends.  MessageTooBig once too much has come; more may be fed then."""
+        self._content_octets += len(content)
+        if self._too_big:
+            return
+        limit = self._rules.message_size_limit
+        if limit and self._content_octets > limit:
+            self._too_big = True
+            self._parts.clear()
+            raise MessageTooBig
+        cleaner = self._cleaner
+        if not cleaner.in_body:
+            content = cleaner.feed(content)
+            self._note_message_id()
+        if content:
+            self._add(self._encoder.feed(content))
+            if self._held > _SPILL:
+                await self._spill()
+
+    async def commit(self) -> QueueId:
+        """The message is complete: keep it for good."""
+        if self._too_big:
+            raise MessageTooBig
+        if not self._cleaner.in_body:
+            last = self._cleaner.finish()
+            self._note_message_id()
+            self._add(self._encoder.feed(last))
+        if self._cleaner.hops >= self._rules.hopcount_limit:
+            raise TooManyHops
+        self._add(self._encoder.finish())
+        size = size_record(
+            data_size=self._written,
+            data_offset=self._data_offset,
+            recipients=len(self._envelope.recipients),
+            flags=qmgr_flags(self._envelope.recipients),
+            content_size=self._written,
+            send_options=self.send_options,
+        )
+        self._parts.append(encode_end(((b"message_id", self.message_id),) if self.message_id else ()))
+        head = b""
+        if self._file.spilled:
+            head = size
+        else:
+            self._parts[0] = size
+        await self._queue.commit(self._file, self._parts, head=head)
+        return self._file.queue_id
+
+    @property
+    def size(self) -> int:
+        """Octets of the content as the queue counts them."""
+        return self._written
+
+    def abort(self) -> None:
+        """Forget the message."""
+        self._queue.give_back(self._file)
+
+    def _add(self, records: bytes) -> None:
+        if records:
+            self._parts.append(records)
+            self._held += len(records)
+            self._written += len(records)
+
+    async def _spill(self) -> None:
+        if not self._file.spilled:
+            self._parts[0] = bytes(SIZE_RECORD)
+        parts, self._parts, self._held = self._parts, [], 0
+        await self._queue.spill(self._file, parts)
+
+    def _note_message_id(self) -> None:
+        if self._cleaner.in_body and not self.message_id:
+            self.message_id = self._cleaner.message_id
+
+    def _missing_headers(self, prefix: bytes, names: frozenset[bytes]) -> bytes:
+        """Message-Id, Date and From, as far as they are missing (RFC 5322 §3.6)."""
+        lower = prefix.lower()
+        arrival = self._envelope.arrival_time
+        out = b""
+        if lower + b"message-id" not in names:
+            self.message_id = message_id(arrival, self._file.queue_id, self._rules.myhostname)
+            out += b"%sMessage-Id: %s\r\n" % (prefix, self.message_id)
+        if lower + b"date" not in names:
+            out += b"%sDate: %s\r\n" % (prefix, mail_date(arrival))
+        if lower + b"from" not in names:
+            out += b"%sFrom: %s\r\n" % (prefix, self._from())
+        return out
+
+    def _from(self) -> bytes:
+        sender = self._envelope.sender
+        if not sender:
+            return b"MAILER-DAEMON@" + self._rules.myorigin
+        return sender if b"@" in sender else sender + b"@" + self._rules.myorigin

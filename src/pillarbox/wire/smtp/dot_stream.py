@@ -1,0 +1,157 @@
+"""The bytes after DATA: find the end, undo dot-stuffing, keep smuggled line ends from ending a message.
+
+DESCRIPTION
+    `DataReader.feed()` takes what the client sends after our 354 reply and gives back content with CRLF
+    line ends and transparency dots removed.  When the final dot was seen, `ended` is true and `take_unread()` gives
+    the beginning of the next command, which a pipelining client may have sent in the same packet.
+
+    A chunk in which every CR and LF is part of a CRLF, which is nearly every chunk, is handled whole (9 µs
+    for 4 KiB; line by line 58 µs).  Only a chunk with a stray CR or LF goes through the line reader.
+
+    `BareNewline` says what a line end without CR means (smtpd_forbid_bare_newline):
+
+    NORMALIZE  it ends a line, but only CRLF.CRLF ends the message; a `.` line with another line end around
+               it is dropped
+    NO, NOTE   it ends a line, and LF.LF ends the message too, as sendmail would have it
+    REJECT     as NORMALIZE; the session looks at `bare_newline_seen` and refuses the message
+
+    A CR that is not followed by LF is content here; the queue turns it into a blank
+    (cleanup_replace_stray_cr_lf).
+
+STANDARDS
+    RFC 5321 §4.5.2 (transparency), §2.3.8 (lines end with CRLF); RFC 2920 §3.1 (pipelining)
+"""
+
+from enum import Enum
+from typing import Final
+
+_LONGEST_WAIT: Final = 65536
+"""Octets of an unfinished line that are kept back; a longer line is passed on in pieces."""
+
+
+class BareNewline(Enum):
+    """smtpd_forbid_bare_newline."""
+
+    NO = "no"
+    NOTE = "note"
+    NORMALIZE = "normalize"
+    REJECT = "reject"
+
+
+class DataReader:
+    """Undoes what RFC 5321 §4.5.2 asks clients to do to message content."""
+
+    __slots__ = ("_at_line_start", "_lenient_end", "_pending", "_previous_crlf", "bare_newline_seen", "ended")
+
+    def __init__(self, bare_newline: BareNewline = BareNewline.NORMALIZE) -> None:
+        self.ended = False
+        self.bare_newline_seen = False
+        self._lenient_end = bare_newline in (BareNewline.NO, BareNewline.NOTE)
+        self._pending = b""
+        self._at_line_start = True  # of the line that _pending begins
+        self._previous_crlf = True  # DATA's own CRLF stands before the first line
+
+    def feed(self, data: bytes) -> bytes:
+        """Take bytes from the client; return the content they complete, perhaps none."""
+        if self.ended:
+            raise AssertionError("after the final dot comes a command, not content")
+        data = self._pending + data if self._pending else data
+        cut = data.rfind(b"\n") + 1
+        whole, self._pending = data[:cut], data[cut:]
+        if not whole:
+            return self._release_long_line()
+        ends = whole.count(b"\r\n")
+        if whole.count(b"\n") == ends and whole.count(b"\r") == ends and self._previous_crlf:
+            return self._take_clean(whole) + self._release_long_line()
+        return self._take_lines(whole) + self._release_long_line()
+
+    def take_unread(self) -> bytes:
+        """What follows the final dot, once; empty while the message has not ended."""
+        if not self.ended:
+            return b""
+        unread, self._pending = self._pending, b""
+        return unread
+
+    def _take_clean(self, whole: bytes) -> bytes:
+        """Lines that all end in CRLF, at once."""
+        if self._at_line_start and whole.startswith(b".\r\n"):
+            return self._finish(b"", whole[3:])
+        end = whole.find(b"\r\n.\r\n")
+        if end >= 0:
+            return self._finish(self._unstuffed(whole[: end + 2]), whole[end + 5 :])
+        content = self._unstuffed(whole)
+        self._at_line_start = True
+        return content
+
+    def _unstuffed(self, whole: bytes) -> bytes:
+        if self._at_line_start and whole.startswith(b"."):
+            whole = whole[1:]
+        return whole.replace(b"\r\n.", b"\r\n")  # §4.5.2: the first of the dots goes
+
+    def _take_lines(self, whole: bytes) -> bytes:
+        """Lines of which some end in LF alone, or hold a CR, one by one."""
+        content = bytearray()
+        start = 0
+        while start < len(whole):
+            end = whole.index(b"\n", start)
+            crlf = end > start and whole[end - 1] == 0x0D
+            line = whole[start : end - 1 if crlf else end]
+            start = end + 1
+            if not crlf:
+                self.bare_newline_seen = True
+            if self._at_line_start and line.startswith(b"."):
+                if line == b".":
+                    if self._lenient_end or (crlf and self._previous_crlf):
+                        return self._finish(bytes(content), whole[start:])
+                    # SMTP smuggling: not an end for us, and no line that is one for the next server.
+                    self._previous_crlf = crlf
+                    continue
+                line = line[1:]
+            content += line
+            content += b"\r\n"
+            self._at_line_start = True
+            self._previous_crlf = crlf
+        return bytes(content)
+
+    def _release_long_line(self) -> bytes:
+        """Pass on the beginning of a line that does not end, so that memory stays bounded."""
+        if len(self._pending) <= _LONGEST_WAIT or self.ended:
+            return b""
+        keep = 1 if self._pending.endswith(b"\r") else 0
+        piece = self._pending[: len(self._pending) - keep]
+        self._pending = self._pending[len(piece) :]
+        if self._at_line_start and piece.startswith(b"."):
+            piece = piece[1:]
+        self._at_line_start = False
+        return piece
+
+    def _finish(self, content: bytes, rest: bytes) -> bytes:
+        self.ended = True
+        self._pending = rest + self._pending
+        return content
+
+
+class LineEndReader:
+    """The bytes of BDAT chunks, with bare LF made CRLF; dots mean nothing here (RFC 3030 §2).
+
+    A CR at the end of a chunk is held back until the next byte shows what it is.
+    """
+
+    __slots__ = ("_held", "bare_newline_seen")
+
+    def __init__(self) -> None:
+        self.bare_newline_seen = False
+        self._held = False
+
+    def feed(self, data: bytes, *, final: bool = False) -> bytes:
+        """Take chunk bytes; `final` after the last."""
+        if self._held:
+            data = b"\r" + data
+            self._held = False
+        if data.endswith(b"\r") and not final:
+            data = data[:-1]
+            self._held = True
+        if data.count(b"\n") != data.count(b"\r\n"):
+            self.bare_newline_seen = True
+            data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        return data

@@ -1,0 +1,384 @@
+"""The SMTP server's side of a conversation: bytes in, commands out; replies in, bytes out.
+
+DESCRIPTION
+    One question at a time.  `next_command()` gives the next thing the client wants, or a `Pause`:
+    NEED_DATA, feed more bytes; NEED_REPLY, the last command has not been answered.  So pipelining cannot
+    run ahead of a decision, and a STARTTLS with more input behind it is seen for what it is.
+
+    The order of commands is the table `AFTER_SUCCESS`; a command that has no entry for the state is
+    `Refused` with 503.  Message content comes as `Content` pieces (no reply) and one `EndOfContent` (to be
+    answered).  After AUTH is answered with 334, the next line is an `AuthResponse`.
+
+    The engine knows grammar and order.  What is allowed, and every other text, is the session's.
+
+LIMITS
+    command lines   `max_line` octets; the rest of a longer line is thrown away as it comes
+    content         none here: pieces are handed on as they arrive
+
+FAULTS
+    AssertionError  the session broke the rules above: our bug, never the client's.
+
+STANDARDS
+    RFC 5321 §4.1.4 (order of commands), §4.5.3; RFC 2920; RFC 3030; RFC 3207 §4.2; RFC 4954
+"""
+
+from enum import Enum, auto
+from typing import Final
+
+import msgspec
+
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import (
+    Auth,
+    Bdat,
+    Data,
+    Ehlo,
+    Etrn,
+    Helo,
+    Help,
+    MailFrom,
+    Noop,
+    Quit,
+    RcptTo,
+    Refused,
+    Request,
+    Rset,
+    StartTls,
+    Vrfy,
+    parse_command,
+    refusal,
+)
+from pillarbox.wire.smtp.dot_stream import BareNewline, DataReader, LineEndReader
+
+
+class Content(msgspec.Struct, frozen=True):
+    """A piece of message content: CRLF line ends, dots unstuffed.  Not to be answered."""
+
+    data: bytes
+
+
+class EndOfContent(msgspec.Struct, frozen=True):
+    """The final dot, or the end of a BDAT chunk.  To be answered.
+
+    `last` is false after a BDAT chunk that was not LAST; `size` is that chunk's.
+    """
+
+    last: bool
+    size: int = 0
+    chunked: bool = False
+
+
+class AuthResponse(msgspec.Struct, frozen=True):
+    """A line of a SASL exchange, still base64 (RFC 4954 §4).  To be answered."""
+
+    data: bytes
+
+
+class Pause(Enum):
+    """Why there is no command."""
+
+    NEED_DATA = auto()
+    NEED_REPLY = auto()
+    CLOSED = auto()
+
+
+class State(Enum):
+    """Where a conversation stands."""
+
+    START = auto()  # connected, no HELO yet
+    READY = auto()  # after HELO or EHLO
+    MAIL = auto()  # a sender is known
+    RCPT = auto()  # and at least one recipient
+    DATA = auto()  # content after 354
+    BDAT = auto()  # a chunk of content
+    CHUNKING = auto()  # between chunks: only BDAT, RSET and the like
+    AUTH = auto()  # a SASL exchange
+    CLOSED = auto()
+
+
+_BETWEEN: Final = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKING)
+"""States in which a command line is expected."""
+
+AFTER_SUCCESS: Final[dict[tuple[State, type], State]] = {
+    # RFC 5321 §4.1.4: EHLO and HELO may come at any time and reset, like RSET.
+    **{(state, hello): State.READY for state in _BETWEEN for hello in (Ehlo, Helo)},
+    **{(state, Rset): State.READY for state in _BETWEEN if state is not State.START},
+    (State.START, Rset): State.START,
+    **{(state, command): state for state in _BETWEEN for command in (Noop, Vrfy, Help, Etrn)},
+    **{(state, Quit): State.CLOSED for state in _BETWEEN},
+    (State.START, MailFrom): State.MAIL,  # unless smtpd_helo_required
+    (State.READY, MailFrom): State.MAIL,
+    (State.MAIL, RcptTo): State.RCPT,
+    (State.RCPT, RcptTo): State.RCPT,
+    (State.RCPT, Data): State.DATA,
+    (State.RCPT, Bdat): State.CHUNKING,
+    (State.CHUNKING, Bdat): State.CHUNKING,
+    (State.READY, StartTls): State.START,  # RFC 3207 §4.2: forget what the client said before
+    (State.START, StartTls): State.START,
+    (State.READY, Auth): State.READY,
+    (State.START, Auth): State.START,
+}
+
+_NOT_AFTER_BDAT: Final[dict[type, bytes]] = {MailFrom: b"MAIL", RcptTo: b"RCPT", Data: b"DATA"}
+
+# RFC 2920 §3.1: these may only be the last of a group of pipelined commands.
+_LAST_OF_GROUP: Final = (Ehlo, Helo, Data, Vrfy, Noop, StartTls, Auth)
+
+
+class SmtpServer:
+    """The engine of one connection."""
+
+    __slots__ = (
+        "_answering",
+        "_auth_from",
+        "_bare_newline",
+        "_buffer",
+        "_chunk",
+        "_chunk_left",
+        "_chunk_lines",
+        "_command",
+        "_discarding",
+        "_host",
+        "_out",
+        "_reader",
+        "_skipping",
+        "_strict",
+        "bare_newline_seen",
+        "helo_required",
+        "max_line",
+        "state",
+    )
+
+    def __init__(
+        self,
+        host: bytes,
+        *,
+        max_line: int = 2048,
+        strict: bool = False,
+        helo_required: bool = False,
+        bare_newline: BareNewline = BareNewline.NORMALIZE,
+    ) -> None:
+        self.state = State.START
+        self.bare_newline_seen = False
+        self.helo_required = helo_required
+        self.max_line = max_line
+        self._host = host
+        self._strict = strict
+        self._bare_newline = bare_newline
+        self._buffer = b""
+        self._out: list[bytes] = []
+        self._answering = True  # the greeting
+        self._command: Request | EndOfContent | AuthResponse | Refused | None = None
+        self._reader: DataReader | None = None
+        self._auth_from = State.READY
+        self._chunk: Bdat | None = None
+        self._chunk_lines: LineEndReader | None = None
+        self._chunk_left = 0
+        self._discarding = 0  # octets of a refused chunk, which are no commands
+        self._skipping = False
+
+    @property
+    def input_waiting(self) -> bool:
+        """Whether the client has sent more than was taken."""
+        return bool(self._buffer)
+
+    @property
+    def waiting_input(self) -> bytes:
+        """What it has sent, for the log."""
+        return self._buffer
+
+    @property
+    def pipelining_allowed(self) -> bool:
+        """Whether more input may stand behind the command just given (RFC 2920 §3.1)."""
+        return not isinstance(self._command, _LAST_OF_GROUP)
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the client."""
+        self._buffer = self._buffer + data if self._buffer else data
+
+    def data_to_send(self) -> bytes:
+        """What must go to the client now; call after each reply, or after a group of them."""
+        out = b"".join(self._out)
+        self._out.clear()
+        return out
+
+    def next_command(self) -> Request | Refused | Content | EndOfContent | AuthResponse | Pause:
+        """The next thing the client wants."""
+        if self._answering:
+            return Pause.NEED_REPLY
+        if self.state is State.CLOSED:
+            return Pause.CLOSED
+        if self.state is State.DATA:
+            return self._next_content()
+        if self.state is State.BDAT:
+            return self._next_chunk()
+        if self._discarding:
+            dropped = min(self._discarding, len(self._buffer))
+            self._buffer = self._buffer[dropped:]
+            self._discarding -= dropped
+        line = self._next_line() if not self._discarding else None
+        if line is None:
+            return Pause.NEED_DATA
+        self._answering = True
+        if isinstance(line, Refused):
+            self._command = line
+        elif self.state is State.AUTH:
+            self._command = AuthResponse(line)
+        else:
+            self._command = self._ordered(parse_command(line, strict=self._strict))
+            if isinstance(self._command, Bdat):
+                return self._begin_chunk(self._command)
+        return self._command
+
+    def greet(self, reply: Reply) -> None:
+        """The first reply of the connection, or of the conversation after TLS (which has none)."""
+        self._answering = False
+        self._out.append(reply.encode())
+
+    def reply(self, reply: Reply) -> None:
+        """Answer the last command; a success moves the state on."""
+        if not self._answering:
+            raise AssertionError("there is nothing to answer")
+        self._answering = False
+        command = self._command
+        self._out.append(reply.encode())
+        if isinstance(command, EndOfContent):
+            self._after_content(command, success=reply.is_positive)
+        elif isinstance(command, (Auth, AuthResponse)):
+            if isinstance(command, Auth):
+                self._auth_from = self.state
+            self.state = State.AUTH if reply.code == 334 else self._auth_from
+        elif command is not None and reply.is_positive and not isinstance(command, Refused):
+            self.state = AFTER_SUCCESS[self.state, type(command)]
+            if isinstance(command, Data):
+                self._reader = DataReader(self._bare_newline)
+
+    def reset(self) -> None:
+        """Forget the transaction, as when the session gives it up."""
+        if self.state in (State.MAIL, State.RCPT, State.CHUNKING):
+            self.state = State.READY
+
+    def start_tls(self) -> None:
+        """TLS has begun: what was sent in clear text is thrown away (RFC 3207 §4.2: no injection)."""
+        self._buffer = b""
+        self._skipping = False
+        self.state = State.START
+
+    def close(self) -> None:
+        """Nothing more is taken, as after 421."""
+        self.state = State.CLOSED
+        self._answering = False
+        self._buffer = b""
+
+    def set_bare_newline(self, mode: BareNewline) -> None:
+        """smtpd_forbid_bare_newline for this client, before its first command."""
+        self._bare_newline = mode
+
+    # -- lines ---------------------------------------------------------------------------------------
+
+    def _next_line(self) -> bytes | Refused | None:
+        end = self._buffer.find(b"\n")
+        if self._skipping:
+            if end < 0:
+                self._buffer = b""
+                return None
+            self._buffer = self._buffer[end + 1 :]
+            self._skipping = False
+            return refusal(b"UNKNOWN", 500, b"5.5.2 %s Error: command too long" % self._host)
+        if end < 0:
+            if len(self._buffer) > self.max_line:
+                self._buffer = b""
+                self._skipping = True
+            return None
+        line = self._buffer[:end]
+        self._buffer = self._buffer[end + 1 :]
+        if line.endswith(b"\r"):
+            line = line[:-1]
+        else:
+            self.bare_newline_seen = True
+        if len(line) > self.max_line:
+            return refusal(b"UNKNOWN", 500, b"5.5.2 %s Error: command too long" % self._host)
+        return line
+
+    def _ordered(self, command: Request | Refused) -> Request | Refused:
+        """The command, or 503 if this is not its place (RFC 5321 §4.1.4)."""
+        if isinstance(command, Refused):
+            return command
+        if self.state is State.CHUNKING and type(command) in _NOT_AFTER_BDAT:
+            verb = _NOT_AFTER_BDAT[type(command)]
+            return refusal(verb, 503, b"5.5.1 Error: %s after BDAT" % verb)
+        if (self.state, type(command)) in AFTER_SUCCESS:
+            if self.helo_required and self.state is State.START and isinstance(command, MailFrom):
+                return refusal(b"MAIL", 503, b"5.5.1 Error: send HELO/EHLO first")
+            return command
+        if isinstance(command, MailFrom):
+            return refusal(b"MAIL", 503, b"5.5.1 Error: nested MAIL command")
+        if isinstance(command, RcptTo):
+            return refusal(b"RCPT", 503, b"5.5.1 Error: need MAIL command")
+        if isinstance(command, (Data, Bdat)):
+            verb = b"DATA" if isinstance(command, Data) else b"BDAT"
+            if isinstance(command, Bdat):
+                self._discarding = command.size
+            if self.state is State.MAIL:
+                return refusal(verb, 554, b"5.5.1 Error: no valid recipients")
+            return refusal(verb, 503, b"5.5.1 Error: need RCPT command")
+        if isinstance(command, Auth):
+            return refusal(b"AUTH", 503, b"5.5.1 Error: MAIL transaction in progress")
+        return refusal(b"STARTTLS", 503, b"5.5.1 Error: MAIL transaction in progress")
+
+    # -- content -------------------------------------------------------------------------------------
+
+    def _next_content(self) -> Content | EndOfContent | Pause:
+        reader = self._reader
+        if reader is None:
+            raise AssertionError("DATA without a reader")
+        content = b""
+        if self._buffer and not reader.ended:
+            data, self._buffer = self._buffer, b""
+            content = reader.feed(data)
+            self.bare_newline_seen |= reader.bare_newline_seen
+            self._buffer = reader.take_unread()
+        if content:
+            return Content(content)
+        return self._end_of_content(EndOfContent(last=True)) if reader.ended else Pause.NEED_DATA
+
+    def _begin_chunk(self, command: Bdat) -> Content | EndOfContent | Pause:
+        """BDAT has no reply of its own: its chunk follows at once (RFC 3030 §2)."""
+        if self._chunk_lines is None:
+            self._chunk_lines = LineEndReader()
+        self._answering = False
+        self._chunk = command
+        self._chunk_left = command.size
+        self.state = State.BDAT
+        return self._next_chunk()
+
+    def _next_chunk(self) -> Content | EndOfContent | Pause:
+        if self._chunk is None or self._chunk_lines is None:
+            raise AssertionError("BDAT without a chunk")
+        piece = self._buffer[: self._chunk_left]
+        self._buffer = self._buffer[len(piece) :]
+        self._chunk_left -= len(piece)
+        final = self._chunk.last and self._chunk_left == 0
+        content = self._chunk_lines.feed(piece, final=final)
+        self.bare_newline_seen |= self._chunk_lines.bare_newline_seen
+        if content:
+            return Content(content)
+        if self._chunk_left:
+            return Pause.NEED_DATA
+        return self._end_of_content(EndOfContent(self._chunk.last, size=self._chunk.size, chunked=True))
+
+    def _end_of_content(self, end: EndOfContent) -> EndOfContent:
+        self._command = end
+        self._answering = True
+        return end
+
+    def _after_content(self, end: EndOfContent, *, success: bool) -> None:
+        self._reader = None
+        self._chunk = None
+        if success and not end.last:
+            self.state = State.CHUNKING
+            return
+        # Refused or accepted, the transaction is over (RFC 5321 §4.1.1.4): MAIL comes next.  A refused chunk
+        # poisons it likewise: the BDATs that follow find no recipients (RFC 3030 §2).
+        self._chunk_lines = None
+        self.state = State.READY

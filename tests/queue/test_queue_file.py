@@ -1,0 +1,201 @@
+"""The record format, against files that Postfix wrote."""
+
+import pytest
+from fakes import postfix_queue_files as golden
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.queue.queue_file import (
+    NewEnvelope,
+    NewRecipient,
+    encode_end,
+    encode_envelope,
+    qmgr_flags,
+    read_content,
+    read_message,
+    size_record,
+)
+from pillarbox.queue.records import (
+    SIZE,
+    BytesSource,
+    ContentEncoder,
+    CorruptQueueFile,
+    RecordReader,
+    encode_length,
+    encode_record,
+)
+from pillarbox.vocabulary.envelope import Notify
+
+CLIENT_A = [
+    (b"log_client_name", b"localhost"),
+    (b"log_client_address", b"127.0.0.1"),
+    (b"log_client_port", b"58206"),
+    (b"log_message_origin", b"localhost[127.0.0.1]"),
+    (b"log_helo_name", b"client.example.org"),
+    (b"log_protocol_name", b"ESMTP"),
+    (b"client_name", b"localhost"),
+    (b"reverse_client_name", b"localhost"),
+    (b"client_address", b"127.0.0.1"),
+    (b"client_port", b"58206"),
+    (b"server_address", b"127.0.0.1"),
+    (b"server_port", b"24025"),
+    (b"helo_name", b"client.example.org"),
+    (b"protocol_name", b"ESMTP"),
+    (b"client_address_type", b"2"),
+]
+
+
+def test_the_writer_makes_the_very_bytes_of_postfix() -> None:
+    """The file of a message with two recipients, but for the one marked done, byte by byte."""
+    recipients = [
+        NewRecipient(b"ok@dest.example", b"ok@dest.example"),
+        NewRecipient(b"defer+ext@dest.example", b"defer+ext@dest.example"),
+    ]
+    envelope = NewEnvelope(
+        arrival_time=1795353636.059208,
+        sender=b"alice@example.org",
+        recipients=recipients,
+        attributes=[(b"log_ident", b"10F512301A4"), (b"rewrite_context", b"local")],
+        late_attributes=CLIENT_A,
+        warn_after=14400,
+    )
+    head = encode_envelope(envelope)
+    encoder = ContentEncoder()
+    content = b"".join(line + b"\r\n" for line in read_content(BytesSource(golden.A_TWO_RECIPIENTS), 786))
+    body = encoder.feed(content) + encoder.finish()
+    size = size_record(
+        data_size=len(body),
+        data_offset=97 + len(head),
+        recipients=2,
+        flags=qmgr_flags(recipients),
+        content_size=len(body),
+        send_options=0,
+    )
+    written = bytearray(size + head + body + encode_end())
+    written[0x2A2] = ord("D")
+    assert bytes(written) == golden.A_TWO_RECIPIENTS
+
+
+def test_a_file_with_a_deferred_recipient() -> None:
+    """What is done stays done; what is to do keeps the offset of its record."""
+    message = read_message(BytesSource(golden.A_TWO_RECIPIENTS))
+    assert message.sender == b"alice@example.org"
+    assert [(r.address, r.done) for r in message.recipients] == [
+        (b"ok@dest.example", True),
+        (b"defer+ext@dest.example", False),
+    ]
+    assert [r.offset for r in message.to_do] == [760]
+    assert message.create_time == 1795353636
+    assert message.warn_time == 1795368036
+    assert message.attributes[b"log_helo_name"] == b"client.example.org"
+    lines = list(read_content(BytesSource(golden.A_TWO_RECIPIENTS), message.data_offset))
+    assert lines[-4:] == [b"line one", b".dot line", b"", b"last"]
+
+
+def test_a_maildrop_file() -> None:
+    """postdrop's files have no size record, raw CR and NUL, and recipients behind the content."""
+    message = read_message(BytesSource(golden.B_MAILDROP), maildrop=True)
+    assert message.full_name == b'Alice "Q" X'
+    assert [r.address for r in message.recipients] == [
+        b"defer@dest.example",
+        b"otherdefer@dest.example",
+        b"defer3@dest.example",
+    ]
+    assert {r.notify for r in message.recipients} == {Notify.DELAY}
+    assert message.attributes[b"envelope_id"] == b"env9"
+    lines = list(read_content(BytesSource(golden.B_MAILDROP), message.data_offset))
+    assert lines[-2:] == [b"with\rcr and \0nul", b"noeol"]
+
+
+def test_a_maildrop_file_is_no_queue_file() -> None:
+    """Outside maildrop, a file without a size record is corrupt."""
+    with pytest.raises(CorruptQueueFile, match="size record"):
+        read_message(BytesSource(golden.B_MAILDROP))
+
+
+def test_utf8_addresses_options_and_long_lines() -> None:
+    """UTF-8 as it is, DSN options, and a line of 5,000 octets in three records."""
+    message = read_message(BytesSource(golden.C_SMTPUTF8))
+    assert message.sender == "jörg@exämple.org".encode()
+    assert message.recipients[0].dsn_original == "utf-8;josé@x.example".encode()
+    assert [int(r.notify) for r in message.recipients] == [14, 1]
+    assert message.send_options == 7
+    lines = list(read_content(BytesSource(golden.C_SMTPUTF8), message.data_offset))
+    assert lines[-2:] == [b"x" * 5000, "é".encode()]
+
+
+def test_a_milter_edited_file_is_read_along_its_pointers() -> None:
+    """Sender, recipients, headers and body are the edited ones."""
+    message = read_message(BytesSource(golden.D_MILTER))
+    assert message.sender.startswith(b"newsender")
+    assert [r.address.partition(b"@")[0] for r in message.recipients] == [b"defer-keep", b"defer-added"]
+    lines = list(read_content(BytesSource(golden.D_MILTER), message.data_offset))
+    assert lines[0] == b"X-Inserted: first"
+    assert b"Subject: new" in lines
+    assert lines[-2:] == [b"new body line 1", b"new body 2"]
+
+
+CORRUPT = [
+    ("cut off", golden.A_TWO_RECIPIENTS[:-2], "no end record"),
+    ("cut in the envelope", golden.A_TWO_RECIPIENTS[:200], "."),
+    ("unknown record type", golden.A_TWO_RECIPIENTS[:97] + b"Z\x00" + golden.A_TWO_RECIPIENTS[97:], "type"),
+    (
+        "size leads astray",
+        golden.A_TWO_RECIPIENTS.replace(b"            348  ", b"            347  ", 1),
+        ".",
+    ),
+    ("impossible length", b"C\xff\xff\xff\xff\x7f", "length"),
+    ("empty", b"", "content"),
+    ("pointer loop", b"p\x0f" + b"%15d" % 17 + b"p\x0f" + b"%15d" % 1, "."),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "why"), CORRUPT, ids=[case[0] for case in CORRUPT])
+def test_corrupt_files_are_told(name: str, data: bytes, why: str) -> None:
+    """Damage is found, and said."""
+    with pytest.raises(CorruptQueueFile, match=why):
+        read_message(BytesSource(data))
+
+
+@pytest.mark.parametrize(
+    ("length", "encoded"), [(0, "00"), (95, "5f"), (904, "8807"), (2048, "8010"), (128, "8001")]
+)
+def test_lengths_are_base_128_low_bits_first(length: int, encoded: str) -> None:
+    """RFC-less, but in every Postfix queue file."""
+    assert encode_length(length).hex() == encoded
+    assert RecordReader(BytesSource(encode_record(SIZE, b"x" * length))).record_at(0)[1] == b"x" * length
+
+
+@given(st.lists(st.binary(max_size=40), max_size=12), st.lists(st.integers(1, 60), max_size=12))
+def test_any_chunking_gives_the_same_records(lines: list[bytes], cuts: list[int]) -> None:
+    """Content may arrive in any pieces; stray CR and LF become blanks."""
+    lines = [line.replace(b"\r", b"").replace(b"\n", b"") for line in lines]
+    content = b"\r\n".join(lines)
+    encoder = ContentEncoder()
+    out = b""
+    at = 0
+    for cut in cuts:
+        out += encoder.feed(content[at : at + cut])
+        at += cut
+    out += encoder.feed(content[at:]) + encoder.finish()
+    got = list(read_content(BytesSource(out + encode_end()), 0))
+    expected = lines if content and lines[-1] else lines[:-1]
+    assert got == expected
+
+
+@given(st.integers(0, 100_000), st.integers(700, 70_000))
+def test_long_lines_come_back_whole(length: int, step: int) -> None:
+    """A line of any length survives, in records of at most 2048 octets."""
+    content = b"a" * length + b"\r\nb\r\n"
+    encoder = ContentEncoder()
+    out = b"".join(encoder.feed(content[at : at + step]) for at in range(0, len(content), step))
+    out += encoder.finish() + encode_end()
+    assert list(read_content(BytesSource(out), 0)) == [b"a" * length, b"b"]
+    assert all(len(payload) <= 2048 for _, _, payload in RecordReader(BytesSource(out)).records())
+
+
+def test_stray_carriage_returns_become_blanks() -> None:
+    """cleanup_replace_stray_cr_lf: no record holds a CR or LF."""
+    encoder = ContentEncoder()
+    out = encoder.feed(b"a\rb\r\n\rc\r\r\nd\ne\r\n") + encoder.finish() + encode_end()
+    assert list(read_content(BytesSource(out), 0)) == [b"a b", b" c ", b"d e"]
