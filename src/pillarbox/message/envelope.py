@@ -1,0 +1,94 @@
+"""The ENVELOPE of a message, as it goes on the wire.
+
+DESCRIPTION
+    `render_envelope(header)` gives `(date subject from sender reply-to to cc bcc in-reply-to message-id)`
+    with every string quoted or literal as Dovecot 2.3 writes it (message/imap_strings.py).  It is rendered
+    once, when the message is first seen, and kept in the cache.
+
+    A missing Sender or Reply-To is From's (RFC 3501 §7.4.2).  When a field occurs twice, the last one counts,
+    but addresses add up.
+
+STANDARDS
+    RFC 3501 §7.4.2 (ENVELOPE)
+"""
+
+import re
+from typing import Final
+
+from pillarbox.message.imap_strings import NIL, human_string, nstring, string
+from pillarbox.message.structured_fields import MailAddress, parse_addresses
+
+_FIELDS: Final = re.compile(
+    rb"\n((?i:date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id))[ \t]*:"
+    rb"((?>[^\n]*\n[ \t])*+[^\n]*)"
+)
+
+
+def render_envelope(header: bytes) -> bytes:
+    """The ENVELOPE of the message with this header."""
+    found: list[tuple[bytes, bytes]] = _FIELDS.findall(b"\n" + header)
+    values = {name.lower(): value for name, value in found}
+    if not values:
+        return b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
+    if len(values) < len(found):
+        return _render(values, _repeated(found))
+    return _render(values, {})
+
+
+def _render(values: dict[bytes, bytes], repeated: dict[bytes, list[bytes]]) -> bytes:
+    def addresses(name: bytes, default: bytes = NIL) -> bytes:
+        return _addresses(repeated.get(name) or [values[name]], default) if name in values else default
+
+    subject = values.get(b"subject")
+    sender = addresses(b"from")
+    return b"(%s %s %s %s %s %s %s %s %s %s)" % (
+        _verbatim(values.get(b"date")),
+        NIL if subject is None else human_string(subject.removesuffix(b"\r").lstrip(b" \t")),
+        sender,
+        addresses(b"sender", sender),
+        addresses(b"reply-to", sender),
+        addresses(b"to"),
+        addresses(b"cc"),
+        addresses(b"bcc"),
+        _verbatim(values.get(b"in-reply-to")),
+        _verbatim(values.get(b"message-id")),
+    )
+
+
+def one_line(value: bytes) -> bytes:
+    """A field's value without line ends and without the white space before it.
+
+    Of a first line that is nothing but white space only the first is taken off, as Dovecot does.
+    """
+    value = value.removesuffix(b"\r")
+    if b"\n" not in value:
+        return value.lstrip(b" \t") or value[1:]
+    first, _, rest = value.partition(b"\n")
+    first = first.removesuffix(b"\r")
+    return (first.lstrip(b" \t") or first[1:]) + rest.replace(b"\r\n", b"")
+
+
+def _verbatim(value: bytes | None) -> bytes:
+    return NIL if value is None else string(one_line(value))
+
+
+def _repeated(found: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
+    """Every value of each field, in order."""
+    values: dict[bytes, list[bytes]] = {}
+    for name, value in found:
+        values.setdefault(name.lower(), []).append(value)
+    return values
+
+
+def _addresses(values: list[bytes], default: bytes) -> bytes:
+    rendered = [_address(address) for value in values for address in parse_addresses(one_line(value))]
+    return b"(%s)" % b"".join(rendered) if rendered else default
+
+
+def _address(address: MailAddress) -> bytes:
+    return b"(%s %s %s %s)" % (
+        NIL if address.name is None else human_string(address.name),
+        nstring(address.route),
+        nstring(address.mailbox),
+        nstring(address.domain),
+    )

@@ -1,0 +1,103 @@
+"""Addresses, dates and message ids, as mail has them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.message.structured_fields import MailAddress, Moment, message_ids, parse_addresses, parse_date
+
+A = MailAddress
+NO_DOMAIN = b"MISSING_DOMAIN"
+NO_MAILBOX = b"MISSING_MAILBOX"
+
+ADDRESSES = [
+    ("bare", b"a@b.c", [A(None, None, b"a", b"b.c")]),
+    ("name", b"Alice B. <a@b>", [A(b"Alice B.", None, b"a", b"b")]),
+    ("quoted name", b'"Alice, B." <a@b>', [A(b"Alice, B.", None, b"a", b"b")]),
+    ("escaped name", b'"A \\"B\\"" <a@b>', [A(b'A "B"', None, b"a", b"b")]),
+    ("mixed words", b'Mail "x" Daemon <a@b>', [A(b"Mail x Daemon", None, b"a", b"b")]),
+    ("name in comment", b"a@b (Alice (B.))", [A(b"Alice (B.)", None, b"a", b"b")]),
+    ("comment before", b"(x) a@b", [A(None, None, b"a", b"b")]),
+    ("two", b"a@b, c@d", [A(None, None, b"a", b"b"), A(None, None, b"c", b"d")]),
+    ("quoted local part", b'"a b"@c', [A(None, None, b"a b", b"c")]),
+    ("domain literal", b"a@[192.0.2.1]", [A(None, None, b"a", b"[192.0.2.1]")]),
+    ("white space around dots", b"a .b@c . d", [A(None, None, b"a.b", b"c.d")]),
+    ("route", b"<@r,@s:a@b>", [A(None, b"@r,@s", b"a", b"b")]),
+    (
+        "group",
+        b"g: a@b, c@d;",
+        [A(None, None, b"g"), A(None, None, b"a", b"b"), A(None, None, b"c", b"d"), A()],
+    ),
+    ("empty group", b"undisclosed-recipients:;", [A(None, None, b"undisclosed-recipients"), A()]),
+    ("8-bit name", b"\xc3\xa9 <a@b>", [A(b"\xc3\xa9", None, b"a", b"b")]),
+    ("encoded word stays", b"=?utf-8?q?x?= <a@b>", [A(b"=?utf-8?q?x?=", None, b"a", b"b")]),
+    ("folded", b"a@b,\r\n c@d", [A(None, None, b"a", b"b"), A(None, None, b"c", b"d")]),
+    ("no domain", b"a", [A(None, None, b"a", NO_DOMAIN)]),
+    ("words only", b"a b", [A(b"a b", None, NO_MAILBOX, NO_DOMAIN)]),
+    ("quoted word only", b'"q"', [A(b"q", None, NO_MAILBOX, NO_DOMAIN)]),
+    ("null address", b"<>", [A(None, None, NO_MAILBOX, NO_DOMAIN)]),
+    ("unclosed angle", b"x <a@b", [A(b"x", None, b"a", b"SYNTAX_ERROR")]),
+    ("bad route", b"<@a>", [A(None, b"INVALID_ROUTE", NO_MAILBOX, NO_DOMAIN)]),
+    ("dot at end of domain", b"a@b.", [A(None, None, b"a", NO_DOMAIN)]),
+    ("dots in local part", b".a..b.@c", [A(None, None, b".a..b.", b"c")]),
+    (
+        "empty between commas",
+        b"a@b,,c@d",
+        [A(None, None, b"a", b"b"), A(None, None, NO_MAILBOX, NO_DOMAIN), A(None, None, b"c", b"d")],
+    ),
+    ("unclosed comment", b"(x", []),
+    ("nothing", b"  ", []),
+    ("unclosed quote", b'"a', [A(None, None, NO_MAILBOX, NO_DOMAIN)]),
+    ("garbage after", b"<a@b> c, d@e", [A(None, None, b"a", b"b")]),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), ADDRESSES, ids=[row[0] for row in ADDRESSES])
+def test_addresses(name: str, value: bytes, expected: list[MailAddress]) -> None:
+    """RFC 5322 §3.4, with Dovecot's words for what is missing."""
+    assert expected == parse_addresses(value)
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"@", b"<", b">", b",", b";", b":", b'"', b"(", b")", b"\\", b".", b" "]))
+)
+def test_any_value_has_an_answer(pieces: list[bytes]) -> None:
+    """Broken input never raises, and every address is filled in or is a group's end."""
+    for address in parse_addresses(b"".join(pieces)):
+        assert address.mailbox is not None or address == A()
+
+
+@given(st.from_regex(rb"[a-z.]{1,8}@[a-z]{1,4}(\.[a-z]{1,4})?", fullmatch=True))
+def test_quick_way_and_full_way_agree(address: bytes) -> None:
+    """What the fast pattern takes, the full parser reads alike."""
+    comment = parse_addresses(b"()" + address)
+    assert comment == parse_addresses(address)
+
+
+DATES = [
+    ("usual", b"Fri, 21 Nov 1997 09:55:06 -0600", Moment(880127706, -360)),
+    ("no weekday, no seconds", b"21 Nov 1997 15:55 +0000", Moment(880127700, 0)),
+    ("obsolete zone", b"21 Nov 97 09:55:06 GMT", Moment(880106106, 0)),
+    ("obsolete EST", b"21 Nov 97 04:55:06 EST", Moment(880106106, -300)),
+    ("comment", b"Fri, 21 Nov 1997 09(comment):55:06 -0600 (CST)", Moment(880127706, -360)),
+    ("two-digit year below 50", b"1 Jan 24 00:00:00 +0000", Moment(1704067200, 0)),
+    ("three-digit year", b"1 Jan 124 00:00:00 +0000", Moment(1704067200, 0)),
+    ("no zone", b"1 Jan 2024 00:00:00", Moment(1704067200, 0)),
+    ("odd zone", b"1 Jan 2024 05:30:00 +0530", Moment(1704067200, 330)),
+    ("no date", b"yesterday", None),
+    ("no such month", b"1 Foo 2024 00:00:00 +0000", None),
+    ("no such hour", b"1 Jan 2024 25:00:00 +0000", None),
+    ("empty", b"", None),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), DATES, ids=[row[0] for row in DATES])
+def test_dates(name: str, value: bytes, expected: Moment | None) -> None:
+    """RFC 5322 §3.3 and the obsolete forms of §4.3."""
+    assert expected == parse_date(value)
+
+
+def test_message_ids() -> None:
+    """Ids come without angle brackets; anything between them is skipped."""
+    assert [b"a@b", b"c@d"] == message_ids(b"<a@b> (comment)\r\n <c@d> junk")
+    assert [] == message_ids(b"none")
