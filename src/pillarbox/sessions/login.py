@@ -1,0 +1,56 @@
+"""Logging in, as sessions see it: a SASL exchange with whoever knows the users.
+
+DESCRIPTION
+    `Authenticator` is asked by SMTP, IMAP and POP3 sessions alike.  The exchange may take several steps:
+    `exchange(challenge)` sends a challenge to the client and gives its answer, both decoded from base64.
+
+    Success gives a `Ticket`: proof for the process that opens the mailbox, not a user name it would have to
+    believe.  SMTP uses only the name in it.
+
+STANDARDS
+    RFC 4422 (SASL)
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import msgspec
+
+
+class Ticket(msgspec.Struct, frozen=True):
+    """A login that succeeded, redeemable once at the authentication server."""
+
+    user: str
+    request_id: int
+    client_pid: int
+    cookie: bytes
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A login that did not.  `reason` may be shown to the client; empty for a wrong password."""
+
+    reason: str = ""
+    user: str = ""
+    temporary: bool = False
+
+
+class ExchangeAborted(Exception):
+    """The client gave up (`*`) or sent no base64; raised by `exchange`."""
+
+
+Exchange = Callable[[bytes], Awaitable[bytes]]
+
+
+class Authenticator(Protocol):
+    """Checks logins."""
+
+    @property
+    def mechanisms(self) -> tuple[bytes, ...]:
+        """Names of the SASL mechanisms, in the order in which they are offered."""
+        ...
+
+    async def authenticate(
+        self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
+    ) -> Ticket | Failure:
+        """Run a mechanism to its end.  Raises ExchangeAborted as `exchange` does."""
+        ...

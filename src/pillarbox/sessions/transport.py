@@ -1,0 +1,23 @@
+"""What a session needs of its connection; `net/connection.py` is the real one."""
+
+from typing import Protocol
+
+
+class Transport(Protocol):
+    """Bytes to and from one peer."""
+
+    async def receive(self) -> bytes:
+        """At least one octet, or b"" when the peer has closed.  May be cancelled without losing anything."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Send bytes, in the background."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was sent."""
+        ...
+
+    def close(self) -> None:
+        """Send what is left, then close."""
+        ...
