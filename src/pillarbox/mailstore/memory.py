@@ -1,0 +1,407 @@
+"""Mailboxes in memory: the twin of the store in files, for tests.
+
+DESCRIPTION
+    `MemoryAccount` and `MemoryMailbox` keep every promise of `mailbox.py` but that of surviving a crash.
+    The contract test runs on both.  What another program would do to the files is done by calling the
+    mailbox's methods without an `origin`.
+
+    The journal keeps `journal_limit` changes, so that tests can let a view fall behind it.
+"""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+
+from pillarbox.mailstore.mailbox import (
+    MAX_KEYWORDS,
+    Change,
+    ChangeKind,
+    Fields,
+    FlagAction,
+    FlagChange,
+    Mailbox,
+    MailboxEntry,
+    MailboxExists,
+    MailboxNameRefused,
+    MailboxStatus,
+    MessageGone,
+    MessageSummary,
+    MessageTable,
+    NewMessage,
+    NoSuchMailbox,
+    OverQuota,
+)
+from pillarbox.message.body_structure import render as render_structure
+from pillarbox.message.envelope import render_envelope
+from pillarbox.message.header_fields import split
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.mime_tree import parse
+from pillarbox.vocabulary.clock import Clock, ManualClock
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
+
+
+class MemoryMailbox:
+    """A mailbox that is gone with its process."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        uid_validity: int = 1_795_352_182,
+        clock: Clock | None = None,
+        journal_limit: int = 100_000,
+        size_limit: int | None = None,
+    ) -> None:
+        self.name = name
+        self.uid_validity = UidValidity(uid_validity)
+        self.guid = b"%032x" % uid_validity
+        self.messages = MessageTable()
+        self.keywords: list[bytes] = []
+        self.deleted = False
+        self.size_limit = size_limit
+        self._clock = clock or ManualClock()
+        self._contents: dict[int, bytes] = {}
+        self._dates: dict[int, int] = {}
+        self._uid_next = 1
+        self._modseq = 1
+        self._first_recent = 1
+        self._journal: list[Change] = []
+        self._journal_start = 0
+        self._journal_limit = journal_limit
+        self._watchers: dict[object, Callable[[], None]] = {}
+
+    @property
+    def uid_next(self) -> Uid:
+        """UIDNEXT."""
+        return Uid(self._uid_next)
+
+    @property
+    def highest_modseq(self) -> ModSeq:
+        """HIGHESTMODSEQ."""
+        return ModSeq(self._modseq)
+
+    @property
+    def first_recent_uid(self) -> Uid:
+        """Messages from this UID on have been seen by no session."""
+        return Uid(self._first_recent)
+
+    def claim_recent(self) -> Uid:
+        """Give the \\Recent messages to the calling session."""
+        first = self._first_recent
+        self._first_recent = self._uid_next
+        return Uid(first)
+
+    @property
+    def journal_position(self) -> int:
+        """Position after the last change."""
+        return self._journal_start + len(self._journal)
+
+    def changes_since(self, position: int) -> list[Change] | None:
+        """Changes from `position` on, or None."""
+        if position < self._journal_start:
+            return None
+        return self._journal[position - self._journal_start :]
+
+    async def refresh(self) -> None:
+        """Nothing changes behind our back, but the mailbox may have been deleted."""
+        if self.deleted:
+            raise NoSuchMailbox(self.name)
+
+    async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
+        """Store messages."""
+        contents = [to_crlf(message.content) for message in messages]
+        if self.size_limit is not None and self.size + sum(map(len, contents)) > self.size_limit:
+            raise OverQuota(self.name)
+        bits = [self._keyword_bits(message.keywords) for message in messages]
+        uids: list[Uid] = []
+        for message, content, keywords in zip(messages, contents, bits, strict=True):
+            date = message.internal_date if message.internal_date is not None else self._clock.now()
+            uids.append(self._add(content, int(date), message.flags, keywords))
+        self._notify()
+        return uids
+
+    async def change_flags(
+        self, uids: Sequence[Uid], change: FlagChange, *, origin: object | None = None
+    ) -> list[Uid]:
+        """Change flags; the UIDs whose flags really changed."""
+        adds = change.action is not FlagAction.REMOVE
+        wanted_bits = self._keyword_bits(change.keywords, make=adds)
+        wanted = int(change.flags & ~Flag.RECENT)
+        changed: list[Uid] = []
+        table = self.messages
+        for uid in uids:
+            row = self._row(uid)
+            if row is None:
+                continue
+            flags, keywords = table.flags[row], table.keywords[row]
+            match change.action:
+                case FlagAction.REPLACE:
+                    new = wanted, wanted_bits
+                case FlagAction.ADD:
+                    new = flags | wanted, keywords | wanted_bits
+                case FlagAction.REMOVE:
+                    new = flags & ~wanted, keywords & ~wanted_bits
+            if new != (flags, keywords):
+                table.flags[row], table.keywords[row] = new
+                table.modseqs[row] = self._next_modseq()
+                self._write(ChangeKind.FLAGS, uid, origin)
+                changed.append(uid)
+        if changed:
+            self._notify()
+        return changed
+
+    async def expunge(self, uids: Sequence[Uid], *, origin: object | None = None) -> list[Uid]:
+        """Remove messages for good."""
+        gone: list[Uid] = []
+        for uid in uids:
+            row = self._row(uid)
+            if row is None:
+                continue
+            table = self.messages
+            for column in (table.uids, table.flags, table.keywords, table.modseqs):
+                del column[row]
+            del self._contents[uid]
+            del self._dates[uid]
+            self._next_modseq()
+            self._write(ChangeKind.EXPUNGED, uid, origin)
+            gone.append(uid)
+        if gone:
+            self._notify()
+        return gone
+
+    async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+        """Copy messages with flags and dates."""
+        sources: list[Uid] = []
+        copies: list[NewMessage] = []
+        table = self.messages
+        for uid in uids:
+            row = self._row(uid)
+            if row is not None:
+                sources.append(uid)
+                copies.append(
+                    NewMessage(
+                        self._contents[uid],
+                        flags=Flag(table.flags[row]),
+                        keywords=self._keyword_names(table.keywords[row]),
+                        internal_date=self._dates[uid],
+                    )
+                )
+        return list(zip(sources, await target.append(copies), strict=True))
+
+    async def move(
+        self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
+    ) -> list[tuple[Uid, Uid]]:
+        """Copy, then expunge."""
+        pairs = await self.copy(uids, target)
+        await self.expunge([source for source, _ in pairs], origin=origin)
+        return pairs
+
+    async def content(self, uid: Uid) -> bytes:
+        """The whole message."""
+        if uid not in self._contents:
+            raise MessageGone
+        return self._contents[uid]
+
+    async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
+        """All columns, whichever are wanted."""
+        return [self._summary(uid) for uid in uids if uid in self._contents]
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon after each change."""
+        key = object()
+        self._watchers[key] = notify
+        return lambda: self._watchers.pop(key, None) and None
+
+    def close(self) -> None:
+        """There are no files."""
+
+    @property
+    def size(self) -> int:
+        """Sum of RFC822.SIZE."""
+        return sum(map(len, self._contents.values()))
+
+    def mark_deleted(self) -> None:
+        """The account has deleted the mailbox."""
+        self.deleted = True
+        self._notify()
+
+    def _add(self, content: bytes, date: int, flags: Flag, keywords: int) -> Uid:
+        uid = self.uid_next
+        self._uid_next += 1
+        self._contents[uid] = content
+        self._dates[uid] = date
+        self.messages.uids.append(uid)
+        self.messages.flags.append(int(flags & ~Flag.RECENT))
+        self.messages.keywords.append(keywords)
+        self.messages.modseqs.append(self._next_modseq())
+        self._write(ChangeKind.ADDED, uid, None)
+        return uid
+
+    def _row(self, uid: int) -> int | None:
+        uids = self.messages.uids
+        row = bisect_left(uids, uid)
+        return row if row < len(uids) and uids[row] == uid else None
+
+    def _next_modseq(self) -> int:
+        self._modseq += 1
+        return self._modseq
+
+    def _keyword_bits(self, names: Iterable[bytes], *, make: bool = True) -> int:
+        """Bits of keywords; unknown ones are made, up to `MAX_KEYWORDS`."""
+        bits = 0
+        known = [keyword.lower() for keyword in self.keywords]
+        for name in names:
+            if name.lower() not in known:
+                if not make:
+                    continue
+                if len(self.keywords) >= MAX_KEYWORDS:
+                    raise OverflowError("too many keywords")
+                self.keywords.append(name)
+                known.append(name.lower())
+            bits |= 1 << known.index(name.lower())
+        return bits
+
+    def _keyword_names(self, bits: int) -> tuple[bytes, ...]:
+        return tuple(name for index, name in enumerate(self.keywords) if bits >> index & 1)
+
+    def _summary(self, uid: Uid) -> MessageSummary:
+        content = self._contents[uid]
+        header, _ = split(content)
+        body, structure = render_structure(content, parse(content))
+        return MessageSummary(
+            uid, self._dates[uid], len(content), render_envelope(header), body, structure, header
+        )
+
+    def _write(self, kind: ChangeKind, uid: Uid, origin: object | None) -> None:
+        self._journal.append(Change(kind, uid, ModSeq(self._modseq), origin))
+        excess = len(self._journal) - self._journal_limit
+        if excess > 0:
+            del self._journal[:excess]
+            self._journal_start += excess
+
+    def _notify(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:  # tests of views have no loop; nothing waits there
+            return
+        for notify in list(self._watchers.values()):
+            loop.call_soon(notify)
+
+
+class MemoryAccount:
+    """An account that is gone with its process."""
+
+    def __init__(self, *, clock: Clock | None = None, special_use: dict[str, bytes] | None = None) -> None:
+        self._clock = clock or ManualClock()
+        self._special_use = special_use or {}
+        self._next_validity = 1_795_352_182
+        self._mailboxes: dict[str, MemoryMailbox] = {}
+        self._subscribed: list[str] = []
+        for name in ("INBOX", *self._special_use):
+            self._make(name)
+        self._subscribed.extend(self._special_use)
+
+    async def list_mailboxes(self) -> list[MailboxEntry]:
+        """Every mailbox and every parent, in name order."""
+        names = set(self._mailboxes)
+        for name in self._mailboxes:
+            parts = name.split("/")
+            names.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+        return [
+            MailboxEntry(
+                name,
+                selectable=name in self._mailboxes,
+                has_children=any(other.startswith(name + "/") for other in names),
+                subscribed=name in self._subscribed,
+                special_use=self._special_use.get(name, b""),
+                marked=name in self._mailboxes and self._has_recent(self._mailboxes[name]),
+            )
+            for name in sorted(names)
+        ]
+
+    async def create(self, name: str) -> None:
+        """CREATE."""
+        name = name.removesuffix("/")
+        self._check_name(name)
+        if name in self._mailboxes:
+            raise MailboxExists(name)
+        self._make(name)
+
+    async def delete(self, name: str) -> None:
+        """DELETE."""
+        if name == "INBOX":
+            raise MailboxNameRefused("INBOX can't be deleted")
+        if name not in self._mailboxes:
+            raise NoSuchMailbox(name)
+        self._mailboxes.pop(name).mark_deleted()
+
+    async def rename(self, old: str, new: str) -> None:
+        """RENAME with children."""
+        if old == "INBOX":
+            raise MailboxNameRefused("Renaming INBOX isn't supported")
+        self._check_name(new)
+        family = [name for name in self._mailboxes if name == old or name.startswith(old + "/")]
+        if not family:
+            raise NoSuchMailbox(old)
+        if new in self._mailboxes:
+            raise MailboxExists(new)
+        for name in family:
+            mailbox = self._mailboxes.pop(name)
+            mailbox.name = new + name[len(old) :]
+            self._mailboxes[mailbox.name] = mailbox
+
+    async def subscribe(self, name: str) -> None:
+        """SUBSCRIBE."""
+        if name not in self._subscribed:
+            self._subscribed.append(name)
+
+    async def unsubscribe(self, name: str) -> None:
+        """UNSUBSCRIBE."""
+        if name in self._subscribed:
+            self._subscribed.remove(name)
+
+    async def subscriptions(self) -> list[str]:
+        """Subscribed names."""
+        return sorted(self._subscribed)
+
+    async def open(self, name: str) -> MemoryMailbox:
+        """The one object of the mailbox."""
+        if name not in self._mailboxes:
+            raise NoSuchMailbox(name)
+        return self._mailboxes[name]
+
+    async def status(self, name: str) -> MailboxStatus:
+        """STATUS."""
+        mailbox = await self.open(name)
+        table = mailbox.messages
+        return MailboxStatus(
+            messages=len(table),
+            recent=sum(uid >= mailbox.first_recent_uid for uid in table.uids),
+            unseen=sum(not flags & Flag.SEEN for flags in table.flags),
+            uid_next=mailbox.uid_next,
+            uid_validity=mailbox.uid_validity,
+            highest_modseq=mailbox.highest_modseq,
+            size=mailbox.size,
+            guid=mailbox.guid,
+        )
+
+    async def close(self) -> None:
+        """There are no files."""
+
+    def _make(self, name: str) -> None:
+        self._mailboxes[name] = MemoryMailbox(name, uid_validity=self._next_validity, clock=self._clock)
+        self._next_validity += 1
+
+    def _has_recent(self, mailbox: MemoryMailbox) -> bool:
+        return bool(mailbox.messages.uids) and mailbox.messages.uids[-1] >= mailbox.first_recent_uid
+
+    def _check_name(self, name: str) -> None:
+        for bad, reason in (
+            (not name, "Name is empty"),
+            (name.startswith("/"), "Begins with hierarchy separator"),
+            (name.endswith("/"), "Ends with hierarchy separator"),
+            ("//" in name, "Has adjacent hierarchy separators"),
+        ):
+            if bad:
+                raise MailboxNameRefused(f"Invalid mailbox name: {reason}")

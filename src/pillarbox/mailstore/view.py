@@ -1,0 +1,283 @@
+"""The selected mailbox as one session sees it: its sequence numbers, and what its client does not know yet.
+
+DESCRIPTION
+    IMAP numbers messages 1…n per session, and a number changes its meaning only when the server says
+    EXPUNGE (RFC 3501 §7.4.1).  While other sessions add, flag and expunge messages in the shared
+    `MessageTable`, a `MailboxView` keeps the model that its client has in mind: `take_in()` reads the
+    journal of the mailbox, `sync()` gives what to tell and moves the client's model on.
+
+    The view holds no copy of the mailbox.  UIDs only grow, so the client's messages are those of the table
+    up to the last UID that was told, and those that were expunged since: as long as nothing pends, a view
+    is a handful of numbers.
+
+    Flag changes are told with the numbers from before the expunges, expunges highest number first (each
+    leaves the numbers below it alone), new messages last: Dovecot's order.
+
+FAULTS
+    ViewLost        the journal no longer reaches back to what the client knows, and messages were expunged
+                    meanwhile: the client must connect again.
+    NoSuchNumber    a sequence number above EXISTS.
+
+STANDARDS
+    RFC 3501 §2.3.1.2 (sequence numbers), §2.3.2 (\\Recent), §5.2 (status updates), §7.4.1 (EXPUNGE)
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+
+import msgspec
+
+from pillarbox.mailstore.mailbox import ChangeKind, Mailbox
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import SequenceNumber, Uid
+from pillarbox.vocabulary.number_set import NumberSet
+
+
+class ViewLost(Exception):
+    """What happened since the client last heard from us can no longer be told."""
+
+
+class NoSuchNumber(Exception):
+    """A sequence number that the client's mailbox does not have."""
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What a client has to hear, in the order in which it must hear it."""
+
+    keywords: bool = False  # FLAGS and PERMANENTFLAGS changed
+    flags: tuple[tuple[SequenceNumber, Uid], ...] = ()
+    expunged: tuple[SequenceNumber, ...] = ()  # highest first
+    exists: int | None = None
+    recent: int | None = None
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """Messages that a command names: their numbers and UIDs, both rising, row by row."""
+
+    numbers: list[int]
+    uids: list[int]
+
+
+NOTHING = Told()
+
+
+class MailboxView:
+    """One session's model of a selected mailbox."""
+
+    __slots__ = (
+        "_count",
+        "_expunged",
+        "_flags",
+        "_keywords_told",
+        "_last_uid",
+        "_merged",
+        "_position",
+        "_recent",
+        "_recent_told",
+        "mailbox",
+        "read_only",
+    )
+
+    def __init__(self, mailbox: Mailbox, *, read_only: bool) -> None:
+        self.mailbox = mailbox
+        self.read_only = read_only
+        self._position = mailbox.journal_position
+        uids = mailbox.messages.uids
+        self._count = len(uids)
+        self._last_uid = uids[-1] if uids else 0
+        self._expunged: array[int] | None = None  # gone from the table, still counted by the client
+        self._flags: set[int] | None = None  # flags changed, client not told
+        self._merged: array[int] | None = None  # table and _expunged in one, while something pends
+        self._recent: list[tuple[int, int]] = []  # low ≤ uid < high: \Recent in this session
+        self._claim_recent(0)
+        self._recent_told = self.recent
+        self._keywords_told = len(mailbox.keywords)
+
+    # What the client knows.
+
+    @property
+    def count(self) -> int:
+        """How many messages the client counts (the last EXISTS less the EXPUNGEs since)."""
+        return self._count
+
+    @property
+    def recent(self) -> int:
+        """How many of them have \\Recent in this session."""
+        known = self.known_uids()
+        return sum(bisect_left(known, high) - bisect_left(known, low) for low, high in self._recent)
+
+    @property
+    def recent_ranges(self) -> list[tuple[int, int]]:
+        """(low, high) UID ranges, `high` not included, of the messages that are \\Recent here."""
+        return self._recent
+
+    def is_recent(self, uid: int) -> bool:
+        """Whether the message has \\Recent in this session."""
+        return any(low <= uid < high for low, high in self._recent)
+
+    @property
+    def expunges_pend(self) -> bool:
+        """Whether messages are gone that the client still counts."""
+        return self._expunged is not None
+
+    @property
+    def last_uid(self) -> int:
+        """The highest UID that the client knows of, what `*` means in a UID set; 0 if there is none."""
+        known = self.known_uids()
+        return known[-1] if known else 0
+
+    def known_uids(self) -> "array[int]":
+        """UIDs of the client's messages: that of number n is at n - 1.  Not to be changed or kept."""
+        if self._merged is None:
+            uids = self.mailbox.messages.uids
+            if self._expunged is None and self._count == len(uids):
+                return uids
+            known = uids[: bisect_right(uids, self._last_uid)]
+            if self._expunged is not None:
+                known = array("I", sorted([*known, *self._expunged]))
+            self._merged = known
+        return self._merged
+
+    def number_of(self, uid: int) -> SequenceNumber | None:
+        """The sequence number of a UID, or None if the client does not know it."""
+        known = self.known_uids()
+        row = bisect_left(known, uid)
+        return SequenceNumber(row + 1) if row < len(known) and known[row] == uid else None
+
+    def by_numbers(self, numbers: NumberSet, *, clamp: bool = False) -> Chosen:
+        """The messages that sequence numbers name.  Raises NoSuchNumber unless `clamp`."""
+        known = self.known_uids()
+        count = len(known)
+        spans = numbers.spans(count)
+        if not clamp and spans and (spans[0][0] < 1 or spans[-1][1] > count):
+            raise NoSuchNumber
+        return _rows(known, [(max(low, 1) - 1, min(high, count)) for low, high in spans])
+
+    def by_uids(self, uids: NumberSet) -> Chosen:
+        """The messages that UIDs name; those that do not exist are left out (RFC 3501 §6.4.8)."""
+        known = self.known_uids()
+        spans = uids.spans(known[-1] if known else 0)
+        return _rows(known, [(bisect_left(known, low), bisect_right(known, high)) for low, high in spans])
+
+    # What happens, and telling it.
+
+    def take_in(self) -> None:
+        """Learn what happened to the mailbox; call before numbers are used.  Raises ViewLost."""
+        position = self.mailbox.journal_position
+        if position == self._position:
+            return
+        changes = self.mailbox.changes_since(self._position)
+        self._merged = None
+        if changes is None:
+            self._take_in_without_journal(position)
+            return
+        gone: list[int] = []
+        changed: set[int] = set()
+        for change in changes:
+            if change.uid > self._last_uid:
+                continue  # not known yet: told as a whole when it is
+            if change.kind is ChangeKind.EXPUNGED:
+                gone.append(change.uid)
+            elif change.kind is ChangeKind.FLAGS and change.origin is not self:
+                changed.add(change.uid)
+        if changed:
+            self._flags = changed if self._flags is None else self._flags | changed
+        if gone:
+            self._expunged = array("I", sorted([*(self._expunged or ()), *gone]))
+        self._position = position
+
+    def sync(self, *, tell_expunges: bool) -> Told:
+        """What to tell the client now; afterwards it knows.
+
+        `tell_expunges` is False while a command with sequence numbers is answered: "An EXPUNGE response
+        MUST NOT be sent when no command is in progress, nor while responding to a FETCH, STORE, or SEARCH
+        command" (RFC 3501 §7.4.1; the first half is meant for clients that do not IDLE).
+        """
+        self.take_in()
+        keywords = len(self.mailbox.keywords) != self._keywords_told
+        self._keywords_told = len(self.mailbox.keywords)
+        flags = self._tell_flags() if self._flags is not None else ()
+        expunged = self._tell_expunged() if tell_expunges and self._expunged is not None else ()
+        exists = self._tell_new()
+        recent: int | None = None
+        if expunged or exists is not None:
+            recent = self.recent
+            if recent == self._recent_told:
+                recent = None
+            else:
+                self._recent_told = recent
+        if not keywords and not flags and not expunged and exists is None:
+            return NOTHING
+        return Told(keywords=keywords, flags=flags, expunged=expunged, exists=exists, recent=recent)
+
+    def _tell_flags(self) -> tuple[tuple[SequenceNumber, Uid], ...]:
+        assert self._flags is not None
+        gone = set(self._expunged or ())
+        flags: list[tuple[SequenceNumber, Uid]] = []
+        for uid in sorted(self._flags):
+            number = self.number_of(uid)
+            if number is not None and uid not in gone:
+                flags.append((number, Uid(uid)))
+        self._flags = None
+        return tuple(flags)
+
+    def _tell_expunged(self) -> tuple[SequenceNumber, ...]:
+        assert self._expunged is not None
+        uids = self.mailbox.messages.uids
+        numbers = [
+            SequenceNumber(bisect_left(uids, uid) + before + 1) for before, uid in enumerate(self._expunged)
+        ]
+        self._expunged = None
+        self._merged = None
+        self._count -= len(numbers)
+        return tuple(reversed(numbers))
+
+    def _tell_new(self) -> int | None:
+        uids = self.mailbox.messages.uids
+        if not uids or uids[-1] <= self._last_uid:
+            return None
+        before = self._last_uid
+        self._last_uid = uids[-1]
+        self._count = len(uids) + len(self._expunged or ())
+        self._merged = None
+        self._claim_recent(before + 1)
+        return self._count
+
+    def _claim_recent(self, at_least: int) -> None:
+        """Take the \\Recent messages: a session that cannot write only looks at them (RFC 3501 §6.3.2)."""
+        first = self.mailbox.first_recent_uid if self.read_only else self.mailbox.claim_recent()
+        low, high = max(first, at_least), self._last_uid + 1
+        if not self.read_only:
+            low = first
+        if low >= high:
+            return
+        if self._recent and self._recent[-1][1] >= low:
+            low = min(low, self._recent[-1][0])
+            self._recent.pop()
+        self._recent.append((low, high))
+
+    def _take_in_without_journal(self, position: int) -> None:
+        """The journal is too short: if the count proves that nothing was expunged, all flags may differ."""
+        uids = self.mailbox.messages.uids
+        known = bisect_right(uids, self._last_uid)
+        if known + len(self._expunged or ()) != self._count:
+            raise ViewLost
+        self._flags = set(uids[:known])
+        self._position = position
+
+
+def recent_flag(view: MailboxView, uid: int) -> Flag:
+    """\\Recent as a flag bit."""
+    return Flag.RECENT if view.is_recent(uid) else Flag.NONE
+
+
+def _rows(known: "array[int]", spans: list[tuple[int, int]]) -> Chosen:
+    if len(spans) == 1:
+        low, high = spans[0]
+        return Chosen(list(range(low + 1, high + 1)), known[low:high].tolist())
+    numbers: list[int] = []
+    uids: list[int] = []
+    for low, high in spans:
+        numbers.extend(range(low + 1, high + 1))
+        uids.extend(known[low:high])
+    return Chosen(numbers, uids)

@@ -1,0 +1,312 @@
+"""The commands of IMAP as values, each with the grammar it came from.
+
+DESCRIPTION
+    A command is what a parser makes of one whole command of the client; nothing in it needs to be looked at
+    again.  Mailbox names are decoded, flags are bits and keywords, dates are seconds since 1970.
+
+    What FETCH and SEARCH ask for is in `fetch_items.py` and `search_keys.py`.
+
+STANDARDS
+    RFC 3501 §6, §9; RFC 2177 (IDLE); RFC 2342 (NAMESPACE); RFC 2971 (ID); RFC 3502 (MULTIAPPEND); RFC 3691
+    (UNSELECT); RFC 4315 (UIDPLUS); RFC 4731 (ESEARCH); RFC 4959 (SASL-IR); RFC 5161 (ENABLE); RFC 5258
+    (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6851 (MOVE)
+"""
+
+from enum import Enum, auto
+from enum import Flag as EnumFlag
+
+import msgspec
+
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.vocabulary.secret import Secret
+from pillarbox.wire.imap.fetch_items import FetchItems
+from pillarbox.wire.imap.search_keys import SearchKey, SearchResult
+
+
+class Command(msgspec.Struct, frozen=True):
+    """`command = tag SP (command-any / command-auth / command-nonauth / command-select) CRLF`"""
+
+    tag: bytes
+
+
+class Refused(Command, frozen=True):
+    """A command that could not be read: answer `tag status text` and go on.
+
+    `tag` is `*` when the client's could not be read.
+    """
+
+    status: bytes  # BAD or NO
+    text: bytes
+
+
+# Any state.
+
+
+class Capability(Command, frozen=True):
+    """`"CAPABILITY"`"""
+
+
+class Noop(Command, frozen=True):
+    """`"NOOP"`"""
+
+
+class Logout(Command, frozen=True):
+    """`"LOGOUT"`"""
+
+
+class Id(Command, frozen=True):
+    """`"ID" SP ("(" [string SP nstring *(SP string SP nstring)] ")" / nil)`  RFC 2971 §4"""
+
+    parameters: tuple[tuple[bytes, bytes | None], ...]
+
+
+class Enable(Command, frozen=True):
+    """`"ENABLE" 1*(SP capability)`  RFC 5161 §4"""
+
+    capabilities: tuple[bytes, ...]
+
+
+# Not authenticated.
+
+
+class StartTls(Command, frozen=True):
+    """`"STARTTLS"`"""
+
+
+class Login(Command, frozen=True):
+    """`"LOGIN" SP userid SP password`"""
+
+    user: bytes
+    password: Secret
+
+
+class Authenticate(Command, frozen=True):
+    """`"AUTHENTICATE" SP auth-type [SP initial-resp]`  RFC 4959 §7; the response as it came, base64 or `=`"""
+
+    mechanism: bytes
+    initial_response: bytes | None
+
+
+# Authenticated: mailboxes.
+
+
+class Select(Command, frozen=True):
+    """`"SELECT" SP mailbox`"""
+
+    mailbox: str
+
+
+class Examine(Command, frozen=True):
+    """`"EXAMINE" SP mailbox`"""
+
+    mailbox: str
+
+
+class Create(Command, frozen=True):
+    """`"CREATE" SP mailbox`"""
+
+    mailbox: str
+
+
+class Delete(Command, frozen=True):
+    """`"DELETE" SP mailbox`"""
+
+    mailbox: str
+
+
+class Rename(Command, frozen=True):
+    """`"RENAME" SP mailbox SP mailbox`"""
+
+    mailbox: str
+    new_name: str
+
+
+class Subscribe(Command, frozen=True):
+    """`"SUBSCRIBE" SP mailbox`"""
+
+    mailbox: str
+
+
+class Unsubscribe(Command, frozen=True):
+    """`"UNSUBSCRIBE" SP mailbox`"""
+
+    mailbox: str
+
+
+class StatusItem(Enum):
+    """`status-att`; the order is that in which Dovecot answers."""
+
+    MESSAGES = b"MESSAGES"
+    RECENT = b"RECENT"
+    UIDNEXT = b"UIDNEXT"
+    UIDVALIDITY = b"UIDVALIDITY"
+    UNSEEN = b"UNSEEN"
+    SIZE = b"SIZE"  # RFC 8438
+
+
+class ListSelect(EnumFlag):
+    """`list-select-opt`  RFC 5258 §6, RFC 6154 §6"""
+
+    NONE = 0
+    SUBSCRIBED = auto()
+    REMOTE = auto()
+    RECURSIVEMATCH = auto()
+    SPECIAL_USE = auto()
+
+
+class ListReturn(EnumFlag):
+    """`return-option`  RFC 5258 §6, RFC 6154 §6"""
+
+    NONE = 0
+    SUBSCRIBED = auto()
+    CHILDREN = auto()
+    SPECIAL_USE = auto()
+
+
+class List(Command, frozen=True):
+    """`"LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`  RFC 5258 §6
+
+    `returns` is None for the command of RFC 3501, which answers \\HasChildren and special uses unasked.
+    """
+
+    reference: bytes
+    patterns: tuple[bytes, ...]
+    select: ListSelect = ListSelect.NONE
+    returns: ListReturn | None = None
+    status: tuple[StatusItem, ...] = ()
+
+
+class Lsub(Command, frozen=True):
+    """`"LSUB" SP mailbox SP list-mailbox`"""
+
+    reference: bytes
+    pattern: bytes
+
+
+class Namespace(Command, frozen=True):
+    """`"NAMESPACE"`"""
+
+
+class Status(Command, frozen=True):
+    """`"STATUS" SP mailbox SP "(" status-att *(SP status-att) ")"`"""
+
+    mailbox: str
+    items: tuple[StatusItem, ...]
+
+
+class AppendOffer(Command, frozen=True):
+    """`"APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, the literal not read yet
+
+    The session says `accept_literal()` or `refuse_literal()`; after the last one comes `Append`.
+    `size` counts all literals of the command so far, this one included; `synchronizing` says that the client
+    waits for our "+".
+    """
+
+    mailbox: str
+    size: int
+    synchronizing: bool
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """One message of APPEND; `internal_date` is None when the client gave none."""
+
+    content: bytes
+    flags: Flag
+    keywords: tuple[bytes, ...]
+    internal_date: int | None
+
+
+class Append(Command, frozen=True):
+    """`"APPEND" SP mailbox 1*append-message`  RFC 3502 §6.3.11"""
+
+    mailbox: str
+    messages: tuple[Appended, ...]
+
+
+class Idle(Command, frozen=True):
+    """`"IDLE" CRLF "DONE"`: DONE comes as a `Line`"""
+
+
+class Line(Command, frozen=True):
+    """A line that is no command: `DONE`, or a response in AUTHENTICATE.  Its tag is that of the command.
+
+    `text` is None when the line was too long.
+    """
+
+    text: bytes | None
+
+
+# Selected.
+
+
+class Check(Command, frozen=True):
+    """`"CHECK"`"""
+
+
+class Close(Command, frozen=True):
+    """`"CLOSE"`"""
+
+
+class Unselect(Command, frozen=True):
+    """`"UNSELECT"`"""
+
+
+class Expunge(Command, frozen=True):
+    """`"EXPUNGE"`, or `"UID EXPUNGE" SP sequence-set`  RFC 4315 §2.1"""
+
+    uids: NumberSet | None
+
+
+class Search(Command, frozen=True):
+    """`["UID" SP] "SEARCH" [SP search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`
+
+    `result` is None for the answer of RFC 3501, `* SEARCH`.
+    """
+
+    by_uid: bool
+    key: SearchKey
+    result: SearchResult | None
+
+
+class Fetch(Command, frozen=True):
+    """`["UID" SP] "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att … ")")`"""
+
+    by_uid: bool
+    messages: NumberSet
+    items: FetchItems
+
+
+class StoreAction(Enum):
+    """`["+" / "-"] "FLAGS"`"""
+
+    REPLACE = auto()
+    ADD = auto()
+    REMOVE = auto()
+
+
+class Store(Command, frozen=True):
+    """`["UID" SP] "STORE" SP sequence-set SP store-att-flags`"""
+
+    by_uid: bool
+    messages: NumberSet
+    action: StoreAction
+    silent: bool
+    flags: Flag
+    keywords: tuple[bytes, ...]
+
+
+class Copy(Command, frozen=True):
+    """`["UID" SP] "COPY" SP sequence-set SP mailbox`"""
+
+    by_uid: bool
+    messages: NumberSet
+    mailbox: str
+
+
+class Move(Command, frozen=True):
+    """`["UID" SP] "MOVE" SP sequence-set SP mailbox`  RFC 6851 §4"""
+
+    by_uid: bool
+    messages: NumberSet
+    mailbox: str

@@ -1,0 +1,58 @@
+"""What FETCH asks for: `fetch-att`, as values.
+
+STANDARDS
+    RFC 3501 §6.4.5, §9 (fetch-att, section)
+"""
+
+from enum import Enum
+
+import msgspec
+
+
+class Item(Enum):
+    """The parts of a message that have a fixed form; the value is the name on the wire."""
+
+    UID = b"UID"
+    FLAGS = b"FLAGS"
+    INTERNAL_DATE = b"INTERNALDATE"
+    SIZE = b"RFC822.SIZE"
+    ENVELOPE = b"ENVELOPE"
+    BODY = b"BODY"
+    BODY_STRUCTURE = b"BODYSTRUCTURE"
+
+
+class SectionPart(Enum):
+    """`section-text`, and nothing at all."""
+
+    ALL = b""
+    HEADER = b"HEADER"
+    HEADER_FIELDS = b"HEADER.FIELDS"
+    HEADER_FIELDS_NOT = b"HEADER.FIELDS.NOT"
+    TEXT = b"TEXT"
+    MIME = b"MIME"
+
+
+class Section(msgspec.Struct, frozen=True):
+    """`"BODY" [".PEEK"] section ["<" number "." nz-number ">"]`, or RFC822 and its kin
+
+    `label` is how the answer names it: `BODY[1.MIME]`, `RFC822.TEXT`.
+    """
+
+    label: bytes
+    path: tuple[int, ...] = ()
+    part: SectionPart = SectionPart.ALL
+    fields: tuple[bytes, ...] = ()  # header-list as the client spelled it
+    partial: tuple[int, int] | None = None  # first octet, number of octets
+    peek: bool = False
+
+
+class FetchItems(msgspec.Struct, frozen=True):
+    """Everything one FETCH asks for, without repetitions, in the order of the answer."""
+
+    items: tuple[Item, ...]
+    sections: tuple[Section, ...] = ()
+
+    @property
+    def marks_seen(self) -> bool:
+        """Whether the messages get \\Seen: "BODY[…] … The \\Seen flag is implicitly set"."""
+        return any(not section.peek for section in self.sections)

@@ -1,0 +1,201 @@
+"""Commands about messages: FETCH, STORE, COPY, MOVE, EXPUNGE.
+
+FAULTS
+    BadSyntax, Refusal  as `scanner` says.
+
+STANDARDS
+    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE)
+"""
+
+import re
+from typing import Final
+
+from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap.commands import Copy, Expunge, Fetch, Move, Store, StoreAction
+from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
+from pillarbox.wire.imap.flag_grammar import flag_list, flags_to_end
+from pillarbox.wire.imap.scanner import BadSyntax, Scanner
+
+_MACROS: Final = {
+    b"ALL": (Item.FLAGS, Item.INTERNAL_DATE, Item.SIZE, Item.ENVELOPE),
+    b"FAST": (Item.FLAGS, Item.INTERNAL_DATE, Item.SIZE),
+    b"FULL": (Item.FLAGS, Item.INTERNAL_DATE, Item.SIZE, Item.ENVELOPE, Item.BODY),
+}
+_ITEMS: Final = {item.value: item for item in Item}
+_RFC822: Final = {
+    b"RFC822": Section(b"RFC822"),
+    b"RFC822.HEADER": Section(b"RFC822.HEADER", part=SectionPart.HEADER, peek=True),
+    b"RFC822.TEXT": Section(b"RFC822.TEXT", part=SectionPart.TEXT),
+}
+_PARTS: Final = {part.value: part for part in SectionPart if part is not SectionPart.ALL}
+# An item's name ends before the "[" of a section.
+_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
+_SECTION: Final = re.compile(rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.([A-Za-z][A-Za-z.]*))?|([A-Za-z.]+))?")
+_PARTIAL: Final = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
+_ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
+MAX_SECTIONS: Final = 1000
+_STORE_ACTIONS: Final = {
+    b"FLAGS": (StoreAction.REPLACE, False),
+    b"+FLAGS": (StoreAction.ADD, False),
+    b"-FLAGS": (StoreAction.REMOVE, False),
+    b"FLAGS.SILENT": (StoreAction.REPLACE, True),
+    b"+FLAGS.SILENT": (StoreAction.ADD, True),
+    b"-FLAGS.SILENT": (StoreAction.REMOVE, True),
+}
+
+
+def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
+    """`fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att … ")")`"""
+    messages = _messages(scanner)
+    scanner.space()
+    # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
+    items: dict[Item, None] = {Item.UID: None} if by_uid else {}
+    sections: dict[bytes, Section] = {}
+    if scanner.take(b"("):
+        while True:
+            _fetch_attribute(scanner, items, sections)
+            if scanner.take(b")"):
+                break
+            scanner.space()
+    else:
+        _fetch_attribute(scanner, items, sections, macros=True)
+    scanner.end()
+    return Fetch(tag, by_uid, messages, FetchItems(tuple(items), tuple(sections.values())))
+
+
+def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
+    """`store = "STORE" SP sequence-set SP store-att-flags`
+
+    `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
+    """
+    messages = _messages(scanner)
+    scanner.space()
+    wanted = _STORE_ACTIONS.get(scanner.word())
+    if wanted is None:
+        raise BadSyntax("Invalid arguments")
+    action, silent = wanted
+    scanner.take_space()
+    if scanner.take(b"("):
+        flags, keywords = flag_list(scanner)
+        scanner.end()
+    else:
+        flags, keywords = flags_to_end(scanner)
+    return Store(tag, by_uid, messages, action, silent, flags, keywords)
+
+
+def copy(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Copy:
+    """`copy = "COPY" SP sequence-set SP mailbox`"""
+    messages, mailbox = _messages_and_mailbox(scanner)
+    return Copy(tag, by_uid, messages, mailbox)
+
+
+def move(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Move:
+    """`move = "MOVE" SP sequence-set SP mailbox`"""
+    messages, mailbox = _messages_and_mailbox(scanner)
+    return Move(tag, by_uid, messages, mailbox)
+
+
+def expunge(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Expunge:
+    """`"EXPUNGE"`, `"UID" SP "EXPUNGE" SP sequence-set`"""
+    return Expunge(tag, _messages(scanner) if by_uid else None)
+
+
+def _messages(scanner: Scanner) -> NumberSet:
+    scanner.space()
+    return scanner.sequence_set()
+
+
+def _messages_and_mailbox(scanner: Scanner) -> tuple[NumberSet, str]:
+    messages = _messages(scanner)
+    scanner.space()
+    mailbox = scanner.mailbox()
+    scanner.end()
+    return messages, mailbox
+
+
+def _fetch_attribute(
+    scanner: Scanner, items: dict[Item, None], sections: dict[bytes, Section], *, macros: bool = False
+) -> None:
+    """`fetch-att`; macros cannot stand in a list (RFC 3501 §6.4.5)."""
+    name = scanner.match(_NAME)
+    if name is None:
+        raise BadSyntax("FETCH list contains non-atoms" if not scanner.at_end else "Missing arguments")
+    name = name.upper()
+    if scanner.take(b"["):
+        if name not in (b"BODY", b"BODY.PEEK"):
+            raise BadSyntax(f"Unknown parameter: {name.decode('ascii')}[")
+        section = _section(scanner, peek=name == b"BODY.PEEK")
+    elif name in _RFC822:
+        section = _RFC822[name]
+    elif macros and name in _MACROS:
+        items.update(dict.fromkeys(_MACROS[name]))
+        return
+    elif name in _ITEMS:
+        items[_ITEMS[name]] = None
+        return
+    else:
+        raise BadSyntax(f"Unknown parameter: {name.decode('ascii')}")
+    known = sections.get(section.label)
+    if known is None or known.partial != section.partial:
+        key = section.label if known is None else b"%s %d" % (section.label, len(sections))
+        sections[key] = section
+    elif known.peek and not section.peek:
+        sections[section.label] = section
+    if len(sections) > MAX_SECTIONS:
+        raise BadSyntax("Too many sections")
+
+
+def _section(scanner: Scanner, *, peek: bool) -> Section:
+    """`section = "[" [section-spec] "]"` and the partial behind it, the bracket already taken"""
+    spec = scanner.match(_NAME) or b""
+    match = _SECTION.fullmatch(spec)
+    if match is None:
+        raise BadSyntax("Invalid BODY[..] section")
+    path = tuple(decimal(number) for number in match[1].split(b".")) if match[1] else ()
+    name = match[2] or match[3]
+    part = _PARTS.get(name.upper()) if name else SectionPart.ALL
+    # MIME "MUST be prefixed by one or more numeric part specifiers" (RFC 3501 §6.4.5)
+    if part is None or 0 in path or (part is SectionPart.MIME and not path):
+        raise BadSyntax("Invalid BODY[..] section")
+    fields: tuple[bytes, ...] = ()
+    label = spec.upper()
+    if part in (SectionPart.HEADER_FIELDS, SectionPart.HEADER_FIELDS_NOT):
+        fields, written = _header_list(scanner)
+        label = b"%s (%s)" % (label, written)
+    scanner.expect(b"]", reason="Invalid BODY[..] parameter: Missing ']'")
+    label = b"BODY[%s]" % label
+    partial = None
+    if (range_text := scanner.match(_PARTIAL)) is not None:
+        first, _, count = range_text[1:-1].partition(b".")
+        partial = (decimal(first), decimal(count))
+    elif scanner.take(b"<"):
+        raise BadSyntax("Invalid BODY[..] parameter: Invalid partial")
+    return Section(label, path, part, fields=fields, partial=partial, peek=peek)
+
+
+def _header_list(scanner: Scanner) -> tuple[tuple[bytes, ...], bytes]:
+    """`header-list = "(" header-fld-name *(SP header-fld-name) ")"`: the names, and how to write them again
+
+    The answer names the fields in capitals, each in the form (atom or quoted) that the client chose.
+    """
+    scanner.space()
+    scanner.expect(b"(", reason="Invalid BODY[..] parameter: Missing '('")
+    fields: list[bytes] = []
+    written: list[bytes] = []
+    while not scanner.take(b")"):
+        if fields:
+            scanner.space()
+        name = scanner.match(_ATOM)
+        if name is None:
+            name = scanner.string()
+            # field-name = 1*<any CHAR, excluding CTLs, SPACE, and ":">  RFC 5322 §3.6.8
+            if any(octet <= 0x20 or octet >= 0x7F or octet in b'"\\:' for octet in name):
+                raise BadSyntax("Invalid BODY[..] parameter: Invalid header name")
+            written.append(b'"%s"' % name.upper())
+        else:
+            written.append(name.upper())
+        fields.append(name)
+    if not fields:
+        raise BadSyntax("Invalid BODY[..] parameter: Missing header names")
+    return tuple(fields), b" ".join(written)

@@ -1,0 +1,113 @@
+"""What the server says: untagged data and response codes, rendered.
+
+DESCRIPTION
+    Every function gives bytes without CRLF, to be put behind `* ` or a tag.  Strings go out as atoms where
+    they can, quoted where they must, as literals where neither works: Dovecot's order of preference.
+
+STANDARDS
+    RFC 3501 §7, §9; RFC 4315 §3 (APPENDUID, COPYUID); RFC 4731 §3 (ESEARCH); RFC 5258 §6 (LIST)
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from pillarbox.message.imap_strings import string
+from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
+from pillarbox.vocabulary.number_set import compact
+from pillarbox.wire.imap import mailbox_names
+from pillarbox.wire.imap.commands import StatusItem
+from pillarbox.wire.imap.search_keys import SearchResult
+
+_ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
+_NAMES: Final = (*IMAP_NAMES, (b"\\Recent", Flag.RECENT))
+SYSTEM_FLAGS: Final = b" ".join(name for name, _ in IMAP_NAMES)
+
+
+def astring(text: bytes) -> bytes:
+    """`astring`: the text as an atom if it can be one"""
+    if _ATOM.fullmatch(text) and text.upper() != b"NIL":
+        return text
+    return string(text)
+
+
+def mailbox(name: str) -> bytes:
+    """`mailbox`: the name in modified UTF-7, as astring"""
+    return astring(mailbox_names.encode(name))
+
+
+@lru_cache(maxsize=1024)
+def flag_names(flags: int, keywords: tuple[bytes, ...] = ()) -> bytes:
+    """`\\Answered \\Seen \\Recent $Label1`: system flags in Dovecot's order, then keywords"""
+    return b" ".join([*(name for name, flag in _NAMES if flags & flag), *keywords])
+
+
+def flags(keywords: Sequence[bytes]) -> bytes:
+    """`FLAGS (…)`: what flags this mailbox knows"""
+    return b"FLAGS (%s)" % b" ".join([SYSTEM_FLAGS, *keywords])
+
+
+def permanent_flags(keywords: Sequence[bytes], *, read_only: bool, more: bool) -> bytes:
+    """`OK [PERMANENTFLAGS (…)] …`; `\\*` if the client can make more keywords"""
+    if read_only:
+        return b"OK [PERMANENTFLAGS ()] Read-only mailbox."
+    names = b" ".join([SYSTEM_FLAGS, *keywords, *([b"\\*"] if more else [])])
+    return b"OK [PERMANENTFLAGS (%s)] Flags permitted." % names
+
+
+def capability(names: Iterable[bytes]) -> bytes:
+    """`CAPABILITY IMAP4rev1 …`"""
+    return b"CAPABILITY " + b" ".join(names)
+
+
+def identification(fields: Sequence[tuple[bytes, bytes | None]]) -> bytes:
+    """`ID ("name" "Dovecot")`"""
+    if not fields:
+        return b"ID NIL"
+    written = (string(text) if text is not None else b"NIL" for field in fields for text in field)
+    return b"ID (%s)" % b" ".join(written)
+
+
+def listing(kind: bytes, attributes: Iterable[bytes], name: bytes, *, child_info: bool = False) -> bytes:
+    """`LIST (\\HasNoChildren) "/" name`, or LSUB; `name` is in modified UTF-7"""
+    extended = b' (CHILDINFO ("SUBSCRIBED"))' if child_info else b""
+    return b'%s (%s) "/" %s%s' % (kind, b" ".join(attributes), astring(name), extended)
+
+
+def status(name: str, values: Iterable[tuple[StatusItem, int]]) -> bytes:
+    """`STATUS name (MESSAGES 3 UNSEEN 1)`"""
+    items = b" ".join(b"%s %d" % (item.value, value) for item, value in values)
+    return b"STATUS %s (%s)" % (mailbox(name), items)
+
+
+def append_uid(uid_validity: int, uids: Sequence[int]) -> bytes:
+    """`[APPENDUID 1795363493 1]`"""
+    return b"[APPENDUID %d %s]" % (uid_validity, compact(uids))
+
+
+def copy_uid(uid_validity: int, pairs: Sequence[tuple[int, int]]) -> bytes:
+    """`[COPYUID 1795363493 1:2,4 7:9]`: the sets go side by side, in the order of copying"""
+    sources = compact(source for source, _ in pairs)
+    return b"[COPYUID %d %s %s]" % (uid_validity, sources, compact(target for _, target in pairs))
+
+
+def search(numbers: Sequence[int]) -> bytes:
+    """`SEARCH 1 2`"""
+    return b" ".join([b"SEARCH", *map(b"%d".__mod__, numbers)])
+
+
+def extended_search(tag: bytes, numbers: Sequence[int], options: SearchResult, *, by_uid: bool) -> bytes:
+    """`ESEARCH (TAG "x") UID MIN 1 MAX 2 ALL 1:2 COUNT 2`; without messages there is but COUNT"""
+    words = [b"ESEARCH (TAG %s)" % string(tag)]
+    if by_uid:
+        words.append(b"UID")
+    if numbers and options & SearchResult.MIN:
+        words.append(b"MIN %d" % numbers[0])
+    if numbers and options & SearchResult.MAX:
+        words.append(b"MAX %d" % numbers[-1])
+    if numbers and options & SearchResult.ALL:
+        words.append(b"ALL %s" % compact(numbers))
+    if options & SearchResult.COUNT:
+        words.append(b"COUNT %d" % len(numbers))
+    return b" ".join(words)

@@ -1,0 +1,247 @@
+"""A command read from left to right: `take_*` looks, `expect_*` insists.
+
+DESCRIPTION
+    A `Scanner` stands somewhere in a command that `fragments` has cut: lines with literals between them.
+    Each method reads one rule of the grammar and stands behind it.  `take_` methods return None or False
+    and stay where they are when the rule does not match; others raise.
+
+FAULTS
+    BadSyntax       the command is not what the grammar says; `str()` is for the client.
+    Refusal         the syntax is right but the content is not: a name that is not modified UTF-7, a charset
+                    that we do not know.  The answer is NO.
+
+STANDARDS
+    RFC 3501 §9 (formal syntax)
+"""
+
+import re
+from typing import Final
+
+from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap import mailbox_names
+
+# atom-specials = "(" / ")" / "{" / SP / CTL / list-wildcards / quoted-specials / resp-specials
+_ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
+# ASTRING-CHAR = ATOM-CHAR / resp-specials.  Dovecot takes any octet that does not end the word.
+_ASTRING: Final = re.compile(rb'[^(){ \x00-\x1f\x7f%*"\\]+')
+_LIST_MAILBOX: Final = re.compile(rb'[^(){ \x00-\x1f\x7f"\\]+')
+_TAG: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\+]+')
+_NUMBER: Final = re.compile(rb"[0-9]+")
+_SEQUENCE_SET: Final = re.compile(rb"[0-9*:,]+")
+# QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials
+_QUOTED: Final = re.compile(rb'"((?:[^"\\\x00\r\n]|\\["\\])*)"')
+_QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
+_LITERAL: Final = re.compile(rb"~?\{[0-9]+\+?\}")
+_FLAG: Final = re.compile(rb'\\?[^(){ \x00-\x1f\x7f-\xff%*"\\]+')
+
+
+class BadSyntax(Exception):
+    """The command is not what the grammar says (BAD)."""
+
+
+class Refusal(Exception):
+    """The command is well-formed and cannot be done as it is (NO); `str()` may begin with a response code."""
+
+
+class Scanner:
+    """A place in a command."""
+
+    __slots__ = ("_line", "_next_part", "_offset", "_parts")
+
+    def __init__(self, parts: list[bytes]) -> None:
+        self._parts = parts
+        self._line = parts[0]
+        self._offset = 0
+        self._next_part = 1
+
+    @property
+    def rest(self) -> bytes:
+        """What is left of the line."""
+        return self._line[self._offset :]
+
+    # Single characters.
+
+    def take(self, character: bytes) -> bool:
+        """One given character (or word, exactly spelled)."""
+        if self._line.startswith(character, self._offset):
+            self._offset += len(character)
+            return True
+        return False
+
+    def expect(self, character: bytes, *, reason: str = "Invalid arguments") -> None:
+        """One given character."""
+        if not self.take(character):
+            raise BadSyntax(reason)
+
+    def space(self) -> None:
+        """`SP`: more arguments follow.
+
+        Quirk: more than one is taken as one; clients in the field send `UID  FETCH`.
+        """
+        if not self.take_space():
+            raise BadSyntax("Missing arguments" if self.at_end else "Invalid arguments")
+
+    def take_space(self) -> bool:
+        """`SP`, if there is one and something behind it."""
+        start = self._offset
+        while self._line.startswith(b" ", self._offset):
+            self._offset += 1
+        return self._offset > start
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the command ends here."""
+        return self._offset >= len(self._line)
+
+    def end(self) -> None:
+        """`CRLF`: nothing follows but spaces (clients in the field send them)."""
+        self.take_space()
+        if not self.at_end:
+            raise BadSyntax("Invalid arguments")
+
+    # Words.
+
+    def match(self, pattern: re.Pattern[bytes]) -> bytes | None:
+        """What a pattern finds here, if it does."""
+        match = pattern.match(self._line, self._offset)
+        if match is None:
+            return None
+        self._offset = match.end()
+        return match[0]
+
+    def tag(self) -> bytes:
+        """`tag = 1*<any ASTRING-CHAR except "+">`"""
+        tag = self.match(_TAG)
+        if tag is None or not (self.at_end or self._line[self._offset] == 0x20):
+            raise BadSyntax("Invalid tag")
+        return tag
+
+    def atom(self, *, reason: str = "Invalid arguments") -> bytes:
+        """`atom = 1*ATOM-CHAR`"""
+        atom = self.match(_ATOM)
+        if atom is None:
+            raise BadSyntax(reason)
+        return atom
+
+    def word(self, *, reason: str = "Invalid arguments") -> bytes:
+        """An atom that is a name of the protocol, in capitals."""
+        return self.atom(reason=reason).upper()
+
+    def take_word(self, word: bytes) -> bool:
+        """A name of the protocol in any case, whole."""
+        start = self._offset
+        atom = self.match(_ATOM)
+        if atom is not None and atom.upper() == word:
+            return True
+        self._offset = start
+        return False
+
+    def number(self, *, reason: str = "Invalid arguments", maximum: int = 0xFFFFFFFF) -> int:
+        """`number = 1*DIGIT`, at most `maximum`"""
+        digits = self.match(_NUMBER)
+        if digits is None or len(digits) > 20:
+            raise BadSyntax(reason)
+        number = decimal(digits)
+        if number > maximum:
+            raise BadSyntax(reason)
+        return number
+
+    def take_number(self) -> int | None:
+        """`number`, if there is one."""
+        start = self._offset
+        digits = self.match(_NUMBER)
+        if digits is None or len(digits) > 10:
+            self._offset = start
+            return None
+        return decimal(digits)
+
+    def sequence_set(self) -> NumberSet:
+        """`sequence-set`  RFC 3501 §9"""
+        text = self.match(_SEQUENCE_SET)
+        try:
+            return NumberSet.parse(text or b"")
+        except ValueError:
+            raise BadSyntax("Invalid messageset") from None
+
+    def looks_like_sequence_set(self) -> bool:
+        """Whether a digit or `*` is next."""
+        return self._line[self._offset : self._offset + 1] in b"0123456789*" and not self.at_end
+
+    # Strings.
+
+    def take_string(self) -> bytes | None:
+        """`string = quoted / literal`"""
+        first = self._line[self._offset : self._offset + 1]
+        if first == b'"':
+            quoted = _QUOTED.match(self._line, self._offset)
+            if quoted is None:
+                raise BadSyntax("Missing '\"'")
+            self._offset = quoted.end()
+            text = quoted[1]
+            return _QUOTED_PAIR.sub(rb"\1", text) if b"\\" in text else text
+        if first in (b"{", b"~") and self._next_part < len(self._parts):
+            literal = _LITERAL.fullmatch(self._line, self._offset)
+            if literal is not None:
+                text = self._parts[self._next_part]
+                self._line = self._parts[self._next_part + 1]
+                self._next_part += 2
+                self._offset = 0
+                return text
+        return None
+
+    def at_announcement(self) -> bool:
+        """Whether the command so far ends here with a literal that has not come yet."""
+        return (
+            self._next_part >= len(self._parts) and _LITERAL.fullmatch(self._line, self._offset) is not None
+        )
+
+    def string(self) -> bytes:
+        """`string = quoted / literal`"""
+        text = self.take_string()
+        if text is None:
+            raise BadSyntax("Invalid arguments")
+        return text
+
+    def astring(self, *, reason: str = "Invalid arguments") -> bytes:
+        """`astring = 1*ASTRING-CHAR / string`"""
+        text = self.take_string()
+        if text is None:
+            text = self.match(_ASTRING)
+        if text is None:
+            raise BadSyntax("Missing arguments" if self.at_end else reason)
+        return text
+
+    def take_astring(self) -> bytes | None:
+        """`astring`, if there is one."""
+        text = self.take_string()
+        return text if text is not None else self.match(_ASTRING)
+
+    def nstring(self) -> bytes | None:
+        """`nstring = string / nil`"""
+        return None if self.take_word(b"NIL") else self.string()
+
+    def mailbox(self) -> str:
+        """`mailbox = "INBOX" / astring`, decoded"""
+        return decode_mailbox(self.astring())
+
+    def list_mailbox(self) -> bytes:
+        """`list-mailbox = 1*list-char / string`"""
+        text = self.take_string()
+        if text is None:
+            text = self.match(_LIST_MAILBOX)
+        if text is None:
+            raise BadSyntax("Invalid arguments")
+        return text
+
+    def take_flag(self) -> bytes | None:
+        """`flag = "\\Answered" / … / flag-keyword / flag-extension`"""
+        return self.match(_FLAG)
+
+
+def decode_mailbox(name: bytes) -> str:
+    """A mailbox name from the wire.  Raises Refusal."""
+    try:
+        return mailbox_names.decode(name)
+    except ValueError:
+        raise Refusal("Mailbox name is not valid mUTF-7") from None

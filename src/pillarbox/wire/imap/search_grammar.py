@@ -1,0 +1,251 @@
+"""SEARCH: `search-key` with its charset and its return options.
+
+FAULTS
+    BadSyntax  as `scanner` says.
+    Refusal    `[BADCHARSET (US-ASCII UTF-8)]`: a charset that we do not know, or text that is not in it.
+
+STANDARDS
+    RFC 3501 §6.4.4, §9 (search-key); RFC 4731 §3.1 (RETURN); RFC 5032 §3 (WITHIN)
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.wire.imap.commands import Search
+from pillarbox.wire.imap.dates import search_date
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
+from pillarbox.wire.imap.search_keys import (
+    Age,
+    All,
+    And,
+    Arrived,
+    BodyHas,
+    DateTest,
+    HasFlags,
+    HasKeyword,
+    HeaderHas,
+    IsRecent,
+    Not,
+    Numbers,
+    Or,
+    SearchKey,
+    SearchResult,
+    Sent,
+    Size,
+    TextHas,
+    Uids,
+)
+
+MAX_DEPTH: Final = 50
+"""Parentheses, NOT and OR within each other."""
+
+_BARE: Final[dict[bytes, SearchKey]] = {
+    b"ALL": All(),
+    b"ANSWERED": HasFlags(Flag.ANSWERED, wanted=True),
+    b"DELETED": HasFlags(Flag.DELETED, wanted=True),
+    b"DRAFT": HasFlags(Flag.DRAFT, wanted=True),
+    b"FLAGGED": HasFlags(Flag.FLAGGED, wanted=True),
+    b"SEEN": HasFlags(Flag.SEEN, wanted=True),
+    b"UNANSWERED": HasFlags(Flag.ANSWERED, wanted=False),
+    b"UNDELETED": HasFlags(Flag.DELETED, wanted=False),
+    b"UNDRAFT": HasFlags(Flag.DRAFT, wanted=False),
+    b"UNFLAGGED": HasFlags(Flag.FLAGGED, wanted=False),
+    b"UNSEEN": HasFlags(Flag.SEEN, wanted=False),
+    b"RECENT": IsRecent(wanted=True),
+    b"OLD": IsRecent(wanted=False),
+    # "NEW: … functionally equivalent to (RECENT UNSEEN)"
+    b"NEW": And((IsRecent(wanted=True), HasFlags(Flag.SEEN, wanted=False))),
+}
+_HEADERS: Final = (b"BCC", b"CC", b"FROM", b"SUBJECT", b"TO")
+_RESULTS: Final = {
+    b"MIN": SearchResult.MIN,
+    b"MAX": SearchResult.MAX,
+    b"ALL": SearchResult.ALL,
+    b"COUNT": SearchResult.COUNT,
+}
+_CHARSETS: Final = {b"US-ASCII": "ascii", b"ASCII": "ascii", b"UTF-8": "utf-8", b"UTF8": "utf-8"}
+
+
+def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
+    """`search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`"""
+    scanner.space()
+    result = None
+    if scanner.take_word(b"RETURN"):
+        scanner.space()
+        result = _return_options(scanner)
+        scanner.space()
+    charset = "utf-8"
+    if scanner.take_word(b"CHARSET"):
+        scanner.space()
+        name = scanner.astring().upper()
+        if name not in _CHARSETS:
+            raise Refusal("[BADCHARSET (US-ASCII UTF-8)] Unknown charset")
+        charset = _CHARSETS[name]
+        scanner.space()
+    key = _KeyReader(scanner, charset).keys_to_end()
+    return Search(tag, by_uid, key, result)
+
+
+def _return_options(scanner: Scanner) -> SearchResult:
+    """`search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`"""
+    scanner.expect(b"(")
+    options = SearchResult(0)
+    first = True
+    while not scanner.take(b")"):
+        if not first:
+            scanner.space()
+        first = False
+        option = _RESULTS.get(scanner.word())
+        if option is None:
+            raise BadSyntax("Unknown SEARCH return option")
+        options |= option
+    return options or SearchResult.ALL  # RFC 4731 §3.1: "()" is the same as "(ALL)"
+
+
+class _KeyReader:
+    """Keys behind one scanner."""
+
+    def __init__(self, scanner: Scanner, charset: str) -> None:
+        self._scanner = scanner
+        self._charset = charset
+        self._depth = 0
+
+    def keys_to_end(self) -> SearchKey:
+        """`search-key *(SP search-key)` up to the end of the command"""
+        keys = [self._key()]
+        while self._scanner.take_space() and not self._scanner.at_end:
+            keys.append(self._key())
+        self._scanner.end()
+        return keys[0] if len(keys) == 1 else And(tuple(keys))
+
+    def _key(self) -> SearchKey:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise BadSyntax("Too many nested search keys")
+        key = self._one_key()
+        self._depth -= 1
+        return key
+
+    def _one_key(self) -> SearchKey:
+        scanner = self._scanner
+        if scanner.take(b"("):
+            return self._group()
+        if scanner.looks_like_sequence_set():
+            return Numbers(scanner.sequence_set())
+        if scanner.at_end:
+            raise BadSyntax("Missing argument")
+        name = scanner.word(reason="Invalid argument")
+        bare = _BARE.get(name)
+        if bare is not None:
+            return bare
+        if name in _HEADERS:
+            return HeaderHas(name, self._text(name))
+        parser = _WITH_ARGUMENTS.get(name)
+        if parser is None:
+            raise BadSyntax(f"Unknown argument {name.decode('ascii')}")
+        return parser(self, name)
+
+    def _group(self) -> SearchKey:
+        keys = [self._key()]
+        while not self._scanner.take(b")"):
+            self._scanner.space()
+            keys.append(self._key())
+        return keys[0] if len(keys) == 1 else And(tuple(keys))
+
+    def _argument(self, name: bytes) -> bytes:
+        text = self._scanner.take_astring() if self._scanner.take_space() else None
+        if text is None:
+            raise BadSyntax(f"Missing parameter for search key (for search key: {name.decode('ascii')})")
+        return text
+
+    def _text(self, name: bytes) -> str:
+        try:
+            return self._argument(name).decode(self._charset)
+        except UnicodeDecodeError:
+            raise Refusal("[BADCHARSET (US-ASCII UTF-8)] Text is not in the given charset") from None
+
+    # Keys with arguments; each is called with the name of its key.
+
+    def negation(self, name: bytes) -> SearchKey:
+        """`"NOT" SP search-key`"""
+        self._next_key()
+        return Not(self._key())
+
+    def alternative(self, name: bytes) -> SearchKey:
+        """`"OR" SP search-key SP search-key`"""
+        self._next_key()
+        left = self._key()
+        self._next_key()
+        return Or(left, self._key())
+
+    def _next_key(self) -> None:
+        if not self._scanner.take_space():
+            raise BadSyntax("Missing argument")
+
+    def uid(self, name: bytes) -> SearchKey:
+        """`"UID" SP sequence-set`"""
+        self._next_key()
+        return Uids(self._scanner.sequence_set())
+
+    def keyword(self, name: bytes) -> SearchKey:
+        """`"KEYWORD" SP flag-keyword`"""
+        return HasKeyword(self._argument(name), wanted=name == b"KEYWORD")
+
+    def arrived(self, name: bytes) -> SearchKey:
+        """`"SINCE" SP date`"""
+        return Arrived(DateTest[name.decode("ascii")], search_date(self._argument(name)))
+
+    def sent(self, name: bytes) -> SearchKey:
+        """`"SENTSINCE" SP date`"""
+        test = DateTest[name.removeprefix(b"SENT").decode("ascii")]
+        return Sent(test, search_date(self._argument(name)))
+
+    def age(self, name: bytes) -> SearchKey:
+        """`"OLDER" SP nz-number`"""
+        self._next_key()
+        seconds = self._scanner.number(reason="Invalid search interval parameter")
+        if seconds == 0:
+            raise BadSyntax("Invalid search interval parameter")
+        return Age(seconds, older=name == b"OLDER")
+
+    def size(self, name: bytes) -> SearchKey:
+        """`"LARGER" SP number`"""
+        self._next_key()
+        octets = self._scanner.number(reason="Invalid search size parameter", maximum=(1 << 63) - 1)
+        return Size(octets, larger=name == b"LARGER")
+
+    def header(self, name: bytes) -> SearchKey:
+        """`"HEADER" SP header-fld-name SP astring`"""
+        field = self._argument(name).upper()
+        return HeaderHas(field, self._text(name))
+
+    def body(self, name: bytes) -> SearchKey:
+        """`"BODY" SP astring`"""
+        return BodyHas(self._text(name))
+
+    def text(self, name: bytes) -> SearchKey:
+        """`"TEXT" SP astring`"""
+        return TextHas(self._text(name))
+
+
+_WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = {
+    b"NOT": _KeyReader.negation,
+    b"OR": _KeyReader.alternative,
+    b"UID": _KeyReader.uid,
+    b"KEYWORD": _KeyReader.keyword,
+    b"UNKEYWORD": _KeyReader.keyword,
+    b"BEFORE": _KeyReader.arrived,
+    b"ON": _KeyReader.arrived,
+    b"SINCE": _KeyReader.arrived,
+    b"SENTBEFORE": _KeyReader.sent,
+    b"SENTON": _KeyReader.sent,
+    b"SENTSINCE": _KeyReader.sent,
+    b"OLDER": _KeyReader.age,
+    b"YOUNGER": _KeyReader.age,
+    b"LARGER": _KeyReader.size,
+    b"SMALLER": _KeyReader.size,
+    b"HEADER": _KeyReader.header,
+    b"BODY": _KeyReader.body,
+    b"TEXT": _KeyReader.text,
+}

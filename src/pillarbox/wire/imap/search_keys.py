@@ -1,0 +1,143 @@
+"""What SEARCH asks for: `search-key`, as a tree of values.
+
+DESCRIPTION
+    Keys that say the same are one value: `FROM x` is `HeaderHas(b"FROM", "x")`, `UNSEEN` is
+    `HasFlags(SEEN, wanted=False)`, `NEW` is And(Recent, Unseen).  Texts are decoded from the command's
+    charset.  Days are counted from 1970-01-01.
+
+STANDARDS
+    RFC 3501 §6.4.4, §9 (search-key); RFC 5032 (OLDER, YOUNGER); RFC 4731 (results)
+"""
+
+from enum import Enum, auto
+from enum import Flag as EnumFlag
+
+import msgspec
+
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.number_set import NumberSet
+
+
+class DateTest(Enum):
+    """BEFORE, ON and SINCE, without the time of day."""
+
+    BEFORE = auto()
+    ON = auto()
+    SINCE = auto()
+
+
+class All(msgspec.Struct, frozen=True):
+    """`"ALL"`"""
+
+
+class And(msgspec.Struct, frozen=True):
+    """`search-key *(SP search-key)`: all of them"""
+
+    keys: "tuple[SearchKey, ...]"
+
+
+class Or(msgspec.Struct, frozen=True):
+    """`"OR" SP search-key SP search-key`"""
+
+    left: "SearchKey"
+    right: "SearchKey"
+
+
+class Not(msgspec.Struct, frozen=True):
+    """`"NOT" SP search-key`"""
+
+    key: "SearchKey"
+
+
+class Numbers(msgspec.Struct, frozen=True):
+    """`sequence-set`"""
+
+    numbers: NumberSet
+
+
+class Uids(msgspec.Struct, frozen=True):
+    """`"UID" SP sequence-set`"""
+
+    uids: NumberSet
+
+
+class HasFlags(msgspec.Struct, frozen=True):
+    """`"ANSWERED"`, `"UNANSWERED"` and so on"""
+
+    flag: Flag
+    wanted: bool
+
+
+class HasKeyword(msgspec.Struct, frozen=True):
+    """`("KEYWORD" / "UNKEYWORD") SP flag-keyword`"""
+
+    keyword: bytes
+    wanted: bool
+
+
+class IsRecent(msgspec.Struct, frozen=True):
+    """`"RECENT"`, `"OLD"`"""
+
+    wanted: bool
+
+
+class Arrived(msgspec.Struct, frozen=True):
+    """`("BEFORE" / "ON" / "SINCE") SP date`: the internal date"""
+
+    test: DateTest
+    day: int
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """`("SENTBEFORE" / "SENTON" / "SENTSINCE") SP date`: the Date field"""
+
+    test: DateTest
+    day: int
+
+
+class Age(msgspec.Struct, frozen=True):
+    """`("OLDER" / "YOUNGER") SP nz-number`  RFC 5032 §3"""
+
+    seconds: int
+    older: bool
+
+
+class Size(msgspec.Struct, frozen=True):
+    """`("LARGER" / "SMALLER") SP number`"""
+
+    octets: int
+    larger: bool
+
+
+class HeaderHas(msgspec.Struct, frozen=True):
+    """`"HEADER" SP header-fld-name SP astring`; an empty text asks whether the field is there"""
+
+    field: bytes
+    text: str
+
+
+class BodyHas(msgspec.Struct, frozen=True):
+    """`"BODY" SP astring`"""
+
+    text: str
+
+
+class TextHas(msgspec.Struct, frozen=True):
+    """`"TEXT" SP astring`: header or body"""
+
+    text: str
+
+
+SearchKey = (
+    All | And | Or | Not | Numbers | Uids | HasFlags | HasKeyword | IsRecent
+    | Arrived | Sent | Age | Size | HeaderHas | BodyHas | TextHas
+)  # fmt: skip
+
+
+class SearchResult(EnumFlag):
+    """`search-return-opt`  RFC 4731 §3.1"""
+
+    MIN = auto()
+    MAX = auto()
+    ALL = auto()
+    COUNT = auto()

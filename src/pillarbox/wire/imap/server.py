@@ -1,0 +1,309 @@
+"""The server's end of an IMAP connection: bytes in, commands out; answers in, bytes out.
+
+DESCRIPTION
+    `receive_data()` takes bytes, `next_command()` gives one command after the other, or `NEED_DATA`, or
+    `CLOSED` when the client has gone.  A pull, not a push: while a session works on one command, the next
+    ones wait unread, whatever the client has sent ahead.
+
+    `reply()`, `untagged()`, `go_ahead()` and `send()` put answers behind each other; `data_to_send()` gives
+    and forgets them.
+
+    Which commands there are depends on `state`, which the session moves.  Mistakes come out as `Refused`
+    with the text of the answer: the session counts them and goes on.
+
+    After `AppendOffer` the session MUST call `accept_literal()` or `refuse_literal()`; after `Idle`, and
+    after each challenge of AUTHENTICATE, `expect_line()`.
+
+STANDARDS
+    RFC 3501 §2.2, §3 (states), §5.5 (commands in progress); RFC 7888 (LITERAL+)
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from functools import partial
+from typing import Final
+
+from pillarbox.wire.imap import (
+    mailbox_grammar,
+    message_grammar,
+    search_grammar,
+    session_grammar,
+)
+from pillarbox.wire.imap.commands import AppendOffer, Command, Line, Refused
+from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
+
+MAX_LINE: Final = 65536
+"""Octets of a line after login: Dovecot's imap_max_line_length."""
+MAX_LINE_BEFORE_LOGIN: Final = 8192
+"""Octets of a line before login, as Dovecot's login processes take them."""
+MAX_LITERALS: Final = 65536
+"""Octets of all literals of a command, messages not counted."""
+
+
+class State(Enum):
+    """RFC 3501 §3; logout is the end of the connection."""
+
+    NOT_AUTHENTICATED = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+
+
+class Pause(Enum):
+    """Why there is no command now."""
+
+    NEED_DATA = auto()
+    CLOSED = auto()
+
+
+Parser = Callable[[bytes, Scanner], Command]
+
+_ANY: Final[dict[bytes, Parser]] = {
+    b"CAPABILITY": session_grammar.capability,
+    b"NOOP": session_grammar.noop,
+    b"LOGOUT": session_grammar.logout,
+    b"ID": session_grammar.identify,
+    b"ENABLE": session_grammar.enable,
+}
+_NOT_AUTHENTICATED: Final[dict[bytes, Parser]] = {
+    **_ANY,
+    b"STARTTLS": session_grammar.start_tls,
+    b"LOGIN": session_grammar.login,
+    b"AUTHENTICATE": session_grammar.authenticate,
+}
+_AUTHENTICATED: Final[dict[bytes, Parser]] = {
+    **_ANY,
+    b"SELECT": mailbox_grammar.select,
+    b"EXAMINE": mailbox_grammar.examine,
+    b"CREATE": mailbox_grammar.create,
+    b"DELETE": mailbox_grammar.delete,
+    b"RENAME": mailbox_grammar.rename,
+    b"SUBSCRIBE": mailbox_grammar.subscribe,
+    b"UNSUBSCRIBE": mailbox_grammar.unsubscribe,
+    b"LIST": mailbox_grammar.list_mailboxes,
+    b"LSUB": mailbox_grammar.lsub,
+    b"NAMESPACE": session_grammar.namespace,
+    b"STATUS": mailbox_grammar.status,
+    b"APPEND": mailbox_grammar.append,
+    b"IDLE": session_grammar.idle,
+}
+_SELECTED: Final[dict[bytes, Parser]] = {
+    **_AUTHENTICATED,
+    b"CHECK": session_grammar.check,
+    b"CLOSE": session_grammar.close,
+    b"UNSELECT": session_grammar.unselect,
+    b"EXPUNGE": partial(message_grammar.expunge, by_uid=False),
+    b"SEARCH": partial(search_grammar.search, by_uid=False),
+    b"FETCH": partial(message_grammar.fetch, by_uid=False),
+    b"STORE": partial(message_grammar.store, by_uid=False),
+    b"COPY": partial(message_grammar.copy, by_uid=False),
+    b"MOVE": partial(message_grammar.move, by_uid=False),
+    b"UID EXPUNGE": partial(message_grammar.expunge, by_uid=True),
+    b"UID SEARCH": partial(search_grammar.search, by_uid=True),
+    b"UID FETCH": partial(message_grammar.fetch, by_uid=True),
+    b"UID STORE": partial(message_grammar.store, by_uid=True),
+    b"UID COPY": partial(message_grammar.copy, by_uid=True),
+    b"UID MOVE": partial(message_grammar.move, by_uid=True),
+}
+COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
+    State.NOT_AUTHENTICATED: _NOT_AUTHENTICATED,
+    State.AUTHENTICATED: _AUTHENTICATED,
+    State.SELECTED: _SELECTED,
+}
+"""Who may say what when."""
+
+
+class ImapServer:
+    """One connection's commands and answers."""
+
+    __slots__ = (
+        "_awaits_line",
+        "_closed",
+        "_fragments",
+        "_out",
+        "_spent",
+        "bytes_in",
+        "bytes_out",
+        "state",
+        "unsent",
+    )
+
+    def __init__(self, *, state: State, max_line: int = MAX_LINE) -> None:
+        self.state = state
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.unsent = 0  # octets that data_to_send() would give
+        self._fragments = Fragments(max_line=max_line)
+        self._out: list[bytes] = []
+        self._closed = False
+        self._awaits_line: bytes | None = None  # tag of the command whose lines are read
+        self._spent = 0  # octets of literals in the command that is coming
+
+    # From the client.
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes; b"" means that the client has closed its side."""
+        if data:
+            self.bytes_in += len(data)
+            self._fragments.receive(data)
+        else:
+            self._closed = True
+
+    def unread(self) -> bytes:
+        """Take away what has come behind the last command: for another engine, or to be thrown away."""
+        return self._fragments.unread()
+
+    def next_command(self) -> Command | Pause:
+        """The next command, if it has come as a whole."""
+        if self._awaits_line is not None:
+            return self._next_line(self._awaits_line)
+        while True:
+            match self._fragments.read():
+                case None:
+                    return Pause.CLOSED if self._closed else Pause.NEED_DATA
+                case Announcement() as announcement:
+                    command = self._consider(announcement)
+                    if command is not None:
+                        return command
+                case Overlong(start):
+                    self._spent = 0
+                    return self._refuse_overlong(start)
+                case parts:
+                    self._spent = 0
+                    return self._parse(parts)
+
+    def expect_line(self, tag: bytes) -> None:
+        """The next line is no command: it comes as `Line` with this tag."""
+        self._awaits_line = tag
+
+    def accept_literal(self) -> None:
+        """Let the message that was offered come, and tell a client that waits for it."""
+        if self._fragments.accept():
+            self.go_ahead(b"OK")
+
+    def refuse_literal(self) -> None:
+        """Do not take the message that was offered; the caller has answered the command."""
+        self._spent = 0
+        self._fragments.refuse()
+
+    # To the client.
+
+    def send(self, data: bytes) -> None:
+        """Put whole response lines behind what is to be sent."""
+        self._out.append(data)
+        self.unsent += len(data)
+
+    def untagged(self, text: bytes) -> None:
+        """`* text`"""
+        self.send(b"* %s\r\n" % text)
+
+    def reply(self, tag: bytes, text: bytes) -> None:
+        """`tag text`"""
+        self.send(b"%s %s\r\n" % (tag, text))
+
+    def go_ahead(self, text: bytes) -> None:
+        """`+ text`: a command continuation request"""
+        self.send(b"+ %s\r\n" % text)
+
+    def data_to_send(self) -> bytes:
+        """The bytes for the client; they are given once."""
+        if not self._out:
+            return b""
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out = []
+        self.unsent = 0
+        self.bytes_out += len(data)
+        return data
+
+    # How.
+
+    def _next_line(self, tag: bytes) -> Command | Pause:
+        line = self._fragments.read_line()
+        if line is None:
+            return Pause.CLOSED if self._closed else Pause.NEED_DATA
+        self._awaits_line = None
+        return Line(tag, line if isinstance(line, bytes) else None)
+
+    def _consider(self, announcement: Announcement) -> Command | None:
+        """A literal is to come: take it, refuse it, or ask the session about a message."""
+        scanner = Scanner(announcement.parts)
+        head = self._read_head(scanner)
+        if isinstance(head, Refused):
+            return self._refuse(head)
+        tag, name, parser = head
+        if announcement.binary:  # RFC 3516, RFC 6855 §4: BINARY and UTF8=ACCEPT only
+            return self._refuse(self._bad(tag, name, "literal8 not allowed here"))
+        if parser is mailbox_grammar.append:
+            offer = self._offer(tag, name, scanner, announcement)
+            if offer is not None:
+                return offer
+        if self._spent + announcement.size > MAX_LITERALS:
+            return self._refuse(self._bad(tag, name, "Literal size too large"))
+        self._spent += announcement.size
+        self.accept_literal()
+        return None
+
+    def _offer(
+        self, tag: bytes, name: bytes, scanner: Scanner, announcement: Announcement
+    ) -> AppendOffer | Refused | None:
+        try:
+            return mailbox_grammar.append_offer(
+                tag, scanner, announcement.size, synchronizing=announcement.synchronizing
+            )
+        except BadSyntax as problem:
+            return self._refuse(self._bad(tag, name, str(problem)))
+        except Refusal as problem:
+            return self._refuse(Refused(tag, b"NO", str(problem).encode("utf-8")))
+
+    def _refuse(self, refused: Refused) -> Refused:
+        self.refuse_literal()
+        return refused
+
+    def _parse(self, parts: list[bytes]) -> Command:
+        scanner = Scanner(parts)
+        head = self._read_head(scanner)
+        if isinstance(head, Refused):
+            return head
+        tag, name, parser = head
+        try:
+            return parser(tag, scanner)
+        except BadSyntax as problem:
+            return self._bad(tag, name, str(problem))
+        except Refusal as problem:
+            return Refused(tag, b"NO", str(problem).encode("utf-8"))
+
+    def _read_head(self, scanner: Scanner) -> tuple[bytes, bytes, Parser] | Refused:
+        """`tag SP command-name`, with "UID" as part of the name"""
+        try:
+            tag = scanner.tag()
+        except BadSyntax:
+            return self._bad_head(b"*", "Error in IMAP tag: Invalid tag")
+        try:
+            scanner.space()
+            name = scanner.word()
+            if name == b"UID":
+                scanner.space()
+                name += b" " + scanner.word()
+        except BadSyntax:
+            return self._bad_head(tag, "Error in IMAP command: Invalid command name")
+        parser = COMMANDS[self.state].get(name)
+        if parser is None:
+            if self.state is State.AUTHENTICATED and name in _SELECTED:
+                return Refused(tag, b"BAD", b"No mailbox selected")
+            return self._bad(tag, name[:80], "Unknown command")
+        return tag, name, parser
+
+    def _bad(self, tag: bytes, name: bytes, reason: str) -> Refused:
+        return self._bad_head(tag, f"Error in IMAP command {name.decode('ascii')}: {reason}")
+
+    def _bad_head(self, tag: bytes, text: str) -> Refused:
+        if self.state is State.NOT_AUTHENTICATED:  # nothing is explained to strangers
+            text = "Error in IMAP command received by server."
+        return Refused(tag, b"BAD", text.encode("utf-8"))
+
+    def _refuse_overlong(self, start: bytes) -> Refused:
+        try:
+            tag = Scanner([start]).tag()
+        except BadSyntax:
+            tag = b"*"
+        return self._bad_head(tag, "Error in IMAP command: Line is too long")
