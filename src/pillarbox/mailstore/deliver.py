@@ -1,0 +1,252 @@
+"""Deliver messages into Maildirs: the one function that does, for local, virtual, LMTP, Sieve and APPEND.
+
+DESCRIPTION
+    `deliver_batch` stores any number of messages, in any number of Maildirs, in one call.  It is made for a
+    worker thread or a delivery child: it blocks, and it runs with the rights of the mailboxes' owner.
+
+    Per message: create tmp/x (O_EXCL), write it in one writev, fsync, rename to new/ (or cur/ if it has
+    flags).  Per directory: one fsync after all renames.  fsyncs of several messages run in a few threads at
+    once, because the file system then commits them together (measured on ext4, batches of 20 messages of
+    4 KiB: 3,900 messages/s one by one, 6,100 with four threads).
+
+    A Maildir that is missing is made, with its parents' entries fsynced: directories 0700, files 0600.
+
+PROMISES
+    `Stored`: the file and its name survive a crash.  A message whose result is a fault may still have been
+    stored (an fsync of the directory that failed): better twice than lost.  A crash leaves at most files in
+    tmp/, which are removed after 36 hours by whoever opens the mailbox.
+
+FAULTS
+    As results, one per message, never raised:
+    OverQuota         EDQUOT, EFBIG: the owner has no room; `str()` says so
+    StoreUnavailable  anything else: disk full, no permission, …; `str()` is for the log
+
+STANDARDS
+    https://cr.yp.to/proto/maildir.html; reference/format-dovecot.md §2, §5
+"""
+
+import errno
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
+from pillarbox.mailstore.maildir_names import NameMaker, with_sizes
+from pillarbox.message.line_ends import crlf_size
+from pillarbox.net.system_clock import SystemClock
+
+SYNC_THREADS: Final = 4
+"""Threads that fsync the files of one batch."""
+FEW: Final = 8
+"""A batch smaller than this is fsynced by the calling thread alone."""
+
+_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """One message for one mailbox.
+
+    `maildir` is the directory that holds cur, new and tmp.  `content` is the whole message in chunks, LF
+    line ends, with what the caller prepends (Return-Path, Delivered-To, …) as the first chunks.  With
+    `flags`, the letters of the file name, it goes to cur/; without, to new/.
+    """
+
+    maildir: str
+    content: Sequence[bytes]
+    flags: bytes | None = None
+    modified: float | None = None
+    """INTERNALDATE, seconds since 1970; None: now."""
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """The message is in the mailbox."""
+
+    name: bytes
+    """Its file's name in new/ or cur/; what precedes `:` is its identity."""
+    size: int
+    crlf_size: int
+
+
+Result = Stored | OverQuota | StoreUnavailable
+
+_NAMES: Final = NameMaker(SystemClock())
+
+
+def deliver_batch(
+    deliveries: Sequence[Delivery],
+    *,
+    files: FileSystem = DISK,
+    names: NameMaker = _NAMES,
+    sync_threads: int = SYNC_THREADS,
+) -> list[Result]:
+    """Store the messages; one result for each, in their order."""
+    drafts = [_Draft(delivery, names, files) for delivery in deliveries]
+    for draft in drafts:
+        draft.attempt(draft.write)
+    _in_threads([draft for draft in drafts if draft.fault is None], sync_threads)
+    for draft in drafts:
+        draft.attempt(draft.publish)
+    _sync_directories(drafts, files)
+    return [draft.result() for draft in drafts]
+
+
+class _Draft:
+    """A message on its way from tmp/ to its place."""
+
+    def __init__(self, delivery: Delivery, names: NameMaker, files: FileSystem) -> None:
+        self.files = files
+        self.delivery = delivery
+        self.fault: OverQuota | StoreUnavailable | None = None
+        self._fd = -1
+        size = sum(map(len, delivery.content))
+        with_crlf = _crlf_size(delivery.content)
+        self._identity = with_sizes(names.take(), size, with_crlf)
+        self._name = self._identity
+        self.directory = f"{delivery.maildir}/new"
+        if delivery.flags is not None:
+            self._name = b"%s:2,%s" % (self._identity, delivery.flags)
+            self.directory = f"{delivery.maildir}/cur"
+        self._temporary = "/".join((delivery.maildir, "tmp", os.fsdecode(self._identity)))
+        self._stored = Stored(self._name, size, with_crlf)
+
+    def attempt(self, step: Callable[[], None]) -> None:
+        """Take a step unless an earlier one failed; a failed one ends the message."""
+        if self.fault is not None:
+            return
+        try:
+            step()
+        except OSError as error:
+            self.fail(error)
+
+    def write(self) -> None:
+        """Create the file in tmp/ and write it."""
+        try:
+            self._fd = self.files.open(self._temporary, _CREATE, 0o600)
+        except FileNotFoundError:
+            make_maildir(self.delivery.maildir, files=self.files)
+            self._fd = self.files.open(self._temporary, _CREATE, 0o600)
+        self.files.write_all(self._fd, self.delivery.content)
+
+    def sync(self) -> None:
+        """Bring the content to the disk."""
+        self.files.fsync(self._fd)
+        self._close()
+        if self.delivery.modified is not None:
+            self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
+
+    def publish(self) -> None:
+        """Give the file its name in new/ or cur/."""
+        self.files.rename(self._temporary, f"{self.directory}/{os.fsdecode(self._name)}")
+
+    def fail(self, error: OSError) -> None:
+        """Remember the fault and remove the file from tmp/."""
+        self.fault = fault_of(error, self.delivery.maildir)
+        try:
+            self._close()
+            self.files.unlink(self._temporary)
+        except OSError:
+            return  # it was not there yet, or is not there any more
+
+    def result(self) -> Result:
+        """What became of the message."""
+        return self._stored if self.fault is None else self.fault
+
+    def _close(self) -> None:
+        if self._fd >= 0:
+            fd, self._fd = self._fd, -1
+            self.files.close(fd)
+
+
+def _crlf_size(chunks: Sequence[bytes]) -> int:
+    if any(chunk.endswith(b"\r") for chunk in chunks):  # CR LF may lie across two chunks
+        return crlf_size(b"".join(chunks))
+    return sum(map(crlf_size, chunks))
+
+
+def fault_of(error: OSError, maildir: str) -> OverQuota | StoreUnavailable:
+    """An error of the file system in the words of the store, with the error as its cause."""
+    fault: OverQuota | StoreUnavailable
+    if error.errno in {errno.EDQUOT, errno.EFBIG}:
+        fault = OverQuota(f"{maildir}: {error.strerror}")
+    else:
+        fault = StoreUnavailable(f"{error.filename or maildir}: {error.strerror}")
+    fault.__cause__ = error
+    return fault
+
+
+def _in_threads(drafts: Sequence[_Draft], threads: int) -> None:
+    """fsync all files; several at once if there are enough to make it worth while."""
+    if len(drafts) < FEW or threads < 2:
+        _sync_each(drafts)
+        return
+    others = [
+        threading.Thread(target=_sync_each, args=(drafts[start::threads],)) for start in range(1, threads)
+    ]
+    for thread in others:
+        thread.start()
+    _sync_each(drafts[::threads])
+    for thread in others:
+        thread.join()
+
+
+def _sync_each(drafts: Iterable[_Draft]) -> None:
+    for draft in drafts:
+        draft.attempt(draft.sync)
+
+
+def _sync_directories(drafts: Sequence[_Draft], files: FileSystem) -> None:
+    """One fsync for each directory that got messages; if it fails, all of them have failed."""
+    by_directory: dict[str, list[_Draft]] = {}
+    for draft in drafts:
+        if draft.fault is None:
+            by_directory.setdefault(draft.directory, []).append(draft)
+    for directory, published in by_directory.items():
+        try:
+            files.sync_directory(directory)
+        except OSError as error:
+            for draft in published:
+                draft.fault = fault_of(error, draft.delivery.maildir)
+
+
+def make_maildir(path: str, *, files: FileSystem = DISK) -> None:
+    """Make a Maildir with its missing parents; those that are there stay as they are.
+
+    A directory whose name begins with a dot is a folder of the Maildir above it and gets the file
+    `maildirfolder` (Maildir++), so that delivery programs find the account's root.
+    """
+    missing = [path]
+    while not _exists(missing[-1], files):
+        parent = os.path.dirname(missing[-1].rstrip("/"))
+        if not parent or parent == missing[-1]:
+            break
+        missing.append(parent)
+    for directory in reversed(missing):
+        _make_directory(directory, files)
+    for name in ("tmp", "new", "cur"):
+        _make_directory(f"{path}/{name}", files)
+    folder = os.path.basename(path.rstrip("/"))
+    if folder.startswith(".") and folder not in {".", ".."}:
+        files.close(files.open(f"{path}/maildirfolder", os.O_WRONLY | os.O_CREAT, 0o600))
+    files.sync_directory(path)
+
+
+def _make_directory(path: str, files: FileSystem) -> None:
+    try:
+        files.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    parent = os.path.dirname(path.rstrip("/"))
+    if parent:
+        files.sync_directory(parent)
+
+
+def _exists(path: str, files: FileSystem) -> bool:
+    try:
+        files.stat(path)
+    except FileNotFoundError:
+        return False
+    return True

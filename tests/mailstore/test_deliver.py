@@ -1,0 +1,111 @@
+"""Delivery: what is acknowledged survives, what fails leaves nothing behind."""
+
+import errno
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch, make_maildir
+from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
+from pillarbox.mailstore.maildir_names import NameMaker, sizes
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.vocabulary.clock import ManualClock
+
+BATCH = [
+    Delivery("/home/a/Maildir", [b"Return-Path: <x@y>\n", b"Subject: 1\n\nbody\n"]),
+    Delivery("/home/b/Maildir", [b"Subject: 2\n\n"]),
+    Delivery("/home/a/Maildir", [b"Subject: 3\n\n"], b"FS", 1_700_000_000.0),
+    Delivery("/home/a/Maildir/.Lists.x", [b"Subject: 4\n\n"]),
+]
+
+
+def _names() -> NameMaker:
+    return NameMaker(ManualClock(), host=b"h")
+
+
+def _fresh(stop_at: int | None = None) -> CrashFileSystem:
+    files = CrashFileSystem(stop_at=stop_at)
+    files.make_directories("/home/a")
+    files.make_directories("/home/b")
+    return files
+
+
+def test_a_batch_on_disk(tmp_path: Path) -> None:
+    """Files lie in new/ (cur/ with flags) with sizes in their names and the given date."""
+    root = tmp_path / "Maildir"
+    content = [b"A: b\n\n", b"line\r\n", b"x\n"]
+    results = deliver_batch([Delivery(str(root), content) for _ in range(12)])
+    names = sorted(path.name for path in (root / "new").iterdir())
+    assert names == sorted(result.name.decode() for result in results if isinstance(result, Stored))
+    assert 12 == len(names)
+    assert (14, 17) == sizes(names[0].encode())
+    assert b"".join(content) == (root / "new" / names[0]).read_bytes()
+    assert 0o600 == (root / "new" / names[0]).stat().st_mode & 0o777
+    assert 0o700 == root.stat().st_mode & 0o777
+    assert [] == list((root / "tmp").iterdir())
+    [dated] = deliver_batch([Delivery(str(root), [b"x"], b"S", 1_700_000_000.0)])
+    assert isinstance(dated, Stored)
+    assert 1_700_000_000 == (root / "cur" / dated.name.decode()).stat().st_mtime
+
+
+@pytest.mark.parametrize("survives", Survives)
+def test_what_is_acknowledged_survives_a_crash(survives: Survives) -> None:
+    """After the call, every message is there, whatever the disk forgot."""
+    files = _fresh()
+    results = deliver_batch(BATCH, files=files, names=_names(), sync_threads=1)
+    found = files.crash(survives).files()
+    for delivery, result in zip(BATCH, results, strict=True):
+        assert isinstance(result, Stored)
+        place = "new" if delivery.flags is None else "cur"
+        assert b"".join(delivery.content) == found[f"{delivery.maildir}/{place}/{result.name.decode()}"]
+    assert "/home/a/Maildir/.Lists.x/maildirfolder" in files.files()
+
+
+def test_a_crash_at_any_step_leaves_no_broken_message() -> None:
+    """Stopped before its n-th step, a delivery leaves whole messages in new/ or none."""
+    complete = _fresh()
+    deliver_batch(BATCH, files=complete, names=_names(), sync_threads=1)
+    whole = {b"".join(delivery.content) for delivery in BATCH}
+    for step in range(len(complete.steps)):
+        stopped = _fresh(stop_at=step)
+        with pytest.raises(Stopped):
+            deliver_batch(BATCH, files=stopped, names=_names(), sync_threads=1)
+        for survives in Survives:
+            for path, content in stopped.crash(survives).files().items():
+                assert "/tmp/" in path or path.endswith("maildirfolder") or content in whole, (step, path)
+
+
+ERRORS = [
+    ("disk full", errno.ENOSPC, "write", StoreUnavailable),
+    ("quota", errno.EDQUOT, "write", OverQuota),
+    ("file too large", errno.EFBIG, "write", OverQuota),
+    ("no permission", errno.EACCES, "create", StoreUnavailable),
+    ("disk broken", errno.EIO, "fsync", StoreUnavailable),
+    ("rename", errno.EIO, "rename", StoreUnavailable),
+    ("directory", errno.EIO, "sync_directory", StoreUnavailable),
+]
+
+
+@pytest.mark.parametrize(("name", "number", "operation", "fault"), ERRORS, ids=[row[0] for row in ERRORS])
+def test_a_fault_hits_its_own_message(name: str, number: int, operation: str, fault: type[Exception]) -> None:
+    """The others of the batch are stored; nothing stays in tmp/."""
+    files = _fresh()
+    make_maildir("/home/a/Maildir", files=files)
+    make_maildir("/home/b/Maildir", files=files)
+    files.fail = lambda step, path: number if step == operation and path.startswith("/home/b/") else None
+    results = deliver_batch(BATCH[:3], files=files, names=_names(), sync_threads=1)
+    assert [Stored, fault, Stored] == [type(result) for result in results]
+    assert [] == [path for path in files.files() if "/tmp/" in path]
+
+
+@given(st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b"ab"]), max_size=8))
+def test_sizes_in_names_are_true(chunks: list[bytes]) -> None:
+    """`S` and `W` are right wherever CR and LF are cut."""
+    files = _fresh()
+    [result] = deliver_batch([Delivery("/home/a/M", chunks)], files=files, names=_names())
+    content = b"".join(chunks)
+    assert isinstance(result, Stored)
+    assert (len(content), len(to_crlf(content))) == sizes(result.name)
