@@ -75,6 +75,13 @@ class ImproperPipelining(Event, frozen=True):
     data: bytes
 
 
+class NotSmtp(Event, frozen=True):
+    """`warning: non-SMTP command from name[address]: GET / HTTP/1.1`"""
+
+    client: str
+    line: bytes
+
+
 class MessageBegun(Event, frozen=True):
     """The first recipient was accepted: `QID: client=name[address]`"""
 

@@ -169,6 +169,10 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
         "smtpd",
         f"improper command pipelining after {event.after} from {event.client}: {_text(event.data[:100])}",
     ),
+    e.NotSmtp: lambda event: (
+        "smtpd",
+        f"warning: non-SMTP command from {event.client}: {_text(event.line[:100])}",
+    ),
     e.MessageBegun: _begun,
     e.CommandRefused: _refused,
     e.ContentRefused: _content_refused,

@@ -77,7 +77,7 @@ class IncomingQueue:
         long_ids: bool = False,
         file_system: FileSystem = DISK,
     ) -> None:
-        self._directory = f"{directories.root}/incoming"
+        self.directory = f"{directories.root}/incoming"
         self._directories = directories
         self._clock = clock
         self._long_ids = long_ids
@@ -163,7 +163,7 @@ class IncomingQueue:
     def _commit_batch(self, jobs: list[_Job], room: int) -> "_BatchResult":
         outcomes: list[OSError | None] = [self._write(job) for job in jobs]
         try:
-            self._files.sync_directory(self._directory)
+            self._files.sync_directory(self.directory)
         except OSError as error:
             outcomes = [outcome or error for outcome in outcomes]
         return outcomes, self._make_some(room)
@@ -186,7 +186,7 @@ class IncomingQueue:
     def _make(self) -> NewFile:
         self._serial += 1
         now = int(self._clock.now() * 1_000_000)
-        path = f"{self._directory}/{now % 1_000_000}.{os.getpid()}.{self._serial}"
+        path = f"{self.directory}/{now % 1_000_000}.{os.getpid()}.{self._serial}"
         descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         return NewFile(descriptor, path, self._files.fstat(descriptor).st_ino)
 

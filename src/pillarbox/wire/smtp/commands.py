@@ -114,6 +114,7 @@ class Refused(msgspec.Struct, frozen=True):
 
     verb: bytes
     reply: Reply
+    line: bytes = b""  # of an unknown command, for the log
 
 
 Request = (
@@ -140,7 +141,7 @@ def parse_command(line: bytes, *, strict: bool = False) -> Request | Refused:
     name = verb.upper()
     parser = _PARSERS.get(name)
     if parser is None:
-        return refusal(b"UNKNOWN", 500, b"5.5.2 Error: command not recognized")
+        return Refused(b"UNKNOWN", Reply(500, (b"5.5.2 Error: command not recognized",)), line[:200])
     return parser(argument.strip(b" \t"), strict)
 
 

@@ -1,0 +1,34 @@
+"""Who is at the other end of an SMTP session, as access rules see it."""
+
+from ipaddress import IPv4Address, IPv6Address
+
+import msgspec
+
+from pillarbox.vocabulary.address import Address
+
+
+class ClientFacts(msgspec.Struct, kw_only=True):
+    """What is known of a client; grows as the session goes on."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+    name: str = "unknown"  # verified by a forward lookup
+    reverse_name: str = "unknown"  # as its PTR record says
+    helo: bytes = b""
+    protocol: str = "SMTP"  # or ESMTP
+    sasl_method: str = ""
+    sasl_username: str = ""
+    sasl_sender: str = ""
+    is_mynetworks: bool = False
+    uses_tls: bool = False
+    sender: Address | None = None
+
+    @property
+    def label(self) -> str:
+        """`name[address]`, as log lines and replies name it."""
+        return f"{self.name}[{self.address}]"
+
+    @property
+    def literal(self) -> str:
+        """The address as in `Received:`: an IPv6 address has its prefix (RFC 5321 §4.1.3)."""
+        return f"IPv6:{self.address}" if self.address.version == 6 else str(self.address)

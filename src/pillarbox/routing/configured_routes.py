@@ -1,0 +1,68 @@
+"""Routes from main.cf: the domains of each class, the transports, and the tables, opened.
+
+FAULTS
+    ConfigurationFault  a table of an unknown type or a file that is not there, with the parameter's file and line
+"""
+
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.local_recipients import LocalRecipients
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import MatchList
+from pillarbox.routing.resolution import DomainList, Routes
+from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def configured_routes(
+    snapshot: Snapshot, *, clock: Clock, own_addresses: frozenset[str] = frozenset()
+) -> Routes:
+    """The routes of one configuration.  Opens every table."""
+    identity = snapshot.group(Identity)
+    local = snapshot.group(LocalRecipients)
+    virtual = snapshot.group(VirtualDelivery)
+    queue = snapshot.group(QueueManager)
+
+    def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
+        return open_tables(names, where=_where(snapshot, parameter), clock=clock)
+
+    def domains(parameter: str, listed: MatchList) -> DomainList:
+        if any(pattern.negated for pattern in listed.patterns):
+            raise ConfigurationFault(
+                _where(snapshot, parameter), "a domain list with ! is not served", mend="list the domains"
+            )
+        names = frozenset(
+            name.encode("idna").decode() if not name.isascii() else name for name in listed.names
+        )
+        subdomains = parameter in local.parent_domain_matches_subdomains
+        return DomainList(names, tables(parameter, listed.tables), subdomains)
+
+    return Routes(
+        myorigin=identity.myorigin,
+        local_domains=domains("mydestination", identity.mydestination),
+        own_addresses=own_addresses,
+        virtual_alias_domains=domains("virtual_alias_domains", virtual.virtual_alias_domains),
+        virtual_mailbox_domains=domains("virtual_mailbox_domains", virtual.virtual_mailbox_domains),
+        relay_domains=domains("relay_domains", local.relay_domains),
+        local_transport=queue.local_transport,
+        virtual_transport=queue.virtual_transport,
+        relay_transport=queue.relay_transport,
+        default_transport=queue.default_transport,
+        relayhost=queue.relayhost,
+        recipient_delimiter=identity.recipient_delimiter,
+        local_recipients=tables("local_recipient_maps", local.local_recipient_maps)
+        if local.local_recipient_maps
+        else None,
+        virtual_aliases=tables("virtual_alias_maps", virtual.virtual_alias_maps),
+        virtual_mailboxes=tables("virtual_mailbox_maps", virtual.virtual_mailbox_maps),
+        relay_recipients=tables("relay_recipient_maps", local.relay_recipient_maps)
+        if local.relay_recipient_maps
+        else None,
+    )
+
+
+def _where(snapshot: Snapshot, parameter: str) -> str:
+    return f"{snapshot.where(parameter)}, parameter {parameter}"

@@ -1,0 +1,175 @@
+"""Where an address leads: its class, and the transport and nexthop for it.
+
+DESCRIPTION
+    Every domain belongs to one class (ADDRESS_CLASS_README): local (mydestination and our own addresses),
+    virtual alias, virtual mailbox, relay, or default, the rest of the world.  The class gives the transport and
+    whether a recipient is known; a recipient that is not is refused at RCPT.
+
+    An address without a domain is completed with $myorigin.
+
+FAULTS
+    LookupFault  a table cannot answer: the mail waits
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from ipaddress import ip_address
+
+import msgspec
+
+from pillarbox.routing.address_lookup import find_first, text_of, without_extension
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.address import Address
+
+
+class AddressClass(Enum):
+    """ADDRESS_CLASS_README's classes."""
+
+    LOCAL = auto()
+    VIRTUAL_ALIAS = auto()
+    VIRTUAL_MAILBOX = auto()
+    RELAY = auto()
+    DEFAULT = auto()
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """What becomes of a recipient."""
+
+    recipient: Address
+    address_class: AddressClass
+    transport: str
+    nexthop: str
+
+
+class DomainList(msgspec.Struct, frozen=True):
+    """The domains of a class: names and tables (a domain is in a table if it has any value there)."""
+
+    names: frozenset[str] = frozenset()
+    tables: tuple[LookupTable, ...] = ()
+    match_subdomains: bool = False
+
+    def holds(self, domain: str) -> bool:
+        """Whether the domain is one of them."""
+        if domain in self.names or find_first(self.tables, domain) is not None:
+            return True
+        if not self.match_subdomains:
+            return False
+        parent = domain
+        while "." in parent:
+            parent = parent.partition(".")[2]
+            if parent in self.names:
+                return True
+        return False
+
+
+class Routes(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of domains and transports, tables opened."""
+
+    myorigin: str
+    local_domains: DomainList
+    own_addresses: frozenset[str]  # literal addresses of this host, as in user@[127.0.0.1]
+    virtual_alias_domains: DomainList
+    virtual_mailbox_domains: DomainList
+    relay_domains: DomainList
+    local_transport: str
+    virtual_transport: str
+    relay_transport: str
+    default_transport: str
+    relayhost: str
+    recipient_delimiter: str
+    local_recipients: tuple[LookupTable, ...] | None  # None: every local recipient is taken
+    virtual_aliases: tuple[LookupTable, ...]
+    virtual_mailboxes: tuple[LookupTable, ...]
+    relay_recipients: tuple[LookupTable, ...] | None
+
+
+class Resolver:
+    """Answers for one configuration."""
+
+    def __init__(self, routes: Routes) -> None:
+        self.routes = routes
+
+    def complete(self, address: Address) -> Address:
+        """The address with $myorigin for a missing domain (append_at_myorigin)."""
+        if address.domain or address.is_null:
+            return address
+        return Address(address.local_part, self.routes.myorigin.encode("utf-8"))
+
+    def classify(self, domain: str) -> AddressClass:
+        """The class of a domain, in lower case."""
+        routes = self.routes
+        if routes.local_domains.holds(domain) or self._is_own_literal(domain):
+            return AddressClass.LOCAL
+        if routes.virtual_alias_domains.holds(domain):
+            return AddressClass.VIRTUAL_ALIAS
+        if routes.virtual_mailbox_domains.holds(domain):
+            return AddressClass.VIRTUAL_MAILBOX
+        if routes.relay_domains.holds(domain):
+            return AddressClass.RELAY
+        return AddressClass.DEFAULT
+
+    def resolve(self, address: Address) -> Resolution:
+        """Class, transport and nexthop of an address."""
+        address = self.complete(address)
+        domain = text_of(address.domain).rstrip(".")
+        address_class = self.classify(domain)
+        routes = self.routes
+        if address_class is AddressClass.LOCAL:
+            return self._by(address, address_class, routes.local_transport, domain)
+        if address_class is AddressClass.VIRTUAL_MAILBOX:
+            return self._by(address, address_class, routes.virtual_transport, domain)
+        if address_class is AddressClass.RELAY:
+            return self._by(address, address_class, routes.relay_transport, routes.relayhost or domain)
+        if address_class is AddressClass.VIRTUAL_ALIAS:
+            # Only aliases live there: what alias expansion left over has no mailbox.
+            text = "5.1.1 User unknown in virtual alias table"
+            return Resolution(address, address_class, "error", text)
+        return self._by(address, address_class, routes.default_transport, routes.relayhost or domain)
+
+    def is_known(self, resolution: Resolution) -> bool:
+        """Whether the recipient exists, as far as its class lets us know."""
+        address, routes = resolution.recipient, self.routes
+        if resolution.address_class is AddressClass.LOCAL:
+            if routes.local_recipients is None:
+                return True
+            user = text_of(address.local_part)
+            return self._listed(routes.local_recipients, address) or self._listed_user(user)
+        if resolution.address_class is AddressClass.VIRTUAL_MAILBOX:
+            return self._listed(routes.virtual_mailboxes, address)
+        if resolution.address_class is AddressClass.RELAY:
+            return routes.relay_recipients is None or self._listed(routes.relay_recipients, address)
+        return resolution.address_class is AddressClass.DEFAULT
+
+    def mailbox_of(self, address: Address) -> str | None:
+        """virtual(8)'s lookup: the mailbox below virtual_mailbox_base."""
+        return self._find(self.routes.virtual_mailboxes, address)
+
+    def _by(self, address: Address, address_class: AddressClass, route: str, nexthop: str) -> Resolution:
+        transport, colon, hop = route.partition(":")
+        return Resolution(address, address_class, transport, hop if colon and hop else nexthop)
+
+    def _is_own_literal(self, domain: str) -> bool:
+        if not (domain.startswith("[") and domain.endswith("]")):
+            return False
+        try:
+            return str(ip_address(domain[1:-1].removeprefix("ipv6:"))) in self.routes.own_addresses
+        except ValueError:
+            return False
+
+    def _listed(self, tables: Sequence[LookupTable], address: Address) -> bool:
+        return self._find(tables, address) is not None
+
+    def _listed_user(self, user: str) -> bool:
+        tables = self.routes.local_recipients or ()
+        bare, extension = without_extension(user, self.routes.recipient_delimiter)
+        return find_first(tables, user) is not None or (
+            bool(extension) and find_first(tables, bare, whole=False) is not None
+        )
+
+    def _find(self, tables: Sequence[LookupTable], address: Address) -> str | None:
+        user, domain = text_of(address.local_part), text_of(address.domain)
+        bare, extension = without_extension(user, self.routes.recipient_delimiter)
+        value = find_first(tables, f"{user}@{domain}")
+        if value is None and extension:
+            value = find_first(tables, f"{bare}@{domain}")
+        return find_first(tables, f"@{domain}", whole=False) if value is None else value

@@ -1,0 +1,51 @@
+"""The Received: header that smtpd(8) puts in front of every message (RFC 5321 §4.4)."""
+
+from pillarbox.access.client import ClientFacts
+from pillarbox.queue.mail_date import mail_date
+
+
+def received_header(
+    client: ClientFacts,
+    *,
+    host: bytes,
+    mail_name: bytes,
+    queue_id: str,
+    recipient: bytes | None,
+    now: float,
+    protocol: str,
+    authenticated: bool,
+    tls: str,
+) -> list[bytes]:
+    """Lines without line ends.  `recipient` is given only if there is one: others must stay unknown.
+
+    `authenticated` is smtpd_sasl_authenticated_header, `tls` smtpd_tls_received_header's text.
+    """
+    helo = client.helo or b"unknown"
+    lines = [
+        b"Received: from %s (%s [%s])"
+        % (helo, client.name.encode("ascii", "replace"), client.literal.encode())
+    ]
+    if tls:
+        lines.append(b"\t(%s)" % tls.encode())
+    if authenticated and client.sasl_username:
+        lines.append(b"\t(Authenticated sender: %s)" % _comment(client.sasl_username))
+    by = b"\tby %s (%s) with %s id %s" % (host, mail_name, protocol.encode(), queue_id.encode())
+    date = mail_date(now)
+    if recipient is None:
+        return [*lines, by + b";", b"\t" + date]
+    return [*lines, by, b"\tfor <%s>; %s" % (recipient, date)]
+
+
+def protocol_name(client: ClientFacts, *, smtputf8: bool) -> str:
+    """`ESMTPSA` and the like: the `with` keyword (RFC 3848, RFC 6531 §4.3)."""
+    if client.protocol != "ESMTP" and not smtputf8:
+        return "SMTP"
+    name = "UTF8SMTP" if smtputf8 else "ESMTP"
+    return name + ("S" if client.uses_tls else "") + ("A" if client.sasl_username else "")
+
+
+def _comment(text: str) -> bytes:
+    """Text that cannot end a comment."""
+    return "".join(
+        letter if letter.isprintable() and letter not in "()\\" else "?" for letter in text
+    ).encode()

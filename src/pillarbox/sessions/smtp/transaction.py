@@ -1,0 +1,194 @@
+"""One mail transaction: from MAIL to the reply after the content.
+
+DESCRIPTION
+    Collects sender and recipients, expands virtual aliases as cleanup(8) does, and hands the content to a
+    `Submission`.  The queue file, and so the queue id, exists from the first accepted recipient on.
+"""
+
+from pillarbox.access.client import ClientFacts
+from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.queue_file import (
+    SEND_SMTPUTF8,
+    SEND_UTF8_SENDER,
+    NewEnvelope,
+    NewRecipient,
+)
+from pillarbox.queue.submission import MessageTooBig, Submission
+from pillarbox.routing.alias_expansion import expand
+from pillarbox.routing.resolution import Resolver
+from pillarbox.sessions.smtp.policy import SmtpPolicy
+from pillarbox.sessions.smtp.trace import protocol_name, received_header
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Ret
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import MailFrom, RcptTo
+
+
+class Transaction:
+    """A message that a client is giving us."""
+
+    __slots__ = (
+        "_policy",
+        "_queue",
+        "_recipients",
+        "_resolver",
+        "begun",
+        "fault",
+        "mail",
+        "refusal",
+        "submission",
+    )
+
+    def __init__(
+        self, mail: MailFrom, *, policy: SmtpPolicy, queue: IncomingQueue, resolver: Resolver
+    ) -> None:
+        self.mail = mail
+        self.submission: Submission | None = None
+        self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
+        self.fault: Exception | None = None  # what went wrong with the content, told after its end
+        self._policy = policy
+        self._queue = queue
+        self._resolver = resolver
+        self._recipients: list[RcptTo] = []
+        self.begun = False
+
+    @property
+    def queue_id(self) -> str:
+        """The queue id; empty before the first recipient."""
+        return self.submission.queue_id if self.submission is not None else ""
+
+    @property
+    def recipient_count(self) -> int:
+        """Accepted recipients."""
+        return len(self._recipients)
+
+    def add_recipient(self, recipient: RcptTo) -> bool:
+        """Take a recipient; whether it is the first.  QueueFileFault if there is no file to be had."""
+        first = self.submission is None
+        if first:
+            self.submission = Submission(self._queue, self._policy.rules)
+        self._recipients.append(recipient)
+        return first
+
+    def begin(self, client: ClientFacts, *, now: float, local_address: tuple[str, int], tls: str) -> None:
+        """The envelope is complete.  ExpansionFault, LookupFault if its aliases cannot be expanded."""
+        submission = self.submission
+        if submission is None or self.begun:
+            return
+        self.begun = True
+        policy = self._policy
+        is_local = policy.always_add_missing_headers or self._rewrites_for(client)
+        protocol = protocol_name(client, smtputf8=self.mail.smtputf8)
+        only = self._recipients[0].recipient.external if len(self._recipients) == 1 else None
+        submission.begin(
+            NewEnvelope(
+                arrival_time=now,
+                sender=self._completed(self.mail.sender).internal,
+                recipients=self._expanded(),
+                attributes=self._first_attributes(client, "local" if is_local else "remote"),
+                late_attributes=self._client_attributes(client, local_address),
+                warn_after=policy.rules.delay_warning_time,
+            ),
+            trace=received_header(
+                client,
+                host=policy.host,
+                mail_name=policy.identity.mail_name.encode(),
+                queue_id=submission.queue_id,
+                recipient=only,
+                now=now,
+                protocol=protocol,
+                authenticated=policy.sasl.smtpd_sasl_authenticated_header,
+                tls=tls if policy.tls.smtpd_tls_received_header else "",
+            ),
+            add_missing=is_local,
+            send_options=self._send_options(),
+        )
+
+    async def feed(self, content: bytes) -> None:
+        """Content; what goes wrong is kept in `fault`, and the rest of the content is let pass."""
+        if self.fault is not None or self.submission is None:
+            return
+        try:
+            await self.submission.feed(content)
+        except MessageTooBig as fault:
+            self.fault = fault
+
+    def abort(self) -> None:
+        """Forget the message."""
+        if self.submission is not None:
+            self.submission.abort()
+            self.submission = None
+
+    def _expanded(self) -> list[NewRecipient]:
+        """Recipients after virtual_alias_maps, each address once (cleanup's duplicate filter)."""
+        recipients: dict[bytes, NewRecipient] = {}
+        virtual = self._policy.virtual
+        for rcpt in self._recipients:
+            original = self._completed(rcpt.recipient)
+            for address in expand(
+                original,
+                resolver=self._resolver,
+                recursion_limit=virtual.virtual_alias_recursion_limit,
+                expansion_limit=virtual.virtual_alias_expansion_limit,
+                propagate="virtual" in virtual.propagate_unmatched_extensions,
+            ):
+                recipients.setdefault(
+                    address.folded,
+                    NewRecipient(address.internal, rcpt.recipient.internal, rcpt.notify, rcpt.dsn_original),
+                )
+        return list(recipients.values())
+
+    def _completed(self, address: Address) -> Address:
+        if self._policy.identity.append_at_myorigin:
+            return self._resolver.complete(address)
+        return address
+
+    def _rewrites_for(self, client: ClientFacts) -> bool:
+        """local_header_rewrite_clients: whose headers are completed."""
+        for word in self._policy.add_missing_for:
+            if word == "permit_mynetworks" and client.is_mynetworks:
+                return True
+            if word == "permit_sasl_authenticated" and client.sasl_username:
+                return True
+            if word == "permit_inet_interfaces" and client.address.is_loopback:
+                return True
+        return False
+
+    def _send_options(self) -> int:
+        options = SEND_SMTPUTF8 if self.mail.smtputf8 else 0
+        return options if self.mail.sender.is_ascii else options | SEND_UTF8_SENDER
+
+    def _first_attributes(self, client: ClientFacts, context: str) -> list[tuple[bytes, bytes]]:
+        mail = self.mail
+        return [
+            (b"log_ident", self.queue_id.encode()),
+            (b"rewrite_context", context.encode()),
+            (b"sasl_method", client.sasl_method.encode()),
+            (b"sasl_username", client.sasl_username.encode("utf-8", "surrogateescape")),
+            (b"sasl_sender", client.sasl_sender.encode()),
+            (b"envelope_id", mail.envelope_id),
+            (b"ret_flags", b"%d" % mail.ret if mail.ret is not Ret.DEFAULT else b""),
+        ]
+
+    def _client_attributes(self, client: ClientFacts, local: tuple[str, int]) -> list[tuple[bytes, bytes]]:
+        name, port = client.name.encode("ascii", "replace"), b"%d" % client.port
+        helo, protocol = client.helo or b"unknown", client.protocol.encode()
+        encoding = {True: b"8bit", False: b"7bit", None: b""}[self.mail.eight_bit]
+        return [
+            (b"encoding", encoding),
+            (b"log_client_name", name),
+            (b"log_client_address", client.literal.encode()),
+            (b"log_client_port", port),
+            (b"log_message_origin", b"%s[%s]" % (name, str(client.address).encode())),
+            (b"log_helo_name", helo),
+            (b"log_protocol_name", protocol),
+            (b"client_name", name),
+            (b"reverse_client_name", client.reverse_name.encode("ascii", "replace")),
+            (b"client_address", str(client.address).encode()),
+            (b"client_port", port),
+            (b"server_address", local[0].encode()),
+            (b"server_port", b"%d" % local[1]),
+            (b"helo_name", helo),
+            (b"protocol_name", protocol),
+            (b"client_address_type", b"10" if client.address.version == 6 else b"2"),
+        ]
