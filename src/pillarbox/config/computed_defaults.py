@@ -33,10 +33,15 @@ class HostFacts(msgspec.Struct, frozen=True):
 
 
 class Lookups(msgspec.Struct, frozen=True):
-    """How a default looks at other parameters: as set by the admin (raw or None), and fully expanded."""
+    """How a default looks at other parameters.
+
+    `explicit` gives what the admin set, unexpanded, or None; `expanded` the value in the end; `without` the
+    value in the end while the second name counts as undefined.
+    """
 
     explicit: Callable[[str], Value | None]
     expanded: Callable[[str], str]
+    without: Callable[[str, str], str]
 
 
 def computed_default(name: str, *, lookups: Lookups, facts: HostFacts) -> Value | None:
@@ -53,8 +58,11 @@ def _myhostname(lookups: Lookups, facts: HostFacts) -> str:
 
 
 def _mydomain(lookups: Lookups, facts: HostFacts) -> str:
-    explicit = lookups.explicit("myhostname")
-    hostname = facts.hostname if explicit is None else lookups.expanded("myhostname")
+    if lookups.explicit("myhostname") is None:
+        hostname = facts.hostname
+    else:
+        # `myhostname = mx.$mydomain` without mydomain: each would wait for the other.
+        hostname = lookups.without("myhostname", "mydomain")
     return hostname.partition(".")[2] or LOCAL_DOMAIN
 
 

@@ -34,6 +34,11 @@ class LeadingWhitespace(msgspec.Struct, frozen=True):
     text: str
     first: int
 
+    def warning(self, path: str) -> str:
+        """The warning, in Postfix's words."""
+        shown = self.text if len(self.text) <= 30 else f"{self.text[:30]}..."
+        return f'{path}, line {self.first}: logical line must not start with whitespace: "{shown}"'
+
 
 def logical_lines(content: str) -> Iterator[LogicalLine | LeadingWhitespace]:
     """The logical lines of a file."""

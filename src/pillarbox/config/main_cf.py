@@ -16,10 +16,8 @@ import msgspec
 
 from pillarbox.config.logical_lines import LeadingWhitespace, logical_lines, read_text
 from pillarbox.config.value import Value
+from pillarbox.config.value_types import BLANKS
 from pillarbox.vocabulary.faults import ConfigurationFault
-
-BLANKS = " \t\r\v\f\n"
-"""What C's isspace() calls space; str.strip() would take other scripts' blanks too."""
 
 
 class MainCf(msgspec.Struct, frozen=True):
@@ -45,10 +43,7 @@ def parse_main_cf(content: str, *, path: str = "main.cf") -> MainCf:
     warnings: list[str] = []
     for line in logical_lines(content):
         if isinstance(line, LeadingWhitespace):
-            warnings.append(
-                f'{path}, line {line.first}: logical line must not start with whitespace: "{line.text[:30]}'
-                f'{"..." if len(line.text) > 30 else ""}"'
-            )
+            warnings.append(line.warning(path))
             continue
         try:
             name, text = split_name_value(line.text)

@@ -25,7 +25,8 @@ import msgspec
 from pillarbox.config.computed_defaults import HostFacts, Lookups, computed_default
 from pillarbox.config.expansion import expand
 from pillarbox.config.parameter import Declaration, declarations
-from pillarbox.config.postfix_parameters import SERVED
+from pillarbox.config.treatment import Kind
+from pillarbox.config.unserved_parameters import UNEXPANDED, treatment
 from pillarbox.config.value import BUILT_IN, COMMAND_LINE, Value
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -81,16 +82,33 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     def default(self, name: str) -> Value | None:
         """The value that the parameter has when it is not set."""
-        computed = computed_default(name, lookups=Lookups(self.explicit, self.value), facts=self.facts)
+        computed = computed_default(
+            name, lookups=Lookups(self.explicit, self.value, self._without), facts=self.facts
+        )
         if computed is not None:
             return computed
-        declared = SERVED.get(name)
-        return None if declared is None else Value(declared.default, BUILT_IN)
+        treated = treatment(name)
+        return None if treated.kind is Kind.UNKNOWN else Value(treated.default, BUILT_IN)
 
     def value(self, name: str) -> str:
-        """The expanded value; empty for a name that nobody defined."""
+        """The expanded value; empty for a name that nobody defined.
+
+        A few values are not expanded here, because their `$name` stands for what a program knows of a client
+        or a user (unserved_parameters.UNEXPANDED).
+        """
         found = self.raw(name)
-        return "" if found is None else expand(found, self.raw)
+        if found is None:
+            return ""
+        return found.text if name in UNEXPANDED else self.expand(found)
+
+    def expand(self, value: Value) -> str:
+        """A text with the references in it replaced by these settings."""
+        return expand(value, self.raw)
+
+    def _without(self, name: str, hidden: str) -> str:
+        """The expanded value while another parameter counts as undefined."""
+        found = self.raw(name)
+        return "" if found is None else expand(found, lambda used: None if used == hidden else self.raw(used))
 
     def where(self, name: str) -> str:
         """Where the value comes from: `file, line N`, or what else there is."""

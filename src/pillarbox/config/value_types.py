@@ -37,7 +37,9 @@ OctalMode = NewType("OctalMode", int)
 UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Seconds in each unit of time."""
 
-_SEPARATORS: Final = " \t\r\n\v\f,"
+BLANKS: Final = " \t\r\n\v\f"
+"""What C's isspace() calls space; str.strip() and str.split() would take other scripts' blanks too."""
+
 _TIME: Final = re.compile(r"([0-9]{1,10})([smhdwSMHDW]?)")
 _OCTAL: Final = re.compile(r"[0-7]{1,6}")
 _TABLE: Final = re.compile(r"[a-z][a-z0-9_]*:.*", re.DOTALL)
@@ -81,35 +83,45 @@ def octal_mode(text: str) -> OctalMode:
 
 def items(text: str) -> tuple[str, ...]:
     """The items of a list.  Braces around an item are taken off, blanks inside them with it."""
-    return tuple(_without_braces(item) for item in raw_items(text))
+    return tuple(without_braces(item) for item in words(text, separators=BLANKS + ","))
 
 
-def raw_items(text: str) -> tuple[str, ...]:
-    """The items of a list with their braces on, for lists whose items have their own grammar."""
+def words(text: str, *, separators: str = BLANKS, limit: int = 0) -> tuple[str, ...]:
+    """The parts of a text between separators.  Inside `{…}` nothing separates; the braces stay on.
+
+    With a `limit`, the last of so many words is all that is left.
+    """
     found: list[str] = []
     position = 0
     length = len(text)
     while position < length:
-        if text[position] in _SEPARATORS:
+        if text[position] in separators:
             position += 1
             continue
+        if limit and len(found) == limit - 1:
+            found.append(text[position:].rstrip(separators))
+            break
         start = position
         level = 0
-        while position < length and (level > 0 or text[position] not in _SEPARATORS):
-            level += (text[position] == "{") - (text[position] == "}")
+        while position < length and (level > 0 or text[position] not in separators):
+            level = max(0, level + (text[position] == "{") - (text[position] == "}"))
             position += 1
-        if level > 0:
-            raise ValueError(f'missing "}}" in "{text[start : start + 60]}"')
         found.append(text[start:position])
     return tuple(found)
 
 
-def _without_braces(item: str) -> str:
-    if item[0] != "{":
-        return item
-    if item[-1] != "}":
-        raise ValueError(f'syntax error after "}}" in "{item[:60]}"')
-    return item[1:-1].strip()
+def without_braces(word: str) -> str:
+    """The inside of `{…}` without blanks around it; a word that does not begin with a brace as it is."""
+    if word[:1] != "{":
+        return word
+    level = 0
+    for position, character in enumerate(word):
+        level += (character == "{") - (character == "}")
+        if level == 0:
+            if position + 1 < len(word):
+                raise ValueError(f"syntax error after '}}' in \"{word}\"")
+            return word[1:-1].strip(BLANKS)
+    raise ValueError(f"missing '}}' in \"{word}\"")
 
 
 class Pattern(msgspec.Struct, frozen=True):

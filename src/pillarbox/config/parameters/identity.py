@@ -76,11 +76,6 @@ class Identity:
         "${{$compatibility_level} <level {1} ? {yes} : {no}}",
         doc="Complete a domain without a dot with .$mydomain.",
     )
-    masquerade_domains: tuple[str, ...] = parameter(
-        "",
-        doc="Domains whose subdomains are hidden: user@host.example.org becomes user@example.org. The "
-        "first match counts; !name is an exception.",
-    )
     swap_bangpath: bool = parameter("yes", doc="Rewrite site!user to user@site.")
     allow_percent_hack: bool = parameter("yes", doc="Rewrite user%domain to user@domain.")
     resolve_dequoted_address: bool = parameter(

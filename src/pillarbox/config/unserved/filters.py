@@ -1,0 +1,90 @@
+"""Content filters and MIME handling: parameters that are known and not served."""
+
+from typing import Final
+
+from pillarbox.config.treatment import Kind, Section
+
+SECTIONS: Final[tuple[Section, ...]] = (
+    Section(
+        Kind.REFUSED,
+        "content filters are not served, and without them unfiltered mail would pass",
+        """
+content_filter =
+milter_header_checks =
+non_smtpd_milters =
+receive_override_options =
+smtpd_milter_maps =
+smtpd_milters =
+smtpd_proxy_filter =
+""",
+    ),
+    Section(
+        Kind.REFUSED,
+        "header and body checks are not served, and mail that they refuse would pass",
+        """
+body_checks =
+header_checks =
+message_reject_characters =
+mime_header_checks = $header_checks
+nested_header_checks = $header_checks
+""",
+    ),
+    Section(
+        Kind.REFUSED,
+        "copies of mail are not made yet, and would be missing",
+        """
+always_bcc =
+recipient_bcc_maps =
+sender_bcc_maps =
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "filters are not served yet",
+        """
+body_checks_size_limit = 51200
+default_filter_nexthop =
+internal_mail_filter_classes =
+message_strip_characters =
+milter_command_timeout = 30s
+milter_connect_macros = j {daemon_name} {daemon_addr} v _
+milter_connect_timeout = 30s
+milter_content_timeout = 300s
+milter_data_macros = i
+milter_default_action = shutdown
+milter_end_of_data_macros = i
+milter_end_of_header_macros = i
+milter_helo_macros = {tls_version} {cipher} {cipher_bits} {cert_subject} {cert_issuer}
+milter_macro_daemon_name = $myhostname
+milter_macro_defaults =
+milter_macro_v = $mail_name $mail_version
+milter_mail_macros = i {auth_type} {auth_authen} {auth_author} {mail_addr} {mail_host} {mail_mailer}
+milter_protocol = 6
+milter_rcpt_macros = i {rcpt_addr} {rcpt_host} {rcpt_mailer}
+milter_unknown_command_macros =
+smtpd_proxy_ehlo = $myhostname
+smtpd_proxy_options =
+smtpd_proxy_timeout = 100s
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "this way of handling MIME is not served yet",
+        """
+detect_8bit_encoding_header = yes
+disable_mime_input_processing = no
+disable_mime_output_conversion = no
+force_mime_input_conversion = no
+full_name_encoding_charset = utf-8
+header_address_token_limit = 10240
+header_from_format = standard
+mime_boundary_length_limit = 2048
+mime_nesting_limit = 100
+non_empty_end_of_header_action = fix_quietly
+strict_7bit_headers = no
+strict_8bitmime = no
+strict_8bitmime_body = no
+strict_mime_encoding_domain = no
+""",
+    ),
+)

@@ -1,0 +1,70 @@
+"""Queue and bounces: parameters that are known and not served."""
+
+from typing import Final
+
+from pillarbox.config.treatment import Kind, Section
+
+SECTIONS: Final[tuple[Section, ...]] = (
+    Section(
+        Kind.LATER,
+        "this part of scheduling is not served yet",
+        """
+default_delivery_slot_cost = 5
+default_delivery_slot_discount = 50
+default_delivery_slot_loan = 3
+default_extra_recipient_limit = 1000
+default_minimum_delivery_slots = 3
+default_recipient_limit = 20000
+default_recipient_refill_delay = 5s
+default_recipient_refill_limit = 100
+destination_concurrency_feedback_debug = no
+in_flow_delay = 1s
+qmgr_message_recipient_minimum = 10
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "mail is not held for single sites yet",
+        """
+fast_flush_domains = $relay_domains
+fast_flush_purge_time = 7d
+fast_flush_refresh_time = 12h
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "bounces cannot be shaped this way yet",
+        """
+backwards_bounce_logfile_compatibility = yes
+bounce_template_file =
+default_verp_delimiters = +=
+disable_verp_bounces = no
+enable_threaded_bounces = no
+verp_delimiter_filter = -=+
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "this limit is not served yet",
+        """
+queue_file_attribute_count_limit = 100
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "queue files are not kept after delivery",
+        """
+dont_remove = 0
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "there is no process to be asked",
+        """
+qmgr_clog_warn_time = 300s
+qmgr_daemon_timeout = 1000s
+qmgr_fudge_factor = 100
+qmgr_ipc_timeout = 60s
+""",
+    ),
+)

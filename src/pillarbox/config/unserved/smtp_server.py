@@ -1,0 +1,192 @@
+"""The SMTP server: parameters that are known and not served."""
+
+from typing import Final
+
+from pillarbox.config.treatment import Kind, Section
+
+SECTIONS: Final[tuple[Section, ...]] = (
+    Section(
+        Kind.REFUSED,
+        "commands, replies or connections are not changed this way, and what the filter keeps out "
+        "would come in",
+        """
+smtpd_command_filter =
+smtpd_dns_reply_filter =
+smtpd_upstream_proxy_protocol =
+""",
+    ),
+    Section(
+        Kind.REFUSED,
+        "client certificates are not asked for yet, and clients without one would come in",
+        """
+smtpd_tls_req_ccert = no
+""",
+    ),
+    Section(
+        Kind.REFUSED,
+        "who may submit mail is not restricted this way yet, and others would be let in",
+        """
+authorized_flush_users = static:anyone
+authorized_mailq_users = static:anyone
+authorized_submit_users = static:anyone
+local_login_sender_maps = static:*
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "this feature of the SMTP server is not served yet",
+        r"""
+authorized_verp_clients = $mynetworks
+cyrus_sasl_config_path =
+default_rbl_reply =
+    $rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?;
+    $rbl_reason}
+empty_address_local_login_sender_maps_lookup_key = <>
+enable_idna2003_compatibility = no
+maps_rbl_domains =
+permit_mx_backup_networks =
+respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
+smtpd_authorized_verp_clients = $authorized_verp_clients
+smtpd_authorized_xclient_hosts =
+smtpd_authorized_xforward_hosts =
+smtpd_client_connection_limit_exceptions =
+smtpd_discard_ehlo_keyword_address_maps =
+smtpd_expansion_filter =
+    \t\40!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~
+smtpd_per_record_deadline = ${stress?{yes}:{no}}
+smtpd_reject_filter_maps =
+smtpd_reject_footer_maps =
+smtpd_upstream_proxy_timeout = 5s
+smtputf8_autodetect_classes = sendmail, verify
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "temporary faults are answered with 4xx whatever this says",
+        """
+reject_tempfail_action = defer_if_permit
+unknown_address_tempfail_action = $reject_tempfail_action
+unknown_helo_hostname_tempfail_action = $reject_tempfail_action
+unverified_recipient_tempfail_action = $reject_tempfail_action
+unverified_sender_tempfail_action = $reject_tempfail_action
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "addresses are not verified by probes yet",
+        """
+address_verify_cache_cleanup_interval = 12h
+address_verify_default_transport = $default_transport
+address_verify_local_transport = $local_transport
+address_verify_map = $default_cache_db_type:$data_directory/verify_cache
+address_verify_negative_cache = yes
+address_verify_negative_expire_time = 3d
+address_verify_negative_refresh_time = 3h
+address_verify_pending_request_limit = 5000
+address_verify_poll_count = ${stress?{1}:{3}}
+address_verify_poll_delay = 3s
+address_verify_positive_expire_time = 31d
+address_verify_positive_refresh_time = 7d
+address_verify_relay_transport = $relay_transport
+address_verify_relayhost = $relayhost
+address_verify_sender = $double_bounce_sender
+address_verify_sender_dependent_default_transport_maps = $sender_dependent_default_transport_maps
+address_verify_sender_dependent_relayhost_maps = $sender_dependent_relayhost_maps
+address_verify_sender_ttl = 0s
+address_verify_service_name = verify
+address_verify_transport_maps = $transport_maps
+address_verify_virtual_transport = $virtual_transport
+unverified_recipient_defer_code = 450
+unverified_recipient_reject_code = 450
+unverified_recipient_reject_reason =
+unverified_sender_defer_code = 450
+unverified_sender_reject_code = 450
+unverified_sender_reject_reason =
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "client certificates are not asked for yet",
+        """
+relay_clientcerts =
+smtpd_tls_CAfile =
+smtpd_tls_CApath =
+smtpd_tls_ask_ccert = no
+smtpd_tls_ccert_verifydepth = 9
+smtpd_tls_enable_rpk = no
+smtpd_tls_fingerprint_digest = ${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}
+tls_append_default_CA = no
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "this TLS setting is not served yet",
+        """
+requiretls_enable = yes
+requiretls_redact_dsn = yes
+tls_config_file = default
+tls_config_name =
+tls_dane_digest_agility = on
+tls_dane_digests = sha512 sha256
+tls_dane_trust_anchor_digest_enable = yes
+tls_disable_workarounds =
+tls_eecdh_auto_curves = X25519 X448 prime256v1 secp521r1 secp384r1
+tls_export_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH
+tls_fast_shutdown_enable = yes
+tls_ffdhe_auto_groups = ffdhe2048 ffdhe3072
+tls_legacy_public_key_fingerprints = no
+tls_low_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH
+tls_null_cipherlist = eNULL:!aNULL
+tls_required_enable = yes
+tls_server_sni_maps =
+tls_ssl_options =
+tls_wildcard_matches_multiple_labels = yes
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "there are TLS tickets with keys of our own, and no cache process",
+        """
+smtpd_tls_always_issue_session_ids = yes
+smtpd_tls_session_cache_database =
+smtpd_tls_session_cache_timeout = 3600s
+tls_session_ticket_cipher = aes-256-cbc
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "OpenSSL chooses these parameters itself",
+        """
+openssl_path = openssl
+smtpd_tls_dh1024_param_file =
+smtpd_tls_dh512_param_file =
+smtpd_tls_eecdh_grade = auto
+tls_daemon_random_bytes = 32
+tls_eecdh_strong_curve = prime256v1
+tls_eecdh_ultra_curve = secp384r1
+tls_random_bytes = 32
+tls_random_exchange_name = ${data_directory}/prng_exch
+tls_random_prng_update_period = 3600s
+tls_random_reseed_period = 3600s
+tls_random_source = dev:/dev/urandom
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "DSA certificates are not used by any client today",
+        """
+smtpd_tls_dcert_file =
+smtpd_tls_dkey_file = $smtpd_tls_dcert_file
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "QMQP is not served",
+        """
+qmqpd_authorized_clients =
+qmqpd_client_port_logging = no
+qmqpd_error_delay = 1s
+qmqpd_timeout = 300s
+""",
+    ),
+)

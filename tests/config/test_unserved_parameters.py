@@ -1,0 +1,89 @@
+"""Parameters that are not served: none is ignored in silence."""
+
+import pytest
+
+from pillarbox.config.findings import findings
+from pillarbox.config.postfix_parameters import SERVED
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.treatment import Kind
+from pillarbox.config.unserved_parameters import treatment, unserved
+
+
+def test_no_parameter_is_both_served_and_not() -> None:
+    """A parameter that gets served leaves the tables."""
+    assert set() == set(SERVED) & set(unserved())
+
+
+def test_every_reason_is_given() -> None:
+    """What is not served says why."""
+    assert [] == [name for name, treated in unserved().items() if not treated.reason]
+    assert {Kind.LATER, Kind.REFUSED, Kind.NO_EFFECT} == {treated.kind for treated in unserved().values()}
+
+
+def test_every_default_can_be_expanded() -> None:
+    """Defaults in the tables are valid main.cf values."""
+    snapshot = Snapshot.of()
+    for name in unserved():
+        snapshot.value(name)
+    assert "$smtp_tls_policy_maps" == unserved()["tlsproxy_client_policy"].default
+    assert snapshot.value("default_rbl_reply").startswith("$rbl_code Service unavailable; $rbl_class")
+
+
+TREATMENTS = [
+    ("queue_run_delay", Kind.SERVED),
+    ("content_filter", Kind.REFUSED),
+    ("smtpd_milters", Kind.REFUSED),
+    ("header_checks", Kind.REFUSED),
+    ("smtpd_tls_req_ccert", Kind.REFUSED),
+    ("always_bcc", Kind.REFUSED),
+    ("transport_maps", Kind.REFUSED),
+    ("smtp_helo_name", Kind.LATER),
+    ("max_use", Kind.NO_EFFECT),
+    ("daemon_directory", Kind.NO_EFFECT),
+    ("smtp_destination_concurrency_limit", Kind.SERVED),
+    ("smtp_delivery_slot_cost", Kind.LATER),
+    ("maildrop_time_limit", Kind.LATER),
+    ("my_own_name", Kind.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), TREATMENTS)
+def test_treatment(name: str, kind: Kind) -> None:
+    """Each parameter has its kind; names of one's own have none."""
+    assert kind is treatment(name).kind
+
+
+def test_findings() -> None:
+    """What is set to something else than its default is told, refusals first, with file and line."""
+    snapshot = Snapshot.of(
+        {
+            "biff": "no",
+            "my_own_name": "x",
+            "smtp_helo_name": "x",
+            "queue_run_delay": "1s",
+            "header_checks": "pcre:/etc/checks",
+        }
+    ).with_overrides({"content_filter": "scan:[127.0.0.1]:10024"})
+    assert [
+        "main.cf, line 5: parameter header_checks: header and body checks are not served, and mail that they "
+        "refuse would pass (remove it to start without it)",
+        "command line: parameter content_filter: content filters are not served, and without them unfiltered "
+        "mail would pass (remove it to start without it)",
+        "main.cf, line 1: parameter biff has no effect: the biff service of old terminals is not told of mail",
+        "main.cf, line 3: parameter smtp_helo_name is ignored: the SMTP client is not served yet",
+    ] == [finding.text for finding in findings(snapshot)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("content_filter", ""),
+        ("biff", "Yes"),
+        ("smtpd_tls_req_ccert", "no"),
+        ("mime_header_checks", "$header_checks"),
+        ("canonical_classes", "envelope_sender envelope_recipient,header_sender  header_recipient"),
+    ],
+)
+def test_a_value_equal_to_the_default_is_no_finding(name: str, text: str) -> None:
+    """Spelling out a default, in any way, is not reported."""
+    assert [] == findings(Snapshot.of({name: text}))
