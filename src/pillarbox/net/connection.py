@@ -20,6 +20,7 @@ FAULTS
 import asyncio
 import os
 import ssl
+from collections.abc import Callable
 from typing import Final
 
 _HIGH_WATER: Final = 262144
@@ -42,6 +43,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
+        "_connected",
         "_drained",
         "_ended",
         "_idle_timer",
@@ -57,8 +59,12 @@ class Connection(asyncio.Protocol):
         "idle_limit",
     )
 
-    def __init__(self, *, idle_limit: float = 0.0) -> None:
+    def __init__(
+        self, *, idle_limit: float = 0.0, connected: "Callable[[Connection], None] | None" = None
+    ) -> None:
+        """`connected` is called when the connection stands."""
         self.idle_limit = idle_limit
+        self._connected = connected
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._received: list[bytes] = []
@@ -190,6 +196,9 @@ class Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("a stream transport is needed")
         self._transport = transport
+        if self._connected is not None:
+            connected, self._connected = self._connected, None
+            connected(self)
 
     def data_received(self, data: bytes) -> None:
         """asyncio.Protocol: bytes came."""

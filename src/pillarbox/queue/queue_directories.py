@@ -82,10 +82,11 @@ class QueueDirectories:
             directory = self.directory(new, queue_id)
             if new not in self._hashed or os.path.isdir(directory):
                 raise
-            self._make_hashed(new, queue_id)
+            self.make_hashed(new, queue_id)
             self._files.rename(self.path(old, queue_id), target)
 
-    def _make_hashed(self, queue: str, queue_id: QueueId) -> None:
+    def make_hashed(self, queue: str, queue_id: QueueId) -> None:
+        """Make the hashed directory that a message or log needs."""
         path = f"{self.root}/{queue}"
         for digit in hash_text(queue_id).ljust(self._depth, "_")[: self._depth]:
             path = f"{path}/{digit}"

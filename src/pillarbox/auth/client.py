@@ -1,0 +1,157 @@
+"""A client of an authentication server over Dovecot's protocol: for smtpd and the login processes.
+
+DESCRIPTION
+    One connection serves all sessions of a process; it is opened when first needed and again after it was lost.
+    `authenticate()` runs one exchange.  The server may be ours or a real Dovecot.
+
+FAULTS
+    A server that is gone, or does not answer: `Refused` with `temporary`.
+"""
+
+import asyncio
+import base64
+import itertools
+import os
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from pillarbox.net.connection import Connection
+from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """The login is right.  The numbers redeem it on the master socket."""
+
+    user: str
+    request_id: int
+    client_pid: int
+    cookie: bytes
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It is not; `temporary` if nobody knows."""
+
+    user: str = ""
+    reason: str = ""
+    temporary: bool = False
+
+
+_UNAVAILABLE = Refused(reason="Connection lost to authentication server", temporary=True)
+_ANSWER_SECONDS = 60.0
+
+Exchange = Callable[[bytes], Awaitable[bytes]]
+
+
+class AuthClient:
+    """One process's connection to an authentication server."""
+
+    def __init__(self, path: str, *, tasks: asyncio.TaskGroup) -> None:
+        self._path = path
+        self._tasks = tasks
+        self._ids = itertools.count(1)
+        self._connection: Connection | None = None
+        self._opening = asyncio.Lock()
+        self._answers: dict[int, asyncio.Queue[list[bytes] | None]] = {}
+        self._greeted = asyncio.Event()
+        self._listener: asyncio.Task[None] | None = None
+        self.mechanisms: tuple[bytes, ...] = ()
+        self._cookie = b""
+
+    async def connect(self) -> bool:
+        """Open the connection if it is not open; whether the server answers."""
+        async with self._opening:
+            if self._connection is not None and not self._connection.is_lost:
+                return True
+            try:
+                _, connection = await asyncio.get_running_loop().create_unix_connection(
+                    Connection, self._path
+                )
+            except OSError:
+                return False
+            self._connection = connection
+            self._greeted.clear()
+            self.mechanisms = ()
+            connection.send(encode_line(b"VERSION", b"1", b"1") + encode_line(b"CPID", b"%d" % os.getpid()))
+            self._listener = self._tasks.create_task(self._listen(connection))
+            try:
+                async with asyncio.timeout(_ANSWER_SECONDS):
+                    await self._greeted.wait()
+            except TimeoutError:
+                connection.abort()
+                return False
+            return not connection.is_lost
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._listener is not None:
+            self._listener.cancel()
+        if self._connection is not None:
+            self._connection.close()
+
+    async def authenticate(
+        self,
+        mechanism: bytes,
+        initial_response: bytes | None,
+        exchange: Exchange,
+        *,
+        fields: tuple[bytes, ...],
+    ) -> Accepted | Refused:
+        """One login.  `fields` are AUTH's parameters: `service=imap`, `rip=…`, `secured` and so on."""
+        if not await self.connect() or self._connection is None:
+            return _UNAVAILABLE
+        connection, number = self._connection, next(self._ids)
+        answers = self._answers[number] = asyncio.Queue()
+        response = () if initial_response is None else (b"resp=" + base64.b64encode(initial_response),)
+        try:
+            connection.send(encode_line(b"AUTH", b"%d" % number, mechanism, *fields, *response))
+            while True:
+                answer = await answers.get()
+                if answer is None:
+                    return _UNAVAILABLE
+                if answer[0] != b"CONT":
+                    return self._result(number, answer)
+                challenge = base64.b64decode(answer[2]) if len(answer) > 2 else b""
+                try:
+                    reply = await exchange(challenge)
+                except BaseException:
+                    connection.send(encode_line(b"CANCEL", b"%d" % number))
+                    raise
+                connection.send(encode_line(b"CONT", b"%d" % number, base64.b64encode(reply)))
+        finally:
+            del self._answers[number]
+
+    def _result(self, number: int, answer: list[bytes]) -> Accepted | Refused:
+        found = parameters(answer[2:])
+        user = found.get(b"user", b"").decode("utf-8", "replace")
+        if answer[0] == b"OK":
+            return Accepted(user, number, os.getpid(), self._cookie)
+        temporary = b"temp" in found or found.get(b"code") == b"temp_fail"
+        return Refused(user, found.get(b"reason", b"").decode("utf-8", "replace"), temporary)
+
+    async def _listen(self, connection: Connection) -> None:
+        reader = LineReader()
+        try:
+            while data := await connection.receive():
+                for line in reader.feed(data):
+                    self._take(split_line(line))
+        except LineTooLong:
+            pass
+        finally:
+            connection.abort()
+            self._greeted.set()
+            for answers in self._answers.values():
+                answers.put_nowait(None)
+
+    def _take(self, fields: list[bytes]) -> None:
+        word = fields[0]
+        if word == b"MECH" and len(fields) > 1 and b"private" not in fields[2:]:
+            self.mechanisms = (*self.mechanisms, fields[1])
+        elif word == b"COOKIE" and len(fields) > 1:
+            self._cookie = fields[1]
+        elif word == b"DONE":
+            self._greeted.set()
+        elif word in (b"OK", b"FAIL", b"CONT") and len(fields) > 1 and fields[1].isdigit():
+            answers = self._answers.get(int(fields[1]))
+            if answers is not None:
+                answers.put_nowait(fields)

@@ -1,0 +1,417 @@
+"""The queue manager: takes messages from the queue, has them delivered, and decides what comes next.
+
+DESCRIPTION
+    One process owns the queue: it alone moves files and marks recipients.  smtpd tells it of new messages (a
+    hint); scans of incoming and deferred are the truth: one at start, deferred every queue_run_delay seconds,
+    and incoming as well, in case a hint was lost.
+
+    File work is done in batches by one worker thread; jobs go to agents over channels, with the queue file's
+    descriptor; outcomes come back one per recipient.
+
+FAULTS
+    An agent that is gone: its jobs are deferred and tried again.  A queue that cannot be written: the message
+    stays in active and is taken up when the queue manager starts again.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, TypeVar
+
+import msgspec
+
+from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.delivery.agents import Agents
+from pillarbox.delivery.request import MailboxTarget, Outcome
+from pillarbox.net.channel import Channel
+from pillarbox.net.startup import Startup
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability import events
+from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
+from pillarbox.queue.incoming import sweep
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_file import QueueRecipient
+from pillarbox.queue.recipient_log import LogEntry
+from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.resolution import Resolver
+from pillarbox.scheduling.backoff import is_expired, next_attempt
+from pillarbox.scheduling.intake import Intake
+from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.vocabulary.identifiers import QueueId
+
+_BATCH: Final = 64
+"""Messages that are opened in one hop to the worker thread."""
+
+
+class MessagesQueued(msgspec.Struct, tag=True):
+    """smtpd → qmgr: these are in incoming now."""
+
+    ids: list[str]
+
+
+class QueueManager:
+    """The role."""
+
+    def __init__(
+        self,
+        *,
+        directories: QueueDirectories,
+        settings: QueueSettings,
+        virtual: VirtualDelivery,
+        owners: "MailboxOwners",
+        resolver: Resolver,
+        agents: Agents,
+        tell: events.EventSink,
+    ) -> None:
+        self._files = ActiveFiles(directories)
+        self._directories = directories
+        self._settings = settings
+        self._virtual = virtual
+        self._owners = owners
+        self._resolver = resolver
+        self._agents = agents
+        self._tell = tell
+        self._clock = SystemClock()
+        self._intake = Intake(active_limit=settings.qmgr_message_active_limit)
+        self._work = asyncio.Event()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
+        self._finished: list[Finished] = []
+        self._finishing = False
+
+    async def run(self, hints: socket.socket, control: Control) -> None:
+        """Serve until told to stop."""
+        sweep(self._directories)
+        await self._in_thread(lambda: self._files.recover(now=self._clock.now()))
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(self._take_hints(hints, tasks)),
+                tasks.create_task(self._scan_regularly()),
+                tasks.create_task(self._schedule(tasks)),
+            ]
+            control.ready()
+            await control.order()
+            for task in background:
+                task.cancel()
+        await self._in_thread(partial(self._files.finish_batch, self._finished))
+        self._threads.shutdown()
+
+    # -- intake ----------------------------------------------------------------------------------------
+
+    async def _take_hints(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        while True:
+            client, _ = await loop.sock_accept(listener)
+            channel: Channel[MessagesQueued] = Channel(client, MessagesQueued)
+            tasks.create_task(self._hear(channel))
+
+    async def _hear(self, channel: "Channel[MessagesQueued]") -> None:
+        while (received := await channel.receive()) is not None:
+            self._intake.add_incoming([QueueId(queue_id) for queue_id in received[0].ids])
+            self._work.set()
+
+    async def _scan_regularly(self) -> None:
+        while True:
+            self._intake.add_incoming(await self._in_thread(lambda: list(self._directories.scan("incoming"))))
+            self._intake.add_deferred(await self._in_thread(self._due))
+            self._work.set()
+            await asyncio.sleep(self._settings.queue_run_delay)
+
+    def _due(self) -> list[QueueId]:
+        """Deferred messages whose time has come."""
+        now = self._clock.now()
+        due: list[QueueId] = []
+        for queue_id in self._directories.scan("deferred"):
+            try:
+                modified = os.stat(self._directories.path("deferred", queue_id)).st_mtime
+            except FileNotFoundError:
+                continue
+            if modified <= now + 1:
+                due.append(queue_id)
+        return due
+
+    async def _schedule(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while batch := self._intake.take(_BATCH):
+                now = self._clock.now()
+                opened = await self._in_thread(partial(self._files.open_batch, batch, now=now))
+                for one in opened:
+                    if isinstance(one, Opened):
+                        self._begin(one, now, tasks)
+                    else:
+                        self._left(one)
+
+    def _left(self, one: NotNow | Damaged) -> None:
+        self._intake.done(one.queue_id)
+        if isinstance(one, Damaged):
+            self._tell(events.MessageCorrupt(one.queue_id, one.queue, one.reason))
+        elif one.due:
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(1.0, one.due - self._clock.now()), self._retry, one.queue_id, one.queue)
+
+    # -- delivery --------------------------------------------------------------------------------------
+
+    def _begin(self, opened: Opened, started: float, tasks: asyncio.TaskGroup) -> None:
+        message = opened.message
+        to_do = message.to_do
+        self._tell(
+            events.MessageActive(
+                opened.queue_id,
+                Address.from_internal(message.sender).external,
+                message.content_size,
+                len(message.recipients),
+            )
+        )
+        if not to_do:
+            self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
+            return
+        tasks.create_task(self._deliver(opened, to_do, started))
+
+    async def _deliver(self, opened: Opened, to_do: list[QueueRecipient], started: float) -> None:
+        """All recipients of one message: group them by agent, wait for outcomes, decide."""
+        outcomes: dict[int, tuple[str, Outcome]] = {}
+        groups: dict[tuple[int, int], list[tuple[QueueRecipient, MailboxTarget]]] = {}
+        for recipient in to_do:
+            routed = self._route(recipient)
+            if isinstance(routed, Outcome):
+                outcomes[recipient.offset] = ("error", routed)
+            else:
+                owner, target = routed
+                groups.setdefault(owner, []).append((recipient, target))
+        sender = Address.from_internal(opened.message.sender).external
+        for (uid, gid), members in groups.items():
+            results = await self._agents.deliver(
+                opened.descriptor,
+                data_offset=opened.message.data_offset,
+                sender=sender,
+                targets=[target for _, target in members],
+                uid=uid,
+                gid=gid,
+            )
+            for (recipient, _), outcome in zip(members, results, strict=True):
+                outcomes[recipient.offset] = ("virtual", outcome)
+        self._decide(opened, to_do, outcomes, started)
+
+    def _route(self, recipient: QueueRecipient) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
+        """Where a recipient's mail goes: a mailbox with its owner, or an outcome at once."""
+        address = Address.from_internal(recipient.address)
+        try:
+            resolution = self._resolver.resolve(address)
+            if resolution.transport == "error":
+                status, text = _status_and_text(resolution.nexthop)
+                return Outcome("bounced", status, text)
+            if resolution.transport != "virtual":
+                return Outcome("deferred", "4.3.0", f"mail transport unavailable: {resolution.transport}")
+            mailbox = self._resolver.mailbox_of(resolution.recipient)
+            if mailbox is None:
+                user = resolution.recipient.external.decode("utf-8", "replace")
+                return Outcome("bounced", "5.1.1", f'unknown user: "{user}"')
+            if not mailbox.endswith("/"):
+                return Outcome("deferred", "4.3.5", "mbox delivery is not served; end the path in a slash")
+            owner = self._owners.of(resolution.recipient)
+        except LookupFault as fault:
+            return Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
+        path = os.path.normpath(f"{self._virtual.virtual_mailbox_base}/{mailbox}")
+        original = Address.from_internal(recipient.original).external
+        return owner, MailboxTarget(resolution.recipient.external, original, path)
+
+    def _decide(
+        self,
+        opened: Opened,
+        to_do: list[QueueRecipient],
+        outcomes: dict[int, tuple[str, Outcome]],
+        started: float,
+    ) -> None:
+        now = self._clock.now()
+        message, settings = opened.message, self._settings
+        finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
+        expired = is_expired(
+            now=now,
+            created=message.create_time,
+            is_bounce=not message.sender,
+            queue_lifetime=settings.maximal_queue_lifetime,
+            bounce_lifetime=settings.bounce_queue_lifetime,
+        )
+        delays = (max(0.0, started - message.arrival_time), 0.0, 0.0, now - started)
+        for recipient in to_do:
+            agent, outcome = outcomes[recipient.offset]
+            self._tell_attempt(opened.queue_id, recipient, agent, outcome, delays)
+            if outcome.status == "deferred":
+                finished.deferred.append(_log_entry(recipient, outcome))
+            else:
+                finished.done.append(recipient)
+        if finished.deferred and expired:
+            self._tell(events.MessageExpired(opened.queue_id, Address.from_internal(message.sender).external))
+        if finished.deferred:
+            finished.next_attempt = next_attempt(
+                now=now,
+                created=message.create_time,
+                minimal_backoff=settings.minimal_backoff_time,
+                maximal_backoff=settings.maximal_backoff_time,
+            )
+        self._finish(finished)
+
+    def _tell_attempt(
+        self,
+        queue_id: QueueId,
+        recipient: QueueRecipient,
+        agent: str,
+        outcome: Outcome,
+        delays: tuple[float, float, float, float],
+    ) -> None:
+        if outcome.reason:
+            self._tell(events.Warned(f"{queue_id}: {outcome.reason}"))
+        self._tell(
+            events.AttemptMade(
+                agent,
+                queue_id,
+                Address.from_internal(recipient.address).external,
+                Address.from_internal(recipient.original).external,
+                agent if agent == "virtual" else "none",
+                delays,
+                outcome.dsn,
+                outcome.status,
+                outcome.text,
+            )
+        )
+
+    # -- afterwards ------------------------------------------------------------------------------------
+
+    def _finish(self, one: Finished) -> None:
+        self._finished.append(one)
+        if not self._finishing:
+            self._finishing = True
+            asyncio.get_running_loop().call_soon(self._finish_soon)
+
+    def _finish_soon(self) -> None:
+        """One hop to the worker thread for all messages that ended in this turn of the loop."""
+        batch, self._finished = self._finished, []
+        future = asyncio.get_running_loop().run_in_executor(self._threads, self._files.finish_batch, batch)
+        future.add_done_callback(self._after_finish(batch))
+
+    def _after_finish(
+        self, batch: list[Finished]
+    ) -> "Callable[[asyncio.Future[list[OSError | None]]], None]":
+        def after(future: "asyncio.Future[list[OSError | None]]") -> None:
+            for one, error in zip(batch, future.result(), strict=True):
+                self._intake.done(one.queue_id)
+                if error is not None:
+                    self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
+                elif not one.deferred:
+                    self._tell(events.MessageRemoved(one.queue_id))
+                else:
+                    delay = max(1.0, one.next_attempt - self._clock.now())
+                    asyncio.get_running_loop().call_later(delay, self._retry, one.queue_id, "deferred")
+            self._finishing = bool(self._finished)
+            if self._finished:
+                self._finish_soon()
+            self._work.set()
+
+        return after
+
+    def _retry(self, queue_id: QueueId, queue: str) -> None:
+        add = self._intake.add_incoming if queue == "incoming" else self._intake.add_deferred
+        add([queue_id])
+        self._work.set()
+
+    async def _in_thread(self, work: "Callable[[], _T]") -> "_T":
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+_T = TypeVar("_T")
+
+
+class MailboxOwners:
+    """virtual_uid_maps and virtual_gid_maps."""
+
+    def __init__(self, uids: tuple[LookupTable, ...], gids: tuple[LookupTable, ...], *, minimum: int) -> None:
+        self._uids = uids
+        self._gids = gids
+        self._minimum = minimum
+
+    def of(self, recipient: Address) -> tuple[int, int]:
+        """uid and gid of the recipient's mailbox.  LookupFault if there is none, or one too low."""
+        key = recipient.folded.decode("utf-8", "surrogateescape")
+        return self._number(self._uids, key, "virtual_uid_maps", self._minimum), self._number(
+            self._gids, key, "virtual_gid_maps", 1
+        )
+
+    def _number(self, tables: tuple[LookupTable, ...], key: str, parameter: str, minimum: int) -> int:
+        for table in tables:
+            value = table.query(key)
+            if value is not None:
+                if not (value.isascii() and value.isdigit()) or int(value) < minimum:
+                    raise LookupFault(table.name, f"bad id {value!r} for {key} in {parameter}")
+                return int(value)
+        raise LookupFault(parameter, f"no entry for {key}")
+
+
+def _status_and_text(nexthop: str) -> tuple[str, str]:
+    status, _, text = nexthop.partition(" ")
+    return (status, text) if status[:2] in ("5.", "4.") else ("5.0.0", nexthop)
+
+
+def _log_entry(recipient: QueueRecipient, outcome: Outcome) -> LogEntry:
+    return LogEntry(
+        recipient=Address.from_internal(recipient.address).external,
+        original_recipient=Address.from_internal(recipient.original).external,
+        offset=recipient.offset,
+        dsn_original=recipient.dsn_original,
+        notify=int(recipient.notify),
+        status=outcome.dsn,
+        action="delayed",
+        reason=outcome.text,
+    )
+
+
+def open_role(startup: Startup) -> Serve:
+    """Settings, tables and directories; the rest needs no rights."""
+    snapshot = Snapshot.decode(startup.snapshots["qmgr"])
+    clock = SystemClock()
+    settings = snapshot.group(QueueSettings)
+    virtual = snapshot.group(VirtualDelivery)
+    directories = QueueDirectories(
+        snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
+    )
+    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    owners = MailboxOwners(
+        open_tables(virtual.virtual_uid_maps, where=snapshot.where("virtual_uid_maps"), clock=clock),
+        open_tables(virtual.virtual_gid_maps, where=snapshot.where("virtual_gid_maps"), clock=clock),
+        minimum=virtual.virtual_minimum_uid,
+    )
+    if virtual.virtual_mailbox_maps and not virtual.virtual_mailbox_base:
+        raise ConfigurationFault(
+            snapshot.where("virtual_mailbox_base"), "virtual_mailbox_maps needs virtual_mailbox_base"
+        )
+    hints = socket.socket(fileno=startup.listeners["qmgr"])
+
+    async def serve(control: Control, tell: events.EventSink) -> None:
+        agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
+        manager = QueueManager(
+            directories=directories,
+            settings=settings,
+            virtual=virtual,
+            owners=owners,
+            resolver=resolver,
+            agents=agents,
+            tell=tell,
+        )
+        await manager.run(hints, control)
+        agents.close()
+
+    return serve
+
+
+if __name__ == "__main__":
+    run_role(open_role)

@@ -1,0 +1,193 @@
+"""The smtpd role: SMTP and submission services, from the connection to the queue file.
+
+DESCRIPTION
+    Each service of master.cf whose program is smtpd has a listener and settings of its own (`-o`).  One
+    process serves all of them, with thousands of sessions.
+
+FAULTS
+    A mistake in the configuration ends the role before it serves, with the place and the mend.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections import Counter
+from ipaddress import ip_address
+
+import msgspec
+
+from pillarbox.access.client import ClientFacts
+from pillarbox.auth.client import AuthClient
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.queue_hints import QueueHints
+from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.net.client_names import UNKNOWN, ClientNames
+from pillarbox.net.connection import Connection
+from pillarbox.net.listeners import Listener
+from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.net.tls_contexts import server_context
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.resolution import Resolver
+from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
+from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
+from pillarbox.sessions.smtp.session import SmtpSession
+from pillarbox.vocabulary.reply import Reply
+
+
+class Service(msgspec.Struct):
+    """One smtpd service, opened."""
+
+    name: str
+    policy: SmtpPolicy
+    resolver: Resolver
+    tls_context: ssl.SSLContext | None
+    sock: socket.socket
+    auth_path: str
+
+
+class SmtpdRole:
+    """All services of the process."""
+
+    def __init__(
+        self, services: list[Service], *, queue: IncomingQueue, hints: QueueHints, tell: EventSink
+    ) -> None:
+        self._services = services
+        self._queue = queue
+        self._hints = hints
+        self._tell = tell
+        self._clock = SystemClock()
+        self._names = ClientNames(self._clock)
+        self._per_client: Counter[str] = Counter()
+        self._auth: dict[str, AuthClient] = {}
+
+    async def run(self, control: Control) -> None:
+        """Serve until told to stop."""
+        async with asyncio.TaskGroup() as tasks:
+            listeners = [await self._listen(service, tasks) for service in self._services]
+            control.ready()
+            order = await control.order()
+            for listener in listeners:
+                listener.stop()
+            if isinstance(order, Drain):
+                for listener in listeners:
+                    await listener.finished()
+            else:
+                for listener in listeners:
+                    listener.cancel()
+        self._hints.close()
+        self._queue.close()
+
+    async def _listen(self, service: Service, tasks: asyncio.TaskGroup) -> Listener:
+        async def serve(connection: Connection) -> None:
+            await self._serve(connection, service)
+
+        if service.policy.sasl.smtpd_sasl_auth_enable and service.auth_path not in self._auth:
+            self._auth[service.auth_path] = AuthClient(service.auth_path, tasks=tasks)
+        listener = Listener(serve, tasks=tasks, tell=self._tell)
+        await listener.start(service.sock)
+        return listener
+
+    async def _serve(self, connection: Connection, service: Service) -> None:
+        policy = service.policy
+        text, port = connection.peer_address
+        if not text:  # gone before we looked
+            connection.abort()
+            return
+        connection.idle_limit = policy.server.smtpd_timeout
+        address = ip_address(text)
+        if policy.server.smtpd_peername_lookup:
+            name, reverse = await self._names.lookup(text)
+        else:
+            name = reverse = UNKNOWN
+        client = ClientFacts(
+            address=address,
+            port=port,
+            name=name,
+            reverse_name=reverse,
+            is_mynetworks=policy.identity.mynetworks.contains(address),
+        )
+        limit = policy.server.smtpd_client_connection_count_limit
+        if limit and self._per_client[text] >= limit and not policy.is_exempt_from_limits(text):
+            self._tell(
+                Warned(
+                    f"Connection concurrency limit exceeded: {self._per_client[text] + 1} from {client.label} "
+                    f"for service {service.name}"
+                )
+            )
+            refusal = b"4.7.0 %s Error: too many connections from %s" % (policy.host, text.encode())
+            connection.send(Reply(421, (refusal,)).encode())
+            connection.close()
+            return
+        self._per_client[text] += 1
+        try:
+            await self._session(connection, client, service).run()
+        finally:
+            self._per_client[text] -= 1
+            if not self._per_client[text]:
+                del self._per_client[text]
+
+    def _session(self, connection: Connection, client: ClientFacts, service: Service) -> SmtpSession:
+        auth = self._auth.get(service.auth_path)
+        local, _ = connection.local_address
+        return SmtpSession(
+            connection,
+            client,
+            policy=service.policy,
+            queue=self._queue,
+            resolver=service.resolver,
+            clock=self._clock,
+            tell=self._tell,
+            queued=self._hints,
+            authenticator=SmtpAuthenticator(auth, local=local, remote=str(client.address)) if auth else None,
+            tls_context=service.tls_context,
+        )
+
+
+def open_role(startup: Startup) -> Serve:
+    """Settings, tables, certificates and sockets of all services."""
+    clock = SystemClock()
+    services: list[Service] = []
+    for name, encoded in startup.snapshots.items():
+        snapshot = Snapshot.decode(encoded)
+        policy = configured_policy(snapshot, service=name)
+        services.append(
+            Service(
+                name,
+                policy,
+                Resolver(configured_routes(snapshot, clock=clock)),
+                _tls_context(snapshot, policy),
+                socket.socket(fileno=startup.listeners[name]),
+                f"{snapshot.value('queue_directory')}/{policy.sasl.smtpd_sasl_path}",
+            )
+        )
+    settings = snapshot.group(QueueManager)
+    directories = QueueDirectories(
+        snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
+    )
+
+    async def serve(control: Control, tell: EventSink) -> None:
+        queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
+        hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr")
+        await SmtpdRole(services, queue=queue, hints=hints, tell=tell).run(control)
+
+    return serve
+
+
+def _tls_context(snapshot: Snapshot, policy: SmtpPolicy) -> ssl.SSLContext | None:
+    tls = policy.tls
+    level = tls.smtpd_tls_security_level or ("may" if tls.smtpd_use_tls else "none")
+    if level == "none" and not tls.smtpd_tls_wrappermode:
+        return None
+    if not tls.smtpd_tls_cert_file or tls.smtpd_tls_cert_file == "none":
+        return None
+    where = f"{snapshot.where('smtpd_tls_cert_file')}, parameter smtpd_tls_cert_file"
+    return server_context(tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file, where=where)
+
+
+if __name__ == "__main__":
+    run_role(open_role)

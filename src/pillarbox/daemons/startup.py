@@ -1,0 +1,133 @@
+"""How a role begins: what the supervisor hands it, and the order in which rights go.
+
+DESCRIPTION
+    The supervisor binds, then execs `python -I -m pillarbox.daemons.ROLE FD`.  FD is a file with a `Startup`:
+    descriptors of listeners, log and control channel, and the settings.  The role
+
+        imports everything          (module level; nothing is imported later)
+        opens                       files and tables that may need the rights it still has
+        drops its rights            to `Startup.user`
+        answers Ready               on the control channel
+        serves                      until the control channel ends or says Stop
+
+    The end of the control channel means that the supervisor is gone: the role finishes what it is committing
+    and exits, so that no orphan is left.
+
+FAULTS
+    ConfigurationFault at `open` ends the role with exit status 78 (EX_CONFIG) and one line on the log.
+"""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+import uvloop
+
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.startup import FromSupervisor, Ready, Startup, Stop, User
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.log_file import LogFile
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+EX_CONFIG: Final = 78
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_PR_SET_DUMPABLE: Final = 4
+
+
+def read_startup(descriptor: int) -> Startup:
+    """The `Startup` that a descriptor holds; it is closed."""
+    with open(descriptor, "rb") as file:
+        startup = msgspec.msgpack.decode(file.read(), type=Startup)
+    for passed in (*startup.listeners.values(), startup.control, startup.log):
+        os.set_inheritable(passed, False)
+    return startup
+
+
+def drop_rights(user: User | None) -> None:
+    """Become `user` for good, and never gain rights by exec (PR_SET_NO_NEW_PRIVS)."""
+    if user is not None and os.getuid() == 0:
+        os.setgroups(list(user.groups))
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) if user is not None else None
+    os.umask(0o077)
+
+
+def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], object] | None = None) -> LogFile:
+    """The role's event sink."""
+    return LogFile(
+        startup.log,
+        program=startup.program,
+        clock=SystemClock(),
+        syslog_name=startup.syslog_name,
+        schedule=schedule,
+    )
+
+
+class Control:
+    """The role's end of the control channel, on the loop."""
+
+    def __init__(self, channel: "Channel[FromSupervisor]") -> None:
+        self._channel = channel
+
+    def ready(self) -> None:
+        """Tell the supervisor that the role serves."""
+        try:
+            self._channel.send(Ready(os.getpid()))
+        except ChannelClosed:
+            return  # `order()` will say so
+
+    async def order(self) -> FromSupervisor:
+        """What the supervisor wants; Stop when it is gone."""
+        received = await self._channel.receive()
+        return Stop() if received is None else received[0]
+
+
+Serve = Callable[[Control, EventSink], Awaitable[None]]
+Open = Callable[[Startup], Serve]
+"""Opens what needs rights; the result serves without them."""
+
+
+def run_role(open_role: Open) -> None:
+    """The whole life of a role that has an event loop."""
+    startup = read_startup(int(sys.argv[1]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's business
+    tell = open_log(startup)
+    try:
+        serve = open_role(startup)
+    except ConfigurationFault as fault:
+        tell(Warned(f"fatal: {fault}"))
+        sys.exit(EX_CONFIG)
+    drop_rights(startup.user)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(startup, serve))
+
+
+async def _serve(startup: Startup, serve: Serve) -> None:
+    loop = asyncio.get_running_loop()
+    log = open_log(startup, schedule=loop.call_soon)
+    channel: Channel[FromSupervisor] = Channel(socket.socket(fileno=startup.control), FromSupervisor)
+    stopped = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            serving = tasks.create_task(_as_task(serve(Control(channel), log)))
+            waiting = tasks.create_task(stopped.wait())
+            await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+            serving.cancel()
+            waiting.cancel()
+    finally:
+        log.flush()
+
+
+async def _as_task(work: Awaitable[None]) -> None:
+    await work

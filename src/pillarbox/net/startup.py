@@ -1,0 +1,48 @@
+"""What a supervisor hands a role at its start, and what the two tell each other.
+
+DESCRIPTION
+    `Startup` travels in a memory file; the frames go over the control channel.  The end of that channel means
+    that the other side is gone.
+"""
+
+import msgspec
+
+
+class User(msgspec.Struct, frozen=True):
+    """Whom a role becomes."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+
+
+class Startup(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role is given."""
+
+    role: str
+    program: str  # name for log lines
+    listeners: dict[str, int]  # descriptor by name
+    log: int
+    control: int = -1
+    snapshots: dict[str, bytes] = {}  # of each service, as Snapshot.encode() made them
+    settings: bytes = b""  # of the mailbox half, msgpack
+    user: User | None = None  # None: rootless, stay who we are
+    syslog_name: str = "postfix"
+
+
+class Ready(msgspec.Struct, tag=True):
+    """Role → supervisor: the role serves."""
+
+    pid: int
+
+
+class Stop(msgspec.Struct, tag=True):
+    """Supervisor → role: finish and exit."""
+
+
+class Drain(msgspec.Struct, tag=True):
+    """Supervisor → role: take no new connections, serve the old ones to their end, then exit."""
+
+
+FromSupervisor = Stop | Drain
+FromRole = Ready

@@ -1,0 +1,157 @@
+"""The queue manager's file work, a batch of messages per call, for a worker thread.
+
+DESCRIPTION
+    `open_batch()` takes ids out of incoming and deferred, opens and locks their files, reads their envelopes and
+    moves them to active.  `finish_batch()` marks recipients done, removes what is finished, writes defer logs
+    and moves the rest to deferred.  Each returns one result per message.
+
+    A file is locked (flock) as long as its message is active, so that postsuper(1) and another queue manager
+    keep their hands off it.
+
+STATES
+    incoming/deferred → active        open_batch
+    active → gone                     finish_batch, nothing left to do
+    active → deferred                 finish_batch, mtime = next attempt
+    any → corrupt                     unreadable: kept, never delivered
+    active → incoming                 recover(), when the queue manager starts
+"""
+
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.queue_directories import CORRUPT, QueueDirectories
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_message
+from pillarbox.queue.recipient_log import LogEntry, append_entries, discard
+from pillarbox.queue.records import DONE, CorruptQueueFile
+from pillarbox.vocabulary.identifiers import QueueId
+
+
+class Opened(msgspec.Struct):
+    """A message that is active now."""
+
+    queue_id: QueueId
+    descriptor: int
+    message: QueueMessage
+
+
+class NotNow(msgspec.Struct, frozen=True):
+    """A message that stays where it is: not due yet, locked, or gone."""
+
+    queue_id: QueueId
+    queue: str
+    due: float = 0.0  # when it may be tried; 0: unknown
+
+
+class Damaged(msgspec.Struct, frozen=True):
+    """A message that went to corrupt."""
+
+    queue_id: QueueId
+    queue: str
+    reason: str
+
+
+class Finished(msgspec.Struct, kw_only=True):
+    """What is to be done with a message whose attempts are over."""
+
+    queue_id: QueueId
+    descriptor: int
+    done: list[QueueRecipient] = []  # to be marked
+    deferred: list[LogEntry] = []  # none: the message is finished
+    next_attempt: float = 0.0
+
+
+class _Descriptor:
+    """A `records.Source` over a descriptor."""
+
+    __slots__ = ("_descriptor", "_files")
+
+    def __init__(self, descriptor: int, files: FileSystem) -> None:
+        self._descriptor = descriptor
+        self._files = files
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._files.pread(self._descriptor, length, offset)
+
+
+class ActiveFiles:
+    """File operations of one queue manager."""
+
+    def __init__(self, directories: QueueDirectories, *, file_system: FileSystem = DISK) -> None:
+        self._directories = directories
+        self._files = file_system
+
+    def open_batch(
+        self, ids: Sequence[tuple[QueueId, str]], *, now: float, ignore_times: bool = False
+    ) -> list[Opened | NotNow | Damaged]:
+        """One result for each (id, queue)."""
+        return [self._open(queue_id, queue, now=now, at_once=ignore_times) for queue_id, queue in ids]
+
+    def _open(self, queue_id: QueueId, queue: str, *, now: float, at_once: bool) -> Opened | NotNow | Damaged:
+        files, path = self._files, self._directories.path(queue, queue_id)
+        try:
+            descriptor = files.open(path, os.O_RDWR)
+        except OSError:
+            return NotNow(queue_id, queue)  # taken by postsuper, or a hint of a message that is gone already
+        try:
+            status = files.fstat(descriptor)
+            if not at_once and status.st_mtime > now + 1:
+                return self._leave(NotNow(queue_id, queue, status.st_mtime), descriptor)
+            files.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stat.S_IMODE(status.st_mode) & 0o700 != 0o700:
+                if stat.S_IMODE(status.st_mode) != CORRUPT:
+                    return self._leave(NotNow(queue_id, queue), descriptor)  # being written
+                raise CorruptQueueFile("marked as corrupt by a delivery agent")
+            message = read_message(_Descriptor(descriptor, files))
+            self._directories.move(queue_id, queue, "active")
+        except CorruptQueueFile as fault:
+            self._directories.move(queue_id, queue, "corrupt")
+            files.close(descriptor)
+            return Damaged(queue_id, queue, str(fault))
+        except OSError as error:
+            locked = error.errno in (errno.EWOULDBLOCK, errno.EAGAIN)
+            return self._leave(NotNow(queue_id, queue, now + 60 if locked else 0.0), descriptor)
+        if queue == "deferred":
+            discard(self._directories, "defer", queue_id, files=files)
+        return Opened(queue_id, descriptor, message)
+
+    def _leave(self, result: NotNow, descriptor: int) -> NotNow:
+        self._files.close(descriptor)
+        return result
+
+    def finish_batch(self, finished: Sequence[Finished]) -> list[OSError | None]:
+        """Carry out what was decided; an error leaves the message in active, to be recovered."""
+        return [self._finish(one) for one in finished]
+
+    def _finish(self, one: Finished) -> OSError | None:
+        directories, files = self._directories, self._files
+        try:
+            if one.deferred:
+                # RFC-less promise: a recipient that is done is marked before the message may be tried again.
+                for recipient in one.done:
+                    files.pwrite(one.descriptor, bytes((DONE,)), recipient.offset)
+                append_entries(directories, "defer", one.queue_id, one.deferred, files=files)
+                directories.defer_until("active", one.queue_id, one.next_attempt)
+                directories.move(one.queue_id, "active", "deferred")
+            else:
+                directories.remove("active", one.queue_id)
+        except OSError as error:
+            return error
+        finally:
+            files.close(one.descriptor)
+        return None
+
+    def recover(self, *, now: float) -> int:
+        """At start: what was active when the last queue manager ended is tried again; how many there were."""
+        ids: Iterable[QueueId] = list(self._directories.scan("active"))
+        count = 0
+        for queue_id in ids:
+            self._directories.defer_until("active", queue_id, now)
+            self._directories.move(queue_id, "active", "incoming")
+            count += 1
+        return count

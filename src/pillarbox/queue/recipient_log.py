@@ -1,0 +1,102 @@
+"""bounce, defer and trace logs: what became of each recipient, in a text file beside the queue file.
+
+DESCRIPTION
+    A log has the name of its message.  Entries are appended: a line for people, `name=value` lines, an empty
+    line.  Addresses are in quoted form, `<>` for the null one.  mailq(1) and bounces read them.
+
+STANDARDS
+    Postfix's bounce log format (global/bounce_log)
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.vocabulary.identifiers import QueueId
+
+
+class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one recipient.  Addresses are in external form."""
+
+    recipient: bytes
+    original_recipient: bytes
+    offset: int
+    dsn_original: bytes = b""
+    notify: int = 0
+    status: str  # 4.2.0
+    action: str  # delayed, failed …
+    reason: str
+
+
+def append_entries(
+    directories: QueueDirectories,
+    queue: str,
+    queue_id: QueueId,
+    entries: Sequence[LogEntry],
+    *,
+    files: FileSystem = DISK,
+) -> None:
+    """Append entries to a log and make them survive a crash."""
+    path = directories.path(queue, queue_id)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    try:
+        descriptor = files.open(path, flags, 0o600)
+    except FileNotFoundError:
+        directories.make_hashed(queue, queue_id)
+        descriptor = files.open(path, flags, 0o600)
+    try:
+        files.write_all(descriptor, [encode_entry(entry) for entry in entries])
+        files.fsync(descriptor)
+    finally:
+        files.close(descriptor)
+
+
+def encode_entry(entry: LogEntry) -> bytes:
+    """The text of an entry."""
+    reason = _one_line(entry.reason.encode("utf-8", "replace"))
+    lines = [
+        b"",
+        b"<%s>: %s" % (_one_line(entry.recipient), reason),
+        b"recipient=" + (_one_line(entry.recipient) or b"<>"),
+    ]
+    if entry.original_recipient and entry.original_recipient.lower() != entry.recipient.lower():
+        lines.append(b"original_recipient=" + _one_line(entry.original_recipient))
+    if entry.offset > 0:
+        lines.append(b"offset=%d" % entry.offset)
+    if entry.dsn_original:
+        lines.append(b"dsn_orig_rcpt=" + _one_line(entry.dsn_original))
+    if entry.notify:
+        lines.append(b"notify_flags=%d" % entry.notify)
+    lines += [
+        b"status=" + entry.status.encode(),
+        b"action=" + entry.action.encode(),
+        b"reason=" + reason,
+        b"",
+        b"",
+    ]
+    return b"\n".join(lines)
+
+
+def read_entries(content: bytes) -> Iterator[dict[bytes, bytes]]:
+    """The `name=value` lines of each entry of a log."""
+    for block in content.split(b"\n\n"):
+        fields = dict(line.split(b"=", 1) for line in block.split(b"\n") if b"=" in line and line[:1] != b"<")
+        if b"recipient" in fields:
+            yield fields
+
+
+def discard(
+    directories: QueueDirectories, queue: str, queue_id: QueueId, *, files: FileSystem = DISK
+) -> None:
+    """Remove a log that is out of date."""
+    try:
+        files.unlink(directories.path(queue, queue_id))
+    except FileNotFoundError:
+        return
+
+
+def _one_line(text: bytes) -> bytes:
+    return bytes(0x3F if octet < 0x20 or octet == 0x7F else octet for octet in text)

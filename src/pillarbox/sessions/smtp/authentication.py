@@ -1,0 +1,31 @@
+"""SMTP AUTH by way of an authentication server."""
+
+from pillarbox.auth.client import Accepted, AuthClient
+from pillarbox.sessions.login import Exchange, Failure, Ticket
+from pillarbox.wire.sasl import MECHANISMS
+
+
+class SmtpAuthenticator:
+    """`sessions.login.Authenticator` for one client of smtpd."""
+
+    def __init__(self, client: AuthClient, *, local: str, remote: str) -> None:
+        self._client = client
+        self._local = local.encode()
+        self._remote = remote.encode()
+
+    @property
+    def mechanisms(self) -> tuple[bytes, ...]:
+        """What the server said it has; before it was ever asked, what ours has."""
+        return self._client.mechanisms or MECHANISMS
+
+    async def authenticate(
+        self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
+    ) -> Ticket | Failure:
+        """Run a mechanism to its end."""
+        fields = (b"service=smtp", b"nologin", b"lip=" + self._local, b"rip=" + self._remote)
+        result = await self._client.authenticate(
+            mechanism, initial_response, exchange, fields=(*fields, b"secured") if secured else fields
+        )
+        if isinstance(result, Accepted):
+            return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
+        return Failure(result.reason, result.user, result.temporary)

@@ -1,0 +1,85 @@
+"""One process of a role: exec'd with its descriptors, watched until it ends.
+
+DESCRIPTION
+    `start()` writes a `Startup` into a memory file, makes the control channel and execs the role's module
+    with `python -I`.  Descriptors keep their numbers in the child.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+
+import msgspec
+
+from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.startup import Drain, FromRole, Ready, Startup, Stop
+
+
+class RoleProcess:
+    """A started process and the supervisor's end of its control channel."""
+
+    def __init__(self, name: str, process: "subprocess.Popen[bytes]", control: socket.socket) -> None:
+        self.name = name
+        self.process = process
+        self.control = control
+        self.is_ready = False
+        self._reader: FrameReader[FromRole] = FrameReader(msgspec.msgpack.Decoder(FromRole))
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    def hear(self) -> bool:
+        """Take what the role says; False when the channel has ended."""
+        try:
+            data, descriptors = receive_available(self.control)
+            frames = self._reader.feed(data, descriptors) if data else []
+        except BlockingIOError:
+            return True
+        except (OSError, ChannelClosed):
+            return False
+        self.is_ready = self.is_ready or any(isinstance(frame, Ready) for frame, _ in frames)
+        return bool(data)
+
+    def stop(self) -> None:
+        """Ask the role to finish."""
+        self._tell(Stop())
+
+    def drain(self) -> None:
+        """Ask the role to serve its sessions to their end."""
+        self._tell(Drain())
+
+    def close(self) -> None:
+        """Close the control channel, which ends the role if it still runs."""
+        self.control.close()
+
+    def _tell(self, frame: object) -> None:
+        writer = FrameWriter()
+        writer.put(frame)
+        try:
+            writer.write_to(self.control)
+        except OSError:
+            writer.close()
+
+
+def start(name: str, module: str, startup: Startup) -> RoleProcess:
+    """Exec the role.  `startup.control` is filled in here."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    handed = msgspec.structs.replace(startup, control=theirs.fileno())
+    memory = os.memfd_create("startup", 0)
+    os.write(memory, msgspec.msgpack.encode(handed))
+    os.lseek(memory, 0, os.SEEK_SET)
+    passed = (memory, theirs.fileno(), handed.log, *handed.listeners.values())
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-m", module, str(memory)],
+        pass_fds=tuple(dict.fromkeys(passed)),
+        stdin=subprocess.DEVNULL,
+        cwd="/",
+        close_fds=True,
+    )
+    os.close(memory)
+    theirs.close()
+    return RoleProcess(name, process, ours)
