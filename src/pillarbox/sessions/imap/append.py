@@ -1,0 +1,69 @@
+"""APPEND: the mailbox and the size are looked at before the message is let in.
+
+STANDARDS
+    RFC 3501 §6.3.11; RFC 3502 (MULTIAPPEND); RFC 4315 §3 (APPENDUID); RFC 4469 §3 (TOOBIG)
+"""
+
+from pillarbox.mailstore.mailbox import NewMessage, NoSuchMailbox
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap.commands import Append, AppendOffer
+
+
+async def append_offer(conversation: Conversation, command: AppendOffer) -> None:
+    """A message is to come: take it, or answer at once."""
+    try:
+        refusal = await _refusal(conversation, command)
+    except Exception:
+        conversation.engine.refuse_literal()  # whatever it was, the engine needs to know
+        raise
+    if refusal is None:
+        conversation.engine.accept_literal()
+    else:
+        conversation.no(command.tag, refusal)
+        conversation.engine.refuse_literal()
+
+
+async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | None:
+    """Why the message may not come."""
+    if command.size == 0:
+        return b"Can't save a zero byte message"
+    limit = conversation.message_size_limit
+    if limit and command.size > limit:
+        return b"[TOOBIG] Message is larger than %d bytes" % limit
+    try:
+        (await conversation.account.open(command.mailbox)).close()
+    except NoSuchMailbox:
+        return _try_create(command.mailbox)
+    return None
+
+
+async def append(conversation: Conversation, command: Append) -> None:
+    """The messages have come."""
+    if not all(message.content for message in command.messages):
+        conversation.no(command.tag, b"Can't save a zero byte message")
+        return
+    try:
+        mailbox = await conversation.account.open(command.mailbox)
+    except NoSuchMailbox:
+        conversation.no(command.tag, _try_create(command.mailbox))
+        return
+    try:
+        uids = await mailbox.append(
+            [
+                NewMessage(message.content, message.flags, message.keywords, message.internal_date)
+                for message in command.messages
+            ]
+        )
+    except OverflowError:
+        conversation.no(command.tag, b"[LIMIT] Too many keywords in this mailbox")
+        return
+    finally:
+        mailbox.close()
+    await conversation.refresh()
+    conversation.tell_changes()
+    conversation.ok(command.tag, responses.append_uid(mailbox.uid_validity, uids) + b" Append completed")
+
+
+def _try_create(name: str) -> bytes:
+    return b"[TRYCREATE] Mailbox doesn't exist: " + mailbox_names.encode(name)

@@ -1,0 +1,276 @@
+"""One client after login: what every command works with.
+
+DESCRIPTION
+    A `Conversation` holds the engine, the account, the view of the selected mailbox and the counters, and
+    knows how answers look: times behind them (`OK Fetch completed (0.001 + 0.000 secs).`), changes of the
+    mailbox before them.
+
+    Waiting for the client (`receive`) can be cut short by `wake()`: there is one task per session, nothing
+    is polled, and an idle session owns one timer.
+
+FAULTS
+    Disconnect  the session has to end; `bye` is for the client, `reason` for the log.
+
+STANDARDS
+    RFC 3501 §5.2, §7
+"""
+
+import asyncio
+from bisect import bisect_left
+from enum import Enum, auto
+from typing import Final
+
+from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox
+from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
+from pillarbox.observability.events import EventSink
+from pillarbox.sessions.imap.flag_rendering import FlagRenderer
+from pillarbox.sessions.transport import Transport
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap import responses
+from pillarbox.wire.imap.server import ImapServer, State
+
+FLUSH_AT: Final = 65536
+"""Octets of answers that are gathered before they are sent."""
+
+
+class Disconnect(Exception):
+    """The session ends: `bye` is told to the client (unless empty), `reason` to the log."""
+
+    def __init__(self, reason: str, *, bye: bytes = b"") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.bye = bye
+
+
+class InvalidMessageSet(Exception):
+    """Sequence numbers that the client's mailbox does not have: BAD."""
+
+
+class Woken(Enum):
+    """Why a wait for the client ended without anything from it."""
+
+    TIME_UP = auto()
+    CHANGE = auto()
+    SHUTDOWN = auto()
+
+
+class Figures:
+    """What the log says of a session when it is over."""
+
+    __slots__ = ("body_bytes", "body_count", "deleted", "expunged", "header_bytes", "header_count")
+
+    def __init__(self) -> None:
+        self.deleted = self.expunged = 0
+        self.header_count = self.header_bytes = self.body_count = self.body_bytes = 0
+
+    def text(self, engine: ImapServer) -> str:
+        """`in=375 out=2868 deleted=0 …`: Dovecot's imap_logout_format"""
+        return (
+            f"in={engine.bytes_in} out={engine.bytes_out} deleted={self.deleted} expunged={self.expunged}"
+            f" trashed=0 hdr_count={self.header_count} hdr_bytes={self.header_bytes}"
+            f" body_count={self.body_count} body_bytes={self.body_bytes}"
+        )
+
+
+class Conversation:
+    """Engine, account, selected mailbox and counters of one session."""
+
+    __slots__ = (
+        "_changed",
+        "_deadline",
+        "account",
+        "clock",
+        "engine",
+        "figures",
+        "message_size_limit",
+        "shutting_down",
+        "sink",
+        "started",
+        "transport",
+        "view",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        account: Account,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        message_size_limit: int,
+    ) -> None:
+        self.transport = transport
+        self.account = account
+        self.clock = clock
+        self.sink = sink
+        self.message_size_limit = message_size_limit
+        self.engine = ImapServer(state=State.AUTHENTICATED)
+        self.view: MailboxView | None = None
+        self.figures = Figures()
+        self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
+        self._changed = False  # the selected mailbox may have changed since IDLE last looked
+        self.shutting_down = False
+        self._deadline: asyncio.Timeout | None = None
+
+    # Waiting and sending.
+
+    async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":
+        """Bytes from the client, b"" at their end, or why there are none after all."""
+        try:
+            async with asyncio.timeout(limit) as deadline:
+                self._deadline = deadline
+                if not self.shutting_down and not (heed_changes and self._changed):
+                    return await self.transport.receive()
+        except TimeoutError:
+            pass
+        finally:
+            self._deadline = None
+        if self.shutting_down:
+            return Woken.SHUTDOWN
+        return Woken.CHANGE if heed_changes and self._changed else Woken.TIME_UP
+
+    def wake(self) -> None:
+        """End the wait for the client, if there is one."""
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None:
+            deadline.reschedule(0)  # a moment that has passed: at the next turn of the loop
+
+    def mailbox_changed(self) -> None:
+        """The watch of the selected mailbox: something may be new."""
+        self._changed = True
+        self.wake()
+
+    def take_change(self) -> bool:
+        """Whether something may be new since this was asked last."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    async def flush(self) -> None:
+        """Send what there is, and wait until the client has taken enough of it."""
+        data = self.engine.data_to_send()
+        if data:
+            self.transport.send(data)
+            await self.transport.drain()
+
+    async def flush_if_much(self) -> None:
+        """Between two steps of a long answer: send what has gathered, and let others have the loop."""
+        if self.engine.unsent >= FLUSH_AT:
+            await self.flush()
+        await asyncio.sleep(0)
+
+    # Answers.
+
+    def timing(self) -> bytes:
+        """` (0.001 + 0.000 secs).`: elapsed time, and the part of it that was waited for locks"""
+        elapsed = self.clock.monotonic() - self.started
+        milliseconds = int(elapsed * 1000) + 1
+        return b" (%d.%03d + 0.000 secs)." % divmod(milliseconds, 1000)
+
+    def ok(self, tag: bytes, text: bytes) -> None:
+        """`tag OK text (0.001 + 0.000 secs).`"""
+        self.engine.reply(tag, b"OK " + text + self.timing())
+
+    def no(self, tag: bytes, text: bytes) -> None:
+        """`tag NO text (0.001 + 0.000 secs).`"""
+        self.engine.reply(tag, b"NO " + text + self.timing())
+
+    def bad(self, tag: bytes, text: bytes) -> None:
+        """`tag BAD text (0.001 + 0.000 secs).`"""
+        self.engine.reply(tag, b"BAD " + text + self.timing())
+
+    # The selected mailbox.
+
+    @property
+    def selected(self) -> MailboxView:
+        """The view; commands that need one come only while there is one."""
+        assert self.view is not None
+        return self.view
+
+    def leave_mailbox(self) -> None:
+        """No mailbox is selected any more."""
+        if self.view is not None:
+            self.view.mailbox.close()
+            self.view = None
+            self.engine.state = State.AUTHENTICATED
+
+    def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool) -> MailboxView:
+        """A mailbox is selected."""
+        self.view = MailboxView(mailbox, read_only=read_only)
+        self.engine.state = State.SELECTED
+        return self.view
+
+    def choose(self, messages: NumberSet, *, by_uid: bool) -> Chosen:
+        """The messages that a command names.  Raises InvalidMessageSet."""
+        view = self.selected
+        self.take_in()
+        if by_uid:
+            return view.by_uids(messages)
+        try:
+            return view.by_numbers(messages)
+        except NoSuchNumber:
+            raise InvalidMessageSet from None
+
+    def take_in(self) -> None:
+        """Bring the view up to date, without telling anything."""
+        try:
+            self.selected.take_in()
+        except ViewLost:
+            raise _inconsistent() from None
+
+    async def refresh(self) -> None:
+        """Learn what other programs did to the selected mailbox."""
+        if self.view is None:
+            return
+        try:
+            await self.view.mailbox.refresh()
+        except NoSuchMailbox:
+            raise Disconnect(
+                "Selected mailbox was deleted, have to disconnect.",
+                bye=b"Selected mailbox was deleted, have to disconnect.",
+            ) from None
+
+    def tell_changes(self, *, expunges: bool = True, with_uid: bool = False) -> None:
+        """Untagged answers for what is new: FLAGS, FETCH, EXPUNGE, EXISTS, RECENT."""
+        if self.view is None:
+            return
+        try:
+            told = self.view.sync(tell_expunges=expunges)
+        except ViewLost:
+            raise _inconsistent() from None
+        self._render(told, self.view, with_uid=with_uid)
+
+    def _render(self, told: Told, view: MailboxView, *, with_uid: bool) -> None:
+        engine = self.engine
+        if told.keywords:
+            self.tell_flags(view)
+        if told.flags:
+            flags = FlagRenderer(view)
+            uids = view.mailbox.messages.uids
+            for number, uid in told.flags:
+                row = bisect_left(uids, uid)
+                if with_uid:
+                    engine.untagged(b"%d FETCH (UID %d FLAGS (%s))" % (number, uid, flags.of_row(row)))
+                else:
+                    engine.untagged(b"%d FETCH (FLAGS (%s))" % (number, flags.of_row(row)))
+        if told.expunged:
+            engine.send(b"".join(map(b"* %d EXPUNGE\r\n".__mod__, told.expunged)))
+        if told.exists is not None:
+            engine.untagged(b"%d EXISTS" % told.exists)
+        if told.recent is not None:
+            engine.untagged(b"%d RECENT" % told.recent)
+
+    def tell_flags(self, view: MailboxView) -> None:
+        """FLAGS and PERMANENTFLAGS, at SELECT and when there is a new keyword."""
+        keywords = view.mailbox.keywords
+        self.engine.untagged(responses.flags(keywords))
+        self.engine.untagged(
+            responses.permanent_flags(keywords, read_only=view.read_only, more=len(keywords) < MAX_KEYWORDS)
+        )
+
+
+def _inconsistent() -> Disconnect:
+    return Disconnect(
+        "IMAP session state is inconsistent, please relogin.",
+        bye=b"IMAP session state is inconsistent, please relogin.",
+    )

@@ -1,0 +1,66 @@
+"""IDLE: changes are told as they happen, until DONE.
+
+DESCRIPTION
+    While the session waits for DONE it watches the selected mailbox; a change ends the wait, is told, and
+    the wait begins again.  Every two minutes without one the client hears `* OK Still here`, so that
+    routers on the way do not forget the connection.  Nothing is polled.
+
+STANDARDS
+    RFC 2177
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from pillarbox.sessions.imap.conversation import Conversation, Woken
+from pillarbox.wire.imap.commands import Idle, Line
+from pillarbox.wire.imap.server import Pause
+
+NOTIFY_INTERVAL: Final = 120.0
+"""Seconds between two `Still here` (Dovecot's imap_idle_notify_interval)."""
+
+
+async def idle(conversation: Conversation, command: Idle) -> None:
+    """IDLE to DONE, or to the end of the connection."""
+    engine = conversation.engine
+    engine.go_ahead(b"idling")
+    engine.expect_line(command.tag)
+    end_watch: Callable[[], None] | None = None
+    if conversation.view is not None:
+        end_watch = conversation.view.mailbox.watch(conversation.mailbox_changed)
+    conversation.mailbox_changed()  # perhaps before the watch began
+    try:
+        line = await _wait_for_done(conversation)
+    finally:
+        if end_watch is not None:
+            end_watch()
+    if line is None:
+        return  # the client has gone, or we are going: the session's loop sees it, too
+    conversation.tell_changes()
+    if line.text is not None and line.text.strip(b" ").upper() == b"DONE":
+        conversation.ok(command.tag, b"Idle completed")
+    else:
+        conversation.bad(command.tag, b"Expected DONE")
+
+
+async def _wait_for_done(conversation: Conversation) -> Line | None:
+    engine = conversation.engine
+    while True:
+        if conversation.take_change():
+            await conversation.refresh()
+            conversation.tell_changes()
+        await conversation.flush()
+        command = engine.next_command()
+        if isinstance(command, Line):
+            return command
+        if command is Pause.CLOSED:
+            return None
+        match await conversation.receive(limit=NOTIFY_INTERVAL, heed_changes=True):
+            case bytes() as data:
+                engine.receive_data(data)
+            case Woken.TIME_UP:
+                engine.untagged(b"OK Still here")
+            case Woken.SHUTDOWN:
+                return None
+            case Woken.CHANGE:
+                continue

@@ -1,0 +1,116 @@
+"""LIST in its three forms, and LSUB.
+
+DESCRIPTION
+    Names are matched as they are on the wire, in modified UTF-7: `*` is anything, `%` anything within one
+    level.  The plain LIST of RFC 3501 tells children and special uses unasked, as Dovecot does; the
+    extended one tells what was asked for.
+
+STANDARDS
+    RFC 3501 §6.3.8, §6.3.9; RFC 5258 (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6154 (SPECIAL-USE);
+    RFC 3348 (CHILDREN)
+"""
+
+from collections.abc import Sequence
+
+from pillarbox.mailstore.mailbox import MailboxEntry, NoSuchMailbox, StoreUnavailable
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.mailbox_commands import status_value
+from pillarbox.sessions.imap.name_patterns import NamePattern
+from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub
+
+
+async def list_mailboxes(conversation: Conversation, command: List) -> None:
+    """LIST."""
+    engine = conversation.engine
+    if command.patterns == (b"",) and command.returns is None:
+        # "An empty mailbox name argument is a special request to return the hierarchy delimiter"
+        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b""))
+        conversation.ok(command.tag, b"List completed")
+        return
+    patterns = [NamePattern(command.reference, pattern) for pattern in command.patterns]
+    entries = await conversation.account.list_mailboxes()
+    if command.select & ListSelect.SUBSCRIBED:
+        entries = _with_missing(entries, await conversation.account.subscriptions())
+    for entry in entries:
+        name = mailbox_names.encode(entry.name)
+        if not any(pattern.matches(name) for pattern in patterns):
+            continue
+        child_info = bool(command.select & ListSelect.RECURSIVEMATCH) and any(
+            _selects(other, command.select) for other in entries if other.name.startswith(entry.name + "/")
+        )
+        if not _selects(entry, command.select) and not child_info:
+            continue
+        attributes = _attributes(entry, command)
+        engine.untagged(responses.listing(b"LIST", attributes, name, child_info=child_info))
+        if command.status and entry.selectable:
+            await _list_status(conversation, command, entry.name)
+        await conversation.flush_if_much()
+    conversation.ok(command.tag, b"List completed")
+
+
+async def lsub(conversation: Conversation, command: Lsub) -> None:
+    """LSUB: with `%`, a parent stands for subscribed names below it (RFC 3501 §6.3.9)."""
+    pattern = NamePattern(command.reference, command.pattern)
+    subscribed = await conversation.account.subscriptions()
+    uses = {entry.name: entry.special_use for entry in await conversation.account.list_mailboxes()}
+    told: set[bytes] = set()
+    for full_name in subscribed:
+        name = mailbox_names.encode(full_name)
+        if pattern.matches(name):
+            attributes = [use] if (use := uses.get(full_name)) else []
+            conversation.engine.untagged(responses.listing(b"LSUB", attributes, name))
+            told.add(name)
+    for full_name in subscribed if b"%" in command.pattern else ():
+        parts = mailbox_names.encode(full_name).split(b"/")
+        for depth in range(1, len(parts)):
+            parent = b"/".join(parts[:depth])
+            if parent not in told and pattern.matches(parent):
+                conversation.engine.untagged(responses.listing(b"LSUB", [b"\\Noselect"], parent))
+                told.add(parent)
+    conversation.ok(command.tag, b"Lsub completed")
+
+
+def _with_missing(entries: list[MailboxEntry], subscribed: Sequence[str]) -> list[MailboxEntry]:
+    """Subscribed names that do not exist are listed, too (RFC 5258 §3.1)."""
+    known = {entry.name for entry in entries}
+    missing = [
+        MailboxEntry(name, selectable=False, has_children=False, subscribed=True)
+        for name in subscribed
+        if name not in known
+    ]
+    return [*entries, *missing]
+
+
+def _selects(entry: MailboxEntry, options: ListSelect) -> bool:
+    if options & ListSelect.SUBSCRIBED and not entry.subscribed:
+        return False
+    return bool(entry.special_use) or not options & ListSelect.SPECIAL_USE
+
+
+def _attributes(entry: MailboxEntry, command: List) -> list[bytes]:
+    """What is told of a mailbox, in Dovecot's order."""
+    attributes: list[bytes] = []
+    returns = command.returns
+    plain = returns is None
+    asked = returns or ListReturn.NONE
+    if entry.subscribed and (asked & ListReturn.SUBSCRIBED or command.select & ListSelect.SUBSCRIBED):
+        attributes.append(b"\\Subscribed")
+    if not entry.selectable:
+        attributes.append(b"\\Noselect" if plain else b"\\NonExistent")
+    if plain or asked & ListReturn.CHILDREN:
+        attributes.append(b"\\HasChildren" if entry.has_children else b"\\HasNoChildren")
+    special = plain or asked & ListReturn.SPECIAL_USE or command.select & ListSelect.SPECIAL_USE
+    if entry.special_use and special:
+        attributes.append(entry.special_use)
+    return attributes
+
+
+async def _list_status(conversation: Conversation, command: List, name: str) -> None:
+    """`* STATUS` behind `* LIST`; without it when the mailbox cannot be read (RFC 5819 §2)."""
+    try:
+        found = await conversation.account.status(name)
+    except (NoSuchMailbox, StoreUnavailable):
+        return
+    values = [(item, status_value(found, item)) for item in command.status]
+    conversation.engine.untagged(responses.status(name, values))

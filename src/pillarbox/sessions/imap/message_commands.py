@@ -1,0 +1,158 @@
+"""STORE, COPY, MOVE, EXPUNGE and CHECK.
+
+STANDARDS
+    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE); RFC 5530 (response codes)
+"""
+
+from typing import Final
+
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, Mailbox, NoSuchMailbox
+from pillarbox.mailstore.view import MailboxView
+from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap.commands import Check, Copy, Expunge, Move, Store, StoreAction
+
+BATCH: Final = 1000
+"""Messages whose flags are changed in one go."""
+
+_ACTIONS: Final = {
+    StoreAction.REPLACE: FlagAction.REPLACE,
+    StoreAction.ADD: FlagAction.ADD,
+    StoreAction.REMOVE: FlagAction.REMOVE,
+}
+
+
+def deleted_uids(view: MailboxView, uids: NumberSet | None = None) -> list[Uid]:
+    """Messages with \\Deleted that the client knows of, all or those among `uids`."""
+    table = view.mailbox.messages
+    spans = [(0, view.last_uid)] if uids is None else uids.spans(view.last_uid)
+    return [
+        Uid(uid)
+        for uid, flags in zip(table.uids, table.flags, strict=True)
+        if flags & Flag.DELETED and uid <= view.last_uid and any(low <= uid <= high for low, high in spans)
+    ]
+
+
+async def store(conversation: Conversation, command: Store) -> None:
+    """STORE and UID STORE: those whose flags really change are told, as Dovecot does."""
+    chosen = _choose(conversation, command)
+    if chosen is None:
+        return
+    view = conversation.selected
+    if view.read_only:
+        conversation.ok(command.tag, b"Store ignored with read-only mailbox")
+        return
+    change = FlagChange(_ACTIONS[command.action], command.flags, command.keywords)
+    # A silent change is one that the view knows to be its own; others it tells like anybody's.
+    origin = view if command.silent else None
+    try:
+        for start in range(0, len(chosen), BATCH):
+            changed = await view.mailbox.change_flags(chosen[start : start + BATCH], change, origin=origin)
+            if change.flags & Flag.DELETED and change.action is not FlagAction.REMOVE:
+                conversation.figures.deleted += len(changed)
+            conversation.tell_changes(expunges=False, with_uid=command.by_uid)
+            await conversation.flush_if_much()
+    except OverflowError:
+        conversation.no(command.tag, b"[LIMIT] Too many keywords in this mailbox")
+        return
+    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    conversation.ok(command.tag, b"Store completed")
+
+
+async def copy(conversation: Conversation, command: Copy) -> None:
+    """COPY and UID COPY."""
+    chosen = _choose(conversation, command)
+    target = await _target(conversation, command, chosen)
+    if not chosen or target is None:
+        return
+    try:
+        pairs = await conversation.selected.mailbox.copy(chosen, target)
+    finally:
+        target.close()
+    await conversation.refresh()
+    conversation.tell_changes()
+    if pairs:
+        conversation.ok(command.tag, responses.copy_uid(target.uid_validity, pairs) + b" Copy completed")
+    else:
+        conversation.ok(command.tag, b"No messages found")
+
+
+async def move(conversation: Conversation, command: Move) -> None:
+    """MOVE and UID MOVE: COPYUID is told before the EXPUNGEs (RFC 6851 §4.3)."""
+    chosen = _choose(conversation, command)
+    view = conversation.selected
+    if chosen is not None and view.read_only:
+        conversation.no(command.tag, b"Mailbox is read-only")
+        return
+    target = await _target(conversation, command, chosen)
+    if not chosen or target is None:
+        return
+    try:
+        pairs = await view.mailbox.move(chosen, target, origin=view)
+    finally:
+        target.close()
+    if not pairs:
+        conversation.tell_changes()
+        conversation.ok(command.tag, b"No messages found")
+        return
+    code = responses.copy_uid(target.uid_validity, pairs)
+    conversation.engine.untagged(b"OK %s Moved UIDs." % code)
+    conversation.figures.expunged += len(pairs)
+    conversation.tell_changes()
+    conversation.ok(command.tag, b"Move completed")
+
+
+async def expunge(conversation: Conversation, command: Expunge) -> None:
+    """EXPUNGE and UID EXPUNGE; nothing happens in a mailbox that is only looked at."""
+    view = conversation.selected
+    conversation.take_in()
+    if not view.read_only:
+        deleted = deleted_uids(view, command.uids)
+        if deleted:
+            gone = await view.mailbox.expunge(deleted, origin=view)
+            conversation.figures.expunged += len(gone)
+    await conversation.refresh()
+    conversation.tell_changes()
+    conversation.ok(command.tag, b"Expunge completed")
+
+
+async def check(conversation: Conversation, command: Check) -> None:
+    """CHECK: everything is on disk already; tells what is new, like NOOP."""
+    await conversation.refresh()
+    conversation.tell_changes()
+    conversation.ok(command.tag, b"Check completed")
+
+
+def _choose(conversation: Conversation, command: Store | Copy | Move) -> list[Uid] | None:
+    """The messages, or None after BAD."""
+    try:
+        chosen = conversation.choose(command.messages, by_uid=command.by_uid)
+    except InvalidMessageSet:
+        name = type(command).__name__.upper().encode("ascii")
+        if command.by_uid:
+            name = b"UID " + name
+        conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)
+        return None
+    return [Uid(uid) for uid in chosen.uids]
+
+
+async def _target(
+    conversation: Conversation, command: Copy | Move, chosen: list[Uid] | None
+) -> Mailbox | None:
+    """The mailbox to copy to, or None after an answer."""
+    if chosen is None:
+        return None
+    try:
+        target = await conversation.account.open(command.mailbox)
+    except NoSuchMailbox:
+        name = mailbox_names.encode(command.mailbox)
+        conversation.no(command.tag, b"[TRYCREATE] Mailbox doesn't exist: " + name)
+        return None
+    if chosen:
+        return target
+    target.close()
+    conversation.ok(command.tag, b"No messages found")
+    return None

@@ -1,0 +1,84 @@
+"""BODY[…], RFC822 and its kin: what the answer to FETCH says of a message's content.
+
+DESCRIPTION
+    `SectionRenderer` is made once for a command and writes its sections for one message after the other.
+    A part that the message does not have is an empty literal, as Dovecot answers.
+
+    NUL cannot be sent in a literal (RFC 3501 §9, CHAR8); it becomes 0x80, as Dovecot's does, so that sizes
+    and offsets stay true.
+
+STANDARDS
+    RFC 3501 §6.4.5 (section, partial), §7.4.2
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pillarbox.message import mime_tree
+from pillarbox.message.header_fields import header_end, select_fields
+from pillarbox.message.sections import Section as Place
+from pillarbox.message.sections import Text, locate
+from pillarbox.wire.imap.fetch_items import Section, SectionPart
+
+_TEXTS: Final = {
+    SectionPart.ALL: Text.ALL,
+    SectionPart.HEADER: Text.HEADER,
+    SectionPart.HEADER_FIELDS: Text.HEADER,
+    SectionPart.HEADER_FIELDS_NOT: Text.HEADER,
+    SectionPart.TEXT: Text.TEXT,
+    SectionPart.MIME: Text.MIME,
+}
+_HEADERS: Final = (SectionPart.HEADER, SectionPart.HEADER_FIELDS, SectionPart.HEADER_FIELDS_NOT)
+
+
+class SectionRenderer:
+    """The sections of one FETCH command."""
+
+    def __init__(self, sections: Sequence[Section]) -> None:
+        self._sections = sections
+        self._field_names = [frozenset(name.lower() for name in section.fields) for section in sections]
+        self.needs_only_header = all(section.part in _HEADERS and not section.path for section in sections)
+        self._needs_tree = any(section.path for section in sections)
+
+    def from_header(self, header: bytes) -> list[bytes]:
+        """The sections of a message of which only the header is known, and needed."""
+        return [_written(section, self._fields_of(row, header)) for row, section in enumerate(self._sections)]
+
+    def from_content(self, content: bytes) -> list[bytes]:
+        """The sections of a message."""
+        tree = mime_tree.parse(content) if self._needs_tree else None
+        written: list[bytes] = []
+        for row, section in enumerate(self._sections):
+            if section.path:
+                assert tree is not None
+                found = locate(tree, Place(section.path, _TEXTS[section.part]))
+                text = content[found[0] : found[1]] if found is not None else b""
+                if found is not None:
+                    text = self._fields_of(row, text)
+            elif section.part is SectionPart.ALL:
+                text = content
+            elif section.part is SectionPart.TEXT:
+                text = content[header_end(content) :]
+            else:
+                text = self._fields_of(row, content[: header_end(content)])
+            written.append(_written(section, text))
+        return written
+
+    def _fields_of(self, row: int, text: bytes) -> bytes:
+        part = self._sections[row].part
+        if part is SectionPart.HEADER_FIELDS:
+            return select_fields(text, self._field_names[row])
+        if part is SectionPart.HEADER_FIELDS_NOT:
+            return select_fields(text, self._field_names[row], keep=False)
+        return text
+
+
+def _written(section: Section, text: bytes) -> bytes:
+    label = section.label
+    if section.partial is not None:
+        first, count = section.partial
+        text = text[first : first + count]
+        label = b"%b<%d>" % (label, first)
+    if b"\0" in text:
+        text = text.replace(b"\0", b"\x80")
+    return b"%b {%d}\r\n%b" % (label, len(text), text)

@@ -1,0 +1,245 @@
+"""An IMAP session after login: command after command, until the client or we go.
+
+DESCRIPTION
+    `ImapSession.run()` answers the command that logged in, then takes one command after the other from the
+    engine and hands it to the function that `_HANDLERS` names for its type.  What the store refuses is
+    turned into NO here.
+
+    The session is one task.  `shutdown()` may be called from outside at any time: the command that is worked
+    on is finished first.
+
+FAULTS
+    The client is told NO with a code for what it can do something about, and `[SERVERBUG]` for what only
+    the log explains.  After 20 bad commands in a row it is sent away.
+
+STANDARDS
+    RFC 3501 §3, §5.4 (autologout timer), §7.1.5 (BYE); RFC 5530 (response codes)
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import msgspec
+
+from pillarbox.mailstore.mailbox import (
+    Account,
+    MailboxNameRefused,
+    NoSuchMailbox,
+    OverQuota,
+    StoreUnavailable,
+)
+from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.sessions.imap import (
+    append,
+    fetch,
+    idle,
+    listing,
+    mailbox_commands,
+    message_commands,
+    search,
+)
+from pillarbox.sessions.imap.conversation import Conversation, Disconnect, Woken
+from pillarbox.sessions.transport import Transport
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire.imap import commands, responses
+from pillarbox.wire.imap.commands import Command
+from pillarbox.wire.imap.server import Pause
+
+CAPABILITIES: Final = (
+    b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS"
+    b" LIST-EXTENDED ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
+).split()
+"""What works after login, in Dovecot's order."""
+AUTOLOGOUT: Final = 1800.0
+"""Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
+MAX_BAD_COMMANDS: Final = 20
+SERVER_ID: Final = ((b"name", b"Dovecot"),)
+"""Dovecot's imap_id_send, `name *`: clients know servers by it and switch workarounds on and off."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a session ended, as the log tells it: `Disconnected: reason figures`."""
+
+    reason: str
+    figures: str
+
+
+class ImapSession:
+    """One client's session in the worker of its account."""
+
+    __slots__ = ("_bad_commands", "_conversation", "_last_command", "_last_time", "_login_tag", "_unread")
+
+    def __init__(
+        self,
+        transport: Transport,
+        account: Account,
+        *,
+        clock: Clock,
+        sink: EventSink,
+        login_tag: bytes,
+        unread: bytes = b"",
+        message_size_limit: int = 0,
+    ) -> None:
+        """`login_tag` is the command that logged in, `unread` what the client sent behind it."""
+        self._conversation = Conversation(
+            transport, account, clock=clock, sink=sink, message_size_limit=message_size_limit
+        )
+        self._login_tag = login_tag
+        self._unread = unread
+        self._bad_commands = 0
+        self._last_command = ""
+        self._last_time = 0.0
+
+    def shutdown(self) -> None:
+        """Say BYE as soon as the command that is worked on is finished."""
+        self._conversation.shutting_down = True
+        self._conversation.wake()
+
+    async def run(self) -> Ended:
+        """The whole session; the connection is closed when it is over."""
+        conversation = self._conversation
+        engine = conversation.engine
+        greeting = b"OK [%s] Logged in" % responses.capability(CAPABILITIES)
+        engine.reply(self._login_tag, greeting)
+        if self._unread:
+            engine.receive_data(self._unread)
+            self._unread = b""
+        try:
+            reason = await self._converse()
+        except Disconnect as end:
+            reason = end.reason
+            if end.bye:
+                engine.untagged(b"BYE " + end.bye)
+        except (IdleTimeout, TlsFault) as fault:
+            reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
+        finally:
+            conversation.transport.send(engine.data_to_send())
+            conversation.leave_mailbox()
+            conversation.transport.close()
+        return Ended(reason, conversation.figures.text(engine))
+
+    async def _converse(self) -> str:
+        """Answer commands until there are no more; the reason of the end."""
+        conversation = self._conversation
+        engine = conversation.engine
+        while True:
+            command = engine.next_command()
+            match command:
+                case Pause.NEED_DATA:
+                    await conversation.flush()
+                    await self._receive()
+                case Pause.CLOSED:
+                    return self._connection_closed()
+                case commands.Logout():
+                    engine.untagged(b"BYE Logging out")
+                    conversation.started = conversation.clock.monotonic()
+                    conversation.ok(command.tag, b"Logout completed")
+                    return "Logged out"
+                case Command():
+                    await self._answer(command)
+                    await conversation.flush_if_much()
+
+    async def _receive(self) -> None:
+        match await self._conversation.receive(limit=AUTOLOGOUT):
+            case bytes() as data:
+                self._conversation.engine.receive_data(data)
+            case Woken.SHUTDOWN:
+                raise Disconnect("Server shutting down.", bye=b"Server shutting down.")
+            case _:
+                raise Disconnect("Inactivity", bye=b"Disconnected for inactivity.")
+
+    async def _answer(self, command: Command) -> None:
+        conversation = self._conversation
+        conversation.started = conversation.clock.monotonic()
+        if isinstance(command, commands.Refused):
+            self._refuse(command)
+            return
+        self._bad_commands = 0
+        kind = type(command)
+        tag = command.tag
+        try:
+            await _HANDLERS[kind](conversation, command)
+        except MailboxNameRefused as refused:
+            conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
+        except OverQuota:
+            conversation.no(tag, b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
+        except NoSuchMailbox:  # deleted while the command was worked on
+            conversation.no(tag, b"[NONEXISTENT] Mailbox doesn't exist")
+        except StoreUnavailable as problem:
+            conversation.sink(Warned(str(problem)))
+            conversation.no(
+                tag, b"[SERVERBUG] Internal error occurred. Refer to server log for more information."
+            )
+        self._last_command = kind.__name__.lower()
+        self._last_time = conversation.clock.monotonic()
+
+    def _refuse(self, refused: commands.Refused) -> None:
+        conversation = self._conversation
+        if refused.status == b"NO":
+            conversation.no(refused.tag, refused.text)
+            return
+        self._bad_commands += 1
+        if self._bad_commands >= MAX_BAD_COMMANDS:
+            raise Disconnect("Too many invalid IMAP commands.", bye=b"Too many invalid IMAP commands.")
+        conversation.bad(refused.tag, refused.text)
+
+    def _connection_closed(self) -> str:
+        if not self._last_command:
+            return "Connection closed (No commands sent)"
+        ago = self._conversation.clock.monotonic() - self._last_time
+        return f"Connection closed ({self._last_command} finished {ago:.3f} secs ago)"
+
+
+async def _capability(conversation: Conversation, command: commands.Capability) -> None:
+    conversation.engine.untagged(responses.capability(CAPABILITIES))
+    conversation.ok(command.tag, b"Capability completed")
+
+
+async def _noop(conversation: Conversation, command: commands.Noop) -> None:
+    await conversation.refresh()
+    conversation.tell_changes()
+    conversation.ok(command.tag, b"NOOP completed")
+
+
+async def _id(conversation: Conversation, command: commands.Id) -> None:
+    conversation.engine.untagged(responses.identification(SERVER_ID))
+    conversation.ok(command.tag, b"ID completed")
+
+
+async def _enable(conversation: Conversation, command: commands.Enable) -> None:
+    """ENABLE: there is nothing here yet that a client could enable."""
+    conversation.ok(command.tag, b"Enabled")
+
+
+# Each handler takes commands of its own type only, which a dict cannot say.
+_Handler = Callable[[Conversation, Any], Awaitable[None]]
+_HANDLERS: Final[dict[type[Command], _Handler]] = {
+    commands.Capability: _capability,
+    commands.Noop: _noop,
+    commands.Id: _id,
+    commands.Enable: _enable,
+    commands.Select: mailbox_commands.select,
+    commands.Examine: mailbox_commands.examine,
+    commands.Create: mailbox_commands.create,
+    commands.Delete: mailbox_commands.delete,
+    commands.Rename: mailbox_commands.rename,
+    commands.Subscribe: mailbox_commands.subscribe,
+    commands.Unsubscribe: mailbox_commands.unsubscribe,
+    commands.List: listing.list_mailboxes,
+    commands.Lsub: listing.lsub,
+    commands.Namespace: mailbox_commands.namespace,
+    commands.Status: mailbox_commands.status,
+    commands.AppendOffer: append.append_offer,
+    commands.Append: append.append,
+    commands.Idle: idle.idle,
+    commands.Check: message_commands.check,
+    commands.Close: mailbox_commands.close,
+    commands.Unselect: mailbox_commands.unselect,
+    commands.Expunge: message_commands.expunge,
+    commands.Search: search.search,
+    commands.Fetch: fetch.fetch,
+    commands.Store: message_commands.store,
+    commands.Copy: message_commands.copy,
+    commands.Move: message_commands.move,
+}
