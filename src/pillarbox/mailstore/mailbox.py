@@ -19,6 +19,7 @@ PROMISES
 """
 
 from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from enum import Flag as EnumFlag
@@ -73,6 +74,11 @@ class MessageTable:
 
     def __len__(self) -> int:
         return len(self.uids)
+
+    def row(self, uid: int) -> int | None:
+        """The row of a message, or None if there is none."""
+        row = bisect_left(self.uids, uid)
+        return row if row < len(self.uids) and self.uids[row] == uid else None
 
 
 class ChangeKind(Enum):

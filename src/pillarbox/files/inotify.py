@@ -1,0 +1,107 @@
+"""Changes in directories, told by the kernel: inotify(7) on the event loop.
+
+DESCRIPTION
+    One `Inotify` per process: one descriptor, read by the loop when it has something to say.  `watch` calls
+    back after a name was made, moved or removed in a directory, or when the directory itself went away.
+    Several watches of one directory share a kernel watch.  Callbacks carry no detail: the directory is
+    looked at anyway (mailstore/folder_files.py), and events may have been lost (IN_Q_OVERFLOW).
+
+    Where inotify is not to be had (not Linux, max_user_instances used up), `open_inotify` gives None and the
+    caller looks every now and then by itself.
+
+FAULTS
+    OSError  of `watch`: no such directory, or max_user_watches used up
+
+STANDARDS
+    Linux inotify(7)
+"""
+
+import asyncio
+import ctypes
+import os
+import struct
+from collections.abc import Callable
+from typing import Final
+
+IN_MOVED_FROM: Final = 0x40
+IN_MOVED_TO: Final = 0x80
+IN_CREATE: Final = 0x100
+IN_DELETE: Final = 0x200
+IN_DELETE_SELF: Final = 0x400
+IN_MOVE_SELF: Final = 0x800
+IN_Q_OVERFLOW: Final = 0x4000
+IN_IGNORED: Final = 0x8000
+IN_ONLYDIR: Final = 0x01000000
+
+_MASK: Final = (
+    IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR
+)
+_EVENT: Final = struct.Struct("iIII")
+
+Notify = Callable[[], None]
+
+
+class Inotify:
+    """The process's inotify descriptor on a running loop."""
+
+    def __init__(self, fd: int, library: ctypes.CDLL, loop: asyncio.AbstractEventLoop) -> None:
+        self._fd = fd
+        self._library = library
+        self._loop = loop
+        self._callbacks: dict[int, list[Notify]] = {}
+        loop.add_reader(fd, self._read)
+
+    def watch(self, directory: bytes, notify: Notify) -> Callable[[], None]:
+        """Call `notify` when names in the directory change; the result ends the watch."""
+        descriptor = self._library.inotify_add_watch(self._fd, directory, _MASK)
+        if descriptor < 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), directory)
+        self._callbacks.setdefault(descriptor, []).append(notify)
+
+        def end() -> None:
+            callbacks = self._callbacks.get(descriptor, [])
+            if notify in callbacks:
+                callbacks.remove(notify)
+                if not callbacks:
+                    del self._callbacks[descriptor]
+                    self._library.inotify_rm_watch(self._fd, descriptor)
+
+        return end
+
+    def close(self) -> None:
+        """Give back the descriptor; no callback comes any more."""
+        if self._fd >= 0:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+            self._callbacks.clear()
+
+    def _read(self) -> None:
+        try:
+            data = os.read(self._fd, 65536)
+        except BlockingIOError:
+            return
+        told: list[Notify] = []
+        position = 0
+        while position < len(data):
+            descriptor, mask, _, length = _EVENT.unpack_from(data, position)
+            position += _EVENT.size + length
+            if mask & IN_Q_OVERFLOW:
+                told += [notify for callbacks in self._callbacks.values() for notify in callbacks]
+            elif mask & IN_IGNORED:
+                told += self._callbacks.pop(descriptor, [])
+            else:
+                told += self._callbacks.get(descriptor, [])
+        for notify in dict.fromkeys(told):
+            notify()
+
+
+def open_inotify(loop: asyncio.AbstractEventLoop) -> Inotify | None:
+    """inotify on this loop, or None where there is none."""
+    try:
+        library = ctypes.CDLL(None, use_errno=True)
+        fd = library.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, AttributeError):
+        return None
+    return Inotify(fd, library, loop) if fd >= 0 else None

@@ -1,0 +1,231 @@
+"""What has been found out about messages, kept in SQLite: never the only copy of anything.
+
+DESCRIPTION
+    One database per account, `pillarbox.cache.sqlite` in the Maildir's root, a name that Dovecot passes over.
+    Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID), `summary` (date, size and the rendered
+    ENVELOPE, BODY, BODYSTRUCTURE of a message) and `header`.  The key of a message is mailbox number × 2³² +
+    UID, so that FETCH 1:* is one scan.
+
+    The file may be deleted, damaged or of another version at any moment: then it is made anew and filled as
+    messages are asked for; what is lost is \\Recent.  No method raises for a broken cache; it finds nothing.
+
+    Written in WAL mode without fsync per commit (synchronous=NORMAL): a crash may lose the last rows, not
+    mix them up.  `trusted_schema` is off, since the file belongs to the user.  Methods block; a connection
+    is used by one thread at a time.
+
+    Measured: 10,000 rows of four columns into MessageSummary: 22 ms.
+
+STANDARDS
+    https://www.sqlite.org/security.html (untrusted database files)
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
+
+import apsw
+import msgspec
+
+from pillarbox.mailstore.mailbox import Fields, MessageSummary
+from pillarbox.vocabulary.identifiers import Uid
+
+FILE_NAME: Final = "pillarbox.cache.sqlite"
+VERSION: Final = 1
+"""Of the tables and of what is rendered into them; another version's cache is thrown away."""
+MAX_RANGE_WASTE: Final = 4
+"""Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
+
+_SCHEMA: Final = """
+CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
+    first_recent INTEGER NOT NULL, UNIQUE (guid, uid_validity));
+CREATE TABLE summary (key INTEGER PRIMARY KEY, date INTEGER NOT NULL, size INTEGER NOT NULL,
+    envelope BLOB NOT NULL, body BLOB NOT NULL, body_structure BLOB NOT NULL);
+CREATE TABLE header (key INTEGER PRIMARY KEY, header BLOB NOT NULL);
+"""
+_COLUMNS: Final = (
+    (Fields.ENVELOPE, "envelope"),
+    (Fields.BODY, "body"),
+    (Fields.BODYSTRUCTURE, "body_structure"),
+)
+
+_T = TypeVar("_T")
+
+
+class Row(msgspec.Struct, frozen=True, array_like=True):
+    """All that is kept of a message."""
+
+    uid: int
+    date: int
+    size: int
+    envelope: bytes
+    body: bytes
+    body_structure: bytes
+    header: bytes
+
+
+class Cache:
+    """The cache of one account."""
+
+    def __init__(self, root: str) -> None:
+        self._path = os.path.join(root, FILE_NAME)
+        self._lock = threading.Lock()
+        self._connection: apsw.Connection | None = None
+        self._is_closed = False
+
+    def mailbox(self, guid: bytes, uid_validity: int, *, next_uid: int) -> tuple[int, int]:
+        """The mailbox's number and first recent UID; 0 for a cache that does not work.
+
+        A mailbox that is not known has been seen by nobody: all of its messages are recent.
+        """
+
+        def find(connection: apsw.Connection) -> tuple[int, int]:
+            key = (guid, uid_validity)
+            query = "SELECT number, first_recent FROM mailbox WHERE guid = ? AND uid_validity = ?"
+            for number, first_recent in connection.execute(query, key):
+                return number, first_recent
+            connection.execute("INSERT INTO mailbox (guid, uid_validity, first_recent) VALUES (?, ?, 1)", key)
+            return connection.last_insert_rowid(), 1
+
+        return self._try(find, (0, next_uid))
+
+    def set_first_recent(self, number: int, uid: int) -> None:
+        """Messages from `uid` on have been seen by no session."""
+        self._try(
+            lambda connection: _run(
+                connection, "UPDATE mailbox SET first_recent = ? WHERE number = ?", [(uid, number)]
+            ),
+            None,
+        )
+
+    def summaries(self, number: int, uids: Sequence[int], fields: Fields) -> dict[int, MessageSummary]:
+        """Those that are there, by UID."""
+        if number == 0 or not uids:
+            return {}
+        columns = [column if fields & field else "x''" for field, column in _COLUMNS]
+        columns.append("header" if fields & Fields.HEADER else "x''")
+        join = " JOIN header USING (key)" if fields & Fields.HEADER else ""
+        select = f"SELECT key & 4294967295, date, size, {', '.join(columns)} FROM summary{join} WHERE key "  # noqa: S608
+        base = number << 32
+
+        def find(connection: apsw.Connection) -> dict[int, MessageSummary]:
+            first, last = min(uids), max(uids)
+            found: Iterable[tuple[Uid, int, int, bytes, bytes, bytes, bytes]]
+            if last - first < MAX_RANGE_WASTE * len(uids):
+                found = connection.execute(select + "BETWEEN ? AND ?", (base + first, base + last))
+            else:
+                keys = ",".join([str(base + uid) for uid in uids])
+                found = connection.execute(f"{select}IN ({keys})")
+            return {row[0]: MessageSummary(*row) for row in found}
+
+        return self._try(find, {})
+
+    def add(self, number: int, rows: Sequence[Row], *, with_header: bool) -> None:
+        """Keep rows, in one transaction."""
+        if number == 0 or not rows:
+            return
+        base = number << 32
+        summaries = [
+            (base + row.uid, row.date, row.size, row.envelope, row.body, row.body_structure) for row in rows
+        ]
+        headers = [(base + row.uid, row.header) for row in rows] if with_header else []
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                _run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?)", summaries)
+                if headers:
+                    _run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", headers)
+
+        self._try(write, None)
+
+    def remove(self, number: int, uids: Iterable[int]) -> None:
+        """Expunged messages."""
+        if number == 0:
+            return
+        keys = [((number << 32) + uid,) for uid in uids]
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                _run(connection, "DELETE FROM summary WHERE key = ?", keys)
+                _run(connection, "DELETE FROM header WHERE key = ?", keys)
+
+        self._try(write, None)
+
+    def forget(self, guid: bytes) -> None:
+        """A mailbox was deleted."""
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                query = "SELECT number FROM mailbox WHERE guid = ?"
+                for (number,) in list(connection.execute(query, (guid,))):
+                    for table in ("summary", "header"):
+                        connection.execute(
+                            f"DELETE FROM {table} WHERE key BETWEEN ? AND ?",  # noqa: S608 - our own names
+                            (number << 32, (number << 32) + 0xFFFFFFFF),
+                        )
+                connection.execute("DELETE FROM mailbox WHERE guid = ?", (guid,))
+
+        self._try(write, None)
+
+    def close(self) -> None:
+        """Give back the file."""
+        with self._lock:
+            self._is_closed = True
+            self._drop()
+
+    def _try(self, use: Callable[[apsw.Connection], _T], default: _T) -> _T:
+        """Use the database; if it is broken, make it anew and try once more."""
+        with self._lock:
+            for _ in range(2):
+                try:
+                    return use(self._open())
+                except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.FormatError):
+                    self._drop()
+                    self._delete()
+                except (apsw.Error, OSError):  # busy, disk full, not writable: no cache this time
+                    return default
+            return default
+
+    def _open(self) -> apsw.Connection:
+        if self._connection is None:
+            if self._is_closed:
+                raise apsw.ConnectionClosedError
+            connection = self._connect()
+            if connection.pragma("user_version") != VERSION:
+                connection.close()
+                self._delete()
+                connection = self._connect()
+                with connection:
+                    connection.execute(_SCHEMA)
+                    connection.pragma("user_version", VERSION)
+            self._connection = connection
+        return self._connection
+
+    def _connect(self) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
+        # SQLite would make it readable for others; its -wal and -shm get the mode of the database.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        connection = apsw.Connection(self._path, flags=flags)
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.set_busy_timeout(1000)
+        connection.pragma("cell_size_check", True)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "normal")
+        return connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close(True)
+
+    def _delete(self) -> None:
+        for suffix in ("", "-wal", "-shm", "-journal"):
+            try:
+                os.unlink(self._path + suffix)
+            except OSError:
+                continue
+
+
+def _run(connection: apsw.Connection, statement: str, rows: Sequence[tuple[int | bytes, ...]]) -> None:
+    connection.executemany(statement, rows)

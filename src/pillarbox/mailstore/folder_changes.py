@@ -1,0 +1,323 @@
+"""What sessions do to a Maildir folder: append, change flags, expunge, copy.
+
+DESCRIPTION
+    Functions over `FolderFiles` (mailstore/folder_files.py); they block and run in worker threads.  Each does
+    all of its work in one call: one lock, one uidlist write, one fsync per directory for however many
+    messages.  What they did is told by the folder's events.
+
+PROMISES
+    append, copy  file, name and UID survive a crash; on a fault none of the messages stays
+    expunge       the files are gone
+    flags         renames without fsync: a crash may undo the last changes, never a message
+    move          copy, then expunge: a crash may leave both, never none
+
+FAULTS
+    OverQuota, StoreUnavailable  nothing was stored
+    OverflowError                no room for another keyword
+    MessageGone                  COPY of a message that another program has removed
+
+STANDARDS
+    RFC 3501 §6.4.6 (STORE), §6.3.11 (APPEND), §6.4.7 (COPY); RFC 6851 (MOVE)
+"""
+
+import errno
+import os
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
+from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
+from pillarbox.mailstore.mailbox import (
+    ChangeKind,
+    FlagAction,
+    FlagChange,
+    MessageGone,
+    NewMessage,
+    OverQuota,
+    StoreUnavailable,
+)
+from pillarbox.mailstore.maildir_names import Letters, base, change_letters, split, write_letters
+from pillarbox.message.line_ends import to_lf
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
+
+
+def append(folder: FolderFiles, messages: Sequence[NewMessage]) -> list[Uid]:
+    """Store messages, all or none."""
+    with folder.mutex:
+        _settle(folder)
+        masks = [_define(folder, message.keywords) for message in messages]
+        results = deliver_batch(
+            [_delivery(folder, message, kept) for message, kept in zip(messages, masks, strict=True)],
+            files=folder.files,
+            names=folder.new_names,
+        )
+        stored = [result for result in results if isinstance(result, Stored)]
+        if len(stored) != len(results):
+            _undo(folder, [CUR + result.name for result in stored])
+            raise next(_for_client(result) for result in results if not isinstance(result, Stored))
+        paths = [CUR + result.name for result in stored]
+        before = folder.uidlist.next_uid
+        uids = _give_uids(folder, paths)
+        foreign = folder.uidlist.next_uid != before + len(uids)
+        surplus = {uid: folder.keywords.surplus_of(kept) for uid, kept in zip(uids, masks, strict=True)}
+        _add_messages(folder, uids, paths, surplus, foreign=foreign)
+        return uids
+
+
+def change_flags(
+    folder: FolderFiles, uids: Iterable[int], change: FlagChange, *, origin: object | None = None
+) -> list[Uid]:
+    """Change flags of those that exist; the UIDs whose flags really changed."""
+    with folder.mutex:
+        _settle(folder)
+        # Removing a keyword that nobody has needs no bit for it.
+        wanted = _define(folder, change.keywords) if change.action is not FlagAction.REMOVE else 0
+        for name in change.keywords:
+            bit = folder.keywords.find(name)
+            wanted |= 0 if bit is None else 1 << bit
+        changed: list[Uid] = []
+        surplus: dict[int, int] = {}
+        for uid in uids:
+            row = folder.row(uid)
+            if row < 0:
+                continue
+            before = folder.meaning(uid, folder.paths[row])
+            after = _changed(before, change, wanted)
+            if after == before or not _rename(folder, uid, after):
+                continue
+            if folder.keywords.surplus_of(before[1] ^ after[1]):
+                surplus[uid] = folder.keywords.surplus_of(after[1])
+            changed.append(Uid(uid))
+            folder.events.append(Event(ChangeKind.FLAGS, uid, *after, origin))
+        if surplus:
+            folder.keywords.set_surplus(surplus)
+        if changed:
+            folder.note_own_change()
+        return changed
+
+
+def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None = None) -> list[Uid]:
+    """Remove messages; the UIDs that were there."""
+    with folder.mutex:
+        _settle(folder)
+        gone: list[Uid] = []
+        for uid in uids:
+            for _ in range(2):
+                path = folder.path_of(uid)
+                if path is None:
+                    break
+                try:
+                    folder.files.unlink(path)
+                except FileNotFoundError:
+                    folder.rescan()
+                    continue
+                gone.append(Uid(uid))
+                break
+        if gone:
+            folder.remove(gone, origin=origin)
+            folder.note_own_change()
+        return gone
+
+
+def copy(source: FolderFiles, uids: Sequence[int], target: FolderFiles) -> list[tuple[Uid, Uid]]:
+    """Copy messages, all or none: by hard link where the file system allows."""
+    first, second = sorted((source, target), key=id)  # always in this order, or two copies block each other
+    with first.mutex, second.mutex:
+        originals = [_original(source, uid) for uid in uids if source.row(uid) >= 0]
+        _settle(target)
+        masks = [_define(target, original.keywords) for original in originals]
+        paths: list[bytes] = []
+        fields: dict[bytes, bytes] = {}
+        before = target.uidlist.next_uid
+        with target.lock():
+            target.refresh_uidlist()
+            target.ensure_header()
+            foreign = target.uidlist.next_uid != before
+            try:
+                for original, bits in zip(originals, masks, strict=True):
+                    letters = write_letters(Letters(original.flags, target.keywords.to_letters(bits)))
+                    path = _copy_file(source, original.uid, target, letters)
+                    paths.append(path)
+                    if _identity(path) != original.guid:
+                        fields[_identity(path)] = b"G%s " % original.guid
+                target.files.sync_directory(target.directory + b"/cur")
+            except (OSError, MessageGone, OverQuota, StoreUnavailable):
+                _undo(target, paths)
+                raise
+            entries = target.uidlist.append(map(_identity, paths), fields)
+        new_uids = [Uid(entry.uid) for entry in entries]
+        surplus = {uid: target.keywords.surplus_of(bits) for uid, bits in zip(new_uids, masks, strict=True)}
+        _add_messages(target, new_uids, paths, surplus, foreign=foreign)
+    return [(Uid(original.uid), uid) for original, uid in zip(originals, new_uids, strict=True)]
+
+
+class _Original(msgspec.Struct, frozen=True, array_like=True):
+    """A message to be copied."""
+
+    uid: int
+    flags: int
+    keywords: list[bytes]
+    guid: bytes
+
+
+def _original(source: FolderFiles, uid: int) -> _Original:
+    flags, bits = source.meaning(uid, source.paths[source.row(uid)])
+    keywords = [name for bit, name in enumerate(source.keywords.names) if bits >> bit & 1]
+    return _Original(uid, flags, keywords, source.message_guid(uid))
+
+
+# --- inside -----------------------------------------------------------------------------------------
+
+
+def _settle(folder: FolderFiles) -> None:
+    """Take in other programs' changes first, so that ours do not hide them."""
+    if not folder.uidlist.exists or not folder.is_quiet():
+        folder.sync()
+    else:
+        folder.keywords.refresh()
+
+
+def _define(folder: FolderFiles, names: Iterable[bytes]) -> int:
+    """The bits of keywords; new ones get theirs."""
+    missing = [name for name in names if folder.keywords.find(name) is None]
+    if missing:
+        with folder.lock():
+            folder.keywords.refresh()
+            folder.keywords.define(missing)
+    bits = 0
+    for name in names:
+        bit = folder.keywords.find(name)
+        assert bit is not None
+        bits |= 1 << bit
+    return bits
+
+
+def _delivery(folder: FolderFiles, message: NewMessage, bits: int) -> Delivery:
+    flags = write_letters(Letters(message.flags & ~Flag.RECENT, folder.keywords.to_letters(bits)))
+    return Delivery(os.fsdecode(folder.directory), [to_lf(message.content)], flags, message.internal_date)
+
+
+def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> list[Uid]:
+    """UIDs for files that we have just put into cur/, in this order."""
+    names = list(map(_identity, paths))
+    with folder.lock():
+        folder.refresh_uidlist()
+        folder.ensure_header()
+        # Another program that looked meanwhile may have given them UIDs already.
+        given = {name: folder.uidlist.uids[name] for name in names if name in folder.uidlist.uids}
+        for entry in folder.uidlist.append([name for name in names if name not in given]):
+            given[entry.base] = entry.uid
+    return [Uid(given[name]) for name in names]
+
+
+def _add_messages(
+    folder: FolderFiles,
+    uids: Sequence[Uid],
+    paths: Sequence[bytes],
+    surplus: dict[Uid, int],
+    *,
+    foreign: bool,
+) -> None:
+    """Into the table.  With `foreign` lines in the uidlist, a listing puts all of them in UID order."""
+    kept = {int(uid): bits for uid, bits in surplus.items() if bits}
+    if kept:
+        folder.keywords.set_surplus(kept)
+    if foreign:
+        folder.rescan()
+        return
+    for uid, path in zip(uids, paths, strict=True):
+        folder.add(uid, path)
+    folder.note_own_change()
+
+
+def _identity(path: bytes) -> bytes:
+    return base(path[len(CUR) :])
+
+
+def _for_client(fault: OverQuota | StoreUnavailable) -> OverQuota | StoreUnavailable:
+    """A full disk is "no room" to the client who appends."""
+    cause = fault.__cause__
+    if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
+        return OverQuota(str(fault))
+    return fault
+
+
+def _undo(folder: FolderFiles, paths: Iterable[bytes]) -> None:
+    for path in paths:
+        try:
+            folder.files.unlink(folder.directory + b"/" + path)
+        except FileNotFoundError:
+            continue
+
+
+def _changed(before: tuple[int, int], change: FlagChange, keywords: int) -> tuple[int, int]:
+    """RFC 3501 §6.4.6: FLAGS, +FLAGS, -FLAGS.  \\Recent cannot be stored."""
+    flags = change.flags & ~Flag.RECENT
+    if change.action is FlagAction.REPLACE:
+        return int(flags), keywords
+    if change.action is FlagAction.ADD:
+        return before[0] | flags, before[1] | keywords
+    return before[0] & ~flags, before[1] & ~keywords
+
+
+def _rename(folder: FolderFiles, uid: int, meaning: tuple[int, int]) -> bool:
+    """Give the file the name that tells its flags; False if the message is gone."""
+    flags, keywords = meaning
+    letters = folder.keywords.to_letters(keywords)
+    for _ in range(2):
+        row = folder.row(uid)
+        if row < 0:
+            return False
+        old = folder.paths[row]
+        identity, text = split(old[len(CUR) :])
+        new = b"%s%s:2,%s" % (CUR, identity, change_letters(text, flags=flags, keywords=letters))
+        if new == old:
+            return True  # only keywords beyond the letters changed
+        try:
+            folder.files.rename(folder.directory + b"/" + old, folder.directory + b"/" + new)
+        except FileNotFoundError:
+            folder.rescan()
+            continue
+        folder.place(row, new)
+        return True
+    return False
+
+
+def _copy_file(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
+    """Link or copy one file into the target's cur/; its path there."""
+    for _ in range(2):
+        with source.mutex:
+            path = source.path_of(uid)
+        if path is None:
+            raise MessageGone(str(uid))
+        identity = base(os.path.basename(path))
+        if identity in target.uidlist.uids:  # the name is taken there: a new one, with the old as GUID
+            _, comma, sizes = identity.partition(b",")
+            identity = target.new_names.take() + comma + sizes
+        new = b"%s%s:2,%s" % (CUR, identity, letters)
+        try:
+            target.files.link(path, target.directory + b"/" + new)
+        except FileNotFoundError:
+            source.rescan()
+            continue
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
+                raise
+            return _copy_content(source, uid, target, letters)
+        return new
+    raise MessageGone(str(uid))
+
+
+def _copy_content(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
+    """Another file system, or too many links."""
+    content, modified = source.read(uid)
+    [result] = deliver_batch(
+        [Delivery(os.fsdecode(target.directory), [content], letters, modified / 1e9)],
+        files=target.files,
+        names=target.new_names,
+    )
+    if not isinstance(result, Stored):
+        raise _for_client(result)
+    return CUR + result.name

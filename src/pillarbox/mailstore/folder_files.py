@@ -1,0 +1,454 @@
+"""The files of one Maildir folder: which messages there are, and what has happened to them.
+
+DESCRIPTION
+    `FolderFiles` knows the file of every message and finds out what other programs did.  All its methods
+    block; they are called in worker threads, several at once, and take turns by a mutex.  What they find or
+    do is put as events into `events`, in order, from where the event loop takes it into its own tables
+    (mailstore/maildir.py).
+
+    `sync` looks at the mtimes of new/, cur/ and the uidlist.  Only a directory whose mtime is not the one
+    seen before is listed.  Two exceptions, both from the granularity of time stamps: one that changed within
+    the clock's tick before we listed it is listed again at the next call; and after a change of our own,
+    which may hide another program's at the same moment, it is listed once more when a second has passed.
+
+    New files get their UIDs in the order of their names (mailstore/maildir_names.py), under the uidlist's lock,
+    and are moved from new/ to cur/ unless the caller only looks (STATUS).  Opening a mailbox moves them for
+    EXAMINE, too: unlike Dovecot we do not keep \\Recent in the directory.
+
+    A file that is gone from both directories in two listings has been expunged.  One that comes back after
+    its message was told to be expunged gets a new UID.
+
+FAULTS
+    NoSuchMailbox  the directory is gone
+    OSError        cannot be read or written
+
+STANDARDS
+    https://cr.yp.to/proto/maildir.html; reference/format-dovecot.md §5
+"""
+
+import os
+import threading
+from array import array
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.dotlock import DotLock
+from pillarbox.mailstore.keywords import KeywordTable
+from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
+from pillarbox.mailstore.maildir_names import NameMaker, base, delivery_order, parse_letters, split
+from pillarbox.mailstore.uid_validity import next_uid_validity
+from pillarbox.mailstore.uidlist import UidList
+from pillarbox.vocabulary.clock import Clock
+
+NEW: Final = b"new/"
+CUR: Final = b"cur/"
+RECHECK_NS: Final = 1_000_000_000
+"""After a change of our own the directory is listed once more when so much time has passed."""
+TICK_NS: Final = 20_000_000
+"""Two changes within a tick of the kernel's coarse clock may have one time stamp."""
+TMP_AGE: Final = 36 * 3600
+"""Seconds after which a file in tmp/ was left by a program that died."""
+ALIVE_SHARE: Final = 0.75
+"""The uidlist is rewritten when fewer of its lines have files."""
+
+
+class Event(msgspec.Struct, frozen=True, array_like=True):
+    """Something happened to a message."""
+
+    kind: ChangeKind
+    uid: int
+    flags: int = 0
+    keywords: int = 0
+    origin: object | None = None
+
+
+class _DirectoryState:
+    """When a directory was last listed, and when it must be again."""
+
+    __slots__ = ("_mtime", "_recheck_at", "_same_tick")
+
+    def __init__(self) -> None:
+        self._mtime = -1
+        self._recheck_at = 0
+        self._same_tick = False
+
+    def is_stale(self, mtime: int, now: int) -> bool:
+        return mtime != self._mtime or self._same_tick or (self._recheck_at != 0 and now >= self._recheck_at)
+
+    def note_listing(self, mtime: int, now: int) -> None:
+        """The directory had this mtime before it was listed."""
+        granularity = RECHECK_NS if mtime % 1_000_000_000 == 0 else TICK_NS
+        self._mtime = mtime
+        self._same_tick = -granularity < now - mtime < granularity
+        self._recheck_at = 0
+
+    def note_own_change(self, mtime: int, now: int) -> None:
+        """We changed the directory, and it has this mtime now."""
+        self._mtime = mtime
+        self._recheck_at = now + RECHECK_NS
+
+    def forget(self) -> None:
+        self._mtime = -1
+
+
+class FolderFiles:
+    """One folder.  `mutex` guards everything but `events`."""
+
+    def __init__(
+        self, directory: bytes, root: bytes, *, files: FileSystem, clock: Clock, names: NameMaker
+    ) -> None:
+        self.directory = directory
+        self.root = root
+        self.files = files
+        self.clock = clock
+        self.new_names = names
+        self.mutex = threading.RLock()
+        self.events: deque[Event] = deque()
+        self.uids = array("I")
+        self.paths: list[bytes] = []
+        """Of each message, in UID order: `cur/<name>` or `new/<name>`."""
+        self.uidlist = UidList(directory, files)
+        self.keywords = KeywordTable(directory, files)
+        self.uid_validity = 0
+        self.guid = b""
+        self._in_new = 0
+        self._highest_uid = 0  # of the messages that were ever told of
+        self._new_state = _DirectoryState()
+        self._cur_state = _DirectoryState()
+
+    def relocate(self, directory: bytes) -> None:
+        """The folder has been renamed."""
+        with self.mutex:
+            self.directory = directory
+            self.uidlist = UidList(directory, self.files)
+            self.keywords.relocate(directory)
+
+    # --- finding messages ---------------------------------------------------------------------------
+
+    def row(self, uid: int) -> int:
+        """The row of a message; -1 if there is none."""
+        row = bisect_left(self.uids, uid)
+        return row if row < len(self.uids) and self.uids[row] == uid else -1
+
+    def path_of(self, uid: int) -> bytes | None:
+        """The whole path of a message's file, or None if it is gone."""
+        row = self.row(uid)
+        return None if row < 0 else self.directory + b"/" + self.paths[row]
+
+    def read(self, uid: int) -> tuple[bytes, int]:
+        """Content of the file as it is, and its mtime in ns.  Raises MessageGone."""
+        for attempt in (False, True):
+            with self.mutex:
+                path = self.path_of(uid)
+            if path is None:
+                break
+            try:
+                fd = self.files.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                self.rescan()
+                if attempt:
+                    break
+                continue
+            try:
+                status = self.files.fstat(fd)
+                return self.files.read(fd, status.st_size + 1), status.st_mtime_ns
+            finally:
+                self.files.close(fd)
+        raise MessageGone(str(uid))
+
+    def message_guid(self, uid: int) -> bytes:
+        """The message's GUID: the `G` field, else the base."""
+        for field in self.uidlist.fields.get(uid, b"").split(b" "):
+            if field.startswith(b"G"):
+                return field[1:]
+        return base(self.paths[self.row(uid)][len(CUR) :])
+
+    # --- finding out what happened ------------------------------------------------------------------
+
+    def sync(self, *, move_new: bool = True) -> None:
+        """Take in what other programs did; events tell of it."""
+        with self.mutex:
+            now = self.now_ns()
+            new_mtime, cur_mtime = self._mtimes()
+            list_new = self._new_state.is_stale(new_mtime, now)
+            list_cur = self._cur_state.is_stale(cur_mtime, now)
+            self.keywords.refresh()
+            if list_new or list_cur:
+                appeared, vanished = self._compare(list_new=list_new, list_cur=list_cur)
+                if list_new:
+                    self._new_state.note_listing(new_mtime, now)
+                if list_cur:
+                    self._cur_state.note_listing(cur_mtime, now)
+                if appeared or vanished:
+                    self._take_in(appeared, vanished)
+            if self.uid_validity == 0:
+                self._assign([])
+            if move_new and self._in_new:
+                self._move_new()
+
+    def rescan(self) -> None:
+        """A file was not where it should be: list both directories whatever their mtimes."""
+        with self.mutex:
+            self._new_state.forget()
+            self._cur_state.forget()
+            self.sync(move_new=False)
+
+    @property
+    def next_uid(self) -> int:
+        """No message will get a lower UID."""
+        return max(self.uidlist.next_uid, self._highest_uid + 1)
+
+    def is_quiet(self) -> bool:
+        """Whether no other program has changed new/ or cur/ since they were listed."""
+        new_mtime, cur_mtime = self._mtimes()
+        now = self.now_ns()
+        return not (self._new_state.is_stale(new_mtime, now) or self._cur_state.is_stale(cur_mtime, now))
+
+    def note_own_change(self) -> None:
+        """We changed cur/ (and new/)."""
+        new_mtime, cur_mtime = self._mtimes()
+        now = self.now_ns()
+        self._new_state.note_own_change(new_mtime, now)
+        self._cur_state.note_own_change(cur_mtime, now)
+
+    def now_ns(self) -> int:
+        """Wall-clock time as file systems stamp it."""
+        return int(self.clock.now() * 1e9)
+
+    def lock(self) -> DotLock:
+        """The uidlist's lock."""
+        return DotLock(self.uidlist.path, files=self.files)
+
+    def remove_old_temporaries(self) -> None:
+        """Files in tmp/ that a dead program left 36 hours ago."""
+        directory = self.directory + b"/tmp/"
+        oldest = self.clock.now() - TMP_AGE
+        for name in self.files.listdir(directory):
+            try:
+                if self.files.stat(directory + name).st_ctime < oldest:
+                    self.files.unlink(directory + name)
+            except OSError:
+                continue  # another program was faster, or it is not ours to remove
+
+    # --- changes to the table, each with its event --------------------------------------------------
+
+    def add(self, uid: int, path: bytes) -> None:
+        """A message with the next UID."""
+        flags, keywords = self.meaning(uid, path)
+        self.uids.append(uid)
+        self.paths.append(path)
+        self._in_new += path.startswith(NEW)
+        self._highest_uid = max(self._highest_uid, uid)
+        self.events.append(Event(ChangeKind.ADDED, uid, flags, keywords))
+
+    def remove(self, uids: Iterable[int], *, origin: object | None = None) -> None:
+        """Messages are gone."""
+        gone = set(uids)
+        kept = [row for row, uid in enumerate(self.uids) if uid not in gone]
+        self.events.extend(Event(ChangeKind.EXPUNGED, uid, origin=origin) for uid in self.uids if uid in gone)
+        self.uids = array("I", [self.uids[row] for row in kept])
+        self.paths = [self.paths[row] for row in kept]
+        self._count_new()
+        self.keywords.forget(gone)
+
+    def meaning(self, uid: int, path: bytes) -> tuple[int, int]:
+        """Flags and keyword bits that a file's name and the surplus file tell."""
+        _, text = split(path)
+        letters = parse_letters(text)
+        keywords = self.keywords.to_bits(letters.keywords)
+        if self.keywords.surplus:
+            keywords |= self.keywords.surplus.get(uid, 0)
+        return letters.flags, keywords
+
+    def place(self, row: int, path: bytes) -> None:
+        """A message's file has another name now; no event."""
+        self._in_new += path.startswith(NEW) - self.paths[row].startswith(NEW)
+        self.paths[row] = path
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _mtimes(self) -> tuple[int, int]:
+        try:
+            return (
+                self.files.stat(self.directory + b"/new").st_mtime_ns,
+                self.files.stat(self.directory + b"/cur").st_mtime_ns,
+            )
+        except FileNotFoundError as error:
+            raise NoSuchMailbox(os.fsdecode(self.directory)) from error
+
+    def _list(self, place: bytes) -> set[bytes]:
+        return {
+            place + name
+            for name in self.files.listdir(self.directory + b"/" + place)
+            if not name.startswith((b".", b":"))
+        }
+
+    def _compare(self, *, list_new: bool, list_cur: bool) -> tuple[set[bytes], set[bytes]]:
+        """Paths that were not there before, and those that are no longer there."""
+        known = set(self.paths)
+        if not (list_new and list_cur):
+            known = {path for path in known if path.startswith(NEW if list_new else CUR)}
+        listed = (self._list(NEW) if list_new else set()) | (self._list(CUR) if list_cur else set())
+        appeared, vanished = listed - known, known - listed
+        if vanished and not self._same_bases(appeared, vanished):
+            # A rename during the listing may hide a file (readdir(3)): look again, everywhere.
+            listed = self._list(NEW) | self._list(CUR)
+            known = set(self.paths)
+            appeared, vanished = listed - known, known - listed
+        return appeared, vanished
+
+    def _same_bases(self, appeared: set[bytes], vanished: set[bytes]) -> bool:
+        return {_identity(path) for path in vanished} <= {_identity(path) for path in appeared}
+
+    def _take_in(self, appeared: set[bytes], vanished: set[bytes]) -> None:
+        """Renamed, new and expunged files become changes of the table."""
+        self.refresh_uidlist()
+        fresh: dict[bytes, bytes] = {}  # base → path, of files without a message
+        moved: set[int] = set()
+        for path in sorted(appeared):
+            identity = _identity(path)
+            uid = self.uidlist.uids.get(identity, 0)
+            row = self.row(uid)
+            if row < 0:
+                if identity in fresh:
+                    self._settle_double(path, fresh[identity])
+                else:
+                    fresh[identity] = path
+            elif self.paths[row] in vanished and uid not in moved:
+                moved.add(uid)
+                self._follow(row, path)
+            else:
+                self._settle_double(path, self.paths[row])
+        gone = [
+            uid
+            for uid, path in zip(self.uids, self.paths, strict=True)
+            if path in vanished and uid not in moved
+        ]
+        if gone:
+            self.remove(gone)
+        if fresh:
+            self._take_in_fresh(fresh)
+        if len(self.uids) < ALIVE_SHARE * len(self.uidlist.uids) - 10 and gone:
+            self.compact_uidlist()
+
+    def _follow(self, row: int, path: bytes) -> None:
+        """Another program renamed the file."""
+        uid = self.uids[row]
+        before = self.meaning(uid, self.paths[row])
+        self.place(row, path)
+        after = self.meaning(uid, path)
+        if after != before:
+            self.events.append(Event(ChangeKind.FLAGS, uid, *after))
+
+    def _take_in_fresh(self, fresh: dict[bytes, bytes]) -> None:
+        """Files without a message: their UIDs are in the uidlist already, or they get some."""
+        listed = self.uidlist.uids
+        known = {
+            identity: listed[identity] for identity in fresh if listed.get(identity, 0) > self._highest_uid
+        }
+        unknown = [identity for identity in fresh if identity not in known]
+        if unknown:
+            known.update(self._assign(unknown))
+        for identity, uid in sorted(known.items(), key=lambda item: item[1]):
+            self.add(uid, fresh[identity])
+
+    def _assign(self, identities: list[bytes]) -> dict[bytes, int]:
+        """UIDs for files that have none; another program may have given them in the meantime."""
+        with self.lock():
+            self.refresh_uidlist()
+            self.ensure_header()
+            listed = self.uidlist.uids
+            given = {name: listed[name] for name in identities if listed.get(name, 0) > self._highest_uid}
+            missing = sorted((name for name in identities if name not in given), key=delivery_order)
+            for entry in self.uidlist.append(missing):
+                given[entry.base] = entry.uid
+        return given
+
+    def refresh_uidlist(self) -> None:
+        """Read the uidlist again.  If another program has lost it, what we know is written again.
+
+        Raises NoSuchMailbox if it is another mailbox's by now: UIDVALIDITY has changed.
+        """
+        self.uidlist.refresh()
+        if self.uid_validity == 0:
+            return
+        if not self.uidlist.exists:
+            self.uidlist.uid_validity = self.uid_validity
+            self.uidlist.guid = self.guid
+            self.uidlist.uids = {
+                _identity(path): uid for uid, path in zip(self.uids, self.paths, strict=True)
+            }
+            self.uidlist.next_uid = self._highest_uid + 1
+            self.uidlist.damaged = True
+        elif self.uidlist.uid_validity != self.uid_validity:
+            raise NoSuchMailbox(f"{os.fsdecode(self.directory)}: UIDVALIDITY changed")
+
+    def ensure_header(self) -> None:
+        """UIDVALIDITY and GUID for a folder that has none.  The lock is held."""
+        if not self.uidlist.exists:
+            now = self.clock.now()
+            self.uidlist.uid_validity = next_uid_validity(self.root, now=now, files=self.files)
+            self.uidlist.next_uid = max(self.uidlist.next_uid, self._highest_uid + 1)
+            self.uidlist.damaged = True
+        if not self.uidlist.guid:
+            self.uidlist.guid = os.urandom(16).hex().encode("ascii")
+            self.uidlist.damaged = True
+        if self.uidlist.damaged:
+            self.uidlist.rewrite(list(self.uidlist.uids))
+        self.uid_validity = self.uidlist.uid_validity
+        self.guid = self.uidlist.guid
+
+    def compact_uidlist(self) -> None:
+        """Leave the lines of expunged messages out of the uidlist."""
+        with self.lock():
+            self.refresh_uidlist()
+            self.ensure_header()
+            highest = self._highest_uid
+            alive = {_identity(path) for path in self.paths}
+            self.uidlist.rewrite(
+                [name for name, uid in self.uidlist.uids.items() if uid > highest or name in alive]
+            )
+
+    def _move_new(self) -> None:
+        """new/x → cur/x:2, under the lock (reference/format-dovecot.md §3)."""
+        with self.lock():
+            for row, path in enumerate(self.paths):
+                if not path.startswith(NEW):
+                    continue
+                target = CUR + path[len(NEW) :]
+                if b":2," not in target:
+                    target += b":2,"
+                try:
+                    self.files.rename(self.directory + b"/" + path, self.directory + b"/" + target)
+                except FileNotFoundError:
+                    self._new_state.forget()
+                    continue
+                self.place(row, target)
+        self.note_own_change()
+
+    def _settle_double(self, path: bytes, other: bytes) -> None:
+        """Two files of one base: if both are there, the second becomes a message of its own."""
+        try:
+            second = self.files.stat(self.directory + b"/" + path)
+            first = self.files.stat(self.directory + b"/" + other)
+        except FileNotFoundError:
+            self._cur_state.forget()  # one was being renamed while we listed; look again
+            return
+        if first.st_ino == second.st_ino:
+            if self.clock.now() - second.st_ctime > 30:
+                self.files.unlink(self.directory + b"/" + path)
+            return
+        self.files.rename(self.directory + b"/" + path, self.directory + b"/" + NEW + self.new_names.take())
+        self._new_state.forget()
+
+    def _count_new(self) -> None:
+        self._in_new = sum(path.startswith(NEW) for path in self.paths)
+
+
+def _identity(path: bytes) -> bytes:
+    return base(path[len(CUR) :])

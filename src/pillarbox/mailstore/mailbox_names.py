@@ -1,0 +1,128 @@
+"""Mailbox names: what a client says, and what the directory is called.
+
+DESCRIPTION
+    Inside, names are Unicode with `/` between levels.  On disk a Maildir++ folder is one directory in the
+    account's root, `.` before every level, in modified UTF-7: `Entwürfe/2024` is `.Entw&APw-rfe.2024`.  INBOX
+    is the root itself, in any case of letters; `INBOX/x` is a folder below it, `.INBOX.x`.
+
+    `directory_name` refuses what could not come back: empty levels, `.` within a level, control characters,
+    a leading `~` or `/`, names that are too long.  The texts are Dovecot's.
+
+FAULTS
+    MailboxNameRefused  `str()` is for the client
+    ValueError          of `decode_utf7`: not modified UTF-7
+
+STANDARDS
+    RFC 3501 §5.1, §5.1.3 (modified UTF-7); reference/format-dovecot.md §1
+"""
+
+import base64
+import binascii
+import re
+from typing import Final
+
+from pillarbox.mailstore.mailbox import MailboxNameRefused
+
+SEPARATOR: Final = "/"
+INBOX: Final = "INBOX"
+MAX_LEVEL_BYTES: Final = 200
+"""Octets of one level on disk."""
+MAX_NAME_BYTES: Final = 254
+"""Octets of a directory's name; file systems allow 255."""
+
+_NOT_ASCII: Final = re.compile(r"[^\x20-\x25\x27-\x7e]+")
+_SHIFTED: Final = re.compile(rb"&([^-]*)-")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def encode_utf7(name: str) -> bytes:
+    """Modified UTF-7 (RFC 3501 §5.1.3): `&` is `&-`, other than printable ASCII is base64 of UTF-16."""
+
+    def shift(match: re.Match[str]) -> str:
+        parts = []
+        for run in re.split("(&)", match[0]):
+            if run == "&":
+                parts.append("&-")
+            elif run:
+                coded = base64.b64encode(run.encode("utf-16-be", "surrogatepass")).rstrip(b"=")
+                parts.append(f"&{coded.replace(b'/', b',').decode('ascii')}-")
+        return "".join(parts)
+
+    return _NOT_ASCII.sub(shift, name).encode("ascii")
+
+
+def decode_utf7(name: bytes) -> str:
+    """The name that modified UTF-7 spells; ValueError if it spells none, or not in the shortest way."""
+
+    def unshift(match: re.Match[bytes]) -> bytes:
+        coded = match[1]
+        if not coded:
+            return b"&"
+        try:
+            padded = coded.replace(b",", b"/") + b"=" * (-len(coded) % 4)
+            return base64.b64decode(padded, validate=True).decode("utf-16-be").encode("utf-8")
+        except (binascii.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"not modified UTF-7: {name!r}") from error
+
+    decoded = _SHIFTED.sub(unshift, name).decode("utf-8")
+    if encode_utf7(decoded) != name:
+        raise ValueError(f"not modified UTF-7: {name!r}")
+    return decoded
+
+
+def normalise(name: str) -> str:
+    """The name with INBOX in capitals (RFC 3501 §5.1: INBOX is case-insensitive)."""
+    if len(name) == 5 and name.isascii() and name.upper() == INBOX:
+        return INBOX
+    return name
+
+
+def directory_name(name: str) -> bytes:
+    """The directory of the mailbox in the account's root: empty for INBOX, `.A.B` for `A/B`."""
+    name = normalise(name)
+    if name == INBOX:
+        return b""
+    levels = name.split(SEPARATOR)
+    if name.startswith("~") or name.startswith(SEPARATOR):
+        raise MailboxNameRefused("Invalid mailbox name")
+    if name.endswith(SEPARATOR):
+        raise MailboxNameRefused("Invalid mailbox name: Ends with hierarchy separator")
+    if "" in levels:
+        raise MailboxNameRefused("Invalid mailbox name: Adjacent hierarchy separators")
+    if "." in name:
+        raise MailboxNameRefused("Character not allowed in mailbox name: '.'")
+    if _CONTROL.search(name):
+        raise MailboxNameRefused("Control characters not allowed in mailbox names")
+    try:
+        encoded = [encode_utf7(level) for level in levels]
+    except UnicodeEncodeError as error:
+        raise MailboxNameRefused("Mailbox name is not valid UTF-8") from error
+    directory = b"." + b".".join(encoded)
+    if len(directory) > MAX_NAME_BYTES or max(map(len, encoded)) > MAX_LEVEL_BYTES:
+        raise MailboxNameRefused("Mailbox name too long")
+    return directory
+
+
+def name_of_directory(directory: bytes) -> str | None:
+    """The mailbox that a directory in the root is, or None if it is none: `..x`, `.a..b`, not UTF-7."""
+    levels = directory[1:].split(b".")
+    if directory[:1] != b"." or b"" in levels:
+        return None
+    try:
+        name = SEPARATOR.join(map(decode_utf7, levels))
+    except ValueError:
+        return None
+    if _CONTROL.search(name) or name.count(SEPARATOR) != len(levels) - 1 or normalise(name) == INBOX:
+        return None
+    return name
+
+
+def storage_name(name: str) -> list[bytes]:
+    """The levels as the subscriptions file holds them."""
+    return [encode_utf7(level) for level in normalise(name).split(SEPARATOR)]
+
+
+def parents(name: str) -> list[str]:
+    """The names above: `A`, `A/B` for `A/B/C`."""
+    levels = name.split(SEPARATOR)
+    return [SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]

@@ -1,0 +1,380 @@
+"""A mailbox in a Maildir, as sessions see it: `Mailbox` over files.
+
+DESCRIPTION
+    `MaildirMailbox` keeps the tables of mailbox.py in memory and has the files handled by `FolderFiles` in
+    worker threads, one hop per operation.  What a thread found or did comes back as events; only the event
+    loop puts them into `messages` and the journal, so that sessions never see a table half changed.
+
+    `refresh` costs a few stat calls when nothing has happened; no directory is listed.
+
+    `watch` uses inotify on new/ and cur/.  Without inotify the directories are looked at every
+    `KEEP_ALIVE` seconds while somebody watches: the documented keep-alive.
+
+    MODSEQ begins, when a mailbox is opened, at the microseconds since 1970, which is more than any that was
+    given before; it grows by one with each batch of changes.
+
+FAULTS
+    NoSuchMailbox      the directory is gone, or another mailbox is in its place
+    StoreUnavailable   the files cannot be read or written; `str()` is for the log
+
+STANDARDS
+    RFC 3501 §2.3.1 (UIDs), §2.3.2 (\\Recent); RFC 7162 §3.1.1 (MODSEQ)
+"""
+
+import asyncio
+import os
+from array import array
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from itertools import islice
+from typing import Final, TypeVar
+
+from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore import folder_changes
+from pillarbox.mailstore.cache import Cache
+from pillarbox.mailstore.deliver import fault_of
+from pillarbox.mailstore.file_content import plain_content
+from pillarbox.mailstore.folder_files import Event, FolderFiles
+from pillarbox.mailstore.mailbox import (
+    Change,
+    ChangeKind,
+    Fields,
+    FlagChange,
+    Mailbox,
+    MailboxStatus,
+    MessageSummary,
+    MessageTable,
+    NewMessage,
+    NoSuchMailbox,
+)
+from pillarbox.mailstore.message_summaries import read_summaries, size_of
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
+
+MAX_JOURNAL: Final = 20_000
+"""Changes that are kept for sessions that have not looked for a while."""
+KEEP_ALIVE: Final = 30.0
+"""Seconds between looks at a watched mailbox where inotify is not to be had."""
+
+_T = TypeVar("_T")
+
+
+class MaildirMailbox:
+    """`Mailbox` over a Maildir folder; made by `MaildirAccount.open`."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: FolderFiles,
+        *,
+        cache: Cache,
+        executor: Executor | None,
+        inotify: Inotify | None,
+        on_close: Callable[["MaildirMailbox"], None],
+    ) -> None:
+        self.name = name
+        self.uid_validity = UidValidity(0)
+        self.guid = b""
+        self.messages = MessageTable()
+        self.keywords = folder.keywords.names
+        self.folder = folder
+        self.users = 0
+        """How many sessions have it open."""
+        self._cache = cache
+        self._cache_number = 0
+        self._first_recent = 1
+        self._executor = executor
+        self._inotify = inotify
+        self._on_close = on_close
+        self._highest_modseq = ModSeq(int(folder.clock.now() * 1e6))
+        self._journal: deque[Change] = deque(maxlen=MAX_JOURNAL)
+        self._position = 0
+        self._watchers: list[Callable[[], None]] = []
+        self._end_watches: list[Callable[[], None]] = []
+        self._keep_alive: asyncio.TimerHandle | None = None
+
+    # --- what is known without asking ---------------------------------------------------------------
+
+    @property
+    def uid_next(self) -> Uid:
+        """UIDNEXT."""
+        return Uid(self.folder.next_uid)
+
+    @property
+    def highest_modseq(self) -> ModSeq:
+        """HIGHESTMODSEQ."""
+        return self._highest_modseq
+
+    @property
+    def first_recent_uid(self) -> Uid:
+        """Messages from this UID on have not been seen by any session before."""
+        return Uid(self._first_recent)
+
+    def claim_recent(self) -> Uid:
+        """Give the \\Recent messages to the calling session."""
+        first = self._first_recent
+        if first < self.uid_next:
+            self._first_recent = self.uid_next
+            keep = partial(self._cache.set_first_recent, self._cache_number, self._first_recent)
+            asyncio.get_running_loop().run_in_executor(self._executor, keep)
+        return Uid(first)
+
+    @property
+    def journal_position(self) -> int:
+        """Position after the last change."""
+        return self._position
+
+    def changes_since(self, position: int) -> list[Change] | None:
+        """Changes from `position` on; None if they are no longer kept."""
+        count = self._position - position
+        if count > len(self._journal):
+            return None
+        return list(islice(self._journal, len(self._journal) - count, None)) if count > 0 else []
+
+    # --- asking the files ---------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read the folder for the first time."""
+        await self._run(self._load)
+        self.uid_validity = UidValidity(self.folder.uid_validity)
+        self.guid = self.folder.guid
+
+    async def refresh(self) -> None:
+        """Take in what deliveries and other programs did."""
+        await self._run(self.folder.sync)
+
+    async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
+        """Store messages, all or none."""
+        return await self._run(folder_changes.append, self.folder, messages)
+
+    async def change_flags(
+        self, uids: Sequence[Uid], change: FlagChange, *, origin: object | None = None
+    ) -> list[Uid]:
+        """Change flags of those that exist; the UIDs whose flags really changed."""
+        return await self._run(partial(folder_changes.change_flags, origin=origin), self.folder, uids, change)
+
+    async def expunge(self, uids: Sequence[Uid], *, origin: object | None = None) -> list[Uid]:
+        """Remove messages for good; the UIDs that were there."""
+        return await self._run(self._expunge, uids, origin)
+
+    async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+        """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
+        if not isinstance(target, MaildirMailbox):
+            return await self._copy_elsewhere(uids, target)
+        try:
+            return await self._run(folder_changes.copy, self.folder, uids, target.folder)
+        finally:
+            target.take_events()
+
+    async def move(
+        self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
+    ) -> list[tuple[Uid, Uid]]:
+        """Copy, then expunge: a crash may leave a copy in both, never in none."""
+        pairs = await self.copy(uids, target)
+        await self.expunge([source for source, _ in pairs], origin=origin)
+        return pairs
+
+    async def content(self, uid: Uid) -> bytes:
+        """The whole message with CRLF line ends."""
+        return await self._run(self._content, uid)
+
+    async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
+        """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
+        read = partial(read_summaries, fields=fields)
+        return await self._run(read, self.folder, self._cache, self._cache_number, uids)
+
+    async def status(self) -> MailboxStatus:
+        """STATUS, without moving new messages."""
+        await self._run(partial(self.folder.sync, move_new=False))
+        size = await self._run(self._total_size)
+        flags = self.messages.flags
+        return MailboxStatus(
+            messages=len(self.messages),
+            recent=sum(1 for uid in self.messages.uids if uid >= self._first_recent),
+            unseen=sum(1 for bits in flags if not bits & Flag.SEEN),
+            uid_next=self.uid_next,
+            uid_validity=self.uid_validity,
+            highest_modseq=self.highest_modseq,
+            size=size,
+            guid=self.guid,
+        )
+
+    # --- being told ---------------------------------------------------------------------------------
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon when the mailbox may have changed; the result ends the watch."""
+        self._watchers.append(notify)
+        if len(self._watchers) == 1:
+            self._begin_watching()
+
+        def end() -> None:
+            if notify in self._watchers:
+                self._watchers.remove(notify)
+                if not self._watchers:
+                    self._end_watching()
+
+        return end
+
+    def close(self) -> None:
+        """One user less."""
+        self.users -= 1
+        if self.users == 0:
+            self._on_close(self)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """One thread hop; afterwards the tables hold what it found and did."""
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, partial(function, *arguments))
+        except (FileNotFoundError, NoSuchMailbox) as error:
+            raise NoSuchMailbox(self.name) from error
+        except OSError as error:
+            raise fault_of(error, os.fsdecode(self.folder.directory)) from error
+        finally:
+            self.take_events()
+
+    def take_events(self) -> None:
+        """Put what threads found or did into the tables and the journal.  Only on the loop."""
+        events = self.folder.events
+        if not events:
+            return
+        self._highest_modseq = modseq = ModSeq(self._highest_modseq + 1)
+        expunged: list[Event] = []
+        while events:
+            event = events.popleft()
+            if event.kind is ChangeKind.EXPUNGED:
+                expunged.append(event)
+                continue
+            if expunged:
+                self._expunge_rows(expunged, modseq)
+                expunged = []
+            if event.kind is ChangeKind.ADDED:
+                self._add_row(event, modseq)
+            else:
+                self._change_row(event, modseq)
+        if expunged:
+            self._expunge_rows(expunged, modseq)
+        self._tell()
+
+    def _add_row(self, event: Event, modseq: ModSeq) -> None:
+        table = self.messages
+        table.uids.append(event.uid)
+        table.flags.append(event.flags)
+        table.keywords.append(event.keywords)
+        table.modseqs.append(modseq)
+        self._note(Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin))
+
+    def _change_row(self, event: Event, modseq: ModSeq) -> None:
+        table = self.messages
+        row = table.row(Uid(event.uid))
+        if row is not None:
+            table.flags[row] = event.flags
+            table.keywords[row] = event.keywords
+            table.modseqs[row] = modseq
+            self._note(Change(ChangeKind.FLAGS, Uid(event.uid), modseq, event.origin))
+
+    def _expunge_rows(self, expunged: Sequence[Event], modseq: ModSeq) -> None:
+        table = self.messages
+        gone = {event.uid for event in expunged}
+        kept = [row for row, uid in enumerate(table.uids) if uid not in gone]
+        table.uids = array("I", [table.uids[row] for row in kept])
+        table.flags = bytearray([table.flags[row] for row in kept])
+        table.keywords = array("Q", [table.keywords[row] for row in kept])
+        table.modseqs = array("Q", [table.modseqs[row] for row in kept])
+        for event in expunged:
+            self._note(Change(ChangeKind.EXPUNGED, Uid(event.uid), modseq, event.origin))
+
+    def _note(self, change: Change) -> None:
+        self._journal.append(change)
+        self._position += 1
+
+    def _load(self) -> None:
+        folder = self.folder
+        folder.sync()
+        folder.remove_old_temporaries()
+        self._cache_number, self._first_recent = self._cache.mailbox(
+            folder.guid, folder.uid_validity, next_uid=folder.next_uid
+        )
+
+    def _expunge(self, uids: Sequence[Uid], origin: object | None) -> list[Uid]:
+        gone = folder_changes.expunge(self.folder, uids, origin=origin)
+        self._cache.remove(self._cache_number, gone)
+        return gone
+
+    def _content(self, uid: Uid) -> bytes:
+        stored, _ = self.folder.read(uid)
+        return to_crlf(plain_content(stored))
+
+    def _total_size(self) -> int:
+        """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for."""
+        total = 0
+        untold = []
+        with self.folder.mutex:
+            for row, uid in enumerate(self.folder.uids):
+                size = size_of(self.folder, row)
+                if size is None:
+                    untold.append(uid)
+                else:
+                    total += size
+        for start in range(0, len(untold), 500):
+            part = untold[start : start + 500]
+            found = read_summaries(self.folder, self._cache, self._cache_number, part, fields=Fields.SIZE)
+            total += sum(summary.size for summary in found)
+        return total
+
+    async def _copy_elsewhere(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+        """Into a mailbox of another kind."""
+        messages = []
+        there = []
+        for uid in uids:
+            row = self.messages.row(uid)
+            if row is None:
+                continue
+            bits = self.messages.keywords[row]
+            keywords = tuple(name for bit, name in enumerate(self.keywords) if bits >> bit & 1)
+            flags = Flag(self.messages.flags[row])
+            [summary] = await self.summaries([uid], Fields.DATE)
+            content = await self.content(uid)
+            messages.append(NewMessage(content, flags, keywords, float(summary.internal_date)))
+            there.append(uid)
+        return list(zip(there, await target.append(messages), strict=True))
+
+    def _begin_watching(self) -> None:
+        if self._inotify is not None:
+            try:
+                for place in (b"/new", b"/cur"):
+                    self._end_watches.append(self._inotify.watch(self.folder.directory + place, self._tell))
+                return
+            except OSError:
+                self._end_inotify()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._keep_alive = loop.call_later(KEEP_ALIVE, self._keep_alive_passed)
+
+    def _keep_alive_passed(self) -> None:
+        self._tell()
+        self._look_again()
+
+    def _end_watching(self) -> None:
+        self._end_inotify()
+        if self._keep_alive is not None:
+            self._keep_alive.cancel()
+            self._keep_alive = None
+
+    def _end_inotify(self) -> None:
+        for end in self._end_watches:
+            end()
+        self._end_watches.clear()
+
+    def _tell(self) -> None:
+        if self._watchers:
+            loop = asyncio.get_running_loop()
+            for notify in list(self._watchers):
+                loop.call_soon(notify)

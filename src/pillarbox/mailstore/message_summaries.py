@@ -1,0 +1,93 @@
+"""Summaries of messages for FETCH: from the cache, or from the files and then into the cache.
+
+DESCRIPTION
+    `read_summaries` answers for a few hundred messages at once: one SELECT for those in the cache; the rest
+    are read, parsed and rendered, and kept in one transaction.  Date and size alone need no parsing: the
+    date is the file's mtime, the size is in its name.
+
+    Blocks; called in worker threads.
+
+STANDARDS
+    RFC 3501 §2.3.3 (INTERNALDATE), §2.3.4 (RFC822.SIZE)
+"""
+
+from collections.abc import Sequence
+
+from pillarbox.mailstore.cache import Cache, Row
+from pillarbox.mailstore.file_content import plain_content
+from pillarbox.mailstore.folder_files import CUR, FolderFiles
+from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
+from pillarbox.mailstore.maildir_names import base, sizes
+from pillarbox.message.body_structure import render
+from pillarbox.message.envelope import render_envelope
+from pillarbox.message.header_fields import header_end
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.mime_tree import parse
+from pillarbox.vocabulary.identifiers import Uid
+
+_FROM_FILE_NAME = Fields.DATE | Fields.SIZE
+
+
+def read_summaries(
+    folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int], *, fields: Fields
+) -> list[MessageSummary]:
+    """Columns of the messages, in the order of `uids`; gone ones are left out."""
+    found = cache.summaries(number, uids, fields)
+    missing = [uid for uid in uids if uid not in found]
+    if missing:
+        if not fields & ~_FROM_FILE_NAME:
+            missing = _from_names(folder, missing, found)
+        rows = _from_files(folder, missing)
+        cache.add(number, rows, with_header=bool(fields & Fields.HEADER))
+        for row in rows:
+            found[row.uid] = MessageSummary(
+                Uid(row.uid), row.date, row.size, row.envelope, row.body, row.body_structure, row.header
+            )
+    with folder.mutex:
+        return [found[uid] for uid in uids if uid in found and folder.row(uid) >= 0]
+
+
+def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary]) -> list[int]:
+    """Date and size without opening files; the UIDs for which that was not enough."""
+    rest = []
+    for uid in uids:
+        with folder.mutex:
+            path = folder.path_of(uid)
+        if path is None:
+            continue
+        _, size = sizes(base(path.rpartition(b"/")[2]))
+        if size is None:
+            rest.append(uid)
+            continue
+        try:
+            seconds = folder.files.stat(path).st_mtime_ns // 10**9
+        except FileNotFoundError:
+            rest.append(uid)
+            continue
+        found[uid] = MessageSummary(Uid(uid), seconds, size, b"", b"", b"", b"")
+    return rest
+
+
+def _from_files(folder: FolderFiles, uids: Sequence[int]) -> list[Row]:
+    rows = []
+    for uid in uids:
+        try:
+            stored, modified = folder.read(uid)
+        except MessageGone:
+            continue
+        content = to_crlf(plain_content(stored))
+        header = content[: header_end(content)]
+        body, body_structure = render(content, parse(content))
+        envelope = render_envelope(header)
+        rows.append(Row(uid, modified // 10**9, len(content), envelope, body, body_structure, header))
+    return rows
+
+
+def size_of(folder: FolderFiles, row: int) -> int | None:
+    """RFC822.SIZE from the file's name, or from the uidlist, where Dovecot notes what names do not tell."""
+    _, size = sizes(base(folder.paths[row][len(CUR) :]))
+    if size is None:
+        for field in folder.uidlist.fields.get(folder.uids[row], b"").split(b" "):
+            if field.startswith(b"W") and field[1:].isdigit() and len(field) < 20:
+                return int(field[1:])
+    return size
