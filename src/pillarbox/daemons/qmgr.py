@@ -86,6 +86,7 @@ class QueueManager:
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
         self._finished: list[Finished] = []
         self._finishing = False
+        self._hints: set[Channel[MessagesQueued]] = set()
 
     async def run(self, hints: socket.socket, control: Control) -> None:
         """Serve until told to stop."""
@@ -99,8 +100,11 @@ class QueueManager:
             ]
             control.ready()
             await control.order()
+            # Jobs that agents have are waited for: what they delivered must not be delivered again.
             for task in background:
                 task.cancel()
+            for channel in list(self._hints):
+                channel.close()
         await self._in_thread(partial(self._files.finish_batch, self._finished))
         self._threads.shutdown()
 
@@ -112,12 +116,14 @@ class QueueManager:
         while True:
             client, _ = await loop.sock_accept(listener)
             channel: Channel[MessagesQueued] = Channel(client, MessagesQueued)
+            self._hints.add(channel)
             tasks.create_task(self._hear(channel))
 
     async def _hear(self, channel: "Channel[MessagesQueued]") -> None:
         while (received := await channel.receive()) is not None:
             self._intake.add_incoming([QueueId(queue_id) for queue_id in received[0].ids])
             self._work.set()
+        self._hints.discard(channel)
 
     async def _scan_regularly(self) -> None:
         while True:

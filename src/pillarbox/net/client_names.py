@@ -10,6 +10,7 @@ STANDARDS
 """
 
 import asyncio
+import encodings.idna  # noqa: F401 - getaddrinfo() loads it when first called, by then without the right to
 import socket
 from collections import OrderedDict
 from typing import Final

@@ -21,7 +21,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 _HIGH_WATER: Final = 262144
 """Octets received and not yet taken at which the peer is paused."""
@@ -193,9 +193,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio.Protocol: the connection stands."""
-        if not isinstance(transport, asyncio.Transport):
-            raise TypeError("a stream transport is needed")
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are, without saying so
         if self._connected is not None:
             connected, self._connected = self._connected, None
             connected(self)

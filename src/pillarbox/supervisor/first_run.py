@@ -1,0 +1,192 @@
+"""The embedded default: a whole mail system in one directory, made at the first start.
+
+    etc/main.cf, etc/master.cf   configuration, Postfix's grammar
+    etc/users                    passwd-file of the users (0600)
+    etc/password                 the generated password of the first user (0600)
+    etc/self-signed.pem, .key    certificate for TLS
+    spool/  lib/  run/           queue, data and sockets
+    mail/                        mailboxes
+    log/mail.log                 the log
+
+DESCRIPTION
+    `prepare()` makes what is missing and changes nothing that is there: a second start finds the same data.
+    Domain pillarbox.test, one user, nothing leaves the machine until default_transport is changed.
+
+FAULTS
+    StartFault  the directory cannot be written: one line that says which and why
+"""
+
+import datetime
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from pillarbox.auth.password_schemes import make
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.net.tls_contexts import make_self_signed
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.system_users import Owners
+from pillarbox.vocabulary.secret import Secret
+
+DOMAIN: Final = "pillarbox.test"
+USER: Final = f"me@{DOMAIN}"
+
+
+class Home(msgspec.Struct, frozen=True):
+    """Where everything is."""
+
+    root: Path
+
+    @property
+    def etc(self) -> Path:
+        """Configuration."""
+        return self.root / "etc"
+
+    @property
+    def users(self) -> Path:
+        """The passwd-file."""
+        return self.etc / "users"
+
+    @property
+    def password(self) -> Path:
+        """The first user's password."""
+        return self.etc / "password"
+
+    @property
+    def log(self) -> Path:
+        """The log."""
+        return self.root / "log" / "mail.log"
+
+    def status_socket(self, half: str) -> str:
+        """Where a supervisor answers."""
+        return str(self.root / "run" / f"{half}.status")
+
+    def mailbox_settings(self, owners: Owners | None) -> MailboxSettings:
+        """Settings of the mailbox half."""
+        uid, gid = (owners.vmail.uid, owners.vmail.gid) if owners else (os.getuid(), os.getgid())
+        return MailboxSettings(
+            base_dir=str(self.root / "run"),
+            passwd_file=str(self.users),
+            mail_home=str(self.root / "mail"),
+            mail_uid=uid,
+            mail_gid=gid,
+            ssl_cert=str(self.etc / "self-signed.pem"),
+            ssl_key=str(self.etc / "self-signed.key"),
+            hostname=DOMAIN,
+            sasl_socket=str(self.root / "spool" / "private" / "auth"),
+        )
+
+
+def default_root() -> Path:
+    """/var/lib/pillarbox for root, ~/.local/share/pillarbox for everybody else."""
+    if os.getuid() == 0:
+        return Path("/var/lib/pillarbox")
+    share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return Path(share) / "pillarbox"
+
+
+def prepare(home: Home, *, owners: Owners | None, now: datetime.datetime) -> None:
+    """Make what is missing."""
+    try:
+        for name, mode in (("", 0o755), ("etc", 0o755), ("log", 0o755), ("run", 0o755)):
+            (home.root / name).mkdir(mode=mode, parents=True, exist_ok=True)
+        mail = home.root / "mail"
+        if not mail.exists():
+            mail.mkdir(mode=0o700)
+            if owners is not None:
+                os.chown(mail, owners.vmail.uid, owners.vmail.gid)
+        if not home.users.exists():
+            _make_user(home, owners)
+        if not (home.etc / "self-signed.pem").exists():
+            make_self_signed(home.etc, host=DOMAIN, now=now)
+        if not (home.etc / "main.cf").exists():
+            _write(home.etc / "main.cf", _main_cf(home, owners), 0o644)
+        if not (home.etc / "master.cf").exists():
+            _write(home.etc / "master.cf", _MASTER_CF, 0o644)
+    except OSError as error:
+        raise StartFault(f"cannot write {error.filename or home.root}: {error.strerror}") from error
+
+
+def _make_user(home: Home, owners: Owners | None) -> None:
+    password = secrets.token_urlsafe(12)
+    _write(home.password, password + "\n", 0o600)
+    _write(home.users, user_line(USER, Secret(password.encode())), 0o600)
+    if owners is not None:
+        os.chown(home.users, owners.dovecot.uid, owners.dovecot.gid)
+
+
+def user_line(user: str, password: Secret) -> str:
+    """A line of the passwd-file; the home is DOMAIN/USER below the mailboxes."""
+    local_part, _, domain = user.partition("@")
+    return f"{user}:{make(password)}::::{domain}/{local_part}::\n"
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Write a new file as a whole: what stands under its name is complete."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.rename(temporary, path)
+
+
+def _main_cf(home: Home, owners: Owners | None) -> str:
+    uid, gid = (owners.vmail.uid, owners.vmail.gid) if owners else (os.getuid(), os.getgid())
+    return f"""# Postfix's grammar; `pillarbox run` reads it from here.  postconf(1) edits it:
+# postconf -c {home.etc} -e name=value
+compatibility_level = 3.6
+myhostname = {DOMAIN}
+mydomain = {DOMAIN}
+myorigin = $mydomain
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8 [::1]/128
+
+queue_directory = {home.root}/spool
+data_directory = {home.root}/lib
+maillog_file = {home.log}
+maillog_file_prefixes = {home.root}
+
+# Users are virtual: one passwd-file is read for logins and for addresses.
+mydestination =
+local_recipient_maps =
+virtual_mailbox_domains = {DOMAIN}
+virtual_mailbox_base = {home.root}/mail
+virtual_mailbox_maps = passwd-file:{home.users}
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = {min(uid, 100)}
+virtual_alias_maps = inline:{{ postmaster@{DOMAIN}={USER}, abuse@{DOMAIN}={USER} }}
+
+# Nothing leaves this machine until you choose a way out: default_transport = smtp, or a relayhost.
+default_transport = error:5.4.4 this host has no route to other hosts yet (default_transport in main.cf)
+
+message_size_limit = 52428800
+smtpd_tls_security_level = may
+smtpd_tls_cert_file = {home.etc}/self-signed.pem
+smtpd_tls_key_file = {home.etc}/self-signed.key
+smtpd_tls_loglevel = 1
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
+"""
+
+
+_MASTER_CF: Final = """# service type  private unpriv  chroot  wakeup  maxproc command + args
+smtp      inet  n       -       n       -       -       smtpd
+submission inet n       -       n       -       -       smtpd
+  -o syslog_name=postfix/submission
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_tls_auth_only=no
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+submissions inet n      -       n       -       -       smtpd
+  -o syslog_name=postfix/submissions
+  -o smtpd_tls_wrappermode=yes
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+"""

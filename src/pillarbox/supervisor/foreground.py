@@ -1,0 +1,154 @@
+"""`pillarbox run`: both halves, the log on the terminal, and Ctrl-C.
+
+DESCRIPTION
+    Two supervisor processes are started, each the leader of its own session.  When both are ready, addresses and
+    lines to try are printed, then the log.  Ctrl-C, SIGTERM, or the end of either half stops both.
+
+FAULTS
+    StartFault  a half could not start; everything is stopped again
+"""
+
+import asyncio
+import datetime
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+from pillarbox.supervisor.first_run import USER, Home, prepare
+from pillarbox.supervisor.half import ask_status
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.log_follower import LogFollower
+from pillarbox.supervisor.system_users import system_users
+
+_START_SECONDS = 60
+_STOP_SECONDS = 10
+
+
+def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
+    """Run until stopped; the exit status."""
+    if not 0 <= port_offset <= 64000:
+        raise StartFault(f"--port-offset {port_offset}: choose a number from 0 to 64000")
+    owners = system_users() if os.getuid() == 0 else None
+    prepare(home, owners=owners, now=datetime.datetime.now(datetime.UTC))
+    return asyncio.run(_run(home, listen, port_offset))
+
+
+async def _run(home: Home, listen: str, port_offset: int) -> int:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    follower = LogFollower(home.log)
+    halves = [_HalfProcess(name, home, listen, port_offset) for name in ("mailbox", "mta")]
+    try:
+        for half in halves:
+            await half.until_ready(stopped)
+        if not stopped.is_set():
+            sys.stdout.write(_welcome(home))
+            sys.stdout.flush()
+            follower.start()
+            for half in halves:
+                loop.add_reader(half.sock.fileno(), _half_ended, half, stopped)
+            await stopped.wait()
+    finally:
+        for half in reversed(halves):
+            half.stop()
+        for half in halves:
+            await loop.run_in_executor(None, half.wait)
+    follower.finish()
+    return 0 if all(half.process.returncode == 0 for half in halves) else 1
+
+
+def _half_ended(half: "_HalfProcess", stopped: asyncio.Event) -> None:
+    """A supervisor went away by itself."""
+    asyncio.get_running_loop().remove_reader(half.sock.fileno())
+    if not stopped.is_set():
+        sys.stderr.write(f"pillarbox: the {half.name} supervisor ended; stopping\n")
+    stopped.set()
+
+
+class _HalfProcess:
+    """One supervisor."""
+
+    def __init__(self, name: str, home: Home, listen: str, port_offset: int) -> None:
+        self.name = name
+        self.sock, theirs = socket.socketpair()
+        command = [sys.executable, "-I", "-m", "pillarbox.supervisor.main", name, str(home.root)]
+        self.process = subprocess.Popen(
+            [*command, listen, str(port_offset), str(theirs.fileno())],
+            pass_fds=(theirs.fileno(),),
+            stdin=subprocess.DEVNULL,
+        )
+        theirs.close()
+
+    async def until_ready(self, stopped: asyncio.Event) -> None:
+        """Wait for `ready`; StartFault with what it says instead."""
+        loop = asyncio.get_running_loop()
+        self.sock.setblocking(False)
+        try:
+            async with asyncio.timeout(_START_SECONDS):
+                answer = await loop.sock_recv(self.sock, 4096)
+        except TimeoutError:
+            raise StartFault(f"the {self.name} supervisor does not answer") from None
+        if answer != b"ready\n" and not stopped.is_set():
+            text = answer.decode("utf-8", "replace").strip()
+            raise StartFault(text or f"the {self.name} supervisor ended; the log says why")
+
+    def stop(self) -> None:
+        """Ask it to end."""
+        if self.process.poll() is None:
+            self.process.terminate()
+
+    def wait(self) -> None:
+        """Wait for it; kill it if it takes too long."""
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.sock.close()
+
+
+def _welcome(home: Home) -> str:
+    """Addresses, and lines that send and read a message."""
+    ports: dict[str, tuple[str, int]] = {}
+    for name in ("mta", "mailbox"):
+        status = ask_status(home.status_socket(name))
+        listeners = status["listeners"] if status else []
+        for entry in listeners if isinstance(listeners, list) else []:
+            ports[entry["name"]] = (entry["address"], entry["port"])
+    password = home.password.read_text().strip() if home.password.exists() else "PASSWORD"
+    lines = ["", f"Pillarbox runs.  User {USER}, password {password}", ""]
+    lines += [f"  {name:<12} {address}:{port}" for name, (address, port) in ports.items()]
+    lines += ["", *_examples(ports, password), "", f"The log ({home.log}); Ctrl-C stops everything:", ""]
+    return "\n".join(lines)
+
+
+def _examples(ports: dict[str, tuple[str, int]], password: str) -> list[str]:
+    smtp = _endpoint(ports.get("smtp", ("127.0.0.1", 25)))
+    imap, pop3 = _endpoint(ports["imap"]), _endpoint(ports["pop3"])
+    login = f"{USER}:{password}"
+    return [
+        "Send a message:",
+        f"  printf 'From: {USER}\\nTo: {USER}\\nSubject: hello\\n\\nHello.\\n' | \\",
+        f"    curl -sS smtp://{smtp} --mail-from {USER} --mail-rcpt {USER} -T -",
+        f"  swaks --server {smtp} --from {USER} --to {USER}",
+        "Read it:",
+        f"  curl -sS 'imap://{imap}/INBOX;MAILINDEX=1' -u '{login}'",
+        f"  curl -sS 'pop3://{pop3}/1' -u '{login}'",
+        "  python3 -c \"import imaplib; i = imaplib.IMAP4('{}', {}); i.login('{}', '{}'); "
+        "i.select(); print(i.fetch('1:*', '(ENVELOPE)'))\"".format(*_split(imap), USER, password),
+    ]
+
+
+def _endpoint(listener: tuple[str, int]) -> str:
+    address, port = listener
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _split(endpoint: str) -> tuple[str, str]:
+    host, _, port = endpoint.rpartition(":")
+    return re.sub(r"[\[\]]", "", host), port

@@ -1,0 +1,120 @@
+"""The MTA half: services of master.cf as roles and listeners.
+
+DESCRIPTION
+    Every `smtpd` service of type inet is a listener of the smtpd role, with its `-o` options; qmgr and delivery
+    are always there.  Programs that other roles stand for (cleanup, bounce, virtual …) need nothing.  A service
+    whose program is not served is refused, because what it was meant to keep out or pass on would not be.
+
+FAULTS
+    ConfigurationFault  a service that cannot be served, with file and line
+"""
+
+import os
+from typing import Final
+
+from pillarbox.config.master_cf import Service
+from pillarbox.config.parameters.logging import Logging
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.reading import Configuration
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.net.startup import User
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.supervisor.half import Half, Role
+from pillarbox.supervisor.inet_addresses import inet_listeners
+from pillarbox.supervisor.listeners import InetListener, UnixListener
+from pillarbox.supervisor.system_users import Owners
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_WITHIN_ROLES: Final = frozenset(
+    "pickup cleanup qmgr oqmgr tlsmgr trivial-rewrite bounce verify flush proxymap smtp lmtp showq error discard "
+    "local virtual anvil scache postlogd nqmgr".split()
+)
+"""Programs whose work other roles do, or which a later part of the system brings."""
+
+
+def mta_half(
+    configuration: Configuration,
+    *,
+    owners: Owners | None,
+    listen: str,
+    port_offset: int,
+    status_socket: str,
+) -> Half:
+    """What the MTA's supervisor runs.  `owners` is None rootless; `listen` replaces inet_interfaces if given."""
+    snapshot = configuration.snapshot
+    paths = snapshot.group(Paths)
+    listeners: list[InetListener | UnixListener] = []
+    services: dict[str, bytes] = {}
+    names: list[str] = []
+    for service in configuration.master_cf.services:
+        program = os.path.basename(service.command)
+        if program != "smtpd" and program not in _WITHIN_ROLES:
+            raise ConfigurationFault(
+                service.where,
+                f'program "{program}" of service {service.name} is not served',
+                mend="put a # before the line",
+            )
+        if program != "smtpd" or service.type != "inet":
+            continue
+        found = inet_listeners(service, snapshot, listen=listen, port_offset=port_offset)
+        for listener in found:
+            listeners.append(listener)
+            names.append(listener.name)
+            services[listener.name] = _service_snapshot(configuration, service)
+    queue = paths.queue_directory
+    postfix = owners.mail_owner if owners is not None else None
+    pair = (postfix.uid, postfix.gid) if postfix is not None else None
+    listeners += [
+        UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
+        UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
+    ]
+    encoded = snapshot.encode()
+    return Half(
+        name="mta",
+        pid_file=f"{queue}/pid/master.pid",
+        status_socket=status_socket,
+        listeners=tuple(listeners),
+        syslog_name=snapshot.group(Logging).syslog_name,
+        roles=(
+            Role(
+                name="delivery",
+                module="pillarbox.daemons.delivery",
+                program="virtual",
+                listeners=("delivery",),
+                snapshots={"virtual": encoded},
+            ),
+            Role(
+                name="qmgr",
+                module="pillarbox.daemons.qmgr",
+                listeners=("qmgr",),
+                snapshots={"qmgr": encoded},
+                user=postfix,
+            ),
+            Role(
+                name="smtpd",
+                module="pillarbox.daemons.smtpd",
+                listeners=tuple(names),
+                snapshots=services,
+                user=postfix,
+            ),
+        ),
+    )
+
+
+def _service_snapshot(configuration: Configuration, service: Service) -> bytes:
+    return configuration.for_service(service).encode()
+
+
+def make_queue(snapshot: Snapshot, owner: User | None) -> None:
+    """The queue's directories, owned by mail_owner."""
+    paths = snapshot.group(Paths)
+    os.makedirs(paths.queue_directory, mode=0o755, exist_ok=True)
+    os.makedirs(paths.data_directory, mode=0o700, exist_ok=True)
+    directories = QueueDirectories(paths.queue_directory)
+    directories.create()
+    if owner is None:
+        return
+    os.chown(paths.data_directory, owner.uid, owner.gid)
+    for name in os.listdir(paths.queue_directory):
+        if name != "pid":
+            os.chown(os.path.join(paths.queue_directory, name), owner.uid, owner.gid, follow_symlinks=False)

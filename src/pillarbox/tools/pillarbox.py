@@ -1,0 +1,154 @@
+"""pillarbox(1): run the whole system, ask how it is, keep its users.
+
+    pillarbox run [--data DIR] [--listen ADDR] [--port-offset N]
+    pillarbox status [--data DIR] [--json]
+    pillarbox user add|passwd|remove NAME [--data DIR] [--password-stdin]
+    pillarbox user list [--data DIR]
+
+EXIT STATUS
+    0   done
+    1   could not be done; one line on standard error says why and how to mend it
+    64  wrong use
+    69  status: the system does not run
+"""
+
+import argparse
+import getpass
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from pillarbox.supervisor.first_run import Home, default_root
+from pillarbox.supervisor.foreground import run_in_foreground
+from pillarbox.supervisor.half import ask_status
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.users import UserFault, Users
+from pillarbox.vocabulary.secret import Secret
+
+EX_USAGE = 64
+EX_UNAVAILABLE = 69
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    options = _parser().parse_args(arguments)
+    home = Home(Path(options.data).absolute() if options.data else default_root())
+    try:
+        if options.command == "run":
+            return run_in_foreground(home, listen=options.listen, port_offset=options.port_offset)
+        if options.command == "status":
+            return _status(home, as_json=options.json)
+        return _user(home, options)
+    except (StartFault, UserFault) as fault:
+        print(f"pillarbox: {fault}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="pillarbox", description="The whole mail system of a Unix host.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="start everything in the foreground; Ctrl-C stops it")
+    run.add_argument("--listen", default="127.0.0.1", metavar="ADDR", help="address of all ports")
+    run.add_argument(
+        "--port-offset", type=int, default=2000, metavar="N", help="added to the standard ports (2000)"
+    )
+    status = commands.add_parser("status", help="addresses, user, password and health")
+    status.add_argument("--json", action="store_true", help="one JSON document")
+    user = commands.add_parser("user", help="the system's users")
+    actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, text in (("add", "a new user"), ("passwd", "a new password"), ("remove", "forget a user")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("name", metavar="USER@DOMAIN")
+        action.add_argument(
+            "--password-stdin", action="store_true", help="read the password from standard input"
+        )
+        _add_data(action)
+    _add_data(actions.add_parser("list", help="all users"))
+    _add_data(run)
+    _add_data(status)
+    return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="DIR", help=f"data directory ({default_root()})")
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong use ends with EX_USAGE."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        print(f"{self.prog}: {message}", file=sys.stderr)
+        sys.exit(EX_USAGE)
+
+
+def _status(home: Home, *, as_json: bool) -> int:
+    halves = {name: ask_status(home.status_socket(name)) for name in ("mta", "mailbox")}
+    running = all(half is not None for half in halves.values())
+    report = {
+        "running": running,
+        "healthy": running and all(half["healthy"] for half in halves.values() if half is not None),
+        "data": str(home.root),
+        **_account(home),
+        "listeners": [entry for half in halves.values() if half for entry in _entries(half)],
+        "halves": halves,
+    }
+    if as_json:
+        print(json.dumps(report))
+    else:
+        _print_status(report)
+    return 0 if running else EX_UNAVAILABLE
+
+
+def _entries(half: dict[str, object]) -> list[dict[str, object]]:
+    entries = half["listeners"]
+    return entries if isinstance(entries, list) else []
+
+
+def _account(home: Home) -> dict[str, str]:
+    """The first user and the generated password, for whoever may read it."""
+    try:
+        return {"user": "me@pillarbox.test", "password": home.password.read_text().strip()}
+    except OSError:
+        return {"user": "me@pillarbox.test", "password": ""}
+
+
+def _print_status(report: dict[str, object]) -> None:
+    state = "running" if report["running"] else "not running"
+    print(f"pillarbox is {state}{', healthy' if report['healthy'] else ''}   ({report['data']})")
+    print(f"user      {report['user']}\npassword  {report['password'] or '(not readable for you)'}")
+    listeners = report["listeners"]
+    for entry in listeners if isinstance(listeners, list) else []:
+        print(f"{entry['name']:<12} {entry['address']}:{entry['port']}")
+
+
+def _user(home: Home, options: argparse.Namespace) -> int:
+    users = Users(home)
+    if options.action == "list":
+        for name in users.names():
+            print(name)
+    elif options.action == "remove":
+        users.remove(options.name)
+    else:
+        password = _password(from_stdin=options.password_stdin)
+        (users.add if options.action == "add" else users.change_password)(options.name, password)
+    return 0
+
+
+def _password(*, from_stdin: bool) -> Secret:
+    if from_stdin or not os.isatty(0):
+        text = sys.stdin.readline().rstrip("\n")
+    else:
+        text = getpass.getpass("Password: ")
+        if text != getpass.getpass("Again: "):
+            raise UserFault("the passwords differ; nothing was changed")
+    if not text:
+        raise UserFault("the password is empty; nothing was changed")
+    return Secret(text.encode())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
