@@ -5,8 +5,8 @@ DESCRIPTION
     knows how answers look: times behind them (`OK Fetch completed (0.001 + 0.000 secs).`), changes of the
     mailbox before them.
 
-    Waiting for the client (`receive`) can be cut short by `wake()`: there is one task per session, nothing
-    is polled, and an idle session owns one timer.
+    Waiting for the client (`receive`) is cut short by `mailbox_changed()`: there is one task per session,
+    nothing is polled, and an idle session owns one timer.
 
 FAULTS
     Disconnect  the session has to end; `bye` is for the client, `reason` for the log.
@@ -23,6 +23,7 @@ from typing import Final
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.observability.events import EventSink
+from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
@@ -78,17 +79,16 @@ class Conversation:
 
     __slots__ = (
         "_changed",
-        "_deadline",
         "account",
         "clock",
         "engine",
         "figures",
         "message_size_limit",
-        "shutting_down",
         "sink",
         "started",
         "transport",
         "view",
+        "wait",
     )
 
     def __init__(
@@ -101,6 +101,7 @@ class Conversation:
         message_size_limit: int,
     ) -> None:
         self.transport = transport
+        self.wait = ClientWait(transport)
         self.account = account
         self.clock = clock
         self.sink = sink
@@ -110,36 +111,23 @@ class Conversation:
         self.figures = Figures()
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
         self._changed = False  # the selected mailbox may have changed since IDLE last looked
-        self.shutting_down = False
-        self._deadline: asyncio.Timeout | None = None
 
     # Waiting and sending.
 
     async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":
         """Bytes from the client, b"" at their end, or why there are none after all."""
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                self._deadline = deadline
-                if not self.shutting_down and not (heed_changes and self._changed):
-                    return await self.transport.receive()
-        except TimeoutError:
-            pass
-        finally:
-            self._deadline = None
-        if self.shutting_down:
+        if not (heed_changes and self._changed):
+            data = await self.wait.receive(limit=limit)
+            if data is not None:
+                return data
+        if self.wait.shutting_down:
             return Woken.SHUTDOWN
         return Woken.CHANGE if heed_changes and self._changed else Woken.TIME_UP
-
-    def wake(self) -> None:
-        """End the wait for the client, if there is one."""
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None:
-            deadline.reschedule(0)  # a moment that has passed: at the next turn of the loop
 
     def mailbox_changed(self) -> None:
         """The watch of the selected mailbox: something may be new."""
         self._changed = True
-        self.wake()
+        self.wait.wake()
 
     def take_change(self) -> bool:
         """Whether something may be new since this was asked last."""

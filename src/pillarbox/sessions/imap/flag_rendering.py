@@ -6,12 +6,14 @@ DESCRIPTION
 """
 
 from bisect import bisect_left
+from typing import Final
 
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.wire.imap.responses import flag_names
 
-_RECENT = int(Flag.RECENT)
+_RECENT: Final = int(Flag.RECENT)
+_WITH_RECENT: Final = bytes(octet | _RECENT for octet in range(256))
 
 
 class FlagRenderer:
@@ -37,12 +39,14 @@ class FlagRenderer:
     def of_rows(self, start: int, end: int) -> list[bytes]:
         """The same for rows `start` to `end`, `end` not included."""
         table = self._table
-        if self._recent and self._recent[-1][1] > table.uids[start]:
-            return [self.of_row(row) for row in range(start, end)]
-        written = self._written
-        pairs = list(zip(table.flags[start:end], table.keywords[start:end], strict=True))
-        for flags, keywords in set(pairs):
-            self._write(flags, keywords)
+        flags = table.flags[start:end]
+        for low, high in self._recent:
+            first = max(bisect_left(table.uids, low) - start, 0)
+            last = bisect_left(table.uids, high) - start
+            if first < last:
+                flags[first:last] = flags[first:last].translate(_WITH_RECENT)
+        pairs = list(zip(flags, table.keywords[start:end], strict=True))
+        written = {pair: self._write(*pair) for pair in set(pairs)}
         return [written[pair] for pair in pairs]
 
     def of_uid(self, uid: int) -> bytes | None:

@@ -93,8 +93,7 @@ class ImapSession:
 
     def shutdown(self) -> None:
         """Say BYE as soon as the command that is worked on is finished."""
-        self._conversation.shutting_down = True
-        self._conversation.wake()
+        self._conversation.wait.shut_down()
 
     async def run(self) -> Ended:
         """The whole session; the connection is closed when it is over."""

@@ -1,0 +1,148 @@
+"""What IMAP and POP3 have in common before login: attempts, STARTTLS, SASL responses, handing over.
+
+DESCRIPTION
+    Before login a client talks to a process that owns nothing.  A login session ends with `HandOver`, for
+    the worker that opens the mailbox, or with `NotLoggedIn`, for the log.  What an admin reads there of a
+    client that did not get in is Dovecot's wording: fail2ban reads it, too.
+
+STANDARDS
+    RFC 4422 §3 (SASL exchange); RFC 4648 §4 (base64); RFC 8314 §3 (cleartext is refused)
+"""
+
+import ssl
+from base64 import b64decode
+from binascii import Error as Base64Error
+from typing import Final, Protocol
+
+import msgspec
+
+from pillarbox.sessions.login import ExchangeAborted, Failure, Ticket
+from pillarbox.sessions.transport import Transport
+from pillarbox.vocabulary.clock import Clock
+
+LOGIN_TIMEOUT: Final = 180.0
+"""Seconds within which a client has to log in, Dovecot's three minutes."""
+MAX_BAD_COMMANDS: Final = 3
+_PLAINTEXT: Final = (b"PLAIN", b"LOGIN")
+
+
+class LoginTransport(Transport, Protocol):
+    """A transport that TLS can be put on."""
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Put TLS on; bytes that came before it are thrown away.  TlsFault if it fails."""
+        ...
+
+
+class LoginPolicy(msgspec.Struct, frozen=True):
+    """What may be done before login."""
+
+    greeting: bytes = b"Dovecot (Debian) ready."  # login_greeting
+    cleartext_allowed: bool = False  # disable_plaintext_auth = no
+
+
+class HandOver(msgspec.Struct, frozen=True):
+    """A login that succeeded: what the account's worker needs to go on.
+
+    `tag` is that of the IMAP command to answer, empty for POP3; `unread` what the client sent behind it.
+    """
+
+    ticket: Ticket
+    method: str
+    tag: bytes
+    unread: bytes
+
+
+class NotLoggedIn(msgspec.Struct, frozen=True):
+    """A connection that ended before login; `reason` as the log tells it."""
+
+    reason: str
+    user: str
+    method: str
+
+
+class NotBase64(ExchangeAborted):
+    """The client's response is no base64."""
+
+
+class Attempts:
+    """What a client has tried, for the log."""
+
+    __slots__ = ("_clock", "_failed", "_in_exchange", "_note", "_started", "method", "user")
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._started = clock.monotonic()
+        self._failed = 0
+        self._note = ""
+        self._in_exchange = False
+        self.user = ""
+        self.method = ""
+
+    def begin(self, method: bytes) -> None:
+        """A mechanism begins."""
+        self.method = method.decode("ascii", "replace")
+        self._in_exchange = True
+        self._note = ""
+
+    def end(self, result: Ticket | Failure | None) -> None:
+        """A mechanism has ended; None if the client gave up."""
+        self._in_exchange = False
+        if result is None or isinstance(result, Failure):
+            self._failed += 1
+        if result is not None and result.user:
+            self.user = result.user
+
+    def refused(self, method: bytes, note: str) -> None:
+        """A mechanism was not even begun."""
+        self.method = method.decode("ascii", "replace")
+        self._note = note
+
+    def ended(self, reason: str) -> NotLoggedIn:
+        """The connection ends without a login: `reason (auth failed, 1 attempts in 2 secs)`"""
+        seconds = int(self._clock.monotonic() - self._started)
+        if self._in_exchange:
+            note = f"client didn't finish SASL auth, waited {seconds} secs"
+        elif self._failed:
+            note = f"auth failed, {self._failed} attempts in {seconds} secs"
+        else:
+            note = self._note or f"no auth attempts in {seconds} secs"
+        return NotLoggedIn(f"{reason} ({note})", self.user, self.method)
+
+    @property
+    def seconds_left(self) -> float:
+        """How long the client may still take to log in."""
+        return max(self._started + LOGIN_TIMEOUT - self._clock.monotonic(), 0.001)
+
+
+def offered_mechanisms(mechanisms: tuple[bytes, ...], *, cleartext: bool) -> list[bytes]:
+    """The mechanisms to tell of: none that shows the password, where that is not allowed."""
+    return [name for name in mechanisms if cleartext or name not in _PLAINTEXT]
+
+
+def shows_password(mechanism: bytes) -> bool:
+    """Whether the mechanism sends the password itself."""
+    return mechanism in _PLAINTEXT
+
+
+def decode_response(line: bytes | None) -> bytes:
+    """A client's response.  Raises ExchangeAborted for `*`, NotBase64 for anything but base64."""
+    if line == b"*":
+        raise ExchangeAborted
+    if line is None:
+        raise NotBase64
+    return _decode(line)
+
+
+def decode_initial_response(response: bytes | None) -> bytes | None:
+    """The initial response of SASL-IR: `=` stands for an empty one (RFC 4959 §3).  Raises NotBase64."""
+    if response is None or response == b"=":
+        return None if response is None else b""
+    return _decode(response)
+
+
+def _decode(text: bytes) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except Base64Error:
+        raise NotBase64 from None
