@@ -33,6 +33,11 @@ def open_tables(names: Iterable[str], *, where: str, clock: Clock) -> tuple[Look
     return tuple(open_table(name, where=where, clock=clock) for name in names)
 
 
+def table_types() -> list[str]:
+    """The types that can be opened, in order, as `postconf -m` lists them."""
+    return sorted([*_TYPES, "proxy"])
+
+
 _TYPES: Final[dict[str, Callable[[str, Clock], LookupTable]]] = {
     "inline": lambda text, clock: InlineTable(text),
     "passwd-file": lambda path, clock: PasswdFileTable(path, clock=clock),
