@@ -178,10 +178,10 @@ class ImapSession:
         if refused.status == b"NO":
             conversation.no(refused.tag, refused.text)
             return
+        conversation.bad(refused.tag, refused.text)
         self._bad_commands += 1
         if self._bad_commands >= MAX_BAD_COMMANDS:
             raise Disconnect("Too many invalid IMAP commands.", bye=b"Too many invalid IMAP commands.")
-        conversation.bad(refused.tag, refused.text)
 
     def _connection_closed(self) -> str:
         if not self._last_command:

@@ -10,21 +10,21 @@ STANDARDS
 """
 
 import binascii
-import codecs
 import quopri
 import re
-from functools import lru_cache
 from typing import Final
 
 from pillarbox.message import mime_tree
-from pillarbox.message.header_fields import fields, header_end, unfold
+from pillarbox.message.header_fields import fields, first_value, header_end, unfold
 from pillarbox.message.mime_fields import parse_encoding
 from pillarbox.message.mime_tree import Part
+from pillarbox.wire.imap.charsets import codec_of
 
 _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\s]*)\?=")
 _BETWEEN_WORDS: Final = re.compile(rb"(\?=)\s+(=\?)")
 _WHITE_SPACE: Final = re.compile(r"\s+")
 _NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
+_ENCODING: Final = b"content-transfer-encoding"
 _MAX_FIELD: Final = 65536
 """Octets of a header field that are looked through."""
 
@@ -58,7 +58,13 @@ def body_has(content: bytes, wanted: str) -> bool:
     """Whether a text part of the body, or a header within it, holds the folded text (BODY)."""
     if not wanted:
         return True
-    return _part_has(content, mime_tree.parse(content), wanted, is_root=True)
+    tree = mime_tree.parse(content)
+    if not tree.children and not tree.fields:
+        # Not MIME by RFC 2045 §4, but what says how it is encoded is decoded all the same.
+        encoding = first_value(content[: tree.body_start], _ENCODING)
+        if encoding is not None:
+            tree.fields[_ENCODING] = encoding
+    return _part_has(content, tree, wanted, is_root=True)
 
 
 def decode_words(value: bytes) -> str:
@@ -105,7 +111,7 @@ def _part_has(content: bytes, part: Part, wanted: str, *, is_root: bool) -> bool
 
 def _decode_text(content: bytes, part: Part) -> str:
     body = content[part.body_start : part.body_end]
-    encoding = parse_encoding(part.fields.get(b"content-transfer-encoding", b"")) or b""
+    encoding = parse_encoding(part.fields.get(_ENCODING, b"")) or b""
     match encoding.lower():
         case b"base64":
             body = _decode_base64(body)
@@ -127,15 +133,6 @@ def _decode_base64(text: bytes) -> bytes:
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
 
 
-@lru_cache(maxsize=64)
 def _codec(charset: bytes) -> str:
-    """The name of a codec that makes text of octets; ASCII is read as UTF-8, the unknown as Latin-1."""
-    name = charset.decode("ascii", "replace").lower()
-    if name in ("us-ascii", "ascii", ""):
-        return "utf-8"
-    try:
-        information = codecs.lookup(name)
-        b"".decode(information.name)
-    except (LookupError, ValueError):
-        return "latin-1"
-    return information.name
+    """The codec of a charset; the unknown ones are read as Latin-1, so that their ASCII is found."""
+    return codec_of(charset) or ("latin-1" if charset else "utf-8")

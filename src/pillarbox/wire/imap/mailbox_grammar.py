@@ -177,7 +177,7 @@ def append(tag: bytes, scanner: Scanner) -> Append:
         messages.append(Appended(_message(scanner), flags, keywords, internal_date))
     scanner.end()
     if not messages:
-        raise BadSyntax("Missing arguments")
+        raise BadSyntax("Missing message size")
     return Append(tag, mailbox, tuple(messages))
 
 
@@ -203,7 +203,8 @@ def _message(scanner: Scanner) -> bytes:
 
 def _only_mailbox(scanner: Scanner) -> str:
     """`SP mailbox`; what follows is ignored, as Dovecot does (`SELECT inbox extra`)."""
-    scanner.space()
+    if not scanner.take_space():
+        raise BadSyntax("Invalid arguments")
     return scanner.mailbox()
 
 

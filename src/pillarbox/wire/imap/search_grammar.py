@@ -2,7 +2,7 @@
 
 FAULTS
     BadSyntax  as `scanner` says.
-    Refusal    `[BADCHARSET (US-ASCII UTF-8)]`: a charset that we do not know, or text that is not in it.
+    Refusal    `[BADCHARSET …]`: a charset that we do not know, or text that is not in it.
 
 STANDARDS
     RFC 3501 §6.4.4, §9 (search-key); RFC 4731 §3.1 (RETURN); RFC 5032 §3 (WITHIN)
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.vocabulary.flags import Flag
+from pillarbox.wire.imap.charsets import codec_of
 from pillarbox.wire.imap.commands import Search
 from pillarbox.wire.imap.dates import search_date
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
@@ -64,7 +65,7 @@ _RESULTS: Final = {
     b"ALL": SearchResult.ALL,
     b"COUNT": SearchResult.COUNT,
 }
-_CHARSETS: Final = {b"US-ASCII": "ascii", b"ASCII": "ascii", b"UTF-8": "utf-8", b"UTF8": "utf-8"}
+_BAD_CHARSET: Final = "[BADCHARSET (US-ASCII UTF-8)] "
 
 
 def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
@@ -78,10 +79,10 @@ def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
     charset = "utf-8"
     if scanner.take_word(b"CHARSET"):
         scanner.space()
-        name = scanner.astring().upper()
-        if name not in _CHARSETS:
-            raise Refusal("[BADCHARSET (US-ASCII UTF-8)] Unknown charset")
-        charset = _CHARSETS[name]
+        known = codec_of(scanner.astring())
+        if known is None:
+            raise Refusal(_BAD_CHARSET + "Unknown charset")
+        charset = known
         scanner.space()
     key = _KeyReader(scanner, charset).keys_to_end()
     return Search(tag, by_uid, key, result)
@@ -162,8 +163,8 @@ class _KeyReader:
     def _text(self, name: bytes) -> str:
         try:
             return self._argument(name).decode(self._charset)
-        except UnicodeDecodeError:
-            raise Refusal("[BADCHARSET (US-ASCII UTF-8)] Text is not in the given charset") from None
+        except UnicodeError:
+            raise Refusal(_BAD_CHARSET + "Text is not in the given charset") from None
 
     # Keys with arguments; each is called with the name of its key.
 
