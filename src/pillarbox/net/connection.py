@@ -6,7 +6,7 @@ DESCRIPTION
     read is paused.  `send()` never blocks; `drain()` waits until the peer has taken enough.
 
     `start_tls()` puts an `SSLObject` over memory BIOs between the two (20 KiB for an idle connection where
-    asyncio's own TLS has 269).  Bytes that came in clear text before it are thrown away (RFC 3207 §4.2).
+    asyncio's own TLS has 269).  What has come and was not taken is taken for the beginning of TLS.
 
     `idle_limit` (seconds) ends a `receive()` that waits too long with `IdleTimeout`.  A connection has one
     timer, moved lazily: taking bytes costs no system call and no heap operation.
@@ -157,9 +157,12 @@ class Connection(asyncio.Protocol):
         self, context: ssl.SSLContext, *, server_side: bool = True, server_hostname: str | None = None
     ) -> None:
         """Put TLS on the connection.  TlsFault if the handshake fails; the connection is closed then."""
+        self._tls = _TlsLayer(context, server_side=server_side, server_hostname=server_hostname)
+        # The peer may have begun already.  Clear text that was sent ahead is no TLS record, and ends it all.
+        for data in self._received:
+            self._tls.feed(data)
         self._received.clear()
         self._received_octets = 0
-        self._tls = _TlsLayer(context, server_side=server_side, server_hostname=server_hostname)
         try:
             while not self._tls.handshake_step():
                 self._flush_tls()

@@ -30,7 +30,7 @@ class LoginTransport(Transport, Protocol):
     """A transport that TLS can be put on."""
 
     async def start_tls(self, context: ssl.SSLContext) -> None:
-        """Put TLS on; bytes that came before it are thrown away.  TlsFault if it fails."""
+        """Put TLS on.  TlsFault if it fails."""
         ...
 
 

@@ -17,11 +17,15 @@ import socket
 import subprocess
 import sys
 
+from pillarbox.config.host_facts import host_facts
+from pillarbox.config.reading import read_configuration
 from pillarbox.supervisor.first_run import USER, Home, prepare
 from pillarbox.supervisor.half import ask_status
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_follower import LogFollower
+from pillarbox.supervisor.mta_half import make_queue
 from pillarbox.supervisor.system_users import system_users
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
@@ -33,6 +37,14 @@ def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
         raise StartFault(f"--port-offset {port_offset}: choose a number from 0 to 64000")
     owners = system_users() if os.getuid() == 0 else None
     prepare(home, owners=owners, now=datetime.datetime.now(datetime.UTC))
+    try:
+        configuration = read_configuration(str(home.etc), facts=host_facts())
+        # Before either half: the mailbox half puts a socket for the MTA into the queue's private/.
+        make_queue(configuration.snapshot, owners.mail_owner if owners is not None else None)
+    except ConfigurationFault as fault:
+        raise StartFault(str(fault)) from fault
+    except OSError as error:
+        raise StartFault(f"cannot write {error.filename}: {error.strerror}") from error
     return asyncio.run(_run(home, listen, port_offset))
 
 

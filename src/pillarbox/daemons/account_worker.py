@@ -1,0 +1,183 @@
+"""The account worker: all sessions of its accounts, with the rights of the mailboxes' owner.
+
+DESCRIPTION
+    A worker serves IMAP and POP3 sessions after login.  The mailboxes of an account are opened once and shared by
+    its sessions, so that a change of one reaches the others at once.  Sessions come over the channel from the
+    spawner; when that ends, clients are told BYE and the worker exits.
+
+    A worker that has nothing to do for a while says so and goes.
+"""
+
+import asyncio
+import os
+import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import uvloop
+
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.startup import open_log
+from pillarbox.files.inotify import Inotify, open_inotify
+from pillarbox.mailstore.mailbox import StoreUnavailable
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.connection import Connection
+from pillarbox.net.handover import Quiet, Session
+from pillarbox.net.startup import Startup
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import EventSink, MailSessionEnded, Warned
+from pillarbox.sessions.imap.session import ImapSession
+from pillarbox.sessions.pop3_session import Pop3Session
+
+_QUIET_SECONDS: Final = 60.0
+_LAST_WORDS_SECONDS: Final = 2.0
+
+
+class _OpenAccount:
+    """An account and how many sessions use it."""
+
+    def __init__(self, account: MaildirAccount) -> None:
+        self.account = account
+        self.sessions = 0
+
+
+class AccountWorker:
+    """The process."""
+
+    def __init__(
+        self,
+        channel: "Channel[Session]",
+        *,
+        settings: MailboxSettings,
+        tell: EventSink,
+        inotify: Inotify | None,
+    ) -> None:
+        self._channel = channel
+        self._settings = settings
+        self._tell = tell
+        self._inotify = inotify
+        self._clock = SystemClock()
+        self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="store")
+        self._accounts: dict[str, _OpenAccount] = {}
+        self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}
+        self._per_client: Counter[tuple[str, str, str]] = Counter()
+        self._seen = 0
+
+    async def run(self) -> None:
+        """Take sessions until the spawner is gone."""
+        async with asyncio.TaskGroup() as tasks:
+            while (received := await self._channel.receive()) is not None:
+                session, descriptors = received
+                self._seen += 1
+                for descriptor in descriptors[1:]:
+                    os.close(descriptor)
+                if descriptors:
+                    tasks.create_task(self._serve(session, socket.socket(fileno=descriptors[0])))
+            for open_session in self._sessions:
+                open_session.shutdown()
+            if self._sessions:
+                await asyncio.wait(self._sessions.values(), timeout=_LAST_WORDS_SECONDS)
+            for task in self._sessions.values():
+                task.cancel()
+
+    async def _serve(self, session: Session, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        sock.setblocking(False)
+        _, connection = await loop.connect_accepted_socket(Connection, sock)
+        client = (session.user, session.peer.remote, session.peer.service)
+        limit = self._settings.mail_max_userip_connections
+        if limit and self._per_client[client] >= limit:
+            self._refuse(connection, session, limit)
+            return
+        self._per_client[client] += 1
+        opened = self._accounts.get(session.user)
+        if opened is None:
+            opened = self._accounts[session.user] = _OpenAccount(self._open(session))
+        opened.sessions += 1
+        try:
+            await self._run_session(connection, session, opened.account)
+        except StoreUnavailable as fault:
+            self._tell(Warned(f"{session.peer.service}({session.user}): {fault}"))
+        finally:
+            connection.close()
+            opened.sessions -= 1
+            if not opened.sessions:
+                del self._accounts[session.user]
+                await opened.account.close()
+            self._per_client[client] -= 1
+            if not self._sessions:
+                loop.call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
+
+    def _open(self, session: Session) -> MaildirAccount:
+        return MaildirAccount(
+            f"{session.home}/Maildir", clock=self._clock, executor=self._threads, inotify=self._inotify
+        )
+
+    async def _run_session(self, connection: Connection, session: Session, account: MaildirAccount) -> None:
+        await account.ensure_defaults()
+        served: ImapSession | Pop3Session
+        if session.peer.service == "imap":
+            served = ImapSession(
+                connection,
+                account,
+                clock=self._clock,
+                sink=self._tell,
+                login_tag=session.tag,
+                unread=session.unread,
+            )
+        else:
+            served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("a session runs in a task")
+        self._sessions[served] = task
+        try:
+            ended = await served.run()
+        finally:
+            del self._sessions[served]
+        self._tell(
+            MailSessionEnded(
+                session.peer.service,
+                session.user,
+                session.peer.session,
+                os.getpid(),
+                ended.reason,
+                ended.figures,
+            )
+        )
+
+    def _refuse(self, connection: Connection, session: Session, limit: int) -> None:
+        text = f"Maximum number of connections from user+IP exceeded (mail_max_userip_connections={limit})"
+        self._tell(Warned(f"{session.peer.service}({session.user}): {text}"))
+        if session.peer.service == "imap":
+            connection.send(b"%s NO [LIMIT] %s\r\n" % (session.tag, text.encode()))
+        else:
+            connection.send(b"-ERR [IN-USE] %s\r\n" % text.encode())
+        connection.close()
+
+    def _say_quiet(self, seen: int) -> None:
+        """Nothing came since: offer to go.  The spawner closes the channel if it agrees."""
+        if self._sessions or seen != self._seen:
+            return
+        try:
+            self._channel.send(Quiet(seen))
+        except ChannelClosed:
+            return  # run() sees it, too
+
+
+def serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSettings) -> None:
+    """A worker's life, from the fork on."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve_sessions(sock, startup, settings))
+
+
+async def _serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSettings) -> None:
+    loop = asyncio.get_running_loop()
+    log = open_log(startup, schedule=loop.call_soon)
+    channel: Channel[Session] = Channel(sock, Session)
+    try:
+        await AccountWorker(channel, settings=settings, tell=log, inotify=open_inotify(loop)).run()
+    finally:
+        log.flush()

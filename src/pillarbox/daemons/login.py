@@ -1,0 +1,327 @@
+"""The login role: IMAP and POP3 clients before they are logged in, and TLS for as long as they stay.
+
+DESCRIPTION
+    The role opens no file and knows no user.  A client that logged in goes to the spawner with a ticket: in clear
+    text its socket goes along; under TLS the role keeps the TLS session and relays.
+
+FAULTS
+    No auth server, or no spawner: the client is told to come back later.
+"""
+
+import asyncio
+import base64
+import functools
+import itertools
+import os
+import secrets
+import socket
+import ssl
+from ipaddress import ip_address, ip_network
+
+import msgspec
+
+from pillarbox.auth.client import Accepted, AuthClient
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
+from pillarbox.net.handover import Handover, HandoverDone, Peer
+from pillarbox.net.listeners import Listener
+from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.net.tls_contexts import server_context
+from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, Warned
+from pillarbox.sessions.imap.login_session import ImapLoginSession
+from pillarbox.sessions.login import Exchange, Failure, Ticket
+from pillarbox.sessions.mailbox_login import HandOver, LoginPolicy, NotLoggedIn
+from pillarbox.sessions.pop3_login_session import Pop3LoginSession
+from pillarbox.wire.sasl import MECHANISMS
+
+
+class LoginAuthenticator:
+    """`sessions.login.Authenticator` for one client of this role."""
+
+    def __init__(self, client: AuthClient, peer: Peer) -> None:
+        self._client = client
+        self._peer = peer
+
+    @property
+    def mechanisms(self) -> tuple[bytes, ...]:
+        """What the auth server said it has."""
+        return self._client.mechanisms or MECHANISMS
+
+    async def authenticate(
+        self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
+    ) -> Ticket | Failure:
+        """Run a mechanism to its end."""
+        peer = self._peer
+        fields = [
+            b"service=" + peer.service.encode(),
+            b"lip=" + peer.local.encode(),
+            b"rip=" + peer.remote.encode(),
+            b"session=" + peer.session.encode(),
+        ]
+        if secured:
+            fields.append(b"secured")
+        result = await self._client.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
+        if isinstance(result, Accepted):
+            return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
+        return Failure(result.reason, result.user, result.temporary)
+
+
+class SpawnerClient:
+    """Hands sessions to the spawner and hears what became of them."""
+
+    def __init__(self, path: str, tasks: asyncio.TaskGroup) -> None:
+        self._path = path
+        self._tasks = tasks
+        self._numbers = itertools.count(1)
+        self._channel: Channel[HandoverDone] | None = None
+        self._waiting: dict[int, asyncio.Future[HandoverDone]] = {}
+
+    async def hand_over(
+        self, handover: HandOver, peer: Peer, *, unread: bytes, descriptor: int
+    ) -> HandoverDone:
+        """The spawner's answer; the descriptor stays the caller's."""
+        number = next(self._numbers)
+        ticket = handover.ticket
+        frame = Handover(
+            number,
+            peer,
+            ticket.request_id,
+            ticket.client_pid,
+            ticket.cookie,
+            handover.tag,
+            handover.unread + unread,
+        )
+        future: asyncio.Future[HandoverDone] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            self._open().send(frame, [descriptor])
+            return await future
+        except (OSError, ChannelClosed):
+            return HandoverDone(number, refusal="the spawner does not answer")
+        finally:
+            self._waiting.pop(number, None)
+
+    def close(self) -> None:
+        """Close the channel."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def _open(self) -> "Channel[HandoverDone]":
+        if self._channel is None or self._channel.closed:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(self._path)
+            except OSError:
+                sock.close()
+                raise
+            self._channel = Channel(sock, HandoverDone)
+            self._tasks.create_task(self._listen(self._channel))
+        return self._channel
+
+    async def _listen(self, channel: "Channel[HandoverDone]") -> None:
+        while (received := await channel.receive()) is not None:
+            future = self._waiting.get(received[0].number)
+            if future is not None and not future.done():
+                future.set_result(received[0])
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ChannelClosed())
+
+
+class LoginRole:
+    """All clients of the process."""
+
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        *,
+        tls_context: ssl.SSLContext | None,
+        tell: EventSink,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._settings = settings
+        self._tls_context = tls_context
+        self._tell = tell
+        self._tasks = tasks
+        self._clock = SystemClock()
+        self._auth = AuthClient(f"{settings.base_dir}/auth-login", tasks=tasks)
+        self._spawner = SpawnerClient(f"{settings.base_dir}/spawner", tasks)
+        self._trusted = [ip_network(text, strict=False) for text in settings.login_trusted_networks]
+        self._policy = LoginPolicy(
+            greeting=settings.login_greeting.encode(),
+            cleartext_allowed=not settings.disable_plaintext_auth,
+        )
+
+    async def start(self) -> None:
+        """Ask the auth server which mechanisms there are."""
+        await self._auth.connect()
+
+    def close(self) -> None:
+        """Let the auth server and the spawner go."""
+        self._auth.close()
+        self._spawner.close()
+
+    async def serve(self, connection: Connection, name: str) -> None:
+        """One client, from its greeting until it is handed over or gone."""
+        service = name.removesuffix("s") if name in ("imaps", "pop3s") else name
+        remote, local = connection.peer_address[0], connection.local_address[0]
+        if not remote:
+            connection.abort()
+            return
+        peer = Peer(service, remote, local, _session_id(), False)
+        try:
+            if name.endswith("s"):
+                await self._begin_tls(connection)
+            outcome = await self._converse(connection, peer)
+        except (TlsFault, IdleTimeout) as fault:
+            connection.abort()
+            outcome = NotLoggedIn(f"Disconnected: TLS handshaking: {fault}", "", "")
+        security = "TLS" if connection.tls else ("secured" if self._is_secured(remote, local) else "")
+        if isinstance(outcome, NotLoggedIn):
+            ended = (outcome.reason, outcome.user, outcome.method, remote, local)
+            self._tell(LoginEnded(service, *ended, security, peer.session))
+            return
+        peer = msgspec.structs.replace(peer, secured=bool(security))
+        await self._hand_over(connection, outcome, peer, security)
+
+    async def _begin_tls(self, connection: Connection) -> None:
+        if self._tls_context is None:
+            raise TlsFault("no certificate is configured")
+        await connection.start_tls(self._tls_context)
+
+    async def _converse(self, connection: Connection, peer: Peer) -> HandOver | NotLoggedIn:
+        kind = ImapLoginSession if peer.service == "imap" else Pop3LoginSession
+        await self._auth.connect()
+        session = kind(
+            connection,
+            LoginAuthenticator(self._auth, peer),
+            clock=self._clock,
+            policy=self._policy,
+            secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
+            tls_context=None if connection.tls is not None else self._tls_context,
+        )
+        return await session.run()
+
+    def _is_secured(self, remote: str, local: str) -> bool:
+        """Nobody can listen on a connection within the host (Dovecot's rule), or in a trusted network."""
+        return remote == local or any(ip_address(remote) in network for network in self._trusted)
+
+    async def _hand_over(self, connection: Connection, handover: HandOver, peer: Peer, security: str) -> None:
+        relayed = connection.tls is not None
+        if relayed:
+            ours, theirs = socket.socketpair()
+            descriptor, unread = theirs.detach(), b""
+        else:
+            ours = None
+            descriptor, unread = connection.detach()
+        try:
+            done = await self._spawner.hand_over(handover, peer, unread=unread, descriptor=descriptor)
+            if done.refusal:
+                self._tell(Warned(f"{peer.service}-login: {handover.ticket.user}: {done.refusal}"))
+                self._sorry(connection if relayed else None, descriptor, handover, peer)
+                return
+        finally:
+            os.close(descriptor)
+        self._tell(
+            LoggedIn(
+                peer.service,
+                handover.ticket.user,
+                handover.method,
+                peer.remote,
+                peer.local,
+                done.worker,
+                security,
+                peer.session,
+            )
+        )
+        if ours is not None:
+            await self._relay(connection, ours)
+
+    def _sorry(self, connection: Connection | None, descriptor: int, handover: HandOver, peer: Peer) -> None:
+        """The login was right, and nothing can be done with it now."""
+        text = b"[UNAVAILABLE] Internal login failure. Refer to server log for more information."
+        line = (
+            b"%s NO %s\r\n" % (handover.tag, text)
+            if peer.service == "imap"
+            else b"-ERR [SYS/TEMP] %s\r\n" % text
+        )
+        if connection is not None:
+            connection.send(line)
+            connection.close()
+            return
+        with socket.socket(fileno=os.dup(descriptor)) as client:
+            client.setblocking(False)
+            try:
+                client.send(line)
+            except OSError:
+                return
+
+    async def _relay(self, client: Connection, sock: socket.socket) -> None:
+        """Clear text between the worker and the client's TLS session, until either is gone."""
+        loop = asyncio.get_running_loop()
+        sock.setblocking(False)
+        _, worker = await loop.create_unix_connection(Connection, sock=sock)
+        client.idle_limit = 0
+        async with asyncio.TaskGroup() as pumps:
+            down = pumps.create_task(_pump(worker, client))
+            up = pumps.create_task(_pump(client, worker))
+            await asyncio.wait((down, up), return_when=asyncio.FIRST_COMPLETED)
+            # What the worker said last must reach the client; what the client says then reaches nobody.
+            up.cancel()
+            if not down.done():
+                worker.close()
+                down.cancel()
+        client.close()
+        worker.close()
+
+
+async def _pump(source: Connection, target: Connection) -> None:
+    try:
+        while data := await source.receive():
+            target.send(data)
+            await target.drain()
+    except (TlsFault, IdleTimeout):
+        return
+
+
+def _session_id() -> str:
+    """16 characters of base64, as Dovecot's."""
+    return base64.b64encode(secrets.token_bytes(12)).decode("ascii")
+
+
+def open_role(startup: Startup) -> Serve:
+    """The certificate and the sockets."""
+    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
+    context = (
+        server_context(settings.ssl_cert, settings.ssl_key, where="ssl_cert") if settings.ssl_cert else None
+    )
+    sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
+
+    async def serve(control: Control, tell: EventSink) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            role = LoginRole(settings, tls_context=context, tell=tell, tasks=tasks)
+            await role.start()
+            listeners: list[Listener] = []
+            for name, sock in sockets.items():
+                listener = Listener(functools.partial(role.serve, name=name), tasks=tasks, tell=tell)
+                await listener.start(sock)
+                listeners.append(listener)
+            control.ready()
+            order = await control.order()
+            for listener in listeners:
+                listener.stop()
+            for listener in listeners:
+                if isinstance(order, Drain):
+                    await listener.finished()
+                else:
+                    listener.cancel()
+            role.close()
+
+    return serve
+
+
+if __name__ == "__main__":
+    run_role(open_role)

@@ -1,0 +1,57 @@
+"""A session on its way from a login process to the worker that opens its mailbox.
+
+DESCRIPTION
+    login → spawner: `Handover`, with the client's socket (or, under TLS, one end of a pair whose other end login
+    relays to).  It names no user: it holds a ticket that the spawner redeems at the auth server.
+    spawner → worker: `Session`, with what the auth server said.
+    worker → spawner: `Quiet` when there is nothing left to do; the spawner answers by closing the channel unless
+    a session is on its way.
+"""
+
+import msgspec
+
+
+class Peer(msgspec.Struct, frozen=True, array_like=True):
+    """Who is connected, for the log and for limits."""
+
+    service: str  # imap or pop3
+    remote: str
+    local: str
+    session: str  # id in log lines
+    secured: bool
+
+
+class Handover(msgspec.Struct, tag=True):
+    """A login that succeeded."""
+
+    number: int
+    peer: Peer
+    request_id: int
+    client_pid: int
+    cookie: bytes
+    tag: bytes
+    unread: bytes
+
+
+class HandoverDone(msgspec.Struct, tag=True):
+    """spawner → login: the worker's pid, or why there is none."""
+
+    number: int
+    worker: int = 0
+    refusal: str = ""
+
+
+class Session(msgspec.Struct, tag=True):
+    """spawner → worker."""
+
+    peer: Peer
+    user: str
+    home: str
+    tag: bytes
+    unread: bytes
+
+
+class Quiet(msgspec.Struct, tag=True):
+    """worker → spawner: no sessions; `seen` is how many there have been since the start."""
+
+    seen: int
