@@ -26,6 +26,9 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import AnyStr
 
+SMALLEST_TORN = 32
+"""Bytes of a write that may be cut in two; a process id in a lock file is written at once."""
+
 Fail = Callable[[str, str], int | None]
 
 
@@ -336,7 +339,8 @@ class CrashFileSystem:
         try:
             self._step("write", self._path_of(file))
         except Stopped:
-            if self.stop_at == len(self.steps):  # killed in the middle of this very call: a torn write
+            # Killed in the middle of this very call: a torn write, unless it is too small to be torn.
+            if self.stop_at == len(self.steps) and len(data) >= SMALLEST_TORN:
                 self.stop_at = -1
                 self._put(file, data[: len(data) // 2], offset)
             raise

@@ -21,7 +21,7 @@ STANDARDS
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import apsw
@@ -135,6 +135,18 @@ class Cache:
                 _run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?)", summaries)
                 if headers:
                     _run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", headers)
+
+        self._try(write, None)
+
+    def add_headers(self, number: int, headers: Mapping[int, bytes]) -> None:
+        """Keep headers of messages that have a row."""
+        if number == 0 or not headers:
+            return
+        rows = [((number << 32) + uid, header) for uid, header in headers.items()]
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                _run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
 
         self._try(write, None)
 

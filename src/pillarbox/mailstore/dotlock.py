@@ -4,7 +4,9 @@ DESCRIPTION
     A lock is a file made with O_EXCL that holds `pid:hostname`.  Whoever wants it waits and looks again; it
     is taken over when its process is dead on this host, or when, of another host or without a readable pid,
     it has not changed for two minutes.  Dovecot, and every program that follows it, does the same, so that
-    both can work on a mailbox.
+    both can work on a mailbox.  Two cases are ours: a lock with our own pid that no thread of ours holds was
+    left by a former process with that pid (a restarted container), and an empty one that is some seconds old
+    by a crash between making and writing it.
 
     `DotLock` is for worker threads: it waits by sleeping, at first a millisecond.  Within our process nobody
     waits for long, since a mailbox's changes are made one after another (mailstore/maildir.py).
@@ -25,10 +27,13 @@ from typing import Final
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import StoreUnavailable
-from pillarbox.vocabulary.digits import is_decimal
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.digits import decimal, is_decimal
 
 STALE_SECONDS: Final = 120
 """A lock that nobody has touched for so long, and whose owner cannot be asked, is void."""
+EMPTY_SECONDS: Final = 5
+"""An empty lock is written to within microseconds; one that is older has no owner."""
 WAIT_SECONDS: Final = 122
 """So long we wait."""
 
@@ -37,11 +42,12 @@ _LONGEST_WAIT: Final = 0.1
 
 
 class DotLock:
-    """`with DotLock(path, files=files):` holds `path` + `.lock`."""
+    """`with DotLock(path, files=files, clock=clock):` holds `path` + `.lock`."""
 
-    def __init__(self, path: bytes, *, files: FileSystem) -> None:
+    def __init__(self, path: bytes, *, files: FileSystem, clock: Clock) -> None:
         self._lock = path + b".lock"
         self._files = files
+        self._clock = clock
 
     def __enter__(self) -> "DotLock":
         until = time.monotonic() + WAIT_SECONDS
@@ -71,16 +77,21 @@ class DotLock:
             self._files.unlink(self._lock)
         except FileNotFoundError:
             return  # another program thought us dead
+        finally:
+            _HELD.discard(self._lock)
 
     def _take(self) -> bool:
         try:
             fd = self._files.open(self._lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
             return False
+        _HELD.add(self._lock)
         try:
             self._files.write_all(fd, [b"%d:%s" % (os.getpid(), _HOST)])
-        finally:
             self._files.close(fd)
+        except BaseException:
+            _HELD.discard(self._lock)
+            raise
         return True
 
     def _status(self) -> tuple[int, int] | None:
@@ -97,8 +108,17 @@ class DotLock:
             return False
         pid, colon, host = owner.partition(b":")
         if colon and host == _HOST and is_decimal(pid, max_digits=9):
-            return not _is_alive(int(pid))
+            number = decimal(pid)
+            return self._lock not in _HELD if number == os.getpid() else not _is_alive(number)
+        if not owner:
+            return self._age() > EMPTY_SECONDS
         return unchanged_for > STALE_SECONDS
+
+    def _age(self) -> float:
+        try:
+            return self._clock.now() - self._files.stat(self._lock).st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def _remove_void(self, status: tuple[int, int]) -> None:
         """Remove the lock if it is still the one that was looked at."""
@@ -109,6 +129,8 @@ class DotLock:
                 return
 
 
+_HELD: Final[set[bytes]] = set()
+"""The locks that threads of this process hold."""
 _HOST: Final = os.fsencode(socket.gethostname())
 
 

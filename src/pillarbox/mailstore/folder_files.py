@@ -188,6 +188,8 @@ class FolderFiles:
                     self._take_in(appeared, vanished)
             if self.uid_validity == 0:
                 self._assign([])
+            elif self.uidlist.damaged or self.uidlist.has_changed():
+                self._take_in_uidlist()
             if move_new and self._in_new:
                 self._move_new()
 
@@ -222,7 +224,7 @@ class FolderFiles:
 
     def lock(self) -> DotLock:
         """The uidlist's lock."""
-        return DotLock(self.uidlist.path, files=self.files)
+        return DotLock(self.uidlist.path, files=self.files, clock=self.clock)
 
     def remove_old_temporaries(self) -> None:
         """Files in tmp/ that a dead program left 36 hours ago."""
@@ -356,6 +358,14 @@ class FolderFiles:
             known.update(self._assign(unknown))
         for identity, uid in sorted(known.items(), key=lambda item: item[1]):
             self.add(uid, fresh[identity])
+
+    def _take_in_uidlist(self) -> None:
+        """Another program wrote to the uidlist, or removed it: what is lost is written again."""
+        self.refresh_uidlist()
+        if self.uidlist.damaged:
+            with self.lock():
+                self.refresh_uidlist()
+                self.ensure_header()
 
     def _assign(self, identities: list[bytes]) -> dict[bytes, int]:
         """UIDs for files that have none; another program may have given them in the meantime."""

@@ -44,7 +44,7 @@ def encode_utf7(name: str) -> bytes:
             if run == "&":
                 parts.append("&-")
             elif run:
-                coded = base64.b64encode(run.encode("utf-16-be", "surrogatepass")).rstrip(b"=")
+                coded = base64.b64encode(run.encode("utf-16-be")).rstrip(b"=")
                 parts.append(f"&{coded.replace(b'/', b',').decode('ascii')}-")
         return "".join(parts)
 

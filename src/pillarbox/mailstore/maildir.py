@@ -295,7 +295,7 @@ class MaildirMailbox:
 
     def _load(self) -> None:
         folder = self.folder
-        folder.sync()
+        folder.sync(move_new=False)
         folder.remove_old_temporaries()
         self._cache_number, self._first_recent = self._cache.mailbox(
             folder.guid, folder.uid_validity, next_uid=folder.next_uid

@@ -13,6 +13,8 @@ STANDARDS
 
 from collections.abc import Sequence
 
+import msgspec
+
 from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import CUR, FolderFiles
@@ -37,6 +39,8 @@ def read_summaries(
     if missing:
         if not fields & ~_FROM_FILE_NAME:
             missing = _from_names(folder, missing, found)
+        if fields & Fields.HEADER:
+            missing = _add_headers(folder, cache, number, missing, found)
         rows = _from_files(folder, missing)
         cache.add(number, rows, with_header=bool(fields & Fields.HEADER))
         for row in rows:
@@ -66,6 +70,33 @@ def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, Messa
             continue
         found[uid] = MessageSummary(Uid(uid), seconds, size, b"", b"", b"", b"")
     return rest
+
+
+def _add_headers(
+    folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int], found: dict[int, MessageSummary]
+) -> list[int]:
+    """Headers of messages whose summary is known; the UIDs of which nothing is known yet."""
+    known = cache.summaries(number, uids, Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE)
+    headers: dict[int, bytes] = {}
+    for uid, summary in known.items():
+        try:
+            stored, _ = folder.read(uid)
+        except MessageGone:
+            continue
+        content = plain_content(stored)
+        header = to_crlf(content[: _stored_header_end(content)])
+        headers[uid] = header
+        found[uid] = msgspec.structs.replace(summary, header=header)
+    cache.add_headers(number, headers)
+    return [uid for uid in uids if uid not in known]
+
+
+def _stored_header_end(content: bytes) -> int:
+    """Where the body begins in a file, whose lines may end in LF or CRLF."""
+    if content.startswith((b"\n", b"\r\n")):
+        return content.index(b"\n") + 1
+    ends = [end for mark in (b"\n\n", b"\n\r\n") if (end := content.find(mark)) >= 0]
+    return content.index(b"\n", min(ends) + 1) + 1 if ends else len(content)
 
 
 def _from_files(folder: FolderFiles, uids: Sequence[int]) -> list[Row]:

@@ -78,6 +78,14 @@ class UidList:
         """Whether the file has been found with a header."""
         return self.uid_validity != 0
 
+    def has_changed(self) -> bool:
+        """Whether the file is not as it was read, or gone: one stat."""
+        try:
+            status = self._files.stat(self.path)
+        except FileNotFoundError:
+            return self.exists
+        return (status.st_dev, status.st_ino) != self._identity or status.st_size != self._file_size
+
     def refresh(self) -> bool:
         """Read what is new; whether anything was."""
         try:

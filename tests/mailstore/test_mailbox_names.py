@@ -1,0 +1,116 @@
+"""Mailbox names and their directories."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.mailstore.mailbox import MailboxNameRefused
+from pillarbox.mailstore.mailbox_names import (
+    decode_utf7,
+    directory_name,
+    encode_utf7,
+    name_of_directory,
+    parents,
+    storage_name,
+)
+
+UTF7 = [
+    ("plain", "Sent Messages", b"Sent Messages"),
+    ("umlaut", "Entwürfe", b"Entw&APw-rfe"),
+    ("ampersand", "R&D", b"R&-D"),
+    ("RFC 3501 §5.1.3", "~peter/mail/台北/日本語", b"~peter/mail/&U,BTFw-/&ZeVnLIqe-"),
+    ("beyond the BMP", "😀", b"&2D3eAA-"),
+    ("ampersand beside umlaut", "ü&ü", b"&APw-&-&APw-"),
+    ("control character", "a\tb", b"a&AAk-b"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "encoded"), UTF7, ids=[row[0] for row in UTF7])
+def test_modified_utf7(name: str, text: str, encoded: bytes) -> None:
+    """RFC 3501 §5.1.3, both ways."""
+    assert encoded == encode_utf7(text)
+    assert text == decode_utf7(encoded)
+
+
+NOT_UTF7 = [b"a&b", b"&AA", b"&\xff-", b"a\xfc", b"&AGE-", b"&APw-&APw-", b"&2D0-", b"&=-"]
+
+
+@pytest.mark.parametrize("encoded", NOT_UTF7)
+def test_only_the_shortest_form_is_taken(encoded: bytes) -> None:
+    """What would not come back as it was is no name: two clients must not see two mailboxes."""
+    with pytest.raises(ValueError, match=r"UTF-7|utf-8"):
+        decode_utf7(encoded)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_comes_back(text: str) -> None:
+    """Every name that can be written can be read."""
+    assert text == decode_utf7(encode_utf7(text))
+
+
+DIRECTORIES = [
+    ("INBOX", b""),
+    ("inbox", b""),
+    ("INBOX/x", b".INBOX.x"),
+    ("A", b".A"),
+    ("A/B c", b".A.B c"),
+    ("Entwürfe/2024", b".Entw&APw-rfe.2024"),
+]
+
+
+@pytest.mark.parametrize(("name", "directory"), DIRECTORIES)
+def test_directories(name: str, directory: bytes) -> None:
+    """Maildir++: a dot before every level; INBOX is the root."""
+    assert directory == directory_name(name)
+    if directory:
+        assert name == name_of_directory(directory)
+
+
+REFUSED = [
+    "",
+    "/",
+    "/a",
+    "a/",
+    "a//b",
+    "a.b",
+    "~a",
+    "a\nb",
+    "a\x7f",
+    "x" * 201,
+    "/".join(["y" * 60] * 5),
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_names_that_are_refused(name: str) -> None:
+    """What a Maildir cannot hold, or could not give back."""
+    with pytest.raises(MailboxNameRefused):
+        directory_name(name)
+
+
+NO_MAILBOXES = [
+    b".",
+    b"..",
+    b"..DOVECOT-TRASHED",
+    b".a.",
+    b".a..b",
+    b"cur",
+    b".a&b",
+    b".INBOX",
+    b".a&AC8-b",
+    b".a&AAo-",
+]
+
+
+@pytest.mark.parametrize("directory", NO_MAILBOXES)
+def test_directories_that_are_no_mailboxes(directory: bytes) -> None:
+    """Names that no client could have made, and INBOX's own."""
+    assert name_of_directory(directory) is None
+
+
+def test_levels() -> None:
+    """Parents from the top; levels as the subscriptions file has them."""
+    assert ["A", "A/B"] == parents("A/B/C")
+    assert [] == parents("A")
+    assert [b"A", b"&APw-"] == storage_name("A/ü")

@@ -1,0 +1,632 @@
+"""The Maildir beside other programs: they deliver, rename, remove and tear; nothing is lost or told twice."""
+
+import asyncio
+import os
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from pillarbox.files.inotify import open_inotify
+from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch, make_maildir
+from pillarbox.mailstore.mailbox import (
+    Fields,
+    FlagAction,
+    FlagChange,
+    MailboxNameRefused,
+    MessageGone,
+    NewMessage,
+    NoSuchMailbox,
+    OverQuota,
+    StoreUnavailable,
+)
+from pillarbox.mailstore.maildir import MaildirMailbox
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir_names import NameMaker, change_letters, parse_letters
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
+
+T = TypeVar("T")
+ROOT = "/home/a/Maildir"
+
+
+class Inline(Executor):
+    """Runs what is submitted at once, so that the order of steps is always the same."""
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":  # noqa: ANN401 - Executor's
+        """Run it."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except (Exception, Stopped) as error:  # handed to whoever waits, as an executor does
+            future.set_exception(error)
+        return future
+
+
+def fresh_files() -> CrashFileSystem:
+    """An empty account on a disk."""
+    files = CrashFileSystem()
+    files.make_directories("/home/a")
+    make_maildir(ROOT, files=files)
+    return files
+
+
+def account_on(files: CrashFileSystem, clock: ManualClock | None = None) -> MaildirAccount:
+    """The account, without cache: the model has no file for SQLite."""
+    return MaildirAccount(ROOT, files=files, clock=clock or ManualClock(), executor=Inline(), host=b"ours")
+
+
+def run(scene: Callable[[], Awaitable[T]]) -> T:
+    """Play a scene on a fresh loop."""
+
+    async def perform() -> T:
+        return await scene()
+
+    return asyncio.run(perform())
+
+
+def new_message(number: int, flags: Flag = Flag.NONE) -> NewMessage:
+    """A message with a number."""
+    return NewMessage(b"%d\n" % number, flags)
+
+
+def deliver(files: CrashFileSystem, number: int) -> str:
+    """Another program delivers; the file's name."""
+    name = f"{1_700_000_000 + number}.M{number}P1.other,S={len(str(number)) + 1}"
+    files.make_file(f"{ROOT}/new/{name}", b"%d\n" % number)
+    return name
+
+
+def find(files: CrashFileSystem, number: int) -> str:
+    """The path of the file with the message."""
+    return next(
+        path
+        for path, content in files.files().items()
+        if content == b"%d\n" % number and path.startswith((f"{ROOT}/new/", f"{ROOT}/cur/"))
+    )
+
+
+LINE = re.compile(rb"\d+ (?:[A-Z][^ \n]* )*:[^/\n]+")
+
+
+def check_uidlist(files: CrashFileSystem) -> None:
+    """What Dovecot takes without throwing it away: whole lines, UIDs growing."""
+    content = files.files().get(f"{ROOT}/dovecot-uidlist")
+    if content is None:
+        return
+    assert content.endswith(b"\n")
+    header, *lines = content[:-1].split(b"\n")
+    assert re.fullmatch(rb"3 V[1-9]\d* N[1-9]\d* G[0-9a-f]{32}", header)
+    assert all(LINE.fullmatch(line) for line in lines)
+    uids = [int(line.split(b" ")[0]) for line in lines]
+    assert uids == sorted(set(uids))
+
+
+class BesideOthers(RuleBasedStateMachine):
+    """Our session and another program work on one mailbox; a dict says what must be there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.files = fresh_files()
+        self.clock = ManualClock()
+        self.model: dict[int, Flag] = {}  # message number → flags
+        self.uids: dict[int, int] = {}  # message number → UID, once it was seen
+        self.highest = 0
+        self.numbers = 0
+        self.account = account_on(self.files, self.clock)
+        self.box = self.do(self.account.open("INBOX"))
+
+    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run to its end."""
+        return self.runner.run(coroutine)
+
+    def teardown(self) -> None:
+        """A second server that opens the tree afterwards sees the same."""
+        try:
+            self.refresh()
+            later = account_on(self.files)
+            box = self.do(later.open("INBOX"))
+            assert self.box.uid_validity == box.uid_validity
+            assert self.box.guid == box.guid
+            assert list(self.box.messages.uids) == list(box.messages.uids)
+            assert self.box.messages.flags == box.messages.flags
+            self.do(box.append([new_message(self.number())]))
+            check_uidlist(self.files)
+        finally:
+            self.runner.close()
+
+    def number(self) -> int:
+        """A message that was not there before."""
+        self.numbers += 1
+        return self.numbers
+
+    def pick(self, data: st.DataObject) -> int:
+        """One of the messages that are there."""
+        return data.draw(st.sampled_from(sorted(self.model)))
+
+    def refresh(self) -> None:
+        """After a refresh the mailbox is what the files are."""
+        self.do(self.box.refresh())
+        table = self.box.messages
+        seen = {}
+        for row, uid in enumerate(table.uids):
+            number = int(self.do(self.box.content(Uid(uid))))
+            seen[number] = Flag(table.flags[row])
+            if number in self.uids:
+                assert self.uids[number] == uid, "a UID changed"
+            else:
+                assert uid > self.highest, "a UID was given again, or in between"
+        self.highest = max([self.highest, *table.uids])
+        self.uids = {int(self.do(self.box.content(Uid(uid)))): uid for uid in table.uids}
+        assert self.model == seen
+        assert list(table.uids) == sorted(set(table.uids))
+        assert self.box.uid_next > self.highest
+
+    @rule()
+    def we_refresh(self) -> None:
+        """NOOP."""
+        self.refresh()
+
+    @rule(count=st.integers(1, 3), flags=st.sampled_from([Flag.NONE, Flag.SEEN, Flag.FLAGGED]))
+    def we_append(self, count: int, flags: Flag) -> None:
+        """APPEND: the UIDs that it tells are the messages'."""
+        numbers = [self.number() for _ in range(count)]
+        uids = self.do(self.box.append([new_message(number, flags) for number in numbers]))
+        assert uids == sorted(uids)
+        for number, uid in zip(numbers, uids, strict=True):
+            self.model[number] = flags
+            assert b"%d\r\n" % number == self.do(self.box.content(uid))
+
+    @precondition(lambda self: self.uids)
+    @rule(data=st.data(), flags=st.sampled_from([Flag.SEEN, Flag.DELETED]), add=st.booleans())
+    def we_store(self, data: st.DataObject, flags: Flag, add: bool) -> None:
+        """STORE on a message that may have been renamed or removed meanwhile."""
+        number = data.draw(st.sampled_from(sorted(self.uids)))
+        action = FlagAction.ADD if add else FlagAction.REMOVE
+        changed = self.do(self.box.change_flags([Uid(self.uids[number])], FlagChange(action, flags)))
+        if number in self.model:
+            before = self.model[number]
+            self.model[number] = before | flags if add else before & ~flags
+            assert bool(changed) == (before != self.model[number])
+        else:
+            assert not changed
+
+    @precondition(lambda self: self.uids)
+    @rule(data=st.data())
+    def we_expunge(self, data: st.DataObject) -> None:
+        """EXPUNGE."""
+        number = data.draw(st.sampled_from(sorted(self.uids)))
+        gone = self.do(self.box.expunge([Uid(self.uids[number])]))
+        assert bool(gone) == (number in self.model)
+        self.model.pop(number, None)
+
+    @rule(seconds=st.floats(0, 3))
+    def time_goes_by(self, seconds: float) -> None:
+        """The one-second rule must not hide anything."""
+        self.clock.advance(seconds)
+
+    @rule()
+    def other_delivers(self) -> None:
+        """A delivery by another program."""
+        number = self.number()
+        deliver(self.files, number)
+        self.model[number] = Flag.NONE
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data(), flags=st.sampled_from([Flag.NONE, Flag.SEEN, Flag.ANSWERED]))
+    def other_renames(self, data: st.DataObject, flags: Flag) -> None:
+        """Another program reads the message: new → cur, or other flags."""
+        number = self.pick(data)
+        path = find(self.files, number)
+        base = path.rpartition("/")[2].partition(":")[0]
+        letters = change_letters(b"", flags=flags, keywords=0).decode()
+        target = f"{ROOT}/cur/{base}:2,{letters}"
+        if target != path:
+            self.files.rename(path, target)
+        self.model[number] = flags
+
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def other_removes(self, data: st.DataObject) -> None:
+        """Another program deletes."""
+        number = self.pick(data)
+        self.files.unlink(find(self.files, number))
+        del self.model[number]
+
+    @rule(torn=st.sampled_from([b"9", b"99 :", b"17 W3 :x", b"\0\0\0"]))
+    def other_dies_writing_the_uidlist(self, torn: bytes) -> None:
+        """The end of the uidlist is half a line."""
+        path = f"{ROOT}/dovecot-uidlist"
+        if path in self.files.files():
+            fd = self.files.open(path, os.O_WRONLY | os.O_APPEND)
+            self.files.write_all(fd, [torn])
+            self.files.close(fd)
+
+    @rule()
+    def uidlist_is_lost(self) -> None:
+        """Somebody removes the uidlist while we have the mailbox open."""
+        path = f"{ROOT}/dovecot-uidlist"
+        if path in self.files.files():
+            self.files.unlink(path)
+
+    @invariant()
+    def no_lock_stays(self) -> None:
+        """Every operation gives its lock back."""
+        assert not [path for path in self.files.files() if path.endswith(".lock")]
+
+
+TestBesideOthers = BesideOthers.TestCase
+TestBesideOthers.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+
+
+def test_a_hundred_noops_list_no_directory() -> None:
+    """A refresh with nothing new is a few stat calls."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        for number in range(10):
+            deliver(files, number)
+        clock = ManualClock()
+        box = await account_on(files, clock).open("INBOX")
+        clock.advance(2)
+        await box.refresh()
+        files.calls.clear()
+        steps = len(files.steps)
+        for _ in range(100):
+            clock.advance(0.5)
+            await box.refresh()
+        assert {"stat"} == {call for call, _ in files.calls}
+        assert 5 * 100 >= len(files.calls)
+        assert steps == len(files.steps)
+
+    run(scene)
+
+
+def test_delivered_messages_get_uids_in_order_of_their_names() -> None:
+    """Numeric order of seconds, whatever order the directory has; new/ is empty afterwards, not after STATUS."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        for number in (11, 9, 10):
+            deliver(files, number)
+        account = account_on(files)
+        status = await account.status("INBOX")
+        assert (3, 3) == (status.messages, status.unseen)
+        assert 3 == sum("/new/" in path for path in files.files())
+        box = await account.open("INBOX")
+        assert [b"9\r\n", b"10\r\n", b"11\r\n"] == [await box.content(Uid(uid)) for uid in (1, 2, 3)]
+        assert not [path for path in files.files() if "/new/" in path]
+        check_uidlist(files)
+
+    run(scene)
+
+
+UIDLISTS = [
+    ("version 3", b"3 V77 N9 G" + b"a" * 32 + b"\n4 :1.a\n6 W20 :2.b\n", [4, 6], 77, 9),
+    ("version 1", b"1 77 9\n4 1.a\n6 2.b\n", [4, 6], 77, 9),
+    ("header behind the lines", b"3 V77 N1 G" + b"a" * 32 + b"\n4 :1.a\n6 :2.b\n", [4, 6], 77, 7),
+    ("one line broken", b"3 V77 N9 G" + b"a" * 32 + b"\nx y\n6 :2.b\n", [6, 9], 77, 10),
+    ("torn line", b"3 V77 N5 G" + b"a" * 32 + b"\n4 :1.a\n6 :2", [4, 5], 77, 6),
+    ("UIDs fall", b"3 V77 N9 G" + b"a" * 32 + b"\n6 :1.a\n4 :2.b\n", [6, 9], 77, 10),
+    ("unknown header field kept", b"3 V77 N9 G" + b"a" * 32 + b" P%v.%u\n4 :1.a\n6 :2.b\n", [4, 6], 77, 9),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "uids", "validity", "next_uid"), UIDLISTS, ids=[row[0] for row in UIDLISTS]
+)
+def test_uidlists_of_others(name: str, content: bytes, uids: list[int], validity: int, next_uid: int) -> None:
+    """UIDs and UIDVALIDITY stay; what is broken is mended without losing the rest."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        files.make_file(f"{ROOT}/cur/1.a:2,S", b"1\n")
+        files.make_file(f"{ROOT}/cur/2.b:2,", b"2\n")
+        files.make_file(f"{ROOT}/dovecot-uidlist", content)
+        box = await account_on(files).open("INBOX")
+        assert uids == sorted(box.messages.uids)
+        assert (validity, next_uid) == (box.uid_validity, box.uid_next)
+        [uid] = await box.append([new_message(3)])
+        assert next_uid == uid
+        written = files.files()[f"{ROOT}/dovecot-uidlist"]
+        assert (b" P%v.%u\n" in written) == (b" P%v.%u\n" in content)
+        assert written.count(b"\n") == 4
+
+    run(scene)
+
+
+def test_keywords_have_their_letters() -> None:
+    """dovecot-keywords says which letter; unknown letters get a name; the file's mtime grows."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        files.make_file(f"{ROOT}/dovecot-keywords", b"0 Work\n2 Home\n")
+        files.make_file(f"{ROOT}/cur/1.a:2,Sac", b"1\n")
+        files.make_file(f"{ROOT}/cur/2.b:2,bQ", b"2\n")
+        before = files.stat(f"{ROOT}/dovecot-keywords").st_mtime
+        box = await account_on(files).open("INBOX")
+        assert [{b"Work", b"Home"}, {b"unknown-1"}] == [keywords(box, uid) for uid in (1, 2)]
+        await box.change_flags([Uid(2)], FlagChange(FlagAction.ADD, Flag.SEEN, (b"home", b"New")))
+        assert f"{ROOT}/cur/2.b:2,QSbcd" in files.files()
+        assert b"0 Work\n1 unknown-1\n2 Home\n3 New\n" == files.files()[f"{ROOT}/dovecot-keywords"]
+        assert int(files.stat(f"{ROOT}/dovecot-keywords").st_mtime) > int(before)
+        await box.change_flags([Uid(1)], FlagChange(FlagAction.ADD, Flag.NONE, (b"Newer",)))
+        assert b"e" in parse_name(files, b"1\n")
+
+    run(scene)
+
+
+def keywords(box: MaildirMailbox, uid: int) -> set[bytes]:
+    """Keywords of a message."""
+    row = box.messages.row(uid)
+    assert row is not None
+    bits = box.messages.keywords[row]
+    return {name for bit, name in enumerate(box.keywords) if bits >> bit & 1}
+
+
+def parse_name(files: CrashFileSystem, content: bytes) -> bytes:
+    """The letters of the file with this content."""
+    return (
+        next(path for path, found in files.files().items() if found == content).rpartition(":2,")[2].encode()
+    )
+
+
+def test_keywords_beyond_the_letters_survive() -> None:
+    """They live in a file of ours, by UID; renames by others do not lose them."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        names = tuple(b"k%d" % number for number in range(30))
+        account = account_on(files)
+        box = await account.open("INBOX")
+        await box.append([NewMessage(b"1\n", Flag.NONE, names), new_message(2)])
+        await box.change_flags([Uid(2)], FlagChange(FlagAction.ADD, Flag.NONE, (b"k28",)))
+        files.rename(find(files, 2), f"{ROOT}/cur/{find(files, 2).rpartition('/')[2].partition(':')[0]}:2,S")
+        again = await account_on(files.crash(Survives.SYNCED)).open("INBOX")
+        assert [set(names), {b"k28"}] == [keywords(again, uid) for uid in (1, 2)]
+        await again.change_flags([Uid(1)], FlagChange(FlagAction.REPLACE, Flag.NONE, (b"k29",)))
+        assert {b"k29"} == keywords(again, 1)
+
+    run(scene)
+
+
+def test_a_copy_is_a_hard_link_with_the_same_identity() -> None:
+    """Same base where it is free; a second copy has a new one and the GUID of the first."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        account = account_on(files)
+        await account.create("X")
+        box, target = await account.open("INBOX"), await account.open("X")
+        await box.append([new_message(1, Flag.SEEN)])
+        name = find(files, 1).rpartition("/")[2]
+        await box.copy([Uid(1)], target)
+        assert 2 == files.stat(f"{ROOT}/.X/cur/{name}").st_nlink
+        await box.copy([Uid(1)], target)
+        assert 3 == files.stat(f"{ROOT}/.X/cur/{name}").st_nlink
+        guid = name.partition(":")[0].encode()
+        assert b"2 G%s :" % guid in files.files()[f"{ROOT}/.X/dovecot-uidlist"]
+
+    run(scene)
+
+
+def test_appended_messages_survive_a_crash_with_their_uids() -> None:
+    """Stopped at any step: what was acknowledged is there, under its UID, and no UID is given twice."""
+
+    async def append(files: CrashFileSystem, acknowledged: dict[int, int]) -> None:
+        box = await account_on(files).open("INBOX")
+        for number in (1, 2):
+            [uid] = await box.append([new_message(number)])
+            acknowledged[uid] = number
+        [(_, copied)] = await box.copy([Uid(1)], box)
+        acknowledged[copied] = 1
+
+    async def check(files: CrashFileSystem, acknowledged: dict[int, int]) -> None:
+        box = await account_on(files, ManualClock(1_800_000_100.0)).open("INBOX")
+        for uid, number in acknowledged.items():
+            assert b"%d\r\n" % number == await box.content(Uid(uid))
+        [uid] = await box.append([new_message(9)])
+        assert uid > max(acknowledged, default=0)
+
+    complete = fresh_files()
+    before = len(complete.steps)
+    run(lambda: append(complete, {}))
+    for step in range(before, len(complete.steps)):
+        files = fresh_files()
+        files.stop_at = step
+        acknowledged: dict[int, int] = {}
+        with pytest.raises(Stopped):
+            run(lambda: append(files, acknowledged))  # noqa: B023 - called at once
+        for survives in Survives:
+            run(lambda: check(files.crash(survives), acknowledged))  # noqa: B023 - called at once
+
+
+FAULTS = [
+    ("disk full", "write", 28, OverQuota),
+    ("quota", "write", 122, OverQuota),
+    ("permission", "create", 13, StoreUnavailable),
+]
+
+
+@pytest.mark.parametrize(("name", "operation", "number", "fault"), FAULTS, ids=[row[0] for row in FAULTS])
+def test_append_stores_all_or_none(name: str, operation: str, number: int, fault: type[Exception]) -> None:
+    """One message that fails takes the others with it."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        box = await account_on(files).open("INBOX")
+        count = 0
+
+        def fail(step: str, path: str) -> int | None:
+            nonlocal count
+            count += step == operation and "/tmp/" in path
+            return number if count == 2 and step == operation else None
+
+        files.fail = fail
+        with pytest.raises(fault):
+            await box.append([new_message(1), new_message(2), new_message(3)])
+        files.fail = None
+        await box.refresh()
+        assert 0 == len(box.messages)
+        assert not [path for path in files.files() if "/tmp/" in path or "/cur/" in path]
+
+    run(scene)
+
+
+def test_a_file_that_is_not_where_it_was() -> None:
+    """Renamed behind our back: found again.  Removed: MessageGone, and the next refresh tells."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        box = await account_on(files).open("INBOX")
+        await box.append([new_message(1), new_message(2)])
+        files.rename(find(files, 1), find(files, 1) + "S")
+        assert b"1\r\n" == await box.content(Uid(1))
+        assert Flag.SEEN == box.messages.flags[0]
+        files.unlink(find(files, 2))
+        with pytest.raises(MessageGone):
+            await box.content(Uid(2))
+        assert [1] == list(box.messages.uids)
+
+    run(scene)
+
+
+def test_two_files_of_one_name() -> None:
+    """A restored backup beside the original: both are kept, the second with a UID of its own."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        files.make_file(f"{ROOT}/cur/1.a:2,", b"1\n")
+        files.make_file(f"{ROOT}/cur/1.a:2,S", b"2\n")
+        box = await account_on(files).open("INBOX")
+        await box.refresh()
+        assert {b"1\r\n", b"2\r\n"} == {await box.content(Uid(uid)) for uid in box.messages.uids}
+        assert 2 == len(box.messages)
+
+    run(scene)
+
+
+def test_names_that_only_a_maildir_refuses() -> None:
+    """`.` separates levels on disk; `~` and overlong names never come back."""
+
+    async def scene() -> None:
+        account = account_on(fresh_files())
+        for name in ("a.b", "a/../b", "~x", "x" * 300, "a\x07b"):
+            with pytest.raises(MailboxNameRefused):
+                await account.create(name)
+            with pytest.raises(NoSuchMailbox):
+                await account.open(name)
+        assert "INBOX" == (await account.open("iNbOx")).name
+
+    run(scene)
+
+
+def test_directories_that_are_no_mailboxes() -> None:
+    """Mailboxes in deletion, files, names that are not modified UTF-7 are not listed."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        for directory in ("..DOVECOT-TRASHED", ".bad&name", ".no-maildir", ".Good&APw-"):
+            files.make_directories(f"{ROOT}/{directory}")
+            if directory != ".no-maildir":
+                files.make_directories(f"{ROOT}/{directory}/cur")
+        files.make_file(f"{ROOT}/.dovecot.sieve", b"")
+        names = [entry.name for entry in await account_on(files).list_mailboxes()]
+        assert ["Goodü", "INBOX"] == names
+
+    run(scene)
+
+
+def test_special_use_goes_by_name() -> None:
+    """RFC 6154: the usual names are advertised; `ensure_defaults` makes and subscribes them."""
+
+    async def scene() -> None:
+        account = account_on(fresh_files())
+        await account.ensure_defaults()
+        await account.ensure_defaults()
+        uses = {entry.name: (entry.special_use, entry.subscribed) for entry in await account.list_mailboxes()}
+        assert (b"\\Sent", True) == uses["Sent"]
+        assert {b"\\Drafts", b"\\Sent", b"\\Junk", b"\\Trash", b"\\Archive", b""} == {
+            use for use, _ in uses.values()
+        }
+
+    run(scene)
+
+
+def test_inotify_tells_of_deliveries(tmp_path: Path) -> None:
+    """A watcher hears of a file that another program puts into new/, without any polling."""
+
+    async def scene() -> None:
+        inotify = open_inotify(asyncio.get_running_loop())
+        if inotify is None:
+            pytest.skip("no inotify here")
+        account = MaildirAccount(str(tmp_path / "M"), inotify=inotify)
+        box = await account.open("INBOX")
+        told = asyncio.Event()
+        end = box.watch(told.set)
+        [result] = deliver_batch([Delivery(str(tmp_path / "M"), [b"x\n"])])
+        assert isinstance(result, Stored)
+        async with asyncio.timeout(5):
+            await told.wait()
+        await box.refresh()
+        assert [1] == list(box.messages.uids)
+        end()
+        await account.close()
+        inotify.close()
+
+    run(scene)
+
+
+@pytest.mark.parametrize("damage", ["delete", "garbage", "truncate", "other version"])
+def test_the_cache_may_be_lost_at_any_moment(tmp_path: Path, damage: str) -> None:
+    """Summaries are the same without it; \\Recent is all that goes."""
+    root = tmp_path / "M"
+    cache = root / "pillarbox.cache.sqlite"
+
+    async def look() -> list[object]:
+        account = MaildirAccount(str(root))
+        box = await account.open("INBOX")
+        found = await box.summaries([Uid(uid) for uid in box.messages.uids], ~Fields(0))
+        await account.close()
+        return list(found)
+
+    deliver_batch([Delivery(str(root), [b"Subject: %d\n\nx\n" % number]) for number in range(20)])
+    first = run(look)
+    assert 20 == len(first)
+    assert cache.stat().st_mode & 0o777 == 0o600
+    for suffix in ("-wal", "-shm"):
+        cache.with_name(cache.name + suffix).unlink(missing_ok=True)
+    if damage == "delete":
+        cache.unlink()
+    elif damage == "garbage":
+        cache.write_bytes(b"garbage " * 1000)
+    elif damage == "truncate":
+        cache.write_bytes(cache.read_bytes()[:5000])
+    else:
+        content = bytearray(cache.read_bytes())
+        content[60:64] = b"\x00\x00\x03\xe7"  # user_version
+        cache.write_bytes(content)
+    assert first == run(look)
+    assert first == run(look)
+
+
+def test_letters_are_read_once_per_combination() -> None:
+    """The table of known combinations is bounded: names come from other programs."""
+    for number in range(6000):
+        parse_letters(b"S,%d" % number)
+    assert parse_letters(b"S,5999").tail == b",5999"
+
+
+def test_names_of_two_accounts_differ() -> None:
+    """Every account has its own name maker; host and process id keep them apart from others'."""
+    names = NameMaker(ManualClock(), host=b"x")
+    assert names.take() != names.take()
