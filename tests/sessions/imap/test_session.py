@@ -4,12 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport, read_transcript
-from pillarbox.mailstore.memory import MemoryAccount
-from pillarbox.observability.events import Event
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, StoreUnavailable
+from pillarbox.mailstore.memory import MemoryAccount, MemoryMailbox
+from pillarbox.observability.events import Event, Warned
+from pillarbox.sessions.imap import idle, session
 from pillarbox.sessions.imap.session import Ended, ImapSession
 from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
 
 TRANSCRIPTS = sorted((Path(__file__).parents[2] / "transcripts" / "imap").glob("*.txt"))
 
@@ -50,3 +56,261 @@ def test_transcript_octet_by_octet(path: Path) -> None:
     client, server = read_transcript(path)
     said, _ = asyncio.run(play([client[i : i + 1] for i in range(len(client))]))
     assert server == said
+
+
+@given(data=st.data(), path=st.sampled_from(TRANSCRIPTS))
+def test_transcript_in_any_chunks(data: st.DataObject, path: Path) -> None:
+    """The same with cuts anywhere."""
+    client, server = read_transcript(path)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(client)), max_size=6, unique=True)))
+    chunks = [client[a:b] for a, b in zip([0, *cuts], [*cuts, len(client)], strict=True) if a < b]
+    said, _ = asyncio.run(play(chunks))
+    assert server == said
+
+
+class Talk:
+    """A running session, and a client that says things when it likes."""
+
+    def __init__(self, account: MemoryAccount) -> None:
+        self.client = ScriptedTransport(ends=False)
+        self.session = ImapSession(
+            self.client, account, clock=ManualClock(), sink=ignore, login_tag=b"L", message_size_limit=1000
+        )
+        self.task: asyncio.Task[Ended] | None = None
+
+    async def begin(self, tasks: asyncio.TaskGroup, *first: bytes) -> None:
+        """Log in, and say a few things whose answers do not matter."""
+        self.task = tasks.create_task(self.session.run())
+        await self.client.rest()
+        for line in first:
+            await self.say(line)
+
+    async def say(self, line: bytes) -> list[bytes]:
+        """Say a line; the lines of the answer, without times."""
+        return lines_of(await self.client.ask(line + b"\r\n"))
+
+    async def hear(self) -> list[bytes]:
+        """What the server says unasked."""
+        return lines_of(await self.client.rest())
+
+
+def lines_of(sent: bytes) -> list[bytes]:
+    return sent.replace(b" (0.001 + 0.000 secs).", b"").split(b"\r\n")[:-1]
+
+
+def test_idle_tells_changes_as_they_happen() -> None:
+    """RFC 2177: new messages, flags and expunges of others, without being asked."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a")])
+        async with asyncio.TaskGroup() as tasks:
+            idler = Talk(account)
+            await idler.begin(tasks, b"a SELECT INBOX")
+            assert await idler.say(b"b IDLE") == [b"+ idling"]
+            await inbox.append([NewMessage(b"b")])
+            assert await idler.hear() == [b"* 2 EXISTS", b"* 2 RECENT"]
+            await inbox.change_flags([Uid(2)], FlagChange(FlagAction.ADD, Flag.SEEN))
+            assert await idler.hear() == [b"* 2 FETCH (FLAGS (\\Seen \\Recent))"]
+            await inbox.expunge([Uid(1)])
+            assert await idler.hear() == [b"* 1 EXPUNGE", b"* 1 RECENT"]
+            assert await idler.say(b"DONE") == [b"b OK Idle completed"]
+            await inbox.append([NewMessage(b"c")])
+            assert await idler.say(b"c NOOP") == [b"* 2 EXISTS", b"* 2 RECENT", b"c OK NOOP completed"]
+            idler.client.end()
+
+    asyncio.run(talk())
+
+
+def test_expunges_wait_for_a_command_that_may_tell_them() -> None:
+    """RFC 3501 §7.4.1: numbers stay during FETCH, STORE and SEARCH; UID commands and NOOP tell."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b"), NewMessage(b"c")])
+        async with asyncio.TaskGroup() as tasks:
+            reader = Talk(account)
+            await reader.begin(tasks, b"a SELECT INBOX")
+            await inbox.expunge([Uid(1)])
+            assert await reader.say(b"b FETCH 2:3 UID") == [
+                b"* 2 FETCH (UID 2)",
+                b"* 3 FETCH (UID 3)",
+                b"b OK Fetch completed",
+            ]
+            assert await reader.say(b"c FETCH 1:2 RFC822.SIZE") == [
+                b"* 2 FETCH (RFC822.SIZE 1)",
+                b"c OK [EXPUNGEISSUED] Some messages were already expunged",
+            ]
+            assert (await reader.say(b"d FETCH 1 BODY[]")) == [
+                b"d OK [EXPUNGEISSUED] Some messages were already expunged"
+            ]
+            assert await reader.say(b"e STORE 3 +FLAGS (\\Flagged)") == [
+                b"* 3 FETCH (FLAGS (\\Flagged \\Recent))",
+                b"e OK Store completed",
+            ]
+            assert (await reader.say(b"f SEARCH ALL"))[-1] == b"f OK Search completed"
+            assert await reader.say(b"g UID SEARCH 1:*") == [
+                b"* SEARCH 1 2 3",
+                b"* 1 EXPUNGE",
+                b"* 2 RECENT",
+                b"g OK Search completed",
+            ]
+            reader.client.end()
+
+    asyncio.run(talk())
+
+
+def test_a_mailbox_deleted_by_another_session_ends_ours() -> None:
+    """Dovecot: `* BYE Selected mailbox was deleted, have to disconnect.`, in IDLE at once."""
+
+    async def talk() -> None:
+        account = new_account()
+        async with asyncio.TaskGroup() as tasks:
+            reader, other = Talk(account), Talk(account)
+            await reader.begin(tasks, b"a SELECT Trash", b"b IDLE")
+            await other.begin(tasks)
+            await other.say(b"a DELETE Trash")
+            assert await reader.hear() == [b"* BYE Selected mailbox was deleted, have to disconnect."]
+            assert reader.client.closed
+            other.client.end()
+
+    asyncio.run(talk())
+
+
+@pytest.mark.parametrize("first", [[], [b"a SELECT INBOX"], [b"a SELECT INBOX", b"b IDLE"]])
+def test_shutdown_says_bye(first: list[bytes]) -> None:
+    """`doveadm kick` and stop: whatever the client waits for, it is told and closed."""
+
+    async def talk() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            talk = Talk(new_account())
+            await talk.begin(tasks, *first)
+            talk.session.shutdown()
+            assert talk.task is not None
+            ended = await talk.task
+            assert talk.client.take_sent() == b"* BYE Server shutting down.\r\n"
+            assert ended.reason == "Server shutting down."
+
+    asyncio.run(talk())
+
+
+def test_silence_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3501 §5.4: the autologout timer."""
+    monkeypatch.setattr(session, "AUTOLOGOUT", 0.001)
+
+    async def talk() -> bytes:
+        client = ScriptedTransport(ends=False)
+        await ImapSession(client, new_account(), clock=ManualClock(), sink=ignore, login_tag=b"L").run()
+        return client.take_sent()
+
+    assert asyncio.run(talk()).endswith(b"\r\n* BYE Disconnected for inactivity.\r\n")
+
+
+def test_idle_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every two minutes of silence the client hears that we are still here."""
+    monkeypatch.setattr(idle, "NOTIFY_INTERVAL", 0.001)
+
+    async def talk() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            talk = Talk(new_account())
+            await talk.begin(tasks)
+            talk.client.feed(b"a IDLE\r\n")
+            sent = b""
+            while sent.count(b"* OK Still here\r\n") < 2:
+                await asyncio.sleep(0)
+                sent += talk.client.take_sent()
+            assert sent.startswith(b"+ idling\r\n* OK Still here\r\n")
+            talk.client.end()
+
+    asyncio.run(talk())
+
+
+def test_a_message_too_large_is_refused_before_it_comes() -> None:
+    """RFC 4469 §3 TOOBIG: the limit counts all messages of one command."""
+
+    async def talk() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            talk = Talk(new_account())
+            await talk.begin(tasks)
+            assert await talk.say(b"a APPEND INBOX {1001}") == [
+                b"a NO [TOOBIG] Message is larger than 1000 bytes"
+            ]
+            assert await talk.say(b"b APPEND INBOX {999}") == [b"+ OK"]
+            assert await talk.say(b"x" * 999 + b" {2}") == [
+                b"b NO [TOOBIG] Message is larger than 1000 bytes"
+            ]
+            assert (await talk.say(b"c STATUS INBOX (MESSAGES)"))[0] == b"* STATUS INBOX (MESSAGES 0)"
+            talk.client.end()
+
+    asyncio.run(talk())
+
+
+def test_a_full_store_is_told() -> None:
+    """OVERQUOTA (RFC 5530), as Dovecot words it; the session goes on."""
+
+    async def talk() -> None:
+        account = new_account()
+        (await account.open("INBOX")).size_limit = 3
+        said, _ = await play([b"a APPEND INBOX {4+}\r\nabcd\r\nb NOOP\r\n"], account)
+        assert lines_of(said) == [
+            b"a NO [OVERQUOTA] Quota exceeded (mailbox for user is full)",
+            b"b OK NOOP completed",
+        ]
+
+    asyncio.run(talk())
+
+
+def test_a_store_that_fails_tells_the_log() -> None:
+    """The client hears SERVERBUG and no path; the log hears the reason."""
+    events: list[Event] = []
+
+    async def talk() -> bytes:
+        account = new_account()
+
+        async def broken(name: str) -> MemoryMailbox:
+            raise StoreUnavailable(f"/var/mail/{name}: Permission denied")
+
+        account.open = broken  # type: ignore[method-assign]
+        client = ScriptedTransport([b"a SELECT INBOX\r\nb APPEND INBOX {1+}\r\nx\r\nc NOOP\r\n"])
+        await ImapSession(client, account, clock=ManualClock(), sink=events.append, login_tag=b"L").run()
+        return client.take_sent()
+
+    sent = asyncio.run(talk())
+    assert sent.count(b"NO [SERVERBUG] Internal error occurred.") == 2
+    assert b"c OK NOOP" in sent
+    assert b"Permission" not in sent
+    assert events == [Warned("/var/mail/INBOX: Permission denied")] * 2
+
+
+def test_the_log_tells_how_a_session_ended() -> None:
+    """Dovecot's logout line: bytes, and what was deleted and read."""
+
+    async def talk() -> Ended:
+        account = new_account()
+        await (await account.open("INBOX")).append([NewMessage(b"Subject: x\r\n\r\nbody")])
+        script = (
+            b"a SELECT INBOX\r\nb FETCH 1 BODY[]\r\nc FETCH 1 BODY.PEEK[HEADER]\r\n"
+            b"d STORE 1 +FLAGS (\\Deleted)\r\ne EXPUNGE\r\nf LOGOUT\r\n"
+        )
+        client = ScriptedTransport([script])
+        ended = await ImapSession(
+            client, account, clock=ManualClock(), sink=ignore, login_tag=b"L", unread=b"z NOOP\r\n"
+        ).run()
+        expected = (
+            f"in={len(script) + 8} out={len(client.sent)} deleted=1 expunged=1 trashed=0"
+            " hdr_count=1 hdr_bytes=14 body_count=1 body_bytes=18"
+        )
+        assert expected == ended.figures
+        return ended
+
+    assert asyncio.run(talk()).reason == "Logged out"
+
+
+def test_a_client_that_goes_away() -> None:
+    """The reason tells what it did last, as Dovecot's."""
+    _, ended = asyncio.run(play([]))
+    assert ended.reason == "Connection closed (No commands sent)"
+    _, ended = asyncio.run(play([b"a NOOP\r\nb LO"]))
+    assert ended.reason == "Connection closed (noop finished 0.000 secs ago)"

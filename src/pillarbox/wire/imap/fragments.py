@@ -105,9 +105,10 @@ class Fragments:
         while True:
             match self._state:
                 case _State.LINE:
-                    piece = self._read_line()
-                    if piece is None and self._state is _State.LINE:
+                    line = self._take_line()
+                    if line is None and len(self._buffer) <= self._max_line:
                         return None
+                    piece = self._begin_skip() if line is None else self._use_line(line)
                     if piece is not None:
                         return piece
                 case _State.LITERAL:
@@ -159,12 +160,8 @@ class Fragments:
             self._skip(self._announced.size)
         self._announced = None
 
-    def _read_line(self) -> "list[bytes] | Announcement | Overlong | None":
-        line = self._take_line()
-        if line is None:
-            if len(self._buffer) > self._max_line:
-                return self._begin_skip()
-            return None
+    def _use_line(self, line: bytes) -> "list[bytes] | Announcement | None":
+        """What a line completes or announces; None while a command is thrown away."""
         literal = _literal_at_end(line)
         if self._skipping:
             self._skip_on(literal)
@@ -183,9 +180,9 @@ class Fragments:
         return self._announced
 
     def _take_line(self) -> bytes | None:
-        end = self._buffer.find(b"\n", self._scanned, self._max_line + 2)
+        end = self._buffer.find(b"\n", self._scanned, self._max_line + 1)
         if end < 0:
-            self._scanned = min(len(self._buffer), self._max_line + 2)
+            self._scanned = min(len(self._buffer), self._max_line + 1)
             return None
         line = bytes(memoryview(self._buffer)[:end])
         self._forget(end + 1)

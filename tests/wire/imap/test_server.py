@@ -1,0 +1,272 @@
+"""The engine: commands out of bytes, in order, and mistakes as answers."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap import commands as c
+from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
+from pillarbox.wire.imap.search_keys import (
+    And,
+    Arrived,
+    DateTest,
+    HasFlags,
+    HeaderHas,
+    Not,
+    Or,
+    SearchResult,
+    Uids,
+)
+from pillarbox.wire.imap.server import COMMANDS, MAX_LITERALS, ImapServer, Pause, State
+
+
+def numbers(text: bytes) -> NumberSet:
+    return NumberSet.parse(text)
+
+
+def commands_of(sent: bytes, *, state: State = State.SELECTED) -> list[c.Command]:
+    """All commands; messages of APPEND are let in."""
+    engine = ImapServer(state=state)
+    engine.receive_data(sent)
+    found: list[c.Command] = []
+    while isinstance(command := engine.next_command(), c.Command):
+        found.append(command)
+        if isinstance(command, c.AppendOffer):
+            engine.accept_literal()
+    return found
+
+
+HEADER = SectionPart.HEADER_FIELDS
+CASES: list[tuple[bytes, c.Command]] = [
+    (b"a CAPABILITY", c.Capability(b"a")),
+    (b"A1.x noop", c.Noop(b"A1.x")),
+    (b'a ID ("name" "x" "os" NIL)', c.Id(b"a", ((b"name", b"x"), (b"os", None)))),
+    (b"a ID nil", c.Id(b"a", ())),
+    (b"a ENABLE condstore X", c.Enable(b"a", (b"CONDSTORE", b"X"))),
+    (b"a SELECT inbox", c.Select(b"a", "INBOX")),
+    (b'a SELECT "a \\"b\\\\"', c.Select(b"a", 'a "b\\')),
+    (b"a SELECT {3+}\r\nx y", c.Select(b"a", "x y")),
+    (b"a SELECT a]b", c.Select(b"a", "a]b")),
+    (b"a RENAME a b", c.Rename(b"a", "a", "b")),
+    (
+        b'a STATUS "x y" (UNSEEN messages)',
+        c.Status(b"a", "x y", (c.StatusItem.MESSAGES, c.StatusItem.UNSEEN)),
+    ),
+    (b'a LIST "" *', c.List(b"a", b"", (b"*",))),
+    (
+        b'a LIST (SUBSCRIBED) "" (a "b%") RETURN (CHILDREN STATUS (SIZE))',
+        c.List(
+            b"a",
+            b"",
+            (b"a", b"b%"),
+            select=c.ListSelect.SUBSCRIBED,
+            returns=c.ListReturn.CHILDREN,
+            status=(c.StatusItem.SIZE,),
+        ),
+    ),
+    (b'a LSUB "x/" %', c.Lsub(b"a", b"x/", b"%")),
+    (b"a IDLE", c.Idle(b"a")),
+    (b"a EXPUNGE", c.Expunge(b"a", None)),
+    (b"a UID EXPUNGE 2:3", c.Expunge(b"a", numbers(b"2:3"))),
+    (b"a COPY 1,3:* Trash", c.Copy(b"a", by_uid=False, messages=numbers(b"1,3:*"), mailbox="Trash")),
+    (b"a UID MOVE 7 &APw-", c.Move(b"a", by_uid=True, messages=numbers(b"7"), mailbox="ü")),
+    (
+        b"a STORE 1 +FLAGS.SILENT (\\Seen $Label1 $label1)",
+        c.Store(b"a", False, numbers(b"1"), c.StoreAction.ADD, True, Flag.SEEN, (b"$Label1",)),
+    ),
+    (
+        b"a UID STORE 1:2 -flags \\Deleted \\Draft",
+        c.Store(b"a", True, numbers(b"1:2"), c.StoreAction.REMOVE, False, Flag.DELETED | Flag.DRAFT, ()),
+    ),
+    (b"a FETCH 1 FLAGS", c.Fetch(b"a", False, numbers(b"1"), FetchItems((Item.FLAGS,)))),
+    (
+        b"a UID FETCH 1 (FLAGS UID rfc822.size)",
+        c.Fetch(b"a", True, numbers(b"1"), FetchItems((Item.UID, Item.FLAGS, Item.SIZE))),
+    ),
+    (
+        b"a FETCH 1 (BODY.PEEK[1.2.mime]<0.10> BODY BODY[] BODY[])",
+        c.Fetch(
+            b"a",
+            False,
+            numbers(b"1"),
+            FetchItems(
+                (Item.BODY,),
+                (
+                    Section(b"BODY[1.2.MIME]", (1, 2), SectionPart.MIME, partial=(0, 10), peek=True),
+                    Section(b"BODY[]"),
+                ),
+            ),
+        ),
+    ),
+    (
+        b'a FETCH 1 BODY.PEEK[HEADER.FIELDS (From "To" {2+}\r\nCc)]',
+        c.Fetch(
+            b"a",
+            False,
+            numbers(b"1"),
+            FetchItems(
+                (),
+                (
+                    Section(
+                        b'BODY[HEADER.FIELDS (FROM "TO" "CC")]',
+                        (),
+                        HEADER,
+                        (b"From", b"To", b"Cc"),
+                        peek=True,
+                    ),
+                ),
+            ),
+        ),
+    ),
+    (b"a SEARCH UNSEEN", c.Search(b"a", False, HasFlags(Flag.SEEN, wanted=False), None)),
+    (
+        b'a UID SEARCH RETURN (MIN COUNT) CHARSET UTF-8 OR FROM "x" NOT UID 1:3 SINCE 1-Jan-1970',
+        c.Search(
+            b"a",
+            True,
+            And(
+                (
+                    Or(HeaderHas(b"FROM", "x"), Not(Uids(numbers(b"1:3")))),
+                    Arrived(DateTest.SINCE, 0),
+                )
+            ),
+            SearchResult.MIN | SearchResult.COUNT,
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("sent", "expected"), CASES, ids=[row[0].decode() for row in CASES])
+def test_commands_are_read(sent: bytes, expected: c.Command) -> None:
+    """Each command of the grammar, as its value."""
+    assert [expected] == commands_of(sent + b"\r\n")
+
+
+def test_login_keeps_its_password_to_itself() -> None:
+    """The password is read, and is shown by no log or traceback."""
+    [login] = commands_of(b'a LOGIN user "p\\"4ss"\r\n', state=State.NOT_AUTHENTICATED)
+    assert isinstance(login, c.Login)
+    assert (login.user, login.password.reveal()) == (b"user", b'p"4ss')
+    assert "4ss" not in repr(login)
+
+
+@pytest.mark.parametrize("response", [None, b"", b"=", b"AHUAcA=="])
+def test_authenticate_with_and_without_response(response: bytes | None) -> None:
+    """RFC 4959: the initial response may come along; `=` is an empty one."""
+    more = b"" if response is None else b" " + response
+    [command] = commands_of(b"a AUTHENTICATE plain%b\r\n" % more, state=State.NOT_AUTHENTICATED)
+    assert command == c.Authenticate(b"a", b"PLAIN", response or None)
+
+
+def test_append_asks_before_each_message() -> None:
+    """Mailbox and size are known before the message is let in (RFC 3502 has several)."""
+    engine = ImapServer(state=State.AUTHENTICATED)
+    engine.receive_data(b'a APPEND x (\\Seen k) "01-Jan-1970 01:00:00 +0100" {3}\r\n')
+    assert engine.next_command() == c.AppendOffer(b"a", "x", 3, synchronizing=True)
+    assert engine.data_to_send() == b""
+    engine.accept_literal()
+    assert engine.data_to_send() == b"+ OK\r\n"
+    engine.receive_data(b"abc {4+}\r\n")
+    assert engine.next_command() == c.AppendOffer(b"a", "x", 7, synchronizing=False)
+    engine.accept_literal()
+    assert engine.next_command() is Pause.NEED_DATA
+    engine.receive_data(b"defg\r\n")
+    expected = (
+        c.Appended(b"abc", Flag.SEEN, (b"k",), 0),
+        c.Appended(b"defg", Flag.NONE, (), None),
+    )
+    assert engine.next_command() == c.Append(b"a", "x", expected)
+    assert engine.data_to_send() == b""
+
+
+def test_a_refused_message_is_skipped() -> None:
+    """The octets of a message that was refused are no commands."""
+    engine = ImapServer(state=State.AUTHENTICATED)
+    engine.receive_data(b"a APPEND x {8+}\r\nb NOOP\r\n\r\nc NOOP\r\n")
+    assert isinstance(engine.next_command(), c.AppendOffer)
+    engine.refuse_literal()
+    assert engine.next_command() == c.Noop(b"c")
+
+
+def test_other_literals_have_a_limit() -> None:
+    """All names and texts of a command together; the command is refused, what follows is read."""
+    sent = b"a SELECT {%d+}\r\n" % (MAX_LITERALS + 1) + b"x" * (MAX_LITERALS + 1) + b"\r\nb NOOP\r\n"
+    refused, noop = commands_of(sent)
+    assert refused == c.Refused(b"a", b"BAD", b"Error in IMAP command SELECT: Literal size too large")
+    assert noop == c.Noop(b"b")
+
+
+def test_strangers_are_told_nothing() -> None:
+    """Before login every mistake has the same answer, as with Dovecot."""
+    expected = b"Error in IMAP command received by server."
+    sent = b"\r\na FOO\r\nb SELECT x\r\nc LOGIN x\r\n"
+    refused = commands_of(sent, state=State.NOT_AUTHENTICATED)
+    assert [(b"*", expected), (b"a", expected), (b"b", expected), (b"c", expected)] == [
+        (one.tag, one.text) for one in refused if isinstance(one, c.Refused)
+    ]
+
+
+def test_messages_need_a_selected_mailbox() -> None:
+    """RFC 3501 §3: the states say which commands there are."""
+    assert commands_of(b"a FETCH 1 FLAGS\r\n", state=State.AUTHENTICATED) == [
+        c.Refused(b"a", b"BAD", b"No mailbox selected")
+    ]
+
+
+def test_a_line_that_is_no_command() -> None:
+    """DONE and SASL responses come as they are; afterwards commands come again."""
+    engine = ImapServer(state=State.SELECTED)
+    engine.expect_line(b"a")
+    engine.receive_data(b"DONE\r\nb NOOP\r\n")
+    assert engine.next_command() == c.Line(b"a", b"DONE")
+    assert engine.next_command() == c.Noop(b"b")
+    engine.expect_line(b"c")
+    engine.receive_data(b"")
+    assert engine.next_command() is Pause.CLOSED
+
+
+def test_answers_come_out_once() -> None:
+    """What was put together is given and forgotten, and counted."""
+    engine = ImapServer(state=State.SELECTED)
+    engine.untagged(b"1 EXISTS")
+    engine.go_ahead(b"idling")
+    engine.reply(b"a", b"OK done")
+    expected = b"* 1 EXISTS\r\n+ idling\r\na OK done\r\n"
+    assert engine.unsent == len(expected)
+    assert expected == engine.data_to_send()
+    assert engine.data_to_send() == b""
+    assert engine.bytes_out == len(expected)
+
+
+WORDS = (
+    rb' |(|)|{2+}^xy|{3}^|"|"x"|1:*|\Seen|BODY[|]|<0.1>|^|NIL|HEADER.FIELDS|RETURN|NOT|OR|CHARSET|&APw-|FLAGS|5'
+).replace(b"^", b"\r\n")
+words = st.sampled_from([*WORDS.split(b"|"), b"\xff", b"\0", b"a FETCH "])
+
+
+@given(
+    state=st.sampled_from(State),
+    name=st.sampled_from(sorted({name for table in COMMANDS.values() for name in table})),
+    rest=st.lists(words, max_size=8),
+    data=st.data(),
+)
+def test_any_octets_are_commands_or_refused(
+    state: State, name: bytes, rest: list[bytes], data: st.DataObject
+) -> None:
+    """No input raises, and any chunking gives the same commands."""
+    sent = b"a " + name + b" " + b"".join(rest) + b"\r\nz NOOP\r\n"
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(sent)), max_size=5)))
+    whole = commands_of(sent, state=state)
+    engine = ImapServer(state=state)
+    pieces: list[c.Command] = []
+    for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True):
+        if start == end:
+            continue
+        engine.receive_data(sent[start:end])
+        while isinstance(command := engine.next_command(), c.Command):
+            pieces.append(command)
+            if isinstance(command, c.AppendOffer):
+                engine.accept_literal()
+    assert repr(whole) == repr(pieces)
