@@ -202,7 +202,9 @@ class _AddressParser:
     def _only_words(self, found: Found, *, quoted: bool) -> Found:
         """A single word is a mailbox without domain; a quoted one or several are a name without address."""
         local_part = self.address.mailbox or b""
-        words = [local_part, b"  " if local_part.endswith(b".") else b" "]
+        # After `a. ` Dovecot leaves two blanks, which shows: tidied names go as literals.
+        before = self.scanner.data[self.scanner.position - 1 : self.scanner.position]
+        words = [local_part, b"  " if local_part.endswith(b".") and before.isspace() else b" "]
         if self.scanner.position < self.scanner.end:
             self.scanner.take_phrase(words)
         if any(words[2:]) or (quoted and self.address.mailbox is not None):
