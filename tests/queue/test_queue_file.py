@@ -1,10 +1,10 @@
 """The record format, against files that Postfix wrote."""
 
 import pytest
-from fakes import postfix_queue_files as golden
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakes import postfix_queue_files as golden
 from pillarbox.queue.queue_file import (
     NewEnvelope,
     NewRecipient,

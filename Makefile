@@ -1,0 +1,61 @@
+# Pillarbox.  `make run` starts the whole mail system; `make test` proves it.
+SHELL := /bin/sh
+BIN := .venv/bin
+ARGUMENTS ?=
+S ?= 30
+
+.PHONY: run test check quick system fuzz bench docs lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@printf '%s\n' \
+	  'make run      install what is needed and start the whole mail system (ARGUMENTS="--port-offset 3000")' \
+	  'make test     install what the tests need and run them all' \
+	  'make check    format, lint, types, imports' \
+	  'make quick    tests that need neither root nor other programs, under a minute' \
+	  'make system   tests with the real processes and real mail programs' \
+	  'make fuzz     every fuzz target for S=30 seconds' \
+	  'make bench    figures against Postfix and Dovecot' \
+	  'make docs     write the generated reference'
+
+run:
+	@scripts/prepare-venv run
+	@exec $(BIN)/pillarbox run $(ARGUMENTS)
+
+test: check quick system fuzz
+
+develop:
+	@scripts/prepare-venv develop
+
+check: develop
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+quick: develop
+	$(BIN)/python -m pytest -q -m "not system and not fuzz" tests
+
+system: develop
+	@scripts/install-peers
+	$(BIN)/python -m pytest -q -m system tests/system
+
+fuzz: develop
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S)
+
+bench: develop
+	@scripts/install-peers
+	$(BIN)/python -m bench
+
+docs: develop
+	$(BIN)/python -m pillarbox.config.manual
+
+# After a change of dependencies in pyproject.toml: exact versions and hashes anew (needs uv).
+lock:
+	uv pip compile -q pyproject.toml --group build --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url -o requirements/run.txt
+	uv pip compile -q pyproject.toml --group build --group check --group test --group fuzz --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements/develop.txt
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
