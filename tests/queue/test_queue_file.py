@@ -131,7 +131,7 @@ def test_a_milter_edited_file_is_read_along_its_pointers() -> None:
     assert [r.address.partition(b"@")[0] for r in message.recipients] == [b"defer-keep", b"defer-added"]
     lines = list(read_content(BytesSource(golden.D_MILTER), message.data_offset))
     assert lines[0] == b"X-Inserted: first"
-    assert b"Subject: new" in lines
+    assert b"Subject: replaced subject that is quite a bit longer than before" in lines
     assert lines[-2:] == [b"new body line 1", b"new body 2"]
 
 
