@@ -361,7 +361,7 @@ def stuffed(content: bytes) -> bytes:
 
 def top_lines(content: bytes, body_start: int, lines: int) -> bytes:
     """Header, empty line and the first lines of the body (TOP)."""
-    if lines >= content.count(b"\n", body_start):
+    if lines > content.count(b"\n", body_start):
         return content
     end = body_start
     for _ in range(lines):

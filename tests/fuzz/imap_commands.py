@@ -1,0 +1,49 @@
+"""Bytes from an IMAP client, before login and after it: every command is read or refused, none raises.
+
+The same bytes cut in two must give the same commands.
+"""
+
+from pillarbox.wire.imap.commands import AppendOffer, Command
+from pillarbox.wire.imap.server import ImapServer, State
+
+SEEDS: list[bytes] = [
+    b'\x00a LOGIN {2+}\r\nme "x\\"y"\r\nb AUTHENTICATE PLAIN =\r\nc STARTTLS\r\n',
+    b'\x02a ID ("name" NIL)\r\nb ENABLE X\r\nc SELECT "a b"\r\nd LIST (SUBSCRIBED) "" (a "b%") RETURN (STATUS (SIZE))\r\n',
+    b'\x01a APPEND &APw- (\\Seen x) " 1-Jan-2024 10:00:00 +0200" {3+}\r\nabc {1}\r\nx\r\nb NOOP\r\n',
+    b'\x80a UID FETCH 1:*,4 (FLAGS BODY.PEEK[1.HEADER.FIELDS (From "To")]<0.5> BODY[] RFC822.TEXT)\r\n',
+    b"\x02a STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\nb UID EXPUNGE 1:4\r\nc MOVE 1 {2+}\r\nab\r\nd IDLE\r\nDONE\r\n",
+    b'\xe5a UID SEARCH RETURN (MIN) CHARSET KOI8-R OR NOT (FROM "x") HEADER a {1+}\r\nb SINCE 1-Jan-2024 YOUNGER 5\r\n',
+    b'\x7fa STATUS x (MESSAGES)\r\nb LSUB "" %\r\nc RENAME a b\r\n'
+    + b"x" * 70000
+    + b" {5+}\r\n12345\r\nd NOOP\r\n",
+]
+DICTIONARY: list[bytes] = (
+    rb'{3+}|{3}|~{1}|"|\"|(|)|[|]|<0.1>|1:*|UID |FETCH |SEARCH |STORE |APPEND |LIST |RETURN |CHARSET |NOT |OR '
+    rb"|BODY[|HEADER.FIELDS|&APw-|\Seen|NIL|STATUS|LITERAL"
+).split(b"|") + [b"\r\n", b"\n"]
+
+
+def fuzz_one(data: bytes) -> None:
+    """The first octet chooses the state and where the rest is cut."""
+    if not data:
+        return
+    state = list(State)[data[0] % 3]
+    sent = data[1:]
+    whole = _commands(state, [sent])
+    cut = len(sent) * data[0] // 256
+    assert whole == _commands(state, [sent[:cut], sent[cut:]])
+
+
+def _commands(state: State, chunks: list[bytes]) -> list[str]:
+    engine = ImapServer(state=state)
+    found: list[str] = []
+    for chunk in chunks:
+        if not chunk:
+            continue
+        engine.receive_data(chunk)
+        while isinstance(command := engine.next_command(), Command):
+            # Of a line too long only the beginning counts, which may be cut.
+            found.append(repr(command))
+            if isinstance(command, AppendOffer):
+                (engine.refuse_literal if command.size % 2 else engine.accept_literal)()
+    return found

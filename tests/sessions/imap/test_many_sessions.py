@@ -1,0 +1,125 @@
+"""Several sessions on one mailbox: whatever they do, each client's picture of it stays right."""
+
+import asyncio
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.scripted_transport import ScriptedTransport
+from pillarbox.mailstore.mailbox import NewMessage
+from pillarbox.mailstore.memory import MemoryAccount
+from pillarbox.observability.events import Event
+from pillarbox.sessions.imap.session import ImapSession
+from pillarbox.vocabulary.clock import ManualClock
+
+_FETCH = re.compile(rb"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:FLAGS \(([^)]*)\))?\)")
+_COUNT = re.compile(rb"\* (\d+) (EXISTS|RECENT|EXPUNGE)")
+
+
+class Client:
+    """What a client knows that keeps a list of messages by number: UID and flags, once told."""
+
+    def __init__(self, account: MemoryAccount) -> None:
+        self.transport = ScriptedTransport(ends=False)
+        self.session = ImapSession(self.transport, account, clock=ManualClock(), sink=_ignore, login_tag=b"L")
+        self.messages: list[list[bytes | None]] = []
+        self.recent = 0
+
+    async def say(self, line: bytes) -> None:
+        """Say a command and learn from the answer."""
+        for answer in (await self.transport.ask(b"t " + line + b"\r\n")).split(b"\r\n"):
+            assert not answer.startswith((b"t BAD", b"t NO")), (line, answer)
+            self._learn(answer, may_expunge=not line.startswith((b"FETCH", b"STORE", b"SEARCH")))
+
+    def _learn(self, answer: bytes, *, may_expunge: bool) -> None:
+        if (fetched := _FETCH.fullmatch(answer)) is not None:
+            message = self.messages[int(fetched[1]) - 1]
+            if fetched[2] is not None:
+                assert message[0] in (None, fetched[2]), "a number has changed its message"
+                message[0] = fetched[2]
+            if fetched[3] is not None:
+                message[1] = fetched[3]
+        elif (counted := _COUNT.fullmatch(answer)) is not None:
+            number = int(counted[1])
+            match counted[2]:
+                case b"EXISTS":
+                    assert number >= len(self.messages), "EXISTS took messages away"
+                    self.messages += [[None, None] for _ in range(number - len(self.messages))]
+                case b"EXPUNGE":
+                    assert may_expunge, "EXPUNGE during FETCH, STORE or SEARCH"
+                    del self.messages[number - 1]
+                case _:
+                    self.recent = number
+
+
+def _ignore(event: Event) -> None:
+    """Nothing is expected to be told."""
+
+
+ACTIONS = st.sampled_from(
+    [
+        b"NOOP",
+        b"EXPUNGE",
+        b"EXPUNGE",
+        b"CHECK",
+        b"APPEND INBOX {1+}\r\nx",
+        b"STORE %d +FLAGS (\\Deleted)",
+        b"STORE %d +FLAGS (\\Seen)",
+        b"STORE %d -FLAGS (\\Seen)",
+        b"STORE %d FLAGS.SILENT (\\Flagged)",
+        b"FETCH %d (UID FLAGS)",
+        b"FETCH 1:* (UID FLAGS)",
+        b"UID FETCH 1:* (FLAGS)",
+        b"UID STORE 1:4 +FLAGS (\\Deleted)",
+        b"SEARCH ALL",
+        b"MOVE %d INBOX",
+        b"COPY %d INBOX",
+        b"MOVE %d Trash",
+        b"IDLE\r\nDONE",
+    ]
+)
+
+
+async def _play(steps: list[tuple[int, bytes, int]]) -> None:
+    account = MemoryAccount(clock=ManualClock(), special_use={"Trash": b"\\Trash"})
+    inbox = await account.open("INBOX")
+    await inbox.append([NewMessage(b"x")] * 4)
+    clients = [Client(account) for _ in range(3)]
+    async with asyncio.TaskGroup() as tasks:
+        for client in clients:
+            tasks.create_task(client.session.run())
+            await client.transport.rest()
+            await client.say(b"SELECT INBOX")
+        for who, action, choice in steps:
+            client = clients[who]
+            if b"%d" in action:
+                if not client.messages:
+                    continue
+                action = action % (choice % len(client.messages) + 1)
+            if b"1:*" in action and not client.messages:
+                continue
+            silent = b".SILENT" in action
+            await client.say(action)
+            if silent:  # the client that asked for silence knows what it did, unless the message is gone
+                for message in client.messages:
+                    message[1] = None
+        for client in clients:
+            await client.say(b"NOOP")
+        for client in clients:
+            expected = [message[:] for message in client.messages]
+            if client.messages:
+                await client.say(b"FETCH 1:* (UID FLAGS)")
+            assert len(inbox.messages) == len(client.messages)
+            assert [b"%d" % uid for uid in inbox.messages.uids] == [uid for uid, _ in client.messages]
+            for before, after in zip(expected, client.messages, strict=True):
+                assert before[1] in (None, after[1]), "a change of flags was not told"
+            assert client.recent == sum(b"\\Recent" in (flags or b"") for _, flags in client.messages)
+            client.transport.end()
+
+
+@settings(max_examples=200)
+@given(st.lists(st.tuples(st.integers(0, 2), ACTIONS, st.integers(0, 9)), min_size=5, max_size=30))
+def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes, int]]) -> None:
+    """RFC 3501 §5.2, §7.4.1: numbers mean the same on both sides, and no change goes untold."""
+    asyncio.run(_play(steps))

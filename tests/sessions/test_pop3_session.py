@@ -1,0 +1,160 @@
+"""POP3 after login, as transcripts and otherwise."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakes.scripted_transport import ScriptedTransport, read_transcript
+from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
+from pillarbox.mailstore.memory import MemoryAccount, MemoryMailbox
+from pillarbox.observability.events import Event, Warned
+from pillarbox.sessions import pop3_session
+from pillarbox.sessions.pop3_session import Ended, Pop3Session
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.flags import Flag
+
+TRANSCRIPTS = sorted((Path(__file__).parents[1] / "transcripts" / "pop3").glob("*.txt"))
+MESSAGES = [
+    b"Subject: m0\r\n\r\n.dot\r\n..\r\nline\r\nlast",
+    b"Subject: m1\r\n\r\n.dot\r\n..\r\nline\r\nlast\r\n",
+    b"Subject: m2\n\n",
+]
+
+
+def ignore(event: Event) -> None:
+    """Nothing is expected to be told."""
+
+
+async def play(chunks: list[bytes]) -> tuple[bytes, Ended, MemoryMailbox]:
+    """A session over three messages; what the server said, the end, and the mailbox."""
+    account = MemoryAccount(clock=ManualClock())
+    inbox = await account.open("INBOX")
+    await inbox.append([NewMessage(content) for content in MESSAGES])
+    transport = ScriptedTransport(chunks)
+    ended = await Pop3Session(transport, account, sink=ignore).run()
+    assert transport.closed
+    return bytes(transport.sent), ended, inbox
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_transcript(path: Path) -> None:
+    """The server says what the transcript says, wherever the client's bytes are cut."""
+    client, server = read_transcript(path)
+    said, _, _ = asyncio.run(play([client]))
+    assert server.decode() == said.decode()
+    said, _, _ = asyncio.run(play([client[i : i + 1] for i in range(len(client))]))
+    assert server == said
+
+
+@given(data=st.data(), path=st.sampled_from(TRANSCRIPTS))
+def test_transcript_in_any_chunks(data: st.DataObject, path: Path) -> None:
+    """The same with cuts anywhere."""
+    client, server = read_transcript(path)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(client)), max_size=6, unique=True)))
+    chunks = [client[a:b] for a, b in zip([0, *cuts], [*cuts, len(client)], strict=True) if a < b]
+    said, _, _ = asyncio.run(play(chunks))
+    assert server == said
+
+
+def test_quit_deletes_and_marks_what_was_read() -> None:
+    """RFC 1939 §6: the UPDATE state; the log tells figures as Dovecot does."""
+    _, ended, inbox = asyncio.run(play([b"RETR 2\r\nTOP 1 0\r\nDELE 3\r\nQUIT\r\n"]))
+    assert list(inbox.messages.uids) == [1, 2]
+    assert list(inbox.messages.flags) == [0, int(Flag.SEEN)]
+    assert ended == Ended("Logged out", "top=1/18, retr=1/42, del=1/3, size=87")
+
+
+def test_without_quit_nothing_changes() -> None:
+    """RFC 1939 §6: "the POP3 session does NOT enter the UPDATE state"."""
+    _, ended, inbox = asyncio.run(play([b"RETR 2\r\nDELE 3\r\n"]))
+    assert list(inbox.messages.uids) == [1, 2, 3]
+    assert list(inbox.messages.flags) == [0, 0, 0]
+    assert ended.reason == "Connection closed"
+
+
+def test_rset_takes_deletions_back() -> None:
+    """RFC 1939 §5 RSET."""
+    said, _, inbox = asyncio.run(play([b"DELE 1\r\nRSET\r\nQUIT\r\n"]))
+    assert said.endswith(b"+OK\r\n+OK Logging out.\r\n")
+    assert len(inbox.messages) == 3
+
+
+def test_a_message_that_is_gone_is_an_error() -> None:
+    """Another session may have expunged it; numbers stay what they were at login."""
+
+    async def talk() -> None:
+        account = MemoryAccount(clock=ManualClock())
+        inbox = await account.open("INBOX")
+        uids = await inbox.append([NewMessage(b"a"), NewMessage(b"b")])
+        client = ScriptedTransport(ends=False)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Pop3Session(client, account, sink=ignore).run())
+            await client.rest()
+            await inbox.expunge(uids[:1])
+            await inbox.append([NewMessage(b"c")])
+            assert await client.ask(b"RETR 1\r\n") == b"-ERR Message is gone.\r\n"
+            assert await client.ask(b"RETR 2\r\n") == b"+OK 1 octets\r\nb\r\n.\r\n"
+            assert await client.ask(b"STAT\r\n") == b"+OK 2 2\r\n"
+            client.end()
+
+    asyncio.run(talk())
+
+
+def test_too_many_bad_commands() -> None:
+    """The twentieth in a row ends the session, as with Dovecot."""
+    said, ended, _ = asyncio.run(play([b"FOO\r\n" * 25]))
+    assert (
+        said
+        == b"+OK Logged in.\r\n" + b"-ERR Unknown command: FOO\r\n" * 20 + b"-ERR Too many bad commands.\r\n"
+    )
+    assert ended.reason == "Too many bad commands."
+
+
+def test_silence_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 1939 §3: the autologout timer; nothing is deleted."""
+    monkeypatch.setattr(pop3_session, "INACTIVITY", 0.001)
+    client = ScriptedTransport(ends=False)
+
+    async def run() -> Ended:
+        return await Pop3Session(client, MemoryAccount(clock=ManualClock()), sink=ignore).run()
+
+    assert asyncio.run(run()).reason == "Disconnected for inactivity."
+    assert client.take_sent() == b"+OK Logged in.\r\n-ERR Disconnected for inactivity.\r\n"
+
+
+def test_shutdown_is_told() -> None:
+    """SYS/TEMP (RFC 3206): try again later."""
+    client = ScriptedTransport(ends=False)
+
+    async def run() -> Ended:
+        session = Pop3Session(client, MemoryAccount(clock=ManualClock()), sink=ignore, unread=b"NOOP\r\n")
+        async with asyncio.TaskGroup() as tasks:
+            task = tasks.create_task(session.run())
+            await client.rest()
+            session.shutdown()
+        return task.result()
+
+    assert asyncio.run(run()).reason == "Server shutting down."
+    assert client.take_sent() == b"-ERR [SYS/TEMP] Server shutting down.\r\n"
+
+
+def test_a_mailbox_that_cannot_be_opened() -> None:
+    """The client hears SYS/TEMP, the log the reason."""
+    events: list[Event] = []
+    client = ScriptedTransport([b"STAT\r\n"])
+
+    async def run() -> Ended:
+        account = MemoryAccount(clock=ManualClock())
+
+        async def broken(name: str) -> MemoryMailbox:
+            raise StoreUnavailable("no such disk")
+
+        account.open = broken  # type: ignore[method-assign]
+        return await Pop3Session(client, account, sink=events.append).run()
+
+    assert asyncio.run(run()).reason == "Couldn't open INBOX"
+    assert client.take_sent().startswith(b"-ERR [SYS/TEMP] Internal error occurred.")
+    assert events == [Warned("pop3: INBOX: no such disk")]
