@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.mailstore.dotlock import DotLock
+from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.subscriptions import Subscriptions
 from pillarbox.mailstore.uid_validity import next_uid_validity
 from pillarbox.mailstore.uidlist import UidList
@@ -124,6 +125,39 @@ def test_any_uidlist_can_be_mended(pieces: list[bytes]) -> None:
     assert entry.uid == again.uids[b"new"] == max(again.uids.values())
     assert not again.damaged
     assert files.files()["/m/dovecot-uidlist"].endswith(b":new\n")
+
+
+NO_HEADERS = [
+    ("UIDVALIDITY of 33 bits", b"3 V5795354878 N5 G" + b"a" * 32 + b"\n1 :x\n"),
+    ("UIDVALIDITY 0", b"3 V0 N5 G" + b"a" * 32 + b"\n1 :x\n"),
+    ("no UIDVALIDITY", b"3 N5\n1 :x\n"),
+    ("version 9", b"9 V7 N5\n1 :x\n"),
+    ("no line end", b"3 V7 N5"),
+    ("empty", b""),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), NO_HEADERS, ids=[row[0] for row in NO_HEADERS])
+def test_without_a_good_header_there_is_no_uidlist(name: str, content: bytes) -> None:
+    """Nothing of it can be believed; the next append makes a new one."""
+    uidlist = read_uidlist(fresh(dovecot_uidlist=content))
+    assert not uidlist.exists
+    assert {} == uidlist.uids
+
+
+def test_a_keyword_bit_that_cannot_be() -> None:
+    """Bits below the letters and beyond the table are passed over; letters without a name get one."""
+    files = fresh(
+        dovecot_keywords=b"0 Work\n", pillarbox_keywords=b"K 69 far\nK 3 near\nK 27 Own\nM 1 8000000\n"
+    )
+    keywords = KeywordTable(b"/m", files)
+    keywords.refresh()
+    assert 28 == len(keywords.names)
+    assert (b"Work", b"unknown-1", b"Own") == (keywords.names[0], keywords.names[1], keywords.names[27])
+    assert {1: 1 << 27} == keywords.surplus
+    assert 0b11 == keywords.to_bits(0b11)
+    assert 0b11 == keywords.to_letters(0b11 | 1 << 27)
+    assert 1 << 27 == keywords.surplus_of(0b11 | 1 << 27)
 
 
 SUBSCRIPTIONS = [

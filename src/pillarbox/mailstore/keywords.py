@@ -90,7 +90,8 @@ class KeywordTable:
             if letters >> index & 1:
                 if self._letter_bits[index] < 0:
                     self._define_letter(index, b"unknown-%d" % index)
-                bits |= 1 << self._letter_bits[index]
+                if self._letter_bits[index] >= 0:  # else all MAX_KEYWORDS are taken
+                    bits |= 1 << self._letter_bits[index]
         return bits
 
     def to_letters(self, bits: int) -> int:
@@ -205,13 +206,13 @@ class KeywordTable:
         content = self._files.read_file(self._surplus_path)
         self._surplus_lines = content.count(b"\n")
         for bit_text, name, uid, bits in _SURPLUS_LINE.findall(content):
-            if name:
-                while len(self.names) < min(decimal(bit_text), MAX_KEYWORDS):
+            if not name:
+                self.surplus[decimal(uid)] = int(bits, 16)
+            elif KEYWORD_LETTERS <= decimal(bit_text) < MAX_KEYWORDS:
+                while len(self.names) < decimal(bit_text):
                     self._add(b"unknown-%d" % len(self.names))
                 if len(self.names) == decimal(bit_text) and name.lower() not in self._bits:
                     self._add(name)
-            else:
-                self.surplus[decimal(uid)] = int(bits, 16)
 
     def _append_surplus(self, lines: bytes) -> None:
         if not lines:

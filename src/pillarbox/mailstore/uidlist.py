@@ -39,6 +39,7 @@ FILE_NAME: Final = b"dovecot-uidlist"
 
 _LINE: Final = re.compile(rb"(\d{1,10}) ((?:[A-Z][^ \n]* )*):([^\n/]+)\n")
 _LINE_V1: Final = re.compile(rb"(\d{1,10}) ([^\n/]+)\n")
+_GUID: Final = re.compile(rb"[0-9a-f]{32}")
 _FIELD: Final = re.compile(rb" ([A-Za-z])([^ \n]*)")
 
 
@@ -236,7 +237,7 @@ class UidList:
             else:
                 self.other_fields += b" " + letter + value
         self.guid = values.get(b"G", b"")
-        if len(self.guid) != 32:
+        if _GUID.fullmatch(self.guid) is None:
             self.guid = b""
             self.damaged = True
         return self._set_header(values.get(b"V", b""), values.get(b"N", b""))
@@ -244,6 +245,9 @@ class UidList:
     def _set_header(self, validity: bytes, next_uid: bytes) -> bool:
         if not (is_decimal(validity, max_digits=10) and is_decimal(next_uid, max_digits=10)):
             return False
-        self.uid_validity = decimal(validity)
+        value = decimal(validity)
+        if not 0 < value <= MAX_NUMBER:
+            return False
+        self.uid_validity = value
         self.next_uid = max(self.next_uid, decimal(next_uid))
-        return 0 < self.uid_validity <= MAX_NUMBER
+        return True
