@@ -130,13 +130,13 @@ class _Draft:
             make_maildir(self.delivery.maildir, files=self.files)
             self._fd = self.files.open(self._temporary, _CREATE, 0o600)
         self.files.write_all(self._fd, self.delivery.content)
+        if self.delivery.modified is not None:
+            self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
 
     def sync(self) -> None:
         """Bring the content to the disk."""
         self.files.fsync(self._fd)
         self._close()
-        if self.delivery.modified is not None:
-            self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
 
     def publish(self) -> None:
         """Give the file its name in new/ or cur/."""

@@ -6,10 +6,8 @@ DESCRIPTION
     do is put as events into `events`, in order, from where the event loop takes it into its own tables
     (mailstore/maildir.py).
 
-    `sync` looks at the mtimes of new/, cur/ and the uidlist.  Only a directory whose mtime is not the one
-    seen before is listed.  Two exceptions, both from the granularity of time stamps: one that changed within
-    the clock's tick before we listed it is listed again at the next call; and after a change of our own,
-    which may hide another program's at the same moment, it is listed once more when a second has passed.
+    `sync` looks at the mtimes of new/, cur/ and the uidlist; only a directory that has changed is listed
+    (mailstore/directory_state.py).
 
     New files get their UIDs in the order of their names (mailstore/maildir_names.py), under the uidlist's lock,
     and are moved from new/ to cur/ unless the caller only looks (STATUS).  Opening a mailbox moves them for
@@ -37,6 +35,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.directory_state import DirectoryState
 from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
@@ -47,10 +46,6 @@ from pillarbox.vocabulary.clock import Clock
 
 NEW: Final = b"new/"
 CUR: Final = b"cur/"
-RECHECK_NS: Final = 1_000_000_000
-"""After a change of our own the directory is listed once more when so much time has passed."""
-TICK_NS: Final = 20_000_000
-"""Two changes within a tick of the kernel's coarse clock may have one time stamp."""
 TMP_AGE: Final = 36 * 3600
 """Seconds after which a file in tmp/ was left by a program that died."""
 ALIVE_SHARE: Final = 0.75
@@ -65,35 +60,6 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     flags: int = 0
     keywords: int = 0
     origin: object | None = None
-
-
-class _DirectoryState:
-    """When a directory was last listed, and when it must be again."""
-
-    __slots__ = ("_mtime", "_recheck_at", "_same_tick")
-
-    def __init__(self) -> None:
-        self._mtime = -1
-        self._recheck_at = 0
-        self._same_tick = False
-
-    def is_stale(self, mtime: int, now: int) -> bool:
-        return mtime != self._mtime or self._same_tick or (self._recheck_at != 0 and now >= self._recheck_at)
-
-    def note_listing(self, mtime: int, now: int) -> None:
-        """The directory had this mtime before it was listed."""
-        granularity = RECHECK_NS if mtime % 1_000_000_000 == 0 else TICK_NS
-        self._mtime = mtime
-        self._same_tick = -granularity < now - mtime < granularity
-        self._recheck_at = 0
-
-    def note_own_change(self, mtime: int, now: int) -> None:
-        """We changed the directory, and it has this mtime now."""
-        self._mtime = mtime
-        self._recheck_at = now + RECHECK_NS
-
-    def forget(self) -> None:
-        self._mtime = -1
 
 
 class FolderFiles:
@@ -118,8 +84,8 @@ class FolderFiles:
         self.guid = b""
         self._in_new = 0
         self._highest_uid = 0  # of the messages that were ever told of
-        self._new_state = _DirectoryState()
-        self._cur_state = _DirectoryState()
+        self._new_state = DirectoryState()
+        self._cur_state = DirectoryState()
 
     def relocate(self, directory: bytes) -> None:
         """The folder has been renamed."""

@@ -28,7 +28,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from pillarbox.files.inotify import Inotify
@@ -240,34 +241,31 @@ class MaildirMailbox:
 
     def take_events(self) -> None:
         """Put what threads found or did into the tables and the journal.  Only on the loop."""
-        events = self.folder.events
-        if not events:
+        queue = self.folder.events
+        if not queue:
             return
         self._highest_modseq = modseq = ModSeq(self._highest_modseq + 1)
-        expunged: list[Event] = []
-        while events:
-            event = events.popleft()
-            if event.kind is ChangeKind.EXPUNGED:
-                expunged.append(event)
-                continue
-            if expunged:
-                self._expunge_rows(expunged, modseq)
-                expunged = []
-            if event.kind is ChangeKind.ADDED:
-                self._add_row(event, modseq)
+        events = [queue.popleft() for _ in range(len(queue))]
+        for kind, group in groupby(events, key=attrgetter("kind")):
+            if kind is ChangeKind.ADDED:
+                self._add_rows(list(group), modseq)
+            elif kind is ChangeKind.EXPUNGED:
+                self._expunge_rows(list(group), modseq)
             else:
-                self._change_row(event, modseq)
-        if expunged:
-            self._expunge_rows(expunged, modseq)
+                for event in group:
+                    self._change_row(event, modseq)
         self._tell()
 
-    def _add_row(self, event: Event, modseq: ModSeq) -> None:
+    def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
         table = self.messages
-        table.uids.append(event.uid)
-        table.flags.append(event.flags)
-        table.keywords.append(event.keywords)
-        table.modseqs.append(modseq)
-        self._note(Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin))
+        table.uids.extend([event.uid for event in events])
+        table.flags.extend([event.flags for event in events])
+        table.keywords.extend([event.keywords for event in events])
+        table.modseqs.extend([modseq] * len(events))
+        self._position += len(events)
+        self._journal.extend(
+            [Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin) for event in events]
+        )
 
     def _change_row(self, event: Event, modseq: ModSeq) -> None:
         table = self.messages

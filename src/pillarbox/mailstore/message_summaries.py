@@ -11,6 +11,7 @@ STANDARDS
     RFC 3501 §2.3.3 (INTERNALDATE), §2.3.4 (RFC822.SIZE)
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import msgspec
@@ -25,6 +26,7 @@ from pillarbox.message.envelope import render_envelope
 from pillarbox.message.header_fields import header_end
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_tree import parse
+from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.identifiers import Uid
 
 _FROM_FILE_NAME = Fields.DATE | Fields.SIZE
@@ -47,8 +49,18 @@ def read_summaries(
             found[row.uid] = MessageSummary(
                 Uid(row.uid), row.date, row.size, row.envelope, row.body, row.body_structure, row.header
             )
+    return [found[uid] for uid in _alive(folder, uids) if uid in found]
+
+
+def _alive(folder: FolderFiles, uids: Sequence[int]) -> Sequence[int]:
+    """Those that are still there; a run of the mailbox's UIDs is compared at once."""
+    if not uids:
+        return uids
     with folder.mutex:
-        return [found[uid] for uid in uids if uid in found and folder.row(uid) >= 0]
+        row = bisect_left(folder.uids, uids[0])
+        if folder.uids[row : row + len(uids)].tolist() == uids:
+            return uids
+        return [uid for uid in uids if folder.row(uid) >= 0]
 
 
 def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary]) -> list[int]:
@@ -119,6 +131,6 @@ def size_of(folder: FolderFiles, row: int) -> int | None:
     _, size = sizes(base(folder.paths[row][len(CUR) :]))
     if size is None:
         for field in folder.uidlist.fields.get(folder.uids[row], b"").split(b" "):
-            if field.startswith(b"W") and field[1:].isdigit() and len(field) < 20:
-                return int(field[1:])
+            if field.startswith(b"W") and is_decimal(field[1:]):
+                return decimal(field[1:])
     return size
