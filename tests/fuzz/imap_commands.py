@@ -17,10 +17,11 @@ SEEDS: list[bytes] = [
     + b"x" * 70000
     + b" {5+}\r\n12345\r\nd NOOP\r\n",
 ]
-DICTIONARY: list[bytes] = (
-    rb'{3+}|{3}|~{1}|"|\"|(|)|[|]|<0.1>|1:*|UID |FETCH |SEARCH |STORE |APPEND |LIST |RETURN |CHARSET |NOT |OR '
-    rb"|BODY[|HEADER.FIELDS|&APw-|\Seen|NIL|STATUS|LITERAL"
-).split(b"|") + [b"\r\n", b"\n"]
+WORDS = (
+    rb'{3+}|{3}|~{1}|"|\"|(|)|[|]|<0.1>|1:*|UID |FETCH |SEARCH |STORE |APPEND |LIST |RETURN |CHARSET |NOT '
+    rb"|OR |BODY[|HEADER.FIELDS|&APw-|\Seen|NIL|STATUS|LITERAL"
+)
+DICTIONARY: list[bytes] = [*WORDS.split(b"|"), b"\r\n", b"\n"]
 
 
 def fuzz_one(data: bytes) -> None:

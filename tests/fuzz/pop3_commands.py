@@ -8,7 +8,8 @@ SEEDS: list[bytes] = [
     b"\x80RETR 1 2\nTOP 1 x\nDELE\n" + b"x" * 9000 + b"\nNOOP\n",
     b"\xff.\r\n..a\r\n\r\nb",
 ]
-DICTIONARY: list[bytes] = b"LIST |UIDL |TOP |RETR |DELE |AUTH |USER |PASS ".split(b"|") + [b"\r\n", b"\r\n."]
+WORDS = b"LIST |UIDL |TOP |RETR |DELE |AUTH |USER |PASS "
+DICTIONARY: list[bytes] = [*WORDS.split(b"|"), b"\r\n", b"\r\n."]
 
 
 def fuzz_one(data: bytes) -> None:

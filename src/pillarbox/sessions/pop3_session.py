@@ -41,6 +41,8 @@ INACTIVITY: Final = 600.0
 """Seconds of silence after which the client is sent away (RFC 1939 §3: at least ten minutes)."""
 MAX_BAD_COMMANDS: Final = 20
 FLUSH_AT: Final = 65536
+PIECE: Final = 262144
+"""Octets of a message that are sent at once."""
 BATCH: Final = 256
 _CAPABILITIES: Final = b"+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n.\r\n"
 
@@ -177,6 +179,13 @@ class Pop3Session:
             self._wait.transport.send(data)
             await self._wait.transport.drain()
 
+    async def _send_long(self, data: bytes) -> None:
+        """Send in pieces, each when the client has taken enough of those before."""
+        for start in range(0, len(data), PIECE):
+            self._engine.send(data[start : start + PIECE])
+            if self._engine.unsent >= FLUSH_AT:
+                await self._flush()
+
     async def _answer(self, command: Command) -> None:
         engine = self._engine
         if isinstance(command, pop3.Refused):
@@ -226,7 +235,7 @@ class Pop3Session:
         self._retrieved.add(command.message)
         sent = stuffed(content)
         self._engine.ok(b"%d octets" % len(content))
-        self._engine.send(sent)
+        await self._send_long(sent)
         self._retrieved_count += 1
         self._retrieved_bytes += len(sent)
 
@@ -234,7 +243,7 @@ class Pop3Session:
         content = await self._content(command.message)
         sent = stuffed(top_lines(content, header_end(content), command.lines))
         self._engine.ok()
-        self._engine.send(sent)
+        await self._send_long(sent)
         self._top_count += 1
         self._top_bytes += len(sent)
 

@@ -314,3 +314,24 @@ def test_a_client_that_goes_away() -> None:
     assert ended.reason == "Connection closed (No commands sent)"
     _, ended = asyncio.run(play([b"a NOOP\r\nb LO"]))
     assert ended.reason == "Connection closed (noop finished 0.000 secs ago)"
+
+
+def test_a_long_message_goes_out_in_pieces() -> None:
+    """Its octets are the same, whole and in part."""
+
+    async def talk() -> bytes:
+        account = new_account()
+        content = b"Subject: x\r\n\r\n" + b"0123456789abcdef" * 40_000
+        await (await account.open("INBOX")).append([NewMessage(content)])
+        said, _ = await play(
+            [b"a SELECT INBOX\r\nb FETCH 1 (UID BODY.PEEK[] BODY.PEEK[]<2.70000>)\r\n"], account
+        )
+        expected = b"* 1 FETCH (UID 1 BODY[] {%d}\r\n%b BODY[]<2> {70000}\r\n%b)\r\n" % (
+            len(content),
+            content,
+            content[2:70002],
+        )
+        assert expected in said
+        return said
+
+    assert asyncio.run(talk()).endswith(b"b OK Fetch completed (0.001 + 0.000 secs).\r\n")

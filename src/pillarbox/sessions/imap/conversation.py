@@ -33,6 +33,8 @@ from pillarbox.wire.imap.server import ImapServer, State
 
 FLUSH_AT: Final = 65536
 """Octets of answers that are gathered before they are sent."""
+PIECE: Final = 262144
+"""Octets of something long that are sent at once."""
 
 
 class Disconnect(Exception):
@@ -146,6 +148,12 @@ class Conversation:
         if self.engine.unsent >= FLUSH_AT:
             await self.flush()
         await asyncio.sleep(0)
+
+    async def send_long(self, text: bytes) -> None:
+        """Send something long in pieces, each when the client has taken enough of those before."""
+        for start in range(0, len(text), PIECE):
+            self.engine.send(text[start : start + PIECE])
+            await self.flush_if_much()
 
     # Answers.
 

@@ -195,6 +195,15 @@ class _Fetch:
                 # The new flags come in the same answer (RFC 3501 §6.4.5).
                 head += b"%bFLAGS (%b)" % (blank, self._flags.of_uid(uid) or b"")
                 blank = b" "
-            engine.send(b"%b%b%b)\r\n" % (head, blank, b" ".join(pieces)))
+            for label, text in pieces:
+                head += blank + label
+                blank = b" "
+                if len(text) < FLUSH_AT:
+                    head += text
+                    continue
+                engine.send(head)
+                await self._conversation.send_long(text)
+                head = b""
+            engine.send(head + b")\r\n")
             if engine.unsent >= FLUSH_AT:
                 await self._conversation.flush_if_much()

@@ -8,6 +8,8 @@ STANDARDS
     RFC 3501 §6.3, §6.4.2; RFC 2342 (NAMESPACE); RFC 3691 (UNSELECT); RFC 5530 (response codes)
 """
 
+from typing import Final
+
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxStatus, NoSuchMailbox
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect
 from pillarbox.sessions.imap.message_commands import deleted_uids
@@ -27,6 +29,8 @@ from pillarbox.wire.imap.commands import (
     Unselect,
     Unsubscribe,
 )
+
+_UNSEEN: Final = bytes(not flags & Flag.SEEN for flags in range(256))
 
 
 def missing(name: str) -> bytes:
@@ -74,10 +78,7 @@ async def _open(conversation: Conversation, tag: bytes, name: str, *, read_only:
 
 def _first_unseen(flags: bytearray) -> int | None:
     """The number of the first message without \\Seen."""
-    for number, octet in enumerate(flags, 1):
-        if not octet & Flag.SEEN:
-            return number
-    return None
+    return flags.translate(_UNSEEN).find(1) + 1 or None
 
 
 async def close(conversation: Conversation, command: Close) -> None:

@@ -18,6 +18,7 @@ from pillarbox.wire.imap.commands import Check, Copy, Expunge, Move, Store, Stor
 BATCH: Final = 1000
 """Messages whose flags are changed in one go."""
 
+_DELETED: Final = bytes(bool(flags & Flag.DELETED) for flags in range(256))
 _ACTIONS: Final = {
     StoreAction.REPLACE: FlagAction.REPLACE,
     StoreAction.ADD: FlagAction.ADD,
@@ -29,11 +30,15 @@ def deleted_uids(view: MailboxView, uids: NumberSet | None = None) -> list[Uid]:
     """Messages with \\Deleted that the client knows of, all or those among `uids`."""
     table = view.mailbox.messages
     spans = [(0, view.last_uid)] if uids is None else uids.spans(view.last_uid)
-    return [
-        Uid(uid)
-        for uid, flags in zip(table.uids, table.flags, strict=True)
-        if flags & Flag.DELETED and uid <= view.last_uid and any(low <= uid <= high for low, high in spans)
-    ]
+    marks = table.flags.translate(_DELETED)
+    found: list[Uid] = []
+    row = marks.find(1)
+    while row >= 0:
+        uid = table.uids[row]
+        if uid <= view.last_uid and any(low <= uid <= high for low, high in spans):
+            found.append(Uid(uid))
+        row = marks.find(1, row + 1)
+    return found
 
 
 async def store(conversation: Conversation, command: Store) -> None:

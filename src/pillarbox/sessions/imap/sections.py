@@ -29,6 +29,9 @@ _TEXTS: Final = {
     SectionPart.TEXT: Text.TEXT,
     SectionPart.MIME: Text.MIME,
 }
+Written = tuple[bytes, bytes]
+"""`BODY[] {50}` CRLF, and the text behind it."""
+
 _HEADERS: Final = (SectionPart.HEADER, SectionPart.HEADER_FIELDS, SectionPart.HEADER_FIELDS_NOT)
 
 
@@ -42,14 +45,14 @@ class SectionRenderer:
         self.needs_only_header = all(section.part in _HEADERS and not section.path for section in sections)
         self._needs_tree = any(section.path for section in sections)
 
-    def from_header(self, header: bytes) -> list[bytes]:
+    def from_header(self, header: bytes) -> list[Written]:
         """The sections of a message of which only the header is known, and needed."""
         return [_written(section, self._fields_of(row, header)) for row, section in enumerate(self._sections)]
 
-    def from_content(self, content: bytes) -> list[bytes]:
+    def from_content(self, content: bytes) -> list[Written]:
         """The sections of a message."""
         tree = mime_tree.parse(content) if self._needs_tree else None
-        written: list[bytes] = []
+        written: list[Written] = []
         for row, section in enumerate(self._sections):
             if section.path:
                 assert tree is not None
@@ -85,7 +88,8 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
     return re.compile(rb"(?im)^(?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*(?:\n[ \t][^\n]*)*\n?" % alternatives)
 
 
-def _written(section: Section, text: bytes) -> bytes:
+def _written(section: Section, text: bytes) -> "Written":
+    """Label and size, then the text: a long one is not copied more than need be."""
     label = section.label
     if section.partial is not None:
         first, count = section.partial
@@ -93,4 +97,4 @@ def _written(section: Section, text: bytes) -> bytes:
         label = b"%b<%d>" % (label, first)
     if b"\0" in text:
         text = text.replace(b"\0", b"\x80")
-    return b"%b {%d}\r\n%b" % (label, len(text), text)
+    return b"%b {%d}\r\n" % (label, len(text)), text

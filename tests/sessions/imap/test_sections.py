@@ -1,0 +1,70 @@
+"""BODY[…] of FETCH."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.message.header_fields import header_end, select_fields
+from pillarbox.sessions.imap.sections import SectionRenderer
+from pillarbox.wire.imap.fetch_items import Section, SectionPart
+
+MESSAGE = b"Subject: x\r\nTo: a\r\nX-To: b\r\nTO : c\r\n d\r\n\r\nbody\0end"
+FIELDS = SectionPart.HEADER_FIELDS
+
+CASES = [
+    ("everything", Section(b"BODY[]"), b"BODY[] {50}\r\n" + MESSAGE.replace(b"\0", b"\x80")),
+    ("the header", Section(b"H", part=SectionPart.HEADER), b"H {42}\r\n" + MESSAGE[:42]),
+    ("the text, NUL made 0x80", Section(b"T", part=SectionPart.TEXT), b"T {8}\r\nbody\x80end"),
+    ("a field, folded and twice", Section(b"F", part=FIELDS, fields=(b"to",)), b"F {21}\r\nTo: a\r\nTO : c\r\n d\r\n\r\n"),
+    ("no such field", Section(b"F", part=FIELDS, fields=(b"cc",)), b"F {2}\r\n\r\n"),
+    (
+        "all fields but",
+        Section(b"F", part=SectionPart.HEADER_FIELDS_NOT, fields=(b"To", b"x-to")),
+        b"F {14}\r\nSubject: x\r\n\r\n",
+    ),
+    ("a piece", Section(b"BODY[]", partial=(1, 3)), b"BODY[]<1> {3}\r\nubj"),
+    ("a piece past the end", Section(b"BODY[]", partial=(99, 3)), b"BODY[]<99> {0}\r\n"),
+    ("the only part", Section(b"BODY[1]", (1,)), b"BODY[1] {8}\r\nbody\x80end"),
+    ("a part that is not there", Section(b"BODY[2]", (2,)), b"BODY[2] {0}\r\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("section", "expected"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_sections(section: Section, expected: bytes) -> None:
+    """RFC 3501 §6.4.5; what is not there is empty, as with Dovecot."""
+    assert expected == b"".join(*SectionRenderer([section]).from_content(MESSAGE))
+
+
+def test_sections_of_the_header_need_no_more() -> None:
+    """The header from the cache is enough, and gives the same."""
+    sections = [section for _, section, _ in CASES[1:2] + CASES[3:6]]
+    renderer = SectionRenderer(sections)
+    assert renderer.needs_only_header
+    assert renderer.from_header(MESSAGE[:42]) == renderer.from_content(MESSAGE)
+    assert not SectionRenderer([*sections, Section(b"BODY[]")]).needs_only_header
+
+
+PIECES = [
+    b"From",
+    b": x",
+    b"\r\n",
+    b" fold",
+    b"to ",
+    b":",
+    b"\r",
+    b"Subject",
+    b"\t",
+    b"FROM:",
+    b"from",
+    b"\r\n\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
+def test_the_fast_way_to_fields_is_the_plain_one(text: bytes) -> None:
+    """One expression over the header finds what the reader of fields finds."""
+    header = text + b"\r\n\r\n"
+    header = header[: header_end(header)]
+    expected = select_fields(header, {b"from", b"to"})
+    section = Section(b"F", part=FIELDS, fields=(b"From", b"TO"))
+    assert [(b"F {%d}\r\n" % len(expected), expected)] == SectionRenderer([section]).from_header(header)

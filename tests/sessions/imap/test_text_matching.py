@@ -1,0 +1,82 @@
+"""What SEARCH finds in headers and bodies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pillarbox.sessions.imap.text_matching import body_has, decode_words, fold, header_has, message_has
+
+WORDS = [
+    (b"plain", "plain"),
+    (b"=?utf-8?Q?Gr=C3=BC=C3=9Fe_x?=", "Grüße x"),
+    (b"=?UTF-8?b?R3LDvMOfZQ==?=", "Grüße"),
+    (b"=?iso-8859-1?q?=FC?= =?utf-8?q?x?= y", "üx y"),
+    (b"=?utf-8*de?q?x?=", "x"),
+    (b"=?x-unknown?q?a=FC?=", "aü"),
+    (b"=?utf-8?b?R3L?=", "Gr"),
+    (b"=?broken", "=?broken"),
+    ("ü".encode(), "ü"),
+    (b"\xff", "\N{REPLACEMENT CHARACTER}"),
+]
+
+
+@pytest.mark.parametrize(("value", "text"), WORDS)
+def test_encoded_words(value: bytes, text: str) -> None:
+    """RFC 2047, with what senders make of it."""
+    assert text == decode_words(value)
+
+
+def test_header_fields_match_without_case_and_folding() -> None:
+    """ "The matching is case-insensitive"; folded lines are one."""
+    header = b"Subject: Hello\r\n  World =?utf-8?q?=C3=9C?=\r\nTo: a\r\n\r\n"
+    assert header_has(header, b"subject", fold("HELLO world ü"))
+    assert not header_has(header, b"to", fold("hello"))
+    assert header_has(header, b"to", "")
+    assert not header_has(header, b"cc", "")
+
+
+MULTIPART = (
+    b"Subject: outer\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\npreamble\r\n"
+    b"--x\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nso=\r\nft =C3=BC\r\n"
+    b"--x\r\nContent-Type: text/html; charset=iso-8859-1\r\nContent-Transfer-Encoding: base64\r\n\r\nPGI+/Dwv\r\nYj4=\r\n"
+    b"--x\r\nContent-Type: image/png\r\n\r\npicture\r\n"
+    b"--x\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nletter\r\n--x--\r\n"
+)
+FOUND = [
+    ("quoted-printable over lines", "soft ü", True),
+    ("base64 in Latin-1", "<b>ü</b>", True),
+    ("a message within", "letter", True),
+    ("its header", "inner", True),
+    ("a header of a part", "image/png", True),
+    ("what is no text", "picture", False),
+    ("the message's own header", "outer", False),
+    ("nothing", "", True),
+    ("what is not there", "absent", False),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND])
+def test_bodies(text: str, *, found: bool) -> None:
+    """BODY looks at text parts, decoded."""
+    assert found is body_has(MULTIPART, fold(text))
+
+
+def test_text_looks_at_the_header_too() -> None:
+    """TEXT: "the header or body of the message"."""
+    assert message_has(MULTIPART, "outer")
+    assert message_has(MULTIPART, "subject: outer")
+    assert message_has(MULTIPART, "letter")
+    assert not message_has(MULTIPART, "absent")
+
+
+def test_an_encoding_counts_without_mime_version() -> None:
+    """As Dovecot reads it."""
+    assert body_has(b"Content-Transfer-Encoding: base64\r\n\r\nR3LDvMOfZQ==\r\n", fold("GRÜSSE"))
+
+
+@given(st.binary(max_size=200))
+def test_any_message_can_be_searched(content: bytes) -> None:
+    """Broken encodings and charsets are read as far as they go."""
+    header = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + content
+    assert message_has(header, "boundary")
+    assert message_has(content, "") is True
