@@ -25,6 +25,7 @@ FAULTS
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -117,7 +118,7 @@ def references(template: str) -> Iterator[str | Reference]:
 def names_used(template: str) -> set[str]:
     """Every parameter name that the template could refer to, chosen branch or not.
 
-    ExpansionError on bad syntax, also in a branch that an expansion would not look at.
+    ExpansionError on bad syntax, but not for a text inside a reference, which may never be chosen.
     """
     names: set[str] = set()
     for piece in references(template):
@@ -133,7 +134,8 @@ def names_used(template: str) -> set[str]:
                 names.add(name)
         for nested in texts:
             if nested:
-                names |= names_used(nested)
+                with suppress(ExpansionError):
+                    names |= names_used(nested)
     return names
 
 

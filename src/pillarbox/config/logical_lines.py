@@ -14,10 +14,12 @@ FAULTS
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 import msgspec
 
-_BLANKS = " \t\r\v\f"
+_BLANKS: Final = frozenset(" \t\r\v\f")
+_WHITESPACE: Final = " \t\r\v\f\n"
 
 
 class LogicalLine(msgspec.Struct, frozen=True):
@@ -45,10 +47,9 @@ def logical_lines(content: str) -> Iterator[LogicalLine | LeadingWhitespace]:
     parts: list[str] = []
     first = last = 0
     for number, line in enumerate(content.split("\n"), start=1):
-        text = line.lstrip(_BLANKS)
-        if not text or text[0] == "#":
+        if is_comment_or_empty(line):
             continue
-        if line[0] in _BLANKS:
+        if is_continuation(line):
             if parts:
                 parts.append(line)
                 last = number
@@ -61,6 +62,24 @@ def logical_lines(content: str) -> Iterator[LogicalLine | LeadingWhitespace]:
         first = last = number
     if parts:
         yield LogicalLine("".join(parts), first, last)
+
+
+def physical_lines(content: str) -> list[str]:
+    """The lines of a file with their ends, for an editor; only LF ends a line."""
+    lines = [f"{line}\n" for line in content.split("\n")]
+    last = lines.pop()[:-1]
+    return [*lines, last] if last else lines
+
+
+def is_comment_or_empty(line: str) -> bool:
+    """Whether a line says nothing; such a line does not end a continued one."""
+    text = line.lstrip(_WHITESPACE)
+    return not text or text[0] == "#"
+
+
+def is_continuation(line: str) -> bool:
+    """Whether a line that says something belongs to the one before."""
+    return line[:1] in _BLANKS
 
 
 def read_text(path: str) -> str:

@@ -160,7 +160,6 @@ lmtp_bind_address =
 lmtp_bind_address6 =
 lmtp_bind_address_enforce = no
 lmtp_body_checks =
-lmtp_cache_connection = yes
 lmtp_cname_overrides_servername = no
 lmtp_connect_timeout = 0s
 lmtp_connection_cache_destinations =

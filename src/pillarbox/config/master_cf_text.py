@@ -1,0 +1,197 @@
+"""master.cf as text: lines taken apart and written back, for commands that show and edit the file.
+
+DESCRIPTION
+    Where master_cf.py says what a service is, this module keeps what the admin wrote: `-` stays `-`, and a
+    line that a start would refuse can still be shown and mended.  Options are brought into one form,
+    `-o name=value` or `-o {name=value with blanks}`.
+
+FAULTS
+    ConfigurationFault  a line has too few fields or a field that is none of the allowed words; in postconf's
+                        words, which are not master's.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final, get_args
+
+import msgspec
+
+from pillarbox.config.logical_lines import LeadingWhitespace, logical_lines
+from pillarbox.config.main_cf import split_name_value
+from pillarbox.config.master_cf import FIELDS, ServiceType
+from pillarbox.config.value_types import BLANKS, without_braces, words
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+LINE_LIMIT: Final = 80
+INDENT: Final = "    "
+_COLUMNS: Final = (0, 11, 17, 25, 33, 41, 49, 57)
+_WAKEUP: Final = re.compile(r"[0-9]+\??|-")
+_LIMIT: Final = re.compile(r"[0-9]+|-")
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """`-o name=value`."""
+
+    name: str
+    value: str
+
+    @property
+    def text(self) -> str:
+        """As it is written after -o."""
+        plain = f"{self.name}={self.value}"
+        return f"{{{plain}}}" if any(blank in plain for blank in BLANKS) or plain[:1] == "{" else plain
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line: the first seven fields, the command, and its arguments in order."""
+
+    fields: tuple[str, ...]
+    command: str
+    arguments: tuple[str | Setting, ...]
+
+    @property
+    def name(self) -> str:
+        """The service's name."""
+        return self.fields[0]
+
+    @property
+    def type(self) -> str:
+        """The service's type."""
+        return self.fields[1]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What `-o` sets; the last one counts."""
+        return {item.name: item.value for item in self.arguments if isinstance(item, Setting)}
+
+    def field(self, name: str, *, fold: bool = False) -> str:
+        """A field by the name that postconf -F has for it."""
+        if name == "command":
+            return _wrapped(self.command, self.arguments, fold=fold)
+        return self.fields[FIELDS.index(name)]
+
+    def with_field(self, name: str, text: str) -> "Entry":
+        """The entry with another field.  ConfigurationFault if it is not allowed there."""
+        if name == "command":
+            return parse_entry(" ".join((*self.fields, text)))
+        position = FIELDS.index(name)
+        _check_field(name, text, text)
+        fields = (*self.fields[:position], text, *self.fields[position + 1 :])
+        return msgspec.structs.replace(self, fields=fields)
+
+    def with_setting(self, name: str, value: str) -> "Entry":
+        """The entry with `-o name=value`, in place of one of that name or after the last option."""
+        setting = Setting(name, value)
+        if name in self.settings:
+            replaced = tuple(setting if _sets(item, name) else item for item in self.arguments)
+            return msgspec.structs.replace(self, arguments=replaced)
+        end = _end_of_options(self.arguments)
+        arguments = (*self.arguments[:end], setting, *self.arguments[end:])
+        return msgspec.structs.replace(self, arguments=arguments)
+
+    def without_setting(self, name: str) -> "Entry":
+        """The entry without `-o name=…`."""
+        return msgspec.structs.replace(
+            self, arguments=tuple(item for item in self.arguments if not _sets(item, name))
+        )
+
+    def text(self, *, fold: bool) -> str:
+        """The line in columns; folded, options are on lines of their own."""
+        line = ""
+        for column, field in zip(_COLUMNS, self.fields, strict=False):
+            line = f"{line:<{column}}{field} "
+        return _wrapped(f"{line:<{_COLUMNS[-1]}}{self.command}", self.arguments, fold=fold)
+
+
+def entries(content: str, *, path: str) -> tuple[list[Entry], list[str]]:
+    """All lines of a master.cf, and warnings."""
+    found: list[Entry] = []
+    warnings: list[str] = []
+    for line in logical_lines(content):
+        if isinstance(line, LeadingWhitespace):
+            warnings.append(line.warning(path))
+            continue
+        try:
+            found.append(parse_entry(line.text))
+        except _FieldCount:
+            raise ConfigurationFault(f"file {path}", f"line {line.first}: bad field count") from None
+    return found, warnings
+
+
+def parse_entry(line: str) -> Entry:
+    """One line of a master.cf.  ConfigurationFault if it is none."""
+    parts = words(line, limit=len(FIELDS))
+    if len(parts) < len(FIELDS):
+        raise _FieldCount("", f'bad field count: "{line}"')
+    *fields, command_line = parts
+    for name, text in zip(FIELDS, fields, strict=False):
+        _check_field(name, text, line)
+    command, *rest = words(command_line)
+    return Entry(tuple(fields), command, tuple(_arguments(rest)))
+
+
+class _FieldCount(ConfigurationFault):
+    """Fewer than eight fields."""
+
+
+def _check_field(name: str, text: str, line: str) -> None:
+    match name:
+        case "type":
+            good = text in get_args(ServiceType)
+        case "private" | "unprivileged" | "chroot":
+            good = text in ("y", "n", "-")
+        case "wakeup":
+            good = _WAKEUP.fullmatch(text) is not None
+        case "process_limit":
+            good = _LIMIT.fullmatch(text) is not None
+        case _:
+            good = bool(text) and not any(blank in text for blank in BLANKS)
+    if not good:
+        raise ConfigurationFault("", f'invalid {name} field "{text}" in "{line}"')
+
+
+def _arguments(rest: list[str]) -> Iterable[str | Setting]:
+    in_options = True
+    left = iter(rest)
+    for word in left:
+        if in_options and word[:2] == "-o":
+            setting = word[2:] or next(left, None)
+            yield "-o" if setting is None else _setting(setting)
+        else:
+            in_options = in_options and word[:1] == "-" and word not in ("-", "--")
+            yield word
+
+
+def _setting(word: str) -> Setting | str:
+    """What follows -o; a text without `=` stays as it is."""
+    try:
+        return Setting(*split_name_value(without_braces(word)))
+    except ValueError:
+        return f"-o {word}"
+
+
+def _end_of_options(arguments: tuple[str | Setting, ...]) -> int:
+    for position, item in enumerate(arguments):
+        if isinstance(item, str) and (item[:1] != "-" or item in ("-", "--")):
+            return position
+    return len(arguments)
+
+
+def _sets(item: str | Setting, name: str) -> bool:
+    return isinstance(item, Setting) and item.name == name
+
+
+def _wrapped(start: str, arguments: tuple[str | Setting, ...], *, fold: bool) -> str:
+    if not fold:
+        return " ".join([start, *(f"-o {a.text}" if isinstance(a, Setting) else a for a in arguments)])
+    lines = [start]
+    break_next = False
+    for item in arguments:
+        text = f"-o {item.text}" if isinstance(item, Setting) else item
+        is_option = text.startswith("-o ")
+        if is_option or break_next or len(lines[-1]) + 1 + len(text) > LINE_LIMIT:
+            lines.append(INDENT + text)
+        else:
+            lines[-1] += f" {text}"
+        break_next = is_option
+    return "\n".join(lines)

@@ -1,0 +1,226 @@
+"""Which names in main.cf and master.cf mean something: parameters, and names that other values use.
+
+DESCRIPTION
+    A name counts as known when it is
+
+        a parameter of this system, served or not
+        made from a service in master.cf, as foo_destination_rate_delay when there is a service foo
+        used by some value (`$name`), or a restriction class: then it is the admin's own
+        an attribute of a table that is configured in main.cf itself, as myldap_server_host for ldap:myldap
+
+    The rest are probably misspelt, and postconf warns of them.
+
+FAULTS
+    ExpansionError  a value has bad `$name` syntax.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from pillarbox.config.expansion import names_used
+from pillarbox.config.master_cf_text import Entry
+from pillarbox.config.postfix_parameters import SERVED
+from pillarbox.config.unserved_parameters import (
+    COMMAND_PARAMETERS,
+    TRANSPORT_PARAMETERS,
+    UNEXPANDED,
+    unserved,
+)
+from pillarbox.config.value import Value
+from pillarbox.config.value_types import words
+
+READ_ONLY: Final = frozenset({"process_id", "process_name", "service_name"})
+"""Set by the system for each service."""
+
+REPLACED: Final[dict[str, str]] = {
+    "authorized_verp_clients": "smtpd_authorized_verp_clients",
+    "disable_dns_lookups": "smtp_dns_support_level",
+    "fallback_relay": "smtp_fallback_relay",
+    "lmtp_per_record_deadline": "lmtp_per_request_deadline",
+    "postscreen_blacklist_action": "postscreen_denylist_action",
+    "postscreen_dnsbl_ttl": "postscreen_dnsbl_max_ttl",
+    "postscreen_dnsbl_whitelist_threshold": "postscreen_dnsbl_allowlist_threshold",
+    "postscreen_enforce_tls": "postscreen_tls_security_level",
+    "postscreen_use_tls": "postscreen_tls_security_level",
+    "postscreen_whitelist_interfaces": "postscreen_allowlist_interfaces",
+    "lmtp_enforce_tls": "lmtp_tls_security_level",
+    "lmtp_tls_enforce_peername": "lmtp_tls_security_level",
+    "lmtp_tls_per_site": "lmtp_tls_policy_maps",
+    "lmtp_use_tls": "lmtp_tls_security_level",
+    "smtp_enforce_tls": "smtp_tls_security_level",
+    "smtp_per_record_deadline": "smtp_per_request_deadline",
+    "smtp_tls_enforce_peername": "smtp_tls_security_level",
+    "smtp_tls_per_site": "smtp_tls_policy_maps",
+    "smtp_use_tls": "smtp_tls_security_level",
+    "smtpd_client_connection_limit_exceptions": "smtpd_client_event_limit_exceptions",
+    "smtpd_enforce_tls": "smtpd_tls_security_level",
+    "smtpd_per_record_deadline": "smtpd_per_request_deadline",
+    "smtpd_use_tls": "smtpd_tls_security_level",
+    "tlsproxy_client_enforce_tls": "tlsproxy_client_security_level",
+    "tlsproxy_client_per_site": "tlsproxy_client_policy_maps",
+    "tlsproxy_client_use_tls": "tlsproxy_client_security_level",
+    "tlsproxy_enforce_tls": "tlsproxy_tls_security_level",
+    "tlsproxy_use_tls": "tlsproxy_tls_security_level",
+    "virtual_maps": "virtual_alias_maps",
+}
+"""Parameters with old names, and the new ones.  The old ones are still honoured."""
+
+_OLD_NAMES: Final = frozenset(
+    {
+        "authorized_verp_clients",
+        "fallback_relay",
+        "lmtp_per_record_deadline",
+        "postscreen_blacklist_action",
+        "postscreen_dnsbl_ttl",
+        "postscreen_dnsbl_whitelist_threshold",
+        "postscreen_whitelist_interfaces",
+        "smtp_per_record_deadline",
+        "smtpd_client_connection_limit_exceptions",
+        "smtpd_per_record_deadline",
+        "tlsproxy_client_level",
+        "tlsproxy_client_policy",
+        "virtual_maps",
+    }
+)
+"""Parameters that count when set, and that a listing of all parameters leaves out."""
+
+_TABLE_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
+    "ldap": tuple(
+        "bind bind_dn bind_pw cache cache_expiry cache_size chase_referrals debuglevel dereference domain "
+        "expansion_limit leaf_result_attribute query_filter recursion_limit result_attribute result_filter "
+        "result_format scope search_base server_host server_port size_limit special_result_attribute start_tls "
+        "terminal_result_attribute timeout tls_ca_cert_dir tls_ca_cert_file tls_cert tls_cipher_suite tls_key "
+        "tls_random_file tls_require_cert version sasl_mechs sasl_realm sasl_authz_id sasl_minssf".split()
+    ),
+    "memcache": tuple("backup data_size_limit domain flags key_format line_size_limit max_try memcache "
+                      "retry_pause timeout ttl".split()),
+    "mysql": tuple(
+        "additional_conditions dbname domain expansion_limit hosts option_file option_group password query "
+        "require_result_set result_format select_field select_function table tls_CAfile tls_CApath "
+        "tls_cert_file tls_ciphers tls_key_file tls_verify_cert user where_field".split()
+    ),
+    "pgsql": tuple(
+        "additional_conditions dbname domain encoding expansion_limit hosts password query result_format "
+        "select_field select_function table user where_field".split()
+    ),
+    "sqlite": tuple("additional_conditions dbpath domain expansion_limit query result_format select_field "
+                    "table where_field".split()),
+}  # fmt: skip
+_TABLE: Final = re.compile(r"\b(ldap|memcache|mysql|pgsql|sqlite):([A-Za-z0-9_.-]+)")
+
+_DELIVERY_AGENTS: Final = frozenset({"error", "lmtp", "local", "pipe", "smtp", "virtual"})
+_COMMAND_AGENTS: Final = frozenset({"pipe", "spawn"})
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Names of the admin's own that are used, defaults of names made from services, and warnings."""
+
+    own: frozenset[str]
+    service_defaults: dict[str, str]
+    undefined: tuple[str, ...]
+    """Warnings of names that a value refers to and that nobody set."""
+    unused_in_master: tuple[str, ...]
+    """Warnings of names that master.cf sets in vain."""
+    unused_in_main: tuple[str, ...]
+    """Warnings of names that main.cf sets in vain."""
+
+
+def is_parameter(name: str) -> bool:
+    """Whether a listing of all parameters has the name."""
+    return name in SERVED or (name in unserved() and name not in _OLD_NAMES)
+
+
+def parameter_names() -> set[str]:
+    """The names in a listing of all parameters."""
+    return set(SERVED) | (set(unserved()) - _OLD_NAMES)
+
+
+def service_defaults(entries: Iterable[Entry]) -> dict[str, str]:
+    """Parameters that services in master.cf bring, with their defaults."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        if entry.type in ("unix", "pass") and entry.command in _DELIVERY_AGENTS:
+            found |= {f"{entry.name}_{suffix}": default for suffix, default in TRANSPORT_PARAMETERS.items()}
+        if entry.type in ("unix", "pass") and entry.command in _COMMAND_AGENTS:
+            found |= {f"{entry.name}_{suffix}": default for suffix, default in COMMAND_PARAMETERS.items()}
+    return {name: default for name, default in found.items() if not is_parameter(name)}
+
+
+def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, master_path: str) -> Usage:
+    """How the names in both files are used."""
+    defaults = service_defaults(entries)
+    values = {name: value.text for name, value in main.items()}
+    main_uses = _uses(values)
+    uses = [(entry.settings, main_uses | _uses(entry.settings)) for entry in entries]
+    # A name that main.cf sets is known everywhere once some service uses it.
+    used_in_main = {name for _settings, used in uses for name in used if name in values} | main_uses
+    undefined = _undefined(values, set(values), main_path, defaults)
+    unused: list[str] = []
+    for settings, used in uses:
+        undefined += _undefined(settings, set(values) | set(settings), master_path, defaults)
+        unused += _unused(settings, used | used_in_main, master_path, defaults)
+    return Usage(
+        own=frozenset(
+            name
+            for name in values
+            if name in _OLD_NAMES
+            or (name in used_in_main and not is_parameter(name) and name not in defaults)
+        ),
+        service_defaults=defaults,
+        undefined=tuple(undefined),
+        unused_in_master=tuple(unused),
+        unused_in_main=tuple(_unused(values, used_in_main, main_path, defaults)),
+    )
+
+
+def replaced_names(names: Iterable[str], path: str) -> list[str]:
+    """Warnings of parameters that have new names."""
+    return [
+        f'{path}: support for parameter "{name}" will be removed; instead, specify "{REPLACED[name]}"'
+        for name in names
+        if name in REPLACED
+    ]
+
+
+def _references(values: Mapping[str, str]) -> list[str]:
+    """Names after `$` in the values, in order and once each."""
+    found: dict[str, None] = {}
+    for name, text in values.items():
+        if "$" in text and name not in UNEXPANDED:
+            found |= dict.fromkeys(sorted(names_used(text)))
+    return list(found)
+
+
+def _uses(values: Mapping[str, str]) -> set[str]:
+    """Names that the values give a meaning to."""
+    found = set(_references(values))
+    found.update(words(values.get("smtpd_restriction_classes", ""), separators=" \t\r\n,"))
+    for text in values.values():
+        for kind, name in _TABLE.findall(text):
+            found.update(f"{name}_{attribute}" for attribute in _TABLE_ATTRIBUTES[kind])
+    return found
+
+
+def _undefined(
+    values: Mapping[str, str], defined: set[str], path: str, defaults: Mapping[str, str]
+) -> list[str]:
+    """Warnings of names that the values refer to and that nothing defines."""
+    return [
+        f"{path}: undefined parameter: {name}"
+        for name in _references(values)
+        if name not in defined and name not in defaults and not is_parameter(name) and name not in _OLD_NAMES
+    ]
+
+
+def _unused(values: Mapping[str, str], used: set[str], path: str, defaults: Mapping[str, str]) -> list[str]:
+    """Warnings of names that are set and mean nothing."""
+    found: list[str] = []
+    for name, text in values.items():
+        if name in READ_ONLY:
+            found.append(f"{path}: read-only parameter assignment: {name}={text}")
+        elif not is_parameter(name) and name not in _OLD_NAMES and name not in defaults and name not in used:
+            found.append(f"{path}: unused parameter: {name}={text}")
+    return found
