@@ -8,6 +8,7 @@ from fakes import postfix_queue_files as golden
 from pillarbox.queue.queue_file import (
     NewEnvelope,
     NewRecipient,
+    encode_attributes,
     encode_end,
     encode_envelope,
     qmgr_flags,
@@ -56,7 +57,7 @@ def test_the_writer_makes_the_very_bytes_of_postfix() -> None:
         sender=b"alice@example.org",
         recipients=recipients,
         attributes=[(b"log_ident", b"10F512301A4"), (b"rewrite_context", b"local")],
-        late_attributes=CLIENT_A,
+        client_records=encode_attributes(CLIENT_A),
         warn_after=14400,
     )
     head = encode_envelope(envelope)

@@ -23,21 +23,26 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from pillarbox.bounce.submission import BounceRules, Notifier
+from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.startup import Control, Serve, run_role
 from pillarbox.delivery.agents import Agents
+from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.delivery.request import MailboxTarget, Outcome
 from pillarbox.net.channel import Channel
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability import events
 from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
-from pillarbox.queue.incoming import sweep
+from pillarbox.queue.configured_rules import configured_rules
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
+from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.scheduling.backoff import is_expired, next_attempt
@@ -70,8 +75,10 @@ class QueueManager:
         owners: "MailboxOwners",
         resolver: Resolver,
         agents: Agents,
+        notifier: Notifier,
         tell: events.EventSink,
     ) -> None:
+        self._notifier = notifier
         self._files = ActiveFiles(directories)
         self._directories = directories
         self._settings = settings
@@ -207,7 +214,7 @@ class QueueManager:
             )
             for (recipient, _), outcome in zip(members, results, strict=True):
                 outcomes[recipient.offset] = ("virtual", outcome)
-        self._decide(opened, to_do, outcomes, started)
+        await self._decide(opened, to_do, outcomes, started)
 
     def _route(self, recipient: QueueRecipient) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
         """Where a recipient's mail goes: a mailbox with its owner, or an outcome at once."""
@@ -232,7 +239,7 @@ class QueueManager:
         original = Address.from_internal(recipient.original).external
         return owner, MailboxTarget(resolution.recipient.external, original, path)
 
-    def _decide(
+    async def _decide(
         self,
         opened: Opened,
         to_do: list[QueueRecipient],
@@ -242,6 +249,7 @@ class QueueManager:
         now = self._clock.now()
         message, settings = opened.message, self._settings
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
+        failures: list[LogEntry] = []
         expired = is_expired(
             now=now,
             created=message.create_time,
@@ -253,12 +261,19 @@ class QueueManager:
         for recipient in to_do:
             agent, outcome = outcomes[recipient.offset]
             self._tell_attempt(opened.queue_id, recipient, agent, outcome, delays)
-            if outcome.status == "deferred":
-                finished.deferred.append(_log_entry(recipient, outcome))
-            else:
-                finished.done.append(recipient)
-        if finished.deferred and expired:
+            if outcome.status == "deferred" and not expired:
+                finished.deferred.append(_log_entry(recipient, outcome, "delayed"))
+                continue
+            finished.done.append(recipient)
+            if outcome.status != "sent":
+                failures.append(_log_entry(recipient, outcome, "failed"))
+        if failures and expired:
             self._tell(events.MessageExpired(opened.queue_id, Address.from_internal(message.sender).external))
+        if failures and not await self._bounced(opened, failures):
+            # The sender could not be told: nobody is done who was not delivered to.
+            kept = {failure.offset for failure in failures}
+            finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
+            finished.deferred += failures
         if finished.deferred:
             finished.next_attempt = next_attempt(
                 now=now,
@@ -267,6 +282,20 @@ class QueueManager:
                 maximal_backoff=settings.maximal_backoff_time,
             )
         self._finish(finished)
+
+    async def _bounced(self, opened: Opened, failures: list[LogEntry]) -> bool:
+        """Queue the notification; False if it could not be."""
+        try:
+            source = FileSource(opened.descriptor)
+            notice = await self._notifier.report_failures(opened.queue_id, opened.message, failures, source)
+        except (QueueFileFault, CorruptQueueFile, OSError) as fault:
+            self._tell(events.Warned(f"{opened.queue_id}: cannot queue a notification: {fault}"))
+            return False
+        if notice is not None:
+            self._tell(events.BounceQueued(opened.queue_id, notice, "sender non-delivery notification"))
+            self._intake.add_incoming([notice])
+            self._work.set()
+        return True
 
     def _tell_attempt(
         self,
@@ -368,15 +397,15 @@ def _status_and_text(nexthop: str) -> tuple[str, str]:
     return (status, text) if status[:2] in ("5.", "4.") else ("5.0.0", nexthop)
 
 
-def _log_entry(recipient: QueueRecipient, outcome: Outcome) -> LogEntry:
+def _log_entry(recipient: QueueRecipient, outcome: Outcome, action: str) -> LogEntry:
     return LogEntry(
         recipient=Address.from_internal(recipient.address).external,
         original_recipient=Address.from_internal(recipient.original).external,
         offset=recipient.offset,
         dsn_original=recipient.dsn_original,
         notify=int(recipient.notify),
-        status=outcome.dsn,
-        action="delayed",
+        status=outcome.dsn if action == "delayed" else "5" + outcome.dsn[1:],
+        action=action,
         reason=outcome.text,
     )
 
@@ -400,10 +429,16 @@ def open_role(startup: Startup) -> Serve:
         raise ConfigurationFault(
             snapshot.where("virtual_mailbox_base"), "virtual_mailbox_maps needs virtual_mailbox_base"
         )
+    identity = snapshot.group(Identity)
+    rules = configured_rules(snapshot)
+    bounce_rules = BounceRules(
+        identity.myhostname.encode(), identity.mail_name.encode(), settings.bounce_size_limit
+    )
     hints = socket.socket(fileno=startup.listeners["qmgr"])
 
     async def serve(control: Control, tell: events.EventSink) -> None:
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
+        queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
         manager = QueueManager(
             directories=directories,
             settings=settings,
@@ -411,10 +446,12 @@ def open_role(startup: Startup) -> Serve:
             owners=owners,
             resolver=resolver,
             agents=agents,
+            notifier=Notifier(queue, rules=bounce_rules, submission=rules, clock=clock),
             tell=tell,
         )
         await manager.run(hints, control)
         agents.close()
+        queue.close()
 
     return serve
 

@@ -31,6 +31,8 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
 _RESERVE: Final = 16
+_CONCURRENT_BATCHES: Final = 2
+"""Batches on their way to the disk at once: while one waits for an fsync, the next is written."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -85,8 +87,8 @@ class IncomingQueue:
         self._reserve: list[NewFile] = []
         self._serial = 0
         self._waiting: list[_Job] = []
-        self._batch_running = False
-        self._threads = ThreadPoolExecutor(2, thread_name_prefix="queue")
+        self._batches = 0
+        self._threads = ThreadPoolExecutor(_CONCURRENT_BATCHES + 1, thread_name_prefix="queue")
 
     # -- the loop's side -------------------------------------------------------------------------------
 
@@ -124,7 +126,7 @@ class IncomingQueue:
         loop = asyncio.get_running_loop()
         job = _Job(file, parts, head, loop.create_future())
         self._waiting.append(job)
-        if not self._batch_running:
+        if self._batches < _CONCURRENT_BATCHES:
             self._start_batch(loop)
         await job.done
 
@@ -136,7 +138,7 @@ class IncomingQueue:
 
     def _start_batch(self, loop: asyncio.AbstractEventLoop) -> None:
         jobs, self._waiting = self._waiting, []
-        self._batch_running = True
+        self._batches += 1
         room = _RESERVE - len(self._reserve)
         future = loop.run_in_executor(self._threads, self._commit_batch, jobs, room)
         future.add_done_callback(self._finish_batch(jobs))
@@ -152,7 +154,7 @@ class IncomingQueue:
                     job.done.set_result(None)
                 else:
                     job.done.set_exception(QueueFileFault(outcome))
-            self._batch_running = False
+            self._batches -= 1
             if self._waiting:
                 self._start_batch(asyncio.get_running_loop())
 

@@ -300,7 +300,8 @@ class NewEnvelope(msgspec.Struct, kw_only=True):
     sender: bytes
     recipients: list["NewRecipient"]
     attributes: list[tuple[bytes, bytes]]  # in the order of the file, without create_time
-    late_attributes: list[tuple[bytes, bytes]] = []  # after the sender: encoding, log_*, client_*
+    encoding: bytes = b""  # 7bit or 8bit, as the client declared
+    client_records: bytes = b""  # `encode_attributes()` of log_* and client_*: the same for a whole session
     full_name: bytes = b""
     warn_after: float = 0.0  # delay_warning_time in seconds; 0: no delay warning
     verp: bytes = b""
@@ -329,12 +330,14 @@ def encode_envelope(envelope: NewEnvelope) -> bytes:
     out = [
         encode_record(TIME, b"%d %d" % (seconds, microseconds)),
         encode_record(ATTRIBUTE, b"create_time=%d" % seconds),
-        _encode_attributes(envelope.attributes),
+        encode_attributes(envelope.attributes),
     ]
     if envelope.full_name:
         out.append(encode_record(FULL_NAME, envelope.full_name))
     out.append(encode_record(SENDER, envelope.sender))
-    out.append(_encode_attributes(envelope.late_attributes))
+    if envelope.encoding:
+        out.append(encode_record(ATTRIBUTE, b"encoding=" + envelope.encoding))
+    out.append(envelope.client_records)
     if envelope.verp:
         out.append(encode_record(VERP, envelope.verp))
     if envelope.warn_after > 0:
@@ -344,7 +347,8 @@ def encode_envelope(envelope: NewEnvelope) -> bytes:
     return b"".join(out)
 
 
-def _encode_attributes(attributes: Iterable[tuple[bytes, bytes]]) -> bytes:
+def encode_attributes(attributes: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """`A` records; attributes without a value are left out."""
     return b"".join([encode_record(ATTRIBUTE, b"%s=%s" % pair) for pair in attributes if pair[1]])
 
 
@@ -370,4 +374,4 @@ def qmgr_flags(recipients: Iterable[NewRecipient]) -> int:
 
 def encode_end(attributes: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
     """The extracted segment: `X`, attributes learnt from the content, `E`."""
-    return b"X\x00" + _encode_attributes(attributes) + b"E\x00"
+    return b"X\x00" + encode_attributes(attributes) + b"E\x00"

@@ -11,7 +11,6 @@ import msgspec
 from pillarbox.access.restrictions import Codes, RestrictionList, compile_list
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
-from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server import SmtpServer as SmtpServerSettings
 from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
@@ -19,6 +18,7 @@ from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import NetworkList
+from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.submission import Rules
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.dot_stream import BareNewline
@@ -65,7 +65,6 @@ def configured_policy(snapshot: Snapshot, *, service: str) -> SmtpPolicy:
     server = snapshot.group(SmtpServerSettings)
     access = snapshot.group(SmtpAccess)
     cleanup = snapshot.group(Cleanup)
-    queue = snapshot.group(QueueManager)
 
     def restrictions(parameter: str, words: tuple[str, ...], subject: str) -> RestrictionList:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
@@ -81,15 +80,7 @@ def configured_policy(snapshot: Snapshot, *, service: str) -> SmtpPolicy:
         tls=snapshot.group(SmtpServerTls),
         virtual=snapshot.group(VirtualDelivery),
         codes=_codes(access),
-        rules=Rules(
-            message_size_limit=server.message_size_limit,
-            header_size_limit=cleanup.header_size_limit,
-            hopcount_limit=cleanup.hopcount_limit,
-            dropped_headers=frozenset(name.lower().encode() for name in cleanup.message_drop_headers),
-            myhostname=identity.myhostname.encode(),
-            myorigin=identity.myorigin.encode(),
-            delay_warning_time=queue.delay_warning_time,
-        ),
+        rules=configured_rules(snapshot),
         client_restrictions=restrictions(
             "smtpd_client_restrictions", access.smtpd_client_restrictions, "client"
         ),

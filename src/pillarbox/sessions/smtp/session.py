@@ -37,6 +37,7 @@ from pillarbox.queue.submission import MessageTooBig, TooManyHops
 from pillarbox.routing.alias_expansion import ExpansionFault, is_alias
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure
+from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.sessions.transport import Transport
@@ -156,6 +157,7 @@ class SmtpSession:
         self._bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self._engine = self._new_engine()
         self._transaction: Transaction | None = None
+        self._records = ClientRecords()
         self._errors = 0
         self._junk = 0
         self._counts: dict[str, list[int]] = {}
@@ -472,7 +474,7 @@ class SmtpSession:
             transaction.begin(
                 self._client,
                 now=self._clock.now(),
-                local_address=self._transport.local_address,
+                client_records=self._records.of(self._client, self._transport.local_address),
                 tls=_tls_text(self._transport.tls),
             )
         except LookupFault as fault:

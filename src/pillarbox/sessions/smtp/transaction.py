@@ -5,6 +5,8 @@ DESCRIPTION
     `Submission`.  The queue file, and so the queue id, exists from the first accepted recipient on.
 """
 
+from typing import Final
+
 from pillarbox.access.client import ClientFacts
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_file import (
@@ -22,6 +24,8 @@ from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.envelope import Ret
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo
+
+_ENCODINGS: Final = {True: b"8bit", False: b"7bit", None: b""}
 
 
 class Transaction:
@@ -70,7 +74,7 @@ class Transaction:
         self._recipients.append(recipient)
         return first
 
-    def begin(self, client: ClientFacts, *, now: float, local_address: tuple[str, int], tls: str) -> None:
+    def begin(self, client: ClientFacts, *, now: float, client_records: bytes, tls: str) -> None:
         """The envelope is complete.  ExpansionFault, LookupFault if its aliases cannot be expanded."""
         submission = self.submission
         if submission is None or self.begun:
@@ -86,7 +90,8 @@ class Transaction:
                 sender=self._completed(self.mail.sender).internal,
                 recipients=self._expanded(),
                 attributes=self._first_attributes(client, "local" if is_local else "remote"),
-                late_attributes=self._client_attributes(client, local_address),
+                encoding=_ENCODINGS[self.mail.eight_bit],
+                client_records=client_records,
                 warn_after=policy.rules.delay_warning_time,
             ),
             trace=received_header(
@@ -168,27 +173,4 @@ class Transaction:
             (b"sasl_sender", client.sasl_sender.encode()),
             (b"envelope_id", mail.envelope_id),
             (b"ret_flags", b"%d" % mail.ret if mail.ret is not Ret.DEFAULT else b""),
-        ]
-
-    def _client_attributes(self, client: ClientFacts, local: tuple[str, int]) -> list[tuple[bytes, bytes]]:
-        name, port = client.name.encode("ascii", "replace"), b"%d" % client.port
-        helo, protocol = client.helo or b"unknown", client.protocol.encode()
-        encoding = {True: b"8bit", False: b"7bit", None: b""}[self.mail.eight_bit]
-        return [
-            (b"encoding", encoding),
-            (b"log_client_name", name),
-            (b"log_client_address", client.literal.encode()),
-            (b"log_client_port", port),
-            (b"log_message_origin", b"%s[%s]" % (name, str(client.address).encode())),
-            (b"log_helo_name", helo),
-            (b"log_protocol_name", protocol),
-            (b"client_name", name),
-            (b"reverse_client_name", client.reverse_name.encode("ascii", "replace")),
-            (b"client_address", str(client.address).encode()),
-            (b"client_port", port),
-            (b"server_address", local[0].encode()),
-            (b"server_port", b"%d" % local[1]),
-            (b"helo_name", helo),
-            (b"protocol_name", protocol),
-            (b"client_address_type", b"10" if client.address.version == 6 else b"2"),
         ]

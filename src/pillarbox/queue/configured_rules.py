@@ -1,0 +1,22 @@
+"""Rules for new messages, from main.cf."""
+
+from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_server import SmtpServer
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.queue.submission import Rules
+
+
+def configured_rules(snapshot: Snapshot) -> Rules:
+    """What cleanup(8) would do.  ConfigurationFault for a value that is wrong."""
+    identity, cleanup = snapshot.group(Identity), snapshot.group(Cleanup)
+    return Rules(
+        message_size_limit=snapshot.group(SmtpServer).message_size_limit,
+        header_size_limit=cleanup.header_size_limit,
+        hopcount_limit=cleanup.hopcount_limit,
+        dropped_headers=frozenset(name.lower().encode() for name in cleanup.message_drop_headers),
+        myhostname=identity.myhostname.encode(),
+        myorigin=identity.myorigin.encode(),
+        delay_warning_time=snapshot.group(QueueManager).delay_warning_time,
+    )

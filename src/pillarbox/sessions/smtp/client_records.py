@@ -1,0 +1,45 @@
+"""What a queue file says of the client: `log_*` and `client_*` attributes, encoded once per session."""
+
+from pillarbox.access.client import ClientFacts
+from pillarbox.queue.queue_file import encode_attributes
+
+
+class ClientRecords:
+    """The records of a client, made anew when HELO has changed what they say."""
+
+    __slots__ = ("_key", "_records")
+
+    def __init__(self) -> None:
+        self._key: tuple[bytes, str] | None = None
+        self._records = b""
+
+    def of(self, client: ClientFacts, local: tuple[str, int]) -> bytes:
+        """`A` records in Postfix's order."""
+        key = (client.helo, client.protocol)
+        if key != self._key:
+            self._key = key
+            self._records = encode_attributes(_attributes(client, local))
+        return self._records
+
+
+def _attributes(client: ClientFacts, local: tuple[str, int]) -> list[tuple[bytes, bytes]]:
+    name, port = client.name.encode("ascii", "replace"), b"%d" % client.port
+    helo, protocol = client.helo or b"unknown", client.protocol.encode()
+    address = str(client.address).encode()
+    return [
+        (b"log_client_name", name),
+        (b"log_client_address", client.literal.encode()),
+        (b"log_client_port", port),
+        (b"log_message_origin", b"%s[%s]" % (name, address)),
+        (b"log_helo_name", helo),
+        (b"log_protocol_name", protocol),
+        (b"client_name", name),
+        (b"reverse_client_name", client.reverse_name.encode("ascii", "replace")),
+        (b"client_address", address),
+        (b"client_port", port),
+        (b"server_address", local[0].encode()),
+        (b"server_port", b"%d" % local[1]),
+        (b"helo_name", helo),
+        (b"protocol_name", protocol),
+        (b"client_address_type", b"10" if client.address.version == 6 else b"2"),
+    ]
