@@ -128,6 +128,10 @@ class Supervisor:
         self._changed.set()
         if self._stopping:
             return
+        if process.retiring:
+            if not any(other is role for other, _, _ in self._running.values()):
+                self._start(role)
+            return
         loop = asyncio.get_running_loop()
         code = process.process.returncode
         how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
@@ -164,14 +168,22 @@ class Supervisor:
                 raise StartFault(f"{self._half.name}: {name} does not answer") from None
 
     def _reload(self) -> None:
-        """A new generation of the roles whose sessions can be drained."""
+        """A new generation: files are opened with the rights of a start, sessions go on to their end.
+
+        smtpd and login are replaced at once, the old ones drain.  There is one queue manager: it finishes what its
+        agents have, and the next one starts when it is gone.
+        """
         self._tell(Noted("reload"))
-        old = [
-            (role, process) for role, process, _ in self._running.values() if role.name in ("smtpd", "login")
-        ]
-        for role, process in old:
-            self._start(role)
-            process.drain()
+        for role, process, _ in list(self._running.values()):
+            if process.retiring:
+                continue
+            if role.name in ("smtpd", "login"):
+                process.retiring = True
+                process.drain()
+                self._start(role)
+            elif role.name == "qmgr":
+                process.retiring = True
+                process.stop()
 
     async def _stop_all(self) -> None:
         """The last first; what does not end in time is killed."""

@@ -24,6 +24,7 @@ class RoleProcess:
         self.process = process
         self.control = control
         self.is_ready = False
+        self.retiring = False  # a newer generation takes over: its end is expected
         self._reader: FrameReader[FromRole] = FrameReader(msgspec.msgpack.Decoder(FromRole))
 
     @property
