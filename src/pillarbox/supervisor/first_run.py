@@ -1,6 +1,7 @@
 """The embedded default: a whole mail system in one directory, made at the first start.
 
     etc/main.cf, etc/master.cf   configuration, Postfix's grammar
+    etc/dovecot.conf             if there is one: settings of the mailbox half
     etc/users                    passwd-file of the users (0600)
     etc/password                 the generated password of the first user (0600)
     etc/self-signed.pem, .key    certificate for TLS

@@ -11,6 +11,7 @@ import socket
 import sys
 from pathlib import Path
 
+from pillarbox.config.dovecot_conf import read_dovecot_conf
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.reading import read_configuration
@@ -54,7 +55,7 @@ def build(
     """The half, and the directories it needs."""
     status = home.status_socket(name)
     if name == "mailbox":
-        settings = home.mailbox_settings(owners)
+        settings = read_dovecot_conf(str(home.etc / "dovecot.conf"), home.mailbox_settings(owners))
         return mailbox_half(
             settings, owners=owners, listen=listen, port_offset=port_offset, status_socket=status
         )
