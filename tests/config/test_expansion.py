@@ -2,7 +2,8 @@
 
 import pytest
 
-from pillarbox.config.expansion import expand, names_used
+from pillarbox.config.expansion import expand
+from pillarbox.config.expansion_syntax import names_used
 from pillarbox.config.value import Value
 from pillarbox.vocabulary.faults import ConfigurationFault
 

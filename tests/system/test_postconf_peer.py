@@ -288,7 +288,11 @@ BAD_REQUESTS = [
     ["-MX"], ["-o", "relayhost", "-n"], ["-C", "nosuch"], ["-e", "relayhost"], ["-e", "a b=c"], ["-e", "=x"],
     ["-e", "#a=b"], ["-e", "a=b\nc"], ["-X", "#a"], ["-#", "a\nb"], ["-M", "-e", "smtp/inet"],
     ["-M", "-e", "foo/unix=foo unix - - n -"], ["-F", "smtp/inet/private=x"], ["-F", "smtp/inet/nosuch=x"],
-    ["-P", "smtp/inet/q=x y"], ["-M", "-e", "foo=foo unix - - n - - x"],
+    ["-e", "-o", "c=d", "a=b"], ["-X", "-o", "c=d", "a"], ["-e", "-f", "a=b"], ["-e", "-H", "a=b"],
+    ["-h", "a=b"], ["-Mf", "-e", "x/inet=x inet n - n - - y"], ["-X", "-h", "-n", "a"], ["-#", "-d", "a=b"],
+    ["-P", "-X", "-h", "a/b/c"], ["-p", "-M"], ["-m", "-n"], ["-m", "-M"], ["-a", "-m"], ["-M", "-e", "a/b/c=x"],
+    ["-MX", "a"], ["-M#", "*"], ["-F", "-e", "a=b"], ["-P", "-e", "a/b=c"], ["-PX", "a/b/c/d"], ["-P", "-e"], ["-X"], ["-#"], ["-M#"],
+    ["-F", "-e"], ["-P", "-e", "smtp/inet/a"], ["-P", "smtp/inet/q=x y"], ["-M", "-e", "foo=foo unix - - n - - x"],
 ]  # fmt: skip
 
 

@@ -24,12 +24,10 @@ FAULTS
 """
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Final
 
-import msgspec
-
+from pillarbox.config.expansion_syntax import Call, Comparison, ExpansionError, Reference, references
 from pillarbox.config.value import Value
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -46,97 +44,13 @@ MAX_REFERENCES: Final = 50_000
 MAX_LENGTH: Final = 4_000_000
 """Characters of one expanded value."""
 
-_WORD: Final = re.compile(r"[A-Za-z0-9_]*")
-_SPACE: Final = re.compile(r"[ \t\r\n\v\f]*")
-_OPERATOR: Final = re.compile(r"==|!=|<=|>=|<|>")
 _LEVEL: Final = re.compile(rb"([0-9]{1,9})(?:\.([0-9]{1,9})(?:\.([0-9]{1,9}))?)?")
-_EXPECTED_OPERATOR: Final = '"==" or "!="" or "<"" or "<="" or ">="" or ">"'
 _LARGEST_NUMBER: Final = 2**63 - 1
-
-
-class Comparison(msgspec.Struct, frozen=True):
-    """`{left} operator {right}`; the sides are templates."""
-
-    left: str
-    operator: str
-    by_level: bool
-    right: str
-
-
-class Call(msgspec.Struct, frozen=True):
-    """`${function{text}}`."""
-
-    function: str
-    text: str
-
-
-class Reference(msgspec.Struct, frozen=True):
-    """What stands between `${` and `}`: a subject, and the templates for its being set and unset."""
-
-    subject: str | Comparison | Call
-    if_set: str | None = None
-    if_unset: str | None = None
-
-
-class ExpansionError(ValueError):
-    """Bad syntax, in Postfix's words; becomes a ConfigurationFault once the place is known."""
 
 
 def expand(value: Value, lookup: Lookup) -> str:
     """The text of `value` with all references replaced.  ConfigurationFault if it cannot be done."""
     return _Expansion(lookup).of(value, depth=0)
-
-
-def references(template: str) -> Iterator[str | Reference]:
-    """Literal text and references, in order.  ExpansionError on bad syntax."""
-    position = 0
-    while (dollar := template.find("$", position)) >= 0:
-        if dollar > position:
-            yield template[position:dollar]
-        following = template[dollar + 1 : dollar + 2]
-        if following == "$":
-            yield "$"
-            position = dollar + 2
-        elif following in ("{", "("):
-            end = _closing(template, dollar + 1)
-            body = template[dollar + 2 : end]
-            if not body:
-                raise ExpansionError(f'empty macro name: "{template}"')
-            yield _Body(body).reference()
-            position = end + 1
-        else:
-            name = _WORD.match(template, dollar + 1)
-            assert name is not None
-            if not name[0]:
-                raise ExpansionError(f'empty macro name: "{template}"')
-            yield Reference(name[0])
-            position = name.end()
-    if position < len(template):
-        yield template[position:]
-
-
-def names_used(template: str) -> set[str]:
-    """Every parameter name that the template could refer to, chosen branch or not.
-
-    ExpansionError on bad syntax, but not for a text inside a reference, which may never be chosen.
-    """
-    names: set[str] = set()
-    for piece in references(template):
-        if isinstance(piece, str):
-            continue
-        texts = [piece.if_set, piece.if_unset]
-        match piece.subject:
-            case Comparison(left=left, right=right):
-                texts += [left, right]
-            case Call(text=text):
-                texts.append(text)
-            case name:
-                names.add(name)
-        for nested in texts:
-            if nested:
-                with suppress(ExpansionError):
-                    names |= names_used(nested)
-    return names
 
 
 class _Expansion:
@@ -179,7 +93,7 @@ class _Expansion:
                 found = "true" if self._holds(reference.subject, depth=depth) else ""
                 value = None
             case Call(function=function, text=text):
-                found = FUNCTIONS[function](self._template(text, depth=depth + 1))
+                found = _CALLS[function](self._template(text, depth=depth + 1))
                 value = None
             case name:
                 value = self._lookup(name)
@@ -199,132 +113,6 @@ class _Expansion:
         else:
             order = _order(left, right)
         return _OUTCOMES[comparison.operator](order)
-
-
-class _Body:
-    """The text of one `${…}`, read from left to right."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._at = 0
-
-    def reference(self) -> Reference:
-        """The whole body as a reference."""
-        self._skip_space()
-        if self._next() == "{":
-            return self._choice(self._comparison(), before="")
-        start = self._at
-        name = self._word()
-        if self._next() == "{" and name in FUNCTIONS:
-            return self._choice(Call(name, self._braced()), before="")
-        after_name = self._at
-        self._skip_space()
-        if self._next() not in ("", "?", ":"):
-            raise ExpansionError(
-                f'attribute name syntax error at: "...{self._text[start:after_name]}>>>'
-                f'{self._text[after_name : after_name + 20]}"'
-            )
-        return self._choice(name, before=name)
-
-    def _choice(self, subject: str | Comparison | Call, *, before: str) -> Reference:
-        self._skip_space()
-        mark = self._next()
-        if mark == "":
-            return Reference(subject)
-        if mark not in ("?", ":"):
-            raise ExpansionError(f'"?" or ":" expected at: "...{before}}}>>>{self._rest()}"')
-        self._at += 1
-        braced, first = self._branch()
-        if mark == ":":
-            if braced and self._next():
-                raise ExpansionError(f'unexpected input at: "...{first}}}>>>{self._rest()}"')
-            return Reference(subject, if_set=None if isinstance(subject, str) else "", if_unset=first)
-        if not braced or not self._next():
-            return Reference(subject, if_set=first, if_unset="")
-        if self._next() != ":":
-            raise ExpansionError(f'":" expected at: "...{first}}}>>>{self._rest()}"')
-        self._at += 1
-        braced, second = self._branch()
-        if braced and self._next():
-            raise ExpansionError(f'unexpected input at: "...{second}}}>>>{self._rest()}"')
-        return Reference(subject, if_set=first, if_unset=second)
-
-    def _branch(self) -> tuple[bool, str]:
-        """`{text}`, with blanks around it skipped; or everything that is left, blanks included."""
-        start = self._at
-        self._skip_space()
-        if self._next() == "{":
-            text = self._braced()
-            self._skip_space()
-            return True, text
-        self._at = len(self._text)
-        return False, self._text[start:]
-
-    def _comparison(self) -> Comparison:
-        left = self._braced()
-        self._skip_space()
-        operator = _OPERATOR.match(self._text, self._at)
-        if operator is None:
-            raise ExpansionError(f'{_EXPECTED_OPERATOR} expected at: "...{left}}}>>>{self._rest()}"')
-        self._at = operator.end()
-        by_level = self._text.startswith("level", self._at)
-        if by_level:
-            self._at += len("level")
-        after_operator = self._at
-        self._skip_space()
-        if self._next() != "{":
-            raise ExpansionError(
-                f'"{{expression}}" expected at: "...{{{left}}} {operator[0]}>>>'
-                f'{self._text[after_operator : after_operator + 20]}"'
-            )
-        return Comparison(left, operator[0], by_level, self._braced())
-
-    def _braced(self) -> str:
-        end = _balanced_end(self._text, self._at)
-        if end < 0:
-            raise ExpansionError(f'unbalanced {{}} in attribute expression: "{self._text[self._at :]}"')
-        text = self._text[self._at + 1 : end]
-        self._at = end + 1
-        return text
-
-    def _word(self) -> str:
-        match = _WORD.match(self._text, self._at)
-        assert match is not None
-        self._at = match.end()
-        return match[0]
-
-    def _skip_space(self) -> None:
-        match = _SPACE.match(self._text, self._at)
-        assert match is not None
-        self._at = match.end()
-
-    def _next(self) -> str:
-        return self._text[self._at : self._at + 1]
-
-    def _rest(self) -> str:
-        return self._text[self._at : self._at + 20]
-
-
-def _closing(template: str, opening: int) -> int:
-    end = _balanced_end(template, opening)
-    if end < 0:
-        raise ExpansionError(f'truncated macro reference: "{template}"')
-    return end
-
-
-_BRACES: Final = re.compile(r"[{}]")
-_PARENTHESES: Final = re.compile(r"[()]")
-
-
-def _balanced_end(text: str, opening: int) -> int:
-    """Where the bracket at `opening` is closed, counting its own kind only; -1 if nowhere."""
-    marks, opener = (_BRACES, "{") if text[opening] == "{" else (_PARENTHESES, "(")
-    level = 0
-    for mark in marks.finditer(text, opening):
-        level += 1 if mark[0] == opener else -1
-        if level == 0:
-            return mark.start()
-    return -1
 
 
 def _level(text: bytes) -> tuple[int, int, int]:
@@ -391,8 +179,8 @@ def _domain_to_utf8(text: str) -> str:
 
 _DOMAIN_IN_LIST: Final = re.compile(r"[^ \t\r\n,{}]+")
 
-FUNCTIONS: Final[dict[str, Callable[[str], str]]] = {
+_CALLS: Final[dict[str, Callable[[str], str]]] = {
     "domain_to_ascii": _domain_to_ascii,
     "domain_to_utf8": _domain_to_utf8,
 }
-"""Functions of main.cf values, by name (Postfix 3.10)."""
+"""What each of expansion_syntax.FUNCTIONS does."""

@@ -170,17 +170,29 @@ class Listing(msgspec.Struct, frozen=True):
 
 
 def read_listing(
-    directory: str, *, facts: HostFacts, overrides: dict[str, str], named: bool, main_cf: bool
+    directory: str,
+    *,
+    facts: HostFacts,
+    overrides: dict[str, str],
+    named: bool,
+    main_cf: bool,
+    master_cf: bool,
 ) -> Listing:
     """The configuration in `directory`; with `main_cf` false, without what main.cf says.
 
-    When the directory is `named` by the caller, that counts as setting config_directory.
+    Without `master_cf` a missing master.cf gives a warning and no more.  When the directory is `named` by the
+    caller, that counts as setting config_directory.
     """
     main_path = os.path.join(directory, "main.cf")
     master_path = os.path.join(directory, "master.cf")
     found = parse_main_cf(read_text(main_path), path=main_path) if main_cf else MainCf(main_path, {})
     values = found.values | {name: Value(text, COMMAND_LINE) for name, text in overrides.items()}
-    found_entries, warnings = entries(read_text(master_path), path=master_path)
+    try:
+        found_entries, warnings = entries(read_text(master_path), path=master_path)
+    except OSError as error:
+        if master_cf:
+            raise
+        found_entries, warnings = [], [f"open {master_path}: {error.strerror}"]
     used = usage(values, found_entries, main_path=main_path, master_path=master_path)
     values |= {
         "process_name": Value("postconf", COMMAND_LINE),

@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.config.expansion import names_used
+from pillarbox.config.expansion_syntax import names_used
 from pillarbox.config.master_cf_text import Entry
 from pillarbox.config.postfix_parameters import SERVED
 from pillarbox.config.unserved_parameters import (
