@@ -112,7 +112,8 @@ class QueueManager:
                 task.cancel()
             for channel in list(self._hints):
                 channel.close()
-        await self._in_thread(partial(self._files.finish_batch, self._finished))
+        last, self._finished = self._finished, []
+        await self._in_thread(partial(self._files.finish_batch, last))
         self._threads.shutdown()
 
     # -- intake ----------------------------------------------------------------------------------------

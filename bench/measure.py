@@ -1,0 +1,43 @@
+"""Interleaved runs: A B A B …, so that a machine whose speed drifts is the same for both."""
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Row:
+    """One row of the report: the same work done by the original and by us, `figures` in pairs."""
+
+    name: str
+    unit: str
+    more_is_better: bool
+    original: str
+    theirs: list[float] = field(default_factory=list)
+    ours: list[float] = field(default_factory=list)
+
+    @property
+    def ratio(self) -> float:
+        """How many times better we are, by the median of the pairs' ratios; above 1 is ahead."""
+        pairs = zip(self.ours, self.theirs, strict=True)
+        return statistics.median(a / b if self.more_is_better else b / a for a, b in pairs)
+
+    def line(self) -> str:
+        """A line of a Markdown table: medians, spreads and the ratio."""
+        return f"| {self.name} | {_spread(self.theirs)} | {_spread(self.ours)} {self.unit} | **{self.ratio:.2f}×** |"
+
+
+def _spread(figures: list[float]) -> str:
+    low, middle, high = min(figures), statistics.median(figures), max(figures)
+    digits = 0 if middle >= 100 else 1 if middle >= 10 else 3
+    return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
+
+
+def interleave(row: Row, theirs: Callable[[], float], ours: Callable[[], float], *, runs: int) -> Row:
+    """Run both in turn, a warm-up first."""
+    theirs()
+    ours()
+    for _ in range(runs):
+        row.theirs.append(theirs())
+        row.ours.append(ours())
+    return row

@@ -1,0 +1,326 @@
+"""The systems that are compared: a private Postfix, a private Dovecot, and Pillarbox, each in its own directory.
+
+All three deliver into Maildirs on the same file system, log to a file, and fsync as they do by default.  The
+configurations are kept here, so that anyone can see what was measured.
+"""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Self
+
+DOMAIN = "pillarbox.test"
+USER = f"me@{DOMAIN}"
+PASSWORD = "benchmark"
+
+POSTFIX_MAIN_CF = """
+compatibility_level = 3.6
+queue_directory = {root}/spool
+data_directory = {root}/lib
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = {domain}
+mydomain = {domain}
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+mydestination =
+local_recipient_maps =
+alias_maps =
+virtual_mailbox_domains = {domain}
+virtual_mailbox_base = {root}/mail
+virtual_mailbox_maps = texthash:{root}/etc/mailboxes
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+maillog_file = {root}/mail.log
+maillog_file_prefixes = {root}
+message_size_limit = 52428800
+virtual_mailbox_limit = 0
+"""
+
+POSTFIX_MASTER_CF = """
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+local unix - n n - - local
+virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+DOVECOT_CONF = """
+base_dir = {root}/run
+state_dir = {root}/state
+instance_name = pillarbox-bench
+listen = 127.0.0.1
+protocols = imap
+log_path = {root}/dovecot.log
+info_log_path = {root}/dovecot.log
+ssl = no
+disable_plaintext_auth = no
+mail_uid = {uid}
+mail_gid = {gid}
+first_valid_uid = 1
+mail_home = {root}/mail/%d/%n
+mail_location = maildir:~/Maildir
+mail_max_userip_connections = 2000
+default_client_limit = 4000
+default_process_limit = 2000
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {root}/etc/users
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={root}/mail/%d/%n allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+}}
+service imap-login {{
+  service_count = 0
+  process_min_avail = 1
+  client_limit = 2000
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service imap {{
+  process_limit = 2000
+}}
+service anvil {{
+  client_limit = 5000
+}}
+service auth {{
+  client_limit = 5000
+}}
+service stats {{
+  client_limit = 5000
+  unix_listener stats-writer {{
+    mode = 0666
+  }}
+}}
+"""
+
+
+def mail_user() -> pwd.struct_passwd:
+    """Whom the mailboxes belong to in all three systems."""
+    return pwd.getpwnam("vmail")
+
+
+class System:
+    """A system that can be started and stopped, and whose processes can be found."""
+
+    def __init__(self, root: Path, port: int) -> None:
+        self.root = root
+        self.port = port
+        self.maildir = root / "mail" / DOMAIN / "me" / "Maildir"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it; it serves when this returns."""
+        raise AssertionError("a system says how it starts")
+
+    def stop(self) -> None:
+        """Stop it."""
+        raise AssertionError("a system says how it stops")
+
+    def clear_mailbox(self) -> None:
+        """An empty mailbox, owned by the mail user."""
+        shutil.rmtree(self.maildir, ignore_errors=True)
+        user = mail_user()
+        for directory in (self.root / "mail", self.maildir.parent.parent, self.maildir.parent, self.maildir):
+            directory.mkdir(exist_ok=True, mode=0o700)
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        for name in ("cur", "new", "tmp"):
+            (self.maildir / name).mkdir(mode=0o700)
+            os.chown(self.maildir / name, user.pw_uid, user.pw_gid)
+
+    def delivered(self) -> int:
+        """Messages in the mailbox."""
+        return len(os.listdir(self.maildir / "new"))
+
+    def wait_for_port(self) -> None:
+        """Until the port answers."""
+        import socket
+
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.05)
+        raise TimeoutError(f"nothing listens on port {self.port}")
+
+
+class Postfix(System):
+    """Debian's Postfix with virtual(8)."""
+
+    def start(self) -> None:
+        """As `postfix start` does."""
+        user = mail_user()
+        etc = self.root / "etc"
+        for path in (self.root, etc, self.root / "spool"):
+            path.mkdir(exist_ok=True, mode=0o755)
+        (self.root / "lib").mkdir(exist_ok=True, mode=0o700)
+        shutil.chown(self.root / "lib", "postfix")
+        for name in ("dynamicmaps.cf", "postfix-files"):
+            shutil.copy(f"/etc/postfix/{name}", etc / name)
+        facts = {
+            "root": self.root,
+            "domain": DOMAIN,
+            "port": self.port,
+            "uid": user.pw_uid,
+            "gid": user.pw_gid,
+        }
+        (etc / "main.cf").write_text(POSTFIX_MAIN_CF.format(**facts))
+        (etc / "master.cf").write_text(POSTFIX_MASTER_CF.format(**facts))
+        (etc / "mailboxes").write_text(f"{USER} {DOMAIN}/me/Maildir/\n")
+        main_cf = Path("/etc/postfix/main.cf")
+        main_cf.touch()
+        subprocess.run(["/usr/sbin/postconf", "-e", f"alternate_config_directories = {etc}"], check=True)
+        subprocess.run(["postfix", "-c", etc, "set-permissions"], check=False, capture_output=True)
+        subprocess.run(["postfix", "-c", etc, "start"], check=True, capture_output=True)
+        self.wait_for_port()
+
+    def stop(self) -> None:
+        """As `postfix stop` does."""
+        subprocess.run(["postfix", "-c", self.root / "etc", "stop"], check=True, capture_output=True)
+
+
+class Dovecot(System):
+    """Debian's Dovecot."""
+
+    def start(self) -> None:
+        """As `dovecot -c` does."""
+        user = mail_user()
+        for path in (self.root, self.root / "etc", self.root / "run", self.root / "state"):
+            path.mkdir(exist_ok=True, mode=0o755)
+        facts = {"root": self.root, "port": self.port, "uid": user.pw_uid, "gid": user.pw_gid}
+        (self.root / "etc" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        (self.root / "etc" / "dovecot.conf").write_text(DOVECOT_CONF.format(**facts))
+        subprocess.run(["dovecot", "-c", self.root / "etc" / "dovecot.conf"], check=True, capture_output=True)
+        self.wait_for_port()
+
+    def stop(self) -> None:
+        """As `doveadm stop` does."""
+        subprocess.run(["doveadm", "-c", self.root / "etc" / "dovecot.conf", "stop"], check=True)
+        deadline = time.monotonic() + 20
+        while (self.root / "run" / "master.pid").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def processes(self) -> list[int]:
+        """The master and all its children."""
+        return _tree(int((self.root / "run" / "master.pid").read_text()))
+
+
+class Pillarbox(System):
+    """This system, as `pillarbox run` starts it."""
+
+    OFFSET = 4000
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root, 25 + self.OFFSET)
+        self.imap_port = 143 + self.OFFSET
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Prepared like the originals: plain password, many connections of one user."""
+        etc = self.root / "etc"
+        etc.mkdir(parents=True, exist_ok=True)
+        (etc / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::{DOMAIN}/me::\n")
+        shutil.chown(etc / "users", "dovecot")
+        os.chmod(etc / "users", 0o600)
+        (etc / "dovecot.conf").write_text("mail_max_userip_connections = 2000\n")
+        command = [sys.executable, "-m", "pillarbox.tools.pillarbox", "run", "--data", str(self.root)]
+        self._process = subprocess.Popen(
+            [*command, "--port-offset", str(self.OFFSET)], stdout=subprocess.DEVNULL
+        )
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not self._healthy():
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ctrl-C."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait(30)
+
+    def processes(self) -> list[int]:
+        """The mailbox half: its supervisor and everything below."""
+        halves = self._status()["halves"]
+        return _tree(halves["mailbox"]["pid"])
+
+    def _healthy(self) -> bool:
+        try:
+            return bool(self._status()["healthy"])
+        except (subprocess.CalledProcessError, ValueError):
+            return False
+
+    def _status(self) -> dict[str, dict[str, dict[str, int]]]:
+        command = [sys.executable, "-m", "pillarbox.tools.pillarbox", "status", "--json", "--data", str(self.root)]
+        answer: dict[str, dict[str, dict[str, int]]] = json.loads(
+            subprocess.run(command, check=True, capture_output=True).stdout
+        )
+        return answer
+
+
+def _tree(root: int) -> list[int]:
+    """A process and all that descend from it."""
+    found = [root]
+    for pid in found:
+        for task in Path(f"/proc/{pid}/task").glob("*"):
+            try:
+                found += [int(child) for child in (task / "children").read_text().split()]
+            except OSError:
+                continue
+    return found
+
+
+def proportional_memory(pids: list[int]) -> float:
+    """PSS of processes together, in KiB."""
+    total = 0
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in text.split("\n") if line.startswith("Pss:"))
+    return float(total)
