@@ -7,7 +7,7 @@ DESCRIPTION
 
     `commit()` returns when the message will survive a crash: everything written, the mode set to 0700, the
     file fsynced, renamed to its id, and the directory fsynced.  Messages that are committed at the same time
-    share one hop to a worker thread and one fsync of the directory; the reserve is filled on the way.
+    share one hop to a worker thread and one fsync of the directory; the reserve is filled when half is gone.
 
     Order in the file system: open(incoming/TIME.PID.N) → write → chmod 0700 → fsync → rename(incoming/ID) →
     fsync(incoming).  Names with a dot are no messages to anyone; `sweep()` removes those that a crash left.
@@ -18,6 +18,7 @@ FAULTS
 
 import asyncio
 import errno
+import itertools
 import os
 import re
 from collections.abc import Callable
@@ -30,7 +31,7 @@ from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
-_RESERVE: Final = 16
+_RESERVE: Final = 32
 _CONCURRENT_BATCHES: Final = 2
 """Batches on their way to the disk at once: while one waits for an fsync, the next is written."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
@@ -85,9 +86,10 @@ class IncomingQueue:
         self._long_ids = long_ids
         self._files = file_system
         self._reserve: list[NewFile] = []
-        self._serial = 0
+        self._serials = itertools.count(1)
         self._waiting: list[_Job] = []
         self._batches = 0
+        self._refilling = self._closed = False
         self._threads = ThreadPoolExecutor(_CONCURRENT_BATCHES + 1, thread_name_prefix="queue")
 
     # -- the loop's side -------------------------------------------------------------------------------
@@ -132,6 +134,7 @@ class IncomingQueue:
 
     def close(self) -> None:
         """Remove the reserve; wait for the threads."""
+        self._closed = True
         self._threads.shutdown()
         while self._reserve:
             self._discard(self._reserve.pop())
@@ -139,15 +142,12 @@ class IncomingQueue:
     def _start_batch(self, loop: asyncio.AbstractEventLoop) -> None:
         jobs, self._waiting = self._waiting, []
         self._batches += 1
-        room = _RESERVE - len(self._reserve)
-        future = loop.run_in_executor(self._threads, self._commit_batch, jobs, room)
+        future = loop.run_in_executor(self._threads, self._commit_batch, jobs)
         future.add_done_callback(self._finish_batch(jobs))
 
-    def _finish_batch(self, jobs: list[_Job]) -> Callable[["asyncio.Future[_BatchResult]"], None]:
-        def finish(future: "asyncio.Future[_BatchResult]") -> None:
-            outcomes, made = future.result()
-            self._reserve.extend(made)
-            for job, outcome in zip(jobs, outcomes, strict=True):
+    def _finish_batch(self, jobs: list[_Job]) -> Callable[["asyncio.Future[_Outcomes]"], None]:
+        def finish(future: "asyncio.Future[_Outcomes]") -> None:
+            for job, outcome in zip(jobs, future.result(), strict=True):
                 if job.done.cancelled():
                     continue
                 if outcome is None:
@@ -155,20 +155,34 @@ class IncomingQueue:
                 else:
                     job.done.set_exception(QueueFileFault(outcome))
             self._batches -= 1
+            loop = asyncio.get_running_loop()
             if self._waiting:
-                self._start_batch(asyncio.get_running_loop())
+                self._start_batch(loop)
+            self._refill(loop)
 
         return finish
 
+    def _refill(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Fill the reserve when half of it is used up; nobody waits for it."""
+        room = _RESERVE - len(self._reserve)
+        if self._refilling or self._closed or room < _RESERVE // 2:
+            return
+        self._refilling = True
+        loop.run_in_executor(self._threads, self._make_some, room).add_done_callback(self._refilled)
+
+    def _refilled(self, future: "asyncio.Future[list[NewFile]]") -> None:
+        self._refilling = False
+        self._reserve.extend(future.result())
+
     # -- the threads' side -----------------------------------------------------------------------------
 
-    def _commit_batch(self, jobs: list[_Job], room: int) -> "_BatchResult":
+    def _commit_batch(self, jobs: list[_Job]) -> "_Outcomes":
         outcomes: list[OSError | None] = [self._write(job) for job in jobs]
         try:
             self._files.sync_directory(self.directory)
         except OSError as error:
             outcomes = [outcome or error for outcome in outcomes]
-        return outcomes, self._make_some(room)
+        return outcomes
 
     def _write(self, job: _Job) -> OSError | None:
         files, file = self._files, job.file
@@ -186,9 +200,9 @@ class IncomingQueue:
         return None
 
     def _make(self) -> NewFile:
-        self._serial += 1
         now = int(self._clock.now() * 1_000_000)
-        path = f"{self.directory}/{now % 1_000_000}.{os.getpid()}.{self._serial}"
+        # The loop and a thread may both be here: next() of a count is atomic.
+        path = f"{self.directory}/{now % 1_000_000}.{os.getpid()}.{next(self._serials)}"
         descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         return NewFile(descriptor, path, self._files.fstat(descriptor).st_ino)
 
@@ -209,7 +223,7 @@ class IncomingQueue:
             pass  # sweep() will find it
 
 
-_BatchResult = tuple[list[OSError | None], list[NewFile]]
+_Outcomes = list[OSError | None]
 
 
 def sweep(directories: QueueDirectories) -> int:
