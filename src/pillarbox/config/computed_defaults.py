@@ -46,7 +46,7 @@ class Lookups(msgspec.Struct, frozen=True):
 
 def computed_default(name: str, *, lookups: Lookups, facts: HostFacts) -> Value | None:
     """The default of a parameter that depends on the host; None if `name` is not such a parameter."""
-    compute = _COMPUTED.get(name)
+    compute = COMPUTED.get(name)
     return None if compute is None else Value(compute(lookups, facts), BUILT_IN)
 
 
@@ -107,8 +107,9 @@ def _class_prefix(address: IPv4Address) -> int:
     return 8 if top < 128 else 16 if top < 192 else 24
 
 
-_COMPUTED: Final[dict[str, Callable[[Lookups, HostFacts], str]]] = {
+COMPUTED: Final[dict[str, Callable[[Lookups, HostFacts], str]]] = {
     "myhostname": _myhostname,
     "mydomain": _mydomain,
     "mynetworks": _mynetworks,
 }
+"""How each default is computed, by parameter."""

@@ -155,7 +155,7 @@ def _service(line: LogicalLine, path: str) -> Service:
     is_private = _yes_or_no("private", private, default=True)
     if service_type == "inet" and is_private:
         raise ValueError("inet service cannot be private")
-    command, *rest = (without_braces(word) for word in words(command_line))
+    command, *rest = (without_braces(_balanced(word)) for word in words(command_line))
     options = _Options(path, line.first)
     return Service(
         name=name,
@@ -216,6 +216,16 @@ class _Options:
     def _override(self, setting: str) -> None:
         name, value = split_name_value(setting)
         self.overrides[name] = Value(value, self._file, self._line)
+
+
+def _balanced(word: str) -> str:
+    """The word, if its braces match.  Otherwise it has swallowed the rest of the line."""
+    level = 0
+    for character in word:
+        level = max(0, level + (character == "{") - (character == "}"))
+    if level > 0:
+        raise ValueError(f"missing '}}' in \"{word}\"")
+    return word
 
 
 def _yes_or_no(field: str, text: str, *, default: bool) -> bool:

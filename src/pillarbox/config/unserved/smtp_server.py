@@ -143,7 +143,7 @@ tls_wildcard_matches_multiple_labels = yes
     ),
     Section(
         Kind.NO_EFFECT,
-        "there are TLS tickets with keys of our own, and no cache process",
+        "sessions are resumed with TLS tickets, and there is no cache of them",
         """
 smtpd_tls_always_issue_session_ids = yes
 smtpd_tls_session_cache_database =

@@ -1,0 +1,131 @@
+"""Write the reference page of main.cf from the declarations.
+
+DESCRIPTION
+    `python -m pillarbox.config.manual [FILE]` writes docs/reference/main.cf.md.  A test fails when the page in
+    the repository is not what this writes, so a parameter cannot change without its documentation.
+"""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from pillarbox.config.computed_defaults import COMPUTED
+from pillarbox.config.parameter import Declaration, declarations
+from pillarbox.config.postfix_parameters import GROUPS
+from pillarbox.config.treatment import Kind
+from pillarbox.config.unserved_parameters import TRANSPORT_PARAMETERS, UNEXPANDED, treatment, unserved
+from pillarbox.config.value_types import MatchList, NetworkList, OctalMode, Seconds
+
+PAGE: Final = "docs/reference/main.cf.md"
+
+_TYPES: Final[dict[Any, str]] = {
+    str: "text",
+    bool: "yes or no",
+    int: "number",
+    Seconds: "time",
+    OctalMode: "file mode",
+    tuple[str, ...]: "list",
+    MatchList: "list of names, /file/name and type:table",
+    NetworkList: "list of networks, /file/name and type:table",
+}
+
+# In the page's source, each sentence is a line.
+_SENTENCE: Final = re.compile(r"(?<=[a-z>)0-9]\.) (?=[A-Z0-9])")
+
+_INTRODUCTION: Final = """\
+# Parameters of main.cf
+
+<!-- Written by `make docs` from the declarations in src/pillarbox/config/parameters. -->
+
+A value may refer to others: `$name`, `${name?{if set}:{if not}}`, `${{$name} == {text} ? {this} : {that}}`.
+Times take `s`, `m`, `h`, `d` or `w`; a time without a unit has that of the default.
+Lists are separated by commas or blanks; braces keep an item with blanks together.
+`postconf -v NAME` tells the value in effect and the line it is from.
+"""
+
+_NOT_SERVED: Final = {
+    Kind.REFUSED: (
+        "Refused",
+        "These are known, and a start is refused while one of them is set to something else than its default: "
+        "ignoring it would let somebody in, let something bad pass, or lose mail.",
+    ),
+    Kind.LATER: (
+        "Not served yet",
+        "These are known, and a start warns of one that is set to something else than its default.",
+    ),
+    Kind.NO_EFFECT: (
+        "Without effect",
+        "These are taken without effect, because what they are about does not exist here.",
+    ),
+}
+
+
+def manual() -> str:
+    """The page."""
+    parts = [_INTRODUCTION]
+    for group in GROUPS:
+        parts.append(f"## {(group.__doc__ or '').strip().rstrip('.')}\n")
+        parts += [_entry(declaration) for declaration in declarations(group)]
+    parts.append(_services())
+    for kind, (title, text) in _NOT_SERVED.items():
+        parts.append(f"## {title}\n\n{text}\n")
+        parts += _reasons(kind)
+    return "\n".join(parts)
+
+
+def _entry(declaration: Declaration) -> str:
+    lines = [f"### {declaration.name}\n"]
+    default = f"`{declaration.default}`" if declaration.default else "empty"
+    if declaration.name in COMPUTED:
+        default = "from the host, see below"
+    lines.append(f"{_type(declaration)}; default: {default}\n")
+    lines.append(_SENTENCE.sub("\n", declaration.doc) + "\n")
+    if declaration.name in UNEXPANDED:
+        lines.append("`$name` in it is not expanded by main.cf's rules.\n")
+    if declaration.differs:
+        lines.append(f"Not Postfix's default: {declaration.differs}\n")
+    return "\n".join(lines)
+
+
+def _type(declaration: Declaration) -> str:
+    if declaration.choices:
+        return f"one of {', '.join(f'`{word}`' if word else 'empty' for word in declaration.choices)}"
+    unit = " seconds" if declaration.type is Seconds else ""
+    text = _TYPES[declaration.type]
+    if declaration.minimum is not None and declaration.maximum is not None:
+        return f"{text}, {declaration.minimum:.10g} to {declaration.maximum:.10g}{unit}"
+    if declaration.minimum:
+        return f"{text}, at least {declaration.minimum:.10g}{unit}"
+    if declaration.maximum is not None:
+        return f"{text}, at most {declaration.maximum:.10g}{unit}"
+    return text
+
+
+def _services() -> str:
+    served = [suffix for suffix in TRANSPORT_PARAMETERS if treatment(f"x_{suffix}").kind is Kind.SERVED]
+    names = "\n".join(f"- `NAME_{suffix}`, default `{TRANSPORT_PARAMETERS[suffix]}`" for suffix in served)
+    return (
+        "## Parameters named after a delivery agent\n\n"
+        f"For a delivery agent NAME in master.cf, with the meaning of their defaults:\n\n{names}\n"
+    )
+
+
+def _reasons(kind: Kind) -> list[str]:
+    names: dict[str, list[str]] = {}
+    for name, treated in unserved().items():
+        if treated.kind is kind:
+            names.setdefault(treated.reason, []).append(name)
+    return [
+        f"**{reason[:1].upper()}{reason[1:]}:**\n{', '.join(f'`{name}`' for name in sorted(found))}\n"
+        for reason, found in names.items()
+    ]
+
+
+def main(argv: list[str]) -> None:
+    """Write the page."""
+    Path(argv[0] if argv else PAGE).write_text(manual(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
