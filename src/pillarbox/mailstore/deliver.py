@@ -22,7 +22,7 @@ FAULTS
     StoreUnavailable  anything else: disk full, no permission, …; `str()` is for the log
 
 STANDARDS
-    https://cr.yp.to/proto/maildir.html; reference/format-dovecot.md §2, §5
+    https://cr.yp.to/proto/maildir.html; Dovecot 2.3, Maildir format
 """
 
 import errno

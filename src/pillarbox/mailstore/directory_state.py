@@ -9,7 +9,7 @@ DESCRIPTION
     Times are nanoseconds since 1970.
 
 STANDARDS
-    reference/format-dovecot.md §5 (what Dovecot does with seconds)
+    Dovecot 2.3, Maildir format (what Dovecot does with seconds)
 """
 
 from typing import Final

@@ -16,7 +16,7 @@ FAULTS
     OSError           the lock file cannot be made
 
 STANDARDS
-    reference/format-dovecot.md §3 (lock, stale rules)
+    Dovecot 2.3, Maildir format (lock, stale rules)
 """
 
 import os

@@ -9,7 +9,7 @@ FAULTS
     StoreUnavailable  packed in a way that we cannot read (zstd, lz4, encrypted), damaged, or too large
 
 STANDARDS
-    RFC 1952 (gzip); reference/format-dovecot.md §2 (compression plugin)
+    RFC 1952 (gzip); Dovecot 2.3, Maildir format (compression plugin)
 """
 
 import bz2

@@ -21,7 +21,7 @@ FAULTS
     OSError        cannot be read or written
 
 STANDARDS
-    https://cr.yp.to/proto/maildir.html; reference/format-dovecot.md §5
+    https://cr.yp.to/proto/maildir.html; Dovecot 2.3, Maildir format
 """
 
 import os
@@ -391,7 +391,7 @@ class FolderFiles:
             )
 
     def _move_new(self) -> None:
-        """new/x → cur/x:2, under the lock (reference/format-dovecot.md §3)."""
+        """new/x → cur/x:2, under the lock (as Dovecot does)."""
         with self.lock():
             for row, path in enumerate(self.paths):
                 if not path.startswith(NEW):

@@ -21,7 +21,7 @@ FAULTS
     OSError        the files cannot be read or written
 
 STANDARDS
-    RFC 3501 §2.3.2 (keywords, case-insensitive); reference/format-dovecot.md §4
+    RFC 3501 §2.3.2 (keywords, case-insensitive); Dovecot 2.3, Maildir format
 """
 
 import os
@@ -172,7 +172,7 @@ class KeywordTable:
         return bit
 
     def _write_letters(self) -> None:
-        """Replace dovecot-keywords, with a later mtime (reference/format-dovecot.md §4)."""
+        """Replace dovecot-keywords, with a later mtime (as Dovecot does)."""
         lines = [
             b"%d %s\n" % (index, self.names[bit]) for index, bit in enumerate(self._letter_bits) if bit >= 0
         ]

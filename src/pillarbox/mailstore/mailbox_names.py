@@ -13,7 +13,7 @@ FAULTS
     ValueError          of `decode_utf7`: not modified UTF-7
 
 STANDARDS
-    RFC 3501 §5.1, §5.1.3 (modified UTF-7); reference/format-dovecot.md §1
+    RFC 3501 §5.1, §5.1.3 (modified UTF-7); Dovecot 2.3, Maildir format
 """
 
 import base64

@@ -22,7 +22,7 @@ FAULTS
     StoreUnavailable                                  the root cannot be read or written
 
 STANDARDS
-    RFC 3501 §6.3 (mailbox commands); RFC 6154 (SPECIAL-USE); reference/format-dovecot.md §1, §6
+    RFC 3501 §6.3 (mailbox commands); RFC 6154 (SPECIAL-USE); Dovecot 2.3, Maildir format
 """
 
 import asyncio

@@ -14,7 +14,7 @@ DESCRIPTION
     process id, between hosts by the host name.
 
 STANDARDS
-    https://cr.yp.to/proto/maildir.html; reference/format-dovecot.md §2
+    https://cr.yp.to/proto/maildir.html; Dovecot 2.3, Maildir format
 """
 
 import os

@@ -14,7 +14,7 @@ FAULTS
     OSError  the file cannot be read or written
 
 STANDARDS
-    RFC 3501 §6.3.6 (a subscribed name need not exist); reference/format-dovecot.md §6
+    RFC 3501 §6.3.6 (a subscribed name need not exist); Dovecot 2.3, Maildir format
 """
 
 import os

@@ -7,7 +7,7 @@ DESCRIPTION
     when a mailbox is made anew under an old name (RFC 3501 §2.3.1.1).
 
 STANDARDS
-    RFC 3501 §2.3.1.1; reference/format-dovecot.md §6
+    RFC 3501 §2.3.1.1; Dovecot 2.3, Maildir format
 """
 
 import os

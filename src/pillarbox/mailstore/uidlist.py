@@ -21,7 +21,7 @@ FAULTS
     OSError  the file cannot be read or written
 
 STANDARDS
-    reference/format-dovecot.md §3; version 1 (Courier, Dovecot 1.0) is read and replaced
+    Dovecot 2.3, Maildir format; version 1 (Courier, Dovecot 1.0) is read and replaced
 """
 
 import os
