@@ -52,7 +52,9 @@ def main() -> int:
 
 
 def _versions() -> str:
-    postfix = subprocess.run(["/usr/sbin/postconf", "-d", "-h", "mail_version"], capture_output=True, text=True).stdout
+    postfix = subprocess.run(
+        ["/usr/sbin/postconf", "-d", "-h", "mail_version"], capture_output=True, text=True
+    ).stdout
     dovecot = subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout
     return f"Postfix {postfix.strip()}, Dovecot {dovecot.split()[0]}, Python {platform.python_version()}"
 

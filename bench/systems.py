@@ -295,7 +295,15 @@ class Pillarbox(System):
             return False
 
     def _status(self) -> dict[str, dict[str, dict[str, int]]]:
-        command = [sys.executable, "-m", "pillarbox.tools.pillarbox", "status", "--json", "--data", str(self.root)]
+        command = [
+            sys.executable,
+            "-m",
+            "pillarbox.tools.pillarbox",
+            "status",
+            "--json",
+            "--data",
+            str(self.root),
+        ]
         answer: dict[str, dict[str, dict[str, int]]] = json.loads(
             subprocess.run(command, check=True, capture_output=True).stdout
         )

@@ -150,8 +150,6 @@ mynetworks = 127.0.0.0/8 [::1]/128
 
 queue_directory = {home.root}/spool
 data_directory = {home.root}/lib
-maillog_file = {home.log}
-maillog_file_prefixes = {home.root}
 
 # Users are virtual: one passwd-file is read for logins and for addresses.
 mydestination =

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from pillarbox.config.dovecot_conf import read_dovecot_conf
+from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.reading import read_configuration
@@ -60,7 +61,7 @@ def build(
             settings, owners=owners, listen=listen, port_offset=port_offset, status_socket=status
         )
     configuration = read_configuration(str(home.etc), facts=host_facts())
-    for warning in configuration.warnings:
+    for warning in start_warnings(configuration):
         tell(Warned(warning))
     configuration.snapshot.group(Logging)
     make_queue(configuration.snapshot, owners.mail_owner if owners else None)
