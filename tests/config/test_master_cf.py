@@ -116,6 +116,7 @@ MISTAKES = [
     ("open brace", "foo unix - n n - - pipe -o { foo", "missing '}' in \"{ foo\""),
     ("open brace in arguments", "foo unix - n n - - pipe { a b", "missing '}' in \"{ a b\""),
     ("open brace inside", "foo unix - n n - - pipe -o a=${b c", "missing '}' in \"a=${b c\""),
+    ("closing brace alone", "foo unix - n n - - pipe -o a=}{b}", "unexpected '}' in \"a=}{b}\""),
     ("text after brace", "foo unix - n n - - pipe -o {foo=x}y", "syntax error after '}' in \"{foo=x}y\""),
     ("no equals", "foo unix - n n - - pipe -o foo", "missing '=' after attribute name: \"foo\""),
     ("no name", "foo unix - n n - - pipe -o =foo", 'missing attribute name: "=foo"'),

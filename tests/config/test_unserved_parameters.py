@@ -1,12 +1,18 @@
 """Parameters that are not served: none is ignored in silence."""
 
+import os
+from pathlib import Path
+
 import pytest
 
-from pillarbox.config.findings import findings
+from pillarbox.config.computed_defaults import HostFacts
+from pillarbox.config.findings import findings, start_warnings
 from pillarbox.config.postfix_parameters import SERVED
+from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import treatment, unserved
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def test_no_parameter_is_both_served_and_not() -> None:
@@ -40,7 +46,8 @@ TREATMENTS = [
     ("smtp_helo_name", Kind.LATER),
     ("max_use", Kind.NO_EFFECT),
     ("daemon_directory", Kind.NO_EFFECT),
-    ("smtp_destination_concurrency_limit", Kind.SERVED),
+    ("smtp_destination_concurrency_limit", Kind.LATER),
+    ("soft_bounce", Kind.REFUSED),
     ("smtp_delivery_slot_cost", Kind.LATER),
     ("maildrop_time_limit", Kind.LATER),
     ("my_own_name", Kind.UNKNOWN),
@@ -72,6 +79,42 @@ def test_findings() -> None:
         "main.cf, line 1: parameter biff has no effect: the biff service of old terminals is not told of mail",
         "main.cf, line 3: parameter smtp_helo_name is ignored: the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
+
+
+def configuration(directory: Path, main: str, master: str) -> Configuration:
+    """Both files, read."""
+    (directory / "main.cf").write_text(main)
+    (directory / "master.cf").write_text(master)
+    return read_configuration(os.fspath(directory), facts=HostFacts())
+
+
+def test_a_start_warns_once_of_each_setting(tmp_path: Path) -> None:
+    """Warnings of syntax, and of settings in main.cf and of each service, once each."""
+    found = configuration(
+        tmp_path,
+        "biff = no\nbiff = no\n",
+        "smtp inet n - n - - smtpd\nx inet n - n - - smtpd -o max_use=1\n",
+    )
+    assert (
+        f"{tmp_path}/main.cf, line 2: overriding earlier entry: biff=no",
+        f"{tmp_path}/main.cf, line 2: parameter biff has no effect: the biff service of old terminals is not "
+        "told of mail",
+        f"{tmp_path}/master.cf, line 2: parameter max_use has no effect: a role serves many clients at once and "
+        "lives until a reload",
+    ) == start_warnings(found)
+
+
+def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None:
+    """The first such setting is told with its line, also one of a service."""
+    found = configuration(
+        tmp_path, "soft_bounce = yes\n", "x inet n - n - - smtpd -o content_filter=a:b -o soft_bounce=no\n"
+    )
+    with pytest.raises(ConfigurationFault) as caught:
+        start_warnings(found)
+    assert (
+        f"{tmp_path}/main.cf, line 1: parameter soft_bounce: mail is returned where this would keep it; "
+        "1 more like it (remove it to start without it)"
+    ) == str(caught.value)
 
 
 @pytest.mark.parametrize(

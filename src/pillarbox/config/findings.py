@@ -1,22 +1,24 @@
 """What an admin should hear of before a start: parameters that are set and not served.
 
 DESCRIPTION
-    `findings(snapshot)` looks at everything that main.cf and a service's `-o` options set.  A value equal to
-    the default is no finding, however it is spelled; so a stock main.cf gives few.  The caller logs them, and
-    refuses to start if one is `REFUSED`.
+    `findings(snapshot)` looks at everything that main.cf and a service's `-o` options set; `start_warnings()`
+    does so for all services of a configuration, and refuses the start if it has to.  A value equal to the
+    default is no finding, however it is spelled; so a stock main.cf gives few.
 
     Names that nobody knows are not findings here: an admin may invent names for use in other values.
     postconf tells of those that no value uses.
 
 FAULTS
-    ConfigurationFault from expanding a value.
+    ConfigurationFault  a value cannot be expanded; in `start_warnings()` also a parameter that is refused.
 """
 
 import msgspec
 
+from pillarbox.config.reading import SET_BY_READING, Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import treatment
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -38,12 +40,31 @@ class Finding(msgspec.Struct, frozen=True):
         return f"{self.where}: parameter {self.name} is ignored: {self.reason}"
 
 
+def start_warnings(configuration: Configuration) -> tuple[str, ...]:
+    """What a start should log: of syntax, then of parameters that are not served.
+
+    ConfigurationFault for the first parameter that must not be ignored.
+    """
+    snapshots = [configuration.snapshot]
+    snapshots += [configuration.for_service(service) for service in configuration.master_cf.services]
+    found = list(dict.fromkeys(finding for snapshot in snapshots for finding in findings(snapshot)))
+    refused = [finding for finding in found if finding.kind is Kind.REFUSED]
+    if refused:
+        more = f"; {len(refused) - 1} more like it" if len(refused) > 1 else ""
+        raise ConfigurationFault(
+            refused[0].where,
+            f"parameter {refused[0].name}: {refused[0].reason}{more}",
+            mend="remove it to start without it",
+        )
+    return (*configuration.warnings, *(finding.text for finding in found))
+
+
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Settings that are not served, in the order of their lines; `REFUSED` ones first."""
     found: list[Finding] = []
     for name, value in (snapshot.values | snapshot.overrides).items():
         treated = treatment(name)
-        if treated.kind in (Kind.SERVED, Kind.UNKNOWN):
+        if name in SET_BY_READING or treated.kind in (Kind.SERVED, Kind.UNKNOWN):
             continue
         default = snapshot.default(name)
         if default is not None and _same(snapshot.value(name), snapshot.expand(default)):

@@ -83,6 +83,9 @@ def _entry(declaration: Declaration) -> str:
     lines.append(_SENTENCE.sub("\n", declaration.doc) + "\n")
     if declaration.name in UNEXPANDED:
         lines.append("`$name` in it is not expanded by main.cf's rules.\n")
+    treated = treatment(declaration.name)
+    if treated.kind is not Kind.SERVED:
+        lines.append(f"**{treated.kind.value.capitalize()}**: {treated.reason}.\n")
     if declaration.differs:
         lines.append(f"Not Postfix's default: {declaration.differs}\n")
     return "\n".join(lines)
@@ -103,11 +106,11 @@ def _type(declaration: Declaration) -> str:
 
 
 def _services() -> str:
-    served = [suffix for suffix in TRANSPORT_PARAMETERS if treatment(f"x_{suffix}").kind is Kind.SERVED]
-    names = "\n".join(f"- `NAME_{suffix}`, default `{TRANSPORT_PARAMETERS[suffix]}`" for suffix in served)
+    names = ", ".join(f"`NAME_{suffix}`" for suffix in TRANSPORT_PARAMETERS)
     return (
         "## Parameters named after a delivery agent\n\n"
-        f"For a delivery agent NAME in master.cf, with the meaning of their defaults:\n\n{names}\n"
+        "For a delivery agent NAME in master.cf there are parameters that change a default for it alone.\n"
+        f"They are known, and not served yet:\n{names}\n"
     )
 
 

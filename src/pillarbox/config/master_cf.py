@@ -214,8 +214,21 @@ class _Options:
                     raise ValueError(f"unknown option -{letter}: expected -o, -v or -D")
 
     def _override(self, setting: str) -> None:
+        if not _opens_before_it_closes(setting):
+            # Nothing could write it back: inside `-o { }` the brace would end the setting.
+            raise ValueError(f"unexpected '}}' in \"{setting}\"")
         name, value = split_name_value(setting)
         self.overrides[name] = Value(value, self._file, self._line)
+
+
+def _opens_before_it_closes(text: str) -> bool:
+    """Whether each closing brace has an opening one before it."""
+    level = 0
+    for character in text:
+        level += (character == "{") - (character == "}")
+        if level < 0:
+            return False
+    return True
 
 
 def _balanced(word: str) -> str:

@@ -15,6 +15,7 @@ FAULTS
 
 import os
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 
@@ -27,6 +28,9 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
 from pillarbox.config.value_types import BLANKS, MatchList, NetworkList, pattern_file_names
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+SET_BY_READING: Final = frozenset({"config_directory", "process_name", "service_name"})
+"""Parameters that have values here whether an admin set them or not."""
 
 
 class Configuration(msgspec.Struct, frozen=True):

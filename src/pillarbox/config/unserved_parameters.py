@@ -10,8 +10,11 @@ DESCRIPTION
 from functools import cache
 from typing import Final
 
+import msgspec
+
 from pillarbox.config.postfix_parameters import SERVED
 from pillarbox.config.treatment import Kind, Section, Treatment
+from pillarbox.config.unread_parameters import unread
 from pillarbox.config.unserved import (
     addresses,
     filters,
@@ -72,19 +75,6 @@ UNEXPANDED: Final = frozenset(
 )
 """Parameters whose `$name` is for the program that uses them: it stands for a client, a user, a reply."""
 
-_SERVED_SUFFIXES: Final = frozenset(
-    {
-        "destination_concurrency_limit",
-        "destination_recipient_limit",
-        "destination_concurrency_positive_feedback",
-        "destination_concurrency_negative_feedback",
-        "destination_concurrency_failed_cohort_limit",
-        "initial_destination_concurrency",
-        "destination_rate_delay",
-        "transport_rate_delay",
-    }
-)
-
 
 @cache
 def unserved() -> dict[str, Treatment]:
@@ -94,8 +84,10 @@ def unserved() -> dict[str, Treatment]:
 
 def treatment(name: str) -> Treatment:
     """What becomes of the parameter when it is set.  `UNKNOWN` for a name that is no parameter."""
-    if name in SERVED:
-        return Treatment(Kind.SERVED, default=SERVED[name].default)
+    declared = SERVED.get(name)
+    if declared is not None:
+        not_read = unread().get(name, Treatment(Kind.SERVED))
+        return msgspec.structs.replace(not_read, default=declared.default)
     known = unserved().get(name)
     if known is not None:
         return known
@@ -103,9 +95,7 @@ def treatment(name: str) -> Treatment:
     if suffix is None:
         return Treatment(Kind.UNKNOWN)
     default = (TRANSPORT_PARAMETERS | COMMAND_PARAMETERS)[suffix]
-    if suffix in _SERVED_SUFFIXES:
-        return Treatment(Kind.SERVED, default=default)
-    return Treatment(Kind.LATER, "this part of scheduling is not served yet", default)
+    return Treatment(Kind.LATER, "deliveries are not scheduled by this yet", default)
 
 
 def _suffix(name: str) -> str | None:

@@ -1,0 +1,157 @@
+"""Parameters that are declared and that no program reads yet.
+
+DESCRIPTION
+    A declaration gives a parameter its type, default and documentation; it takes effect when some program
+    reads the attribute.  Until then it stands here, and is treated like one that is not served: setting it is
+    warned of, refused or told to be without effect.  A test compares this list with the source, so that it
+    can only be true; whoever reads a parameter takes its name off.
+"""
+
+from functools import cache
+from typing import Final
+
+import msgspec
+
+from pillarbox.config.treatment import Kind, Treatment
+
+
+class Unread(msgspec.Struct, frozen=True):
+    """Parameters that are treated alike; names between blanks."""
+
+    kind: Kind
+    reason: str
+    names: str
+
+
+_UNREAD: Final[tuple[Unread, ...]] = (
+    Unread(
+        Kind.REFUSED,
+        "mail is returned where this would keep it",
+        "soft_bounce",
+    ),
+    Unread(
+        Kind.REFUSED,
+        "login mechanisms are not chosen by this yet, and passwords could cross the network in clear; use "
+        "smtpd_tls_auth_only",
+        "smtpd_sasl_security_options smtpd_sasl_tls_security_options",
+    ),
+    Unread(
+        Kind.REFUSED,
+        "clients without TLS would be let in; use smtpd_tls_security_level = encrypt",
+        "smtpd_enforce_tls",
+    ),
+    Unread(
+        Kind.REFUSED,
+        "senders of ours that do not exist would be let in",
+        "smtpd_reject_unlisted_sender",
+    ),
+    Unread(
+        Kind.REFUSED,
+        "logins are not counted yet, and whoever tries passwords would be let go on",
+        "smtpd_client_auth_rate_limit",
+    ),
+    Unread(
+        Kind.LATER,
+        "this limit on clients is not served yet",
+        "smtpd_client_connection_rate_limit smtpd_client_message_rate_limit "
+        "smtpd_client_recipient_rate_limit smtpd_client_new_tls_session_rate_limit "
+        "smtpd_client_ipv4_prefix_length smtpd_client_ipv6_prefix_length anvil_rate_time_unit "
+        "smtpd_per_request_deadline smtpd_min_data_rate smtpd_recipient_overshoot_limit",
+    ),
+    Unread(
+        Kind.LATER,
+        "this feature of the SMTP server is not served yet",
+        "smtpd_noop_commands smtputf8_enable strict_smtputf8 smtpd_delay_open_until_valid_rcpt "
+        "smtpd_reject_footer smtpd_hide_client_session smtpd_relay_before_recipient_restrictions",
+    ),
+    Unread(
+        Kind.LATER,
+        "the restrictions that would use this are not served yet, and refused where they are named",
+        "smtpd_restriction_classes smtpd_sender_login_maps smtpd_null_access_lookup_key "
+        "smtpd_log_access_permit_actions smtpd_policy_service_timeout smtpd_policy_service_max_idle "
+        "smtpd_policy_service_max_ttl smtpd_policy_service_request_limit smtpd_policy_service_try_limit "
+        "smtpd_policy_service_retry_delay smtpd_policy_service_default_action "
+        "smtpd_policy_service_policy_context access_map_reject_code access_map_defer_code "
+        "maps_rbl_reject_code unknown_address_reject_code unknown_client_reject_code "
+        "unknown_hostname_reject_code multi_recipient_bounce_reject_code",
+    ),
+    Unread(
+        Kind.LATER,
+        "logins are checked by our own authentication service, which has its own settings",
+        "smtpd_sasl_type smtpd_sasl_service smtpd_sasl_local_domain smtpd_sasl_mechanism_filter",
+    ),
+    Unread(
+        Kind.LATER,
+        "TLS 1.2 and 1.3 are offered, with the ciphers that OpenSSL holds for secure",
+        "smtpd_tls_protocols smtpd_tls_mandatory_protocols smtpd_tls_ciphers smtpd_tls_mandatory_ciphers "
+        "smtpd_tls_exclude_ciphers smtpd_tls_mandatory_exclude_ciphers tls_medium_cipherlist "
+        "tls_high_cipherlist tls_preempt_cipherlist smtpd_starttls_timeout",
+    ),
+    Unread(
+        Kind.LATER,
+        "the certificate is that of smtpd_tls_cert_file",
+        "smtpd_tls_chain_files smtpd_tls_eccert_file smtpd_tls_eckey_file",
+    ),
+    Unread(
+        Kind.LATER,
+        "addresses are not rewritten this way yet",
+        "append_dot_mydomain swap_bangpath allow_percent_hack resolve_dequoted_address proxy_interfaces "
+        "double_bounce_sender remote_header_rewrite_domain undisclosed_recipients_header "
+        "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient "
+        "empty_address_recipient",
+    ),
+    Unread(
+        Kind.LATER,
+        "deliveries are not scheduled by this yet",
+        "transport_retry_time defer_transports qmgr_message_recipient_limit initial_destination_concurrency "
+        "default_destination_concurrency_limit default_destination_recipient_limit "
+        "local_destination_concurrency_limit local_destination_recipient_limit "
+        "default_destination_concurrency_positive_feedback default_destination_concurrency_negative_feedback "
+        "default_destination_concurrency_failed_cohort_limit default_destination_rate_delay "
+        "default_transport_rate_delay default_process_limit",
+    ),
+    Unread(
+        Kind.LATER,
+        "notices of this kind are not sent yet",
+        "confirm_delay_cleared notify_classes bounce_notice_recipient 2bounce_notice_recipient "
+        "delay_notice_recipient error_notice_recipient smtpd_history_flush_threshold",
+    ),
+    Unread(
+        Kind.LATER,
+        "local delivery is not served yet",
+        "alias_database default_privs virtual_mailbox_limit",
+    ),
+    Unread(
+        Kind.LATER,
+        "the log goes where the command that starts the system says, in this form",
+        "maillog_file maillog_file_prefixes maillog_file_permissions maillog_file_rotate_suffix "
+        "maillog_file_compressor syslog_facility smtpd_client_port_logging info_log_address_format "
+        "delay_logging_resolution_limit",
+    ),
+    Unread(
+        Kind.LATER,
+        "this is not served yet",
+        "setgid_group alternate_config_directories mail_version",
+    ),
+    Unread(
+        Kind.NO_EFFECT,
+        "ETRN is not served",
+        "smtpd_etrn_restrictions",
+    ),
+    Unread(
+        Kind.NO_EFFECT,
+        "a CR or LF that ends no line is always replaced",
+        "cleanup_replace_stray_cr_lf",
+    ),
+    Unread(
+        Kind.NO_EFFECT,
+        "this file or directory is not used",
+        "command_directory process_id_directory config_directory",
+    ),
+)
+
+
+@cache
+def unread() -> dict[str, Treatment]:
+    """Parameters that are declared and not read, and what becomes of them."""
+    return {name: Treatment(row.kind, row.reason) for row in _UNREAD for name in row.names.split()}
