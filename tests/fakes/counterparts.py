@@ -1,0 +1,50 @@
+"""The real programs that tests talk to: whether they are here, and which version."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from functools import cache
+from typing import Final
+
+COMMANDS: Final = {  # name → how to ask for its version
+    "curl": ("curl", "--version"),
+    "dovecot": ("dovecot", "--version"),
+    "fetchmail": ("fetchmail", "--version"),
+    "ip": ("ip", "-Version"),
+    "mbsync": ("mbsync", "--version"),
+    "msmtp": ("msmtp", "--version"),
+    "mutt": ("mutt", "-v"),
+    "postfix": ("postconf", "-d", "-h", "mail_version"),
+    "strace": ("strace", "--version"),
+    "swaks": ("swaks", "--version"),
+    "unshare": ("unshare", "--version"),
+}
+"""Besides these, `imaplib`, `poplib` and `smtplib`, which come with Python."""
+
+_PYTHON: Final = ("imaplib", "poplib", "smtplib")
+_VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+)+|[0-9]{8}")
+_PATH: Final = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def program(name: str) -> str | None:
+    """Where the program of a counterpart lies."""
+    path = f"/usr/sbin/{COMMANDS[name][0]}"  # a command of ours may come first in PATH
+    return path if os.access(path, os.X_OK) else shutil.which(COMMANDS[name][0], path=_PATH)
+
+
+def is_here(name: str) -> bool:
+    """Whether a counterpart can be used."""
+    return name in _PYTHON or program(name) is not None
+
+
+@cache
+def version(name: str) -> str:
+    """The version it gives itself."""
+    if name in _PYTHON:
+        return f"Python {platform.python_version()}"
+    command = [program(name) or name, *COMMANDS[name][1:]]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace", timeout=20)
+    found = _VERSION.search(done.stdout + done.stderr)
+    return found[0] if found else "of unknown version"

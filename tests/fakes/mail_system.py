@@ -1,0 +1,292 @@
+"""A whole Pillarbox for one test: real processes on ports of its own, started and stopped like an admin does.
+
+DESCRIPTION
+    `MailSystem` runs `pillarbox run` in a directory of its own, rootless or with root's rights, waits until both
+    halves say that they are healthy, and knows every process that came of it: each carries the system's own
+    mark in its environment.  `stop()` is Ctrl-C, and tells what was left behind.
+
+    Rootless means: no root right inside.  Run by root, the system lives in a user namespace in which it is
+    uid 1000 without a single capability; where namespaces are forbidden, it runs as user nobody.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from pillarbox.supervisor.half import ask_status
+
+USER: Final = "me@pillarbox.test"
+STANDARD_PORTS: Final = {
+    "smtp": 25,
+    "submission": 587,
+    "submissions": 465,
+    "imap": 143,
+    "imaps": 993,
+    "pop3": 110,
+    "pop3s": 995,
+}
+_IN_USER_NAMESPACE: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+_MARK: Final = "PILLARBOX_TEST_SYSTEM"
+
+
+class NoRootless(Exception):
+    """This machine lets root become nobody else."""
+
+
+@cache
+def rootless_prefix() -> tuple[str, ...]:
+    """What goes in front of a command to run it without root's rights."""
+    if os.getuid() != 0:
+        return ()
+    nobody = pwd.getpwnam("nobody")
+    as_nobody = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
+    for prefix in (_IN_USER_NAMESPACE, as_nobody):
+        probe = [*prefix, sys.executable, "-c", "import pillarbox.supervisor.foreground"]
+        if (
+            shutil.which(prefix[0])
+            and subprocess.run(probe, check=False, capture_output=True).returncode == 0
+        ):
+            return prefix
+    raise NoRootless("neither a user namespace nor user nobody can run this Python")
+
+
+def until(happened: Callable[[], object], *, seconds: float = 20.0, what: str | Callable[[], str]) -> None:
+    """Look again and again, for a bounded time; a test that waits says for what."""
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"after {seconds:g} seconds still not: {what if isinstance(what, str) else what()}"
+            )
+        time.sleep(0.005)
+
+
+def free_offset(start: int = 2000) -> int:
+    """A --port-offset whose seven ports nobody has."""
+    for offset in range(start, 60000, 1000):
+        if all(_is_free(port + offset) for port in STANDARD_PORTS.values()):
+            return offset
+    raise AssertionError("all ports are taken")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+class MailSystem:
+    """One `pillarbox run`."""
+
+    def __init__(self, *, rootless: bool, root: Path | None = None, wrapper: Sequence[str] = ()) -> None:
+        self.rootless = rootless
+        self._prefix = (*wrapper, *(rootless_prefix() if rootless else ()))
+        self._own_directory = root is None
+        self.root = root or Path(tempfile.mkdtemp(prefix="pillarbox-test-"))
+        self.root.chmod(0o755)
+        if rootless and self._prefix[:1] == ("setpriv",):
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.root, nobody.pw_uid, nobody.pw_gid)
+        self.data = self.root / "data"
+        self.offset = free_offset()
+        self.mark = uuid.uuid4().hex
+        self.process: subprocess.Popen[bytes] | None = None
+        self.started_in = 0.0
+
+    # -- life ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start it, and wait until both halves are healthy."""
+        begun = time.monotonic()
+        self.launch()
+        until(self._is_up_or_ended, what="both halves healthy")
+        self.started_in = time.monotonic() - begun
+        if not self.is_healthy():
+            raise AssertionError(f"the system ended at once:\n{self.screen()}\n{self.log()}")
+
+    def launch(self, *arguments: str) -> None:
+        """Start it without waiting."""
+        with open(self.root / "screen", "ab") as screen:
+            self.process = subprocess.Popen(
+                [*self._prefix, *self._command("run", "--port-offset", str(self.offset), *arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=screen,
+                stderr=screen,
+                env={**os.environ, _MARK: self.mark},
+                start_new_session=True,
+            )
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        """Ctrl-C in the foreground; the exit status.  Nothing may be left."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        status = self.process.wait(20)
+        until(lambda: not self.processes(), what=self.leftovers, seconds=8)
+        return status
+
+    def end(self) -> None:
+        """After the test: everything goes, whatever state it is in."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for pid in self.processes():
+            kill(pid)
+        until(lambda: not self.processes(), what=self.leftovers, seconds=8)
+        if self._own_directory:
+            for directory in self.root.rglob("*"):
+                if directory.is_dir() and not directory.is_symlink():
+                    directory.chmod(0o755)
+            shutil.rmtree(self.root)
+
+    def command(self, *arguments: str, content: str = "") -> "subprocess.CompletedProcess[str]":
+        """Another pillarbox(1) command on the same data, with the same rights."""
+        return subprocess.run(
+            [*self._prefix, *self._command(*arguments)],
+            input=content,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+
+    def _command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "pillarbox.tools.pillarbox", *arguments, "--data", str(self.data)]
+
+    # -- what it says ----------------------------------------------------------------------------------
+
+    def half(self, name: str) -> dict[str, object] | None:
+        """What one supervisor says."""
+        return ask_status(str(self.data / "run" / f"{name}.status"))
+
+    def is_healthy(self) -> bool:
+        """Both halves run and all their roles serve."""
+        halves = [self.half(name) for name in ("mta", "mailbox")]
+        return all(half is not None and half["healthy"] for half in halves)
+
+    def until_healthy(self, *, seconds: float = 20.0) -> None:
+        """Wait for it."""
+        until(self.is_healthy, what="both halves healthy", seconds=seconds)
+
+    def roles(self) -> dict[str, int]:
+        """Role or supervisor → process id."""
+        found = {"foreground": self.process.pid} if self.process is not None else {}
+        for name in ("mta", "mailbox"):
+            half = self.half(name)
+            if half is None:
+                continue
+            pid, roles = half["pid"], half["roles"]
+            assert isinstance(pid, int)
+            assert isinstance(roles, list)
+            found[f"{name} supervisor"] = pid
+            found |= {entry["role"]: entry["pid"] for entry in roles}
+        return found
+
+    def _is_up_or_ended(self) -> bool:
+        assert self.process is not None
+        return self.is_healthy() or self.process.poll() is not None
+
+    def screen(self) -> str:
+        """What stands on the terminal."""
+        return (self.root / "screen").read_text(errors="replace")
+
+    def log(self) -> str:
+        """The log file."""
+        path = self.data / "log" / "mail.log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def processes(self) -> list[int]:
+        """Every process of the system that is alive, whoever its parent is."""
+        return [pid for pid in _all_processes() if self._is_ours(pid)]
+
+    def leftovers(self) -> str:
+        """What a test says when a process is left."""
+        commands = [
+            Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ") for pid in self.processes()
+        ]
+        return f"no process left: {commands}"
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        return f"{_MARK}={self.mark}".encode() in environment.split(b"\0")
+
+    # -- how to reach it -------------------------------------------------------------------------------
+
+    def port(self, name: str) -> int:
+        """The port of a service."""
+        return STANDARD_PORTS[name] + self.offset
+
+    @property
+    def password(self) -> str:
+        """The first user's."""
+        return (self.data / "etc" / "password").read_text().strip()
+
+    def maildir(self, user: str = USER) -> Path:
+        """Where a user's mail lies."""
+        local_part, _, domain = user.partition("@")
+        return self.data / "mail" / domain / local_part / "Maildir"
+
+    def delivered(self, user: str = USER) -> list[Path]:
+        """The message files of INBOX."""
+        return [path for name in ("new", "cur") for path in (self.maildir(user) / name).glob("*")]
+
+    def add_user(self, name: str, password: str) -> None:
+        """`pillarbox user add`, and the system knows."""
+        done = self.command("user", "add", name, "--password-stdin", content=password + "\n")
+        assert (done.returncode, done.stderr) == (0, "")
+        until(lambda: self.accepts(name), what=f"{name} is known to SMTP")
+
+    def accepts(self, recipient: str) -> bool:
+        """Whether RCPT TO says 250."""
+        try:
+            with smtplib.SMTP("127.0.0.1", self.port("smtp"), timeout=10) as client:
+                client.ehlo()
+                client.mail("sender@example.test")
+                return client.rcpt(recipient)[0] == 250
+        except (OSError, smtplib.SMTPException):
+            return False
+
+    def send(self, message: bytes, *, recipient: str = USER, sender: str = "sender@example.test") -> None:
+        """One message by SMTP."""
+        with smtplib.SMTP("127.0.0.1", self.port("smtp"), timeout=30) as client:
+            client.sendmail(sender, [recipient], message)
+
+    def configure(self, **values: str) -> None:
+        """Change main.cf; the first start has made it."""
+        path = self.data / "etc" / "main.cf"
+        with open(path, "a", encoding="utf-8") as file:
+            file.writelines(f"{name} = {value}\n" for name, value in values.items())
+
+
+def kill(pid: int, number: int = signal.SIGKILL) -> bool:
+    """Send a signal; False if there is no such process any more."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _all_processes() -> Iterator[int]:
+    for name in os.listdir("/proc"):
+        if name.isascii() and name.isdigit():
+            yield int(name)
