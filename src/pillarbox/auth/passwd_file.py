@@ -1,7 +1,8 @@
 """passwd-file as passdb and userdb.
 
 DESCRIPTION
-    The file is read anew when it has changed, looked at once a second at most.  A uid or gid that a line does not
+    The file is looked at for each question and read anew when it has changed: who was added may log in at once,
+    and an old password is wrong at once.  A uid or gid that a line does not
     give comes from the defaults (mail_uid, mail_gid).
 
     A password that was right is remembered as a keyed digest, as long as the stored password stays the same, so
@@ -23,7 +24,6 @@ from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.auth.user_database import DatabaseFault, UserAccount
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.tables.passwd_file import PasswdFileEntry, read_passwd_file
-from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
@@ -36,14 +36,12 @@ class PasswdFile:
     driver = "passwd-file"
 
     def __init__(
-        self, path: str, *, clock: Clock, default_uid: int, default_gid: int, file_system: FileSystem = DISK
+        self, path: str, *, default_uid: int, default_gid: int, file_system: FileSystem = DISK
     ) -> None:
         self._path = path
-        self._clock = clock
         self._default = (default_uid, default_gid)
         self._files = file_system
         self._version: tuple[int, int, int] | None = None
-        self._checked = float("-inf")
         self._entries: dict[str, PasswdFileEntry] = {}
         self._key = os.urandom(32)
         self._right: dict[str, tuple[bytes, bytes]] = {}
@@ -97,10 +95,6 @@ class PasswdFile:
             raise DatabaseFault(f"{self._path}: no such uid or gid: {text}") from None
 
     def _refresh(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._checked < 1 and self._version is not None:
-            return
-        self._checked = now
         try:
             status = self._files.stat(self._path)
             version = (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -306,7 +306,6 @@ def open_role(startup: Startup) -> Serve:
     settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
     database = PasswdFile(
         settings.passwd_file,
-        clock=SystemClock(),
         default_uid=settings.mail_uid,
         default_gid=settings.mail_gid,
     )

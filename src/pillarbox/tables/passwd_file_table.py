@@ -4,8 +4,9 @@ DESCRIPTION
     The key is a user, `me@pillarbox.test`; the value is the mailbox below virtual_mailbox_base as virtual(8)
     takes it: the home's path and `/Maildir/`, without a leading slash.  Passwords are not kept.
 
-    A change of the file is seen at the next query, once a second at most, as Dovecot does.  A role that
-    dropped the right to read the file keeps what it has until it is replaced.
+    The file is looked at once a second at most, as Dovecot does, and before a user is said to be missing: smtpd and
+    qmgr must not differ about somebody who has just been added.  A role that dropped the right to read the file
+    keeps what it has until it is replaced.
 
 FAULTS
     ConfigurationFault  at open; at query, a file that went bad is `LookupFault`
@@ -34,11 +35,12 @@ class PasswdFileTable:
 
     def query(self, key: str) -> str | None:
         """The mailbox of a user."""
+        user = key.lower()
         now = self._clock.monotonic()
-        if now - self._checked >= 1:
+        if now - self._checked >= 1 or user not in self._mailboxes:
             self._checked = now
             self._refresh()
-        return self._mailboxes.get(key.lower())
+        return self._mailboxes.get(user)
 
     def _refresh(self) -> None:
         try:
