@@ -1,5 +1,7 @@
 """Authentication of clients that send mail to us."""
 
+from typing import Literal
+
 from pillarbox.config.parameter import parameter, settings_group
 from pillarbox.config.value_types import NetworkList
 
@@ -9,9 +11,10 @@ class SmtpServerSasl:
     """AUTH: whether it is offered, by what service, and to whom."""
 
     smtpd_sasl_auth_enable: bool = parameter("no", doc="Offer AUTH to SMTP clients.")
-    smtpd_sasl_type: str = parameter(
-        "cyrus",
+    smtpd_sasl_type: Literal["dovecot"] = parameter(
+        "dovecot",
         doc="How logins are checked: dovecot asks Dovecot's, or our own, authentication service.",
+        differs="Postfix's is cyrus, and the Cyrus SASL library is not served.",
     )
     smtpd_sasl_path: str = parameter(
         "smtpd",
