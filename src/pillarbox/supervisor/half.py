@@ -157,7 +157,10 @@ class Supervisor:
             processes = [process for role, process, _ in self._running.values() if role.name == name]
             ended = [process for process in processes if process.process.poll() is not None]
             if ended or not processes:
-                raise StartFault(f"{self._half.name}: {name} could not start; the log says why")
+                reasons = [process.failure for process in processes if process.hear() or process.failure]
+                raise StartFault(
+                    next(filter(None, reasons), f"{self._half.name}: {name} could not start; the log says why")
+                )
             if all(process.is_ready for process in processes):
                 return
             self._changed.clear()
@@ -189,16 +192,13 @@ class Supervisor:
         """The last first; what does not end in time is killed."""
         self._stopping = True
         loop = asyncio.get_running_loop()
-        for _, process, _ in reversed(list(self._running.values())):
-            process.stop()
         deadline = loop.time() + _STOP_SECONDS
-        while self._running and loop.time() < deadline:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(max(0.01, deadline - loop.time())):
-                    await self._changed.wait()
-            except TimeoutError:
-                break
+        for role in reversed(self._half.roles):
+            # One after the other: the queue manager still needs the agents for the jobs that they have.
+            for other, process, _ in list(self._running.values()):
+                if other.name == role.name:
+                    process.stop()
+            await self._until_ended(role.name, deadline)
         for _, process, _ in self._running.values():
             process.process.kill()
             process.process.wait()
@@ -209,6 +209,17 @@ class Supervisor:
             if isinstance(listener, UnixListener):
                 _unlink(listener.path)
         _unlink(self._half.status_socket)
+
+    async def _until_ended(self, name: str, deadline: float) -> None:
+        """Wait for the processes of a role, as long as there is time."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(deadline):
+                while any(role.name == name for role, _, _ in self._running.values()):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            self._tell(Warned(f"{name} did not end in {loop.time() - deadline + _STOP_SECONDS:.0f} seconds"))
 
     # -- pid file and status ---------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import sys
 import msgspec
 
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
-from pillarbox.net.startup import Drain, FromRole, Ready, Startup, Stop
+from pillarbox.net.startup import Drain, Failed, FromRole, Ready, Startup, Stop
 
 
 class RoleProcess:
@@ -24,6 +24,7 @@ class RoleProcess:
         self.process = process
         self.control = control
         self.is_ready = False
+        self.failure = ""  # why it could not start, in its own words
         self.retiring = False  # a newer generation takes over: its end is expected
         self._reader: FrameReader[FromRole] = FrameReader(msgspec.msgpack.Decoder(FromRole))
 
@@ -41,7 +42,11 @@ class RoleProcess:
             return True
         except (OSError, ChannelClosed):
             return False
-        self.is_ready = self.is_ready or any(isinstance(frame, Ready) for frame, _ in frames)
+        for frame, _ in frames:
+            if isinstance(frame, Ready):
+                self.is_ready = True
+            elif isinstance(frame, Failed):
+                self.failure = frame.reason
         return bool(data)
 
     def stop(self) -> None:
