@@ -170,9 +170,8 @@ class IncomingQueue:
         self._refilling = True
         loop.run_in_executor(self._threads, self._make_some, room).add_done_callback(self._refilled)
 
-    def _refilled(self, future: "asyncio.Future[list[NewFile]]") -> None:
+    def _refilled(self, future: "asyncio.Future[None]") -> None:
         self._refilling = False
-        self._reserve.extend(future.result())
 
     # -- the threads' side -----------------------------------------------------------------------------
 
@@ -181,6 +180,10 @@ class IncomingQueue:
         try:
             self._files.sync_directory(self.directory)
         except OSError as error:
+            # Nobody knows what survives a crash now, so nobody is told 250; their clients will come again.
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                if outcome is None:
+                    self._unlink(self._directories.path("incoming", job.file.queue_id))
             outcomes = [outcome or error for outcome in outcomes]
         return outcomes
 
@@ -196,7 +199,7 @@ class IncomingQueue:
         except OSError as error:
             self._discard(file)
             return error
-        files.close(file.descriptor)
+        self._close(file)
         return None
 
     def _make(self) -> NewFile:
@@ -206,19 +209,26 @@ class IncomingQueue:
         descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         return NewFile(descriptor, path, self._files.fstat(descriptor).st_ino)
 
-    def _make_some(self, room: int) -> list[NewFile]:
-        made: list[NewFile] = []
+    def _make_some(self, room: int) -> None:
         try:
-            while len(made) < room:
-                made.append(self._make())
+            for _ in range(room):
+                self._reserve.append(self._make())  # at once: close() must find all of them
         except OSError:
             pass  # take() will meet the same trouble, and can tell a client of it
-        return made
 
     def _discard(self, file: NewFile) -> None:
+        self._close(file)
+        self._unlink(file.path)
+
+    def _close(self, file: NewFile) -> None:
         try:
             self._files.close(file.descriptor)
-            self._files.unlink(file.path)
+        except OSError:
+            pass  # what matters was fsynced, or is thrown away
+
+    def _unlink(self, path: str) -> None:
+        try:
+            self._files.unlink(path)
         except OSError:
             pass  # sweep() will find it
 

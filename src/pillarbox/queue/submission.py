@@ -68,6 +68,7 @@ class Submission:
         "_encoder",
         "_envelope",
         "_file",
+        "_handed_over",
         "_held",
         "_parts",
         "_queue",
@@ -90,6 +91,7 @@ class Submission:
         self._data_offset = 0
         self._too_big = False
         self._begun = False
+        self._handed_over = False
         self.message_id = b""
         self.send_options = 0
 
@@ -160,6 +162,7 @@ class Submission:
             head = size
         else:
             self._parts[0] = size
+        self._handed_over = True  # from here on the file is the queue's, whatever becomes of us
         await self._queue.commit(self._file, self._parts, head=head)
         return self._file.queue_id
 
@@ -169,8 +172,10 @@ class Submission:
         return self._written
 
     def abort(self) -> None:
-        """Forget the message."""
-        self._queue.give_back(self._file)
+        """Forget the message, unless it is being committed."""
+        if not self._handed_over:
+            self._handed_over = True
+            self._queue.give_back(self._file)
 
     def _add(self, records: bytes) -> None:
         if records:

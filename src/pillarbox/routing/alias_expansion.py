@@ -40,7 +40,7 @@ def expand(
             raise ExpansionFault(
                 f"unreasonable virtual_alias_maps map nesting for {text_of(address.internal)}"
             )
-        if len(found) + len(waiting) > expansion_limit:
+        if len(found) + len(waiting) + 1 > expansion_limit:
             raise ExpansionFault(
                 f"unreasonable virtual_alias_maps map expansion size for {text_of(address.internal)}"
             )

@@ -108,6 +108,11 @@ _VERBS: Final[dict[type, str]] = {
 }
 """In the order of the disconnect line (with XCLIENT and XFORWARD left out)."""
 
+_NEUTER: Final = bytes(
+    0x3F if octet < 0x21 or octet == 0x7F or octet in b'<>()\\";@' else octet for octet in range(256)
+)
+"""What a HELO name must not hold, lest it look like more in `Received:`, the log and the queue file."""
+
 _JUNK: Final = frozenset((Helo, Ehlo, Rset, Noop, Vrfy, Etrn, Help))
 
 _OK: Final = Reply(250, (b"2.0.0 Ok",))
@@ -124,6 +129,10 @@ class _Goodbye(Exception):
     def __init__(self, reply: Reply, why: str = "") -> None:
         self.reply = reply
         self.why = why
+
+
+class _Gone(Exception):
+    """The client has closed the connection in the middle of a command."""
 
 
 class SmtpSession:
@@ -180,6 +189,8 @@ class SmtpSession:
             self._tell(events.ClientLost(self._queue_id, "timeout", self._last, client))
         except TlsFault as fault:
             self._tell(events.TlsFailed(client, str(fault)))
+        except _Gone:
+            self._lost()
         finally:
             self._abort_transaction()
             self._transport.close()
@@ -220,28 +231,25 @@ class SmtpSession:
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""
         kind = type(command)
+        self._check_bare_newline()  # before a smuggled message is committed
         if kind is Refused:
             reply: Reply = self._refused(command)  # type: ignore[arg-type]
         else:
             if kind in _VERBS:
                 self._last = _VERBS[kind].upper()
             self._check_pipelining()
-            handler = _HANDLERS[kind]
-            outcome = handler(self, command)
-            reply = outcome if type(outcome) is Reply else await self._faultless(outcome)  # type: ignore[arg-type]
+            try:
+                outcome = _HANDLERS[kind](self, command)
+                reply = outcome if isinstance(outcome, Reply) else await outcome
+            except LookupFault as fault:
+                reply = self._lookup_failed(fault, b"")
         self._count(command, kind, reply)
-        self._check_bare_newline()
-        if not reply.is_positive:
+        is_junk = kind in _JUNK and self._junk > self._policy.server.smtpd_junk_command_limit
+        if is_junk or not reply.is_positive:
             await self._penalty(reply)
         self._engine.reply(reply)
         if kind is StartTls and reply.is_positive:
             await self._after_starttls()
-
-    async def _faultless(self, outcome: Awaitable[Reply]) -> Reply:
-        try:
-            return await outcome
-        except LookupFault as fault:
-            return self._lookup_failed(fault, b"")
 
     async def _flush(self) -> None:
         if out := self._engine.data_to_send():
@@ -281,8 +289,6 @@ class SmtpSession:
         self._add_count(verb, succeeded=reply.is_positive)
         if kind in _JUNK:
             self._junk += 1
-            if self._junk > self._policy.server.smtpd_junk_command_limit:
-                self._errors += 1
 
     def _add_count(self, verb: str, *, succeeded: bool) -> None:
         count = self._counts.setdefault(verb, [0, 0])
@@ -341,9 +347,10 @@ class SmtpSession:
 
     def _hello(self, domain: bytes, protocol: str) -> Reply | None:
         self._abort_transaction()
-        if not domain.isascii():
-            return Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",)) if not _is_utf8(domain) else None
-        self._client.helo = domain
+        self._engine.reset()  # even if the greeting is refused: there is no sender any more
+        if not _is_utf8(domain):
+            return Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
+        self._client.helo = domain.translate(_NEUTER)
         self._client.protocol = protocol
         if not self._policy.access.smtpd_delay_reject:
             outcome = self._evaluate(self._policy.helo_restrictions)
@@ -502,6 +509,8 @@ class SmtpSession:
         transaction = self._transaction
         if transaction is None:
             raise AssertionError("content without MAIL reached the session")
+        if command.chunked:
+            self._last = "BDAT"
         if not transaction.begun and not self._begin_chunks(transaction) and transaction.refusal is not None:
             self._abort_transaction()
             return transaction.refusal
@@ -519,10 +528,10 @@ class SmtpSession:
         if submission is None:
             raise AssertionError("content without a recipient reached the session")
         await self._flush()
-        outcome = self._evaluate(self._policy.end_of_data_restrictions)
-        if isinstance(outcome, Reply):
-            return outcome
         try:
+            outcome = self._evaluate(self._policy.end_of_data_restrictions)
+            if isinstance(outcome, Reply):
+                return outcome
             if transaction.fault is not None:
                 raise transaction.fault
             queue_id = await submission.commit()
@@ -531,9 +540,9 @@ class SmtpSession:
         except TooManyHops:
             return Reply(554, (b"5.4.0 Error: too many hops",))
         except QueueFileFault as fault:
-            transaction.submission = None  # the file is gone already
             return self._write_failed(fault)
-        transaction.submission = None
+        except LookupFault as fault:
+            return self._lookup_failed(fault, b"")
         self._tell(events.MessageIdSeen(queue_id, submission.message_id))
         self._queued(queue_id)
         self._errors = self._junk = 0
@@ -612,6 +621,9 @@ class SmtpSession:
             )
         except ExchangeAborted:
             return Reply(501, (b"5.7.0 Authentication aborted",))
+        except (_Gone, _Goodbye):
+            self._add_count("auth", succeeded=False)
+            raise
         if isinstance(result, Failure):
             return self._login_failed(command.mechanism, result)
         self._client.sasl_method = command.mechanism.decode("ascii")
@@ -628,12 +640,13 @@ class SmtpSession:
             await self._flush()
             data = await self._transport.receive()
             if not data:
-                raise ExchangeAborted
+                raise _Gone
             self._engine.receive_data(data)
-        if not isinstance(answer, AuthResponse) or answer.data == b"*":
-            raise ExchangeAborted
-        if len(answer.data) > self._policy.sasl.smtpd_sasl_response_limit:
+        limit = self._policy.sasl.smtpd_sasl_response_limit
+        if not isinstance(answer, AuthResponse) or len(answer.data) > limit:  # else: a line without end
             raise _Goodbye(Reply(500, (b"5.5.6 SASL response limit exceeded",)))
+        if answer.data == b"*":
+            raise ExchangeAborted
         return _decode(answer.data)
 
     def _login_failed(self, mechanism: bytes, failure: Failure) -> Reply:
@@ -651,6 +664,7 @@ class SmtpSession:
         return SmtpServer(
             self._policy.host,
             max_line=server.line_length_limit,
+            max_response=self._policy.sasl.smtpd_sasl_response_limit,
             strict=server.strict_rfc821_envelopes,
             helo_required=server.smtpd_helo_required,
             bare_newline=self._bare_newline,

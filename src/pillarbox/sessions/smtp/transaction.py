@@ -8,7 +8,7 @@ DESCRIPTION
 from typing import Final
 
 from pillarbox.access.client import ClientFacts
-from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.queue_file import (
     SEND_SMTPUTF8,
     SEND_UTF8_SENDER,
@@ -79,7 +79,6 @@ class Transaction:
         submission = self.submission
         if submission is None or self.begun:
             return
-        self.begun = True
         policy = self._policy
         is_local = policy.always_add_missing_headers or self._rewrites_for(client)
         protocol = protocol_name(client, smtputf8=self.mail.smtputf8)
@@ -108,6 +107,7 @@ class Transaction:
             add_missing=is_local,
             send_options=self._send_options(),
         )
+        self.begun = True
 
     async def feed(self, content: bytes) -> None:
         """Content; what goes wrong is kept in `fault`, and the rest of the content is let pass."""
@@ -115,7 +115,7 @@ class Transaction:
             return
         try:
             await self.submission.feed(content)
-        except MessageTooBig as fault:
+        except (MessageTooBig, QueueFileFault) as fault:
             self.fault = fault
 
     def abort(self) -> None:

@@ -13,6 +13,7 @@ DESCRIPTION
 
 LIMITS
     command lines   `max_line` octets; the rest of a longer line is thrown away as it comes
+    SASL responses  `max_response` octets, likewise; a longer one is `Refused` and ends the exchange
     content         none here: pieces are handed on as they arrive
 
 FAULTS
@@ -146,6 +147,7 @@ class SmtpServer:
         "bare_newline_seen",
         "helo_required",
         "max_line",
+        "max_response",
         "state",
     )
 
@@ -154,6 +156,7 @@ class SmtpServer:
         host: bytes,
         *,
         max_line: int = 2048,
+        max_response: int = 12288,
         strict: bool = False,
         helo_required: bool = False,
         bare_newline: BareNewline = BareNewline.NORMALIZE,
@@ -162,6 +165,7 @@ class SmtpServer:
         self.bare_newline_seen = False
         self.helo_required = helo_required
         self.max_line = max_line
+        self.max_response = max_response
         self._host = host
         self._strict = strict
         self._bare_newline = bare_newline
@@ -244,10 +248,13 @@ class SmtpServer:
         self._out.append(reply.encode())
         if isinstance(command, EndOfContent):
             self._after_content(command, success=reply.is_positive)
-        elif isinstance(command, (Auth, AuthResponse)):
-            if isinstance(command, Auth):
-                self._auth_from = self.state
-            self.state = State.AUTH if reply.code == 334 else self._auth_from
+        elif isinstance(command, Auth):
+            self._auth_from = self.state
+            if reply.code == 334:
+                self.state = State.AUTH
+        elif self.state is State.AUTH:
+            if reply.code != 334:
+                self.state = self._auth_from
         elif command is not None and reply.is_positive and not isinstance(command, Refused):
             self.state = AFTER_SUCCESS[self.state, type(command)]
             if isinstance(command, Data):
@@ -278,6 +285,7 @@ class SmtpServer:
 
     def _next_line(self) -> bytes | Refused | None:
         end = self._buffer.find(b"\n")
+        longest = self.max_response if self.state is State.AUTH else self.max_line
         if self._skipping:
             if end < 0:
                 self._buffer = b""
@@ -286,7 +294,7 @@ class SmtpServer:
             self._skipping = False
             return refusal(b"UNKNOWN", 500, b"5.5.2 %s Error: command too long" % self._host)
         if end < 0:
-            if len(self._buffer) > self.max_line:
+            if len(self._buffer) > longest + 1:  # a CR may be the last
                 self._buffer = b""
                 self._skipping = True
             return None
@@ -296,7 +304,7 @@ class SmtpServer:
             line = line[:-1]
         else:
             self.bare_newline_seen = True
-        if len(line) > self.max_line:
+        if len(line) > longest:
             return refusal(b"UNKNOWN", 500, b"5.5.2 %s Error: command too long" % self._host)
         return line
 

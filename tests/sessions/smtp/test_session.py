@@ -1,0 +1,520 @@
+"""SMTP sessions from greeting to goodbye: replies, log lines, and what is in the queue afterwards."""
+
+import errno
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from fakes.smtp_conversation import CLIENT, converse
+from pillarbox.files.file_system import DiskFileSystem
+from pillarbox.vocabulary.envelope import Notify
+
+HELLO = b"EHLO c.test\r\n"
+MAIL = b"MAIL FROM:<a@b.test>\r\n"
+RCPT = b"RCPT TO:<me@box.test>\r\n"
+TEXT = b"Subject: x\r\n\r\nbody\r\n.\r\n"
+QUIT = b"QUIT\r\n"
+DATA = [HELLO, MAIL + RCPT + b"DATA\r\n", TEXT]
+
+
+def after_hello(replies: list[str]) -> list[str]:
+    """Replies without EHLO's."""
+    return [reply for reply in replies if not reply.startswith("250-") and reply != "250 CHUNKING"]
+
+
+def test_a_message_is_in_the_queue_when_it_is_said_to_be(tmp_path: Path) -> None:
+    """250 with a queue id; a file of that name with envelope, trace and content; Postfix's log lines."""
+    done = converse(tmp_path / "q", [*DATA, QUIT])
+    (queue_id,) = done.queued
+    assert after_hello(done.replies) == [
+        "250 2.1.0 Ok",
+        "250 2.1.5 Ok",
+        "354 End data with <CR><LF>.<CR><LF>",
+        f"250 2.0.0 Ok: queued as {queue_id}",
+        "221 2.0.0 Bye",
+    ]
+    assert done.incoming == [queue_id]
+    message, lines = done.message()
+    assert (message.sender, [r.address for r in message.recipients]) == (b"a@b.test", [b"me@box.test"])
+    assert lines == [
+        b"Received: from c.test (client.test [192.0.2.7])",
+        b"\tby mx.test (Postfix) with ESMTP id " + queue_id.encode(),
+        b"\tfor <me@box.test>; Fri, 15 Jan 2027 08:00:00 +0000 (UTC)",
+        b"Subject: x",
+        b"",
+        b"body",
+    ]
+    assert done.lines == [
+        f"connect from {CLIENT}",
+        f"{queue_id}: client={CLIENT}",
+        f"{queue_id}: message-id=",
+        f"disconnect from {CLIENT} ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5",
+    ]
+
+
+def test_any_packets_make_the_same_message(tmp_path: Path) -> None:
+    """A client may send each octet on its own; then nothing is pipelined, and nothing else changes."""
+    octets = [bytes((octet,)) for octet in b"".join([*DATA, QUIT])]
+    done = converse(tmp_path / "q", octets)
+    assert after_hello(done.replies)[-1] == "221 2.0.0 Bye"
+    assert done.message()[1][-3:] == [b"Subject: x", b"", b"body"]
+
+
+def test_ehlo_offers_what_postfix_offers_in_its_order(tmp_path: Path) -> None:
+    """smtpd_discard_ehlo_keywords and smtpd_tls_auth_only take away."""
+    done = converse(tmp_path / "q", [HELLO, QUIT], tls=True)
+    assert done.replies[:-1] == [
+        "250-mx.test", "250-PIPELINING", "250-SIZE 10240000", "250-VRFY", "250-STARTTLS",
+        "250-AUTH PLAIN LOGIN", "250-ENHANCEDSTATUSCODES", "250-8BITMIME", "250-DSN", "250-SMTPUTF8",
+        "250 CHUNKING",
+    ]  # fmt: skip
+    less = {"smtpd_discard_ehlo_keywords": "chunking, silent-discard", "smtpd_tls_auth_only": "yes"}
+    done = converse(tmp_path / "q", [HELLO, QUIT], tls=True, settings=less)
+    assert "250-AUTH PLAIN LOGIN" not in done.replies
+    assert done.replies[-2] == "250 SMTPUTF8"
+
+
+RECIPIENTS = [
+    ("a mailbox", "me@box.test", "250 2.1.5 Ok"),
+    ("in any case", "ME@Box.Test", "250 2.1.5 Ok"),
+    ("an alias", "info@box.test", "250 2.1.5 Ok"),
+    ("an alias in an alias domain", "all@alias.test", "250 2.1.5 Ok"),
+    ("a local user", "root@mx.test", "250 2.1.5 Ok"),
+    ("postmaster without a domain", "postmaster", "250 2.1.5 Ok"),
+    ("Postmaster", "Postmaster", "250 2.1.5 Ok"),
+    ("a user without a domain", "root", "250 2.1.5 Ok"),
+    (
+        "nobody in a mailbox domain",
+        "no@box.test",
+        "550 5.1.1 <no@box.test>: Recipient address rejected: User unknown in virtual mailbox table",
+    ),
+    (
+        "nobody in an alias domain",
+        "no@alias.test",
+        "550 5.1.1 <no@alias.test>: Recipient address rejected: User unknown in virtual alias table",
+    ),
+    (
+        "nobody local",
+        "no@mx.test",
+        "550 5.1.1 <no@mx.test>: Recipient address rejected: User unknown in local recipient table",
+    ),
+    ("elsewhere", "x@elsewhere.test", "454 4.7.1 <x@elsewhere.test>: Relay access denied"),
+    ("routed through us", "x%elsewhere.test@box.test", "454 4.7.1 <x%elsewhere.test@box.test>: Relay access denied"),
+    ("a source route ends at its last stop", "@box.test:x@elsewhere.test", "454 4.7.1 <x@elsewhere.test>: Relay access denied"),
+    ("two at signs", '"x@elsewhere.test"@box.test', '454 4.7.1 <"x@elsewhere.test"@box.test>: Relay access denied'),
+    ("an address literal of another", "x@[192.0.2.99]", "454 4.7.1 <x@[192.0.2.99]>: Relay access denied"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("recipient", "reply"), [row[1:] for row in RECIPIENTS], ids=[row[0] for row in RECIPIENTS]
+)
+def test_a_stranger_reaches_those_we_know(recipient: str, reply: str, tmp_path: Path) -> None:
+    """We are no open relay, and we bounce nothing that we can refuse."""
+    rcpt = b"RCPT TO:<%s>\r\n" % recipient.encode()
+    done = converse(tmp_path / "q", [HELLO, MAIL, rcpt, QUIT])
+    assert after_hello(done.replies)[1] == reply
+    if not reply.startswith("250"):
+        shown = recipient.rpartition(":")[2]
+        assert done.lines[1] == (
+            f"NOQUEUE: reject: RCPT from {CLIENT}: {reply}; from=<a@b.test> to=<{shown}> proto=ESMTP helo=<c.test>"
+        )
+    assert done.incoming == []
+
+
+def test_mynetworks_and_users_may_relay(tmp_path: Path) -> None:
+    """permit_mynetworks, permit_sasl_authenticated; the rest of the world may not."""
+    rcpt = b"RCPT TO:<x@elsewhere.test>\r\n"
+    near = converse(tmp_path / "a", [HELLO, MAIL, rcpt, QUIT], address="127.0.0.1")
+    assert after_hello(near.replies)[1] == "250 2.1.5 Ok"
+    login = b"AUTH PLAIN AG1lAHNlY3JldA==\r\n"
+    user = converse(tmp_path / "b", [HELLO, login, MAIL, rcpt, b"DATA\r\n", TEXT, QUIT])
+    assert after_hello(user.replies)[:3] == [
+        "235 2.7.0 Authentication successful",
+        "250 2.1.0 Ok",
+        "250 2.1.5 Ok",
+    ]
+    assert user.lines[1] == f"{user.queued[0]}: client={CLIENT}, sasl_method=PLAIN, sasl_username=me"
+    message, lines = user.message()
+    assert message.attributes[b"sasl_username"] == b"me"
+    assert b"with ESMTPA id" in lines[1]
+
+
+def test_aliases_become_their_recipients(tmp_path: Path) -> None:
+    """Each once, with what the client called them."""
+    rcpt = b"RCPT TO:<all@alias.test> NOTIFY=NEVER ORCPT=rfc822;all+2Bx@alias.test\r\n" + RCPT
+    done = converse(tmp_path / "q", [HELLO, MAIL + rcpt + b"DATA\r\n", TEXT, QUIT])
+    message, lines = done.message()
+    assert [(r.address, r.original, r.notify, r.dsn_original) for r in message.recipients] == [
+        (b"me@box.test", b"all@alias.test", Notify.NEVER, b"rfc822;all+x@alias.test"),
+        (b"you@box.test", b"all@alias.test", Notify.NEVER, b"rfc822;all+x@alias.test"),
+    ]
+    assert lines[1].endswith(b";"), "with two recipients neither may be in the trace"
+
+
+AUTHENTICATION = [
+    ("PLAIN at once", [b"AUTH PLAIN AG1lAHNlY3JldA==\r\n"], ["235 2.7.0 Authentication successful"]),
+    ("PLAIN", [b"AUTH PLAIN\r\n", b"AG1lAHNlY3JldA==\r\n"], ["334 ", "235 2.7.0 Authentication successful"]),
+    ("LOGIN", [b"auth login\r\n", b"bWU=\r\n", b"c2VjcmV0\r\n"],
+     ["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6", "235 2.7.0 Authentication successful"]),
+    ("wrong", [b"AUTH PLAIN AG1lAHg=\r\n"], ["535 5.7.8 Error: authentication failed: (reason unavailable)"]),
+    ("a reason", [b"AUTH PLAIN AGxvY2tlZAB4\r\n"], ["535 5.7.8 Error: authentication failed: Account is locked"]),
+    ("database down", [b"AUTH PLAIN AGJyb2tlbgB4\r\n"], ["454 4.7.0 Temporary authentication failure: (reason unavailable)"]),
+    ("given up", [b"AUTH LOGIN\r\n", b"*\r\n"], ["334 VXNlcm5hbWU6", "501 5.7.0 Authentication aborted"]),
+    ("no base64", [b"AUTH LOGIN\r\n", b"!\r\n"], ["334 VXNlcm5hbWU6", "501 5.7.0 Authentication aborted"]),
+    ("unknown mechanism", [b"AUTH FOO\r\n"], ["535 5.7.8 Error: authentication failed: Invalid authentication mechanism"]),
+    ("no mechanism", [b"AUTH\r\n"], ["501 5.5.4 Syntax: AUTH mechanism"]),
+    ("twice", [b"AUTH PLAIN AG1lAHNlY3JldA==\r\n", b"AUTH PLAIN AG1lAHNlY3JldA==\r\n"],
+     ["235 2.7.0 Authentication successful", "503 5.5.1 Error: already authenticated"]),
+    ("in a transaction", [MAIL, b"AUTH PLAIN AG1lAHNlY3JldA==\r\n"],
+     ["250 2.1.0 Ok", "503 5.5.1 Error: MAIL transaction in progress"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sent", "replies"), [row[1:] for row in AUTHENTICATION], ids=[row[0] for row in AUTHENTICATION]
+)
+def test_authentication(sent: list[bytes], replies: list[str], tmp_path: Path) -> None:
+    """RFC 4954, in Postfix's words; the session goes on in every case."""
+    done = converse(tmp_path / "q", [HELLO, *sent, b"NOOP\r\n", QUIT])
+    assert after_hello(done.replies) == [*replies, "250 2.0.0 Ok", "221 2.0.0 Bye"]
+    wrong = [line for line in done.lines if "authentication failed" in line]
+    assert len(wrong) == sum(reply.startswith(("535", "454")) for reply in replies)
+
+
+def test_a_failed_login_is_logged_for_fail2ban(tmp_path: Path) -> None:
+    """Mechanism, reason and user, in Postfix's form."""
+    done = converse(tmp_path / "q", [HELLO, b"AUTH PLAIN AG1lAHg=\r\n", QUIT])
+    assert done.lines[1:] == [
+        f"warning: {CLIENT}: SASL PLAIN authentication failed: (reason unavailable), sasl_username=me",
+        f"disconnect from {CLIENT} ehlo=1 auth=0/1 quit=1 commands=2/3",
+    ]
+
+
+def test_a_response_without_end_ends_the_session(tmp_path: Path) -> None:
+    """smtpd_sasl_response_limit; responses may be longer than command lines."""
+    done = converse(tmp_path / "q", [HELLO, b"AUTH LOGIN\r\n", b"A" * 13000 + b"\r\n", QUIT])
+    assert after_hello(done.replies) == ["334 VXNlcm5hbWU6", "500 5.5.6 SASL response limit exceeded"]
+    done = converse(tmp_path / "q", [HELLO, b"AUTH LOGIN\r\n", b"AAAA" * 2000 + b"\r\n", b"*\r\n", QUIT])
+    assert after_hello(done.replies)[1:] == [
+        "334 UGFzc3dvcmQ6",
+        "501 5.7.0 Authentication aborted",
+        "221 2.0.0 Bye",
+    ]
+
+
+REFUSALS = [
+    ("SIZE too large", b"MAIL FROM:<a@b.test> SIZE=10240001\r\n", "552 5.3.4 Message size exceeds fixed limit"),
+    ("SIZE just right", b"MAIL FROM:<a@b.test> SIZE=10240000\r\n", "250 2.1.0 Ok"),
+    ("not UTF-8", b"MAIL FROM:<\xff@b.test>\r\n", "500 5.5.2 Error: bad UTF-8 syntax"),
+    ("VRFY of a user", b"VRFY me@box.test\r\n", "252 2.0.0 me@box.test"),
+    ("VRFY of nobody", b"VRFY no@box.test\r\n",
+     "550 5.1.1 <no@box.test>: Recipient address rejected: User unknown in virtual mailbox table"),
+    ("HELP", b"HELP\r\n", "214 2.0.0 Commands: HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY ETRN QUIT HELP"),
+    ("STARTTLS that is not there", b"STARTTLS\r\n", "502 5.5.1 Error: command not implemented"),
+    ("an unknown command", b"FOO\r\n", "500 5.5.2 Error: command not recognized"),
+    ("an endless line", b"NOOP " + b"x" * 5000 + b"\r\n", "500 5.5.2 mx.test Error: command too long"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "reply"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])
+def test_one_command(sent: bytes, reply: str, tmp_path: Path) -> None:
+    """Postfix's texts; the session goes on."""
+    done = converse(tmp_path / "q", [HELLO, sent, b"NOOP\r\n", QUIT])
+    assert after_hello(done.replies) == [reply, "250 2.0.0 Ok", "221 2.0.0 Bye"]
+
+
+def test_a_message_that_grows_too_big(tmp_path: Path) -> None:
+    """552 after the final dot, nothing in the queue; the next message is taken."""
+    settings = {"message_size_limit": "1000"}
+    big = b"x" * 600 + b"\r\n" + b"y" * 600 + b"\r\n.\r\n"
+    done = converse(
+        tmp_path / "q",
+        [HELLO, MAIL + RCPT + b"DATA\r\n", big[:500], big[500:], *DATA[1:], QUIT],
+        settings=settings,
+    )
+    assert after_hello(done.replies)[3] == "552 5.3.4 Error: message file too big"
+    assert done.incoming == done.queued
+    assert len(done.queued) == 1
+
+
+def test_a_mail_loop_is_broken(tmp_path: Path) -> None:
+    """hopcount_limit."""
+    hops = b"Received: x\r\n" * 50 + b"\r\n.\r\n"
+    done = converse(tmp_path / "q", [HELLO, MAIL + RCPT + b"DATA\r\n", hops, QUIT])
+    assert after_hello(done.replies)[3] == "554 5.4.0 Error: too many hops"
+    assert done.incoming == []
+
+
+def test_too_many_recipients(tmp_path: Path) -> None:
+    """The rest gets 452, the message goes to those before."""
+    rcpts = RCPT + b"RCPT TO:<you@box.test>\r\n" + b"RCPT TO:<root@mx.test>\r\n"
+    done = converse(
+        tmp_path / "q",
+        [HELLO, MAIL + rcpts + b"DATA\r\n", TEXT, QUIT],
+        settings={"smtpd_recipient_limit": "2"},
+    )
+    assert after_hello(done.replies)[3] == "452 4.5.3 Error: too many recipients"
+    assert len(done.message()[0].recipients) == 2
+
+
+def test_too_many_errors(tmp_path: Path) -> None:
+    """smtpd_hard_error_limit: 421 and away."""
+    done = converse(tmp_path / "q", [HELLO, b"FOO\r\n" * 5], settings={"smtpd_hard_error_limit": "3"})
+    assert after_hello(done.replies) == [
+        *["500 5.5.2 Error: command not recognized"] * 3,
+        "421 4.7.0 mx.test Error: too many errors",
+    ]
+    assert done.lines[1:] == [
+        f"NOQUEUE: too many errors after UNKNOWN from {CLIENT}",
+        f"disconnect from {CLIENT} ehlo=1 unknown=0/3 commands=1/4",
+    ]
+
+
+def test_commands_that_do_nothing_are_counted(tmp_path: Path) -> None:
+    """smtpd_junk_command_limit: more of them are errors; a message sets the count back."""
+    settings = {"smtpd_junk_command_limit": "4", "smtpd_hard_error_limit": "3"}
+    done = converse(tmp_path / "q", [b"NOOP\r\n"] * 9, settings=settings)
+    assert done.replies == ["250 2.0.0 Ok"] * 7 + ["421 4.7.0 mx.test Error: too many errors"]
+    some = [b"NOOP\r\n"] * 3
+    done = converse(tmp_path / "q", [HELLO, *some, *DATA[1:], *some, QUIT], settings=settings)
+    assert done.replies[-1] == "221 2.0.0 Bye"
+
+
+def test_a_browser_is_shown_the_door(tmp_path: Path) -> None:
+    """smtpd_forbidden_commands."""
+    done = converse(tmp_path / "q", b"GET / HTTP/1.1\r\nHost: x\r\n")
+    assert done.replies == ["221 2.7.0 Error: I can break rules, too. Goodbye."]
+    assert done.lines[1] == f"warning: non-SMTP command from {CLIENT}: GET / HTTP/1.1"
+
+
+HASTY = [
+    ("behind HELO", [b"HELO c.test\r\nMAIL FROM:<a@b.test>\r\n"], "HELO"),
+    ("behind EHLO", [HELLO + MAIL], "EHLO"),
+    ("before the answer to DATA", [HELLO, MAIL + RCPT + b"DATA\r\n" + TEXT], "DATA"),
+    ("behind STARTTLS", [HELLO, b"STARTTLS\r\nEHLO injected\r\n"], "STARTTLS"),
+    ("without ESMTP", [b"HELO c.test\r\n", MAIL + RCPT], "MAIL"),
+]
+
+
+@pytest.mark.parametrize(("sent", "after"), [row[1:] for row in HASTY], ids=[row[0] for row in HASTY])
+def test_who_does_not_listen_is_cut_off(sent: list[bytes], after: str, tmp_path: Path) -> None:
+    """smtpd_forbid_unauth_pipelining: 554 and the end of the session, with what was sent ahead in the log."""
+    done = converse(tmp_path / "q", sent, tls=True)
+    assert done.replies[-1] == "554 5.5.0 Error: SMTP protocol synchronization"
+    assert any(
+        line.startswith(f"improper command pipelining after {after} from {CLIENT}: ") for line in done.lines
+    )
+    assert done.incoming == []
+
+
+def test_tls_forgets_what_was_said_in_clear_text(tmp_path: Path) -> None:
+    """RFC 3207 §4.2: buffered commands, HELO and login are gone; STARTTLS is not offered again."""
+    settings = {"smtpd_forbid_unauth_pipelining": "no"}
+    sent = [HELLO, b"AUTH PLAIN AG1lAHNlY3JldA==\r\n", b"STARTTLS\r\nMAIL FROM:<injected@b.test>\r\n",
+            b"AUTH PLAIN AG1lAHNlY3JldA==\r\n", HELLO, MAIL + b"RCPT TO:<x@elsewhere.test>\r\n", b"STARTTLS\r\n"]  # fmt: skip
+    done = converse(tmp_path / "q", [*sent, b"RSET\r\n", b"STARTTLS\r\n", QUIT], tls=True, settings=settings)
+    said = after_hello(done.replies)
+    assert said == [
+        "235 2.7.0 Authentication successful",
+        "220 2.0.0 Ready to start TLS",
+        "503 5.5.1 Error: send EHLO first",
+        "250 2.1.0 Ok",
+        "454 4.7.1 <x@elsewhere.test>: Relay access denied",
+        "503 5.5.1 Error: MAIL transaction in progress",
+        "250 2.0.0 Ok",
+        "554 5.5.1 Error: TLS already active",
+        "221 2.0.0 Bye",
+    ]
+    assert done.replies.count("250-STARTTLS") == 1
+
+
+def test_tls_that_is_required(tmp_path: Path) -> None:
+    """smtpd_tls_security_level = encrypt: no mail and no password before TLS."""
+    sent = [HELLO, MAIL, b"AUTH PLAIN AG1lAHNlY3JldA==\r\n", b"STARTTLS\r\n", HELLO, MAIL, QUIT]
+    done = converse(tmp_path / "q", sent, tls=True, settings={"smtpd_tls_security_level": "encrypt"})
+    assert after_hello(done.replies) == [
+        "530 5.7.0 Must issue a STARTTLS command first",
+        "538 5.7.0 Encryption required for requested authentication mechanism",
+        "220 2.0.0 Ready to start TLS",
+        "250 2.1.0 Ok",
+        "221 2.0.0 Bye",
+    ]
+
+
+def test_a_handshake_that_fails(tmp_path: Path) -> None:
+    """It is logged, and the session is over."""
+    done = converse(tmp_path / "q", [HELLO, b"STARTTLS\r\n", QUIT], tls=True, tls_fails=True)
+    assert done.replies[-1] == "220 2.0.0 Ready to start TLS"
+    assert f"SSL_accept error from {CLIENT}: no shared cipher" in done.lines
+
+
+def test_bare_newlines(tmp_path: Path) -> None:
+    """smtpd_forbid_bare_newline: normalize takes the message without its smuggled end, reject refuses it."""
+    smuggled = b"a\r\n\n.\nMAIL FROM:<evil@b.test>\r\n.\r\n"
+    sent = [HELLO, MAIL + RCPT + b"DATA\r\n", smuggled, QUIT]
+    done = converse(tmp_path / "a", sent)
+    assert done.message()[1][-3:] == [b"a", b"", b"MAIL FROM:<evil@b.test>"]
+    done = converse(tmp_path / "b", sent, settings={"smtpd_forbid_bare_newline": "reject"})
+    assert done.replies[-1] == "550 5.5.2 mx.test Error: bare <LF> received"
+    assert done.incoming == []
+
+
+CHUNKS = [
+    ("one", [b"BDAT 5 LAST\r\nab\r\nc"], ["250 2.0.0 Ok: 5 bytes queued as {id}"]),
+    ("two", [b"BDAT 4\r\nab\r\n", b"BDAT 3 LAST\r\nc\r\n"],
+     ["250 2.0.0 Ok: 4 bytes", "250 2.0.0 Ok: 3 bytes queued as {id}"]),
+    ("pipelined", [b"BDAT 4\r\nab\r\nBDAT 0 LAST\r\n"], ["250 2.0.0 Ok: 4 bytes", "250 2.0.0 Ok: 0 bytes queued as {id}"]),
+    ("DATA between", [b"BDAT 4\r\nab\r\n", b"DATA\r\n", b"BDAT 0 LAST\r\n"],
+     ["250 2.0.0 Ok: 4 bytes", "503 5.5.1 Error: DATA after BDAT", "250 2.0.0 Ok: 0 bytes queued as {id}"]),
+    ("MAIL between", [b"BDAT 4\r\nab\r\n", MAIL, b"BDAT 0 LAST\r\n"],
+     ["250 2.0.0 Ok: 4 bytes", "503 5.5.1 Error: MAIL after BDAT", "250 2.0.0 Ok: 0 bytes queued as {id}"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "replies"), [row[1:] for row in CHUNKS], ids=[row[0] for row in CHUNKS])
+def test_chunks(sent: list[bytes], replies: list[str], tmp_path: Path) -> None:
+    """RFC 3030."""
+    done = converse(tmp_path / "q", [HELLO, MAIL + RCPT, *sent, QUIT])
+    said = after_hello(done.replies)[2:-1]
+    assert said == [reply.format(id=done.queued[0]) for reply in replies]
+
+
+def test_a_chunk_that_is_refused_ends_the_transaction(tmp_path: Path) -> None:
+    """A chunk too many: the following ones are thrown away, and DATA finds no recipients."""
+    sent = [
+        HELLO,
+        MAIL + RCPT,
+        b"BDAT 1200\r\n" + b"x" * 1200,
+        b"BDAT 5 LAST\r\nDATA\r\nDATA\r\n",
+        b"DATA\r\n",
+        QUIT,
+    ]
+    settings = {"message_size_limit": "1000", "smtpd_forbid_unauth_pipelining": "no"}
+    done = converse(tmp_path / "q", sent, settings=settings)
+    assert after_hello(done.replies)[2:] == [
+        "552 5.3.4 Error: message file too big",
+        "503 5.5.1 Error: need RCPT command",
+        "500 5.5.2 Error: command not recognized",
+        "503 5.5.1 Error: need RCPT command",
+        "503 5.5.1 Error: need RCPT command",
+        "221 2.0.0 Bye",
+    ]
+    assert done.incoming == []
+
+
+GREETINGS = [b"EHLO \xff\r\n", b"HELO \xff\r\n"]
+
+
+@pytest.mark.parametrize("greeting", GREETINGS)
+def test_a_refused_greeting_ends_the_transaction(greeting: bytes, tmp_path: Path) -> None:
+    """EHLO resets, even one that is refused; RCPT then has no sender, and DATA no recipient."""
+    done = converse(tmp_path / "q", [HELLO, MAIL + RCPT, greeting, RCPT, b"DATA\r\n", *DATA[1:], QUIT])
+    assert after_hello(done.replies)[2:6] == [
+        "500 5.5.2 Error: bad UTF-8 syntax",
+        "503 5.5.1 Error: need MAIL command",
+        "503 5.5.1 Error: need RCPT command",
+        "250 2.1.0 Ok",
+    ]
+    assert done.incoming == done.queued
+
+
+def test_aliases_without_end_defer(tmp_path: Path) -> None:
+    """What cannot be expanded is not taken, and DATA or BDAT again does not take it either."""
+    rcpt = b"RCPT TO:<all@alias.test>\r\n"
+    settings = {"virtual_alias_expansion_limit": "1"}
+    failed = "451 4.3.0 Error: queue file write error"
+    done = converse(tmp_path / "q", [HELLO, MAIL + rcpt, b"DATA\r\n", b"DATA\r\n", QUIT], settings=settings)
+    assert after_hello(done.replies)[2:] == [failed, failed, "221 2.0.0 Bye"]
+    pieces = [b"BDAT 8\r\nab\r\n", b"cd\r\n", b"BDAT 0 LAST\r\n", QUIT]
+    done = converse(tmp_path / "q", [HELLO, MAIL + rcpt, *pieces], settings=settings)
+    assert after_hello(done.replies)[2:] == [failed, "503 5.5.1 Error: need RCPT command", "221 2.0.0 Bye"]
+    assert done.incoming == []
+
+
+class BadDisk(DiskFileSystem):
+    """A disk on which one operation fails."""
+
+    def __init__(self, operation: str, number: int) -> None:
+        self._operation = operation
+        self._number = number
+
+    def __getattribute__(self, name: str) -> object:
+        if not name.startswith("_") and name == self._operation:
+            raise OSError(self._number, "injected")
+        return super().__getattribute__(name)
+
+
+BROKEN = [
+    ("open", errno.ENOSPC, "452 4.3.1 Insufficient system storage"),
+    ("write_all", errno.ENOSPC, "452 4.3.1 Insufficient system storage"),
+    ("write_all", errno.EIO, "451 4.3.0 Error: queue file write error"),
+    ("chmod", errno.EPERM, "451 4.3.0 Error: queue file write error"),
+    ("fsync", errno.EIO, "451 4.3.0 Error: queue file write error"),
+    ("rename", errno.EDQUOT, "452 4.3.1 Insufficient system storage"),
+    ("sync_directory", errno.EIO, "451 4.3.0 Error: queue file write error"),
+]
+
+
+@pytest.mark.parametrize(("operation", "number", "reply"), BROKEN)
+def test_a_disk_that_fails_is_never_told_250(operation: str, number: int, reply: str, tmp_path: Path) -> None:
+    """A temporary error, nothing left in incoming, and the session lives."""
+    done = converse(
+        tmp_path / "q", [HELLO, MAIL, RCPT, b"DATA\r\n", TEXT, QUIT], file_system=BadDisk(operation, number)
+    )
+    said = after_hello(done.replies)
+    assert reply in said
+    assert said[-1].startswith("221 ")
+    assert not any("queued as" in line for line in said)
+    assert (done.incoming, done.queued) == ([], [])
+
+
+def test_a_disk_that_fails_under_a_large_message(tmp_path: Path) -> None:
+    """Content that is written while it comes meets the same fault, told after the final dot."""
+    content = [b"x" * 100 + b"\r\n"] * 6000
+    done = converse(
+        tmp_path / "q",
+        [HELLO, MAIL + RCPT + b"DATA\r\n", b"".join(content), b"".join(content), b".\r\n", QUIT],
+        file_system=BadDisk("write_all", errno.EIO),
+    )
+    assert after_hello(done.replies)[3:] == ["451 4.3.0 Error: queue file write error", "221 2.0.0 Bye"]
+    assert done.incoming == []
+
+
+ENDS: list[tuple[str, Iterable[bytes], bool, list[str]]] = [
+    ("says nothing", [], False, ["lost connection after CONNECT", "commands=0/0"]),
+    ("goes after RCPT", [HELLO, MAIL + b"RCPT TO:<no@box.test>\r\n"], False,
+     ["lost connection after RCPT", "ehlo=1 mail=1 rcpt=0/1 commands=2/3"]),
+    ("falls silent", [HELLO], True, ["timeout after EHLO", "ehlo=1 commands=1"]),
+    ("goes in the middle of a chunk", [HELLO, MAIL + RCPT, b"BDAT 9\r\nab"], False,
+     ["lost connection after RCPT", "ehlo=1 mail=1 rcpt=1 commands=3"]),
+    ("goes in the middle of AUTH", [HELLO, b"AUTH LOGIN\r\n"], False,
+     ["lost connection after AUTH", "ehlo=1 auth=0/1 commands=1/2"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("sent", "silent", "told"), [row[1:] for row in ENDS], ids=[row[0] for row in ENDS])
+def test_clients_that_go_without_a_word(
+    sent: list[bytes], silent: bool, told: list[str], tmp_path: Path
+) -> None:
+    """The log says where; nothing of theirs stays in the queue."""
+    done = converse(tmp_path / "q", sent, silent=silent)
+    assert [line for line in done.lines if f"{told[0]} from {CLIENT}" in line]
+    assert done.lines[-1] == f"disconnect from {CLIENT} {told[1]}"
+    assert done.incoming == []
+    if silent:
+        assert done.replies[-1] == "421 4.4.2 mx.test Error: timeout exceeded"
+
+
+def test_a_name_cannot_forge_trace_or_log(tmp_path: Path) -> None:
+    """HELO is neutered: it ends no field, begins no line, and claims no address."""
+    hello = b"EHLO x (good.test [9.9.9.9])\rReceived:\tfrom> to=<a@b> ;\r\n"
+    done = converse(
+        tmp_path / "q", [hello, MAIL + b"RCPT TO:<no@box.test>\r\n" + RCPT + b"DATA\r\n", TEXT, QUIT]
+    )
+    message, lines = done.message()
+    name = b"x??good.test?[9.9.9.9]??Received:?from??to=?a?b???"
+    assert lines[0] == b"Received: from %s (client.test [192.0.2.7])" % name
+    assert message.attributes[b"helo_name"] == name
+    assert done.lines[1].endswith(f"proto=ESMTP helo=<{name.decode()}>")
