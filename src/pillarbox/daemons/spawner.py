@@ -205,7 +205,7 @@ class Spawner:
         if refusal:
             self._refuse(login, handover, descriptor, refusal)
             return
-        worker = self._worker(user, uid, gid)
+        worker = self._worker(user, uid, gid, client=descriptor)
         worker.sessions += 1
         session = Session(
             handover.peer,
@@ -232,8 +232,8 @@ class Spawner:
             return f"uid {uid} is below first_valid_uid={self._settings.first_valid_uid}"
         return "" if home.startswith(b"/") else "userdb gave no absolute home"
 
-    def _worker(self, user: bytes, uid: int, gid: int) -> _Worker:
-        """The worker of an account: always the same as long as it lives."""
+    def _worker(self, user: bytes, uid: int, gid: int, *, client: int) -> _Worker:
+        """The worker of an account: always the same as long as it lives.  A new one must not inherit `client`."""
         several = uid == self._settings.mail_uid
         slot = zlib.crc32(user) % max(1, os.cpu_count() or 1) if several else 0
         key = (uid, gid, slot)
@@ -242,6 +242,7 @@ class Spawner:
             ours.setblocking(False)
             pid = os.fork()
             if pid == 0:
+                os.close(client)
                 self._become_worker(theirs, ours, uid, gid)
             theirs.close()
             worker = self._workers[key] = _Worker(pid, ours)
