@@ -24,12 +24,12 @@ import msgspec
 
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.daemons.startup import EX_CONFIG, drop_rights, open_log, read_startup
+from pillarbox.daemons.startup import drop_rights, open_log, read_startup, refuse
 from pillarbox.delivery.mailbox_delivery import deliver_jobs
 from pillarbox.delivery.request import AgentOpened, DeliverToMailboxes, JobDone, OpenAgent
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import Ready, Startup, User
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import EventSink
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _BATCH: Final = 64
@@ -183,8 +183,7 @@ def main() -> None:
     try:
         settings = Snapshot.decode(startup.snapshots["virtual"]).group(VirtualDelivery)
     except ConfigurationFault as fault:
-        tell(Warned(f"fatal: {fault}"))
-        sys.exit(EX_CONFIG)
+        refuse(startup, tell, str(fault))
     DeliveryRole(startup, minimum_uid=settings.virtual_minimum_uid, tell=tell).serve()
 
 

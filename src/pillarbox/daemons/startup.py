@@ -24,13 +24,13 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 import uvloop
 
-from pillarbox.net.channel import Channel, ChannelClosed
-from pillarbox.net.startup import FromSupervisor, Ready, Startup, Stop, User
+from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
+from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.log_file import LogFile
@@ -73,6 +73,16 @@ def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], objec
     )
 
 
+def refuse(startup: Startup, tell: EventSink, reason: str) -> NoReturn:
+    """The configuration is wrong: say so in the log and to the supervisor, and end."""
+    tell(Warned(f"fatal: {reason}"))
+    writer = FrameWriter()
+    writer.put(Failed(reason))
+    with socket.socket(fileno=startup.control) as control:
+        writer.write_to(control)
+    sys.exit(EX_CONFIG)
+
+
 class Control:
     """The role's end of the control channel, on the loop."""
 
@@ -105,8 +115,7 @@ def run_role(open_role: Open) -> None:
     try:
         serve = open_role(startup)
     except ConfigurationFault as fault:
-        tell(Warned(f"fatal: {fault}"))
-        sys.exit(EX_CONFIG)
+        refuse(startup, tell, str(fault))
     drop_rights(startup.user)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(startup, serve))

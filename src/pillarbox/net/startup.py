@@ -36,6 +36,12 @@ class Ready(msgspec.Struct, tag=True):
     pid: int
 
 
+class Failed(msgspec.Struct, tag=True):
+    """Role → supervisor: the role cannot serve; the line for the admin."""
+
+    reason: str
+
+
 class Stop(msgspec.Struct, tag=True):
     """Supervisor → role: finish and exit."""
 
@@ -45,4 +51,4 @@ class Drain(msgspec.Struct, tag=True):
 
 
 FromSupervisor = Stop | Drain
-FromRole = Ready
+FromRole = Ready | Failed

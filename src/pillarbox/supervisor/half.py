@@ -69,6 +69,7 @@ class Supervisor:
         self._sockets: dict[str, socket.socket] = {}
         self._running: dict[int, tuple[Role, RoleProcess, float]] = {}
         self._pauses: dict[str, float] = {}
+        self._failures: dict[str, str] = {}  # why a role could not start, in its own words
         self._stopping = False
         self._changed = asyncio.Event()
         self._lock = -1
@@ -125,6 +126,7 @@ class Supervisor:
     def _ended(self, process: RoleProcess) -> None:
         role, _, started = self._running.pop(process.pid)
         process.close()
+        self._failures[role.name] = process.failure
         self._changed.set()
         if self._stopping:
             return
@@ -157,10 +159,11 @@ class Supervisor:
             processes = [process for role, process, _ in self._running.values() if role.name == name]
             ended = [process for process in processes if process.process.poll() is not None]
             if ended or not processes:
-                reasons = [process.failure for process in processes if process.hear() or process.failure]
-                raise StartFault(
-                    next(filter(None, reasons), f"{self._half.name}: {name} could not start; the log says why")
-                )
+                for process in ended:
+                    process.hear()
+                    self._failures[name] = process.failure or self._failures.get(name, "")
+                reason = self._failures.get(name, "")
+                raise StartFault(reason or f"{self._half.name}: {name} could not start; the log says why")
             if all(process.is_ready for process in processes):
                 return
             self._changed.clear()

@@ -32,6 +32,16 @@ _WITHIN_ROLES: Final = frozenset(
 """Programs whose work other roles do, or which a later part of the system brings."""
 
 
+_TRANSPORT_PARAMETERS: Final = (
+    "local_transport",
+    "virtual_transport",
+    "relay_transport",
+    "default_transport",
+)
+_BUILT_IN_TRANSPORTS: Final = frozenset("local virtual relay smtp lmtp error retry discard".split())
+"""Delivery agents that need no line in master.cf."""
+
+
 def mta_half(
     configuration: Configuration,
     *,
@@ -68,6 +78,7 @@ def mta_half(
         UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
         UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
     ]
+    _check_transports(configuration)
     encoded = snapshot.encode()
     return Half(
         name="mta",
@@ -99,6 +110,20 @@ def mta_half(
             ),
         ),
     )
+
+
+def _check_transports(configuration: Configuration) -> None:
+    """A transport that does not exist would keep all mail in the queue until it is too old."""
+    known = _BUILT_IN_TRANSPORTS | {service.name for service in configuration.master_cf.services}
+    for parameter in _TRANSPORT_PARAMETERS:
+        value = configuration.snapshot.value(parameter)
+        transport = value.partition(":")[0].strip()
+        if transport and transport not in known:
+            raise ConfigurationFault(
+                configuration.snapshot.where(parameter),
+                f"parameter {parameter}: unknown transport: {value}",
+                mend=f"one of {', '.join(sorted(_BUILT_IN_TRANSPORTS))}, or a service of master.cf",
+            )
 
 
 def _service_snapshot(configuration: Configuration, service: Service) -> bytes:
