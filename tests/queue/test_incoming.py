@@ -1,0 +1,225 @@
+"""The promise of 250: a commit that returned survives every crash; one that failed leaves nothing."""
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault, sweep
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_ids import is_queue_id
+from pillarbox.vocabulary.clock import ManualClock
+
+INCOMING = "/q/incoming"
+HEAD = b"C" * 97
+
+
+def new_queue(files: CrashFileSystem) -> IncomingQueue:
+    files.make_directories(INCOMING)
+    return IncomingQueue(QueueDirectories("/q", file_system=files), clock=ManualClock(), file_system=files)
+
+
+def content(number: int) -> list[bytes]:
+    return [HEAD, b"message %d " % number * 50, b"E\0"]
+
+
+async def commit_all(
+    queue: IncomingQueue, rounds: int, together: int, *, refused: list[bool]
+) -> dict[str, bytes]:
+    """Commit messages, some at a time; content of those that were promised, by id.  `refused`: disk full or not."""
+    promised: dict[str, bytes] = {}
+
+    async def one(number: int) -> None:
+        try:
+            file = queue.take()
+            await queue.commit(file, content(number))
+        except QueueFileFault as fault:
+            refused.append(fault.full)
+            return
+        promised[file.queue_id] = b"".join(content(number))
+
+    for number in range(rounds):
+        async with asyncio.TaskGroup() as tasks:
+            for other in range(together):
+                tasks.create_task(one(number * together + other))
+    return promised
+
+
+def in_one_thread(files: CrashFileSystem) -> dict[str, bytes]:
+    """The same work without a loop: what the worker threads do, stopped where the file system stops."""
+    queue = new_queue(files)
+    promised: dict[str, bytes] = {}
+    try:
+        for number in range(2):
+            jobs = [Job(queue.take(), content(number * 3 + other)) for other in range(3)]
+            outcomes = queue._commit_batch(jobs)  # type: ignore[arg-type]
+            for job, outcome in zip(jobs, outcomes, strict=True):
+                if outcome is None:
+                    promised[job.file.queue_id] = b"".join(job.parts)
+    except Stopped:
+        pass
+    return promised
+
+
+class Job:
+    """What a worker thread looks at of a commit."""
+
+    def __init__(self, file: NewFile, parts: list[bytes], head: bytes = b"") -> None:
+        self.file = file
+        self.parts = parts
+        self.head = head
+
+
+def steps_of_work() -> int:
+    files = CrashFileSystem()
+    assert len(in_one_thread(files)) == 6
+    return len(files.steps)
+
+
+def messages(files: CrashFileSystem) -> dict[str, bytes]:
+    """What the queue manager would find."""
+    names = {path.rpartition("/")[2]: data for path, data in files.files().items()}
+    return {name: data for name, data in names.items() if is_queue_id(name)}
+
+
+@pytest.mark.parametrize("survives", Survives)
+def test_what_was_promised_survives_a_crash_at_any_step(survives: Survives) -> None:
+    """Stopped before step n, for every n: each promised message is there, whole; none is there in part."""
+    whole = {b"".join(content(number)) for number in range(6)}
+    for step in range(steps_of_work() + 1):
+        files = CrashFileSystem(stop_at=step)
+        promised = in_one_thread(files)
+        found = messages(files.crash(survives))
+        assert {name: found.get(name) for name in promised} == promised, step
+        assert set(found.values()) <= whole, step
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int) -> None:
+    """Each step fails once: whoever is concerned gets QueueFileFault, and no message is there unpromised."""
+    total = steps_of_work()
+    for step in range(total):
+        files = CrashFileSystem()
+        files.fail = lambda operation, path, files=files, step=step: (
+            number if len(files.steps) == step and operation != "unlink" else None
+        )
+        refused: list[bool] = []
+        promised = asyncio.run(session(files, refused))
+        assert set(refused) <= {number == errno.ENOSPC}
+        assert messages(files) == promised, (step, files.steps[step - 1 : step + 1])
+
+
+async def session(files: CrashFileSystem, refused: list[bool]) -> dict[str, bytes]:
+    queue = new_queue(files)
+    promised: dict[str, bytes] = {}
+    try:
+        for _ in range(2):
+            promised |= await commit_all(queue, 1, 3, refused=refused)
+    finally:
+        queue.close()
+    return promised
+
+
+def test_no_error_means_no_temporary_file_after_close() -> None:
+    """The reserve is taken away; what stays are the messages."""
+    files = CrashFileSystem()
+    promised = asyncio.run(session(files, []))
+    assert len(promised) == 6
+    assert set(files.files()) == {f"{INCOMING}/{queue_id}" for queue_id in promised}
+
+
+def test_messages_that_come_together_share_one_directory_fsync() -> None:
+    """Twenty commits at once need far fewer fsyncs of the directory, and one of each file."""
+    files = CrashFileSystem()
+
+    async def run() -> None:
+        queue = new_queue(files)
+        await commit_all(queue, 1, 20, refused=[])
+        queue.close()
+
+    asyncio.run(run())
+    operations = [operation for operation, _ in files.steps]
+    assert operations.count("fsync") == 20
+    assert operations.count("sync_directory") <= 3
+
+
+def test_every_file_gets_its_own_id() -> None:
+    """Ids are made of the clock and the inode: even when the clock stands still no two are equal."""
+    files = CrashFileSystem()
+
+    async def run() -> set[str]:
+        queue = new_queue(files)
+        ids = {queue.take().queue_id for _ in range(50)}
+        queue.close()
+        return {str(one) for one in ids}
+
+    assert len(asyncio.run(run())) == 50
+
+
+def test_a_spilled_message_is_written_in_order() -> None:
+    """Content written ahead, then the rest, then the size record over its place."""
+    files = CrashFileSystem()
+
+    async def run() -> str:
+        queue = new_queue(files)
+        file = queue.take()
+        await queue.spill(file, [bytes(97), b"first "])
+        await queue.spill(file, [b"second "])
+        await queue.commit(file, [b"last"], head=HEAD)
+        queue.close()
+        return file.queue_id
+
+    queue_id = asyncio.run(run())
+    assert files.crash(Survives.SYNCED).files() == {f"{INCOMING}/{queue_id}": HEAD + b"first second last"}
+
+
+def test_what_is_given_back_is_used_again_unless_written_to() -> None:
+    """An empty file goes back into the reserve; one with content is removed."""
+    files = CrashFileSystem()
+
+    async def run() -> tuple[bool, bool]:
+        queue = new_queue(files)
+        empty = queue.take()
+        queue.give_back(empty)
+        again = queue.take() is empty
+        await queue.spill(empty, [b"x"])
+        queue.give_back(empty)
+        other = queue.take() is empty
+        queue.close()
+        return again, other
+
+    assert asyncio.run(run()) == (True, False)
+
+
+def test_a_commit_that_nobody_waits_for_is_a_commit(tmp_path: Path) -> None:
+    """A cancelled session does not stop the batch that others are in."""
+    directories = QueueDirectories(str(tmp_path))
+    directories.create()
+
+    async def run() -> str:
+        queue = IncomingQueue(directories, clock=ManualClock())
+        file, other = queue.take(), queue.take()
+        waiting = asyncio.gather(queue.commit(other, content(1)))
+        async with asyncio.TaskGroup() as tasks:
+            lost = tasks.create_task(queue.commit(file, content(0)))
+            await asyncio.sleep(0)
+            lost.cancel()
+        await waiting
+        queue.close()
+        return other.queue_id
+
+    assert asyncio.run(run()) in os.listdir(tmp_path / "incoming")
+
+
+def test_sweep_removes_what_a_dead_process_left(tmp_path: Path) -> None:
+    """Unfinished files of processes that are gone; not ours, and no messages."""
+    directories = QueueDirectories(str(tmp_path))
+    directories.create()
+    keep = [f"123.{os.getpid()}.1", "10F512301A4", "note.txt"]
+    for name in [*keep, "123.4194305.1", "9.4194305.22"]:
+        (tmp_path / "incoming" / name).touch()
+    assert sweep(directories) == 2
+    assert sorted(os.listdir(tmp_path / "incoming")) == sorted(keep)
