@@ -395,7 +395,9 @@ def _parse_original_recipient(value: bytes) -> bytes:
     if kind.lower() == b"utf-8":
         if any(octet <= 0x20 or octet == 0x7F for octet in text):
             raise ValueError("bad ORCPT")
-        return kind + b";" + _UTF8_HEX.sub(_code_point, text)
+        address = _UTF8_HEX.sub(_code_point, text)
+        address.decode("utf-8")  # a UnicodeDecodeError is a ValueError
+        return kind + b";" + address
     return kind + b";" + decode_xtext(text)
 
 
