@@ -19,6 +19,7 @@ from fakes import counterparts
 from fakes.mail_system import MailSystem, NoRootless, rootless_prefix
 
 _CLONE_NEWNET: Final = 0x40000000
+_CLONE_NEWNS: Final = 0x00020000
 _MET: Final = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
 
@@ -28,13 +29,15 @@ def must_have_all() -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_network() -> None:
-    """A network namespace with nothing but lo.  Where it is forbidden, free ports are chosen instead."""
+def own_namespaces() -> None:
+    """A network with nothing but lo, and mounts of our own.  Where that is forbidden, free ports are chosen."""
     if os.getuid() != 0:
         return
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) == 0:
         subprocess.run(["/usr/bin/env", "ip", "link", "set", "lo", "up"], check=True)
+    if libc.unshare(_CLONE_NEWNS) == 0:
+        subprocess.run(["/usr/bin/env", "mount", "--make-rprivate", "/"], check=True)
 
 
 def _modes() -> list[str]:
