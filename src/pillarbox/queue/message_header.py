@@ -71,7 +71,7 @@ class HeaderCleaner:
         end = self._held.find(b"\r\n\r\n")
         if end >= 0:
             header, body = self._held[:end], self._held[end + 4 :]
-            return self._finish(header, body)
+            return self._finish(header, b"\r\n" + body, body)
         return self._take_early()
 
     def finish(self) -> bytes:
@@ -83,7 +83,7 @@ class HeaderCleaner:
         rest = self._held.removesuffix(b"\r\n")
         if not rest:
             return self._end_header(b"", b"")
-        return self._finish(rest, b"")
+        return self._finish(rest, b"", b"")
 
     def _begin(self) -> None:
         self._started = True
@@ -91,10 +91,11 @@ class HeaderCleaner:
             # Left over from an mbox file; Postfix keeps it as a header of its own.
             self._held = b"X-Mailbox-Line: " + self._held
 
-    def _finish(self, header: bytes, body: bytes) -> bytes:
+    def _finish(self, header: bytes, rest: bytes, body: bytes) -> bytes:
+        """`rest` is what follows the header's last line: the empty line, if there is one, and the body."""
         out, stray = self._clean(_FIELD_BREAK.split(header))
         if stray is not None:
-            body = stray + b"\r\n\r\n" + body if body else stray + b"\r\n"
+            body = stray + b"\r\n" + rest
         return self._end_header(out, body)
 
     def _take_early(self) -> bytes:
