@@ -110,7 +110,10 @@ class ActiveFiles:
             message = read_message(_Descriptor(descriptor, files))
             self._directories.move(queue_id, queue, "active")
         except CorruptQueueFile as fault:
-            self._directories.move(queue_id, queue, "corrupt")
+            try:
+                self._directories.move(queue_id, queue, "corrupt")
+            except OSError:
+                return self._leave(NotNow(queue_id, queue), descriptor)
             files.close(descriptor)
             return Damaged(queue_id, queue, str(fault))
         except OSError as error:
