@@ -7,10 +7,14 @@ import imaplib
 import poplib
 import re
 import socket
+import tempfile
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from fakes.debian_postfix import PORT, DebianPostfix
+from fakes.doveadm import Doveadm
 from fakes.mail_system import USER, MailSystem, until
 from fakes.varied_messages import varied_messages
 
@@ -45,9 +49,9 @@ class Expected(NamedTuple):
 def normalised(content: bytes) -> Expected:
     """Postfix's documented normalisations: cleanup(8), message_drop_headers, cleanup_replace_stray_cr_lf.
 
-    A stray CR becomes a blank; an mbox line becomes X-Mailbox-Line; fields of message_drop_headers go; where text
-    begins that is no field, an empty line is put; for a local client, what is missing of Message-Id, Date and
-    From is added at the end of the header.
+    A stray CR becomes a blank; blanks between a field's name and its colon go; an mbox line becomes
+    X-Mailbox-Line; fields of message_drop_headers go; where text begins that is no field, an empty line is put;
+    for a local client, what is missing of Message-Id, Date and From is added at the end of the header.
     """
     content = re.sub(rb"\r(?!\n)", b" ", content)
     if content.startswith((b"From ", b">From ")):
@@ -64,6 +68,8 @@ def normalised(content: bytes) -> Expected:
     if lines and not lines[0]:
         del lines[0]
     names = [match[1].lower() for field in fields if (match := FIELD.match(field[0]))]
+    for field in fields:
+        field[0] = re.sub(rb"^([!-9;-~]+)[ \t]+:", rb"\1:", field[0])
     kept = [field for field, name in zip(fields, names, strict=True) if name not in DROPPED]
     return Expected(
         b"".join(line + b"\r\n" for field in kept for line in field),
@@ -88,10 +94,10 @@ def check(number: int, sent: bytes, received: bytes, *, door: str) -> None:
     assert rest[following.end() :] == expected.body, (door, number, sent[-300:], rest[-300:])
 
 
-def send_all(system: MailSystem, messages: list[bytes]) -> None:
+def send_all(port: int, messages: list[bytes]) -> None:
     """Every message in one session; the envelope sender carries its number."""
     with (
-        socket.create_connection(("127.0.0.1", system.port("smtp")), timeout=60) as sock,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as sock,
         sock.makefile("rb") as lines,
     ):
 
@@ -119,7 +125,7 @@ def send_all(system: MailSystem, messages: list[bytes]) -> None:
         expect(b"221")
 
 
-def read_imap(system: MailSystem) -> tuple[dict[bytes, bytes], list[bytes]]:
+def read_imap(system: MailSystem) -> tuple[dict[bytes, bytes], list[bytes | None]]:
     """Trace line → content of all messages, and their rendered structure."""
     with imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=60) as client:
         client.login(USER, system.password)
@@ -155,7 +161,7 @@ def test_what_went_in_comes_out(fresh_system: MailSystem, monkeypatch: pytest.Mo
     big = b"Subject: big\r\nFrom: a@example.test\r\n\r\n" + (b"30 MB of text " * 5 + b"\r\n") * 420_000
     assert len(big) > 30_000_000
     messages = [*varied_messages(300), big]
-    send_all(fresh_system, messages)
+    send_all(fresh_system.port("smtp"), messages)
     until(lambda: len(fresh_system.delivered()) >= len(messages), what="all are delivered", seconds=60)
 
     contents, rendered = read_imap(fresh_system)
@@ -174,3 +180,58 @@ def test_what_went_in_comes_out(fresh_system: MailSystem, monkeypatch: pytest.Mo
     assert read_imap(fresh_system) == (contents, rendered)
     assert fresh_system.is_healthy()
     assert fresh_system.stop() == 0
+
+
+NAMES_AND_TIMES = re.compile(
+    rb"(?m)(?<=with ESMTP id )\w+|(?<=with UTF8SMTP id )\w+|(?<=; )\w{3}, [ \d]\d \w{3} \d{4} [\d:]{8} [+-]\d{4}(?: \([^)]*\))?|"
+    rb"(?<=^Message-Id: <)\d{14}\.\w+|(?<=^Date: )\w{3}, [ \d]\d \w{3} \d{4} [\d:]{8} [+-]\d{4} \([A-Z]+\)"
+)
+
+
+@pytest.mark.root
+@pytest.mark.peer("postfix", "dovecot", "imaplib")
+@pytest.mark.timeout(150)
+def test_the_same_as_postfix_and_dovecot(rootless_system: MailSystem) -> None:
+    """The same messages through Debian's Postfix, read by Debian's Dovecot: equal but for ids and times."""
+    rootless_system.start()
+    assert rootless_system.stop() == 0
+    rootless_system.configure(header_size_limit=str(HEADER_LIMIT), message_size_limit="100000000")
+    rootless_system.start()
+    messages = varied_messages(60)
+    send_all(rootless_system.port("smtp"), messages)
+    until(lambda: len(rootless_system.delivered()) == len(messages), what="ours are delivered", seconds=60)
+    ours, _ = read_imap(rootless_system)
+    assert rootless_system.stop() == 0
+
+    with tempfile.TemporaryDirectory() as directory:
+        base = Path(directory)
+        base.chmod(0o755)
+        with DebianPostfix(base) as postfix:
+            send_all(PORT, messages)
+            until(
+                lambda: len(postfix.delivered()) == len(messages),
+                what=lambda: f"theirs are delivered:\n{postfix.log()[-2000:]}",
+                seconds=60,
+            )
+        (base / "dovecot").mkdir()
+        doveadm = Doveadm(base / "dovecot")
+        postfix.maildir.rename(doveadm.maildir)
+        output = doveadm.run("-f", "pager", "fetch", "text", "mailbox", "INBOX", "all")
+    contents = re.split(rb"(?:\A|\n)text:\n(?=Return-Path: <message-)", output)[1:]
+    theirs = {content.partition(b"\n")[0].rstrip(b"\r"): content for content in contents}
+    assert set(theirs) == set(ours)
+    differences = []
+    for name, content in ours.items():
+        mine = NAMES_AND_TIMES.sub(b"*", content.replace(b"\r\n", b"\n")).rstrip(b"\n")
+        # doveadm shows the file; IMAP, Dovecot's as well, has 0x80 in place of NUL.
+        other = NAMES_AND_TIMES.sub(b"*", theirs[name].replace(b"\0", b"\x80")).rstrip(b"\n")
+        if (
+            b"stray" in mine
+        ):  # of several CR before LF, smtpd(8) drops all, and we make blanks of all but the last
+            mine = mine.replace(b"then \n", b"then\n")
+        if mine != other:
+            at = next((at for at, (one, two) in enumerate(zip(mine, other, strict=False)) if one != two), -1)
+            differences.append(
+                (name, len(mine), len(other), mine[at - 40 : at + 60], other[at - 40 : at + 60])
+            )
+    assert not differences, "\n".join(map(repr, differences))

@@ -5,6 +5,7 @@ DESCRIPTION
 
     * headers named in message_drop_headers left out (Bcc, Content-Length, Resent-Bcc, Return-Path),
     * a leading mbox line (`From user  date`) turned into `X-Mailbox-Line:`,
+    * blanks between a field's name and its colon left out,
     * an empty line put in where text begins that is no header,
     * a header field longer than header_size_limit cut,
     * Message-Id:, Date: and From: appended if they are missing and the client is local (or
@@ -126,6 +127,8 @@ class HeaderCleaner:
                 self.hops += 1
             elif name in (b"message-id", b"resent-message-id"):
                 self._note_message_id(name, field[match.end() :])
+            if match.end() - match.end(1) > 1:
+                field = match[1] + b":" + field[match.end() :]
             if len(field) > self._limit:
                 field = field[: self._limit]
             kept.append(field + b"\r\n")

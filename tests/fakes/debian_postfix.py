@@ -1,0 +1,113 @@
+"""Debian's Postfix with virtual(8) delivery, in a directory of its own, put over /etc/postfix.
+
+Only for a test that runs as root in a mount namespace of its own: nobody else sees the mount.
+"""
+
+import pwd
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+PORT: Final = 1025
+
+_MAIN_CF: Final = """\
+compatibility_level = 3.6
+queue_directory = {base}/spool
+data_directory = {base}/lib
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+myhostname = pillarbox.test
+mydomain = pillarbox.test
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+mydestination =
+local_recipient_maps =
+alias_maps =
+alias_database =
+maillog_file = {base}/log
+maillog_file_prefixes = {base}
+virtual_mailbox_domains = pillarbox.test
+virtual_mailbox_base = {base}
+virtual_mailbox_maps = static:Maildir/
+virtual_uid_maps = static:{uid}
+virtual_gid_maps = static:{gid}
+virtual_minimum_uid = 1
+virtual_mailbox_limit = 0
+default_transport = error:5.4.4 no route
+message_size_limit = 100000000
+mailbox_size_limit = 0
+header_size_limit = 1000000
+append_at_myorigin = no
+"""
+_SERVICES: Final = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+error unix - - n - - error
+retry unix - - n - - error
+proxymap unix - - n - - proxymap
+virtual unix - n n - - virtual
+anvil unix - - n - 1 anvil
+showq unix n - n - - showq
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+class DebianPostfix:
+    """A running Postfix; mail for all of pillarbox.test goes to `base`/Maildir.
+
+    Addresses without a domain in a header stay as they are (append_at_myorigin = no), as Pillarbox leaves them.
+    """
+
+    def __init__(self, base: Path) -> None:
+        self.base = base
+        self.maildir = base / "Maildir"
+        self._configuration = base / "etc"
+
+    def __enter__(self) -> "DebianPostfix":
+        owner = pwd.getpwnam("nobody")
+        self._configuration.mkdir()
+        for name in ("dynamicmaps.cf", "postfix-files", "post-install", "postfix-script"):
+            if Path(f"/etc/postfix/{name}").exists():
+                shutil.copy(f"/etc/postfix/{name}", self._configuration)
+        text = _MAIN_CF.format(base=self.base, uid=owner.pw_uid, gid=owner.pw_gid)
+        (self._configuration / "main.cf").write_text(text)
+        (self._configuration / "master.cf").write_text(_SERVICES.format(port=PORT))
+        for name in ("spool", "lib"):
+            (self.base / name).mkdir()
+        shutil.chown(self.base / "lib", "postfix")
+        self.maildir.mkdir(mode=0o700)
+        shutil.chown(self.maildir, owner.pw_uid, owner.pw_gid)
+        shutil.chown(self.base, owner.pw_uid, owner.pw_gid)
+        subprocess.run(["mount", "--bind", str(self._configuration), "/etc/postfix"], check=True)
+        try:
+            subprocess.run(["/usr/sbin/postfix", "start"], check=True, capture_output=True, timeout=30)
+        except subprocess.CalledProcessError as error:
+            self._unmount()
+            raise AssertionError(f"Postfix does not start: {error.stderr!r} {self.log()}") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=30)
+        self._unmount()
+
+    def log(self) -> str:
+        """What it logged."""
+        path = self.base / "log"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def delivered(self) -> list[Path]:
+        """The messages."""
+        return [path for name in ("new", "cur") for path in (self.maildir / name).glob("*")]
+
+    @staticmethod
+    def _unmount() -> None:
+        subprocess.run(["umount", "--lazy", "/etc/postfix"], check=True)
