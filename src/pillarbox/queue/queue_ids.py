@@ -17,8 +17,8 @@ from pillarbox.vocabulary.identifiers import QueueId
 _DIGITS: Final = "0123456789BCDFGHJKLMNPQRSTVWXYZbcdfghjklmnpqrstvwxyz"
 _VALID: Final = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
 _LONG: Final = re.compile(
-    r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+", re.ASCII
-)
+    r"[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-y]+", re.ASCII
+)  # the last z: the inode, in base 51, has none
 
 
 def short_queue_id(now: float, inode: int) -> QueueId:
@@ -42,7 +42,8 @@ def hash_text(queue_id: str) -> str:
     if _LONG.fullmatch(queue_id) is None:
         return queue_id
     microseconds = 0
-    for digit in queue_id[queue_id.index("z") - 4 : queue_id.index("z")]:
+    end = queue_id.rindex("z")
+    for digit in queue_id[end - 4 : end]:
         microseconds = microseconds * 52 + _DIGITS.index(digit)
     return f"{microseconds:05X}"
 
