@@ -236,7 +236,11 @@ class Dovecot(System):
         facts = {"root": self.root, "port": self.port, "uid": user.pw_uid, "gid": user.pw_gid}
         (self.root / "etc" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         (self.root / "etc" / "dovecot.conf").write_text(DOVECOT_CONF.format(**facts))
-        subprocess.run(["dovecot", "-c", self.root / "etc" / "dovecot.conf"], check=True, capture_output=True)
+        # Its children keep what they inherit: a pipe would never end.
+        with (self.root / "start.log").open("wb") as log:
+            subprocess.run(
+                ["dovecot", "-c", self.root / "etc" / "dovecot.conf"], check=True, stdout=log, stderr=log
+            )
         self.wait_for_port()
 
     def stop(self) -> None:
