@@ -51,6 +51,10 @@ class PasswdFile:
         entry = self._entry(user)
         if entry is None:
             return "unknown user"
+        for field, _ in entry.extra:
+            # allow_nets, nologin and the like keep somebody out: to skip one would let him in.
+            if not field.startswith("userdb_"):
+                raise DatabaseFault(f"{self._path}: user {entry.user}: extra field {field} is not served")
         stored = entry.password.reveal()
         digest = hmac.digest(self._key, password.reveal(), hashlib.sha256)
         known = self._right.get(entry.user)
