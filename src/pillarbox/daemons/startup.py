@@ -37,6 +37,7 @@ from pillarbox.observability.log_file import LogFile
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG: Final = 78
+_LAST_SECONDS: Final = 8
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
 
@@ -97,9 +98,16 @@ class Control:
             return  # `order()` will say so
 
     async def order(self) -> FromSupervisor:
-        """What the supervisor wants; Stop when it is gone."""
+        """What the supervisor wants; Stop when it is gone.
+
+        A role that was told to stop has `_LAST_SECONDS`: whatever it waits for then, no orphan is left.  What it was
+        committing is as safe as after any other kill.
+        """
         received = await self._channel.receive()
-        return Stop() if received is None else received[0]
+        order = Stop() if received is None else received[0]
+        if isinstance(order, Stop):
+            signal.alarm(_LAST_SECONDS)
+        return order
 
 
 Serve = Callable[[Control, EventSink], Awaitable[None]]

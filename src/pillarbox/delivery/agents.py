@@ -93,6 +93,7 @@ class Agents:
     async def _agent(self, uid: int, gid: int) -> _Agent:
         """The agent with the least to do, or a new one."""
         agents = self._by_owner.setdefault((uid, gid), [])
+        agents[:] = [agent for agent in agents if not agent.channel.closed]  # one may have died at birth
         if agents:
             best = min(agents, key=lambda agent: len(agent.waiting))
             if not best.waiting or len(agents) >= AGENTS_PER_OWNER:
