@@ -100,8 +100,8 @@ class Control:
     async def order(self) -> FromSupervisor:
         """What the supervisor wants; Stop when it is gone.
 
-        A role that was told to stop has `_LAST_SECONDS`: whatever it waits for then, no orphan is left.  What it was
-        committing is as safe as after any other kill.
+        A role that was told to stop has `_LAST_SECONDS`: whatever it waits for then, no orphan is left.
+        What it was committing is as safe as after any other kill.
         """
         received = await self._channel.receive()
         order = Stop() if received is None else received[0]
