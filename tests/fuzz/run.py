@@ -77,6 +77,7 @@ def run_one(name: str, seconds: int) -> None:
         arguments = [
             sys.argv[0],
             f"-max_total_time={seconds}",
+            "-seed=20261122",
             "-max_len=8192",
             "-timeout=10",
             "-rss_limit_mb=1500",
