@@ -1,0 +1,97 @@
+"""AUTH: a SASL exchange between the client and whoever knows the users (RFC 4954)."""
+
+import base64
+import binascii
+
+from pillarbox.observability import events
+from pillarbox.sessions.login import ExchangeAborted, Failure
+from pillarbox.sessions.smtp.session_state import Gone, Goodbye, SessionState
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import Auth
+from pillarbox.wire.smtp.server import AuthResponse, Pause
+
+
+def offered_mechanisms(session: SessionState) -> tuple[bytes, ...]:
+    """What may be offered here: nothing in clear text under smtpd_tls_auth_only."""
+    sasl = session.policy.sasl
+    if session.authenticator is None or not sasl.smtpd_sasl_auth_enable:
+        return ()
+    if session.policy.tls.smtpd_tls_auth_only and not session.client.uses_tls:
+        return ()
+    if sasl.smtpd_sasl_exceptions_networks.contains(session.client.address):
+        return ()
+    return session.authenticator.mechanisms
+
+
+async def auth(session: SessionState, command: Auth) -> Reply:
+    """The whole exchange, to 235 or a refusal."""
+    client, policy = session.client, session.policy
+    if client.protocol != "ESMTP" or not client.helo:
+        return Reply(503, (b"5.5.1 Error: send EHLO first",))
+    if not policy.sasl.smtpd_sasl_auth_enable or session.authenticator is None:
+        return Reply(503, (b"5.5.1 Error: authentication not enabled",))
+    if session.must_start_tls or (policy.tls.smtpd_tls_auth_only and not client.uses_tls):
+        return Reply(538, (b"5.7.0 Encryption required for requested authentication mechanism",))
+    if client.sasl_username:
+        return Reply(503, (b"5.5.1 Error: already authenticated",))
+    if command.mechanism not in offered_mechanisms(session):
+        return _failed(session, command.mechanism, Failure("Invalid authentication mechanism"))
+
+    async def exchange(challenge: bytes) -> bytes:
+        return await _exchange(session, challenge)
+
+    try:
+        initial = None if command.initial_response is None else _decode(command.initial_response)
+        result = await session.authenticator.authenticate(
+            command.mechanism, initial, exchange, secured=client.uses_tls
+        )
+    except ExchangeAborted:
+        return Reply(501, (b"5.7.0 Authentication aborted",))
+    except (Gone, Goodbye):
+        session.counts.add("auth", succeeded=False)
+        raise
+    if isinstance(result, Failure):
+        return _failed(session, command.mechanism, result)
+    client.sasl_method = command.mechanism.decode("ascii")
+    client.sasl_username = result.user
+    return Reply(235, (b"2.7.0 Authentication successful",))
+
+
+async def _exchange(session: SessionState, challenge: bytes) -> bytes:
+    """Send a challenge, wait for the answer (RFC 4954 §4)."""
+    engine = session.engine
+    engine.reply(Reply(334, (base64.b64encode(challenge),)))
+    while True:
+        answer = engine.next_command()
+        if answer is not Pause.NEED_DATA:
+            break
+        await session.flush()
+        data = await session.transport.receive()
+        if not data:
+            raise Gone
+        engine.receive_data(data)
+    limit = session.policy.sasl.smtpd_sasl_response_limit
+    if not isinstance(answer, AuthResponse) or len(answer.data) > limit:  # else: a line without end
+        raise Goodbye(Reply(500, (b"5.5.6 SASL response limit exceeded",)))
+    if answer.data == b"*":
+        raise ExchangeAborted
+    return _decode(answer.data)
+
+
+def _failed(session: SessionState, mechanism: bytes, failure: Failure) -> Reply:
+    name = mechanism.decode("ascii", "replace")
+    session.tell(events.AuthenticationFailed(session.client.label, name, failure.reason, failure.user))
+    reason = (failure.reason or "(reason unavailable)").encode()
+    if failure.temporary:
+        return Reply(454, (b"4.7.0 Temporary authentication failure: " + reason,))
+    return Reply(535, (b"5.7.8 Error: authentication failed: " + reason,))
+
+
+def _decode(text: bytes) -> bytes:
+    """`=` stands for an empty initial response (RFC 4954 §4)."""
+    if text == b"=":
+        return b""
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ExchangeAborted from error

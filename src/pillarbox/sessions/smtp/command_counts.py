@@ -1,0 +1,93 @@
+"""How often each SMTP command succeeded and failed, and how many did no work: the disconnect line and the limits.
+
+DESCRIPTION
+    Every command counts, by verb.  Refused ones add to `errors`; those that do no work (NOOP, RSET, HELO …) to
+    `junk`.  A message that was taken sets both back (`forgive`).
+"""
+
+from typing import Final
+
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import (
+    Auth,
+    Bdat,
+    Data,
+    Ehlo,
+    Etrn,
+    Helo,
+    Help,
+    MailFrom,
+    Noop,
+    Quit,
+    RcptTo,
+    Refused,
+    Rset,
+    StartTls,
+    Vrfy,
+)
+from pillarbox.wire.smtp.server import EndOfContent
+
+VERBS: Final[dict[type, str]] = {
+    Helo: "helo",
+    Ehlo: "ehlo",
+    StartTls: "starttls",
+    Auth: "auth",
+    MailFrom: "mail",
+    RcptTo: "rcpt",
+    Data: "data",
+    Bdat: "bdat",
+    Rset: "rset",
+    Noop: "noop",
+    Vrfy: "vrfy",
+    Etrn: "etrn",
+    Quit: "quit",
+    Help: "help",
+}
+"""In the order of the disconnect line (with XCLIENT and XFORWARD left out)."""
+
+JUNK: Final = frozenset((Helo, Ehlo, Rset, Noop, Vrfy, Etrn, Help))
+
+
+class CommandCounts:
+    """The counts of one session."""
+
+    __slots__ = ("_by_verb", "errors", "junk")
+
+    def __init__(self) -> None:
+        self.errors = 0
+        self.junk = 0
+        self._by_verb: dict[str, list[int]] = {}
+
+    def count(self, command: object, kind: type, reply: Reply) -> None:
+        """A command and its reply; a command that failed at its end failed."""
+        if isinstance(command, EndOfContent):
+            if command.chunked:
+                self.add("bdat", succeeded=reply.is_positive)
+            elif not reply.is_positive:
+                self._by_verb["data"][0] -= 1
+            return
+        verb = VERBS.get(kind, "unknown")
+        if isinstance(command, Refused):
+            verb = command.verb.decode("ascii").lower()
+        self.add(verb, succeeded=reply.is_positive)
+        if kind in JUNK:
+            self.junk += 1
+
+    def add(self, verb: str, *, succeeded: bool) -> None:
+        """One more of a verb."""
+        count = self._by_verb.setdefault(verb, [0, 0])
+        count[0] += succeeded
+        count[1] += 1
+
+    def forgive(self) -> None:
+        """A message was taken: the client does work after all."""
+        self.errors = self.junk = 0
+
+    def totals(self) -> tuple[tuple[str, int, int], ...]:
+        """Successes and totals by verb, in the order of the disconnect line."""
+        counts = self._by_verb
+        return tuple(
+            (verb, counts[verb][0], counts[verb][1])
+            for verb in (*VERBS.values(), "unknown")
+            if verb in counts
+        )

@@ -1,0 +1,123 @@
+"""DATA, BDAT and what follows: message content, up to the reply that takes responsibility (RFC 5321 §4.1.1.4).
+
+DESCRIPTION
+    DATA is answered before its content comes; a BDAT chunk is not, so a refusal of its envelope waits for the
+    chunk's end (RFC 3030 §2).  `250 2.0.0 Ok: queued as ID` is said only when the queue file is on disk.
+"""
+
+from typing import Final
+
+from pillarbox.observability import events
+from pillarbox.queue.incoming import QueueFileFault
+from pillarbox.queue.submission import MessageTooBig, TooManyHops
+from pillarbox.routing.alias_expansion import ExpansionFault
+from pillarbox.sessions.smtp.session_state import SessionState
+from pillarbox.sessions.smtp.transaction import Transaction
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import Data
+from pillarbox.wire.smtp.server import EndOfContent
+
+_GO_AHEAD: Final = Reply(354, (b"End data with <CR><LF>.<CR><LF>",))
+
+
+def data(session: SessionState, command: Data) -> Reply:
+    """354, unless the envelope is refused now."""
+    return _begin_content(session) or _GO_AHEAD
+
+
+async def take_content(session: SessionState, content: bytes) -> None:
+    """Content of DATA, which was answered with 354, or of a BDAT chunk, which was not."""
+    transaction = session.transaction
+    if transaction is not None and (transaction.begun or _begin_chunks(session, transaction)):
+        await transaction.feed(content)
+
+
+async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
+    """The final dot, or the end of a chunk."""
+    transaction = session.transaction
+    if transaction is None:
+        raise AssertionError("content without MAIL reached the session")
+    if command.chunked:
+        session.last = "BDAT"
+    if not transaction.begun and not _begin_chunks(session, transaction) and transaction.refusal is not None:
+        session.abort_transaction()
+        return transaction.refusal
+    if transaction.fault is None and not command.last:
+        return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
+    reply = await _commit(session, transaction, command)
+    if not reply.is_positive:
+        queue_id = transaction.queue_id or "NOQUEUE"
+        session.tell(events.ContentRefused(queue_id, session.client.label, reply.first_line))
+    session.abort_transaction()
+    return reply
+
+
+def _begin_content(session: SessionState) -> Reply | None:
+    """The envelope is complete: write it, or say why not."""
+    transaction = session.transaction
+    if transaction is None:
+        raise AssertionError("content without MAIL reached the session")
+    outcome = session.evaluate(session.policy.data_restrictions)
+    if isinstance(outcome, Reply):
+        session.tell_refusal("DATA", outcome, None)
+        return outcome
+    try:
+        transaction.begin(
+            session.client,
+            now=session.clock.now(),
+            client_records=session.records.of(session.client, session.transport.local_address),
+            tls=_tls_text(session),
+        )
+    except LookupFault as fault:
+        return session.lookup_failed(fault, b"")
+    except ExpansionFault as fault:
+        session.tell(
+            events.Warned(f"{transaction.queue_id}: {fault} -- message not accepted, try again later")
+        )
+        return Reply(451, (b"4.3.0 Error: queue file write error",))
+    return None
+
+
+def _begin_chunks(session: SessionState, transaction: Transaction) -> bool:
+    """The first BDAT chunk: nobody has looked at the envelope yet.  A refusal waits for its end."""
+    if transaction.refusal is None:
+        transaction.refusal = _begin_content(session)
+    return transaction.refusal is None
+
+
+async def _commit(session: SessionState, transaction: Transaction, command: EndOfContent) -> Reply:
+    submission = transaction.submission
+    if submission is None:
+        raise AssertionError("content without a recipient reached the session")
+    await session.flush()
+    try:
+        outcome = session.evaluate(session.policy.end_of_data_restrictions)
+        if isinstance(outcome, Reply):
+            return outcome
+        if transaction.fault is not None:
+            raise transaction.fault
+        queue_id = await submission.commit()
+    except MessageTooBig:
+        return Reply(552, (b"5.3.4 Error: message file too big",))
+    except TooManyHops:
+        return Reply(554, (b"5.4.0 Error: too many hops",))
+    except QueueFileFault as fault:
+        return session.write_failed(fault)
+    except LookupFault as fault:
+        return session.lookup_failed(fault, b"")
+    session.tell(events.MessageIdSeen(queue_id, submission.message_id))
+    session.queued(queue_id)
+    session.counts.forgive()
+    size = b"%d bytes " % command.size if command.chunked else b""
+    return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
+
+
+def _tls_text(session: SessionState) -> str:
+    """smtpd_tls_received_header's text."""
+    tls = session.transport.tls
+    cipher = tls.cipher() if tls is not None else None
+    if cipher is None:
+        return ""
+    name, protocol, bits = cipher
+    return f"using {protocol} with cipher {name} ({bits}/{bits} bits)"

@@ -1,0 +1,59 @@
+"""HELO and EHLO: who the client says it is, and what it is offered (RFC 5321 §4.1.1.1)."""
+
+from typing import Final
+
+from pillarbox.sessions.smtp.auth_command import offered_mechanisms
+from pillarbox.sessions.smtp.session_state import BAD_UTF8, SessionState, is_utf8
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import Ehlo, Helo
+
+_NEUTER: Final = bytes(
+    0x3F if octet < 0x21 or octet == 0x7F or octet in b'<>()\\";@' else octet for octet in range(256)
+)
+"""What a HELO name must not hold, lest it look like more in `Received:`, the log and the queue file."""
+
+
+def helo(session: SessionState, command: Helo) -> Reply:
+    """`250 myhostname`."""
+    refusal = _hello(session, command.domain, "SMTP")
+    return refusal or Reply(250, (session.policy.host,))
+
+
+def ehlo(session: SessionState, command: Ehlo) -> Reply:
+    """`250-myhostname` and the keywords."""
+    refusal = _hello(session, command.domain, "ESMTP")
+    return refusal or Reply(250, (session.policy.host, *_keywords(session)))
+
+
+def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
+    session.abort_transaction()
+    session.engine.reset()  # even if the greeting is refused: there is no sender any more
+    if not is_utf8(domain):
+        return BAD_UTF8
+    session.client.helo = domain.translate(_NEUTER)
+    session.client.protocol = protocol
+    if not session.policy.access.smtpd_delay_reject:
+        outcome = session.evaluate(session.policy.helo_restrictions)
+        if isinstance(outcome, Reply):
+            return outcome
+    return None
+
+
+def _keywords(session: SessionState) -> list[bytes]:
+    """EHLO's answer, in Postfix's order."""
+    policy, secured = session.policy, session.client.uses_tls
+    words = [
+        b"PIPELINING",
+        b"SIZE %d" % policy.rules.message_size_limit if policy.rules.message_size_limit else b"SIZE",
+    ]
+    if not policy.server.disable_vrfy_command:
+        words.append(b"VRFY")
+    if session.tls_context is not None and not secured:
+        words.append(b"STARTTLS")
+    if mechanisms := offered_mechanisms(session):
+        words.append(b"AUTH " + b" ".join(mechanisms))
+        if policy.sasl.broken_sasl_auth_clients:
+            words.append(b"AUTH=" + b" ".join(mechanisms))
+    words += [b"ENHANCEDSTATUSCODES", b"8BITMIME", b"DSN", b"SMTPUTF8", b"CHUNKING"]
+    discarded = policy.discarded_keywords
+    return [word for word in words if word.partition(b" ")[0].partition(b"=")[0].decode() not in discarded]

@@ -1,0 +1,33 @@
+"""RSET, NOOP, ETRN, HELP and QUIT: commands that give us nothing to do with a message."""
+
+from pillarbox.sessions.smtp.command_counts import VERBS
+from pillarbox.sessions.smtp.session_state import OK, SessionState
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import Etrn, Help, Noop, Quit, Rset
+
+
+def rset(session: SessionState, command: Rset) -> Reply:
+    """RFC 5321 §4.1.1.5."""
+    session.abort_transaction()
+    return OK
+
+
+def noop(session: SessionState, command: Noop) -> Reply:
+    """RFC 5321 §4.1.1.9."""
+    return OK
+
+
+def etrn(session: SessionState, command: Etrn) -> Reply:
+    """No site has a queue of its own here (RFC 1985 §4: 458)."""
+    return Reply(458, (b"4.0.0 Unable to queue messages for this destination",))
+
+
+def help_(session: SessionState, command: Help) -> Reply:
+    """The commands there are."""
+    verbs = " ".join(verb.upper() for verb in VERBS.values())
+    return Reply(214, (b"2.0.0 Commands: " + verbs.encode(),))
+
+
+def quit_(session: SessionState, command: Quit) -> Reply:
+    """RFC 5321 §4.1.1.10: the server MUST NOT close before it has answered."""
+    return Reply(221, (b"2.0.0 Bye",))

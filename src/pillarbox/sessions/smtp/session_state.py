@@ -1,0 +1,204 @@
+"""What the commands of one SMTP session share: who the client is, what it has begun, whom to ask and to tell.
+
+DESCRIPTION
+    `SessionState` belongs to one connection.  The command modules beside this one are functions of it; the
+    conversation itself (`session.py`) reads commands and sends what they answer.
+
+FAULTS
+    Goodbye  the session ends after one more reply
+    Gone     the client has closed the connection in the middle of a command
+"""
+
+import ssl
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from pillarbox.access.client import ClientFacts
+from pillarbox.access.restrictions import Outcome, Question, RestrictionList
+from pillarbox.observability import events
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
+from pillarbox.routing.resolution import Resolver
+from pillarbox.sessions.login import Authenticator
+from pillarbox.sessions.smtp.client_records import ClientRecords
+from pillarbox.sessions.smtp.command_counts import CommandCounts
+from pillarbox.sessions.smtp.policy import SmtpPolicy
+from pillarbox.sessions.smtp.transaction import Transaction
+from pillarbox.sessions.transport import Transport
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import QueueId
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.dot_stream import BareNewline
+from pillarbox.wire.smtp.server import SmtpServer
+
+
+class SmtpTransport(Transport, Protocol):
+    """A transport that TLS can be put on."""
+
+    idle_limit: float
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session, if there is one."""
+        ...
+
+    @property
+    def local_address(self) -> tuple[str, int]:
+        """Address and port of our end."""
+        ...
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Put TLS on.  TlsFault if it fails."""
+        ...
+
+
+Queued = Callable[[QueueId], None]
+"""Told of each message that was committed."""
+
+OK: Final = Reply(250, (b"2.0.0 Ok",))
+BAD_UTF8: Final = Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
+STARTTLS_FIRST: Final = Reply(530, (b"5.7.0 Must issue a STARTTLS command first",))
+
+
+class Goodbye(Exception):
+    """The session ends after this reply."""
+
+    def __init__(self, reply: Reply, why: str = "") -> None:
+        self.reply = reply
+        self.why = why
+
+
+class Gone(Exception):
+    """The client has closed the connection in the middle of a command."""
+
+
+class SessionState:
+    """One client's session, as its commands see it."""
+
+    __slots__ = (
+        "authenticator",
+        "bare_newline",
+        "client",
+        "clock",
+        "counts",
+        "engine",
+        "last",
+        "policy",
+        "queue",
+        "queued",
+        "records",
+        "resolver",
+        "tell",
+        "tls_context",
+        "transaction",
+        "transport",
+    )
+
+    def __init__(
+        self,
+        transport: SmtpTransport,
+        client: ClientFacts,
+        *,
+        policy: SmtpPolicy,
+        queue: IncomingQueue,
+        resolver: Resolver,
+        clock: Clock,
+        tell: events.EventSink,
+        queued: Queued,
+        authenticator: Authenticator | None,
+        tls_context: ssl.SSLContext | None,
+    ) -> None:
+        self.transport = transport
+        self.client = client
+        self.policy = policy
+        self.queue = queue
+        self.resolver = resolver
+        self.clock = clock
+        self.tell = tell
+        self.queued = queued
+        self.authenticator = authenticator
+        self.tls_context = tls_context
+        excluded = policy.server.smtpd_forbid_bare_newline_exclusions.contains(client.address)
+        self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
+        self.engine = _new_engine(policy, self.bare_newline)
+        self.transaction: Transaction | None = None
+        self.records = ClientRecords()
+        self.counts = CommandCounts()
+        self.last = "CONNECT"  # the command the client gave last, for the log
+
+    @property
+    def queue_id(self) -> str:
+        """The queue id of the message under way; empty before its first recipient."""
+        return self.transaction.queue_id if self.transaction is not None else ""
+
+    @property
+    def must_start_tls(self) -> bool:
+        """smtpd_tls_security_level = encrypt, and the client has not."""
+        return self.policy.tls.smtpd_tls_security_level == "encrypt" and not self.client.uses_tls
+
+    async def flush(self) -> None:
+        """Send the replies that are waiting."""
+        if out := self.engine.data_to_send():
+            self.transport.send(out)
+            await self.transport.drain()
+
+    def evaluate(self, restrictions: RestrictionList) -> Outcome:
+        """What a list says that needs no recipient."""
+        return restrictions.evaluate(Question(self.client, self.resolver, self.policy.codes))
+
+    def abort_transaction(self) -> None:
+        """Forget the message under way."""
+        if self.transaction is not None:
+            self.transaction.abort()
+            self.transaction = None
+
+    def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
+        """A table that cannot answer: the client is to come again, the log knows why."""
+        self.tell(events.Warned(fault.reason))
+        return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % what,))
+
+    def write_failed(self, fault: QueueFileFault) -> Reply:
+        """A queue file that cannot be written."""
+        self.tell(events.Warned(str(fault)))
+        if fault.full:
+            return Reply(452, (b"4.3.1 Insufficient system storage",))
+        return Reply(451, (b"4.3.0 Error: queue file write error",))
+
+    def tell_refusal(self, stage: str, reply: Reply, recipient: bytes | None) -> None:
+        """`reject: RCPT from …` in the log."""
+        client = self.client
+        self.tell(
+            events.CommandRefused(
+                self.queue_id,
+                stage,
+                client.label,
+                reply.first_line,
+                client.sender.external if client.sender is not None else None,
+                recipient,
+                client.protocol,
+                client.helo,
+            )
+        )
+
+
+def is_utf8(text: bytes) -> bool:
+    """Whether text that is not ASCII is UTF-8 at least."""
+    if text.isascii():
+        return True
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
+    server = policy.server
+    return SmtpServer(
+        policy.host,
+        max_line=server.line_length_limit,
+        max_response=policy.sasl.smtpd_sasl_response_limit,
+        strict=server.strict_rfc821_envelopes,
+        helo_required=server.smtpd_helo_required,
+        bare_newline=bare_newline,
+    )
