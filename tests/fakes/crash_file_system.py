@@ -201,11 +201,23 @@ class CrashFileSystem:
     def fsync(self, fd: int) -> None:
         """fsync(2): content reaches the disk."""
         node = self._descriptors[fd].node
-        self._step("fsync", self._path_of(node))
         if isinstance(node, _File):
+            self._step("fsync", self._path_of(node))
             node.on_disk = bytes(node.content)
         else:
+            self._step("sync_directory", self._path_of(node))
             node.on_disk = dict(node.names)
+
+    def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
+        """fsync(2) of several, one after the other; each is a step."""
+        results: list[OSError | None] = []
+        for fd in fds:
+            try:
+                self.fsync(fd)
+                results.append(None)
+            except OSError as error:
+                results.append(error)
+        return results
 
     def fdatasync(self, fd: int) -> None:
         """fdatasync(2)."""

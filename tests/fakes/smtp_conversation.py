@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
+from fakes.immediate_fsyncs import ImmediateFsyncs
 from fakes.scripted_authenticator import ScriptedAuthenticator
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.access.client import ClientFacts
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.net.connection import IdleTimeout, TlsFault
 from pillarbox.observability.events import Event
 from pillarbox.observability.log_lines import render
@@ -118,8 +120,11 @@ def converse(
     )
     peer = ip_address(address)
 
+    def fsyncs() -> Fsyncs:
+        return background_fsyncs() if file_system is DISK else ImmediateFsyncs(file_system)
+
     async def serve() -> None:
-        queue = IncomingQueue(directories, clock=clock, file_system=file_system)
+        queue = IncomingQueue(directories, clock=clock, file_system=file_system, fsyncs=fsyncs)
         try:
             await SmtpSession(
                 transport,

@@ -55,7 +55,7 @@ def test_a_batch_on_disk(tmp_path: Path) -> None:
 def test_what_is_acknowledged_survives_a_crash(survives: Survives) -> None:
     """After the call, every message is there, whatever the disk forgot."""
     files = _fresh()
-    results = deliver_batch(BATCH, files=files, names=_names(), sync_threads=1)
+    results = deliver_batch(BATCH, files=files, names=_names())
     found = files.crash(survives).files()
     for delivery, result in zip(BATCH, results, strict=True):
         assert isinstance(result, Stored)
@@ -67,12 +67,12 @@ def test_what_is_acknowledged_survives_a_crash(survives: Survives) -> None:
 def test_a_crash_at_any_step_leaves_no_broken_message() -> None:
     """Stopped before its n-th step, a delivery leaves whole messages in new/ or none."""
     complete = _fresh()
-    deliver_batch(BATCH, files=complete, names=_names(), sync_threads=1)
+    deliver_batch(BATCH, files=complete, names=_names())
     whole = {b"".join(delivery.content) for delivery in BATCH}
     for step in range(len(complete.steps)):
         stopped = _fresh(stop_at=step)
         with pytest.raises(Stopped):
-            deliver_batch(BATCH, files=stopped, names=_names(), sync_threads=1)
+            deliver_batch(BATCH, files=stopped, names=_names())
         for survives in Survives:
             for path, content in stopped.crash(survives).files().items():
                 assert "/tmp/" in path or path.endswith("maildirfolder") or content in whole, (step, path)
@@ -96,7 +96,7 @@ def test_a_fault_hits_its_own_message(name: str, number: int, operation: str, fa
     make_maildir("/home/a/Maildir", files=files)
     make_maildir("/home/b/Maildir", files=files)
     files.fail = lambda step, path: number if step == operation and path.startswith("/home/b/") else None
-    results = deliver_batch(BATCH[:3], files=files, names=_names(), sync_threads=1)
+    results = deliver_batch(BATCH[:3], files=files, names=_names())
     assert [Stored, fault, Stored] == [type(result) for result in results]
     assert [] == [path for path in files.files() if "/tmp/" in path]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
-from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault, sweep
+from fakes.immediate_fsyncs import ImmediateFsyncs
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.vocabulary.clock import ManualClock
@@ -19,7 +20,12 @@ HEAD = b"C" * 97
 
 def new_queue(files: CrashFileSystem) -> IncomingQueue:
     files.make_directories(INCOMING)
-    return IncomingQueue(QueueDirectories("/q", file_system=files), clock=ManualClock(), file_system=files)
+    return IncomingQueue(
+        QueueDirectories("/q", file_system=files),
+        clock=ManualClock(),
+        file_system=files,
+        fsyncs=lambda: ImmediateFsyncs(files),
+    )
 
 
 def content(number: int) -> list[bytes]:
@@ -48,34 +54,37 @@ async def commit_all(
     return promised
 
 
-def in_one_thread(files: CrashFileSystem) -> dict[str, bytes]:
-    """The same work without a loop: what the worker threads do, stopped where the file system stops."""
-    queue = new_queue(files)
+def until_stopped(files: CrashFileSystem) -> dict[str, bytes]:
+    """Six commits, three at a time, until the file system stops the process; what was promised till then."""
     promised: dict[str, bytes] = {}
-    try:
+
+    async def one(queue: IncomingQueue, number: int) -> None:
+        file = queue.take()
+        await queue.commit(file, content(number))
+        promised[file.queue_id] = b"".join(content(number))
+
+    async def run() -> None:
+        queue = new_queue(files)
         for number in range(2):
-            jobs = [Job(queue.take(), content(number * 3 + other)) for other in range(3)]
-            outcomes = queue._commit_batch(jobs)  # type: ignore[arg-type]
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                if outcome is None:
-                    promised[job.file.queue_id] = b"".join(job.parts)
-    except Stopped:
+            async with asyncio.TaskGroup() as tasks:
+                for other in range(3):
+                    tasks.create_task(one(queue, number * 3 + other))
+
+    async def stopping() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            work = tasks.create_task(run())
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: work.cancel())
+
+    try:
+        asyncio.run(stopping())
+    except* Stopped:
         pass
     return promised
 
 
-class Job:
-    """What a worker thread looks at of a commit."""
-
-    def __init__(self, file: NewFile, parts: list[bytes], head: bytes = b"") -> None:
-        self.file = file
-        self.parts = parts
-        self.head = head
-
-
 def steps_of_work() -> int:
     files = CrashFileSystem()
-    assert len(in_one_thread(files)) == 6
+    assert len(until_stopped(files)) == 6
     return len(files.steps)
 
 
@@ -91,7 +100,7 @@ def test_what_was_promised_survives_a_crash_at_any_step(survives: Survives) -> N
     whole = {b"".join(content(number)) for number in range(6)}
     for step in range(steps_of_work() + 1):
         files = CrashFileSystem(stop_at=step)
-        promised = in_one_thread(files)
+        promised = until_stopped(files)
         found = messages(files.crash(survives))
         assert {name: found.get(name) for name in promised} == promised, step
         assert set(found.values()) <= whole, step

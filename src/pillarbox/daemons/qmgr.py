@@ -5,8 +5,9 @@ DESCRIPTION
     hint); scans of incoming and deferred are the truth: one at start, deferred every queue_run_delay seconds,
     and incoming as well, in case a hint was lost.
 
-    File work is done in batches by one worker thread; jobs go to agents over channels, with the queue file's
-    descriptor; outcomes come back one per recipient.
+    Queue files are opened, moved and removed on the event loop: none of it waits for the disk, and a thread
+    would cost more than the calls do (docs/adr/0008).  Directories are scanned by a thread.  Jobs go to agents
+    over channels, with the queue file's descriptor; outcomes come back one per recipient.
 
 FAULTS
     An agent that is gone: its jobs are deferred and tried again.  A queue that cannot be written: the message
@@ -18,7 +19,6 @@ import os
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final, TypeVar
 
 import msgspec
@@ -53,8 +53,8 @@ from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.identifiers import QueueId
 
-_BATCH: Final = 64
-"""Messages that are opened in one hop to the worker thread."""
+_BATCH: Final = 16
+"""Messages that are opened in one turn of the loop."""
 
 
 class MessagesQueued(msgspec.Struct, tag=True):
@@ -92,7 +92,6 @@ class QueueManager:
         self._work = asyncio.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
         self._finished: list[Finished] = []
-        self._finishing = False
         self._hints: set[Channel[MessagesQueued]] = set()
 
     async def run(self, hints: socket.socket, control: Control) -> None:
@@ -112,8 +111,7 @@ class QueueManager:
                 task.cancel()
             for channel in list(self._hints):
                 channel.close()
-        last, self._finished = self._finished, []
-        await self._in_thread(partial(self._files.finish_batch, last))
+        self._finish_gathered()
         self._threads.shutdown()
 
     # -- intake ----------------------------------------------------------------------------------------
@@ -159,12 +157,12 @@ class QueueManager:
             self._work.clear()
             while batch := self._intake.take(_BATCH):
                 now = self._clock.now()
-                opened = await self._in_thread(partial(self._files.open_batch, batch, now=now))
-                for one in opened:
+                for one in self._files.open_batch(batch, now=now):
                     if isinstance(one, Opened):
                         self._begin(one, now, tasks)
                     else:
                         self._left(one)
+                await asyncio.sleep(0)
 
     def _left(self, one: NotNow | Damaged) -> None:
         self._intake.done(one.queue_id)
@@ -326,35 +324,23 @@ class QueueManager:
 
     def _finish(self, one: Finished) -> None:
         self._finished.append(one)
-        if not self._finishing:
-            self._finishing = True
-            asyncio.get_running_loop().call_soon(self._finish_soon)
+        if len(self._finished) == 1:
+            asyncio.get_running_loop().call_soon(self._finish_gathered)
 
-    def _finish_soon(self) -> None:
-        """One hop to the worker thread for all messages that ended in this turn of the loop."""
+    def _finish_gathered(self) -> None:
+        """All messages that ended in this turn of the loop."""
         batch, self._finished = self._finished, []
-        future = asyncio.get_running_loop().run_in_executor(self._threads, self._files.finish_batch, batch)
-        future.add_done_callback(self._after_finish(batch))
-
-    def _after_finish(
-        self, batch: list[Finished]
-    ) -> "Callable[[asyncio.Future[list[OSError | None]]], None]":
-        def after(future: "asyncio.Future[list[OSError | None]]") -> None:
-            for one, error in zip(batch, future.result(), strict=True):
-                self._intake.done(one.queue_id)
-                if error is not None:
-                    self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
-                elif not one.deferred:
-                    self._tell(events.MessageRemoved(one.queue_id))
-                else:
-                    delay = max(1.0, one.next_attempt - self._clock.now())
-                    asyncio.get_running_loop().call_later(delay, self._retry, one.queue_id, "deferred")
-            self._finishing = bool(self._finished)
-            if self._finished:
-                self._finish_soon()
+        for one, error in zip(batch, self._files.finish_batch(batch), strict=True):
+            self._intake.done(one.queue_id)
+            if error is not None:
+                self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
+            elif not one.deferred:
+                self._tell(events.MessageRemoved(one.queue_id))
+            else:
+                delay = max(1.0, one.next_attempt - self._clock.now())
+                asyncio.get_running_loop().call_later(delay, self._retry, one.queue_id, "deferred")
+        if batch:
             self._work.set()
-
-        return after
 
     def _retry(self, queue_id: QueueId, queue: str) -> None:
         add = self._intake.add_incoming if queue == "incoming" else self._intake.add_deferred

@@ -21,6 +21,8 @@ import os
 from collections.abc import Sequence
 from typing import AnyStr, Final, Protocol
 
+from pillarbox.files.fsync_batch import WAITING_FSYNCS
+
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""
 
@@ -58,6 +60,10 @@ class FileSystem(Protocol):
 
     def fsync(self, fd: int) -> None:
         """fsync(2): content and size of the file survive a crash from here on, its name does not yet."""
+        ...
+
+    def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
+        """fsync(2) of several, at the same time; a result for each."""
         ...
 
     def fdatasync(self, fd: int) -> None:
@@ -163,6 +169,10 @@ class DiskFileSystem:
     def fsync(self, fd: int) -> None:
         """fsync(2)."""
         os.fsync(fd)
+
+    def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
+        """fsync(2) of several."""
+        return WAITING_FSYNCS.sync(fds)
 
     def fdatasync(self, fd: int) -> None:
         """fdatasync(2)."""

@@ -5,9 +5,9 @@ DESCRIPTION
     worker thread or a delivery child: it blocks, and it runs with the rights of the mailboxes' owner.
 
     Per message: create tmp/x (O_EXCL), write it in one writev, fsync, rename to new/ (or cur/ if it has
-    flags).  Per directory: one fsync after all renames.  fsyncs of several messages run in a few threads at
-    once, because the file system then commits them together (measured on ext4, batches of 20 messages of
-    4 KiB: 3,900 messages/s one by one, 6,100 with four threads).
+    flags).  Per directory: one fsync after all renames.  The fsyncs of a batch run at the same time, because
+    the file system then commits them together (measured on ext4, batches of 20 messages of 4 KiB: 4,200
+    messages/s one by one, 7,900 together).
 
     A Maildir that is missing is made, with its parents' entries fsynced: directories 0700, files 0600.
 
@@ -27,8 +27,7 @@ STANDARDS
 
 import errno
 import os
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -38,11 +37,6 @@ from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
 from pillarbox.mailstore.maildir_names import NameMaker, with_sizes
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.system_clock import SystemClock
-
-SYNC_THREADS: Final = 4
-"""Threads that fsync the files of one batch."""
-FEW: Final = 8
-"""A batch smaller than this is fsynced by the calling thread alone."""
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
@@ -81,13 +75,12 @@ def deliver_batch(
     *,
     files: FileSystem = DISK,
     names: NameMaker = _NAMES,
-    sync_threads: int = SYNC_THREADS,
 ) -> list[Result]:
     """Store the messages; one result for each, in their order."""
     drafts = [_Draft(delivery, names, files) for delivery in deliveries]
     for draft in drafts:
         draft.attempt(draft.write)
-    _in_threads([draft for draft in drafts if draft.fault is None], sync_threads)
+    _sync_files([draft for draft in drafts if draft.fault is None], files)
     for draft in drafts:
         draft.attempt(draft.publish)
     _sync_directories(drafts, files)
@@ -101,7 +94,7 @@ class _Draft:
         self.files = files
         self.delivery = delivery
         self.fault: OverQuota | StoreUnavailable | None = None
-        self._fd = -1
+        self.descriptor = -1
         size = sum(map(len, delivery.content))
         with_crlf = _crlf_size(delivery.content)
         self._identity = with_sizes(names.take(), size, with_crlf)
@@ -125,18 +118,13 @@ class _Draft:
     def write(self) -> None:
         """Create the file in tmp/ and write it."""
         try:
-            self._fd = self.files.open(self._temporary, _CREATE, 0o600)
+            self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
         except FileNotFoundError:
             make_maildir(self.delivery.maildir, files=self.files)
-            self._fd = self.files.open(self._temporary, _CREATE, 0o600)
-        self.files.write_all(self._fd, self.delivery.content)
+            self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
+        self.files.write_all(self.descriptor, self.delivery.content)
         if self.delivery.modified is not None:
             self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
-
-    def sync(self) -> None:
-        """Bring the content to the disk."""
-        self.files.fsync(self._fd)
-        self._close()
 
     def publish(self) -> None:
         """Give the file its name in new/ or cur/."""
@@ -146,7 +134,7 @@ class _Draft:
         """Remember the fault and remove the file from tmp/."""
         self.fault = fault_of(error, self.delivery.maildir)
         try:
-            self._close()
+            self.close()
             self.files.unlink(self._temporary)
         except OSError:
             return  # it was not there yet, or is not there any more
@@ -155,10 +143,11 @@ class _Draft:
         """What became of the message."""
         return self._stored if self.fault is None else self.fault
 
-    def _close(self) -> None:
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            self.files.close(fd)
+    def close(self) -> None:
+        """Close the file."""
+        if self.descriptor >= 0:
+            descriptor, self.descriptor = self.descriptor, -1
+            self.files.close(descriptor)
 
 
 def _crlf_size(chunks: Sequence[bytes]) -> int:
@@ -178,24 +167,13 @@ def fault_of(error: OSError, maildir: str) -> OverQuota | StoreUnavailable:
     return fault
 
 
-def _in_threads(drafts: Sequence[_Draft], threads: int) -> None:
-    """fsync all files; several at once if there are enough to make it worth while."""
-    if len(drafts) < FEW or threads < 2:
-        _sync_each(drafts)
-        return
-    others = [
-        threading.Thread(target=_sync_each, args=(drafts[start::threads],)) for start in range(1, threads)
-    ]
-    for thread in others:
-        thread.start()
-    _sync_each(drafts[::threads])
-    for thread in others:
-        thread.join()
-
-
-def _sync_each(drafts: Iterable[_Draft]) -> None:
-    for draft in drafts:
-        draft.attempt(draft.sync)
+def _sync_files(drafts: Sequence[_Draft], files: FileSystem) -> None:
+    """Bring the contents to the disk."""
+    for draft, error in zip(drafts, files.fsync_all([draft.descriptor for draft in drafts]), strict=True):
+        if error is not None:
+            draft.fail(error)
+        else:
+            draft.attempt(draft.close)
 
 
 def _sync_directories(drafts: Sequence[_Draft], files: FileSystem) -> None:

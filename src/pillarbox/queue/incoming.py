@@ -2,15 +2,17 @@
 
 DESCRIPTION
     A message gets its file, and so its queue id, when its first recipient is accepted, because log lines and
-    the Received: header carry the id.  `take()` gives a file from a small reserve of empty ones, so that
-    the event loop never waits for the file system to make one.
+    the Received: header carry the id.  `take()` makes an empty one, or takes one that was given back.
 
-    `commit()` returns when the message will survive a crash: everything written, the mode set to 0700, the
-    file fsynced, renamed to its id, and the directory fsynced.  Messages that are committed at the same time
-    share one hop to a worker thread and one fsync of the directory; the reserve is filled when half is gone.
+    `commit()` returns when the message will survive a crash: everything written, the file fsynced, renamed
+    to its id, and the directory fsynced.  Messages that are committed at the same time share one call to the
+    kernel for their fsyncs, and one fsync of the directory.
 
-    Order in the file system: open(incoming/TIME.PID.N) → write → chmod 0700 → fsync → rename(incoming/ID) →
+    Order in the file system: open(incoming/TIME.PID.N, mode 0700) → write → fsync → rename(incoming/ID) →
     fsync(incoming).  Names with a dot are no messages to anyone; `sweep()` removes those that a crash left.
+
+    Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
+    done on the event loop (docs/adr/0008).  Large messages are written by a thread as they arrive.
 
 FAULTS
     QueueFileFault  the file cannot be written; `full` tells "no space" from the rest.  Nothing is left.
@@ -21,11 +23,13 @@ import errno
 import itertools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.files.fsync_batch import Fsyncs, Results, background_fsyncs
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.vocabulary.clock import Clock
@@ -33,7 +37,7 @@ from pillarbox.vocabulary.identifiers import QueueId
 
 _RESERVE: Final = 32
 _CONCURRENT_BATCHES: Final = 2
-"""Batches on their way to the disk at once: while one waits for an fsync, the next is written."""
+"""Batches on their way to the disk at once: while one waits for its directory, the next one's files are synced."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -60,13 +64,20 @@ class NewFile:
 
 
 class _Job:
-    __slots__ = ("done", "file", "head", "parts")
+    __slots__ = ("done", "file")
 
-    def __init__(self, file: NewFile, parts: list[bytes], head: bytes, done: "asyncio.Future[None]") -> None:
+    def __init__(self, file: NewFile, done: "asyncio.Future[None]") -> None:
         self.file = file
-        self.parts = parts
-        self.head = head
         self.done = done
+
+    def finish(self, fault: OSError | None) -> None:
+        """Tell who waits, if anybody still does."""
+        if self.done.cancelled():
+            return
+        if fault is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(QueueFileFault(fault))
 
 
 class IncomingQueue:
@@ -79,23 +90,25 @@ class IncomingQueue:
         clock: Clock,
         long_ids: bool = False,
         file_system: FileSystem = DISK,
+        fsyncs: Callable[[], Fsyncs] = background_fsyncs,
     ) -> None:
+        """`fsyncs` makes the means to sync files in the background, on the running loop."""
         self.directory = f"{directories.root}/incoming"
         self._directories = directories
         self._clock = clock
         self._long_ids = long_ids
         self._files = file_system
+        self._fsyncs = fsyncs()
         self._reserve: list[NewFile] = []
         self._serials = itertools.count(1)
         self._waiting: list[_Job] = []
         self._batches = 0
-        self._refilling = self._closed = False
-        self._threads = ThreadPoolExecutor(_CONCURRENT_BATCHES + 1, thread_name_prefix="queue")
-
-    # -- the loop's side -------------------------------------------------------------------------------
+        self._start_scheduled = False
+        self._directory_descriptors: dict[str, int] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     def take(self) -> NewFile:
-        """An empty file with its queue id.  QueueFileFault if there is none and none can be made."""
+        """An empty file with its queue id.  QueueFileFault if none can be made."""
         try:
             file = self._reserve.pop() if self._reserve else self._make()
         except OSError as error:
@@ -114,115 +127,145 @@ class IncomingQueue:
     async def spill(self, file: NewFile, parts: list[bytes]) -> None:
         """Write content of a large message before it is complete."""
         file.spilled += sum(map(len, parts))
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._files.write_all, file.descriptor, parts)
         except OSError as error:
             raise QueueFileFault(error) from error
 
-    async def commit(self, file: NewFile, parts: list[bytes], *, head: bytes = b"") -> None:
+    async def commit(self, file: NewFile, parts: Sequence[bytes], *, head: bytes = b"") -> None:
         """Write `parts`, overwrite the beginning with `head` if given, and make the message survive.
 
         Cancellation does not undo it: the file may be committed all the same, and is then delivered.
         """
+        try:
+            self._files.write_all(file.descriptor, parts)
+            if head:
+                self._files.pwrite(file.descriptor, head, 0)
+        except OSError as error:
+            self._discard(file)
+            raise QueueFileFault(error) from error
         loop = asyncio.get_running_loop()
-        job = _Job(file, parts, head, loop.create_future())
+        job = _Job(file, loop.create_future())
         self._waiting.append(job)
-        if self._batches < _CONCURRENT_BATCHES:
-            self._start_batch(loop)
+        self._schedule(loop)
         await job.done
 
     def close(self) -> None:
-        """Remove the reserve; wait for the threads."""
-        self._closed = True
-        self._threads.shutdown()
+        """Wait for what is being committed; remove the reserve."""
+        while self._waiting:
+            self._start_batch()
+        self._fsyncs.close()
+        if self._threads is not None:
+            self._threads.shutdown()
         while self._reserve:
             self._discard(self._reserve.pop())
+        while self._directory_descriptors:
+            self._close(self._directory_descriptors.popitem()[1])
 
-    def _start_batch(self, loop: asyncio.AbstractEventLoop) -> None:
+    # -- batches ---------------------------------------------------------------------------------------
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A batch of all commits of this turn of the loop, unless enough are under way."""
+        if self._waiting and not self._start_scheduled and self._batches < _CONCURRENT_BATCHES:
+            self._start_scheduled = True
+            loop.call_soon(self._start_batch)
+
+    def _start_batch(self) -> None:
+        self._start_scheduled = False
         jobs, self._waiting = self._waiting, []
-        self._batches += 1
-        future = loop.run_in_executor(self._threads, self._commit_batch, jobs)
-        future.add_done_callback(self._finish_batch(jobs))
+        if jobs:
+            self._batches += 1
+            self._fsyncs.start([job.file.descriptor for job in jobs], partial(self._synced, jobs))
 
-    def _finish_batch(self, jobs: list[_Job]) -> Callable[["asyncio.Future[_Outcomes]"], None]:
-        def finish(future: "asyncio.Future[_Outcomes]") -> None:
-            for job, outcome in zip(jobs, future.result(), strict=True):
-                if job.done.cancelled():
-                    continue
-                if outcome is None:
-                    job.done.set_result(None)
-                else:
-                    job.done.set_exception(QueueFileFault(outcome))
-            self._batches -= 1
-            loop = asyncio.get_running_loop()
-            if self._waiting:
-                self._start_batch(loop)
-            self._refill(loop)
+    def _synced(self, jobs: list[_Job], results: Results) -> None:
+        """The contents are safe: give the files their names."""
+        named: dict[str, list[_Job]] = {}
+        for job, error in zip(jobs, results, strict=True):
+            try:
+                if error is not None:
+                    raise error
+                directory = self._name(job.file)
+            except OSError as fault:
+                self._discard(job.file)
+                job.finish(fault)
+                continue
+            self._close(job.file.descriptor)
+            named.setdefault(directory, []).append(job)
+        groups: list[list[_Job]] = []
+        descriptors: list[int] = []
+        for directory, members in named.items():
+            try:
+                descriptors.append(self._descriptor_of(directory))
+                groups.append(members)
+            except OSError as error:
+                self._unnamed(members, error)
+        if descriptors:
+            self._fsyncs.start(descriptors, partial(self._safe, groups))
+        else:
+            self._batch_done()
 
-        return finish
+    def _safe(self, groups: list[list[_Job]], results: Results) -> None:
+        """The names are safe too."""
+        for members, error in zip(groups, results, strict=True):
+            if error is not None:
+                self._unnamed(members, error)
+                continue
+            for job in members:
+                job.finish(None)
+        self._batch_done()
 
-    def _refill(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Fill the reserve when half of it is used up; nobody waits for it."""
-        room = _RESERVE - len(self._reserve)
-        if self._refilling or self._closed or room < _RESERVE // 2:
-            return
-        self._refilling = True
-        loop.run_in_executor(self._threads, self._make_some, room).add_done_callback(self._refilled)
+    def _batch_done(self) -> None:
+        self._batches -= 1
+        self._schedule(asyncio.get_running_loop())
 
-    def _refilled(self, future: "asyncio.Future[None]") -> None:
-        self._refilling = False
+    def _unnamed(self, jobs: list[_Job], error: OSError) -> None:
+        """Nobody knows what survives a crash now, so nobody is told 250; their clients will come again."""
+        for job in jobs:
+            self._unlink(self._directories.path("incoming", job.file.queue_id))
+            job.finish(error)
 
-    # -- the threads' side -----------------------------------------------------------------------------
+    # -- files -----------------------------------------------------------------------------------------
 
-    def _commit_batch(self, jobs: list[_Job]) -> "_Outcomes":
-        outcomes: list[OSError | None] = [self._write(job) for job in jobs]
+    def _name(self, file: NewFile) -> str:
+        """Rename a file to its id; the directory that it is in now."""
+        directory = self._directories.directory("incoming", file.queue_id)
+        target = f"{directory}/{file.queue_id}"
         try:
-            self._files.sync_directory(self.directory)
-        except OSError as error:
-            # Nobody knows what survives a crash now, so nobody is told 250; their clients will come again.
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                if outcome is None:
-                    self._unlink(self._directories.path("incoming", job.file.queue_id))
-            outcomes = [outcome or error for outcome in outcomes]
-        return outcomes
+            self._files.rename(file.path, target)
+        except FileNotFoundError:
+            if directory == self.directory:
+                raise
+            self._directories.make_hashed("incoming", file.queue_id)
+            parent = os.path.dirname(directory)
+            while len(parent) >= len(self.directory):  # new directories have to survive as well
+                self._files.sync_directory(parent)
+                parent = os.path.dirname(parent)
+            self._files.rename(file.path, target)
+        return directory
 
-    def _write(self, job: _Job) -> OSError | None:
-        files, file = self._files, job.file
-        try:
-            files.write_all(file.descriptor, job.parts)
-            if job.head:
-                files.pwrite(file.descriptor, job.head, 0)
-            files.chmod(file.path, READY)
-            files.fsync(file.descriptor)
-            files.rename(file.path, self._directories.path("incoming", file.queue_id))
-        except OSError as error:
-            self._discard(file)
-            return error
-        self._close(file)
-        return None
+    def _descriptor_of(self, directory: str) -> int:
+        descriptor = self._directory_descriptors.get(directory)
+        if descriptor is None:
+            descriptor = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            self._directory_descriptors[directory] = descriptor
+        return descriptor
 
     def _make(self) -> NewFile:
         now = int(self._clock.now() * 1_000_000)
-        # The loop and a thread may both be here: next() of a count is atomic.
         path = f"{self.directory}/{now % 1_000_000}.{os.getpid()}.{next(self._serials)}"
-        descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = self._files.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, READY)
         return NewFile(descriptor, path, self._files.fstat(descriptor).st_ino)
 
-    def _make_some(self, room: int) -> None:
-        try:
-            for _ in range(room):
-                self._reserve.append(self._make())  # at once: close() must find all of them
-        except OSError:
-            pass  # take() will meet the same trouble, and can tell a client of it
-
     def _discard(self, file: NewFile) -> None:
-        self._close(file)
+        self._close(file.descriptor)
         self._unlink(file.path)
 
-    def _close(self, file: NewFile) -> None:
+    def _close(self, descriptor: int) -> None:
         try:
-            self._files.close(file.descriptor)
+            self._files.close(descriptor)
         except OSError:
             pass  # what matters was fsynced, or is thrown away
 
@@ -231,9 +274,6 @@ class IncomingQueue:
             self._files.unlink(path)
         except OSError:
             pass  # sweep() will find it
-
-
-_Outcomes = list[OSError | None]
 
 
 def sweep(directories: QueueDirectories) -> int:

@@ -1,7 +1,9 @@
 """SMTP sessions from greeting to goodbye: replies, log lines, and what is in the queue afterwards."""
 
 import errno
-from collections.abc import Iterable
+import os
+import stat
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -445,12 +447,16 @@ class BadDisk(DiskFileSystem):
             raise OSError(self._number, "injected")
         return super().__getattribute__(name)
 
+    def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
+        """Directories and files can fail apart."""
+        kinds = ["sync_directory" if stat.S_ISDIR(os.fstat(fd).st_mode) else "fsync" for fd in fds]
+        return [OSError(self._number, "injected") if kind == self._operation else None for kind in kinds]
+
 
 BROKEN = [
     ("open", errno.ENOSPC, "452 4.3.1 Insufficient system storage"),
     ("write_all", errno.ENOSPC, "452 4.3.1 Insufficient system storage"),
     ("write_all", errno.EIO, "451 4.3.0 Error: queue file write error"),
-    ("chmod", errno.EPERM, "451 4.3.0 Error: queue file write error"),
     ("fsync", errno.EIO, "451 4.3.0 Error: queue file write error"),
     ("rename", errno.EDQUOT, "452 4.3.1 Insufficient system storage"),
     ("sync_directory", errno.EIO, "451 4.3.0 Error: queue file write error"),
