@@ -108,6 +108,7 @@ def imap_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
         system.root.mkdir(exist_ok=True)
         system.clear_mailbox()
         fill(system.maildir)
+    work: list[Callable[[], float]]
     with dovecot, pillarbox:
         ports = (dovecot.port, pillarbox.imap_port)
         # First, so that no row leaves free memory behind for the sessions to use.
@@ -117,11 +118,22 @@ def imap_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
             row.theirs.append(_idle_memory(dovecot.port, dovecot.processes))
             row.ours.append(_idle_memory(pillarbox.imap_port, pillarbox.processes))
             yield row
+        name = "FETCH 1:10000 envelope and structure, first of all"
+        if only in name:
+            row = Row(name, "ms", more_is_better=False, original="Dovecot")
+            yield interleave(
+                row, Cold(dovecot, dovecot.port), Cold(pillarbox, pillarbox.imap_port), runs=runs
+            )
+        name = "SELECT of 10,000 messages, 50 sessions one after the other"
+        if only in name:
+            row = Row(name, "ms", more_is_better=False, original="Dovecot")
+            work = [partial(_select_in_sessions, port) for port in ports]
+            yield interleave(row, work[0], work[1], runs=runs)
         for name, commands in _FETCH_ROWS:
             if only not in name:
                 continue
             row = Row(name, "ms", more_is_better=False, original="Dovecot")
-            work: list[Callable[[], float]] = [partial(_timed, port, commands) for port in ports]
+            work = [partial(_timed, port, commands) for port in ports]
             yield interleave(row, work[0], work[1], runs=runs)
 
 
@@ -147,6 +159,41 @@ def _timed(port: int, commands: tuple[str, ...]) -> float:
         return elapsed
     finally:
         client.close()
+
+
+class Cold:
+    """Milliseconds that the envelopes of a mailbox take that nobody has looked at before; each time another."""
+
+    def __init__(self, system: System, port: int) -> None:
+        self._system = system
+        self._port = port
+        self._number = 0
+
+    def __call__(self) -> float:
+        self._number += 1
+        folder = self._system.maildir / f".Cold{self._number}"
+        user = mail_user()
+        for directory in (folder, folder / "cur", folder / "new", folder / "tmp"):
+            directory.mkdir(mode=0o700)
+            os.chown(directory, user.pw_uid, user.pw_gid)
+        fill(folder)
+        client = Client(self._port, USER, PASSWORD)
+        try:
+            client.command(f"SELECT Cold{self._number}")
+            return client.command(f"FETCH 1:10000 ({FULL})")[0] * 1000
+        finally:
+            client.close()
+
+
+def _select_in_sessions(port: int) -> float:
+    """Milliseconds that SELECT takes in one of many sessions that come one after the other, as webmail's do."""
+    elapsed = 0.0
+    for _ in range(50):
+        client = Client(port, USER, PASSWORD)
+        elapsed += client.command("SELECT INBOX")[0]
+        client.command("LOGOUT")
+        client.close()
+    return elapsed * 1000
 
 
 def _idle_memory(port: int, processes: Callable[[], list[int]]) -> float:

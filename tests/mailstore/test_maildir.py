@@ -630,3 +630,81 @@ def test_names_of_two_accounts_differ() -> None:
     """Every account has its own name maker; host and process id keep them apart from others'."""
     names = NameMaker(ManualClock(), host=b"x")
     assert names.take() != names.take()
+
+
+class Counting(Inline):
+    """Counts the hops."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":  # noqa: ANN401 - Executor's
+        """Count, and run it."""
+        self.count += 1
+        return super().submit(fn, *args, **kwargs)
+
+
+def test_a_mailbox_that_is_only_looked_at_stays_as_it_is() -> None:
+    """EXAMINE and what is asked there leave new/ alone; SELECT moves it to cur/ (Dovecot does so)."""
+    files = fresh_files()
+    name = deliver(files, 1)
+
+    async def scene() -> None:
+        account = account_on(files)
+        inbox = await account.open("INBOX", read_only=True)
+        assert [1] == list(inbox.messages.uids)
+        assert b"1\r\n" == await inbox.content(Uid(1))
+        second = deliver(files, 2)
+        await inbox.refresh(read_only=True)
+        assert [1, 2] == list(inbox.messages.uids)
+        await inbox.append([new_message(3)])
+        assert f"{ROOT}/new/{name}" == find(files, 1)
+        assert f"{ROOT}/new/{second}" == find(files, 2)
+        await inbox.change_flags([Uid(2)], FlagChange(FlagAction.ADD, Flag.SEEN))
+        assert f"{ROOT}/cur/{second}:2,S" == find(files, 2)
+        await account.open("INBOX")
+        assert f"{ROOT}/cur/{name}:2," == find(files, 1)
+
+    run(scene)
+
+
+def test_nothing_new_costs_no_thread() -> None:
+    """A refresh that finds nothing is done on the loop; whatever other programs did is found, as before."""
+    files = fresh_files()
+    clock = ManualClock()
+    threads = Counting()
+    account = MaildirAccount(ROOT, files=files, clock=clock, executor=threads, host=b"ours")
+
+    async def scene() -> None:
+        inbox = await account.open("INBOX")
+        clock.advance(60)
+        await inbox.refresh()
+        before = threads.count
+        for _ in range(3):
+            await inbox.refresh()
+            await account.open("INBOX")
+        assert before == threads.count
+        deliver(files, 1)
+        await inbox.refresh()
+        assert before < threads.count
+        assert [1] == list(inbox.messages.uids)
+
+    run(scene)
+
+
+def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew() -> None:
+    """What is kept in memory of a mailbox does not outlive it: another one in its place gets its own UIDs."""
+    files = fresh_files()
+    deliver(files, 1)
+
+    async def scene() -> None:
+        account = account_on(files)
+        inbox = await account.open("INBOX")
+        inbox.close()
+        files.rename(ROOT, "/home/a/Old")
+        make_maildir(ROOT, files=files)
+        files.make_file(f"{ROOT}/dovecot-uidlist", b"3 V77 N9 G%032d\n" % 7)
+        again = await account.open("INBOX")
+        assert (77, 9, 0) == (again.uid_validity, again.uid_next, len(again.messages))
+
+    run(scene)

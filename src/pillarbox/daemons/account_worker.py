@@ -2,8 +2,9 @@
 
 DESCRIPTION
     A worker serves IMAP and POP3 sessions after login.  The mailboxes of an account are opened once and shared by
-    its sessions, so that a change of one reaches the others at once.  Sessions come over the channel from the
-    spawner; when that ends, clients are told BYE and the worker exits.
+    its sessions, so that a change of one reaches the others at once, and kept for a minute after the last of them:
+    webmail logs in anew for every click.  Sessions come over the channel from the spawner; when that ends,
+    clients are told BYE and the worker exits.
 
     A worker that has nothing to do for a while says so and goes.
 """
@@ -11,6 +12,7 @@ DESCRIPTION
 import asyncio
 import os
 import socket
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -33,6 +35,12 @@ from pillarbox.sessions.pop3_session import Pop3Session
 
 _QUIET_SECONDS: Final = 60.0
 _LAST_WORDS_SECONDS: Final = 2.0
+_KEPT_SECONDS: Final = 60.0
+"""How long an account stays open after its last session."""
+_MAX_KEPT: Final = 16
+"""Accounts without sessions that stay open."""
+_SWITCH_SECONDS: Final = 0.001
+"""After which a thread that parses lets the event loop run (the interpreter's own is 5 ms)."""
 
 
 class _OpenAccount:
@@ -41,6 +49,8 @@ class _OpenAccount:
     def __init__(self, account: MaildirAccount) -> None:
         self.account = account
         self.sessions = 0
+        self.has_defaults = False
+        self.end: asyncio.TimerHandle | None = None  # runs while there are no sessions
 
 
 class AccountWorker:
@@ -60,27 +70,30 @@ class AccountWorker:
         self._inotify = inotify
         self._clock = SystemClock()
         self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="store")
-        self._accounts: dict[str, _OpenAccount] = {}
+        self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and home
+        self._tasks = asyncio.TaskGroup()
         self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}
         self._per_client: Counter[tuple[str, str, str]] = Counter()
         self._seen = 0
 
     async def run(self) -> None:
         """Take sessions until the spawner is gone."""
-        async with asyncio.TaskGroup() as tasks:
+        async with self._tasks:
             while (received := await self._channel.receive()) is not None:
                 session, descriptors = received
                 self._seen += 1
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
                 if descriptors:
-                    tasks.create_task(self._serve(session, socket.socket(fileno=descriptors[0])))
+                    self._tasks.create_task(self._serve(session, socket.socket(fileno=descriptors[0])))
             for open_session in self._sessions:
                 open_session.shutdown()
             if self._sessions:
                 await asyncio.wait(self._sessions.values(), timeout=_LAST_WORDS_SECONDS)
             for task in self._sessions.values():
                 task.cancel()
+            for account in [key for key, opened in self._accounts.items() if not opened.sessions]:
+                await self._close(account)
 
     async def _serve(self, session: Session, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -92,23 +105,45 @@ class AccountWorker:
             self._refuse(connection, session, limit)
             return
         self._per_client[client] += 1
-        opened = self._accounts.get(session.user)
+        key = (session.user, session.home)
+        opened = self._accounts.get(key)
         if opened is None:
-            opened = self._accounts[session.user] = _OpenAccount(self._open(session))
+            opened = self._accounts[key] = _OpenAccount(self._open(session))
+        if opened.end is not None:
+            opened.end.cancel()
+            opened.end = None
         opened.sessions += 1
         try:
+            if not opened.has_defaults:
+                await opened.account.ensure_defaults()
+                opened.has_defaults = True
             await self._run_session(connection, session, opened.account)
         except StoreUnavailable as fault:
             self._tell(Warned(f"{session.peer.service}({session.user}): {fault}"))
         finally:
             connection.close()
             opened.sessions -= 1
-            if not opened.sessions:
-                del self._accounts[session.user]
-                await opened.account.close()
             self._per_client[client] -= 1
             if not self._sessions:
                 loop.call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
+            if not opened.sessions:
+                opened.end = loop.call_later(_KEPT_SECONDS, self._close_soon, key)
+                kept = [name for name, other in self._accounts.items() if not other.sessions]
+                for name in kept[: max(0, len(kept) - _MAX_KEPT)]:
+                    await self._close(name)
+
+    def _close_soon(self, key: tuple[str, str]) -> None:
+        self._tasks.create_task(self._close(key))
+
+    async def _close(self, key: tuple[str, str]) -> None:
+        """Give an account back that nobody uses."""
+        opened = self._accounts.get(key)
+        if opened is None or opened.sessions:
+            return
+        del self._accounts[key]
+        if opened.end is not None:
+            opened.end.cancel()
+        await opened.account.close()
 
     def _open(self, session: Session) -> MaildirAccount:
         return MaildirAccount(
@@ -116,7 +151,6 @@ class AccountWorker:
         )
 
     async def _run_session(self, connection: Connection, session: Session, account: MaildirAccount) -> None:
-        await account.ensure_defaults()
         served: ImapSession | Pop3Session
         if session.peer.service == "imap":
             served = ImapSession(
@@ -169,6 +203,7 @@ class AccountWorker:
 
 def serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSettings) -> None:
     """A worker's life, from the fork on."""
+    sys.setswitchinterval(_SWITCH_SECONDS)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve_sessions(sock, startup, settings))
 

@@ -35,6 +35,8 @@ VERSION: Final = 1
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
+MAX_UNASKED_HEADER: Final = 8192
+"""Octets of a header that is kept although nobody has asked for it yet."""
 
 _SCHEMA: Final = """
 CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
@@ -120,15 +122,32 @@ class Cache:
 
         return self._try(find, {})
 
+    def missing(self, number: int, uids: Sequence[int]) -> list[int]:
+        """Those of `uids` (rising) that have no row; none for a cache that does not work."""
+        if number == 0 or not uids:
+            return []
+        base = number << 32
+
+        def find(connection: apsw.Connection) -> list[int]:
+            query = "SELECT key & 4294967295 FROM summary WHERE key BETWEEN ? AND ?"
+            found = {uid for (uid,) in connection.execute(query, (base + uids[0], base + uids[-1]))}
+            return [uid for uid in uids if uid not in found]
+
+        return self._try(find, [])
+
     def add(self, number: int, rows: Sequence[Row], *, with_header: bool) -> None:
-        """Keep rows, in one transaction."""
+        """Keep rows, in one transaction; large headers only `with_header`, where a client wants them."""
         if number == 0 or not rows:
             return
         base = number << 32
         summaries = [
             (base + row.uid, row.date, row.size, row.envelope, row.body, row.body_structure) for row in rows
         ]
-        headers = [(base + row.uid, row.header) for row in rows] if with_header else []
+        headers = [
+            (base + row.uid, row.header)
+            for row in rows
+            if with_header or len(row.header) <= MAX_UNASKED_HEADER
+        ]
 
         def write(connection: apsw.Connection) -> None:
             with connection:

@@ -174,7 +174,7 @@ def _original(source: FolderFiles, uid: int) -> _Original:
 def _settle(folder: FolderFiles) -> None:
     """Take in other programs' changes first, so that ours do not hide them."""
     if not folder.uidlist.exists or not folder.is_quiet():
-        folder.sync()
+        folder.sync(move_new=False)
     else:
         folder.keywords.refresh()
 

@@ -10,8 +10,10 @@ DESCRIPTION
     (mailstore/directory_state.py).
 
     New files get their UIDs in the order of their names (mailstore/maildir_names.py), under the uidlist's lock,
-    and are moved from new/ to cur/ unless the caller only looks (STATUS).  Opening a mailbox moves them for
-    EXAMINE, too: unlike Dovecot we do not keep \\Recent in the directory.
+    and are moved from new/ to cur/ unless the caller only looks (STATUS, EXAMINE, APPEND).
+
+    `is_current` answers without a thread, by six stat calls (10 µs), whether `sync` would find nothing to do:
+    a thread hop costs ten times as much, and mostly nothing has happened.
 
     A file that is gone from both directories in two listings has been expunged.  One that comes back after
     its message was told to be expunged gets a new UID.
@@ -158,6 +160,22 @@ class FolderFiles:
                 self._take_in_uidlist()
             if move_new and self._in_new:
                 self._move_new()
+
+    def is_current(self, *, move_new: bool) -> bool:
+        """Whether `sync` would find nothing to do; False, too, while another thread is at work here."""
+        if not self.mutex.acquire(blocking=False):
+            return False
+        try:
+            if self.uid_validity == 0 or (move_new and self._in_new):
+                return False
+            return (
+                self.is_quiet()
+                and not self.keywords.has_changed()
+                and not self.uidlist.damaged
+                and not self.uidlist.has_changed()
+            )
+        finally:
+            self.mutex.release()
 
     def rescan(self) -> None:
         """A file was not where it should be: list both directories whatever their mtimes."""

@@ -65,6 +65,19 @@ class KeywordTable:
         self._path = directory + b"/" + FILE_NAME
         self._surplus_path = directory + b"/" + SURPLUS_FILE_NAME
 
+    def has_changed(self) -> bool:
+        """Whether `refresh` would read anything: two stat calls."""
+        try:
+            mtime = self._files.stat(self._path).st_mtime_ns
+        except FileNotFoundError:
+            mtime = -1
+        if mtime != self._read_mtime:
+            return True
+        try:
+            return self._files.stat(self._surplus_path).st_size != self._surplus_size
+        except FileNotFoundError:
+            return False
+
     def refresh(self) -> None:
         """Read the files if they have changed."""
         try:

@@ -211,8 +211,11 @@ class Mailbox(Protocol):
         """Changes from `position` on, oldest first; None if the journal no longer reaches so far back."""
         ...
 
-    async def refresh(self) -> None:
-        """Take in what deliveries and other programs did.  Raises NoSuchMailbox if it was deleted."""
+    async def refresh(self, *, read_only: bool = False) -> None:
+        """Take in what deliveries and other programs did.  Raises NoSuchMailbox if it was deleted.
+
+        With `read_only` the files stay as they are: a Maildir's new messages are not moved to cur/ (EXAMINE).
+        """
         ...
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
@@ -294,8 +297,11 @@ class Account(Protocol):
         """Subscribed names, existing or not."""
         ...
 
-    async def open(self, name: str) -> Mailbox:
-        """The opened mailbox, refreshed.  Raises NoSuchMailbox, StoreUnavailable."""
+    async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
+        """The opened mailbox, refreshed; `read_only` as in `Mailbox.refresh`.
+
+        Raises NoSuchMailbox, StoreUnavailable.
+        """
         ...
 
     async def status(self, name: str) -> MailboxStatus:

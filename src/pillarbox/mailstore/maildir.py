@@ -5,7 +5,7 @@ DESCRIPTION
     worker threads, one hop per operation.  What a thread found or did comes back as events; only the event
     loop puts them into `messages` and the journal, so that sessions never see a table half changed.
 
-    `refresh` costs a few stat calls when nothing has happened; no directory is listed.
+    `refresh` costs a few stat calls when nothing has happened, and no thread hop; no directory is listed.
 
     `watch` uses inotify on new/ and cur/.  Without inotify the directories are looked at every
     `KEEP_ALIVE` seconds while somebody watches: the documented keep-alive.
@@ -35,6 +35,7 @@ from typing import Final, TypeVar
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore import folder_changes
 from pillarbox.mailstore.cache import Cache
+from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import Event, FolderFiles
@@ -50,7 +51,7 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
     NoSuchMailbox,
 )
-from pillarbox.mailstore.message_summaries import read_summaries, size_of
+from pillarbox.mailstore.message_summaries import fill_cache, read_summaries, size_of
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -96,6 +97,8 @@ class MaildirMailbox:
         self._watchers: list[Callable[[], None]] = []
         self._end_watches: list[Callable[[], None]] = []
         self._keep_alive: asyncio.TimerHandle | None = None
+        self.filling = CacheFilling(self._fill_cache, executor=executor)
+        self._is_filling = False
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -143,9 +146,21 @@ class MaildirMailbox:
         self.uid_validity = UidValidity(self.folder.uid_validity)
         self.guid = self.folder.guid
 
-    async def refresh(self) -> None:
+    async def refresh(self, *, read_only: bool = False) -> None:
         """Take in what deliveries and other programs did."""
-        await self._run(self.folder.sync)
+        try:
+            if self.folder.is_current(move_new=not read_only):
+                self.take_events()
+                return
+        except (OSError, NoSuchMailbox):
+            pass  # the thread meets it again, and says what it means
+        await self._run(partial(self.folder.sync, move_new=not read_only))
+
+    def fill_cache(self) -> None:
+        """From now on, what the cache does not hold of the messages is put there in the background."""
+        if not self._is_filling:
+            self._is_filling = True
+            self.filling.want(self.messages.uids)
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none."""
@@ -230,6 +245,7 @@ class MaildirMailbox:
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         """One thread hop; afterwards the tables hold what it found and did."""
         loop = asyncio.get_running_loop()
+        self.filling.note_use(loop.time())
         try:
             return await loop.run_in_executor(self._executor, partial(function, *arguments))
         except (FileNotFoundError, NoSuchMailbox) as error:
@@ -266,6 +282,8 @@ class MaildirMailbox:
         self._journal.extend(
             [Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin) for event in events]
         )
+        if self._is_filling:
+            self.filling.want([event.uid for event in events])
 
     def _change_row(self, event: Event, modseq: ModSeq) -> None:
         table = self.messages
@@ -298,6 +316,9 @@ class MaildirMailbox:
         self._cache_number, self._first_recent = self._cache.mailbox(
             folder.guid, folder.uid_validity, next_uid=folder.next_uid
         )
+
+    def _fill_cache(self, uids: list[int]) -> int:
+        return fill_cache(self.folder, self._cache, self._cache_number, uids)
 
     def _expunge(self, uids: Sequence[Uid], origin: object | None) -> list[Uid]:
         gone = folder_changes.expunge(self.folder, uids, origin=origin)

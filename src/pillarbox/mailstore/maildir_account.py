@@ -159,16 +159,15 @@ class MaildirAccount:
 
     # --- mailboxes ----------------------------------------------------------------------------------
 
-    async def open(self, name: str) -> MaildirMailbox:
+    async def open(self, name: str, *, read_only: bool = False) -> MaildirMailbox:
         """The opened mailbox, refreshed."""
-        mailbox = await self._loaded(name)
-        mailbox.users += 1
         try:
-            await mailbox.refresh()
-        except BaseException:
-            mailbox.close()
-            raise
-        return mailbox
+            return await self._opened(await self._loaded(name), read_only=read_only)
+        except NoSuchMailbox:
+            # What is loaded may be one that somebody has replaced meanwhile: look at what is there now.
+            if self._open.pop(normalise(name), None) is None:
+                raise
+        return await self._opened(await self._loaded(name), read_only=read_only)
 
     async def status(self, name: str) -> MailboxStatus:
         """STATUS."""
@@ -176,14 +175,28 @@ class MaildirAccount:
 
     async def close(self) -> None:
         """Give back all files."""
+        for mailbox in self._open.values():
+            mailbox.filling.stop()
         self._open.clear()
         await self._run(self._cache.close)
 
     # --- inside -------------------------------------------------------------------------------------
 
+    async def _opened(self, mailbox: MaildirMailbox, *, read_only: bool) -> MaildirMailbox:
+        mailbox.users += 1
+        try:
+            await mailbox.refresh(read_only=read_only)
+        except BaseException:
+            mailbox.close()
+            raise
+        mailbox.fill_cache()
+        return mailbox
+
     async def _loaded(self, name: str) -> MaildirMailbox:
         """The mailbox with its messages; two sessions that ask at once get the same."""
         name = normalise(name)
+        if (loaded := self._open.get(name)) is not None:
+            return loaded
         async with self._loading.setdefault(name, asyncio.Lock()):
             mailbox = self._open.get(name)
             if mailbox is None:
@@ -210,7 +223,7 @@ class MaildirAccount:
     def _keep_few_idle(self, closed: MaildirMailbox) -> None:
         idle = [name for name, mailbox in self._open.items() if mailbox.users == 0 and mailbox is not closed]
         for name in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
-            del self._open[name]
+            self._open.pop(name).filling.stop()
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()

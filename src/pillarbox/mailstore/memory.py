@@ -103,7 +103,7 @@ class MemoryMailbox:
             return None
         return self._journal[position - self._journal_start :]
 
-    async def refresh(self) -> None:
+    async def refresh(self, *, read_only: bool = False) -> None:
         """Nothing changes behind our back, but the mailbox may have been deleted."""
         if self.deleted:
             raise NoSuchMailbox(self.name)
@@ -365,7 +365,7 @@ class MemoryAccount:
         """Subscribed names."""
         return sorted(self._subscribed)
 
-    async def open(self, name: str) -> MemoryMailbox:
+    async def open(self, name: str, *, read_only: bool = False) -> MemoryMailbox:
         """The one object of the mailbox."""
         if name not in self._mailboxes:
             raise NoSuchMailbox(name)

@@ -52,6 +52,13 @@ def read_summaries(
     return [found[uid] for uid in _alive(folder, uids) if uid in found]
 
 
+def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> int:
+    """Put into the cache what is not there of `uids` (rising); how many files were read."""
+    rows = _from_files(folder, cache.missing(number, uids))
+    cache.add(number, rows, with_header=False)
+    return len(rows)
+
+
 def _alive(folder: FolderFiles, uids: Sequence[int]) -> Sequence[int]:
     """Those that are still there; a run of the mailbox's UIDs is compared at once."""
     if not uids:

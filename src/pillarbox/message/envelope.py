@@ -13,6 +13,7 @@ STANDARDS
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.message.imap_strings import NIL, human_string, nstring, string
@@ -22,6 +23,8 @@ _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id))[ \t]*:"
     rb"((?>[^\n]*\n[ \t])*+[^\n]*)"
 )
+MAX_REMEMBERED: Final = 200
+"""Octets of an address field that is rendered once only: the same few people write to a mailbox."""
 
 
 def render_envelope(header: bytes) -> bytes:
@@ -81,8 +84,19 @@ def _repeated(found: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
 
 
 def _addresses(values: list[bytes], default: bytes) -> bytes:
-    rendered = [_address(address) for value in values for address in parse_addresses(one_line(value))]
-    return b"(%s)" % b"".join(rendered) if rendered else default
+    if len(values) == 1 and len(values[0]) <= MAX_REMEMBERED:
+        return _remembered(values[0]) or default
+    return _rendered(values) or default
+
+
+def _rendered(values: list[bytes]) -> bytes:
+    addresses = [_address(address) for value in values for address in parse_addresses(one_line(value))]
+    return b"(%s)" % b"".join(addresses) if addresses else b""
+
+
+@lru_cache(maxsize=4096)
+def _remembered(value: bytes) -> bytes:
+    return _rendered([value])
 
 
 def _address(address: MailAddress) -> bytes:

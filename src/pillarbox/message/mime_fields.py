@@ -11,6 +11,7 @@ STANDARDS
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -29,6 +30,8 @@ class ContentType(msgspec.Struct, frozen=True, array_like=True):
     parameters: Parameters
 
 
+MAX_REMEMBERED: Final = 80
+"""Octets of a Content-Type that is parsed once only; mostly it is one of a few."""
 BROKEN_TYPE: Final = ContentType(b"", b"", [])
 
 _TOKEN: Final = rb"[A-Za-z0-9!#$%&'+\-.^_`{|}~]+"  # without RFC 2231's asterisk
@@ -37,7 +40,16 @@ _PARAMETER: Final = re.compile(rb';[ \t\r\n]*+(%s)=(?:"([^"\\\r\n]*+)"|(%s))[ \t
 
 
 def parse_content_type(value: bytes) -> ContentType:
-    """Content-Type; `BROKEN_TYPE` if it cannot be read."""
+    """Content-Type; `BROKEN_TYPE` if it cannot be read.  The result may be shared: not to be changed."""
+    return _remembered_type(value) if len(value) <= MAX_REMEMBERED else _content_type(value)
+
+
+@lru_cache(maxsize=1024)
+def _remembered_type(value: bytes) -> ContentType:
+    return _content_type(value)
+
+
+def _content_type(value: bytes) -> ContentType:
     plain = _TYPE.match(value)
     if plain is not None:
         parameters = _plain_parameters(value, plain.end())

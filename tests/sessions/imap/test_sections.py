@@ -40,7 +40,8 @@ def test_sections_of_the_header_need_no_more() -> None:
     sections = [section for _, section, _ in CASES[1:2] + CASES[3:6]]
     renderer = SectionRenderer(sections)
     assert renderer.needs_only_header
-    assert renderer.from_header(MESSAGE[:42]) == renderer.from_content(MESSAGE)
+    expected = b" ".join([label + text for label, text in renderer.from_content(MESSAGE)])
+    assert [expected] * 2 == renderer.from_headers([MESSAGE[:42]] * 2)
     assert not SectionRenderer([*sections, Section(b"BODY[]")]).needs_only_header
 
 
@@ -67,4 +68,4 @@ def test_the_fast_way_to_fields_is_the_plain_one(text: bytes) -> None:
     header = header[: header_end(header)]
     expected = select_fields(header, {b"from", b"to"})
     section = Section(b"F", part=FIELDS, fields=(b"From", b"TO"))
-    assert [(b"F {%d}\r\n" % len(expected), expected)] == SectionRenderer([section]).from_header(header)
+    assert [b"F {%d}\r\n%b" % (len(expected), expected)] == SectionRenderer([section]).from_headers([header])

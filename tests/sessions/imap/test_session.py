@@ -269,7 +269,7 @@ def test_a_store_that_fails_tells_the_log() -> None:
     async def talk() -> bytes:
         account = new_account()
 
-        async def broken(name: str) -> MemoryMailbox:
+        async def broken(name: str, *, read_only: bool = False) -> MemoryMailbox:
             raise StoreUnavailable(f"/var/mail/{name}: Permission denied")
 
         account.open = broken  # type: ignore[method-assign]

@@ -32,7 +32,7 @@ async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | 
     if limit and command.size > limit:
         return b"[TOOBIG] Message is larger than %d bytes" % limit
     try:
-        (await conversation.account.open(command.mailbox)).close()
+        (await conversation.account.open(command.mailbox, read_only=True)).close()
     except NoSuchMailbox:
         return _try_create(command.mailbox)
     return None
@@ -44,7 +44,7 @@ async def append(conversation: Conversation, command: Append) -> None:
         conversation.no(command.tag, b"Can't save a zero byte message")
         return
     try:
-        mailbox = await conversation.account.open(command.mailbox)
+        mailbox = await conversation.account.open(command.mailbox, read_only=True)
     except NoSuchMailbox:
         conversation.no(command.tag, _try_create(command.mailbox))
         return

@@ -219,7 +219,7 @@ class Conversation:
         if self.view is None:
             return
         try:
-            await self.view.mailbox.refresh()
+            await self.view.mailbox.refresh(read_only=self.view.read_only)
         except NoSuchMailbox:
             raise Disconnect(
                 "Selected mailbox was deleted, have to disconnect.",

@@ -45,9 +45,13 @@ class FlagRenderer:
             last = bisect_left(table.uids, high) - start
             if first < last:
                 flags[first:last] = flags[first:last].translate(_WITH_RECENT)
-        pairs = list(zip(flags, table.keywords[start:end], strict=True))
+        keywords = table.keywords[start:end]
+        if not any(keywords):  # then an octet says all
+            plain = {octet: self._write(octet, 0) for octet in set(flags)}
+            return list(map(plain.__getitem__, flags))
+        pairs = list(zip(flags, keywords, strict=True))
         written = {pair: self._write(*pair) for pair in set(pairs)}
-        return [written[pair] for pair in pairs]
+        return list(map(written.__getitem__, pairs))
 
     def of_uid(self, uid: int) -> bytes | None:
         """The same for a UID; None if the message is gone."""

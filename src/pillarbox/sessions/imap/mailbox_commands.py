@@ -60,7 +60,7 @@ async def _open(conversation: Conversation, tag: bytes, name: str, *, read_only:
         conversation.no(tag, b"[CANNOT] Invalid mailbox name: Name is empty")
         return False
     try:
-        mailbox = await conversation.account.open(name)
+        mailbox = await conversation.account.open(name, read_only=read_only)
     except NoSuchMailbox:
         conversation.no(tag, missing(name))
         return False

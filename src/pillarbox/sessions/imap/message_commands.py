@@ -151,7 +151,7 @@ async def _target(
     if chosen is None:
         return None
     try:
-        target = await conversation.account.open(command.mailbox)
+        target = await conversation.account.open(command.mailbox, read_only=True)
     except NoSuchMailbox:
         name = mailbox_names.encode(command.mailbox)
         conversation.no(command.tag, b"[TRYCREATE] Mailbox doesn't exist: " + name)

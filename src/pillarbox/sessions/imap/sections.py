@@ -45,8 +45,21 @@ class SectionRenderer:
         self.needs_only_header = all(section.part in _HEADERS and not section.path for section in sections)
         self._needs_tree = any(section.path for section in sections)
 
-    def from_header(self, header: bytes) -> list[Written]:
-        """The sections of a message of which only the header is known, and needed."""
+    def from_headers(self, headers: Sequence[bytes]) -> list[bytes]:
+        """All sections of messages of which only the header is known, and needed, joined by blanks."""
+        [first, *rest] = self._sections
+        if not rest and first.part is SectionPart.HEADER_FIELDS and first.partial is None:
+            # What every client asks for whose user looks at a list: 5 µs a message here, 10 below.
+            find, label = self._patterns[0].findall, first.label
+            texts = [b"".join(find(header)) for header in headers]
+            return [
+                b"%b {%d}\r\n%b\r\n"
+                % (label, len(text) + 2, text.replace(b"\0", b"\x80") if b"\0" in text else text)
+                for text in texts
+            ]
+        return [b" ".join([label + text for label, text in self._from_header(header)]) for header in headers]
+
+    def _from_header(self, header: bytes) -> list[Written]:
         return [_written(section, self._fields_of(row, header)) for row, section in enumerate(self._sections)]
 
     def from_content(self, content: bytes) -> list[Written]:
@@ -82,10 +95,14 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
     """Finds the fields of these names, folded lines included.
 
     What clients ask of each message of a mailbox is HEADER.FIELDS with a dozen names: field by field in
-    Python that took 11 microseconds a message, so 4.
+    Python that took 11 microseconds a message, so 3.4.  The other lines are matched as well, as nothing:
+    searching for the next line start takes longer.
     """
     alternatives = b"|".join(re.escape(name) for name in names)
-    return re.compile(rb"(?im)^(?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*(?:\n[ \t][^\n]*)*\n?" % alternatives)
+    return re.compile(
+        rb"(?i)((?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*+(?:\n[ \t][^\n]*+)*+\n?)|[^\n]*+(?:\n|\Z)"
+        % alternatives
+    )
 
 
 def _written(section: Section, text: bytes) -> "Written":

@@ -122,12 +122,14 @@ class ImapSession:
         """Answer commands until there are no more; the reason of the end."""
         conversation = self._conversation
         engine = conversation.engine
+        answered = False
         while True:
             command = engine.next_command()
             match command:
                 case Pause.NEED_DATA:
                     await conversation.flush()
                     await self._receive()
+                    answered = False
                 case Pause.CLOSED:
                     return self._connection_closed()
                 case commands.Logout():
@@ -136,8 +138,10 @@ class ImapSession:
                     conversation.ok(command.tag, b"Logout completed")
                     return "Logged out"
                 case Command():
+                    if answered:  # the next of many that were sent ahead
+                        await conversation.flush_if_much()
                     await self._answer(command)
-                    await conversation.flush_if_much()
+                    answered = True
 
     async def _receive(self) -> None:
         match await self._conversation.receive(limit=AUTOLOGOUT):

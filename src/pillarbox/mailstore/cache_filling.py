@@ -1,0 +1,88 @@
+"""Fills the cache of a mailbox in the background, so that no client waits for messages to be parsed.
+
+DESCRIPTION
+    `want()` takes the UIDs of messages that were seen for the first time in this process; what is not in the
+    cache yet is read, parsed and put there, a few messages at a time, in a worker thread.  Work begins a
+    moment after it was asked for, rests between two slices, and waits while clients use the mailbox: who
+    asks for an envelope now must not wait for those that nobody wants yet.
+
+    Parsing holds the interpreter; `SLICE` messages take about four milliseconds.
+
+FAULTS
+    What cannot be read is left out; the client that asks for it is told.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from typing import Final
+
+SLICE: Final = 64
+"""Messages in one go."""
+DELAY: Final = 0.2
+"""Seconds after which it begins, and for which the mailbox must have been left alone."""
+REST: Final = 0.01
+"""Seconds between two slices that found something to do."""
+
+
+class CacheFilling:
+    """The filling of one mailbox's cache.  All methods are called on the event loop."""
+
+    def __init__(
+        self, fill: Callable[[list[int]], int], *, executor: Executor | None, delay: float = DELAY
+    ) -> None:
+        """`fill` blocks: it fills the cache for some UIDs and gives the number of messages it had to read."""
+        self._fill = fill
+        self._executor = executor
+        self._delay = delay
+        self._wanted: deque[int] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_running = False
+        self._used_at = 0.0
+        self.finished = asyncio.Event()
+        """Set while nothing is wanted."""
+        self.finished.set()
+
+    def want(self, uids: Iterable[int]) -> None:
+        """These messages are new to us."""
+        self._wanted.extend(uids)
+        if self._wanted and not self._is_running and self._timer is None:
+            self.finished.clear()
+            self._later(self._delay)
+
+    def note_use(self, now: float) -> None:
+        """A client uses the mailbox, at this time of the loop's."""
+        self._used_at = now
+
+    def stop(self) -> None:
+        """Fill no more."""
+        self._wanted.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.finished.set()
+
+    def _later(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        left = self._used_at + self._delay - loop.time()
+        if left > 0:
+            self._later(left)
+            return
+        uids = [self._wanted.popleft() for _ in range(min(SLICE, len(self._wanted)))]
+        self._is_running = True
+        loop.run_in_executor(self._executor, self._fill, uids).add_done_callback(self._done)
+
+    def _done(self, future: "asyncio.Future[int]") -> None:
+        self._is_running = False
+        if future.cancelled():
+            self.stop()
+        elif not self._wanted:
+            future.exception()  # what could not be read is not filled in
+            self.finished.set()
+        else:
+            self._later(REST if future.exception() is not None or future.result() else 0)

@@ -1,0 +1,97 @@
+"""Filling the cache in the background: everything once, in slices, and not while clients are at work."""
+
+import asyncio
+from pathlib import Path
+
+from pillarbox.mailstore import cache_filling
+from pillarbox.mailstore.cache import Cache
+from pillarbox.mailstore.cache_filling import CacheFilling
+from pillarbox.mailstore.mailbox import Fields, NewMessage, StoreUnavailable
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.vocabulary.identifiers import Uid
+
+
+def test_everything_wanted_is_filled_in_slices() -> None:
+    """No message is left out, none is asked for twice."""
+
+    async def talk() -> list[list[int]]:
+        slices: list[list[int]] = []
+
+        def fill(uids: list[int]) -> int:
+            slices.append(uids)
+            return 0
+
+        filling = CacheFilling(fill, executor=None, delay=0)
+        filling.want(range(1, 101))
+        filling.want([101])
+        assert not filling.finished.is_set()
+        await filling.finished.wait()
+        filling.want([102])
+        await filling.finished.wait()
+        return slices
+
+    slices = asyncio.run(talk())
+    assert list(range(1, 103)) == [uid for uids in slices for uid in uids]
+    assert cache_filling.SLICE == max(map(len, slices))
+
+
+def test_a_slice_that_fails_does_not_end_it() -> None:
+    """What cannot be read is left out."""
+
+    async def talk() -> int:
+        count = 0
+
+        def fill(uids: list[int]) -> int:
+            nonlocal count
+            count += 1
+            raise StoreUnavailable("packed")
+
+        filling = CacheFilling(fill, executor=None, delay=0)
+        filling.want(range(1, 66))
+        await filling.finished.wait()
+        return count
+
+    assert 2 == asyncio.run(talk())
+
+
+def test_it_waits_while_clients_use_the_mailbox() -> None:
+    """A slice begins only when the mailbox has been left alone for a while; `stop` ends the wait."""
+
+    async def talk() -> bool:
+        ran = False
+
+        def fill(uids: list[int]) -> int:
+            nonlocal ran
+            ran = True
+            return 1
+
+        filling = CacheFilling(fill, executor=None, delay=0)
+        filling.note_use(asyncio.get_running_loop().time() + 1000)
+        filling.want([1])
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not filling.finished.is_set()
+        filling.stop()
+        await filling.finished.wait()
+        return ran
+
+    assert not asyncio.run(talk())
+
+
+def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
+    """Messages that were there, and those that come later, are in the cache before anybody asks for them."""
+
+    async def talk() -> tuple[list[int], bytes]:
+        account = MaildirAccount(str(tmp_path))
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"Subject: one\n\nbody"), NewMessage(b"Subject: two\n\nbody")])
+        await inbox.filling.finished.wait()
+        cache = Cache(str(tmp_path))
+        number, _ = cache.mailbox(inbox.guid, inbox.uid_validity, next_uid=1)
+        missing = cache.missing(number, [1, 2, 3])
+        found = cache.summaries(number, [2], Fields.HEADER)
+        cache.close()
+        await account.close()
+        return missing, found[Uid(2)].header
+
+    assert ([3], b"Subject: two\r\n\r\n") == asyncio.run(talk())
