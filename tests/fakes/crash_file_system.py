@@ -11,9 +11,10 @@ DESCRIPTION
 
         Survives.SYNCED   only what was fsynced: the disk lost everything else
         Survives.NAMES    all names, but only fsynced content: journals write names early, data late
+        Survives.CONTENT  all content, but only fsynced names: a file written over in place
         Survives.ALL      everything: only the process died
 
-    A promise ("after 250, the message is there") must hold in all three, for every n.  `fail` injects
+    A promise ("after 250, the message is there") must hold in all four, for every n.  `fail` injects
     errors: it is asked with (operation, path) before each step and may return an errno.
 
     Times are a counter, so that tests do not depend on the clock: each change gets a later mtime.
@@ -41,6 +42,7 @@ class Survives(Enum):
 
     SYNCED = auto()
     NAMES = auto()
+    CONTENT = auto()
     ALL = auto()
 
 
@@ -446,7 +448,8 @@ def _survivor_directory(directory: _Directory, survives: Survives, seen: dict[in
     after = _Directory(directory.number, stat.S_IMODE(directory.mode))
     after.modified_ns = directory.modified_ns
     seen[directory.number] = after
-    for name, node in (directory.on_disk if survives is Survives.SYNCED else directory.names).items():
+    names_survive = survives in {Survives.NAMES, Survives.ALL}
+    for name, node in (directory.names if names_survive else directory.on_disk).items():
         survivor = seen.get(node.number)
         if survivor is None:
             if isinstance(node, _Directory):
@@ -461,7 +464,8 @@ def _survivor_directory(directory: _Directory, survives: Survives, seen: dict[in
 def _survivor_file(file: _File, survives: Survives) -> _File:
     after = _File(file.number, stat.S_IMODE(file.mode))
     after.modified_ns = file.modified_ns
-    after.on_disk = bytes(file.content) if survives is Survives.ALL else file.on_disk
+    content_survives = survives in {Survives.CONTENT, Survives.ALL}
+    after.on_disk = bytes(file.content) if content_survives else file.on_disk
     after.content[:] = after.on_disk
     return after
 

@@ -17,22 +17,23 @@ FAULTS
 import asyncio
 import os
 import socket
+import struct
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
-
-import msgspec
 
 from pillarbox.bounce.submission import BounceRules, Notifier
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.queue_frames import FilesFree, MessagesQueued
 from pillarbox.daemons.startup import Control, Serve, run_role
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.delivery.request import MailboxTarget, Outcome
-from pillarbox.net.channel import Channel
+from pillarbox.files.fsync_batch import background_fsyncs
+from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability import events
@@ -43,6 +44,7 @@ from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.queue.spare_files import LARGEST, SpareFiles
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.scheduling.backoff import is_expired, next_attempt
@@ -57,10 +59,27 @@ _BATCH: Final = 16
 """Messages that are opened in one turn of the loop."""
 
 
-class MessagesQueued(msgspec.Struct, tag=True):
-    """smtpd → qmgr: these are in incoming now."""
+class _Writer:
+    """A process that writes new messages, and tells us of them."""
 
-    ids: list[str]
+    def __init__(self, sock: socket.socket) -> None:
+        self.pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        self.channel: Channel[MessagesQueued] = Channel(sock, MessagesQueued)
+        self.wanted = 0  # files of finished messages that it can use
+        self._free: list[str] = []
+
+    def take(self, path: str) -> None:
+        """Pass a file on."""
+        self._free.append(path)
+        if len(self._free) == 1:
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        paths, self._free = self._free, []
+        try:
+            self.channel.send(FilesFree(paths))
+        except ChannelClosed:
+            return  # its process has ended, and sweep() removes what has its number
 
 
 class QueueManager:
@@ -76,9 +95,14 @@ class QueueManager:
         resolver: Resolver,
         agents: Agents,
         notifier: Notifier,
+        spares: SpareFiles,
         tell: events.EventSink,
     ) -> None:
         self._notifier = notifier
+        self._spares = spares
+        self._may_recycle = not directories.is_hashed("active")
+        self._writer_of: dict[QueueId, _Writer] = {}  # of messages not yet looked at
+        self._taker: dict[QueueId, _Writer] = {}  # who gets the files of finished messages
         self._files = ActiveFiles(directories)
         self._directories = directories
         self._settings = settings
@@ -92,7 +116,7 @@ class QueueManager:
         self._work = asyncio.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
         self._finished: list[Finished] = []
-        self._hints: set[Channel[MessagesQueued]] = set()
+        self._writers: set[_Writer] = set()
 
     async def run(self, hints: socket.socket, control: Control) -> None:
         """Serve until told to stop."""
@@ -109,8 +133,8 @@ class QueueManager:
             # Jobs that agents have are waited for: what they delivered must not be delivered again.
             for task in background:
                 task.cancel()
-            for channel in list(self._hints):
-                channel.close()
+            for writer in list(self._writers):
+                writer.channel.close()
         self._finish_gathered()
         self._threads.shutdown()
 
@@ -121,15 +145,19 @@ class QueueManager:
         listener.setblocking(False)
         while True:
             client, _ = await loop.sock_accept(listener)
-            channel: Channel[MessagesQueued] = Channel(client, MessagesQueued)
-            self._hints.add(channel)
-            tasks.create_task(self._hear(channel))
+            writer = _Writer(client)
+            self._writers.add(writer)
+            tasks.create_task(self._hear(writer))
 
-    async def _hear(self, channel: "Channel[MessagesQueued]") -> None:
-        while (received := await channel.receive()) is not None:
-            self._intake.add_incoming([QueueId(queue_id) for queue_id in received[0].ids])
+    async def _hear(self, writer: _Writer) -> None:
+        while (received := await writer.channel.receive()) is not None:
+            ids = [QueueId(queue_id) for queue_id in received[0].ids]
+            writer.wanted += received[0].wanted
+            if self._may_recycle:
+                self._writer_of.update(dict.fromkeys(ids, writer))
+            self._intake.add_incoming(ids)
             self._work.set()
-        self._hints.discard(channel)
+        self._writers.discard(writer)
 
     async def _scan_regularly(self) -> None:
         while True:
@@ -157,9 +185,11 @@ class QueueManager:
             self._work.clear()
             while batch := self._intake.take(_BATCH):
                 now = self._clock.now()
-                for one in self._files.open_batch(batch, now=now):
+                opened = self._files.open_batch(batch, now=now)
+                for one, (queue_id, queue) in zip(opened, batch, strict=True):
+                    writer = self._writer_of.pop(queue_id, None)
                     if isinstance(one, Opened):
-                        self._begin(one, now, tasks)
+                        self._begin(one, now, tasks, writer if queue == "incoming" else None)
                     else:
                         self._left(one)
                 await asyncio.sleep(0)
@@ -174,7 +204,10 @@ class QueueManager:
 
     # -- delivery --------------------------------------------------------------------------------------
 
-    def _begin(self, opened: Opened, started: float, tasks: asyncio.TaskGroup) -> None:
+    def _begin(
+        self, opened: Opened, started: float, tasks: asyncio.TaskGroup, writer: _Writer | None
+    ) -> None:
+        """`writer` has just written the message, which nobody has read before."""
         message = opened.message
         to_do = message.to_do
         self._tell(
@@ -188,9 +221,11 @@ class QueueManager:
         if not to_do:
             self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
             return
-        tasks.create_task(self._deliver(opened, to_do, started))
+        tasks.create_task(self._deliver(opened, to_do, started, writer))
 
-    async def _deliver(self, opened: Opened, to_do: list[QueueRecipient], started: float) -> None:
+    async def _deliver(
+        self, opened: Opened, to_do: list[QueueRecipient], started: float, writer: _Writer | None
+    ) -> None:
         """All recipients of one message: group them by agent, wait for outcomes, decide."""
         outcomes: dict[int, tuple[str, Outcome]] = {}
         groups: dict[tuple[int, int], list[tuple[QueueRecipient, MailboxTarget]]] = {}
@@ -213,7 +248,7 @@ class QueueManager:
             )
             for (recipient, _), outcome in zip(members, results, strict=True):
                 outcomes[recipient.offset] = ("virtual", outcome)
-        await self._decide(opened, to_do, outcomes, started)
+        await self._decide(opened, to_do, outcomes, started, writer)
 
     def _route(self, recipient: QueueRecipient) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
         """Where a recipient's mail goes: a mailbox with its owner, or an outcome at once."""
@@ -244,6 +279,7 @@ class QueueManager:
         to_do: list[QueueRecipient],
         outcomes: dict[int, tuple[str, Outcome]],
         started: float,
+        writer: _Writer | None,
     ) -> None:
         now = self._clock.now()
         message, settings = opened.message, self._settings
@@ -280,6 +316,10 @@ class QueueManager:
                 minimal_backoff=settings.minimal_backoff_time,
                 maximal_backoff=settings.maximal_backoff_time,
             )
+        elif writer is not None and writer.wanted and not expired and message.content_size <= LARGEST:
+            writer.wanted -= 1
+            finished.recycled = self._spares.path(writer.pid)
+            self._taker[opened.queue_id] = writer
         self._finish(finished)
 
     async def _bounced(self, opened: Opened, failures: list[LogEntry]) -> bool:
@@ -332,7 +372,10 @@ class QueueManager:
         batch, self._finished = self._finished, []
         for one, error in zip(batch, self._files.finish_batch(batch), strict=True):
             self._intake.done(one.queue_id)
+            if one.recycled and error is None:
+                self._spares.add(one.recycled, self._taker.pop(one.queue_id).take)
             if error is not None:
+                self._taker.pop(one.queue_id, None)
                 self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
             elif not one.deferred:
                 self._tell(events.MessageRemoved(one.queue_id))
@@ -426,6 +469,8 @@ def open_role(startup: Startup) -> Serve:
     async def serve(control: Control, tell: events.EventSink) -> None:
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
+        fsyncs = background_fsyncs()
+        spares = SpareFiles(directories, fsyncs=fsyncs, clock=clock)
         manager = QueueManager(
             directories=directories,
             settings=settings,
@@ -434,10 +479,13 @@ def open_role(startup: Startup) -> Serve:
             resolver=resolver,
             agents=agents,
             notifier=Notifier(queue, rules=bounce_rules, submission=rules, clock=clock),
+            spares=spares,
             tell=tell,
         )
         await manager.run(hints, control)
         agents.close()
+        fsyncs.close()
+        spares.close()
         queue.close()
 
     return serve

@@ -29,7 +29,7 @@ from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
 from pillarbox.observability.events import EventSink, Warned
-from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.incoming import IncomingQueue, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
@@ -68,6 +68,7 @@ class SmtpdRole:
     async def run(self, control: Control) -> None:
         """Serve until told to stop."""
         async with asyncio.TaskGroup() as tasks:
+            taking = tasks.create_task(self._hints.take_files())
             listeners = [await self._listen(service, tasks) for service in self._services]
             control.ready()
             order = await control.order()
@@ -79,6 +80,7 @@ class SmtpdRole:
             else:
                 for listener in listeners:
                     listener.cancel()
+            taking.cancel()
         self._hints.close()
         self._queue.close()
 
@@ -171,8 +173,9 @@ def open_role(startup: Startup) -> Serve:
     )
 
     async def serve(control: Control, tell: EventSink) -> None:
+        sweep(directories)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
-        hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr")
+        hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", queue)
         await SmtpdRole(services, queue=queue, hints=hints, tell=tell).run(control)
 
     return serve

@@ -30,7 +30,7 @@ def printable(text: str | bytes) -> str:
     """Text that cannot break a log line."""
     if isinstance(text, bytes):
         text = text.decode("utf-8", "replace")
-    return text.translate(_UNPRINTABLE)
+    return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
 def render(event: e.Event) -> tuple[str, str] | None:

@@ -10,7 +10,7 @@ DESCRIPTION
 
 STATES
     incoming/deferred → active        open_batch
-    active → gone                     finish_batch, nothing left to do
+    active → gone                     finish_batch, nothing left to do; the file may serve again
     active → deferred                 finish_batch, mtime = next attempt
     any → corrupt                     unreadable: kept, never delivered
     active → incoming                 recover(), when the queue manager starts
@@ -64,6 +64,8 @@ class Finished(msgspec.Struct, kw_only=True):
     done: list[QueueRecipient] = []  # to be marked
     deferred: list[LogEntry] = []  # none: the message is finished
     next_attempt: float = 0.0
+    recycled: str = ""
+    """Where the file goes instead of being removed, if nothing is deferred (spare_files.py); "" : nowhere."""
 
 
 class _Descriptor:
@@ -141,6 +143,8 @@ class ActiveFiles:
                 append_entries(directories, "defer", one.queue_id, one.deferred, files=files)
                 directories.defer_until("active", one.queue_id, one.next_attempt)
                 directories.move(one.queue_id, "active", "deferred")
+            elif one.recycled:
+                files.rename(directories.path("active", one.queue_id), one.recycled)
             else:
                 directories.remove("active", one.queue_id)
         except OSError as error:

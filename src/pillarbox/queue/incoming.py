@@ -2,7 +2,8 @@
 
 DESCRIPTION
     A message gets its file, and so its queue id, when its first recipient is accepted, because log lines and
-    the Received: header carry the id.  `take()` makes an empty one, or takes one that was given back.
+    the Received: header carry the id.  `take()` makes an empty one, or takes one from the reserve: files that
+    sessions gave back, and those of finished messages (`adopt()`, spare_files.py), which are overwritten.
 
     `commit()` returns when the message will survive a crash: everything written, the file fsynced, renamed
     to its id, and the directory fsynced.  Messages that are committed at the same time share one call to the
@@ -35,7 +36,9 @@ from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
-_RESERVE: Final = 32
+_RESERVE: Final = 128
+_RESERVE_SECONDS: Final = 5.0
+"""How long a reserve that nobody uses is kept: what it holds are messages of the past."""
 _CONCURRENT_BATCHES: Final = 2
 """Batches on their way to the disk at once: while one waits for its directory, the next one's files are synced."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
@@ -53,12 +56,13 @@ class QueueFileFault(Exception):
 class NewFile:
     """A file of the reserve, and the id it got."""
 
-    __slots__ = ("descriptor", "inode", "path", "queue_id", "spilled")
+    __slots__ = ("descriptor", "inode", "old_size", "path", "queue_id", "spilled")
 
-    def __init__(self, descriptor: int, path: str, inode: int) -> None:
+    def __init__(self, descriptor: int, path: str, inode: int, *, old_size: int = 0) -> None:
         self.descriptor = descriptor
         self.path = path
         self.inode = inode
+        self.old_size = old_size  # octets of a message of the past
         self.queue_id = QueueId("")
         self.spilled = 0  # octets written before the commit
 
@@ -100,6 +104,8 @@ class IncomingQueue:
         self._files = file_system
         self._fsyncs = fsyncs()
         self._reserve: list[NewFile] = []
+        self._taken = self._taken_before = 0
+        self._trimming: asyncio.TimerHandle | None = None
         self._serials = itertools.count(1)
         self._waiting: list[_Job] = []
         self._batches = 0
@@ -109,6 +115,7 @@ class IncomingQueue:
 
     def take(self) -> NewFile:
         """An empty file with its queue id.  QueueFileFault if none can be made."""
+        self._taken += 1
         try:
             file = self._reserve.pop() if self._reserve else self._make()
         except OSError as error:
@@ -123,6 +130,25 @@ class IncomingQueue:
             self._discard(file)
         else:
             self._reserve.append(file)
+
+    @property
+    def room(self) -> int:
+        """Files that the reserve has room for."""
+        return _RESERVE - len(self._reserve)
+
+    def adopt(self, path: str) -> None:
+        """A file of a finished message, to be written over."""
+        if not self.room:
+            self._unlink(path)
+            return
+        try:
+            descriptor = self._files.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            status = self._files.fstat(descriptor)
+        except OSError:
+            return
+        self._reserve.append(NewFile(descriptor, path, status.st_ino, old_size=status.st_size))
+        if self._trimming is None:
+            self._trim_later()
 
     async def spill(self, file: NewFile, parts: list[bytes]) -> None:
         """Write content of a large message before it is complete."""
@@ -144,6 +170,9 @@ class IncomingQueue:
             self._files.write_all(file.descriptor, parts)
             if head:
                 self._files.pwrite(file.descriptor, head, 0)
+            size = file.spilled + sum(map(len, parts))
+            if file.old_size > size:
+                self._files.truncate(file.descriptor, size)
         except OSError as error:
             self._discard(file)
             raise QueueFileFault(error) from error
@@ -160,10 +189,25 @@ class IncomingQueue:
         self._fsyncs.close()
         if self._threads is not None:
             self._threads.shutdown()
+        if self._trimming is not None:
+            self._trimming.cancel()
         while self._reserve:
             self._discard(self._reserve.pop())
         while self._directory_descriptors:
             self._close(self._directory_descriptors.popitem()[1])
+
+    def _trim_later(self) -> None:
+        self._taken_before = self._taken
+        self._trimming = asyncio.get_running_loop().call_later(_RESERVE_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        """Nobody took a file for a while: remove them."""
+        self._trimming = None
+        if self._taken == self._taken_before:
+            while self._reserve:
+                self._discard(self._reserve.pop())
+        elif self._reserve:
+            self._trim_later()
 
     # -- batches ---------------------------------------------------------------------------------------
 

@@ -62,6 +62,10 @@ class QueueDirectories:
                 continue
             self._files.chmod(path, mode)  # mkdir's mode is cut by the umask
 
+    def is_hashed(self, queue: str) -> bool:
+        """Whether a queue has subdirectories."""
+        return queue in self._hashed
+
     def path(self, queue: str, queue_id: QueueId) -> str:
         """Where the file of a message is in a queue."""
         return f"{self.directory(queue, queue_id)}/{queue_id}"
