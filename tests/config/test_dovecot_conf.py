@@ -16,6 +16,9 @@ VALUES = [
     ("delay with a unit", "auth_failure_delay = 4 secs", "auth_failure_delay", 4.0),
     ("last one counts", "first_valid_uid = 1\nfirst_valid_uid = 1000", "first_valid_uid", 1000),
     ("file", "ssl_cert = </etc/cert.pem", "ssl_cert", "/etc/cert.pem"),
+    ("size", "quota_mail_size = 10M", "quota_mail_size", 10 << 20),
+    ("size with a blank", "quota_mail_size = 64 k", "quota_mail_size", 64 << 10),
+    ("size in octets", "quota_mail_size = 1000", "quota_mail_size", 1000),
     ("list", "auth_mechanisms = plain", "auth_mechanisms", ("plain",)),
 ]
 
@@ -32,6 +35,9 @@ REFUSED = [
     ("unknown setting", "\nfoo = 1", r"dovecot.conf line 2: Unknown setting: foo"),
     ("block", "service imap {", "not served"),
     ("not a number", "first_valid_uid = x", "not a number"),
+    ("no size", "quota_mail_size = 10X", "not a number"),
+    ("size without number", "quota_mail_size = M", "not a number"),
+    ("no limit", "quota_mail_size = 0", "not between"),
     ("mechanism", "auth_mechanisms = gssapi", "mechanism gssapi is not served"),
     ("relative path", "ssl_key = <key.pem", "absolute"),
 ]

@@ -90,6 +90,21 @@ def _number(value: str) -> int:
     return int(value)
 
 
+def _size(value: str) -> int:
+    """Octets: `10M`, `64 k`; a setting for which there must be a limit."""
+    digits = value.rstrip("BKMGkmgb").rstrip()
+    unit = value[len(digits) :].strip().upper().removesuffix("B")
+    if unit not in _UNITS:
+        raise ValueError(f'"{value}" is not a size')
+    octets = _number(digits) * _UNITS[unit]
+    if not 0 < octets < 1 << 32:
+        raise ValueError(f'"{value}" is not between 1 and 4G')
+    return octets
+
+
+_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
 def _words(value: str) -> tuple[str, ...]:
     return tuple(value.replace(",", " ").split())
 
@@ -123,6 +138,7 @@ _SERVED: Final[dict[str, Callable[[str], Any]]] = {
     "login_greeting": str,
     "login_trusted_networks": _words,
     "mail_max_userip_connections": _number,
+    "quota_mail_size": _size,
     "ssl_cert": _file,
     "ssl_key": _file,
 }

@@ -29,6 +29,9 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_trusted_networks: tuple[str, ...] = ()
     mail_max_userip_connections: int = 10
     imap_capability: str = ""
+    quota_mail_size: int = 64 * 1024 * 1024
+    """Octets of a message that IMAP APPEND takes (RFC 7889).  Dovecot 2.4 has no limit unless this sets one;
+    ours is in memory until it is on disk, so that there always is one."""
     hostname: str = "localhost"
     sasl_socket: str = ""
     """`unix_listener` for the MTA: Postfix's private/auth."""

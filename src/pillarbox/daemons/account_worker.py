@@ -160,6 +160,7 @@ class AccountWorker:
                 sink=self._tell,
                 login_tag=session.tag,
                 unread=session.unread,
+                message_size_limit=self._settings.quota_mail_size,
             )
         else:
             served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)

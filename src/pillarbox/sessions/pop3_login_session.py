@@ -15,12 +15,10 @@ import ssl
 from base64 import b64encode
 from typing import Final
 
-from pillarbox.net.connection import IdleTimeout, TlsFault
-from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
+from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
     MAX_BAD_COMMANDS,
-    Attempts,
     HandOver,
     LoginPolicy,
     LoginTransport,
@@ -28,7 +26,6 @@ from pillarbox.sessions.mailbox_login import (
     NotLoggedIn,
     decode_initial_response,
     decode_response,
-    offered_mechanisms,
     shows_password,
 )
 from pillarbox.vocabulary.clock import Clock
@@ -37,10 +34,6 @@ from pillarbox.wire.pop3 import Command, Pause, Pop3Server, State
 
 BASE_CAPABILITIES: Final = (b"CAPA", b"TOP", b"UIDL", b"RESP-CODES", b"PIPELINING", b"AUTH-RESP-CODE")
 _DISALLOWED: Final = b"[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections."
-
-
-class _End(Exception):
-    """The connection is over; `args[0]` is the reason for the log, `args[1]` the -ERR, if any."""
 
 
 class Pop3LoginSession:
@@ -57,65 +50,40 @@ class Pop3LoginSession:
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STLS."""
-        self._transport = transport
-        self._authenticator = authenticator
-        self._policy = policy
-        self._secured = secured
-        self._tls_context = tls_context
-        self._tls_begun = False
         self._engine = Pop3Server(state=State.AUTHORIZATION)
-        self._wait = ClientWait(transport)
-        self._attempts = Attempts(clock)
+        self._client = LoginClient(
+            transport,
+            self._engine,
+            authenticator,
+            clock=clock,
+            policy=policy,
+            secured=secured,
+            tls_context=tls_context,
+            shutdown_text=b"[SYS/TEMP] Server shutting down.",
+        )
         self._bad_commands = 0
         self._user: bytes | None = None
 
     def shutdown(self) -> None:
         """Close as soon as the client is waited for."""
-        self._wait.shut_down()
+        self._client.shut_down()
 
     async def run(self) -> HandOver | NotLoggedIn:
         """From greeting to login, or to the end."""
-        engine = self._engine
-        engine.ok(self._policy.greeting)
-        try:
-            while True:
-                result = await self._answer(await self._next_command())
-                if result is not None:
-                    await self._flush()
-                    return result
-        except _End as end:
-            reason, error = end.args
-            if error:
-                engine.error(error)
-        except IdleTimeout:
-            reason = "Inactivity"
-        except TlsFault as fault:
-            reason = f"Disconnected: TLS handshaking: {fault}"
-        self._transport.send(engine.data_to_send())
-        self._transport.close()
-        return self._attempts.ended(reason)
+        self._engine.ok(self._client.policy.greeting)
+        return await self._client.converse(self._answer_next, say_farewell=self._engine.error)
+
+    async def _answer_next(self) -> HandOver | None:
+        return await self._answer(await self._next_command())
 
     async def _next_command(self) -> Command:
-        engine = self._engine
         while True:
-            command = engine.next_command()
+            command = self._engine.next_command()
             if isinstance(command, Command):
                 return command
-            await self._flush()
             if command is Pause.CLOSED:
-                raise _End("Connection closed", b"")
-            data = await self._wait.receive(limit=self._attempts.seconds_left)
-            if data is None and self._wait.shutting_down:
-                raise _End("Server shutting down", b"[SYS/TEMP] Server shutting down.")
-            if data is None:
-                raise _End("Inactivity", b"Disconnected for inactivity.")
-            engine.receive_data(data)
-
-    async def _flush(self) -> None:
-        data = self._engine.data_to_send()
-        if data:
-            self._transport.send(data)
-            await self._transport.drain()
+                raise LoginEnded("Connection closed")
+            await self._client.receive()
 
     async def _answer(self, command: Command) -> HandOver | None:
         engine = self._engine
@@ -123,7 +91,7 @@ class Pop3LoginSession:
             engine.error(command.text)
             self._bad_commands += 1
             if self._bad_commands >= MAX_BAD_COMMANDS:
-                raise _End("Disconnected: Too many bad commands", b"Too many invalid bad commands.")
+                raise LoginEnded("Disconnected: Too many bad commands", b"Too many invalid bad commands.")
             return None
         self._bad_commands = 0
         match command:
@@ -141,44 +109,34 @@ class Pop3LoginSession:
                 self._tell_capabilities()
             case pop3.Quit():
                 engine.ok(b"Logging out")
-                raise _End("Aborted login by logging out", b"")
+                raise LoginEnded("Aborted login by logging out")
         return None
-
-    @property
-    def _cleartext(self) -> bool:
-        return self._secured or self._policy.cleartext_allowed
-
-    def _offered(self) -> list[bytes]:
-        return offered_mechanisms(self._authenticator.mechanisms, cleartext=self._cleartext)
 
     def _tell_capabilities(self) -> None:
         lines = list(BASE_CAPABILITIES)
-        if self._tls_context is not None:
+        if self._client.tls_context is not None:
             lines.append(b"STLS")
-        if self._cleartext:
+        if self._client.cleartext:
             lines.append(b"USER")
-        lines.append(b" ".join([b"SASL", *self._offered()]))
+        lines.append(b" ".join([b"SASL", *self._client.offered]))
         self._engine.send(b"+OK\r\n" + b"".join(line + b"\r\n" for line in lines) + b".\r\n")
 
     def _allows_password(self, mechanism: bytes) -> bool:
-        if self._cleartext:
+        if self._client.cleartext:
             return True
-        self._attempts.refused(mechanism, "tried to use disallowed plaintext auth")
+        self._client.attempts.refused(mechanism, "tried to use disallowed plaintext auth")
         self._engine.error(_DISALLOWED)
         return False
 
     async def _start_tls(self) -> None:
-        engine = self._engine
-        if self._tls_context is None:
-            engine.error(b"TLS is already active." if self._tls_begun else b"TLS support isn't enabled.")
+        client = self._client
+        if client.tls_context is None:
+            text = b"TLS is already active." if client.tls_begun else b"TLS support isn't enabled."
+            self._engine.error(text)
             return
-        engine.ok(b"Begin TLS negotiation now.")
-        await self._flush()
-        engine.unread()  # what was sent ahead in clear text counts for nothing
-        await self._transport.start_tls(self._tls_context)
-        self._tls_context = None
+        self._engine.ok(b"Begin TLS negotiation now.")
+        await client.begin_tls(client.tls_context)
         self._user = None
-        self._tls_begun = self._secured = True
 
     async def _password(self, command: pop3.Password) -> HandOver | None:
         if self._user is None:
@@ -190,10 +148,10 @@ class Pop3LoginSession:
     async def _auth(self, command: pop3.Auth) -> HandOver | None:
         engine, mechanism = self._engine, command.mechanism
         if not mechanism:  # what servers did before CAPA, and clients still ask
-            engine.send(b"+OK\r\n" + b"".join(name + b"\r\n" for name in self._offered()) + b".\r\n")
+            engine.send(b"+OK\r\n" + b"".join(name + b"\r\n" for name in self._client.offered) + b".\r\n")
             return None
-        if mechanism not in self._authenticator.mechanisms:
-            self._attempts.refused(mechanism, "tried to use unsupported auth mechanism")
+        if mechanism not in self._client.mechanisms:
+            self._client.attempts.refused(mechanism, "tried to use unsupported auth mechanism")
             engine.error(b"[AUTH] Unsupported authentication mechanism.")
             return None
         if shows_password(mechanism) and not self._allows_password(mechanism):
@@ -215,23 +173,16 @@ class Pop3LoginSession:
             line = await self._next_command()
             return decode_response(line.text if isinstance(line, pop3.Line) else None)
 
-        await self._flush()
-        self._attempts.begin(mechanism)
         try:
-            result = await self._authenticator.authenticate(
-                mechanism, response, exchange, secured=self._secured
-            )
+            result = await self._client.authenticate(mechanism, response, exchange)
         except NotBase64:
-            self._attempts.end(None)
             engine.error(b"[AUTH] Invalid base64 in response")
             return None
         except ExchangeAborted:
-            self._attempts.end(None)
             engine.error(b"Authentication aborted by client.")
             return None
-        self._attempts.end(result)
         if isinstance(result, Ticket):
-            return HandOver(result, self._attempts.method, b"", engine.unread())
+            return HandOver(result, self._client.attempts.method, b"", engine.unread())
         engine.error(_failure_text(result))
         return None
 

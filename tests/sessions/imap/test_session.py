@@ -239,8 +239,17 @@ def test_a_message_too_large_is_refused_before_it_comes() -> None:
             ]
             assert await talk.say(b"b APPEND INBOX {999}") == [b"+ OK"]
             assert await talk.say(b"x" * 999 + b" {2}") == [
+                b"b NO [LIMIT] Messages of one command are larger than 1000 bytes"
+            ]
+            # RFC 7888 §4: what is sent unasked and too big goes nowhere, and the next command is understood.
+            assert await talk.say(b"b APPEND INBOX {1001+}\r\n" + b"z" * 1001) == [
                 b"b NO [TOOBIG] Message is larger than 1000 bytes"
             ]
+            assert await talk.say(b"b STATUS INBOX (APPENDLIMIT MESSAGES)") == [
+                b"* STATUS INBOX (MESSAGES 0 APPENDLIMIT 1000)",
+                b"b OK Status completed",
+            ]
+            assert (await talk.say(b"b CAPABILITY"))[0].endswith(b" APPENDLIMIT=1000")
             assert (await talk.say(b"c STATUS INBOX (MESSAGES)"))[0] == b"* STATUS INBOX (MESSAGES 0)"
             talk.client.end()
 

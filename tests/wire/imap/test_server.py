@@ -164,12 +164,12 @@ def test_append_asks_before_each_message() -> None:
     """Mailbox and size are known before the message is let in (RFC 3502 has several)."""
     engine = ImapServer(state=State.AUTHENTICATED)
     engine.receive_data(b'a APPEND x (\\Seen k) "01-Jan-1970 01:00:00 +0100" {3}\r\n')
-    assert engine.next_command() == c.AppendOffer(b"a", "x", 3, synchronizing=True)
+    assert engine.next_command() == c.AppendOffer(b"a", "x", 3, 3, synchronizing=True)
     assert engine.data_to_send() == b""
     engine.accept_literal()
     assert engine.data_to_send() == b"+ OK\r\n"
     engine.receive_data(b"abc {4+}\r\n")
-    assert engine.next_command() == c.AppendOffer(b"a", "x", 7, synchronizing=False)
+    assert engine.next_command() == c.AppendOffer(b"a", "x", 4, 7, synchronizing=False)
     engine.accept_literal()
     assert engine.next_command() is Pause.NEED_DATA
     engine.receive_data(b"defg\r\n")

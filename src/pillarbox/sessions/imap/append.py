@@ -1,10 +1,16 @@
 """APPEND: the mailbox and the size are looked at before the message is let in.
 
 STANDARDS
-    RFC 3501 §6.3.11; RFC 3502 (MULTIAPPEND); RFC 4315 §3 (APPENDUID); RFC 4469 §3 (TOOBIG)
+    RFC 3501 §6.3.11; RFC 3502 (MULTIAPPEND); RFC 4315 §3 (APPENDUID); RFC 4469 §3, RFC 7889 §3.1 (TOOBIG);
+    RFC 7888 §4 (a literal that nobody waits to be asked for, and that is too big)
 """
 
-from pillarbox.mailstore.mailbox import NewMessage, NoSuchMailbox
+from pillarbox.mailstore.mailbox import (
+    MailboxNameRefused,
+    NewMessage,
+    NoSuchMailbox,
+    StoreUnavailable,
+)
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import Append, AppendOffer
@@ -14,12 +20,13 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
     """A message is to come: take it, or answer at once."""
     try:
         refusal = await _refusal(conversation, command)
-    except Exception:
-        conversation.engine.refuse_literal()  # whatever it was, the engine needs to know
+    except (StoreUnavailable, MailboxNameRefused):
+        conversation.engine.refuse_literal()  # the session answers NO; the engine has to know, too
         raise
     if refusal is None:
         conversation.engine.accept_literal()
     else:
+        # A client that sends its literal anyway, {n+}, sends it into nothing (RFC 7888 §4).
         conversation.no(command.tag, refusal)
         conversation.engine.refuse_literal()
 
@@ -31,6 +38,8 @@ async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | 
     limit = conversation.message_size_limit
     if limit and command.size > limit:
         return b"[TOOBIG] Message is larger than %d bytes" % limit
+    if limit and command.total > limit:  # what MULTIAPPEND sends is stored all or none, so all is kept
+        return b"[LIMIT] Messages of one command are larger than %d bytes" % limit
     try:
         (await conversation.account.open(command.mailbox, read_only=True)).close()
     except NoSuchMailbox:

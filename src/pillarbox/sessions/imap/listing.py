@@ -112,5 +112,5 @@ async def _list_status(conversation: Conversation, command: List, name: str) -> 
         found = await conversation.account.status(name)
     except (NoSuchMailbox, StoreUnavailable):
         return
-    values = [(item, status_value(found, item)) for item in command.status]
+    values = [(item, status_value(conversation, found, item)) for item in command.status]
     conversation.engine.untagged(responses.status(name, values))

@@ -17,13 +17,11 @@ import ssl
 from base64 import b64encode
 from typing import Final
 
-from pillarbox.net.connection import IdleTimeout, TlsFault
-from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.session import SERVER_ID
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
+from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
     MAX_BAD_COMMANDS,
-    Attempts,
     HandOver,
     LoginPolicy,
     LoginTransport,
@@ -31,7 +29,6 @@ from pillarbox.sessions.mailbox_login import (
     NotLoggedIn,
     decode_initial_response,
     decode_response,
-    offered_mechanisms,
     shows_password,
 )
 from pillarbox.vocabulary.clock import Clock
@@ -45,10 +42,6 @@ _EXPOSED: Final = (
     b" If anyone was listening, the password was exposed."
 )
 _DISALLOWED: Final = b"Plaintext authentication disallowed on non-secure (SSL/TLS) connections."
-
-
-class _End(Exception):
-    """The connection is over; `args[0]` is the reason for the log, `args[1]` the BYE, if any."""
 
 
 class ImapLoginSession:
@@ -65,73 +58,49 @@ class ImapLoginSession:
         tls_context: ssl.SSLContext | None = None,
     ) -> None:
         """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STARTTLS."""
-        self._transport = transport
-        self._authenticator = authenticator
-        self._policy = policy
-        self._secured = secured
-        self._tls_context = tls_context
         self._engine = ImapServer(state=State.NOT_AUTHENTICATED, max_line=MAX_LINE_BEFORE_LOGIN)
-        self._wait = ClientWait(transport)
-        self._attempts = Attempts(clock)
+        self._client = LoginClient(
+            transport,
+            self._engine,
+            authenticator,
+            clock=clock,
+            policy=policy,
+            secured=secured,
+            tls_context=tls_context,
+            shutdown_text=b"Server shutting down.",
+        )
         self._bad_commands = 0
-        self._tls_begun = False
 
     def shutdown(self) -> None:
         """Say BYE as soon as the client is waited for."""
-        self._wait.shut_down()
+        self._client.shut_down()
 
     async def run(self) -> HandOver | NotLoggedIn:
         """From greeting to login, or to the end."""
-        engine = self._engine
         capability = responses.capability(self._capabilities())
-        engine.untagged(b"OK [%s] %s" % (capability, self._policy.greeting))
-        try:
-            while True:
-                command = await self._next_command()
-                result = await self._answer(command)
-                if result is not None:
-                    await self._flush()
-                    return result
-        except _End as end:
-            reason, bye = end.args
-            if bye:
-                engine.untagged(b"BYE " + bye)
-        except IdleTimeout:
-            reason = "Inactivity"
-        except TlsFault as fault:
-            reason = f"Disconnected: TLS handshaking: {fault}"
-        self._transport.send(engine.data_to_send())
-        self._transport.close()
-        return self._attempts.ended(reason)
+        self._engine.untagged(b"OK [%s] %s" % (capability, self._client.policy.greeting))
+        return await self._client.converse(
+            self._answer_next, say_farewell=lambda text: self._engine.untagged(b"BYE " + text)
+        )
+
+    async def _answer_next(self) -> HandOver | None:
+        return await self._answer(await self._next_command())
 
     async def _next_command(self) -> Command:
-        engine = self._engine
         while True:
-            command = engine.next_command()
+            command = self._engine.next_command()
             if isinstance(command, Command):
                 return command
-            await self._flush()
             if command is Pause.CLOSED:
-                raise _End("Connection closed", b"")
-            data = await self._wait.receive(limit=self._attempts.seconds_left)
-            if data is None and self._wait.shutting_down:
-                raise _End("Server shutting down", b"Server shutting down.")
-            if data is None:
-                raise _End("Inactivity", b"Disconnected for inactivity.")
-            engine.receive_data(data)
-
-    async def _flush(self) -> None:
-        data = self._engine.data_to_send()
-        if data:
-            self._transport.send(data)
-            await self._transport.drain()
+                raise LoginEnded("Connection closed")
+            await self._client.receive()
 
     async def _answer(self, command: Command) -> HandOver | None:
         engine, tag = self._engine, command.tag
         if isinstance(command, commands.Refused):
             self._bad_commands += 1
             if self._bad_commands >= MAX_BAD_COMMANDS:
-                raise _End("Too many invalid commands", b"Too many invalid IMAP commands.")
+                raise LoginEnded("Too many invalid commands", b"Too many invalid IMAP commands.")
             engine.reply(tag, b"%s %s" % (command.status, command.text))
             return None
         self._bad_commands = 0
@@ -156,38 +125,29 @@ class ImapLoginSession:
             case commands.Logout():
                 engine.untagged(b"BYE Logging out")
                 engine.reply(tag, b"OK Logout completed.")
-                raise _End("Aborted login by logging out", b"")
+                raise LoginEnded("Aborted login by logging out")
         return None
-
-    @property
-    def _cleartext(self) -> bool:
-        return self._secured or self._policy.cleartext_allowed
 
     def _capabilities(self) -> list[bytes]:
         """CAPABILITY: STARTTLS where it can be had, LOGINDISABLED where LOGIN cannot (RFC 3501 §6.2.3)."""
         names = list(_BASE)
-        if self._tls_context is not None:
+        if self._client.tls_context is not None:
             names.append(b"STARTTLS")
-        if not self._cleartext:
+        if not self._client.cleartext:
             names.append(b"LOGINDISABLED")
-        offered = offered_mechanisms(self._authenticator.mechanisms, cleartext=self._cleartext)
-        return names + [b"AUTH=" + mechanism for mechanism in offered]
+        return names + [b"AUTH=" + mechanism for mechanism in self._client.offered]
 
     async def _start_tls(self, command: commands.StartTls) -> None:
-        engine = self._engine
-        if self._tls_context is None:
-            text = b"BAD TLS is already active." if self._tls_begun else b"BAD TLS support isn't enabled."
-            engine.reply(command.tag, text)
+        client = self._client
+        if client.tls_context is None:
+            text = b"BAD TLS is already active." if client.tls_begun else b"BAD TLS support isn't enabled."
+            self._engine.reply(command.tag, text)
             return
-        engine.reply(command.tag, b"OK Begin TLS negotiation now.")
-        await self._flush()
-        engine.unread()  # what was sent ahead in clear text counts for nothing
-        await self._transport.start_tls(self._tls_context)
-        self._tls_context = None
-        self._tls_begun = self._secured = True
+        self._engine.reply(command.tag, b"OK Begin TLS negotiation now.")
+        await client.begin_tls(client.tls_context)
 
     async def _login(self, command: commands.Login) -> HandOver | None:
-        if not self._cleartext:
+        if not self._client.cleartext:
             self._refuse_cleartext(command.tag, b"PLAIN")
             return None
         response = b"\0%b\0%b" % (command.user, command.password.reveal())
@@ -195,11 +155,11 @@ class ImapLoginSession:
 
     async def _authenticate(self, command: commands.Authenticate) -> HandOver | None:
         mechanism, tag = command.mechanism, command.tag
-        if mechanism not in self._authenticator.mechanisms:
-            self._attempts.refused(mechanism, "tried to use unsupported auth mechanism")
+        if mechanism not in self._client.mechanisms:
+            self._client.attempts.refused(mechanism, "tried to use unsupported auth mechanism")
             self._engine.reply(tag, b"NO [ALERT] Unsupported authentication mechanism.")
             return None
-        if shows_password(mechanism) and not self._cleartext:
+        if shows_password(mechanism) and not self._client.cleartext:
             self._refuse_cleartext(tag, mechanism)
             return None
         try:
@@ -210,7 +170,7 @@ class ImapLoginSession:
         return await self._run(tag, mechanism, response)
 
     def _refuse_cleartext(self, tag: bytes, mechanism: bytes) -> None:
-        self._attempts.refused(mechanism, "tried to use disallowed plaintext auth")
+        self._client.attempts.refused(mechanism, "tried to use disallowed plaintext auth")
         self._engine.untagged(_EXPOSED)
         self._engine.reply(tag, b"NO [PRIVACYREQUIRED] " + _DISALLOWED)
 
@@ -224,23 +184,16 @@ class ImapLoginSession:
             line = await self._next_command()
             return decode_response(line.text if isinstance(line, commands.Line) else None)
 
-        await self._flush()
-        self._attempts.begin(mechanism)
         try:
-            result = await self._authenticator.authenticate(
-                mechanism, response, exchange, secured=self._secured
-            )
+            result = await self._client.authenticate(mechanism, response, exchange)
         except NotBase64:
-            self._attempts.end(None)
             engine.reply(tag, b"NO [ALERT] Invalid base64 in response")
             return None
         except ExchangeAborted:
-            self._attempts.end(None)
             engine.reply(tag, b"BAD Authentication aborted by client.")
             return None
-        self._attempts.end(result)
         if isinstance(result, Ticket):
-            return HandOver(result, self._attempts.method, tag, engine.unread())
+            return HandOver(result, self._client.attempts.method, tag, engine.unread())
         engine.reply(tag, b"NO " + _failure_text(result))
         return None
 

@@ -172,7 +172,7 @@ async def status(conversation: Conversation, command: Status) -> None:
     except NoSuchMailbox:
         conversation.no(command.tag, missing(command.mailbox))
         return
-    values = [(item, status_value(found, item)) for item in command.items]
+    values = [(item, status_value(conversation, found, item)) for item in command.items]
     conversation.engine.untagged(responses.status(command.mailbox, values))
     view = conversation.view
     if view is not None and view.mailbox.name == command.mailbox:
@@ -181,8 +181,8 @@ async def status(conversation: Conversation, command: Status) -> None:
         conversation.ok(command.tag, b"Status completed")
 
 
-def status_value(found: MailboxStatus, item: StatusItem) -> int:
-    """One item of STATUS."""
+def status_value(conversation: Conversation, found: MailboxStatus, item: StatusItem) -> int | None:
+    """One item of STATUS; None is NIL."""
     match item:
         case StatusItem.MESSAGES:
             return found.messages
@@ -196,3 +196,5 @@ def status_value(found: MailboxStatus, item: StatusItem) -> int:
             return found.unseen
         case StatusItem.SIZE:
             return found.size
+        case StatusItem.APPENDLIMIT:
+            return conversation.message_size_limit or None

@@ -99,7 +99,7 @@ class ImapSession:
         """The whole session; the connection is closed when it is over."""
         conversation = self._conversation
         engine = conversation.engine
-        greeting = b"OK [%s] Logged in" % responses.capability(CAPABILITIES)
+        greeting = b"OK [%s] Logged in" % responses.capability(capabilities(conversation))
         engine.reply(self._login_tag, greeting)
         if self._unread:
             engine.receive_data(self._unread)
@@ -194,8 +194,14 @@ class ImapSession:
         return f"Connection closed ({self._last_command} finished {ago:.3f} secs ago)"
 
 
+def capabilities(conversation: Conversation) -> list[bytes]:
+    """What works in this session."""
+    limit = conversation.message_size_limit
+    return [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
+
+
 async def _capability(conversation: Conversation, command: commands.Capability) -> None:
-    conversation.engine.untagged(responses.capability(CAPABILITIES))
+    conversation.engine.untagged(responses.capability(capabilities(conversation)))
     conversation.ok(command.tag, b"Capability completed")
 
 

@@ -143,6 +143,7 @@ class StatusItem(Enum):
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
     SIZE = b"SIZE"  # RFC 8438
+    APPENDLIMIT = b"APPENDLIMIT"  # RFC 7889
 
 
 class ListSelect(EnumFlag):
@@ -199,12 +200,13 @@ class AppendOffer(Command, frozen=True):
     """`"APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, the literal not read yet
 
     The session says `accept_literal()` or `refuse_literal()`; after the last one comes `Append`.
-    `size` counts all literals of the command so far, this one included; `synchronizing` says that the client
-    waits for our "+".
+    `size` is that of this literal, `total` of all of the command so far, this one included; `synchronizing`
+    says that the client waits for our "+".
     """
 
     mailbox: str
     size: int
+    total: int
     synchronizing: bool
 
 

@@ -160,7 +160,7 @@ def append_offer(tag: bytes, scanner: Scanner, announced: int, *, synchronizing:
         scanner.space()
         _append_options(scanner)
         if scanner.at_announcement():
-            return AppendOffer(tag, mailbox, size + announced, synchronizing)
+            return AppendOffer(tag, mailbox, announced, size + announced, synchronizing)
         size += len(_message(scanner))
 
 

@@ -75,9 +75,11 @@ def listing(kind: bytes, attributes: Iterable[bytes], name: bytes, *, child_info
     return b'%s (%s) "/" %s%s' % (kind, b" ".join(attributes), astring(name), extended)
 
 
-def status(name: str, values: Iterable[tuple[StatusItem, int]]) -> bytes:
-    """`STATUS name (MESSAGES 3 UNSEEN 1)`"""
-    items = b" ".join(b"%s %d" % (item.value, value) for item, value in values)
+def status(name: str, values: Iterable[tuple[StatusItem, int | None]]) -> bytes:
+    """`STATUS name (MESSAGES 3 UNSEEN 1 APPENDLIMIT NIL)`"""
+    items = b" ".join(
+        b"%s %b" % (item.value, b"NIL" if value is None else b"%d" % value) for item, value in values
+    )
     return b"STATUS %s (%s)" % (mailbox(name), items)
 
 
