@@ -54,8 +54,8 @@ async def commit_all(
     return promised
 
 
-def until_stopped(files: CrashFileSystem) -> dict[str, bytes]:
-    """Six commits, three at a time, until the file system stops the process; what was promised till then."""
+def until_stopped(files: CrashFileSystem, together: int) -> dict[str, bytes]:
+    """Six commits, some at a time, until the file system stops the process; what was promised till then."""
     promised: dict[str, bytes] = {}
 
     async def one(queue: IncomingQueue, number: int) -> None:
@@ -65,10 +65,10 @@ def until_stopped(files: CrashFileSystem) -> dict[str, bytes]:
 
     async def run() -> None:
         queue = new_queue(files)
-        for number in range(2):
+        for number in range(0, 6, together):
             async with asyncio.TaskGroup() as tasks:
-                for other in range(3):
-                    tasks.create_task(one(queue, number * 3 + other))
+                for other in range(together):
+                    tasks.create_task(one(queue, number + other))
 
     async def stopping() -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -82,9 +82,9 @@ def until_stopped(files: CrashFileSystem) -> dict[str, bytes]:
     return promised
 
 
-def steps_of_work() -> int:
+def steps_of_work(together: int = 3) -> int:
     files = CrashFileSystem()
-    assert len(until_stopped(files)) == 6
+    assert len(until_stopped(files, together)) == 6
     return len(files.steps)
 
 
@@ -95,12 +95,13 @@ def messages(files: CrashFileSystem) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("survives", Survives)
-def test_what_was_promised_survives_a_crash_at_any_step(survives: Survives) -> None:
+@pytest.mark.parametrize("together", [1, 3])
+def test_what_was_promised_survives_a_crash_at_any_step(together: int, survives: Survives) -> None:
     """Stopped before step n, for every n: each promised message is there, whole; none is there in part."""
     whole = {b"".join(content(number)) for number in range(6)}
-    for step in range(steps_of_work() + 1):
+    for step in range(steps_of_work(together) + 1):
         files = CrashFileSystem(stop_at=step)
-        promised = until_stopped(files)
+        promised = until_stopped(files, together)
         found = messages(files.crash(survives))
         assert {name: found.get(name) for name in promised} == promised, step
         assert set(found.values()) <= whole, step

@@ -267,6 +267,8 @@ def test_idle_system_makes_no_system_calls(mail_system: MailSystem, tmp_path: Pa
     with mail_flowing(mail_system) as client:
         client.send(b"x IDLE\r\n")
         assert client.readline().startswith(b"+ ")
+        incoming = mail_system.data / "spool" / "incoming"
+        until(lambda: not list(incoming.iterdir()), what="smtpd has given up its spare files")
         with Trace(tmp_path / "trace", mail_system.processes()) as trace:
             before = len(trace.lines())
             deadline = time.monotonic() + 5.5

@@ -13,7 +13,8 @@ DESCRIPTION
     fsync(incoming).  Names with a dot are no messages to anyone; `sweep()` removes those that a crash left.
 
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
-    done on the event loop (docs/adr/0008).  Large messages are written by a thread as they arrive.
+    done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,
+    which takes one hop instead of two.  Large messages are written by a thread as they arrive.
 
 FAULTS
     QueueFileFault  the file cannot be written; `full` tells "no space" from the rest.  Nothing is left.
@@ -37,7 +38,7 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
 _RESERVE: Final = 128
-_RESERVE_SECONDS: Final = 5.0
+_RESERVE_SECONDS: Final = 1.0
 """How long a reserve that nobody uses is kept: what it holds are messages of the past."""
 _CONCURRENT_BATCHES: Final = 2
 """Batches on their way to the disk at once: while one waits for its directory, the next one's files are synced."""
@@ -111,7 +112,7 @@ class IncomingQueue:
         self._batches = 0
         self._start_scheduled = False
         self._directory_descriptors: dict[str, int] = {}
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="queue")
 
     def take(self) -> NewFile:
         """An empty file with its queue id.  QueueFileFault if none can be made."""
@@ -153,8 +154,6 @@ class IncomingQueue:
     async def spill(self, file: NewFile, parts: list[bytes]) -> None:
         """Write content of a large message before it is complete."""
         file.spilled += sum(map(len, parts))
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._files.write_all, file.descriptor, parts)
@@ -187,8 +186,7 @@ class IncomingQueue:
         while self._waiting:
             self._start_batch()
         self._fsyncs.close()
-        if self._threads is not None:
-            self._threads.shutdown()
+        self._threads.shutdown()
         if self._trimming is not None:
             self._trimming.cancel()
         while self._reserve:
@@ -220,9 +218,35 @@ class IncomingQueue:
     def _start_batch(self) -> None:
         self._start_scheduled = False
         jobs, self._waiting = self._waiting, []
-        if jobs:
-            self._batches += 1
+        if not jobs:
+            return
+        self._batches += 1
+        if len(jobs) == 1 and self._batches == 1:
+            loop = asyncio.get_running_loop()
+            future = loop.run_in_executor(self._threads, self._commit_alone, jobs[0].file)
+            future.add_done_callback(partial(self._committed_alone, jobs[0]))
+        else:
             self._fsyncs.start([job.file.descriptor for job in jobs], partial(self._synced, jobs))
+
+    def _commit_alone(self, file: NewFile) -> OSError | None:
+        """All steps for one message, in a thread."""
+        try:
+            self._files.fsync(file.descriptor)
+            directory = self._name(file)
+        except OSError as error:
+            self._discard(file)
+            return error
+        self._close(file.descriptor)
+        try:
+            self._files.sync_directory(directory)
+        except OSError as error:
+            self._unlink(f"{directory}/{file.queue_id}")
+            return error
+        return None
+
+    def _committed_alone(self, job: _Job, future: "asyncio.Future[OSError | None]") -> None:
+        job.finish(future.result())
+        self._batch_done()
 
     def _synced(self, jobs: list[_Job], results: Results) -> None:
         """The contents are safe: give the files their names."""
