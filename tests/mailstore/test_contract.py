@@ -378,3 +378,43 @@ def test_subscriptions(play: Play) -> None:
         assert ["not/there"] == await account.subscriptions()
 
     play(scene)
+
+
+def test_mod_sequences_grow_and_belong_to_what_changed(play: Play) -> None:
+    """RFC 7162 §3.1.1: each change gives its messages, and the mailbox, a higher one; others keep theirs."""
+
+    async def scene(account: Account) -> None:
+        inbox = await account.open("INBOX")
+        await inbox.append([message(1), message(2), message(3)])
+        had_modseqs = inbox.has_modseqs
+        await inbox.track_modseqs()
+        assert (False, True) == (had_modseqs, inbox.has_modseqs)
+        before, highest = list(inbox.messages.modseqs), inbox.highest_modseq
+        assert highest == max(before)
+        await inbox.change_flags([Uid(2)], add(Flag.SEEN))
+        assert [before[0], before[2]] == [inbox.messages.modseqs[0], inbox.messages.modseqs[2]]
+        assert inbox.highest_modseq == inbox.messages.modseqs[1] > highest
+        highest = inbox.highest_modseq
+        await inbox.change_flags([Uid(2)], add(Flag.SEEN))
+        assert highest == inbox.highest_modseq
+        await inbox.expunge([Uid(1)])
+        assert inbox.highest_modseq > highest
+        assert (await account.status("INBOX", with_modseq=True)).highest_modseq == inbox.highest_modseq
+
+    play(scene)
+
+
+def test_flags_that_are_not_as_expected_stay(play: Play) -> None:
+    """STORE UNCHANGEDSINCE: who expects other flags than there are changes nothing (RFC 7162 §3.1.3)."""
+
+    async def scene(account: Account) -> None:
+        inbox = await account.open("INBOX")
+        await inbox.append([message(1, Flag.SEEN), message(2), message(3)])
+        expected = {1: (int(Flag.SEEN), 0), 2: (int(Flag.DRAFT), 0)}
+        change = FlagChange(FlagAction.ADD, Flag.FLAGGED, expected=expected)
+        assert [1] == await inbox.change_flags([Uid(1), Uid(2), Uid(3)], change)
+        assert (Flag.SEEN | Flag.FLAGGED, set()) == flags_of(inbox, 1)
+        assert (Flag.NONE, set()) == flags_of(inbox, 2)
+        assert (Flag.NONE, set()) == flags_of(inbox, 3)
+
+    play(scene)

@@ -149,7 +149,7 @@ def test_a_mailbox_that_cannot_be_opened() -> None:
     async def run() -> Ended:
         account = MemoryAccount(clock=ManualClock())
 
-        async def broken(name: str) -> MemoryMailbox:
+        async def broken(name: str, *, read_only: bool = False) -> MemoryMailbox:
             raise StoreUnavailable("no such disk")
 
         account.open = broken  # type: ignore[method-assign]

@@ -2,12 +2,14 @@
 
 DESCRIPTION
     One database per account, `pillarbox.cache.sqlite` in the Maildir's root, a name that Dovecot passes over.
-    Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID), `summary` (date, size and the rendered
-    ENVELOPE, BODY, BODYSTRUCTURE of a message) and `header`.  The key of a message is mailbox number × 2³² +
-    UID, so that FETCH 1:* is one scan.
+    Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID, highest mod-sequence), `summary` (date, size
+    and the rendered ENVELOPE, BODY, BODYSTRUCTURE of a message), `header` and `modseq` (only of mailboxes whose
+    clients use CONDSTORE: mod-sequence, and the flags that it belongs to).  The key of a message is mailbox
+    number × 2³² + UID, so that FETCH 1:* is one scan.
 
     The file may be deleted, damaged or of another version at any moment: then it is made anew and filled as
-    messages are asked for; what is lost is \\Recent.  No method raises for a broken cache; it finds nothing.
+    messages are asked for; what is lost is \\Recent and the history of mod-sequences.  No method raises for a
+    broken cache; it finds nothing.
 
     Written in WAL mode without fsync per commit (synchronous=NORMAL): a crash may lose the last rows, not
     mix them up.  `trusted_schema` is off, since the file belongs to the user.  Methods block; a connection
@@ -31,7 +33,7 @@ from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.vocabulary.identifiers import Uid
 
 FILE_NAME: Final = "pillarbox.cache.sqlite"
-VERSION: Final = 1
+VERSION: Final = 2
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
@@ -40,10 +42,12 @@ MAX_UNASKED_HEADER: Final = 8192
 
 _SCHEMA: Final = """
 CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
-    first_recent INTEGER NOT NULL, UNIQUE (guid, uid_validity));
+    first_recent INTEGER NOT NULL, highest_modseq INTEGER NOT NULL DEFAULT 0, UNIQUE (guid, uid_validity));
 CREATE TABLE summary (key INTEGER PRIMARY KEY, date INTEGER NOT NULL, size INTEGER NOT NULL,
     envelope BLOB NOT NULL, body BLOB NOT NULL, body_structure BLOB NOT NULL);
 CREATE TABLE header (key INTEGER PRIMARY KEY, header BLOB NOT NULL);
+CREATE TABLE modseq (key INTEGER PRIMARY KEY, modseq INTEGER NOT NULL, flags INTEGER NOT NULL,
+    keywords INTEGER NOT NULL);
 """
 _COLUMNS: Final = (
     (Fields.ENVELOPE, "envelope"),
@@ -52,6 +56,9 @@ _COLUMNS: Final = (
 )
 
 _T = TypeVar("_T")
+ModSeqRow = tuple[int, int, int]
+"""Mod-sequence, and the flags and keyword bits that have it."""
+_ALL_BITS: Final = (1 << 64) - 1
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -75,21 +82,25 @@ class Cache:
         self._connection: apsw.Connection | None = None
         self._is_closed = False
 
-    def mailbox(self, guid: bytes, uid_validity: int, *, next_uid: int) -> tuple[int, int]:
-        """The mailbox's number and first recent UID; 0 for a cache that does not work.
+    def mailbox(self, guid: bytes, uid_validity: int, *, next_uid: int) -> tuple[int, int, int]:
+        """The mailbox's number, first recent UID and highest mod-sequence (0: nobody has used any).
+
+        The number is 0 for a cache that does not work.
 
         A mailbox that is not known has been seen by nobody: all of its messages are recent.
         """
 
-        def find(connection: apsw.Connection) -> tuple[int, int]:
+        def find(connection: apsw.Connection) -> tuple[int, int, int]:
             key = (guid, uid_validity)
-            query = "SELECT number, first_recent FROM mailbox WHERE guid = ? AND uid_validity = ?"
-            for number, first_recent in connection.execute(query, key):
-                return number, first_recent
+            query = (
+                "SELECT number, first_recent, highest_modseq FROM mailbox WHERE guid = ? AND uid_validity = ?"
+            )
+            for number, first_recent, highest_modseq in connection.execute(query, key):
+                return number, first_recent, highest_modseq
             connection.execute("INSERT INTO mailbox (guid, uid_validity, first_recent) VALUES (?, ?, 1)", key)
-            return connection.last_insert_rowid(), 1
+            return connection.last_insert_rowid(), 1, 0
 
-        return self._try(find, (0, next_uid))
+        return self._try(find, (0, next_uid, 0))
 
     def set_first_recent(self, number: int, uid: int) -> None:
         """Messages from `uid` on have been seen by no session."""
@@ -169,6 +180,42 @@ class Cache:
 
         self._try(write, None)
 
+    def modseqs(self, number: int) -> dict[int, ModSeqRow]:
+        """Mod-sequence, flags and keyword bits of the mailbox's messages, by UID."""
+        span = (number << 32, (number << 32) + 0xFFFFFFFF)
+        query = "SELECT key & 4294967295, modseq, flags, keywords FROM modseq WHERE key BETWEEN ? AND ?"
+
+        def find(connection: apsw.Connection) -> dict[int, ModSeqRow]:
+            return {
+                uid: (modseq, flags, keywords & _ALL_BITS)
+                for uid, modseq, flags, keywords in connection.execute(query, span)
+            }
+
+        return self._try(find, {})
+
+    def set_modseqs(self, number: int, highest: int, rows: Mapping[int, ModSeqRow]) -> None:
+        """Keep mod-sequences; older ones than there are count for nothing, whatever the order of the calls."""
+        if number == 0:
+            return
+        base = number << 32
+        values = [
+            (base + uid, modseq, flags, keywords - (keywords >> 63 << 64))  # SQLite's integers are signed
+            for uid, (modseq, flags, keywords) in rows.items()
+        ]
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                query = "UPDATE mailbox SET highest_modseq = max(highest_modseq, ?) WHERE number = ?"
+                _run(connection, query, [(highest, number)])
+                query = (
+                    "INSERT INTO modseq VALUES (?, ?, ?, ?) ON CONFLICT (key)"
+                    " DO UPDATE SET modseq = excluded.modseq, flags = excluded.flags, keywords = excluded.keywords"
+                    " WHERE excluded.modseq >= modseq"
+                )
+                _run(connection, query, values)
+
+        self._try(write, None)
+
     def remove(self, number: int, uids: Iterable[int]) -> None:
         """Expunged messages."""
         if number == 0:
@@ -179,6 +226,7 @@ class Cache:
             with connection:
                 _run(connection, "DELETE FROM summary WHERE key = ?", keys)
                 _run(connection, "DELETE FROM header WHERE key = ?", keys)
+                _run(connection, "DELETE FROM modseq WHERE key = ?", keys)
 
         self._try(write, None)
 
@@ -189,7 +237,7 @@ class Cache:
             with connection:
                 query = "SELECT number FROM mailbox WHERE guid = ?"
                 for (number,) in list(connection.execute(query, (guid,))):
-                    for table in ("summary", "header"):
+                    for table in ("summary", "header", "modseq"):
                         connection.execute(
                             f"DELETE FROM {table} WHERE key BETWEEN ? AND ?",  # noqa: S608 - our own names
                             (number << 32, (number << 32) + 0xFFFFFFFF),

@@ -84,6 +84,8 @@ def change_flags(
             if row < 0:
                 continue
             before = folder.meaning(uid, folder.paths[row])
+            if change.expected is not None and change.expected.get(uid) != before:
+                continue
             after = _changed(before, change, wanted)
             if after == before or not _rename(folder, uid, after):
                 continue

@@ -20,7 +20,7 @@ PROMISES
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 from enum import Flag as EnumFlag
 from typing import Final, Protocol
@@ -144,11 +144,16 @@ class FlagAction(Enum):
 
 
 class FlagChange(msgspec.Struct, frozen=True):
-    """What STORE asks for."""
+    """What STORE asks for.
+
+    With `expected`, UID → flags and keyword bits as the table had them, a message that has others by now is
+    left as it is (STORE UNCHANGEDSINCE).
+    """
 
     action: FlagAction
     flags: Flag = Flag.NONE
     keywords: tuple[bytes, ...] = ()
+    expected: Mapping[int, tuple[int, int]] | None = None
 
 
 class Fields(EnumFlag):
@@ -190,7 +195,17 @@ class Mailbox(Protocol):
 
     @property
     def highest_modseq(self) -> ModSeq:
-        """HIGHESTMODSEQ (RFC 7162 §3.1.2.1)."""
+        """HIGHESTMODSEQ (RFC 7162 §3.1.2.1); its history counts once `track_modseqs` was called."""
+        ...
+
+    @property
+    def has_modseqs(self) -> bool:
+        """Whether a client has used mod-sequences of this mailbox, ever."""
+        ...
+
+    async def track_modseqs(self) -> None:
+        """From now on, mod-sequences are those of the mailbox's history, and are kept: they cost a row a message,
+        which is spared for mailboxes whose clients do not use them."""
         ...
 
     @property
@@ -304,8 +319,8 @@ class Account(Protocol):
         """
         ...
 
-    async def status(self, name: str) -> MailboxStatus:
-        """STATUS.  Raises NoSuchMailbox."""
+    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
+        """STATUS; `highest_modseq` counts only `with_modseq`.  Raises NoSuchMailbox."""
         ...
 
     async def close(self) -> None:

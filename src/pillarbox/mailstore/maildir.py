@@ -10,8 +10,8 @@ DESCRIPTION
     `watch` uses inotify on new/ and cur/.  Without inotify the directories are looked at every
     `KEEP_ALIVE` seconds while somebody watches: the documented keep-alive.
 
-    MODSEQ begins, when a mailbox is opened, at the microseconds since 1970, which is more than any that was
-    given before; it grows by one with each batch of changes.
+    Mod-sequences are those of mailstore/modseqs.py; once a client has asked for them, each batch of changes is
+    written to the cache behind it.
 
 FAULTS
     NoSuchMailbox      the directory is gone, or another mailbox is in its place
@@ -34,7 +34,7 @@ from typing import Final, TypeVar
 
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore import folder_changes
-from pillarbox.mailstore.cache import Cache
+from pillarbox.mailstore.cache import Cache, ModSeqRow
 from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.file_content import plain_content
@@ -52,6 +52,7 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
 )
 from pillarbox.mailstore.message_summaries import fill_cache, read_summaries, size_of
+from pillarbox.mailstore.modseqs import ModSeqs
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -91,7 +92,8 @@ class MaildirMailbox:
         self._executor = executor
         self._inotify = inotify
         self._on_close = on_close
-        self._highest_modseq = ModSeq(int(folder.clock.now() * 1e6))
+        self._modseqs = ModSeqs(folder.clock)
+        self._kept_modseq = 0
         self._journal: deque[Change] = deque(maxlen=MAX_JOURNAL)
         self._position = 0
         self._watchers: list[Callable[[], None]] = []
@@ -99,6 +101,7 @@ class MaildirMailbox:
         self._keep_alive: asyncio.TimerHandle | None = None
         self.filling = CacheFilling(self._fill_cache, executor=executor)
         self._is_filling = False
+        self._writes: set[asyncio.Future[None]] = set()
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -110,7 +113,21 @@ class MaildirMailbox:
     @property
     def highest_modseq(self) -> ModSeq:
         """HIGHESTMODSEQ."""
-        return self._highest_modseq
+        return self._modseqs.highest
+
+    @property
+    def has_modseqs(self) -> bool:
+        """Whether a client has used mod-sequences of this mailbox, ever."""
+        return self._modseqs.has_history
+
+    async def track_modseqs(self) -> None:
+        """From now on, mod-sequences are those of the mailbox's history, and are kept."""
+        if not self._modseqs.is_tracking:
+            history = await self._run(self._cache.modseqs, self._cache_number)
+        if not self._modseqs.is_tracking:  # else another session was faster
+            rows = self._modseqs.adopt(self.messages, history, self._kept_modseq)
+            known = set(self.messages.uids)
+            self._keep_modseqs(rows, [uid for uid in history if uid not in known])
 
     @property
     def first_recent_uid(self) -> Uid:
@@ -122,8 +139,7 @@ class MaildirMailbox:
         first = self._first_recent
         if first < self.uid_next:
             self._first_recent = self.uid_next
-            keep = partial(self._cache.set_first_recent, self._cache_number, self._first_recent)
-            asyncio.get_running_loop().run_in_executor(self._executor, keep)
+            self._later(partial(self._cache.set_first_recent, self._cache_number, self._first_recent))
         return Uid(first)
 
     @property
@@ -161,6 +177,12 @@ class MaildirMailbox:
         if not self._is_filling:
             self._is_filling = True
             self.filling.want(self.messages.uids)
+
+    async def finish(self) -> None:
+        """The account is closed: what was begun in the background is done."""
+        self.filling.stop()
+        while self._writes:
+            await asyncio.wait(self._writes)
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none."""
@@ -260,7 +282,7 @@ class MaildirMailbox:
         queue = self.folder.events
         if not queue:
             return
-        self._highest_modseq = modseq = ModSeq(self._highest_modseq + 1)
+        modseq = self._modseqs.next() if self.uid_validity else self._modseqs.begin()
         events = [queue.popleft() for _ in range(len(queue))]
         for kind, group in groupby(events, key=attrgetter("kind")):
             if kind is ChangeKind.ADDED:
@@ -270,6 +292,8 @@ class MaildirMailbox:
             else:
                 for event in group:
                     self._change_row(event, modseq)
+        if self._modseqs.is_tracking:
+            self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), [])
         self._tell()
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
@@ -313,9 +337,26 @@ class MaildirMailbox:
         folder = self.folder
         folder.sync(move_new=False)
         folder.remove_old_temporaries()
-        self._cache_number, self._first_recent = self._cache.mailbox(
+        self._cache_number, self._first_recent, self._kept_modseq = self._cache.mailbox(
             folder.guid, folder.uid_validity, next_uid=folder.next_uid
         )
+        self._modseqs.has_history = self._kept_modseq != 0
+
+    def _keep_modseqs(self, rows: dict[int, ModSeqRow], gone: list[int]) -> None:
+        """Write mod-sequences down, in the background: a crash loses none that `adopt` would not replace."""
+
+        def write() -> None:
+            self._cache.set_modseqs(self._cache_number, highest, rows)
+            self._cache.remove(self._cache_number, gone)
+
+        highest = self._modseqs.highest
+        self._later(write)
+
+    def _later(self, write: Callable[[], None]) -> None:
+        """Write something to the cache that nobody waits for but `finish`."""
+        future = asyncio.get_running_loop().run_in_executor(self._executor, write)
+        self._writes.add(future)
+        future.add_done_callback(self._writes.discard)
 
     def _fill_cache(self, uids: list[int]) -> int:
         return fill_cache(self.folder, self._cache, self._cache_number, uids)

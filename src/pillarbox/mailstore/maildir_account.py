@@ -169,14 +169,17 @@ class MaildirAccount:
                 raise
         return await self._opened(await self._loaded(name), read_only=read_only)
 
-    async def status(self, name: str) -> MailboxStatus:
+    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
         """STATUS."""
-        return await (await self._loaded(name)).status()
+        mailbox = await self._loaded(name)
+        if with_modseq:
+            await mailbox.track_modseqs()
+        return await mailbox.status()
 
     async def close(self) -> None:
         """Give back all files."""
         for mailbox in self._open.values():
-            mailbox.filling.stop()
+            await mailbox.finish()
         self._open.clear()
         await self._run(self._cache.close)
 

@@ -65,6 +65,7 @@ class MemoryMailbox:
         self._dates: dict[int, int] = {}
         self._uid_next = 1
         self._modseq = 1
+        self._has_modseqs = False
         self._first_recent = 1
         self._journal: list[Change] = []
         self._journal_start = 0
@@ -80,6 +81,15 @@ class MemoryMailbox:
     def highest_modseq(self) -> ModSeq:
         """HIGHESTMODSEQ."""
         return ModSeq(self._modseq)
+
+    @property
+    def has_modseqs(self) -> bool:
+        """Whether a client has used them."""
+        return self._has_modseqs
+
+    async def track_modseqs(self) -> None:
+        """They are always there."""
+        self._has_modseqs = True
 
     @property
     def first_recent_uid(self) -> Uid:
@@ -135,6 +145,8 @@ class MemoryMailbox:
             if row is None:
                 continue
             flags, keywords = table.flags[row], table.keywords[row]
+            if change.expected is not None and change.expected.get(uid) != (flags, keywords):
+                continue
             match change.action:
                 case FlagAction.REPLACE:
                     new = wanted, wanted_bits
@@ -371,7 +383,7 @@ class MemoryAccount:
             raise NoSuchMailbox(name)
         return self._mailboxes[name]
 
-    async def status(self, name: str) -> MailboxStatus:
+    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
         """STATUS."""
         mailbox = await self.open(name)
         table = mailbox.messages

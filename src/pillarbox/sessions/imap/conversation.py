@@ -17,6 +17,7 @@ STANDARDS
 
 import asyncio
 from bisect import bisect_left
+from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
@@ -27,6 +28,7 @@ from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.server import ImapServer, State
@@ -83,6 +85,7 @@ class Conversation:
         "_changed",
         "account",
         "clock",
+        "condstore",
         "engine",
         "figures",
         "message_size_limit",
@@ -111,6 +114,7 @@ class Conversation:
         self.engine = ImapServer(state=State.AUTHENTICATED)
         self.view: MailboxView | None = None
         self.figures = Figures()
+        self.condstore = False  # the client wants mod-sequences (RFC 7162 §3.1)
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
         self._changed = False  # the selected mailbox may have changed since IDLE last looked
 
@@ -245,16 +249,41 @@ class Conversation:
             uids = view.mailbox.messages.uids
             for number, uid in told.flags:
                 row = bisect_left(uids, uid)
-                if with_uid:
-                    engine.untagged(b"%d FETCH (UID %d FLAGS (%s))" % (number, uid, flags.of_row(row)))
-                else:
-                    engine.untagged(b"%d FETCH (FLAGS (%s))" % (number, flags.of_row(row)))
+                words = [b"UID %d" % uid] if with_uid else []
+                if self.condstore:
+                    words.append(b"MODSEQ (%d)" % view.mailbox.messages.modseqs[row])
+                words.append(b"FLAGS (%b)" % flags.of_row(row))
+                engine.untagged(b"%d FETCH (%b)" % (number, b" ".join(words)))
         if told.expunged:
             engine.send(b"".join(map(b"* %d EXPUNGE\r\n".__mod__, told.expunged)))
         if told.exists is not None:
             engine.untagged(b"%d EXISTS" % told.exists)
         if told.recent is not None:
             engine.untagged(b"%d RECENT" % told.recent)
+
+    async def enable_condstore(self) -> None:
+        """A command has shown that the client wants mod-sequences (RFC 7162 §3.1: "CONDSTORE enabling command")."""
+        if self.condstore:
+            return
+        self.condstore = True
+        if self.view is not None:
+            await self.view.mailbox.track_modseqs()
+            self.tell_highest_modseq(self.view)
+
+    def tell_highest_modseq(self, view: MailboxView) -> None:
+        """`* OK [HIGHESTMODSEQ 4] Highest`"""
+        self.engine.untagged(b"OK [HIGHESTMODSEQ %d] Highest" % view.mailbox.highest_modseq)
+
+    def tell_modseqs(self, uids: Iterable[int], *, with_uid: bool) -> None:
+        """New mod-sequences of messages whose flags the client itself has changed (RFC 7162 §3.1.3)."""
+        self.take_in()
+        view = self.selected
+        table = view.mailbox.messages
+        for uid in uids:
+            row, number = table.row(Uid(uid)), view.number_of(uid)
+            if row is not None and number is not None:
+                name = b"UID %d " % uid if with_uid else b""
+                self.engine.untagged(b"%d FETCH (%bMODSEQ (%d))" % (number, name, table.modseqs[row]))
 
     def tell_flags(self, view: MailboxView) -> None:
         """FLAGS and PERMANENTFLAGS, at SELECT and when there is a new keyword."""

@@ -8,7 +8,7 @@ DESCRIPTION
     Messages that were expunged since the client last heard are left out, and the answer says so.
 
 STANDARDS
-    RFC 3501 §6.4.5, §7.4.2; RFC 5530 §3 (EXPUNGEISSUED)
+    RFC 3501 §6.4.5, §7.4.2; RFC 5530 §3 (EXPUNGEISSUED); RFC 7162 §3.1.4 (MODSEQ, CHANGEDSINCE)
 """
 
 from bisect import bisect_left
@@ -17,7 +17,7 @@ from itertools import chain
 from typing import Final
 
 from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, MessageGone, MessageSummary
-from pillarbox.mailstore.view import MailboxView
+from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.sections import SectionRenderer
@@ -39,6 +39,8 @@ _FIELDS: Final = {
     Item.BODY: Fields.BODY,
     Item.BODY_STRUCTURE: Fields.BODYSTRUCTURE,
 }
+_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ))
+"""Items for which a message has to be in the table still."""
 _TEMPLATES: Final = {
     Item.UID: b"UID %d",
     Item.FLAGS: b"FLAGS (%b)",
@@ -47,13 +49,18 @@ _TEMPLATES: Final = {
     Item.ENVELOPE: b"ENVELOPE %b",
     Item.BODY: b"BODY %b",
     Item.BODY_STRUCTURE: b"BODYSTRUCTURE %b",
+    Item.MODSEQ: b"MODSEQ (%d)",
 }
 
 
 async def fetch(conversation: Conversation, command: Fetch) -> None:
     """FETCH and UID FETCH."""
+    if Item.MODSEQ in command.items.items:
+        await conversation.enable_condstore()
     try:
         chosen = conversation.choose(command.messages, by_uid=command.by_uid)
+        if command.changed_since is not None:
+            chosen = _changed_since(conversation.selected, chosen, command.changed_since)
     except InvalidMessageSet:
         name = b"UID FETCH" if command.by_uid else b"FETCH"
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)
@@ -63,6 +70,8 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     for start in range(0, len(chosen.uids), step):
         await work.batch(chosen.numbers[start : start + step], chosen.uids[start : start + step])
         await conversation.flush_if_much()
+    if conversation.condstore and Item.MODSEQ not in command.items.items:
+        conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     if work.some_gone:
         conversation.ok(command.tag, b"[EXPUNGEISSUED] Some messages were already expunged")
@@ -70,11 +79,23 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         conversation.ok(command.tag, b"Fetch completed")
 
 
+def _changed_since(view: MailboxView, chosen: Chosen, modseq: int) -> Chosen:
+    """RFC 7162 §3.1.4.1: "messages that have mod-sequence bigger than" that one."""
+    table = view.mailbox.messages
+    pairs = [
+        (number, uid)
+        for number, uid in zip(chosen.numbers, chosen.uids, strict=True)
+        if (row := table.row(Uid(uid))) is not None and table.modseqs[row] > modseq
+    ]
+    return Chosen([number for number, _ in pairs], [uid for _, uid in pairs])
+
+
 class _Fetch:
     """One FETCH command's way through its messages."""
 
     def __init__(self, conversation: Conversation, wanted: FetchItems) -> None:
         self.some_gone = False
+        self.marked: list[int] = []  # messages that have become \\Seen by this
         self._conversation = conversation
         self._view: MailboxView = conversation.selected
         self._wanted = wanted
@@ -95,6 +116,7 @@ class _Fetch:
         changed: set[int] = set()
         if self._marks_seen:
             changed = await self._mark_seen(uids)
+            self.marked += sorted(changed)
         summaries: Sequence[MessageSummary] = ()
         if self._fields:
             summaries = await self._view.mailbox.summaries([Uid(uid) for uid in uids], self._fields)
@@ -137,7 +159,7 @@ class _Fetch:
         self, numbers: list[int], uids: list[int], summaries: Sequence[MessageSummary]
     ) -> tuple[list[int], list[int], Sequence[MessageSummary], list[bytes]]:
         """Rendered flags for the messages; those that are gone drop out of all columns."""
-        if Item.FLAGS not in self._wanted.items or not uids:
+        if not uids or _FROM_TABLE.isdisjoint(self._wanted.items):
             return numbers, uids, summaries, []
         known = self._view.mailbox.messages.uids
         start = bisect_left(known, uids[0])
@@ -173,6 +195,8 @@ class _Fetch:
                     columns.append([summary.envelope for summary in summaries])
                 case Item.BODY:
                     columns.append([summary.body for summary in summaries])
+                case Item.MODSEQ:
+                    columns.append(self._modseqs(uids))
                 case Item.BODY_STRUCTURE:
                     columns.append([summary.body_structure for summary in summaries])
         return zip(*columns, strict=True)
@@ -201,6 +225,14 @@ class _Fetch:
             b"%bFLAGS (%b) " % (blank, self._flags.of_uid(uid) or b"") if uid in changed else blank
             for uid in uids
         ]
+
+    def _modseqs(self, uids: list[int]) -> list[int]:
+        """Mod-sequences of messages that are there."""
+        table = self._view.mailbox.messages
+        start = bisect_left(table.uids, uids[0]) if uids else 0
+        if table.uids[start : start + len(uids)].tolist() == uids:
+            return table.modseqs[start : start + len(uids)].tolist()
+        return [table.modseqs[bisect_left(table.uids, uid)] for uid in uids]
 
     async def _with_contents(
         self, sections: SectionRenderer, heads: Iterator[bytes], new_flags: list[bytes], uids: list[int]

@@ -17,7 +17,7 @@ from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value
 from pillarbox.sessions.imap.name_patterns import NamePattern
 from pillarbox.wire.imap import mailbox_names, responses
-from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub
+from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub, StatusItem
 
 
 async def list_mailboxes(conversation: Conversation, command: List) -> None:
@@ -109,7 +109,10 @@ def _attributes(entry: MailboxEntry, command: List) -> list[bytes]:
 async def _list_status(conversation: Conversation, command: List, name: str) -> None:
     """`* STATUS` behind `* LIST`; without it when the mailbox cannot be read (RFC 5819 §2)."""
     try:
-        found = await conversation.account.status(name)
+        with_modseq = StatusItem.HIGHESTMODSEQ in command.status
+        if with_modseq:
+            await conversation.enable_condstore()
+        found = await conversation.account.status(name, with_modseq=with_modseq)
     except (NoSuchMailbox, StoreUnavailable):
         return
     values = [(item, status_value(conversation, found, item)) for item in command.status]

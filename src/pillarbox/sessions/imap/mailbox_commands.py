@@ -5,7 +5,8 @@ FAULTS
     the rest.
 
 STANDARDS
-    RFC 3501 §6.3, §6.4.2; RFC 2342 (NAMESPACE); RFC 3691 (UNSELECT); RFC 5530 (response codes)
+    RFC 3501 §6.3, §6.4.2; RFC 2342 (NAMESPACE); RFC 3691 (UNSELECT); RFC 5530 (response codes); RFC 7162
+    §3.1.2, §3.1.8 (HIGHESTMODSEQ)
 """
 
 from typing import Final
@@ -40,19 +41,19 @@ def missing(name: str) -> bytes:
 
 async def select(conversation: Conversation, command: Select) -> None:
     """SELECT."""
-    if await _open(conversation, command.tag, command.mailbox, read_only=False):
+    if await _open(conversation, command, read_only=False):
         conversation.ok(command.tag, b"[READ-WRITE] Select completed")
 
 
 async def examine(conversation: Conversation, command: Examine) -> None:
     """EXAMINE."""
-    if await _open(conversation, command.tag, command.mailbox, read_only=True):
+    if await _open(conversation, command, read_only=True):
         conversation.ok(command.tag, b"[READ-ONLY] Examine completed")
 
 
-async def _open(conversation: Conversation, tag: bytes, name: str, *, read_only: bool) -> bool:
+async def _open(conversation: Conversation, command: Select | Examine, *, read_only: bool) -> bool:
     """Leave the old mailbox, enter the new one and describe it in Dovecot's order."""
-    engine = conversation.engine
+    engine, tag, name = conversation.engine, command.tag, command.mailbox
     if conversation.view is not None:
         conversation.leave_mailbox()
         engine.untagged(b"OK [CLOSED] Previous mailbox closed.")  # RFC 7162 §3.2.11
@@ -64,6 +65,13 @@ async def _open(conversation: Conversation, tag: bytes, name: str, *, read_only:
     except NoSuchMailbox:
         conversation.no(tag, missing(name))
         return False
+    conversation.condstore = conversation.condstore or command.condstore
+    try:
+        if conversation.condstore or mailbox.has_modseqs:
+            await mailbox.track_modseqs()
+    except BaseException:
+        mailbox.close()
+        raise
     view = conversation.enter_mailbox(mailbox, read_only=read_only)
     conversation.tell_flags(view)
     engine.untagged(b"%d EXISTS" % view.count)
@@ -73,6 +81,8 @@ async def _open(conversation: Conversation, tag: bytes, name: str, *, read_only:
         engine.untagged(b"OK [UNSEEN %d] First unseen." % unseen)
     engine.untagged(b"OK [UIDVALIDITY %d] UIDs valid" % mailbox.uid_validity)
     engine.untagged(b"OK [UIDNEXT %d] Predicted next UID" % mailbox.uid_next)
+    if mailbox.has_modseqs:  # as Dovecot: not before anybody has used them
+        conversation.tell_highest_modseq(view)
     return True
 
 
@@ -167,8 +177,11 @@ async def namespace(conversation: Conversation, command: Namespace) -> None:
 
 async def status(conversation: Conversation, command: Status) -> None:
     """STATUS; of the selected mailbox too, which clients should not ask (RFC 3501 §6.3.10)."""
+    with_modseq = StatusItem.HIGHESTMODSEQ in command.items
     try:
-        found = await conversation.account.status(command.mailbox)
+        if with_modseq:
+            await conversation.enable_condstore()
+        found = await conversation.account.status(command.mailbox, with_modseq=with_modseq)
     except NoSuchMailbox:
         conversation.no(command.tag, missing(command.mailbox))
         return
@@ -196,5 +209,7 @@ def status_value(conversation: Conversation, found: MailboxStatus, item: StatusI
             return found.unseen
         case StatusItem.SIZE:
             return found.size
+        case StatusItem.HIGHESTMODSEQ:
+            return found.highest_modseq
         case StatusItem.APPENDLIMIT:
             return conversation.message_size_limit or None

@@ -1,7 +1,8 @@
 """STORE, COPY, MOVE, EXPUNGE and CHECK.
 
 STANDARDS
-    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE); RFC 5530 (response codes)
+    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE); RFC 5530 (response codes); RFC 7162 §3.1.3
+    (UNCHANGEDSINCE)
 """
 
 from typing import Final
@@ -11,7 +12,7 @@ from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
-from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.vocabulary.number_set import NumberSet, compact
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import Check, Copy, Expunge, Move, Store, StoreAction
 
@@ -50,12 +51,25 @@ async def store(conversation: Conversation, command: Store) -> None:
     if view.read_only:
         conversation.ok(command.tag, b"Store ignored with read-only mailbox")
         return
-    change = FlagChange(_ACTIONS[command.action], command.flags, command.keywords)
+    modified: set[Uid] = set()
+    expected: dict[int, tuple[int, int]] | None = None
+    if command.unchanged_since is not None:
+        await conversation.enable_condstore()
+        expected = _unchanged(view, chosen, command.unchanged_since)
+        modified.update(uid for uid in chosen if uid not in expected)
+        chosen = [uid for uid in chosen if uid in expected]
+    change = FlagChange(_ACTIONS[command.action], command.flags, command.keywords, expected)
     # A silent change is one that the view knows to be its own; others it tells like anybody's.
     origin = view if command.silent else None
     try:
         for start in range(0, len(chosen), BATCH):
-            changed = await view.mailbox.change_flags(chosen[start : start + BATCH], change, origin=origin)
+            batch = chosen[start : start + BATCH]
+            changed = await view.mailbox.change_flags(batch, change, origin=origin)
+            if expected is not None:
+                # Somebody was faster between our look and the change: theirs has a newer mod-sequence.
+                modified |= _changed_since(view, set(batch) - set(changed), command.unchanged_since or 0)
+            if command.silent and conversation.condstore:
+                conversation.tell_modseqs(changed, with_uid=command.by_uid)
             if change.flags & Flag.DELETED and change.action is not FlagAction.REMOVE:
                 conversation.figures.deleted += len(changed)
             conversation.tell_changes(expunges=False, with_uid=command.by_uid)
@@ -64,7 +78,24 @@ async def store(conversation: Conversation, command: Store) -> None:
         conversation.no(command.tag, b"[LIMIT] Too many keywords in this mailbox")
         return
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
-    conversation.ok(command.tag, b"Store completed")
+    if modified:
+        names = [uid if command.by_uid else view.number_of(uid) for uid in sorted(modified)]
+        code = b"[MODIFIED %b]" % compact(name for name in names if name is not None)
+        conversation.ok(command.tag, code + b" Conditional store failed")
+    else:
+        conversation.ok(command.tag, b"Store completed")
+
+
+def _unchanged(view: MailboxView, uids: list[Uid], modseq: int) -> dict[int, tuple[int, int]]:
+    """Flags and keyword bits of those that nobody has changed since that mod-sequence."""
+    table = view.mailbox.messages
+    rows = [row for uid in uids if (row := table.row(uid)) is not None and table.modseqs[row] <= modseq]
+    return {table.uids[row]: (table.flags[row], table.keywords[row]) for row in rows}
+
+
+def _changed_since(view: MailboxView, uids: set[Uid], modseq: int) -> set[Uid]:
+    table = view.mailbox.messages
+    return {uid for uid in uids if (row := table.row(uid)) is not None and table.modseqs[row] > modseq}
 
 
 async def copy(conversation: Conversation, command: Copy) -> None:

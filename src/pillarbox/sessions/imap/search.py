@@ -10,7 +10,7 @@ DESCRIPTION
     transfer encoding and charset.
 
 STANDARDS
-    RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5032 (WITHIN)
+    RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5032 (WITHIN); RFC 7162 §3.1.5, §3.1.10 (MODSEQ)
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
-from pillarbox.mailstore.view import Chosen
+from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.structured_fields import parse_date
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.text_matching import body_has, field_values, fold, header_has, message_has
@@ -36,10 +36,12 @@ from pillarbox.wire.imap.search_keys import (
     HasKeyword,
     HeaderHas,
     IsRecent,
+    ModSeqSince,
     Not,
     Numbers,
     Or,
     SearchKey,
+    SearchResult,
     Sent,
     Size,
     TextHas,
@@ -53,6 +55,9 @@ _DAY: Final = 86400
 
 async def search(conversation: Conversation, command: Search) -> None:
     """SEARCH and UID SEARCH."""
+    with_modseq = _asks_modseq(command.key)
+    if with_modseq:
+        await conversation.enable_condstore()
     conversation.take_in()
     view = conversation.selected
     work = _Search(conversation)
@@ -63,11 +68,14 @@ async def search(conversation: Conversation, command: Search) -> None:
         numbers: list[int] = [number for uid in found if (number := view.number_of(uid)) is not None]
     else:
         numbers = found
+    modseq = _highest_modseq(view, found, command.result) if with_modseq else 0
     if command.result is None:
-        conversation.engine.untagged(responses.search(numbers))
+        conversation.engine.untagged(responses.search(numbers, modseq))
     else:
         conversation.engine.untagged(
-            responses.extended_search(command.tag, numbers, command.result, by_uid=command.by_uid)
+            responses.extended_search(
+                command.tag, numbers, command.result, by_uid=command.by_uid, modseq=modseq
+            )
         )
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     conversation.ok(command.tag, b"Search completed")
@@ -132,6 +140,10 @@ class _Search:
         bit = 1 << names.index(wanted) if wanted in names else 0
         keywords = table.keywords
         return [uid for uid, row in self._rows(uids) if bool(keywords[row] & bit) is key.wanted]
+
+    async def modseq(self, key: ModSeqSince, uids: list[int]) -> list[int]:
+        modseqs = self._view.mailbox.messages.modseqs
+        return [uid for uid, row in self._rows(uids) if modseqs[row] >= key.modseq]
 
     async def recent(self, key: IsRecent, uids: list[int]) -> list[int]:
         return [uid for uid in uids if self._view.is_recent(uid) is key.wanted]
@@ -226,6 +238,7 @@ _FILTERS: Final[dict[type[SearchKey], _Filter]] = {
     HasFlags: _Search.flags,
     HasKeyword: _Search.keyword,
     IsRecent: _Search.recent,
+    ModSeqSince: _Search.modseq,
     Arrived: _Search.arrived,
     Age: _Search.age,
     Size: _Search.size,
@@ -243,6 +256,27 @@ _COSTS: Final[dict[type[SearchKey], int]] = {
     BodyHas: 3,
     TextHas: 3,
 }
+
+
+def _asks_modseq(key: SearchKey) -> bool:
+    match key:
+        case And(keys):
+            return any(map(_asks_modseq, keys))
+        case Or(left, right):
+            return _asks_modseq(left) or _asks_modseq(right)
+        case Not(negated):
+            return _asks_modseq(negated)
+        case _:
+            return isinstance(key, ModSeqSince)
+
+
+def _highest_modseq(view: MailboxView, uids: list[int], result: SearchResult | None) -> int:
+    """Of the messages that are told of: with MIN or MAX alone only those (RFC 4731 §3.2)."""
+    if result is not None and not result & (SearchResult.ALL | SearchResult.COUNT):
+        ends = uids[:1] if result & SearchResult.MIN else []
+        uids = ends + (uids[-1:] if result & SearchResult.MAX else [])
+    table = view.mailbox.messages
+    return max((table.modseqs[row] for uid in uids if (row := table.row(Uid(uid))) is not None), default=0)
 
 
 def _cost(key: SearchKey) -> int:

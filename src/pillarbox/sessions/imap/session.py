@@ -48,7 +48,7 @@ from pillarbox.wire.imap.server import Pause
 
 CAPABILITIES: Final = (
     b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS"
-    b" LIST-EXTENDED ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
+    b" LIST-EXTENDED CONDSTORE ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
 ).split()
 """What works after login, in Dovecot's order."""
 AUTOLOGOUT: Final = 1800.0
@@ -217,7 +217,10 @@ async def _id(conversation: Conversation, command: commands.Id) -> None:
 
 
 async def _enable(conversation: Conversation, command: commands.Enable) -> None:
-    """ENABLE: there is nothing here yet that a client could enable."""
+    """ENABLE (RFC 5161 §3.1): what is enabled now is told, be it for the second time; the rest is ignored."""
+    if b"CONDSTORE" in command.capabilities:
+        await conversation.enable_condstore()
+        conversation.engine.untagged(b"ENABLED CONDSTORE")
     conversation.ok(command.tag, b"Enabled")
 
 

@@ -9,7 +9,7 @@ DESCRIPTION
 STANDARDS
     RFC 3501 §6, §9; RFC 2177 (IDLE); RFC 2342 (NAMESPACE); RFC 2971 (ID); RFC 3502 (MULTIAPPEND); RFC 3691
     (UNSELECT); RFC 4315 (UIDPLUS); RFC 4731 (ESEARCH); RFC 4959 (SASL-IR); RFC 5161 (ENABLE); RFC 5258
-    (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6851 (MOVE)
+    (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6851 (MOVE); RFC 7162 §3.1 (CONDSTORE)
 """
 
 from enum import Enum, auto
@@ -92,15 +92,17 @@ class Authenticate(Command, frozen=True):
 
 
 class Select(Command, frozen=True):
-    """`"SELECT" SP mailbox`"""
+    """`"SELECT" SP mailbox [SP "(" "CONDSTORE" ")"]`  RFC 7162 §3.1.8"""
 
     mailbox: str
+    condstore: bool = False
 
 
 class Examine(Command, frozen=True):
-    """`"EXAMINE" SP mailbox`"""
+    """`"EXAMINE" SP mailbox [SP "(" "CONDSTORE" ")"]`"""
 
     mailbox: str
+    condstore: bool = False
 
 
 class Create(Command, frozen=True):
@@ -142,6 +144,7 @@ class StatusItem(Enum):
     UIDNEXT = b"UIDNEXT"
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
+    HIGHESTMODSEQ = b"HIGHESTMODSEQ"  # RFC 7162 §3.1.2.2
     SIZE = b"SIZE"  # RFC 8438
     APPENDLIMIT = b"APPENDLIMIT"  # RFC 7889
 
@@ -277,6 +280,7 @@ class Fetch(Command, frozen=True):
     by_uid: bool
     messages: NumberSet
     items: FetchItems
+    changed_since: int | None = None  # `"CHANGEDSINCE" SP mod-sequence-valzer`  RFC 7162 §3.1.4.1
 
 
 class StoreAction(Enum):
@@ -296,6 +300,7 @@ class Store(Command, frozen=True):
     silent: bool
     flags: Flag
     keywords: tuple[bytes, ...]
+    unchanged_since: int | None = None  # `"UNCHANGEDSINCE" SP mod-sequence-valzer`  RFC 7162 §3.1.3
 
 
 class Copy(Command, frozen=True):

@@ -48,13 +48,15 @@ _RETURN_OPTIONS: Final = {
 
 
 def select(tag: bytes, scanner: Scanner) -> Select:
-    """`select = "SELECT" SP mailbox`"""
-    return Select(tag, _only_mailbox(scanner))
+    """`select = "SELECT" SP mailbox [SP select-params]`"""
+    mailbox = _only_mailbox(scanner)
+    return Select(tag, mailbox, _select_parameters(scanner))
 
 
 def examine(tag: bytes, scanner: Scanner) -> Examine:
-    """`examine = "EXAMINE" SP mailbox`"""
-    return Examine(tag, _only_mailbox(scanner))
+    """`examine = "EXAMINE" SP mailbox [SP select-params]`"""
+    mailbox = _only_mailbox(scanner)
+    return Examine(tag, mailbox, _select_parameters(scanner))
 
 
 def create(tag: bytes, scanner: Scanner) -> Create:
@@ -206,6 +208,21 @@ def _only_mailbox(scanner: Scanner) -> str:
     if not scanner.take_space():
         raise BadSyntax("Invalid arguments")
     return scanner.mailbox()
+
+
+def _select_parameters(scanner: Scanner) -> bool:
+    """`select-params = "(" "CONDSTORE" ")"`  RFC 7162 §3.1.8; whether it is there"""
+    if not scanner.take_space() or not scanner.take(b"("):
+        return False  # what else follows is ignored, as Dovecot does
+    while True:
+        name = scanner.word(reason="Invalid SELECT parameter")
+        if name == b"QRESYNC":
+            raise BadSyntax("QRESYNC not enabled")
+        if name != b"CONDSTORE":
+            raise BadSyntax("Unknown SELECT parameter")
+        if scanner.take(b")"):
+            return True
+        scanner.space()
 
 
 def _status_items(scanner: Scanner) -> tuple[StatusItem, ...]:

@@ -4,7 +4,7 @@ FAULTS
     BadSyntax, Refusal  as `scanner` says.
 
 STANDARDS
-    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE)
+    RFC 3501 §6.4; RFC 4315 (UIDPLUS); RFC 6851 (MOVE); RFC 7162 §3.1 (CONDSTORE)
 """
 
 import re
@@ -35,6 +35,8 @@ _SECTION: Final = re.compile(rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.([A-Za-z][A
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
 MAX_SECTIONS: Final = 1000
+MAX_MODSEQ: Final = (1 << 63) - 1
+"""RFC 7162 §7: mod-sequence-value"""
 _STORE_ACTIONS: Final = {
     b"FLAGS": (StoreAction.REPLACE, False),
     b"+FLAGS": (StoreAction.ADD, False),
@@ -60,17 +62,34 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
             scanner.space()
     else:
         _fetch_attribute(scanner, items, sections, macros=True)
+    changed_since = _fetch_modifiers(scanner) if scanner.take_space() else None
     scanner.end()
-    return Fetch(tag, by_uid, messages, FetchItems(tuple(items), tuple(sections.values())))
+    if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
+        items[Item.MODSEQ] = None
+    return Fetch(tag, by_uid, messages, FetchItems(tuple(items), tuple(sections.values())), changed_since)
+
+
+def _fetch_modifiers(scanner: Scanner) -> int:
+    """`fetch-modifiers = "(" "CHANGEDSINCE" SP mod-sequence-valzer ")"`  RFC 4466 §2.3, RFC 7162 §3.1.4.1"""
+    scanner.expect(b"(")
+    if scanner.word() != b"CHANGEDSINCE":
+        raise BadSyntax("Unknown FETCH modifier")
+    scanner.space()
+    value = scanner.number(reason="Invalid CHANGEDSINCE modseq", maximum=MAX_MODSEQ)
+    if scanner.take_space():
+        raise BadSyntax("QRESYNC not enabled" if scanner.word() == b"VANISHED" else "Unknown FETCH modifier")
+    scanner.expect(b")")
+    return value
 
 
 def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
-    """`store = "STORE" SP sequence-set SP store-att-flags`
+    """`store = "STORE" SP sequence-set [SP store-modifiers] SP store-att-flags`
 
     `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
     """
     messages = _messages(scanner)
     scanner.space()
+    unchanged_since = _store_modifiers(scanner) if scanner.take(b"(") else None
     wanted = _STORE_ACTIONS.get(scanner.word())
     if wanted is None:
         raise BadSyntax("Invalid arguments")
@@ -81,7 +100,18 @@ def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
         scanner.end()
     else:
         flags, keywords = flags_to_end(scanner)
-    return Store(tag, by_uid, messages, action, silent, flags, keywords)
+    return Store(tag, by_uid, messages, action, silent, flags, keywords, unchanged_since)
+
+
+def _store_modifiers(scanner: Scanner) -> int:
+    """`store-modifiers = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" SP`  RFC 7162 §3.1.3"""
+    if scanner.word(reason="Invalid STORE modifiers") != b"UNCHANGEDSINCE":
+        raise BadSyntax("Invalid STORE modifiers")
+    scanner.space()
+    value = scanner.number(reason="Invalid UNCHANGEDSINCE modseq", maximum=MAX_MODSEQ)
+    scanner.expect(b")", reason="Invalid STORE modifiers")
+    scanner.space()
+    return value
 
 
 def copy(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Copy:

@@ -94,13 +94,18 @@ def copy_uid(uid_validity: int, pairs: Sequence[tuple[int, int]]) -> bytes:
     return b"[COPYUID %d %s %s]" % (uid_validity, sources, compact(target for _, target in pairs))
 
 
-def search(numbers: Sequence[int]) -> bytes:
-    """`SEARCH 1 2`"""
-    return b" ".join([b"SEARCH", *map(b"%d".__mod__, numbers)])
+def search(numbers: Sequence[int], modseq: int = 0) -> bytes:
+    """`SEARCH 1 2 (MODSEQ 917162500)`: the mod-sequence if the client searched for one (RFC 7162 §3.1.5)"""
+    words = [b"SEARCH", *map(b"%d".__mod__, numbers)]
+    if modseq:
+        words.append(b"(MODSEQ %d)" % modseq)
+    return b" ".join(words)
 
 
-def extended_search(tag: bytes, numbers: Sequence[int], options: SearchResult, *, by_uid: bool) -> bytes:
-    """`ESEARCH (TAG "x") UID MIN 1 MAX 2 ALL 1:2 COUNT 2`; without messages there is but COUNT"""
+def extended_search(
+    tag: bytes, numbers: Sequence[int], options: SearchResult, *, by_uid: bool, modseq: int = 0
+) -> bytes:
+    """`ESEARCH (TAG "x") UID MIN 1 MAX 2 ALL 1:2 COUNT 2 MODSEQ 7`; without messages there is but COUNT"""
     words = [b"ESEARCH (TAG %s)" % string(tag)]
     if by_uid:
         words.append(b"UID")
@@ -112,4 +117,6 @@ def extended_search(tag: bytes, numbers: Sequence[int], options: SearchResult, *
         words.append(b"ALL %s" % compact(numbers))
     if options & SearchResult.COUNT:
         words.append(b"COUNT %d" % len(numbers))
+    if modseq:
+        words.append(b"MODSEQ %d" % modseq)
     return b" ".join(words)

@@ -5,7 +5,8 @@ FAULTS
     Refusal    `[BADCHARSET …]`: a charset that we do not know, or text that is not in it.
 
 STANDARDS
-    RFC 3501 §6.4.4, §9 (search-key); RFC 4731 §3.1 (RETURN); RFC 5032 §3 (WITHIN)
+    RFC 3501 §6.4.4, §9 (search-key); RFC 4731 §3.1 (RETURN); RFC 5032 §3 (WITHIN); RFC 7162
+    §3.1.5 (MODSEQ)
 """
 
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from pillarbox.wire.imap.search_keys import (
     HasKeyword,
     HeaderHas,
     IsRecent,
+    ModSeqSince,
     Not,
     Numbers,
     Or,
@@ -38,6 +40,8 @@ from pillarbox.wire.imap.search_keys import (
     Uids,
 )
 
+MAX_MODSEQ: Final = (1 << 63) - 1
+"""RFC 7162 §7: mod-sequence-value"""
 MAX_DEPTH: Final = 50
 """Parentheses, NOT and OR within each other."""
 
@@ -216,6 +220,21 @@ class _KeyReader:
         octets = self._scanner.number(reason="Invalid search size parameter", maximum=(1 << 63) - 1)
         return Size(octets, larger=name == b"LARGER")
 
+    def modseq(self, name: bytes) -> SearchKey:
+        """`"MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer`
+
+        There is one mod-sequence for all of a message's flags, so that the entry means nothing.
+        """
+        self._next_key()
+        scanner = self._scanner
+        if not scanner.looks_like_sequence_set():
+            scanner.string()
+            scanner.space()
+            if scanner.word() not in (b"PRIV", b"SHARED", b"ALL"):
+                raise BadSyntax("Invalid MODSEQ type")
+            scanner.space()
+        return ModSeqSince(scanner.number(reason="Invalid MODSEQ value", maximum=MAX_MODSEQ))
+
     def header(self, name: bytes) -> SearchKey:
         """`"HEADER" SP header-fld-name SP astring`"""
         field = self._argument(name).upper()
@@ -245,6 +264,7 @@ _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = 
     b"OLDER": _KeyReader.age,
     b"YOUNGER": _KeyReader.age,
     b"LARGER": _KeyReader.size,
+    b"MODSEQ": _KeyReader.modseq,
     b"SMALLER": _KeyReader.size,
     b"HEADER": _KeyReader.header,
     b"BODY": _KeyReader.body,

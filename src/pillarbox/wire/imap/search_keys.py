@@ -6,7 +6,7 @@ DESCRIPTION
     charset.  Days are counted from 1970-01-01.
 
 STANDARDS
-    RFC 3501 §6.4.4, §9 (search-key); RFC 5032 (OLDER, YOUNGER); RFC 4731 (results)
+    RFC 3501 §6.4.4, §9 (search-key); RFC 5032 (OLDER, YOUNGER); RFC 4731 (results); RFC 7162 §3.1.5 (MODSEQ)
 """
 
 from enum import Enum, auto
@@ -109,6 +109,12 @@ class Size(msgspec.Struct, frozen=True):
     larger: bool
 
 
+class ModSeqSince(msgspec.Struct, frozen=True):
+    """`"MODSEQ" [search-modseq-ext] SP mod-sequence-valzer`  RFC 7162 §3.1.5"""
+
+    modseq: int
+
+
 class HeaderHas(msgspec.Struct, frozen=True):
     """`"HEADER" SP header-fld-name SP astring`; an empty text asks whether the field is there"""
 
@@ -130,7 +136,7 @@ class TextHas(msgspec.Struct, frozen=True):
 
 SearchKey = (
     All | And | Or | Not | Numbers | Uids | HasFlags | HasKeyword | IsRecent
-    | Arrived | Sent | Age | Size | HeaderHas | BodyHas | TextHas
+    | Arrived | Sent | Age | Size | ModSeqSince | HeaderHas | BodyHas | TextHas
 )  # fmt: skip
 
 
