@@ -9,9 +9,9 @@ DESCRIPTION
 import asyncio
 import socket
 
-from pillarbox.daemons.queue_frames import FilesFree, MessagesQueued
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.queue_frames import FilesFree, MessagesQueued
 from pillarbox.vocabulary.identifiers import QueueId
 
 

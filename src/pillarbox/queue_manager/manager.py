@@ -1,0 +1,304 @@
+"""The queue manager: takes messages from the queue, has them delivered, and decides what comes next.
+
+DESCRIPTION
+    It owns the queue: it alone moves files and marks recipients.  Writers tell it of new messages (a hint);
+    scans of incoming and deferred are the truth: one at start, then every queue_run_delay seconds, incoming as
+    well, in case a hint was lost.
+
+    Queue files are opened, moved and removed on the event loop: none of it waits for the disk, and a thread
+    would cost more than the calls do (docs/adr/0008).  Directories are scanned by a thread.  Jobs go to
+    transports with the queue file's descriptor; outcomes come back one per recipient.
+
+FAULTS
+    An agent that is gone: its jobs are deferred and tried again.  A queue that cannot be written: the message
+    stays in active and is taken up when the queue manager starts again.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from pillarbox.bounce.submission import Notifier
+from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
+from pillarbox.delivery.mailbox_delivery import FileSource
+from pillarbox.delivery.request import Outcome
+from pillarbox.observability import events
+from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
+from pillarbox.queue.incoming import QueueFileFault, sweep
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_file import QueueRecipient
+from pillarbox.queue.recipient_log import LogEntry
+from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.queue.spare_files import LARGEST, SpareFiles
+from pillarbox.queue_manager.results import attempt_made, log_entry
+from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
+from pillarbox.queue_manager.writers import Writer, Writers
+from pillarbox.routing.resolution import Resolver
+from pillarbox.scheduling.backoff import is_expired, next_attempt
+from pillarbox.scheduling.intake import Intake
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import QueueId
+
+_BATCH: Final = 16
+"""Messages that are opened in one turn of the loop."""
+
+_MISSING: Final = MissingTransport()
+
+
+class QueueManager:
+    """All messages of one queue."""
+
+    def __init__(
+        self,
+        *,
+        directories: QueueDirectories,
+        settings: QueueSettings,
+        resolver: Resolver,
+        transports: Mapping[str, Transport],
+        notifier: Notifier,
+        spares: SpareFiles,
+        clock: Clock,
+        tell: events.EventSink,
+    ) -> None:
+        """`transports` by service name."""
+        self._notifier = notifier
+        self._spares = spares
+        self._may_recycle = not directories.is_hashed("active")
+        self._writer_of: dict[QueueId, Writer] = {}  # of messages not yet looked at
+        self._taker: dict[QueueId, Writer] = {}  # who gets the files of finished messages
+        self._files = ActiveFiles(directories)
+        self._directories = directories
+        self._settings = settings
+        self._resolver = resolver
+        self._transports = transports
+        self._tell = tell
+        self._clock = clock
+        self._intake = Intake(active_limit=settings.qmgr_message_active_limit)
+        self._work = asyncio.Event()
+        self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
+        self._finished: list[Finished] = []
+        self._writers = Writers(self._queued)
+
+    async def run(self, hints: socket.socket, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
+        """Serve until `stop`; `ready` is called when everything that was active is queued again."""
+        sweep(self._directories)
+        await self._in_thread(lambda: self._files.recover(now=self._clock.now()))
+        async with asyncio.TaskGroup() as tasks:
+            background = [
+                tasks.create_task(self._writers.serve(hints, tasks)),
+                tasks.create_task(self._scan_regularly()),
+                tasks.create_task(self._schedule(tasks)),
+            ]
+            ready()
+            await stop.wait()
+            # Jobs that agents have are waited for: what they delivered must not be delivered again.
+            for task in background:
+                task.cancel()
+            self._writers.close()
+        self._finish_gathered()
+        self._threads.shutdown()
+
+    # -- intake ----------------------------------------------------------------------------------------
+
+    def _queued(self, ids: list[QueueId], writer: Writer) -> None:
+        if self._may_recycle:
+            self._writer_of.update(dict.fromkeys(ids, writer))
+        self._intake.add_incoming(ids)
+        self._work.set()
+
+    async def _scan_regularly(self) -> None:
+        while True:
+            self._intake.add_incoming(await self._in_thread(lambda: list(self._directories.scan("incoming"))))
+            self._intake.add_deferred(await self._in_thread(self._due))
+            self._work.set()
+            await asyncio.sleep(self._settings.queue_run_delay)
+
+    def _due(self) -> list[QueueId]:
+        """Deferred messages whose time has come."""
+        now = self._clock.now()
+        due: list[QueueId] = []
+        for queue_id in self._directories.scan("deferred"):
+            try:
+                modified = os.stat(self._directories.path("deferred", queue_id)).st_mtime
+            except FileNotFoundError:
+                continue
+            if modified <= now + 1:
+                due.append(queue_id)
+        return due
+
+    async def _schedule(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while batch := self._intake.take(_BATCH):
+                now = self._clock.now()
+                opened = self._files.open_batch(batch, now=now)
+                for one, (queue_id, queue) in zip(opened, batch, strict=True):
+                    writer = self._writer_of.pop(queue_id, None)
+                    if isinstance(one, Opened):
+                        self._begin(one, now, tasks, writer if queue == "incoming" else None)
+                    else:
+                        self._left(one)
+                await asyncio.sleep(0)
+
+    def _left(self, one: NotNow | Damaged) -> None:
+        self._intake.done(one.queue_id)
+        if isinstance(one, Damaged):
+            self._tell(events.MessageCorrupt(one.queue_id, one.queue, one.reason))
+        elif one.due:
+            loop = asyncio.get_running_loop()
+            loop.call_later(max(1.0, one.due - self._clock.now()), self._retry, one.queue_id, one.queue)
+
+    # -- delivery --------------------------------------------------------------------------------------
+
+    def _begin(self, opened: Opened, started: float, tasks: asyncio.TaskGroup, writer: Writer | None) -> None:
+        """`writer` has just written the message, which nobody has read before."""
+        message = opened.message
+        to_do = message.to_do
+        self._tell(
+            events.MessageActive(
+                opened.queue_id,
+                Address.from_internal(message.sender).external,
+                message.content_size,
+                len(message.recipients),
+            )
+        )
+        if not to_do:
+            self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
+            return
+        tasks.create_task(self._deliver(opened, to_do, started, writer))
+
+    async def _deliver(
+        self, opened: Opened, to_do: list[QueueRecipient], started: float, writer: Writer | None
+    ) -> None:
+        """All recipients of one message: group them by transport and nexthop, wait for outcomes, decide."""
+        outcomes: dict[int, tuple[str, Outcome]] = {}
+        groups: dict[tuple[str, str], list[Routed]] = {}
+        for recipient in to_do:
+            try:
+                resolution = self._resolver.resolve(Address.from_internal(recipient.address))
+            except LookupFault as fault:
+                outcome = Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
+                outcomes[recipient.offset] = ("error", outcome)
+                continue
+            key = (resolution.transport, resolution.nexthop)
+            groups.setdefault(key, []).append(Routed(recipient, resolution))
+        for (transport, nexthop), members in groups.items():
+            job = Job(
+                queue_id=opened.queue_id,
+                descriptor=opened.descriptor,
+                message=opened.message,
+                transport=transport,
+                nexthop=nexthop,
+                recipients=members,
+            )
+            results = await self._transports.get(transport, _MISSING).deliver(job)
+            for routed, outcome in zip(members, results, strict=True):
+                outcomes[routed.recipient.offset] = (transport, outcome)
+        await self._decide(opened, to_do, outcomes, started, writer)
+
+    async def _decide(
+        self,
+        opened: Opened,
+        to_do: list[QueueRecipient],
+        outcomes: dict[int, tuple[str, Outcome]],
+        started: float,
+        writer: Writer | None,
+    ) -> None:
+        now = self._clock.now()
+        message, settings = opened.message, self._settings
+        finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
+        failures: list[LogEntry] = []
+        expired = is_expired(
+            now=now,
+            created=message.create_time,
+            is_bounce=not message.sender,
+            queue_lifetime=settings.maximal_queue_lifetime,
+            bounce_lifetime=settings.bounce_queue_lifetime,
+        )
+        delays = (max(0.0, started - message.arrival_time), 0.0, 0.0, now - started)
+        for recipient in to_do:
+            agent, outcome = outcomes[recipient.offset]
+            if outcome.reason:
+                self._tell(events.Warned(f"{opened.queue_id}: {outcome.reason}"))
+            self._tell(attempt_made(opened.queue_id, recipient, agent, outcome, delays))
+            if outcome.status == "deferred" and not expired:
+                finished.deferred.append(log_entry(recipient, outcome, "delayed"))
+                continue
+            finished.done.append(recipient)
+            if outcome.status != "sent":
+                failures.append(log_entry(recipient, outcome, "failed"))
+        if failures and expired:
+            self._tell(events.MessageExpired(opened.queue_id, Address.from_internal(message.sender).external))
+        if failures and not await self._bounced(opened, failures):
+            # The sender could not be told: nobody is done who was not delivered to.
+            kept = {failure.offset for failure in failures}
+            finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
+            finished.deferred += failures
+        if finished.deferred:
+            finished.next_attempt = next_attempt(
+                now=now,
+                created=message.create_time,
+                minimal_backoff=settings.minimal_backoff_time,
+                maximal_backoff=settings.maximal_backoff_time,
+            )
+        elif writer is not None and writer.wanted and not expired and message.content_size <= LARGEST:
+            writer.wanted -= 1
+            finished.recycled = self._spares.path(writer.pid)
+            self._taker[opened.queue_id] = writer
+        self._finish(finished)
+
+    async def _bounced(self, opened: Opened, failures: list[LogEntry]) -> bool:
+        """Queue the notification; False if it could not be."""
+        try:
+            source = FileSource(opened.descriptor)
+            notice = await self._notifier.report_failures(opened.queue_id, opened.message, failures, source)
+        except (QueueFileFault, CorruptQueueFile, OSError) as fault:
+            self._tell(events.Warned(f"{opened.queue_id}: cannot queue a notification: {fault}"))
+            return False
+        if notice is not None:
+            self._tell(events.BounceQueued(opened.queue_id, notice, "sender non-delivery notification"))
+            self._intake.add_incoming([notice])
+            self._work.set()
+        return True
+
+    # -- afterwards ------------------------------------------------------------------------------------
+
+    def _finish(self, one: Finished) -> None:
+        self._finished.append(one)
+        if len(self._finished) == 1:
+            asyncio.get_running_loop().call_soon(self._finish_gathered)
+
+    def _finish_gathered(self) -> None:
+        """All messages that ended in this turn of the loop."""
+        batch, self._finished = self._finished, []
+        for one, error in zip(batch, self._files.finish_batch(batch), strict=True):
+            self._intake.done(one.queue_id)
+            if one.recycled and error is None:
+                self._spares.add(one.recycled, self._taker.pop(one.queue_id).take)
+            if error is not None:
+                self._taker.pop(one.queue_id, None)
+                self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
+            elif not one.deferred:
+                self._tell(events.MessageRemoved(one.queue_id))
+            else:
+                delay = max(1.0, one.next_attempt - self._clock.now())
+                asyncio.get_running_loop().call_later(delay, self._retry, one.queue_id, "deferred")
+        if batch:
+            self._work.set()
+
+    def _retry(self, queue_id: QueueId, queue: str) -> None:
+        add = self._intake.add_incoming if queue == "incoming" else self._intake.add_deferred
+        add([queue_id])
+        self._work.set()
+
+    async def _in_thread(self, work: "Callable[[], _T]") -> "_T":
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+_T = TypeVar("_T")

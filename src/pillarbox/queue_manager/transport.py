@@ -1,0 +1,85 @@
+"""Transports: what delivers a message to some of its recipients.
+
+DESCRIPTION
+    A transport is a service name of master.cf (`smtp`, `relay`, `virtual`, `slow` …) with whatever stands
+    behind it.  The queue manager hands it a `Job`: one message, the descriptor of its queue file, and the
+    recipients that share a nexthop.  It gives back one `Outcome` per recipient, in their order, and never raises
+    for what happened to mail: an exception is a mistake in the program.
+
+FAULTS
+    A transport that cannot work at all answers with `deferred` for each recipient, and the mail is tried again.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from pillarbox.delivery.request import Outcome
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.routing.resolution import Resolution
+from pillarbox.vocabulary.identifiers import QueueId
+
+
+class Routed(msgspec.Struct, frozen=True):
+    """A recipient, and where its mail goes."""
+
+    recipient: QueueRecipient
+    resolution: Resolution
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One message for some of its recipients, all with the same transport and nexthop."""
+
+    queue_id: QueueId
+    descriptor: int  # of the queue file; stays open until the outcomes are there
+    message: QueueMessage
+    transport: str
+    nexthop: str
+    recipients: list[Routed]
+
+
+class Transport(Protocol):
+    """One way to deliver."""
+
+    async def deliver(self, job: Job) -> list[Outcome]:
+        """What became of each recipient, in the order of `job.recipients`."""
+        ...
+
+
+class ErrorTransport:
+    """error(8) and retry(8): the nexthop is the reason why nothing is delivered.
+
+    `5.4.4 no route` bounces, `4.3.0 text` defers; without a code `error` bounces with 5.0.0 and `retry` defers
+    with 4.0.0.
+    """
+
+    def __init__(self, *, status: str) -> None:
+        """`status` is the code for a nexthop that has none."""
+        self._status = status
+
+    async def deliver(self, job: Job) -> list[Outcome]:
+        """The same for every recipient."""
+        return [self.outcome(job.nexthop)] * len(job.recipients)
+
+    def outcome(self, nexthop: str) -> Outcome:
+        """What the text of a nexthop means."""
+        code, _, text = nexthop.partition(" ")
+        if code[:2] not in ("4.", "5.") or not code.replace(".", "").isdigit():
+            code, text = self._status, nexthop
+        return Outcome("deferred" if code[0] == "4" else "bounced", code, text or "unspecified reason")
+
+
+class DiscardTransport:
+    """discard(8): the mail is thrown away, and reported as sent with the nexthop as the reason."""
+
+    async def deliver(self, job: Job) -> list[Outcome]:
+        """Gone, as the configuration says."""
+        return [Outcome("sent", "2.0.0", job.nexthop)] * len(job.recipients)
+
+
+class MissingTransport:
+    """What a message gets whose transport is no service: `mail transport unavailable`."""
+
+    async def deliver(self, job: Job) -> list[Outcome]:
+        """It waits until there is one."""
+        return [Outcome("deferred", "4.3.0", "mail transport unavailable")] * len(job.recipients)

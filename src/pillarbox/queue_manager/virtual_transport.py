@@ -1,0 +1,97 @@
+"""virtual(8) as the queue manager sees it: whose mailbox it is, and an agent with that owner's rights.
+
+DESCRIPTION
+    virtual_mailbox_maps gives the mailbox below virtual_mailbox_base, virtual_uid_maps and virtual_gid_maps its
+    owner.  Recipients of one owner go to the owner's agent together (delivery/agents.py).
+
+    An agent delivers one batch after the other, so that limits on concurrency are met however many jobs it has.
+"""
+
+import os
+
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
+from pillarbox.delivery.agents import Agents
+from pillarbox.delivery.request import MailboxTarget, Outcome
+from pillarbox.queue_manager.transport import Job, Routed
+from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.address import Address
+
+
+class VirtualTransport:
+    """Mailboxes of virtual domains."""
+
+    def __init__(
+        self, *, resolver: Resolver, settings: VirtualDelivery, owners: "MailboxOwners", agents: Agents
+    ) -> None:
+        self._resolver = resolver
+        self._settings = settings
+        self._owners = owners
+        self._agents = agents
+
+    async def deliver(self, job: Job) -> list[Outcome]:
+        """Into Maildirs, the recipients of each owner at once."""
+        outcomes: dict[int, Outcome] = {}
+        groups: dict[tuple[int, int], list[tuple[int, MailboxTarget]]] = {}
+        for at, routed in enumerate(job.recipients):
+            found = self._target(routed)
+            if isinstance(found, Outcome):
+                outcomes[at] = found
+            else:
+                owner, target = found
+                groups.setdefault(owner, []).append((at, target))
+        sender = Address.from_internal(job.message.sender).external
+        for (uid, gid), members in groups.items():
+            results = await self._agents.deliver(
+                job.descriptor,
+                data_offset=job.message.data_offset,
+                sender=sender,
+                targets=[target for _, target in members],
+                uid=uid,
+                gid=gid,
+            )
+            for (at, _), outcome in zip(members, results, strict=True):
+                outcomes[at] = outcome
+        return [outcomes[at] for at in range(len(job.recipients))]
+
+    def _target(self, routed: Routed) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
+        """The mailbox with its owner, or an outcome at once."""
+        address = routed.resolution.recipient
+        try:
+            mailbox = self._resolver.mailbox_of(address)
+            if mailbox is None:
+                user = address.external.decode("utf-8", "replace")
+                return Outcome("bounced", "5.1.1", f'unknown user: "{user}"')
+            if not mailbox.endswith("/"):
+                return Outcome("deferred", "4.3.5", "mbox delivery is not served; end the path in a slash")
+            owner = self._owners.of(address)
+        except LookupFault as fault:
+            return Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
+        path = os.path.normpath(f"{self._settings.virtual_mailbox_base}/{mailbox}")
+        original = Address.from_internal(routed.recipient.original).external
+        return owner, MailboxTarget(address.external, original, path)
+
+
+class MailboxOwners:
+    """virtual_uid_maps and virtual_gid_maps."""
+
+    def __init__(self, uids: tuple[LookupTable, ...], gids: tuple[LookupTable, ...], *, minimum: int) -> None:
+        self._uids = uids
+        self._gids = gids
+        self._minimum = minimum
+
+    def of(self, recipient: Address) -> tuple[int, int]:
+        """uid and gid of the recipient's mailbox.  LookupFault if there is none, or one too low."""
+        key = recipient.folded.decode("utf-8", "surrogateescape")
+        return self._number(self._uids, key, "virtual_uid_maps", self._minimum), self._number(
+            self._gids, key, "virtual_gid_maps", 1
+        )
+
+    def _number(self, tables: tuple[LookupTable, ...], key: str, parameter: str, minimum: int) -> int:
+        for table in tables:
+            value = table.query(key)
+            if value is not None:
+                if not (value.isascii() and value.isdigit()) or int(value) < minimum:
+                    raise LookupFault(table.name, f"bad id {value!r} for {key} in {parameter}")
+                return int(value)
+        raise LookupFault(parameter, f"no entry for {key}")

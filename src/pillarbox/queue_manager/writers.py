@@ -1,0 +1,63 @@
+"""Processes that write new messages and tell the queue manager of them (a hint, never the only way)."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Callable
+
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.queue.queue_frames import FilesFree, MessagesQueued
+from pillarbox.vocabulary.identifiers import QueueId
+
+
+class Writer:
+    """One process, smtpd or another."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.pid, _, _ = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+        self.channel: Channel[MessagesQueued] = Channel(sock, MessagesQueued)
+        self.wanted = 0  # files of finished messages that it can use
+        self._free: list[str] = []
+
+    def take(self, path: str) -> None:
+        """Pass a file on."""
+        self._free.append(path)
+        if len(self._free) == 1:
+            asyncio.get_running_loop().call_soon(self._send)
+
+    def _send(self) -> None:
+        paths, self._free = self._free, []
+        try:
+            self.channel.send(FilesFree(paths))
+        except ChannelClosed:
+            return  # its process has ended, and sweep() removes what has its number
+
+
+class Writers:
+    """All that are connected."""
+
+    def __init__(self, queued: Callable[[list[QueueId], Writer], None]) -> None:
+        """`queued` is told of new messages."""
+        self._queued = queued
+        self._connected: set[Writer] = set()
+
+    async def serve(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
+        """Hear everybody who comes, until cancelled."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        while True:
+            client, _ = await loop.sock_accept(listener)
+            writer = Writer(client)
+            self._connected.add(writer)
+            tasks.create_task(self._hear(writer))
+
+    def close(self) -> None:
+        """Hear nobody any more."""
+        for writer in list(self._connected):
+            writer.channel.close()
+
+    async def _hear(self, writer: Writer) -> None:
+        while (received := await writer.channel.receive()) is not None:
+            writer.wanted += received[0].wanted
+            self._queued([QueueId(queue_id) for queue_id in received[0].ids], writer)
+        self._connected.discard(writer)
