@@ -6,6 +6,7 @@ Only for a test that runs as root in a mount namespace of its own: nobody else s
 import pwd
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -67,8 +68,11 @@ class DebianPostfix:
     Addresses without a domain in a header stay as they are (append_at_myorigin = no), as Pillarbox leaves them.
     """
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, *, settings: Mapping[str, str] | None = None, services: str = "") -> None:
+        """`settings` replace main.cf's own, `services` are further lines of master.cf."""
         self.base = base
+        self._settings = settings or {}
+        self._services = services
         self.maildir = base / "Maildir"
         self._configuration = base / "etc"
 
@@ -79,8 +83,12 @@ class DebianPostfix:
             if Path(f"/etc/postfix/{name}").exists():
                 shutil.copy(f"/etc/postfix/{name}", self._configuration)
         text = _MAIN_CF.format(base=self.base, uid=owner.pw_uid, gid=owner.pw_gid)
-        (self._configuration / "main.cf").write_text(text)
-        (self._configuration / "master.cf").write_text(_SERVICES.format(port=PORT))
+        # One line for each name: postlogd(8) would choke on its own warnings of lines that override others.
+        lines = (line.partition("=") for line in text.splitlines())
+        values = {name.strip(): value.strip() for name, _, value in lines} | dict(self._settings)
+        main_cf = "".join(f"{name} = {value}\n" for name, value in values.items())
+        (self._configuration / "main.cf").write_text(main_cf)
+        (self._configuration / "master.cf").write_text(_SERVICES.format(port=PORT) + self._services)
         for name in ("spool", "lib"):
             (self.base / name).mkdir()
         shutil.chown(self.base / "lib", "postfix")

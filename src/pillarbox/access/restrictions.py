@@ -27,6 +27,7 @@ from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.paths import is_address, is_address_literal, is_host_name
 
 
 class Codes(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,7 +134,7 @@ def _defer_unauth_destination(question: Question, subject: str) -> Outcome:
 
 
 def _relay_denied(question: Question, code: int) -> Reply:
-    recipient = question.recipient.external if question.recipient is not None else b""
+    recipient = question.recipient.internal if question.recipient is not None else b""
     return Reply(code, (b"%d.7.1 <%s>: Relay access denied" % (code // 100, recipient),))
 
 
@@ -159,7 +160,7 @@ def _reject_unlisted_recipient(question: Question, subject: str) -> Outcome:
             550 if status.startswith("5") else 450,
             (
                 b"%s <%s>: Recipient address rejected: %s"
-                % (status.encode(), question.recipient.external, text.encode()),
+                % (status.encode(), question.recipient.internal, text.encode()),
             ),
         )
     if question.resolver.is_known(resolution):
@@ -177,23 +178,30 @@ def _reject_unlisted_recipient(question: Question, subject: str) -> Outcome:
         code,
         (
             b"%d.1.1 <%s>: Recipient address rejected: User unknown%s"
-            % (code // 100, question.recipient.external, where.encode()),
+            % (code // 100, question.recipient.internal, where.encode()),
         ),
     )
 
 
 def _reject_non_fqdn_helo(question: Question, subject: str) -> Outcome:
     helo = question.client.helo
-    if not helo or helo.startswith(b"[") or b"." in helo.rstrip(b"."):
+    if not helo:
+        return None
+    if helo.startswith(b"["):
+        return _reject_invalid_helo(question, subject)
+    if is_host_name(helo.removesuffix(b".")) and b"." in helo.removesuffix(b"."):
         return None
     return _helo_refused(question, question.codes.non_fqdn_reject_code, b"need fully-qualified hostname")
 
 
 def _reject_invalid_helo(question: Question, subject: str) -> Outcome:
     helo = question.client.helo
-    if not helo or _HOSTNAME.fullmatch(helo) is not None:
+    code = question.codes.invalid_hostname_reject_code
+    if helo.startswith(b"["):
+        return None if is_address_literal(helo) else _helo_refused(question, code, b"invalid ip address")
+    if not helo or is_host_name(helo.removesuffix(b".")) or is_address(helo):
         return None
-    return _helo_refused(question, question.codes.invalid_hostname_reject_code, b"Invalid name")
+    return _helo_refused(question, code, b"Invalid name")
 
 
 def _helo_refused(question: Question, code: int, text: bytes) -> Reply:
@@ -211,7 +219,7 @@ def _reject_non_fqdn_sender(question: Question, subject: str) -> Outcome:
         code,
         (
             b"%d.5.2 <%s>: Sender address rejected: need fully-qualified address"
-            % (code // 100, sender.external),
+            % (code // 100, sender.internal),
         ),
     )
 
@@ -225,7 +233,7 @@ def _reject_non_fqdn_recipient(question: Question, subject: str) -> Outcome:
         code,
         (
             b"%d.5.2 <%s>: Recipient address rejected: need fully-qualified address"
-            % (code // 100, recipient.external),
+            % (code // 100, recipient.internal),
         ),
     )
 
@@ -245,9 +253,9 @@ def refusal(question: Question, subject: str, *, code: int, status: str, text: s
     """A refusal that names the list's subject: `554 5.7.1 <x>: Sender address rejected: Access denied`."""
     client = question.client
     if subject == "recipient" and question.recipient is not None:
-        what, value = "Recipient address rejected", question.recipient.external
+        what, value = "Recipient address rejected", question.recipient.internal
     elif subject == "sender" and client.sender is not None:
-        what, value = "Sender address rejected", client.sender.external
+        what, value = "Sender address rejected", client.sender.internal
     elif subject == "helo" and client.helo:
         what, value = "Helo command rejected", client.helo
     else:
@@ -265,7 +273,6 @@ def _split_status(text: str, default: str) -> tuple[str, str]:
 
 
 _STATUS: Final = re.compile(r"([45]\.\d{1,3}\.\d{1,3})\s+(.*)", re.ASCII | re.DOTALL)
-_HOSTNAME: Final = re.compile(rb"\[[0-9A-Fa-f.:IPv]+\]|[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?")
 
 _SERVED: Final[dict[str, Restriction]] = {
     "permit": _permit,

@@ -61,7 +61,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
-        "smtpd_noop_commands smtputf8_enable strict_smtputf8 smtpd_delay_open_until_valid_rcpt "
+        "smtpd_noop_commands strict_smtputf8 smtpd_delay_open_until_valid_rcpt "
         "smtpd_reject_footer smtpd_hide_client_session smtpd_relay_before_recipient_restrictions",
     ),
     Unread(

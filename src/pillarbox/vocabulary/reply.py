@@ -40,4 +40,4 @@ def _legal(line: bytes) -> bytes:
     line = line[: MAX_TEXT - 4]
     if line.isascii() and line.decode("ascii").isprintable():
         return line
-    return bytes(octet if octet >= 0x20 and octet != 0x7F else 0x3F for octet in line)
+    return bytes(octet if octet >= 0x20 and octet != 0x7F else 0x20 for octet in line)

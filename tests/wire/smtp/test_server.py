@@ -214,7 +214,7 @@ def test_chunk_sizes_are_octets() -> None:
         engine.reply(OK)
     assert engine.next_command() == Content(b"QUIT\r\n")
     end = engine.next_command()
-    assert end == EndOfContent(last=True, size=6, chunked=True)
+    assert end == EndOfContent(last=True, size=6, chunked=True, total=6)
     assert not isinstance(end, Bdat)
     engine.reply(OK)
     assert isinstance(engine.next_command(), Quit)

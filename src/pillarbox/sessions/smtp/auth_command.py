@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import re
+from typing import Final
 
 from pillarbox.observability import events
 from pillarbox.sessions.login import ExchangeAborted, Failure
@@ -10,28 +12,33 @@ from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Auth
 from pillarbox.wire.smtp.server import AuthResponse, Pause
 
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/=]*")
+
+
+class _BadResponse(ExchangeAborted):
+    """A response that is no base64."""
+
+
+class _ResponseTooLong(ExchangeAborted):
+    """A response beyond smtpd_sasl_response_limit."""
+
 
 def offered_mechanisms(session: SessionState) -> tuple[bytes, ...]:
-    """What may be offered here: nothing in clear text under smtpd_tls_auth_only."""
-    sasl = session.policy.sasl
-    if session.authenticator is None or not sasl.smtpd_sasl_auth_enable:
+    """What EHLO shows: nothing to clients in smtpd_sasl_exceptions_networks."""
+    authenticator = session.authenticator
+    if authenticator is None or not session.engine.auth_enabled:
         return ()
-    if session.policy.tls.smtpd_tls_auth_only and not session.client.uses_tls:
+    if session.policy.sasl.smtpd_sasl_exceptions_networks.contains(session.client.address):
         return ()
-    if sasl.smtpd_sasl_exceptions_networks.contains(session.client.address):
-        return ()
-    return session.authenticator.mechanisms
+    return authenticator.mechanisms
 
 
 async def auth(session: SessionState, command: Auth) -> Reply:
     """The whole exchange, to 235 or a refusal."""
-    client, policy = session.client, session.policy
-    if client.protocol != "ESMTP" or not client.helo:
-        return Reply(503, (b"5.5.1 Error: send EHLO first",))
-    if not policy.sasl.smtpd_sasl_auth_enable or session.authenticator is None:
-        return Reply(503, (b"5.5.1 Error: authentication not enabled",))
-    if session.must_start_tls or (policy.tls.smtpd_tls_auth_only and not client.uses_tls):
-        return Reply(538, (b"5.7.0 Encryption required for requested authentication mechanism",))
+    client = session.client
+    authenticator = session.authenticator
+    if authenticator is None:
+        raise AssertionError("AUTH where it is not offered reached the session")
     if client.sasl_username:
         return Reply(503, (b"5.5.1 Error: already authenticated",))
     if command.mechanism not in offered_mechanisms(session):
@@ -41,10 +48,16 @@ async def auth(session: SessionState, command: Auth) -> Reply:
         return await _exchange(session, challenge)
 
     try:
-        initial = None if command.initial_response is None else _decode(command.initial_response)
-        result = await session.authenticator.authenticate(
+        initial = None
+        if command.initial_response is not None:
+            initial = _decode(command.initial_response, "initial")
+        result = await authenticator.authenticate(
             command.mechanism, initial, exchange, secured=client.uses_tls
         )
+    except _BadResponse as fault:
+        return _failed(session, command.mechanism, Failure(str(fault)))
+    except _ResponseTooLong:
+        return Reply(500, (b"5.5.6 SASL response limit exceeded",))
     except ExchangeAborted:
         return Reply(501, (b"5.7.0 Authentication aborted",))
     except (Gone, Goodbye):
@@ -71,11 +84,11 @@ async def _exchange(session: SessionState, challenge: bytes) -> bytes:
             raise Gone
         engine.receive_data(data)
     limit = session.policy.sasl.smtpd_sasl_response_limit
-    if not isinstance(answer, AuthResponse) or len(answer.data) > limit:  # else: a line without end
-        raise Goodbye(Reply(500, (b"5.5.6 SASL response limit exceeded",)))
+    if not isinstance(answer, AuthResponse) or len(answer.data) >= limit:  # else: a line without end
+        raise _ResponseTooLong
     if answer.data == b"*":
         raise ExchangeAborted
-    return _decode(answer.data)
+    return _decode(answer.data, "continued")
 
 
 def _failed(session: SessionState, mechanism: bytes, failure: Failure) -> Reply:
@@ -87,11 +100,13 @@ def _failed(session: SessionState, mechanism: bytes, failure: Failure) -> Reply:
     return Reply(535, (b"5.7.8 Error: authentication failed: " + reason,))
 
 
-def _decode(text: bytes) -> bytes:
+def _decode(text: bytes, which: str) -> bytes:
     """`=` stands for an empty initial response (RFC 4954 §4)."""
     if text == b"=":
         return b""
     try:
         return base64.b64decode(text, validate=True)
     except binascii.Error as error:
-        raise ExchangeAborted from error
+        if _BASE64.fullmatch(text) is not None and len(text) % 4 == 0:
+            raise _BadResponse("Invalid base64 data or malformed response") from error
+        raise _BadResponse(f"Invalid base64 data in {which} response") from error

@@ -109,7 +109,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     session.tell(events.MessageIdSeen(queue_id, submission.message_id))
     session.queued(queue_id)
     session.counts.forgive()
-    size = b"%d bytes " % command.size if command.chunked else b""
+    size = b"%d bytes " % command.total if command.chunked else b""
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
 
 

@@ -7,7 +7,7 @@ from pillarbox.access.restrictions import REJECT_UNLISTED_RECIPIENT, Question, R
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.routing.alias_expansion import is_alias
-from pillarbox.sessions.smtp.session_state import BAD_UTF8, STARTTLS_FIRST, SessionState, is_utf8
+from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
@@ -15,19 +15,18 @@ from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo, Vrfy
 
 _MAIL_OK: Final = Reply(250, (b"2.1.0 Ok",))
+VRFY_DISABLED: Final = Reply(502, (b"5.5.1 VRFY command is disabled",))
 _RCPT_OK: Final = Reply(250, (b"2.1.5 Ok",))
 
 
 def mail(session: SessionState, command: MailFrom) -> Reply:
     """Begin a transaction."""
-    if session.must_start_tls:
-        return STARTTLS_FIRST
     policy, client = session.policy, session.client
     limit = policy.rules.message_size_limit
     if limit and command.size is not None and command.size > limit:
         return Reply(552, (b"5.3.4 Message size exceeds fixed limit",))
-    if not is_utf8(command.text):
-        return BAD_UTF8
+    if _needs_smtputf8(session, command.sender) and not command.smtputf8:
+        return Reply(501, (b"5.1.7 Bad sender address syntax",))
     if _disk_is_full(session, command.size or 0):
         return Reply(452, (b"4.3.1 Insufficient system storage",))
     client.sender = command.sender
@@ -45,8 +44,8 @@ def rcpt(session: SessionState, command: RcptTo) -> Reply:
     transaction = session.transaction
     if transaction is None:
         raise AssertionError("RCPT without MAIL reached the session")
-    if not is_utf8(command.text):
-        return BAD_UTF8
+    if _needs_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
+        return Reply(501, (b"5.1.3 Bad recipient address syntax",))
     if transaction.recipient_count >= session.policy.server.smtpd_recipient_limit:
         return Reply(452, (b"4.5.3 Error: too many recipients",))
     try:
@@ -54,7 +53,7 @@ def rcpt(session: SessionState, command: RcptTo) -> Reply:
         if refusal is None:
             first = transaction.add_recipient(command)
     except LookupFault as fault:
-        refusal = session.lookup_failed(fault, command.recipient.external)
+        refusal = session.lookup_failed(fault, command.recipient.internal)
     except QueueFileFault as fault:
         refusal = session.write_failed(fault)
     if refusal is not None:
@@ -77,9 +76,9 @@ def rcpt(session: SessionState, command: RcptTo) -> Reply:
 def vrfy(session: SessionState, command: Vrfy) -> Reply:
     """252: we would take mail for it; whether it arrives only a message can show (RFC 5321 §3.5.3)."""
     if session.policy.server.disable_vrfy_command:
-        return Reply(502, (b"5.5.1 VRFY command is disabled",))
+        return VRFY_DISABLED
     refusal = _recipient_refusal(session, command.address)
-    return refusal or Reply(252, (b"2.0.0 " + command.address.external,))
+    return refusal or Reply(252, (b"2.0.0 " + command.text,))
 
 
 def _recipient_refusal(session: SessionState, recipient: Address) -> Reply | None:
@@ -104,6 +103,11 @@ def _recipient_refusal(session: SessionState, recipient: Address) -> Reply | Non
         return None
     outcome = REJECT_UNLISTED_RECIPIENT.evaluate(question)
     return outcome if isinstance(outcome, Reply) else None
+
+
+def _needs_smtputf8(session: SessionState, address: Address) -> bool:
+    """A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever."""
+    return session.policy.server.smtputf8_enable and not address.domain.isascii()
 
 
 def _disk_is_full(session: SessionState, size: int) -> bool:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from pillarbox.sessions.smtp.auth_command import offered_mechanisms
-from pillarbox.sessions.smtp.session_state import BAD_UTF8, SessionState, is_utf8
+from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Ehlo, Helo
 
@@ -28,8 +28,6 @@ def ehlo(session: SessionState, command: Ehlo) -> Reply:
 def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
     session.abort_transaction()
     session.engine.reset()  # even if the greeting is refused: there is no sender any more
-    if not is_utf8(domain):
-        return BAD_UTF8
     session.client.helo = domain.translate(_NEUTER)
     session.client.protocol = protocol
     if not session.policy.access.smtpd_delay_reject:
@@ -54,6 +52,9 @@ def _keywords(session: SessionState) -> list[bytes]:
         words.append(b"AUTH " + b" ".join(mechanisms))
         if policy.sasl.broken_sasl_auth_clients:
             words.append(b"AUTH=" + b" ".join(mechanisms))
-    words += [b"ENHANCEDSTATUSCODES", b"8BITMIME", b"DSN", b"SMTPUTF8", b"CHUNKING"]
+    words += [b"ENHANCEDSTATUSCODES", b"8BITMIME", b"DSN"]
+    if policy.server.smtputf8_enable:
+        words.append(b"SMTPUTF8")
+    words.append(b"CHUNKING")
     discarded = policy.discarded_keywords
     return [word for word in words if word.partition(b" ")[0].partition(b"=")[0].decode() not in discarded]

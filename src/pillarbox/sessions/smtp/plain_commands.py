@@ -18,8 +18,8 @@ def noop(session: SessionState, command: Noop) -> Reply:
 
 
 def etrn(session: SessionState, command: Etrn) -> Reply:
-    """No site has a queue of its own here (RFC 1985 §4: 458)."""
-    return Reply(458, (b"4.0.0 Unable to queue messages for this destination",))
+    """No site has a queue of its own here: fast_flush_domains is not served (RFC 1985 §4)."""
+    return Reply(459, (b"<%s>: service unavailable" % command.domain,))
 
 
 def help_(session: SessionState, command: Help) -> Reply:

@@ -21,6 +21,7 @@ from pillarbox.config.value_types import NetworkList
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.submission import Rules
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.smtp.commands import is_header
 from pillarbox.wire.smtp.dot_stream import BareNewline
 
 
@@ -46,6 +47,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     bare_newline: BareNewline
     discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
     forbidden_commands: frozenset[bytes]
+    forbids_other_letters: bool
     always_add_missing_headers: bool
     add_missing_for: tuple[str, ...]  # local_header_rewrite_clients
 
@@ -53,6 +55,13 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def host(self) -> bytes:
         """myhostname as it goes on the wire."""
         return self.identity.myhostname.encode()
+
+    def is_forbidden(self, line: bytes) -> bool:
+        """smtpd_forbidden_commands, for a line that is no command: a browser, or a client that does not listen."""
+        word = (line.split(None, 1) or [b""])[0].upper()
+        if is_header(line) or word in self.forbidden_commands:
+            return True
+        return self.forbids_other_letters and bool(word) and not word[:1].isalpha()
 
     def is_exempt_from_limits(self, address: str) -> bool:
         """smtpd_client_event_limit_exceptions."""
@@ -104,6 +113,9 @@ def configured_policy(snapshot: Snapshot, *, service: str) -> SmtpPolicy:
         discarded_keywords=frozenset(word.upper() for word in server.smtpd_discard_ehlo_keywords),
         forbidden_commands=frozenset(
             word.upper().encode() for word in server.smtpd_forbidden_commands if ":" not in word
+        ),
+        forbids_other_letters=any(
+            word.startswith("regexp:{{/^[^A-Z]/") for word in server.smtpd_forbidden_commands
         ),
         always_add_missing_headers=cleanup.always_add_missing_headers,
         add_missing_for=cleanup.local_header_rewrite_clients,

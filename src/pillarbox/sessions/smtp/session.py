@@ -30,7 +30,7 @@ from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.auth_command import auth
 from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
 from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content
-from pillarbox.sessions.smtp.envelope_commands import mail, rcpt, vrfy
+from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, vrfy
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
 from pillarbox.sessions.smtp.plain_commands import etrn, help_, noop, quit_, rset
 from pillarbox.sessions.smtp.policy import SmtpPolicy
@@ -57,6 +57,9 @@ from pillarbox.wire.smtp.commands import (
 )
 from pillarbox.wire.smtp.dot_stream import BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
+
+_LAST_WORDS: Final = (421, 521)
+"""Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
 _HANDLERS: Final[dict[type, Callable[[SessionState, Any], Reply | Awaitable[Reply]]]] = {
     Helo: helo,
@@ -135,6 +138,7 @@ class SmtpSession:
         state = self._state
         if state.policy.tls.smtpd_tls_wrappermode:
             await begin_tls(state)
+            state.tell_engine()
         self._greet()
         engine, transport = state.engine, state.transport
         while True:
@@ -167,14 +171,17 @@ class SmtpSession:
         """One command: order, limits, handler, reply, counts."""
         state = self._state
         kind = type(command)
-        if state.bare_newline is BareNewline.REJECT:
-            self._check_bare_newline()  # before a smuggled message is committed
-        if kind is Refused:
-            reply: Reply = self._refused(command)  # type: ignore[arg-type]
-        else:
-            if kind in VERBS:
-                state.last = VERBS[kind].upper()
+        if type(command) is Refused:
+            state.last = command.verb.decode("ascii")
+        elif kind in VERBS:
+            state.last = VERBS[kind].upper()
+        if state.last != "UNKNOWN":
             self._check_pipelining()
+        if type(command) is Refused:
+            reply: Reply = self._refused(command)
+        elif state.bare_newline is BareNewline.REJECT and state.engine.bare_newline_seen:
+            reply = self._bare_newline(command)  # before a smuggled message is committed
+        else:
             try:
                 outcome = _HANDLERS[kind](state, command)
                 reply = outcome if isinstance(outcome, Reply) else await outcome
@@ -182,10 +189,14 @@ class SmtpSession:
                 reply = state.lookup_failed(fault, b"")
         counts = state.counts
         counts.count(command, kind, reply)
-        is_junk = kind in JUNK and counts.junk > state.policy.server.smtpd_junk_command_limit
+        is_junk = kind in JUNK and counts.junk - 1 > state.policy.server.smtpd_junk_command_limit
         if is_junk or not reply.is_positive:
             await self._penalty(reply)
+        if reply.code in _LAST_WORDS:
+            raise Goodbye(reply)
         state.engine.reply(reply)
+        if state.transaction is not None and not state.engine.in_transaction:
+            state.abort_transaction()
         if kind is StartTls and reply.is_positive:
             await finish_starttls(state)
 
@@ -228,20 +239,22 @@ class SmtpSession:
         state.tell(events.ImproperPipelining(state.last, state.client.label, engine.waiting_input))
         raise Goodbye(Reply(554, (b"5.5.0 Error: SMTP protocol synchronization",)))
 
-    def _check_bare_newline(self) -> None:
-        """smtpd_forbid_bare_newline = reject."""
-        policy = self._state.policy
-        if self._state.engine.bare_newline_seen:
-            code = policy.server.smtpd_forbid_bare_newline_reject_code
-            text = b"%d.5.2 %s Error: bare <LF> received" % (code // 100, policy.host)
-            raise Goodbye(Reply(code, (text,)))
+    def _bare_newline(self, command: object) -> Reply:
+        """smtpd_forbid_bare_newline = reject: a message is refused, a command ends the session."""
+        state = self._state
+        state.engine.bare_newline_seen = False
+        code = state.policy.server.smtpd_forbid_bare_newline_reject_code
+        reply = Reply(code, (b"%d.5.2 %s Error: bare <LF> received" % (code // 100, state.policy.host),))
+        if not isinstance(command, EndOfContent):
+            raise Goodbye(reply)
+        state.abort_transaction()
+        return reply
 
     def _refused(self, command: Refused) -> Reply:
         state = self._state
-        state.last = command.verb.decode("ascii")
-        word = command.line.split(None, 1)[0].upper() if command.line.strip() else b""
-        # smtpd_forbidden_commands: a web browser or a spammer that talks without listening.
-        if word in state.policy.forbidden_commands or (word and not word[:1].isalpha()):
+        if command.line and state.policy.is_forbidden(command.line):
             state.tell(events.NotSmtp(state.client.label, command.line))
             raise Goodbye(Reply(221, (b"2.7.0 Error: I can break rules, too. Goodbye.",)))
+        if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
+            return VRFY_DISABLED
         return command.reply

@@ -28,6 +28,7 @@ from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import Grammar
 from pillarbox.wire.smtp.dot_stream import BareNewline
 from pillarbox.wire.smtp.server import SmtpServer
 
@@ -56,8 +57,6 @@ Queued = Callable[[QueueId], None]
 """Told of each message that was committed."""
 
 OK: Final = Reply(250, (b"2.0.0 Ok",))
-BAD_UTF8: Final = Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
-STARTTLS_FIRST: Final = Reply(530, (b"5.7.0 Must issue a STARTTLS command first",))
 
 
 class Goodbye(Exception):
@@ -121,6 +120,7 @@ class SessionState:
         excluded = policy.server.smtpd_forbid_bare_newline_exclusions.contains(client.address)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
+        self.tell_engine()
         self.transaction: Transaction | None = None
         self.records = ClientRecords()
         self.counts = CommandCounts()
@@ -135,6 +135,18 @@ class SessionState:
     def must_start_tls(self) -> bool:
         """smtpd_tls_security_level = encrypt, and the client has not."""
         return self.policy.tls.smtpd_tls_security_level == "encrypt" and not self.client.uses_tls
+
+    def tell_engine(self) -> None:
+        """Which commands have a place, as things stand: it changes with TLS."""
+        policy, in_clear = self.policy, not self.client.uses_tls
+        self.engine.tls_required = self.must_start_tls
+        self.engine.auth_enabled = (
+            self.authenticator is not None
+            and policy.sasl.smtpd_sasl_auth_enable
+            and "AUTH" not in policy.discarded_keywords
+            and not self.must_start_tls
+            and not (in_clear and policy.tls.smtpd_tls_auth_only)
+        )
 
     async def flush(self) -> None:
         """Send the replies that are waiting."""
@@ -181,24 +193,14 @@ class SessionState:
         )
 
 
-def is_utf8(text: bytes) -> bool:
-    """Whether text that is not ASCII is UTF-8 at least."""
-    if text.isascii():
-        return True
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
     server = policy.server
     return SmtpServer(
         policy.host,
         max_line=server.line_length_limit,
         max_response=policy.sasl.smtpd_sasl_response_limit,
-        strict=server.strict_rfc821_envelopes,
+        max_message=policy.rules.message_size_limit,
+        grammar=Grammar(strict=server.strict_rfc821_envelopes, smtputf8=server.smtputf8_enable),
         helo_required=server.smtpd_helo_required,
         bare_newline=bare_newline,
     )

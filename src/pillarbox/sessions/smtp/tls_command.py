@@ -26,6 +26,7 @@ async def finish_starttls(session: SessionState) -> None:
     client.helo = b""
     client.protocol = "SMTP"
     client.sasl_username = client.sasl_method = ""
+    session.tell_engine()
 
 
 async def begin_tls(session: SessionState) -> None:

@@ -4,9 +4,7 @@ DESCRIPTION
     `parse_command()` takes a line without its line end.  A line that is no proper command becomes
     `Refused`, with the reply that says what is wrong with it; the session counts it and sends that reply.
 
-    Leniency, as Postfix has it: blanks after `FROM:`, addresses without angle brackets (unless `strict`,
-    strict_rfc821_envelopes), source routes (`<@a,@b:user@c>`, RFC 5321 §C: stripped), dots anywhere in a
-    local part.
+    How lenient paths are read is `paths.py`'s, unless the `Grammar` is strict.
 
 STANDARDS
     RFC 5321 §4.1; RFC 1870 (SIZE); RFC 6152 (8BITMIME); RFC 3030 (CHUNKING); RFC 3461 (DSN);
@@ -23,6 +21,8 @@ from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.dsn_parameters import decode_xtext, parse_notify, parse_original_recipient
+from pillarbox.wire.smtp.paths import BLANKS, is_address_literal, is_host_name, parse_path, words
 
 
 class Helo(msgspec.Struct, frozen=True):
@@ -79,15 +79,17 @@ class Noop(msgspec.Struct, frozen=True):
 
 
 class Vrfy(msgspec.Struct, frozen=True):
-    """`vrfy = "VRFY" SP String CRLF`  RFC 5321 §4.1.1.6"""
+    """`vrfy = "VRFY" SP String CRLF`  RFC 5321 §4.1.1.6; SMTPUTF8 behind it by RFC 6531 §3.7.4.2"""
 
     address: Address
+    text: bytes = b""  # as the client wrote it
+    smtputf8: bool = False
 
 
 class Etrn(msgspec.Struct, frozen=True):
     """`ETRN` asks to start the queue for a site (RFC 1985)."""
 
-    argument: bytes
+    domain: bytes
 
 
 class Help(msgspec.Struct, frozen=True):
@@ -117,17 +119,27 @@ class Refused(msgspec.Struct, frozen=True):
     line: bytes = b""  # of an unknown command, for the log
 
 
+class Grammar(msgspec.Struct, frozen=True):
+    """What main.cf says of the form of commands."""
+
+    strict: bool = False  # strict_rfc821_envelopes
+    smtputf8: bool = True  # smtputf8_enable
+
+
+LENIENT: Final = Grammar()
+
 Request = (
     Helo | Ehlo | MailFrom | RcptTo | Data | Bdat | Rset | Noop | Vrfy | Etrn | Help | Quit | StartTls | Auth
 )
 
-_XTEXT_HEX: Final = re.compile(rb"\+([0-9A-F]{2})")
-_XTEXT: Final = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
-# RFC 6533 §3: utf-8-addr-unitext lets UTF-8 through as it is, \x{HEX} writes a code point.
-_UTF8_HEX: Final = re.compile(rb"\\x\{([0-9A-F]{2,6})\}")
-_ADDRESS_TYPE: Final = re.compile(rb"[A-Za-z0-9-]+")
-_SOURCE_ROUTE: Final = re.compile(rb"@[^:<>]*:")
-_ONE_PATH: Final = re.compile(rb'<((?:[^"<>\\]|\\.|"(?:[^"\\]|\\.)*")*)>', re.DOTALL)
+_UNKNOWN: Final = Reply(500, (b"5.5.2 Error: command not recognized",))
+_BAD_SYNTAX: Final = Reply(500, (b"5.5.2 Error: bad syntax",))
+_BAD_UTF8: Final = Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
+_LARGEST_FILE: Final = 2**63 - 1
+_HEADER: Final = re.compile(rb"[!-9;-~]+:")
+
+# `FROM:<a@b> SIZE=5`: a path in brackets and parameters, with nothing to quote in them.
+_PLAIN: Final = re.compile(rb'((?i:FROM|TO):)[ \t]*(<[^<>"\\\s]*>)(?:[ \t]+([^<>"\\:]*))?')
 
 
 def refusal(verb: bytes, code: int, text: bytes) -> Refused:
@@ -135,44 +147,84 @@ def refusal(verb: bytes, code: int, text: bytes) -> Refused:
     return Refused(verb, Reply(code, (text,)))
 
 
-def parse_command(line: bytes, *, strict: bool = False) -> Request | Refused:
+def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
     """The command that `line` (no CRLF) holds, or the refusal it earns."""
-    verb, _, argument = line.strip(b" \t").partition(b" ")
-    name = verb.upper()
-    parser = _PARSERS.get(name)
+    line = line.strip(BLANKS)
+    verb, _, argument = line.partition(b" ")
+    parser = _PARSERS.get(verb.upper())
+    if grammar.smtputf8 and not line.isascii() and not _is_utf8(line):
+        return Refused(b"UNKNOWN", _BAD_UTF8)
     if parser is None:
-        return Refused(b"UNKNOWN", Reply(500, (b"5.5.2 Error: command not recognized",)), line[:200])
-    return parser(argument.strip(b" \t"), strict)
+        verb, argument = [*line.split(None, 1), b"", b""][:2]
+        parser = _PARSERS.get(verb.upper())
+        if parser is None:
+            return Refused(b"UNKNOWN", _UNKNOWN if line else _BAD_SYNTAX, line[:200])
+    return parser(argument.strip(BLANKS), grammar)
 
 
-def _helo(argument: bytes, strict: bool) -> Request | Refused:
+def is_header(line: bytes) -> bool:
+    """Whether a line that is no command begins like a message header: `Subject: x`."""
+    return _HEADER.match(line) is not None
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _helo(argument: bytes, grammar: Grammar) -> Request | Refused:
     if not argument:
         return refusal(b"HELO", 501, b"Syntax: HELO hostname")
     return Helo(argument)
 
 
-def _ehlo(argument: bytes, strict: bool) -> Request | Refused:
+def _ehlo(argument: bytes, grammar: Grammar) -> Request | Refused:
     if not argument:
         return refusal(b"EHLO", 501, b"Syntax: EHLO hostname")
     return Ehlo(argument)
 
 
-def _mail(argument: bytes, strict: bool) -> Request | Refused:
-    if argument[:5].upper() != b"FROM:":
+def _path_and_parameters(argument: bytes, keyword: bytes) -> tuple[bytes, list[bytes]] | None:
+    """The word behind `FROM:` or `TO:`, and those behind it; None if there is no such word.
+
+    A word whose bracket or quote is open is given as one that is no path: it has not been left out.
+    """
+    plain = _PLAIN.fullmatch(argument)
+    if plain is not None:
+        if plain[1].upper() != keyword:
+            return None
+        return plain[2], plain[3].split() if plain[3] else []
+    found = words(argument)
+    if len(found) < 2 or found[0][0].upper() != keyword:
+        return None
+    path, complete = found[1]
+    return path if complete else b"<,>", [word for word, _ in found[2:]]
+
+
+def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
+    found = _path_and_parameters(argument, b"FROM:")
+    if found is None:
         return refusal(b"MAIL", 501, b"5.5.4 Syntax: MAIL FROM:<address>")
-    path, parameters = _split_path(argument[5:].lstrip(b" \t"))
-    if strict and not path.startswith(b"<"):
-        return refusal(b"MAIL", 501, b"5.5.4 Syntax: MAIL FROM:<address>")
+    path, parameters = found
     try:
-        sender, text = _parse_path(path)
+        sender, text = parse_path(path, strict=grammar.strict)
     except ValueError:
-        return refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax")
+        refused = refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax")
+        if not parameters or (grammar.strict and not path.startswith(b"<")):
+            return refused
+        command = _mail_parameters(NULL_ADDRESS, b"", parameters, grammar)  # these are looked at first
+        return command if isinstance(command, Refused) else refused
     if not parameters:
         return MailFrom(sender, text)
-    return _mail_parameters(sender, text, parameters)
+    return _mail_parameters(sender, text, parameters, grammar)
 
 
-def _mail_parameters(sender: Address, text: bytes, parameters: list[bytes]) -> Request | Refused:
+def _mail_parameters(
+    sender: Address, text: bytes, parameters: list[bytes], grammar: Grammar
+) -> Request | Refused:
     size: int | None = None
     eight_bit: bool | None = None
     smtputf8 = False
@@ -184,12 +236,14 @@ def _mail_parameters(sender: Address, text: bytes, parameters: list[bytes]) -> R
         name = keyword.upper()
         if name == b"SIZE" and equals:
             try:
-                size = decimal(value)
+                size = decimal(value, max_digits=40)
             except ValueError:
                 return refusal(b"MAIL", 501, b"5.5.4 Bad message size syntax")
+            if size > _LARGEST_FILE:
+                return refusal(b"MAIL", 552, b"5.3.4 Message size exceeds file system imposed limit")
         elif name == b"BODY" and value.upper() in _BODY_TYPES:
             eight_bit = _BODY_TYPES[value.upper()]
-        elif name == b"SMTPUTF8" and not equals:
+        elif name == b"SMTPUTF8" and not equals and grammar.smtputf8:
             smtputf8 = True
         elif name == b"RET" and equals:
             if ret or value.upper() not in _RET_TYPES:
@@ -197,13 +251,13 @@ def _mail_parameters(sender: Address, text: bytes, parameters: list[bytes]) -> R
             ret = _RET_TYPES[value.upper()]
         elif name == b"ENVID" and equals:
             try:
+                if envelope_id or not value:
+                    raise ValueError("twice, or empty")
                 envelope_id = decode_xtext(value)
             except ValueError:
                 return refusal(b"MAIL", 501, b"5.5.4 Bad ENVID parameter syntax")
         elif name == b"AUTH" and equals:
-            if _XTEXT.fullmatch(value) is None or not value:
-                return refusal(b"MAIL", 501, b"5.5.4 Bad AUTH parameter syntax")
-            auth = value
+            auth = value if _is_printable(value) else b""
         else:
             return refusal(b"MAIL", 555, b"5.5.4 Unsupported option: " + parameter)
     return MailFrom(
@@ -218,18 +272,25 @@ def _mail_parameters(sender: Address, text: bytes, parameters: list[bytes]) -> R
     )
 
 
-def _rcpt(argument: bytes, strict: bool) -> Request | Refused:
-    if argument[:3].upper() != b"TO:":
+def _is_printable(text: bytes) -> bool:
+    return text.isascii() and text.decode("ascii").isprintable()
+
+
+def _rcpt(argument: bytes, grammar: Grammar) -> Request | Refused:
+    found = _path_and_parameters(argument, b"TO:")
+    if found is None:
         return refusal(b"RCPT", 501, b"5.5.4 Syntax: RCPT TO:<address>")
-    path, parameters = _split_path(argument[3:].lstrip(b" \t"))
-    if strict and not path.startswith(b"<"):
-        return refusal(b"RCPT", 501, b"5.5.4 Syntax: RCPT TO:<address>")
+    path, parameters = found
     try:
-        recipient, text = _parse_path(path)
+        recipient, text = parse_path(path, strict=grammar.strict)
     except ValueError:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
     if recipient.is_null:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
+    return _rcpt_parameters(recipient, text, parameters) if parameters else RcptTo(recipient, text)
+
+
+def _rcpt_parameters(recipient: Address, text: bytes, parameters: list[bytes]) -> Request | Refused:
     notify = Notify.DEFAULT
     dsn_original = b""
     for parameter in parameters:
@@ -237,73 +298,85 @@ def _rcpt(argument: bytes, strict: bool) -> Request | Refused:
         name = keyword.upper()
         if name == b"NOTIFY" and equals:
             try:
-                notify = _parse_notify(value)
+                if notify:
+                    raise ValueError("twice")
+                notify = parse_notify(value)
             except ValueError:
                 return refusal(b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax")
         elif name == b"ORCPT" and equals:
             try:
-                dsn_original = _parse_original_recipient(value)
+                if dsn_original:
+                    raise ValueError("twice")
+                dsn_original = parse_original_recipient(value)
             except ValueError:
-                return refusal(b"RCPT", 501, b"5.5.4 Bad ORCPT parameter syntax")
+                return refusal(b"RCPT", 501, b"5.5.4 Error: Bad ORCPT parameter syntax")
         else:
             return refusal(b"RCPT", 555, b"5.5.4 Unsupported option: " + parameter)
     return RcptTo(recipient, text, notify, dsn_original)
 
 
-def _data(argument: bytes, strict: bool) -> Request | Refused:
+def _data(argument: bytes, grammar: Grammar) -> Request | Refused:
     return refusal(b"DATA", 501, b"5.5.4 Syntax: DATA") if argument else Data()
 
 
-def _bdat(argument: bytes, strict: bool) -> Request | Refused:
-    size, _, marker = argument.partition(b" ")
+def _bdat(argument: bytes, grammar: Grammar) -> Request | Refused:
+    size, *marker = argument.split() or [b""]
     try:
-        octets = decimal(size, max_digits=15)
+        if len(marker) > 1 or (marker and marker[0].upper() != b"LAST"):
+            raise ValueError("no marker")
+        return Bdat(decimal(size, max_digits=15), bool(marker))
     except ValueError:
-        return refusal(b"BDAT", 501, b"5.5.4 Syntax: BDAT count [LAST]")
-    marker = marker.strip(b" \t").upper()
-    if marker not in (b"", b"LAST"):
-        return refusal(b"BDAT", 501, b"5.5.4 Syntax: BDAT count [LAST]")
-    return Bdat(octets, bool(marker))
+        # Nobody knows what follows: content or a command.  So this ends the session.
+        return refusal(b"BDAT", 521, b"5.5.4 Syntax: BDAT count [LAST]")
 
 
-def _rset(argument: bytes, strict: bool) -> Request | Refused:
+def _rset(argument: bytes, grammar: Grammar) -> Request | Refused:
     return refusal(b"RSET", 501, b"5.5.4 Syntax: RSET") if argument else Rset()
 
 
-def _noop(argument: bytes, strict: bool) -> Request | Refused:
+def _noop(argument: bytes, grammar: Grammar) -> Request | Refused:
     return Noop()  # RFC 5321 §4.1.1.9: a parameter string is ignored
 
 
-def _vrfy(argument: bytes, strict: bool) -> Request | Refused:
+def _vrfy(argument: bytes, grammar: Grammar) -> Request | Refused:
     if not argument:
-        return refusal(b"VRFY", 501, b"5.5.4 Syntax: VRFY address")
-    path, _ = _split_path(argument)
+        more = b" [SMTPUTF8]" if grammar.smtputf8 else b""
+        return refusal(b"VRFY", 501, b"5.5.4 Syntax: VRFY address" + more)
+    text, _, last = argument.rpartition(b" ")
+    smtputf8 = grammar.smtputf8 and bool(text) and last.upper() == b"SMTPUTF8"
+    if not smtputf8:
+        text = argument
     try:
-        address, _ = _parse_path(path)
+        address, _ = parse_path(text)
     except ValueError:
         return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax")
     if address.is_null:
         return refusal(b"VRFY", 501, b"5.1.3 Bad recipient address syntax")
-    return Vrfy(address)
+    return Vrfy(address, text, smtputf8)
 
 
-def _etrn(argument: bytes, strict: bool) -> Request | Refused:
-    return Etrn(argument) if argument else refusal(b"ETRN", 500, b"Syntax: ETRN domain")
+def _etrn(argument: bytes, grammar: Grammar) -> Request | Refused:
+    if not argument or len(argument.split()) > 1:
+        return refusal(b"ETRN", 500, b"Syntax: ETRN domain")
+    domain = argument[1:] if argument[:1] in (b"@", b"#") else argument
+    if not is_host_name(domain) and not is_address_literal(domain):
+        return refusal(b"ETRN", 501, b"Error: invalid parameter syntax")
+    return Etrn(domain)
 
 
-def _help(argument: bytes, strict: bool) -> Request | Refused:
+def _help(argument: bytes, grammar: Grammar) -> Request | Refused:
     return Help()
 
 
-def _quit(argument: bytes, strict: bool) -> Request | Refused:
+def _quit(argument: bytes, grammar: Grammar) -> Request | Refused:
     return Quit()
 
 
-def _starttls(argument: bytes, strict: bool) -> Request | Refused:
+def _starttls(argument: bytes, grammar: Grammar) -> Request | Refused:
     return refusal(b"STARTTLS", 501, b"5.5.4 Syntax: STARTTLS") if argument else StartTls()
 
 
-def _auth(argument: bytes, strict: bool) -> Request | Refused:
+def _auth(argument: bytes, grammar: Grammar) -> Request | Refused:
     mechanism, space, response = argument.partition(b" ")
     response = response.strip(b" ")
     if not mechanism or b" " in response:
@@ -311,7 +384,7 @@ def _auth(argument: bytes, strict: bool) -> Request | Refused:
     return Auth(mechanism.upper(), response if space and response else None)
 
 
-_PARSERS: Final[dict[bytes, Callable[[bytes, bool], Request | Refused]]] = {
+_PARSERS: Final[dict[bytes, Callable[[bytes, Grammar], Request | Refused]]] = {
     b"HELO": _helo,
     b"EHLO": _ehlo,
     b"MAIL": _mail,
@@ -330,79 +403,3 @@ _PARSERS: Final[dict[bytes, Callable[[bytes, bool], Request | Refused]]] = {
 
 _BODY_TYPES: Final = {b"7BIT": False, b"8BITMIME": True}
 _RET_TYPES: Final = {b"FULL": Ret.FULL, b"HDRS": Ret.HEADERS}
-_NOTIFY_TYPES: Final = {b"SUCCESS": Notify.SUCCESS, b"FAILURE": Notify.FAILURE, b"DELAY": Notify.DELAY}
-
-
-def _split_path(text: bytes) -> tuple[bytes, list[bytes]]:
-    """The path, with its brackets if it has any, and the parameters behind it."""
-    if text.startswith(b"<"):
-        match = _ONE_PATH.match(text)
-        if match is not None:
-            end = match.end()
-            rest = text[end:]
-            if rest and not rest[:1].isspace():
-                return text, []  # `<a@b>c`: a bad path, not a parameter
-            return text[:end], rest.split()
-    words = text.split()
-    return (words[0], words[1:]) if words else (b"", [])
-
-
-def _parse_path(path: bytes) -> tuple[Address, bytes]:
-    """Address and text of `<path>` or of a bare address.  ValueError if it is neither."""
-    if path.startswith(b"<"):
-        match = _ONE_PATH.fullmatch(path)
-        if match is None:
-            raise ValueError("unbalanced angle brackets")
-        text = match[1].strip(b" \t")
-    else:
-        text = path
-        if not text:
-            raise ValueError("no path")
-    if not text:
-        return NULL_ADDRESS, b""
-    # RFC 5321 §4.1.2, A-d-l: "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored".
-    bare = _SOURCE_ROUTE.sub(b"", text, count=1) if text.startswith(b"@") else text
-    return Address.parse(bare), text
-
-
-def decode_xtext(text: bytes) -> bytes:
-    """`xtext = *( xchar / hexchar )`  RFC 3461 §4.  ValueError: it is none, or hides a control."""
-    if _XTEXT.fullmatch(text) is None:
-        raise ValueError("bad xtext")
-    decoded = _XTEXT_HEX.sub(lambda match: bytes.fromhex(match[1].decode("ascii")), text)
-    if any(octet < 0x20 or octet == 0x7F for octet in decoded):
-        raise ValueError("control character in xtext")
-    return decoded
-
-
-def _parse_notify(value: bytes) -> Notify:
-    """`notify-esmtp-value = "NEVER" / (notify-list-element *("," notify-list-element))`  RFC 3461 §4.1"""
-    if value.upper() == b"NEVER":
-        return Notify.NEVER
-    notify = Notify.DEFAULT
-    for word in value.upper().split(b","):
-        if word not in _NOTIFY_TYPES or notify & _NOTIFY_TYPES[word]:
-            raise ValueError("bad NOTIFY")
-        notify |= _NOTIFY_TYPES[word]
-    return notify
-
-
-def _parse_original_recipient(value: bytes) -> bytes:
-    """`original-recipient-address = addr-type ";" xtext`  RFC 3461 §4.2; utf-8 by RFC 6533 §3."""
-    kind, semicolon, text = value.partition(b";")
-    if not semicolon or not text or _ADDRESS_TYPE.fullmatch(kind) is None:
-        raise ValueError("bad ORCPT")
-    if kind.lower() == b"utf-8":
-        if any(octet <= 0x20 or octet == 0x7F for octet in text):
-            raise ValueError("bad ORCPT")
-        address = _UTF8_HEX.sub(_code_point, text)
-        address.decode("utf-8")  # a UnicodeDecodeError is a ValueError
-        return kind + b";" + address
-    return kind + b";" + decode_xtext(text)
-
-
-def _code_point(match: "re.Match[bytes]") -> bytes:
-    number = int(match[1], 16)
-    if number < 0x20 or number == 0x7F or 0xD800 <= number <= 0xDFFF or number > 0x10FFFF:
-        raise ValueError("bad code point in ORCPT")
-    return chr(number).encode("utf-8")

@@ -10,6 +10,9 @@ DESCRIPTION
 
     `BareNewline` says what a line end without CR means (smtpd_forbid_bare_newline):
 
+    CRLF ends a line and drops nothing else, except under NO: there every CR before the LF goes, as it does in
+    Postfix.
+
     NORMALIZE  it ends a line, but only CRLF.CRLF ends the message; a `.` line with another line end around
                it is dropped
     NO, NOTE   it ends a line, and LF.LF ends the message too, as sendmail would have it
@@ -22,11 +25,15 @@ STANDARDS
     RFC 5321 §4.5.2 (transparency), §2.3.8 (lines end with CRLF); RFC 2920 §3.1 (pipelining)
 """
 
+import re
 from enum import Enum
 from typing import Final
 
 _LONGEST_WAIT: Final = 65536
 """Octets of an unfinished line that are kept back; a longer line is passed on in pieces."""
+
+
+_CRS_BEFORE_LF: Final = re.compile(rb"\r+\n")
 
 
 class BareNewline(Enum):
@@ -41,12 +48,21 @@ class BareNewline(Enum):
 class DataReader:
     """Undoes what RFC 5321 §4.5.2 asks clients to do to message content."""
 
-    __slots__ = ("_at_line_start", "_lenient_end", "_pending", "_previous_crlf", "bare_newline_seen", "ended")
+    __slots__ = (
+        "_at_line_start",
+        "_drops_all_cr",
+        "_lenient_end",
+        "_pending",
+        "_previous_crlf",
+        "bare_newline_seen",
+        "ended",
+    )
 
     def __init__(self, bare_newline: BareNewline = BareNewline.NORMALIZE) -> None:
         self.ended = False
         self.bare_newline_seen = False
         self._lenient_end = bare_newline in (BareNewline.NO, BareNewline.NOTE)
+        self._drops_all_cr = bare_newline is BareNewline.NO
         self._pending = b""
         self._at_line_start = True  # of the line that _pending begins
         self._previous_crlf = True  # DATA's own CRLF stands before the first line
@@ -96,6 +112,8 @@ class DataReader:
             end = whole.index(b"\n", start)
             crlf = end > start and whole[end - 1] == 0x0D
             line = whole[start : end - 1 if crlf else end]
+            if self._drops_all_cr:
+                line = line.rstrip(b"\r")
             start = end + 1
             if not crlf:
                 self.bare_newline_seen = True
@@ -118,6 +136,8 @@ class DataReader:
         if len(self._pending) <= _LONGEST_WAIT or self.ended:
             return b""
         keep = 1 if self._pending.endswith(b"\r") else 0
+        if keep and self._drops_all_cr:
+            keep = min(len(self._pending) - len(self._pending.rstrip(b"\r")), _LONGEST_WAIT // 2)
         piece = self._pending[: len(self._pending) - keep]
         self._pending = self._pending[len(piece) :]
         if self._at_line_start and piece.startswith(b"."):
@@ -134,23 +154,26 @@ class DataReader:
 class LineEndReader:
     """The bytes of BDAT chunks, with bare LF made CRLF; dots mean nothing here (RFC 3030 §2).
 
-    A CR at the end of a chunk is held back until the next byte shows what it is.
+    CRs at the end of a chunk are held back until the next byte shows what they are.
     """
 
-    __slots__ = ("_held", "bare_newline_seen")
+    __slots__ = ("_drops_all_cr", "_held", "bare_newline_seen")
 
-    def __init__(self) -> None:
+    def __init__(self, bare_newline: BareNewline = BareNewline.NORMALIZE) -> None:
         self.bare_newline_seen = False
-        self._held = False
+        self._drops_all_cr = bare_newline is BareNewline.NO
+        self._held = b""
 
     def feed(self, data: bytes, *, final: bool = False) -> bytes:
         """Take chunk bytes; `final` after the last."""
         if self._held:
-            data = b"\r" + data
-            self._held = False
+            data = self._held + data
+            self._held = b""
         if data.endswith(b"\r") and not final:
-            data = data[:-1]
-            self._held = True
+            whole = data.rstrip(b"\r") if self._drops_all_cr else data[:-1]
+            data, self._held = whole, data[len(whole) :][:_LONGEST_WAIT]
+        if self._drops_all_cr and b"\r\r" in data:
+            data = _CRS_BEFORE_LF.sub(b"\r\n", data)
         if data.count(b"\n") != data.count(b"\r\n"):
             self.bare_newline_seen = True
             data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

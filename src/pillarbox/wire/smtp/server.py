@@ -30,11 +30,13 @@ import msgspec
 
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import (
+    LENIENT,
     Auth,
     Bdat,
     Data,
     Ehlo,
     Etrn,
+    Grammar,
     Helo,
     Help,
     MailFrom,
@@ -61,12 +63,13 @@ class Content(msgspec.Struct, frozen=True):
 class EndOfContent(msgspec.Struct, frozen=True):
     """The final dot, or the end of a BDAT chunk.  To be answered.
 
-    `last` is false after a BDAT chunk that was not LAST; `size` is that chunk's.
+    `last` is false after a BDAT chunk that was not LAST; `size` is that chunk's, `total` that of all so far.
     """
 
     last: bool
     size: int = 0
     chunked: bool = False
+    total: int = 0
 
 
 class AuthResponse(msgspec.Struct, frozen=True):
@@ -114,16 +117,27 @@ AFTER_SUCCESS: Final[dict[tuple[State, type], State]] = {
     (State.RCPT, Data): State.DATA,
     (State.RCPT, Bdat): State.CHUNKING,
     (State.CHUNKING, Bdat): State.CHUNKING,
-    (State.READY, StartTls): State.START,  # RFC 3207 §4.2: forget what the client said before
-    (State.START, StartTls): State.START,
+    # RFC 3207 §4.2: forget what the client said before, a transaction with it.
+    **{(state, StartTls): State.START for state in _BETWEEN},
     (State.READY, Auth): State.READY,
     (State.START, Auth): State.START,
 }
 
-_NOT_AFTER_BDAT: Final[dict[type, bytes]] = {MailFrom: b"MAIL", RcptTo: b"RCPT", Data: b"DATA"}
+_BY_VERB: Final[dict[bytes, type]] = {
+    b"MAIL": MailFrom, b"RCPT": RcptTo, b"DATA": Data, b"BDAT": Bdat, b"RSET": Rset, b"VRFY": Vrfy, b"ETRN": Etrn,
+    b"AUTH": Auth,
+}  # fmt: skip
+"""Verbs whose place is looked at before their arguments are."""
+
+_VERBS: Final = {kind: verb for verb, kind in _BY_VERB.items()} | {Help: b"HELP"}
+_BEFORE_TLS: Final = (Ehlo, Helo, Noop, Quit, StartTls)
+
+_IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKING)
+_HELLO_FIRST: Final = (MailFrom, Vrfy, Auth, Etrn, RcptTo)
 
 # RFC 2920 §3.1: these may only be the last of a group of pipelined commands.
 _LAST_OF_GROUP: Final = (Ehlo, Helo, Data, Vrfy, Noop, StartTls, Auth)
+_LAST_OF_GROUP_REFUSED: Final = (b"EHLO", b"HELO", b"DATA", b"VRFY", b"NOOP", b"AUTH")
 
 
 class SmtpServer:
@@ -137,18 +151,23 @@ class SmtpServer:
         "_chunk",
         "_chunk_left",
         "_chunk_lines",
+        "_chunks_failed",
+        "_chunks_total",
         "_command",
         "_discarding",
+        "_grammar",
         "_host",
         "_out",
         "_reader",
         "_skipping",
-        "_strict",
+        "auth_enabled",
         "bare_newline_seen",
         "helo_required",
         "max_line",
+        "max_message",
         "max_response",
         "state",
+        "tls_required",
     )
 
     def __init__(
@@ -157,17 +176,22 @@ class SmtpServer:
         *,
         max_line: int = 2048,
         max_response: int = 12288,
-        strict: bool = False,
+        max_message: int = 0,
+        grammar: Grammar = LENIENT,
         helo_required: bool = False,
         bare_newline: BareNewline = BareNewline.NORMALIZE,
     ) -> None:
+        """`bare_newline` is smtpd_forbid_bare_newline for this client; `max_message` 0 is no limit."""
         self.state = State.START
         self.bare_newline_seen = False
         self.helo_required = helo_required
+        self.auth_enabled = True  # whether AUTH is offered, as things stand
+        self.tls_required = False  # nothing but STARTTLS and the like, as things stand
+        self.max_message = max_message
         self.max_line = max_line
         self.max_response = max_response
         self._host = host
-        self._strict = strict
+        self._grammar = grammar
         self._bare_newline = bare_newline
         self._buffer = b""
         self._out: list[bytes] = []
@@ -178,6 +202,8 @@ class SmtpServer:
         self._chunk: Bdat | None = None
         self._chunk_lines: LineEndReader | None = None
         self._chunk_left = 0
+        self._chunks_total = 0
+        self._chunks_failed = False  # a chunk was refused: so are those that follow, up to the last
         self._discarding = 0  # octets of a refused chunk, which are no commands
         self._skipping = False
 
@@ -187,6 +213,11 @@ class SmtpServer:
         return bool(self._buffer)
 
     @property
+    def in_transaction(self) -> bool:
+        """Whether MAIL was taken, and its message has neither been received nor given up."""
+        return self.state not in (State.START, State.READY, State.CLOSED)
+
+    @property
     def waiting_input(self) -> bytes:
         """What it has sent, for the log."""
         return self._buffer
@@ -194,7 +225,10 @@ class SmtpServer:
     @property
     def pipelining_allowed(self) -> bool:
         """Whether more input may stand behind the command just given (RFC 2920 §3.1)."""
-        return not isinstance(self._command, _LAST_OF_GROUP)
+        command = self._command
+        if isinstance(command, Refused):
+            return command.verb not in _LAST_OF_GROUP_REFUSED
+        return not isinstance(command, _LAST_OF_GROUP)
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
@@ -229,7 +263,7 @@ class SmtpServer:
         elif self.state is State.AUTH:
             self._command = AuthResponse(line)
         else:
-            self._command = self._ordered(parse_command(line, strict=self._strict))
+            self._command = self._ordered(parse_command(line, self._grammar))
             if isinstance(self._command, Bdat):
                 return self._begin_chunk(self._command)
         return self._command
@@ -255,20 +289,27 @@ class SmtpServer:
         elif self.state is State.AUTH:
             if reply.code != 334:
                 self.state = self._auth_from
-        elif command is not None and reply.is_positive and not isinstance(command, Refused):
+        elif isinstance(command, Refused):
+            if command.verb == b"BDAT" and not self._chunks_failed and self.state in _IN_TRANSACTION:
+                self._after_content(EndOfContent(last=True), success=False)
+        elif command is not None and reply.is_positive:
             self.state = AFTER_SUCCESS[self.state, type(command)]
             if isinstance(command, Data):
                 self._reader = DataReader(self._bare_newline)
+            elif isinstance(command, Rset):
+                self._chunks_failed = False
 
     def reset(self) -> None:
         """Forget the transaction, as when the session gives it up."""
+        self._chunks_failed = False
         if self.state in (State.MAIL, State.RCPT, State.CHUNKING):
             self.state = State.READY
 
     def start_tls(self) -> None:
         """TLS has begun: what was sent in clear text is thrown away (RFC 3207 §4.2: no injection)."""
         self._buffer = b""
-        self._skipping = False
+        self._skipping = self._chunks_failed = False
+        self._chunk_lines = None
         self.state = State.START
 
     def close(self) -> None:
@@ -301,7 +342,7 @@ class SmtpServer:
         line = self._buffer[:end]
         self._buffer = self._buffer[end + 1 :]
         if line.endswith(b"\r"):
-            line = line[:-1]
+            line = line[:-1]  # more of them are blanks
         else:
             self.bare_newline_seen = True
         if len(line) > longest:
@@ -309,30 +350,80 @@ class SmtpServer:
         return line
 
     def _ordered(self, command: Request | Refused) -> Request | Refused:
-        """The command, or 503 if this is not its place (RFC 5321 §4.1.4)."""
+        """The command, or a refusal if this is not its place (RFC 5321 §4.1.4); that goes before its syntax."""
         if isinstance(command, Refused):
+            kind = _BY_VERB.get(command.verb)
+            return (self._misplaced(kind) if kind is not None else None) or command
+        kind = type(command)
+        if self.tls_required:
+            return self._misplaced(kind) or command
+        if kind is Bdat:
+            return self._ordered_chunk(command)  # type: ignore[arg-type]
+        if (
+            (self.state, kind) in AFTER_SUCCESS
+            and not self._chunks_failed
+            and kind is not Etrn
+            and kind is not Auth
+            and not (self.helo_required and self.state is State.START)
+        ):
             return command
-        if self.state is State.CHUNKING and type(command) in _NOT_AFTER_BDAT:
-            verb = _NOT_AFTER_BDAT[type(command)]
-            return refusal(verb, 503, b"5.5.1 Error: %s after BDAT" % verb)
-        if (self.state, type(command)) in AFTER_SUCCESS:
-            if self.helo_required and self.state is State.START and isinstance(command, MailFrom):
-                return refusal(b"MAIL", 503, b"5.5.1 Error: send HELO/EHLO first")
-            return command
-        if isinstance(command, MailFrom):
-            return refusal(b"MAIL", 503, b"5.5.1 Error: nested MAIL command")
-        if isinstance(command, RcptTo):
-            return refusal(b"RCPT", 503, b"5.5.1 Error: need MAIL command")
-        if isinstance(command, (Data, Bdat)):
-            verb = b"DATA" if isinstance(command, Data) else b"BDAT"
-            if isinstance(command, Bdat):
-                self._discarding = command.size
-            if self.state is State.MAIL:
-                return refusal(verb, 554, b"5.5.1 Error: no valid recipients")
-            return refusal(verb, 503, b"5.5.1 Error: need RCPT command")
-        if isinstance(command, Auth):
+        return self._misplaced(kind) or command
+
+    def _misplaced(self, kind: type) -> Refused | None:
+        """Why a command may not come here."""
+        state = self.state
+        after_chunk = state is State.CHUNKING or self._chunks_failed
+        if self.tls_required and kind not in _BEFORE_TLS:
+            return refusal(_VERBS[kind], 530, b"5.7.0 Must issue a STARTTLS command first")
+        if self.helo_required and state is State.START and kind in _HELLO_FIRST and kind is not RcptTo:
+            code = b"" if kind is Etrn else b"5.5.1 "
+            return refusal(_VERBS[kind], 503, code + b"Error: send HELO/EHLO first")
+        if kind is MailFrom:
+            if state in _IN_TRANSACTION:
+                return refusal(b"MAIL", 503, b"5.5.1 Error: nested MAIL command")
+            return refusal(b"MAIL", 503, b"5.5.1 Error: MAIL after BDAT") if after_chunk else None
+        if kind is RcptTo:
+            if state not in _IN_TRANSACTION:
+                return refusal(b"RCPT", 503, b"5.5.1 Error: need MAIL command")
+            return refusal(b"RCPT", 503, b"5.5.1 Error: RCPT after BDAT") if after_chunk else None
+        if kind is Data:
+            if after_chunk:
+                return refusal(b"DATA", 503, b"5.5.1 Error: DATA after BDAT")
+            return self._no_recipients(b"DATA")
+        if kind is Etrn and state in _IN_TRANSACTION:
+            return refusal(b"ETRN", 503, b"Error: MAIL transaction in progress")
+        if kind is Auth and not self.auth_enabled:
+            return refusal(b"AUTH", 503, b"5.5.1 Error: authentication not enabled")
+        if kind is Auth and state in _IN_TRANSACTION:
             return refusal(b"AUTH", 503, b"5.5.1 Error: MAIL transaction in progress")
-        return refusal(b"STARTTLS", 503, b"5.5.1 Error: MAIL transaction in progress")
+        return None
+
+    def _no_recipients(self, verb: bytes) -> Refused | None:
+        if self.state is State.MAIL:
+            return refusal(verb, 554, b"5.5.1 Error: no valid recipients")
+        if self.state not in _IN_TRANSACTION:
+            return refusal(verb, 503, b"5.5.1 Error: need RCPT command")
+        return None
+
+    def _ordered_chunk(self, command: Bdat) -> Bdat | Refused:
+        """BDAT in its place.  A refused chunk poisons those behind it, up to the last (RFC 3030 §2)."""
+        if command.size == 0 and not command.last:
+            self._chunks_failed = True
+            return refusal(b"BDAT", 551, b"5.7.1 Null BDAT request")
+        so_far = self._chunks_total if self._chunk_lines is not None else 0
+        if self._chunks_failed:
+            refused: Refused | None = refusal(
+                b"BDAT", 551, b"5.0.0 Discarded %d bytes after earlier error" % command.size
+            )
+        elif self.max_message and so_far + command.size > self.max_message:
+            refused = refusal(b"BDAT", 552, b"5.3.4 Chunk exceeds message size limit")
+        else:
+            refused = self._no_recipients(b"BDAT")
+        if refused is None:
+            return command
+        self._discarding = command.size
+        self._chunks_failed = not command.last
+        return refused
 
     # -- content -------------------------------------------------------------------------------------
 
@@ -353,9 +444,11 @@ class SmtpServer:
     def _begin_chunk(self, command: Bdat) -> Content | EndOfContent | Pause:
         """BDAT has no reply of its own: its chunk follows at once (RFC 3030 §2)."""
         if self._chunk_lines is None:
-            self._chunk_lines = LineEndReader()
+            self._chunk_lines = LineEndReader(self._bare_newline)
+            self._chunks_total = 0
         self._answering = False
         self._chunk = command
+        self._chunks_total += command.size
         self._chunk_left = command.size
         self.state = State.BDAT
         return self._next_chunk()
@@ -373,7 +466,9 @@ class SmtpServer:
             return Content(content)
         if self._chunk_left:
             return Pause.NEED_DATA
-        return self._end_of_content(EndOfContent(self._chunk.last, size=self._chunk.size, chunked=True))
+        return self._end_of_content(
+            EndOfContent(self._chunk.last, self._chunk.size, True, self._chunks_total)
+        )
 
     def _end_of_content(self, end: EndOfContent) -> EndOfContent:
         self._command = end
@@ -386,7 +481,7 @@ class SmtpServer:
         if success and not end.last:
             self.state = State.CHUNKING
             return
-        # Refused or accepted, the transaction is over (RFC 5321 §4.1.1.4): MAIL comes next.  A refused chunk
-        # poisons it likewise: the BDATs that follow find no recipients (RFC 3030 §2).
+        # Refused or accepted, the transaction is over (RFC 5321 §4.1.1.4): MAIL comes next.
         self._chunk_lines = None
+        self._chunks_failed = not end.last
         self.state = State.READY

@@ -1,0 +1,117 @@
+"""Conversations with an SMTP server, and a client that notes every reply: to be had with two servers and compared.
+
+DESCRIPTION
+    An `Exchange` is a list of steps.  A step of plain bytes is a command line, answered by one reply; `Raw` is
+    sent as it is and brings as many replies as it says.  After the last step the client says QUIT and notes
+    whatever comes until the server closes, so that nothing is overlooked.  A server that has closed before
+    is noted too.
+"""
+
+import re
+import socket
+import ssl
+from typing import Final, NamedTuple
+
+CLOSED: Final = "(closed)"
+SILENCE: Final = "(silence)"
+
+
+class Raw(NamedTuple):
+    """Bytes that are no command line, and how many replies they bring."""
+
+    data: bytes
+    replies: int = 0
+
+
+Step = bytes | Raw
+
+
+class Exchange(NamedTuple):
+    """One conversation with a service."""
+
+    name: str
+    steps: tuple[Step, ...]
+    service: str = "smtp"
+    tls: bool = False  # from the first octet after STARTTLS
+
+
+class _Client:
+    """A connection whose replies are noted."""
+
+    def __init__(self, port: int) -> None:
+        self._sock: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._input = b""
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def send(self, data: bytes) -> None:
+        try:
+            self._sock.sendall(data)
+        except OSError:  # it has closed; what it said before can still be read
+            pass
+
+    def reply(self) -> list[str]:
+        """The lines of one reply."""
+        lines: list[str] = []
+        while True:
+            line = self._line()
+            lines.append(line)
+            if line in (CLOSED, SILENCE) or line[3:4] != "-":
+                return lines
+
+    def start_tls(self) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self._sock = context.wrap_socket(self._sock)
+
+    def _line(self) -> str:
+        while b"\n" not in self._input:
+            try:
+                data = self._sock.recv(65536)
+            except TimeoutError:
+                return SILENCE
+            except OSError:
+                data = b""
+            if not data:
+                return CLOSED
+            self._input += data
+        line, _, self._input = self._input.partition(b"\n")
+        return _normalised(line.removesuffix(b"\r").decode("utf-8", "backslashreplace"))
+
+
+def have(exchange: Exchange, port: int) -> list[list[str]]:
+    """The replies to each step, and to QUIT; lines of one reply are joined by what stands on the wire."""
+    client = _Client(port)
+    try:
+        said = [client.reply()]
+        if exchange.tls:
+            client.send(b"EHLO client.example\r\nSTARTTLS\r\n"[:21])
+            client.reply()
+            client.send(b"STARTTLS\r\n")
+            client.reply()
+            client.start_tls()
+        for step in exchange.steps:
+            raw = step if isinstance(step, Raw) else Raw(step + b"\r\n", 1)
+            client.send(raw.data)
+            lines: list[str] = []
+            for _ in range(raw.replies):
+                lines += client.reply()
+                if lines[-1] in (CLOSED, SILENCE):
+                    break
+            said.append(lines)
+            if lines and lines[-1] == CLOSED:
+                return said
+        client.send(b"QUIT\r\n")
+        rest: list[str] = []
+        while not rest or rest[-1] not in (CLOSED, SILENCE):
+            rest += client.reply()
+        said.append(rest)
+        return said
+    finally:
+        client.close()
+
+
+def _normalised(line: str) -> str:
+    return re.sub(r"(?<=queued as )[0-9A-Za-z]+", "ID", line)

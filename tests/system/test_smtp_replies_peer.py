@@ -1,0 +1,320 @@
+"""Every reply of our SMTP server beside that of Debian's: code, enhanced code and text, line by line.
+
+DESCRIPTION
+    `EXCHANGES` are had with both servers under the same settings.  What differs stands in
+    `smtp_reply_differences.txt`, one line each, and nothing else may: a difference that is not listed fails,
+    and so does a line whose difference is gone.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from fakes.debian_postfix import PORT, DebianPostfix
+from fakes.mail_system import MailSystem
+from fakes.smtp_exchanges import Exchange, Raw, have
+
+pytestmark = [pytest.mark.system, pytest.mark.slow]
+
+SETTINGS: Final = {
+    "mynetworks": "127.0.0.2",
+    "message_size_limit": "20000",
+    "header_size_limit": "102400",
+    "smtputf8_enable": "yes",
+    "virtual_mailbox_maps": "inline:{ me@pillarbox.test=Maildir/, you@pillarbox.test=Maildir/ }",
+    "virtual_alias_maps": "",
+    "smtpd_peername_lookup": "yes",
+    "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
+    "smtpd_error_sleep_time": "0",
+    "smtpd_soft_error_limit": "40",
+    "smtpd_hard_error_limit": "40",
+    "smtpd_junk_command_limit": "40",
+    "smtpd_recipient_limit": "3",
+    "smtpd_forbid_bare_newline": "normalize",
+    "smtpd_forbid_bare_newline_exclusions": "",
+    "smtpd_forbid_unauth_pipelining": "yes",
+    "smtpd_forbidden_commands": "CONNECT GET POST",
+    "smtpd_tls_security_level": "may",
+    "smtpd_discard_ehlo_keywords": "silent-discard, etrn",
+}
+SASL: Final = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_auth_only": "no"}
+SERVICES: Final[dict[str, dict[str, str]]] = {
+    "strict": {
+        "strict_rfc821_envelopes": "yes",
+        "smtpd_helo_required": "yes",
+        "disable_vrfy_command": "yes",
+    },
+    "sasl": SASL,
+    "encrypt": {**SASL, "smtpd_tls_security_level": "encrypt"},
+    "auth only": {**SASL, "smtpd_tls_auth_only": "yes"},
+    "helo": {
+        "smtpd_helo_restrictions": "reject_invalid_helo_hostname,reject_non_fqdn_helo_hostname",
+        "smtpd_delay_reject": "no",
+    },
+    "fqdn": {
+        "smtpd_helo_restrictions": "reject_invalid_helo_hostname,reject_non_fqdn_helo_hostname",
+        "smtpd_sender_restrictions": "reject_non_fqdn_sender",
+        "smtpd_recipient_restrictions": "reject_non_fqdn_recipient,permit_mynetworks,reject_unauth_destination",
+    },
+    "few": {"smtpd_hard_error_limit": "4", "smtpd_junk_command_limit": "3"},
+    "bare": {"smtpd_forbid_bare_newline": "reject"},
+    "no tls": {"smtpd_tls_security_level": "none"},
+}
+FIRST_PORT: Final = 3101
+
+HELLO: Final = b"EHLO client.example"
+MAIL: Final = b"MAIL FROM:<a@example.test>"
+RCPT: Final = b"RCPT TO:<me@pillarbox.test>"
+BEGIN: Final = (HELLO, MAIL, RCPT)
+PLAIN: Final = b"AUTH PLAIN AG5vYm9keQB3cm9uZw=="  # \0nobody\0wrong
+
+
+def senders(*paths: bytes) -> tuple[bytes, ...]:
+    """One MAIL after another, each in a transaction of its own."""
+    return (HELLO, *(step for path in paths for step in (b"MAIL FROM:" + path, b"RSET")))
+
+
+def recipients(*paths: bytes) -> tuple[bytes, ...]:
+    """RCPTs in one transaction."""
+    return (HELLO, MAIL, *(b"RCPT TO:" + path for path in paths))
+
+
+EXCHANGES: Final = [
+    Exchange("greetings", (b"HELO client.example", b"EHLO client.example", b"helo x", b"EhLo x")),
+    Exchange("no name", (b"HELO", b"EHLO", b"HELO ", b"EHLO  ")),
+    Exchange("odd names", (b"HELO a b", b"EHLO [127.0.0.1]", b"EHLO [IPv6:::1]", b"EHLO (a)", b"EHLO <a>", b"EHLO -", b"EHLO a\0b", b"EHLO gr\xc3\xbc\xc3\x9f", b"EHLO \xff", b"HELO \xff")),
+    Exchange("bare greetings", (b"MAIL FROM:<a@example.test>", b"RCPT TO:<me@pillarbox.test>")),
+    Exchange("small talk", (b"NOOP", b"NOOP with words", b"RSET", b"RSET now", b"VRFY", b"VRFY me@pillarbox.test", b"VRFY no@pillarbox.test", b"VRFY <me@pillarbox.test>", b"VRFY x@elsewhere.test", b"VRFY me you", b"VRFY <>", b"VRFY me@pillarbox.test SMTPUTF8", b"VRFY postmaster", b"VRFY @", b"VRFY me")),
+    Exchange("odd VRFY", (HELLO, b"VRFY <me@pillarbox.test", b"VRFY 'me'", b'VRFY "me"@pillarbox.test', b"VRFY \xff", b"VRFY (x)")),
+    Exchange("HELP and others", (b"EXPN staff", b"TURN", b"SEND FROM:<a@b>", b"SOML", b"FOO", b"foo bar", b"", b" ", b"\t", b".", b"XCLIENT NAME=x", b"XFORWARD NAME=x", b"QUIT now")),
+    Exchange("HELP", (b"HELP", b"HELP MAIL")),
+    Exchange("ETRN", (b"ETRN", b"ETRN example.test", HELLO, b"ETRN", b"ETRN pillarbox.test", b"ETRN a b", b"ETRN @x", b"ETRN #x", b"ETRN no_such!")),
+    Exchange("commands of browsers", (b"GET / HTTP/1.0",)),
+    Exchange("a header as a command", (b"Subject: x",)),
+    Exchange("another header", (b"MAILFROM:<a@b>",)),
+    Exchange("no command at all", (b":",)),
+    Exchange("8-bit command", (b"\xff\xfe",)),
+    Exchange("order", (b"RCPT TO:<me@pillarbox.test>", b"DATA", b"BDAT 0", b"BDAT 0 LAST", HELLO, b"RCPT TO:<me@pillarbox.test>", b"DATA", MAIL, MAIL, b"DATA", b"BDAT 0", RCPT, b"DATA now", b"DATA x y", MAIL, b"HELO again", RCPT, b"DATA")),
+    Exchange("order before syntax", (b"RCPT FOO", HELLO, b"RCPT FOO", MAIL, b"MAIL FOO", b"DATA x", b"AUTH", b"ETRN x", b"STARTTLS x", b"STARTTLS")),
+    Exchange("order after RSET", (HELLO, MAIL, RCPT, b"RSET", RCPT, b"DATA")),
+    Exchange("MAIL syntax", (HELLO, b"MAIL", b"MAIL FROM", b"MAIL FROM:", b"MAIL FROM: ", b"MAIL FROM <a@b>", b"MAIL a@b", b"MAIL TO:<a@b>")),
+    Exchange("brackets", senders(b"<a@b", b"a@b>", b"<<a@b>>", b"<a@b>x", b"x<a@b>", b"<a@b>,<c@d>", b"a@b,c@d", b"<a@b>;", b"<a b@c>", b"<a@b c>", b"a b@c", b"a@b c", b"<a>b", b">", b"<", b"<a@b>>", b"<a @b>", b"<a@ b>", b'<"a" @b>', b'<a "b"@c>', b"<a.b .c@d>")),
+    Exchange("MAIL blanks", senders(b" <a@example.test>", b"<a@example.test> ", b"\t<a@example.test>", b" a@example.test", b"< a@example.test >", b"<a@example.test>  SIZE=1", b"<a@example.test>\tSIZE=1")),
+    Exchange("MAIL with a tab or more blanks", (HELLO, b"MAIL\tFROM:<a@example.test>", b"RSET", b"MAIL  FROM:<a@example.test>", b"RSET", b"MAIL FROM :<a@example.test>", b"RSET", b"MAIL FROM\t: <a@example.test>", b"RSET", b" MAIL FROM:<a@example.test>", b"RSET", b"MAIL From:<a@example.test>", b"RSET", b"mail from:a@example.test", b"RSET\t", b"\tRSET", b"RSET ")),
+    Exchange("senders", senders(b"<>", b"<a>", b"<a@>", b"<@b>", b"<@>", b"<a@b@c>", b"<a.@b>", b"<.a@b>", b"<a..b@c>", b'<"a b"@c>', b'<"a"@c>', b'<""@c>', b'<"a\\"b"@c>', b'<"a\\b"@c>', b'<"a>', b'<a"b@c>', b'<a"b"@c>')),
+    Exchange("more senders", senders(b"<a@b.>", b"<a@.b>", b"<a@b..c>", b"<a@-b>", b"<a@b-.c>", b"<a@b_c>", b"<a@[1.2.3.4]>", b"<a@[1.2.3]>", b"<a@[x]>", b"<a@[IPv6:::1]>", b"<a@[>", b"<a@1.2.3.4>", b"<a@b/c>", b"<a!b>", b"<a%b@c>", b"<a@b:c>")),
+    Exchange("odd senders", senders(b"<a\\ b@c>", b"<a\\@b@c>", b"<(x)a@b>", b"<a@b(x)>", b"Name <a@b>", b'"Name" <a@b>', b"<group: a@b;>", b"<a;b@c>", b"<a,b@c>", b"<a:b@c>", b"<-a@b>", b"<a@b>@c", b"()", b"(x)", b"<()>")),
+    Exchange("routes", senders(b"<@x:a@b>", b"<@x,@y:a@b>", b"<@x:@y:a@b>", b"<@x:>", b"<@x>", b"<@x,a@b>", b"@x:a@b")),
+    Exchange("long senders", senders(b"<" + b"a" * 64 + b"@b>", b"<" + b"a" * 65 + b"@b>", b"<" + b"a" * 513 + b"@b>", b"<a@" + b"b" * 63 + b">", b"<a@" + b"b" * 64 + b">", b"<a@" + b"b." * 120 + b"c>", b"<a@" + b"b." * 160 + b"c>", b"<" + b"a" * 1500 + b"@b>")),
+    Exchange("8-bit senders", senders(b"<gr\xc3\xbcn@b>", b"<gr\xc3\xbcn@b> SMTPUTF8", b"<a@gr\xc3\xbcn.test>", b"<a@gr\xc3\xbcn.test> SMTPUTF8", b"<\xff@b>", b"<\xff@b> SMTPUTF8", b"<a@b> SMTPUTF8", b"<a@b> SMTPUTF8=1", b"<a@b> SMTPUTF8 SMTPUTF8", b"<a@\xff>", b"<a\x01b@c>", b"<a\x7fb@c>", b"<a\0b@c>", b"<a@b\0c>")),
+    Exchange("SIZE", senders(b"<a@b> SIZE=20000", b"<a@b> SIZE=20001", b"<a@b> SIZE=", b"<a@b> SIZE", b"<a@b> SIZE=-1", b"<a@b> SIZE=+1", b"<a@b> SIZE=1x", b"<a@b> SIZE=1_0", b"<a@b> SIZE=99999999999999999999", b"<a@b> SIZE=0", b"<a@b> SIZE=00001", b"<a@b> size=5", b"<a@b> SIZE=1 SIZE=2", b"<a@b> SIZE=0x10")),
+    Exchange("BODY", senders(b"<a@b> BODY=8BITMIME", b"<a@b> BODY=7BIT", b"<a@b> body=8bitmime", b"<a@b> BODY=BINARYMIME", b"<a@b> BODY=", b"<a@b> BODY", b"<a@b> BODY=7BIT BODY=8BITMIME")),
+    Exchange("RET and ENVID", senders(b"<a@b> RET=FULL", b"<a@b> RET=HDRS", b"<a@b> RET=hdrs", b"<a@b> RET=FOO", b"<a@b> RET=", b"<a@b> RET", b"<a@b> RET=FULL RET=FULL", b"<a@b> ENVID=abc", b"<a@b> ENVID=a+3Db", b"<a@b> ENVID=a+3db", b"<a@b> ENVID=a+", b"<a@b> ENVID=a+ZZ", b"<a@b> ENVID=", b"<a@b> ENVID", b"<a@b> ENVID=a=b", b"<a@b> ENVID=a ENVID=b", b"<a@b> ENVID=a+00b", b"<a@b> ENVID=gr\xc3\xbcn")),
+    Exchange("other options", senders(b"<a@b> FOO", b"<a@b> FOO=BAR", b"<a@b> =", b"<a@b> AUTH=<>", b"<a@b> AUTH=a+40b", b"<a@b> AUTH=", b"<a@b> NOTIFY=NEVER", b"<a@b> ORCPT=rfc822;a@b", b"<a@b> HOLDFOR=1", b"<a@b> x y", b"<a@b> FOO\x01", b"<a@b> \xff")),
+    Exchange("AUTH= where it is offered", senders(b"<a@b> AUTH=<>", b"<a@b> AUTH=a+40b", b"<a@b> AUTH=", b"<a@b> AUTH", b"<a@b> AUTH=a+ZZ", b"<a@b> AUTH=a=b"), "sasl"),
+    Exchange("RCPT syntax", (HELLO, MAIL, b"RCPT", b"RCPT TO", b"RCPT TO:", b"RCPT TO: ", b"RCPT TO <a@b>", b"RCPT a@b", b"RCPT FROM:<a@b>", b"RCPT TO:<me@pillarbox.test", b"RCPT TO:me@pillarbox.test>", b"RCPT TO:<>", b"RCPT TO:<<me@pillarbox.test>>", b"RCPT TO:<me@pillarbox.test>x", b"RCPT TO:<me@pillarbox.test>,<you@pillarbox.test>", b"RCPT TO:<me @pillarbox.test>", b"RCPT\tTO:<me@pillarbox.test>", b"RCPT  TO : me@pillarbox.test")),
+    Exchange("recipients", recipients(b"<no@pillarbox.test>", b"<NO@Pillarbox.Test>", b"<x@elsewhere.test>", b"<x@[127.0.0.1]>", b"<x@[192.0.2.1]>", b"<x%elsewhere.test@pillarbox.test>", b"<elsewhere.test!x@pillarbox.test>", b"<elsewhere.test!x>", b'<"x@elsewhere.test"@pillarbox.test>', b"<x@elsewhere.test@pillarbox.test>", b"<@pillarbox.test:x@elsewhere.test>", b"<@elsewhere.test:no@pillarbox.test>", b"<no@pillarbox.test.>", b'<"no"@pillarbox.test>', b'<"n o"@pillarbox.test>', b"<no>", b"<x%elsewhere.test>")),
+    Exchange("more recipients", recipients(b"<@>", b"<a@>", b"<@pillarbox.test>", b'<""@pillarbox.test>', b"<..@pillarbox.test>", b"<-no@pillarbox.test>", b"<no+ext@pillarbox.test>", b"<gr\xc3\xbcn@pillarbox.test>", b"<\xff@pillarbox.test>", b"<n\0o@pillarbox.test>", b"<no\x01@pillarbox.test>", b"<a@\xc3\xbc.test>", b"<(c)no@pillarbox.test>", b"<|/bin/sh@pillarbox.test>", b"</file@pillarbox.test>", b"<a@b@c>")),
+    Exchange("recipients that are taken", recipients(b"<me@pillarbox.test>", b"<ME@PILLARBOX.TEST>", b"<postmaster>", b"<me@pillarbox.test>")),
+    Exchange("recipients in odd forms", recipients(b'<"me"@pillarbox.test>', b'<"two words"@pillarbox.test>', b"<@x,@y:me@pillarbox.test>")),
+    Exchange("Postmaster", recipients(b"<Postmaster>", b"<postmaster@pillarbox.test>", b"<POSTMASTER@elsewhere.test>")),
+    Exchange("UTF-8 recipients", (HELLO, MAIL + b" SMTPUTF8", b"RCPT TO:<gr\xc3\xbcn@pillarbox.test>", b"RCPT TO:<\xff@pillarbox.test>", b"RCPT TO:<me@gr\xc3\xbcn.test>", b"RCPT TO:<me@pillarbox.test>")),
+    Exchange("NOTIFY and ORCPT", recipients(*(b"<no@pillarbox.test> " + option for option in (b"NOTIFY=NEVER", b"NOTIFY=SUCCESS,FAILURE,DELAY", b"notify=success", b"NOTIFY=NEVER,SUCCESS", b"NOTIFY=SUCCESS,NEVER", b"NOTIFY=FOO", b"NOTIFY=", b"NOTIFY", b"NOTIFY=SUCCESS,", b"NOTIFY=SUCCESS,SUCCESS", b"NOTIFY=NEVER NOTIFY=NEVER", b"ORCPT=rfc822;a@b", b"ORCPT=a@b", b"ORCPT=", b"ORCPT", b"ORCPT=rfc822;", b"ORCPT=;a", b"ORCPT=rfc822;a+ZZ", b"ORCPT=rfc822;a+2Bb")))),
+    Exchange("more of ORCPT", recipients(*(b"<no@pillarbox.test> " + option for option in (b"ORCPT=rfc 822;a", b"ORCPT=rfc822;a ORCPT=rfc822;b", b"ORCPT=utf-8;gr\\x{FC}n", b"ORCPT=utf-8;gr\xc3\xbcn", b"ORCPT=utf-8;\xff", b"ORCPT=utf-8;a\\x{}", b"ORCPT=x_y;a", b"FOO", b"FOO=BAR", b"SIZE=5", b"=", b"ORCPT=rfc822;a+00b", b"ORCPT=rfc822;a=b", b"ORCPT=rfc822;gr\xc3\xbcn")))),
+    Exchange("a message", (*BEGIN, b"DATA", b"Subject: x\r\n\r\nbody\r\n.")),
+    Exchange("a message without ESMTP", (b"HELO x", MAIL, RCPT, b"DATA", b"body\r\n.")),
+    Exchange("an empty message", (*BEGIN, b"DATA", b".", MAIL)),
+    Exchange("a message that is too big", (*BEGIN, b"DATA", (b"x" * 98 + b"\r\n") * 300 + b".", MAIL, RCPT, b"DATA", b"small\r\n.")),
+    Exchange("just too big", (*BEGIN, b"DATA", b"S: x\r\n\r\n" + b"x" * 19700 + b"\r\n.")),
+    Exchange("hops", (*BEGIN, b"DATA", b"Received: x\r\n" * 60 + b"\r\n.", MAIL)),
+    Exchange("recipients one by one", (HELLO, MAIL, b"DATA", b"RCPT TO:<no@pillarbox.test>", b"DATA", RCPT, b"DATA", b"x\r\n.", RCPT)),
+    Exchange("too many recipients", recipients(*[b"<me@pillarbox.test>"] * 5)),
+    Exchange("too many, then DATA", (*recipients(*[b"<me@pillarbox.test>"] * 4), b"DATA", b"x\r\n.")),
+    Exchange("BDAT", (*BEGIN, b"BDAT 3\r\nab", b"BDAT 0", b"BDAT 4 LAST\r\nab\r\n"[:-2], MAIL)),
+    Exchange("BDAT at once", (*BEGIN, b"BDAT 6 last\r\nabcd", MAIL)),
+    Exchange("empty BDAT", (*BEGIN, b"BDAT 0 LAST", MAIL)),
+    Exchange("BDAT syntax", (*BEGIN, b"BDAT", b"NOOP")),
+    *(Exchange("BDAT " + words.decode(), (*BEGIN, b"BDAT " + words, b"NOOP")) for words in (b"x", b"-1", b"+1", b"1 FOO", b"1 LAST x", b"0 LAST x", b"99999999999999999999", b"LAST", b"1_0", b"0x1")),
+    Exchange("BDAT syntax without a transaction", (HELLO, b"BDAT x", b"NOOP")),
+    Exchange("others after BDAT", (*BEGIN, b"BDAT 2\r\n", RCPT, MAIL, b"DATA", b"NOOP", b"VRFY me@pillarbox.test", b"RSET", MAIL)),
+    Exchange("BDAT without recipient", (HELLO, b"BDAT 5\r\nabc", MAIL, b"BDAT 5\r\nabc", b"BDAT 5 LAST\r\nabc", b"NOOP", RCPT)),
+    Exchange("BDAT that is too big", (*BEGIN, Raw(b"BDAT 30000\r\n" + b"x" * 30000, 1), b"BDAT 3 LAST\r\na", b"NOOP", MAIL)),
+    Exchange("BDAT in small pieces", (*BEGIN, Raw(b"BDAT 2\r\nabBDAT 2\r\ncdBDAT 2 LAST\r\n\r\n", 3), MAIL)),
+    Exchange("chunks beyond the limit", (*BEGIN, Raw(b"BDAT 15000\r\n" + b"x" * 15000, 1), Raw(b"BDAT 15000\r\n" + b"x" * 15000, 1), Raw(b"BDAT 100 LAST\r\n" + b"x" * 100, 1), b"NOOP", MAIL)),
+    Exchange("pipelining", (HELLO, Raw(MAIL + b"\r\n" + RCPT + b"\r\nDATA\r\n", 3), b"x\r\n.", Raw(MAIL + b"\r\n" + RCPT + b"\r\nRSET\r\nMAIL FROM:<>\r\n", 4))),
+    Exchange("pipelining behind HELO", (Raw(b"HELO x\r\n" + MAIL + b"\r\n" + RCPT + b"\r\n", 3),)),
+    Exchange("pipelining behind EHLO", (Raw(HELLO + b"\r\n" + MAIL + b"\r\n", 2),)),
+    Exchange("pipelining behind DATA", (*BEGIN, Raw(b"DATA\r\nx\r\n.\r\n", 2))),
+    Exchange("pipelining behind the message", (*BEGIN, b"DATA", Raw(b"x\r\n.\r\n" + MAIL + b"\r\n" + RCPT + b"\r\n", 3))),
+    Exchange("pipelining behind QUIT", (HELLO, Raw(b"QUIT\r\nNOOP\r\n", 2))),
+    Exchange("pipelining behind NOOP", (HELLO, Raw(b"NOOP\r\nNOOP\r\n", 2))),
+    Exchange("pipelining behind VRFY", (HELLO, Raw(b"VRFY me@pillarbox.test\r\nNOOP\r\n", 2))),
+    Exchange("pipelining behind HELP", (HELLO, Raw(b"ETRN x\r\nNOOP\r\n", 2))),
+    Exchange("pipelining behind an unknown command", (HELLO, Raw(b"FOO\r\nNOOP\r\n", 2))),
+    Exchange("pipelining behind a refused DATA", (HELLO, Raw(b"DATA\r\nNOOP\r\n", 2))),
+    Exchange("a command that is too long", (HELLO, b"NOOP " + b"x" * 2040, b"NOOP " + b"x" * 2043, b"NOOP " + b"x" * 2044, b"NOOP " + b"x" * 2050, b"NOOP " + b"x" * 5000, b"NOOP", b"MAIL FROM:<" + b"a" * 5000 + b"@b>", b"x" * 5000)),
+    Exchange("NUL and controls", (HELLO, b"NO\0OP", b"NOOP \x01", b"RSET\x01", b"NOOP\x0b", b"\x0cNOOP", b"\x0bMAIL\x0cFROM:<a@b>\x0b")),
+    Exchange("a command that begins with NUL", (b"\0NOOP",)),
+    Exchange("NUL behind a command", (b"NOOP\0", b"NOOP \0", b"MAIL FROM:<a@b>\0")),
+    Exchange("bare LF", (Raw(b"EHLO client.example\n", 1), Raw(MAIL + b"\n" + RCPT + b"\n", 2), Raw(b"DATA\n", 1), Raw(b"x\r\n.\r\n", 1))),
+    Exchange("CR CR LF", (Raw(b"EHLO client.example\r\r\n", 1), Raw(MAIL + b"\r\r\n", 1), Raw(b"RC\rPT TO:<me@pillarbox.test>\r\n", 1), Raw(RCPT + b"\r\r\r\n", 1), b"RSET")),
+    Exchange("CR CR LF around the last dot", (*BEGIN, b"DATA", Raw(b"x\r\r\n.\r\r\nNOOP\r\n.\r\n", 2))),
+    Exchange("bare LF around the last dot", (*BEGIN, b"DATA", Raw(b"x\n.\nMAIL FROM:<b@b>\n.\r\n\r\n.\r\n", 1))),
+    Exchange("bare LF where it is refused", (*BEGIN, b"DATA", Raw(b"x\ny\r\n.\r\n", 1)), "bare"),
+    Exchange("bare LF in a command where it is refused", (HELLO, Raw(MAIL + b"\n", 1), RCPT, b"DATA", b"x\r\n."), "bare"),
+    Exchange("bare LF in a chunk where it is refused", (*BEGIN, Raw(b"BDAT 5 LAST\r\na\nb\r\n", 1), b"NOOP"), "bare"),
+    Exchange("bare LF behind HELO where it is refused", (Raw(b"HELO x\n", 1), b"NOOP", MAIL, RCPT, b"DATA", b"x\r\n."), "bare"),
+    Exchange("too many errors", (b"FOO", b"FOO", b"FOO", b"FOO", b"FOO"), "few"),
+    Exchange("too many idle commands", (b"NOOP", b"RSET", b"NOOP", b"NOOP", b"NOOP", b"NOOP", b"NOOP", b"NOOP", b"NOOP"), "few"),
+    Exchange("too many greetings", (HELLO, b"HELO x", HELLO, b"HELO x", HELLO, b"HELO x", HELLO, b"HELO x", HELLO), "few"),
+    Exchange("too many VRFYs", (b"VRFY me@pillarbox.test",) * 9, "few"),
+    Exchange("too many empty lines", (b"",) * 6, "few"),
+    Exchange("too many refused recipients", recipients(*[b"<no@pillarbox.test>"] * 6), "few"),
+    Exchange("errors before a message count no more", (HELLO, b"FOO", b"FOO", MAIL, RCPT, b"DATA", b"x\r\n.", b"FOO", b"FOO", b"FOO", b"FOO"), "few"),
+    Exchange("STARTTLS", (b"STARTTLS now", b"STARTTLS")),
+    Exchange("STARTTLS that is not offered", (HELLO, b"STARTTLS", b"STARTTLS x"), "no tls"),
+    Exchange("TLS", (HELLO, b"STARTTLS", MAIL, RCPT, b"DATA", b"x\r\n."), tls=True),
+    Exchange("TLS without a new greeting", (MAIL, RCPT, b"DATA", b"x\r\n."), tls=True),
+    Exchange("pipelining behind STARTTLS", (HELLO, Raw(b"STARTTLS\r\nEHLO injected\r\n", 1))),
+    Exchange("TLS is a must", (b"NOOP", HELLO, b"VRFY me@pillarbox.test", MAIL, RCPT, b"DATA", b"BDAT 0 LAST", b"ETRN x", b"AUTH PLAIN", b"AUTH", b"RSET", b"EXPN x", b"HELP", b"FOO", b"HELO x"), "encrypt"),
+    Exchange("TLS is a must, and is there", (HELLO, MAIL, b"AUTH PLAIN", b"RSET", b"AUTH PLAIN", b"*"), "encrypt", tls=True),
+    Exchange("AUTH that is not offered", (b"AUTH PLAIN", HELLO, b"AUTH PLAIN", b"AUTH", b"AUTH x y z")),
+    Exchange("AUTH only under TLS", (b"AUTH PLAIN", HELLO, b"AUTH PLAIN", b"AUTH", b"AUTH FOO"), "auth only"),
+    Exchange("AUTH before EHLO", (b"AUTH PLAIN", b"*", b"HELO x", b"AUTH PLAIN", b"*"), "sasl"),
+    Exchange("AUTH syntax", (HELLO, b"AUTH", b"AUTH ", b"AUTH FOO", b"AUTH PLAIN x y", b"AUTH PLAIN !", b"AUTH PLAIN AA=A", b"AUTH PLAIN =", b"AUTH PLAIN AAAA", b"AUTH FOO x y"), "sasl"),
+    Exchange("AUTH given up", (HELLO, b"AUTH PLAIN", b"*", b"AUTH LOGIN", b"*", b"AUTH LOGIN", b"bm9ib2R5", b"*", b"NOOP"), "sasl"),
+    Exchange("AUTH with no base64", (HELLO, b"AUTH PLAIN", b"!", b"AUTH LOGIN", b"!!!!", b"AUTH LOGIN", b"bm9ib2R5", b"%", b"AUTH LOGIN !", b"AUTH LOGIN =", b"NOOP"), "sasl"),
+    Exchange("AUTH that fails", (HELLO, PLAIN, b"AUTH LOGIN", b"bm9ib2R5", b"d3Jvbmc=", b"NOOP", MAIL, PLAIN, b"RSET", PLAIN), "sasl"),
+    Exchange("AUTH with a long response", (HELLO, b"AUTH PLAIN", b"A" * 12288, b"AUTH PLAIN", b"A" * 13000, b"NOOP"), "sasl"),
+    Exchange("strict", (MAIL, b"NOOP", HELLO, b"VRFY me@pillarbox.test", b"VRFY", *senders(b"a@b", b" <a@b>", b"<a@b> ", b"<(x)a@b>", b"<a.@b>", b"<a..b@c>", b"Name <a@b>", b"< a@b >")), "strict"),
+    Exchange("strict recipients", recipients(b"no@pillarbox.test", b" <no@pillarbox.test>", b"<n..o@pillarbox.test>", b"postmaster", b"<postmaster>"), "strict"),
+    Exchange("strict RCPT before HELO", (RCPT, b"DATA", b"RSET", b"ETRN x", b"HELO x", MAIL, RCPT), "strict"),
+    Exchange("names that are refused", (b"HELO x", b"HELO x.", b"HELO [127.0.0.1]", b"HELO [x]", b"HELO 127.0.0.1", b"HELO a_b.c", b"HELO -a.b", b"HELO a..b", b"EHLO a.b", b"HELO .a.b", b"HELO a!b.c", b"HELO " + b"a" * 70 + b".test", b"MAIL FROM:<a@b>"), "helo"),
+    Exchange("names that are refused at RCPT", (b"HELO x", MAIL, RCPT, b"HELO a!b.c", MAIL, RCPT, b"HELO a.b", MAIL, RCPT), "fqdn"),
+    Exchange("not fully qualified", (b"HELO a.b", b"MAIL FROM:<a@b>", RCPT, b"RSET", b"MAIL FROM:<a>", RCPT, b"RSET", b"MAIL FROM:<>", RCPT, b"RSET", MAIL, b"RCPT TO:<me@pillarbox>", b"RCPT TO:<me>", b"RCPT TO:<postmaster>", b"RCPT TO:<x@[1.2.3.4]>", b"RCPT TO:<x@elsewhere.test>"), "fqdn"),
+]  # fmt: skip
+
+
+class Difference(NamedTuple):
+    """A step at which the servers do not say the same."""
+
+    exchange: str
+    step: str
+    theirs: str
+    ours: str
+
+
+def differences(
+    name: str, theirs: list[list[str]], ours: list[list[str]], steps: list[str]
+) -> Iterator[Difference]:
+    """Step by step, until one of them has closed."""
+    for at, step in enumerate(steps):
+        one = " / ".join(theirs[at]) if at < len(theirs) else "-"
+        other = " / ".join(ours[at]) if at < len(ours) else "-"
+        if one != other:
+            yield Difference(name, step, one, other)
+
+
+def labels(exchange: Exchange) -> list[str]:
+    """What the list of differences calls each step."""
+    sent = [step.data if isinstance(step, Raw) else step for step in exchange.steps]
+    texts = [
+        repr(data)[2:-1] if len(data) < 100 else f"{repr(data[:40])[2:-1]}... ({len(data)})" for data in sent
+    ]
+    return ["connect", *texts, "QUIT"]
+
+
+class Ports:
+    """Service name → port."""
+
+    def __init__(self, first: int, default: int) -> None:
+        self._ports = {name: first + at for at, name in enumerate(SERVICES)} | {"smtp": default}
+
+    def __call__(self, service: str) -> int:
+        return self._ports[service]
+
+
+def _services(first: int) -> str:
+    lines: list[str] = []
+    for at, options in enumerate(SERVICES.values()):
+        lines.append(f"127.0.0.1:{first + at} inet n - n - - smtpd\n")
+        lines += [f"  -o {{ {name} = {value} }}\n" for name, value in options.items()]
+    return "".join(lines)
+
+
+@contextmanager
+def both_servers() -> Iterator[tuple[Ports, Ports]]:
+    """Debian's Postfix and ours; ours has the users for both."""
+    ours = MailSystem(rootless=True)
+    try:
+        ours.start()
+        assert ours.stop() == 0
+        ours.configure(**SETTINGS)
+        with open(ours.data / "etc" / "master.cf", "a", encoding="utf-8") as file:
+            file.write(_services(FIRST_PORT))
+        ours.start()
+        private = ours.data / "spool" / "private"
+        for path in (ours.data, ours.data / "spool", private):
+            path.chmod(0o755)
+        (private / "auth").chmod(0o666)
+        settings = {
+            **SETTINGS,
+            "smtpd_sasl_type": "dovecot",
+            "smtpd_sasl_path": str(private / "auth"),
+            "smtpd_tls_cert_file": str(ours.data / "etc" / "self-signed.pem"),
+            "smtpd_tls_key_file": str(ours.data / "etc" / "self-signed.key"),
+        }
+        with tempfile.TemporaryDirectory() as directory:
+            base = Path(directory)
+            base.chmod(0o755)
+            with DebianPostfix(base, settings=settings, services=_TLSMGR + _services(FIRST_PORT)):
+                yield Ports(FIRST_PORT, PORT), Ports(FIRST_PORT + ours.offset, ours.port("smtp"))
+        assert ours.is_healthy()
+        assert ours.stop() == 0
+    finally:
+        ours.end()
+
+
+_TLSMGR: Final = "tlsmgr unix - - n 1000? 1 tlsmgr\n"
+
+_LIST: Final = Path(__file__).with_name("smtp_reply_differences.txt")
+
+
+def listed_differences() -> dict[tuple[str, str], str]:
+    """Exchange and step → why the replies may differ there."""
+    found: dict[tuple[str, str], str] = {}
+    for line in _LIST.read_text(encoding="utf-8").split("\n"):
+        if not line or line.startswith("#"):
+            continue
+        exchange, step, kind, reason = line.split(" | ")
+        assert kind in ("deliberate", "not yet"), line
+        assert reason, line
+        found[exchange, step] = f"{kind}: {reason}"
+    return found
+
+
+@pytest.mark.root
+@pytest.mark.peer("postfix")
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(os.getuid() != 0, reason="a second Postfix is started by root only")
+def test_replies_are_those_of_postfix() -> None:
+    """Step by step the same reply, but for what is on the list; and nothing on the list that is the same."""
+    found: list[Difference] = []
+    with both_servers() as (theirs, ours):
+        for exchange in EXCHANGES:
+            one, other = (have(exchange, ports(exchange.service)) for ports in (theirs, ours))
+            found += differences(exchange.name, one, other, labels(exchange))
+    listed = listed_differences()
+    unlisted = [difference for difference in found if (difference.exchange, difference.step) not in listed]
+    report = "\n".join(
+        f"{name} | {step}\n    Postfix: {theirs_said}\n    ours:    {ours_said}"
+        for name, step, theirs_said, ours_said in unlisted
+    )
+    assert not unlisted, f"\n{report}"
+    gone = set(listed) - {(difference.exchange, difference.step) for difference in found}
+    assert not gone, f"no difference any more, take it off the list: {gone}"
