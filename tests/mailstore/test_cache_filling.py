@@ -87,7 +87,7 @@ def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
         await inbox.append([NewMessage(b"Subject: one\n\nbody"), NewMessage(b"Subject: two\n\nbody")])
         await inbox.filling.finished.wait()
         cache = Cache(str(tmp_path))
-        number, _, _ = cache.mailbox(inbox.guid, inbox.uid_validity, next_uid=1)
+        number, _, _ = cache.mailbox(inbox.guid, inbox.uid_validity, first_unseen=1)
         missing = cache.missing(number, [1, 2, 3])
         found = cache.summaries(number, [2], Fields.HEADER)
         cache.close()

@@ -4,7 +4,8 @@ DESCRIPTION
     One database per account, `pillarbox.cache.sqlite` in the Maildir's root, a name that Dovecot passes over.
     Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID, highest mod-sequence), `summary` (date, size
     and the rendered ENVELOPE, BODY, BODYSTRUCTURE of a message), `header` and `modseq` (only of mailboxes whose
-    clients use CONDSTORE: mod-sequence, and the flags that it belongs to).  The key of a message is mailbox
+    clients use CONDSTORE: mod-sequence, and the flags that it belongs to), `vanished` (of the same mailboxes: UIDs
+    that were expunged, and when; complete from the mailbox's `vanished_floor` on).  The key of a message is mailbox
     number × 2³² + UID, so that FETCH 1:* is one scan.
 
     The file may be deleted, damaged or of another version at any moment: then it is made anew and filled as
@@ -33,21 +34,25 @@ from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.vocabulary.identifiers import Uid
 
 FILE_NAME: Final = "pillarbox.cache.sqlite"
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
+MAX_VANISHED: Final = 20_000
+"""Expunged UIDs of a mailbox that are remembered; a quarter goes when there are more."""
 MAX_UNASKED_HEADER: Final = 8192
 """Octets of a header that is kept although nobody has asked for it yet."""
 
 _SCHEMA: Final = """
 CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
-    first_recent INTEGER NOT NULL, highest_modseq INTEGER NOT NULL DEFAULT 0, UNIQUE (guid, uid_validity));
+    first_recent INTEGER NOT NULL, highest_modseq INTEGER NOT NULL DEFAULT 0,
+    vanished_floor INTEGER NOT NULL DEFAULT 0, UNIQUE (guid, uid_validity));
 CREATE TABLE summary (key INTEGER PRIMARY KEY, date INTEGER NOT NULL, size INTEGER NOT NULL,
     envelope BLOB NOT NULL, body BLOB NOT NULL, body_structure BLOB NOT NULL);
 CREATE TABLE header (key INTEGER PRIMARY KEY, header BLOB NOT NULL);
 CREATE TABLE modseq (key INTEGER PRIMARY KEY, modseq INTEGER NOT NULL, flags INTEGER NOT NULL,
     keywords INTEGER NOT NULL);
+CREATE TABLE vanished (key INTEGER PRIMARY KEY, modseq INTEGER NOT NULL);
 """
 _COLUMNS: Final = (
     (Fields.ENVELOPE, "envelope"),
@@ -82,12 +87,13 @@ class Cache:
         self._connection: apsw.Connection | None = None
         self._is_closed = False
 
-    def mailbox(self, guid: bytes, uid_validity: int, *, next_uid: int) -> tuple[int, int, int]:
+    def mailbox(self, guid: bytes, uid_validity: int, *, first_unseen: int) -> tuple[int, int, int]:
         """The mailbox's number, first recent UID and highest mod-sequence (0: nobody has used any).
 
         The number is 0 for a cache that does not work.
 
-        A mailbox that is not known has been seen by nobody: all of its messages are recent.
+        Of a mailbox that is not known, messages from `first_unseen` on are recent: those above all that a session
+        has taken out of new/, as for Dovecot without its index.
         """
 
         def find(connection: apsw.Connection) -> tuple[int, int, int]:
@@ -97,10 +103,11 @@ class Cache:
             )
             for number, first_recent, highest_modseq in connection.execute(query, key):
                 return number, first_recent, highest_modseq
-            connection.execute("INSERT INTO mailbox (guid, uid_validity, first_recent) VALUES (?, ?, 1)", key)
-            return connection.last_insert_rowid(), 1, 0
+            query = "INSERT INTO mailbox (guid, uid_validity, first_recent) VALUES (?, ?, ?)"
+            connection.execute(query, (*key, first_unseen))
+            return connection.last_insert_rowid(), first_unseen, 0
 
-        return self._try(find, (0, next_uid, 0))
+        return self._try(find, (0, first_unseen, 0))
 
     def set_first_recent(self, number: int, uid: int) -> None:
         """Messages from `uid` on have been seen by no session."""
@@ -216,6 +223,50 @@ class Cache:
 
         self._try(write, None)
 
+    def vanished_since(self, number: int, modseq: int) -> list[int] | None:
+        """UIDs expunged after that mod-sequence, rising; None if that is not known."""
+        span = (number << 32, (number << 32) + 0xFFFFFFFF, modseq)
+        query = "SELECT key & 4294967295 FROM vanished WHERE key BETWEEN ? AND ? AND modseq > ? ORDER BY key"
+
+        def find(connection: apsw.Connection) -> list[int] | None:
+            floor = "SELECT vanished_floor FROM mailbox WHERE number = ? AND vanished_floor <= ?"
+            if not list(connection.execute(floor, (number, modseq))):
+                return None
+            return [uid for (uid,) in connection.execute(query, span)]
+
+        return self._try(find, None)
+
+    def set_vanished_floor(self, number: int, modseq: int) -> None:
+        """Expunges are remembered from now on."""
+        query = "UPDATE mailbox SET vanished_floor = ? WHERE number = ?"
+        self._try(lambda connection: _run(connection, query, [(modseq, number)]), None)
+
+    def add_vanished(self, number: int, modseq: int, uids: Iterable[int]) -> None:
+        """Remember expunged messages; the oldest of too many are forgotten, and the floor rises."""
+        if number == 0:
+            return
+        base = number << 32
+        rows = [(base + uid, modseq) for uid in uids]
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                _run(connection, "INSERT OR REPLACE INTO vanished VALUES (?, ?)", rows)
+                span = (base, base + 0xFFFFFFFF)
+                query = "SELECT count(*) FROM vanished WHERE key BETWEEN ? AND ?"
+                [(count,)] = list(connection.execute(query, span))
+                if count <= MAX_VANISHED:
+                    return
+                query = (
+                    "SELECT modseq FROM vanished WHERE key BETWEEN ? AND ? ORDER BY modseq LIMIT 1 OFFSET ?"
+                )
+                [(floor,)] = list(connection.execute(query, (*span, count - MAX_VANISHED * 3 // 4)))
+                query = "DELETE FROM vanished WHERE key BETWEEN ? AND ? AND modseq <= ?"
+                connection.execute(query, (*span, floor))
+                query = "UPDATE mailbox SET vanished_floor = max(vanished_floor, ?) WHERE number = ?"
+                connection.execute(query, (floor, number))
+
+        self._try(write, None)
+
     def remove(self, number: int, uids: Iterable[int]) -> None:
         """Expunged messages."""
         if number == 0:
@@ -237,7 +288,7 @@ class Cache:
             with connection:
                 query = "SELECT number FROM mailbox WHERE guid = ?"
                 for (number,) in list(connection.execute(query, (guid,))):
-                    for table in ("summary", "header", "modseq"):
+                    for table in ("summary", "header", "modseq", "vanished"):
                         connection.execute(
                             f"DELETE FROM {table} WHERE key BETWEEN ? AND ?",  # noqa: S608 - our own names
                             (number << 32, (number << 32) + 0xFFFFFFFF),

@@ -129,6 +129,16 @@ class FolderFiles:
                 self.files.close(fd)
         raise MessageGone(str(uid))
 
+    def first_unseen(self) -> int:
+        """Above all messages that a session has taken out of new/; the next UID if there are none in it."""
+        with self.mutex:
+            if not self._in_new:
+                return self.next_uid
+            row = next(
+                (row for row in reversed(range(len(self.paths))) if self.paths[row].startswith(CUR)), -1
+            )
+            return self.uids[row] + 1 if row >= 0 else 1
+
     def message_guid(self, uid: int) -> bytes:
         """The message's GUID: the `G` field, else the base."""
         for field in self.uidlist.fields.get(uid, b"").split(b" "):

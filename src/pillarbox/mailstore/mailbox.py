@@ -208,6 +208,11 @@ class Mailbox(Protocol):
         which is spared for mailboxes whose clients do not use them."""
         ...
 
+    async def vanished_since(self, modseq: int) -> list[Uid] | None:
+        """UIDs that were expunged after that mod-sequence, rising; None if the history does not reach so far
+        back.  Only after `track_modseqs`."""
+        ...
+
     @property
     def first_recent_uid(self) -> Uid:
         """Messages from this UID on have not been seen by any session before."""

@@ -83,12 +83,15 @@ def directory_name(name: str) -> bytes:
     if name == INBOX:
         return b""
     levels = name.split(SEPARATOR)
-    if name.startswith("~") or name.startswith(SEPARATOR):
-        raise MailboxNameRefused("Invalid mailbox name")
-    if name.endswith(SEPARATOR):
-        raise MailboxNameRefused("Invalid mailbox name: Ends with hierarchy separator")
-    if "" in levels:
-        raise MailboxNameRefused("Invalid mailbox name: Adjacent hierarchy separators")
+    for wrong, reason in (
+        (not name, "Name is empty"),
+        (name.startswith("~"), "Begins with '~'"),
+        (name.startswith(SEPARATOR), "Begins with hierarchy separator"),
+        (name.endswith(SEPARATOR), "Ends with hierarchy separator"),
+        ("" in levels, "Has adjacent hierarchy separators"),
+    ):
+        if wrong:
+            raise MailboxNameRefused("Invalid mailbox name: " + reason)
     if "." in name:
         raise MailboxNameRefused("Character not allowed in mailbox name: '.'")
     if _CONTROL.search(name):

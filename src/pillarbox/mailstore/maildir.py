@@ -127,7 +127,16 @@ class MaildirMailbox:
         if not self._modseqs.is_tracking:  # else another session was faster
             rows = self._modseqs.adopt(self.messages, history, self._kept_modseq)
             known = set(self.messages.uids)
+            if self._modseqs.begins_now:
+                self._later(partial(self._cache.set_vanished_floor, self._cache_number, self.highest_modseq))
             self._keep_modseqs(rows, [uid for uid in history if uid not in known])
+
+    async def vanished_since(self, modseq: int) -> list[Uid] | None:
+        """UIDs that were expunged after that mod-sequence."""
+        while self._writes:  # what is not in the cache yet
+            await asyncio.wait(self._writes)
+        found = await self._run(self._cache.vanished_since, self._cache_number, modseq)
+        return None if found is None else [Uid(uid) for uid in found]
 
     @property
     def first_recent_uid(self) -> Uid:
@@ -293,7 +302,8 @@ class MaildirMailbox:
                 for event in group:
                     self._change_row(event, modseq)
         if self._modseqs.is_tracking:
-            self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), [])
+            gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
+            self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
         self._tell()
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
@@ -338,7 +348,7 @@ class MaildirMailbox:
         folder.sync(move_new=False)
         folder.remove_old_temporaries()
         self._cache_number, self._first_recent, self._kept_modseq = self._cache.mailbox(
-            folder.guid, folder.uid_validity, next_uid=folder.next_uid
+            folder.guid, folder.uid_validity, first_unseen=folder.first_unseen()
         )
         self._modseqs.has_history = self._kept_modseq != 0
 
@@ -347,7 +357,9 @@ class MaildirMailbox:
 
         def write() -> None:
             self._cache.set_modseqs(self._cache_number, highest, rows)
-            self._cache.remove(self._cache_number, gone)
+            if gone:
+                self._cache.add_vanished(self._cache_number, highest, gone)
+                self._cache.remove(self._cache_number, gone)
 
         highest = self._modseqs.highest
         self._later(write)

@@ -123,7 +123,7 @@ class MaildirAccount:
 
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children."""
-        old, new = normalise(old), normalise(new.removesuffix(SEPARATOR))
+        old, new = normalise(old), normalise(new)
         if old == INBOX:
             raise MailboxNameRefused("Renaming INBOX isn't supported.")
         if new == old or new.startswith(old + SEPARATOR):

@@ -66,6 +66,7 @@ class MemoryMailbox:
         self._uid_next = 1
         self._modseq = 1
         self._has_modseqs = False
+        self._vanished: list[tuple[int, Uid]] = []
         self._first_recent = 1
         self._journal: list[Change] = []
         self._journal_start = 0
@@ -90,6 +91,10 @@ class MemoryMailbox:
     async def track_modseqs(self) -> None:
         """They are always there."""
         self._has_modseqs = True
+
+    async def vanished_since(self, modseq: int) -> list[Uid] | None:
+        """All is known."""
+        return sorted(uid for since, uid in self._vanished if since > modseq)
 
     @property
     def first_recent_uid(self) -> Uid:
@@ -175,7 +180,7 @@ class MemoryMailbox:
                 del column[row]
             del self._contents[uid]
             del self._dates[uid]
-            self._next_modseq()
+            self._vanished.append((self._next_modseq(), uid))
             self._write(ChangeKind.EXPUNGED, uid, origin)
             gone.append(uid)
         if gone:

@@ -25,7 +25,7 @@ from pillarbox.vocabulary.identifiers import ModSeq
 class ModSeqs:
     """The counter of one mailbox."""
 
-    __slots__ = ("_clock", "_first", "has_history", "highest", "is_tracking")
+    __slots__ = ("_clock", "_first", "begins_now", "has_history", "highest", "is_tracking")
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -34,6 +34,8 @@ class ModSeqs:
         """Whether a client has used mod-sequences of the mailbox, now or long ago."""
         self.is_tracking = False
         """Whether those in the table are those of the history."""
+        self.begins_now = False
+        """Whether there was no history before."""
         self._first = self.highest  # of the messages that were there when the mailbox was opened
 
     def next(self) -> ModSeq:
@@ -67,6 +69,8 @@ class ModSeqs:
                 changed.append(row)
         if highest and not changed and known == len(history):
             self.highest = ModSeq(highest)
+        if not highest:
+            self.begins_now = True
         return {table.uids[row]: self._row(table, row) for row in changed}
 
     def rows(self, table: MessageTable, uids: Iterable[int]) -> dict[int, ModSeqRow]:

@@ -24,6 +24,7 @@ STANDARDS
 
 from array import array
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 import msgspec
 
@@ -47,6 +48,7 @@ class Told(msgspec.Struct, frozen=True):
     keywords: bool = False  # FLAGS and PERMANENTFLAGS changed
     flags: tuple[tuple[SequenceNumber, Uid], ...] = ()
     expunged: tuple[SequenceNumber, ...] = ()  # highest first
+    vanished: tuple[Uid, ...] = ()  # the UIDs of the same, rising
     exists: int | None = None
     recent: int | None = None
 
@@ -159,6 +161,12 @@ class MailboxView:
         spans = uids.spans(known[-1] if known else 0)
         return _rows(known, [(bisect_left(known, low), bisect_right(known, high)) for low, high in spans])
 
+    def of_uids(self, uids: Sequence[int]) -> Chosen:
+        """Those of `uids` (rising) that the client knows."""
+        known = self.known_uids()
+        rows = [row for uid in uids if (row := bisect_left(known, uid)) < len(known) and known[row] == uid]
+        return Chosen([row + 1 for row in rows], [known[row] for row in rows])
+
     # What happens, and telling it.
 
     def take_in(self) -> None:
@@ -186,6 +194,11 @@ class MailboxView:
             self._expunged = array("I", sorted([*(self._expunged or ()), *gone]))
         self._position = position
 
+    def take_keywords(self) -> bool:
+        """Whether there are keywords that the client has not been told of; afterwards it has."""
+        known, self._keywords_told = self._keywords_told, len(self.mailbox.keywords)
+        return self._keywords_told != known
+
     def sync(self, *, tell_expunges: bool) -> Told:
         """What to tell the client now; afterwards it knows.
 
@@ -194,9 +207,9 @@ class MailboxView:
         command" (RFC 3501 §7.4.1; the first half is meant for clients that do not IDLE).
         """
         self.take_in()
-        keywords = len(self.mailbox.keywords) != self._keywords_told
-        self._keywords_told = len(self.mailbox.keywords)
+        keywords = self.take_keywords()
         flags = self._tell_flags() if self._flags is not None else ()
+        vanished = tuple(self._expunged or ()) if tell_expunges else ()
         expunged = self._tell_expunged() if tell_expunges and self._expunged is not None else ()
         exists = self._tell_new()
         recent: int | None = None
@@ -208,7 +221,14 @@ class MailboxView:
                 self._recent_told = recent
         if not keywords and not flags and not expunged and exists is None:
             return NOTHING
-        return Told(keywords=keywords, flags=flags, expunged=expunged, exists=exists, recent=recent)
+        return Told(
+            keywords=keywords,
+            flags=flags,
+            expunged=expunged,
+            vanished=tuple(map(Uid, vanished)),
+            exists=exists,
+            recent=recent,
+        )
 
     def _tell_flags(self) -> tuple[tuple[SequenceNumber, Uid], ...]:
         assert self._flags is not None

@@ -28,16 +28,29 @@ class NumberSet(msgspec.Struct, frozen=True):
     """
 
     ranges: tuple[tuple[int, int], ...]
+    saved: bool = False  # `$`: what the last SEARCH RETURN (SAVE) has found  RFC 5182 §2.1
 
     @classmethod
     def parse(cls, text: bytes) -> "NumberSet":
         """The set that `text` spells.  ValueError if it is none."""
+        if text == b"$":
+            return cls((), saved=True)
         ranges = []
         for part in text.split(b","):
             low, colon, high = part.partition(b":")
             first = _number(low)
             ranges.append((first, _number(high) if colon else first))
         return cls(tuple(ranges))
+
+    @property
+    def has_star(self) -> bool:
+        """Whether `*` is in it."""
+        return self.saved or any(STAR in ends for ends in self.ranges)
+
+    def members(self) -> Iterator[int]:
+        """The numbers one by one, in the order given; only without `*`."""
+        for low, high in self.ranges:
+            yield from range(min(low, high), max(low, high) + 1)
 
     def spans(self, largest: int) -> list[tuple[int, int]]:
         """Ordered, merged (low, high) ranges with `*` read as `largest`.

@@ -29,7 +29,7 @@ from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
-from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.vocabulary.number_set import NumberSet, compact
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.server import ImapServer, State
 
@@ -83,12 +83,15 @@ class Conversation:
 
     __slots__ = (
         "_changed",
+        "_told_expunges",
         "account",
         "clock",
         "condstore",
         "engine",
         "figures",
         "message_size_limit",
+        "qresync",
+        "saved_result",
         "sink",
         "started",
         "transport",
@@ -115,6 +118,9 @@ class Conversation:
         self.view: MailboxView | None = None
         self.figures = Figures()
         self.condstore = False  # the client wants mod-sequences (RFC 7162 §3.1)
+        self.qresync = False  # VANISHED instead of EXPUNGE (RFC 7162 §3.2)
+        self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
+        self._told_expunges = False  # since the last tagged answer
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
         self._changed = False  # the selected mailbox may have changed since IDLE last looked
 
@@ -168,7 +174,14 @@ class Conversation:
         return b" (%d.%03d + 0.000 secs)." % divmod(milliseconds, 1000)
 
     def ok(self, tag: bytes, text: bytes) -> None:
-        """`tag OK text (0.001 + 0.000 secs).`"""
+        """`tag OK text (0.001 + 0.000 secs).`
+
+        To a client of QRESYNC that was told of expunges with the mod-sequence that it may believe in now.
+        """
+        if self._told_expunges:
+            self._told_expunges = False
+            if self.qresync and self.view is not None and not text.startswith(b"["):
+                text = b"[HIGHESTMODSEQ %d] %b" % (self.view.mailbox.highest_modseq, text)
         self.engine.reply(tag, b"OK " + text + self.timing())
 
     def no(self, tag: bytes, text: bytes) -> None:
@@ -196,6 +209,7 @@ class Conversation:
 
     def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool) -> MailboxView:
         """A mailbox is selected."""
+        self.saved_result = []
         self.view = MailboxView(mailbox, read_only=read_only)
         self.engine.state = State.SELECTED
         return self.view
@@ -204,6 +218,8 @@ class Conversation:
         """The messages that a command names.  Raises InvalidMessageSet."""
         view = self.selected
         self.take_in()
+        if messages.saved:
+            return view.of_uids(self.saved_result)
         if by_uid:
             return view.by_uids(messages)
         try:
@@ -245,6 +261,7 @@ class Conversation:
         if told.keywords:
             self.tell_flags(view)
         if told.flags:
+            with_uid = with_uid or self.qresync  # RFC 7162 §3.2.4
             flags = FlagRenderer(view)
             uids = view.mailbox.messages.uids
             for number, uid in told.flags:
@@ -254,7 +271,10 @@ class Conversation:
                     words.append(b"MODSEQ (%d)" % view.mailbox.messages.modseqs[row])
                 words.append(b"FLAGS (%b)" % flags.of_row(row))
                 engine.untagged(b"%d FETCH (%b)" % (number, b" ".join(words)))
-        if told.expunged:
+        self._told_expunges = self._told_expunges or bool(told.expunged)
+        if told.expunged and self.qresync:  # RFC 7162 §3.2.10
+            engine.untagged(b"VANISHED " + compact(told.vanished))
+        elif told.expunged:
             engine.send(b"".join(map(b"* %d EXPUNGE\r\n".__mod__, told.expunged)))
         if told.exists is not None:
             engine.untagged(b"%d EXISTS" % told.exists)
@@ -279,6 +299,7 @@ class Conversation:
         self.take_in()
         view = self.selected
         table = view.mailbox.messages
+        with_uid = with_uid or self.qresync
         for uid in uids:
             row, number = table.row(Uid(uid)), view.number_of(uid)
             if row is not None and number is not None:

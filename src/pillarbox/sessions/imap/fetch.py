@@ -8,10 +8,11 @@ DESCRIPTION
     Messages that were expunged since the client last heard are left out, and the answer says so.
 
 STANDARDS
-    RFC 3501 §6.4.5, §7.4.2; RFC 5530 §3 (EXPUNGEISSUED); RFC 7162 §3.1.4 (MODSEQ, CHANGEDSINCE)
+    RFC 3501 §6.4.5, §7.4.2; RFC 5530 §3 (EXPUNGEISSUED); RFC 7162 §3.1.4 (MODSEQ, CHANGEDSINCE),
+    §3.2.6 (VANISHED)
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
@@ -23,6 +24,7 @@ from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.sections import SectionRenderer
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.vocabulary.number_set import NumberSet, runs
 from pillarbox.wire.imap.commands import Fetch
 from pillarbox.wire.imap.dates import internal_date
 from pillarbox.wire.imap.fetch_items import FetchItems, Item
@@ -55,21 +57,25 @@ _TEMPLATES: Final = {
 
 async def fetch(conversation: Conversation, command: Fetch) -> None:
     """FETCH and UID FETCH."""
+    if command.vanished and not conversation.qresync:
+        conversation.bad(command.tag, b"Error in IMAP command UID FETCH: Unknown FETCH modifier")
+        return
     if Item.MODSEQ in command.items.items:
         await conversation.enable_condstore()
     try:
         chosen = conversation.choose(command.messages, by_uid=command.by_uid)
         if command.changed_since is not None:
-            chosen = _changed_since(conversation.selected, chosen, command.changed_since)
+            chosen = changed_since(conversation.selected, chosen, command.changed_since)
     except InvalidMessageSet:
         name = b"UID FETCH" if command.by_uid else b"FETCH"
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)
         return
+    if command.vanished and command.changed_since is not None:
+        await tell_vanished(conversation, command.messages, command.changed_since)
+    if conversation.selected.take_keywords():  # before flags that have them
+        conversation.tell_flags(conversation.selected)
     work = _Fetch(conversation, command.items)
-    step = work.batch_size
-    for start in range(0, len(chosen.uids), step):
-        await work.batch(chosen.numbers[start : start + step], chosen.uids[start : start + step])
-        await conversation.flush_if_much()
+    await work.all(chosen)
     if conversation.condstore and Item.MODSEQ not in command.items.items:
         conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
@@ -79,7 +85,51 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         conversation.ok(command.tag, b"Fetch completed")
 
 
-def _changed_since(view: MailboxView, chosen: Chosen, modseq: int) -> Chosen:
+async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
+    """What SELECT tells a client that knows an old state (RFC 7162 §3.2.5.1)."""
+    await _Fetch(conversation, FetchItems((Item.UID, Item.FLAGS, Item.MODSEQ))).all(chosen)
+
+
+async def tell_vanished(
+    conversation: Conversation, uids: NumberSet | None, modseq: int, *, above: int = 0
+) -> None:
+    """`* VANISHED (EARLIER) 41,43:116`: what was expunged since, of `uids`, or of all (RFC 7162 §3.2.6).
+
+    Where the history does not reach so far back, every UID that could have been: the client knows which of
+    them it has.  `above` is a UID up to which the client has everything right.
+    """
+    view = conversation.selected
+    mailbox = view.mailbox
+    last = mailbox.uid_next - 1
+    spans = [(1, last)] if uids is None else uids.spans(last)
+    gone = await mailbox.vanished_since(modseq)
+    if gone is None:
+        ranges = _holes(view.known_uids(), [(max(low, above + 1), min(high, last)) for low, high in spans])
+    else:
+        starts = [low for low, _ in spans]
+        ranges = list(
+            runs(uid for uid in gone if (at := bisect_right(starts, uid)) and uid <= spans[at - 1][1])
+        )
+    if ranges:
+        text = b",".join(b"%d" % low if low == high else b"%d:%d" % (low, high) for low, high in ranges)
+        conversation.engine.untagged(b"VANISHED (EARLIER) " + text)
+
+
+def _holes(known: Sequence[int], spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What of `spans` is not in `known` (rising)."""
+    holes: list[tuple[int, int]] = []
+    for low, high in spans:
+        start = low
+        for row in range(bisect_left(known, low), bisect_right(known, high)):
+            if known[row] > start:
+                holes.append((start, known[row] - 1))
+            start = known[row] + 1
+        if start <= high:
+            holes.append((start, high))
+    return holes
+
+
+def changed_since(view: MailboxView, chosen: Chosen, modseq: int) -> Chosen:
     """RFC 7162 §3.1.4.1: "messages that have mod-sequence bigger than" that one."""
     table = view.mailbox.messages
     pairs = [
@@ -110,6 +160,13 @@ class _Fetch:
         words = [_TEMPLATES[item] for item in wanted.items]
         self.batch_size = BATCH if self._fields or wanted.sections else FLAGS_BATCH
         self._template = b"* %d FETCH (" + b" ".join(words) + (b"" if wanted.sections else b")\r\n")
+
+    async def all(self, chosen: Chosen) -> None:
+        """Answer for all messages."""
+        step = self.batch_size
+        for start in range(0, len(chosen.uids), step):
+            await self.batch(chosen.numbers[start : start + step], chosen.uids[start : start + step])
+            await self._conversation.flush_if_much()
 
     async def batch(self, numbers: list[int], uids: list[int]) -> None:
         """Answer for some messages, numbers and UIDs side by side."""

@@ -10,7 +10,7 @@ DESCRIPTION
     transfer encoding and charset.
 
 STANDARDS
-    RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5032 (WITHIN); RFC 7162 §3.1.5, §3.1.10 (MODSEQ)
+    RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5032 (WITHIN); RFC 5182 (SEARCHRES); RFC 7162 §3.1.5, §3.1.10 (MODSEQ)
 """
 
 from bisect import bisect_left, bisect_right
@@ -69,9 +69,11 @@ async def search(conversation: Conversation, command: Search) -> None:
     else:
         numbers = found
     modseq = _highest_modseq(view, found, command.result) if with_modseq else 0
+    if command.result is not None and command.result & SearchResult.SAVE:
+        conversation.saved_result = _saved(found, command.result)
     if command.result is None:
         conversation.engine.untagged(responses.search(numbers, modseq))
-    else:
+    elif command.result != SearchResult.SAVE:
         conversation.engine.untagged(
             responses.extended_search(
                 command.tag, numbers, command.result, by_uid=command.by_uid, modseq=modseq
@@ -79,6 +81,16 @@ async def search(conversation: Conversation, command: Search) -> None:
         )
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     conversation.ok(command.tag, b"Search completed")
+
+
+def _saved(uids: list[int], result: SearchResult) -> list[int]:
+    """What `$` stands for: all that were found, or the ends if only those were asked for (RFC 5182 §2.4)."""
+    ends = result & (SearchResult.MIN | SearchResult.MAX)
+    if not ends or result & (SearchResult.ALL | SearchResult.COUNT):
+        return uids
+    first = uids[:1] if ends & SearchResult.MIN else []
+    last = uids[-1:] if ends & SearchResult.MAX else []
+    return sorted({*first, *last})
 
 
 class _Search:
@@ -119,9 +131,13 @@ class _Search:
     # What the view and the table know.
 
     async def numbers(self, key: Numbers, uids: list[int]) -> list[int]:
+        if key.numbers.saved:
+            return _common(uids, self._view.of_uids(self._conversation.saved_result))
         return _common(uids, self._view.by_numbers(key.numbers, clamp=True))
 
     async def uids(self, key: Uids, uids: list[int]) -> list[int]:
+        if key.uids.saved:
+            return _common(uids, self._view.of_uids(self._conversation.saved_result))
         return _common(uids, self._view.by_uids(key.uids))
 
     async def flags(self, key: HasFlags, uids: list[int]) -> list[int]:

@@ -38,6 +38,7 @@ from pillarbox.sessions.imap import (
     mailbox_commands,
     message_commands,
     search,
+    selecting,
 )
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect, Woken
 from pillarbox.sessions.transport import Transport
@@ -48,9 +49,11 @@ from pillarbox.wire.imap.server import Pause
 
 CAPABILITIES: Final = (
     b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS"
-    b" LIST-EXTENDED CONDSTORE ESEARCH WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
+    b" LIST-EXTENDED CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
 ).split()
 """What works after login, in Dovecot's order."""
+ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC"))
+"""What ENABLE knows (RFC 5161)."""
 AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
 MAX_BAD_COMMANDS: Final = 20
@@ -218,9 +221,12 @@ async def _id(conversation: Conversation, command: commands.Id) -> None:
 
 async def _enable(conversation: Conversation, command: commands.Enable) -> None:
     """ENABLE (RFC 5161 §3.1): what is enabled now is told, be it for the second time; the rest is ignored."""
-    if b"CONDSTORE" in command.capabilities:
+    known = [name for name in dict.fromkeys(command.capabilities) if name in ENABLABLE]
+    if b"CONDSTORE" in known or b"QRESYNC" in known:  # RFC 7162 §3.2.3: QRESYNC implies CONDSTORE
         await conversation.enable_condstore()
-        conversation.engine.untagged(b"ENABLED CONDSTORE")
+    conversation.qresync = conversation.qresync or b"QRESYNC" in known
+    if known:
+        conversation.engine.untagged(b"ENABLED " + b" ".join(known))
     conversation.ok(command.tag, b"Enabled")
 
 
@@ -231,8 +237,8 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.Noop: _noop,
     commands.Id: _id,
     commands.Enable: _enable,
-    commands.Select: mailbox_commands.select,
-    commands.Examine: mailbox_commands.examine,
+    commands.Select: selecting.select,
+    commands.Examine: selecting.examine,
     commands.Create: mailbox_commands.create,
     commands.Delete: mailbox_commands.delete,
     commands.Rename: mailbox_commands.rename,
@@ -246,8 +252,8 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.Append: append.append,
     commands.Idle: idle.idle,
     commands.Check: message_commands.check,
-    commands.Close: mailbox_commands.close,
-    commands.Unselect: mailbox_commands.unselect,
+    commands.Close: selecting.close,
+    commands.Unselect: selecting.unselect,
     commands.Expunge: message_commands.expunge,
     commands.Search: search.search,
     commands.Fetch: fetch.fetch,

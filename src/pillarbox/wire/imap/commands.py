@@ -9,7 +9,8 @@ DESCRIPTION
 STANDARDS
     RFC 3501 §6, §9; RFC 2177 (IDLE); RFC 2342 (NAMESPACE); RFC 2971 (ID); RFC 3502 (MULTIAPPEND); RFC 3691
     (UNSELECT); RFC 4315 (UIDPLUS); RFC 4731 (ESEARCH); RFC 4959 (SASL-IR); RFC 5161 (ENABLE); RFC 5258
-    (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6851 (MOVE); RFC 7162 §3.1 (CONDSTORE)
+    (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6851 (MOVE); RFC 7162 (CONDSTORE,
+    QRESYNC)
 """
 
 from enum import Enum, auto
@@ -91,18 +92,32 @@ class Authenticate(Command, frozen=True):
 # Authenticated: mailboxes.
 
 
+class KnownState(msgspec.Struct, frozen=True):
+    """`"QRESYNC" SP "(" uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"`  RFC 7162 §7
+
+    `matches` are numbers and UIDs that belonged together when the client last looked.
+    """
+
+    uid_validity: int
+    modseq: int
+    uids: NumberSet | None = None
+    matches: tuple[tuple[int, int], ...] = ()
+
+
 class Select(Command, frozen=True):
-    """`"SELECT" SP mailbox [SP "(" "CONDSTORE" ")"]`  RFC 7162 §3.1.8"""
+    """`"SELECT" SP mailbox [SP "(" ("CONDSTORE" / qresync) … ")"]`  RFC 7162 §3.1.8, §3.2.5"""
 
     mailbox: str
     condstore: bool = False
+    known: KnownState | None = None
 
 
 class Examine(Command, frozen=True):
-    """`"EXAMINE" SP mailbox [SP "(" "CONDSTORE" ")"]`"""
+    """`"EXAMINE" SP mailbox [SP "(" ("CONDSTORE" / qresync) … ")"]`"""
 
     mailbox: str
     condstore: bool = False
+    known: KnownState | None = None
 
 
 class Create(Command, frozen=True):
@@ -281,6 +296,7 @@ class Fetch(Command, frozen=True):
     messages: NumberSet
     items: FetchItems
     changed_since: int | None = None  # `"CHANGEDSINCE" SP mod-sequence-valzer`  RFC 7162 §3.1.4.1
+    vanished: bool = False  # `"VANISHED"`  RFC 7162 §3.2.6
 
 
 class StoreAction(Enum):

@@ -7,7 +7,7 @@ STANDARDS
 from typing import Final
 
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
-from pillarbox.wire.imap.scanner import BadSyntax, Scanner
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
 
 SYSTEM_FLAGS: Final = {name.upper(): flag for name, flag in IMAP_NAMES}
 MAX_KEYWORD: Final = 50
@@ -47,7 +47,9 @@ def _flag(scanner: Scanner, flags: Flag, keywords: list[bytes]) -> Flag:
             raise BadSyntax(f"Invalid system flag {name.upper().decode('ascii')}")
         return flags | flag
     if len(name) > MAX_KEYWORD:
-        raise BadSyntax("Invalid flag name: Keyword name too long")
+        raise Refusal("[CANNOT] Keyword length too long")
+    if b"*" in name or b"%" in name:
+        raise Refusal("[CANNOT] Invalid characters in keyword")
     if b"]" in name:  # RFC 3501 §9: flag-keyword = atom
         raise BadSyntax("Invalid characters in atom")
     # Keywords are case-insensitive; the spelling of the first is kept.

@@ -5,12 +5,14 @@ FAULTS
 
 STANDARDS
     RFC 3501 §6.3; RFC 5258 (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6154 §6 (SPECIAL-USE); RFC 8438
-    (STATUS=SIZE); RFC 3502 (MULTIAPPEND)
+    (STATUS=SIZE); RFC 3502 (MULTIAPPEND); RFC 7162 §3.2.5 (QRESYNC)
 """
 
+from itertools import islice
 from typing import Final
 
 from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.commands import (
     Append,
     Appended,
@@ -18,6 +20,7 @@ from pillarbox.wire.imap.commands import (
     Create,
     Delete,
     Examine,
+    KnownState,
     List,
     ListReturn,
     ListSelect,
@@ -46,37 +49,38 @@ _RETURN_OPTIONS: Final = {
     b"SPECIAL-USE": ListReturn.SPECIAL_USE,
 }
 
+MAX_MATCHES: Final = 1000
+"""Pairs of number and UID that QRESYNC may give: clients send a few dozen."""
+
 
 def select(tag: bytes, scanner: Scanner) -> Select:
     """`select = "SELECT" SP mailbox [SP select-params]`"""
-    mailbox = _only_mailbox(scanner)
-    return Select(tag, mailbox, _select_parameters(scanner))
+    return Select(tag, _only_mailbox(scanner), *_select_parameters(scanner))
 
 
 def examine(tag: bytes, scanner: Scanner) -> Examine:
     """`examine = "EXAMINE" SP mailbox [SP select-params]`"""
-    mailbox = _only_mailbox(scanner)
-    return Examine(tag, mailbox, _select_parameters(scanner))
+    return Examine(tag, _only_mailbox(scanner), *_select_parameters(scanner))
 
 
 def create(tag: bytes, scanner: Scanner) -> Create:
     """`create = "CREATE" SP mailbox`"""
-    return Create(tag, _only_mailbox(scanner))
+    return Create(tag, _only_mailbox(scanner, "Missing arguments"))
 
 
 def delete(tag: bytes, scanner: Scanner) -> Delete:
     """`delete = "DELETE" SP mailbox`"""
-    return Delete(tag, _only_mailbox(scanner))
+    return Delete(tag, _only_mailbox(scanner, "Missing arguments"))
 
 
 def subscribe(tag: bytes, scanner: Scanner) -> Subscribe:
     """`subscribe = "SUBSCRIBE" SP mailbox`"""
-    return Subscribe(tag, _only_mailbox(scanner))
+    return Subscribe(tag, _only_mailbox(scanner, "Missing arguments"))
 
 
 def unsubscribe(tag: bytes, scanner: Scanner) -> Unsubscribe:
     """`unsubscribe = "UNSUBSCRIBE" SP mailbox`"""
-    return Unsubscribe(tag, _only_mailbox(scanner))
+    return Unsubscribe(tag, _only_mailbox(scanner, "Missing arguments"))
 
 
 def rename(tag: bytes, scanner: Scanner) -> Rename:
@@ -101,15 +105,14 @@ def status(tag: bytes, scanner: Scanner) -> Status:
 
 def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
     """`list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]`"""
-    scanner.space()
+    scanner.space_or("Invalid reference")
     options = ListSelect.NONE
     extended = False
     if scanner.take(b"("):
         extended = True
         options = _select_options(scanner)
         scanner.space()
-    reference = scanner.astring()
-    scanner.space()
+    reference = _reference(scanner)
     patterns: list[bytes] = []
     if scanner.take(b"("):
         extended = True
@@ -118,12 +121,12 @@ def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
                 scanner.space()
             patterns.append(scanner.list_mailbox())
     else:
-        patterns.append(scanner.list_mailbox())
+        patterns.append(_pattern(scanner))
     returns = ListReturn.NONE
     items: tuple[StatusItem, ...] = ()
     if scanner.take_space() and not scanner.at_end:
         if not scanner.take_word(b"RETURN"):
-            raise BadSyntax("Invalid arguments")
+            raise BadSyntax("Extra arguments")
         extended = True
         scanner.space()
         returns, items = _return_options(scanner)
@@ -140,12 +143,28 @@ def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
 
 def lsub(tag: bytes, scanner: Scanner) -> Lsub:
     """`lsub = "LSUB" SP mailbox SP list-mailbox`"""
-    scanner.space()
-    reference = scanner.astring()
-    scanner.space()
-    pattern = scanner.list_mailbox()
+    scanner.space_or("Invalid reference")
+    reference = _reference(scanner)
+    pattern = _pattern(scanner)
     scanner.end()
     return Lsub(tag, reference, pattern)
+
+
+def _reference(scanner: Scanner) -> bytes:
+    """The first of LIST's names, and the space behind it"""
+    reference = scanner.take_astring()
+    if reference is None:
+        raise BadSyntax("Invalid reference")
+    scanner.space_or("Invalid pattern")
+    return reference
+
+
+def _pattern(scanner: Scanner) -> bytes:
+    """`list-mailbox`"""
+    try:
+        return scanner.list_mailbox()
+    except BadSyntax:
+        raise BadSyntax("Invalid pattern") from None
 
 
 def append_offer(tag: bytes, scanner: Scanner, announced: int, *, synchronizing: bool) -> AppendOffer | None:
@@ -189,7 +208,7 @@ def _append_options(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...], int | No
     internal_date = None
     if scanner.take(b"("):
         flags, keywords = flag_list(scanner)
-        scanner.space()
+        scanner.space_or("Invalid arguments")
     if not scanner.at_announcement() and scanner.take(b'"'):
         internal_date = date_time(scanner)
         scanner.space()
@@ -203,30 +222,80 @@ def _message(scanner: Scanner) -> bytes:
     return content
 
 
-def _only_mailbox(scanner: Scanner) -> str:
+def _only_mailbox(scanner: Scanner, reason: str = "Invalid arguments") -> str:
     """`SP mailbox`; what follows is ignored, as Dovecot does (`SELECT inbox extra`)."""
-    if not scanner.take_space():
+    scanner.space_or(reason)
+    mailbox = scanner.mailbox()
+    if not (scanner.at_end or scanner.at(b" ") or scanner.at(b"(")):
         raise BadSyntax("Invalid arguments")
-    return scanner.mailbox()
+    return mailbox
 
 
-def _select_parameters(scanner: Scanner) -> bool:
-    """`select-params = "(" "CONDSTORE" ")"`  RFC 7162 §3.1.8; whether it is there"""
+def _select_parameters(scanner: Scanner) -> tuple[bool, KnownState | None]:
+    """`select-params = "(" "CONDSTORE" / "QRESYNC" SP "(" … ")" … ")"`  RFC 7162 §3.1.8, §3.2.5"""
+    condstore, known = False, None
     if not scanner.take_space() or not scanner.take(b"("):
-        return False  # what else follows is ignored, as Dovecot does
-    while True:
-        name = scanner.word(reason="Invalid SELECT parameter")
-        if name == b"QRESYNC":
-            raise BadSyntax("QRESYNC not enabled")
-        if name != b"CONDSTORE":
+        return condstore, known  # what else follows is ignored, as Dovecot does
+    first = True
+    while not scanner.take(b")"):
+        if not first:
+            scanner.space()
+        first = False
+        name = scanner.word(reason="SELECT options contains non-atoms.")
+        if name == b"CONDSTORE":
+            condstore = True
+        elif name == b"QRESYNC":
+            if not scanner.take_space() or not scanner.take(b"("):
+                raise BadSyntax("QRESYNC parameters missing")
+            known = _known_state(scanner)
+        else:
             raise BadSyntax("Unknown SELECT parameter")
-        if scanner.take(b")"):
-            return True
-        scanner.space()
+    return condstore, known
+
+
+def _known_state(scanner: Scanner) -> KnownState:
+    """`uidvalidity SP mod-sequence-value [SP known-uids] [SP seq-match-data] ")"`"""
+    validity = scanner.number(reason="Invalid QRESYNC parameters")
+    scanner.space_or("Invalid QRESYNC parameters")
+    modseq = scanner.number(reason="Invalid QRESYNC parameters", maximum=(1 << 63) - 1)
+    uids: NumberSet | None = None
+    matches: tuple[tuple[int, int], ...] = ()
+    if scanner.take_space() and not scanner.take(b"("):
+        uids = _known_set(scanner, "Invalid QRESYNC known-uids")
+        if scanner.take_space():
+            scanner.expect(b"(", reason="Invalid QRESYNC parameters")
+            matches = _sequence_matches(scanner)
+    elif not scanner.at(b")"):
+        matches = _sequence_matches(scanner)
+    scanner.expect(b")", reason="Invalid QRESYNC parameters")
+    return KnownState(validity, modseq, uids, matches)
+
+
+def _sequence_matches(scanner: Scanner) -> tuple[tuple[int, int], ...]:
+    """`seq-match-data = "(" known-sequence-set SP known-uid-set ")"`, the bracket already taken"""
+    numbers = _known_set(scanner, "Invalid QRESYNC known-sequence-set")
+    scanner.space_or("Invalid QRESYNC known-sequence-set")
+    uids = _known_set(scanner, "Invalid QRESYNC known-uid-set")
+    scanner.expect(b")", reason="Invalid QRESYNC parameters")
+    pairs = tuple(islice(zip(numbers.members(), uids.members(), strict=False), MAX_MATCHES + 1))
+    if len(pairs) > MAX_MATCHES:
+        raise BadSyntax("Too many QRESYNC sequence matches")
+    return pairs
+
+
+def _known_set(scanner: Scanner, reason: str) -> NumberSet:
+    """A set without `*`: "known-uids … the "*" symbol MUST NOT be used" (RFC 7162 §7)"""
+    try:
+        numbers = scanner.sequence_set()
+    except BadSyntax:
+        raise BadSyntax(reason) from None
+    if numbers.has_star:
+        raise BadSyntax(reason)
+    return numbers
 
 
 def _status_items(scanner: Scanner) -> tuple[StatusItem, ...]:
-    scanner.expect(b"(", reason="Status list contains non-atoms")
+    scanner.expect(b"(")
     items: set[StatusItem] = set()
     while not scanner.take(b")"):
         if items:
@@ -269,7 +338,7 @@ def _return_options(scanner: Scanner) -> tuple[ListReturn, tuple[StatusItem, ...
         first = False
         name = scanner.word(reason="Unknown return options")
         if name == b"STATUS":
-            scanner.space()
+            scanner.space_or("Unknown return options")
             items = _status_items(scanner)
             continue
         option = _RETURN_OPTIONS.get(name)

@@ -32,7 +32,8 @@ _PARTS: Final = {part.value: part for part in SectionPart if part is not Section
 # An item's name ends before the "[" of a section.
 _NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION: Final = re.compile(rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.([A-Za-z][A-Za-z.]*))?|([A-Za-z.]+))?")
-_PARTIAL: Final = re.compile(rb"<([0-9]{1,19})\.([0-9]{1,19})>")
+_PARTIAL: Final = re.compile(rb"<([0-9]{1,19})(?:\.([0-9]{1,19}))?>")
+_PARTIAL_START: Final = re.compile(rb"[0-9]{1,19}\.")
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
 MAX_SECTIONS: Final = 1000
 MAX_MODSEQ: Final = (1 << 63) - 1
@@ -49,12 +50,14 @@ _STORE_ACTIONS: Final = {
 
 def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     """`fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att … ")")`"""
-    messages = _messages(scanner)
-    scanner.space()
+    messages = _messages(scanner, by_uid=by_uid)
+    scanner.space_or("Invalid arguments")
     # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
     items: dict[Item, None] = {Item.UID: None} if by_uid else {}
     sections: dict[bytes, Section] = {}
     if scanner.take(b"("):
+        if scanner.at(b")"):
+            raise BadSyntax("FETCH list is empty")
         while True:
             _fetch_attribute(scanner, items, sections)
             if scanner.take(b")"):
@@ -62,24 +65,39 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
             scanner.space()
     else:
         _fetch_attribute(scanner, items, sections, macros=True)
-    changed_since = _fetch_modifiers(scanner) if scanner.take_space() else None
+    changed_since, vanished = None, False
+    if scanner.take_space() and not scanner.at_end:
+        changed_since, vanished = _fetch_modifiers(scanner, by_uid=by_uid)
     scanner.end()
     if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
         items[Item.MODSEQ] = None
-    return Fetch(tag, by_uid, messages, FetchItems(tuple(items), tuple(sections.values())), changed_since)
+    wanted = FetchItems(tuple(items), tuple(sections.values()))
+    return Fetch(tag, by_uid, messages, wanted, changed_since, vanished)
 
 
-def _fetch_modifiers(scanner: Scanner) -> int:
-    """`fetch-modifiers = "(" "CHANGEDSINCE" SP mod-sequence-valzer ")"`  RFC 4466 §2.3, RFC 7162 §3.1.4.1"""
+def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, bool]:
+    """`fetch-modifiers = "(" fetch-modifier *(SP fetch-modifier) ")"`  RFC 4466 §2.3
+
+    `"CHANGEDSINCE" SP mod-sequence-valzer` (RFC 7162 §3.1.4.1) and `"VANISHED"` (§3.2.6)
+    """
     scanner.expect(b"(")
-    if scanner.word() != b"CHANGEDSINCE":
-        raise BadSyntax("Unknown FETCH modifier")
-    scanner.space()
-    value = scanner.number(reason="Invalid CHANGEDSINCE modseq", maximum=MAX_MODSEQ)
-    if scanner.take_space():
-        raise BadSyntax("QRESYNC not enabled" if scanner.word() == b"VANISHED" else "Unknown FETCH modifier")
-    scanner.expect(b")")
-    return value
+    changed_since, vanished = None, False
+    first = True
+    while not scanner.take(b")"):
+        if not first:
+            scanner.space()
+        first = False
+        name = scanner.word(reason="FETCH modifiers contain non-atoms")
+        if name == b"CHANGEDSINCE":
+            scanner.space_or("Invalid CHANGEDSINCE modseq")
+            changed_since = scanner.number(reason="Invalid CHANGEDSINCE modseq", maximum=MAX_MODSEQ)
+        elif name == b"VANISHED" and by_uid:
+            vanished = True
+        else:
+            raise BadSyntax("Unknown FETCH modifier")
+    if vanished and changed_since is None:
+        raise BadSyntax("VANISHED used without CHANGEDSINCE")
+    return changed_since, vanished
 
 
 def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
@@ -87,8 +105,8 @@ def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
 
     `store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))`
     """
-    messages = _messages(scanner)
-    scanner.space()
+    messages = _messages(scanner, by_uid=by_uid)
+    scanner.space_or("Invalid arguments")
     unchanged_since = _store_modifiers(scanner) if scanner.take(b"(") else None
     wanted = _STORE_ACTIONS.get(scanner.word())
     if wanted is None:
@@ -105,39 +123,41 @@ def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
 
 def _store_modifiers(scanner: Scanner) -> int:
     """`store-modifiers = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" SP`  RFC 7162 §3.1.3"""
-    if scanner.word(reason="Invalid STORE modifiers") != b"UNCHANGEDSINCE":
-        raise BadSyntax("Invalid STORE modifiers")
-    scanner.space()
-    value = scanner.number(reason="Invalid UNCHANGEDSINCE modseq", maximum=MAX_MODSEQ)
-    scanner.expect(b")", reason="Invalid STORE modifiers")
+    if scanner.word(reason="STORE modifiers contain non-atoms.") != b"UNCHANGEDSINCE":
+        raise BadSyntax("Unknown STORE modifier")
+    scanner.space_or("Invalid modseq")
+    value = scanner.number(reason="Invalid modseq", maximum=MAX_MODSEQ)
+    scanner.expect(b")", reason="Unknown STORE modifier")
     scanner.space()
     return value
 
 
 def copy(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Copy:
     """`copy = "COPY" SP sequence-set SP mailbox`"""
-    messages, mailbox = _messages_and_mailbox(scanner)
+    messages, mailbox = _messages_and_mailbox(scanner, by_uid=by_uid)
     return Copy(tag, by_uid, messages, mailbox)
 
 
 def move(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Move:
     """`move = "MOVE" SP sequence-set SP mailbox`"""
-    messages, mailbox = _messages_and_mailbox(scanner)
+    messages, mailbox = _messages_and_mailbox(scanner, by_uid=by_uid)
     return Move(tag, by_uid, messages, mailbox)
 
 
 def expunge(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Expunge:
     """`"EXPUNGE"`, `"UID" SP "EXPUNGE" SP sequence-set`"""
-    return Expunge(tag, _messages(scanner) if by_uid else None)
+    if by_uid and scanner.at_end:
+        raise BadSyntax("Missing arguments")
+    return Expunge(tag, _messages(scanner, by_uid=True) if by_uid else None)
 
 
-def _messages(scanner: Scanner) -> NumberSet:
-    scanner.space()
-    return scanner.sequence_set()
+def _messages(scanner: Scanner, *, by_uid: bool) -> NumberSet:
+    scanner.space_or("Invalid arguments")
+    return scanner.sequence_set(reason="Invalid uidset" if by_uid else "Invalid messageset")
 
 
-def _messages_and_mailbox(scanner: Scanner) -> tuple[NumberSet, str]:
-    messages = _messages(scanner)
+def _messages_and_mailbox(scanner: Scanner, *, by_uid: bool) -> tuple[NumberSet, str]:
+    messages = _messages(scanner, by_uid=by_uid)
     scanner.space()
     mailbox = scanner.mailbox()
     scanner.end()
@@ -164,8 +184,11 @@ def _fetch_attribute(
     elif name in _ITEMS:
         items[_ITEMS[name]] = None
         return
+    elif name == b"BODY.PEEK":
+        raise BadSyntax("Invalid BODY[..] parameter: Missing '['")
     else:
-        raise BadSyntax(f"Unknown parameter: {name.decode('ascii')}")
+        colon = "" if name.startswith(b"RFC822.") else ":"
+        raise BadSyntax(f"Unknown parameter{colon} {name.decode('ascii')}")
     known = sections.get(section.label)
     if known is None or known.partial != section.partial:
         key = section.label if known is None else b"%s %d" % (section.label, len(sections))
@@ -198,9 +221,13 @@ def _section(scanner: Scanner, *, peek: bool) -> Section:
     partial = None
     if (range_text := scanner.match(_PARTIAL)) is not None:
         first, _, count = range_text[1:-1].partition(b".")
-        partial = (decimal(first), decimal(count))
+        # Quirk: `<0>` is all from there on, for Dovecot.
+        partial = (decimal(first), decimal(count) if count else MAX_MODSEQ)
     elif scanner.take(b"<"):
-        raise BadSyntax("Invalid BODY[..] parameter: Invalid partial")
+        place = "end" if scanner.match(_PARTIAL_START) is not None else "start"
+        raise BadSyntax(f"Invalid BODY[..] parameter: Too big partial {place}")
+    elif scanner.at(b"]"):
+        raise BadSyntax("Invalid BODY[..] parameter: Unexpected data after ']'")
     return Section(label, path, part, fields=fields, partial=partial, peek=peek)
 
 
@@ -209,8 +236,8 @@ def _header_list(scanner: Scanner) -> tuple[tuple[bytes, ...], bytes]:
 
     The answer names the fields in capitals, each in the form (atom or quoted) that the client chose.
     """
-    scanner.space()
-    scanner.expect(b"(", reason="Invalid BODY[..] parameter: Missing '('")
+    if not scanner.take_space() or not scanner.take(b"("):
+        raise BadSyntax("Invalid BODY[..] section")
     fields: list[bytes] = []
     written: list[bytes] = []
     while not scanner.take(b")"):
@@ -227,5 +254,5 @@ def _header_list(scanner: Scanner) -> tuple[tuple[bytes, ...], bytes]:
             written.append(name.upper())
         fields.append(name)
     if not fields:
-        raise BadSyntax("Invalid BODY[..] parameter: Missing header names")
+        raise BadSyntax("Invalid BODY[..] section")
     return tuple(fields), b" ".join(written)

@@ -15,6 +15,7 @@ STANDARDS
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.vocabulary.digits import decimal
@@ -23,17 +24,17 @@ from pillarbox.wire.imap import mailbox_names
 
 # atom-specials = "(" / ")" / "{" / SP / CTL / list-wildcards / quoted-specials / resp-specials
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
-# ASTRING-CHAR = ATOM-CHAR / resp-specials.  Dovecot takes any octet that does not end the word.
-_ASTRING: Final = re.compile(rb'[^(){ \x00-\x1f\x7f%*"\\]+')
-_LIST_MAILBOX: Final = re.compile(rb'[^(){ \x00-\x1f\x7f"\\]+')
+# ASTRING-CHAR = ATOM-CHAR / resp-specials
+_ASTRING: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\]+')
+_LIST_MAILBOX: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff"\\]+')
 _TAG: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\+]+')
 _NUMBER: Final = re.compile(rb"[0-9]+")
-_SEQUENCE_SET: Final = re.compile(rb"[0-9*:,]+")
+_SEQUENCE_SET: Final = re.compile(rb"[0-9*:,]+|\$")
 # QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials
 _QUOTED: Final = re.compile(rb'"((?:[^"\\\x00\r\n]|\\["\\])*)"')
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 _LITERAL: Final = re.compile(rb"~?\{[0-9]+\+?\}")
-_FLAG: Final = re.compile(rb'\\?[^(){ \x00-\x1f\x7f-\xff%*"\\]+')
+_FLAG: Final = re.compile(rb'\\?[^(){ \x00-\x1f\x7f-\xff"\\]+')
 
 
 class BadSyntax(Exception):
@@ -81,6 +82,15 @@ class Scanner:
         """
         if not self.take_space():
             raise BadSyntax("Missing arguments" if self.at_end else "Invalid arguments")
+
+    def space_or(self, reason: str) -> None:
+        """`SP`, whose absence has a text of its own."""
+        if not self.take_space():
+            raise BadSyntax(reason)
+
+    def at(self, character: bytes) -> bool:
+        """Whether a given character is next."""
+        return self._line.startswith(character, self._offset)
 
     def take_space(self) -> bool:
         """`SP`, if there is one and something behind it."""
@@ -156,17 +166,17 @@ class Scanner:
             return None
         return decimal(digits)
 
-    def sequence_set(self) -> NumberSet:
-        """`sequence-set`  RFC 3501 §9"""
+    def sequence_set(self, *, reason: str = "Invalid messageset") -> NumberSet:
+        """`sequence-set`  RFC 3501 §9, RFC 5182 §3"""
         text = self.match(_SEQUENCE_SET)
         try:
             return NumberSet.parse(text or b"")
         except ValueError:
-            raise BadSyntax("Invalid messageset") from None
+            raise BadSyntax(reason) from None
 
     def looks_like_sequence_set(self) -> bool:
-        """Whether a digit or `*` is next."""
-        return self._line[self._offset : self._offset + 1] in b"0123456789*" and not self.at_end
+        """Whether a digit, `*` or `$` is next."""
+        return self._line[self._offset : self._offset + 1] in b"0123456789*$" and not self.at_end
 
     # Strings.
 
@@ -237,6 +247,26 @@ class Scanner:
     def take_flag(self) -> bytes | None:
         """`flag = "\\Answered" / … / flag-keyword / flag-extension`"""
         return self.match(_FLAG)
+
+
+_QUOTED_ANYWHERE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def general_fault(lines: Sequence[bytes]) -> str | None:
+    """What is wrong with a command whatever it is: brackets that do not match, 8-bit octets outside of strings.
+
+    Dovecot reads the arguments of a command before it looks at what they mean, so that its clients are told
+    of these first.  `lines` are a command's lines without its literals.
+    """
+    depth = 0
+    for line in lines:
+        for octet in _QUOTED_ANYWHERE.sub(b"", line):
+            depth += (octet == 0x28) - (octet == 0x29)
+            if depth < 0:
+                return "Unexpected ')'"
+            if octet >= 0x80:
+                return "8bit data in atom"
+    return "Missing ')'" if depth else None
 
 
 def decode_mailbox(name: bytes) -> str:

@@ -68,28 +68,37 @@ _RESULTS: Final = {
     b"MAX": SearchResult.MAX,
     b"ALL": SearchResult.ALL,
     b"COUNT": SearchResult.COUNT,
+    b"SAVE": SearchResult.SAVE,
 }
-_BAD_CHARSET: Final = "[BADCHARSET (US-ASCII UTF-8)] "
+_BAD_CHARSET: Final = "[BADCHARSET] "
 
 
 def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
     """`search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`"""
-    scanner.space()
+    scanner.space_or("Missing search parameters")
     result = None
     if scanner.take_word(b"RETURN"):
-        scanner.space()
+        if not scanner.take_space() or not scanner.at(b"("):
+            raise BadSyntax("Unknown argument RETURN")
         result = _return_options(scanner)
-        scanner.space()
+        scanner.space_or("Missing search parameters")
     charset = "utf-8"
     if scanner.take_word(b"CHARSET"):
-        scanner.space()
-        known = codec_of(scanner.astring())
-        if known is None:
-            raise Refusal(_BAD_CHARSET + "Unknown charset")
-        charset = known
-        scanner.space()
+        scanner.space_or("Invalid charset argument")
+        charset = known_charset(scanner)
+        scanner.space_or("Missing search parameters")
+    if scanner.at_end:
+        raise BadSyntax("Missing search parameters")
     key = _KeyReader(scanner, charset).keys_to_end()
     return Search(tag, by_uid, key, result)
+
+
+def known_charset(scanner: Scanner) -> str:
+    """The codec of the charset that comes next.  Raises Refusal."""
+    known = codec_of(scanner.astring())
+    if known is None:
+        raise Refusal(_BAD_CHARSET + "Unknown charset")
+    return known
 
 
 def _return_options(scanner: Scanner) -> SearchResult:
@@ -152,6 +161,8 @@ class _KeyReader:
         return parser(self, name)
 
     def _group(self) -> SearchKey:
+        if self._scanner.at(b")"):
+            raise BadSyntax("No search parameters inside list")
         keys = [self._key()]
         while not self._scanner.take(b")"):
             self._scanner.space()
@@ -190,7 +201,7 @@ class _KeyReader:
 
     def uid(self, name: bytes) -> SearchKey:
         """`"UID" SP sequence-set`"""
-        self._next_key()
+        self._scanner.space_or("Missing parameter for search key (for search key: UID)")
         return Uids(self._scanner.sequence_set())
 
     def keyword(self, name: bytes) -> SearchKey:
@@ -225,9 +236,9 @@ class _KeyReader:
 
         There is one mod-sequence for all of a message's flags, so that the entry means nothing.
         """
-        self._next_key()
         scanner = self._scanner
-        if not scanner.looks_like_sequence_set():
+        scanner.space_or("Missing parameter for search key (for search key: MODSEQ)")
+        if scanner.at(b'"') or scanner.at(b"{"):
             scanner.string()
             scanner.space()
             if scanner.word() not in (b"PRIV", b"SHARED", b"ALL"):

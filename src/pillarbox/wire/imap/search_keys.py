@@ -147,3 +147,4 @@ class SearchResult(EnumFlag):
     MAX = auto()
     ALL = auto()
     COUNT = auto()
+    SAVE = auto()  # RFC 5182 §2.1

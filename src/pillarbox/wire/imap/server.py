@@ -31,7 +31,7 @@ from pillarbox.wire.imap import (
 )
 from pillarbox.wire.imap.commands import AppendOffer, Command, Line, Refused
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong
-from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault
 
 MAX_LINE: Final = 65536
 """Octets of a line after login: Dovecot's imap_max_line_length."""
@@ -268,7 +268,7 @@ class ImapServer:
         try:
             return parser(tag, scanner)
         except BadSyntax as problem:
-            return self._bad(tag, name, str(problem))
+            return self._bad(tag, name, general_fault(parts[::2]) or str(problem))
         except Refusal as problem:
             return Refused(tag, b"NO", str(problem).encode("utf-8"))
 

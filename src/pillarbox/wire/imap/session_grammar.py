@@ -121,7 +121,5 @@ def enable(tag: bytes, scanner: Scanner) -> Enable:
     capabilities: list[bytes] = []
     while scanner.take_space() and not scanner.at_end:
         capabilities.append(scanner.word())
-    if not capabilities:
-        raise BadSyntax("Missing arguments")
     scanner.end()
     return Enable(tag, tuple(capabilities))

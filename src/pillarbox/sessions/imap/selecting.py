@@ -1,0 +1,111 @@
+"""SELECT and EXAMINE, CLOSE and UNSELECT.
+
+DESCRIPTION
+    A mailbox is described in Dovecot's order.  A client of QRESYNC that names the state it knows is told what
+    has happened since: what was expunged, and the flags of what has changed.
+
+STANDARDS
+    RFC 3501 §6.3.1, §6.4.2; RFC 3691 (UNSELECT); RFC 7162 §3.1.2 (HIGHESTMODSEQ), §3.2.5 (QRESYNC)
+"""
+
+from typing import Final
+
+from pillarbox.mailstore.mailbox import NoSuchMailbox
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
+from pillarbox.sessions.imap.mailbox_commands import missing
+from pillarbox.sessions.imap.message_commands import deleted_uids
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.number_set import STAR, NumberSet
+from pillarbox.wire.imap.commands import Close, Examine, KnownState, Select, Unselect
+
+_UNSEEN: Final = bytes(not flags & Flag.SEEN for flags in range(256))
+
+
+async def select(conversation: Conversation, command: Select) -> None:
+    """SELECT."""
+    if await _open(conversation, command, read_only=False):
+        conversation.ok(command.tag, b"[READ-WRITE] Select completed")
+
+
+async def examine(conversation: Conversation, command: Examine) -> None:
+    """EXAMINE."""
+    if await _open(conversation, command, read_only=True):
+        conversation.ok(command.tag, b"[READ-ONLY] Examine completed")
+
+
+async def _open(conversation: Conversation, command: Select | Examine, *, read_only: bool) -> bool:
+    """Leave the old mailbox, enter the new one and describe it in Dovecot's order."""
+    engine, tag, name = conversation.engine, command.tag, command.mailbox
+    if command.known is not None and not conversation.qresync:
+        kind = type(command).__name__.upper().encode("ascii")
+        conversation.bad(tag, b"Error in IMAP command %b: QRESYNC not enabled" % kind)
+        return False
+    if conversation.view is not None:
+        conversation.leave_mailbox()
+        engine.untagged(b"OK [CLOSED] Previous mailbox closed.")  # RFC 7162 §3.2.11
+    if not name:
+        conversation.no(tag, b"[CANNOT] Invalid mailbox name: Name is empty")
+        return False
+    try:
+        mailbox = await conversation.account.open(name, read_only=read_only)
+    except NoSuchMailbox:
+        if name.endswith("/"):
+            conversation.no(tag, b"[CANNOT] Invalid mailbox name: Ends with hierarchy separator")
+        else:
+            conversation.no(tag, missing(name))
+        return False
+    conversation.condstore = conversation.condstore or command.condstore or command.known is not None
+    try:
+        if conversation.condstore or mailbox.has_modseqs:
+            await mailbox.track_modseqs()
+    except BaseException:
+        mailbox.close()
+        raise
+    view = conversation.enter_mailbox(mailbox, read_only=read_only)
+    conversation.tell_flags(view)
+    engine.untagged(b"%d EXISTS" % view.count)
+    engine.untagged(b"%d RECENT" % view.recent)
+    unseen = _first_unseen(mailbox.messages.flags)
+    if unseen is not None:
+        engine.untagged(b"OK [UNSEEN %d] First unseen." % unseen)
+    engine.untagged(b"OK [UIDVALIDITY %d] UIDs valid" % mailbox.uid_validity)
+    engine.untagged(b"OK [UIDNEXT %d] Predicted next UID" % mailbox.uid_next)
+    if mailbox.has_modseqs:  # as Dovecot: not before anybody has used them
+        conversation.tell_highest_modseq(view)
+    if command.known is not None and command.known.uid_validity == mailbox.uid_validity:
+        await _catch_up(conversation, command.known)
+    return True
+
+
+async def _catch_up(conversation: Conversation, known: KnownState) -> None:
+    """What happened since the client last looked (RFC 7162 §3.2.5.1): VANISHED before FETCH."""
+    view = conversation.selected
+    # "the server … can use the matched pair with the largest number": up to there nothing is missing.
+    above = max((uid for number, uid in known.matches if view.number_of(uid) == number), default=0)
+    await tell_vanished(conversation, known.uids, known.modseq, above=above)
+    wanted = known.uids or NumberSet(((1, STAR),))
+    await fetch_changed(conversation, changed_since(view, view.by_uids(wanted), known.modseq))
+
+
+def _first_unseen(flags: bytearray) -> int | None:
+    """The number of the first message without \\Seen."""
+    return flags.translate(_UNSEEN).find(1) + 1 or None
+
+
+async def close(conversation: Conversation, command: Close) -> None:
+    """CLOSE: what is \\Deleted goes, and nothing is told of it (RFC 3501 §6.4.2)."""
+    view = conversation.selected
+    if not view.read_only:
+        deleted = deleted_uids(view)
+        if deleted:
+            gone = await view.mailbox.expunge(deleted, origin=view)
+            conversation.figures.expunged += len(gone)
+    conversation.leave_mailbox()
+    conversation.ok(command.tag, b"Close completed")
+
+
+async def unselect(conversation: Conversation, command: Unselect) -> None:
+    """UNSELECT: CLOSE without expunging."""
+    conversation.leave_mailbox()
+    conversation.ok(command.tag, b"Unselect completed")

@@ -1,0 +1,131 @@
+"""Every answer of our IMAP server beside that of Debian's Dovecot, line by line.
+
+DESCRIPTION
+    `EXCHANGES` are had with both servers, each on its own copy of a tree that Dovecot has made.  What differs
+    stands in `imap_reply_differences.txt`, one line each, and nothing else may: a difference that is not
+    listed fails, and so does a line whose difference is gone.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import pytest
+
+from fakes.doveadm import Doveadm
+from fakes.imap_exchanges import Both, DovecotImap, Exchange, give
+from fakes.imap_scripts import EXCHANGES, PREPARATION
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.peer("dovecot"),
+    pytest.mark.skipif(not Doveadm.is_installed(), reason="doveadm is not installed"),
+]
+
+_LIST: Final = Path(__file__).with_name("imap_reply_differences.txt")
+MINIMUM: Final = 300
+"""Commands that are compared."""
+CORE: Final = frozenset(
+    b"CAPABILITY NOOP LOGOUT SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE LIST LSUB STATUS APPEND"
+    b" CHECK CLOSE EXPUNGE SEARCH FETCH STORE COPY UID".split()
+)
+"""What RFC 3501 has: a difference there may be deliberate, but never "not yet"."""
+
+
+class Difference(NamedTuple):
+    """A step at which the servers do not say the same."""
+
+    exchange: str
+    step: str
+    theirs: str
+    ours: str
+
+
+def shown(step: bytes) -> str:
+    """A step as the list of differences has it."""
+    text = repr(step)[2:-1].replace(" | ", " / ")
+    return text if len(text) < 100 else f"{text[:70]}... ({len(step)})"
+
+
+def text(lines: list[bytes]) -> str:
+    """An answer on one line."""
+    return " / ".join(line.decode("utf-8", "backslashreplace") for line in lines)
+
+
+def differences(both: Both, exchange: Exchange) -> Iterator[Difference]:
+    """Step by step."""
+    theirs, ours = both.have(exchange)
+    for step, one, other in zip(exchange.steps, theirs, ours, strict=True):
+        if one != other:
+            yield Difference(exchange.name, shown(step), text(one), text(other))
+
+
+def listed() -> dict[tuple[str, str], str]:
+    """Exchange and step → why the answers may differ there."""
+    found: dict[tuple[str, str], str] = {}
+    for line in _LIST.read_text(encoding="utf-8").split("\n"):
+        if not line or line.startswith("#"):
+            continue
+        exchange, step, kind, reason = line.split(" | ")
+        assert kind in ("deliberate", "not yet"), line
+        assert reason, line
+        found[exchange, step] = f"{kind}: {reason}"
+    return found
+
+
+@pytest.fixture
+def both() -> Iterator[Both]:
+    """A tree made by Dovecot, and what both servers say about it."""
+    with tempfile.TemporaryDirectory() as directory:
+        base = Path(directory)
+        base.chmod(0o755)
+        making = base / "prepared"
+        making.mkdir()
+        server = DovecotImap(making)
+        for line in PREPARATION:
+            answer = server.say(line)
+            assert b"\r\nx OK" in b"\r\n" + answer, (line, answer)
+        server.close()
+        for index in (making / "Maildir").rglob("dovecot*.index*"):
+            index.unlink()
+        (base / "copies").mkdir()
+        with Both(base / "copies", making / "Maildir") as pair:
+            yield pair
+
+
+@pytest.mark.timeout(300)
+def test_answers_are_those_of_dovecot(both: Both) -> None:
+    """Step by step the same answer, but for what is on the list; and nothing on the list that is the same."""
+    wanted = os.environ.get("IMAP_EXCHANGES", "")
+    exchanges = [exchange for exchange in EXCHANGES if wanted in exchange.name]
+    found = [difference for exchange in exchanges for difference in differences(both, exchange)]
+    known = listed()
+    unlisted = [difference for difference in found if (difference.exchange, difference.step) not in known]
+    report = "\n".join(
+        f"{name} | {step}\n    Dovecot: {theirs}\n    ours:    {ours}"
+        for name, step, theirs, ours in unlisted
+    )
+    assert not unlisted, f"{len(unlisted)} of {sum(len(e.steps) for e in exchanges)}\n{report}"
+    gone = set(known) - {(difference.exchange, difference.step) for difference in found}
+    assert wanted or not gone, f"no difference any more, take it off the list: {gone}"
+
+
+def test_the_battery_is_large_and_the_list_honest() -> None:
+    """At least 300 commands; what RFC 3501 has is not put off."""
+    assert sum(len(exchange.steps) for exchange in EXCHANGES) >= MINIMUM
+    names = [exchange.name for exchange in EXCHANGES]
+    assert len(names) == len(set(names))
+    for (exchange, step), why in listed().items():
+        assert exchange in names
+        words = step.encode().upper().split(b" ")
+        if why.startswith("not yet") and len(words) > 1:
+            assert words[1] not in CORE, f"{step}: {why}"
+
+
+def test_files_can_be_given(tmp_path: Path) -> None:
+    """The mail belongs to whom Dovecot serves."""
+    (tmp_path / "a").write_text("x")
+    give(tmp_path)
+    assert (tmp_path / "a").read_text() == "x"
