@@ -25,7 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from pillarbox.supervisor.half import ask_status
+from pillarbox.supervisor.status import ask_status
 
 USER: Final = "me@pillarbox.test"
 STANDARD_PORTS: Final = {

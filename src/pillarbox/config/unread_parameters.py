@@ -123,15 +123,13 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.LATER,
-        "the log goes where the command that starts the system says, in this form",
-        "maillog_file maillog_file_prefixes maillog_file_permissions maillog_file_rotate_suffix "
-        "maillog_file_compressor syslog_facility smtpd_client_port_logging info_log_address_format "
-        "delay_logging_resolution_limit",
+        "log lines have this form",
+        "smtpd_client_port_logging info_log_address_format delay_logging_resolution_limit",
     ),
     Unread(
         Kind.LATER,
         "this is not served yet",
-        "setgid_group alternate_config_directories mail_version",
+        "alternate_config_directories mail_version",
     ),
     Unread(
         Kind.NO_EFFECT,
@@ -146,7 +144,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.NO_EFFECT,
         "this file or directory is not used",
-        "command_directory process_id_directory config_directory",
+        "command_directory process_id_directory",
     ),
 )
 

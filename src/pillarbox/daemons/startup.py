@@ -32,7 +32,7 @@ import uvloop
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import EventSink, Refused
 from pillarbox.observability.log_file import LogFile
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -70,13 +70,14 @@ def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], objec
         program=startup.program,
         clock=SystemClock(),
         syslog_name=startup.syslog_name,
+        form=startup.log_form,
         schedule=schedule,
     )
 
 
 def refuse(startup: Startup, tell: EventSink, reason: str) -> NoReturn:
     """The configuration is wrong: say so in the log and to the supervisor, and end."""
-    tell(Warned(f"fatal: {reason}"))
+    tell(Refused(reason))
     writer = FrameWriter()
     writer.put(Failed(reason))
     with socket.socket(fileno=startup.control) as control:
@@ -87,8 +88,9 @@ def refuse(startup: Startup, tell: EventSink, reason: str) -> NoReturn:
 class Control:
     """The role's end of the control channel, on the loop."""
 
-    def __init__(self, channel: "Channel[FromSupervisor]") -> None:
+    def __init__(self, channel: "Channel[FromSupervisor]", log: LogFile) -> None:
         self._channel = channel
+        self._log = log
 
     def ready(self) -> None:
         """Tell the supervisor that the role serves."""
@@ -104,13 +106,15 @@ class Control:
         What it was committing is as safe as after any other kill.
         """
         received = await self._channel.receive()
-        order = Stop() if received is None else received[0]
+        order, passed = (Stop(), []) if received is None else received
+        for descriptor in passed:
+            self._log.redirect(descriptor)  # it was rotated while old sessions go on
         if isinstance(order, Stop):
             signal.alarm(_LAST_SECONDS)
         return order
 
 
-Serve = Callable[[Control, EventSink], Awaitable[None]]
+Serve = Callable[[Control, LogFile], Awaitable[None]]
 Open = Callable[[Startup], Serve]
 """Opens what needs rights; the result serves without them."""
 
@@ -137,7 +141,7 @@ async def _serve(startup: Startup, serve: Serve) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     try:
         async with asyncio.TaskGroup() as tasks:
-            serving = tasks.create_task(_as_task(serve(Control(channel), log)))
+            serving = tasks.create_task(_as_task(serve(Control(channel, log), log)))
             waiting = tasks.create_task(stopped.wait())
             await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
             serving.cancel()

@@ -7,6 +7,8 @@ DESCRIPTION
 
 import msgspec
 
+from pillarbox.observability.log_file import LogForm
+
 
 class User(msgspec.Struct, frozen=True):
     """Whom a role becomes."""
@@ -28,6 +30,7 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     settings: bytes = b""  # of the mailbox half, msgpack
     user: User | None = None  # None: rootless, stay who we are
     syslog_name: str = "postfix"
+    log_form: LogForm = LogForm()
 
 
 class Ready(msgspec.Struct, tag=True):

@@ -29,6 +29,12 @@ class Warned(Event, frozen=True):
     reason: str
 
 
+class Refused(Event, frozen=True):
+    """A program cannot go on, or a command cannot be done; `reason` is private text."""
+
+    reason: str
+
+
 class Noted(Event, frozen=True):
     """Something worth a line that is nothing to worry about."""
 
@@ -40,6 +46,19 @@ class RoleStarted(Event, frozen=True):
 
     version: str
     configuration: str
+
+
+class Reloaded(Event, frozen=True):
+    """A supervisor has read its configuration again."""
+
+    version: str
+    configuration: str
+
+
+class Terminating(Event, frozen=True):
+    """A supervisor has stopped everything because of a signal."""
+
+    signal: int
 
 
 # -- the SMTP server ----------------------------------------------------------------------------------

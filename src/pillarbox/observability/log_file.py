@@ -1,28 +1,64 @@
-"""The log: lines of all events of one turn of the loop, in one write.
+"""The log: lines of all events of one turn of the loop, to a file or to syslog.
 
 DESCRIPTION
-    `LogFile` is an event sink.  Lines have the form of maillog_file and syslog files,
+    `LogFile` is an event sink over a descriptor that the supervisor opened.  A `LogForm` says what is behind it:
 
-        Nov 22 13:36:37 mx postfix/smtpd[4946]: connect from localhost[127.0.0.1]
+    maillog    a file (maillog_file, or the output of start-fg):
+               Nov 22 13:36:37 mx postfix/smtpd[4946]: connect from localhost[127.0.0.1]
+    dovecot    a file (log_path of dovecot.conf):
+               Nov 22 13:36:37 imap-login: Info: Login: user=<…>
+    syslog     the socket /dev/log, one datagram per line with facility and severity; here lines of the mailbox
+               half have no `Info:`, as the severity says it
 
-    and are appended to a descriptor that the supervisor opened (O_APPEND), whole lines in one write(2), so
-    that lines of several processes never mix.  The time of a line is that of the event.
+    Whole lines go into a file in one write(2) with O_APPEND, so that lines of several processes never mix.  The
+    time of a line is that of the event.  `named()` is the same log under another syslog_name: services of one
+    process have names of their own.
 
 FAULTS
-    A log that cannot be written (disk full) loses lines, and never holds up mail.
+    A log that cannot be written (disk full, no syslog daemon) loses lines, and never holds up mail for more than
+    a second.  A syslog daemon that was started anew is found again.
+
+STANDARDS
+    RFC 3164 §4.1 as syslog(3) of the C library writes it: <PRI>, time, tag; no host name
 """
 
 import os
 import socket
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
+
+import msgspec
 
 from pillarbox.observability.events import Event
 from pillarbox.observability.log_lines import DOVECOT, render
 from pillarbox.vocabulary.clock import Clock
 
+SYSLOG_SOCKET: Final = "/dev/log"
+FACILITIES: Final = (
+    "kern user mail daemon auth syslog lpr news uucp cron authpriv ftp "
+    ". . . . local0 local1 local2 local3 local4 local5 local6 local7"
+).split()
+"""By number; a dot has no name."""
 _MAX_LINE: Final = 2000
+_PATIENCE_SECONDS: Final = 1.0
+
+_CRITICAL, _ERROR, _WARNING, _INFORMATION, _DEBUG = 2, 3, 4, 6, 7
+_SEVERITIES: Final = {
+    "fatal": _CRITICAL,
+    "panic": _CRITICAL,
+    "error": _ERROR,
+    "warning": _WARNING,
+    "debug": _DEBUG,
+}
+"""By the word that a line begins with; in a Dovecot line it comes after the program's name."""
+
+
+class LogForm(msgspec.Struct, frozen=True):
+    """What is behind a log's descriptor."""
+
+    kind: Literal["maillog", "syslog", "dovecot"] = "maillog"
+    facility: str = "mail"
 
 
 class LogFile:
@@ -35,11 +71,12 @@ class LogFile:
         program: str,
         clock: Clock,
         syslog_name: str = "postfix",
+        form: LogForm | None = None,
         schedule: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
         """`program` names lines that belong to no particular one.  `schedule` is loop.call_soon; without it
         each line is written at once."""
-        self._descriptor = descriptor
+        self._form = form or LogForm()
         self._program = program
         self._clock = clock
         self._syslog_name = syslog_name
@@ -49,17 +86,26 @@ class LogFile:
         self._lines: list[str] = []
         self._second = -1
         self._stamp = ""
+        self._write = self._writer(descriptor)
 
     def __call__(self, event: Event) -> None:
         """Log an event."""
+        self.log(event, self._syslog_name)
+
+    def named(self, syslog_name: str) -> Callable[[Event], None]:
+        """The same log for a service with a syslog_name of its own."""
+        return lambda event: self.log(event, syslog_name)
+
+    def log(self, event: Event, syslog_name: str) -> None:
+        """Log an event under a name."""
         rendered = render(event)
         if rendered is None:
             return
         program, text = rendered
         program = program or self._program
-        tag = f"{DOVECOT}:" if program == DOVECOT else f"{self._syslog_name}/{program}[{self._pid}]:"
+        tag = f"{DOVECOT}:" if program == DOVECOT else f"{syslog_name}/{program}[{self._pid}]:"
         first = not self._lines
-        self._lines.append(f"{self._time()} {self._host} {tag} {text[:_MAX_LINE]}\n")
+        self._lines.append(self._line(tag, text[:_MAX_LINE], of_dovecot=program == DOVECOT))
         if self._schedule is None:
             self.flush()
         elif first:
@@ -67,13 +113,31 @@ class LogFile:
 
     def flush(self) -> None:
         """Write what has gathered."""
-        if not self._lines:
-            return
-        lines, self._lines = self._lines, []
-        try:
-            os.write(self._descriptor, "".join(lines).encode("utf-8", "replace"))
-        except OSError:
-            pass  # see FAULTS
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._write(lines)
+
+    def redirect(self, descriptor: int) -> None:
+        """Go on in another file of the same form."""
+        self.flush()
+        self._write = self._writer(descriptor)
+
+    def _writer(self, descriptor: int) -> Callable[[list[str]], None]:
+        if self._form.kind == "syslog":
+            return Syslog(descriptor, clock=self._clock).write
+        return _FileWriter(descriptor)
+
+    def _line(self, tag: str, text: str, *, of_dovecot: bool) -> str:
+        if self._form.kind == "maillog":
+            return f"{self._time()} {self._host} {tag} {text}\n"
+        if self._form.kind == "dovecot":
+            return f"{self._time()} {text}\n"
+        word, _, rest = text.partition(": ")
+        if of_dovecot:
+            word, _, rest = rest.partition(": ")
+            text = text.replace(": Info: ", ": ", 1)
+        severity = _SEVERITIES.get(word.lower(), _INFORMATION)
+        return f"<{FACILITIES.index(self._form.facility) * 8 + severity}>{self._time()} {tag} {text}"
 
     def _time(self) -> str:
         second = int(self._clock.now())
@@ -82,6 +146,70 @@ class LogFile:
             local = time.localtime(second)
             self._stamp = f"{_MONTHS[local.tm_mon - 1]} {local.tm_mday:2d} {time.strftime('%H:%M:%S', local)}"
         return self._stamp
+
+
+class _FileWriter:
+    """All lines in one write."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def __call__(self, lines: list[str]) -> None:
+        try:
+            os.write(self._descriptor, "".join(lines).encode("utf-8", "replace"))
+        except OSError:
+            pass  # see FAULTS
+
+
+class Syslog:
+    """One datagram per line.
+
+    `descriptor` is a datagram socket, connected or not; when nobody listens it is tried anew, once a second.
+    """
+
+    def __init__(self, descriptor: int, *, clock: Clock, path: str = SYSLOG_SOCKET) -> None:
+        self._sock = socket.socket(fileno=os.dup(descriptor))
+        self._sock.settimeout(_PATIENCE_SECONDS)
+        self._clock = clock
+        self._path = path
+        self._last_try = -_PATIENCE_SECONDS
+
+    def write(self, lines: list[str]) -> None:
+        """Send the lines."""
+        for line in lines:
+            message = line.encode("utf-8", "replace")
+            if not self._send(message) and self._reconnect():
+                self._send(message)
+
+    def _send(self, message: bytes) -> bool:
+        try:
+            self._sock.send(message)
+        except TimeoutError:
+            return True  # the daemon is there, and too busy: see FAULTS
+        except OSError:
+            return False
+        return True
+
+    def _reconnect(self) -> bool:
+        now = self._clock.monotonic()
+        if now - self._last_try < _PATIENCE_SECONDS:
+            return False
+        self._last_try = now
+        try:
+            self._sock.connect(self._path)
+        except OSError:
+            return False
+        return True
+
+
+def syslog_descriptor(path: str = SYSLOG_SOCKET) -> int:
+    """A socket for `LogForm("syslog")`, connected if there is a daemon."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.connect(path)
+    except OSError:
+        pass  # a later line tries again
+    return sock.detach()
 
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

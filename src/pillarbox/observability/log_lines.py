@@ -157,11 +157,17 @@ def _text(octets: bytes) -> str:
 
 _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.Warned: lambda event: ("", f"warning: {event.reason}"),
+    e.Refused: lambda event: ("", f"fatal: {event.reason}"),
     e.Noted: lambda event: ("", event.text),
     e.RoleStarted: lambda event: (
         "master",
         f"daemon started -- version {event.version}, configuration {event.configuration}",
     ),
+    e.Reloaded: lambda event: (
+        "master",
+        f"reload -- version {event.version}, configuration {event.configuration}",
+    ),
+    e.Terminating: lambda event: ("master", f"terminating on signal {event.signal}"),
     e.ClientConnected: lambda event: ("smtpd", f"connect from {event.client}"),
     e.ClientDisconnected: _disconnected,
     e.ClientLost: _lost,

@@ -57,6 +57,7 @@ def mailbox_half(
             Role(
                 name="login",
                 module="pillarbox.daemons.login",
+                on_reload="overlap",
                 listeners=tuple(listener.name for listener in inet),
                 settings=encoded,
                 user=owners.dovenull if owners else None,

@@ -17,17 +17,18 @@ from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.reading import read_configuration
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import Noted, RoleStarted, Warned
+from pillarbox.observability.events import Noted, Refused, Reloaded, RoleStarted, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.first_run import Home
-from pillarbox.supervisor.half import Half, Supervisor
+from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.log_target import LogTarget, file_target
 from pillarbox.supervisor.mailbox_half import mailbox_half
 from pillarbox.supervisor.mta_half import make_queue, mta_half
+from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
+from pillarbox.supervisor.version import VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
-
-VERSION = "0.1.0"
 
 
 def main() -> int:
@@ -36,15 +37,28 @@ def main() -> int:
     os.setsid()
     starter = socket.socket(fileno=int(descriptor))
     home = Home(Path(root))
-    log = os.open(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    log = file_target(str(home.log))
     program = "master" if half_name == "mta" else "dovecot"
-    tell = LogFile(log, program=program, clock=SystemClock())
-    try:
+    tell = LogFile(log.descriptor, program=program, clock=SystemClock())
+
+    def read() -> tuple[Half, LogTarget]:
         owners = system_users() if os.getuid() == 0 else None
         half = build(half_name, home, owners=owners, listen=listen, port_offset=int(offset), tell=tell)
-        asyncio.run(_run(half, log, tell, starter, str(home.etc)))
+        return half, log
+
+    def reread() -> tuple[Half, LogTarget]:
+        half, _ = read()
+        if half_name == "mta":
+            tell(Reloaded(VERSION, str(home.etc)))
+        else:
+            tell(Noted("master: Warning: SIGHUP received - reloading configuration"))
+        return half, file_target(str(home.log))
+
+    try:
+        half, _ = read()
+        asyncio.run(_run(Supervisor(half, log=log, tell=tell, reread=reread), tell, starter, str(home.etc)))
     except (ConfigurationFault, StartFault) as fault:
-        tell(Warned(f"fatal: {fault}"))
+        tell(Refused(str(fault)))
         starter.sendall(f"{fault}\n".encode())
         return 1
     return 0
@@ -66,12 +80,15 @@ def build(
     configuration.snapshot.group(Logging)
     make_queue(configuration.snapshot, owners.mail_owner if owners else None)
     return mta_half(
-        configuration, owners=owners, listen=listen, port_offset=port_offset, status_socket=status
+        configuration,
+        mail_owner=owners.mail_owner if owners else None,
+        listen=listen,
+        port_offset=port_offset,
+        status_socket=status,
     )
 
 
-async def _run(half: Half, log: int, tell: LogFile, starter: socket.socket, directory: str) -> None:
-    supervisor = Supervisor(half, log=log, tell=tell)
+async def _run(supervisor: Supervisor, tell: LogFile, starter: socket.socket, directory: str) -> None:
     loop = asyncio.get_running_loop()
     starter.setblocking(False)
 

@@ -21,8 +21,8 @@ from pillarbox.net.startup import User
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
+from pillarbox.supervisor.instance_lock import LockFile
 from pillarbox.supervisor.listeners import InetListener, UnixListener
-from pillarbox.supervisor.system_users import Owners
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WITHIN_ROLES: Final = frozenset(
@@ -45,12 +45,15 @@ _BUILT_IN_TRANSPORTS: Final = frozenset("local virtual relay smtp lmtp error ret
 def mta_half(
     configuration: Configuration,
     *,
-    owners: Owners | None,
+    mail_owner: User | None,
     listen: str,
     port_offset: int,
     status_socket: str,
 ) -> Half:
-    """What the MTA's supervisor runs.  `owners` is None rootless; `listen` replaces inet_interfaces if given."""
+    """What the MTA's supervisor runs.
+
+    `mail_owner` is None rootless; `listen` replaces inet_interfaces if given.
+    """
     snapshot = configuration.snapshot
     paths = snapshot.group(Paths)
     listeners: list[InetListener | UnixListener] = []
@@ -72,7 +75,7 @@ def mta_half(
             names.append(listener.name)
             services[listener.name] = _service_snapshot(configuration, service)
     queue = paths.queue_directory
-    postfix = owners.mail_owner if owners is not None else None
+    postfix = mail_owner
     pair = (postfix.uid, postfix.gid) if postfix is not None else None
     listeners += [
         UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
@@ -83,13 +86,16 @@ def mta_half(
     return Half(
         name="mta",
         pid_file=f"{queue}/pid/master.pid",
+        more_locks=(LockFile(f"{paths.data_directory}/master.lock", postfix),),
         status_socket=status_socket,
+        keeps_sockets=True,
         listeners=tuple(listeners),
         syslog_name=snapshot.group(Logging).syslog_name,
         roles=(
             Role(
                 name="delivery",
                 module="pillarbox.daemons.delivery",
+                on_reload="restart",
                 program="virtual",
                 listeners=("delivery",),
                 snapshots={"virtual": encoded},
@@ -97,6 +103,7 @@ def mta_half(
             Role(
                 name="qmgr",
                 module="pillarbox.daemons.qmgr",
+                on_reload="restart",
                 listeners=("qmgr",),
                 snapshots={"qmgr": encoded},
                 user=postfix,
@@ -104,6 +111,7 @@ def mta_half(
             Role(
                 name="smtpd",
                 module="pillarbox.daemons.smtpd",
+                on_reload="overlap",
                 listeners=tuple(names),
                 snapshots=services,
                 user=postfix,

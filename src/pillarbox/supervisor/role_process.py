@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import msgspec
 
@@ -53,17 +54,17 @@ class RoleProcess:
         """Ask the role to finish."""
         self._tell(Stop())
 
-    def drain(self) -> None:
-        """Ask the role to serve its sessions to their end."""
-        self._tell(Drain())
+    def drain(self, log: int | None) -> None:
+        """Ask the role to serve its sessions to their end, and to log them to this descriptor from now on."""
+        self._tell(Drain(), () if log is None else (log,))
 
     def close(self) -> None:
         """Close the control channel, which ends the role if it still runs."""
         self.control.close()
 
-    def _tell(self, frame: object) -> None:
+    def _tell(self, frame: object, descriptors: Sequence[int] = ()) -> None:
         writer = FrameWriter()
-        writer.put(frame)
+        writer.put(frame, descriptors)
         try:
             writer.write_to(self.control)
         except OSError:

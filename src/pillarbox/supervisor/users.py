@@ -15,7 +15,7 @@ import signal
 from collections.abc import Callable
 
 from pillarbox.supervisor.first_run import Home, user_line
-from pillarbox.supervisor.half import ask_status
+from pillarbox.supervisor.status import ask_status
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.secret import Secret
 

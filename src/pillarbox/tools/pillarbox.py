@@ -23,8 +23,8 @@ from typing import NoReturn
 
 from pillarbox.supervisor.first_run import Home, default_root
 from pillarbox.supervisor.foreground import run_in_foreground
-from pillarbox.supervisor.half import ask_status
 from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.status import ask_status
 from pillarbox.supervisor.users import UserFault, Users
 from pillarbox.vocabulary.secret import Secret
 

@@ -1,0 +1,80 @@
+"""Starting and stopping the MTA half from a command.
+
+DESCRIPTION
+    A running supervisor is known by the locks it holds, Postfix's own master(8) as well as ours, so that all of
+    this works on whichever of the two runs.
+
+FAULTS
+    StartFault  it could not be started, in its own words
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import NoReturn
+
+from pillarbox.supervisor.instance_lock import holder
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.queue_permissions import Instance
+
+_MODULE = "pillarbox.supervisor.postfix_master"
+
+
+def running(instance: Instance) -> int | None:
+    """The process id of who runs on this queue; None if nobody does."""
+    pid = holder(f"{instance.queue_directory}/pid/master.pid")
+    return pid if pid is not None else holder(f"{instance.data_directory}/master.lock")
+
+
+def start(instance: Instance) -> None:
+    """Start the supervisor as a daemon, and wait until everything serves."""
+    ours, theirs = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-m", _MODULE, instance.config_directory, str(theirs)],
+        pass_fds=(theirs,),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+    )
+    os.close(theirs)
+    with open(ours, encoding="utf-8", errors="replace") as told:
+        answer = told.readline().strip()
+    if answer != "ready":
+        process.wait()
+        raise StartFault(answer or f"{_MODULE} ended with exit status {process.returncode}")
+    process.returncode = 0  # it lives on; whoever collects it is not this process
+
+
+def become_supervisor(instance: Instance) -> NoReturn:
+    """Be the supervisor, in the foreground."""
+    command = [sys.executable, "-I", "-m", _MODULE, instance.config_directory, "-"]
+    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
+
+
+def stop(instance: Instance, pid: int, *, waiting: Callable[[], None]) -> bool:
+    """SIGTERM, then wait five seconds; whether it ended.  `waiting` is called once a second."""
+    os.kill(pid, signal.SIGTERM)
+    for _ in range(5):
+        for _ in range(20):
+            if running(instance) is None:
+                return True
+            time.sleep(0.05)
+        waiting()
+    return running(instance) is None
+
+
+def kill_group(pid: int) -> None:
+    """End all of it at once."""
+    os.killpg(pid, signal.SIGKILL)
+
+
+def until_log_is_new(path: str) -> None:
+    """Wait until a reload has opened the log under its name again, five seconds at most."""
+    for _ in range(100):
+        if os.path.exists(path):
+            return
+        time.sleep(0.05)

@@ -1,0 +1,133 @@
+"""The MTA's supervisor in place of master(8): `python -I -m pillarbox.supervisor.postfix_master DIRECTORY FD`.
+
+DESCRIPTION
+    The configuration is the one in DIRECTORY, the queue the one it names, ports are the real ones.  FD is a
+    descriptor on which one line tells whoever waits how the start went: `ready`, or the reason why not.  `-` for
+    none: then this is the foreground of `postfix start-fg`, or what a service manager started.
+
+    SIGTERM stops it, SIGHUP reloads.
+
+FAULTS
+    exit 1  it could not start; the log and FD say why
+"""
+
+import asyncio
+import os
+import sys
+from typing import Final
+
+from pillarbox.config.findings import start_warnings
+from pillarbox.config.host_facts import host_facts
+from pillarbox.config.reading import Configuration, read_configuration
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import Event, Refused, Reloaded, RoleStarted, Terminating, Warned
+from pillarbox.observability.log_file import LogFile
+from pillarbox.supervisor.half import Half
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.log_target import LogTarget, mta_log
+from pillarbox.supervisor.mta_half import mta_half
+from pillarbox.supervisor.queue_permissions import Instance, make_missing
+from pillarbox.supervisor.service_manager import notify, notify_reloading
+from pillarbox.supervisor.supervisor import Supervisor
+from pillarbox.supervisor.version import VERSION
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_NOBODY_WAITS: Final = "-"
+
+
+class PostfixMaster:
+    """One life of the supervisor."""
+
+    def __init__(self, directory: str, told: int | None) -> None:
+        self._directory = directory
+        self._told = told
+        self._tell: LogFile | None = None
+
+    def run(self) -> int:
+        """Run until a signal; the exit status."""
+        try:
+            half, log = self._read()
+            return asyncio.run(self._supervise(half, log))
+        except (ConfigurationFault, StartFault, OSError) as fault:
+            if self._tell is not None:
+                self._tell(Refused(str(fault)))
+            self._say(str(fault))
+            return 1
+
+    async def _supervise(self, half: Half, log: LogTarget) -> int:
+        assert self._tell is not None
+        supervisor = Supervisor(half, log=log, tell=self._log_event, reread=self._reread)
+        number = await supervisor.run(ready=self._ready)
+        notify("STOPPING=1")
+        self._log_event(Terminating(number))
+        return 0
+
+    def _ready(self) -> None:
+        self._log_event(RoleStarted(VERSION, self._directory))
+        notify(f"READY=1\nMAINPID={os.getpid()}")
+        self._say("ready")
+
+    def _reread(self) -> tuple[Half, LogTarget]:
+        notify_reloading()
+        try:
+            half, log = self._read()
+            self._log_event(Reloaded(VERSION, self._directory))
+        finally:
+            notify("READY=1")
+        return half, log
+
+    def _read(self) -> tuple[Half, LogTarget]:
+        configuration = read_configuration(self._directory, facts=host_facts())
+        log = mta_log(configuration.snapshot)
+        tell = LogFile(
+            log.descriptor,
+            program="master",
+            clock=SystemClock(),
+            syslog_name=configuration.snapshot.value("syslog_name"),
+            form=log.form,
+        )
+        if self._tell is None:
+            self._tell = tell
+        half = _half(configuration, log, tell)
+        self._tell = tell
+        return half, log
+
+    def _log_event(self, event: Event) -> None:
+        assert self._tell is not None
+        self._tell(event)
+
+    def _say(self, text: str) -> None:
+        if self._told is not None:
+            os.write(self._told, (" ".join(text.split()) + "\n").encode())
+            os.close(self._told)
+            self._told = None
+
+
+def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
+    for warning in start_warnings(configuration):
+        tell(Warned(warning))
+    instance = Instance.of(configuration.snapshot)
+    make_missing(instance)
+    return mta_half(
+        configuration,
+        mail_owner=instance.mail_owner,
+        listen="",
+        port_offset=0,
+        status_socket=f"{instance.queue_directory}/private/pillarbox-status",
+    )
+
+
+def main() -> int:
+    """Entry of the process."""
+    directory, told = sys.argv[1:3]
+    try:
+        os.setsid()
+    except PermissionError:
+        pass  # a process group's leader, as what a shell started in the foreground
+    os.chdir("/")
+    os.umask(0o022)
+    return PostfixMaster(directory, None if told == _NOBODY_WAITS else int(told)).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,250 @@
+"""postfix(1): start, stop and check the MTA.
+
+DESCRIPTION
+    postfix [-Dv] [-c config_dir] command
+
+    start              start it and wait until it serves
+    start-fg           the same in the foreground
+    stop               stop it, waiting five seconds at most; then with force
+    quick-stop         the same
+    abort              stop it without waiting
+    drain              end the supervisor at once; what its roles are committing is finished
+    reload             go on with what the configuration says now; sessions are not cut
+    status             whether it runs
+    flush              try all deferred mail now
+    check              make missing directories; warn of wrong owners, modes and damaged messages
+    set-permissions    put owners and modes right
+    upgrade-configuration  like check: configuration files need no change here
+    logrotate          begin a new maillog_file; compress the old one
+
+    -c or MAIL_CONFIG names the configuration directory (/etc/postfix).  -v shows where things are; -D has no
+    effect, as no debugger is run.
+
+    What a script sees is what Postfix's own command shows: on a terminal, lines are shown as they are logged;
+    elsewhere only those that say why the command failed.
+
+EXIT STATUS
+    0  done; for status: it runs
+    1  not done, one line says why; for status: it does not run
+"""
+
+import datetime
+import getopt
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from pillarbox.config.host_facts import host_facts
+from pillarbox.config.parameters.logging import Logging
+from pillarbox.config.reading import Configuration, read_configuration
+from pillarbox.supervisor import postfix_control
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.log_target import check_maillog_file
+from pillarbox.supervisor.queue_permissions import Instance, make_missing, mend, warnings
+from pillarbox.tools.system_log import SystemLog
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_DEFAULT_DIRECTORY: Final = "/etc/postfix"
+_USAGE: Final = (
+    "postfix start (or stop, reload, abort, flush, check, status, set-permissions, "
+    + "upgrade-configuration, logrotate)"
+)
+
+
+class Failed(Exception):
+    """`postfix/postfix-script: fatal: …` and exit status 1."""
+
+
+class NotRunning(Exception):
+    """What `status` says with exit status 1."""
+
+
+class PostfixCommand:
+    """One configuration and what can be done with it."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+        self._snapshot = configuration.snapshot
+        check_maillog_file(self._snapshot)
+        self._instance = Instance.of(self._snapshot)
+        self.log = SystemLog(
+            self._snapshot,
+            program="postfix-script",
+            label=f"{self._snapshot.value('syslog_name')}/postfix-script",
+        )
+        self._commands: Final[dict[str, Callable[[], None]]] = {
+            "start": self._start,
+            "start-fg": self._start_in_foreground,
+            "stop": self._stop,
+            "quick-stop": self._stop,
+            "abort": self._abort,
+            "drain": self._drain,
+            "reload": self._reload,
+            "status": self._status,
+            "flush": self._flush,
+            "check": self._check,
+            "set-permissions": self._set_permissions,
+            "upgrade-configuration": self._check,
+            "logrotate": self._rotate_log,
+        }
+
+    def run(self, name: str) -> int:
+        """Run a command; the exit status."""
+        command = self._commands.get(name)
+        try:
+            if command is None:
+                raise Failed(f"unknown command: '{name}'. Usage: {_USAGE}")
+            command()
+        except Failed as failure:
+            self.log.refuse(str(failure))
+            return 1
+        except NotRunning:
+            return 1
+        except OSError as error:
+            self.log.refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+            return 1
+        return 0
+
+    # -- start and stop --------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._prepare_start()
+        try:
+            postfix_control.start(self._instance)
+        except StartFault as fault:
+            raise Failed(f"mail system startup failed: {fault}") from fault
+
+    def _start_in_foreground(self) -> None:
+        self._prepare_start()
+        sys.stderr.flush()
+        postfix_control.become_supervisor(self._instance)
+
+    def _prepare_start(self) -> None:
+        if postfix_control.running(self._instance) is not None:
+            raise Failed("the Postfix mail system is already running")
+        self._check()
+        self.log.note("starting the Postfix mail system")
+
+    def _running(self) -> int:
+        pid = postfix_control.running(self._instance)
+        if pid is None:
+            raise Failed("the Postfix mail system is not running")
+        if pid <= 0:
+            raise Failed(f"{self._instance.queue_directory}/pid/master.pid does not say which process runs")
+        return pid
+
+    def _stop(self) -> None:
+        pid = self._running()
+        self.log.note("stopping the Postfix mail system")
+        ended = postfix_control.stop(
+            self._instance,
+            pid,
+            waiting=lambda: self.log.note("waiting for the Postfix mail system to terminate"),
+        )
+        if not ended:
+            self.log.caution("stopping the Postfix mail system with force")
+            postfix_control.kill_group(pid)
+
+    def _abort(self) -> None:
+        pid = self._running()
+        self.log.note("aborting the Postfix mail system")
+        os.kill(pid, signal.SIGTERM)
+
+    def _drain(self) -> None:
+        pid = self._running()
+        self.log.note("stopping the Postfix mail system")
+        os.kill(pid, signal.SIGKILL)
+
+    def _reload(self) -> None:
+        pid = self._running()
+        self.log.note("refreshing the Postfix mail system")
+        os.kill(pid, signal.SIGHUP)
+
+    def _status(self) -> None:
+        pid = postfix_control.running(self._instance)
+        if pid is None:
+            self.log.note("the Postfix mail system is not running")
+            raise NotRunning
+        self.log.note(f"the Postfix mail system is running: PID: {pid}")
+
+    def _flush(self) -> None:
+        command = [sys.executable, "-I", "-m", "pillarbox.tools.postqueue"]
+        done = subprocess.run([*command, "-c", self._configuration.directory, "-f"], check=False)
+        if done.returncode:
+            raise Failed("cannot flush the mail queue")
+
+    # -- files -----------------------------------------------------------------------------------------
+
+    def _check(self) -> None:
+        make_missing(self._instance)
+        if not os.path.exists(self._configuration.master_cf.path):
+            raise Failed(
+                f"no {self._configuration.master_cf.path} file found; `pillarbox install` writes one"
+            )
+        for warning in warnings(self._instance):
+            self.log.caution(warning)
+
+    def _set_permissions(self) -> None:
+        for change in mend(self._instance):
+            self.log.note(change)
+
+    def _rotate_log(self) -> None:
+        settings = self._snapshot.group(Logging)
+        path = settings.maillog_file
+        if not path:
+            raise Failed("maillog_file is empty: the log goes to syslog, which rotates it")
+        if path.startswith("/dev/"):
+            raise Failed(f"not a regular file: maillog_file {path}")
+        now = datetime.datetime.now(datetime.UTC).astimezone()
+        rotated = f"{path}.{now.strftime(settings.maillog_file_rotate_suffix)}"
+        os.rename(path, rotated)
+        pid = postfix_control.running(self._instance)
+        if pid is not None and pid > 0:
+            os.kill(pid, signal.SIGHUP)
+            postfix_control.until_log_is_new(path)
+        try:
+            subprocess.run([settings.maillog_file_compressor, rotated], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise Failed(f"cannot compress {rotated}: {error}") from error
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry of the command."""
+    directory = os.environ.get("MAIL_CONFIG") or _DEFAULT_DIRECTORY
+    try:
+        options, arguments = getopt.getopt(sys.argv[1:] if argv is None else argv, "c:Dv")
+    except getopt.GetoptError as error:
+        return _fatal(f"invalid option -- '{error.opt}'", "usage: postfix [-c config_dir] [-Dv] command")
+    verbose = False
+    for option, value in options:
+        if option == "-c":
+            if not value.startswith("/"):
+                return _fatal(f"-c requires absolute pathname: {value}")
+            directory = value
+        verbose = verbose or option == "-v"
+    if os.geteuid() != 0:
+        sys.stderr.write("postfix: error: to submit mail, use the Postfix sendmail command\n")
+        return _fatal("the postfix command is reserved for the superuser")
+    try:
+        if not os.path.exists(f"{directory}/main.cf"):
+            raise ConfigurationFault(f"{directory}/main.cf", "no such file", mend="an empty one will do")
+        command = PostfixCommand(read_configuration(directory, facts=host_facts()))
+    except ConfigurationFault as fault:
+        SystemLog(None, program="postfix", label="postfix").refuse(str(fault))
+        return 1
+    if verbose:
+        sys.stderr.write(f"postfix: configuration directory {directory}\n")
+    return command.run(arguments[0] if arguments else "")
+
+
+def _fatal(*lines: str) -> int:
+    for line in lines:
+        sys.stderr.write(f"postfix: fatal: {line}\n" if line is lines[0] else f"{line}\n")
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

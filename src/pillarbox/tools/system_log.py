@@ -1,0 +1,66 @@
+"""Where commands of the MTA log: the system's log, and a terminal if there is one on standard error.
+
+DESCRIPTION
+    A command's lines go where the daemons' go: syslog, or maillog_file when it is set, with the command's own
+    tag, `postfix/postsuper[123]: …`.  On a terminal they are shown as `postsuper: …` too; a script sees on
+    standard error only what ended the command.
+"""
+
+import sys
+from typing import Final
+
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import Event, Noted, Refused, Warned
+from pillarbox.observability.log_file import LogFile, LogForm, syslog_descriptor
+from pillarbox.observability.log_lines import render
+from pillarbox.supervisor.log_target import LogTarget, mta_log
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_FALLBACK: Final = LogForm("syslog", "mail")
+
+
+class SystemLog:
+    """The log of one command.
+
+    `program` is its name in the log, `label` what stands before its lines on a terminal.
+    """
+
+    def __init__(self, snapshot: Snapshot | None, *, program: str, label: str) -> None:
+        self._label = label
+        target = _target(snapshot)
+        self._log = LogFile(
+            target.descriptor,
+            program=program,
+            clock=SystemClock(),
+            syslog_name=snapshot.value("syslog_name") if snapshot is not None else "postfix",
+            form=target.form,
+        )
+
+    def note(self, text: str) -> None:
+        """Something was done."""
+        self._tell(Noted(text), to_script=False)
+
+    def caution(self, text: str) -> None:
+        """Something is wrong, and the command goes on."""
+        self._tell(Warned(text), to_script=False)
+
+    def refuse(self, text: str) -> None:
+        """The command cannot go on."""
+        self._tell(Refused(text), to_script=True)
+
+    def _tell(self, event: Event, *, to_script: bool) -> None:
+        self._log(event)
+        rendered = render(event)
+        if rendered is not None and (to_script or sys.stderr.isatty()):
+            sys.stderr.write(f"{self._label}: {rendered[1]}\n")
+            sys.stderr.flush()
+
+
+def _target(snapshot: Snapshot | None) -> LogTarget:
+    if snapshot is not None and snapshot.value("maillog_file") != "/dev/stdout":
+        try:
+            return mta_log(snapshot)
+        except ConfigurationFault:
+            pass  # the daemons refuse to start with it and say so; here the line goes to syslog
+    return LogTarget(syslog_descriptor(), _FALLBACK)
