@@ -10,6 +10,7 @@ from typing import Final
 from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
@@ -30,6 +31,7 @@ GROUPS: Final[tuple[type, ...]] = (
     SmtpServerTls,
     Cleanup,
     LocalRecipients,
+    LocalDelivery,
     VirtualDelivery,
     Logging,
 )

@@ -1,0 +1,191 @@
+"""The life of an agent of local delivery: jobs in, results out, commands beside each other.
+
+DESCRIPTION
+    Jobs that wait together are worked on together: what they have for Maildirs is stored in one batch, with the
+    fsyncs shared (mailstore/deliver.py).  A job that runs a command goes on when the command has ended; up to
+    `COMMANDS` run at once, later ones wait.
+
+    The agent ends when its channel or its lifeline does.  Commands that run then go on; their mail is delivered
+    again, as after any crash.
+"""
+
+import os
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Generator
+from typing import Final
+
+import msgspec
+
+from pillarbox.delivery.local.agent_settings import AgentSettings
+from pillarbox.delivery.local.agent_work import AgentWork, SpoolRights, Step, StepResult
+from pillarbox.delivery.local.command import CommandResult, CommandRun, Running
+from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
+from pillarbox.delivery.local.message_copy import content_of
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.mailstore.deliver import Delivery, deliver_batch
+from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.vocabulary.clock import Clock
+
+COMMANDS: Final = 20
+"""Commands that one agent runs at once."""
+_BATCH: Final = 64
+
+_Work = Generator[Step, StepResult, LocalJobDone]
+
+
+class Worker:
+    """The jobs of one agent.  `watched` are the descriptors of commands that run."""
+
+    def __init__(
+        self, settings: AgentSettings, *, clock: Clock, spool: SpoolRights, files: FileSystem = DISK
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._spool = spool
+        self._files = files
+        self._runs: dict[_Work, Running] = {}
+        self._waiting: deque[tuple[_Work, CommandRun]] = deque()
+        self._done: list[LocalJobDone] = []
+
+    @property
+    def watched(self) -> list[int]:
+        """Descriptors to look at."""
+        return [descriptor for running in self._runs.values() for descriptor in running.descriptors]
+
+    def patience(self) -> float | None:
+        """Seconds until the first command's time is up; None if none runs."""
+        if not self._runs:
+            return None
+        return max(0.0, min(running.deadline for running in self._runs.values()) - time.monotonic())
+
+    def take(self, jobs: list[tuple[DeliverLocally, int]]) -> None:
+        """Work on jobs as far as they go without waiting.  The descriptors stay the caller's."""
+        started: list[tuple[_Work, StepResult | None]] = []
+        for request, descriptor in jobs:
+            try:
+                content = content_of(descriptor, request.data_offset, files=self._files)
+            except (OSError, CorruptQueueFile) as error:
+                broken = LocalJobDone(request.job, [Piece("deferred", "4.3.0", "queue file read error")])
+                broken.warnings = [f"queue file read error: {error}"]
+                self._done.append(broken)
+                continue
+            work = AgentWork(
+                request,
+                content,
+                settings=self._settings,
+                clock=self._clock,
+                spool=self._spool,
+                files=self._files,
+            )
+            started.append((work.perform(), None))
+        self._advance(started)
+
+    def look(self) -> None:
+        """See what became of the commands that run."""
+        ended: list[tuple[_Work, StepResult | None]] = []
+        now = time.monotonic()
+        for work, running in list(self._runs.items()):
+            if now >= running.deadline:
+                running.kill()
+            result = running.look()
+            if result is not None:
+                del self._runs[work]
+                ended.append((work, result))
+        self._advance(ended)
+
+    def results(self) -> list[LocalJobDone]:
+        """What is finished, once."""
+        done, self._done = self._done, []
+        return done
+
+    def _advance(self, works: list[tuple[_Work, StepResult | None]]) -> None:
+        """Send each work what it waits for, until all are finished or wait for commands."""
+        while works:
+            deliveries: list[tuple[_Work, Delivery]] = []
+            for work, result in works:
+                try:
+                    step = next(work) if result is None else work.send(result)
+                except StopIteration as end:
+                    self._done.append(end.value)
+                    continue
+                if isinstance(step, Delivery):
+                    deliveries.append((work, step))
+                else:
+                    self._waiting.append((work, step))
+            results = deliver_batch([delivery for _, delivery in deliveries], files=self._files)
+            works = [(work, result) for (work, _), result in zip(deliveries, results, strict=True)]
+            works += self._start_commands()
+
+    def _start_commands(self) -> list[tuple[_Work, StepResult | None]]:
+        """Start what may run; those that cannot be started are at their end."""
+        failed: list[tuple[_Work, StepResult | None]] = []
+        while self._waiting and len(self._runs) < COMMANDS:
+            work, run = self._waiting.popleft()
+            try:
+                self._runs[work] = Running(run, started=time.monotonic())
+            except OSError as error:
+                failed.append((work, CommandResult(75, f"4.3.0 Delivery failed: {error.strerror}")))
+        return failed
+
+
+def serve_local_jobs(
+    sock: socket.socket, *, lifeline: int, settings: AgentSettings, spool: SpoolRights
+) -> None:
+    """An agent's whole life."""
+    reader = FrameReader(msgspec.msgpack.Decoder(DeliverLocally))
+    writer = FrameWriter()
+    worker = Worker(settings, clock=SystemClock(), spool=spool)
+    sock.setblocking(False)
+    watched: set[int] = set()
+    with selectors.DefaultSelector() as selector:
+        selector.register(sock, selectors.EVENT_READ)
+        selector.register(lifeline, selectors.EVENT_READ)
+        while True:
+            ready = {key.fd for key, _ in selector.select(worker.patience())}
+            if lifeline in ready:
+                return
+            for descriptor in watched:
+                selector.unregister(descriptor)
+            jobs = _take_jobs(sock, reader) if sock.fileno() in ready else []
+            if jobs is None:
+                return
+            worker.look()
+            try:
+                worker.take([(request, passed[0]) for request, passed in jobs])
+            finally:
+                for _, passed in jobs:
+                    os.close(passed[0])
+            watched = set(worker.watched)
+            for descriptor in watched:
+                selector.register(descriptor, selectors.EVENT_READ)
+            for done in worker.results():
+                writer.put(done)
+            sock.setblocking(True)
+            try:
+                writer.write_to(sock)
+            except OSError:
+                return
+            sock.setblocking(False)
+
+
+def _take_jobs(
+    sock: socket.socket, reader: "FrameReader[DeliverLocally]"
+) -> list[tuple[DeliverLocally, list[int]]] | None:
+    """Jobs that have come; None when nobody is there any more."""
+    jobs: list[tuple[DeliverLocally, list[int]]] = []
+    while len(jobs) < _BATCH:
+        try:
+            data, passed = receive_available(sock)
+            if not data:
+                return jobs or None
+            jobs += reader.feed(data, passed)
+        except BlockingIOError:
+            return jobs
+        except (OSError, ChannelClosed):
+            return None
+    return jobs

@@ -1,0 +1,85 @@
+"""What an agent of local delivery knows of main.cf."""
+
+import os
+import pwd
+
+import msgspec
+
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.local_delivery import LocalDelivery
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.local.frames import Account
+from pillarbox.delivery.mbox import MboxLocks
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of one generation of agents."""
+
+    local: LocalDelivery
+    locks: MboxLocks
+    queue_directory: str
+    propagate: frozenset[str]  # propagate_unmatched_extensions
+    environment: tuple[tuple[bytes, bytes], ...]  # that every command gets
+    default_account: Account  # default_privs
+    line_length_limit: int = 2048
+
+    def may(self, kind: str, where: str) -> bool:
+        """Whether `kind` (commands, files) may stand in an alias, a .forward or an include."""
+        allowed = self.local.allow_mail_to_commands if kind == "commands" else self.local.allow_mail_to_files
+        return where in allowed
+
+
+def agent_settings(snapshot: Snapshot) -> AgentSettings:
+    """The settings.  ConfigurationFault for a default_privs that does not exist or has root's rights."""
+    local, paths = snapshot.group(LocalDelivery), snapshot.group(Paths)
+    where = snapshot.where("mailbox_delivery_lock")
+    for style in local.mailbox_delivery_lock:
+        if style not in ("fcntl", "flock", "dotlock"):
+            raise ConfigurationFault(where, f"parameter mailbox_delivery_lock: unknown lock: {style}")
+    environment = [(b"PATH", b"/usr/bin:/bin"), (b"MAIL_CONFIG", os.fsencode(snapshot.value("config_directory")))]
+    for name in ("TZ", "LANG"):
+        if name in os.environ:
+            environment.append((name.encode(), os.fsencode(os.environ[name])))
+    return AgentSettings(
+        local=local,
+        locks=MboxLocks(
+            frozenset(local.mailbox_delivery_lock),
+            local.deliver_lock_attempts,
+            local.deliver_lock_delay,
+            local.stale_lock_time,
+        ),
+        queue_directory=paths.queue_directory,
+        propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
+        environment=tuple(environment),
+        default_account=_default_account(paths.default_privs, snapshot.where("default_privs")),
+    )
+
+
+def _default_account(name: str, where: str) -> Account:
+    """Who runs commands that root's aliases name.  Rootless, that is who we are."""
+    if os.getuid() != 0:
+        return Account(os.getuid(), os.getgid())
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise ConfigurationFault(where, f"parameter default_privs: unknown user: {name}") from None
+    if entry.pw_uid == 0 or entry.pw_gid == 0:
+        raise ConfigurationFault(where, f"parameter default_privs: {name} has root's rights")
+    return Account(entry.pw_uid, entry.pw_gid)
+
+
+def spool_group(settings: AgentSettings) -> int | None:
+    """The group that may write into the mail spool, if agents need it there; None if they do not."""
+    spool = settings.local.mail_spool_directory
+    if settings.local.home_mailbox or not spool or spool.endswith("/"):
+        return None
+    try:
+        status = os.stat(spool)
+    except OSError:
+        return None
+    return status.st_gid if status.st_mode & 0o022 == 0o020 else None
+
+

@@ -1,0 +1,481 @@
+"""What an agent does for one recipient, with the rights of one account.
+
+DESCRIPTION
+    `perform()` is a generator: it yields what can be shared or takes its time (a message for a Maildir, a command)
+    and is sent the result, so that whoever drives it can store the messages of many jobs in one batch and let
+    commands run beside each other.  Its value is the job's result.
+
+    A user's mail: the first file of forward_path that exists is the .forward file.  It must be a regular file, of
+    the user or of root, and not writable by everybody; else it is warned of and counts for nothing.  Its lines are
+    delivered to in turn, until one has to wait.  Without one, or with an empty one, the mail goes to the mailbox.
+
+    Nothing is done twice for one recipient: what was done stands in `seen`, which comes with the job and goes back
+    with the result.
+
+FAULTS
+    As pieces of the result; nothing is raised for what happened to mail.
+
+STANDARDS
+    local(8), aliases(5)
+"""
+
+import os
+import stat
+from collections.abc import Callable, Generator
+from contextlib import suppress
+
+from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.delivery.local.agent_settings import AgentSettings
+from pillarbox.delivery.local.command import CommandResult, CommandRun, censored, outcome_of
+from pillarbox.delivery.local.destinations import destinations
+from pillarbox.delivery.local.frames import (
+    CommandMail,
+    DeliverLocally,
+    FileMail,
+    IncludeMail,
+    LocalJobDone,
+    Piece,
+    PipeMail,
+    Readdressed,
+    UserMail,
+)
+from pillarbox.delivery.local.message_copy import from_line, trace_headers
+from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.mailstore.deliver import Delivery, Result, Stored
+from pillarbox.vocabulary.clock import Clock
+
+Step = Delivery | CommandRun
+StepResult = Result | CommandResult
+Steps = Generator[Step, StepResult, None]
+Check = Callable[[os.stat_result], None]
+
+MAX_NESTING = 100
+"""Files within files (:include:)."""
+
+_INCLUDE = b":include:"
+
+
+class AgentWork:
+    """One job."""
+
+    def __init__(
+        self,
+        request: DeliverLocally,
+        content: bytes,
+        *,
+        settings: AgentSettings,
+        clock: Clock,
+        spool: "SpoolRights",
+        files: FileSystem = DISK,
+    ) -> None:
+        self._request = request
+        self._recipient = request.recipient
+        self._account = request.account
+        self._content = content
+        self._settings = settings
+        self._clock = clock
+        self._spool = spool
+        self._files = files
+        self._seen = set(request.seen)
+        self._done = LocalJobDone(request.job)
+        self._done.pieces, self._done.addresses, self._done.warnings = [], [], []
+
+    def perform(self) -> Generator[Step, StepResult, LocalJobDone]:
+        """Do it.  The value is the result."""
+        work = self._request.work
+        if isinstance(work, UserMail):
+            yield from self._user(work)
+        elif isinstance(work, CommandMail):
+            yield from self._command(work.command)
+        elif isinstance(work, FileMail):
+            yield from self._file(work.path)
+        elif isinstance(work, IncludeMail):
+            yield from self._include(work.path, depth=0)
+        else:
+            yield from self._pipe(work)
+        self._done.seen = sorted(self._seen)
+        return self._done
+
+    # -- a user ----------------------------------------------------------------------------------------
+
+    def _user(self, work: UserMail) -> Steps:
+        home = self._account.home
+        if self._settings.local.require_home_directory:
+            try:
+                self._files.stat(home)
+            except OSError as error:
+                text = f"cannot access home directory {os.fsdecode(home)}: {error.strerror}"
+                self._tell(Piece("deferred", "4.3.0", text))
+                return
+        if work.forward and (yield from self._dot_forward()):
+            return
+        if not work.mailbox:
+            self._done.handled = False
+            return
+        if self._is_repeated(b"mailbox %s" % self._recipient.local):
+            return
+        settings = self._settings.local
+        if work.command:
+            yield from self._command(work.command)
+        elif settings.home_mailbox.endswith("/"):
+            yield from self._maildir(b"%s/%s" % (home, os.fsencode(settings.home_mailbox)))
+        elif settings.home_mailbox:
+            self._mailbox_file(b"%s/%s" % (home, os.fsencode(settings.home_mailbox)))
+        elif settings.mail_spool_directory.endswith("/"):
+            spool = os.fsencode(settings.mail_spool_directory)
+            yield from self._maildir(b"%s%s/" % (spool, self._recipient.user))
+        else:
+            path = b"%s/%s" % (os.fsencode(settings.mail_spool_directory), self._recipient.user)
+            with self._spool:
+                self._mailbox_file(path)
+
+    def _dot_forward(self) -> Generator[Step, StepResult, bool]:
+        """Whether a .forward file took the mail."""
+        found = self._forward_file()
+        if found is None:
+            return False
+        path, keep_extension, status = found
+        if self._is_repeated(b"forward %s" % path):
+            return b"forward-done %s" % path in self._seen
+        shown = os.fsdecode(path)
+        if not stat.S_ISREG(status.st_mode):
+            self._warn(f"file {shown} is not a regular file")
+            return False
+        if status.st_uid not in (0, self._account.uid):
+            self._warn(f"file {shown} has bad owner uid {status.st_uid}")
+            return False
+        if status.st_mode & 0o002:
+            self._warn(f"file {shown} is world writable")
+            return False
+        try:
+            text = self._files.read_file(path)
+        except OSError as error:
+            self._warn(f"cannot open file {shown}: {error.strerror}")
+            return False
+        self._done.forward_path = path
+        count = yield from self._lines(text, where="forward", keep_extension=keep_extension, depth=0)
+        return count > 0
+
+    def _forward_file(self) -> tuple[bytes, bool, os.stat_result] | None:
+        """The first file of forward_path that is there, and whether addresses in it get the extension."""
+        values = self._names()
+        for template in self._settings.local.forward_path.replace(",", " ").split():
+            try:
+                expanded = expand_names(template, values, allowed=self._settings.local.forward_expansion_filter)
+            except ExpansionError:
+                continue
+            if expanded.undefined:
+                continue
+            path = os.fsencode(expanded.text)
+            with suppress(OSError):
+                status = os.lstat(path)
+                keep = "extension" not in expanded.names and "forward" in self._settings.propagate
+                return path, keep, status
+        return None
+
+    # -- what a file lists -----------------------------------------------------------------------------
+
+    def _lines(
+        self, text: bytes, *, where: str, keep_extension: bool, depth: int
+    ) -> Generator[Step, StepResult, int]:
+        """Deliver to what the lines list; how many destinations there were.  A line that waits is the last."""
+        count = 0
+        for line in text.split(b"\n"):
+            if line.startswith(b"#"):
+                continue
+            for destination in destinations(line):
+                count += 1
+                yield from self._destination(destination, where, keep_extension, depth)
+            if any(piece.status == "deferred" for piece in self._done.pieces):
+                break
+        return count
+
+    def _destination(self, text: bytes, where: str, keep_extension: bool, depth: int) -> Steps:
+        if text.startswith(b"/"):
+            yield from self._file(text, where=where)
+        elif text.startswith(b"~"):
+            yield from self._below_home(text, where)
+        elif text.startswith(b"|"):
+            if self._settings.may("commands", where):
+                yield from self._command(text[1:])
+            else:
+                self._tell(Piece("bounced", "5.7.1", "mail to command is restricted", to_owner=True))
+        elif text[: len(_INCLUDE)].lower() == _INCLUDE:
+            yield from self._include(text[len(_INCLUDE) :], depth=depth + 1)
+        else:
+            address = Readdressed(text, where == "include", keep_extension)
+            if address not in self._done.addresses:
+                self._done.addresses.append(address)
+
+    def _below_home(self, text: bytes, where: str) -> Steps:
+        home, shown = self._account.home, os.fsdecode(text)
+        if text[1:2] != b"/":
+            self._tell(Piece("bounced", "5.3.5", f"bad home directory syntax for: {shown}"))
+        elif not home:
+            self._tell(Piece("bounced", "5.3.5", f"unknown home directory for: {shown}"))
+        else:
+            yield from self._file((b"" if home == b"/" else home) + text[1:], where=where)
+
+    def _include(self, path: bytes, *, depth: int) -> Steps:
+        shown = os.fsdecode(path)
+        if depth > MAX_NESTING:
+            self._warn(f":include: nesting limit exceeded for {shown}")
+            self._tell(Piece("bounced", "5.4.6", ":include: nesting limit exceeded"))
+            return
+        if self._is_repeated(b"include %d %s" % (self._account.uid, path)):
+            return
+        refusal = ""
+        text = b""
+        if not path.startswith(b"/"):
+            refusal = f":include:{shown} uses a relative path"
+        else:
+            try:
+                status = self._files.stat(path)
+                refusal = include_refusal(shown, status)
+                text = b"" if refusal else self._files.read_file(path)
+            except OSError as error:
+                refusal = f"unable to lookup :include: file {shown}: {error.strerror}"
+        if refusal:
+            self._warn(refusal)
+            self._tell(Piece("bounced", "5.3.5", "mail system configuration error"))
+            return
+        keep = "include" in self._settings.propagate
+        yield from self._lines(text, where="include", keep_extension=keep, depth=depth)
+
+    # -- mailboxes and files ---------------------------------------------------------------------------
+
+    def _file(self, path: bytes, *, where: str = "") -> Steps:
+        """Append to a file; `where` it stands, if that has not been judged already."""
+        if self._is_repeated(b"file %d %s" % (self._account.uid, path)):
+            return
+        if where and not self._settings.may("files", where):
+            self._tell(Piece("bounced", "5.7.1", "mail to file is restricted"))
+            return
+        if path.endswith(b"/"):
+            yield from self._maildir(path)
+            return
+        shown = os.fsdecode(path)
+        try:
+            self._append(path, check=_check_not_executable, lock_file_may_fail=True)
+        except MboxFault as fault:
+            self._tell(_failed(fault.dsn, f"cannot append message to file {shown}: {fault.text}"))
+        else:
+            self._tell(Piece("sent", "2.0.0", f"delivered to file: {shown}"))
+
+    def _mailbox_file(self, path: bytes) -> None:
+        shown = os.fsdecode(path)
+        try:
+            self._append(path, check=lambda status: self._check_mailbox(shown, status), lock_file_may_fail=False)
+        except MboxFault as fault:
+            user = self._recipient.user.decode("utf-8", "replace")
+            text = f"cannot update mailbox {shown} for user {user}. {fault.text}"
+            self._tell(_failed(fault.dsn, text))
+        else:
+            self._tell(Piece("sent", "2.0.0", "delivered to mailbox"))
+
+    def _check_mailbox(self, shown: str, status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            raise MboxFault("5.2.0", f"destination {shown} is not a regular file")
+        if self._settings.local.strict_mailbox_ownership and status.st_uid != self._account.uid:
+            self._warn('specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch')
+            raise MboxFault("4.2.0", f"destination {shown} is not owned by recipient")
+
+    def _append(self, path: bytes, *, check: Check, lock_file_may_fail: bool) -> None:
+        now = self._clock.now()
+        head = from_line(self._recipient.sender, now=now) + self._headers("file")
+        append(
+            path,
+            [head, as_mbox(self._content)],
+            locks=self._settings.locks,
+            size_limit=self._settings.local.mailbox_size_limit,
+            check=check,
+            lock_file_may_fail=lock_file_may_fail,
+            warn=self._warn,
+            files=self._files,
+        )
+
+    def _maildir(self, path: bytes) -> Steps:
+        limit = self._settings.local.mailbox_size_limit
+        head = self._headers("file")
+        if limit and len(head) + len(self._content) > limit:
+            self._tell(Piece("bounced", "5.2.2", "maildir delivery failed: error writing message: File too large"))
+            return
+        result = yield Delivery(os.fsdecode(path.rstrip(b"/")), (head, self._content))
+        if isinstance(result, Stored):
+            self._tell(Piece("sent", "2.0.0", "delivered to maildir"))
+            return
+        assert not isinstance(result, CommandResult)
+        cause = result.__cause__
+        dsn = dsn_of(cause, "5.2.0") if isinstance(cause, OSError) else "4.2.0"
+        text = f"create maildir file {result}"
+        if isinstance(cause, PermissionError):
+            account = self._account
+            self._warn(f"maildir access problem for UID/GID={account.uid}/{account.gid}: {text}")
+            self._warn("perhaps you need to create the maildirs in advance")
+        self._tell(_failed(dsn, f"maildir delivery failed: {text}"))
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def _command(self, command: bytes) -> Steps:
+        account, settings = self._account, self._settings
+        if self._is_repeated(b"command %s:%d %s" % (self._recipient.user, account.uid, command)):
+            return
+        try:
+            directory = self._directory()
+        except ExpansionError:
+            template = settings.local.command_execution_directory
+            self._warn(f"bad parameter value syntax for command_execution_directory: {template}")
+            self._tell(Piece("deferred", "4.3.5", "mail system configuration error"))
+            return
+        head = from_line(self._recipient.sender, now=self._clock.now()) + self._headers("command")
+        run = CommandRun(
+            name=command.decode("utf-8", "replace"),
+            command=command,
+            shell=os.fsencode(settings.local.local_command_shell),
+            content=(head, self._content),
+            environment=(*settings.environment, *self._environment()),
+            directory=directory or os.fsencode(settings.queue_directory),
+            must_enter=bool(directory),
+            time_limit=settings.local.command_time_limit,
+            file_size_limit=settings.local.mailbox_size_limit,
+        )
+        result = yield run
+        assert isinstance(result, CommandResult)
+        self._tell(outcome_of(run, result))
+
+    def _directory(self) -> bytes:
+        local = self._settings.local
+        expanded = expand_names(
+            local.command_execution_directory,
+            self._names(),
+            allowed=local.execution_directory_expansion_filter,
+        )
+        return os.fsencode(expanded.text)
+
+    def _environment(self) -> list[tuple[bytes, bytes]]:
+        """What a command is told of the mail."""
+        who, account = self._recipient, self._account
+        named = [
+            (b"HOME", account.home),
+            (b"LOGNAME", who.user),
+            (b"USER", who.user),
+            (b"SENDER", who.sender),
+            (b"RECIPIENT", who.address),
+            (b"LOCAL", who.local),
+            (b"SHELL", account.shell),
+            (b"DOMAIN", who.domain),
+            (b"EXTENSION", who.extension or b""),
+            (b"ORIGINAL_RECIPIENT", who.original),
+            *self._request.client,
+        ]
+        allowed = self._settings.local.command_expansion_filter
+        always = (b"LOGNAME", b"USER", b"SENDER", b"RECIPIENT", b"LOCAL")
+        return [(name, censored(value, allowed)) for name, value in named if value or name in always]
+
+    def _pipe(self, work: PipeMail) -> Steps:
+        name = os.fsdecode(work.arguments[0])
+        form, content = work.content, self._content
+        if form.escape_from:
+            content = as_mbox(content)[:-1]
+        if form.dot_stuffing:
+            content = content.replace(b"\n.", b"\n..")
+            content = b"." + content if content.startswith(b".") else content
+        if form.blank_line:
+            content += b"\n"
+        if form.dot_stuffing:
+            content += b".\n"
+        content = form.prefix + content
+        if form.line_end != b"\n":
+            content = content.replace(b"\n", form.line_end)
+        run = CommandRun(
+            name=name,
+            arguments=tuple(work.arguments),
+            content=(content,),
+            environment=self._settings.environment,
+            directory=work.directory or os.fsencode(self._settings.queue_directory),
+            must_enter=bool(work.directory),
+            time_limit=work.time_limit,
+        )
+        result = yield run
+        assert isinstance(result, CommandResult)
+        self._tell(outcome_of(run, result))
+
+    # -- common ----------------------------------------------------------------------------------------
+
+    def _names(self) -> dict[str, str | None]:
+        """The names of forward_path and command_execution_directory."""
+        return local_names(self._request)
+
+    def _headers(self, kind: str) -> bytes:
+        wanted = kind in self._settings.local.prepend_delivered_header
+        return trace_headers(self._recipient, delivered_to=wanted)
+
+    def _is_repeated(self, what: bytes) -> bool:
+        if what in self._seen:
+            return True
+        self._seen.add(what)
+        return False
+
+    def _tell(self, piece: Piece) -> None:
+        self._done.pieces.append(piece)
+
+    def _warn(self, text: str) -> None:
+        self._done.warnings.append(text)
+
+
+class SpoolRights:
+    """The group of the mail spool, taken for as long as a mailbox there is locked and opened.
+
+    The agent has it as its saved group id, which no command that it starts inherits.
+    """
+
+    def __init__(self, own_gid: int, spool_gid: int | None) -> None:
+        self._own = own_gid
+        self._spool = spool_gid
+
+    def __enter__(self) -> None:
+        if self._spool is not None:
+            os.setegid(self._spool)
+
+    def __exit__(self, *_: object) -> None:
+        if self._spool is not None:
+            os.setegid(self._own)
+
+
+def include_refusal(shown: str, status: os.stat_result) -> str:
+    """Why an :include: file is not read; empty if it is."""
+    if not stat.S_ISREG(status.st_mode):
+        return f":include: file {shown} is not a regular file"
+    return f":include: file {shown} is world writable" if status.st_mode & 0o002 else ""
+
+
+def local_names(request: DeliverLocally) -> dict[str, str | None]:
+    """What `$name` stands for in local delivery's parameters; None: no value."""
+    who, account = request.recipient, request.account
+
+    def text(value: bytes | None) -> str | None:
+        return os.fsdecode(value) if value else None
+
+    return {
+        "user": text(who.user),
+        "home": text(account.home),
+        "shell": text(account.shell),
+        "domain": text(who.domain),
+        "local": text(who.local),
+        "mailbox": text(who.local),
+        "recipient": text(who.address),
+        "extension": text(who.extension),
+        "recipient_delimiter": text(who.delimiter),
+        **{name.decode().lower(): text(value) for name, value in request.client},
+    }
+
+
+def _check_not_executable(status: os.stat_result) -> None:
+    if status.st_mode & 0o111:
+        raise MboxFault("5.2.0", "file is executable")
+
+
+def _failed(dsn: str, text: str) -> Piece:
+    return Piece("deferred" if dsn.startswith("4") else "bounced", dsn, text)

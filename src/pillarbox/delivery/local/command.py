@@ -1,0 +1,234 @@
+"""Commands that take mail: how they are started, watched, and what their end means.
+
+DESCRIPTION
+    A command runs in a session of its own, with the message as standard input and an environment that is built
+    from nothing.  A shell is used as Postfix uses it: when local_command_shell says so, when the text has
+    characters that mean something to a shell, or when its first word is no program on the path (a shell's own
+    command); then it is /bin/sh -c.  Otherwise the words of the text are the program and its arguments.
+
+    The message is a file in memory, so that a command may read as little as it likes.  Up to 4096 octets of what
+    it writes are kept for the report.
+
+    `Running` is one command; who started it watches `descriptors` and calls `look()`, until there is a `Result`.
+
+FAULTS
+    A command that cannot be started ends with status 1 and says why, as if it had failed itself.
+
+STANDARDS
+    sysexits.h; Postfix's pipe_command, exec_command (which characters need a shell, what an exit status means)
+"""
+
+import errno
+import os
+import re
+import resource
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Final, NoReturn
+
+import msgspec
+
+from pillarbox.delivery.local.frames import Piece
+
+OUTPUT_LIMIT: Final = 4096
+
+_NEEDS_NO_SHELL: Final = re.compile(rb"[1234567890!@%\-_=+:,./a-zA-Z \t]*")
+_BLANKS: Final = re.compile(rb"[ \t]+")
+_SHELL: Final = b"/bin/sh"
+_OWN_STATUS: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)", re.ASCII)
+
+SYSEXITS: Final[dict[int, tuple[str, str]]] = {
+    64: ("5.3.0", "command line usage error"),
+    65: ("5.6.0", "data format error"),
+    66: ("5.3.0", "cannot open input"),
+    67: ("5.1.1", "user unknown"),
+    68: ("5.1.2", "host name unknown"),
+    69: ("5.3.0", "service unavailable"),
+    70: ("5.3.0", "internal software error"),
+    71: ("4.3.0", "system resource problem"),
+    72: ("5.3.0", "critical OS file missing"),
+    73: ("5.2.0", "can't create user output file"),
+    74: ("5.3.0", "input/output error"),
+    75: ("4.3.0", "temporary failure"),
+    76: ("5.5.0", "remote error in protocol"),
+    77: ("5.7.0", "permission denied"),
+    78: ("5.3.5", "local configuration error"),
+}
+
+
+class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
+    """A command to be run with the rights that this process has."""
+
+    name: str  # the command as reports show it
+    command: bytes = b""  # a line for the shell's rules, or
+    arguments: tuple[bytes, ...] = ()  # a program and its arguments
+    shell: bytes = b""  # local_command_shell
+    content: tuple[bytes, ...]
+    environment: tuple[tuple[bytes, bytes], ...]
+    directory: bytes
+    must_enter: bool = False  # whether a directory that cannot be entered is an error
+    time_limit: float
+    file_size_limit: int = 0
+
+
+class CommandResult(msgspec.Struct, frozen=True):
+    """How a command ended."""
+
+    status: int  # exit status, or the negative number of a signal
+    output: str
+    timed_out: bool = False
+
+
+class Running:
+    """One command that was started."""
+
+    def __init__(self, run: CommandRun, *, started: float) -> None:
+        """`started` is a monotonic time.  OSError if no process can be made."""
+        self.run = run
+        self.deadline = started + run.time_limit
+        self._output = bytearray()
+        self._timed_out = self._at_end = False
+        message = os.memfd_create("message")
+        try:
+            for chunk in run.content:
+                view = memoryview(chunk)
+                while view:
+                    view = view[os.write(message, view) :]
+            os.lseek(message, 0, os.SEEK_SET)
+            self._reading, writing = os.pipe2(os.O_CLOEXEC)
+            try:
+                self._pid = os.fork()
+                if not self._pid:
+                    _become(run, message, writing)
+            finally:
+                os.close(writing)
+        finally:
+            os.close(message)
+        os.set_blocking(self._reading, False)
+        self._pidfd = os.pidfd_open(self._pid)
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What becomes readable when there is something to look at."""
+        return (self._pidfd,) if self._at_end else (self._reading, self._pidfd)
+
+    def kill(self) -> None:
+        """The time is up: the command and everything in its session go."""
+        self._timed_out = True
+        with suppress(ProcessLookupError):
+            os.killpg(self._pid, signal.SIGKILL)
+
+    def look(self) -> CommandResult | None:
+        """The result, once the command has ended."""
+        self._read()
+        ended, status = os.waitpid(self._pid, os.WNOHANG)
+        if not ended:
+            return None
+        self._read()  # what it wrote last
+        os.close(self._reading)
+        os.close(self._pidfd)
+        return CommandResult(
+            os.waitstatus_to_exitcode(status), _shown(bytes(self._output)), timed_out=self._timed_out
+        )
+
+    def _read(self) -> None:
+        with suppress(BlockingIOError):
+            while part := os.read(self._reading, 65536):
+                self._output += part[: OUTPUT_LIMIT - len(self._output)]
+            self._at_end = True
+
+
+def _shown(output: bytes) -> str:
+    """Output on one line: blanks for line ends and tabs, underscores for what cannot be printed."""
+    text = output.translate(bytes.maketrans(b"\t\n", b"  ")).decode("ascii", "replace")
+    return "".join(character if " " <= character <= "~" else "_" for character in text)
+
+
+def _become(run: CommandRun, message: int, output: int) -> NoReturn:
+    """In the child: become the command."""
+    try:
+        os.setsid()
+        os.dup2(message, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.closerange(3, 4096)
+        for number in (signal.SIGPIPE, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        if run.file_size_limit:
+            _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (run.file_size_limit, hard))
+        try:
+            os.chdir(run.directory)
+        except OSError as error:
+            if run.must_enter:
+                _fail(f'cannot change directory to "{os.fsdecode(run.directory)}": {error.strerror}')
+            os.chdir("/")
+        _execute(run)
+    except BaseException as error:  # whatever it is, this process must not go on as the agent
+        _fail(str(error))
+
+
+def _execute(run: CommandRun) -> NoReturn:
+    environment = dict(run.environment)
+    if run.arguments:
+        _exec(run.arguments, environment)
+    if run.shell:
+        _exec((*_words(run.shell), run.command), environment)
+    if _NEEDS_NO_SHELL.fullmatch(run.command) and (words := _words(run.command)):
+        try:
+            os.execvpe(words[0], words, environment)
+        except OSError as error:
+            if error.errno != errno.ENOENT or b"/" in words[0]:
+                _fail(f"execvp {os.fsdecode(words[0])}: {error.strerror}")
+    _exec((_SHELL, b"-c", run.command), environment, name=b"sh")
+
+
+def _exec(arguments: Sequence[bytes], environment: dict[bytes, bytes], *, name: bytes = b"") -> NoReturn:
+    program, *rest = arguments
+    try:
+        os.execvpe(program, [name or program, *rest], environment)
+    except OSError as error:
+        _fail(f"execvp {os.fsdecode(program)}: {error.strerror}")
+
+
+def _words(text: bytes) -> tuple[bytes, ...]:
+    return tuple(word for word in _BLANKS.split(text) if word)
+
+
+def _fail(reason: str) -> NoReturn:
+    os.write(2, f"local: fatal: {reason}\n".encode("utf-8", "replace"))
+    os._exit(1)
+
+
+def outcome_of(run: CommandRun, result: CommandResult) -> Piece:
+    """What the end of a command means for the mail."""
+    output = f". Command output: {result.output}" if result.output else ""
+    if result.timed_out:
+        return Piece("bounced", "5.3.0", f'Command time limit exceeded: "{run.name}"{output}', to_owner=True)
+    if result.status == 0:
+        return Piece("sent", "2.0.0", f"delivered to command: {run.name}")
+    if result.status < 0:
+        text = f'Command died with signal {-result.status}: "{run.name}"{output}'
+        return Piece("deferred", "4.3.0", text, to_owner=True)
+    own = _OWN_STATUS.match(result.output)
+    if own is not None:
+        dsn, text = own[1], result.output[own.end() :]
+    elif result.status in SYSEXITS:
+        dsn, reason = SYSEXITS[result.status]
+        text = f"{reason}{output}"
+    else:
+        dsn, text = "5.3.0", f'Command died with status {result.status}: "{run.name}"{output}'
+    return Piece("deferred" if dsn.startswith("4") else "bounced", dsn, text, to_owner=True)
+
+
+def censored(value: bytes, allowed: str) -> bytes:
+    """A value for a command's environment: what command_expansion_filter does not name becomes `_`."""
+    return value.translate(_censor_table(allowed))
+
+
+@cache
+def _censor_table(allowed: str) -> bytes:
+    keep = frozenset(allowed.encode("utf-8", "surrogateescape"))
+    return bytes(code if code in keep else 0x5F for code in range(256))

@@ -1,0 +1,43 @@
+"""The message as a mailbox, a file or a command gets it: what is put in front of it.
+
+STANDARDS
+    local(8), pipe(8): Return-Path:, X-Original-To:, Delivered-To:, in this order; RFC 4155 (the From line)
+"""
+
+import time
+from typing import Final
+
+from pillarbox.delivery.local.frames import Recipient
+from pillarbox.delivery.mailbox_delivery import FileSource
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.queue_file import read_content
+from pillarbox.vocabulary.address import Address
+
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def content_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:
+    """The message in a queue file, LF line ends.  CorruptQueueFile or OSError if it cannot be read."""
+    return b"\n".join([*read_content(FileSource(descriptor, files=files), data_offset), b""])
+
+
+def from_line(sender: bytes, *, now: float) -> bytes:
+    """`From sender  Mon Jan  1 00:00:00 2026`."""
+    shown = Address.from_internal(sender).external or b"MAILER-DAEMON"
+    local = time.localtime(now)
+    stamp = (
+        f"{_DAYS[local.tm_wday]} {_MONTHS[local.tm_mon - 1]} {local.tm_mday:2d} "
+        f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d} {local.tm_year:4d}"
+    )
+    return b"From %s  %s\n" % (shown, stamp.encode())
+
+
+def trace_headers(recipient: Recipient, *, delivered_to: bool) -> bytes:
+    """Return-Path:, X-Original-To: if it may be known, and Delivered-To: if it is wanted."""
+    text = b"Return-Path: <%s>\n" % Address.from_internal(recipient.sender).external
+    if recipient.original:
+        text += b"X-Original-To: %s\n" % Address.from_internal(recipient.original).external
+    if delivered_to:
+        text += b"Delivered-To: %s\n" % Address.from_internal(recipient.delivered).external
+    return text

@@ -1,0 +1,242 @@
+"""Append messages to mbox files, under the locks that other programs keep.
+
+DESCRIPTION
+    `append()` opens or makes the file, locks it, writes one message in one call, fsyncs, and lets go.  What cannot
+    be written whole is cut off again, so that the file never ends in half a message.  A file that was made gets
+    its directory fsynced, too.
+
+    Locks are those of mailbox_delivery_lock: dotlock, a file PATH.lock made with O_EXCL, and fcntl or flock on
+    the file itself.  They are tried deliver_lock_attempts times; a lock file older than stale_lock_time is
+    removed.
+
+    The message comes with its From line, `From ` at the beginning of a line quoted, and an empty line after it
+    (`as_mbox()`).
+
+FAULTS
+    MboxFault  `dsn` and `text`, as Postfix has them; the file is as it was
+
+STANDARDS
+    RFC 4155 (mbox); Postfix's mbox_open, safe_open, mail_copy
+"""
+
+import errno
+import fcntl
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.files.file_system import DISK, FileSystem
+
+_FROM: Final = re.compile(rb"(?m)^From ")
+_OPEN: Final = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK
+_LATER: Final = (errno.EAGAIN, errno.ESTALE)
+_TOO_MUCH: Final = (errno.EDQUOT, errno.EFBIG)
+
+
+class MboxFault(Exception):
+    """The message could not be appended."""
+
+    def __init__(self, dsn: str, text: str) -> None:
+        super().__init__(text)
+        self.dsn = dsn
+        self.text = text
+
+
+class MboxLocks(msgspec.Struct, frozen=True):
+    """mailbox_delivery_lock and its relatives."""
+
+    styles: frozenset[str] = frozenset(("fcntl", "dotlock"))
+    attempts: int = 20
+    delay: float = 1.0
+    stale_after: float = 500.0
+
+
+def dsn_of(error: OSError, default: str) -> str:
+    """The status code for an error of the file system (Postfix's mbox_dsn)."""
+    if error.errno in _LATER:
+        return "4.2.0"
+    if error.errno == errno.ENOSPC:
+        return "4.3.0"
+    return "5.2.2" if error.errno in _TOO_MUCH else default
+
+
+def as_mbox(content: bytes) -> bytes:
+    """The message below its From line: `From ` quoted, an empty line at the end."""
+    if b"\nFrom " in content or content.startswith(b"From "):
+        content = _FROM.sub(b">From ", content)
+    return content + b"\n"
+
+
+def append(
+    path: bytes,
+    chunks: Sequence[bytes],
+    *,
+    locks: MboxLocks,
+    size_limit: int = 0,
+    check: Callable[[os.stat_result], None] = lambda status: None,
+    lock_file_may_fail: bool = False,
+    warn: Callable[[str], None] = lambda text: None,
+    files: FileSystem = DISK,
+) -> None:
+    """Append one message.  `check` looks at the opened file and may raise MboxFault."""
+    descriptor, made = _open(path, files)
+    try:
+        status = files.fstat(descriptor)
+        check(status)
+        if not stat.S_ISREG(status.st_mode):
+            _write(descriptor, chunks, files)
+            return
+        with _Held(path, descriptor, locks, lock_file_may_fail, warn):
+            _append(descriptor, chunks, size_limit, files)
+        if made:
+            _sync_directory(path, files)
+    except OSError as error:
+        raise MboxFault(dsn_of(error, "5.2.0"), f"error writing message: {error.strerror}") from error
+    finally:
+        files.close(descriptor)
+
+
+def _open(path: bytes, files: FileSystem) -> tuple[int, bool]:
+    """The descriptor, and whether the file is new."""
+    try:
+        try:
+            descriptor = files.open(path, _OPEN, 0o600)
+        except FileNotFoundError:
+            try:
+                return files.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), True
+            except OSError as error:
+                raise _not_opened(error, "cannot create file exclusively") from error
+        status = files.fstat(descriptor)
+    except OSError as error:
+        raise _not_opened(error, "cannot open file") from error
+    refusal = ""
+    if stat.S_ISDIR(status.st_mode):
+        refusal = "file is a directory"
+    elif stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
+        refusal = f"file has {status.st_nlink} hard links"
+    if refusal:
+        files.close(descriptor)
+        raise MboxFault("5.2.0", refusal)
+    return descriptor, False
+
+
+def _not_opened(error: OSError, what: str) -> MboxFault:
+    return MboxFault(dsn_of(error, "5.2.0"), f"{what}: {error.strerror}")
+
+
+def _append(descriptor: int, chunks: Sequence[bytes], size_limit: int, files: FileSystem) -> None:
+    before = files.fstat(descriptor).st_size
+    if size_limit and before + sum(map(len, chunks)) > size_limit:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    try:
+        _write(descriptor, chunks, files)
+        files.fsync(descriptor)
+    except OSError:
+        files.truncate(descriptor, before)
+        raise
+
+
+def _write(descriptor: int, chunks: Sequence[bytes], files: FileSystem) -> None:
+    files.write_all(descriptor, chunks)
+
+
+def _sync_directory(path: bytes, files: FileSystem) -> None:
+    try:
+        files.sync_directory(os.path.dirname(path) or b"/")
+    except PermissionError:
+        return  # a spool directory that its users may not list
+
+
+class _Held:
+    """The locks, held for a `with` block."""
+
+    def __init__(
+        self,
+        path: bytes,
+        descriptor: int,
+        locks: MboxLocks,
+        lock_file_may_fail: bool,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._lock_file = path + b".lock"
+        self._descriptor = descriptor
+        self._locks = locks
+        self._may_fail = lock_file_may_fail
+        self._warn = warn
+        self._has_lock_file = False
+
+    def __enter__(self) -> None:
+        if "dotlock" in self._locks.styles:
+            self._make_lock_file()
+        try:
+            if "fcntl" in self._locks.styles:
+                self._lock(lambda: fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
+            if "flock" in self._locks.styles:
+                self._lock(lambda: fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
+        except BaseException:
+            self._remove_lock_file()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        # fcntl's and flock's locks go with the descriptor.
+        self._remove_lock_file()
+
+    def _lock(self, take: Callable[[], None]) -> None:
+        for attempt in range(self._locks.attempts):
+            if attempt:
+                time.sleep(self._locks.delay)
+            try:
+                take()
+                return
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+        reason = os.strerror(errno.EAGAIN)
+        raise MboxFault("4.2.0", f"unable to lock for exclusive access: {reason}")
+
+    def _make_lock_file(self) -> None:
+        fault: OSError | None = None
+        for attempt in range(self._locks.attempts):
+            if attempt:
+                time.sleep(self._locks.delay)
+            try:
+                os.close(
+                    os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+                )
+                self._has_lock_file = True
+                return
+            except OSError as error:
+                fault = error
+                if not isinstance(error, FileExistsError):
+                    break
+                self._remove_if_stale()
+        assert fault is not None
+        text = f"unable to create lock file {os.fsdecode(self._lock_file)}: {fault.strerror}"
+        if isinstance(fault, FileExistsError):
+            raise MboxFault("4.2.0", text)
+        if not self._may_fail:
+            raise MboxFault(dsn_of(fault, "5.2.0"), text)
+        self._warn(text)
+
+    def _remove_if_stale(self) -> None:
+        try:
+            # The clock of the file system's host made the time stamp; it is compared with its own.
+            age = time.clock_gettime(time.CLOCK_REALTIME) - os.stat(self._lock_file).st_mtime
+            if age > self._locks.stale_after:
+                os.unlink(self._lock_file)
+        except FileNotFoundError:
+            return
+
+    def _remove_lock_file(self) -> None:
+        if not self._has_lock_file:
+            return
+        self._has_lock_file = False
+        try:
+            os.unlink(self._lock_file)
+        except FileNotFoundError:
+            return
