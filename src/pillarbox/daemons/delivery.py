@@ -1,32 +1,51 @@
 """The delivery role: forks agents that deliver with a user's rights, and touches no mail itself.
 
 DESCRIPTION
-    The role stays root (or, rootless, the invoking user).  It parses nothing of a message: the queue manager
-    asks it for an agent of a uid and gid, and gets the descriptor of a channel to it.  What follows, jobs and
-    outcomes, is between the two.  Agents are forked from this process, which has imported all they need and
-    has neither threads nor a loop, so that one costs two milliseconds.
+    The role stays root (or, rootless, the invoking user).  It parses nothing of a message or of a user's files: it
+    is asked for an agent of a uid and gid, and hands out the descriptor of a channel to it.  What follows, jobs and
+    outcomes, is between the two.  Agents are forked from this process, which has imported all they need and has
+    neither threads nor a loop, so that one costs two milliseconds.  Three kinds are forked:
 
-    An agent ends with its channel: when the queue manager closes it, or is gone.  Rights are dropped before
-    the first octet is read.
+        virtual           stores messages in mailboxes of one owner; may never gain rights
+        local             what a system user's mail needs: .forward, mailbox, commands (which may be setgid)
+        local delivery    one for the queue manager: aliases; it is mail_owner (daemons/local_delivery.py)
+
+    An agent ends with its channel, when whoever has work for it closes it or is gone, or with this role.  Rights
+    are dropped before the first octet is read.
+
+    On reload the queue manager finishes what it has with the agents; then this role and all of them are replaced.
 
 FAULTS
-    A uid below virtual_minimum_uid, or root, is refused.
+    Root, and a uid below virtual_minimum_uid for virtual mailboxes, are refused.
 """
 
 import os
+import pwd
 import selectors
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.local_delivery import open_local_delivery, serve_local_delivery
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup, refuse
+from pillarbox.delivery.local.agent_loop import serve_local_jobs
+from pillarbox.delivery.local.agent_settings import AgentSettings, agent_settings, spool_group
+from pillarbox.delivery.local.agent_work import SpoolRights
 from pillarbox.delivery.mailbox_delivery import deliver_jobs
-from pillarbox.delivery.request import AgentOpened, DeliverToMailboxes, JobDone, OpenAgent
+from pillarbox.delivery.request import (
+    AgentOpened,
+    DeliverToMailboxes,
+    JobDone,
+    OpenAgent,
+    OpenLocalDelivery,
+)
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import Ready, Startup, User
 from pillarbox.observability.events import EventSink
@@ -35,18 +54,26 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 _BATCH: Final = 64
 """Jobs that are delivered together at most."""
 
+_Order = OpenAgent | OpenLocalDelivery
+
 
 class DeliveryRole:
-    """The role's loop: three kinds of sockets, no threads."""
+    """The role's loop: sockets, no threads."""
 
-    def __init__(self, startup: Startup, *, minimum_uid: int, tell: EventSink) -> None:
+    def __init__(
+        self, startup: Startup, snapshot: Snapshot, settings: AgentSettings, *, tell: EventSink
+    ) -> None:
+        self._startup = startup
+        self._snapshot = snapshot
+        self._settings = settings
         self._rootless = os.getuid() != 0
-        self._minimum_uid = minimum_uid
+        self._minimum_uid = snapshot.group(VirtualDelivery).virtual_minimum_uid
         self._tell = tell
         self._control = socket.socket(fileno=startup.control)
         self._listener = socket.socket(fileno=startup.listeners["delivery"])
-        self._clients: dict[int, tuple[socket.socket, FrameReader[OpenAgent]]] = {}
+        self._clients: dict[int, tuple[socket.socket, FrameReader[_Order]]] = {}
         self._selector = selectors.DefaultSelector()
+        self._lifeline, self._our_life = os.pipe2(os.O_CLOEXEC)  # agents end with the second
 
     def serve(self) -> None:
         """Run until the supervisor says Stop or is gone."""
@@ -71,7 +98,7 @@ class DeliveryRole:
         except OSError:
             return
         client.setblocking(False)
-        decoder = msgspec.msgpack.Decoder(OpenAgent)
+        decoder = msgspec.msgpack.Decoder(_Order)
         self._clients[client.fileno()] = (client, FrameReader(decoder))
         self._selector.register(client, selectors.EVENT_READ)
 
@@ -85,22 +112,25 @@ class DeliveryRole:
         except (OSError, ChannelClosed):
             data, requests = b"", []
         for request, _ in requests:
-            self._open_agent(client, request)
+            self._open(client, request)
         if not data:
             self._selector.unregister(client)
             del self._clients[descriptor]
             client.close()
 
-    def _open_agent(self, client: socket.socket, request: OpenAgent) -> None:
+    def _open(self, client: socket.socket, order: _Order) -> None:
         answer = FrameWriter()
-        refusal = self._refusal(request)
+        refusal = self._refusal(order) if isinstance(order, OpenAgent) else ""
         if refusal:
-            answer.put(AgentOpened(request.uid, request.gid, refusal))
+            answer.put(AgentOpened(refusal))
         else:
             ours, theirs = socket.socketpair()
-            self._fork(theirs, ours, request)
+            if isinstance(order, OpenLocalDelivery):
+                self._fork(ours, lambda: self._live_as_local_delivery(theirs))
+            else:
+                self._fork(ours, lambda: self._live_as_agent(theirs, order))
             theirs.close()
-            answer.put(AgentOpened(request.uid, request.gid), [ours.fileno()])
+            answer.put(AgentOpened(), [ours.fileno()])
             ours.close()
         client.setblocking(True)
         try:
@@ -109,29 +139,70 @@ class DeliveryRole:
             answer.close()
         client.setblocking(False)
 
-    def _refusal(self, request: OpenAgent) -> str:
+    def _refusal(self, order: OpenAgent) -> str:
         if self._rootless:
-            return "" if request.uid == os.getuid() else "a rootless system delivers as its own user only"
-        if request.uid < max(1, self._minimum_uid):
-            return f"uid {request.uid} is below virtual_minimum_uid"
-        return "" if request.gid > 0 else "gid 0 is not for mail"
+            return "" if order.uid == os.getuid() else "a rootless system delivers as its own user only"
+        if order.uid < 1 or order.gid < 1:
+            return "root gets no mail; give root an alias"
+        if order.purpose == "virtual" and order.uid < self._minimum_uid:
+            return f"uid {order.uid} is below virtual_minimum_uid"
+        return "" if order.purpose in ("virtual", "local") else f"no agents for {order.purpose}"
 
-    def _fork(self, theirs: socket.socket, ours: socket.socket, request: OpenAgent) -> None:
+    def _fork(self, ours: socket.socket, live: Callable[[], None]) -> None:
+        """A child that does nothing but `live`."""
         if os.fork():
             return
         try:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             ours.close()
+            os.close(self._our_life)
             self._selector.close()
             for client, _ in self._clients.values():
                 client.close()
             self._listener.close()
-            drop_rights(None if self._rootless else User(request.uid, request.gid))
-            serve_jobs(theirs, lifeline=self._control)
+            self._control.close()
+            live()
         finally:
             os._exit(0)
 
+    def _live_as_agent(self, sock: socket.socket, order: OpenAgent) -> None:
+        if order.purpose == "virtual":
+            drop_rights(None if self._rootless else User(order.uid, order.gid))
+            serve_jobs(sock, lifeline=self._lifeline)
+            return
+        spool = None if self._rootless else spool_group(self._settings)
+        if not self._rootless:
+            _become_local_user(order.uid, order.gid, spool)
+        os.umask(0o077)
+        serve_local_jobs(
+            sock, lifeline=self._lifeline, settings=self._settings, spool=SpoolRights(order.gid, spool)
+        )
 
-def serve_jobs(sock: socket.socket, *, lifeline: socket.socket) -> None:
+    def _live_as_local_delivery(self, sock: socket.socket) -> None:
+        opened = open_local_delivery(self._snapshot)
+        user = None
+        if not self._rootless:
+            entry = pwd.getpwnam(self._snapshot.group(Paths).mail_owner)
+            user = User(entry.pw_uid, entry.pw_gid)
+        drop_rights(user)
+        startup = msgspec.structs.replace(self._startup, program="local")
+        log = open_log(startup)
+        serve_local_delivery(opened, sock, lifeline=self._lifeline, tell=log)
+        log.flush()
+
+
+def _become_local_user(uid: int, gid: int, spool_gid: int | None) -> None:
+    """A system user's rights; the group of the mail spool stays within reach of this process alone.
+
+    Programs that the user's .forward starts may be setuid or setgid (sendmail's postdrop is), so that gaining
+    rights by exec is not forbidden here.
+    """
+    os.setgroups([gid])
+    os.setresgid(gid, gid, gid if spool_gid is None else spool_gid)
+    os.setresuid(uid, uid, uid)
+
+
+def serve_jobs(sock: socket.socket, *, lifeline: int) -> None:
     """An agent's life: jobs in, outcomes out, as many at once as have come."""
     reader = FrameReader(msgspec.msgpack.Decoder(DeliverToMailboxes))
     writer = FrameWriter()
@@ -140,7 +211,7 @@ def serve_jobs(sock: socket.socket, *, lifeline: socket.socket) -> None:
         selector.register(sock, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)
         while True:
-            if any(key.fileobj is lifeline for key, _ in selector.select()):
+            if any(key.fd == lifeline for key, _ in selector.select()):
                 return
             jobs = _take_jobs(sock, reader)
             if jobs is None:
@@ -181,10 +252,11 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # agents are reaped by the kernel
     tell = open_log(startup)
     try:
-        settings = Snapshot.decode(startup.snapshots["virtual"]).group(VirtualDelivery)
+        snapshot = Snapshot.decode(startup.snapshots["virtual"])
+        role = DeliveryRole(startup, snapshot, agent_settings(snapshot), tell=tell)
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
-    DeliveryRole(startup, minimum_uid=settings.virtual_minimum_uid, tell=tell).serve()
+    role.serve()
 
 
 if __name__ == "__main__":

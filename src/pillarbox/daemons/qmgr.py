@@ -22,6 +22,7 @@ from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.spare_files import SpareFiles
+from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.manager import QueueManager
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
@@ -61,6 +62,7 @@ def open_role(startup: Startup) -> Serve:
             "retry": ErrorTransport(status="4.0.0"),
             "discard": DiscardTransport(),
         }
+        transports["local"] = LocalTransport(agents, transports, program="local")
         manager = QueueManager(
             directories=directories,
             settings=settings,

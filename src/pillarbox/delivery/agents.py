@@ -1,7 +1,7 @@
-"""The queue manager's side of delivery agents: channels to them, jobs out, outcomes in.
+"""Delivery agents as those see them who have work for them: channels to them, jobs out, results in.
 
 DESCRIPTION
-    Agents are asked for by uid and gid from the delivery role and kept while there is work, and a minute
+    Agents are asked for by uid, gid and purpose from the delivery role and kept while there is work, and a minute
     longer.  Jobs for the same owner go to the agent with the fewest in flight, up to `AGENTS_PER_OWNER`.
 
 FAULTS
@@ -13,12 +13,17 @@ import itertools
 import socket
 from typing import Final
 
+import msgspec
+
+from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
 from pillarbox.delivery.request import (
     AgentOpened,
+    DeliverRecipients,
     DeliverToMailboxes,
     JobDone,
     MailboxTarget,
     OpenAgent,
+    OpenLocalDelivery,
     Outcome,
 )
 from pillarbox.net.channel import Channel, ChannelClosed
@@ -30,13 +35,17 @@ IDLE_SECONDS: Final = 60.0
 
 _GONE: Final = Outcome("deferred", "4.3.0", "delivery agent is gone")
 
+_Done = JobDone | LocalJobDone
+_Job = DeliverToMailboxes | DeliverLocally | DeliverRecipients
+_Order = OpenAgent | OpenLocalDelivery
+
 
 class _Agent:
     """One agent process."""
 
-    def __init__(self, channel: "Channel[JobDone]") -> None:
+    def __init__(self, channel: "Channel[_Done]") -> None:
         self.channel = channel
-        self.waiting: dict[int, asyncio.Future[list[Outcome]]] = {}
+        self.waiting: dict[int, asyncio.Future[_Done]] = {}
         self.last_used = 0.0
 
     def lost(self) -> None:
@@ -48,14 +57,14 @@ class _Agent:
 
 
 class Agents:
-    """All agents of one queue manager."""
+    """All agents of one process that has work for them."""
 
     def __init__(self, path: str, *, tell: EventSink) -> None:
         """`path` is the delivery role's socket."""
         self._path = path
         self._tell = tell
-        self._by_owner: dict[tuple[int, int], list[_Agent]] = {}
-        self._opening: dict[tuple[int, int], asyncio.Lock] = {}
+        self._by_order: dict[tuple[object, ...], list[_Agent]] = {}
+        self._opening: dict[tuple[object, ...], asyncio.Lock] = {}
         self._jobs = itertools.count(1)
         self._tasks: set[asyncio.Future[None]] = set()
 
@@ -69,53 +78,83 @@ class Agents:
         uid: int,
         gid: int,
     ) -> list[Outcome]:
-        """Outcomes in the order of the targets."""
+        """Into Maildirs of one owner: outcomes in the order of the targets."""
+        job = DeliverToMailboxes(next(self._jobs), data_offset, sender, targets)
         try:
-            agent = await self._agent(uid, gid)
-            job = next(self._jobs)
-            future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
-            agent.waiting[job] = future
-            agent.channel.send(DeliverToMailboxes(job, data_offset, sender, targets), [descriptor])
-            outcomes = await future
-            agent.last_used = asyncio.get_running_loop().time()
-            return outcomes
+            done = await self._do(OpenAgent(uid, gid), job, descriptor)
         except (OSError, ChannelClosed) as error:
             self._tell(Warned(f"delivery agent for uid {uid}: {error!r}"))
             return [_GONE] * len(targets)
+        assert isinstance(done, JobDone)
+        return done.outcomes
+
+    async def deliver_recipients(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
+        """By local delivery: outcomes in the order of the recipients.  The job's number is filled in."""
+        request.job = next(self._jobs)
+        try:
+            done = await self._do(OpenLocalDelivery(), request, descriptor)
+        except (OSError, ChannelClosed) as error:
+            self._tell(Warned(f"local delivery: {error!r}"))
+            return [_GONE] * len(request.recipients)
+        assert isinstance(done, JobDone)
+        return done.outcomes
+
+    async def local(self, request: DeliverLocally, descriptor: int) -> LocalJobDone:
+        """One step of local delivery, with the rights of `request.account`.  The job's number is filled in."""
+        request.job = next(self._jobs)
+        account = request.account
+        try:
+            done = await self._do(OpenAgent(account.uid, account.gid, "local"), request, descriptor)
+        except (OSError, ChannelClosed) as error:
+            self._tell(Warned(f"delivery agent for uid {account.uid}: {error!r}"))
+            return LocalJobDone(request.job, [Piece("deferred", "4.3.0", "delivery agent is gone")])
+        assert isinstance(done, LocalJobDone)
+        return done
 
     def close(self) -> None:
         """Let all agents go."""
-        for agents in self._by_owner.values():
+        for agents in self._by_order.values():
             for agent in agents:
                 agent.channel.close()
-        self._by_owner.clear()
+        self._by_order.clear()
 
-    async def _agent(self, uid: int, gid: int) -> _Agent:
+    async def _do(self, order: _Order, job: _Job, descriptor: int) -> _Done:
+        """Have a job done by the agent that is ordered; it is fetched if there is none."""
+        agent = await self._agent(order)
+        future: asyncio.Future[_Done] = asyncio.get_running_loop().create_future()
+        agent.waiting[job.job] = future
+        agent.channel.send(job, [descriptor])
+        done = await future
+        agent.last_used = asyncio.get_running_loop().time()
+        return done
+
+    async def _agent(self, order: _Order) -> _Agent:
         """The agent with the least to do, or a new one."""
-        agents = self._by_owner.setdefault((uid, gid), [])
+        key = (type(order), *msgspec.structs.astuple(order))
+        agents = self._by_order.setdefault(key, [])
         agents[:] = [agent for agent in agents if not agent.channel.closed]  # one may have died at birth
         if agents:
             best = min(agents, key=lambda agent: len(agent.waiting))
             if not best.waiting or len(agents) >= AGENTS_PER_OWNER:
                 return best
-        lock = self._opening.setdefault((uid, gid), asyncio.Lock())
+        lock = self._opening.setdefault(key, asyncio.Lock())
         if agents and lock.locked():
             return min(agents, key=lambda agent: len(agent.waiting))
         async with lock:
             if len(agents) >= AGENTS_PER_OWNER:
                 return min(agents, key=lambda agent: len(agent.waiting))
-            agent = await self._open(uid, gid)
+            agent = await self._open(key, order)
             agents.append(agent)
             return agent
 
-    async def _open(self, uid: int, gid: int) -> _Agent:
+    async def _open(self, key: tuple[object, ...], order: _Order) -> _Agent:
         loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
         await loop.sock_connect(sock, self._path)
         door: Channel[AgentOpened] = Channel(sock, AgentOpened)
         try:
-            door.send(OpenAgent(uid, gid))
+            door.send(order)
             answer = await door.receive()
         finally:
             door.close()
@@ -124,31 +163,31 @@ class Agents:
         opened, descriptors = answer
         if opened.refusal:
             raise ChannelClosed(opened.refusal)
-        agent = _Agent(Channel(socket.socket(fileno=descriptors[0]), JobDone))
+        agent = _Agent(Channel(socket.socket(fileno=descriptors[0]), _Done))
         agent.last_used = loop.time()
-        listening = loop.create_task(self._listen((uid, gid), agent))
+        listening = loop.create_task(self._listen(key, agent))
         self._tasks.add(listening)
         listening.add_done_callback(self._tasks.discard)
-        loop.call_later(IDLE_SECONDS, self._retire_idle, (uid, gid), agent)
+        loop.call_later(IDLE_SECONDS, self._retire_idle, key, agent)
         return agent
 
-    async def _listen(self, owner: tuple[int, int], agent: _Agent) -> None:
+    async def _listen(self, key: tuple[object, ...], agent: _Agent) -> None:
         while (received := await agent.channel.receive()) is not None:
             done, _ = received
             future = agent.waiting.pop(done.job, None)
             if future is not None and not future.done():
-                future.set_result(done.outcomes)
-        if agent in self._by_owner.get(owner, []):
-            self._by_owner[owner].remove(agent)
+                future.set_result(done)
+        if agent in self._by_order.get(key, []):
+            self._by_order[key].remove(agent)
         agent.lost()
 
-    def _retire_idle(self, owner: tuple[int, int], agent: _Agent) -> None:
-        if agent not in self._by_owner.get(owner, []):
+    def _retire_idle(self, key: tuple[object, ...], agent: _Agent) -> None:
+        if agent not in self._by_order.get(key, []):
             return
         loop = asyncio.get_running_loop()
         left = agent.last_used + IDLE_SECONDS - loop.time()
         if agent.waiting or left > 0:
-            loop.call_later(max(1.0, left), self._retire_idle, owner, agent)
+            loop.call_later(max(1.0, left), self._retire_idle, key, agent)
             return
-        self._by_owner[owner].remove(agent)
+        self._by_order[key].remove(agent)
         agent.channel.close()

@@ -205,9 +205,7 @@ class _Held:
             if attempt:
                 time.sleep(self._locks.delay)
             try:
-                os.close(
-                    os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                )
+                os.close(os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
                 self._has_lock_file = True
                 return
             except OSError as error:

@@ -1,9 +1,13 @@
-"""What the queue manager asks of a delivery agent, and what it hears back.
+"""What the queue manager asks of delivery agents, and what it hears back.
 
 DESCRIPTION
     A job is one message for some of its recipients.  The agent gets the queue file's descriptor with it, and
     answers with one result per recipient.  A result is a value: an exception in an agent means that the agent
     itself broke, and the recipients are tried again.
+
+    Mailboxes of virtual domains have one owner each: `DeliverToMailboxes` goes to an agent with that owner's
+    rights.  What local(8) and pipe(8) do begins before an owner is known: `DeliverRecipients` goes to the local
+    delivery process, which has agents of its own (delivery/local/).
 """
 
 import msgspec
@@ -26,6 +30,46 @@ class DeliverToMailboxes(msgspec.Struct, tag=True):
     targets: list[MailboxTarget]
 
 
+class JobRecipient(msgspec.Struct, frozen=True, array_like=True):
+    """A recipient of a job for local delivery; addresses in internal form."""
+
+    address: bytes
+    original: bytes
+    notify: int = 0
+    dsn_original: bytes = b""
+
+
+class DeliverRecipients(msgspec.Struct, tag=True):
+    """qmgr → local delivery; the queue file's descriptor is passed along."""
+
+    job: int
+    transport: str  # the service's name in master.cf
+    nexthop: str
+    queue_id: str
+    data_offset: int
+    size: int  # octets of the content
+    sender: bytes  # internal form
+    recipients: list[JobRecipient]
+    attributes: dict[bytes, bytes]  # of the queue file: client_address and others
+    send_options: int = 0
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True):
+    """What became of one address that a recipient stands for, where that is not the recipient itself.
+
+    `passed` as its status means that another transport is to deliver to it; `text` is transport:nexthop then.
+    """
+
+    recipient: bytes  # external form
+    original: bytes  # external form; empty if nobody may know
+    status: str
+    dsn: str
+    text: str
+    report_to: bytes | None = None  # who hears of a bounce instead of the sender; internal form
+    agent: str = ""  # program of the log line; empty: the transport's name
+    relay: str = ""
+
+
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """What became of one recipient."""
 
@@ -33,6 +77,9 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     dsn: str  # 2.0.0
     text: str  # for the log and the sender: `delivered to maildir`
     reason: str = ""  # private detail, for the log only
+    attempts: list[Attempt] | None = None
+    """What was done for the recipient (aliases, .forward files), in order: for the log and for bounces.  None: the
+    outcome itself says it.  `deferred` then means that the whole recipient is tried again."""
 
 
 class JobDone(msgspec.Struct, tag=True):
@@ -43,15 +90,18 @@ class JobDone(msgspec.Struct, tag=True):
 
 
 class OpenAgent(msgspec.Struct, tag=True):
-    """qmgr → delivery role: an agent with these rights, please."""
+    """→ delivery role: an agent with these rights, please."""
 
     uid: int
     gid: int
+    purpose: str = "virtual"  # or local: delivers by DeliverLocally, and runs commands
+
+
+class OpenLocalDelivery(msgspec.Struct, tag=True):
+    """qmgr → delivery role: a local delivery process, please."""
 
 
 class AgentOpened(msgspec.Struct, tag=True):
-    """delivery role → qmgr: its channel's descriptor is passed along; `refusal` says why there is none."""
+    """delivery role → its client: the channel's descriptor is passed along; `refusal` says why there is none."""
 
-    uid: int
-    gid: int
     refusal: str = ""

@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
+import msgspec
+
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.mailbox_delivery import FileSource
@@ -33,7 +35,7 @@ from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.spare_files import LARGEST, SpareFiles
-from pillarbox.queue_manager.results import attempt_made, log_entry
+from pillarbox.queue_manager.results import Failure, attempts_made, delayed, failed
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
 from pillarbox.queue_manager.writers import Writer, Writers
 from pillarbox.routing.resolution import Resolver
@@ -213,7 +215,7 @@ class QueueManager:
         now = self._clock.now()
         message, settings = opened.message, self._settings
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
-        failures: list[LogEntry] = []
+        failures: list[Failure] = []
         expired = is_expired(
             now=now,
             created=message.create_time,
@@ -226,20 +228,20 @@ class QueueManager:
             agent, outcome = outcomes[recipient.offset]
             if outcome.reason:
                 self._tell(events.Warned(f"{opened.queue_id}: {outcome.reason}"))
-            self._tell(attempt_made(opened.queue_id, recipient, agent, outcome, delays))
+            for attempt in attempts_made(opened.queue_id, recipient, agent, outcome, delays):
+                self._tell(attempt)
+            failures += failed(recipient, outcome, expired=expired)
             if outcome.status == "deferred" and not expired:
-                finished.deferred.append(log_entry(recipient, outcome, "delayed"))
-                continue
-            finished.done.append(recipient)
-            if outcome.status != "sent":
-                failures.append(log_entry(recipient, outcome, "failed"))
+                finished.deferred += delayed(recipient, outcome)
+            else:
+                finished.done.append(recipient)
         if failures and expired:
             self._tell(events.MessageExpired(opened.queue_id, Address.from_internal(message.sender).external))
         if failures and not await self._bounced(opened, failures):
             # The sender could not be told: nobody is done who was not delivered to.
-            kept = {failure.offset for failure in failures}
+            kept = {failure.entry.offset for failure in failures}
             finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
-            finished.deferred += failures
+            finished.deferred += [failure.entry for failure in failures]
         if finished.deferred:
             finished.next_attempt = next_attempt(
                 now=now,
@@ -253,18 +255,25 @@ class QueueManager:
             self._taker[opened.queue_id] = writer
         self._finish(finished)
 
-    async def _bounced(self, opened: Opened, failures: list[LogEntry]) -> bool:
-        """Queue the notification; False if it could not be."""
-        try:
-            source = FileSource(opened.descriptor)
-            notice = await self._notifier.report_failures(opened.queue_id, opened.message, failures, source)
-        except (QueueFileFault, CorruptQueueFile, OSError) as fault:
-            self._tell(events.Warned(f"{opened.queue_id}: cannot queue a notification: {fault}"))
-            return False
-        if notice is not None:
-            self._tell(events.BounceQueued(opened.queue_id, notice, "sender non-delivery notification"))
-            self._intake.add_incoming([notice])
-            self._work.set()
+    async def _bounced(self, opened: Opened, failures: list[Failure]) -> bool:
+        """Queue the notifications, one for each who is to hear of failures; False if one could not be."""
+        by_listener: dict[bytes | None, list[LogEntry]] = {}
+        for failure in failures:
+            by_listener.setdefault(failure.report_to, []).append(failure.entry)
+        source = FileSource(opened.descriptor)
+        for listener, entries in by_listener.items():
+            message = opened.message
+            if listener is not None:
+                message = msgspec.structs.replace(message, sender=listener)
+            try:
+                notice = await self._notifier.report_failures(opened.queue_id, message, entries, source)
+            except (QueueFileFault, CorruptQueueFile, OSError) as fault:
+                self._tell(events.Warned(f"{opened.queue_id}: cannot queue a notification: {fault}"))
+                return False
+            if notice is not None:
+                self._tell(events.BounceQueued(opened.queue_id, notice, "sender non-delivery notification"))
+                self._intake.add_incoming([notice])
+                self._work.set()
         return True
 
     # -- afterwards ------------------------------------------------------------------------------------

@@ -1,6 +1,13 @@
-"""What became of a recipient, as a log line and as an entry of a bounce or defer log."""
+"""What became of a recipient, as log lines and as entries of a bounce or defer log.
 
-from pillarbox.delivery.request import Outcome
+DESCRIPTION
+    A recipient can stand for several addresses (aliases, .forward files).  Each of them has a line in the log and,
+    if it failed, an entry of its own in the bounce; the recipient as a whole is done or tried again.
+"""
+
+import msgspec
+
+from pillarbox.delivery.request import Attempt, Outcome
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
@@ -8,36 +15,77 @@ from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
 
 
-def attempt_made(
+class Failure(msgspec.Struct, frozen=True):
+    """A failed delivery, and who hears of it instead of the message's sender."""
+
+    entry: LogEntry
+    report_to: bytes | None  # internal form
+
+
+def attempts_made(
     queue_id: QueueId,
     recipient: QueueRecipient,
     agent: str,
     outcome: Outcome,
     delays: tuple[float, float, float, float],
-) -> events.AttemptMade:
-    """The event that the delivery line is made of."""
-    return events.AttemptMade(
-        agent,
-        queue_id,
-        Address.from_internal(recipient.address).external,
-        Address.from_internal(recipient.original).external,
-        agent if agent == "virtual" else "none",
-        delays,
-        outcome.dsn,
-        outcome.status,
-        outcome.text,
-    )
+) -> list[events.AttemptMade]:
+    """The events that delivery lines are made of."""
+    return [
+        events.AttemptMade(
+            attempt.agent or agent,
+            queue_id,
+            attempt.recipient,
+            attempt.original or attempt.recipient,
+            attempt.relay or (agent if agent == "virtual" else "none"),
+            delays,
+            attempt.dsn,
+            attempt.status,
+            attempt.text,
+        )
+        for attempt in _attempts(recipient, outcome)
+    ]
 
 
-def log_entry(recipient: QueueRecipient, outcome: Outcome, action: str) -> LogEntry:
-    """The entry; `action` is delayed or failed."""
+def delayed(recipient: QueueRecipient, outcome: Outcome) -> list[LogEntry]:
+    """Entries for what is tried again."""
+    return [
+        _entry(recipient, attempt, "delayed")
+        for attempt in _attempts(recipient, outcome)
+        if attempt.status == "deferred"
+    ]
+
+
+def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> list[Failure]:
+    """Entries for what is returned; when the message's time is up, that is what would be tried again, too."""
+    return [
+        Failure(_entry(recipient, attempt, "failed"), attempt.report_to)
+        for attempt in _attempts(recipient, outcome)
+        if attempt.status == "bounced" or (expired and attempt.status == "deferred")
+    ]
+
+
+def _attempts(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
+    if outcome.attempts is not None:
+        return outcome.attempts
+    return [
+        Attempt(
+            Address.from_internal(recipient.address).external,
+            Address.from_internal(recipient.original).external,
+            outcome.status,
+            outcome.dsn,
+            outcome.text,
+        )
+    ]
+
+
+def _entry(recipient: QueueRecipient, attempt: Attempt, action: str) -> LogEntry:
     return LogEntry(
-        recipient=Address.from_internal(recipient.address).external,
-        original_recipient=Address.from_internal(recipient.original).external,
+        recipient=attempt.recipient,
+        original_recipient=attempt.original,
         offset=recipient.offset,
         dsn_original=recipient.dsn_original,
         notify=int(recipient.notify),
-        status=outcome.dsn if action == "delayed" else "5" + outcome.dsn[1:],
+        status=attempt.dsn if action == "delayed" else "5" + attempt.dsn[1:],
         action=action,
-        reason=outcome.text,
+        reason=attempt.text,
     )

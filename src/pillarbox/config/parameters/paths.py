@@ -33,6 +33,10 @@ class Paths:
     default_privs: str = parameter(
         "nobody", doc="The account that runs commands and writes files for aliases that root owns."
     )
+    export_environment: tuple[str, ...] = parameter(
+        "TZ MAIL_CONFIG LANG",
+        doc="Environment variables that commands for delivery get: names, or name=value.",
+    )
     alternate_config_directories: tuple[str, ...] = parameter(
         "",
         doc="Further configuration directories that a user without privileges may name with -c or "

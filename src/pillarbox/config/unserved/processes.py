@@ -96,7 +96,6 @@ stress =
 debug_peer_level = 2
 debug_peer_list =
 debugger_command =
-export_environment = TZ MAIL_CONFIG LANG
 import_environment =
     MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME
 multi_instance_directories =

@@ -5,7 +5,6 @@ import pwd
 
 import msgspec
 
-from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
@@ -39,10 +38,11 @@ def agent_settings(snapshot: Snapshot) -> AgentSettings:
     for style in local.mailbox_delivery_lock:
         if style not in ("fcntl", "flock", "dotlock"):
             raise ConfigurationFault(where, f"parameter mailbox_delivery_lock: unknown lock: {style}")
-    environment = [(b"PATH", b"/usr/bin:/bin"), (b"MAIL_CONFIG", os.fsencode(snapshot.value("config_directory")))]
-    for name in ("TZ", "LANG"):
-        if name in os.environ:
-            environment.append((name.encode(), os.fsencode(os.environ[name])))
+    environment = [
+        (b"PATH", b"/usr/bin:/bin"),
+        (b"MAIL_CONFIG", os.fsencode(snapshot.value("config_directory"))),
+    ]
+    environment += _exported(paths.export_environment)
     return AgentSettings(
         local=local,
         locks=MboxLocks(
@@ -56,6 +56,18 @@ def agent_settings(snapshot: Snapshot) -> AgentSettings:
         environment=tuple(environment),
         default_account=_default_account(paths.default_privs, snapshot.where("default_privs")),
     )
+
+
+def _exported(names: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
+    """Variables of ours that commands get: by name, or `name=value`."""
+    found: list[tuple[bytes, bytes]] = []
+    for item in names:
+        name, equals, value = item.partition("=")
+        if not equals:
+            value = os.environ.get(name, "")
+        if value and name != "MAIL_CONFIG":
+            found.append((os.fsencode(name), os.fsencode(value)))
+    return found
 
 
 def _default_account(name: str, where: str) -> Account:
@@ -81,5 +93,3 @@ def spool_group(settings: AgentSettings) -> int | None:
     except OSError:
         return None
     return status.st_gid if status.st_mode & 0o022 == 0o020 else None
-
-

@@ -163,7 +163,9 @@ class AgentWork:
         values = self._names()
         for template in self._settings.local.forward_path.replace(",", " ").split():
             try:
-                expanded = expand_names(template, values, allowed=self._settings.local.forward_expansion_filter)
+                expanded = expand_names(
+                    template, values, allowed=self._settings.local.forward_expansion_filter
+                )
             except ExpansionError:
                 continue
             if expanded.undefined:
@@ -267,7 +269,9 @@ class AgentWork:
     def _mailbox_file(self, path: bytes) -> None:
         shown = os.fsdecode(path)
         try:
-            self._append(path, check=lambda status: self._check_mailbox(shown, status), lock_file_may_fail=False)
+            self._append(
+                path, check=lambda status: self._check_mailbox(shown, status), lock_file_may_fail=False
+            )
         except MboxFault as fault:
             user = self._recipient.user.decode("utf-8", "replace")
             text = f"cannot update mailbox {shown} for user {user}. {fault.text}"
@@ -300,7 +304,9 @@ class AgentWork:
         limit = self._settings.local.mailbox_size_limit
         head = self._headers("file")
         if limit and len(head) + len(self._content) > limit:
-            self._tell(Piece("bounced", "5.2.2", "maildir delivery failed: error writing message: File too large"))
+            self._tell(
+                Piece("bounced", "5.2.2", "maildir delivery failed: error writing message: File too large")
+            )
             return
         result = yield Delivery(os.fsdecode(path.rstrip(b"/")), (head, self._content))
         if isinstance(result, Stored):

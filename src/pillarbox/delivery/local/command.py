@@ -178,7 +178,7 @@ def _execute(run: CommandRun) -> NoReturn:
         _exec((*_words(run.shell), run.command), environment)
     if _NEEDS_NO_SHELL.fullmatch(run.command) and (words := _words(run.command)):
         try:
-            os.execvpe(words[0], words, environment)
+            os.execvpe(words[0], words, environment)  # noqa: S606 - the user's command, with the user's rights
         except OSError as error:
             if error.errno != errno.ENOENT or b"/" in words[0]:
                 _fail(f"execvp {os.fsdecode(words[0])}: {error.strerror}")
@@ -188,7 +188,7 @@ def _execute(run: CommandRun) -> NoReturn:
 def _exec(arguments: Sequence[bytes], environment: dict[bytes, bytes], *, name: bytes = b"") -> NoReturn:
     program, *rest = arguments
     try:
-        os.execvpe(program, [name or program, *rest], environment)
+        os.execvpe(program, [name or program, *rest], environment)  # noqa: S606 - as above
     except OSError as error:
         _fail(f"execvp {os.fsdecode(program)}: {error.strerror}")
 

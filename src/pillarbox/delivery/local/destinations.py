@@ -59,7 +59,7 @@ def destinations(line: bytes) -> list[bytes]:
         elif text == b":" and in_group:
             take(at)
             at = _back_to(tokens, at, b",")
-            right = at
+            right = max(at, 0)
             continue
         elif text == b">":
             take(at)
@@ -67,7 +67,7 @@ def destinations(line: bytes) -> list[bytes]:
             at = _back_to(tokens, at, b"<")
             take(at)
             at = _back_to(tokens, at, b">;,:")
-            right, word_may_follow = at, True
+            right, word_may_follow = max(at, 0), True
             continue
         elif text == b",":
             take(at)

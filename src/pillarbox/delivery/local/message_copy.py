@@ -22,6 +22,16 @@ def content_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -
     return b"\n".join([*read_content(FileSource(descriptor, files=files), data_offset), b""])
 
 
+def header_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:
+    """The header of the message in a queue file, LF line ends."""
+    lines: list[bytes] = []
+    for line in read_content(FileSource(descriptor, files=files), data_offset):
+        if not line:
+            break
+        lines.append(line)
+    return b"\n".join([*lines, b""])
+
+
 def from_line(sender: bytes, *, now: float) -> bytes:
     """`From sender  Mon Jan  1 00:00:00 2026`."""
     shown = Address.from_internal(sender).external or b"MAILER-DAEMON"

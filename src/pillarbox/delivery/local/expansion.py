@@ -1,0 +1,524 @@
+"""Local delivery of one recipient: aliases, .forward files, mailboxes, and who does not exist.
+
+DESCRIPTION
+    A recipient is, in this order: an alias (with its extension, then without), a user with a .forward file, a user
+    with a mailbox, and nobody.  What an alias lists is delivered to in turn; an address of ours among it goes the
+    same way again, another one gets a new message in the queue.
+
+    Nothing here reads or writes as somebody else: what needs the rights of a user, or of an alias file's owner, is
+    asked of an agent that has them (agent_work.py).
+
+    Delivered twice is only what has to be: everything that was done for a recipient is remembered.  A message that
+    has the recipient's Delivered-To: already is a loop, and bounced.
+
+    An alias `list` with a companion `owner-list` changes the sender: bounces go to the list's owner.
+
+FAULTS
+    As attempts; nothing is raised for what happened to mail.  If anything has to wait, the whole recipient is
+    tried again, and no message is forwarded this time.
+
+STANDARDS
+    local(8), aliases(5)
+"""
+
+import os
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.config.parameters.local_delivery import LocalDelivery
+from pillarbox.delivery.local.agent_work import include_refusal, local_names
+from pillarbox.delivery.local.destinations import destinations
+from pillarbox.delivery.local.forwarding import Forwarder, ForwardFault
+from pillarbox.delivery.local.frames import (
+    Account,
+    CommandMail,
+    DeliverLocally,
+    FileMail,
+    IncludeMail,
+    LocalJobDone,
+    UserMail,
+    Work,
+)
+from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.delivery.local.recipient_state import (
+    ALIAS,
+    FORWARD,
+    INCLUDE,
+    Parts,
+    State,
+    recipient_of,
+)
+from pillarbox.delivery.local.users import account_of
+from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
+from pillarbox.files.file_system import DISK
+from pillarbox.routing.address_lookup import find_first
+from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.address import Address
+
+MAX_LEVEL: Final = 100
+"""Aliases within aliases; more is a loop."""
+
+_CONFIGURATION_ERROR: Final = "mail system configuration error"
+_DELIVERED_TO: Final = re.compile(rb"(?m)^delivered-to:([^\n]*)")
+_CLIENT: Final = {
+    b"CLIENT_HOSTNAME": b"log_client_name",
+    b"CLIENT_ADDRESS": b"log_client_address",
+    b"CLIENT_HELO": b"log_helo_name",
+    b"CLIENT_PROTOCOL": b"log_protocol_name",
+    b"SASL_METHOD": b"sasl_method",
+    b"SASL_SENDER": b"sasl_sender",
+    b"SASL_USERNAME": b"sasl_username",
+}
+"""A command's environment from attributes of the queue file."""
+
+
+class AliasTable(msgspec.Struct, frozen=True):
+    """One of alias_maps, and the account that owns it; None if that is root."""
+
+    table: LookupTable
+    owner: Callable[[], Account | None]
+
+
+class Tables(msgspec.Struct, frozen=True):
+    """The lookup tables of local delivery."""
+
+    aliases: tuple[AliasTable, ...]
+    mailbox_transports: tuple[LookupTable, ...] = ()
+    mailbox_commands: tuple[LookupTable, ...] = ()
+    fallback_transports: tuple[LookupTable, ...] = ()
+
+
+class UserFault(Exception):
+    """An account that should be there is not."""
+
+
+class Agents(Protocol):
+    """Agents with the rights of accounts."""
+
+    async def local(self, request: DeliverLocally, descriptor: int) -> LocalJobDone:
+        """Ask the agent of `request.account`; its number is filled in."""
+        ...
+
+
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """What local delivery works with."""
+
+    settings: LocalDelivery
+    delimiters: bytes  # recipient_delimiter
+    propagate: frozenset[str]  # propagate_unmatched_extensions
+    default_account: Account
+    tables: Tables
+    resolver: Resolver
+    agents: Agents
+    find_user: Callable[[bytes], Awaitable[Account | None]]
+    forwarder: Forwarder
+    warn: Callable[[str], None]
+
+
+class LocalExpansion:
+    """One recipient of one message."""
+
+    def __init__(self, means: Means, request: DeliverRecipients, descriptor: int, header: bytes) -> None:
+        """`header` is the message's, LF line ends."""
+        self._means = means
+        self._request = request
+        self._descriptor = descriptor
+        self._loops = frozenset(match[1].strip() for match in _DELIVERED_TO.finditer(header.lower()))
+        self._client = [
+            (name, value) for name, key in _CLIENT.items() if (value := request.attributes.get(key))
+        ]
+        self._seen: set[bytes] = set()
+        self._attempts: list[Attempt] = []
+        self._forwards: dict[tuple[bytes, bytes], list[State]] = {}
+
+    async def deliver(self, recipient: JobRecipient) -> Outcome:
+        """What became of the recipient."""
+        state = State(
+            address=recipient.address,
+            original=recipient.original,
+            sender=self._request.sender,
+            notify=recipient.notify,
+            dsn_original=recipient.dsn_original,
+        )
+        await self._recipient(state)
+        if self._forwards and not self._has_to_wait():
+            await self._forward_all(state)
+        if self._has_to_wait():
+            return Outcome("deferred", "4.3.0", "", attempts=self._attempts)
+        return Outcome("sent", "2.0.0", "", attempts=self._attempts)
+
+    def _has_to_wait(self) -> bool:
+        return any(attempt.status == "deferred" for attempt in self._attempts)
+
+    # -- one recipient ---------------------------------------------------------------------------------
+
+    async def _recipient(self, state: State) -> None:
+        state = _deeper(state)
+        if state.level > MAX_LEVEL:
+            self._means.warn(f"recipient nesting limit exceeded for {_shown(state.address)}")
+            self._tell(state, "bounced", "5.4.6", "recipient nesting limit exceeded")
+            return
+        if self._is_repeated(b"recipient %d %s" % (state.level, state.address)):
+            return
+        if Address.from_internal(state.address).external.lower() in self._loops:
+            text = f"mail forwarding loop for {_shown(state.address)}"
+            self._tell(state, "bounced", "5.4.6", text, to_owner=True)
+            return
+        if state.delivered is None:
+            state = msgspec.structs.replace(state, delivered=state.address)
+        parts = state.parts(
+            self._means.delimiters, owner_request_special=self._means.settings.owner_request_special
+        )
+        if parts.illegal:
+            self._means.warn(
+                f"{self._request.queue_id}: address with illegal extension: {_shown(parts.local)}"
+            )
+        if not parts.user:
+            self._tell(state, "bounced", "5.1.3", f'null username in "{_shown(state.address)}"')
+            return
+        await self._switch(state, parts)
+
+    async def _switch(self, state: State, parts: Parts) -> None:
+        """An alias, somebody to forward to, or a user."""
+        state = msgspec.structs.replace(_deeper(state), unmatched=None)
+        if await self._alias(state, parts, parts.local):
+            return
+        if parts.extension is not None:
+            if ALIAS in self._means.propagate:
+                state = msgspec.structs.replace(state, unmatched=parts.extension)
+            if await self._alias(state, parts, parts.user):
+                return
+            state = msgspec.structs.replace(state, unmatched=parts.extension)
+        is_others = state.owner is not None and state.owner.lower() != parts.user
+        if is_others or state.source == INCLUDE:
+            self._forward(state)
+            return
+        await self._user(state, parts)
+
+    async def _alias(self, state: State, parts: Parts, name: bytes) -> bool:
+        """Whether the name is an alias; if so, everything it lists has been delivered to."""
+        state = _deeper(state)
+        if state.source_name is not None and state.source_name.lower() == name:
+            return False  # an alias that lists itself means the user
+        if state.level > MAX_LEVEL:
+            self._means.warn(f"alias database loop for {_shown(name)}")
+            self._tell(state, "bounced", "5.4.6", f"alias database loop for {_shown(name)}")
+            return True
+        try:
+            found = self._find_alias(name)
+            if found is None:
+                return False
+            value, account = found
+            owner = self._owner_of(name)
+        except LookupFault as fault:
+            self._means.warn(fault.reason)
+            self._tell(state, "deferred", "4.3.0", "alias database unavailable")
+            return True
+        except UserFault as fault:
+            self._means.warn(str(fault))
+            self._tell(state, "deferred", "4.3.0", "cannot find alias database owner")
+            return True
+        state = msgspec.structs.replace(state, source_name=name, source=ALIAS, account=account)
+        if owner is not None:
+            state = msgspec.structs.replace(
+                state, sender=owner, owner=owner, owner_alias=True, original=b"", dsn_original=b""
+            )
+        elif self._means.settings.reset_owner_alias:
+            state = msgspec.structs.replace(state, owner=None)
+        if not self._means.settings.frozen_delivered_to:
+            state = msgspec.structs.replace(state, delivered=state.address)
+        listed = destinations(value)
+        if not listed:
+            self._means.warn(f"no recipient in alias lookup result for {_shown(name)}")
+            self._tell(state, "deferred", "4.3.0", "alias database unavailable")
+        for destination in listed:
+            await self._destination(state, parts, destination)
+        return True
+
+    def _find_alias(self, name: bytes) -> tuple[bytes, Account | None] | None:
+        key = os.fsdecode(name)
+        for alias in self._means.tables.aliases:
+            value = alias.table.query(key)
+            if value is not None:
+                return value.encode("utf-8", "surrogateescape"), alias.owner()
+        return None
+
+    def _owner_of(self, name: bytes) -> bytes | None:
+        """The address of the alias's owner, if it has one."""
+        if not self._means.settings.owner_request_special:
+            return None
+        owner = b"owner-" + name
+        found = self._find_alias(owner)
+        if found is None:
+            return None
+        if self._means.settings.expand_owner_alias:
+            listed = destinations(found[0])
+            owner = listed[0] if listed else owner
+        return self._means.resolver.complete(Address.from_internal(owner)).internal
+
+    # -- what aliases and files list -------------------------------------------------------------------
+
+    async def _destination(self, state: State, parts: Parts, text: bytes) -> None:
+        shown = _shown(text)
+        if text.startswith(b"/"):
+            if state.source not in self._means.settings.allow_mail_to_files:
+                self._tell(state, "bounced", "5.7.1", "mail to file is restricted")
+                return
+            await self._ask(state, parts, FileMail(text))
+        elif text.startswith(b"~"):
+            what = "bad home directory syntax for" if text[1:2] != b"/" else "unknown home directory for"
+            home = state.account.home if state.account is not None else b""
+            if text[1:2] != b"/" or not home:
+                self._tell(state, "bounced", "5.3.5", f"{what}: {shown}")
+            else:
+                await self._destination(state, parts, (b"" if home == b"/" else home) + text[1:])
+        elif text.startswith(b"|"):
+            if state.source not in self._means.settings.allow_mail_to_commands:
+                self._tell(state, "bounced", "5.7.1", "mail to command is restricted", to_owner=True)
+                return
+            await self._ask(state, parts, CommandMail(text[1:]))
+        elif text[:9].lower() == b":include:":
+            await self._include(state, parts, text[9:])
+        else:
+            await self._address(state, text)
+
+    async def _include(self, state: State, parts: Parts, path: bytes) -> None:
+        """The lines of a file: read by its owner's agent, or, if it is root's, by ourselves."""
+        state = _deeper(state)
+        shown = os.fsdecode(path)
+        if state.level > MAX_LEVEL:
+            self._means.warn(f":include: nesting limit exceeded for {shown}")
+            self._tell(state, "bounced", "5.4.6", ":include: nesting limit exceeded")
+            return
+        if state.owner is None:
+            state = msgspec.structs.replace(state, owner=state.address)
+        state = msgspec.structs.replace(state, source_name=parts.local)
+        if state.account is not None:
+            await self._ask(state, parts, IncludeMail(path))
+            return
+        if self._is_repeated(b"include 0 %s" % path):
+            return
+        refusal, account, text = "", None, b""
+        if not path.startswith(b"/"):
+            refusal = f":include:{shown} uses a relative path"
+        else:
+            try:
+                status = os.stat(path)
+                refusal = include_refusal(shown, status)
+                if not refusal and status.st_uid:
+                    account = account_of(status.st_uid)
+                    if account is None:
+                        raise UserFault(f"cannot find username for uid {status.st_uid}")
+                elif not refusal:
+                    text = DISK.read_file(path)
+            except PermissionError:
+                self._means.warn(
+                    f"cannot open include file {shown}: Permission denied; it must be readable by the mail system"
+                )
+                self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+                return
+            except UserFault as fault:
+                self._means.warn(str(fault))
+                self._means.warn(f"{shown}: cannot find :include: file owner username")
+                self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+                return
+            except OSError as error:
+                refusal = f"unable to lookup :include: file {shown}: {error.strerror}"
+        if refusal:
+            self._means.warn(refusal)
+            self._tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
+            return
+        if account is not None:
+            await self._ask(msgspec.structs.replace(state, account=account), parts, IncludeMail(path))
+            return
+        state = msgspec.structs.replace(state, source=INCLUDE)
+        if INCLUDE not in self._means.propagate:
+            state = msgspec.structs.replace(state, unmatched=None)
+        for line in text.split(b"\n"):
+            if line.startswith(b"#"):
+                continue
+            for destination in destinations(line):
+                await self._destination(state, parts, destination)
+            if self._has_to_wait():
+                break
+
+    async def _address(self, state: State, text: bytes) -> None:
+        """An address that an alias or a file lists."""
+        state = _deeper(state)
+        resolver = self._means.resolver
+        address = resolver.complete(Address.from_internal(text))
+        if not address.local_part and not address.domain:
+            self._tell(state, "bounced", "5.1.3", f"bad recipient address syntax: {_shown(text)}")
+            return
+        try:
+            resolution = resolver.resolve(address)
+        except LookupFault as fault:
+            self._means.warn(fault.reason)
+            self._tell(state, "deferred", "4.3.0", "address resolver failure")
+            return
+        address = resolution.recipient
+        if state.unmatched:
+            extended = address.local_part + self._means.delimiters[:1] + state.unmatched
+            address = Address(extended, address.domain)
+        state = msgspec.structs.replace(state, address=address.internal)
+        if resolution.transport == self._request.transport:
+            await self._recipient(state)
+        else:
+            self._forward(state)
+
+    # -- users -----------------------------------------------------------------------------------------
+
+    async def _user(self, state: State, parts: Parts) -> None:
+        settings, tables = self._means.settings, self._means.tables
+        try:
+            account = await self._means.find_user(parts.user)
+            transport = self._look_up(tables.mailbox_transports, parts.user) or settings.mailbox_transport
+            command = self._look_up(tables.mailbox_commands, parts.user) or os.fsencode(
+                settings.mailbox_command
+            ).decode("utf-8", "surrogateescape")
+        except OSError as error:
+            self._means.warn(f"error looking up passwd info for {_shown(parts.user)}: {error.strerror}")
+            self._tell(state, "deferred", "4.0.0", "user lookup error")
+            return
+        except LookupFault as fault:
+            self._means.warn(fault.reason)
+            self._tell(state, "deferred", "4.3.0", "table lookup failure")
+            return
+        if account is not None:
+            if not settings.frozen_delivered_to:
+                state = msgspec.structs.replace(state, delivered=state.address)
+            work = UserMail(
+                forward=bool(settings.forward_path),
+                mailbox=not transport,
+                command=command.encode("utf-8", "surrogateescape"),
+            )
+            as_user = msgspec.structs.replace(state, account=account, owner=parts.user, source=FORWARD)
+            done = await self._ask(as_user, parts, work)
+            if done.handled:
+                return
+        if transport:
+            if not self._is_repeated(b"mailbox %s" % parts.local):
+                self._tell(state, "passed", "2.0.0", transport)
+            return
+        await self._unknown(state, parts)
+
+    async def _unknown(self, state: State, parts: Parts) -> None:
+        if self._is_repeated(b"unknown %s" % parts.local):
+            return
+        settings, tables = self._means.settings, self._means.tables
+        try:
+            transport = self._look_up(tables.fallback_transports, parts.user) or settings.fallback_transport
+        except LookupFault as fault:
+            self._means.warn(fault.reason)
+            self._tell(state, "deferred", "4.3.0", "table lookup failure")
+            return
+        user = _shown(parts.user)
+        if transport:
+            self._tell(state, "passed", "2.0.0", transport)
+        elif settings.luser_relay:
+            await self._luser_relay(state, parts)
+        elif parts.user in (b"postmaster", b"mailer-daemon"):
+            self._means.warn(f"required alias not found: {user}")
+            self._tell(state, "sent", "2.0.0", "discarded")
+        else:
+            self._tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
+
+    async def _luser_relay(self, state: State, parts: Parts) -> None:
+        template = self._means.settings.luser_relay
+        names = local_names(self._frame(state, parts, FileMail(b"")))
+        try:
+            address = expand_names(template, names, allowed=None).text
+        except ExpansionError as error:
+            self._means.warn(f"bad parameter value syntax for luser_relay: {error}")
+            self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            return
+        await self._address(msgspec.structs.replace(state, unmatched=None), os.fsencode(address))
+
+    def _look_up(self, tables: Sequence[LookupTable], user: bytes) -> str | None:
+        return find_first(tables, user.decode("utf-8", "surrogateescape")) if tables else None
+
+    # -- agents ----------------------------------------------------------------------------------------
+
+    async def _ask(self, state: State, parts: Parts, work: Work) -> LocalJobDone:
+        """Have an agent do it, then go on with the addresses that it found."""
+        done = await self._means.agents.local(self._frame(state, parts, work), self._descriptor)
+        self._seen.update(done.seen)
+        for warning in done.warnings:
+            self._means.warn(warning)
+        for piece in done.pieces:
+            self._tell(state, piece.status, piece.dsn, piece.text, to_owner=piece.to_owner)
+        for found in done.addresses:
+            if self._has_to_wait():
+                break
+            source = INCLUDE if found.from_include else state.source
+            listed = msgspec.structs.replace(state, source=source, source_name=parts.local)
+            if not found.keep_extension:
+                listed = msgspec.structs.replace(listed, unmatched=None)
+            await self._address(listed, found.address)
+        if done.forward_path:
+            self._seen.add(b"forward-done %s" % done.forward_path)
+        return done
+
+    def _frame(self, state: State, parts: Parts, work: Work) -> DeliverLocally:
+        return DeliverLocally(
+            job=0,
+            data_offset=self._request.data_offset,
+            recipient=recipient_of(state, parts),
+            account=state.account or self._means.default_account,
+            work=work,
+            client=self._client,
+            seen=sorted(self._seen),
+        )
+
+    # -- results ---------------------------------------------------------------------------------------
+
+    def _forward(self, state: State) -> None:
+        """The address gets a message of its own, together with others of the same sender."""
+        if self._is_repeated(b"indirect %s" % state.address):
+            return
+        delivered = state.delivered if state.delivered is not None else state.address
+        self._forwards.setdefault((delivered, state.sender), []).append(state)
+
+    async def _forward_all(self, first: State) -> None:
+        for (delivered, sender), states in self._forwards.items():
+            try:
+                queue_id = await self._means.forwarder.forward(
+                    self._request, self._descriptor, sender=sender, delivered=delivered, states=states
+                )
+            except ForwardFault as fault:
+                self._means.warn(str(fault))
+                self._tell(first, "deferred", "4.3.0", "unable to forward message")
+                return
+            self._tell(first, "sent", "2.0.0", f"forwarded as {queue_id}")
+
+    def _tell(self, state: State, status: str, dsn: str, text: str, *, to_owner: bool = False) -> None:
+        report_to = state.sender if to_owner and state.owner_alias else None
+        self._attempts.append(
+            Attempt(
+                Address.from_internal(state.address).external,
+                Address.from_internal(state.original).external,
+                status,
+                dsn,
+                text,
+                report_to,
+            )
+        )
+
+    def _is_repeated(self, what: bytes) -> bool:
+        if what in self._seen:
+            return True
+        self._seen.add(what)
+        return False
+
+
+def _deeper(state: State) -> State:
+    return msgspec.structs.replace(state, level=state.level + 1)
+
+
+def _shown(text: bytes) -> str:
+    return text.decode("utf-8", "replace")

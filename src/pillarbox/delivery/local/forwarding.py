@@ -1,0 +1,169 @@
+"""New messages for addresses that aliases and .forward files lead to.
+
+DESCRIPTION
+    A forwarded message is queued like one that has just come: virtual aliases are applied, the message gets a
+    Received: header, the Delivered-To: of the recipient that it was for, and a fresh time of arrival.  What is
+    known of the client that sent the original goes along.
+
+FAULTS
+    ForwardFault  it could not be queued: the recipient waits
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pillarbox.delivery.local.message_copy import content_of
+from pillarbox.delivery.local.recipient_state import State
+from pillarbox.delivery.request import DeliverRecipients
+from pillarbox.observability.events import EventSink, MessageIdSeen
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
+from pillarbox.queue.mail_date import mail_date
+from pillarbox.queue.queue_file import NewEnvelope, NewRecipient
+from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
+from pillarbox.routing.alias_expansion import ExpansionFault, expand
+from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.identifiers import QueueId
+
+_CLIENT_ATTRIBUTES = (
+    b"log_client_name",
+    b"log_client_address",
+    b"log_client_port",
+    b"log_message_origin",
+    b"log_protocol_name",
+    b"log_helo_name",
+    b"sasl_method",
+    b"sasl_username",
+    b"sasl_sender",
+)
+
+
+class ForwardFault(Exception):
+    """The message was not queued; `str()` is for the log."""
+
+
+class Forwarder(Protocol):
+    """Queues messages for other addresses."""
+
+    async def forward(
+        self,
+        request: DeliverRecipients,
+        descriptor: int,
+        *,
+        sender: bytes,
+        delivered: bytes,
+        states: Sequence[State],
+    ) -> QueueId:
+        """Queue the message of `descriptor` for the addresses of `states`."""
+        ...
+
+
+class QueueForwarder:
+    """By a message in incoming."""
+
+    def __init__(
+        self,
+        queue: IncomingQueue,
+        *,
+        rules: Rules,
+        resolver: Resolver,
+        mail_name: bytes,
+        delivered_header: bool,
+        clock: Clock,
+        queued: Callable[[QueueId], None],
+        tell: EventSink,
+    ) -> None:
+        """`queued` is told of each new message."""
+        self._queue = queue
+        self._rules = rules
+        self._resolver = resolver
+        self._mail_name = mail_name
+        self._delivered_header = delivered_header
+        self._clock = clock
+        self._queued = queued
+        self._tell = tell
+
+    async def forward(
+        self,
+        request: DeliverRecipients,
+        descriptor: int,
+        *,
+        sender: bytes,
+        delivered: bytes,
+        states: Sequence[State],
+    ) -> QueueId:
+        """Queue it."""
+        try:
+            content = content_of(descriptor, request.data_offset)
+            recipients = self._recipients(states)
+            submission = Submission(self._queue, self._rules)
+        except (OSError, CorruptQueueFile, LookupFault, ExpansionFault, QueueFileFault) as fault:
+            raise ForwardFault(f"{request.queue_id}: cannot forward: {fault}") from fault
+        now = self._clock.now()
+        attributes = request.attributes
+        is_list = any(state.owner_alias for state in states)
+        try:
+            submission.begin(
+                NewEnvelope(
+                    arrival_time=now,
+                    sender=sender,
+                    recipients=recipients,
+                    attributes=[
+                        (b"log_ident", submission.queue_id.encode()),
+                        (b"rewrite_context", attributes.get(b"rewrite_context", b"local")),
+                        (b"envelope_id", b"" if is_list else attributes.get(b"envelope_id", b"")),
+                        (b"ret_flags", b"" if is_list else attributes.get(b"ret_flags", b"")),
+                        *((name, attributes.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
+                    ],
+                    encoding=attributes.get(b"encoding", b""),
+                    warn_after=self._rules.delay_warning_time,
+                ),
+                trace=self._trace(submission.queue_id, delivered, now),
+                add_missing=False,
+                send_options=request.send_options,
+            )
+            await submission.feed(content.replace(b"\n", b"\r\n"))
+            queue_id = await submission.commit()
+        except (MessageTooBig, TooManyHops, QueueFileFault) as fault:
+            submission.abort()
+            raise ForwardFault(f"{request.queue_id}: cannot forward: {fault!r}") from fault
+        except BaseException:
+            submission.abort()
+            raise
+        if submission.message_id:
+            self._tell(MessageIdSeen(queue_id, submission.message_id))
+        self._queued(queue_id)
+        return queue_id
+
+    def _recipients(self, states: Sequence[State]) -> list[NewRecipient]:
+        found: dict[bytes, NewRecipient] = {}
+        for state in states:
+            for address in expand(Address.from_internal(state.address), resolver=self._resolver):
+                recipient = NewRecipient(
+                    address.internal,
+                    state.original or state.address,
+                    _without_success(Notify(state.notify)),
+                    state.dsn_original,
+                )
+                found.setdefault(address.folded, recipient)
+        return list(found.values())
+
+    def _trace(self, queue_id: QueueId, delivered: bytes, now: float) -> list[bytes]:
+        lines = [
+            b"Received: by %s (%s)" % (self._rules.myhostname, self._mail_name),
+            b"\tid %s; %s" % (queue_id.encode(), mail_date(now)),
+        ]
+        if self._delivered_header:
+            lines.append(b"Delivered-To: %s" % Address.from_internal(delivered).external.lower())
+        return lines
+
+
+def _without_success(notify: Notify) -> Notify:
+    """The alias itself reports success: those it stands for do not (RFC 3461 §5.2.7.3)."""
+    if notify == Notify.SUCCESS:
+        return Notify.NEVER
+    return notify & ~Notify.SUCCESS

@@ -1,0 +1,90 @@
+"""local(8) and pipe(8) as the queue manager sees them: a process that knows aliases and commands.
+
+DESCRIPTION
+    Jobs go to the local delivery process (daemons/local_delivery.py).  It may find that another transport is to
+    take a recipient's mail (mailbox_transport, fallback_transport); then that one is asked, and its outcome counts.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from pillarbox.delivery.agents import Agents
+from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
+from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
+from pillarbox.vocabulary.address import Address
+
+_MISSING = MissingTransport()
+
+
+class LocalTransport:
+    """System users, aliases and commands."""
+
+    def __init__(self, agents: Agents, transports: Mapping[str, Transport], *, program: str) -> None:
+        """`transports` are all there are, by service name; `program` is local or pipe."""
+        self._agents = agents
+        self._transports = transports
+        self._program = program
+
+    async def deliver(self, job: Job) -> list[Outcome]:
+        """What became of each recipient."""
+        message = job.message
+        request = DeliverRecipients(
+            job=0,
+            transport=job.transport,
+            nexthop=job.nexthop,
+            queue_id=job.queue_id,
+            data_offset=message.data_offset,
+            size=message.content_size,
+            sender=message.sender,
+            recipients=[
+                JobRecipient(
+                    routed.resolution.recipient.internal,
+                    routed.recipient.original,
+                    int(routed.recipient.notify),
+                    routed.recipient.dsn_original,
+                )
+                for routed in job.recipients
+            ],
+            attributes=message.attributes,
+            send_options=message.send_options,
+        )
+        outcomes = await self._agents.deliver_recipients(request, job.descriptor)
+        return [
+            await self._completed(job, routed, outcome)
+            for routed, outcome in zip(job.recipients, outcomes, strict=True)
+        ]
+
+    async def _completed(self, job: Job, routed: Routed, outcome: Outcome) -> Outcome:
+        """The outcome with what other transports did, and with the names for the log."""
+        if outcome.attempts is None:
+            return outcome
+        attempts: list[Attempt] = []
+        for attempt in outcome.attempts:
+            if attempt.status == "passed":
+                attempts += await self._passed(job, routed, attempt)
+            else:
+                attempts.append(msgspec.structs.replace(attempt, agent=self._program, relay=job.transport))
+        waits = any(attempt.status == "deferred" for attempt in attempts)
+        return msgspec.structs.replace(outcome, status="deferred" if waits else "sent", attempts=attempts)
+
+    async def _passed(self, job: Job, routed: Routed, attempt: Attempt) -> list[Attempt]:
+        """Another transport delivers to the address."""
+        transport, _, nexthop = attempt.text.partition(":")
+        address = Address.parse(attempt.recipient)
+        nexthop = nexthop or address.domain.decode("utf-8", "replace")
+        passed = Routed(
+            msgspec.structs.replace(routed.recipient, address=address.internal),
+            msgspec.structs.replace(
+                routed.resolution, recipient=address, transport=transport, nexthop=nexthop
+            ),
+        )
+        other = msgspec.structs.replace(job, transport=transport, nexthop=nexthop, recipients=[passed])
+        (outcome,) = await self._transports.get(transport, _MISSING).deliver(other)
+        if outcome.attempts is not None:
+            return outcome.attempts
+        return [
+            msgspec.structs.replace(
+                attempt, status=outcome.status, dsn=outcome.dsn, text=outcome.text, agent=transport
+            )
+        ]
