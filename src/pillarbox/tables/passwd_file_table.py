@@ -23,6 +23,7 @@ class PasswdFileTable:
     """Users and their Maildirs."""
 
     partial_keys = False
+    owner_uid = 0  # its values are mailboxes, never commands
 
     def __init__(self, path: str, *, clock: Clock, file_system: FileSystem = DISK) -> None:
         self.name = f"passwd-file:{path}"
