@@ -119,7 +119,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "local delivery is not served yet",
-        "alias_database virtual_mailbox_limit",
+        "virtual_mailbox_limit",
     ),
     Unread(
         Kind.LATER,
