@@ -14,6 +14,7 @@ from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server import SmtpServer
@@ -34,6 +35,7 @@ GROUPS: Final[tuple[type, ...]] = (
     LocalDelivery,
     VirtualDelivery,
     Logging,
+    Processes,
 )
 """In the order of the manual."""
 

@@ -19,6 +19,7 @@ FAULTS
 
 import asyncio
 import ctypes
+import inspect
 import os
 import signal
 import socket
@@ -32,7 +33,7 @@ import uvloop
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, Refused
+from pillarbox.observability.events import EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -111,7 +112,23 @@ class Control:
             self._log.redirect(descriptor)  # it was rotated while old sessions go on
         if isinstance(order, Stop):
             signal.alarm(_LAST_SECONDS)
+            asyncio.get_running_loop().call_later(_LAST_SECONDS - 1, self._say_what_is_awaited)
         return order
+
+    def _say_what_is_awaited(self) -> None:
+        """A second before the end by force: a log that names the culprit."""
+        places = sorted(_innermost(task) for task in asyncio.all_tasks())
+        self._log(Warned(f"watchdog timeout: told to stop, and still waiting at {', '.join(places)}"))
+        self._log.flush()
+
+
+def _innermost(task: "asyncio.Task[object]") -> str:
+    """Where a task waits."""
+    coroutine = task.get_coro()
+    while inspect.iscoroutine(inner := getattr(coroutine, "cr_await", None)):
+        coroutine = inner
+    frame = getattr(coroutine, "cr_frame", None)
+    return "an end" if frame is None else f"{frame.f_code.co_qualname}:{frame.f_lineno}"
 
 
 Serve = Callable[[Control, LogFile], Awaitable[None]]

@@ -47,6 +47,8 @@ class Half(msgspec.Struct, kw_only=True):
     more_locks: tuple[LockFile, ...] = ()
     """Besides the pid file: whoever holds one of these runs on the same data."""
     syslog_name: str = "postfix"
+    longest_throttle: float = 60.0
+    """Seconds to wait at most before a role that ends again and again is started once more."""
     keeps_sockets: bool = False
     """Whether Unix sockets stay after the end, as Postfix's do: only a lock tells whether anything runs."""
     facts: dict[str, str] = {}  # shown by status

@@ -15,6 +15,7 @@ from typing import Final
 from pillarbox.config.master_cf import Service
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.startup import User
@@ -91,6 +92,7 @@ def mta_half(
         keeps_sockets=True,
         listeners=tuple(listeners),
         syslog_name=snapshot.group(Logging).syslog_name,
+        longest_throttle=snapshot.group(Processes).service_throttle_time,
         roles=(
             Role(
                 name="delivery",

@@ -32,7 +32,6 @@ from pillarbox.supervisor.status import StatusServer
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _THROTTLE_SECONDS = 1.0
-_LONGEST_THROTTLE = 60.0
 _STOP_SECONDS = 4.0
 _START_SECONDS = 30.0
 _FINISH_SECONDS = 30.0
@@ -134,18 +133,21 @@ class Supervisor:
         running = _Running(role, process, loop.time())
         self._running[process.pid] = running
         loop.add_reader(process.control.fileno(), self._hear, process)
+        loop.add_reader(process.end, self._ended, process)
         return running
 
     def _hear(self, process: RoleProcess) -> None:
         if process.hear():
             self._changed.set()
-            return
-        asyncio.get_running_loop().remove_reader(process.control.fileno())
-        asyncio.get_running_loop().run_in_executor(None, process.process.wait).add_done_callback(
-            lambda _: self._ended(process)
-        )
+        else:
+            asyncio.get_running_loop().remove_reader(process.control.fileno())
 
     def _ended(self, process: RoleProcess) -> None:
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(process.end)
+        loop.remove_reader(process.control.fileno())
+        process.hear()  # its last words
+        process.process.wait()
         running = self._running.pop(process.pid)
         name = running.role.name
         process.close()
@@ -153,16 +155,14 @@ class Supervisor:
         self._changed.set()
         if self._stopping or process.retiring:
             return
-        loop = asyncio.get_running_loop()
         code = process.process.returncode
         how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
         self._tell(Warned(f"process {running.role.module} pid {process.pid} {how}"))
         if running.on_trial:
             return
         quickly = loop.time() - running.started < 10
-        pause = (
-            min(_LONGEST_THROTTLE, self._pauses.get(name, 0.0) * 2 or _THROTTLE_SECONDS) if quickly else 0.0
-        )
+        next_pause = self._pauses.get(name, 0.0) * 2 or _THROTTLE_SECONDS
+        pause = min(self._half.longest_throttle, next_pause) if quickly else 0.0
         self._pauses[name] = pause
         if pause > _THROTTLE_SECONDS:
             self._tell(Warned(f"{running.role.module}: bad command startup -- throttling"))

@@ -35,7 +35,6 @@ ipc_ttl = 1000s
 max_idle = 100s
 max_use = 100
 postlogd_watchdog_timeout = 10s
-service_throttle_time = 60s
 trigger_timeout = 10s
 """,
     ),
