@@ -14,10 +14,9 @@ SOURCE = Path(__file__).parents[2] / "src" / "pillarbox"
 
 
 def programs() -> str:
-    """All source but the declarations themselves."""
-    files = [
-        path for path in SOURCE.rglob("*.py") if path.parent.name not in ("config", "parameters", "unserved")
-    ]
+    """All source but the declarations themselves, and dovecot.conf's settings of the same names."""
+    declarations = ("config", "parameters", "unserved", "dovecot", "declared")
+    files = [path for path in SOURCE.rglob("*.py") if path.parent.name not in declarations]
     return "\n".join(path.read_text() for path in [*files, SOURCE / "config" / "computed_defaults.py"])
 
 

@@ -1,11 +1,26 @@
 """SASL mechanisms on the server's side."""
 
+import base64
+import hashlib
+import hmac
+
 import pytest
 
-from pillarbox.wire.sasl import MECHANISMS, Challenge, Credentials, MalformedResponse, start
+from pillarbox.wire.sasl import (
+    MECHANISMS,
+    Challenge,
+    Credentials,
+    Disproven,
+    MalformedResponse,
+    Proven,
+    Step,
+    UnusableSecret,
+    WantsStored,
+    start,
+)
 
 
-def said(answer: Challenge | Credentials) -> tuple[bytes, bytes, bytes]:
+def said(answer: Step) -> tuple[bytes, bytes, bytes]:
     """Who, with which password, on behalf of whom."""
     assert isinstance(answer, Credentials)
     return answer.user, answer.password.reveal(), answer.authorization
@@ -47,6 +62,81 @@ def test_login_needs_a_user() -> None:
 
 def test_what_is_offered_can_be_started() -> None:
     """And nothing else can."""
-    assert MECHANISMS == (b"PLAIN", b"LOGIN")
+    assert MECHANISMS == (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256")
+    for name in MECHANISMS:
+        start(name)
     with pytest.raises(KeyError):
         start(b"GSSAPI")
+
+
+def test_cram_md5_of_the_rfc() -> None:
+    """RFC 2195 §2: tim, tanstaaftanstaaf."""
+    exchange = start(b"CRAM-MD5", nonce=b"1896.697170952", host=b"postoffice.reston.mci.net")
+    assert exchange.step(None) == Challenge(b"<1896.697170952@postoffice.reston.mci.net>")
+    assert exchange.step(b"tim b913a602c7eda7a495b4e6e7334d3890") == WantsStored(b"tim")
+    assert exchange.with_stored(b"{PLAIN}tanstaaftanstaaf") == Proven()
+    assert exchange.with_stored(b"{PLAIN}other") == Disproven()
+    assert exchange.with_stored(None) == Disproven()
+    with pytest.raises(UnusableSecret):
+        exchange.with_stored(b"{SHA512-CRYPT}$6$x")
+
+
+RFC_7677 = "{SCRAM-SHA-256}4096,W22ZaJ0SNY7soEsUEjb6gQ==,WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+
+def test_scram_sha_256_of_the_rfc() -> None:
+    """RFC 7677 §3: user, pencil."""
+    exchange = start(b"SCRAM-SHA-256", nonce=b"%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+    assert exchange.step(b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO") == WantsStored(b"user")
+    assert exchange.with_stored(RFC_7677.encode()) == Challenge(
+        b"r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096"
+    )
+    final = b"c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+    assert exchange.step(final) == Challenge(b"v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=")
+    assert exchange.step(b"") == Proven()
+
+
+def scram(stored: bytes | None, password: bytes, name: bytes = b"SCRAM-SHA-1", digest: str = "sha1") -> Step:
+    """A whole exchange by a client that knows `password`."""
+    exchange = start(name, nonce=b"server")
+    assert exchange.step(b"n,,n=user,r=client") == WantsStored(b"user")
+    first = exchange.with_stored(stored)
+    assert isinstance(first, Challenge)
+    nonce, salt, iterations = (part[2:] for part in first.data.split(b","))
+    salted = hashlib.pbkdf2_hmac(digest, password, base64.b64decode(salt), int(iterations))
+    without_proof = b"c=biws,r=" + nonce
+    message = b",".join((b"n=user,r=client", first.data, without_proof))
+    client_key = hmac.digest(salted, b"Client Key", digest)
+    signature = hmac.digest(hashlib.new(digest, client_key).digest(), message, digest)
+    proof = bytes(one ^ other for one, other in zip(client_key, signature, strict=True))
+    return exchange.step(without_proof + b",p=" + base64.b64encode(proof))
+
+
+def test_scram_with_passwords_in_the_clear() -> None:
+    """Right, wrong, and a user who does not exist: the client sees no difference before the end."""
+    assert isinstance(scram(b"{PLAIN}pencil", b"pencil"), Challenge)
+    assert isinstance(scram(b"{PLAIN}pencil", b"pencil", b"SCRAM-SHA-256", "sha256"), Challenge)
+    assert scram(b"{PLAIN}pencil", b"other") == Disproven()
+    assert scram(None, b"") == Disproven()
+    with pytest.raises(UnusableSecret):
+        scram(b"{BLF-CRYPT}$2y$", b"pencil")
+
+
+@pytest.mark.parametrize(
+    "first",
+    [b"", b"p=tls-unique,,n=user,r=x", b"n,,n=user", b"n,,r=x,n=user", b"n,,n=a=b,r=x", b"n,,n=user,r="],
+)
+def test_malformed_scram(first: bytes) -> None:
+    """Channel binding is not offered; names are escaped; a nonce is not empty."""
+    with pytest.raises(MalformedResponse):
+        start(b"SCRAM-SHA-256").step(first)
+
+
+def test_scram_refuses_a_changed_nonce_or_header() -> None:
+    """The client-final-message has to repeat both."""
+    for final in (b"c=biws,r=other,p=AAAA", b"c=eSws,r=xnonce,p=AAAA", b"c=biws,r=xnonce,p=AAAA", b"r=x"):
+        exchange = start(b"SCRAM-SHA-1")
+        exchange.step(b"n,,n=user,r=x")
+        exchange.with_stored(b"{PLAIN}pencil")
+        with pytest.raises(MalformedResponse):
+            exchange.step(final)

@@ -1,104 +1,155 @@
 """passwd-file as passdb and userdb.
 
 DESCRIPTION
+    `args = scheme=CRYPT username_format=%u /etc/dovecot/users`; the path may have %-variables (`/etc/%d/passwd`).
     The file is looked at for each question and read anew when it has changed: who was added may log in at once,
-    and an old password is wrong at once.  A uid or gid that a line does not
-    give comes from the defaults (mail_uid, mail_gid).
+    and an old password is wrong at once.
 
     A password that was right is remembered as a keyed digest, as long as the stored password stays the same, so
     that the next login of a busy client costs microseconds and not the 20 ms of ARGON2ID.
 
 FAULTS
-    DatabaseFault  the file is missing, unreadable or has a user twice
+    DatabaseFault  the file is missing, unreadable or has a user twice; a user with an extra field that would
+                   send him elsewhere (proxy, host)
 """
 
-import grp
+import asyncio
 import hashlib
 import hmac
 import os
-import pwd
-from collections.abc import Callable
+from collections.abc import Mapping
+from concurrent.futures import Executor
 from typing import Final
 
+from pillarbox.auth import fields
 from pillarbox.auth.password_schemes import UnknownScheme, verify
-from pillarbox.auth.user_database import DatabaseFault, UserAccount
+from pillarbox.auth.user_database import (
+    DatabaseFault,
+    LoginRequest,
+    PasswordRight,
+    PasswordWrong,
+    StoredPassword,
+    UnknownUser,
+    Verdict,
+)
+from pillarbox.config.dovecot.variables import expand
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.tables.passwd_file import PasswdFileEntry, read_passwd_file
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
 _REMEMBERED: Final = 10000
+_MOST_FILES: Final = 1000
+SERVED_FIELDS: Final = frozenset({"allow_nets", "nologin", "nopassword", "nodelay", "user", "reason"})
+"""Extra fields that are honoured, besides those that begin with userdb_.  To skip another could let him in."""
 
 
 class PasswdFile:
-    """Users of one file."""
+    """Users of one file, or of one file for each domain."""
 
     driver = "passwd-file"
 
     def __init__(
-        self, path: str, *, default_uid: int, default_gid: int, file_system: FileSystem = DISK
+        self, args: str, *, executor: Executor | None = None, file_system: FileSystem = DISK
     ) -> None:
-        self._path = path
-        self._default = (default_uid, default_gid)
+        """`args` as in the configuration; passwords are hashed by the executor."""
+        *options, self._path = args.split()
+        given = fields.words(" ".join(options))
+        self._scheme = given.get("scheme", "CRYPT")
+        self._format = given.get("username_format", "%u")
+        self._executor = executor
         self._files = file_system
-        self._version: tuple[int, int, int] | None = None
-        self._entries: dict[str, PasswdFileEntry] = {}
+        self._read: dict[str, _File] = {}
         self._key = os.urandom(32)
-        self._right: dict[str, tuple[bytes, bytes]] = {}
+        self._right: dict[tuple[str, str], tuple[bytes, bytes]] = {}
 
-    def check(self, user: str, password: Secret) -> str | None:
-        """None if the password is right, else why not."""
-        entry = self._entry(user)
+    async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
+        """Whether the password is the user's."""
+        entry = self._entry(request)
         if entry is None:
-            return "unknown user"
-        for field, _ in entry.extra:
-            # allow_nets, nologin and the like keep somebody out: to skip one would let him in.
-            if not field.startswith("userdb_"):
-                raise DatabaseFault(f"{self._path}: user {entry.user}: extra field {field} is not served")
-        stored = entry.password.reveal()
+            return UnknownUser()
+        extra = self._extra(entry)
+        if "nopassword" in extra and not entry.password.reveal():
+            return PasswordRight(extra)
+        stored = self._with_scheme(entry)
+        name = (self._file_of(request), entry.user)
         digest = hmac.digest(self._key, password.reveal(), hashlib.sha256)
-        known = self._right.get(entry.user)
+        known = self._right.get(name)
         if known is not None and known[0] == stored and hmac.compare_digest(known[1], digest):
-            return None
+            return PasswordRight(extra)
+        loop = asyncio.get_running_loop()
         try:
-            if not verify(password.reveal(), stored):
-                return "Password mismatch"
+            is_right = await loop.run_in_executor(self._executor, verify, password.reveal(), stored)
         except UnknownScheme as fault:
-            raise DatabaseFault(
-                f"{self._path}: user {entry.user}: unknown password scheme {fault}"
-            ) from fault
+            raise DatabaseFault(f"{name[0]}: user {entry.user}: unknown password scheme {fault}") from fault
+        if not is_right:
+            return PasswordWrong("Password mismatch")
         if len(self._right) >= _REMEMBERED:
             self._right.clear()
-        self._right[entry.user] = (stored, digest)
-        return None
+        self._right[name] = (stored, digest)
+        return PasswordRight(extra)
 
-    def account(self, user: str) -> UserAccount | None:
-        """The user's account."""
-        entry = self._entry(user)
+    async def stored(self, request: LoginRequest) -> StoredPassword | None:
+        """The user's password as the file has it."""
+        entry = self._entry(request)
         if entry is None:
             return None
-        uid = self._number(entry.uid, self._default[0], lambda name: pwd.getpwnam(name).pw_uid)
-        gid = self._number(entry.gid, self._default[1], lambda name: grp.getgrnam(name).gr_gid)
-        return UserAccount(entry.user, uid, gid, entry.home)
+        return StoredPassword(Secret(self._with_scheme(entry)), self._extra(entry))
 
-    def users(self) -> list[str]:
-        """All users, in the order of the file."""
-        self._refresh()
-        return list(self._entries)
+    async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
+        """uid, gid, home and the fields userdb_x of the user."""
+        entry = self._entry(request)
+        if entry is None:
+            return None
+        found = {"uid": entry.uid, "gid": entry.gid, "home": entry.home}
+        found |= {
+            key.removeprefix("userdb_"): value for key, value in entry.extra if key.startswith("userdb_")
+        }
+        return {key: value for key, value in found.items() if value}
 
-    def _entry(self, user: str) -> PasswdFileEntry | None:
-        self._refresh()
-        return self._entries.get(user.lower())
+    async def users(self) -> list[str]:
+        """All users, in the order of the file; none if there is a file for each domain."""
+        return list(self._entries(self._path)) if "%" not in self._path else []
 
-    def _number(self, text: str, default: int, by_name: Callable[[str], int]) -> int:
-        if not text:
-            return default
-        try:
-            return int(text) if text.isascii() and text.isdigit() else by_name(text)
-        except KeyError:
-            raise DatabaseFault(f"{self._path}: no such uid or gid: {text}") from None
+    def _extra(self, entry: PasswdFileEntry) -> dict[str, str]:
+        for field, _ in entry.extra:
+            if not field.startswith("userdb_") and field not in SERVED_FIELDS:
+                raise DatabaseFault(f"{self._path}: user {entry.user}: extra field {field} is not served")
+        return {key: value or "yes" for key, value in entry.extra}
 
-    def _refresh(self) -> None:
+    def _with_scheme(self, entry: PasswdFileEntry) -> bytes:
+        stored = entry.password.reveal()
+        return stored if stored.startswith(b"{") else b"{%s}%s" % (self._scheme.encode(), stored)
+
+    def _entry(self, request: LoginRequest) -> PasswdFileEntry | None:
+        name = expand(self._format, request.values())
+        return self._entries(self._file_of(request)).get(name)
+
+    def _file_of(self, request: LoginRequest) -> str:
+        if "%" not in self._path:
+            return self._path
+        values = request.values()
+        if any("/" in value or value in (".", "..") for value in values.values()):
+            raise DatabaseFault(f"{self._path}: a name with a slash")
+        return expand(self._path, values)
+
+    def _entries(self, path: str) -> dict[str, PasswdFileEntry]:
+        if len(self._read) > _MOST_FILES:
+            self._read.clear()
+        file = self._read.setdefault(path, _File(path, self._files))
+        return file.entries()
+
+
+class _File:
+    """One file as it is now."""
+
+    def __init__(self, path: str, files: FileSystem) -> None:
+        self._path = path
+        self._files = files
+        self._version: tuple[int, int, int] | None = None
+        self._entries: dict[str, PasswdFileEntry] = {}
+
+    def entries(self) -> dict[str, PasswdFileEntry]:
         try:
             status = self._files.stat(self._path)
             version = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -110,3 +161,4 @@ class PasswdFile:
             raise DatabaseFault(f"{self._path}: {error.strerror}") from error
         except ConfigurationFault as fault:
             raise DatabaseFault(str(fault)) from fault
+        return self._entries

@@ -1,22 +1,80 @@
 """Who there is, whether a password is right, and what a user's mail account needs: passdb and userdb.
 
 DESCRIPTION
-    `UserDatabase` is asked by the auth role.  `passwd_file` is one implementation, `memory` its twin for tests.
-    A user name is folded to lower case (auth_username_format %Lu).
+    A `PasswordDatabase` is asked whether a password is right, a `UserDatabase` for the account behind a name.
+    `password_chain.py` and `account_chain.py` ask several of them in the order of the configuration.
+
+    Names come here as `login_names.py` has made them: of the allowed characters, folded by
+    auth_username_format.
 
 FAULTS
     DatabaseFault  the database cannot answer now: logins fail for the time being, nobody is refused for good
 """
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
+from pillarbox.config.dovecot.variables import user_values
 from pillarbox.vocabulary.secret import Secret
 
 
 class DatabaseFault(Exception):
     """No answer now; `str()` is for the log."""
+
+
+class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, and from where."""
+
+    user: str
+    service: str = ""
+    remote: str = ""
+    local: str = ""
+    session: str = ""
+    mechanism: str = "PLAIN"
+    secured: bool = False
+
+    def values(self) -> dict[str, str]:
+        """What %-variables stand for."""
+        return user_values(self.user) | {
+            "service": self.service,
+            "rip": self.remote,
+            "lip": self.local,
+            "session": self.session,
+            "mechanism": self.mechanism,
+            "secured": "secured" if self.secured else "",
+        }
+
+
+class PasswordRight(msgspec.Struct, frozen=True):
+    """It is; with what the database says of the user besides."""
+
+    fields: Mapping[str, str] = {}
+
+
+class PasswordWrong(msgspec.Struct, frozen=True):
+    """It is not; `reason` for the log, `message` for the client if it may hear one."""
+
+    reason: str
+    message: str = ""
+
+
+class UnknownUser(msgspec.Struct, frozen=True):
+    """No such user."""
+
+    reason: str = "unknown user"
+    message: str = ""
+
+
+Verdict = PasswordRight | PasswordWrong | UnknownUser
+
+
+class StoredPassword(msgspec.Struct, frozen=True):
+    """What a database has stored for a user: `{SCHEME}text`."""
+
+    password: Secret
+    fields: Mapping[str, str] = {}
 
 
 class UserAccount(msgspec.Struct, frozen=True):
@@ -29,19 +87,30 @@ class UserAccount(msgspec.Struct, frozen=True):
     fields: tuple[tuple[str, str], ...] = ()
 
 
-class UserDatabase(Protocol):
-    """Users of one source."""
+class PasswordDatabase(Protocol):
+    """passdb of one source."""
 
     driver: str  # for log lines: passwd-file
 
-    def check(self, user: str, password: Secret) -> str | None:
-        """None if the password is right, else why not: "unknown user" or "Password mismatch".  May take long."""
+    async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
+        """Whether the password is the user's.  DatabaseFault."""
         ...
 
-    def account(self, user: str) -> UserAccount | None:
-        """The user's account; None if there is no such user."""
+    async def stored(self, request: LoginRequest) -> StoredPassword | None:
+        """What is stored for the user; None if there is no such user.  DatabaseFault, also where nothing is
+        stored that could be shown."""
         ...
 
-    def users(self) -> list[str]:
-        """All users."""
+
+class UserDatabase(Protocol):
+    """userdb of one source."""
+
+    driver: str
+
+    async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
+        """uid, gid, home and other fields of the user; None if there is no such user.  DatabaseFault."""
+        ...
+
+    async def users(self) -> list[str]:
+        """All users, as far as the database can list them."""
         ...

@@ -1,37 +1,150 @@
-"""Settings of the mailbox half, by Dovecot's names.
+"""Settings of the mailbox half's roles: what dovecot.conf comes to.
 
 DESCRIPTION
-    What dovecot.conf will say stands here as typed defaults; `pillarbox run` makes one of these for a first
-    start.  A role of the mailbox half gets it as msgpack.
+    `config/dovecot/interpretation.py` makes one `MailboxSettings` of a configuration; a role gets it as msgpack.
+    Fields have the names of Dovecot's settings where there is one.  Texts with `%u` and the like are expanded by
+    whoever knows the user (`config/dovecot/variables.py`).
 """
 
 import msgspec
 
 
+class Database(msgspec.Struct, frozen=True, kw_only=True):
+    """A passdb or userdb block."""
+
+    driver: str
+    args: str = ""
+    default_fields: str = ""
+    override_fields: str = ""
+    deny: bool = False
+    master: bool = False
+    go_on: bool = False  # pass = yes
+    skip: str = "never"
+    result_success: str = "return-ok"
+    result_failure: str = "continue"
+    result_internalfail: str = "continue"
+    mechanisms: tuple[str, ...] = ()
+    username_filter: tuple[str, ...] = ()
+    where: str = ""
+    """The place of its driver in the configuration, for faults."""
+
+
+class MailboxDefinition(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailbox block of a namespace."""
+
+    name: str
+    auto: str = "no"
+    """no, create, or subscribe."""
+    special_use: tuple[str, ...] = ()
+    """`\\Sent` and the like (RFC 6154)."""
+
+
+class Namespace(msgspec.Struct, frozen=True, kw_only=True):
+    """The namespace of a user's own mail."""
+
+    prefix: str = ""
+    separator: str = ""
+    """`/` or `.`; empty for the store's own."""
+    inbox: bool = False
+    hidden: bool = False
+    list: str = "yes"
+    subscriptions: bool = True
+    mailboxes: tuple[MailboxDefinition, ...] = ()
+
+
+class Storage(msgspec.Struct, frozen=True, kw_only=True):
+    """mail_location, taken apart."""
+
+    path: str = "~/Maildir"
+    """The Maildir, with `~` and %-variables."""
+
+
+class InetSocket(msgspec.Struct, frozen=True, kw_only=True):
+    """inet_listener of a service."""
+
+    name: str
+    service: str
+    """imap, pop3 or lmtp."""
+    addresses: tuple[str, ...]
+    port: int
+    tls: bool = False
+
+
+class UnixSocket(msgspec.Struct, frozen=True, kw_only=True):
+    """unix_listener of a service; the path is absolute, owner and group are names or empty."""
+
+    service: str
+    """auth-client, auth-login, auth-master, auth-userdb, lmtp."""
+    path: str
+    mode: int = 0o600
+    user: str = ""
+    group: str = ""
+
+
 class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """dovecot.conf, as far as it is served."""
 
-    base_dir: str
+    base_dir: str = "/run/dovecot"
     """Directory of the half's sockets and pid file."""
-    passwd_file: str
-    """`passdb { driver = passwd-file }` and the userdb of the same."""
-    mail_home: str
-    """Below which relative home directories of the passwd-file lie."""
-    mail_uid: int
-    mail_gid: int
-    first_valid_uid: int = 500
-    ssl_cert: str = ""
-    ssl_key: str = ""
-    auth_mechanisms: tuple[str, ...] = ("plain", "login")
+    instance_name: str = "dovecot"
+    hostname: str = "localhost"
+    protocols: tuple[str, ...] = ("imap", "pop3")
+    inet_sockets: tuple[InetSocket, ...] = ()
+    unix_sockets: tuple[UnixSocket, ...] = ()
+    login_processes: int = 0
+    """How many login processes; 0 for one per core."""
+    internal_user: str = "dovecot"
+    login_user: str = "dovenull"
+    log_path: str = "syslog"
+    syslog_facility: str = "mail"
+
+    passdbs: tuple[Database, ...] = ()
+    userdbs: tuple[Database, ...] = ()
+    auth_mechanisms: tuple[str, ...] = ("plain",)
     auth_failure_delay: float = 2.0
+    auth_default_realm: str = ""
+    auth_master_user_separator: str = ""
+    auth_username_chars: str = ""
+    auth_username_format: str = "%Lu"
+    auth_username_translation: str = ""
+    auth_verbose: bool = False
+    auth_worker_max_count: int = 30
     disable_plaintext_auth: bool = True
     login_greeting: str = "Pillarbox ready."
     login_trusted_networks: tuple[str, ...] = ()
     mail_max_userip_connections: int = 10
+
+    ssl: str = "yes"
+    ssl_cert: str = ""
+    ssl_key: str = ""
+    ssl_min_protocol: str = "TLSv1.2"
+
+    mail_home: str = ""
+    mail_uid: str = ""
+    mail_gid: str = ""
+    first_valid_uid: int = 500
+    last_valid_uid: int = 0
+    first_valid_gid: int = 1
+    last_valid_gid: int = 0
+    storage: Storage = Storage()
+    namespaces: tuple[Namespace, ...] = (Namespace(inbox=True),)
     imap_capability: str = ""
     quota_mail_size: int = 64 * 1024 * 1024
     """Octets of a message that IMAP APPEND takes (RFC 7889).  Dovecot 2.4 has no limit unless this sets one;
     ours is in memory until it is on disk, so that there always is one."""
-    hostname: str = "localhost"
-    sasl_socket: str = ""
-    """`unix_listener` for the MTA: Postfix's private/auth."""
+
+    recipient_delimiter: str = "+"
+    lmtp_save_to_detail_mailbox: bool = False
+    lmtp_hdr_delivery_address: str = "final"
+    lmtp_add_received_header: bool = True
+    lda_mailbox_autocreate: bool = False
+    quota_full_tempfail: bool = False
+
+    def listener_names(self) -> "dict[str, tuple[InetSocket, str]]":
+        """Name of each listening TCP socket → what it belongs to, and its address."""
+        found: dict[str, tuple[InetSocket, str]] = {}
+        for socket in self.inet_sockets:
+            for address in socket.addresses:
+                name = socket.name if socket.name not in found else f"{socket.name}/{len(found)}"
+                found[name] = (socket, address)
+        return found

@@ -19,6 +19,7 @@ from typing import Final
 
 import uvloop
 
+from pillarbox.config.dovecot.mail_location import maildir_of
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
@@ -32,6 +33,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailSessionEnded, Warned
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.pop3_session import Pop3Session
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 _QUIET_SECONDS: Final = 60.0
 _LAST_WORDS_SECONDS: Final = 2.0
@@ -70,7 +72,7 @@ class AccountWorker:
         self._inotify = inotify
         self._clock = SystemClock()
         self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="store")
-        self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and home
+        self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and Maildir
         self._tasks = asyncio.TaskGroup()
         self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}
         self._per_client: Counter[tuple[str, str, str]] = Counter()
@@ -105,10 +107,16 @@ class AccountWorker:
             self._refuse(connection, session, limit)
             return
         self._per_client[client] += 1
-        key = (session.user, session.home)
+        try:
+            maildir = maildir_of(self._settings.storage, session.mail, user=session.user, home=session.home)
+        except ConfigurationFault as fault:
+            self._tell(Warned(f"{session.peer.service}({session.user}): {fault}"))
+            connection.close()
+            return
+        key = (session.user, maildir)
         opened = self._accounts.get(key)
         if opened is None:
-            opened = self._accounts[key] = _OpenAccount(self._open(session))
+            opened = self._accounts[key] = _OpenAccount(self._open(maildir))
         if opened.end is not None:
             opened.end.cancel()
             opened.end = None
@@ -145,10 +153,8 @@ class AccountWorker:
             opened.end.cancel()
         await opened.account.close()
 
-    def _open(self, session: Session) -> MaildirAccount:
-        return MaildirAccount(
-            f"{session.home}/Maildir", clock=self._clock, executor=self._threads, inotify=self._inotify
-        )
+    def _open(self, maildir: str) -> MaildirAccount:
+        return MaildirAccount(maildir, clock=self._clock, executor=self._threads, inotify=self._inotify)
 
     async def _run_session(self, connection: Connection, session: Session, account: MaildirAccount) -> None:
         served: ImapSession | Pop3Session

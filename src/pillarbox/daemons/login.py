@@ -17,6 +17,7 @@ import secrets
 import socket
 import ssl
 from ipaddress import ip_address, ip_network
+from typing import Final
 
 import msgspec
 
@@ -41,9 +42,10 @@ from pillarbox.wire.sasl import MECHANISMS
 class LoginAuthenticator:
     """`sessions.login.Authenticator` for one client of this role."""
 
-    def __init__(self, client: AuthClient, peer: Peer) -> None:
+    def __init__(self, client: AuthClient, peer: Peer, *, trusted: bool) -> None:
         self._client = client
         self._peer = peer
+        self._trusted = trusted
 
     @property
     def mechanisms(self) -> tuple[bytes, ...]:
@@ -63,6 +65,8 @@ class LoginAuthenticator:
         ]
         if secured:
             fields.append(b"secured")
+        if self._trusted:
+            fields.append(b"no-penalty")
         result = await self._client.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
         if isinstance(result, Accepted):
             return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
@@ -150,6 +154,7 @@ class LoginRole:
         self._auth = AuthClient(f"{settings.base_dir}/auth-login", tasks=tasks)
         self._spawner = SpawnerClient(f"{settings.base_dir}/spawner", tasks)
         self._trusted = [ip_network(text, strict=False) for text in settings.login_trusted_networks]
+        self._sockets = {name: socket for name, (socket, _) in settings.listener_names().items()}
         self._policy = LoginPolicy(
             greeting=settings.login_greeting.encode(),
             cleartext_allowed=not settings.disable_plaintext_auth,
@@ -166,14 +171,14 @@ class LoginRole:
 
     async def serve(self, connection: Connection, name: str) -> None:
         """One client, from its greeting until it is handed over or gone."""
-        service = name.removesuffix("s") if name in ("imaps", "pop3s") else name
+        service = self._sockets[name].service
         remote, local = connection.peer_address[0], connection.local_address[0]
         if not remote:
             connection.abort()
             return
         peer = Peer(service, remote, local, _session_id(), False)
         try:
-            if name.endswith("s"):
+            if self._sockets[name].tls:
                 await self._begin_tls(connection)
             outcome = await self._converse(connection, peer)
         except (TlsFault, IdleTimeout) as fault:
@@ -197,7 +202,7 @@ class LoginRole:
         await self._auth.connect()
         session = kind(
             connection,
-            LoginAuthenticator(self._auth, peer),
+            LoginAuthenticator(self._auth, peer, trusted=self._is_trusted(peer.remote)),
             clock=self._clock,
             policy=self._policy,
             secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
@@ -207,7 +212,10 @@ class LoginRole:
 
     def _is_secured(self, remote: str, local: str) -> bool:
         """Nobody can listen on a connection within the host (Dovecot's rule), or in a trusted network."""
-        return remote == local or any(ip_address(remote) in network for network in self._trusted)
+        return remote == local or self._is_trusted(remote)
+
+    def _is_trusted(self, remote: str) -> bool:
+        return any(ip_address(remote) in network for network in self._trusted)
 
     async def _hand_over(self, connection: Connection, handover: HandOver, peer: Peer, security: str) -> None:
         relayed = connection.tls is not None
@@ -292,12 +300,17 @@ def _session_id() -> str:
     return base64.b64encode(secrets.token_bytes(12)).decode("ascii")
 
 
+_OLDEST: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
+
+
 def open_role(startup: Startup) -> Serve:
     """The certificate and the sockets."""
     settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
     context = (
         server_context(settings.ssl_cert, settings.ssl_key, where="ssl_cert") if settings.ssl_cert else None
     )
+    if context is not None:
+        context.minimum_version = _OLDEST[settings.ssl_min_protocol]
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 
     async def serve(control: Control, tell: EventSink) -> None:

@@ -193,24 +193,31 @@ class Spawner:
         if not (uid.isdigit() and gid.isdigit()):
             self._refuse(login, handover, descriptor, "userdb gave no uid or gid")
             return
-        self._pass_on(waiting, fields[2], int(uid), int(gid), account.get(b"home", b""))
+        self._pass_on(waiting, fields[2], int(uid), int(gid), account)
 
     # -- workers ---------------------------------------------------------------------------------------
 
     def _pass_on(
-        self, waiting: tuple[_Login, Handover, int], user: bytes, uid: int, gid: int, home: bytes
+        self,
+        waiting: tuple[_Login, Handover, int],
+        user: bytes,
+        uid: int,
+        gid: int,
+        account: dict[bytes, bytes],
     ) -> None:
         login, handover, descriptor = waiting
-        refusal = self._refusal(uid, home)
+        refusal = self._refusal(uid, gid)
         if refusal:
             self._refuse(login, handover, descriptor, refusal)
             return
-        worker = self._worker(user, uid, gid, client=descriptor)
+        groups_of = account.get(b"system_groups_user", b"").decode("utf-8", "replace")
+        worker = self._worker(user, uid, gid, groups_of, client=descriptor)
         worker.sessions += 1
         session = Session(
             handover.peer,
             user.decode("utf-8", "replace"),
-            os.fsdecode(home),
+            os.fsdecode(account.get(b"home", b"")),
+            os.fsdecode(account.get(b"mail", b"")),
             handover.tag,
             handover.unread,
         )
@@ -223,33 +230,42 @@ class Spawner:
         )
         _write(login.sock, done)
 
-    def _refusal(self, uid: int, home: bytes) -> str:
+    def _refusal(self, uid: int, gid: int) -> str:
         if self._rootless and uid != os.getuid():
             return f"uid {uid} is not ours, and we are not root"
-        if not self._rootless and (
-            uid == 0 or (uid < self._settings.first_valid_uid and uid != self._settings.mail_uid)
-        ):
-            return f"uid {uid} is below first_valid_uid={self._settings.first_valid_uid}"
-        return "" if home.startswith(b"/") else "userdb gave no absolute home"
+        settings = self._settings
+        if not self._rootless and uid == 0:
+            return "Mail access for users with UID 0 not permitted (this is always denied)"
+        if uid < settings.first_valid_uid or (settings.last_valid_uid and uid > settings.last_valid_uid):
+            return (
+                f"Mail access for users with UID {uid} not permitted "
+                f"(see first_valid_uid in config file, uid from userdb lookup)."
+            )
+        if gid < settings.first_valid_gid or (settings.last_valid_gid and gid > settings.last_valid_gid):
+            return (
+                f"Mail access for users with GID {gid} not permitted "
+                f"(see first_valid_gid in config file, gid from userdb lookup)."
+            )
+        return ""
 
-    def _worker(self, user: bytes, uid: int, gid: int, *, client: int) -> _Worker:
+    def _worker(self, user: bytes, uid: int, gid: int, groups_of: str, *, client: int) -> _Worker:
         """The worker of an account: always the same as long as it lives.  A new one must not inherit `client`."""
-        several = uid == self._settings.mail_uid
-        slot = zlib.crc32(user) % max(1, os.cpu_count() or 1) if several else 0
+        slot = zlib.crc32(user) % max(1, os.cpu_count() or 1)
         key = (uid, gid, slot)
         if key not in self._workers:
             ours, theirs = socket.socketpair()
             ours.setblocking(False)
+            groups = tuple(os.getgrouplist(groups_of, gid)) if groups_of and not self._rootless else ()
             pid = os.fork()
             if pid == 0:
                 os.close(client)
-                self._become_worker(theirs, ours, uid, gid)
+                self._become_worker(theirs, ours, User(uid, gid, groups))
             theirs.close()
             worker = self._workers[key] = _Worker(pid, ours)
             self._register(ours, lambda: self._hear_worker(key, worker))
         return self._workers[key]
 
-    def _become_worker(self, theirs: socket.socket, ours: socket.socket, uid: int, gid: int) -> None:
+    def _become_worker(self, theirs: socket.socket, ours: socket.socket, owner: User) -> None:
         """In the child: close what is not ours to use, drop rights, serve."""
         status = 1
         try:
@@ -264,7 +280,7 @@ class Spawner:
                 other.sock.close()
             for _, _, descriptor in self._redeeming.values():
                 os.close(descriptor)
-            drop_rights(None if self._rootless else User(uid, gid))
+            drop_rights(None if self._rootless else owner)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve_sessions(theirs, self._startup, self._settings)
             status = 0

@@ -47,6 +47,7 @@ class Session(msgspec.Struct, tag=True):
     peer: Peer
     user: str
     home: str
+    mail: str  # the userdb's own mail_location; empty: the configuration's
     tag: bytes
     unread: bytes
 

@@ -26,7 +26,6 @@ from typing import Final
 import msgspec
 
 from pillarbox.auth.password_schemes import make
-from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.tls_contexts import make_self_signed
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.system_users import Owners
@@ -65,20 +64,15 @@ class Home(msgspec.Struct, frozen=True):
         """Where a supervisor answers."""
         return str(self.root / "run" / f"{half}.status")
 
-    def mailbox_settings(self, owners: Owners | None) -> MailboxSettings:
-        """Settings of the mailbox half."""
+    def write_dovecot_conf(self, owners: Owners | None) -> str:
+        """The mailbox half's configuration: what this start needs, then etc/dovecot.conf.  Its path."""
         uid, gid = (owners.vmail.uid, owners.vmail.gid) if owners else (os.getuid(), os.getgid())
-        return MailboxSettings(
-            base_dir=str(self.root / "run"),
-            passwd_file=str(self.users),
-            mail_home=str(self.root / "mail"),
-            mail_uid=uid,
-            mail_gid=gid,
-            ssl_cert=str(self.etc / "self-signed.pem"),
-            ssl_key=str(self.etc / "self-signed.key"),
-            hostname=DOMAIN,
-            sasl_socket=str(self.root / "spool" / "private" / "auth"),
+        path = self.root / "run" / "dovecot.conf"
+        text = _DOVECOT_CONF.format(
+            root=self.root, uid=uid, gid=gid, first_uid=min(uid, 500), first_gid=min(gid, 1)
         )
+        _write(path, text, 0o644)
+        return str(path)
 
 
 def default_root() -> Path:
@@ -173,6 +167,68 @@ smtpd_tls_loglevel = 1
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination
+"""
+
+
+_DOVECOT_CONF: Final = """\
+# Made anew at every start of `pillarbox run`; settings of your own go into etc/dovecot.conf.
+base_dir = {root}/run
+protocols = imap pop3
+listen = 127.0.0.1
+login_greeting = Pillarbox ready.
+auth_mechanisms = plain login
+auth_verbose = yes
+first_valid_uid = {first_uid}
+first_valid_gid = {first_gid}
+mail_uid = {uid}
+mail_gid = {gid}
+mail_location = maildir:~/Maildir
+ssl_cert = <{root}/etc/self-signed.pem
+ssl_key = <{root}/etc/self-signed.key
+passdb {{
+  driver = passwd-file
+  args = {root}/etc/users
+}}
+userdb {{
+  driver = passwd-file
+  args = {root}/etc/users
+  override_fields = home={root}/mail/%d/%n
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Drafts {{
+    auto = subscribe
+    special_use = \\Drafts
+  }}
+  mailbox Sent {{
+    auto = subscribe
+    special_use = \\Sent
+  }}
+  mailbox "Sent Messages" {{
+    special_use = \\Sent
+  }}
+  mailbox Junk {{
+    auto = subscribe
+    special_use = \\Junk
+  }}
+  mailbox Trash {{
+    auto = subscribe
+    special_use = \\Trash
+  }}
+  mailbox Archive {{
+    auto = subscribe
+    special_use = \\Archive
+  }}
+}}
+service auth {{
+  unix_listener {root}/spool/private/auth {{
+    mode = 0600
+    user = postfix
+    group = postfix
+  }}
+}}
+!include_try {root}/etc/dovecot.conf
 """
 
 

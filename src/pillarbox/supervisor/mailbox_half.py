@@ -1,14 +1,25 @@
-"""The mailbox half: POP3 and IMAP ports, authentication, and the workers behind them."""
+"""The mailbox half: POP3, IMAP and LMTP ports, authentication, and the workers behind them.
+
+DESCRIPTION
+    Listeners come from dovecot.conf: inet_listener and unix_listener blocks of the services imap-login,
+    pop3-login, lmtp and auth.  Besides them the half has doors of its own in base_dir, for its roles only.
+
+FAULTS
+    ConfigurationFault  a user or group that does not exist; TLS without a certificate
+"""
+
+import grp
+import os
+import pwd
 
 import msgspec
 
-from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.config.mailbox_settings import MailboxSettings, UnixSocket
 from pillarbox.net.startup import User
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.listeners import InetListener, UnixListener
 from pillarbox.supervisor.system_users import Owners
-
-_PORTS = {"imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def mailbox_half(
@@ -19,52 +30,132 @@ def mailbox_half(
     port_offset: int,
     status_socket: str,
 ) -> Half:
-    """What the mailbox supervisor runs.  `owners` is None rootless."""
+    """What the mailbox supervisor runs.  `owners` is None rootless; `listen` replaces all addresses if given."""
+    if listen:
+        sockets = tuple(
+            msgspec.structs.replace(socket, addresses=(listen,)) for socket in settings.inet_sockets
+        )
+        settings = msgspec.structs.replace(settings, inet_sockets=sockets)
+    named = settings.listener_names()
+    if settings.ssl != "no" and not settings.ssl_cert and named:
+        raise ConfigurationFault(
+            "Error in configuration file",
+            "ssl enabled, but ssl_cert not set",
+            mend="ssl = no, or a certificate",
+        )
+    for name, path in (("ssl_cert", settings.ssl_cert), ("ssl_key", settings.ssl_key)):
+        if path and not os.access(path, os.R_OK):
+            why = "Permission denied" if os.path.exists(path) else "No such file or directory"
+            raise ConfigurationFault("Error in configuration file", f"{name}: Can't open file {path}: {why}")
+    inet = {
+        name: InetListener(name, address, socket.port + port_offset)
+        for name, (socket, address) in named.items()
+    }
+    logins = tuple(name for name, (socket, _) in named.items() if socket.service != "lmtp")
+    lmtp = tuple(name for name, (socket, _) in named.items() if socket.service == "lmtp")
     base = settings.base_dir
-    inet = tuple(
-        InetListener(name, listen, port + port_offset)
-        for name, port in _PORTS.items()
-        if settings.ssl_cert or not name.endswith("s")
-    )
-    unix = [
+    own_doors = [
         UnixListener("auth-login", f"{base}/auth-login", 0o600, _pair(owners.dovenull if owners else None)),
-        UnixListener("auth-master", f"{base}/auth-master", 0o600),
-        UnixListener("auth-client", f"{base}/auth-client", 0o600, _pair(owners.dovecot if owners else None)),
+        UnixListener("auth-worker", f"{base}/auth-worker", 0o600, _pair(owners.dovecot if owners else None)),
         UnixListener("spawner", f"{base}/spawner", 0o600, _pair(owners.dovenull if owners else None)),
     ]
-    doors = ["auth-login", "auth-master", "auth-client"]
-    if settings.sasl_socket:
-        mta = _pair(owners.mail_owner if owners else None)
-        unix.append(UnixListener("auth-mta", settings.sasl_socket, 0o600, mta))
-        doors.append("auth-mta")
+    configured = [
+        UnixListener(f"{socket.service}/{number}", socket.path, socket.mode, _owner(socket, owners))
+        for number, socket in enumerate(settings.unix_sockets)
+    ]
+    doors = ["auth-login", *(one.name for one in configured if one.name.startswith("auth-"))]
+    lmtp = (*lmtp, *(one.name for one in configured if one.name.startswith("lmtp/")))
     encoded = msgspec.msgpack.encode(settings)
-    return Half(
-        name="mailbox",
-        pid_file=f"{base}/master.pid",
-        status_socket=status_socket,
-        listeners=(*inet, *unix),
-        roles=(
+    dovenull = owners.dovenull if owners else None
+    roles = [
+        Role(
+            name="auth",
+            module="pillarbox.daemons.auth",
+            on_reload="restart",
+            listeners=tuple(doors),
+            settings=encoded,
+            user=owners.dovecot if owners else None,
+        ),
+        Role(name="spawner", module="pillarbox.daemons.spawner", listeners=("spawner",), settings=encoded),
+    ]
+    if any(one.driver in ("pam", "shadow") for one in settings.passdbs):
+        roles.insert(
+            0,
             Role(
-                name="auth",
-                module="pillarbox.daemons.auth",
-                listeners=tuple(doors),
+                name="auth-worker",
+                module="pillarbox.daemons.auth_worker",
+                listeners=("auth-worker",),
                 settings=encoded,
-                user=owners.dovecot if owners else None,
             ),
-            Role(
-                name="spawner", module="pillarbox.daemons.spawner", listeners=("spawner",), settings=encoded
-            ),
+        )
+    if logins:
+        roles.append(
             Role(
                 name="login",
                 module="pillarbox.daemons.login",
                 on_reload="overlap",
-                listeners=tuple(listener.name for listener in inet),
+                listeners=logins,
                 settings=encoded,
-                user=owners.dovenull if owners else None,
-            ),
-        ),
+                processes=settings.login_processes or 1,
+                user=dovenull,
+            )
+        )
+    if lmtp:
+        roles.append(
+            Role(
+                name="lmtp",
+                module="pillarbox.daemons.lmtp",
+                on_reload="overlap",
+                listeners=lmtp,
+                settings=encoded,
+                user=dovenull,
+            )
+        )
+    return Half(
+        name="mailbox",
+        pid_file=f"{base}/master.pid",
+        status_socket=status_socket,
+        listeners=(*inet.values(), *own_doors, *configured),
+        roles=tuple(roles),
     )
 
 
 def _pair(user: User | None) -> tuple[int, int] | None:
     return (user.uid, user.gid) if user is not None else None
+
+
+def _owner(socket: UnixSocket, owners: Owners | None) -> tuple[int, int] | None:
+    """uid and gid of a socket; rootless it stays ours."""
+    if owners is None:
+        return None
+    return _uid(socket), _gid(socket)
+
+
+def _uid(socket: UnixSocket) -> int:
+    if not socket.user or socket.user == "root":
+        return 0
+    try:
+        return int(socket.user) if _is_number(socket.user) else pwd.getpwnam(socket.user).pw_uid
+    except KeyError:
+        raise ConfigurationFault(
+            f"unix_listener {socket.path}",
+            f"user {socket.user} doesn't exist",
+            mend="make it, or name another",
+        ) from None
+
+
+def _gid(socket: UnixSocket) -> int:
+    if not socket.group:
+        return os.getgid()
+    try:
+        return int(socket.group) if _is_number(socket.group) else grp.getgrnam(socket.group).gr_gid
+    except KeyError:
+        raise ConfigurationFault(
+            f"unix_listener {socket.path}",
+            f"group {socket.group} doesn't exist",
+            mend="make it, or name another",
+        ) from None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 11

@@ -11,7 +11,9 @@ import socket
 import sys
 from pathlib import Path
 
-from pillarbox.config.dovecot_conf import read_dovecot_conf
+from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.reading import read_configuration as read_dovecot_conf
+from pillarbox.config.dovecot.unserved import warnings
 from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
@@ -19,7 +21,7 @@ from pillarbox.config.reading import read_configuration
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Noted, Refused, Reloaded, RoleStarted, Warned
 from pillarbox.observability.log_file import LogFile
-from pillarbox.supervisor.first_run import Home
+from pillarbox.supervisor.first_run import DOMAIN, Home
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
@@ -70,7 +72,10 @@ def build(
     """The half, and the directories it needs."""
     status = home.status_socket(name)
     if name == "mailbox":
-        settings = read_dovecot_conf(str(home.etc / "dovecot.conf"), home.mailbox_settings(owners))
+        dovecot_conf = read_dovecot_conf(home.write_dovecot_conf(owners))
+        for warning in warnings(dovecot_conf):
+            tell(Warned(warning))
+        settings = mailbox_settings(dovecot_conf, hostname=DOMAIN)
         return mailbox_half(
             settings, owners=owners, listen=listen, port_offset=port_offset, status_socket=status
         )

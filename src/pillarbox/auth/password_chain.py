@@ -1,0 +1,180 @@
+"""All passdbs of a configuration, asked in its order.
+
+DESCRIPTION
+    `PasswordChain.verify()` gives one `Outcome`.  Each database that is asked leads on by result_success,
+    result_failure or result_internalfail; `deny` refuses whom it knows; `master` databases are asked for the
+    master user of `user*master` only; `skip`, `mechanisms` and `username_filter` leave one out.
+
+STANDARDS
+    Dovecot 2.3 PasswordDatabase
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from pillarbox.auth import fields
+from pillarbox.auth.login_names import LoginName
+from pillarbox.auth.user_database import (
+    DatabaseFault,
+    LoginRequest,
+    PasswordDatabase,
+    PasswordRight,
+    PasswordWrong,
+    StoredPassword,
+    UnknownUser,
+    Verdict,
+)
+from pillarbox.config.mailbox_settings import Database
+from pillarbox.vocabulary.secret import Secret
+
+Report = Callable[[str, LoginRequest, str], None]
+"""Told of every refusal: driver, who asked, why."""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A database and how it stands in the configuration."""
+
+    settings: Database
+    database: PasswordDatabase
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What all of them together say."""
+
+    right: bool
+    user: str
+    fields: dict[str, str] = {}
+    message: str = ""
+    """For the client, where the configuration says that it may hear it."""
+    temporary: bool = False
+    disabled: bool = False
+
+
+class PasswordChain:
+    """The passdbs."""
+
+    def __init__(self, links: Sequence[Link], *, report: Report, report_fault: Report) -> None:
+        self._links = [link for link in links if not link.settings.master]
+        self._masters = [link for link in links if link.settings.master]
+        self._report = report
+        self._report_fault = report_fault
+
+    async def verify(self, name: LoginName, request: LoginRequest, password: Secret) -> Outcome:
+        """Whether the password is right: that of the master user, if there is one."""
+        if not name.master:
+            return await self._run(self._links, request, password)
+        outcome = await self._run(self._masters, msgspec.structs.replace(request, user=name.master), password)
+        if not outcome.right:
+            return msgspec.structs.replace(outcome, user=name.user)
+        if any(link.settings.go_on for link in self._masters) and not await self.knows(request):
+            return Outcome(False, name.user)
+        return Outcome(True, name.user, {**outcome.fields, "master_user": name.master})
+
+    async def knows(self, request: LoginRequest) -> bool:
+        """Whether any database knows the user.  DatabaseFault."""
+        for link in self._links:
+            if not link.settings.deny and await link.database.stored(request) is not None:
+                return True
+        return False
+
+    async def stored(self, request: LoginRequest) -> StoredPassword | None:
+        """The first stored password of the user.  DatabaseFault."""
+        for link in self._links:
+            if self._is_left_out(link, request, authenticated=False):
+                continue
+            found = await link.database.stored(request)
+            if found is not None and link.settings.deny:
+                return None
+            if found is not None and found.password.reveal():
+                return found
+        return None
+
+    async def _run(self, links: Sequence[Link], request: LoginRequest, password: Secret) -> Outcome:
+        state = Outcome(False, request.user)
+        faulty = False
+        for link in links:
+            if self._is_left_out(link, request, authenticated=state.right):
+                continue
+            try:
+                verdict = await self._ask(link, request, password)
+            except DatabaseFault as fault:
+                self._report_fault(link.database.driver, request, str(fault))
+                faulty = True
+                then, right = link.settings.result_internalfail, False
+                verdict = UnknownUser(str(fault))
+            else:
+                right = isinstance(verdict, PasswordRight)
+                then = link.settings.result_success if right else link.settings.result_failure
+                if right and link.settings.go_on:
+                    then = "continue-ok"
+            if link.settings.deny:
+                if right:
+                    self._report(link.database.driver, request, "User found from deny passdb")
+                    return Outcome(False, request.user)
+                continue
+            state = self._with(state, link, request, verdict)
+            if then in ("return-ok", "continue-ok"):
+                state = msgspec.structs.replace(state, right=True)
+            elif then in ("return-fail", "continue-fail"):
+                state = msgspec.structs.replace(state, right=False)
+            if then.startswith("return"):
+                break
+        return msgspec.structs.replace(state, temporary=faulty and not state.right)
+
+    async def _ask(self, link: Link, request: LoginRequest, password: Secret) -> Verdict:
+        if link.settings.deny:
+            found = await link.database.stored(request)
+            return UnknownUser() if found is None else PasswordRight()
+        verdict = await link.database.verify(request, password)
+        if isinstance(verdict, PasswordRight):
+            refusal = forbidden_by(verdict.fields, request)
+            if refusal is not None:
+                verdict = refusal
+        if not isinstance(verdict, PasswordRight):
+            self._report(link.database.driver, request, verdict.reason)
+        return verdict
+
+    @staticmethod
+    def _with(state: Outcome, link: Link, request: LoginRequest, verdict: Verdict) -> Outcome:
+        if not isinstance(verdict, PasswordRight):
+            return msgspec.structs.replace(state, message=verdict.message or state.message)
+        values = request.values()
+        found = {
+            **fields.expanded(link.settings.default_fields, values),
+            **state.fields,
+            **verdict.fields,
+            **fields.expanded(link.settings.override_fields, values),
+        }
+        found.pop("password", None)
+        return msgspec.structs.replace(state, user=found.pop("user", state.user), fields=found)
+
+    @staticmethod
+    def _is_left_out(link: Link, request: LoginRequest, *, authenticated: bool) -> bool:
+        settings = link.settings
+        if settings.skip == ("authenticated" if authenticated else "unauthenticated"):
+            return True
+        if settings.mechanisms and request.mechanism.lower() not in {
+            word.lower() for word in settings.mechanisms
+        }:
+            return True
+        return bool(settings.username_filter) and not _passes(settings.username_filter, request.user)
+
+
+def _passes(patterns: Sequence[str], user: str) -> bool:
+    """`*@example.org !root@example.org`: one that fits, and none with `!` that does."""
+    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
+    if any(fnmatchcase(user, pattern[1:]) for pattern in patterns if pattern.startswith("!")):
+        return False
+    return not wanted or any(fnmatchcase(user, pattern) for pattern in wanted)
+
+
+def forbidden_by(found: Mapping[str, str], request: LoginRequest) -> PasswordWrong | None:
+    """What an extra field of a right password still forbids."""
+    networks = found.get("allow_nets")
+    if networks and not fields.network_allows(networks, request.remote):
+        return PasswordWrong(f"allow_nets check failed: IP {request.remote} not in allowed networks")
+    if "nologin" in found:
+        return PasswordWrong("User login disabled", found.get("reason", ""))
+    return None

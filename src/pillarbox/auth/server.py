@@ -1,0 +1,172 @@
+"""What an authentication server knows and does, whoever asks it over which socket.
+
+DESCRIPTION
+    `AuthServer` holds the passdbs, the userdbs and the logins that wait to be redeemed.  Connections
+    (`daemons/auth_client.py`, `daemons/auth_master.py`) speak the protocol; everything else is here.
+"""
+
+import asyncio
+import itertools
+import os
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import msgspec
+
+from pillarbox.auth.account_chain import AccountChain, Owner, UserLink
+from pillarbox.auth.login_names import BadName, LoginNames
+from pillarbox.auth.passwd_file import PasswdFile
+from pillarbox.auth.password_chain import Link, PasswordChain
+from pillarbox.auth.penalties import Penalties
+from pillarbox.auth.root_workers import RootWorkers
+from pillarbox.auth.static_users import StaticPasswords, StaticUsers
+from pillarbox.auth.system_users import Pam, Passwd, Shadow
+from pillarbox.auth.user_database import LoginRequest, PasswordDatabase, UserAccount, UserDatabase
+from pillarbox.config.mailbox_settings import Database, MailboxSettings
+from pillarbox.observability.events import EventSink, PasswordRefused, Warned
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire import sasl
+
+REDEEM_SECONDS: Final = 60.0
+MOST_WAITING: Final = 10000
+
+
+class Redeemable(msgspec.Struct, frozen=True):
+    """A login that may be redeemed until `until`."""
+
+    request: LoginRequest
+    fields: Mapping[str, str]
+    until: float
+
+
+class Logins:
+    """Logins that wait to be redeemed: by client pid and request id, each once."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._waiting: OrderedDict[tuple[int, int], Redeemable] = OrderedDict()
+
+    def add(self, pid: int, number: int, request: LoginRequest, fields: Mapping[str, str]) -> None:
+        """A login was right."""
+        self._waiting[pid, number] = Redeemable(request, fields, self._clock.monotonic() + REDEEM_SECONDS)
+        if len(self._waiting) > MOST_WAITING:
+            self._waiting.popitem(last=False)
+
+    def redeem(self, pid: int, number: int) -> Redeemable | None:
+        """The login, if it is there and not too old."""
+        found = self._waiting.pop((pid, number), None)
+        return found if found is not None and found.until > self._clock.monotonic() else None
+
+
+class AuthServer:
+    """Answers for all clients."""
+
+    def __init__(self, settings: MailboxSettings, *, clock: Clock, tell: EventSink) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.tell = tell
+        self.cookie = secrets.token_hex(16).encode()
+        self.logins = Logins(clock)
+        self.penalties = Penalties(clock)
+        self.names = LoginNames(
+            chars=settings.auth_username_chars,
+            format=settings.auth_username_format,
+            translation=settings.auth_username_translation,
+            default_realm=settings.auth_default_realm,
+            master_separator=settings.auth_master_user_separator,
+        )
+        self._clients = itertools.count(1)
+        self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="auth")
+        self._workers = RootWorkers(f"{settings.base_dir}/auth-worker", limit=settings.auth_worker_max_count)
+        self.passwords = PasswordChain(
+            [Link(one, self._password_database(one)) for one in settings.passdbs],
+            report=self.refused,
+            report_fault=self._faulty,
+        )
+        self.accounts = AccountChain(
+            [UserLink(one, self._user_database(one)) for one in settings.userdbs],
+            owner=Owner(settings.mail_uid, settings.mail_gid, settings.mail_home),
+            exists=self.passwords.knows,
+        )
+
+    def close(self) -> None:
+        """Let the worker go."""
+        self._workers.close()
+
+    def next_client(self) -> int:
+        """CUID: a number for each connection."""
+        return next(self._clients)
+
+    def mechanisms(self) -> list[bytes]:
+        """Those that are configured, in the order in which they are offered."""
+        wanted = {name.upper().encode() for name in self.settings.auth_mechanisms}
+        return [name for name in sasl.MECHANISMS if name in wanted]
+
+    async def account(
+        self, request: LoginRequest, prefetched: Mapping[str, str] | None = None
+    ) -> UserAccount | None:
+        """The userdb's answer.  DatabaseFault."""
+        return await self.accounts.account(request, prefetched)
+
+    def user_request(self, user: str, given: Mapping[bytes, bytes]) -> LoginRequest | None:
+        """The lookup of a user by name; None for a name that nobody can have."""
+        try:
+            return request_of(self.names.normal(user), given)
+        except BadName as fault:
+            self.tell(Warned(f"auth: userdb({user}): {fault}"))
+            return None
+
+    def refused(self, driver: str, request: LoginRequest, reason: str) -> None:
+        """A database said no."""
+        if self.settings.auth_verbose:
+            self.tell(PasswordRefused(driver, request.user, request.remote, request.session, reason))
+
+    def _faulty(self, driver: str, request: LoginRequest, reason: str) -> None:
+        self.tell(Warned(f"auth: {driver}({request.user},{request.remote}): {reason}"))
+
+    async def wait_for_penalty(self, remote: str) -> None:
+        """Hold an attempt back, if its address has tried wrong passwords."""
+        if seconds := self.penalties.seconds(remote):
+            await asyncio.sleep(seconds)
+
+    def _password_database(self, settings: Database) -> PasswordDatabase:
+        match settings.driver:
+            case "pam":
+                return Pam(settings.args, self._workers)
+            case "shadow":
+                return Shadow(self._workers)
+            case "passwd":
+                return Passwd(self._threads)
+            case "static":
+                return StaticPasswords(settings.args)
+        return PasswdFile(settings.args, executor=self._threads)
+
+    def _user_database(self, settings: Database) -> UserDatabase | None:
+        match settings.driver:
+            case "prefetch":
+                return None
+            case "passwd":
+                return Passwd(self._threads)
+            case "static":
+                return StaticUsers(settings.args)
+        return PasswdFile(settings.args, executor=self._threads)
+
+
+def request_of(user: str, given: Mapping[bytes, bytes], mechanism: bytes = b"") -> LoginRequest:
+    """Who asks, from the parameters of the protocol."""
+
+    def text(name: bytes) -> str:
+        return given.get(name, b"").decode("utf-8", "replace")
+
+    return LoginRequest(
+        user=user,
+        service=text(b"service"),
+        remote=text(b"rip"),
+        local=text(b"lip"),
+        session=text(b"session"),
+        mechanism=mechanism.decode("ascii", "replace"),
+        secured=b"secured" in given,
+    )

@@ -1,0 +1,143 @@
+"""Settings of logins: authentication, TLS, limits."""
+
+from typing import Final
+
+from pillarbox.config.dovecot.schema import Part
+from pillarbox.config.treatment import Kind
+
+PARTS: Final[tuple[Part, ...]] = (
+    Part(
+        Kind.SERVED,
+        "",
+        """
+auth_default_realm : str =
+    Domain of a user who gives none.
+auth_failure_delay : time = 2 secs
+    How long the answer to a wrong password is held back.
+auth_master_user_separator : str =
+    Between user and master user of a login name: `user*master` with `*`.
+auth_mechanisms : str = plain
+    SASL mechanisms that are offered: plain, login, cram-md5, scram-sha-1, scram-sha-256.
+auth_realms : str =
+    Accepted for SASL clients that ask for a realm; any realm is taken, as without it.
+auth_username_chars : str = abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@
+    Characters that a login name may have; empty for all.
+auth_username_format : str = %Lu
+    What becomes of a login name before users are looked up.
+auth_username_translation : str =
+    Pairs of characters: the first of each is replaced by the second.
+auth_verbose : bool = no
+    Log why a login was refused.
+auth_worker_max_count : number = 30
+    How many PAM and shadow questions are answered at the same time.
+disable_plaintext_auth : bool = yes
+    Refuse mechanisms that show the password unless TLS is on or the client is on this host.
+first_valid_gid : number = 1
+    Lowest group id of a mailbox's owner.
+first_valid_uid : number = 500
+    Lowest user id of a mailbox's owner.
+last_valid_gid : number = 0
+    Highest group id of a mailbox's owner; 0 for no limit.
+last_valid_uid : number = 0
+    Highest user id of a mailbox's owner; 0 for no limit.
+login_greeting : str = Dovecot (Debian) ready.
+    What a client is greeted with.
+login_trusted_networks : str =
+    Clients that count as secured without TLS, and are never slowed down for wrong passwords.
+mail_max_userip_connections : number = 10
+    Sessions of one user from one address, by protocol.
+ssl : no|yes|required = yes
+    Whether TLS is offered; `required` refuses passwords without it.
+ssl_cert : str =
+    The certificate with its chain: `</path/to/file`.
+ssl_key : str =
+    The certificate's key: `</path/to/file`.
+ssl_min_protocol : str = TLSv1.2
+    Oldest version of TLS: TLSv1.2 or TLSv1.3.
+""",
+    ),
+    Part(
+        Kind.REFUSED,
+        "who gets in would be decided without it",
+        """
+auth_policy_server_url : str =
+auth_ssl_require_client_cert : bool = no
+auth_ssl_username_from_cert : bool = no
+auth_use_winbind : bool = no
+login_plugins : str =
+login_access_sockets : str =
+mail_chroot : str =
+ssl_verify_client_cert : bool = no
+ssl_key_password : str =
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "right passwords are remembered for as long as the stored ones stay the same, and nothing else is",
+        """
+auth_cache_negative_ttl : time = 1 hours
+auth_cache_size : size = 0
+auth_cache_ttl : time = 1 hours
+auth_cache_verify_password_with_worker : bool = no
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "it belongs to something that is refused or does not exist here",
+        """
+auth_anonymous_username : str = anonymous
+auth_gssapi_hostname : str =
+auth_krb5_keytab : str =
+auth_policy_check_after_auth : bool = yes
+auth_policy_check_before_auth : bool = yes
+auth_policy_hash_mech : str = sha256
+auth_policy_hash_nonce : str =
+auth_policy_hash_truncate : number = 12
+auth_policy_log_only : bool = no
+auth_policy_reject_on_fail : bool = no
+auth_policy_report_after_auth : bool = yes
+auth_policy_request_attributes : str = login=%{requested_username} pwhash=%{hashed_password} \
+remote=%{rip} device_id=%{client_id} protocol=%s session_id=%{session}
+auth_policy_server_api_header : str =
+auth_policy_server_timeout_msecs : number = 2000
+auth_proxy_self : str =
+auth_socket_path : str = auth-userdb
+auth_stats : bool = no
+auth_winbind_helper_path : str = /usr/bin/ntlm_auth
+haproxy_timeout : time = 3 secs
+haproxy_trusted_networks : str =
+login_plugin_dir : str = /usr/lib/dovecot/modules/login
+login_proxy_max_disconnect_delay : time = 0
+login_proxy_max_reconnects : number = 3
+login_proxy_notify_path : str = proxy-notify
+login_proxy_rawlog_dir : str =
+login_proxy_timeout : time = 30 secs
+login_source_ips : str =
+master_user_separator : str =
+ssl_cert_username_field : str = commonName
+ssl_client_ca_dir : str =
+ssl_client_ca_file : str =
+ssl_client_cert : str =
+ssl_client_key : str =
+ssl_client_require_valid_cert : bool = yes
+ssl_crypto_device : str =
+ssl_dh : str =
+ssl_require_crl : bool = yes
+""",
+    ),
+    Part(
+        Kind.LATER,
+        "TLS is served with the library's own choice",
+        """
+ssl_alt_cert : str =
+ssl_alt_key : str =
+ssl_ca : str =
+ssl_cipher_list : str = \
+ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH
+ssl_cipher_suites : str =
+ssl_curve_list : str =
+ssl_options : str =
+ssl_prefer_server_ciphers : bool = no
+""",
+    ),
+)

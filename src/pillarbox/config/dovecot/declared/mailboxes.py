@@ -1,0 +1,216 @@
+"""Settings of mailboxes, and of the protocols that show and fill them."""
+
+from typing import Final
+
+from pillarbox.config.dovecot.schema import Part
+from pillarbox.config.treatment import Kind
+
+PARTS: Final[tuple[Part, ...]] = (
+    Part(
+        Kind.SERVED,
+        "",
+        """
+lda_mailbox_autocreate : bool = no
+    Make the mailbox that a message is addressed to by its detail (user+mailbox).
+lmtp_add_received_header : bool = yes
+    Put a Received: field on messages that come by LMTP.
+lmtp_hdr_delivery_address : none|final|original = final
+    Which address Delivered-To: has on messages that come by LMTP.
+lmtp_save_to_detail_mailbox : bool = no
+    Store user+mailbox@domain in the mailbox that the detail names.
+mail_gid : str =
+    Group of mailboxes whose user has none of his own.
+mail_home : str =
+    Home directory of users whose userdb names none.
+mail_location : str =
+    Where a user's mail lies: `maildir:~/Maildir`.
+mail_uid : str =
+    Owner of mailboxes whose user has none of his own.
+quota_full_tempfail : bool = no
+    Let senders try again while a mailbox has no room.
+recipient_delimiter : str = +
+    What separates the detail of an address: user+detail@domain.
+""",
+    ),
+    Part(
+        Kind.REFUSED,
+        "mail would be delivered or read elsewhere",
+        """
+lmtp_proxy : bool = no
+mail_attachment_dir : str =
+mail_save_crlf : bool = no
+imapc_host : str =
+pop3c_host : str =
+submission_relay_host : str =
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "mailboxes are kept in step by their directories' times, in one process for each owner",
+        """
+dotlock_use_excl : bool = yes
+lock_method : fcntl|flock|dotlock = fcntl
+mail_cache_fields : str = flags
+mail_always_cache_fields : str =
+mail_never_cache_fields : str = imap.envelope
+mail_fsync : optimized|never|always = optimized
+mail_max_lock_timeout : time = 0
+mail_nfs_index : bool = no
+mail_nfs_storage : bool = no
+mail_plugin_dir : str = /usr/lib/dovecot/modules
+mail_prefetch_count : number = 0
+mail_privileged_group : str =
+mail_sort_max_read_count : number = 0
+mail_temp_dir : str = /tmp
+mail_temp_scan_interval : time = 1 weeks
+mail_vsize_bg_after_count : number = 0
+mailbox_idle_check_interval : time = 30 secs
+mailbox_list_index : bool = yes
+mailbox_list_index_include_inbox : bool = no
+mailbox_list_index_very_dirty_syncs : bool = no
+maildir_broken_filename_sizes : bool = no
+maildir_copy_with_hardlinks : bool = yes
+maildir_empty_new : bool = no
+maildir_stat_dirs : bool = no
+maildir_very_dirty_syncs : bool = no
+mmap_disable : bool = no
+pop3_fast_size_lookups : bool = no
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "mail is in Maildirs only",
+        """
+mail_attachment_detection_options : str =
+mail_attachment_fs : str = sis posix
+mail_attachment_hash : str = %{sha1}
+mail_attachment_min_size : size = 128 k
+mbox_dirty_syncs : bool = yes
+mbox_dotlock_change_timeout : time = 2 mins
+mbox_lazy_writes : bool = yes
+mbox_lock_timeout : time = 5 mins
+mbox_md5 : str = apop3d
+mbox_min_index_size : size = 0
+mbox_read_locks : str = fcntl
+mbox_very_dirty_syncs : bool = no
+mbox_write_locks : str = fcntl dotlock
+mdbox_preallocate_space : bool = no
+mdbox_rotate_interval : time = 0
+mdbox_rotate_size : size = 10 M
+imapc_cmd_timeout : time = 5 mins
+imapc_connection_retry_count : number = 1
+imapc_connection_retry_interval : time = 1 secs
+imapc_features : str =
+imapc_list_prefix : str =
+imapc_master_user : str =
+imapc_max_idle_time : time = 29 mins
+imapc_max_line_length : size = 0
+imapc_password : str =
+imapc_port : port = 143
+imapc_rawlog_dir : str =
+imapc_sasl_mechanisms : str =
+imapc_ssl : no|imaps|starttls = no
+imapc_ssl_verify : bool = yes
+imapc_user : str =
+pop3c_features : str =
+pop3c_master_user : str =
+pop3c_password : str =
+pop3c_port : port = 110
+pop3c_quick_received_date : bool = no
+pop3c_rawlog_dir : str =
+pop3c_ssl : no|pop3s|starttls = no
+pop3c_ssl_verify : bool = yes
+pop3c_user : str = %u
+""",
+    ),
+    Part(
+        Kind.LATER,
+        "it is not served yet",
+        """
+deliver_log_format : str = msgid=%m: %$
+dict_db_config : str =
+imap_capability : str =
+imap_client_workarounds : str =
+imap_fetch_failure : disconnect-immediately|disconnect-after|no-reply = disconnect-immediately
+imap_hibernate_timeout : time = 0
+imap_id_log : str =
+imap_id_retain : bool = no
+imap_id_send : str = name *
+imap_idle_notify_interval : time = 2 mins
+imap_literal_minus : bool = no
+imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
+hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
+body_bytes=%{fetch_body_bytes}
+imap_max_line_length : size = 64 k
+imap_metadata : bool = no
+imap_urlauth_host : str =
+imap_urlauth_logout_format : str = in=%i out=%o
+imap_urlauth_port : port = 143
+lda_mailbox_autosubscribe : bool = no
+lda_original_recipient_header : str =
+lmtp_client_workarounds : str =
+lmtp_proxy_rawlog_dir : str =
+lmtp_rawlog_dir : str =
+lmtp_rcpt_check_quota : bool = no
+lmtp_user_concurrency_limit : number = 0
+lmtp_verbose_replies : bool = no
+mail_access_groups : str =
+mail_attribute_dict : str =
+mail_full_filesystem_access : bool = no
+mail_max_keyword_length : number = 50
+mail_plugins : str =
+mail_server_admin : str =
+mail_server_comment : str =
+mail_shared_explicit_inbox : bool = no
+pop3_client_workarounds : str =
+pop3_delete_type : default|expunge|flag = default
+pop3_deleted_flag : str =
+pop3_enable_last : bool = no
+pop3_lock_session : bool = no
+pop3_logout_format : str = top=%t/%p, retr=%r/%b, del=%d/%m, size=%s
+pop3_no_flag_updates : bool = no
+pop3_reuse_xuidl : bool = no
+pop3_save_uidl : bool = no
+pop3_uidl_duplicates : allow|rename = allow
+pop3_uidl_format : str = %08Xu%08Xv
+postmaster_address : str = postmaster@%{if;%d;ne;;%d;%{hostname}}
+rejection_reason : str = Your message to <%t> was automatically rejected:%n%r
+rejection_subject : str = Rejected: %s
+sendmail_path : str = /usr/sbin/sendmail
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "submission is Postfix's: smtpd serves it by master.cf",
+        """
+submission_client_workarounds : str =
+submission_host : str =
+submission_logout_format : str = in=%i out=%o
+submission_max_mail_size : size = 0
+submission_max_recipients : number = 0
+submission_relay_command_timeout : time = 5 mins
+submission_relay_connect_timeout : time = 30 secs
+submission_relay_master_user : str =
+submission_relay_max_idle_time : time = 29 mins
+submission_relay_password : str =
+submission_relay_port : port = 25
+submission_relay_rawlog_dir : str =
+submission_relay_ssl : no|smtps|starttls = no
+submission_relay_ssl_verify : bool = yes
+submission_relay_trusted : bool = no
+submission_relay_user : str =
+submission_ssl : str = no
+submission_timeout : time = 30 secs
+""",
+    ),
+)
+
+PILLARBOX: Final = Part(
+    Kind.SERVED,
+    "",
+    """
+quota_mail_size : size = 64 M
+    Octets of a message that IMAP APPEND takes (RFC 7889); Dovecot 2.4 has this setting, without a limit.
+""",
+)
+"""What Dovecot 2.3 does not have."""

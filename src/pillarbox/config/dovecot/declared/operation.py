@@ -1,0 +1,139 @@
+"""Settings of how the half runs: addresses, directories, the log, processes."""
+
+from typing import Final
+
+from pillarbox.config.dovecot.schema import Part
+from pillarbox.config.treatment import Kind
+
+PARTS: Final[tuple[Part, ...]] = (
+    Part(
+        Kind.SERVED,
+        "",
+        """
+base_dir : str = /run/dovecot
+    Directory of the sockets and the pid file.
+hostname : str =
+    The host's name in greetings and trace headers; empty for the name of the system.
+instance_name : str = dovecot
+    Name of this instance.
+listen : str = *, ::
+    Addresses of all inet listeners that name none themselves; `*` for all IPv4, `::` for all IPv6.
+log_path : str = syslog
+    `syslog`, `/dev/stderr` or a file.
+protocols : str =
+    What is served: imap, pop3, lmtp.
+default_internal_group : str = dovecot
+    Group of the roles that own nothing.
+default_internal_user : str = dovecot
+    User of the roles that own nothing.
+default_login_user : str = dovenull
+    User of the processes that talk to clients before login.
+syslog_facility : str = mail
+    Facility of log lines in syslog.
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "a process serves thousands of sessions, and needs no limit by count or size",
+        """
+default_client_limit : number = 1000
+default_idle_kill : time = 1 mins
+default_process_limit : number = 100
+default_vsz_limit : size = 256 M
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "nothing here is configured by it",
+        """
+config_cache_size : size = 1 M
+import_environment : str = TZ CORE_OUTOFMEM CORE_ERROR LISTEN_PID LISTEN_FDS NOTIFY_SOCKET
+libexec_dir : str = /usr/lib/dovecot
+log_core_filter : str =
+process_shutdown_filter : str =
+shutdown_clients : bool = yes
+state_dir : str = /var/lib/dovecot
+stats_http_rawlog_dir : str =
+stats_writer_socket_path : str = stats-writer
+valid_chroot_dirs : str =
+verbose_proctitle : bool = no
+version_ignore : bool = no
+rawlog_dir : str =
+old_stats_carbon_interval : time = 30 secs
+old_stats_carbon_name : str =
+old_stats_carbon_server : str =
+old_stats_command_min_time : time = 1 mins
+old_stats_domain_min_time : time = 12 hours
+old_stats_ip_min_time : time = 12 hours
+old_stats_memory_limit : size = 16 M
+old_stats_session_min_time : time = 15 mins
+old_stats_user_min_time : time = 1 hours
+""",
+    ),
+    Part(
+        Kind.LATER,
+        "the log has one level of detail and one destination",
+        """
+auth_debug : bool = no
+auth_debug_passwords : bool = no
+auth_verbose_passwords : str = no
+debug_log_path : str =
+info_log_path : str =
+log_debug : str =
+log_timestamp : str = "%b %d %H:%M:%S "
+login_log_format : str = %$: %s
+login_log_format_elements : str = user=<%u> method=%m rip=%r lip=%l mpid=%e %c session=<%{session}>
+mail_debug : bool = no
+mail_log_prefix : str = "%s(%u)<%{pid}><%{session}>: "
+verbose_ssl : bool = no
+""",
+    ),
+    Part(
+        Kind.LATER,
+        "doveadm talks to the running system through its own socket only",
+        """
+doveadm_allowed_commands : str =
+doveadm_api_key : str =
+doveadm_http_rawlog_dir : str =
+doveadm_password : str =
+doveadm_port : port = 0
+doveadm_socket_path : str = doveadm-server
+doveadm_ssl : no|ssl|starttls = no
+doveadm_username : str = doveadm
+doveadm_worker_count : number = 0
+""",
+    ),
+    Part(
+        Kind.REFUSED,
+        "users would not be sent to the host that has their mail",
+        """
+director_mail_servers : str =
+director_servers : str =
+""",
+    ),
+    Part(
+        Kind.NO_EFFECT,
+        "directors, replication and dsync do not exist here",
+        """
+director_flush_socket : str =
+director_max_parallel_kicks : number = 100
+director_max_parallel_moves : number = 100
+director_output_buffer_size : size = 10 M
+director_ping_idle_timeout : time = 30 secs
+director_ping_max_timeout : time = 1 mins
+director_user_expire : time = 15 mins
+director_user_kick_delay : time = 2 secs
+director_username_hash : str = %Lu
+dsync_alt_char : str = _
+dsync_commit_msgs_interval : number = 100
+dsync_features : str =
+dsync_hashed_headers : str = Date Message-ID
+dsync_remote_cmd : str = ssh -l%{login} %{host} doveadm dsync-server -u%u -U
+replication_dsync_parameters : str = -d -N -l 30 -U
+replication_full_sync_interval : time = 1 days
+replication_max_conns : number = 10
+replicator_host : str = replicator
+replicator_port : port = 0
+""",
+    ),
+)

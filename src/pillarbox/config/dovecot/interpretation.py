@@ -1,0 +1,385 @@
+"""From a dovecot.conf that was read to the settings of the mailbox half's roles.
+
+DESCRIPTION
+    `mailbox_settings(configuration)` takes what is served.  What cannot be served is refused here with its
+    line; `unserved.warnings()` tells of what is left out without harm.
+
+FAULTS
+    ConfigurationFault  a setting that must not be ignored: place, what it is, how to mend it
+"""
+
+import os
+from typing import Final
+
+from pillarbox.config.dovecot import variables
+from pillarbox.config.dovecot.mail_location import storage
+from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.mailbox_settings import (
+    Database,
+    InetSocket,
+    MailboxDefinition,
+    MailboxSettings,
+    Namespace,
+    UnixSocket,
+)
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
+KNOWN_PROTOCOLS: Final = (*SERVED_PROTOCOLS, "submission", "sieve", "imaps", "pop3s", "none")
+MECHANISMS: Final = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256")
+PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
+USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
+_SERVICES: Final = {"imap-login": "imap", "pop3-login": "pop3", "lmtp": "lmtp"}
+_AUTH_SOCKETS: Final = {
+    "auth-client": "auth-client",
+    "auth-login": "auth-login",
+    "auth-master": "auth-master",
+    "auth-userdb": "auth-userdb",
+    "login/login": "auth-client",
+}
+_OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
+_TLS_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
+
+
+def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxSettings:
+    """The settings of the half's roles."""
+    value, words = configuration.value, configuration.words
+    tls = value("ssl")
+    settings = MailboxSettings(
+        base_dir=value("base_dir"),
+        instance_name=value("instance_name"),
+        hostname=value("hostname") or hostname,
+        protocols=_protocols(configuration),
+        inet_sockets=_inet_sockets(configuration, tls=tls != "no"),
+        unix_sockets=_unix_sockets(configuration),
+        login_processes=_login_processes(configuration),
+        internal_user=value("default_internal_user"),
+        login_user=value("default_login_user"),
+        log_path=value("log_path"),
+        syslog_facility=value("syslog_facility"),
+        passdbs=_databases(configuration, "passdb", PASSDB_DRIVERS),
+        userdbs=_databases(configuration, "userdb", USERDB_DRIVERS),
+        auth_mechanisms=_mechanisms(configuration),
+        auth_failure_delay=float(configuration.seconds("auth_failure_delay")),
+        auth_default_realm=value("auth_default_realm"),
+        auth_master_user_separator=value("auth_master_user_separator"),
+        auth_username_chars=value("auth_username_chars"),
+        auth_username_format=_template(configuration, "auth_username_format"),
+        auth_username_translation=value("auth_username_translation"),
+        auth_verbose=configuration.yes("auth_verbose"),
+        auth_worker_max_count=max(1, configuration.number("auth_worker_max_count")),
+        disable_plaintext_auth=configuration.yes("disable_plaintext_auth") or tls == "required",
+        login_greeting=value("login_greeting"),
+        login_trusted_networks=words("login_trusted_networks"),
+        mail_max_userip_connections=configuration.number("mail_max_userip_connections"),
+        ssl=tls,
+        ssl_cert=_tls_file(configuration, "ssl_cert"),
+        ssl_key=_tls_file(configuration, "ssl_key"),
+        ssl_min_protocol=_tls_version(configuration),
+        mail_home=_template(configuration, "mail_home"),
+        mail_uid=value("mail_uid"),
+        mail_gid=value("mail_gid"),
+        first_valid_uid=configuration.number("first_valid_uid"),
+        last_valid_uid=configuration.number("last_valid_uid"),
+        first_valid_gid=configuration.number("first_valid_gid"),
+        last_valid_gid=configuration.number("last_valid_gid"),
+        storage=storage(value("mail_location"), where=configuration.where("mail_location")),
+        namespaces=_namespaces(configuration),
+        quota_mail_size=configuration.octets("quota_mail_size"),
+        recipient_delimiter=value("recipient_delimiter"),
+        lmtp_save_to_detail_mailbox=configuration.yes("lmtp_save_to_detail_mailbox"),
+        lmtp_hdr_delivery_address=value("lmtp_hdr_delivery_address"),
+        lmtp_add_received_header=configuration.yes("lmtp_add_received_header"),
+        lda_mailbox_autocreate=configuration.yes("lda_mailbox_autocreate"),
+        quota_full_tempfail=configuration.yes("quota_full_tempfail"),
+    )
+    _check_quota_mail_size(configuration, settings)
+    return settings
+
+
+def _check_quota_mail_size(configuration: Configuration, settings: MailboxSettings) -> None:
+    if not 0 < settings.quota_mail_size < 1 << 32:
+        raise ConfigurationFault(
+            configuration.where("quota_mail_size"),
+            f"quota_mail_size {configuration.value('quota_mail_size')} is not between 1 and 4G",
+        )
+
+
+def _protocols(configuration: Configuration) -> tuple[str, ...]:
+    words = configuration.words("protocols")
+    for word in words:
+        if word not in KNOWN_PROTOCOLS:
+            raise ConfigurationFault(
+                configuration.where("protocols"),
+                f"protocols: Unknown protocol: {word}",
+                mend=f"served are: {' '.join(SERVED_PROTOCOLS)}",
+            )
+    return tuple(word for word in words if word in SERVED_PROTOCOLS)
+
+
+def _mechanisms(configuration: Configuration) -> tuple[str, ...]:
+    words = tuple(word.lower() for word in configuration.words("auth_mechanisms"))
+    for word in words:
+        if word not in MECHANISMS:
+            raise ConfigurationFault(
+                configuration.where("auth_mechanisms"),
+                f"auth_mechanisms: {word} is not served",
+                mend=f"served are: {' '.join(MECHANISMS)}",
+            )
+    return words
+
+
+def _template(configuration: Configuration, name: str) -> str:
+    text = configuration.value(name)
+    try:
+        variables.check(text)
+    except ValueError as error:
+        raise ConfigurationFault(configuration.where(name), f"{name}: {error}") from error
+    return text
+
+
+def _tls_file(configuration: Configuration, name: str) -> str:
+    entry = configuration.entry(name)
+    if configuration.value("ssl") == "no" or entry is None or not entry.value:
+        return ""
+    path = entry.value
+    if not path.startswith("/") or "\n" in path:
+        raise ConfigurationFault(
+            configuration.where(name), f"{name} is not the path of a file", mend=f"{name} = </path/to/file"
+        )
+    return path
+
+
+def _tls_version(configuration: Configuration) -> str:
+    version = configuration.value("ssl_min_protocol")
+    if version in ("TLSv1", "TLSv1.1", "ANY"):
+        return "TLSv1.2"  # a client that can do no better is refused, never one that can
+    if version == "LATEST":
+        return "TLSv1.3"
+    if version not in _TLS_VERSIONS:
+        raise ConfigurationFault(
+            configuration.where("ssl_min_protocol"),
+            f"Unknown ssl_min_protocol setting '{version}'",
+            mend="TLSv1.2 or TLSv1.3",
+        )
+    return version
+
+
+# -- listeners -----------------------------------------------------------------------------------------
+
+
+def _inet_sockets(configuration: Configuration, *, tls: bool) -> tuple[InetSocket, ...]:
+    found: list[InetSocket] = []
+    protocols = _protocols(configuration)
+    for service in ("imap-login", "pop3-login", "lmtp"):
+        if _SERVICES[service] not in protocols:
+            continue
+        for path in configuration.default_blocks("inet_listener", "service", service):
+            port = configuration.number(*path, "port")
+            wants_tls = configuration.yes(*path, "ssl")
+            if not port or (wants_tls and not tls):
+                continue
+            if configuration.yes(*path, "haproxy"):
+                raise ConfigurationFault(
+                    configuration.where(*path, "haproxy"),
+                    "haproxy = yes is not served: a client's address would be taken for the proxy's",
+                    mend="let clients connect directly",
+                )
+            addresses = configuration.words(*path, "address") or configuration.words("listen")
+            found.append(
+                InetSocket(
+                    name=path[-1],
+                    service=_SERVICES[service],
+                    addresses=_addresses(addresses),
+                    port=port,
+                    tls=wants_tls,
+                )
+            )
+    return tuple(found)
+
+
+def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
+    everywhere = {"*": "0.0.0.0", "::": "::", "[::]": "::"}  # noqa: S104 - listen = * says so
+    return tuple(everywhere.get(word, word.strip("[]")) for word in words)
+
+
+def _unix_sockets(configuration: Configuration) -> tuple[UnixSocket, ...]:
+    """Sockets that the admin, or Dovecot by default, wants; not the half's own inner doors."""
+    found: list[UnixSocket] = []
+    base = configuration.value("base_dir")
+    for path in configuration.default_blocks("unix_listener", "service", "auth"):
+        name = path[-1]
+        if name in _OWN_DOORS:
+            continue
+        kind = _AUTH_SOCKETS.get(name) or _kind_by_name(name)
+        found.append(_unix_socket(configuration, path, kind, base))
+    if "lmtp" in _protocols(configuration):
+        found += [
+            _unix_socket(configuration, path, "lmtp", base)
+            for path in configuration.default_blocks("unix_listener", "service", "lmtp")
+        ]
+    return tuple(socket for socket in found if socket.mode)
+
+
+def _kind_by_name(name: str) -> str:
+    """Dovecot's rule: the end of the file's name says what the socket serves."""
+    last = os.path.basename(name)
+    for ending, kind in (("-userdb", "auth-userdb"), ("-master", "auth-master"), ("-login", "auth-login")):
+        if last.endswith(ending):
+            return kind
+    return "auth-client"
+
+
+def _unix_socket(configuration: Configuration, path: Path, service: str, base: str) -> UnixSocket:
+    name = path[-1]
+    return UnixSocket(
+        service=service,
+        path=name if name.startswith("/") else f"{base}/{name}",
+        mode=configuration.number(*path, "mode"),
+        user=configuration.value(*path, "user"),
+        group=configuration.value(*path, "group"),
+    )
+
+
+def _login_processes(configuration: Configuration) -> int:
+    wanted = [
+        configuration.number("service", service, "process_min_avail")
+        for service in ("imap-login", "pop3-login")
+    ]
+    return max(wanted)
+
+
+# -- users ---------------------------------------------------------------------------------------------
+
+
+def _databases(configuration: Configuration, kind: str, drivers: tuple[str, ...]) -> tuple[Database, ...]:
+    return tuple(_database(configuration, path, drivers) for path in configuration.blocks(kind))
+
+
+def _database(configuration: Configuration, path: Path, drivers: tuple[str, ...]) -> Database:
+    kind = path[0]
+    driver = configuration.value(*path, "driver")
+    where = configuration.where(*path, "driver")
+    if not driver:
+        raise ConfigurationFault(
+            f"Error in configuration file {configuration.path}", f"{kind} is missing driver"
+        )
+    if driver not in drivers:
+        raise ConfigurationFault(
+            where, f"{kind} driver {driver} is not served", mend=f"served are: {', '.join(drivers)}"
+        )
+    args = configuration.value(*path, "args")
+    for field in ("args", "default_fields", "override_fields"):
+        _template_at(configuration, (*path, field))
+    if (
+        kind == "passdb"
+        and driver == "static"
+        and any(word.partition("=")[0] in ("proxy", "proxy_maybe", "host") for word in args.split())
+    ):
+        raise ConfigurationFault(
+            configuration.where(*path, "args"),
+            "passdb static with proxy or host is not served: users would be sent to mailboxes of this host",
+        )
+    if driver == "passwd-file" and not args.split():
+        raise ConfigurationFault(
+            where, f"{kind} passwd-file: Missing args: path", mend="args = /etc/dovecot/users"
+        )
+    passdb = kind == "passdb"
+    return Database(
+        driver=driver,
+        args=args,
+        default_fields=configuration.value(*path, "default_fields"),
+        override_fields=configuration.value(*path, "override_fields"),
+        deny=passdb and configuration.yes(*path, "deny"),
+        master=passdb and configuration.yes(*path, "master"),
+        go_on=passdb and configuration.yes(*path, "pass"),
+        skip=configuration.value(*path, "skip"),
+        result_success=configuration.value(*path, "result_success"),
+        result_failure=configuration.value(*path, "result_failure"),
+        result_internalfail=configuration.value(*path, "result_internalfail"),
+        mechanisms=configuration.words(*path, "mechanisms") if passdb else (),
+        username_filter=configuration.words(*path, "username_filter") if passdb else (),
+        where=where.removeprefix("Error in configuration file "),
+    )
+
+
+def _template_at(configuration: Configuration, path: Path) -> None:
+    try:
+        variables.check(configuration.value(*path))
+    except ValueError as error:
+        raise ConfigurationFault(configuration.where(*path), f"{path[-1]}: {error}") from error
+
+
+# -- namespaces ----------------------------------------------------------------------------------------
+
+
+def _namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
+    """The namespace of the user's own mail.  Others hold mail that would not be found."""
+    found: list[Namespace] = []
+    for path in configuration.blocks("namespace"):
+        if configuration.yes(*path, "disabled"):
+            continue
+        namespace = _namespace(configuration, path)
+        if not namespace.inbox and found and namespace.hidden:
+            continue  # an alias for clients that are used to INBOX.: the same mailboxes under their own names
+        if not namespace.inbox and len(configuration.blocks("namespace")) > 1:
+            raise ConfigurationFault(
+                _where_of(configuration, path),
+                f"namespace {path[-1]} is not served: only the one with inbox = yes is",
+                mend="put disabled = yes into it",
+            )
+        found.append(namespace)
+    return tuple(found) or (Namespace(inbox=True),)
+
+
+def _where_of(configuration: Configuration, path: Path) -> str:
+    for known, entry in configuration.root.entries.items():
+        if known[: len(path)] == path:
+            return f"Error in configuration file {entry.where}"
+    return f"Error in configuration file {configuration.path}"
+
+
+def _namespace(configuration: Configuration, path: Path) -> Namespace:
+    if configuration.value(*path, "type") != "private":
+        raise ConfigurationFault(
+            configuration.where(*path, "type"),
+            f"namespace {path[-1]}: type {configuration.value(*path, 'type')} is not served",
+            mend="put disabled = yes into it",
+        )
+    separator = configuration.value(*path, "separator")
+    if separator not in ("", "/", "."):
+        raise ConfigurationFault(
+            configuration.where(*path, "separator"),
+            f"namespace {path[-1]}: separator {separator} is not served",
+            mend="/ or .",
+        )
+    location = configuration.value(*path, "location")
+    if location and storage(location, where=configuration.where(*path, "location")) != storage(
+        configuration.value("mail_location"), where=configuration.where("mail_location")
+    ):
+        raise ConfigurationFault(
+            configuration.where(*path, "location"),
+            f"namespace {path[-1]}: a location of its own is not served",
+            mend="set mail_location instead",
+        )
+    return Namespace(
+        prefix=configuration.value(*path, "prefix"),
+        separator=separator,
+        inbox=configuration.yes(*path, "inbox"),
+        hidden=configuration.yes(*path, "hidden"),
+        list=configuration.value(*path, "list"),
+        subscriptions=configuration.yes(*path, "subscriptions"),
+        mailboxes=tuple(_mailbox(configuration, inner) for inner in configuration.blocks("mailbox", *path)),
+    )
+
+
+def _mailbox(configuration: Configuration, path: Path) -> MailboxDefinition:
+    uses = configuration.words(*path, "special_use")
+    for use in uses:
+        if not use.startswith("\\") or not use[1:].isalnum():
+            raise ConfigurationFault(
+                configuration.where(*path, "special_use"),
+                f"special_use {use} does not begin with \\",
+                mend="\\Sent, \\Drafts, \\Junk, \\Trash, \\Archive, \\All, \\Flagged",
+            )
+    return MailboxDefinition(name=path[-1], auto=configuration.value(*path, "auto"), special_use=uses)

@@ -1,0 +1,86 @@
+"""mail_location: `driver:path:KEY=value…`, and what of it can be served.
+
+FAULTS
+    ConfigurationFault  a place where mail would not be found or not be looked for: mbox, dbox, LAYOUT=fs, …
+
+STANDARDS
+    Dovecot 2.3 MailLocation
+"""
+
+from typing import Final
+
+from pillarbox.config.dovecot import variables
+from pillarbox.config.mailbox_settings import Storage
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_MBOX: Final = "put mail_location = maildir:~/Maildir, and bring old mail over: pillarbox import mbox FILE"
+_DRIVERS: Final = {
+    "mbox": _MBOX,
+    "dbox": "convert the mail to Maildir with Dovecot's doveadm sync",
+    "sdbox": "convert the mail to Maildir with Dovecot's doveadm sync",
+    "mdbox": "convert the mail to Maildir with Dovecot's doveadm sync",
+    "imapc": "only local mailboxes are served",
+    "pop3c": "only local mailboxes are served",
+}
+_WITHOUT_EFFECT: Final = ("INDEX", "INDEXPVT", "INDEXCACHE", "VOLATILEDIR", "ITERINDEX", "NO-NOSELECT")
+
+
+def storage(text: str, *, where: str) -> Storage:
+    """The Maildir that a mail_location names."""
+    if not text:
+        return Storage()
+    driver, colon, rest = text.partition(":")
+    if not colon:  # autodetection of old: a path alone
+        driver, rest = "maildir", text
+    if driver in _DRIVERS:
+        raise ConfigurationFault(
+            where, f"mail_location {text}: {driver} is not served", mend=_DRIVERS[driver]
+        )
+    if driver not in ("maildir", "auto"):
+        raise ConfigurationFault(where, f"Unknown mail storage driver {driver}", mend="maildir:~/Maildir")
+    path, *options = rest.split(":")
+    path = path.rstrip("/") or "~/Maildir"
+    try:
+        variables.check(path)
+    except ValueError as error:
+        raise ConfigurationFault(where, f"mail_location: {error}") from error
+    if not path.startswith(("/", "~", "%h")):
+        path = f"~/{path}"
+    for option in options:
+        _check(option, path, where)
+    return Storage(path=path.replace("%h", "~", 1) if path.startswith("%h") else path)
+
+
+def maildir_of(configured: Storage, own: str, *, user: str, home: str) -> str:
+    """The absolute path of a user's Maildir; `own` is what the userdb says of it, mail=maildir:…
+
+    ConfigurationFault if it lies below a home that the user does not have.
+    """
+    where = f"user {user}"
+    chosen = storage(own, where=f"{where}: userdb field mail") if own else configured
+    values = variables.user_values(user) | {"home": home}
+    if any(value in (".", "..") or "/" in value for value in (values["username"], values["domain"], user)):
+        raise ConfigurationFault(where, "the name cannot be part of a path")
+    path = variables.expand(chosen.path, values)
+    if path == "~" or path.startswith("~/"):
+        if not home.startswith("/"):
+            raise ConfigurationFault(
+                where, f"no home directory, and mail_location {chosen.path} lies in it", mend="set mail_home"
+            )
+        path = home.rstrip("/") + path[1:]
+    if not path.startswith("/"):
+        raise ConfigurationFault(where, f"mail_location {path} is not an absolute path")
+    return path
+
+
+def _check(option: str, path: str, where: str) -> None:
+    name, _, value = option.partition("=")
+    name = name.upper()
+    same = (name, value.rstrip("/")) in (("INBOX", path), ("CONTROL", path))
+    plain = (name, value.lower()) in (("LAYOUT", "maildir++"), ("SUBSCRIPTIONS", "subscriptions"))
+    if name not in _WITHOUT_EFFECT and not same and not plain:
+        raise ConfigurationFault(
+            where,
+            f"mail_location: {option} is not served: mail or its UIDs would not be found",
+            mend=f"leave it out; everything of an account is in {path}",
+        )

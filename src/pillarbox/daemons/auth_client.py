@@ -1,0 +1,257 @@
+"""A client of the auth server that has logins checked: smtpd, login processes, a real Postfix or Exim.
+
+DESCRIPTION
+    AUTH begins an exchange, CONT goes on, CANCEL gives up; the answers are OK, FAIL and CONT.  A refusal is held
+    back for auth_failure_delay, and the next attempt from the same address for longer (`auth/penalties.py`)
+    unless the client says `no-penalty`.
+
+FAULTS
+    A client that does not speak the protocol is let go.  A database that cannot answer: FAIL with `temp`.
+
+STANDARDS
+    Dovecot's Design.AuthProtocol, version 1.2
+"""
+
+import asyncio
+import base64
+import binascii
+import os
+import secrets
+
+import msgspec
+
+from pillarbox.auth.login_names import BadName, LoginName
+from pillarbox.auth.password_chain import Outcome, forbidden_by
+from pillarbox.auth.server import AuthServer, request_of
+from pillarbox.auth.user_database import DatabaseFault, LoginRequest
+from pillarbox.net.connection import Connection
+from pillarbox.observability.events import Warned
+from pillarbox.wire import sasl
+from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
+
+
+class _Exchange(msgspec.Struct):
+    """One login that is under way."""
+
+    mechanism: sasl.Mechanism
+    name: bytes
+    given: dict[bytes, bytes]
+    login: LoginName | None = None
+    fields: dict[str, str] = {}
+    busy: bool = False
+
+
+class AuthClientConnection:
+    """One connection.  `redeemable`: its logins may be redeemed on the master socket."""
+
+    def __init__(
+        self, server: AuthServer, connection: Connection, tasks: asyncio.TaskGroup, *, redeemable: bool
+    ) -> None:
+        self._server = server
+        self._connection = connection
+        self._tasks = tasks
+        self._redeemable = redeemable
+        self._pid = 0
+        self._exchanges: dict[int, _Exchange] = {}
+
+    async def run(self) -> None:
+        """Serve it to its end."""
+        self._connection.send(self._greeting())
+        reader = LineReader()
+        try:
+            while data := await self._connection.receive():
+                for line in reader.feed(data):
+                    if not self._take(split_line(line)):
+                        return
+        except LineTooLong:
+            return
+        finally:
+            self._connection.close()
+
+    def _greeting(self) -> bytes:
+        server = self._server
+        lines = [encode_line(b"VERSION", b"1", b"2")]
+        lines += [encode_line(b"MECH", name, *sasl.SECURITY[name]) for name in server.mechanisms()]
+        lines += [
+            encode_line(b"SPID", b"%d" % os.getpid()),
+            encode_line(b"CUID", b"%d" % server.next_client()),
+            encode_line(b"COOKIE", server.cookie),
+            encode_line(b"DONE"),
+        ]
+        return b"".join(lines)
+
+    def _take(self, fields: list[bytes]) -> bool:
+        """One line; False ends the connection."""
+        word = fields[0]
+        if word == b"VERSION":
+            return len(fields) > 1 and fields[1] == b"1"
+        if len(fields) < 2 or not fields[1].isdigit() or len(fields[1]) > 18:
+            return False
+        number = int(fields[1])
+        if word == b"CPID":
+            self._pid = number
+        elif word == b"AUTH" and len(fields) > 2:
+            return self._begin(number, fields)
+        elif word == b"CONT" and number in self._exchanges:
+            if self._exchanges[number].busy:
+                return False
+            self._step(number, fields[2] if len(fields) > 2 else b"")
+        elif word == b"CANCEL":
+            self._exchanges.pop(number, None)
+        else:
+            return False
+        return True
+
+    def _begin(self, number: int, fields: list[bytes]) -> bool:
+        name = fields[2].upper()
+        server = self._server
+        if name not in server.mechanisms() or number in self._exchanges:
+            return False  # the client was told which there are
+        given = parameters(fields[3:])
+        mechanism = sasl.start(
+            name, nonce=secrets.token_urlsafe(18).encode(), host=server.settings.hostname.encode()
+        )
+        self._exchanges[number] = _Exchange(mechanism, name, given)
+        self._step(number, given.get(b"resp"))
+        return True
+
+    def _step(self, number: int, encoded: bytes | None) -> None:
+        try:
+            response = None if encoded is None else base64.b64decode(encoded, validate=True)
+            step = self._exchanges[number].mechanism.step(response)
+        except (binascii.Error, sasl.MalformedResponse):
+            self._exchanges.pop(number)
+            self._fail(number, "", b"reason=Invalid base64 data or malformed response")
+            return
+        self._go_on(number, step)
+
+    def _go_on(self, number: int, step: sasl.Step) -> None:
+        exchange = self._exchanges[number]
+        match step:
+            case sasl.Challenge(data):
+                self._connection.send(encode_line(b"CONT", b"%d" % number, base64.b64encode(data)))
+                return
+            case sasl.Credentials():
+                exchange.busy = True
+                self._tasks.create_task(self._check(number, step))
+            case sasl.WantsStored():
+                exchange.busy = True
+                self._tasks.create_task(self._find_stored(number, step))
+            case sasl.Proven():
+                del self._exchanges[number]
+                user = exchange.login.user if exchange.login is not None else ""
+                self._succeed(number, exchange, Outcome(True, user, exchange.fields))
+            case sasl.Disproven():
+                exchange.busy = True
+                self._tasks.create_task(self._refuse_proof(number))
+
+    # -- passwords that were given ---------------------------------------------------------------------
+
+    async def _check(self, number: int, given: sasl.Credentials) -> None:
+        exchange = self._exchanges[number]
+        login = self._login(number, given.user, given.authorization)
+        request = None if login is None else request_of(login.user, exchange.given, exchange.name)
+        if login is None or request is None:
+            await self._refuse(number, None, b"")
+            return
+        if self._counts_penalties(exchange):
+            await self._server.wait_for_penalty(request.remote)
+        outcome = await self._server.passwords.verify(login, request, given.password)
+        if number not in self._exchanges:
+            return  # cancelled
+        if outcome.temporary:
+            del self._exchanges[number]
+            user = b"user=" + login.user.encode()
+            self._connection.send(encode_line(b"FAIL", b"%d" % number, user, b"temp", b"code=temp_fail"))
+        elif outcome.right:
+            del self._exchanges[number]
+            self._succeed(number, exchange, outcome)
+        else:
+            await self._refuse(number, request, given.password.reveal(), outcome.message)
+
+    def _login(self, number: int, user: bytes, authorization: bytes) -> LoginName | None:
+        """Whose login it is; None if the name is none."""
+        exchange = self._exchanges[number]
+        text = user.decode("utf-8", "replace")
+        names = self._server.names
+        try:
+            login = names.parse(text)
+            if authorization and authorization != user and not login.master:
+                wanted = names.normal(authorization.decode("utf-8", "replace"))
+                if wanted != login.user:  # acting for another is the master user's right only
+                    login = LoginName(wanted, login.user)
+        except BadName as fault:
+            request = request_of(text, exchange.given, exchange.name)
+            self._server.refused(exchange.name.decode().lower(), request, str(fault))
+            return None
+        exchange.login = login
+        return login
+
+    # -- mechanisms that do not show the password -------------------------------------------------------
+
+    async def _find_stored(self, number: int, wanted: sasl.WantsStored) -> None:
+        exchange = self._exchanges[number]
+        login = self._login(number, wanted.user, wanted.authorization)
+        stored = None
+        if login is not None and not login.master:
+            request = request_of(login.user, exchange.given, exchange.name)
+            if self._counts_penalties(exchange):
+                await self._server.wait_for_penalty(request.remote)
+            try:
+                stored = await self._server.passwords.stored(request)
+            except DatabaseFault as fault:
+                self._server.tell(Warned(f"auth: {exchange.name.decode().lower()}({login.user}): {fault}"))
+                if self._exchanges.pop(number, None) is not None:
+                    self._fail(number, login.user, b"temp", b"code=temp_fail")
+                return
+            if stored is not None and forbidden_by(stored.fields, request) is not None:
+                stored = None
+        if number not in self._exchanges:
+            return
+        exchange.busy = False
+        if stored is not None:
+            exchange.fields = dict(stored.fields)
+        try:
+            step = exchange.mechanism.with_stored(None if stored is None else stored.password.reveal())
+        except sasl.UnusableSecret as fault:
+            user = login.user if login is not None else ""
+            self._server.tell(Warned(f"auth: {exchange.name.decode().lower()}({user}): {fault}"))
+            step = sasl.Disproven()
+        self._go_on(number, step)
+
+    async def _refuse_proof(self, number: int) -> None:
+        exchange = self._exchanges[number]
+        user = exchange.login.user if exchange.login is not None else ""
+        request = request_of(user, exchange.given, exchange.name)
+        self._server.refused(exchange.name.decode().lower(), request, "Password mismatch")
+        await self._refuse(number, request, exchange.name)
+
+    # -- answers ---------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _counts_penalties(exchange: _Exchange) -> bool:
+        return b"no-penalty" not in exchange.given
+
+    async def _refuse(
+        self, number: int, request: LoginRequest | None, password: bytes, message: str = ""
+    ) -> None:
+        exchange = self._exchanges[number]
+        if request is not None and self._counts_penalties(exchange):
+            self._server.penalties.failed(request.remote, request.user, password)
+        if b"nodelay" not in exchange.given:
+            await asyncio.sleep(self._server.settings.auth_failure_delay)
+        if self._exchanges.pop(number, None) is None:
+            return
+        more = (b"reason=" + message.encode(),) if message else ()
+        self._fail(number, request.user if request is not None else "", *more)
+
+    def _succeed(self, number: int, exchange: _Exchange, outcome: Outcome) -> None:
+        request = request_of(outcome.user, exchange.given, exchange.name)
+        self._server.penalties.succeeded(request.remote)
+        if self._redeemable and b"nologin" not in exchange.given:
+            self._server.logins.add(self._pid, number, request, outcome.fields)
+        self._connection.send(encode_line(b"OK", b"%d" % number, b"user=" + outcome.user.encode()))
+
+    def _fail(self, number: int, user: str, *more: bytes) -> None:
+        fields = (b"user=" + user.encode(),) if user else ()
+        self._connection.send(encode_line(b"FAIL", b"%d" % number, *fields, *more))

@@ -1,0 +1,133 @@
+"""A client of the auth server that looks users up: the spawner, the LMTP server, doveadm, dovecot-lda.
+
+DESCRIPTION
+    REQUEST redeems a login that was right; USER gives a user's account, PASS what the passdb says of him, LIST
+    all users.  The socket auth-userdb has USER and LIST only.
+
+STANDARDS
+    Dovecot's Design.AuthProtocol, master protocol 1.1
+"""
+
+import asyncio
+import hmac
+import os
+from collections.abc import Mapping
+
+from pillarbox.auth.server import AuthServer
+from pillarbox.auth.user_database import DatabaseFault, LoginRequest
+from pillarbox.net.connection import Connection
+from pillarbox.observability.events import Warned
+from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
+
+
+class AuthMasterConnection:
+    """One connection.  `may_redeem`: it is the master socket, and not auth-userdb."""
+
+    def __init__(
+        self, server: AuthServer, connection: Connection, tasks: asyncio.TaskGroup, *, may_redeem: bool
+    ) -> None:
+        self._server = server
+        self._connection = connection
+        self._tasks = tasks
+        self._may_redeem = may_redeem
+
+    async def run(self) -> None:
+        """Serve it to its end."""
+        self._connection.send(encode_line(b"VERSION", b"1", b"1") + encode_line(b"SPID", b"%d" % os.getpid()))
+        reader = LineReader()
+        try:
+            while data := await self._connection.receive():
+                for line in reader.feed(data):
+                    if not self._take(split_line(line)):
+                        return
+        except LineTooLong:
+            return
+        finally:
+            self._connection.close()
+
+    def _take(self, fields: list[bytes]) -> bool:
+        """One line; False ends the connection."""
+        word = fields[0]
+        if word == b"VERSION":
+            return len(fields) > 1 and fields[1] == b"1"
+        if word == b"CPID":
+            return True
+        if len(fields) < 2 or not fields[1].isdigit() or len(fields[1]) > 18:
+            return False
+        number = int(fields[1])
+        given = parameters(fields[3:])
+        match word:
+            case b"REQUEST" if self._may_redeem and len(fields) > 4:
+                if not (fields[2].isdigit() and fields[3].isdigit()):
+                    return False
+                work = self._redeem(number, int(fields[2]), int(fields[3]), fields[4])
+            case b"USER" if len(fields) > 2:
+                work = self._look_up_name(number, fields[2], given)
+            case b"PASS" if self._may_redeem and len(fields) > 2:
+                work = self._password_fields(number, fields[2], given)
+            case b"LIST":
+                work = self._list(number)
+            case _:
+                return False
+        self._tasks.create_task(work)
+        return True
+
+    async def _redeem(self, number: int, pid: int, request: int, cookie: bytes) -> None:
+        login = self._server.logins.redeem(pid, request)
+        if login is None or not hmac.compare_digest(cookie, self._server.cookie):
+            self._connection.send(encode_line(b"FAIL", b"%d" % number))
+            return
+        more = (b"auth_mech=" + login.request.mechanism.encode(),)
+        await self._look_up(number, login.request, login.fields, more)
+
+    async def _look_up_name(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:
+        request = self._server.user_request(name.decode("utf-8", "replace"), given)
+        if request is None:
+            self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
+            return
+        await self._look_up(number, request, None, ())
+
+    async def _look_up(
+        self,
+        number: int,
+        request: LoginRequest,
+        prefetched: Mapping[str, str] | None,
+        more: tuple[bytes, ...],
+    ) -> None:
+        try:
+            account = await self._server.account(request, prefetched)
+        except DatabaseFault as fault:
+            self._server.tell(Warned(f"auth: userdb({request.user}): {fault}"))
+            self._connection.send(encode_line(b"FAIL", b"%d" % number))
+            return
+        if account is None:
+            self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
+            return
+        fields = [b"uid=%d" % account.uid, b"gid=%d" % account.gid]
+        if account.home:
+            fields.append(b"home=" + account.home.encode("utf-8", "surrogateescape"))
+        fields += [f"{name}={value}".encode("utf-8", "surrogateescape") for name, value in account.fields]
+        self._connection.send(encode_line(b"USER", b"%d" % number, account.user.encode(), *fields, *more))
+
+    async def _password_fields(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:
+        request = self._server.user_request(name.decode("utf-8", "replace"), given)
+        try:
+            known = request is not None and await self._server.passwords.knows(request)
+        except DatabaseFault as fault:
+            self._server.tell(Warned(f"auth: passdb({name.decode('utf-8', 'replace')}): {fault}"))
+            self._connection.send(encode_line(b"FAIL", b"%d" % number))
+            return
+        if request is None or not known:
+            self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
+            return
+        self._connection.send(encode_line(b"PASS", b"%d" % number, b"user=" + request.user.encode()))
+
+    async def _list(self, number: int) -> None:
+        try:
+            users = await self._server.accounts.users()
+        except DatabaseFault as fault:
+            self._server.tell(Warned(f"auth: {fault}"))
+            self._connection.send(encode_line(b"DONE", b"%d" % number, b"fail"))
+            return
+        lines = [encode_line(b"LIST", b"%d" % number, user.encode()) for user in users]
+        self._connection.send(b"".join([*lines, encode_line(b"DONE", b"%d" % number)]))

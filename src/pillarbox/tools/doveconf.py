@@ -1,0 +1,128 @@
+"""doveconf(1): show the mailbox half's configuration.
+
+    doveconf [-adnNPsx] [-c FILE] [-f NAME=VALUE]...
+    doveconf [-hPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
+
+EXIT STATUS
+    0   done
+    89  a mistake in the configuration or on the command line; one line says which
+"""
+
+import getopt
+import os
+import platform
+import socket
+import sys
+from collections.abc import Sequence
+
+from pillarbox.config.dovecot import listing
+from pillarbox.config.dovecot.listing import Extent, Style
+from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+EX_CONFIG = 89
+DEFAULT_PATH = "/etc/dovecot/dovecot.conf"
+VERSION = "2.3.19.1 (Pillarbox 0.1.0)"
+"""The version of Dovecot whose behaviour this is, as scripts look for it."""
+_FILTERS = {
+    "lname": "local_name",
+    "local": "local",
+    "remote": "remote",
+    "protocol": "protocol",
+    "service": "protocol",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    try:
+        pairs, names = getopt.getopt(
+            list(sys.argv[1:] if arguments is None else arguments), "ac:df:hm:nNPsSx"
+        )
+    except getopt.GetoptError as error:
+        print(f"doveconf: invalid option -- '{error.opt}'", file=sys.stderr)
+        return EX_CONFIG
+    options = dict(pairs)
+    if "-S" in options or "-m" in options:
+        unserved = "-S" if "-S" in options else "-m"
+        print(f"doveconf: Fatal: {unserved} is not served: use -n or -a", file=sys.stderr)
+        return EX_CONFIG
+    known: dict[str, str] = {}
+    for flag, value in pairs:
+        name, equals, wanted = value.partition("=")
+        if flag == "-f" and (not equals or name not in _FILTERS):
+            print(f"doveconf: Fatal: Unknown filter argument: {value}", file=sys.stderr)
+            return EX_CONFIG
+        if flag == "-f":
+            known[_FILTERS[name]] = wanted
+    return show(options, names, known, program="doveconf")
+
+
+def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *, program: str) -> int:
+    """What the options ask for; also for `dovecot -n` and `dovecot -a`."""
+    path = options.get("-c", DEFAULT_PATH)
+    style = Style(secrets="-P" in options, expand="-x" in options)
+    try:
+        configuration = read_configuration(path)
+        for warning in configuration.warnings:
+            print(f"{program}: Warning: {warning}", file=sys.stderr)
+        if known:
+            configuration = listing.filtered(configuration, known)
+        if names:
+            for name in names:
+                _show_name(configuration, _path(name), style, hide_name="-h" in options)
+            return 0
+        _print_header(path)
+        extent = _extent(options)
+        if extent in (Extent.EVERYTHING, Extent.STANDARD):
+            print("# NOTE: Send doveconf -n output instead when asking for help.")
+        for line in listing.lines(configuration, extent, style):
+            print(line)
+    except ConfigurationFault as fault:
+        sys.stdout.flush()
+        print(f"{program}: Fatal: {fault}", file=sys.stderr)
+        return EX_CONFIG
+    return 0
+
+
+def _extent(options: dict[str, str]) -> Extent:
+    for extent in (Extent.STANDARD, Extent.CHANGED, Extent.EXPLICIT):
+        if extent.value in options:
+            return extent
+    return Extent.EVERYTHING
+
+
+def _print_header(path: str) -> None:
+    print(f"# {VERSION}: {path}")
+    system = os.uname()
+    print(f"# OS: {system.sysname} {system.release} {system.machine} {_distribution()} ")
+    print(f"# Hostname: {socket.gethostname()}")
+
+
+def _distribution() -> str:
+    try:
+        with open("/etc/debian_version", encoding="utf-8") as file:
+            return f"Debian {file.read().strip()}"
+    except OSError:
+        pass
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except OSError:
+        return ""
+
+
+def _path(name: str) -> Path:
+    return tuple(name.split("/"))
+
+
+def _show_name(configuration: Configuration, path: Path, style: Style, *, hide_name: bool) -> None:
+    text = listing.value_text(configuration, path, style)
+    if text is not None:
+        print(text if hide_name else f"{'/'.join(path)} = {text}")
+        return
+    for line in listing.section_lines(configuration, path, style):
+        print(line)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""What dovecot.conf comes to: served, accepted aloud, or refused with its line."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.reading import parse_configuration, read_configuration
+from pillarbox.config.dovecot.unserved import warnings
+from pillarbox.config.mailbox_settings import InetSocket, MailboxDefinition, MailboxSettings, UnixSocket
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+NEEDED = "ssl = no\nmail_location = maildir:~/Maildir\n"
+
+
+def read(text: str) -> MailboxSettings:
+    """The settings of a text."""
+    return mailbox_settings(parse_configuration(NEEDED + text), hostname="mx.example.org")
+
+
+def test_listeners() -> None:
+    """Ports of the served protocols; 0 switches one off, TLS ports go with ssl."""
+    settings = read("protocols = imap\nlisten = *, ::\n")
+    assert settings.inet_sockets == (
+        InetSocket(name="imap", service="imap", addresses=("0.0.0.0", "::"), port=143),
+    )
+    settings = read(
+        "protocols = imap pop3 lmtp\nlisten = 127.0.0.1\n"
+        "service pop3-login {\n inet_listener pop3 {\n  port = 0\n }\n}\n"
+        "service lmtp {\n inet_listener lmtp {\n  address = 127.0.0.2\n  port = 24\n }\n}\n"
+    )
+    assert [(one.name, one.addresses, one.port) for one in settings.inet_sockets] == [
+        ("imap", ("127.0.0.1",), 143),
+        ("lmtp", ("127.0.0.2",), 24),
+    ]
+
+
+def test_sockets_for_postfix() -> None:
+    """The tutorial's two, beside those that Dovecot has anyway."""
+    settings = read(
+        "protocols = lmtp\nbase_dir = /run/d\n"
+        "service auth {\n unix_listener /var/spool/postfix/private/auth {\n  mode = 0660\n  user = postfix\n"
+        "  group = postfix\n }\n}\n"
+        "service lmtp {\n unix_listener /var/spool/postfix/private/dovecot-lmtp {\n  mode = 0600\n"
+        "  user = postfix\n }\n}\n"
+    )
+    postfix = [one for one in settings.unix_sockets if "postfix" in one.path]
+    assert postfix == [
+        UnixSocket(
+            service="auth-client",
+            path="/var/spool/postfix/private/auth",
+            mode=0o660,
+            user="postfix",
+            group="postfix",
+        ),
+        UnixSocket(
+            service="lmtp", path="/var/spool/postfix/private/dovecot-lmtp", mode=0o600, user="postfix"
+        ),
+    ]
+    assert {one.path: (one.mode, one.user) for one in settings.unix_sockets}["/run/d/auth-userdb"] == (
+        0o666,
+        "dovecot",
+    )
+
+
+def test_namespace_mailboxes() -> None:
+    """Special use and auto reach the account worker."""
+    (namespace,) = read(
+        "namespace inbox {\n inbox = yes\n separator = .\n prefix = INBOX.\n mailbox Sent {\n"
+        "  auto = subscribe\n  special_use = \\Sent\n }\n}\n"
+    ).namespaces
+    assert (namespace.prefix, namespace.separator, namespace.inbox) == ("INBOX.", ".", True)
+    assert namespace.mailboxes == (MailboxDefinition(name="Sent", auto="subscribe", special_use=("\\Sent",)),)
+
+
+REFUSED = [
+    (
+        "mbox",
+        "mail_location = mbox:~/mail:INBOX=/var/mail/%u",
+        "line 3: mail_location .*mbox is not served.*pillarbox import mbox",
+    ),
+    ("mdbox", "mail_location = mdbox:~/mdbox", "mdbox is not served"),
+    ("layout", "mail_location = maildir:~/Maildir:LAYOUT=fs", "LAYOUT=fs is not served"),
+    ("control", "mail_location = maildir:~/Maildir:CONTROL=/var/control/%u", "CONTROL=.* is not served"),
+    ("GSSAPI", "auth_mechanisms = plain gssapi", "auth_mechanisms: gssapi is not served"),
+    ("protocol", "protocols = imap foo", "protocols: Unknown protocol: foo"),
+    ("passdb driver", "passdb {\n driver = sql\n}", "line 4: passdb driver sql is not served"),
+    ("no driver", "passdb {\n args = x\n}", "passdb is missing driver"),
+    (
+        "proxy",
+        "passdb {\n driver = static\n args = proxy=y host=10.0.0.1 nopassword=y\n}",
+        "line 5: passdb static with proxy or host",
+    ),
+    ("passwd-file without file", "passdb {\n driver = passwd-file\n}", "Missing args: path"),
+    ("shared namespace", "namespace s {\n type = shared\n prefix = shared/\n}", "type shared is not served"),
+    ("separator", "namespace inbox {\n inbox = yes\n separator = ~\n}", "separator ~ is not served"),
+    (
+        "second namespace",
+        "namespace inbox {\n inbox = yes\n}\nnamespace a {\n prefix = a/\n}",
+        "namespace a is not served",
+    ),
+    (
+        "haproxy",
+        "protocols = imap\nservice imap-login {\n inet_listener imap {\n  haproxy = yes\n }\n}",
+        "line 6: haproxy",
+    ),
+    ("variable", "mail_home = /srv/%q", "Unknown variable '%q'"),
+    ("no size", "quota_mail_size = 0", "not between 1 and 4G"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "why"), REFUSED, ids=[case[0] for case in REFUSED])
+def test_what_must_not_be_ignored_is_refused(name: str, text: str, why: str) -> None:
+    """With its place, and how to mend it."""
+    with pytest.raises(ConfigurationFault, match=why):
+        read(text)
+
+
+ALOUD = [
+    ("no effect", "mmap_disable = yes", "line 3: mmap_disable has no effect: "),
+    ("not yet", "imap_id_log = *", "line 3: imap_id_log is ignored: "),
+    ("plugin", "mail_plugins = quota", "line 3: mail_plugins is ignored: quota"),
+    ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
+    ("sieve", "protocols = imap sieve", "line 3: protocol sieve is not served yet"),
+    ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
+    ("limits", "service imap {\n process_limit = 2000\n}", "service/imap/process_limit has no effect"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "line"), ALOUD, ids=[case[0] for case in ALOUD])
+def test_what_is_ignored_is_told(name: str, text: str, line: str) -> None:
+    """One line each, with its place."""
+    (found,) = warnings(parse_configuration(NEEDED + text))
+    assert line in found
+
+
+STOP = [
+    ("client certificates", "auth_ssl_require_client_cert = yes", "who gets in"),
+    ("access lists", "mail_plugins = acl", "access lists of shared mailboxes"),
+    ("encryption", "plugin {\n mail_crypt_curve = secp521r1\n}", "unencrypted"),
+    ("proxying", "lmtp_proxy = yes", "delivered or read elsewhere"),
+    ("directors", "director_servers = 10.0.0.1", "not be sent to the host"),
+    (
+        "policy service",
+        "service quota-status {\n executable = quota-status -p postfix\n inet_listener {\n  port = 12340\n }\n}",
+        "service quota-status is not served",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "why"), STOP, ids=[case[0] for case in STOP])
+def test_what_is_dangerous_to_ignore_stops_the_start(name: str, text: str, why: str) -> None:
+    """And says what would happen."""
+    with pytest.raises(ConfigurationFault, match=why):
+        warnings(parse_configuration(NEEDED + text))
+
+
+def test_defaults_are_no_findings() -> None:
+    """Spelling a default out asks for nothing."""
+    text = "mmap_disable = no\nimap_idle_notify_interval = 120 secs\nmail_fsync = optimized\n"
+    assert warnings(parse_configuration(NEEDED + text)) == []
+
+
+DEBIAN = Path("/usr/share/dovecot")
+
+
+@pytest.mark.skipif(not (DEBIAN / "conf.d").is_dir(), reason="dovecot-core is not installed")
+def test_debians_files_read_cleanly_and_the_mbox_default_is_named(tmp_path: Path) -> None:
+    """What the package ships; mbox is refused with the line that asks for it, and one edit mends that."""
+    subprocess.run(
+        ["cp", "-r", str(DEBIAN / "dovecot.conf"), str(DEBIAN / "conf.d"), str(tmp_path)], check=True
+    )
+    configuration = read_configuration(str(tmp_path / "dovecot.conf"))
+    with pytest.raises(
+        ConfigurationFault, match=r"10-mail.conf line \d+: mail_location .* mbox is not served"
+    ):
+        mailbox_settings(configuration, hostname="mx")
+    mail = tmp_path / "conf.d" / "10-mail.conf"
+    mail.write_text(
+        mail.read_text().replace(
+            "mail_location = mbox:~/mail:INBOX=/var/mail/%u", "mail_location = maildir:~/Maildir"
+        )
+    )
+    tls = tmp_path / "conf.d" / "10-ssl.conf"
+    tls.write_text(tls.read_text().replace("ssl = yes", "ssl = no"))
+    auth = tmp_path / "conf.d" / "10-auth.conf"
+    auth.write_text(
+        auth.read_text()
+        .replace("#disable_plaintext_auth = yes", "disable_plaintext_auth = no")
+        .replace("auth_mechanisms = plain", "auth_mechanisms = plain login")
+    )
+    configuration = read_configuration(str(tmp_path / "dovecot.conf"))
+    settings = mailbox_settings(configuration, hostname="mx")
+    assert [(one.driver, one.args) for one in settings.passdbs] == [("pam", "")]
+    assert [one.driver for one in settings.userdbs] == ["passwd"]
+    assert not settings.disable_plaintext_auth
+    assert {mailbox.name for mailbox in settings.namespaces[0].mailboxes} >= {
+        "Drafts",
+        "Junk",
+        "Sent",
+        "Trash",
+    }
+    told = [line.partition(": ")[2].partition(" ")[0] for line in warnings(configuration)]
+    assert sorted(told) == ["mail_privileged_group", "ssl_client_ca_dir", "ssl_dh"]

@@ -1,0 +1,250 @@
+"""doveconf(1) beside Debian's: the same configurations, the same lines.
+
+Only the two lines with the version, which say who is speaking, are left out of the comparison.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.system, pytest.mark.peer("dovecot")]
+
+TUTORIAL = """
+protocols = imap pop3 lmtp
+listen = *
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+mail_location = maildir:~/Maildir
+mail_privileged_group = mail
+ssl = no
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Drafts {
+    special_use = \\Drafts
+  }
+  mailbox Sent {
+    auto = subscribe
+    special_use = \\Sent
+  }
+  mailbox "Sent Messages" {
+    special_use = \\Sent
+  }
+}
+passdb {
+  driver = pam
+}
+userdb {
+  driver = passwd
+}
+service auth {
+  unix_listener /var/spool/postfix/private/auth {
+    mode = 0660
+    user = postfix
+    group = postfix
+  }
+}
+service lmtp {
+  unix_listener /var/spool/postfix/private/dovecot-lmtp {
+    mode = 0600
+    user = postfix
+    group = postfix
+  }
+}
+"""
+VIRTUAL = """
+protocols = imap lmtp
+auth_failure_delay = 4s
+auth_cache_size = 10240k
+auth_cache_ttl = 24 hours
+auth_verbose = Yes
+auth_default_realm = example.org
+mail_home = /var/vmail/%d/%n
+mail_location = maildir:/var/vmail/%d/%n/Maildir:INDEX=MEMORY
+mail_uid = vmail
+mail_gid = vmail
+first_valid_uid = 100
+mail_max_userip_connections = 20
+mail_plugins = $mail_plugins quota
+login_greeting = "Hello # there"
+ssl_cert = </etc/ssl/certs/mail.pem
+ssl_key = </etc/ssl/private/mail.key
+ssl_key_password = secret
+ssl_min_protocol = TLSv1.3
+passdb {
+  driver = passwd-file
+  args = scheme=SHA512-CRYPT username_format=%u /etc/dovecot/users
+  default_fields = x=y
+}
+passdb pam {
+  driver = pam
+  deny = no
+}
+userdb {
+  driver = static
+  args = uid=vmail gid=vmail home=/var/vmail/%d/%n
+}
+namespace {
+  prefix = x/
+  separator = /
+  hidden = no
+}
+namespace inbox {
+  inbox = yes
+  type = private
+  mailbox Trash {
+    auto = create
+    autoexpunge = 30d
+  }
+}
+plugin {
+  quota = maildir:User quota
+  quota_rule = *:storage=1G
+  sieve = ~/.dovecot.sieve
+  empty =
+}
+dict {
+  a = b
+}
+service imap-login {
+  inet_listener imap {
+    port = 0
+  }
+  inet_listener imaps {
+    port = 993
+    ssl = yes
+  }
+  service_count = 0
+  process_min_avail = 2
+}
+service stats {
+  unix_listener stats-writer {
+    mode = 0666
+  }
+}
+service auth {
+  unix_listener auth-userdb {
+    mode = 0600
+    user = vmail
+  }
+  user = $default_internal_user
+}
+"""
+FILTERED = """
+protocols = imap pop3
+login_greeting = one \\
+  two
+mail_debug = no
+protocol imap {
+  mail_max_userip_connections = 50
+  mail_plugins = $mail_plugins imap_quota
+}
+protocol !pop3 {
+  mail_debug = no
+}
+protocol lmtp {
+  postmaster_address = a@example.org
+}
+remote 10.0.0.0/8 {
+  disable_plaintext_auth = no
+}
+local 192.0.2.1 {
+  ssl = required
+  protocol pop3 {
+    ssl_min_protocol = TLSv1.3
+  }
+}
+local_name mx.example.org {
+  ssl_cert = </etc/ssl/certs/mx.pem
+}
+"""
+CONFIGURATIONS = {
+    "tutorial": TUTORIAL,
+    "virtual users": VIRTUAL,
+    "filters": FILTERED,
+    "nothing": "listen = ::\n",
+}
+QUESTIONS = [
+    ["-n"],
+    ["-a"],
+    ["-d"],
+    ["-N"],
+    ["-n", "-P"],
+    ["mail_location", "listen", "protocols"],
+    ["-h", "mail_location"],
+    ["-f", "protocol=imap", "mail_plugins", "mail_max_userip_connections"],
+    ["-f", "service=lmtp", "-h", "postmaster_address"],
+    ["passdb"],
+    ["namespace/inbox"],
+    ["service/auth"],
+    ["plugin"],
+    ["plugin/quota"],
+    ["service/imap-login/inet_listener/imap/port"],
+    ["nosuch"],
+]
+REFUSED = [
+    "foo = 1\n",
+    "service imap-login {\n  foo = 1\n}\n",
+    "service x\n{\n}\n",
+    "}\n",
+    "mail_debug = maybe\n",
+    "auth_failure_delay = 5\n",
+    "auth_failure_delay = 5 parsecs\n",
+    "mail_max_userip_connections = x\n",
+    "auth_cache_size = 10X\n",
+    "ssl = maybe\n",
+    "service x { executable = y }\n",
+    "service x y {\n}\n",
+    "protocol imap {\n protocol pop3 {\n }\n}\n",
+    "!include nosuch.conf\n",
+    "foo {\n}\n",
+    "service a {\n foo {\n}\n}\n",
+    "namespace inbox {\n mailbox x {\n foo = 1\n }\n}\n",
+    "service lmtp {\n inet_listener a {\n port = 99999\n }\n}\n",
+    "login_greeting x = y\n",
+]
+OURS = [sys.executable, "-m", "pillarbox.tools.doveconf"]
+THEIRS = ["/usr/bin/doveconf"]
+
+
+def asked(program: list[str], path: Path, *arguments: str) -> tuple[list[str], list[str], int]:
+    """What a doveconf prints: its lines but the version, its complaints, and its exit status."""
+    done = subprocess.run(
+        [*program, "-c", str(path), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
+    )
+    lines = [line for line in done.stdout.split("\n") if not line.startswith(("# 2.3", "# Pigeonhole"))]
+    return lines, done.stderr.split("\n"), done.returncode
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_configuration_is_shown_alike(name: str, tmp_path: Path) -> None:
+    """Every question about it has the same answer."""
+    path = tmp_path / "dovecot.conf"
+    path.write_text(CONFIGURATIONS[name])
+    for question in QUESTIONS:
+        assert asked(OURS, path, *question) == asked(THEIRS, path, *question), question
+
+
+def test_debians_own_configuration_is_shown_alike() -> None:
+    """/etc/dovecot with all that it includes."""
+    path = Path("/etc/dovecot/dovecot.conf")
+    for question in (["-n"], ["-a"], ["service/lmtp"], ["namespace"]):
+        assert asked(OURS, path, *question) == asked(THEIRS, path, *question), question
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_mistakes_are_told_alike(text: str, tmp_path: Path) -> None:
+    """The same line on standard error, the same exit status."""
+    path = tmp_path / "dovecot.conf"
+    path.write_text(text)
+    _, complaints, status = asked(OURS, path, "-n")
+    assert (complaints, status) == asked(THEIRS, path, "-n")[1:]
+    assert status == 89
