@@ -7,6 +7,7 @@ DESCRIPTION
 """
 
 import os
+import random
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,6 +110,43 @@ def test_answers_are_those_of_dovecot(both: Both) -> None:
     assert not unlisted, f"{len(unlisted)} of {sum(len(e.steps) for e in exchanges)}\n{report}"
     gone = set(known) - {(difference.exchange, difference.step) for difference in found}
     assert wanted or not gone, f"no difference any more, take it off the list: {gone}"
+
+
+@pytest.mark.timeout(120)
+def test_threads_are_those_of_dovecot(both: Both) -> None:
+    """Random threads: messages that are missing, references that are cut, subjects that are alike."""
+    chance = random.Random(7)
+    chains: list[list[str]] = []
+    steps: list[bytes] = []
+    for number in range(80):
+        above = chance.choice(chains) if chains and chance.random() < 0.7 else []
+        chains.append([*above, f"<{number}@x>"])
+        if chance.random() < 0.2:
+            continue  # others refer to it
+        cut = above[chance.choice([0, 0, -1, -2]) :] if above else []
+        by_reply = bool(cut) and chance.random() < 0.3
+        fields = {
+            "Subject": chance.choice(["a", "b", "Re: a", "[x] a", "Fwd: b", "", "a (fwd)", "[fwd: a]", "c"]),
+            "Date": f"Mon, {chance.randrange(1, 28)} Jan 2024 10:{number % 60:02}:00 +0000",
+            "Message-ID": chains[-1][-1],
+            "References": "" if by_reply else " ".join(cut),
+            "In-Reply-To": cut[-1] if by_reply else "",
+            "From": f"{chance.choice('xyzX')}@y",
+            "To": chance.choice(["A <b@c>", "b@c", '"z" <a@b>', "Ä <q@r>", ""]),
+        }
+        header = "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value)
+        content = (header + "\r\nbody\r\n").encode()
+        steps.append(b'x APPEND Trash "01-Jan-2024 10:00:00 +0000" {%d+}\r\n%b' % (len(content), content))
+    steps.append(b"x SELECT Trash")
+    steps += [
+        b"x THREAD %b UTF-8 ALL" % algorithm for algorithm in (b"REFERENCES", b"REFS", b"ORDEREDSUBJECT")
+    ]
+    steps += [
+        b"x SORT (%b) UTF-8 ALL" % keys
+        for keys in (b"SUBJECT DATE", b"FROM REVERSE DATE", b"DISPLAYTO", b"TO", b"DATE", b"DISPLAYFROM")
+    ]
+    found = list(differences(both, Exchange("threads", tuple(steps))))
+    assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
 
 
 def test_the_battery_is_large_and_the_list_honest() -> None:

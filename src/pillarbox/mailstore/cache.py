@@ -2,8 +2,9 @@
 
 DESCRIPTION
     One database per account, `pillarbox.cache.sqlite` in the Maildir's root, a name that Dovecot passes over.
-    Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID, highest mod-sequence), `summary` (date, size
-    and the rendered ENVELOPE, BODY, BODYSTRUCTURE of a message), `header` and `modseq` (only of mailboxes whose
+    Tables: `mailbox` (GUID and UIDVALIDITY → number, first recent UID, highest mod-sequence), `summary` (dates,
+    size and the rendered ENVELOPE, BODY, BODYSTRUCTURE of a message), `header`, `preview` (its first words),
+    `sorting` (what SORT and THREAD compare, mailstore/sort_key_cache.py) and `modseq` (only of mailboxes whose
     clients use CONDSTORE: mod-sequence, and the flags that it belongs to), `vanished` (of the same mailboxes: UIDs
     that were expunged, and when; complete from the mailbox's `vanished_floor` on).  The key of a message is mailbox
     number × 2³² + UID, so that FETCH 1:* is one scan.
@@ -34,12 +35,10 @@ from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.vocabulary.identifiers import Uid
 
 FILE_NAME: Final = "pillarbox.cache.sqlite"
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
-MAX_VANISHED: Final = 20_000
-"""Expunged UIDs of a mailbox that are remembered; a quarter goes when there are more."""
 MAX_UNASKED_HEADER: Final = 8192
 """Octets of a header that is kept although nobody has asked for it yet."""
 
@@ -48,8 +47,13 @@ CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validi
     first_recent INTEGER NOT NULL, highest_modseq INTEGER NOT NULL DEFAULT 0,
     vanished_floor INTEGER NOT NULL DEFAULT 0, UNIQUE (guid, uid_validity));
 CREATE TABLE summary (key INTEGER PRIMARY KEY, date INTEGER NOT NULL, size INTEGER NOT NULL,
-    envelope BLOB NOT NULL, body BLOB NOT NULL, body_structure BLOB NOT NULL);
+    saved INTEGER NOT NULL, envelope BLOB NOT NULL, body BLOB NOT NULL, body_structure BLOB NOT NULL);
 CREATE TABLE header (key INTEGER PRIMARY KEY, header BLOB NOT NULL);
+CREATE TABLE preview (key INTEGER PRIMARY KEY, text BLOB NOT NULL);
+CREATE TABLE sorting (key INTEGER PRIMARY KEY, sent INTEGER NOT NULL, subject TEXT NOT NULL,
+    is_reply INTEGER NOT NULL, sender TEXT NOT NULL, recipient TEXT NOT NULL, copied TEXT NOT NULL,
+    display_sender TEXT NOT NULL, display_recipient TEXT NOT NULL, message_id BLOB NOT NULL,
+    refs BLOB NOT NULL);
 CREATE TABLE modseq (key INTEGER PRIMARY KEY, modseq INTEGER NOT NULL, flags INTEGER NOT NULL,
     keywords INTEGER NOT NULL);
 CREATE TABLE vanished (key INTEGER PRIMARY KEY, modseq INTEGER NOT NULL);
@@ -60,10 +64,9 @@ _COLUMNS: Final = (
     (Fields.BODYSTRUCTURE, "body_structure"),
 )
 
+_OF_MESSAGES: Final = ("summary", "header", "preview", "sorting", "modseq")
+
 _T = TypeVar("_T")
-ModSeqRow = tuple[int, int, int]
-"""Mod-sequence, and the flags and keyword bits that have it."""
-_ALL_BITS: Final = (1 << 64) - 1
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -72,6 +75,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     uid: int
     date: int
     size: int
+    saved: int
     envelope: bytes
     body: bytes
     body_structure: bytes
@@ -107,12 +111,12 @@ class Cache:
             connection.execute(query, (*key, first_unseen))
             return connection.last_insert_rowid(), first_unseen, 0
 
-        return self._try(find, (0, first_unseen, 0))
+        return self.attempt(find, (0, first_unseen, 0))
 
     def set_first_recent(self, number: int, uid: int) -> None:
         """Messages from `uid` on have been seen by no session."""
-        self._try(
-            lambda connection: _run(
+        self.attempt(
+            lambda connection: run(
                 connection, "UPDATE mailbox SET first_recent = ? WHERE number = ?", [(uid, number)]
             ),
             None,
@@ -124,13 +128,16 @@ class Cache:
             return {}
         columns = [column if fields & field else "x''" for field, column in _COLUMNS]
         columns.append("header" if fields & Fields.HEADER else "x''")
+        columns.append("saved")
+        columns.append("text" if fields & Fields.PREVIEW else "x''")
         join = " JOIN header USING (key)" if fields & Fields.HEADER else ""
+        join += " JOIN preview USING (key)" if fields & Fields.PREVIEW else ""
         select = f"SELECT key & 4294967295, date, size, {', '.join(columns)} FROM summary{join} WHERE key "  # noqa: S608
         base = number << 32
 
         def find(connection: apsw.Connection) -> dict[int, MessageSummary]:
             first, last = min(uids), max(uids)
-            found: Iterable[tuple[Uid, int, int, bytes, bytes, bytes, bytes]]
+            found: Iterable[tuple[Uid, int, int, bytes, bytes, bytes, bytes, int, bytes]]
             if last - first < MAX_RANGE_WASTE * len(uids):
                 found = connection.execute(select + "BETWEEN ? AND ?", (base + first, base + last))
             else:
@@ -138,7 +145,7 @@ class Cache:
                 found = connection.execute(f"{select}IN ({keys})")
             return {row[0]: MessageSummary(*row) for row in found}
 
-        return self._try(find, {})
+        return self.attempt(find, {})
 
     def missing(self, number: int, uids: Sequence[int]) -> list[int]:
         """Those of `uids` (rising) that have no row; none for a cache that does not work."""
@@ -151,7 +158,7 @@ class Cache:
             found = {uid for (uid,) in connection.execute(query, (base + uids[0], base + uids[-1]))}
             return [uid for uid in uids if uid not in found]
 
-        return self._try(find, [])
+        return self.attempt(find, [])
 
     def add(self, number: int, rows: Sequence[Row], *, with_header: bool) -> None:
         """Keep rows, in one transaction; large headers only `with_header`, where a client wants them."""
@@ -159,7 +166,8 @@ class Cache:
             return
         base = number << 32
         summaries = [
-            (base + row.uid, row.date, row.size, row.envelope, row.body, row.body_structure) for row in rows
+            (base + row.uid, row.date, row.size, row.saved, row.envelope, row.body, row.body_structure)
+            for row in rows
         ]
         headers = [
             (base + row.uid, row.header)
@@ -169,103 +177,30 @@ class Cache:
 
         def write(connection: apsw.Connection) -> None:
             with connection:
-                _run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?)", summaries)
+                run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?, ?)", summaries)
                 if headers:
-                    _run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", headers)
+                    run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", headers)
 
-        self._try(write, None)
+        self.attempt(write, None)
 
     def add_headers(self, number: int, headers: Mapping[int, bytes]) -> None:
         """Keep headers of messages that have a row."""
-        if number == 0 or not headers:
+        self._add_texts("INSERT OR REPLACE INTO header VALUES (?, ?)", number, headers)
+
+    def add_previews(self, number: int, previews: Mapping[int, bytes]) -> None:
+        """Keep previews of messages that have a row."""
+        self._add_texts("INSERT OR REPLACE INTO preview VALUES (?, ?)", number, previews)
+
+    def _add_texts(self, statement: str, number: int, texts: Mapping[int, bytes]) -> None:
+        if number == 0 or not texts:
             return
-        rows = [((number << 32) + uid, header) for uid, header in headers.items()]
+        rows = [((number << 32) + uid, text) for uid, text in texts.items()]
 
         def write(connection: apsw.Connection) -> None:
             with connection:
-                _run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", rows)
+                run(connection, statement, rows)
 
-        self._try(write, None)
-
-    def modseqs(self, number: int) -> dict[int, ModSeqRow]:
-        """Mod-sequence, flags and keyword bits of the mailbox's messages, by UID."""
-        span = (number << 32, (number << 32) + 0xFFFFFFFF)
-        query = "SELECT key & 4294967295, modseq, flags, keywords FROM modseq WHERE key BETWEEN ? AND ?"
-
-        def find(connection: apsw.Connection) -> dict[int, ModSeqRow]:
-            return {
-                uid: (modseq, flags, keywords & _ALL_BITS)
-                for uid, modseq, flags, keywords in connection.execute(query, span)
-            }
-
-        return self._try(find, {})
-
-    def set_modseqs(self, number: int, highest: int, rows: Mapping[int, ModSeqRow]) -> None:
-        """Keep mod-sequences; older ones than there are count for nothing, whatever the order of the calls."""
-        if number == 0:
-            return
-        base = number << 32
-        values = [
-            (base + uid, modseq, flags, keywords - (keywords >> 63 << 64))  # SQLite's integers are signed
-            for uid, (modseq, flags, keywords) in rows.items()
-        ]
-
-        def write(connection: apsw.Connection) -> None:
-            with connection:
-                query = "UPDATE mailbox SET highest_modseq = max(highest_modseq, ?) WHERE number = ?"
-                _run(connection, query, [(highest, number)])
-                query = (
-                    "INSERT INTO modseq VALUES (?, ?, ?, ?) ON CONFLICT (key)"
-                    " DO UPDATE SET modseq = excluded.modseq, flags = excluded.flags, keywords = excluded.keywords"
-                    " WHERE excluded.modseq >= modseq"
-                )
-                _run(connection, query, values)
-
-        self._try(write, None)
-
-    def vanished_since(self, number: int, modseq: int) -> list[int] | None:
-        """UIDs expunged after that mod-sequence, rising; None if that is not known."""
-        span = (number << 32, (number << 32) + 0xFFFFFFFF, modseq)
-        query = "SELECT key & 4294967295 FROM vanished WHERE key BETWEEN ? AND ? AND modseq > ? ORDER BY key"
-
-        def find(connection: apsw.Connection) -> list[int] | None:
-            floor = "SELECT vanished_floor FROM mailbox WHERE number = ? AND vanished_floor <= ?"
-            if not list(connection.execute(floor, (number, modseq))):
-                return None
-            return [uid for (uid,) in connection.execute(query, span)]
-
-        return self._try(find, None)
-
-    def set_vanished_floor(self, number: int, modseq: int) -> None:
-        """Expunges are remembered from now on."""
-        query = "UPDATE mailbox SET vanished_floor = ? WHERE number = ?"
-        self._try(lambda connection: _run(connection, query, [(modseq, number)]), None)
-
-    def add_vanished(self, number: int, modseq: int, uids: Iterable[int]) -> None:
-        """Remember expunged messages; the oldest of too many are forgotten, and the floor rises."""
-        if number == 0:
-            return
-        base = number << 32
-        rows = [(base + uid, modseq) for uid in uids]
-
-        def write(connection: apsw.Connection) -> None:
-            with connection:
-                _run(connection, "INSERT OR REPLACE INTO vanished VALUES (?, ?)", rows)
-                span = (base, base + 0xFFFFFFFF)
-                query = "SELECT count(*) FROM vanished WHERE key BETWEEN ? AND ?"
-                [(count,)] = list(connection.execute(query, span))
-                if count <= MAX_VANISHED:
-                    return
-                query = (
-                    "SELECT modseq FROM vanished WHERE key BETWEEN ? AND ? ORDER BY modseq LIMIT 1 OFFSET ?"
-                )
-                [(floor,)] = list(connection.execute(query, (*span, count - MAX_VANISHED * 3 // 4)))
-                query = "DELETE FROM vanished WHERE key BETWEEN ? AND ? AND modseq <= ?"
-                connection.execute(query, (*span, floor))
-                query = "UPDATE mailbox SET vanished_floor = max(vanished_floor, ?) WHERE number = ?"
-                connection.execute(query, (floor, number))
-
-        self._try(write, None)
+        self.attempt(write, None)
 
     def remove(self, number: int, uids: Iterable[int]) -> None:
         """Expunged messages."""
@@ -275,11 +210,10 @@ class Cache:
 
         def write(connection: apsw.Connection) -> None:
             with connection:
-                _run(connection, "DELETE FROM summary WHERE key = ?", keys)
-                _run(connection, "DELETE FROM header WHERE key = ?", keys)
-                _run(connection, "DELETE FROM modseq WHERE key = ?", keys)
+                for table in _OF_MESSAGES:
+                    run(connection, f"DELETE FROM {table} WHERE key = ?", keys)  # noqa: S608 - our own names
 
-        self._try(write, None)
+        self.attempt(write, None)
 
     def forget(self, guid: bytes) -> None:
         """A mailbox was deleted."""
@@ -288,14 +222,14 @@ class Cache:
             with connection:
                 query = "SELECT number FROM mailbox WHERE guid = ?"
                 for (number,) in list(connection.execute(query, (guid,))):
-                    for table in ("summary", "header", "modseq", "vanished"):
+                    for table in (*_OF_MESSAGES, "vanished"):
                         connection.execute(
                             f"DELETE FROM {table} WHERE key BETWEEN ? AND ?",  # noqa: S608 - our own names
                             (number << 32, (number << 32) + 0xFFFFFFFF),
                         )
                 connection.execute("DELETE FROM mailbox WHERE guid = ?", (guid,))
 
-        self._try(write, None)
+        self.attempt(write, None)
 
     def close(self) -> None:
         """Give back the file."""
@@ -303,7 +237,7 @@ class Cache:
             self._is_closed = True
             self._drop()
 
-    def _try(self, use: Callable[[apsw.Connection], _T], default: _T) -> _T:
+    def attempt(self, use: Callable[[apsw.Connection], _T], default: _T) -> _T:
         """Use the database; if it is broken, make it anew and try once more."""
         with self._lock:
             for _ in range(2):
@@ -357,5 +291,6 @@ class Cache:
                 continue
 
 
-def _run(connection: apsw.Connection, statement: str, rows: Sequence[tuple[int | bytes, ...]]) -> None:
+def run(connection: apsw.Connection, statement: str, rows: Sequence[tuple[int | bytes | str, ...]]) -> None:
+    """One statement for each of the rows."""
     connection.executemany(statement, rows)

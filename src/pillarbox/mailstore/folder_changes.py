@@ -314,9 +314,9 @@ def _copy_file(source: FolderFiles, uid: int, target: FolderFiles, letters: byte
 
 def _copy_content(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
     """Another file system, or too many links."""
-    content, modified = source.read(uid)
+    content, times = source.read(uid)
     [result] = deliver_batch(
-        [Delivery(os.fsdecode(target.directory), [content], letters, modified / 1e9)],
+        [Delivery(os.fsdecode(target.directory), [content], letters, times.modified / 1e9)],
         files=target.files,
         names=target.new_names,
     )

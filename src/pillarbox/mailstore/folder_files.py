@@ -64,6 +64,13 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     origin: object | None = None
 
 
+class Times(msgspec.Struct, frozen=True, array_like=True):
+    """mtime and ctime of a file, in nanoseconds."""
+
+    modified: int
+    changed: int
+
+
 class FolderFiles:
     """One folder.  `mutex` guards everything but `events`."""
 
@@ -108,8 +115,8 @@ class FolderFiles:
         row = self.row(uid)
         return None if row < 0 else self.directory + b"/" + self.paths[row]
 
-    def read(self, uid: int) -> tuple[bytes, int]:
-        """Content of the file as it is, and its mtime in ns.  Raises MessageGone."""
+    def read(self, uid: int) -> tuple[bytes, Times]:
+        """Content of the file as it is, and its times.  Raises MessageGone."""
         for attempt in (False, True):
             with self.mutex:
                 path = self.path_of(uid)
@@ -124,7 +131,8 @@ class FolderFiles:
                 continue
             try:
                 status = self.files.fstat(fd)
-                return self.files.read(fd, status.st_size + 1), status.st_mtime_ns
+                times = Times(status.st_mtime_ns, status.st_ctime_ns)
+                return self.files.read(fd, status.st_size + 1), times
             finally:
                 self.files.close(fd)
         raise MessageGone(str(uid))

@@ -165,6 +165,8 @@ class Fields(EnumFlag):
     BODY = auto()  # BODY, the non-extensible form of BODYSTRUCTURE
     BODYSTRUCTURE = auto()
     HEADER = auto()
+    SAVED = auto()  # when it came into this mailbox  RFC 8514
+    PREVIEW = auto()  # RFC 8970
 
 
 class MessageSummary(msgspec.Struct, frozen=True, array_like=True):
@@ -177,6 +179,28 @@ class MessageSummary(msgspec.Struct, frozen=True, array_like=True):
     body: bytes
     body_structure: bytes
     header: bytes  # the header with CRLF and the empty line, as BODY[HEADER] gives it
+    saved: int = 0  # seconds since 1970
+    preview: bytes = b""  # UTF-8, at most 200 characters
+
+
+class SortColumn(Enum):
+    """What SORT and THREAD compare (message/sort_keys.py); the value is the column of the cache."""
+
+    ARRIVAL = "date"
+    SIZE = "size"
+    SENT = "sent"
+    SUBJECT = "subject"
+    IS_REPLY = "is_reply"
+    SENDER = "sender"
+    RECIPIENT = "recipient"
+    COPIED = "copied"
+    DISPLAY_SENDER = "display_sender"
+    DISPLAY_RECIPIENT = "display_recipient"
+    MESSAGE_ID = "message_id"
+    REFERENCES = "refs"
+
+
+SortValue = int | str | bytes
 
 
 class Mailbox(Protocol):
@@ -274,6 +298,16 @@ class Mailbox(Protocol):
 
         Callers ask for at most a few hundred at a time, so that the loop is free in between.
         """
+        ...
+
+    async def sort_columns(
+        self, uids: Sequence[Uid], columns: Sequence[SortColumn]
+    ) -> list[tuple[SortValue, ...]]:
+        """(UID, then the columns) of each message, in the order of `uids`; gone ones are left out."""
+        ...
+
+    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+        """EMAILID of messages that are there: the same wherever a copy of the message is (RFC 8474 §5.1)."""
         ...
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:

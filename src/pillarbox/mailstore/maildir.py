@@ -34,7 +34,7 @@ from typing import Final, TypeVar
 
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore import folder_changes
-from pillarbox.mailstore.cache import Cache, ModSeqRow
+from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.file_content import plain_content
@@ -50,9 +50,14 @@ from pillarbox.mailstore.mailbox import (
     MessageTable,
     NewMessage,
     NoSuchMailbox,
+    SortColumn,
+    SortValue,
 )
+from pillarbox.mailstore.maildir_names import short_guid
 from pillarbox.mailstore.message_summaries import fill_cache, read_summaries, size_of
+from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
+from pillarbox.mailstore.sort_key_cache import read_sort_columns
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -87,6 +92,7 @@ class MaildirMailbox:
         self.users = 0
         """How many sessions have it open."""
         self._cache = cache
+        self._history = ModSeqHistory(cache)
         self._cache_number = 0
         self._first_recent = 1
         self._executor = executor
@@ -123,19 +129,21 @@ class MaildirMailbox:
     async def track_modseqs(self) -> None:
         """From now on, mod-sequences are those of the mailbox's history, and are kept."""
         if not self._modseqs.is_tracking:
-            history = await self._run(self._cache.modseqs, self._cache_number)
+            history = await self._run(self._history.modseqs, self._cache_number)
         if not self._modseqs.is_tracking:  # else another session was faster
             rows = self._modseqs.adopt(self.messages, history, self._kept_modseq)
             known = set(self.messages.uids)
             if self._modseqs.begins_now:
-                self._later(partial(self._cache.set_vanished_floor, self._cache_number, self.highest_modseq))
+                self._later(
+                    partial(self._history.set_vanished_floor, self._cache_number, self.highest_modseq)
+                )
             self._keep_modseqs(rows, [uid for uid in history if uid not in known])
 
     async def vanished_since(self, modseq: int) -> list[Uid] | None:
         """UIDs that were expunged after that mod-sequence."""
         while self._writes:  # what is not in the cache yet
             await asyncio.wait(self._writes)
-        found = await self._run(self._cache.vanished_since, self._cache_number, modseq)
+        found = await self._run(self._history.vanished_since, self._cache_number, modseq)
         return None if found is None else [Uid(uid) for uid in found]
 
     @property
@@ -232,6 +240,18 @@ class MaildirMailbox:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
         read = partial(read_summaries, fields=fields)
         return await self._run(read, self.folder, self._cache, self._cache_number, uids)
+
+    async def sort_columns(
+        self, uids: Sequence[Uid], columns: Sequence[SortColumn]
+    ) -> list[tuple[SortValue, ...]]:
+        """(UID, then the columns) of each message, in the order of `uids`."""
+        return await self._run(read_sort_columns, self.folder, self._cache, self._cache_number, uids, columns)
+
+    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+        """From the messages' GUIDs: a copy has that of its original."""
+        with self.folder.mutex:
+            guids = [self.folder.message_guid(uid) for uid in uids]
+        return [short_guid(guid) for guid in guids]
 
     async def status(self) -> MailboxStatus:
         """STATUS, without moving new messages."""
@@ -356,9 +376,9 @@ class MaildirMailbox:
         """Write mod-sequences down, in the background: a crash loses none that `adopt` would not replace."""
 
         def write() -> None:
-            self._cache.set_modseqs(self._cache_number, highest, rows)
+            self._history.set_modseqs(self._cache_number, highest, rows)
             if gone:
-                self._cache.add_vanished(self._cache_number, highest, gone)
+                self._history.add_vanished(self._cache_number, highest, gone)
                 self._cache.remove(self._cache_number, gone)
 
         highest = self._modseqs.highest

@@ -17,6 +17,7 @@ STANDARDS
     https://cr.yp.to/proto/maildir.html; Dovecot 2.3, Maildir format
 """
 
+import hashlib
 import os
 import re
 import socket
@@ -166,3 +167,10 @@ def with_sizes(name: bytes, size: int, crlf_size: int) -> bytes:
 def _escape(host: bytes) -> bytes:
     """A host name may not hold what separates the parts of a name (maildir(5))."""
     return host.replace(b"/", b"\\057").replace(b":", b"\\072").replace(b",", b"\\054")
+
+
+def short_guid(guid: bytes) -> bytes:
+    """A message's GUID as 32 hex digits: itself, or the end of its SHA-1, as Dovecot shortens it."""
+    if len(guid) == 32 and not guid.strip(b"0123456789abcdef"):
+        return guid
+    return hashlib.sha1(guid, usedforsecurity=False).hexdigest()[-32:].encode("ascii")

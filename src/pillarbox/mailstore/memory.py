@@ -12,6 +12,8 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 
+import msgspec
+
 from pillarbox.mailstore.mailbox import (
     MAX_KEYWORDS,
     Change,
@@ -30,12 +32,18 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
     NoSuchMailbox,
     OverQuota,
+    SortColumn,
+    SortValue,
 )
+from pillarbox.mailstore.maildir_names import short_guid
+from pillarbox.mailstore.sort_key_cache import STORED_COLUMNS
 from pillarbox.message.body_structure import render as render_structure
 from pillarbox.message.envelope import render_envelope
 from pillarbox.message.header_fields import split
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_tree import parse
+from pillarbox.message.preview import preview
+from pillarbox.message.sort_keys import sort_keys
 from pillarbox.vocabulary.clock import Clock, ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -63,6 +71,7 @@ class MemoryMailbox:
         self._clock = clock or ManualClock()
         self._contents: dict[int, bytes] = {}
         self._dates: dict[int, int] = {}
+        self._saved: dict[int, int] = {}
         self._uid_next = 1
         self._modseq = 1
         self._has_modseqs = False
@@ -180,6 +189,7 @@ class MemoryMailbox:
                 del column[row]
             del self._contents[uid]
             del self._dates[uid]
+            del self._saved[uid]
             self._vanished.append((self._next_modseq(), uid))
             self._write(ChangeKind.EXPUNGED, uid, origin)
             gone.append(uid)
@@ -224,6 +234,27 @@ class MemoryMailbox:
         """All columns, whichever are wanted."""
         return [self._summary(uid) for uid in uids if uid in self._contents]
 
+    async def sort_columns(
+        self, uids: Sequence[Uid], columns: Sequence[SortColumn]
+    ) -> list[tuple[SortValue, ...]]:
+        """Made from the messages each time."""
+        found: list[tuple[SortValue, ...]] = []
+        for uid in uids:
+            if uid in self._contents:
+                date, content = self._dates[uid], self._contents[uid]
+                keys = sort_keys(split(content)[0], date)
+                values: dict[SortColumn, SortValue] = {
+                    SortColumn.ARRIVAL: date,
+                    SortColumn.SIZE: len(content),
+                    **dict(zip(STORED_COLUMNS, msgspec.structs.astuple(keys), strict=True)),
+                }
+                found.append((uid, *(values[column] for column in columns)))
+        return found
+
+    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+        """From the contents."""
+        return [short_guid(self._contents[uid]) for uid in uids]
+
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon after each change."""
         key = object()
@@ -248,6 +279,7 @@ class MemoryMailbox:
         self._uid_next += 1
         self._contents[uid] = content
         self._dates[uid] = date
+        self._saved[uid] = int(self._clock.now())
         self.messages.uids.append(uid)
         self.messages.flags.append(int(flags & ~Flag.RECENT))
         self.messages.keywords.append(keywords)
@@ -287,7 +319,15 @@ class MemoryMailbox:
         header, _ = split(content)
         body, structure = render_structure(content, parse(content))
         return MessageSummary(
-            uid, self._dates[uid], len(content), render_envelope(header), body, structure, header
+            uid,
+            self._dates[uid],
+            len(content),
+            render_envelope(header),
+            body,
+            structure,
+            header,
+            self._saved[uid],
+            preview(content),
         )
 
     def _write(self, kind: ChangeKind, uid: Uid, origin: object | None) -> None:

@@ -5,10 +5,13 @@ DESCRIPTION
     are read, parsed and rendered, and kept in one transaction.  Date and size alone need no parsing: the
     date is the file's mtime, the size is in its name.
 
+    When a message came into the mailbox is the file's ctime when it is seen first; later the ctime tells of
+    changes of its flags.
+
     Blocks; called in worker threads.
 
 STANDARDS
-    RFC 3501 §2.3.3 (INTERNALDATE), §2.3.4 (RFC822.SIZE)
+    RFC 3501 §2.3.3 (INTERNALDATE), §2.3.4 (RFC822.SIZE); RFC 8514 (SAVEDATE); RFC 8970 (PREVIEW)
 """
 
 from bisect import bisect_left
@@ -26,10 +29,13 @@ from pillarbox.message.envelope import render_envelope
 from pillarbox.message.header_fields import header_end
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.mime_tree import parse
+from pillarbox.message.preview import preview
 from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.identifiers import Uid
 
 _FROM_FILE_NAME = Fields.DATE | Fields.SIZE
+_EXTRAS = Fields.HEADER | Fields.PREVIEW
+_RENDERED = Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE
 
 
 def read_summaries(
@@ -41,20 +47,32 @@ def read_summaries(
     if missing:
         if not fields & ~_FROM_FILE_NAME:
             missing = _from_names(folder, missing, found)
-        if fields & Fields.HEADER:
-            missing = _add_headers(folder, cache, number, missing, found)
-        rows = _from_files(folder, missing)
+        if fields & _EXTRAS:
+            missing = _add_extras(folder, cache, number, missing, found, fields)
+        rows, contents = _from_files(folder, missing)
         cache.add(number, rows, with_header=bool(fields & Fields.HEADER))
+        previews = {}
+        if fields & Fields.PREVIEW:
+            previews = {row.uid: preview(content) for row, content in zip(rows, contents, strict=True)}
+            cache.add_previews(number, previews)
         for row in rows:
             found[row.uid] = MessageSummary(
-                Uid(row.uid), row.date, row.size, row.envelope, row.body, row.body_structure, row.header
+                Uid(row.uid),
+                row.date,
+                row.size,
+                row.envelope,
+                row.body,
+                row.body_structure,
+                row.header,
+                row.saved,
+                previews.get(row.uid, b""),
             )
     return [found[uid] for uid in _alive(folder, uids) if uid in found]
 
 
 def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> int:
     """Put into the cache what is not there of `uids` (rising); how many files were read."""
-    rows = _from_files(folder, cache.missing(number, uids))
+    rows, _ = _from_files(folder, cache.missing(number, uids))
     cache.add(number, rows, with_header=False)
     return len(rows)
 
@@ -91,22 +109,33 @@ def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, Messa
     return rest
 
 
-def _add_headers(
-    folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int], found: dict[int, MessageSummary]
+def _add_extras(
+    folder: FolderFiles,
+    cache: Cache,
+    number: int,
+    uids: Sequence[int],
+    found: dict[int, MessageSummary],
+    fields: Fields,
 ) -> list[int]:
-    """Headers of messages whose summary is known; the UIDs of which nothing is known yet."""
-    known = cache.summaries(number, uids, Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE)
+    """Headers and previews of messages whose summary is known; the UIDs of which nothing is known yet."""
+    known = cache.summaries(number, uids, fields & ~_EXTRAS | _RENDERED)
     headers: dict[int, bytes] = {}
+    previews: dict[int, bytes] = {}
     for uid, summary in known.items():
         try:
             stored, _ = folder.read(uid)
         except MessageGone:
             continue
         content = plain_content(stored)
-        header = to_crlf(content[: _stored_header_end(content)])
-        headers[uid] = header
-        found[uid] = msgspec.structs.replace(summary, header=header)
+        if fields & Fields.HEADER:
+            headers[uid] = to_crlf(content[: _stored_header_end(content)])
+        if fields & Fields.PREVIEW:
+            previews[uid] = preview(to_crlf(content))
+        found[uid] = msgspec.structs.replace(
+            summary, header=headers.get(uid, b""), preview=previews.get(uid, b"")
+        )
     cache.add_headers(number, headers)
+    cache.add_previews(number, previews)
     return [uid for uid in uids if uid not in known]
 
 
@@ -118,19 +147,23 @@ def _stored_header_end(content: bytes) -> int:
     return content.index(b"\n", min(ends) + 1) + 1 if ends else len(content)
 
 
-def _from_files(folder: FolderFiles, uids: Sequence[int]) -> list[Row]:
+def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], list[bytes]]:
+    """What is kept of the messages, and the messages."""
     rows = []
+    contents = []
     for uid in uids:
         try:
-            stored, modified = folder.read(uid)
+            stored, times = folder.read(uid)
         except MessageGone:
             continue
         content = to_crlf(plain_content(stored))
         header = content[: header_end(content)]
         body, body_structure = render(content, parse(content))
         envelope = render_envelope(header)
-        rows.append(Row(uid, modified // 10**9, len(content), envelope, body, body_structure, header))
-    return rows
+        date, saved = times.modified // 10**9, times.changed // 10**9
+        rows.append(Row(uid, date, len(content), saved, envelope, body, body_structure, header))
+        contents.append(content)
+    return rows, contents
 
 
 def size_of(folder: FolderFiles, row: int) -> int | None:

@@ -5,7 +5,7 @@ DESCRIPTION
     anything told before, even by a process that died before it could write its last changes down, and more
     than Dovecot's counters, which begin at 1.
 
-    The history (mailstore/cache.py) holds with each mod-sequence the flags that it belongs to.  `adopt`
+    The history (mailstore/modseq_history.py) holds with each mod-sequence the flags that it belongs to.  `adopt`
     compares it with what is there now: a message that has other flags than those was changed by somebody else
     meanwhile, and gets a new one; so does the mailbox when messages are gone.  Until a client asks for
     mod-sequences nothing is kept, and those in the table mean nothing.
@@ -16,8 +16,8 @@ STANDARDS
 
 from collections.abc import Iterable, Mapping
 
-from pillarbox.mailstore.cache import ModSeqRow
 from pillarbox.mailstore.mailbox import MessageTable
+from pillarbox.mailstore.modseq_history import ModSeqRow
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import ModSeq
 

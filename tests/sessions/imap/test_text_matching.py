@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.sessions.imap.text_matching import body_has, decode_words, fold, header_has, message_has
+from pillarbox.message.encoded_words import decode_words
+from pillarbox.sessions.imap.text_matching import body_has, fold, header_has, message_has
 
 WORDS = [
     (b"plain", "plain"),

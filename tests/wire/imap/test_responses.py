@@ -5,7 +5,7 @@ import pytest
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.wire.imap import responses as r
 from pillarbox.wire.imap.commands import StatusItem
-from pillarbox.wire.imap.search_keys import SearchResult
+from pillarbox.wire.imap.search_keys import ResultOptions, SearchResult
 
 EVERY = SearchResult.MIN | SearchResult.MAX | SearchResult.ALL | SearchResult.COUNT
 CASES = [
@@ -53,10 +53,10 @@ CASES = [
     ("SEARCH without result", r.search([]), b"SEARCH"),
     (
         "ESEARCH",
-        r.extended_search(b"x", [2, 3, 7], EVERY, by_uid=True),
+        r.extended_search(b"x", [2, 3, 7], ResultOptions(EVERY), by_uid=True),
         b'ESEARCH (TAG "x") UID MIN 2 MAX 7 ALL 2:3,7 COUNT 3',
     ),
-    ("ESEARCH without result", r.extended_search(b"x", [], EVERY, by_uid=False), b'ESEARCH (TAG "x") COUNT 0'),
+    ("ESEARCH without result", r.extended_search(b"x", [], ResultOptions(EVERY), by_uid=False), b'ESEARCH (TAG "x") COUNT 0'),
 ]  # fmt: skip
 
 

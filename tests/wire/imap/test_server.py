@@ -16,6 +16,7 @@ from pillarbox.wire.imap.search_keys import (
     HeaderHas,
     Not,
     Or,
+    ResultOptions,
     SearchResult,
     Uids,
 )
@@ -132,7 +133,7 @@ CASES: list[tuple[bytes, c.Command]] = [
                     Arrived(DateTest.SINCE, 0),
                 )
             ),
-            SearchResult.MIN | SearchResult.COUNT,
+            ResultOptions(SearchResult.MIN | SearchResult.COUNT),
         ),
     ),
 ]

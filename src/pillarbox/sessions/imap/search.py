@@ -1,277 +1,160 @@
-"""SEARCH: narrows down the messages of the view, cheap keys first.
+"""SEARCH, SORT and THREAD.
 
 DESCRIPTION
-    A key is a filter: it takes UIDs and gives those that match.  The keys of an AND run one after the other
-    over what is left, flags and dates before headers, headers before bodies; so that a body is read only
-    when everything else fits.  Flags come from the table, sizes, dates and headers from the store's cache,
-    only BODY and TEXT open messages.
+    The keys are `search_filter`'s; what was found is told as it is, sorted by the columns of the store's cache,
+    or threaded (`threads`).  Sorting is by one criterion after the other, the last first, each time leaving in
+    order what is equal.
 
-    Texts match as substrings without regard to case; header fields are decoded (RFC 2047), bodies by their
-    transfer encoding and charset.
+    Updates of a result (RFC 5267 §4.3) are refused as that RFC allows it, with NOUPDATE.
 
 STANDARDS
-    RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5032 (WITHIN); RFC 5182 (SEARCHRES); RFC 7162 §3.1.5, §3.1.10 (MODSEQ)
+    RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5182 (SEARCHRES); RFC 5256 (SORT, THREAD); RFC 5267 (ESORT, CONTEXT);
+    RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9394 (PARTIAL)
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from operator import itemgetter
+from typing import Final
 
-from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
-from pillarbox.mailstore.view import Chosen, MailboxView
-from pillarbox.message.structured_fields import parse_date
+from pillarbox.mailstore.mailbox import SortColumn
+from pillarbox.mailstore.view import MailboxView
+from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.sessions.imap.text_matching import body_has, field_values, fold, header_has, message_has
+from pillarbox.sessions.imap.search_filter import MessageFilter
+from pillarbox.sessions.imap.threads import Threaded
+from pillarbox.sessions.imap.threads import thread as threads_of
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
-from pillarbox.wire.imap.commands import Search
+from pillarbox.wire.imap.commands import CancelUpdate, Search, Sort, Thread
 from pillarbox.wire.imap.search_keys import (
-    Age,
-    All,
     And,
-    Arrived,
-    BodyHas,
-    DateTest,
-    HasFlags,
-    HasKeyword,
-    HeaderHas,
-    IsRecent,
+    Criterion,
     ModSeqSince,
     Not,
-    Numbers,
     Or,
+    ResultOptions,
     SearchKey,
     SearchResult,
-    Sent,
-    Size,
-    TextHas,
-    Uids,
+    SortStep,
 )
 
-BATCH: Final = 256
-"""Summaries asked of the store at once."""
-_DAY: Final = 86400
+_COLUMNS: Final = {
+    Criterion.ARRIVAL: SortColumn.ARRIVAL,
+    Criterion.CC: SortColumn.COPIED,
+    Criterion.DATE: SortColumn.SENT,
+    Criterion.FROM: SortColumn.SENDER,
+    Criterion.SIZE: SortColumn.SIZE,
+    Criterion.SUBJECT: SortColumn.SUBJECT,
+    Criterion.TO: SortColumn.RECIPIENT,
+    Criterion.DISPLAYFROM: SortColumn.DISPLAY_SENDER,
+    Criterion.DISPLAYTO: SortColumn.DISPLAY_RECIPIENT,
+}
+_THREAD_COLUMNS: Final = (
+    SortColumn.SENT,
+    SortColumn.SUBJECT,
+    SortColumn.IS_REPLY,
+    SortColumn.MESSAGE_ID,
+    SortColumn.REFERENCES,
+)
+BATCH: Final = 2000
+"""Messages whose columns are asked for at once."""
+CANCELLED: Final = b"Unknown tag"
 
 
 async def search(conversation: Conversation, command: Search) -> None:
     """SEARCH and UID SEARCH."""
-    with_modseq = _asks_modseq(command.key)
-    if with_modseq:
-        await conversation.enable_condstore()
-    conversation.take_in()
-    view = conversation.selected
-    work = _Search(conversation)
-    found = await work.filter(command.key, view.known_uids().tolist())
-    if not command.by_uid:
-        # The view may have taken in more meanwhile, but what it has told has not changed.
-        conversation.take_in()
-        numbers: list[int] = [number for uid in found if (number := view.number_of(uid)) is not None]
-    else:
-        numbers = found
-    modseq = _highest_modseq(view, found, command.result) if with_modseq else 0
-    if command.result is not None and command.result & SearchResult.SAVE:
-        conversation.saved_result = _saved(found, command.result)
-    if command.result is None:
-        conversation.engine.untagged(responses.search(numbers, modseq))
-    elif command.result != SearchResult.SAVE:
-        conversation.engine.untagged(
-            responses.extended_search(
-                command.tag, numbers, command.result, by_uid=command.by_uid, modseq=modseq
-            )
-        )
-    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    with_modseq, found = await _found(conversation, command.key)
+    _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Search completed")
 
 
-def _saved(uids: list[int], result: SearchResult) -> list[int]:
+async def sort(conversation: Conversation, command: Sort) -> None:
+    """SORT and UID SORT."""
+    with_modseq, found = await _found(conversation, command.key)
+    found = await _sorted(conversation, found, command.steps)
+    _answer(conversation, command, found, b"SORT", with_modseq=with_modseq)
+    conversation.ok(command.tag, b"Sort completed")
+
+
+async def thread(conversation: Conversation, command: Thread) -> None:
+    """THREAD and UID THREAD."""
+    _, found = await _found(conversation, command.key)
+    messages: list[Threaded] = []
+    view = conversation.selected
+    for start in range(0, len(found), BATCH):
+        batch = [Uid(uid) for uid in found[start : start + BATCH]]
+        for row in await view.mailbox.sort_columns(batch, _THREAD_COLUMNS):
+            number = row[0] if command.by_uid else view.number_of(row[0])  # type: ignore[arg-type]  # as the columns are
+            if number is not None:
+                messages.append(Threaded(number, *row[1:]))  # type: ignore[arg-type]  # as the columns are
+        await conversation.flush_if_much()
+    conversation.engine.untagged(b"THREAD " + threads_of(messages, command.algorithm))
+    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    conversation.ok(command.tag, b"Thread completed")
+
+
+async def cancel_update(conversation: Conversation, command: CancelUpdate) -> None:
+    """CANCELUPDATE: there are none to cancel."""
+    conversation.no(command.tag, CANCELLED)
+
+
+async def _found(conversation: Conversation, key: SearchKey) -> tuple[bool, list[int]]:
+    """Whether the key asks for mod-sequences; the UIDs that match, rising."""
+    with_modseq = _asks_modseq(key)
+    if with_modseq:
+        await conversation.enable_condstore()
+    conversation.take_in()
+    found = await MessageFilter(conversation).filter(key, conversation.selected.known_uids().tolist())
+    # The view may have taken in more meanwhile, but what it has told has not changed.
+    conversation.take_in()
+    return with_modseq, found
+
+
+def _answer(
+    conversation: Conversation, command: Search | Sort, found: list[int], name: bytes, *, with_modseq: bool
+) -> None:
+    """Tell what was found: `* SEARCH`, `* SORT` or `* ESEARCH`."""
+    view, engine, result = conversation.selected, conversation.engine, command.result
+    numbers = found
+    if not command.by_uid:
+        numbers = [number for uid in found if (number := view.number_of(uid)) is not None]
+    modseq = _highest_modseq(view, found, result) if with_modseq else 0
+    if result is None:
+        engine.untagged(
+            responses.search(numbers, modseq) if name == b"SEARCH" else responses.sort(numbers, modseq)
+        )
+    else:
+        if result.what & SearchResult.SAVE:
+            conversation.saved_result = _saved(found, result)
+        if result.what & SearchResult.UPDATE:
+            engine.untagged(b"NO [NOUPDATE %b] Updates of results are not offered." % string(command.tag))
+        if result.what != SearchResult.SAVE:
+            engine.untagged(
+                responses.extended_search(command.tag, numbers, result, by_uid=command.by_uid, modseq=modseq)
+            )
+    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+
+
+async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[SortStep, ...]) -> list[int]:
+    columns = tuple(dict.fromkeys(_COLUMNS[step.by] for step in steps))
+    mailbox = conversation.selected.mailbox
+    rows: list[tuple[int | str | bytes, ...]] = []
+    for start in range(0, len(uids), BATCH):
+        batch = [Uid(uid) for uid in uids[start : start + BATCH]]
+        rows += await mailbox.sort_columns(batch, columns)
+        await conversation.flush_if_much()
+    for step in reversed(steps):
+        rows.sort(key=itemgetter(1 + columns.index(_COLUMNS[step.by])), reverse=step.reverse)
+    return [row[0] for row in rows]  # type: ignore[misc]  # the first is the UID
+
+
+def _saved(uids: list[int], result: ResultOptions) -> list[int]:
     """What `$` stands for: all that were found, or the ends if only those were asked for (RFC 5182 §2.4)."""
-    ends = result & (SearchResult.MIN | SearchResult.MAX)
-    if not ends or result & (SearchResult.ALL | SearchResult.COUNT):
-        return uids
+    ends = result.what & (SearchResult.MIN | SearchResult.MAX)
+    if not ends or result.what & (SearchResult.ALL | SearchResult.COUNT):
+        return sorted(uids)
     first = uids[:1] if ends & SearchResult.MIN else []
     last = uids[-1:] if ends & SearchResult.MAX else []
     return sorted({*first, *last})
-
-
-class _Search:
-    """One SEARCH command."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
-        self._view = conversation.selected
-        self._now = conversation.clock.now()
-
-    async def filter(self, key: SearchKey, uids: list[int]) -> list[int]:
-        """Those of `uids` (rising) that match `key`."""
-        if not uids:
-            return uids
-        return await _FILTERS[type(key)](self, key, uids)
-
-    # Keys of keys.
-
-    async def everything(self, key: All, uids: list[int]) -> list[int]:
-        return uids
-
-    async def conjunction(self, key: And, uids: list[int]) -> list[int]:
-        for one in sorted(key.keys, key=_cost):
-            uids = await self.filter(one, uids)
-        return uids
-
-    async def alternative(self, key: Or, uids: list[int]) -> list[int]:
-        first, second = sorted((key.left, key.right), key=_cost)
-        matches = set(await self.filter(first, uids))
-        others = [uid for uid in uids if uid not in matches]
-        matches.update(await self.filter(second, others))
-        return [uid for uid in uids if uid in matches]
-
-    async def negation(self, key: Not, uids: list[int]) -> list[int]:
-        matches = set(await self.filter(key.key, uids))
-        return [uid for uid in uids if uid not in matches]
-
-    # What the view and the table know.
-
-    async def numbers(self, key: Numbers, uids: list[int]) -> list[int]:
-        if key.numbers.saved:
-            return _common(uids, self._view.of_uids(self._conversation.saved_result))
-        return _common(uids, self._view.by_numbers(key.numbers, clamp=True))
-
-    async def uids(self, key: Uids, uids: list[int]) -> list[int]:
-        if key.uids.saved:
-            return _common(uids, self._view.of_uids(self._conversation.saved_result))
-        return _common(uids, self._view.by_uids(key.uids))
-
-    async def flags(self, key: HasFlags, uids: list[int]) -> list[int]:
-        table = self._view.mailbox.messages
-        bit = int(key.flag)
-        want = bit if key.wanted else 0
-        if len(uids) == len(table.uids):  # the usual `SEARCH UNSEEN`: all rows, side by side
-            return [uid for uid, flags in zip(uids, table.flags, strict=True) if flags & bit == want]
-        flags = table.flags
-        return [uid for uid, row in self._rows(uids) if flags[row] & bit == want]
-
-    async def keyword(self, key: HasKeyword, uids: list[int]) -> list[int]:
-        table = self._view.mailbox.messages
-        wanted = key.keyword.lower()
-        names = [name.lower() for name in self._view.mailbox.keywords]
-        bit = 1 << names.index(wanted) if wanted in names else 0
-        keywords = table.keywords
-        return [uid for uid, row in self._rows(uids) if bool(keywords[row] & bit) is key.wanted]
-
-    async def modseq(self, key: ModSeqSince, uids: list[int]) -> list[int]:
-        modseqs = self._view.mailbox.messages.modseqs
-        return [uid for uid, row in self._rows(uids) if modseqs[row] >= key.modseq]
-
-    async def recent(self, key: IsRecent, uids: list[int]) -> list[int]:
-        return [uid for uid in uids if self._view.is_recent(uid) is key.wanted]
-
-    def _rows(self, uids: list[int]) -> list[tuple[int, int]]:
-        """(UID, row of the table) of the messages that are still there."""
-        known = self._view.mailbox.messages.uids
-        rows: list[tuple[int, int]] = []
-        for uid in uids:
-            row = bisect_left(known, uid)
-            if row < len(known) and known[row] == uid:
-                rows.append((uid, row))
-        return rows
-
-    # What the cache knows.
-
-    async def arrived(self, key: Arrived, uids: list[int]) -> list[int]:
-        start, end = _span(key.test, key.day)
-        return await self._by_summary(uids, Fields.DATE, lambda found: start <= found.internal_date < end)
-
-    async def age(self, key: Age, uids: list[int]) -> list[int]:
-        limit = self._now - key.seconds
-        return await self._by_summary(
-            uids, Fields.DATE, lambda found: (found.internal_date <= limit) is key.older
-        )
-
-    async def size(self, key: Size, uids: list[int]) -> list[int]:
-        if key.larger:
-            return await self._by_summary(uids, Fields.SIZE, lambda found: found.size > key.octets)
-        return await self._by_summary(uids, Fields.SIZE, lambda found: found.size < key.octets)
-
-    async def sent(self, key: Sent, uids: list[int]) -> list[int]:
-        start, end = _span(key.test, key.day)
-
-        def matches(found: MessageSummary) -> bool:
-            values = field_values(found.header, b"date")
-            moment = parse_date(values[0].strip()) if values else None
-            # "disregarding time and timezone": the day as the sender wrote it
-            return moment is not None and start <= moment.seconds + moment.zone * 60 < end
-
-        return await self._by_summary(uids, Fields.HEADER, matches)
-
-    async def header(self, key: HeaderHas, uids: list[int]) -> list[int]:
-        field, text = key.field.lower(), fold(key.text)
-        return await self._by_summary(
-            uids, Fields.HEADER, lambda found: header_has(found.header, field, text)
-        )
-
-    async def _by_summary(
-        self, uids: list[int], fields: Fields, matches: Callable[[MessageSummary], bool]
-    ) -> list[int]:
-        found: list[int] = []
-        for start in range(0, len(uids), BATCH):
-            batch = [Uid(uid) for uid in uids[start : start + BATCH]]
-            summaries = await self._view.mailbox.summaries(batch, fields)
-            found += [summary.uid for summary in summaries if matches(summary)]
-            await self._conversation.flush_if_much()
-        return found
-
-    # What only the message knows.
-
-    async def body(self, key: BodyHas, uids: list[int]) -> list[int]:
-        text = fold(key.text)
-        return await self._by_content(uids, lambda content: body_has(content, text))
-
-    async def text(self, key: TextHas, uids: list[int]) -> list[int]:
-        text = fold(key.text)
-        return await self._by_content(uids, lambda content: message_has(content, text))
-
-    async def _by_content(self, uids: list[int], matches: Callable[[bytes], bool]) -> list[int]:
-        found: list[int] = []
-        for uid in uids:
-            try:
-                content = await self._view.mailbox.content(Uid(uid))
-            except MessageGone:
-                continue
-            if matches(content):
-                found.append(uid)
-            await self._conversation.flush_if_much()
-        return found
-
-
-# Each filter takes keys of its own type only, which a dict cannot say.
-_Filter = Callable[[_Search, Any, list[int]], Awaitable[list[int]]]
-_FILTERS: Final[dict[type[SearchKey], _Filter]] = {
-    All: _Search.everything,
-    And: _Search.conjunction,
-    Or: _Search.alternative,
-    Not: _Search.negation,
-    Numbers: _Search.numbers,
-    Uids: _Search.uids,
-    HasFlags: _Search.flags,
-    HasKeyword: _Search.keyword,
-    IsRecent: _Search.recent,
-    ModSeqSince: _Search.modseq,
-    Arrived: _Search.arrived,
-    Age: _Search.age,
-    Size: _Search.size,
-    Sent: _Search.sent,
-    HeaderHas: _Search.header,
-    BodyHas: _Search.body,
-    TextHas: _Search.text,
-}
-_COSTS: Final[dict[type[SearchKey], int]] = {
-    Arrived: 1,
-    Age: 1,
-    Size: 1,
-    Sent: 2,
-    HeaderHas: 2,
-    BodyHas: 3,
-    TextHas: 3,
-}
 
 
 def _asks_modseq(key: SearchKey) -> bool:
@@ -286,44 +169,12 @@ def _asks_modseq(key: SearchKey) -> bool:
             return isinstance(key, ModSeqSince)
 
 
-def _highest_modseq(view: MailboxView, uids: list[int], result: SearchResult | None) -> int:
+def _highest_modseq(view: MailboxView, uids: list[int], result: ResultOptions | None) -> int:
     """Of the messages that are told of: with MIN or MAX alone only those (RFC 4731 §3.2)."""
-    if result is not None and not result & (SearchResult.ALL | SearchResult.COUNT):
-        ends = uids[:1] if result & SearchResult.MIN else []
-        uids = ends + (uids[-1:] if result & SearchResult.MAX else [])
+    if result is not None and not result.what & (
+        SearchResult.ALL | SearchResult.COUNT | SearchResult.PARTIAL
+    ):
+        ends = uids[:1] if result.what & SearchResult.MIN else []
+        uids = ends + (uids[-1:] if result.what & SearchResult.MAX else [])
     table = view.mailbox.messages
     return max((table.modseqs[row] for uid in uids if (row := table.row(Uid(uid))) is not None), default=0)
-
-
-def _cost(key: SearchKey) -> int:
-    """What a key makes us look at: 0 memory, 1 a number in the cache, 2 headers, 3 whole messages."""
-    match key:
-        case And(keys):
-            return max(map(_cost, keys))
-        case Or(left, right):
-            return max(_cost(left), _cost(right))
-        case Not(negated):
-            return _cost(negated)
-        case _:
-            return _COSTS.get(type(key), 0)
-
-
-def _span(test: DateTest, day: int) -> tuple[float, float]:
-    """Seconds since 1970, the end not included."""
-    match test:
-        case DateTest.BEFORE:
-            return float("-inf"), day * _DAY
-        case DateTest.ON:
-            return day * _DAY, (day + 1) * _DAY
-        case DateTest.SINCE:
-            return day * _DAY, float("inf")
-
-
-def _common(uids: list[int], chosen: Chosen) -> list[int]:
-    """UIDs that are in both."""
-    if not chosen.uids:
-        return []
-    if len(chosen.uids) == chosen.numbers[-1] - chosen.numbers[0] + 1:  # no holes: a slice
-        return uids[bisect_left(uids, chosen.uids[0]) : bisect_right(uids, chosen.uids[-1])]
-    wanted = set(chosen.uids)
-    return [uid for uid in uids if uid in wanted]

@@ -48,8 +48,10 @@ from pillarbox.wire.imap.commands import Command
 from pillarbox.wire.imap.server import Pause
 
 CAPABILITIES: Final = (
-    b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS"
-    b" LIST-EXTENDED CONDSTORE QRESYNC ESEARCH SEARCHRES WITHIN LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
+    b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS"
+    b" THREAD=ORDEREDSUBJECT MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED I18NLEVEL=1 CONDSTORE"
+    b" QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
+    b" PARTIAL"
 ).split()
 """What works after login, in Dovecot's order."""
 ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC"))
@@ -256,6 +258,9 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.Unselect: selecting.unselect,
     commands.Expunge: message_commands.expunge,
     commands.Search: search.search,
+    commands.Sort: search.sort,
+    commands.Thread: search.thread,
+    commands.CancelUpdate: search.cancel_update,
     commands.Fetch: fetch.fetch,
     commands.Store: message_commands.store,
     commands.Copy: message_commands.copy,

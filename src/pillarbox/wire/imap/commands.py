@@ -22,7 +22,7 @@ from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.vocabulary.secret import Secret
 from pillarbox.wire.imap.fetch_items import FetchItems
-from pillarbox.wire.imap.search_keys import SearchKey, SearchResult
+from pillarbox.wire.imap.search_keys import ResultOptions, SearchKey, SortStep
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -286,7 +286,41 @@ class Search(Command, frozen=True):
 
     by_uid: bool
     key: SearchKey
-    result: SearchResult | None
+    result: ResultOptions | None
+
+
+class Sort(Command, frozen=True):
+    """`["UID" SP] "SORT" [search-return-opts] SP "(" sort-criteria ")" SP charset 1*(SP search-key)`  RFC 5256
+
+    `result` is None for the answer `* SORT`; otherwise it is `* ESEARCH` (RFC 5267 §3).
+    """
+
+    by_uid: bool
+    steps: tuple[SortStep, ...]
+    key: SearchKey
+    result: ResultOptions | None
+
+
+class ThreadAlgorithm(Enum):
+    """`thread-alg`  RFC 5256 §5, draft-ietf-morg-inthread"""
+
+    ORDEREDSUBJECT = b"ORDEREDSUBJECT"
+    REFERENCES = b"REFERENCES"
+    REFS = b"REFS"
+
+
+class Thread(Command, frozen=True):
+    """`["UID" SP] "THREAD" SP thread-alg SP charset 1*(SP search-key)`"""
+
+    by_uid: bool
+    algorithm: ThreadAlgorithm
+    key: SearchKey
+
+
+class CancelUpdate(Command, frozen=True):
+    """`"CANCELUPDATE" 1*(SP quoted)`  RFC 5267 §4.5"""
+
+    tags: tuple[bytes, ...]
 
 
 class Fetch(Command, frozen=True):

@@ -12,7 +12,7 @@ from typing import Final
 
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.number_set import NumberSet
-from pillarbox.wire.imap.commands import Copy, Expunge, Fetch, Move, Store, StoreAction
+from pillarbox.wire.imap.commands import CancelUpdate, Copy, Expunge, Fetch, Move, Store, StoreAction
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.flag_grammar import flag_list, flags_to_end
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
@@ -149,6 +149,16 @@ def expunge(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Expunge:
     if by_uid and scanner.at_end:
         raise BadSyntax("Missing arguments")
     return Expunge(tag, _messages(scanner, by_uid=True) if by_uid else None)
+
+
+def cancel_update(tag: bytes, scanner: Scanner) -> CancelUpdate:
+    """`cancelupdate = "CANCELUPDATE" 1*(SP quoted)`"""
+    tags: list[bytes] = []
+    while scanner.take_space() and not scanner.at_end:
+        tags.append(scanner.astring())
+    if not tags:
+        raise BadSyntax("Missing parameter")
+    return CancelUpdate(tag, tuple(tags))
 
 
 def _messages(scanner: Scanner, *, by_uid: bool) -> NumberSet:

@@ -18,7 +18,7 @@ from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 from pillarbox.vocabulary.number_set import compact
 from pillarbox.wire.imap import mailbox_names
 from pillarbox.wire.imap.commands import StatusItem
-from pillarbox.wire.imap.search_keys import SearchResult
+from pillarbox.wire.imap.search_keys import ResultOptions, SearchResult
 
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
 _NAMES: Final = (*IMAP_NAMES, (b"\\Recent", Flag.RECENT))
@@ -102,10 +102,19 @@ def search(numbers: Sequence[int], modseq: int = 0) -> bytes:
     return b" ".join(words)
 
 
+def sort(numbers: Sequence[int], modseq: int = 0) -> bytes:
+    """`SORT 2 84 882 (MODSEQ 917162500)`"""
+    return b"SORT" + search(numbers, modseq).removeprefix(b"SEARCH")
+
+
 def extended_search(
-    tag: bytes, numbers: Sequence[int], options: SearchResult, *, by_uid: bool, modseq: int = 0
+    tag: bytes, numbers: Sequence[int], result: ResultOptions, *, by_uid: bool, modseq: int = 0
 ) -> bytes:
-    """`ESEARCH (TAG "x") UID MIN 1 MAX 2 ALL 1:2 COUNT 2 MODSEQ 7`; without messages there is but COUNT"""
+    """`ESEARCH (TAG "x") UID MIN 1 MAX 2 ALL 1:2 COUNT 2 MODSEQ 7`; without messages there is but COUNT
+
+    MIN and MAX are the first and the last, in the order of SORT if it was that (RFC 5267 §3).
+    """
+    options = result.what
     words = [b"ESEARCH (TAG %s)" % string(tag)]
     if by_uid:
         words.append(b"UID")
@@ -113,6 +122,14 @@ def extended_search(
         words.append(b"MIN %d" % numbers[0])
     if numbers and options & SearchResult.MAX:
         words.append(b"MAX %d" % numbers[-1])
+    if options & SearchResult.PARTIAL:
+        low, high = result.partial
+        part = (
+            numbers[low - 1 : high]
+            if low > 0
+            else numbers[max(0, len(numbers) + high) : len(numbers) + low + 1]
+        )
+        words.append(b"PARTIAL (%d:%d %b)" % (low, high, compact(part) or b"NIL"))
     if numbers and options & SearchResult.ALL:
         words.append(b"ALL %s" % compact(numbers))
     if options & SearchResult.COUNT:

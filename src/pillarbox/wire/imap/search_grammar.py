@@ -6,14 +6,17 @@ FAULTS
 
 STANDARDS
     RFC 3501 §6.4.4, §9 (search-key); RFC 4731 §3.1 (RETURN); RFC 5032 §3 (WITHIN); RFC 7162
-    §3.1.5 (MODSEQ)
+    §3.1.5 (MODSEQ); RFC 5182 (SAVE); RFC 5267 §4 (UPDATE, CONTEXT, PARTIAL); RFC 6203 (FUZZY); RFC 8514 §4.3
+    (SAVEDATE); RFC 9394 (PARTIAL)
 """
 
+import re
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.message.charsets import codec_of
+from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.flags import Flag
-from pillarbox.wire.imap.charsets import codec_of
 from pillarbox.wire.imap.commands import Search
 from pillarbox.wire.imap.dates import search_date
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
@@ -32,6 +35,8 @@ from pillarbox.wire.imap.search_keys import (
     Not,
     Numbers,
     Or,
+    ResultOptions,
+    Saved,
     SearchKey,
     SearchResult,
     Sent,
@@ -47,6 +52,7 @@ MAX_DEPTH: Final = 50
 
 _BARE: Final[dict[bytes, SearchKey]] = {
     b"ALL": All(),
+    b"SAVEDATESUPPORTED": All(),  # RFC 8514 §4.3: all messages, where the mailbox has save dates
     b"ANSWERED": HasFlags(Flag.ANSWERED, wanted=True),
     b"DELETED": HasFlags(Flag.DELETED, wanted=True),
     b"DRAFT": HasFlags(Flag.DRAFT, wanted=True),
@@ -69,28 +75,42 @@ _RESULTS: Final = {
     b"ALL": SearchResult.ALL,
     b"COUNT": SearchResult.COUNT,
     b"SAVE": SearchResult.SAVE,
+    b"UPDATE": SearchResult.UPDATE,
+    b"CONTEXT": SearchResult.CONTEXT,
+    b"PARTIAL": SearchResult.PARTIAL,
 }
+_PARTIAL: Final = re.compile(rb"(-?)([0-9]{1,10}):(-?)([0-9]{1,10})")
 _BAD_CHARSET: Final = "[BADCHARSET] "
 
 
 def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
     """`search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`"""
     scanner.space_or("Missing search parameters")
-    result = None
-    if scanner.take_word(b"RETURN"):
-        if not scanner.take_space() or not scanner.at(b"("):
-            raise BadSyntax("Unknown argument RETURN")
-        result = _return_options(scanner)
-        scanner.space_or("Missing search parameters")
+    result = take_return_options(scanner)
     charset = "utf-8"
     if scanner.take_word(b"CHARSET"):
         scanner.space_or("Invalid charset argument")
         charset = known_charset(scanner)
         scanner.space_or("Missing search parameters")
+    return Search(tag, by_uid, keys_to_end(scanner, charset), result)
+
+
+def keys_to_end(scanner: Scanner, charset: str) -> SearchKey:
+    """`search-key *(SP search-key)` up to the end of the command, texts in that codec"""
     if scanner.at_end:
         raise BadSyntax("Missing search parameters")
-    key = _KeyReader(scanner, charset).keys_to_end()
-    return Search(tag, by_uid, key, result)
+    return _KeyReader(scanner, charset).keys_to_end()
+
+
+def take_return_options(scanner: Scanner) -> ResultOptions | None:
+    """`"RETURN" SP "(" … ")"` and the space behind it, if they are there"""
+    if not scanner.take_word(b"RETURN"):
+        return None
+    if not scanner.take_space() or not scanner.at(b"("):
+        raise BadSyntax("Unknown argument RETURN")
+    options = _return_options(scanner)
+    scanner.space_or("Missing search parameters")
+    return options
 
 
 def known_charset(scanner: Scanner) -> str:
@@ -101,10 +121,11 @@ def known_charset(scanner: Scanner) -> str:
     return known
 
 
-def _return_options(scanner: Scanner) -> SearchResult:
+def _return_options(scanner: Scanner) -> ResultOptions:
     """`search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`"""
     scanner.expect(b"(")
     options = SearchResult(0)
+    partial = (0, 0)
     first = True
     while not scanner.take(b")"):
         if not first:
@@ -113,8 +134,29 @@ def _return_options(scanner: Scanner) -> SearchResult:
         option = _RESULTS.get(scanner.word())
         if option is None:
             raise BadSyntax("Unknown SEARCH return option")
+        if option is SearchResult.PARTIAL:
+            if options & SearchResult.PARTIAL:
+                raise BadSyntax("PARTIAL can be used only once")
+            partial = _partial_range(scanner)
         options |= option
-    return options or SearchResult.ALL  # RFC 4731 §3.1: "()" is the same as "(ALL)"
+    if not options & ~(SearchResult.UPDATE | SearchResult.CONTEXT):
+        options |= SearchResult.ALL  # RFC 4731 §3.1: "()" is the same as "(ALL)"
+    if SearchResult.PARTIAL in options and SearchResult.ALL in options:
+        raise BadSyntax("PARTIAL conflicts with ALL")  # RFC 5267 §4.4
+    return ResultOptions(options, partial)
+
+
+def _partial_range(scanner: Scanner) -> tuple[int, int]:
+    """`partial-range = nz-number ":" nz-number`, or both negative (RFC 9394 §4)"""
+    text = scanner.match(_PARTIAL) if scanner.take_space() else None
+    found = _PARTIAL.fullmatch(text) if text is not None else None
+    if found is None:
+        raise BadSyntax("PARTIAL range missing")
+    low, high = decimal(found[2]), decimal(found[4])
+    if not low or not high or found[1] != found[3]:
+        raise BadSyntax("PARTIAL range broken")
+    low, high = min(low, high), max(low, high)
+    return (-low, -high) if found[1] else (low, high)
 
 
 class _KeyReader:
@@ -212,6 +254,16 @@ class _KeyReader:
         """`"SINCE" SP date`"""
         return Arrived(DateTest[name.decode("ascii")], search_date(self._argument(name)))
 
+    def saved(self, name: bytes) -> SearchKey:
+        """`"SAVEDSINCE" SP date`  RFC 8514"""
+        test = DateTest[name.removeprefix(b"SAVED").decode("ascii")]
+        return Saved(test, search_date(self._argument(name)))
+
+    def fuzzy(self, name: bytes) -> SearchKey:
+        """`"FUZZY" SP search-key`  RFC 6203: we find what matches exactly"""
+        self._next_key()
+        return self._key()
+
     def sent(self, name: bytes) -> SearchKey:
         """`"SENTSINCE" SP date`"""
         test = DateTest[name.removeprefix(b"SENT").decode("ascii")]
@@ -272,6 +324,10 @@ _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = 
     b"SENTBEFORE": _KeyReader.sent,
     b"SENTON": _KeyReader.sent,
     b"SENTSINCE": _KeyReader.sent,
+    b"SAVEDBEFORE": _KeyReader.saved,
+    b"SAVEDON": _KeyReader.saved,
+    b"SAVEDSINCE": _KeyReader.saved,
+    b"FUZZY": _KeyReader.fuzzy,
     b"OLDER": _KeyReader.age,
     b"YOUNGER": _KeyReader.age,
     b"LARGER": _KeyReader.size,

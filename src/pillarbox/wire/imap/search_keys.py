@@ -109,6 +109,13 @@ class Size(msgspec.Struct, frozen=True):
     larger: bool
 
 
+class Saved(msgspec.Struct, frozen=True):
+    """`("SAVEDBEFORE" / "SAVEDON" / "SAVEDSINCE") SP date`  RFC 8514 §4.3"""
+
+    test: DateTest
+    day: int
+
+
 class ModSeqSince(msgspec.Struct, frozen=True):
     """`"MODSEQ" [search-modseq-ext] SP mod-sequence-valzer`  RFC 7162 §3.1.5"""
 
@@ -136,7 +143,7 @@ class TextHas(msgspec.Struct, frozen=True):
 
 SearchKey = (
     All | And | Or | Not | Numbers | Uids | HasFlags | HasKeyword | IsRecent
-    | Arrived | Sent | Age | Size | ModSeqSince | HeaderHas | BodyHas | TextHas
+    | Arrived | Sent | Saved | Age | Size | ModSeqSince | HeaderHas | BodyHas | TextHas
 )  # fmt: skip
 
 
@@ -148,3 +155,35 @@ class SearchResult(EnumFlag):
     ALL = auto()
     COUNT = auto()
     SAVE = auto()  # RFC 5182 §2.1
+    UPDATE = auto()  # RFC 5267 §4.3
+    CONTEXT = auto()  # RFC 5267 §4.2
+    PARTIAL = auto()  # RFC 5267 §4.4, RFC 9394 §3.1
+
+
+class ResultOptions(msgspec.Struct, frozen=True):
+    """`search-return-opts`: `partial` are the first and the last position that PARTIAL asks for, counted from
+    the end if negative."""
+
+    what: SearchResult
+    partial: tuple[int, int] = (0, 0)
+
+
+class Criterion(Enum):
+    """`sort-key`  RFC 5256 §5, RFC 5957 §3"""
+
+    ARRIVAL = b"ARRIVAL"
+    CC = b"CC"
+    DATE = b"DATE"
+    FROM = b"FROM"
+    SIZE = b"SIZE"
+    SUBJECT = b"SUBJECT"
+    TO = b"TO"
+    DISPLAYFROM = b"DISPLAYFROM"
+    DISPLAYTO = b"DISPLAYTO"
+
+
+class SortStep(msgspec.Struct, frozen=True):
+    """`["REVERSE" SP] sort-key`"""
+
+    by: Criterion
+    reverse: bool = False

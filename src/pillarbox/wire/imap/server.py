@@ -28,6 +28,7 @@ from pillarbox.wire.imap import (
     message_grammar,
     search_grammar,
     session_grammar,
+    sort_grammar,
 )
 from pillarbox.wire.imap.commands import AppendOffer, Command, Line, Refused
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong
@@ -94,12 +95,17 @@ _SELECTED: Final[dict[bytes, Parser]] = {
     b"UNSELECT": session_grammar.unselect,
     b"EXPUNGE": partial(message_grammar.expunge, by_uid=False),
     b"SEARCH": partial(search_grammar.search, by_uid=False),
+    b"SORT": partial(sort_grammar.sort, by_uid=False),
+    b"THREAD": partial(sort_grammar.thread, by_uid=False),
+    b"CANCELUPDATE": message_grammar.cancel_update,
     b"FETCH": partial(message_grammar.fetch, by_uid=False),
     b"STORE": partial(message_grammar.store, by_uid=False),
     b"COPY": partial(message_grammar.copy, by_uid=False),
     b"MOVE": partial(message_grammar.move, by_uid=False),
     b"UID EXPUNGE": partial(message_grammar.expunge, by_uid=True),
     b"UID SEARCH": partial(search_grammar.search, by_uid=True),
+    b"UID SORT": partial(sort_grammar.sort, by_uid=True),
+    b"UID THREAD": partial(sort_grammar.thread, by_uid=True),
     b"UID FETCH": partial(message_grammar.fetch, by_uid=True),
     b"UID STORE": partial(message_grammar.store, by_uid=True),
     b"UID COPY": partial(message_grammar.copy, by_uid=True),

@@ -1,0 +1,90 @@
+"""The first words of a message, for a list of messages.
+
+DESCRIPTION
+    The first part that is text/plain or text/html, without markup, quotations and superfluous white space, cut
+    at `MAX_CHARACTERS`.  A message that is nothing but quotations shows those.
+
+STANDARDS
+    RFC 8970 §3 (PREVIEW)
+"""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Final
+
+import msgspec
+
+from pillarbox.message.mime_tree import Part, parse
+from pillarbox.message.part_content import text_of
+
+MAX_CHARACTERS: Final = 200
+"""RFC 8970 §3.1: "MUST NOT exceed 256"; Dovecot's are of 200."""
+MAX_READ: Final = 65536
+"""Octets of the part that are read for it."""
+_WHITE_SPACE: Final = re.compile(r"\s+")
+_NOT_SHOWN: Final = frozenset(("head", "script", "style", "title"))
+_QUOTED: Final = "blockquote"
+_WITHIN_WORDS: Final = frozenset(("a", "b", "i", "u", "em", "strong", "span", "font"))
+_TAG: Final = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)[^<>]*>|<[!?][^<>]*>")
+
+
+def preview(content: bytes) -> bytes:
+    """The preview of a message with CRLF line ends, in UTF-8; empty if there is nothing to show."""
+    for part in _leaves(parse(content)):
+        kind = part.content_type
+        name = (kind.type + b"/" + kind.subtype).lower() if kind is not None else b"text/plain"
+        if name not in (b"text/plain", b"text/html"):
+            continue
+        short = msgspec.structs.replace(part, body_end=min(part.body_end, part.body_start + MAX_READ))
+        text = text_of(content, short)
+        shown = _of_html(text) if name == b"text/html" else _of_plain(text)
+        if shown:
+            return shown[:MAX_CHARACTERS].rstrip().encode("utf-8", "replace")
+    return b""
+
+
+def _leaves(root: Part) -> Iterator[Part]:
+    """The parts of a message without those of the messages in it."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        if part.is_multipart:
+            waiting += reversed(part.children)
+        elif not part.is_message:
+            yield part
+
+
+def _of_plain(text: str) -> str:
+    lines = text.split("\n")
+    own = [line for line in lines if not line.startswith(">")]
+    return _joined("\n".join(own)) or _joined("\n".join(lines))
+
+
+def _joined(text: str) -> str:
+    return _WHITE_SPACE.sub(" ", text.replace("\0", "")).strip()
+
+
+def _of_html(text: str) -> str:
+    """The text of a page.  Tags are stepped over one by one, none is looked at twice: the page is anybody's."""
+    own: list[str] = []
+    quoted: list[str] = []
+    hidden = depth = position = 0
+    while True:
+        tag = _TAG.search(text, position)
+        if not hidden:
+            (quoted if depth else own).append(unescape(text[position : tag.start() if tag else len(text)]))
+        if tag is None:
+            break
+        position = tag.end()
+        if tag[0] == "<!--":
+            end = text.find("-->", position)
+            position = end + 3 if end >= 0 else len(text)
+            continue
+        name = (tag[2] or "").lower()
+        step = -1 if tag[1] else 1
+        hidden = max(0, hidden + step * (name in _NOT_SHOWN))
+        depth = max(0, depth + step * (name == _QUOTED))
+        if name not in _WITHIN_WORDS:
+            (quoted if depth else own).append(" ")
+    return _joined("".join(own)) or _joined("".join(quoted))

@@ -1,0 +1,272 @@
+"""Which messages match a search key: cheap keys first.
+
+DESCRIPTION
+    A key is a filter: it takes UIDs and gives those that match.  The keys of an AND run one after the other
+    over what is left, flags and dates before headers, headers before bodies; so that a body is read only
+    when everything else fits.  Flags come from the table, sizes, dates and headers from the store's cache,
+    only BODY and TEXT open messages.
+
+    Texts match as substrings without regard to case; header fields are decoded (RFC 2047), bodies by their
+    transfer encoding and charset.
+
+STANDARDS
+    RFC 3501 §6.4.4; RFC 5032 (WITHIN); RFC 5182 (SEARCHRES); RFC 7162 §3.1.5 (MODSEQ); RFC 8514 (SAVEDATE)
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
+from pillarbox.mailstore.view import Chosen
+from pillarbox.message.structured_fields import parse_date
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.text_matching import body_has, field_values, fold, header_has, message_has
+from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.wire.imap.search_keys import (
+    Age,
+    All,
+    And,
+    Arrived,
+    BodyHas,
+    DateTest,
+    HasFlags,
+    HasKeyword,
+    HeaderHas,
+    IsRecent,
+    ModSeqSince,
+    Not,
+    Numbers,
+    Or,
+    Saved,
+    SearchKey,
+    Sent,
+    Size,
+    TextHas,
+    Uids,
+)
+
+BATCH: Final = 256
+"""Summaries asked of the store at once."""
+_DAY: Final = 86400
+
+
+class MessageFilter:
+    """The keys of one command over the messages of the selected mailbox."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._view = conversation.selected
+        self._now = conversation.clock.now()
+
+    async def filter(self, key: SearchKey, uids: list[int]) -> list[int]:
+        """Those of `uids` (rising) that match `key`."""
+        if not uids:
+            return uids
+        return await _FILTERS[type(key)](self, key, uids)
+
+    # Keys of keys.
+
+    async def everything(self, key: All, uids: list[int]) -> list[int]:
+        return uids
+
+    async def conjunction(self, key: And, uids: list[int]) -> list[int]:
+        for one in sorted(key.keys, key=_cost):
+            uids = await self.filter(one, uids)
+        return uids
+
+    async def alternative(self, key: Or, uids: list[int]) -> list[int]:
+        first, second = sorted((key.left, key.right), key=_cost)
+        matches = set(await self.filter(first, uids))
+        others = [uid for uid in uids if uid not in matches]
+        matches.update(await self.filter(second, others))
+        return [uid for uid in uids if uid in matches]
+
+    async def negation(self, key: Not, uids: list[int]) -> list[int]:
+        matches = set(await self.filter(key.key, uids))
+        return [uid for uid in uids if uid not in matches]
+
+    # What the view and the table know.
+
+    async def numbers(self, key: Numbers, uids: list[int]) -> list[int]:
+        if key.numbers.saved:
+            return _common(uids, self._view.of_uids(self._conversation.saved_result))
+        return _common(uids, self._view.by_numbers(key.numbers, clamp=True))
+
+    async def uids(self, key: Uids, uids: list[int]) -> list[int]:
+        if key.uids.saved:
+            return _common(uids, self._view.of_uids(self._conversation.saved_result))
+        return _common(uids, self._view.by_uids(key.uids))
+
+    async def flags(self, key: HasFlags, uids: list[int]) -> list[int]:
+        table = self._view.mailbox.messages
+        bit = int(key.flag)
+        want = bit if key.wanted else 0
+        if len(uids) == len(table.uids):  # the usual `SEARCH UNSEEN`: all rows, side by side
+            return [uid for uid, flags in zip(uids, table.flags, strict=True) if flags & bit == want]
+        flags = table.flags
+        return [uid for uid, row in self._rows(uids) if flags[row] & bit == want]
+
+    async def keyword(self, key: HasKeyword, uids: list[int]) -> list[int]:
+        table = self._view.mailbox.messages
+        wanted = key.keyword.lower()
+        names = [name.lower() for name in self._view.mailbox.keywords]
+        bit = 1 << names.index(wanted) if wanted in names else 0
+        keywords = table.keywords
+        return [uid for uid, row in self._rows(uids) if bool(keywords[row] & bit) is key.wanted]
+
+    async def modseq(self, key: ModSeqSince, uids: list[int]) -> list[int]:
+        modseqs = self._view.mailbox.messages.modseqs
+        return [uid for uid, row in self._rows(uids) if modseqs[row] >= key.modseq]
+
+    async def recent(self, key: IsRecent, uids: list[int]) -> list[int]:
+        return [uid for uid in uids if self._view.is_recent(uid) is key.wanted]
+
+    def _rows(self, uids: list[int]) -> list[tuple[int, int]]:
+        """(UID, row of the table) of the messages that are still there."""
+        known = self._view.mailbox.messages.uids
+        rows: list[tuple[int, int]] = []
+        for uid in uids:
+            row = bisect_left(known, uid)
+            if row < len(known) and known[row] == uid:
+                rows.append((uid, row))
+        return rows
+
+    # What the cache knows.
+
+    async def arrived(self, key: Arrived, uids: list[int]) -> list[int]:
+        start, end = _span(key.test, key.day)
+        return await self._by_summary(uids, Fields.DATE, lambda found: start <= found.internal_date < end)
+
+    async def age(self, key: Age, uids: list[int]) -> list[int]:
+        limit = self._now - key.seconds
+        return await self._by_summary(
+            uids, Fields.DATE, lambda found: (found.internal_date <= limit) is key.older
+        )
+
+    async def saved(self, key: Saved, uids: list[int]) -> list[int]:
+        start, end = _span(key.test, key.day)
+        return await self._by_summary(uids, Fields.SAVED, lambda found: start <= found.saved < end)
+
+    async def size(self, key: Size, uids: list[int]) -> list[int]:
+        if key.larger:
+            return await self._by_summary(uids, Fields.SIZE, lambda found: found.size > key.octets)
+        return await self._by_summary(uids, Fields.SIZE, lambda found: found.size < key.octets)
+
+    async def sent(self, key: Sent, uids: list[int]) -> list[int]:
+        start, end = _span(key.test, key.day)
+
+        def matches(found: MessageSummary) -> bool:
+            values = field_values(found.header, b"date")
+            moment = parse_date(values[0].strip()) if values else None
+            # "disregarding time and timezone": the day as the sender wrote it
+            return moment is not None and start <= moment.seconds + moment.zone * 60 < end
+
+        return await self._by_summary(uids, Fields.HEADER, matches)
+
+    async def header(self, key: HeaderHas, uids: list[int]) -> list[int]:
+        field, text = key.field.lower(), fold(key.text)
+        return await self._by_summary(
+            uids, Fields.HEADER, lambda found: header_has(found.header, field, text)
+        )
+
+    async def _by_summary(
+        self, uids: list[int], fields: Fields, matches: Callable[[MessageSummary], bool]
+    ) -> list[int]:
+        found: list[int] = []
+        for start in range(0, len(uids), BATCH):
+            batch = [Uid(uid) for uid in uids[start : start + BATCH]]
+            summaries = await self._view.mailbox.summaries(batch, fields)
+            found += [summary.uid for summary in summaries if matches(summary)]
+            await self._conversation.flush_if_much()
+        return found
+
+    # What only the message knows.
+
+    async def body(self, key: BodyHas, uids: list[int]) -> list[int]:
+        text = fold(key.text)
+        return await self._by_content(uids, lambda content: body_has(content, text))
+
+    async def text(self, key: TextHas, uids: list[int]) -> list[int]:
+        text = fold(key.text)
+        return await self._by_content(uids, lambda content: message_has(content, text))
+
+    async def _by_content(self, uids: list[int], matches: Callable[[bytes], bool]) -> list[int]:
+        found: list[int] = []
+        for uid in uids:
+            try:
+                content = await self._view.mailbox.content(Uid(uid))
+            except MessageGone:
+                continue
+            if matches(content):
+                found.append(uid)
+            await self._conversation.flush_if_much()
+        return found
+
+
+# Each filter takes keys of its own type only, which a dict cannot say.
+_Filter = Callable[[MessageFilter, Any, list[int]], Awaitable[list[int]]]
+_FILTERS: Final[dict[type[SearchKey], _Filter]] = {
+    All: MessageFilter.everything,
+    And: MessageFilter.conjunction,
+    Or: MessageFilter.alternative,
+    Not: MessageFilter.negation,
+    Numbers: MessageFilter.numbers,
+    Uids: MessageFilter.uids,
+    HasFlags: MessageFilter.flags,
+    HasKeyword: MessageFilter.keyword,
+    IsRecent: MessageFilter.recent,
+    ModSeqSince: MessageFilter.modseq,
+    Arrived: MessageFilter.arrived,
+    Saved: MessageFilter.saved,
+    Age: MessageFilter.age,
+    Size: MessageFilter.size,
+    Sent: MessageFilter.sent,
+    HeaderHas: MessageFilter.header,
+    BodyHas: MessageFilter.body,
+    TextHas: MessageFilter.text,
+}
+_COSTS: Final[dict[type[SearchKey], int]] = {
+    Arrived: 1,
+    Saved: 1,
+    Age: 1,
+    Size: 1,
+    Sent: 2,
+    HeaderHas: 2,
+    BodyHas: 3,
+    TextHas: 3,
+}
+
+
+def _cost(key: SearchKey) -> int:
+    """What a key makes us look at: 0 memory, 1 a number in the cache, 2 headers, 3 whole messages."""
+    match key:
+        case And(keys):
+            return max(map(_cost, keys))
+        case Or(left, right):
+            return max(_cost(left), _cost(right))
+        case Not(negated):
+            return _cost(negated)
+        case _:
+            return _COSTS.get(type(key), 0)
+
+
+def _span(test: DateTest, day: int) -> tuple[float, float]:
+    """Seconds since 1970, the end not included."""
+    match test:
+        case DateTest.BEFORE:
+            return float("-inf"), day * _DAY
+        case DateTest.ON:
+            return day * _DAY, (day + 1) * _DAY
+        case DateTest.SINCE:
+            return day * _DAY, float("inf")
+
+
+def _common(uids: list[int], chosen: Chosen) -> list[int]:
+    """UIDs that are in both."""
+    if not chosen.uids:
+        return []
+    if len(chosen.uids) == chosen.numbers[-1] - chosen.numbers[0] + 1:  # no holes: a slice
+        return uids[bisect_left(uids, chosen.uids[0]) : bisect_right(uids, chosen.uids[-1])]
+    wanted = set(chosen.uids)
+    return [uid for uid in uids if uid in wanted]

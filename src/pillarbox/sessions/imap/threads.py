@@ -1,0 +1,256 @@
+"""THREAD's algorithms: which message answers which.
+
+DESCRIPTION
+    `Threads` builds a forest of `_Node`s from what is known of the messages and writes it as THREAD's answer
+    does, `(2)(3 6 (4 23)(44 7 96))`.  A node without a message stands for one that others refer to.
+
+    Nothing here calls itself: a thread may be ten thousand messages deep.
+
+STANDARDS
+    RFC 5256 §3 (ORDEREDSUBJECT, REFERENCES; the steps are numbered as there), §5 (thread-data);
+    draft-ietf-morg-inthread §3 (REFS: no gathering by subject, threads by their latest message)
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.wire.imap.commands import ThreadAlgorithm
+
+
+class Threaded(msgspec.Struct, frozen=True, array_like=True):
+    """A message as THREAD sees it."""
+
+    number: int  # as the answer names it
+    sent: int
+    subject: str  # base subject, collated
+    is_reply: bool
+    message_id: bytes
+    references: bytes  # ids with blanks between
+
+
+class _Node:
+    """A message, or the place of one that is not there."""
+
+    __slots__ = ("children", "message", "parent")
+
+    def __init__(self, message: Threaded | None = None) -> None:
+        self.message = message
+        self.parent: _Node | None = None
+        self.children: list[_Node] = []
+
+
+def thread(messages: Sequence[Threaded], algorithm: ThreadAlgorithm) -> bytes:
+    """The threads of the messages, as the answer has them."""
+    return b"".join(map(_written, _ALGORITHMS[algorithm](messages)))
+
+
+def _ordered_subject(messages: Sequence[Threaded]) -> list[_Node]:
+    """By subject, then by date: the first of a subject is the parent of the others."""
+    threads: dict[str, _Node] = {}
+    for message in sorted(messages, key=_date):
+        first = threads.get(message.subject)
+        if first is None:
+            threads[message.subject] = _Node(message)
+        else:
+            _adopt(first, _Node(message))
+    return list(threads.values())
+
+
+def _references(messages: Sequence[Threaded]) -> list[_Node]:
+    roots = _sorted(_pruned(_linked(messages)))  # (1) to (4)
+    return _sorted(_gathered(roots))  # (5), (6)
+
+
+def _refs(messages: Sequence[Threaded]) -> list[_Node]:
+    roots = _sorted(_pruned(_linked(messages)))
+    return sorted(roots, key=_latest)
+
+
+_ALGORITHMS: Final[dict[ThreadAlgorithm, Callable[[Sequence[Threaded]], list[_Node]]]] = {
+    ThreadAlgorithm.ORDEREDSUBJECT: _ordered_subject,
+    ThreadAlgorithm.REFERENCES: _references,
+    ThreadAlgorithm.REFS: _refs,
+}
+
+
+# Linking.
+
+
+def _linked(messages: Sequence[Threaded]) -> list[_Node]:
+    """(1), (2): every node without a parent."""
+    nodes: dict[bytes, _Node] = {}
+    order: list[_Node] = []
+
+    def node_of(message_id: bytes) -> _Node:
+        node = nodes.get(message_id)
+        if node is None:
+            node = nodes[message_id] = _Node()
+            order.append(node)
+        return node
+
+    for message in messages:
+        previous: _Node | None = None
+        for reference in message.references.split():  # (1)(A)
+            node = node_of(reference)
+            if previous is not None and node.parent is None and not _is_below(previous, node):
+                _adopt(previous, node)
+            previous = node
+        own = nodes.get(message.message_id) if message.message_id else None
+        if own is None or own.message is not None:  # no id, or one that another message has, too
+            own = _Node()
+            order.append(own)
+            if message.message_id and message.message_id not in nodes:
+                nodes[message.message_id] = own
+        own.message = message
+        # (1)(B): "If this message already has a parent, break the … link"
+        if previous is None:
+            continue
+        if own.parent is not previous and not _is_below(previous, own):
+            if own.parent is not None:
+                own.parent.children.remove(own)
+            _adopt(previous, own)
+    return [node for node in order if node.parent is None]
+
+
+def _is_below(node: _Node, other: _Node) -> bool:
+    """Whether `node` is `other` or hangs under it: linking them would make a loop."""
+    if not other.children:  # so are most, and a thread may be deep
+        return node is other
+    above: _Node | None = node
+    while above is not None:
+        if above is other:
+            return True
+        above = above.parent
+    return False
+
+
+def _adopt(parent: _Node, child: _Node) -> None:
+    parent.children.append(child)
+    child.parent = parent
+
+
+def _pruned(roots: list[_Node]) -> list[_Node]:
+    """(3): places without a message go, unless they hold together what is a thread of its own."""
+    for node in _from_below(roots):
+        kept: list[_Node] = []
+        for child in node.children:
+            if child.message is not None:
+                kept.append(child)
+            else:
+                for grandchild in child.children:
+                    grandchild.parent = node
+                kept += child.children
+        node.children = kept
+    pruned: list[_Node] = []
+    for root in roots:
+        if root.message is None and len(root.children) < 2:
+            for child in root.children:
+                child.parent = None
+            pruned += root.children
+        else:
+            pruned.append(root)
+    return pruned
+
+
+def _gathered(roots: list[_Node]) -> list[_Node]:
+    """(5): threads of one base subject become one."""
+    table: dict[str, _Node] = {}
+    for node in roots:  # (5)(B)
+        subject = _subject_of(node)
+        known = table.get(subject)
+        if not subject:
+            continue
+        if known is None or (
+            known.message is not None
+            and (node.message is None or (known.message.is_reply and not node.message.is_reply))
+        ):
+            table[subject] = node
+    place = {node: row for row, node in enumerate(roots)}
+    gathered: list[_Node | None] = list(roots)
+    for node in roots:  # (5)(C)
+        subject = _subject_of(node)
+        known = table.get(subject)
+        if not subject or known is None or known is node:
+            continue
+        gathered[place[node]] = None
+        if known.message is None:
+            for child in node.children if node.message is None else [node]:
+                _adopt(known, child)
+        elif node.message is not None and node.message.is_reply and not known.message.is_reply:
+            _adopt(known, node)
+        else:
+            both = table[subject] = _Node()
+            place[both] = place[known]
+            gathered[place[known]] = both
+            _adopt(both, known)
+            _adopt(both, node)
+    return [node for node in gathered if node is not None]
+
+
+def _subject_of(node: _Node) -> str:
+    """The thread's subject: of its message, or of its first child's."""
+    message = node.message or node.children[0].message
+    return message.subject if message is not None else ""
+
+
+# Ordering.
+
+
+def _date(message: Threaded) -> tuple[int, int]:
+    return message.sent, message.number
+
+
+def _sorted(roots: list[_Node]) -> list[_Node]:
+    """(6): siblings by date, from the lowest on, so that a place without a message has its first child's."""
+    for node in _from_below(roots):
+        if len(node.children) > 1:
+            node.children.sort(key=_sibling_date)
+    return sorted(roots, key=_sibling_date)
+
+
+def _sibling_date(node: _Node) -> tuple[int, int]:
+    while node.message is None and node.children:
+        node = node.children[0]
+    return _date(node.message) if node.message is not None else (0, 0)
+
+
+def _latest(root: _Node) -> tuple[int, int]:
+    """The date of a thread's latest message."""
+    return max(_date(node.message) for node in _from_below([root]) if node.message is not None)
+
+
+def _from_below(roots: Sequence[_Node]) -> Iterator[_Node]:
+    """All nodes, children before their parents."""
+    found: list[_Node] = []
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        found.append(node)
+        waiting += node.children
+    return reversed(found)
+
+
+# Writing.
+
+
+def _written(root: _Node) -> bytes:
+    """`(3 6 (4 23)(44 7 96))`"""
+    parts: list[bytes] = []
+    waiting: list[_Node | bytes] = [b")", root, b"("]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, bytes):
+            parts.append(node)
+            continue
+        if node.message is not None:
+            parts.append(b"%d" % node.message.number)
+            if node.children:
+                parts.append(b" ")
+        if len(node.children) == 1:
+            waiting.append(node.children[0])
+        else:
+            for child in reversed(node.children):
+                waiting += [b")", child, b"("]
+    return b"".join(parts)

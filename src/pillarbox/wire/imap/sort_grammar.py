@@ -1,0 +1,73 @@
+"""SORT and THREAD.
+
+FAULTS
+    BadSyntax, Refusal  as `scanner` says.
+
+STANDARDS
+    RFC 5256 §5; RFC 5267 §3 (ESORT); RFC 5957 (DISPLAYFROM, DISPLAYTO)
+"""
+
+from typing import Final
+
+from pillarbox.wire.imap.commands import Sort, Thread, ThreadAlgorithm
+from pillarbox.wire.imap.scanner import BadSyntax, Scanner
+from pillarbox.wire.imap.search_grammar import keys_to_end, known_charset, take_return_options
+from pillarbox.wire.imap.search_keys import Criterion, SortStep
+
+MAX_STEPS: Final = 32
+"""Criteria of one SORT; there are nine."""
+_CRITERIA: Final = {criterion.value: criterion for criterion in Criterion}
+_ALGORITHMS: Final = {algorithm.value: algorithm for algorithm in ThreadAlgorithm}
+
+
+def sort(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Sort:
+    """`sort = ["UID" SP] "SORT" [return-opts] SP sort-criteria SP charset 1*(SP search-key)`"""
+    scanner.space_or("Missing sort argument")
+    result = take_return_options(scanner)
+    if not scanner.take(b"("):
+        raise BadSyntax("Invalid sort argument")
+    steps = _steps(scanner)
+    charset = _charset(scanner, "Invalid charset argument")
+    return Sort(tag, by_uid, steps, keys_to_end(scanner, charset), result)
+
+
+def _steps(scanner: Scanner) -> tuple[SortStep, ...]:
+    """`sort-criterion *(SP sort-criterion) ")"`, the bracket already taken"""
+    steps: list[SortStep] = []
+    reverse = False
+    if scanner.take(b")"):
+        raise BadSyntax("Empty sort program")
+    while True:
+        name = scanner.word(reason="Invalid sort argument")
+        if name == b"REVERSE":
+            reverse = not reverse
+        elif name in _CRITERIA:
+            steps.append(SortStep(_CRITERIA[name], reverse))
+            reverse = False
+        else:
+            raise BadSyntax(f"Unknown sort argument: {name.decode('ascii')}")
+        if len(steps) > MAX_STEPS:
+            raise BadSyntax("Too many sort arguments")
+        if scanner.take(b")"):
+            break
+        scanner.space()
+    if reverse:
+        raise BadSyntax("Sort list ends with REVERSE")
+    return tuple(steps)
+
+
+def thread(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Thread:
+    """`thread = ["UID" SP] "THREAD" SP thread-alg SP charset 1*(SP search-key)`"""
+    scanner.space_or("Invalid arguments")
+    algorithm = _ALGORITHMS.get(scanner.astring().upper())
+    if algorithm is None:
+        raise BadSyntax("Unknown thread algorithm")
+    charset = _charset(scanner, "Invalid arguments")
+    return Thread(tag, by_uid, algorithm, keys_to_end(scanner, charset))
+
+
+def _charset(scanner: Scanner, reason: str) -> str:
+    scanner.space_or(reason)
+    charset = known_charset(scanner)
+    scanner.space_or("Missing search parameters")
+    return charset

@@ -1,0 +1,46 @@
+"""The first words of a message."""
+
+import pytest
+
+from pillarbox.message.preview import MAX_CHARACTERS, preview
+
+HTML = b"Content-Type: text/html\r\n\r\n"
+CASES = [
+    ("plain", b"Subject: x\r\n\r\nHello,\r\n  world \r\n", "Hello, world"),
+    ("empty", b"Subject: x\r\n\r\n", ""),
+    ("quotation", b"\r\n> old\r\nnew\r\n> older\r\n", "new"),
+    ("nothing but quotation", b"\r\n> old\r\n", "> old"),
+    ("html", HTML + b"<html><head><title>t</title></head><body><p>Hello <b>wor</b>ld</p>!&amp;</body>", "Hello world !&"),
+    ("script", HTML + b"<script>var x = '<b>';</script>text<style>p {}</style>", "text"),
+    ("comment", HTML + b"a<!-- no <b> -->b<!-- open", "ab"),
+    ("blockquote", HTML + b"new<blockquote>old</blockquote>", "new"),
+    ("only a blockquote", HTML + b"<blockquote>old</blockquote>", "old"),
+    ("broken tags", HTML + b"a <b <i>c</i> < d", "a <b c < d"),
+    ("base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello"),
+    (
+        "multipart",
+        b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b\r\n"
+        b"Content-Type: message/rfc822\r\n\r\n\r\ninner\r\n--b\r\n\r\nouter\r\n--b--\r\n",
+        "outer",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
+def test_preview(content: bytes, expected: str) -> None:
+    """What a list of messages shows."""
+    assert expected == preview(content).decode()
+
+
+def test_it_is_short() -> None:
+    """RFC 8970 §3.1; characters, not octets."""
+    shown = preview(b"Content-Type: text/plain; charset=utf-8\r\n\r\n" + "ü".encode() * 1000).decode()
+    assert "ü" * MAX_CHARACTERS == shown
+
+
+def test_a_hostile_page_takes_no_time() -> None:
+    """Tags and comments without end: every octet is looked at once."""
+    for text in (b"<" * 100_000, b"<a" * 50_000, b"<!--" * 25_000, b"<style>" * 10_000, b"<!x" * 30_000):
+        preview(HTML + text)
