@@ -14,6 +14,8 @@ from pillarbox.message.mime_fields import parse_encoding
 from pillarbox.message.mime_tree import Part
 
 _ENCODING: Final = b"content-transfer-encoding"
+KNOWN_ENCODINGS: Final = frozenset((b"", b"7bit", b"8bit", b"binary", b"base64", b"quoted-printable"))
+"""Transfer encodings that `decoded_body` undoes."""
 _TRAILING: Final = re.compile(rb"[ \t]+(?=\r?\n)")
 
 

@@ -1,9 +1,11 @@
-"""APPEND: the mailbox and the size are looked at before the message is let in.
+"""APPEND and REPLACE: the mailbox and the size are looked at before the message is let in.
 
 STANDARDS
     RFC 3501 §6.3.11; RFC 3502 (MULTIAPPEND); RFC 4315 §3 (APPENDUID); RFC 4469 §3, RFC 7889 §3.1 (TOOBIG);
-    RFC 7888 §4 (a literal that nobody waits to be asked for, and that is too big)
+    RFC 8508 (REPLACE); RFC 7888 §4 (a literal that nobody waits to be asked for, and that is too big)
 """
+
+from collections.abc import Sequence
 
 from pillarbox.mailstore.mailbox import (
     MailboxNameRefused,
@@ -11,9 +13,11 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     StoreUnavailable,
 )
-from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
+from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
+from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import mailbox_names, responses
-from pillarbox.wire.imap.commands import Append, AppendOffer
+from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace
 
 
 async def append_offer(conversation: Conversation, command: AppendOffer) -> None:
@@ -49,29 +53,72 @@ async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | 
 
 async def append(conversation: Conversation, command: Append) -> None:
     """The messages have come."""
-    if not all(message.content for message in command.messages):
-        conversation.no(command.tag, b"Can't save a zero byte message")
+    code = await _store(conversation, command.tag, command.mailbox, command.messages)
+    if code is None:
         return
-    try:
-        mailbox = await conversation.account.open(command.mailbox, read_only=True)
-    except NoSuchMailbox:
-        conversation.no(command.tag, _try_create(command.mailbox))
-        return
-    try:
-        uids = await mailbox.append(
-            [
-                NewMessage(message.content, message.flags, message.keywords, message.internal_date)
-                for message in command.messages
-            ]
-        )
-    except OverflowError:
-        conversation.no(command.tag, b"[LIMIT] Too many keywords in this mailbox")
-        return
-    finally:
-        mailbox.close()
     await conversation.refresh()
     conversation.tell_changes()
-    conversation.ok(command.tag, responses.append_uid(mailbox.uid_validity, uids) + b" Append completed")
+    conversation.ok(command.tag, code + b" Append completed")
+
+
+async def replace(conversation: Conversation, command: Replace) -> None:
+    """REPLACE: APPEND and then EXPUNGE of one message; a crash leaves both, never none."""
+    name = b"UID REPLACE" if command.by_uid else b"REPLACE"
+    try:
+        chosen = conversation.choose(command.message, by_uid=command.by_uid)
+    except InvalidMessageSet:
+        conversation.bad(command.tag, b"Error in IMAP command %b: Invalid messageset" % name)
+        return
+    view = conversation.selected
+    if not chosen.uids:
+        conversation.no(command.tag, b"[NONEXISTENT] No such message")
+        return
+    if view.read_only:
+        conversation.no(command.tag, b"Mailbox is read-only")
+        return
+    code = await _store(conversation, command.tag, command.mailbox, [command.appended])
+    if code is None:
+        return
+    conversation.engine.untagged(b"OK %b Replacement Message ready" % code)  # RFC 8508 §3.4
+    gone = await view.mailbox.expunge([Uid(uid) for uid in chosen.uids], origin=view)
+    conversation.figures.expunged += len(gone)
+    await conversation.refresh()
+    conversation.tell_changes()
+    conversation.ok(command.tag, b"Replace completed")
+
+
+async def _store(
+    conversation: Conversation, tag: bytes, name: str, appended: Sequence[Appended]
+) -> bytes | None:
+    """Store messages: `[APPENDUID …]`, or None after an answer."""
+    try:
+        mailbox = await conversation.account.open(name, read_only=True)
+    except NoSuchMailbox:
+        conversation.no(tag, _try_create(name))
+        return None
+    try:
+        messages = [await _made(conversation, message) for message in appended]
+        if not all(message.content for message in messages):
+            conversation.no(tag, b"Can't save a zero byte message")
+            return None
+        uids = await mailbox.append(messages)
+    except BadPart as problem:
+        conversation.no(tag, str(problem).encode("ascii"))
+        return None
+    except TooBig:
+        conversation.no(tag, b"[TOOBIG] Message is larger than %d bytes" % conversation.message_size_limit)
+        return None
+    except OverflowError:
+        conversation.no(tag, b"[LIMIT] Too many keywords in this mailbox")
+        return None
+    finally:
+        mailbox.close()
+    return responses.append_uid(mailbox.uid_validity, uids)
+
+
+async def _made(conversation: Conversation, message: Appended) -> NewMessage:
+    content = await catenate(conversation, message.parts) if message.parts else message.content
+    return NewMessage(content, message.flags, message.keywords, message.internal_date)
 
 
 def _try_create(name: str) -> bytes:

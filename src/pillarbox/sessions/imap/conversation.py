@@ -146,6 +146,10 @@ class Conversation:
         changed, self._changed = self._changed, False
         return changed
 
+    def use_transport(self, transport: Transport) -> None:
+        """From now on, bytes go another way."""
+        self.transport = self.wait.transport = transport
+
     async def flush(self) -> None:
         """Send what there is, and wait until the client has taken enough of it."""
         data = self.engine.data_to_send()

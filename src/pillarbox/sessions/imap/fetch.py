@@ -19,9 +19,10 @@ from typing import Final
 
 from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, MessageGone, MessageSummary
 from pillarbox.mailstore.view import Chosen, MailboxView
+from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
-from pillarbox.sessions.imap.sections import SectionRenderer
+from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, runs
@@ -40,8 +41,12 @@ _FIELDS: Final = {
     Item.ENVELOPE: Fields.ENVELOPE,
     Item.BODY: Fields.BODY,
     Item.BODY_STRUCTURE: Fields.BODYSTRUCTURE,
+    Item.SAVE_DATE: Fields.SAVED,
+    Item.PREVIEW: Fields.PREVIEW,
+    Item.FUZZY_PREVIEW: Fields.PREVIEW,
+    Item.SNIPPET: Fields.PREVIEW,
 }
-_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ))
+_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ, Item.EMAIL_ID))
 """Items for which a message has to be in the table still."""
 _TEMPLATES: Final = {
     Item.UID: b"UID %d",
@@ -52,6 +57,12 @@ _TEMPLATES: Final = {
     Item.BODY: b"BODY %b",
     Item.BODY_STRUCTURE: b"BODYSTRUCTURE %b",
     Item.MODSEQ: b"MODSEQ (%d)",
+    Item.SAVE_DATE: b"SAVEDATE %b",
+    Item.PREVIEW: b"PREVIEW %b",
+    Item.FUZZY_PREVIEW: b"PREVIEW (FUZZY %b)",
+    Item.SNIPPET: b"SNIPPET (FUZZY %b)",
+    Item.EMAIL_ID: b"EMAILID (%b)",
+    Item.THREAD_ID: b"THREADID NIL",  # RFC 8474 §5.2: "if the server does not support" it
 }
 
 
@@ -79,7 +90,9 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     if conversation.condstore and Item.MODSEQ not in command.items.items:
         conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
-    if work.some_gone:
+    if work.unknown_encoding:
+        conversation.no(command.tag, b"[UNKNOWN-CTE] Unknown Content-Transfer-Encoding.")
+    elif work.some_gone:
         conversation.ok(command.tag, b"[EXPUNGEISSUED] Some messages were already expunged")
     else:
         conversation.ok(command.tag, b"Fetch completed")
@@ -145,6 +158,7 @@ class _Fetch:
 
     def __init__(self, conversation: Conversation, wanted: FetchItems) -> None:
         self.some_gone = False
+        self.unknown_encoding = False
         self.marked: list[int] = []  # messages that have become \\Seen by this
         self._conversation = conversation
         self._view: MailboxView = conversation.selected
@@ -254,6 +268,12 @@ class _Fetch:
                     columns.append([summary.body for summary in summaries])
                 case Item.MODSEQ:
                     columns.append(self._modseqs(uids))
+                case Item.SAVE_DATE:
+                    columns.append([internal_date(summary.saved) for summary in summaries])
+                case Item.PREVIEW | Item.FUZZY_PREVIEW | Item.SNIPPET:
+                    columns.append([string(summary.preview) for summary in summaries])
+                case Item.EMAIL_ID:
+                    columns.append(self._view.mailbox.email_ids(uids))
                 case Item.BODY_STRUCTURE:
                     columns.append([summary.body_structure for summary in summaries])
         return zip(*columns, strict=True)
@@ -304,7 +324,11 @@ class _Fetch:
                 continue
             figures.body_count += 1
             figures.body_bytes += len(content)
-            pieces = sections.from_content(content)
+            try:
+                pieces = sections.from_content(content)
+            except UnknownEncoding:
+                self.unknown_encoding = True
+                continue
             for label, text in pieces:
                 head += blank + label
                 blank = b" "

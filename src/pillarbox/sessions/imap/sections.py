@@ -8,7 +8,7 @@ DESCRIPTION
     and offsets stay true.
 
 STANDARDS
-    RFC 3501 §6.4.5 (section, partial), §7.4.2
+    RFC 3501 §6.4.5 (section, partial), §7.4.2; RFC 3516 (BINARY)
 """
 
 import re
@@ -17,8 +17,9 @@ from typing import Final
 
 from pillarbox.message import mime_tree
 from pillarbox.message.header_fields import header_end, select_fields
+from pillarbox.message.part_content import KNOWN_ENCODINGS, decoded_body, transfer_encoding
 from pillarbox.message.sections import Section as Place
-from pillarbox.message.sections import Text, locate
+from pillarbox.message.sections import Text, find_part, locate
 from pillarbox.wire.imap.fetch_items import Section, SectionPart
 
 _TEXTS: Final = {
@@ -43,7 +44,7 @@ class SectionRenderer:
         self._field_names = [frozenset(name.lower() for name in section.fields) for section in sections]
         self._patterns = [_field_pattern(section.fields) for section in sections]
         self.needs_only_header = all(section.part in _HEADERS and not section.path for section in sections)
-        self._needs_tree = any(section.path for section in sections)
+        self._needs_tree = any(section.path or section.decoded for section in sections)
 
     def from_headers(self, headers: Sequence[bytes]) -> list[bytes]:
         """All sections of messages of which only the header is known, and needed, joined by blanks."""
@@ -65,22 +66,33 @@ class SectionRenderer:
     def from_content(self, content: bytes) -> list[Written]:
         """The sections of a message."""
         tree = mime_tree.parse(content) if self._needs_tree else None
-        written: list[Written] = []
-        for row, section in enumerate(self._sections):
-            if section.path:
-                assert tree is not None
-                found = locate(tree, Place(section.path, _TEXTS[section.part]))
-                text = content[found[0] : found[1]] if found is not None else b""
-                if found is not None:
-                    text = self._fields_of(row, text)
-            elif section.part is SectionPart.ALL:
-                text = content
-            elif section.part is SectionPart.TEXT:
-                text = content[header_end(content) :]
-            else:
-                text = self._fields_of(row, content[: header_end(content)])
-            written.append(_written(section, text))
-        return written
+        return [
+            _decoded(section, content, tree)
+            if section.decoded
+            else _written(section, self._text(row, content, tree) or b"")
+            for row, section in enumerate(self._sections)
+        ]
+
+    def only_text(self, content: bytes) -> bytes | None:
+        """What the first section is, as it is; None if the message has no such part."""
+        tree = mime_tree.parse(content) if self._needs_tree else None
+        text = self._text(0, content, tree)
+        partial = self._sections[0].partial
+        if text is not None and partial is not None:
+            return text[partial[0] : partial[0] + partial[1]]
+        return text
+
+    def _text(self, row: int, content: bytes, tree: mime_tree.Part | None) -> bytes | None:
+        section = self._sections[row]
+        if section.path:
+            assert tree is not None
+            found = locate(tree, Place(section.path, _TEXTS[section.part]))
+            return self._fields_of(row, content[found[0] : found[1]]) if found is not None else None
+        if section.part is SectionPart.ALL:
+            return content
+        if section.part is SectionPart.TEXT:
+            return content[header_end(content) :]
+        return self._fields_of(row, content[: header_end(content)])
 
     def _fields_of(self, row: int, text: bytes) -> bytes:
         part = self._sections[row].part
@@ -103,6 +115,38 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
         rb"(?i)((?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*+(?:\n[ \t][^\n]*+)*+\n?)|[^\n]*+(?:\n|\Z)"
         % alternatives
     )
+
+
+def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> "Written":
+    """BINARY[…]: a literal8 where an encoding was undone, as Dovecot has it.  Raises UnknownEncoding."""
+    assert tree is not None
+    part = find_part(tree, section.path) if section.path else tree
+    opening = b" {%d}\r\n"
+    if part is None:
+        text = b""
+    elif not section.path:
+        text = content
+    elif part.is_multipart or part.is_message:
+        text = content[part.body_start : part.body_end]
+    else:
+        encoding = transfer_encoding(content, part)
+        if encoding not in KNOWN_ENCODINGS:
+            raise UnknownEncoding
+        text = decoded_body(content, part)
+        if encoding in (b"base64", b"quoted-printable"):
+            opening = b" ~{%d}\r\n"
+    if section.only_size:
+        return b"%b %d" % (section.label, len(text)), b""
+    label = section.label
+    if section.partial is not None:
+        first, count = section.partial
+        text = text[first : first + count]
+        label = b"%b<%d>" % (label, first)
+    return label + opening % len(text), text
+
+
+class UnknownEncoding(Exception):
+    """A Content-Transfer-Encoding that we cannot undo: NO [UNKNOWN-CTE] (RFC 3516 §4.3)."""
 
 
 def _written(section: Section, text: bytes) -> "Written":

@@ -40,6 +40,7 @@ from pillarbox.sessions.imap import (
     search,
     selecting,
 )
+from pillarbox.sessions.imap.compression import CompressedTransport
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect, Woken
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
@@ -49,9 +50,10 @@ from pillarbox.wire.imap.server import Pause
 
 CAPABILITIES: Final = (
     b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS"
-    b" THREAD=ORDEREDSUBJECT MULTIAPPEND UNSELECT CHILDREN NAMESPACE UIDPLUS LIST-EXTENDED I18NLEVEL=1 CONDSTORE"
-    b" QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH LIST-STATUS MOVE STATUS=SIZE LITERAL+ SPECIAL-USE"
-    b" PARTIAL"
+    b" THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS"
+    b" LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH"
+    b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+"
+    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL"
 ).split()
 """What works after login, in Dovecot's order."""
 ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC"))
@@ -216,6 +218,21 @@ async def _noop(conversation: Conversation, command: commands.Noop) -> None:
     conversation.ok(command.tag, b"NOOP completed")
 
 
+async def _compress(conversation: Conversation, command: commands.Compress) -> None:
+    """COMPRESS (RFC 4978 §3): the answer is the last thing that goes as it is."""
+    if command.algorithm != b"DEFLATE":
+        conversation.bad(command.tag, b"Error in IMAP command COMPRESS: Unknown compression mechanism")
+        return
+    if isinstance(conversation.transport, CompressedTransport):
+        conversation.no(command.tag, b"[COMPRESSIONACTIVE] COMPRESSION=DEFLATE already enabled.")
+        return
+    conversation.ok(command.tag, b"Begin compression")
+    await conversation.flush()
+    conversation.use_transport(
+        CompressedTransport(conversation.transport, unread=conversation.engine.unread())
+    )
+
+
 async def _id(conversation: Conversation, command: commands.Id) -> None:
     conversation.engine.untagged(responses.identification(SERVER_ID))
     conversation.ok(command.tag, b"ID completed")
@@ -238,6 +255,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.Capability: _capability,
     commands.Noop: _noop,
     commands.Id: _id,
+    commands.Compress: _compress,
     commands.Enable: _enable,
     commands.Select: selecting.select,
     commands.Examine: selecting.examine,
@@ -252,6 +270,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.Status: mailbox_commands.status,
     commands.AppendOffer: append.append_offer,
     commands.Append: append.append,
+    commands.Replace: append.replace,
     commands.Idle: idle.idle,
     commands.Check: message_commands.check,
     commands.Close: selecting.close,

@@ -121,9 +121,10 @@ class Examine(Command, frozen=True):
 
 
 class Create(Command, frozen=True):
-    """`"CREATE" SP mailbox`"""
+    """`"CREATE" SP mailbox [SP "(" "USE" SP "(" [use-attr *(SP use-attr)] ")" ")"]`  RFC 6154 §3"""
 
     mailbox: str
+    uses: tuple[bytes, ...] = ()
 
 
 class Delete(Command, frozen=True):
@@ -228,13 +229,23 @@ class AppendOffer(Command, frozen=True):
     synchronizing: bool
 
 
+class Url(msgspec.Struct, frozen=True):
+    """`"URL" SP url`: part of a message that is there already  RFC 4469 §3"""
+
+    text: bytes
+
+
 class Appended(msgspec.Struct, frozen=True):
-    """One message of APPEND; `internal_date` is None when the client gave none."""
+    """One message of APPEND; `internal_date` is None when the client gave none.
+
+    With `parts` it is to be put together of them (CATENATE).
+    """
 
     content: bytes
     flags: Flag
     keywords: tuple[bytes, ...]
     internal_date: int | None
+    parts: tuple[bytes | Url, ...] = ()
 
 
 class Append(Command, frozen=True):
@@ -242,6 +253,21 @@ class Append(Command, frozen=True):
 
     mailbox: str
     messages: tuple[Appended, ...]
+
+
+class Replace(Command, frozen=True):
+    """`["UID" SP] "REPLACE" SP seq-number SP mailbox append-message`  RFC 8508 §3"""
+
+    by_uid: bool
+    message: NumberSet
+    mailbox: str
+    appended: Appended
+
+
+class Compress(Command, frozen=True):
+    """`"COMPRESS" SP algorithm`  RFC 4978 §3"""
+
+    algorithm: bytes
 
 
 class Idle(Command, frozen=True):

@@ -1,7 +1,7 @@
 """What FETCH asks for: `fetch-att`, as values.
 
 STANDARDS
-    RFC 3501 §6.4.5, §9 (fetch-att, section)
+    RFC 3501 §6.4.5, §9 (fetch-att, section); RFC 3516 §4 (BINARY)
 """
 
 from enum import Enum
@@ -20,6 +20,12 @@ class Item(Enum):
     BODY = b"BODY"
     BODY_STRUCTURE = b"BODYSTRUCTURE"
     MODSEQ = b"MODSEQ"  # RFC 7162 §3.1.4.2
+    SAVE_DATE = b"SAVEDATE"  # RFC 8514
+    PREVIEW = b"PREVIEW"  # RFC 8970
+    FUZZY_PREVIEW = b"PREVIEW (FUZZY)"  # its draft's
+    SNIPPET = b"SNIPPET"  # its draft's older name
+    EMAIL_ID = b"EMAILID"  # RFC 8474
+    THREAD_ID = b"THREADID"
 
 
 class SectionPart(Enum):
@@ -34,7 +40,7 @@ class SectionPart(Enum):
 
 
 class Section(msgspec.Struct, frozen=True):
-    """`"BODY" [".PEEK"] section ["<" number "." nz-number ">"]`, or RFC822 and its kin
+    """`"BODY" [".PEEK"] section ["<" number "." nz-number ">"]`, RFC822 and its kin, or BINARY (RFC 3516)
 
     `label` is how the answer names it: `BODY[1.MIME]`, `RFC822.TEXT`.
     """
@@ -45,6 +51,8 @@ class Section(msgspec.Struct, frozen=True):
     fields: tuple[bytes, ...] = ()  # header-list as the client spelled it
     partial: tuple[int, int] | None = None  # first octet, number of octets
     peek: bool = False
+    decoded: bool = False  # BINARY: without the transfer encoding
+    only_size: bool = False  # BINARY.SIZE
 
 
 class FetchItems(msgspec.Struct, frozen=True):

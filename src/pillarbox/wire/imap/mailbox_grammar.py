@@ -1,22 +1,18 @@
-"""Commands about mailboxes: SELECT to STATUS, LIST in its three forms, and APPEND.
+"""Commands about mailboxes: SELECT to STATUS, LIST in its three forms.
 
 FAULTS
     BadSyntax, Refusal  as `scanner` says.
 
 STANDARDS
     RFC 3501 §6.3; RFC 5258 (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6154 §6 (SPECIAL-USE); RFC 8438
-    (STATUS=SIZE); RFC 3502 (MULTIAPPEND); RFC 7162 §3.2.5 (QRESYNC)
+    (STATUS=SIZE); RFC 7162 §3.2.5 (QRESYNC)
 """
 
 from itertools import islice
 from typing import Final
 
-from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.commands import (
-    Append,
-    Appended,
-    AppendOffer,
     Create,
     Delete,
     Examine,
@@ -32,8 +28,6 @@ from pillarbox.wire.imap.commands import (
     Subscribe,
     Unsubscribe,
 )
-from pillarbox.wire.imap.dates import date_time
-from pillarbox.wire.imap.flag_grammar import flag_list
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
 _STATUS_ITEMS: Final = {item.value: item for item in StatusItem}
@@ -65,7 +59,32 @@ def examine(tag: bytes, scanner: Scanner) -> Examine:
 
 def create(tag: bytes, scanner: Scanner) -> Create:
     """`create = "CREATE" SP mailbox`"""
-    return Create(tag, _only_mailbox(scanner, "Missing arguments"))
+    mailbox = _only_mailbox(scanner, "Missing arguments")
+    uses: tuple[bytes, ...] = ()
+    if scanner.take_space() and scanner.take(b"("):
+        uses = _create_parameters(scanner)
+    return Create(tag, mailbox, uses)
+
+
+def _create_parameters(scanner: Scanner) -> tuple[bytes, ...]:
+    """`"USE" SP "(" [use-attr *(SP use-attr)] ")" … ")"`, the bracket already taken  RFC 4466 §2.2, RFC 6154 §6"""
+    uses: list[bytes] = []
+    first = True
+    while not scanner.take(b")"):
+        if not first:
+            scanner.space()
+        first = False
+        if scanner.word() != b"USE":
+            raise BadSyntax("Unknown parameter")
+        scanner.space()
+        scanner.expect(b"(")
+        while not scanner.take(b")"):
+            scanner.take_space()
+            use = scanner.take_flag()
+            if use is None or not use.startswith(b"\\"):
+                raise BadSyntax("USE list contains non-atoms.")
+            uses.append(use)
+    return tuple(uses)
 
 
 def delete(tag: bytes, scanner: Scanner) -> Delete:
@@ -165,61 +184,6 @@ def _pattern(scanner: Scanner) -> bytes:
         return scanner.list_mailbox()
     except BadSyntax:
         raise BadSyntax("Invalid pattern") from None
-
-
-def append_offer(tag: bytes, scanner: Scanner, announced: int, *, synchronizing: bool) -> AppendOffer | None:
-    """What has come of APPEND up to a literal of `announced` octets, the literal not yet.
-
-    None if that literal is no message but the name of the mailbox.
-    """
-    scanner.space()
-    if scanner.at_announcement():
-        return None
-    mailbox = scanner.mailbox()
-    size = 0
-    while True:
-        scanner.space()
-        _append_options(scanner)
-        if scanner.at_announcement():
-            return AppendOffer(tag, mailbox, announced, size + announced, synchronizing)
-        size += len(_message(scanner))
-
-
-def append(tag: bytes, scanner: Scanner) -> Append:
-    """`append = "APPEND" SP mailbox 1*append-message`  RFC 3502 §6.3.11
-
-    `append-message = [SP flag-list] [SP date-time] SP literal`
-    """
-    scanner.space()
-    mailbox = scanner.mailbox()
-    messages: list[Appended] = []
-    while scanner.take_space() and not scanner.at_end:
-        flags, keywords, internal_date = _append_options(scanner)
-        messages.append(Appended(_message(scanner), flags, keywords, internal_date))
-    scanner.end()
-    if not messages:
-        raise BadSyntax("Missing message size")
-    return Append(tag, mailbox, tuple(messages))
-
-
-def _append_options(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...], int | None]:
-    flags = Flag.NONE
-    keywords: tuple[bytes, ...] = ()
-    internal_date = None
-    if scanner.take(b"("):
-        flags, keywords = flag_list(scanner)
-        scanner.space_or("Invalid arguments")
-    if not scanner.at_announcement() and scanner.take(b'"'):
-        internal_date = date_time(scanner)
-        scanner.space()
-    return flags, keywords, internal_date
-
-
-def _message(scanner: Scanner) -> bytes:
-    content = scanner.take_string()
-    if content is None:
-        raise BadSyntax("Invalid arguments")
-    return content
 
 
 def _only_mailbox(scanner: Scanner, reason: str = "Invalid arguments") -> str:

@@ -23,6 +23,9 @@ _MACROS: Final = {
     b"FULL": (Item.FLAGS, Item.INTERNAL_DATE, Item.SIZE, Item.ENVELOPE, Item.BODY),
 }
 _ITEMS: Final = {item.value: item for item in Item}
+_PREVIEWS: Final = {b"PREVIEW": Item.FUZZY_PREVIEW, b"SNIPPET": Item.SNIPPET}
+_BINARY: Final = (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE")
+_PART_PATH: Final = re.compile(rb"[1-9][0-9]{0,8}(?:\.[1-9][0-9]{0,8})*")
 _RFC822: Final = {
     b"RFC822": Section(b"RFC822"),
     b"RFC822.HEADER": Section(b"RFC822.HEADER", part=SectionPart.HEADER, peek=True),
@@ -182,7 +185,12 @@ def _fetch_attribute(
     if name is None:
         raise BadSyntax("FETCH list contains non-atoms" if not scanner.at_end else "Missing arguments")
     name = name.upper()
-    if scanner.take(b"["):
+    if name in _PREVIEWS:
+        items[_preview(scanner, name, in_list=not macros)] = None
+        return
+    if name in _BINARY:
+        section = _binary(scanner, name)
+    elif scanner.take(b"["):
         if name not in (b"BODY", b"BODY.PEEK"):
             raise BadSyntax(f"Unknown parameter: {name.decode('ascii')}[")
         section = _section(scanner, peek=name == b"BODY.PEEK")
@@ -209,6 +217,57 @@ def _fetch_attribute(
         raise BadSyntax("Too many sections")
 
 
+def read_section(spec: bytes) -> Section:
+    """`section-spec` alone, as it stands in a URL.  Raises BadSyntax."""
+    scanner = Scanner([spec + b"]"])
+    section = _section(scanner, peek=True)
+    scanner.end()
+    return section
+
+
+def _preview(scanner: Scanner, name: bytes, *, in_list: bool) -> Item:
+    """`"PREVIEW" [SP "(" preview-mod *(SP preview-mod) ")"]`  RFC 8970 §5
+
+    Quirk: FUZZY, which its drafts had, gives `PREVIEW (FUZZY "text")`, and SNIPPET is that under another name.
+    """
+    plain = Item.PREVIEW if name == b"PREVIEW" else Item.SNIPPET
+    if not scanner.at(b" (") or (not in_list and scanner.at(b" (CHANGEDSINCE")):
+        return plain
+    scanner.take(b" (")
+    item = plain
+    first = True
+    while not scanner.take(b")"):
+        if not first:
+            scanner.space()
+        first = False
+        modifier = scanner.word()
+        if modifier in (b"FUZZY", b"LAZY=FUZZY"):
+            item = _PREVIEWS[name]
+        elif modifier != b"LAZY":
+            text = modifier.decode("ascii")
+            raise BadSyntax(f"'{text}' is not a supported {name.decode('ascii')} modifier")
+    return item
+
+
+def _binary(scanner: Scanner, name: bytes) -> Section:
+    """`"BINARY" [".PEEK"] section-binary [partial]`, `"BINARY.SIZE" section-binary`  RFC 3516 §7"""
+    scanner.expect(b"[", reason="Invalid BINARY[..] parameter: Missing '['")
+    spec = scanner.match(_PART_PATH) or b""
+    scanner.expect(b"]", reason="Invalid BINARY[..] section")
+    path = tuple(decimal(number) for number in spec.split(b".")) if spec else ()
+    only_size = name == b"BINARY.SIZE"
+    label = b"%b[%b]" % (name if only_size else b"BINARY", spec)
+    partial = _partial(scanner)
+    return Section(
+        label,
+        path,
+        partial=None if only_size else partial,
+        peek=name != b"BINARY",
+        decoded=True,
+        only_size=only_size,
+    )
+
+
 def _section(scanner: Scanner, *, peek: bool) -> Section:
     """`section = "[" [section-spec] "]"` and the partial behind it, the bracket already taken"""
     spec = scanner.match(_NAME) or b""
@@ -227,7 +286,11 @@ def _section(scanner: Scanner, *, peek: bool) -> Section:
         fields, written = _header_list(scanner)
         label = b"%s (%s)" % (label, written)
     scanner.expect(b"]", reason="Invalid BODY[..] parameter: Missing ']'")
-    label = b"BODY[%s]" % label
+    return Section(b"BODY[%s]" % label, path, part, fields=fields, partial=_partial(scanner), peek=peek)
+
+
+def _partial(scanner: Scanner) -> tuple[int, int] | None:
+    """`["<" number "." nz-number ">"]`: first octet and number of octets"""
     partial = None
     if (range_text := scanner.match(_PARTIAL)) is not None:
         first, _, count = range_text[1:-1].partition(b".")
@@ -238,7 +301,7 @@ def _section(scanner: Scanner, *, peek: bool) -> Section:
         raise BadSyntax(f"Invalid BODY[..] parameter: Too big partial {place}")
     elif scanner.at(b"]"):
         raise BadSyntax("Invalid BODY[..] parameter: Unexpected data after ']'")
-    return Section(label, path, part, fields=fields, partial=partial, peek=peek)
+    return partial
 
 
 def _header_list(scanner: Scanner) -> tuple[tuple[bytes, ...], bytes]:

@@ -24,6 +24,7 @@ from functools import partial
 from typing import Final
 
 from pillarbox.wire.imap import (
+    append_grammar,
     mailbox_grammar,
     message_grammar,
     search_grammar,
@@ -85,9 +86,16 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"LSUB": mailbox_grammar.lsub,
     b"NAMESPACE": session_grammar.namespace,
     b"STATUS": mailbox_grammar.status,
-    b"APPEND": mailbox_grammar.append,
+    b"APPEND": append_grammar.append,
+    b"COMPRESS": session_grammar.compress,
     b"IDLE": session_grammar.idle,
 }
+_OFFERS: Final = {
+    b"APPEND": append_grammar.append_offer,
+    b"REPLACE": append_grammar.replace_offer,
+    b"UID REPLACE": append_grammar.replace_offer,
+}
+"""Commands whose literals are messages."""
 _SELECTED: Final[dict[bytes, Parser]] = {
     **_AUTHENTICATED,
     b"CHECK": session_grammar.check,
@@ -102,6 +110,8 @@ _SELECTED: Final[dict[bytes, Parser]] = {
     b"STORE": partial(message_grammar.store, by_uid=False),
     b"COPY": partial(message_grammar.copy, by_uid=False),
     b"MOVE": partial(message_grammar.move, by_uid=False),
+    b"REPLACE": partial(append_grammar.replace, by_uid=False),
+    b"UID REPLACE": partial(append_grammar.replace, by_uid=True),
     b"UID EXPUNGE": partial(message_grammar.expunge, by_uid=True),
     b"UID SEARCH": partial(search_grammar.search, by_uid=True),
     b"UID SORT": partial(sort_grammar.sort, by_uid=True),
@@ -236,10 +246,10 @@ class ImapServer:
         head = self._read_head(scanner)
         if isinstance(head, Refused):
             return self._refuse(head)
-        tag, name, parser = head
-        if announcement.binary:  # RFC 3516, RFC 6855 §4: BINARY and UTF8=ACCEPT only
+        tag, name, _ = head
+        if announcement.binary and name not in _OFFERS:  # RFC 3516 §4.4, RFC 6855 §4
             return self._refuse(self._bad(tag, name, "literal8 not allowed here"))
-        if parser is mailbox_grammar.append:
+        if name in _OFFERS:
             offer = self._offer(tag, name, scanner, announcement)
             if offer is not None:
                 return offer
@@ -253,9 +263,7 @@ class ImapServer:
         self, tag: bytes, name: bytes, scanner: Scanner, announcement: Announcement
     ) -> AppendOffer | Refused | None:
         try:
-            return mailbox_grammar.append_offer(
-                tag, scanner, announcement.size, synchronizing=announcement.synchronizing
-            )
+            return _OFFERS[name](tag, scanner, announcement.size, synchronizing=announcement.synchronizing)
         except BadSyntax as problem:
             return self._refuse(self._bad(tag, name, str(problem)))
         except Refusal as problem:

@@ -15,6 +15,7 @@ from pillarbox.wire.imap.commands import (
     Capability,
     Check,
     Close,
+    Compress,
     Enable,
     Id,
     Idle,
@@ -62,6 +63,14 @@ def namespace(tag: bytes, scanner: Scanner) -> Namespace:
 def idle(tag: bytes, scanner: Scanner) -> Idle:
     """`idle = "IDLE" CRLF "DONE"`"""
     return Idle(tag)
+
+
+def compress(tag: bytes, scanner: Scanner) -> Compress:
+    """`compress = "COMPRESS" SP algorithm`"""
+    scanner.space_or("Missing arguments")
+    algorithm = scanner.word()
+    scanner.end()
+    return Compress(tag, algorithm)
 
 
 def check(tag: bytes, scanner: Scanner) -> Check:

@@ -1,0 +1,75 @@
+"""CATENATE: a message put together of texts and of parts of messages that are there already.
+
+FAULTS
+    BadPart  a URL that names nothing; the session answers NO [BADURL …].
+    TooBig   the whole would be larger than the message size limit.
+
+STANDARDS
+    RFC 4469 §3, §4
+"""
+
+from collections.abc import Sequence
+
+from pillarbox.mailstore.mailbox import MessageGone, NoSuchMailbox
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.sections import SectionRenderer
+from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.wire.imap.commands import Url
+from pillarbox.wire.imap.imap_url import BadUrl, MessageUrl, parse_message_url
+
+
+class BadPart(Exception):
+    """`str()` is `[BADURL url] why`."""
+
+
+class TooBig(Exception):
+    """More octets than a message may have."""
+
+
+async def catenate(conversation: Conversation, parts: Sequence[bytes | Url]) -> bytes:
+    """The message."""
+    limit = conversation.message_size_limit
+    pieces: list[bytes] = []
+    size = 0
+    for part in parts:
+        piece = part if isinstance(part, bytes) else await _fetch(conversation, part.text)
+        size += len(piece)
+        if limit and size > limit:
+            raise TooBig
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _fetch(conversation: Conversation, text: bytes) -> bytes:
+    try:
+        url = parse_message_url(text)
+        content = await _content(conversation, url)
+        piece = SectionRenderer([url.section]).only_text(content)
+    except BadUrl as problem:
+        raise BadPart(_answer(text, str(problem))) from None
+    if piece is None:
+        raise BadPart(_answer(text, "Section not found"))
+    return piece
+
+
+async def _content(conversation: Conversation, url: MessageUrl) -> bytes:
+    if not url.mailbox and conversation.view is None:
+        raise BadUrl("No mailbox selected")
+    name = url.mailbox or conversation.selected.mailbox.name
+    try:
+        mailbox = await conversation.account.open(name, read_only=True)
+    except NoSuchMailbox:
+        raise BadUrl("Mailbox not found") from None
+    try:
+        if url.uid_validity not in (None, mailbox.uid_validity):
+            raise BadUrl("Invalid UIDVALIDITY")
+        return await mailbox.content(Uid(url.uid))
+    except MessageGone:
+        raise BadUrl("Message not found") from None
+    finally:
+        mailbox.close()
+
+
+def _answer(url: bytes, reason: str) -> str:
+    shown = "".join(chr(octet) for octet in url[:200] if 0x20 < octet < 0x7F and octet != 0x5D)
+    return f"[BADURL {shown}] {reason}"

@@ -1,0 +1,158 @@
+"""APPEND and REPLACE, whose literals are messages: each is offered to the session before it comes.
+
+FAULTS
+    BadSyntax, Refusal  as `scanner` says.
+
+STANDARDS
+    RFC 3501 §6.3.11; RFC 3502 (MULTIAPPEND); RFC 3516 §4.4 (literal8); RFC 4469 (CATENATE); RFC 6855 §4 (UTF8);
+    RFC 8508 (REPLACE)
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace, Url
+from pillarbox.wire.imap.dates import date_time
+from pillarbox.wire.imap.flag_grammar import flag_list
+from pillarbox.wire.imap.scanner import BadSyntax, Scanner
+
+MAX_PARTS: Final = 1000
+"""Parts of one CATENATE."""
+
+
+class _UrlComes(Exception):
+    """A literal has not come yet that is no message."""
+
+
+class _Comes(Exception):
+    """A message's literal has not come yet; the argument says how many octets of messages have."""
+
+    def __init__(self, octets: int) -> None:
+        super().__init__()
+        self.octets = octets
+
+
+def append_offer(tag: bytes, scanner: Scanner, announced: int, *, synchronizing: bool) -> AppendOffer | None:
+    """What has come of APPEND up to a literal of `announced` octets, the literal not yet.
+
+    None if that literal is no message but the name of the mailbox, or a URL.
+    """
+    return _offer(tag, scanner, announced, synchronizing=synchronizing)
+
+
+def replace_offer(tag: bytes, scanner: Scanner, announced: int, *, synchronizing: bool) -> AppendOffer | None:
+    """The same for REPLACE."""
+    scanner.space()
+    scanner.sequence_set()
+    return _offer(tag, scanner, announced, synchronizing=synchronizing)
+
+
+def _offer(tag: bytes, scanner: Scanner, announced: int, *, synchronizing: bool) -> AppendOffer | None:
+    scanner.space()
+    if scanner.at_announcement():
+        return None
+    mailbox = scanner.mailbox()
+    try:
+        for _ in _messages(scanner):
+            pass
+    except _Comes as coming:
+        return AppendOffer(tag, mailbox, announced, coming.octets + announced, synchronizing)
+    except _UrlComes:
+        return None
+    raise BadSyntax("Invalid arguments")
+
+
+def append(tag: bytes, scanner: Scanner) -> Append:
+    """`append = "APPEND" SP mailbox 1*append-message`  RFC 3502 §6.3.11"""
+    scanner.space()
+    mailbox = scanner.mailbox()
+    messages = tuple(_messages(scanner))
+    scanner.end()
+    if not messages:
+        raise BadSyntax("Missing message size")
+    return Append(tag, mailbox, messages)
+
+
+def replace(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Replace:
+    """`replace = ["UID" SP] "REPLACE" SP seq-number SP mailbox append-message`  RFC 8508 §3"""
+    scanner.space()
+    messages = scanner.sequence_set(reason="Invalid uidset" if by_uid else "Invalid messageset")
+    scanner.space()
+    mailbox = scanner.mailbox()
+    appended = tuple(_messages(scanner))
+    scanner.end()
+    if len(appended) != 1 or messages.saved or len(messages.ranges) != 1 or len(set(messages.ranges[0])) != 1:
+        raise BadSyntax("Invalid arguments")
+    return Replace(tag, by_uid, messages, mailbox, appended[0])
+
+
+def _messages(scanner: Scanner) -> Iterator[Appended]:
+    """`append-message = [SP flag-list] [SP date-time] SP append-data`, one after the other"""
+    octets = 0
+    while scanner.take_space() and not scanner.at_end:
+        flags, keywords, internal_date = _options(scanner)
+        if scanner.take_word(b"CATENATE"):
+            scanner.space_or("Invalid arguments")
+            parts = _catenation(scanner, octets)
+            octets += sum(len(part) for part in parts if isinstance(part, bytes))
+            yield Appended(b"", flags, keywords, internal_date, parts)
+            continue
+        utf8 = scanner.take_word(b"UTF8")
+        if utf8:
+            scanner.space_or("Invalid arguments")
+            scanner.expect(b"(")
+        content = _literal(scanner, octets)
+        if utf8:
+            scanner.expect(b")")
+        octets += len(content)
+        yield Appended(content, flags, keywords, internal_date)
+
+
+def _options(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...], int | None]:
+    flags = Flag.NONE
+    keywords: tuple[bytes, ...] = ()
+    internal_date = None
+    if scanner.take(b"("):
+        flags, keywords = flag_list(scanner)
+        scanner.space_or("Invalid arguments")
+    if not scanner.at_announcement() and scanner.take(b'"'):
+        internal_date = date_time(scanner)
+        scanner.space()
+    return flags, keywords, internal_date
+
+
+def _catenation(scanner: Scanner, before: int) -> tuple[bytes | Url, ...]:
+    """`"(" cat-part *(SP cat-part) ")"`, `cat-part = "TEXT" SP literal / "URL" SP astring`  RFC 4469 §5"""
+    scanner.expect(b"(")
+    if scanner.take(b")"):
+        raise BadSyntax("Empty CATENATE list")
+    parts: list[bytes | Url] = []
+    octets = before
+    while True:
+        name = scanner.word()
+        scanner.space_or("Invalid arguments")
+        if name == b"TEXT":
+            text = _literal(scanner, octets)
+            octets += len(text)
+            parts.append(text)
+        elif name == b"URL":
+            if scanner.at_announcement():
+                raise _UrlComes
+            parts.append(Url(scanner.astring()))
+        else:
+            raise BadSyntax("Invalid arguments")
+        if len(parts) > MAX_PARTS:
+            raise BadSyntax("Too many CATENATE parts")
+        if scanner.take(b")"):
+            return tuple(parts)
+        scanner.space()
+
+
+def _literal(scanner: Scanner, octets: int) -> bytes:
+    if scanner.at_announcement():
+        raise _Comes(octets)
+    content = scanner.take_string()
+    if content is None:
+        raise BadSyntax("Invalid arguments")
+    return content
