@@ -33,6 +33,9 @@ _WITHIN_ROLES: Final = frozenset(
 """Programs whose work other roles do, or which a later part of the system brings."""
 
 
+_UNSERVED_TRANSPORTS: Final = frozenset(("pipe",))
+"""Delivery agents that come in stock files and are not served: no mail may be routed to them."""
+
 _TRANSPORT_PARAMETERS: Final = (
     "local_transport",
     "virtual_transport",
@@ -62,7 +65,7 @@ def mta_half(
     names: list[str] = []
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
-        if program != "smtpd" and program not in _WITHIN_ROLES:
+        if program != "smtpd" and program not in _WITHIN_ROLES | _UNSERVED_TRANSPORTS:
             raise ConfigurationFault(
                 service.where,
                 f'program "{program}" of service {service.name} is not served',
@@ -122,9 +125,23 @@ def mta_half(
     )
 
 
+def service_warnings(configuration: Configuration) -> list[str]:
+    """Services that a start goes without, as long as nothing is routed to them."""
+    return [
+        f"{service.where}: service {service.name} is left out: program "
+        f'"{os.path.basename(service.command)}" is not served'
+        for service in configuration.master_cf.services
+        if os.path.basename(service.command) in _UNSERVED_TRANSPORTS
+    ]
+
+
 def _check_transports(configuration: Configuration) -> None:
     """A transport that does not exist would keep all mail in the queue until it is too old."""
-    known = _BUILT_IN_TRANSPORTS | {service.name for service in configuration.master_cf.services}
+    known = _BUILT_IN_TRANSPORTS | {
+        service.name
+        for service in configuration.master_cf.services
+        if os.path.basename(service.command) not in _UNSERVED_TRANSPORTS
+    }
     for parameter in _TRANSPORT_PARAMETERS:
         value = configuration.snapshot.value(parameter)
         transport = value.partition(":")[0].strip()

@@ -25,7 +25,7 @@ from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, mta_log
-from pillarbox.supervisor.mta_half import mta_half
+from pillarbox.supervisor.mta_half import mta_half, service_warnings
 from pillarbox.supervisor.queue_permissions import Instance, make_missing
 from pillarbox.supervisor.service_manager import notify, notify_reloading
 from pillarbox.supervisor.supervisor import Supervisor
@@ -104,7 +104,7 @@ class PostfixMaster:
 
 
 def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
-    for warning in start_warnings(configuration):
+    for warning in (*start_warnings(configuration), *service_warnings(configuration)):
         tell(Warned(warning))
     instance = Instance.of(configuration.snapshot)
     make_missing(instance)

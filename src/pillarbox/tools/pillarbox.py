@@ -4,6 +4,8 @@
     pillarbox status [--data DIR] [--json]
     pillarbox user add|passwd|remove NAME [--data DIR] [--password-stdin]
     pillarbox user list [--data DIR]
+    pillarbox install [--prefix DIR] [--dry-run] [--force] [--take-over]
+    pillarbox uninstall [--prefix DIR] [--dry-run] [--force]
 
 EXIT STATUS
     0   done
@@ -26,6 +28,9 @@ from pillarbox.supervisor.foreground import run_in_foreground
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.status import ask_status
 from pillarbox.supervisor.users import UserFault, Users
+from pillarbox.tools.installation.environment import InstallFault
+from pillarbox.tools.installation.installer import Installer
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
 EX_USAGE = 64
@@ -35,6 +40,8 @@ EX_UNAVAILABLE = 69
 def main(arguments: Sequence[str] | None = None) -> int:
     """Entry of the command."""
     options = _parser().parse_args(arguments)
+    if options.command in ("install", "uninstall"):
+        return _install(options)
     home = Home(Path(options.data).absolute() if options.data else default_root())
     try:
         if options.command == "run":
@@ -69,7 +76,38 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(actions.add_parser("list", help="all users"))
     _add_data(run)
     _add_data(status)
+    install = commands.add_parser(
+        "install", help="put the commands on PATH; make accounts, directories and services"
+    )
+    install.add_argument(
+        "--take-over",
+        action="store_true",
+        help="also under the names and full paths of Debian's packages, whose files step aside",
+    )
+    for command in (install, commands.add_parser("uninstall", help="take away what install put there")):
+        command.add_argument("--prefix", default="/usr/local", metavar="DIR", help="where to (/usr/local)")
+        command.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
+        command.add_argument("--force", action="store_true", help="whatever is in the way")
     return parser
+
+
+def _install(options: argparse.Namespace) -> int:
+    try:
+        installer = Installer(
+            Path(options.prefix).absolute(),
+            dry_run=options.dry_run,
+            force=options.force,
+            take_over=options.command == "install" and options.take_over,
+            say=print,
+        )
+        (installer.install if options.command == "install" else installer.uninstall)()
+    except (InstallFault, ConfigurationFault) as fault:
+        print(f"pillarbox: {fault}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"pillarbox: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

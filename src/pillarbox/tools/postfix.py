@@ -37,12 +37,14 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
+from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.supervisor import postfix_control
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import check_maillog_file
+from pillarbox.supervisor.mta_half import service_warnings
 from pillarbox.supervisor.queue_permissions import Instance, make_missing, mend, warnings
 from pillarbox.tools.system_log import SystemLog
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -85,7 +87,7 @@ class PostfixCommand:
             "reload": self._reload,
             "status": self._status,
             "flush": self._flush,
-            "check": self._check,
+            "check": self._check_all,
             "set-permissions": self._set_permissions,
             "upgrade-configuration": self._check,
             "logrotate": self._rotate_log,
@@ -177,6 +179,15 @@ class PostfixCommand:
             raise Failed("cannot flush the mail queue")
 
     # -- files -----------------------------------------------------------------------------------------
+
+    def _check_all(self) -> None:
+        self._check()
+        try:
+            found = (*start_warnings(self._configuration), *service_warnings(self._configuration))
+            for warning in found:
+                self.log.caution(warning)
+        except ConfigurationFault as fault:
+            raise Failed(str(fault)) from fault
 
     def _check(self) -> None:
         make_missing(self._instance)
