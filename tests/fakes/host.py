@@ -79,6 +79,7 @@ class Host:
     def __init__(self, name: str, *, path: str = PACKAGED) -> None:
         self.name = name
         self.path = path
+        self._sockets: list[socket.socket] = []
         self._layer = tempfile.mkdtemp(prefix="host-")
         environment = {
             "PATH": PACKAGED,
@@ -115,6 +116,7 @@ class Host:
 
     def end(self) -> None:
         """Everything inside ends, and what was written is forgotten."""
+        self.hang_up()
         os.kill(self._first, signal.SIGKILL)
         self._process.communicate(timeout=20)
         os.rmdir(self._layer)
@@ -187,7 +189,18 @@ class Host:
         thread.join()
         if isinstance(found[0], OSError):
             raise found[0]
+        self._sockets.append(found[0])
         return found[0]
+
+    def keep(self, sock: socket.socket) -> None:
+        """A connection that `hang_up()` closes too."""
+        self._sockets.append(sock)
+
+    def hang_up(self) -> None:
+        """Close all connections that the test has."""
+        for sock in self._sockets:
+            sock.close()
+        self._sockets.clear()
 
     def answers(self, port: int) -> bool:
         """Whether someone takes connections."""

@@ -14,6 +14,7 @@ FAULTS
 
 import msgspec
 
+from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.reading import SET_BY_READING, Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.treatment import Kind
@@ -57,6 +58,18 @@ def start_warnings(configuration: Configuration) -> tuple[str, ...]:
             mend="remove it to start without it",
         )
     return (*configuration.warnings, *(finding.text for finding in found))
+
+
+def check_values(configuration: Configuration) -> None:
+    """ConfigurationFault for the first value, of main.cf or of a service, that is not of its parameter's type.
+
+    So a start is refused, and a reload keeps the settings of before, ere any role is touched.
+    """
+    snapshots = [configuration.snapshot]
+    snapshots += [configuration.for_service(s) for s in configuration.master_cf.services if s.overrides]
+    for snapshot in snapshots:
+        for group in GROUPS:
+            snapshot.group(group)
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:

@@ -28,7 +28,8 @@ from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import Warned
+from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.routing.configured_routes import configured_routes
@@ -48,18 +49,19 @@ class Service(msgspec.Struct):
     tls_context: ssl.SSLContext | None
     sock: socket.socket
     auth_path: str
+    syslog_name: str
 
 
 class SmtpdRole:
     """All services of the process."""
 
     def __init__(
-        self, services: list[Service], *, queue: IncomingQueue, hints: QueueHints, tell: EventSink
+        self, services: list[Service], *, queue: IncomingQueue, hints: QueueHints, log: LogFile
     ) -> None:
         self._services = services
         self._queue = queue
         self._hints = hints
-        self._tell = tell
+        self._log = log
         self._clock = SystemClock()
         self._names = ClientNames(self._clock)
         self._per_client: Counter[str] = Counter()
@@ -90,7 +92,7 @@ class SmtpdRole:
 
         if service.policy.sasl.smtpd_sasl_auth_enable and service.auth_path not in self._auth:
             self._auth[service.auth_path] = AuthClient(service.auth_path, tasks=tasks)
-        listener = Listener(serve, tasks=tasks, tell=self._tell)
+        listener = Listener(serve, tasks=tasks, tell=self._log.named(service.syslog_name))
         await listener.start(service.sock)
         return listener
 
@@ -115,7 +117,7 @@ class SmtpdRole:
         )
         limit = policy.server.smtpd_client_connection_count_limit
         if limit and self._per_client[text] >= limit and not policy.is_exempt_from_limits(text):
-            self._tell(
+            self._log.named(service.syslog_name)(
                 Warned(
                     f"Connection concurrency limit exceeded: {self._per_client[text] + 1} from {client.label} "
                     f"for service {service.name}"
@@ -143,7 +145,7 @@ class SmtpdRole:
             queue=self._queue,
             resolver=service.resolver,
             clock=self._clock,
-            tell=self._tell,
+            tell=self._log.named(service.syslog_name),
             queued=self._hints,
             authenticator=SmtpAuthenticator(auth, local=local, remote=str(client.address)) if auth else None,
             tls_context=service.tls_context,
@@ -165,6 +167,7 @@ def open_role(startup: Startup) -> Serve:
                 _tls_context(snapshot, policy),
                 socket.socket(fileno=startup.listeners[name]),
                 f"{snapshot.value('queue_directory')}/{policy.sasl.smtpd_sasl_path}",
+                snapshot.value("syslog_name"),
             )
         )
     settings = snapshot.group(QueueManager)
@@ -172,11 +175,11 @@ def open_role(startup: Startup) -> Serve:
         snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
     )
 
-    async def serve(control: Control, tell: EventSink) -> None:
+    async def serve(control: Control, log: LogFile) -> None:
         sweep(directories)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
         hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", queue)
-        await SmtpdRole(services, queue=queue, hints=hints, tell=tell).run(control)
+        await SmtpdRole(services, queue=queue, hints=hints, log=log).run(control)
 
     return serve
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import read_configuration as read_dovecot_conf
 from pillarbox.config.dovecot.unserved import warnings
-from pillarbox.config.findings import start_warnings
+from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
-from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.reading import read_configuration
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Noted, Refused, Reloaded, RoleStarted, Warned
@@ -82,7 +81,7 @@ def build(
     configuration = read_configuration(str(home.etc), facts=host_facts())
     for warning in start_warnings(configuration):
         tell(Warned(warning))
-    configuration.snapshot.group(Logging)
+    check_values(configuration)
     make_queue(configuration.snapshot, owners.mail_owner if owners else None)
     return mta_half(
         configuration,

@@ -19,6 +19,7 @@ from typing import NoReturn
 from pillarbox.supervisor.instance_lock import holder
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.queue_permissions import Instance
+from pillarbox.supervisor.status import ask_status
 
 _MODULE = "pillarbox.supervisor.postfix_master"
 
@@ -72,9 +73,24 @@ def kill_group(pid: int) -> None:
     os.killpg(pid, signal.SIGKILL)
 
 
-def until_log_is_new(path: str) -> None:
-    """Wait until a reload has opened the log under its name again, five seconds at most."""
-    for _ in range(100):
-        if os.path.exists(path):
+def reload_and_wait(instance: Instance, pid: int) -> None:
+    """SIGHUP, and wait until every role is of the new generation; half a minute at most.
+
+    Postfix's own master(8) does not say when it is done: it gets the second that its own script gives it.
+    """
+    path = status_socket(instance)
+    before = ask_status(path)
+    os.kill(pid, signal.SIGHUP)
+    if before is None:
+        time.sleep(1)
+        return
+    for _ in range(600):
+        now = ask_status(path)
+        if now is None or now["reloads"] != before["reloads"]:
             return
         time.sleep(0.05)
+
+
+def status_socket(instance: Instance) -> str:
+    """Where the supervisor answers."""
+    return f"{instance.queue_directory}/private/pillarbox-status"

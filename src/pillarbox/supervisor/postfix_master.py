@@ -16,7 +16,7 @@ import os
 import sys
 from typing import Final
 
-from pillarbox.config.findings import start_warnings
+from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.net.system_clock import SystemClock
@@ -26,8 +26,9 @@ from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, mta_log
 from pillarbox.supervisor.mta_half import mta_half, service_warnings
+from pillarbox.supervisor.postfix_control import status_socket
 from pillarbox.supervisor.queue_permissions import Instance, make_missing
-from pillarbox.supervisor.service_manager import notify, notify_reloading
+from pillarbox.supervisor.service_manager import ServiceManager
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.version import VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -42,6 +43,7 @@ class PostfixMaster:
         self._directory = directory
         self._told = told
         self._tell: LogFile | None = None
+        self._manager = ServiceManager()
 
     def run(self) -> int:
         """Run until a signal; the exit status."""
@@ -56,24 +58,23 @@ class PostfixMaster:
 
     async def _supervise(self, half: Half, log: LogTarget) -> int:
         assert self._tell is not None
-        supervisor = Supervisor(half, log=log, tell=self._log_event, reread=self._reread)
+        supervisor = Supervisor(
+            half, log=log, tell=self._log_event, reread=self._reread, reloaded=self._manager.ready
+        )
         number = await supervisor.run(ready=self._ready)
-        notify("STOPPING=1")
+        self._manager.stopping()
         self._log_event(Terminating(number))
         return 0
 
     def _ready(self) -> None:
         self._log_event(RoleStarted(VERSION, self._directory))
-        notify(f"READY=1\nMAINPID={os.getpid()}")
+        self._manager.ready()
         self._say("ready")
 
     def _reread(self) -> tuple[Half, LogTarget]:
-        notify_reloading()
-        try:
-            half, log = self._read()
-            self._log_event(Reloaded(VERSION, self._directory))
-        finally:
-            notify("READY=1")
+        self._manager.reloading()
+        half, log = self._read()
+        self._log_event(Reloaded(VERSION, self._directory))
         return half, log
 
     def _read(self) -> tuple[Half, LogTarget]:
@@ -106,6 +107,7 @@ class PostfixMaster:
 def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
     for warning in (*start_warnings(configuration), *service_warnings(configuration)):
         tell(Warned(warning))
+    check_values(configuration)
     instance = Instance.of(configuration.snapshot)
     make_missing(instance)
     return mta_half(
@@ -113,7 +115,7 @@ def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
         mail_owner=instance.mail_owner,
         listen="",
         port_offset=0,
-        status_socket=f"{instance.queue_directory}/private/pillarbox-status",
+        status_socket=status_socket(instance),
     )
 
 

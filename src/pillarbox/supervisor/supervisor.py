@@ -53,11 +53,21 @@ class _Running(msgspec.Struct):
 class Supervisor:
     """Runs a `Half`."""
 
-    def __init__(self, half: Half, *, log: LogTarget, tell: EventSink, reread: Reread | None = None) -> None:
+    def __init__(
+        self,
+        half: Half,
+        *,
+        log: LogTarget,
+        tell: EventSink,
+        reread: Reread | None = None,
+        reloaded: Callable[[], None] = lambda: None,
+    ) -> None:
         self._half = half
         self._log = log
         self._tell = tell
         self._reread = reread
+        self._reloaded = reloaded
+        self._reloads = 0
         self._sockets: dict[InetListener | UnixListener, socket.socket] = {}
         self._running: dict[int, _Running] = {}
         self._pauses: dict[str, float] = {}
@@ -101,6 +111,8 @@ class Supervisor:
             if self._reload_wanted:
                 self._reload_wanted = False
                 await self._reload()
+                self._reloads += 1
+                self._reloaded()
             else:
                 await self._wake.wait()
 
@@ -304,6 +316,7 @@ class Supervisor:
         return {
             "half": self._half.name,
             "pid": os.getpid(),
+            "reloads": self._reloads,
             "healthy": all(one.process.is_ready for one in running)
             and {one.role.name for one in running} == {role.name for role in self._half.roles},
             "listeners": [

@@ -214,8 +214,7 @@ class PostfixCommand:
         os.rename(path, rotated)
         pid = postfix_control.running(self._instance)
         if pid is not None and pid > 0:
-            os.kill(pid, signal.SIGHUP)
-            postfix_control.until_log_is_new(path)
+            postfix_control.reload_and_wait(self._instance, pid)
         try:
             subprocess.run([settings.maillog_file_compressor, rotated], check=True)
         except (OSError, subprocess.CalledProcessError) as error:
