@@ -14,6 +14,14 @@ def install(host: Host) -> None:
     run_pillarbox(host, "install")
 
 
+def remove_originals(host: Host) -> None:
+    """Take the programs of Postfix and Dovecot off the host, so that nothing of theirs can be what answers."""
+    host.output(
+        "rm -rf /usr/lib/postfix /usr/lib/dovecot /usr/sbin/post* /usr/sbin/sendmail /usr/lib/sendmail /usr/sbin/dovecot "
+        "/usr/bin/dove* /usr/bin/mailq /usr/bin/newaliases"
+    )
+
+
 def run_pillarbox(host: Host, arguments: str, *, status: int = 0) -> str:
     """pillarbox(1) from the checkout; what it says."""
     done = host.run(f"{sys.executable} -m pillarbox.tools.pillarbox {arguments}")

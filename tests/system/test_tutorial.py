@@ -15,7 +15,7 @@ import pytest
 
 from fakes.host import ADDRESS, PACKAGED, Host
 from fakes.mail_system import until
-from fakes.pillarbox_host import INSTALLED, install
+from fakes.pillarbox_host import INSTALLED, install, remove_originals
 from fakes.tutorial_host import DOMAIN, DOVECOT_CONF, LOG, MAIL_HOST, MAIN_CF, USERS, tutorial_host
 
 pytestmark = [
@@ -26,9 +26,26 @@ pytestmark = [
 
 QUEUE_ID: Final = "[0-9A-F]{6,}"
 ALIASES: Final = "postmaster: alice\nteam: alice, bob\n"
+NOT_YET: Final = {
+    "test_typed_message_comes_into_the_maildir": "Message-Id and Date are not added",
+    "test_sendmail_of_a_user": "there is no sendmail(1)",
+    "test_queue_commands": "there is no postqueue(1), postsuper(1), and no SMTP client",
+    **dict.fromkeys(
+        (
+            "test_imap_login_with_the_system_password",
+            "test_pop3_login_with_the_system_password",
+            "test_curl_reads_both_ways",
+            "test_mutt_opens_the_inbox",
+            "test_mbsync_copies_the_mailbox",
+            "test_fetchmail_takes_all_by_pop3",
+        ),
+        "there is no dovecot(1)",
+    ),
+}
+"""What Pillarbox does not do yet, and why."""
 
 
-@pytest.fixture(scope="module", params=["original"])
+@pytest.fixture(scope="module", params=["original", "pillarbox"])
 def bare_host(request: pytest.FixtureRequest) -> Iterator[Host]:
     """The host with the product's programs on it, and nothing configured."""
     host = tutorial_host(PACKAGED if request.param == "original" else INSTALLED)
@@ -40,10 +57,19 @@ def bare_host(request: pytest.FixtureRequest) -> Iterator[Host]:
             )  # as Debian's service does before it starts
             host.file("/etc/postfix/main.cf").unlink()
         else:
+            remove_originals(host)
             install(host)
         yield host
     finally:
         host.end()
+
+
+@pytest.fixture(autouse=True)
+def not_yet(request: pytest.FixtureRequest) -> None:
+    """Tests on the list fail with Pillarbox; one that passes must come off it."""
+    product = request.node.callspec.params["bare_host"]
+    if product == "pillarbox" and (reason := NOT_YET.get(request.node.originalname)):
+        request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +84,13 @@ def mail_host(bare_host: Host) -> Host:
     return bare_host
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def whole_host(mail_host: Host) -> Host:
     """Dovecot has been added."""
-    mail_host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF)
-    mail_host.output("dovecot")
-    mail_host.until_answers(143)
+    if not mail_host.answers(143):
+        mail_host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF)
+        mail_host.output("dovecot")
+        mail_host.until_answers(143)
     return mail_host
 
 
@@ -160,7 +187,7 @@ def test_typed_message_comes_into_the_maildir(mail_host: Host) -> None:
     )
     (path,) = mail_host.output("ls -d /home/alice/Maildir/new/*").split()
     assert mail_host.output(f"stat -c '%U %G %a' {path}") == "alice alice 600\n"
-    assert re.fullmatch(r"\d+\.V[0-9a-f]+I[0-9a-f]+M\d+\.mail\.tutorial\.test", path.rpartition("/")[2]), path
+    assert re.fullmatch(r"\d+\.\w+\.mail\.tutorial\.test(?:,S=\d+,W=\d+)?", path.rpartition("/")[2]), path
     content = mail_host.file(path).read_text()
     assert re.fullmatch(
         "Return-Path: <sender@tutorial\\.test>\n"
@@ -211,6 +238,7 @@ def test_unknown_user_and_foreign_domain_are_refused(mail_host: Host) -> None:
     assert session("RCPT TO") == "501 5.5.4 Syntax: RCPT TO:<address>"
     session("QUIT")
     session.close()
+    until(lambda: logged(mail_host, "nobody-here"), what="it is logged")
     (line,) = logged(mail_host, "nobody-here")
     assert line == (
         f"postfix/smtpd: NOQUEUE: reject: RCPT from {MAIL_HOST}[{ADDRESS}]: 550 5.1.1 <nobody-here@{DOMAIN}>: "
