@@ -1,14 +1,17 @@
 """Dovecot's control files: uidlist, subscriptions, UIDVALIDITY, locks."""
 
+import errno
 import os
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.subscriptions import Subscriptions
@@ -42,6 +45,30 @@ def made_uidlist(files: CrashFileSystem) -> UidList:
     uidlist.uid_validity, uidlist.guid, uidlist.damaged = 7, b"a" * 32, True
     uidlist.append([b"1.a", b"2.b"])
     return uidlist
+
+
+def test_another_file_with_the_inode_of_the_old_one(tmp_path: Path) -> None:
+    """A folder that was removed and made anew: the same inode number and size do not make it the same list.
+
+    Read as the same, its messages were no longer found in it, and got UIDs once more.
+    """
+    directory = os.fsencode(tmp_path)
+    path = tmp_path / "dovecot-uidlist"
+    path.write_bytes(b"3 V7 N1 G" + b"a" * 32 + b"\n1 :1.a\n")
+    ours = UidList(directory, DISK)
+    ours.refresh()
+    modified = path.stat().st_mtime_ns
+    path.write_bytes(b"3 V8 N1 G" + b"b" * 32 + b"\n1 :2.b\n")  # in place: the inode stays
+    os.utime(path, ns=(modified, modified + 1))
+    assert ours.has_changed()
+    assert ours.refresh()
+    assert (8, b"b" * 32, {b"2.b": 1}) == (ours.uid_validity, ours.guid, ours.uids)
+    ours.append([b"3.c"])
+    assert not ours.has_changed()
+    assert not ours.refresh()
+    path.write_bytes(b"3 V9 N1 G" + b"c" * 32 + b"\n1 :2.b\n2 :3.c\n3 :4.d\n")  # larger than before
+    assert ours.refresh()
+    assert (9, {b"2.b": 1, b"3.c": 2, b"4.d": 3}) == (ours.uid_validity, ours.uids)
 
 
 def test_appending_leaves_the_header_alone() -> None:
@@ -253,3 +280,15 @@ def test_a_lost_lock_does_no_harm() -> None:
     with DotLock(b"/m/x", files=files, clock=ManualClock()):
         files.unlink("/m/x.lock")
     assert {} == files.files()
+
+
+def test_a_lock_that_cannot_be_written_is_not_left_behind() -> None:
+    """A full disk: an empty lock file would make everybody wait."""
+    files = fresh()
+    files.fail = lambda operation, path: errno.ENOSPC if operation.startswith("write") else None
+    with pytest.raises(OSError, match="No space left"), DotLock(b"/m/x", files=files, clock=ManualClock()):
+        raise AssertionError("the lock was taken")
+    assert {} == files.files()
+    files.fail = None
+    with DotLock(b"/m/x", files=files, clock=ManualClock()):
+        assert ["/m/x.lock"] == list(files.files())

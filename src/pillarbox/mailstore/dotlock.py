@@ -87,9 +87,12 @@ class DotLock:
             return False
         _HELD.add(self._lock)
         try:
-            self._files.write_all(fd, [b"%d:%s" % (os.getpid(), _HOST)])
-            self._files.close(fd)
-        except BaseException:
+            try:
+                self._files.write_all(fd, [b"%d:%s" % (os.getpid(), _HOST)])
+            finally:
+                self._files.close(fd)
+        except OSError:  # the disk is full: an empty lock would hold everybody up
+            self._files.unlink(self._lock)
             _HELD.discard(self._lock)
             raise
         return True

@@ -10,7 +10,9 @@ DESCRIPTION
     the file's name.  Lines of files that are gone do no harm.
 
     `UidList` is the file as it was last read.  `refresh` reads what is new: the rest of the same file if it
-    grew, all of it if it is another one.  `append` writes whole lines in one write and fdatasyncs them; it
+    grew, all of it if it is another one.  An inode number does not tell that alone: the file system gives that
+    of a removed file to the next one, and a folder that was made anew has the same sizes.  So the header has to
+    be the same, too.  `append` writes whole lines in one write and fdatasyncs them; it
     repairs a torn last line first.  `rewrite` makes a new file beside the old one and renames it over.  Both
     need the lock (mailstore/dotlock.py) and a `refresh` under it.
 
@@ -70,6 +72,8 @@ class UidList:
         self.damaged = False
         """The file must be rewritten: an old version, a broken line, no GUID."""
         self._identity: tuple[int, int] | None = None  # device and inode
+        self._modified = 0  # mtime in ns
+        self._header = b""
         self._size = 0  # so much of it has been read and understood
         self._file_size = 0
         self._last_uid = 0
@@ -85,7 +89,11 @@ class UidList:
             status = self._files.stat(self.path)
         except FileNotFoundError:
             return self.exists
-        return (status.st_dev, status.st_ino) != self._identity or status.st_size != self._file_size
+        return (
+            (status.st_dev, status.st_ino) != self._identity
+            or status.st_size != self._file_size
+            or status.st_mtime_ns != self._modified
+        )
 
     def refresh(self) -> bool:
         """Read what is new; whether anything was."""
@@ -98,11 +106,14 @@ class UidList:
         try:
             status = self._files.fstat(fd)
             identity = (status.st_dev, status.st_ino)
-            if identity == self._identity and status.st_size == self._file_size:
-                return False
-            if identity != self._identity or status.st_size < self._file_size:
+            same = identity == self._identity and status.st_size >= self._file_size
+            if same and self._files.pread(fd, len(self._header), 0) == self._header:
+                self._modified = status.st_mtime_ns
+                if status.st_size == self._file_size:
+                    return False
+            else:
                 self._forget()
-                self._identity = identity
+                self._identity, self._modified = identity, status.st_mtime_ns
             content = self._read(fd, self._size)
             self._file_size = self._size + len(content)
             self._parse(content)
@@ -130,6 +141,7 @@ class UidList:
                 self._files.truncate(fd, self._size)  # a torn line of a writer that died
             self._files.pwrite(fd, lines, self._size)
             self._files.fdatasync(fd)
+            self._modified = self._files.fstat(fd).st_mtime_ns
         finally:
             self._files.close(fd)
         self._size += len(lines)
@@ -154,7 +166,8 @@ class UidList:
         self._files.rename(temporary, self.path)
         # Lines appended to the new file must not come back as those of the old one.
         self._files.sync_directory(os.path.dirname(self.path))
-        self._identity = (status.st_dev, status.st_ino)
+        self._identity, self._modified = (status.st_dev, status.st_ino), status.st_mtime_ns
+        self._header = header
         self._size = self._file_size = len(content)
         self.uids = {base: uid for uid, base in entries}
         self.fields = {uid: self.fields[uid] for uid, _ in entries if uid in self.fields}
@@ -170,7 +183,8 @@ class UidList:
 
     def _forget(self) -> None:
         self._identity = None
-        self._size = self._file_size = self._last_uid = 0
+        self._header = b""
+        self._size = self._file_size = self._last_uid = self._modified = 0
         self.uid_validity = 0
         self.next_uid = 1
         self.guid = self.other_fields = b""
@@ -196,6 +210,7 @@ class UidList:
             if end == 0 or not self._parse_header(content[:end]):
                 self.damaged = True
                 return
+            self._header = content[:end]
             position = end
             if content.startswith(b"1 "):
                 self.damaged = True  # old: to be replaced
