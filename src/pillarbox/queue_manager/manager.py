@@ -3,7 +3,8 @@
 DESCRIPTION
     It owns the queue: it alone moves files and marks recipients.  Writers tell it of new messages (a hint);
     scans of incoming and deferred are the truth: one at start, then every queue_run_delay seconds, incoming as
-    well, in case a hint was lost.
+    well, in case a hint was lost.  A deferred message is tried again by the first scan after its time has come,
+    as with qmgr(8); it has no timer of its own.
 
     Queue files are opened, moved and removed on the event loop: none of it waits for the disk, and a thread
     would cost more than the calls do (docs/adr/0008).  Directories are scanned by a thread.  Jobs go to
@@ -152,9 +153,6 @@ class QueueManager:
         self._intake.done(one.queue_id)
         if isinstance(one, Damaged):
             self._tell(events.MessageCorrupt(one.queue_id, one.queue, one.reason))
-        elif one.due:
-            loop = asyncio.get_running_loop()
-            loop.call_later(max(1.0, one.due - self._clock.now()), self._retry, one.queue_id, one.queue)
 
     # -- delivery --------------------------------------------------------------------------------------
 
@@ -295,16 +293,8 @@ class QueueManager:
                 self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
             elif not one.deferred:
                 self._tell(events.MessageRemoved(one.queue_id))
-            else:
-                delay = max(1.0, one.next_attempt - self._clock.now())
-                asyncio.get_running_loop().call_later(delay, self._retry, one.queue_id, "deferred")
         if batch:
             self._work.set()
-
-    def _retry(self, queue_id: QueueId, queue: str) -> None:
-        add = self._intake.add_incoming if queue == "incoming" else self._intake.add_deferred
-        add([queue_id])
-        self._work.set()
 
     async def _in_thread(self, work: "Callable[[], _T]") -> "_T":
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
