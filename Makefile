@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGUMENTS ?=
 S ?= 30
 
-.PHONY: run test check quick system fuzz bench docs lock clean
+.PHONY: run test check quick system fuzz crash bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -15,7 +15,8 @@ help:
 	  'make quick    tests that need neither root nor other programs, under a minute' \
 	  'make system   tests with the real processes and real mail programs' \
 	  'make fuzz     every fuzz target for S=30 seconds' \
-	  'make bench    figures against Postfix and Dovecot' \
+	  'make crash    kill the real processes at every single system call (a quarter of an hour)' \
+  'make bench    figures against Postfix and Dovecot' \
 	  'make docs     write the generated reference'
 
 run:
@@ -42,6 +43,9 @@ system: develop
 
 fuzz: develop
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S)
+
+crash: develop
+	CALLS=all $(BIN)/python -m pytest -q tests/system/test_killed_at_any_call.py
 
 bench: develop
 	@scripts/install-peers
