@@ -49,7 +49,7 @@ TREATMENTS = [
     ("smtp_destination_concurrency_limit", Kind.LATER),
     ("soft_bounce", Kind.REFUSED),
     ("smtp_delivery_slot_cost", Kind.LATER),
-    ("maildrop_time_limit", Kind.LATER),
+    ("maildrop_time_limit", Kind.SERVED),
     ("my_own_name", Kind.UNKNOWN),
 ]
 

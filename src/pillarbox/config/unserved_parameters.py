@@ -95,6 +95,8 @@ def treatment(name: str) -> Treatment:
     if suffix is None:
         return Treatment(Kind.UNKNOWN)
     default = (TRANSPORT_PARAMETERS | COMMAND_PARAMETERS)[suffix]
+    if suffix in COMMAND_PARAMETERS:
+        return Treatment(Kind.SERVED, default=default)
     return Treatment(Kind.LATER, "deliveries are not scheduled by this yet", default)
 
 

@@ -15,8 +15,11 @@ DESCRIPTION
 
     On reload the queue manager finishes what it has with the agents; then this role and all of them are replaced.
 
+    Root's own mailbox is written by an agent that is root without any of root's capabilities: a user like others,
+    to whom files of root belong.  It starts no program.
+
 FAULTS
-    Root, and a uid below virtual_minimum_uid for virtual mailboxes, are refused.
+    For virtual mailboxes, root and a uid below virtual_minimum_uid are refused.
 """
 
 import os
@@ -34,7 +37,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.local_delivery import open_local_delivery, serve_local_delivery
-from pillarbox.daemons.startup import drop_rights, open_log, read_startup, refuse
+from pillarbox.daemons.startup import drop_capabilities, drop_rights, open_log, read_startup, refuse
 from pillarbox.delivery.local.agent_loop import serve_local_jobs
 from pillarbox.delivery.local.agent_settings import AgentSettings, agent_settings, spool_group
 from pillarbox.delivery.local.agent_work import SpoolRights
@@ -61,8 +64,9 @@ class DeliveryRole:
     """The role's loop: sockets, no threads."""
 
     def __init__(
-        self, startup: Startup, snapshot: Snapshot, settings: AgentSettings, *, tell: EventSink
+        self, startup: Startup, snapshot: Snapshot, settings: dict[str, AgentSettings], *, tell: EventSink
     ) -> None:
+        """`settings` are those of local(8)'s and pipe(8)'s services, by name."""
         self._startup = startup
         self._snapshot = snapshot
         self._settings = settings
@@ -142,11 +146,9 @@ class DeliveryRole:
     def _refusal(self, order: OpenAgent) -> str:
         if self._rootless:
             return "" if order.uid == os.getuid() else "a rootless system delivers as its own user only"
-        if order.uid < 1 or order.gid < 1:
-            return "root gets no mail; give root an alias"
-        if order.purpose == "virtual" and order.uid < self._minimum_uid:
+        if not order.service and (order.uid < max(1, self._minimum_uid) or order.gid < 1):
             return f"uid {order.uid} is below virtual_minimum_uid"
-        return "" if order.purpose in ("virtual", "local") else f"no agents for {order.purpose}"
+        return "" if not order.service or order.service in self._settings else f"no service {order.service}"
 
     def _fork(self, ours: socket.socket, live: Callable[[], None]) -> None:
         """A child that does nothing but `live`."""
@@ -166,20 +168,24 @@ class DeliveryRole:
             os._exit(0)
 
     def _live_as_agent(self, sock: socket.socket, order: OpenAgent) -> None:
-        if order.purpose == "virtual":
+        if not order.service:
             drop_rights(None if self._rootless else User(order.uid, order.gid))
             serve_jobs(sock, lifeline=self._lifeline)
             return
-        spool = None if self._rootless else spool_group(self._settings)
+        settings = self._settings[order.service]
+        spool = None if self._rootless else spool_group(settings)
         if not self._rootless:
-            _become_local_user(order.uid, order.gid, spool)
+            _become_local_user(order.uid, order.gid, spool if order.uid else None)
+        if order.uid == 0:
+            spool = None
+            drop_capabilities()
         os.umask(0o077)
         serve_local_jobs(
-            sock, lifeline=self._lifeline, settings=self._settings, spool=SpoolRights(order.gid, spool)
+            sock, lifeline=self._lifeline, settings=settings, spool=SpoolRights(order.gid, spool)
         )
 
     def _live_as_local_delivery(self, sock: socket.socket) -> None:
-        opened = open_local_delivery(self._snapshot)
+        opened = open_local_delivery(self._snapshot, self._startup.services)
         user = None
         if not self._rootless:
             entry = pwd.getpwnam(self._snapshot.group(Paths).mail_owner)
@@ -253,7 +259,10 @@ def main() -> None:
     tell = open_log(startup)
     try:
         snapshot = Snapshot.decode(startup.snapshots["virtual"])
-        role = DeliveryRole(startup, snapshot, agent_settings(snapshot), tell=tell)
+        settings = {"local": agent_settings(snapshot)}
+        for service in startup.services:
+            settings[service.name] = agent_settings(Snapshot.decode(service.snapshot))
+        role = DeliveryRole(startup, snapshot, settings, tell=tell)
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
     role.serve()

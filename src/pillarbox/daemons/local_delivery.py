@@ -1,21 +1,21 @@
-"""The local delivery process: aliases, and who gets what with whose rights.
+"""The local delivery process: aliases, and who gets what with whose rights; commands of pipe(8).
 
 DESCRIPTION
-    The delivery role forks it for the queue manager.  It opens the lookup tables, which may need root's rights,
-    becomes mail_owner, and then takes jobs of local(8) and pipe(8) from one channel.  What has to be done with a
-    user's rights it asks of agents that the delivery role forks in turn.  It also queues forwarded messages, as a
-    writer like smtpd.
+    The delivery role forks it for the queue manager.  It opens the lookup tables of every service of local(8),
+    which may need root's rights, becomes mail_owner, and then takes jobs from one channel.  What has to be done
+    with a user's rights it asks of agents that the delivery role forks in turn.  It also queues forwarded messages,
+    as a writer like smtpd.
 
     It ends with its channel, after the jobs that it has.
 
 FAULTS
-    A configuration that cannot be served, or tables that cannot be opened: every job is deferred (4.3.5), with the
-    reason in the log.
+    A service whose tables cannot be opened: its jobs are deferred (4.3.5), with the reason in the log.
 """
 
 import asyncio
 import os
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -23,9 +23,11 @@ import uvloop
 
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_delivery import LocalDelivery
+from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import time_span
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.agent_settings import agent_settings
@@ -35,8 +37,11 @@ from pillarbox.delivery.local.forwarding import QueueForwarder
 from pillarbox.delivery.local.frames import Account
 from pillarbox.delivery.local.message_copy import header_of
 from pillarbox.delivery.local.users import SystemUsers
+from pillarbox.delivery.pipe import PipeService
+from pillarbox.delivery.pipe_delivery import PipeDelivery
 from pillarbox.delivery.request import DeliverRecipients, JobDone, Outcome
 from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.configured_rules import configured_rules
@@ -50,78 +55,86 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 _BROKEN: Final = Outcome("deferred", "4.3.5", "mail system configuration error")
 
 
+class OpenedService(msgspec.Struct, frozen=True):
+    """What was opened for one service of local(8) with the rights of a start."""
+
+    snapshot: Snapshot
+    tables: Tables
+    default_account: Account  # default_privs
+
+
 class Opened(msgspec.Struct, frozen=True):
     """What was opened with the rights of a start."""
 
     snapshot: Snapshot
-    tables: Tables
     resolver: Resolver
-    default_account: Account  # default_privs
-    fault: str = ""  # why nothing can be delivered
+    local: dict[str, OpenedService]
+    pipes: dict[str, PipeService]
+    faults: list[str]
 
 
-def open_local_delivery(snapshot: Snapshot) -> Opened:
-    """Open all tables."""
+def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService]) -> Opened:
+    """Open all tables, and read what master.cf says of pipes."""
     clock = SystemClock()
-    account = agent_settings(snapshot).default_account
+    opened = Opened(snapshot, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, [])
+    if not any(service.name == "local" for service in services):
+        services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
+    for service in services:
+        own = Snapshot.decode(service.snapshot)
+        try:
+            if service.program == "pipe":
+                opened.pipes[service.name] = _pipe(service, own)
+            else:
+                account = agent_settings(own).default_account
+                opened.local[service.name] = OpenedService(own, local_tables(own, clock=clock), account)
+        except ConfigurationFault as fault:
+            opened.faults.append(f"service {service.name}: {fault}")
+    return opened
+
+
+def _pipe(service: AgentService, snapshot: Snapshot) -> PipeService:
+    name = f"{service.name}_time_limit"
     try:
-        tables = local_tables(snapshot, clock=clock)
-        return Opened(snapshot, tables, Resolver(configured_routes(snapshot, clock=clock)), account)
-    except ConfigurationFault as fault:
-        resolver = Resolver(configured_routes(Snapshot(), clock=clock))
-        return Opened(snapshot, Tables(()), resolver, account, str(fault))
+        limit = time_span(snapshot.value(name))
+    except ValueError as error:
+        raise ConfigurationFault(snapshot.where(name), f"parameter {name}: {error}") from error
+    return PipeService.parse(
+        service.name,
+        service.arguments,
+        where=service.where,
+        mail_owner=snapshot.group(Paths).mail_owner,
+        time_limit=limit,
+        delimiters=snapshot.group(Identity).recipient_delimiter,
+        owner_request_special=snapshot.group(LocalDelivery).owner_request_special,
+    )
 
 
 def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, tell: EventSink) -> None:
     """The process's life, after its rights have been dropped."""
+    for fault in opened.faults:
+        tell(Warned(f"fatal: {fault}"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(opened, sock, lifeline, tell))
 
 
 async def _serve(opened: Opened, sock: socket.socket, lifeline: int, tell: EventSink) -> None:
-    loop = asyncio.get_running_loop()
     snapshot, clock = opened.snapshot, SystemClock()
     channel: Channel[DeliverRecipients] = Channel(sock, DeliverRecipients)
-    loop.add_reader(lifeline, channel.close)
-    queue_settings = snapshot.group(QueueManager)
+    asyncio.get_running_loop().add_reader(lifeline, channel.close)
+    settings = snapshot.group(QueueManager)
     directories = QueueDirectories(
-        snapshot.value("queue_directory"),
-        hashed=queue_settings.hash_queue_names,
-        depth=queue_settings.hash_queue_depth,
+        snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
     )
     agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
-    queue = IncomingQueue(directories, clock=clock, long_ids=queue_settings.enable_long_queue_ids)
+    queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
     hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", queue)
-    identity, local = snapshot.group(Identity), snapshot.group(LocalDelivery)
-    means = Means(
-        settings=local,
-        delimiters=identity.recipient_delimiter.encode(),
-        propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
-        default_account=opened.default_account,
-        tables=opened.tables,
-        resolver=opened.resolver,
-        agents=agents,
-        find_user=SystemUsers(clock).find,
-        forwarder=QueueForwarder(
-            queue,
-            rules=configured_rules(snapshot),
-            resolver=opened.resolver,
-            mail_name=identity.mail_name.encode(),
-            delivered_header="forward" in local.prepend_delivered_header,
-            clock=clock,
-            queued=hints,
-            tell=tell,
-        ),
-        warn=lambda text: tell(Warned(text)),
-    )
-    if opened.fault:
-        tell(Warned(f"fatal: {opened.fault}"))
+    service = _Services(opened, agents, queue, hints, tell)
     async with asyncio.TaskGroup() as tasks:
         taking = tasks.create_task(hints.take_files())
         jobs: set[asyncio.Task[None]] = set()
         while (received := await channel.receive()) is not None:
             request, (descriptor, *_) = received
-            job = tasks.create_task(_deliver(means, opened.fault, request, descriptor, channel))
+            job = tasks.create_task(service.deliver(request, descriptor, channel))
             jobs.add(job)
             job.add_done_callback(jobs.discard)
         if jobs:
@@ -132,33 +145,76 @@ async def _serve(opened: Opened, sock: socket.socket, lifeline: int, tell: Event
     queue.close()
 
 
-async def _deliver(
-    means: Means,
-    fault: str,
-    request: DeliverRecipients,
-    descriptor: int,
-    channel: "Channel[DeliverRecipients]",
-) -> None:
-    """One job: its recipients one after the other."""
-    try:
-        outcomes = (
-            [_BROKEN] * len(request.recipients) if fault else await _outcomes(means, request, descriptor)
+class _Services:
+    """All services, by name."""
+
+    def __init__(
+        self, opened: Opened, agents: Agents, queue: IncomingQueue, hints: QueueHints, tell: EventSink
+    ) -> None:
+        self._opened = opened
+        self._agents = agents
+        self._queue = queue
+        self._hints = hints
+        self._tell = tell
+        self._clock = SystemClock()
+        self._users = SystemUsers(self._clock)
+        self._local = {name: self._means(service) for name, service in opened.local.items()}
+        self._pipes = {
+            name: PipeDelivery(pipe, agents=agents, clock=self._clock) for name, pipe in opened.pipes.items()
+        }
+
+    async def deliver(
+        self, request: DeliverRecipients, descriptor: int, channel: "Channel[DeliverRecipients]"
+    ) -> None:
+        """Do one job, and answer."""
+        try:
+            outcomes = await self._outcomes(request, descriptor)
+        finally:
+            os.close(descriptor)
+        try:
+            channel.send(JobDone(request.job, outcomes))
+        except ChannelClosed:
+            return  # nobody waits any more
+
+    async def _outcomes(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
+        try:
+            header = header_of(descriptor, request.data_offset)
+        except (OSError, CorruptQueueFile) as error:
+            broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
+            return [broken] * len(request.recipients)
+        pipe = self._pipes.get(request.transport)
+        if pipe is not None:
+            return await pipe.deliver(request, descriptor, header)
+        means = self._local.get(request.transport)
+        if means is None:
+            return [_BROKEN] * len(request.recipients)
+        return [
+            await LocalExpansion(means, request, descriptor, header).deliver(recipient)
+            for recipient in request.recipients
+        ]
+
+    def _means(self, service: OpenedService) -> Means:
+        snapshot = service.snapshot
+        identity, local = snapshot.group(Identity), snapshot.group(LocalDelivery)
+        forwarder = QueueForwarder(
+            self._queue,
+            rules=configured_rules(snapshot),
+            resolver=self._opened.resolver,
+            mail_name=identity.mail_name.encode(),
+            delivered_header="forward" in local.prepend_delivered_header,
+            clock=self._clock,
+            queued=self._hints,
+            tell=self._tell,
         )
-    finally:
-        os.close(descriptor)
-    try:
-        channel.send(JobDone(request.job, outcomes))
-    except ChannelClosed:
-        return  # nobody waits any more
-
-
-async def _outcomes(means: Means, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
-    try:
-        header = header_of(descriptor, request.data_offset)
-    except (OSError, CorruptQueueFile) as error:
-        broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
-        return [broken] * len(request.recipients)
-    return [
-        await LocalExpansion(means, request, descriptor, header).deliver(recipient)
-        for recipient in request.recipients
-    ]
+        return Means(
+            settings=local,
+            delimiters=identity.recipient_delimiter.encode(),
+            propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
+            default_account=service.default_account,
+            tables=service.tables,
+            resolver=self._opened.resolver,
+            agents=self._agents,
+            find_user=self._users.find,
+            forwarder=forwarder,
+            warn=lambda text: self._tell(Warned(text)),
+        )

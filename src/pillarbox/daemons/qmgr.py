@@ -63,6 +63,9 @@ def open_role(startup: Startup) -> Serve:
             "discard": DiscardTransport(),
         }
         transports["local"] = LocalTransport(agents, transports, program="local")
+        for service in startup.services:
+            if service.program in ("local", "pipe"):
+                transports[service.name] = LocalTransport(agents, transports, program=service.program)
         manager = QueueManager(
             directories=directories,
             settings=settings,

@@ -23,6 +23,7 @@ import inspect
 import os
 import signal
 import socket
+import struct
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Final, NoReturn
@@ -41,6 +42,7 @@ EX_CONFIG: Final = 78
 _LAST_SECONDS: Final = 8
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
+_CAPABILITY_VERSION_3: Final = 0x20080522
 
 
 def read_startup(descriptor: int) -> Startup:
@@ -62,6 +64,14 @@ def drop_rights(user: User | None) -> None:
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) if user is not None else None
     os.umask(0o077)
+
+
+def drop_capabilities() -> None:
+    """Be root in name only, for good: without capabilities, and with none to be had by exec (capabilities(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.capset(header, bytes(24)):
+        raise OSError(ctypes.get_errno(), "cannot drop capabilities")
 
 
 def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], object] | None = None) -> LogFile:

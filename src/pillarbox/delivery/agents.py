@@ -1,7 +1,7 @@
 """Delivery agents as those see them who have work for them: channels to them, jobs out, results in.
 
 DESCRIPTION
-    Agents are asked for by uid, gid and purpose from the delivery role and kept while there is work, and a minute
+    Agents are asked for by uid, gid and service from the delivery role and kept while there is work, and a minute
     longer.  Jobs for the same owner go to the agent with the fewest in flight, up to `AGENTS_PER_OWNER`.
 
 FAULTS
@@ -104,7 +104,7 @@ class Agents:
         request.job = next(self._jobs)
         account = request.account
         try:
-            done = await self._do(OpenAgent(account.uid, account.gid, "local"), request, descriptor)
+            done = await self._do(OpenAgent(account.uid, account.gid, request.service), request, descriptor)
         except (OSError, ChannelClosed) as error:
             self._tell(Warned(f"delivery agent for uid {account.uid}: {error!r}"))
             return LocalJobDone(request.job, [Piece("deferred", "4.3.0", "delivery agent is gone")])

@@ -26,6 +26,7 @@ import re
 import stat
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -84,21 +85,44 @@ def append(
     files: FileSystem = DISK,
 ) -> None:
     """Append one message.  `check` looks at the opened file and may raise MboxFault."""
+    if "dotlock" not in locks.styles or _is_no_mailbox(path, files):
+        _append_to(path, chunks, locks, size_limit, check, files)
+        return
+    with _LockFile(path + b".lock", locks, may_fail=lock_file_may_fail, warn=warn):
+        _append_to(path, chunks, locks, size_limit, check, files)
+
+
+def _is_no_mailbox(path: bytes, files: FileSystem) -> bool:
+    """Whether there is something that is no file: a device gets no lock file beside it."""
+    try:
+        return not stat.S_ISREG(files.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _append_to(
+    path: bytes,
+    chunks: Sequence[bytes],
+    locks: MboxLocks,
+    size_limit: int,
+    check: Callable[[os.stat_result], None],
+    files: FileSystem,
+) -> None:
     descriptor, made = _open(path, files)
     try:
         status = files.fstat(descriptor)
         check(status)
         if not stat.S_ISREG(status.st_mode):
-            _write(descriptor, chunks, files)
+            files.write_all(descriptor, chunks)
             return
-        with _Held(path, descriptor, locks, lock_file_may_fail, warn):
-            _append(descriptor, chunks, size_limit, files)
+        _lock(descriptor, locks)
+        _append(descriptor, chunks, size_limit, files)
         if made:
             _sync_directory(path, files)
     except OSError as error:
         raise MboxFault(dsn_of(error, "5.2.0"), f"error writing message: {error.strerror}") from error
     finally:
-        files.close(descriptor)
+        files.close(descriptor)  # which lets fcntl's and flock's locks go
 
 
 def _open(path: bytes, files: FileSystem) -> tuple[int, bool]:
@@ -119,10 +143,21 @@ def _open(path: bytes, files: FileSystem) -> tuple[int, bool]:
         refusal = "file is a directory"
     elif stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
         refusal = f"file has {status.st_nlink} hard links"
+    elif _is_foreign_link(path):
+        refusal = "file is a symbolic link"
     if refusal:
         files.close(descriptor)
         raise MboxFault("5.2.0", refusal)
     return descriptor, False
+
+
+def _is_foreign_link(path: bytes) -> bool:
+    """Whether it is a symbolic link that anybody but root could have made."""
+    link = os.lstat(path)
+    if not stat.S_ISLNK(link.st_mode):
+        return False
+    directory = os.stat(os.path.dirname(path) or b"/")
+    return link.st_uid != 0 or directory.st_uid != 0 or bool(directory.st_mode & 0o022)
 
 
 def _not_opened(error: OSError, what: str) -> MboxFault:
@@ -134,15 +169,11 @@ def _append(descriptor: int, chunks: Sequence[bytes], size_limit: int, files: Fi
     if size_limit and before + sum(map(len, chunks)) > size_limit:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     try:
-        _write(descriptor, chunks, files)
+        files.write_all(descriptor, chunks)
         files.fsync(descriptor)
     except OSError:
         files.truncate(descriptor, before)
         raise
-
-
-def _write(descriptor: int, chunks: Sequence[bytes], files: FileSystem) -> None:
-    files.write_all(descriptor, chunks)
 
 
 def _sync_directory(path: bytes, files: FileSystem) -> None:
@@ -152,61 +183,42 @@ def _sync_directory(path: bytes, files: FileSystem) -> None:
         return  # a spool directory that its users may not list
 
 
-class _Held:
-    """The locks, held for a `with` block."""
-
-    def __init__(
-        self,
-        path: bytes,
-        descriptor: int,
-        locks: MboxLocks,
-        lock_file_may_fail: bool,
-        warn: Callable[[str], None],
-    ) -> None:
-        self._lock_file = path + b".lock"
-        self._descriptor = descriptor
-        self._locks = locks
-        self._may_fail = lock_file_may_fail
-        self._warn = warn
-        self._has_lock_file = False
-
-    def __enter__(self) -> None:
-        if "dotlock" in self._locks.styles:
-            self._make_lock_file()
-        try:
-            if "fcntl" in self._locks.styles:
-                self._lock(lambda: fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
-            if "flock" in self._locks.styles:
-                self._lock(lambda: fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB))
-        except BaseException:
-            self._remove_lock_file()
-            raise
-
-    def __exit__(self, *_: object) -> None:
-        # fcntl's and flock's locks go with the descriptor.
-        self._remove_lock_file()
-
-    def _lock(self, take: Callable[[], None]) -> None:
-        for attempt in range(self._locks.attempts):
+def _lock(descriptor: int, locks: MboxLocks) -> None:
+    """The kernel's locks, as often as they are tried."""
+    wanted = {"fcntl": fcntl.lockf, "flock": fcntl.flock}
+    for take in [call for style, call in wanted.items() if style in locks.styles]:
+        for attempt in range(locks.attempts):
             if attempt:
-                time.sleep(self._locks.delay)
+                time.sleep(locks.delay)
             try:
-                take()
-                return
+                take(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
             except OSError as error:
                 if error.errno not in (errno.EAGAIN, errno.EACCES):
                     raise
-        reason = os.strerror(errno.EAGAIN)
-        raise MboxFault("4.2.0", f"unable to lock for exclusive access: {reason}")
+        else:
+            reason = os.strerror(errno.EAGAIN)
+            raise MboxFault("4.2.0", f"unable to lock for exclusive access: {reason}")
 
-    def _make_lock_file(self) -> None:
+
+class _LockFile:
+    """PATH.lock, there for a `with` block."""
+
+    def __init__(self, path: bytes, locks: MboxLocks, *, may_fail: bool, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._locks = locks
+        self._may_fail = may_fail
+        self._warn = warn
+        self._made = False
+
+    def __enter__(self) -> None:
         fault: OSError | None = None
         for attempt in range(self._locks.attempts):
             if attempt:
                 time.sleep(self._locks.delay)
             try:
-                os.close(os.open(self._lock_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-                self._has_lock_file = True
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+                self._made = True
                 return
             except OSError as error:
                 fault = error
@@ -214,27 +226,21 @@ class _Held:
                     break
                 self._remove_if_stale()
         assert fault is not None
-        text = f"unable to create lock file {os.fsdecode(self._lock_file)}: {fault.strerror}"
+        text = f"unable to create lock file {os.fsdecode(self._path)}: {fault.strerror}"
         if isinstance(fault, FileExistsError):
             raise MboxFault("4.2.0", text)
         if not self._may_fail:
             raise MboxFault(dsn_of(fault, "5.2.0"), text)
         self._warn(text)
 
-    def _remove_if_stale(self) -> None:
-        try:
-            # The clock of the file system's host made the time stamp; it is compared with its own.
-            age = time.clock_gettime(time.CLOCK_REALTIME) - os.stat(self._lock_file).st_mtime
-            if age > self._locks.stale_after:
-                os.unlink(self._lock_file)
-        except FileNotFoundError:
-            return
+    def __exit__(self, *_: object) -> None:
+        if self._made:
+            with suppress(FileNotFoundError):
+                os.unlink(self._path)
 
-    def _remove_lock_file(self) -> None:
-        if not self._has_lock_file:
-            return
-        self._has_lock_file = False
-        try:
-            os.unlink(self._lock_file)
-        except FileNotFoundError:
-            return
+    def _remove_if_stale(self) -> None:
+        with suppress(FileNotFoundError):
+            # The clock of the file system's host made the time stamp; it is compared with its own.
+            age = time.clock_gettime(time.CLOCK_REALTIME) - os.stat(self._path).st_mtime
+            if age > self._locks.stale_after:
+                os.unlink(self._path)

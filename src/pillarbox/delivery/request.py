@@ -94,7 +94,7 @@ class OpenAgent(msgspec.Struct, tag=True):
 
     uid: int
     gid: int
-    purpose: str = "virtual"  # or local: delivers by DeliverLocally, and runs commands
+    service: str = ""  # of local(8) or pipe(8) that the agent is for; empty: virtual mailboxes
 
 
 class OpenLocalDelivery(msgspec.Struct, tag=True):

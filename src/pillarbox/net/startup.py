@@ -18,6 +18,17 @@ class User(msgspec.Struct, frozen=True):
     groups: tuple[int, ...] = ()
 
 
+class AgentService(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery service of master.cf."""
+
+    name: str
+    program: str  # local, pipe, smtp …
+    arguments: tuple[str, ...] = ()
+    where: str = ""  # file and line
+    process_limit: int | None = None  # None: default_process_limit; 0: none
+    snapshot: bytes = b""  # with its -o options, as Snapshot.encode() made it
+
+
 class Startup(msgspec.Struct, frozen=True, kw_only=True):
     """What a role is given."""
 
@@ -27,6 +38,7 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     log: int
     control: int = -1
     snapshots: dict[str, bytes] = {}  # of each service, as Snapshot.encode() made them
+    services: tuple[AgentService, ...] = ()  # transports, for qmgr and delivery
     settings: bytes = b""  # of the mailbox half, msgpack
     user: User | None = None  # None: rootless, stay who we are
     syslog_name: str = "postfix"

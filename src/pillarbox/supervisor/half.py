@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from pillarbox.net.startup import User
+from pillarbox.net.startup import AgentService, User
 from pillarbox.supervisor.instance_lock import LockFile
 from pillarbox.supervisor.listeners import InetListener, UnixListener
 
@@ -31,6 +31,7 @@ class Role(msgspec.Struct, kw_only=True):
     processes: int = 1
     user: User | None = None
     snapshots: dict[str, bytes] = {}
+    services: tuple[AgentService, ...] = ()
     settings: bytes = b""
     program: str = ""
     on_reload: OnReload = "keep"

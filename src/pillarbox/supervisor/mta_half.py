@@ -18,7 +18,8 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.net.startup import User
+from pillarbox.delivery.pipe import PipeService
+from pillarbox.net.startup import AgentService, User
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
@@ -28,13 +29,13 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WITHIN_ROLES: Final = frozenset(
     "pickup cleanup qmgr oqmgr tlsmgr trivial-rewrite bounce verify flush proxymap smtp lmtp showq error discard "
-    "local virtual anvil scache postlogd nqmgr".split()
+    "local virtual pipe anvil scache postlogd nqmgr".split()
 )
 """Programs whose work other roles do, or which a later part of the system brings."""
 
 
-_UNSERVED_TRANSPORTS: Final = frozenset(("pipe",))
-"""Delivery agents that come in stock files and are not served: no mail may be routed to them."""
+_DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
+"""Programs whose services are transports."""
 
 _TRANSPORT_PARAMETERS: Final = (
     "local_transport",
@@ -63,14 +64,21 @@ def mta_half(
     listeners: list[InetListener | UnixListener] = []
     services: dict[str, bytes] = {}
     names: list[str] = []
+    agents: list[AgentService] = []
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
-        if program != "smtpd" and program not in _WITHIN_ROLES | _UNSERVED_TRANSPORTS:
+        if program != "smtpd" and program not in _WITHIN_ROLES:
             raise ConfigurationFault(
                 service.where,
                 f'program "{program}" of service {service.name} is not served',
                 mend="put a # before the line",
             )
+        if (
+            program in _DELIVERY_AGENTS
+            and service.type == "unix"
+            and not (program == "pipe" and _pipe_fault(configuration, service))
+        ):
+            agents.append(_agent_service(configuration, service, program))
         if program != "smtpd" or service.type != "inet":
             continue
         found = inet_listeners(service, snapshot, listen=listen, port_offset=port_offset)
@@ -104,6 +112,7 @@ def mta_half(
                 program="virtual",
                 listeners=("delivery",),
                 snapshots={"virtual": encoded},
+                services=tuple(agent for agent in agents if agent.program in ("local", "pipe")),
             ),
             Role(
                 name="qmgr",
@@ -111,6 +120,7 @@ def mta_half(
                 on_reload="restart",
                 listeners=("qmgr",),
                 snapshots={"qmgr": encoded},
+                services=tuple(agents),
                 user=postfix,
             ),
             Role(
@@ -126,13 +136,36 @@ def mta_half(
 
 
 def service_warnings(configuration: Configuration) -> list[str]:
-    """Services that a start goes without, as long as nothing is routed to them."""
+    """Pipes that a start goes without: mail that is routed to them waits.
+
+    Stock files have some whose users exist on few hosts.
+    """
     return [
-        f"{service.where}: service {service.name} is left out: program "
-        f'"{os.path.basename(service.command)}" is not served'
+        str(fault)
         for service in configuration.master_cf.services
-        if os.path.basename(service.command) in _UNSERVED_TRANSPORTS
+        if os.path.basename(service.command) == "pipe" and (fault := _pipe_fault(configuration, service))
     ]
+
+
+def _pipe_fault(configuration: Configuration, service: Service) -> ConfigurationFault | None:
+    """Why a pipe cannot work."""
+    mail_owner = configuration.snapshot.group(Paths).mail_owner
+    try:
+        PipeService.parse(service.name, service.arguments, where=service.where, mail_owner=mail_owner)
+    except ConfigurationFault as fault:
+        return fault
+    return None
+
+
+def _agent_service(configuration: Configuration, service: Service, program: str) -> AgentService:
+    return AgentService(
+        name=service.name,
+        program=program,
+        arguments=service.arguments,
+        where=service.where,
+        process_limit=service.process_limit,
+        snapshot=_service_snapshot(configuration, service),
+    )
 
 
 def _check_transports(configuration: Configuration) -> None:
@@ -140,7 +173,7 @@ def _check_transports(configuration: Configuration) -> None:
     known = _BUILT_IN_TRANSPORTS | {
         service.name
         for service in configuration.master_cf.services
-        if os.path.basename(service.command) not in _UNSERVED_TRANSPORTS
+        if os.path.basename(service.command) != "pipe" or _pipe_fault(configuration, service) is None
     }
     for parameter in _TRANSPORT_PARAMETERS:
         value = configuration.snapshot.value(parameter)

@@ -136,6 +136,7 @@ class Supervisor:
             log=self._log.descriptor,
             log_form=self._log.form,
             snapshots=role.snapshots,
+            services=role.services,
             settings=role.settings,
             user=role.user,
             syslog_name=self._half.syslog_name,

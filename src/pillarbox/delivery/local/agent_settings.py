@@ -64,7 +64,7 @@ def _exported(names: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
     for item in names:
         name, equals, value = item.partition("=")
         if not equals:
-            value = os.environ.get(name, "")
+            value = "C" if name == "LANG" else os.environ.get(name, "")  # as import_environment has it
         if value and name != "MAIL_CONFIG":
             found.append((os.fsencode(name), os.fsencode(value)))
     return found

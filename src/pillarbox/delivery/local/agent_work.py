@@ -5,6 +5,9 @@ DESCRIPTION
     and is sent the result, so that whoever drives it can store the messages of many jobs in one batch and let
     commands run beside each other.  Its value is the job's result.
 
+    Root's agent runs no command and writes no file but root's mailbox: what else root's .forward lists goes back to
+    be done with the rights of default_privs.
+
     A user's mail: the first file of forward_path that exists is the .forward file.  It must be a regular file, of
     the user or of root, and not writable by everybody; else it is warned of and counts for nothing.  Its lines are
     delivered to in turn, until one has to wait.  Without one, or with an empty one, the mail goes to the mailbox.
@@ -195,7 +198,11 @@ class AgentWork:
         return count
 
     def _destination(self, text: bytes, where: str, keep_extension: bool, depth: int) -> Steps:
-        if text.startswith(b"/"):
+        if self._account.uid == 0 and text[:1] in (b"/", b"~", b"|"):
+            home = self._account.home if text.startswith(b"~/") else b""
+            found = Readdressed(home + text[1:] if home else text, where == "include", keep_extension)
+            self._done.addresses.append(found)
+        elif text.startswith(b"/"):
             yield from self._file(text, where=where)
         elif text.startswith(b"~"):
             yield from self._below_home(text, where)
@@ -212,11 +219,11 @@ class AgentWork:
                 self._done.addresses.append(address)
 
     def _below_home(self, text: bytes, where: str) -> Steps:
-        home, shown = self._account.home, os.fsdecode(text)
-        if text[1:2] != b"/":
-            self._tell(Piece("bounced", "5.3.5", f"bad home directory syntax for: {shown}"))
-        elif not home:
-            self._tell(Piece("bounced", "5.3.5", f"unknown home directory for: {shown}"))
+        home = self._account.home
+        refusal = home_refusal(text, home)
+        if refusal:
+            self._warn(refusal)
+            self._tell(Piece("bounced", "5.3.5", "mail system configuration error"))
         else:
             yield from self._file((b"" if home == b"/" else home) + text[1:], where=where)
 
@@ -315,7 +322,9 @@ class AgentWork:
         assert not isinstance(result, CommandResult)
         cause = result.__cause__
         dsn = dsn_of(cause, "5.2.0") if isinstance(cause, OSError) else "4.2.0"
-        text = f"create maildir file {result}"
+        shown = os.fsdecode(path.rstrip(b"/"))
+        reason = cause.strerror if isinstance(cause, OSError) else str(result)
+        text = f"create maildir file {os.path.join(shown, 'tmp', '')}: {reason}"
         if isinstance(cause, PermissionError):
             account = self._account
             self._warn(f"maildir access problem for UID/GID={account.uid}/{account.gid}: {text}")
@@ -390,8 +399,6 @@ class AgentWork:
             content = b"." + content if content.startswith(b".") else content
         if form.blank_line:
             content += b"\n"
-        if form.dot_stuffing:
-            content += b".\n"
         content = form.prefix + content
         if form.line_end != b"\n":
             content = content.replace(b"\n", form.line_end)
@@ -406,7 +413,11 @@ class AgentWork:
         )
         result = yield run
         assert isinstance(result, CommandResult)
-        self._tell(outcome_of(run, result))
+        piece = outcome_of(run, result)
+        if piece.status == "sent":
+            output = f" ({result.output.rstrip()})" if result.output else ""
+            piece = Piece("sent", "2.0.0", f"delivered via {work.service} service{output}")
+        self._tell(piece)
 
     # -- common ----------------------------------------------------------------------------------------
 
@@ -450,6 +461,13 @@ class SpoolRights:
             os.setegid(self._own)
 
 
+def home_refusal(text: bytes, home: bytes) -> str:
+    """Why `~/file` cannot be delivered to; empty if it can."""
+    if text[1:2] != b"/":
+        return f"bad home directory syntax for: {os.fsdecode(text)}"
+    return "" if home else f"unknown home directory for: {os.fsdecode(text)}"
+
+
 def include_refusal(shown: str, status: os.stat_result) -> str:
     """Why an :include: file is not read; empty if it is."""
     if not stat.S_ISREG(status.st_mode):
@@ -480,7 +498,7 @@ def local_names(request: DeliverLocally) -> dict[str, str | None]:
 
 def _check_not_executable(status: os.stat_result) -> None:
     if status.st_mode & 0o111:
-        raise MboxFault("5.2.0", "file is executable")
+        raise MboxFault("5.7.1", "file is executable")
 
 
 def _failed(dsn: str, text: str) -> Piece:

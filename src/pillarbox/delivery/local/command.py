@@ -12,7 +12,7 @@ DESCRIPTION
     `Running` is one command; who started it watches `descriptors` and calls `look()`, until there is a `Result`.
 
 FAULTS
-    A command that cannot be started ends with status 1 and says why, as if it had failed itself.
+    A command that cannot be started ends with EX_TEMPFAIL and says why, as if it had failed itself.
 
 STANDARDS
     sysexits.h; Postfix's pipe_command, exec_command (which characters need a shell, what an exit status means)
@@ -37,6 +37,7 @@ OUTPUT_LIMIT: Final = 4096
 _NEEDS_NO_SHELL: Final = re.compile(rb"[1234567890!@%\-_=+:,./a-zA-Z \t]*")
 _BLANKS: Final = re.compile(rb"[ \t]+")
 _SHELL: Final = b"/bin/sh"
+_TEMPORARY: Final = 75  # EX_TEMPFAIL
 _OWN_STATUS: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|$)", re.ASCII)
 
 SYSEXITS: Final[dict[int, tuple[str, str]]] = {
@@ -166,40 +167,52 @@ def _become(run: CommandRun, message: int, output: int) -> NoReturn:
                 _fail(f'cannot change directory to "{os.fsdecode(run.directory)}": {error.strerror}')
             os.chdir("/")
         _execute(run)
+        _fail("no shell")
     except BaseException as error:  # whatever it is, this process must not go on as the agent
         _fail(str(error))
 
 
-def _execute(run: CommandRun) -> NoReturn:
+def _execute(run: CommandRun) -> None:
     environment = dict(run.environment)
     if run.arguments:
-        _exec(run.arguments, environment)
+        _exec(run.arguments, environment, caller="pipe: fatal: pipe_command")
     if run.shell:
         _exec((*_words(run.shell), run.command), environment)
     if _NEEDS_NO_SHELL.fullmatch(run.command) and (words := _words(run.command)):
-        try:
-            os.execvpe(words[0], words, environment)  # noqa: S606 - the user's command, with the user's rights
-        except OSError as error:
-            if error.errno != errno.ENOENT or b"/" in words[0]:
-                _fail(f"execvp {os.fsdecode(words[0])}: {error.strerror}")
+        _exec(words, environment, else_shell=b"/" not in words[0])
     _exec((_SHELL, b"-c", run.command), environment, name=b"sh")
 
 
-def _exec(arguments: Sequence[bytes], environment: dict[bytes, bytes], *, name: bytes = b"") -> NoReturn:
+def _exec(
+    arguments: Sequence[bytes],
+    environment: dict[bytes, bytes],
+    *,
+    name: bytes = b"",
+    else_shell: bool = False,
+    caller: str = "local: fatal",
+) -> None:
+    """As execvp(3): a file that is no program is a script of the shell's.
+
+    Returns only for a program that is not there, if there is `else_shell` to try.
+    """
     program, *rest = arguments
     try:
-        os.execvpe(program, [name or program, *rest], environment)  # noqa: S606 - as above
+        os.execvpe(program, [name or program, *rest], environment)  # noqa: S606 - with the user's own rights
     except OSError as error:
-        _fail(f"execvp {os.fsdecode(program)}: {error.strerror}")
+        fault = error
+    if fault.errno == errno.ENOEXEC:
+        os.execve(_SHELL, [_SHELL, *arguments], environment)  # noqa: S606 - as above
+    if not else_shell or fault.errno != errno.ENOENT:
+        _fail(f"execvp {os.fsdecode(program)}: {fault.strerror}", caller=caller)
 
 
 def _words(text: bytes) -> tuple[bytes, ...]:
     return tuple(word for word in _BLANKS.split(text) if word)
 
 
-def _fail(reason: str) -> NoReturn:
-    os.write(2, f"local: fatal: {reason}\n".encode("utf-8", "replace"))
-    os._exit(1)
+def _fail(reason: str, *, caller: str = "local: fatal") -> NoReturn:
+    os.write(2, f"{caller}: {reason}\n".encode("utf-8", "replace"))
+    os._exit(_TEMPORARY)
 
 
 def outcome_of(run: CommandRun, result: CommandResult) -> Piece:

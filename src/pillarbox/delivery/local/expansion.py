@@ -30,7 +30,7 @@ import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.parameters.local_delivery import LocalDelivery
-from pillarbox.delivery.local.agent_work import include_refusal, local_names
+from pillarbox.delivery.local.agent_work import home_refusal, include_refusal, local_names
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.forwarding import Forwarder, ForwardFault
 from pillarbox.delivery.local.frames import (
@@ -159,7 +159,7 @@ class LocalExpansion:
 
     async def _recipient(self, state: State) -> None:
         state = _deeper(state)
-        if state.level > MAX_LEVEL:
+        if state.level > MAX_LEVEL + 10:  # a loop of aliases is found before
             self._means.warn(f"recipient nesting limit exceeded for {_shown(state.address)}")
             self._tell(state, "bounced", "5.4.6", "recipient nesting limit exceeded")
             return
@@ -175,9 +175,8 @@ class LocalExpansion:
             self._means.delimiters, owner_request_special=self._means.settings.owner_request_special
         )
         if parts.illegal:
-            self._means.warn(
-                f"{self._request.queue_id}: address with illegal extension: {_shown(parts.local)}"
-            )
+            local = state.address.lower().rpartition(b"@")[0]
+            self._means.warn(f"{self._request.queue_id}: address with illegal extension: {_shown(local)}")
         if not parts.user:
             self._tell(state, "bounced", "5.1.3", f'null username in "{_shown(state.address)}"')
             return
@@ -264,17 +263,17 @@ class LocalExpansion:
     # -- what aliases and files list -------------------------------------------------------------------
 
     async def _destination(self, state: State, parts: Parts, text: bytes) -> None:
-        shown = _shown(text)
         if text.startswith(b"/"):
             if state.source not in self._means.settings.allow_mail_to_files:
                 self._tell(state, "bounced", "5.7.1", "mail to file is restricted")
                 return
             await self._ask(state, parts, FileMail(text))
         elif text.startswith(b"~"):
-            what = "bad home directory syntax for" if text[1:2] != b"/" else "unknown home directory for"
             home = state.account.home if state.account is not None else b""
-            if text[1:2] != b"/" or not home:
-                self._tell(state, "bounced", "5.3.5", f"{what}: {shown}")
+            refusal = home_refusal(text, home)
+            if refusal:
+                self._means.warn(refusal)
+                self._tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
             else:
                 await self._destination(state, parts, (b"" if home == b"/" else home) + text[1:])
         elif text.startswith(b"|"):
@@ -392,14 +391,18 @@ class LocalExpansion:
         if account is not None:
             if not settings.frozen_delivered_to:
                 state = msgspec.structs.replace(state, delivered=state.address)
+            line = command.encode("utf-8", "surrogateescape")
+            by_default = account.uid == 0 and bool(line)
             work = UserMail(
-                forward=bool(settings.forward_path),
-                mailbox=not transport,
-                command=command.encode("utf-8", "surrogateescape"),
+                forward=bool(settings.forward_path), mailbox=not transport and not by_default, command=line
             )
             as_user = msgspec.structs.replace(state, account=account, owner=parts.user, source=FORWARD)
             done = await self._ask(as_user, parts, work)
             if done.handled:
+                return
+            if by_default and not transport:
+                if not self._is_repeated(b"mailbox %s" % parts.local):
+                    await self._ask(self._not_as_root(as_user), parts, CommandMail(line))
                 return
         if transport:
             if not self._is_repeated(b"mailbox %s" % parts.local):
@@ -459,10 +462,21 @@ class LocalExpansion:
             listed = msgspec.structs.replace(state, source=source, source_name=parts.local)
             if not found.keep_extension:
                 listed = msgspec.structs.replace(listed, unmatched=None)
-            await self._address(listed, found.address)
+            if found.address[:1] in (b"/", b"|"):
+                await self._destination(self._not_as_root(listed), parts, found.address)
+            else:
+                await self._address(listed, found.address)
         if done.forward_path:
             self._seen.add(b"forward-done %s" % done.forward_path)
         return done
+
+    def _not_as_root(self, state: State) -> State:
+        """The same user, with the rights of default_privs."""
+        default = self._means.default_account
+        account = state.account or default
+        return msgspec.structs.replace(
+            state, account=msgspec.structs.replace(account, uid=default.uid, gid=default.gid)
+        )
 
     def _frame(self, state: State, parts: Parts, work: Work) -> DeliverLocally:
         return DeliverLocally(
@@ -471,6 +485,7 @@ class LocalExpansion:
             recipient=recipient_of(state, parts),
             account=state.account or self._means.default_account,
             work=work,
+            service=self._request.transport,
             client=self._client,
             seen=sorted(self._seen),
         )

@@ -66,6 +66,7 @@ class PipeMail(msgspec.Struct, frozen=True, tag=True):
 
     arguments: list[bytes]
     content: "PipeContent"
+    service: str
     time_limit: float
     directory: bytes = b""
 
@@ -91,6 +92,7 @@ class DeliverLocally(msgspec.Struct, tag=True):
     recipient: Recipient
     account: Account
     work: Work
+    service: str = "local"
     client: list[tuple[bytes, bytes]] = []  # CLIENT_ADDRESS and others, for a command's environment
     seen: list[bytes] = []  # what has been done for this recipient already
 
@@ -105,7 +107,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Readdressed(msgspec.Struct, frozen=True, array_like=True):
-    """An address that was found in a file."""
+    """An address that was found in a file; in one of root's, also a command or a file, which root does not do."""
 
     address: bytes
     from_include: bool

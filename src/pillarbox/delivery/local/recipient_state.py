@@ -32,9 +32,10 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
     def parts(self, delimiters: bytes, *, owner_request_special: bool) -> "Parts":
         """The address taken apart, in lower case."""
-        local, _, domain = self.address.lower().rpartition(b"@")
-        if not local:
-            local, domain = domain, b""
+        address = self.address.lower()
+        local, at, domain = address.rpartition(b"@")
+        if not at:
+            local, domain = address, b""
         user, delimiter, extension = split_extension(
             local, delimiters, owner_request_special=owner_request_special
         )

@@ -1,0 +1,84 @@
+"""pipe(8)'s deliveries: a command for the recipients of a job, run by an agent with the service's user's rights.
+
+FAULTS
+    As outcomes; nothing is raised for what happened to mail.
+"""
+
+from collections.abc import Sequence
+
+from pillarbox.delivery.local.expansion import Agents
+from pillarbox.delivery.local.frames import Account, DeliverLocally, PipeMail, Recipient
+from pillarbox.delivery.mailbox_delivery import is_loop
+from pillarbox.delivery.pipe import PipeService
+from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import Clock
+
+
+class PipeDelivery:
+    """One service of pipe(8)."""
+
+    def __init__(self, service: PipeService, *, agents: Agents, clock: Clock) -> None:
+        self._service = service
+        self._agents = agents
+        self._clock = clock
+
+    async def deliver(self, request: DeliverRecipients, descriptor: int, header: bytes) -> list[Outcome]:
+        """What became of each recipient.  `header` is the message's, LF line ends."""
+        service = self._service
+        if service.size_limit and request.size > service.size_limit:
+            return [_outcome(each, "bounced", "5.2.3", "message too large") for each in request.recipients]
+        outcomes: dict[int, Outcome] = {}
+        waiting: list[int] = []
+        for at, recipient in enumerate(request.recipients):
+            address = Address.from_internal(recipient.address).external
+            if "D" in service.flags and is_loop(header, address):
+                text = f"mail forwarding loop for {address.decode('utf-8', 'replace')}"
+                outcomes[at] = _outcome(recipient, "bounced", "5.4.6", text)
+            else:
+                waiting.append(at)
+        groups = [[at] for at in waiting] if service.one_by_one else [waiting] if waiting else []
+        for group in groups:
+            recipients = [request.recipients[at] for at in group]
+            found = await self._run(request, recipients, descriptor)
+            outcomes.update(zip(group, found, strict=True))
+        return [outcomes[at] for at in range(len(request.recipients))]
+
+    async def _run(
+        self, request: DeliverRecipients, recipients: Sequence[JobRecipient], descriptor: int
+    ) -> list[Outcome]:
+        service, first = self._service, recipients[0]
+        work = PipeMail(
+            arguments=service.arguments(request, recipients),
+            content=service.content(request, first, now=self._clock.now()),
+            service=service.name,
+            time_limit=service.time_limit,
+            directory=service.directory,
+        )
+        done = await self._agents.local(
+            DeliverLocally(
+                job=0,
+                data_offset=request.data_offset,
+                recipient=Recipient(
+                    first.address, first.original, first.address, request.sender, b"", b"", b""
+                ),
+                account=Account(service.uid, service.gid),
+                work=work,
+                service=service.name,
+            ),
+            descriptor,
+        )
+        piece = done.pieces[0]
+        return [_outcome(each, piece.status, piece.dsn, piece.text) for each in recipients]
+
+
+def _outcome(recipient: JobRecipient, status: str, dsn: str, text: str) -> Outcome:
+    """With an attempt of its own, which names the program in the log."""
+    attempt = Attempt(
+        Address.from_internal(recipient.address).external,
+        Address.from_internal(recipient.original).external,
+        status,
+        dsn,
+        text,
+    )
+    return Outcome("deferred" if status == "deferred" else "sent", dsn, text, attempts=[attempt])
