@@ -20,13 +20,13 @@ class SetClock(Clock):
 
 
 def test_each_wrong_password_doubles_the_wait() -> None:
-    """2, 4, 8, then 15 seconds."""
+    """4, 8, then 15 seconds."""
     penalties = Penalties(SetClock())
     waits = []
     for attempt in range(6):
         penalties.failed("192.0.2.1", "me", b"%d" % attempt)
         waits.append(penalties.seconds("192.0.2.1"))
-    assert waits == [2, 4, 8, 15, 15, 15]
+    assert waits == [4, 8, 15, 15, 15, 15]
     assert penalties.seconds("192.0.2.2") == 0
 
 
@@ -35,7 +35,7 @@ def test_the_same_wrong_password_counts_once() -> None:
     penalties = Penalties(SetClock())
     for _ in range(5):
         penalties.failed("192.0.2.1", "me", b"old")
-    assert penalties.seconds("192.0.2.1") == 2
+    assert penalties.seconds("192.0.2.1") == 4
 
 
 def test_success_and_time_forgive() -> None:
@@ -45,20 +45,20 @@ def test_success_and_time_forgive() -> None:
     penalties.failed("192.0.2.1", "me", b"a")
     penalties.failed("192.0.2.1", "me", b"b")
     clock.time += 3
-    assert penalties.seconds("192.0.2.1") == 1
+    assert penalties.seconds("192.0.2.1") == 5
     penalties.succeeded("192.0.2.1")
     assert penalties.seconds("192.0.2.1") == 0
     penalties.failed("192.0.2.1", "me", b"a")
     clock.time += FORGOTTEN_SECONDS + 1
     penalties.failed("192.0.2.1", "me", b"b")
-    assert penalties.seconds("192.0.2.1") == 2
+    assert penalties.seconds("192.0.2.1") == 4
 
 
 def test_networks_of_ipv6_count_as_one_client() -> None:
     """A /48 is what one customer has."""
     penalties = Penalties(SetClock())
     penalties.failed("2001:db8:1:2::3", "me", b"a")
-    assert penalties.seconds("2001:db8:1:ffff::1") == 2
+    assert penalties.seconds("2001:db8:1:ffff::1") == 4
     assert penalties.seconds("2001:db8:2::1") == 0
     assert penalties.listing() == [("2001:db8:1::", 1, 0.0)]
 

@@ -1,10 +1,10 @@
 """How long a client has to wait before its next login is looked at, after wrong passwords.
 
 DESCRIPTION
-    Every address (of IPv6: every /48) has a count of wrong passwords in a row.  The n-th makes the next attempt
-    wait 2, 4, 8, then 15 seconds.  Trying the same wrong password of the same user again counts once: that is a
-    mail program with an old password, and no guesser.  A right password sets the count back, and so do
-    some minutes of quiet.
+    Every address (of IPv6: every /48) has a count of wrong passwords in a row.  After the n-th was answered, the
+    next attempt has to wait 4, 8, then 15 seconds.  Trying the same wrong password of the same user again counts
+    once: that is a mail program with an old password, and no guesser.  A right password sets the count back,
+    and so do some minutes of quiet.
 
 STANDARDS
     Dovecot 2.3 Authentication.Penalty
@@ -21,7 +21,7 @@ import msgspec
 
 from pillarbox.vocabulary.clock import Clock
 
-FIRST_SECONDS: Final = 2
+FIRST_SECONDS: Final = 4
 MOST_SECONDS: Final = 15
 FORGOTTEN_SECONDS: Final = 60 * 5
 MOST_ADDRESSES: Final = 10000
@@ -65,6 +65,12 @@ class Penalties:
             count.tried = [*count.tried[-_MOST_REMEMBERED + 1 :], digest]
         if len(self._counts) > MOST_ADDRESSES:
             self._counts.popitem(last=False)
+
+    def answered(self, address: str) -> None:
+        """The refusal was held back, and is told now: the wait begins anew."""
+        count = self._find(address)
+        if count is not None:
+            count.last = self._clock.monotonic()
 
     def succeeded(self, address: str) -> None:
         """A right password."""

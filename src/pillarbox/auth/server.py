@@ -26,7 +26,7 @@ from pillarbox.auth.static_users import StaticPasswords, StaticUsers
 from pillarbox.auth.system_users import Pam, Passwd, Shadow
 from pillarbox.auth.user_database import LoginRequest, PasswordDatabase, UserAccount, UserDatabase
 from pillarbox.config.mailbox_settings import Database, MailboxSettings
-from pillarbox.observability.events import EventSink, PasswordRefused, Warned
+from pillarbox.observability.events import EventSink, MailboxNotice, PasswordRefused
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire import sasl
 
@@ -116,7 +116,7 @@ class AuthServer:
         try:
             return request_of(self.names.normal(user), given)
         except BadName as fault:
-            self.tell(Warned(f"auth: userdb({user}): {fault}"))
+            self.tell(MailboxNotice("auth", "Info", f"userdb({user}): {fault}"))
             return None
 
     def refused(self, driver: str, request: LoginRequest, reason: str) -> None:
@@ -125,7 +125,7 @@ class AuthServer:
             self.tell(PasswordRefused(driver, request.user, request.remote, request.session, reason))
 
     def _faulty(self, driver: str, request: LoginRequest, reason: str) -> None:
-        self.tell(Warned(f"auth: {driver}({request.user},{request.remote}): {reason}"))
+        self.tell(MailboxNotice("auth", "Error", f"{driver}({request.user}): {reason}"))
 
     async def wait_for_penalty(self, remote: str) -> None:
         """Hold an attempt back, if its address has tried wrong passwords."""

@@ -21,16 +21,17 @@ import uvloop
 
 from pillarbox.config.dovecot.mail_location import maildir_of
 from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.mailbox import StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
-from pillarbox.net.handover import Quiet, Session
+from pillarbox.net.handover import Delivered, Letter, Quiet, Session, ToWorker
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, MailSessionEnded, Warned
+from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -60,7 +61,7 @@ class AccountWorker:
 
     def __init__(
         self,
-        channel: "Channel[Session]",
+        channel: "Channel[ToWorker]",
         *,
         settings: MailboxSettings,
         tell: EventSink,
@@ -77,17 +78,22 @@ class AccountWorker:
         self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}
         self._per_client: Counter[tuple[str, str, str]] = Counter()
         self._seen = 0
+        self._letters = LetterBox(
+            settings, self._answer, tell=tell, executor=self._threads, tasks=self._tasks
+        )
 
     async def run(self) -> None:
         """Take sessions until the spawner is gone."""
         async with self._tasks:
             while (received := await self._channel.receive()) is not None:
-                session, descriptors = received
+                frame, descriptors = received
                 self._seen += 1
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
-                if descriptors:
-                    self._tasks.create_task(self._serve(session, socket.socket(fileno=descriptors[0])))
+                if descriptors and isinstance(frame, Session):
+                    self._tasks.create_task(self._serve(frame, socket.socket(fileno=descriptors[0])))
+                elif descriptors and isinstance(frame, Letter):
+                    self._letters.take(frame, descriptors[0])
             for open_session in self._sessions:
                 open_session.shutdown()
             if self._sessions:
@@ -110,7 +116,7 @@ class AccountWorker:
         try:
             maildir = maildir_of(self._settings.storage, session.mail, user=session.user, home=session.home)
         except ConfigurationFault as fault:
-            self._tell(Warned(f"{session.peer.service}({session.user}): {fault}"))
+            self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
             return
         key = (session.user, maildir)
@@ -127,7 +133,7 @@ class AccountWorker:
                 opened.has_defaults = True
             await self._run_session(connection, session, opened.account)
         except StoreUnavailable as fault:
-            self._tell(Warned(f"{session.peer.service}({session.user}): {fault}"))
+            self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
         finally:
             connection.close()
             opened.sessions -= 1
@@ -191,12 +197,21 @@ class AccountWorker:
 
     def _refuse(self, connection: Connection, session: Session, limit: int) -> None:
         text = f"Maximum number of connections from user+IP exceeded (mail_max_userip_connections={limit})"
-        self._tell(Warned(f"{session.peer.service}({session.user}): {text}"))
+        self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(text)))
         if session.peer.service == "imap":
             connection.send(b"%s NO [LIMIT] %s\r\n" % (session.tag, text.encode()))
         else:
             connection.send(b"-ERR [IN-USE] %s\r\n" % text.encode())
         connection.close()
+
+    def _answer(self, delivered: Delivered) -> None:
+        """A message was stored, or not."""
+        try:
+            self._channel.send(delivered)
+        except ChannelClosed:
+            return  # run() sees it, too
+        if not self._sessions:
+            asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
 
     def _say_quiet(self, seen: int) -> None:
         """Nothing came since: offer to go.  The spawner closes the channel if it agrees."""
@@ -218,7 +233,7 @@ def serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSetti
 async def _serve_sessions(sock: socket.socket, startup: Startup, settings: MailboxSettings) -> None:
     loop = asyncio.get_running_loop()
     log = open_log(startup, schedule=loop.call_soon)
-    channel: Channel[Session] = Channel(sock, Session)
+    channel: Channel[ToWorker] = Channel(sock, ToWorker)
     try:
         await AccountWorker(channel, settings=settings, tell=log, inotify=open_inotify(loop)).run()
     finally:

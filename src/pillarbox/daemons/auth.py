@@ -6,7 +6,8 @@ DESCRIPTION
     auth-client   for smtpd, ours or a real Postfix's: logins that cannot be redeemed
     auth-login    for login processes: a login that is right can be redeemed once
     auth-master   for the spawner: redeems a login, looks users up
-    auth-userdb   for delivery agents and doveadm: looks users up
+    auth-userdb   for delivery agents and doveadm: looks users up, of the asking process's own user id
+    auth-lookup   for the LMTP server: looks users up
 
     The role has no rights; PAM and shadow passwords are checked by the auth worker.
 """
@@ -33,8 +34,14 @@ async def serve_connection(
     connection: Connection, server: AuthServer, tasks: asyncio.TaskGroup, door: str
 ) -> None:
     """One client, by the kind of socket it came through."""
-    if door in ("auth-master", "auth-userdb"):
-        await AuthMasterConnection(server, connection, tasks, may_redeem=door == "auth-master").run()
+    if door in ("auth-master", "auth-userdb", "auth-lookup"):
+        await AuthMasterConnection(
+            server,
+            connection,
+            tasks,
+            may_redeem=door == "auth-master",
+            is_public=door == "auth-userdb",
+        ).run()
     else:
         await AuthClientConnection(server, connection, tasks, redeemable=door == "auth-login").run()
 

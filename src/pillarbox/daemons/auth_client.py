@@ -25,7 +25,7 @@ from pillarbox.auth.password_chain import Outcome, forbidden_by
 from pillarbox.auth.server import AuthServer, request_of
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest
 from pillarbox.net.connection import Connection
-from pillarbox.observability.events import Warned
+from pillarbox.observability.events import MailboxNotice
 from pillarbox.wire import sasl
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
@@ -200,7 +200,7 @@ class AuthClientConnection:
             try:
                 stored = await self._server.passwords.stored(request)
             except DatabaseFault as fault:
-                self._server.tell(Warned(f"auth: {exchange.name.decode().lower()}({login.user}): {fault}"))
+                self._complain(exchange, login.user, fault)
                 if self._exchanges.pop(number, None) is not None:
                     self._fail(number, login.user, b"temp", b"code=temp_fail")
                 return
@@ -215,9 +215,13 @@ class AuthClientConnection:
             step = exchange.mechanism.with_stored(None if stored is None else stored.password.reveal())
         except sasl.UnusableSecret as fault:
             user = login.user if login is not None else ""
-            self._server.tell(Warned(f"auth: {exchange.name.decode().lower()}({user}): {fault}"))
+            self._complain(exchange, user, fault)
             step = sasl.Disproven()
         self._go_on(number, step)
+
+    def _complain(self, exchange: _Exchange, user: str, fault: Exception) -> None:
+        text = f"{exchange.name.decode().lower()}({user}): {fault}"
+        self._server.tell(MailboxNotice("auth", "Error", text))
 
     async def _refuse_proof(self, number: int) -> None:
         exchange = self._exchanges[number]
@@ -240,6 +244,8 @@ class AuthClientConnection:
             self._server.penalties.failed(request.remote, request.user, password)
         if b"nodelay" not in exchange.given:
             await asyncio.sleep(self._server.settings.auth_failure_delay)
+            if request is not None:
+                self._server.penalties.answered(request.remote)
         if self._exchanges.pop(number, None) is None:
             return
         more = (b"reason=" + message.encode(),) if message else ()

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     REQUEST redeems a login that was right; USER gives a user's account, PASS what the passdb says of him, LIST
-    all users.  The socket auth-userdb has USER and LIST only.
+    all users.  The socket auth-userdb has no REQUEST; and as everybody may connect to it, a process that is
+    neither root's nor the auth server's own user hears of accounts with its own user id only.
 
 STANDARDS
     Dovecot's Design.AuthProtocol, master protocol 1.1
@@ -16,20 +17,28 @@ from collections.abc import Mapping
 from pillarbox.auth.server import AuthServer
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest
 from pillarbox.net.connection import Connection
-from pillarbox.observability.events import Warned
+from pillarbox.observability.events import MailboxNotice
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
 
 class AuthMasterConnection:
-    """One connection.  `may_redeem`: it is the master socket, and not auth-userdb."""
+    """One connection.  `may_redeem`: it is the master socket; `is_public`: it is auth-userdb."""
 
     def __init__(
-        self, server: AuthServer, connection: Connection, tasks: asyncio.TaskGroup, *, may_redeem: bool
+        self,
+        server: AuthServer,
+        connection: Connection,
+        tasks: asyncio.TaskGroup,
+        *,
+        may_redeem: bool,
+        is_public: bool,
     ) -> None:
         self._server = server
         self._connection = connection
         self._tasks = tasks
         self._may_redeem = may_redeem
+        peer = connection.peer_uid
+        self._only_uid = peer if is_public and peer not in (0, os.getuid()) else None
 
     async def run(self) -> None:
         """Serve it to its end."""
@@ -63,9 +72,9 @@ class AuthMasterConnection:
                 work = self._redeem(number, int(fields[2]), int(fields[3]), fields[4])
             case b"USER" if len(fields) > 2:
                 work = self._look_up_name(number, fields[2], given)
-            case b"PASS" if self._may_redeem and len(fields) > 2:
+            case b"PASS" if self._only_uid is None and len(fields) > 2:
                 work = self._password_fields(number, fields[2], given)
-            case b"LIST":
+            case b"LIST" if self._only_uid is None:
                 work = self._list(number)
             case _:
                 return False
@@ -97,11 +106,17 @@ class AuthMasterConnection:
         try:
             account = await self._server.account(request, prefetched)
         except DatabaseFault as fault:
-            self._server.tell(Warned(f"auth: userdb({request.user}): {fault}"))
+            self._complain(f"userdb({request.user}): {fault}")
             self._connection.send(encode_line(b"FAIL", b"%d" % number))
             return
         if account is None:
             self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
+            return
+        if self._only_uid is not None and account.uid != self._only_uid:
+            self._complain(
+                f"userdb({request.user}): client (uid {self._only_uid}) has no lookup permission for this user"
+            )
+            self._connection.send(encode_line(b"FAIL", b"%d" % number))
             return
         fields = [b"uid=%d" % account.uid, b"gid=%d" % account.gid]
         if account.home:
@@ -114,7 +129,7 @@ class AuthMasterConnection:
         try:
             known = request is not None and await self._server.passwords.knows(request)
         except DatabaseFault as fault:
-            self._server.tell(Warned(f"auth: passdb({name.decode('utf-8', 'replace')}): {fault}"))
+            self._complain(f"passdb({name.decode('utf-8', 'replace')}): {fault}")
             self._connection.send(encode_line(b"FAIL", b"%d" % number))
             return
         if request is None or not known:
@@ -122,11 +137,14 @@ class AuthMasterConnection:
             return
         self._connection.send(encode_line(b"PASS", b"%d" % number, b"user=" + request.user.encode()))
 
+    def _complain(self, text: str) -> None:
+        self._server.tell(MailboxNotice("auth", "Error", text))
+
     async def _list(self, number: int) -> None:
         try:
             users = await self._server.accounts.users()
         except DatabaseFault as fault:
-            self._server.tell(Warned(f"auth: {fault}"))
+            self._complain(str(fault))
             self._connection.send(encode_line(b"DONE", b"%d" % number, b"fail"))
             return
         lines = [encode_line(b"LIST", b"%d" % number, user.encode()) for user in users]

@@ -27,7 +27,7 @@ from pillarbox.auth.system_users import CheckByPam, CheckByShadow, Checked, Ques
 from pillarbox.daemons.startup import open_log, read_startup
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import Ready
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import EventSink, MailboxNotice
 
 _REQUESTS: Final = 100
 _IDLE_SECONDS: Final = 60.0
@@ -136,7 +136,7 @@ class AuthWorker:
             try:
                 child = os.fork()
             except OSError as error:
-                self._tell(Warned(f"auth-worker: fork: {error.strerror}"))
+                self._tell(MailboxNotice("auth-worker", "Error", f"fork() failed: {error.strerror}"))
                 return
             if child:
                 return
@@ -159,7 +159,7 @@ def main() -> None:
     try:
         pam.load()
     except pam.PamFault as fault:
-        tell(Warned(f"auth-worker: {fault}"))
+        tell(MailboxNotice("auth-worker", "Error", str(fault)))
     listener = socket.socket(fileno=startup.listeners["auth-worker"])
     AuthWorker(listener, socket.socket(fileno=startup.control), tell).serve()
 

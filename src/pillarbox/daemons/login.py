@@ -31,7 +31,7 @@ from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
-from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, Warned
+from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, MailboxNotice
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Exchange, Failure, Ticket
 from pillarbox.sessions.mailbox_login import HandOver, LoginPolicy, NotLoggedIn
@@ -228,7 +228,14 @@ class LoginRole:
         try:
             done = await self._spawner.hand_over(handover, peer, unread=unread, descriptor=descriptor)
             if done.refusal:
-                self._tell(Warned(f"{peer.service}-login: {handover.ticket.user}: {done.refusal}"))
+                self._tell(
+                    MailboxNotice(
+                        f"{peer.service}-login",
+                        "Error",
+                        f"Internal login failure: {done.refusal} (user=<{handover.ticket.user}>, "
+                        f"rip={peer.remote}, lip={peer.local}, session=<{peer.session}>)",
+                    )
+                )
                 self._sorry(connection if relayed else None, descriptor, handover, peer)
                 return
         finally:

@@ -27,9 +27,18 @@ from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_worker import serve_sessions
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
-from pillarbox.net.handover import Handover, HandoverDone, Quiet, Session
+from pillarbox.net.handover import (
+    Delivered,
+    FromWorker,
+    Handover,
+    HandoverDone,
+    Letter,
+    Quiet,
+    Session,
+    ToSpawner,
+)
 from pillarbox.net.startup import Ready, Startup, User
-from pillarbox.observability.events import Noted
+from pillarbox.observability.events import MailboxNotice
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
 
@@ -39,16 +48,25 @@ class _Worker:
     def __init__(self, pid: int, sock: socket.socket) -> None:
         self.pid = pid
         self.sock = sock
-        self.reader: FrameReader[Quiet] = FrameReader(msgspec.msgpack.Decoder(Quiet))
+        self.reader: FrameReader[FromWorker] = FrameReader(msgspec.msgpack.Decoder(FromWorker))
         self.sessions = 0
+        self.letters: dict[int, tuple[_Client, int]] = {}  # who waits for which number of his
 
 
-class _Login:
-    """A login process's channel."""
+class _Client:
+    """A login process's channel, or that of the LMTP server."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self.reader: FrameReader[Handover] = FrameReader(msgspec.msgpack.Decoder(Handover))
+        self.reader: FrameReader[ToSpawner] = FrameReader(msgspec.msgpack.Decoder(ToSpawner))
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """A question to the auth server, and for whom it was."""
+
+    client: _Client
+    frame: ToSpawner
+    descriptor: int
 
 
 class Spawner:
@@ -63,9 +81,10 @@ class Spawner:
         self._listener = socket.socket(fileno=startup.listeners["spawner"])
         self._selector = selectors.DefaultSelector()
         self._workers: dict[tuple[int, int, int], _Worker] = {}
-        self._logins: dict[int, _Login] = {}
+        self._clients: dict[int, _Client] = {}
         self._requests = itertools.count(1)
-        self._redeeming: dict[int, tuple[_Login, Handover, int]] = {}
+        self._asked: dict[int, _Asked] = {}
+        self._letters = itertools.count(1)
         self._auth: socket.socket | None = None
         self._auth_lines = LineReader()
         self._running = True
@@ -97,50 +116,62 @@ class Spawner:
         except OSError:
             return
         sock.setblocking(False)
-        login = _Login(sock)
-        self._logins[sock.fileno()] = login
-        self._register(sock, lambda: self._hear_login(login))
+        client = _Client(sock)
+        self._clients[sock.fileno()] = client
+        self._register(sock, lambda: self._hear_client(client))
 
-    def _hear_login(self, login: _Login) -> None:
+    def _hear_client(self, client: _Client) -> None:
         try:
-            data, passed = receive_available(login.sock)
-            frames = login.reader.feed(data, passed) if data else []
+            data, passed = receive_available(client.sock)
+            frames = client.reader.feed(data, passed) if data else []
         except BlockingIOError:
             return
         except (OSError, ChannelClosed):
             data, frames = b"", []
-        for handover, descriptors in frames:
+        for frame, descriptors in frames:
             if len(descriptors) == 1:
-                self._redeem(login, handover, descriptors[0])
+                self._ask(_Asked(client, frame, descriptors[0]))
         if not data:
-            self._selector.unregister(login.sock)
-            self._logins.pop(login.sock.fileno(), None)
-            login.sock.close()
+            self._selector.unregister(client.sock)
+            self._clients.pop(client.sock.fileno(), None)
+            client.sock.close()
 
-    def _refuse(self, login: _Login, handover: Handover, descriptor: int, refusal: str) -> None:
-        os.close(descriptor)
-        _write(login.sock, HandoverDone(handover.number, refusal=refusal))
+    def _refuse(
+        self, asked: _Asked, refusal: str, reply: bytes = b"451 4.3.0 Temporary internal error"
+    ) -> None:
+        """Tell the client: `refusal` for the log, `reply` for whoever sent a message."""
+        os.close(asked.descriptor)
+        if isinstance(asked.frame, Handover):
+            _write(asked.client.sock, HandoverDone(asked.frame.number, refusal=refusal))
+            return
+        self._tell(MailboxNotice(f"lmtp({asked.frame.user})", "Error", refusal))
+        _write(asked.client.sock, Delivered(asked.frame.number, reply))
 
     # -- the auth server -------------------------------------------------------------------------------
 
-    def _redeem(self, login: _Login, handover: Handover, descriptor: int) -> None:
+    def _ask(self, asked: _Asked) -> None:
+        """Redeem a login, or look the recipient of a message up."""
         number = next(self._requests)
-        line = encode_line(
-            b"REQUEST",
-            b"%d" % number,
-            b"%d" % handover.client_pid,
-            b"%d" % handover.request_id,
-            handover.cookie,
-            b"session_pid=%d" % os.getpid(),
-        )
+        frame = asked.frame
+        if isinstance(frame, Handover):
+            line = encode_line(
+                b"REQUEST",
+                b"%d" % number,
+                b"%d" % frame.client_pid,
+                b"%d" % frame.request_id,
+                frame.cookie,
+                b"session_pid=%d" % os.getpid(),
+            )
+        else:
+            line = encode_line(b"USER", b"%d" % number, frame.user.encode(), b"service=lmtp")
         for _ in range(2):  # the second time over a fresh connection
             try:
                 self._auth_socket().sendall(line)
-                self._redeeming[number] = (login, handover, descriptor)
+                self._asked[number] = asked
                 return
             except OSError:
                 self._auth_lost()
-        self._refuse(login, handover, descriptor, "the auth server does not answer")
+        self._refuse(asked, "the auth server does not answer")
 
     def _auth_socket(self) -> socket.socket:
         if self._auth is None:
@@ -174,61 +205,63 @@ class Spawner:
             self._selector.unregister(self._auth)
             self._auth.close()
             self._auth = None
-        redeeming, self._redeeming = self._redeeming, {}
-        for login, handover, descriptor in redeeming.values():
-            self._refuse(login, handover, descriptor, "the auth server is gone")
+        waiting, self._asked = self._asked, {}
+        for asked in waiting.values():
+            self._refuse(asked, "the auth server is gone")
 
     def _take_answer(self, fields: list[bytes]) -> None:
         if fields[0] not in (b"USER", b"FAIL", b"NOTFOUND") or len(fields) < 2 or not fields[1].isdigit():
             return  # VERSION and SPID, the server's greeting
-        waiting = self._redeeming.pop(int(fields[1]), None)
-        if waiting is None:
+        asked = self._asked.pop(int(fields[1]), None)
+        if asked is None:
             return
-        login, handover, descriptor = waiting
         if fields[0] != b"USER" or len(fields) < 3:
-            self._refuse(login, handover, descriptor, "the login cannot be redeemed")
+            gone = fields[0] == b"NOTFOUND"
+            reply = b"550 5.1.1 User doesn't exist" if gone else b"451 4.3.0 Temporary internal error"
+            self._refuse(asked, "userdb does not know the user" if gone else "userdb lookup failed", reply)
             return
         account = parameters(fields[3:])
         uid, gid = account.get(b"uid", b""), account.get(b"gid", b"")
         if not (uid.isdigit() and gid.isdigit()):
-            self._refuse(login, handover, descriptor, "userdb gave no uid or gid")
+            self._refuse(asked, "userdb gave no uid or gid")
             return
-        self._pass_on(waiting, fields[2], int(uid), int(gid), account)
+        self._pass_on(asked, fields[2], int(uid), int(gid), account)
 
     # -- workers ---------------------------------------------------------------------------------------
 
     def _pass_on(
         self,
-        waiting: tuple[_Login, Handover, int],
+        asked: _Asked,
         user: bytes,
         uid: int,
         gid: int,
         account: dict[bytes, bytes],
     ) -> None:
-        login, handover, descriptor = waiting
         refusal = self._refusal(uid, gid)
         if refusal:
-            self._refuse(login, handover, descriptor, refusal)
+            self._refuse(asked, refusal)
             return
         groups_of = account.get(b"system_groups_user", b"").decode("utf-8", "replace")
-        worker = self._worker(user, uid, gid, groups_of, client=descriptor)
+        worker = self._worker(user, uid, gid, groups_of, client=asked.descriptor)
         worker.sessions += 1
-        session = Session(
-            handover.peer,
-            user.decode("utf-8", "replace"),
-            os.fsdecode(account.get(b"home", b"")),
-            os.fsdecode(account.get(b"mail", b"")),
-            handover.tag,
-            handover.unread,
-        )
-        sent = _write(worker.sock, session, descriptor)
-        os.close(descriptor)
-        done = (
-            HandoverDone(handover.number, worker.pid)
-            if sent
-            else HandoverDone(handover.number, refusal="no worker")
-        )
-        _write(login.sock, done)
+        name = user.decode("utf-8", "replace")
+        home, mail = os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b""))
+        frame = asked.frame
+        if isinstance(frame, Handover):
+            session = Session(frame.peer, name, home, mail, frame.tag, frame.unread)
+            if _write(worker.sock, session, asked.descriptor):
+                _write(asked.client.sock, HandoverDone(frame.number, worker.pid))
+                os.close(asked.descriptor)
+            else:
+                self._refuse(asked, "no worker")
+            return
+        number = next(self._letters)
+        letter = Letter(number, name, home, mail, frame.detail, frame.session)
+        if _write(worker.sock, letter, asked.descriptor):
+            worker.letters[number] = (asked.client, frame.number)
+            os.close(asked.descriptor)
+        else:
+            self._refuse(asked, "no worker")
 
     def _refusal(self, uid: int, gid: int) -> str:
         if self._rootless and uid != os.getuid():
@@ -274,12 +307,12 @@ class Spawner:
             for sock in (self._control, self._listener, self._auth):
                 if sock is not None:
                     sock.close()
-            for login in self._logins.values():
-                login.sock.close()
+            for client in self._clients.values():
+                client.sock.close()
             for other in self._workers.values():
                 other.sock.close()
-            for _, _, descriptor in self._redeeming.values():
-                os.close(descriptor)
+            for asked in self._asked.values():
+                os.close(asked.descriptor)
             drop_rights(None if self._rootless else owner)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve_sessions(theirs, self._startup, self._settings)
@@ -295,10 +328,18 @@ class Spawner:
             return
         except (OSError, ChannelClosed):
             data, frames = b"", []
-        quiet = any(frame.seen == worker.sessions for frame, _ in frames)
+        quiet = False
+        for frame, _ in frames:
+            if isinstance(frame, Quiet):
+                quiet = frame.seen == worker.sessions
+            elif (waiting := worker.letters.pop(frame.number, None)) is not None:
+                client, number = waiting
+                _write(client.sock, Delivered(number, frame.reply))
         if not data or quiet:
             if not data:
-                self._tell(Noted(f"worker {worker.pid} has ended"))
+                self._tell(MailboxNotice("master", "Error", f"account worker {worker.pid} died"))
+            for client, number in worker.letters.values():
+                _write(client.sock, Delivered(number, b"451 4.3.0 Temporary internal error"))
             self._selector.unregister(worker.sock)
             worker.sock.close()
             del self._workers[key]

@@ -19,12 +19,17 @@ FAULTS
 
 import asyncio
 import os
+import socket
 import ssl
+import struct
 from collections.abc import Callable
 from typing import Final, cast
 
 _HIGH_WATER: Final = 262144
 """Octets received and not yet taken at which the peer is paused."""
+
+_CREDENTIALS: Final = struct.Struct("3i")
+"""pid, uid, gid: struct ucred of unix(7)."""
 
 _TLS_RECORDS: Final = 65536
 """Octets that are decrypted at once."""
@@ -87,6 +92,16 @@ class Connection(asyncio.Protocol):
     def local_address(self) -> tuple[str, int]:
         """Address and port of this end."""
         return _address(self._transport, "sockname")
+
+    @property
+    def peer_uid(self) -> int | None:
+        """The user id of the process behind a Unix socket; None if there is none."""
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is None or sock.family != socket.AF_UNIX:
+            return None
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        uid: int = _CREDENTIALS.unpack(credentials)[1]
+        return uid
 
     @property
     def tls(self) -> ssl.SSLObject | None:

@@ -4,6 +4,8 @@ DESCRIPTION
     login → spawner: `Handover`, with the client's socket (or, under TLS, one end of a pair whose other end login
     relays to).  It names no user: it holds a ticket that the spawner redeems at the auth server.
     spawner → worker: `Session`, with what the auth server said.
+    LMTP server → spawner: `DeliverMail`, which does name a user: anybody may send him mail.  spawner → worker:
+    `Letter`; `Delivered` comes back the same way.
     worker → spawner: `Quiet` when there is nothing left to do; the spawner answers by closing the channel unless
     a session is on its way.
 """
@@ -33,6 +35,25 @@ class Handover(msgspec.Struct, tag=True):
     unread: bytes
 
 
+class DeliverMail(msgspec.Struct, tag=True):
+    """LMTP server → spawner: a message for a user, in the memory file that is passed along."""
+
+    number: int
+    user: str
+    detail: str  # of user+detail
+    session: str  # id in log lines
+
+
+class Delivered(msgspec.Struct, tag=True):
+    """worker → spawner → LMTP server: code, status and text of the reply."""
+
+    number: int
+    reply: bytes
+
+
+ToSpawner = Handover | DeliverMail
+
+
 class HandoverDone(msgspec.Struct, tag=True):
     """spawner → login: the worker's pid, or why there is none."""
 
@@ -52,7 +73,24 @@ class Session(msgspec.Struct, tag=True):
     unread: bytes
 
 
+class Letter(msgspec.Struct, tag=True):
+    """spawner → worker: store the message in the memory file that is passed along."""
+
+    number: int
+    user: str
+    home: str
+    mail: str
+    detail: str
+    session: str
+
+
+ToWorker = Session | Letter
+
+
 class Quiet(msgspec.Struct, tag=True):
     """worker → spawner: no sessions; `seen` is how many there have been since the start."""
 
     seen: int
+
+
+FromWorker = Quiet | Delivered

@@ -223,6 +223,14 @@ class BounceQueued(Event, frozen=True):
 # -- mailbox access -----------------------------------------------------------------------------------
 
 
+class MailboxNotice(Event, frozen=True):
+    """`auth: Error: text`: what a part of the mailbox half has to tell its admin."""
+
+    program: str  # master, auth, imap-login, imap(user) …
+    severity: str  # Info, Warning, Error, Fatal
+    text: str
+
+
 class LoggedIn(Event, frozen=True):
     """`imap-login: Info: Login: user=<u>, method=PLAIN, rip=…, lip=…, mpid=…, TLS, session=<…>`"""
 

@@ -140,8 +140,8 @@ def _security_and_session(security: str, session: str) -> str:
 
 
 def _password_refused(event: e.PasswordRefused) -> tuple[str, str]:
-    session = f",<{event.session}>" if event.session else ""
-    return DOVECOT, f"auth: Info: {event.driver}({event.user},{event.remote}{session}): {event.reason}"
+    who = ",".join(filter(None, (event.user, event.remote, event.session and f"<{event.session}>")))
+    return DOVECOT, f"auth: Info: {event.driver}({who}): {event.reason}"
 
 
 def _mail_session_ended(event: e.MailSessionEnded) -> tuple[str, str]:
@@ -206,6 +206,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     ),
     e.AttemptMade: _attempt,
     e.BounceQueued: lambda event: ("bounce", f"{event.queue_id}: {event.what}: {event.new_queue_id}"),
+    e.MailboxNotice: lambda event: (DOVECOT, f"{event.program}: {event.severity}: {event.text}"),
     e.LoggedIn: _logged_in,
     e.LoginEnded: _login_ended,
     e.PasswordRefused: _password_refused,

@@ -52,9 +52,14 @@ class Half(msgspec.Struct, kw_only=True):
     """Seconds to wait at most before a role that ends again and again is started once more."""
     keeps_sockets: bool = False
     """Whether Unix sockets stay after the end, as Postfix's do: only a lock tells whether anything runs."""
+    pid_form: bytes = b"%32d\n"
+    """How the process id stands in the pid file."""
+    keeps_pid_file: bool = True
+    """Whether the pid file stays after the end, as Postfix's does."""
     facts: dict[str, str] = {}  # shown by status
 
     @property
     def locks(self) -> tuple[LockFile, ...]:
         """All locks, the pid file first."""
-        return (LockFile(self.pid_file), *self.more_locks)
+        own = LockFile(self.pid_file, form=self.pid_form, stays=self.keeps_pid_file)
+        return (own, *self.more_locks)

@@ -3,7 +3,7 @@
 DESCRIPTION
     A supervisor holds flock(2) on its pid file for life; the MTA's holds one on master.lock in data_directory
     too, as Postfix's master(8) does, so that each of the two refuses to start where the other runs.  The files
-    stay when it ends: only the lock tells.  Content is the process id in 32 columns and a newline.
+    of the MTA stay when it ends: only the lock tells.  Content is the process id and a newline.
 
 FAULTS
     StartFault  another process holds a lock, or a file cannot be written
@@ -24,6 +24,10 @@ class LockFile(msgspec.Struct, frozen=True):
 
     path: str
     owner: User | None = None
+    form: bytes = b"%32d\n"
+    """How the process id is written: Postfix's form, or Dovecot's without blanks."""
+    stays: bool = True
+    """Whether the file stays when the lock is let go."""
 
 
 class HeldLocks:
@@ -31,22 +35,28 @@ class HeldLocks:
 
     def __init__(self, files: tuple[LockFile, ...]) -> None:
         """Take all of them.  StartFault if one is held by another."""
-        self._descriptors: list[int] = []
+        self._held: list[tuple[LockFile, int]] = []
         try:
             for file in files:
-                self._descriptors.append(_locked(file))
+                self._held.append((file, _locked(file)))
         except StartFault:
-            self.release()
+            self._close()
             raise
-        for descriptor in self._descriptors:
+        for file, descriptor in self._held:
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, b"%32d\n" % os.getpid(), 0)
+            os.pwrite(descriptor, file.form % os.getpid(), 0)
 
     def release(self) -> None:
-        """Let go; the files stay."""
-        for descriptor in self._descriptors:
+        """Let go; files that do not stay are removed first, so that nobody finds one without its lock."""
+        for file, _ in self._held:
+            if not file.stays:
+                _unlink(file.path)
+        self._close()
+
+    def _close(self) -> None:
+        for _, descriptor in self._held:
             os.close(descriptor)
-        self._descriptors.clear()
+        self._held.clear()
 
 
 def holder(path: str) -> int | None:
@@ -78,6 +88,13 @@ def _locked(file: LockFile) -> int:
     if file.owner is not None and os.getuid() == 0:
         os.fchown(descriptor, file.owner.uid, file.owner.gid)
     return descriptor
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def _pid(descriptor: int) -> int:

@@ -56,6 +56,7 @@ def mailbox_half(
     base = settings.base_dir
     own_doors = [
         UnixListener("auth-login", f"{base}/auth-login", 0o600, _pair(owners.dovenull if owners else None)),
+        UnixListener("auth-lookup", f"{base}/auth-lookup", 0o600, _pair(owners.dovenull if owners else None)),
         UnixListener("auth-worker", f"{base}/auth-worker", 0o600, _pair(owners.dovecot if owners else None)),
         UnixListener("spawner", f"{base}/spawner", 0o600, _pair(owners.dovenull if owners else None)),
     ]
@@ -63,26 +64,34 @@ def mailbox_half(
         UnixListener(f"{socket.service}/{number}", socket.path, socket.mode, _owner(socket, owners))
         for number, socket in enumerate(settings.unix_sockets)
     ]
-    doors = ["auth-login", *(one.name for one in configured if one.name.startswith("auth-"))]
+    doors = ["auth-login", "auth-lookup", *(one.name for one in configured if one.name.startswith("auth-"))]
     lmtp = (*lmtp, *(one.name for one in configured if one.name.startswith("lmtp/")))
     encoded = msgspec.msgpack.encode(settings)
     dovenull = owners.dovenull if owners else None
     roles = [
         Role(
             name="auth",
+            program="dovecot",
             module="pillarbox.daemons.auth",
             on_reload="restart",
             listeners=tuple(doors),
             settings=encoded,
             user=owners.dovecot if owners else None,
         ),
-        Role(name="spawner", module="pillarbox.daemons.spawner", listeners=("spawner",), settings=encoded),
+        Role(
+            name="spawner",
+            program="dovecot",
+            module="pillarbox.daemons.spawner",
+            listeners=("spawner",),
+            settings=encoded,
+        ),
     ]
     if any(one.driver in ("pam", "shadow") for one in settings.passdbs):
         roles.insert(
             0,
             Role(
                 name="auth-worker",
+                program="dovecot",
                 module="pillarbox.daemons.auth_worker",
                 listeners=("auth-worker",),
                 settings=encoded,
@@ -92,6 +101,7 @@ def mailbox_half(
         roles.append(
             Role(
                 name="login",
+                program="dovecot",
                 module="pillarbox.daemons.login",
                 on_reload="overlap",
                 listeners=logins,
@@ -104,6 +114,7 @@ def mailbox_half(
         roles.append(
             Role(
                 name="lmtp",
+                program="dovecot",
                 module="pillarbox.daemons.lmtp",
                 on_reload="overlap",
                 listeners=lmtp,
@@ -114,6 +125,8 @@ def mailbox_half(
     return Half(
         name="mailbox",
         pid_file=f"{base}/master.pid",
+        pid_form=b"%d\n",
+        keeps_pid_file=False,
         status_socket=status_socket,
         listeners=(*inet.values(), *own_doors, *configured),
         roles=tuple(roles),

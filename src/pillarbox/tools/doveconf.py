@@ -18,12 +18,11 @@ from collections.abc import Sequence
 from pillarbox.config.dovecot import listing
 from pillarbox.config.dovecot.listing import Extent, Style
 from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
+from pillarbox.supervisor.version import DOVECOT_VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG = 89
 DEFAULT_PATH = "/etc/dovecot/dovecot.conf"
-VERSION = "2.3.19.1 (Pillarbox 0.1.0)"
-"""The version of Dovecot whose behaviour this is, as scripts look for it."""
 _FILTERS = {
     "lname": "local_name",
     "local": "local",
@@ -93,7 +92,7 @@ def _extent(options: dict[str, str]) -> Extent:
 
 
 def _print_header(path: str) -> None:
-    print(f"# {VERSION}: {path}")
+    print(f"# {DOVECOT_VERSION}: {path}")
     system = os.uname()
     print(f"# OS: {system.sysname} {system.release} {system.machine} {_distribution()} ")
     print(f"# Hostname: {socket.gethostname()}")

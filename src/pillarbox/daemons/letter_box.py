@@ -1,0 +1,136 @@
+"""Messages that come by LMTP, on their way into the mailboxes of a worker's accounts.
+
+DESCRIPTION
+    All messages that have come in one turn of the loop are stored together, by `mailstore.deliver` in a worker
+    thread; while they are, the next ones gather.  A message that names a mailbox by its detail (user+mailbox)
+    goes there if lmtp_save_to_detail_mailbox says so and there is such a one, otherwise into INBOX.
+
+FAULTS
+    Every message gets a reply: 452 or 552 for a mailbox without room, 451 for what went wrong here.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Final
+
+import msgspec
+
+from pillarbox.config.dovecot.mail_location import maildir_of
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
+from pillarbox.mailstore.mailbox import MailboxNameRefused, OverQuota
+from pillarbox.mailstore.mailbox_names import directory_name, normalise
+from pillarbox.message.header_fields import first_value
+from pillarbox.net.handover import Delivered, Letter
+from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_MOST_AT_ONCE: Final = 64
+_INTERNAL: Final = b"451 4.3.0 Temporary internal error"
+
+
+class _Sorted(msgspec.Struct):
+    """A letter with its content and where it goes."""
+
+    letter: Letter
+    mailbox: str
+    delivery: Delivery
+
+
+class LetterBox:
+    """One worker's."""
+
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        answer: Callable[[Delivered], None],
+        *,
+        tell: EventSink,
+        executor: Executor,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self._settings = settings
+        self._answer = answer
+        self._tell = tell
+        self._executor = executor
+        self._tasks = tasks
+        self._waiting: list[tuple[Letter, int]] = []
+        self._busy = False
+
+    def take(self, letter: Letter, descriptor: int) -> None:
+        """A message has come; the descriptor is ours now."""
+        self._waiting.append((letter, descriptor))
+        if not self._busy:
+            self._busy = True
+            self._tasks.create_task(self._work())
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(0)  # what else comes in this turn goes along
+        while self._waiting:
+            batch = self._waiting[:_MOST_AT_ONCE]
+            del self._waiting[:_MOST_AT_ONCE]
+            for delivered, notice in await loop.run_in_executor(self._executor, self._store, batch):
+                self._tell(notice)
+                self._answer(delivered)
+        self._busy = False
+
+    def _store(self, batch: list[tuple[Letter, int]]) -> list[tuple[Delivered, MailboxNotice]]:
+        """Store all of them; in a thread."""
+        done: list[tuple[Delivered, MailboxNotice]] = []
+        sorted_letters: list[_Sorted] = []
+        for letter, descriptor in batch:
+            try:
+                sorted_letters.append(self._sort(letter, descriptor))
+            except (ConfigurationFault, OSError) as fault:
+                done.append((Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", str(fault))))
+            finally:
+                os.close(descriptor)
+        results = deliver_batch([one.delivery for one in sorted_letters])
+        done += [self._told(one, result) for one, result in zip(sorted_letters, results, strict=True)]
+        return done
+
+    def _sort(self, letter: Letter, descriptor: int) -> _Sorted:
+        maildir = maildir_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)
+        mailbox = "INBOX"
+        if letter.detail and self._settings.lmtp_save_to_detail_mailbox:
+            mailbox, maildir = self._detail_mailbox(letter.detail, maildir)
+        size = os.fstat(descriptor).st_size
+        content = os.pread(descriptor, size, 0)
+        return _Sorted(letter, mailbox, Delivery(maildir, (content,)))
+
+    def _detail_mailbox(self, detail: str, maildir: str) -> tuple[str, str]:
+        """The mailbox that the detail names, or INBOX."""
+        try:
+            name = normalise(detail)
+            directory = f"{maildir}/{os.fsdecode(directory_name(name))}"
+        except (MailboxNameRefused, ValueError):
+            return "INBOX", maildir
+        if name == "INBOX":
+            return "INBOX", maildir
+        if not os.path.isdir(f"{directory}/cur"):
+            if not self._settings.lda_mailbox_autocreate:
+                return "INBOX", maildir
+            make_maildir(directory)
+        return name, directory
+
+    def _told(self, one: _Sorted, result: Result) -> tuple[Delivered, MailboxNotice]:
+        letter = one.letter
+        msgid = first_value(one.delivery.content[0], b"message-id")
+        head = f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else ''}: "
+        if isinstance(result, Stored):
+            text = f"saved mail to {one.mailbox}"
+            return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", head + text)
+        if isinstance(result, OverQuota):
+            status = b"452 4.2.2" if self._settings.quota_full_tempfail else b"552 5.2.2"
+            reply = status + b" Quota exceeded (mailbox for user is full)"
+            text = f"save failed to {one.mailbox}: Quota exceeded ({result})"
+            return Delivered(letter.number, reply), self._notice(letter, "Info", head + text)
+        text = f"save failed to {one.mailbox}: {result}"
+        return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", head + text)
+
+    @staticmethod
+    def _notice(letter: Letter, severity: str, text: str) -> MailboxNotice:
+        return MailboxNotice(f"lmtp({letter.user})<{os.getpid()}><{letter.session}>", severity, text)

@@ -1,0 +1,165 @@
+"""The LMTP role: takes messages for mailboxes of this host, from Postfix or any other MTA.
+
+DESCRIPTION
+    The role opens no file.  It asks the auth server whether a recipient exists, and hands
+    each message with the recipient's name to the spawner, in a memory file; the account's worker stores it.
+
+FAULTS
+    No auth server, or no spawner: 451, and the client tries again.
+"""
+
+import asyncio
+import functools
+import itertools
+import os
+import secrets
+import socket
+import time
+from email.utils import formatdate
+
+import msgspec
+
+from pillarbox.auth.lookup_client import LookupClient
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.connection import Connection
+from pillarbox.net.handover import Delivered, DeliverMail
+from pillarbox.net.listeners import Listener
+from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.sessions.lmtp_session import LmtpPolicy, LmtpSession, Message, Recipient
+
+_INTERNAL = b"451 4.3.0 Temporary internal error"
+
+
+class SpawnerMailboxes:
+    """`sessions.lmtp_session.Mailboxes` through the auth server and the spawner."""
+
+    def __init__(self, base_dir: str, tasks: asyncio.TaskGroup, tell: EventSink) -> None:
+        self._path = f"{base_dir}/spawner"
+        self._tasks = tasks
+        self._tell = tell
+        self._users = LookupClient(f"{base_dir}/auth-lookup", tasks=tasks)
+        self._numbers = itertools.count(1)
+        self._channel: Channel[Delivered] | None = None
+        self._waiting: dict[int, asyncio.Future[Delivered]] = {}
+
+    async def exists(self, user: str) -> bool | None:
+        """The userdb's answer."""
+        return await self._users.exists(user, service="lmtp")
+
+    async def deliver(self, recipient: Recipient, content: Message) -> bytes:
+        """The worker's answer."""
+        number = next(self._numbers)
+        future: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        descriptor = os.memfd_create("message", os.MFD_CLOEXEC)
+        try:
+            for piece in (content.head, *content.content):
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(descriptor, view) :]
+            frame = DeliverMail(number, recipient.user, recipient.detail, recipient.session)
+            self._open().send(frame, [descriptor])
+            done = await future
+        except (OSError, ChannelClosed) as error:
+            self._tell(
+                MailboxNotice("lmtp", "Error", f"{recipient.user}: the spawner does not answer: {error}")
+            )
+            return _INTERNAL
+        finally:
+            os.close(descriptor)
+            self._waiting.pop(number, None)
+        return done.reply
+
+    def close(self) -> None:
+        """Let both go."""
+        self._users.close()
+        if self._channel is not None:
+            self._channel.close()
+
+    def _open(self) -> "Channel[Delivered]":
+        if self._channel is None or self._channel.closed:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(self._path)
+            except OSError:
+                sock.close()
+                raise
+            self._channel = Channel(sock, Delivered)
+            self._tasks.create_task(self._listen(self._channel))
+        return self._channel
+
+    async def _listen(self, channel: "Channel[Delivered]") -> None:
+        while (received := await channel.receive()) is not None:
+            future = self._waiting.get(received[0].number)
+            if future is not None and not future.done():
+                future.set_result(received[0])
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(ChannelClosed("the spawner is gone"))
+
+
+def _date(seconds: float) -> bytes:
+    """`Wed, 25 Nov 2026 17:52:55 +0000`"""
+    return formatdate(seconds, localtime=True).encode("ascii")
+
+
+def open_role(startup: Startup) -> Serve:
+    """The sockets."""
+    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
+    sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
+    time.tzset()
+    policy = LmtpPolicy(
+        hostname=settings.hostname.encode(),
+        greeting=settings.login_greeting.encode(),
+        delimiters=settings.recipient_delimiter,
+        adds_received=settings.lmtp_add_received_header,
+        delivery_address=settings.lmtp_hdr_delivery_address,
+    )
+
+    async def serve(control: Control, tell: EventSink) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            mailboxes = SpawnerMailboxes(settings.base_dir, tasks, tell)
+
+            async def serve_client(connection: Connection, *, is_unix: bool) -> None:
+                remote = "" if is_unix else connection.peer_address[0]
+                name = f"lmtp({os.getpid()})"
+                tell(MailboxNotice(name, "Info", f"Connect from {remote or 'local'}"))
+                session = LmtpSession(
+                    connection,
+                    mailboxes,
+                    clock=SystemClock(),
+                    policy=policy,
+                    remote=remote,
+                    session_id=secrets.token_bytes(16),
+                    date=_date,
+                )
+                ended = await session.run()
+                text = f"Disconnect from {remote or 'local'}: {ended.reason} (state={ended.state})"
+                tell(MailboxNotice(name, "Info", text))
+
+            listeners: list[Listener] = []
+            for sock in sockets.values():
+                handler = functools.partial(serve_client, is_unix=sock.family == socket.AF_UNIX)
+                listener = Listener(handler, tasks=tasks, tell=tell)
+                await listener.start(sock)
+                listeners.append(listener)
+            control.ready()
+            order = await control.order()
+            for listener in listeners:
+                listener.stop()
+            for listener in listeners:
+                if isinstance(order, Drain):
+                    await listener.finished()
+                else:
+                    listener.cancel()
+            mailboxes.close()
+
+    return serve
+
+
+if __name__ == "__main__":
+    run_role(open_role)

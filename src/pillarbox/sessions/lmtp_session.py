@@ -1,0 +1,323 @@
+"""An LMTP session: a message for several mailboxes, one reply for each.
+
+DESCRIPTION
+    RCPT asks `Mailboxes` whether there is such a user.  When the content is complete, each recipient is handed
+    to `Mailboxes.deliver()` at once, and the replies come in the order of the recipients.
+
+    Every copy gets Return-Path:, Delivered-To: (if there is one recipient only) and Received: in front.
+
+LIMITS
+    a message   `MAX_MESSAGE` octets: 552
+    recipients  `MAX_RECIPIENTS` in one transaction: 452
+
+STANDARDS
+    RFC 2033 (LMTP); RFC 3030 (CHUNKING); RFC 5321 §4.4 (trace information); Dovecot 2.3's texts
+"""
+
+import asyncio
+import base64
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import msgspec
+
+from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.sessions.transport import Transport
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire import lmtp
+from pillarbox.wire.lmtp import Content, EndOfContent, LmtpServer, Pause
+
+IDLE_SECONDS: Final = 300.0
+MAX_MESSAGE: Final = 1 << 30
+MAX_RECIPIENTS: Final = 1000
+_BASE: Final = (b"8BITMIME", b"CHUNKING", b"ENHANCEDSTATUSCODES", b"PIPELINING")
+
+
+class Recipient(msgspec.Struct, frozen=True):
+    """An accepted recipient."""
+
+    address: bytes  # as it was given
+    user: str
+    detail: str
+    session: str  # id for the log and the reply
+
+
+class Mailboxes(Protocol):
+    """Whoever knows users and stores messages."""
+
+    async def exists(self, user: str) -> bool | None:
+        """Whether there is such a user; None if nobody knows now."""
+        ...
+
+    async def deliver(self, recipient: Recipient, content: "Message") -> bytes:
+        """Store the message; the reply's code and text, without the recipient's address: `250 2.0.0 Saved`."""
+        ...
+
+
+class Message(msgspec.Struct, frozen=True):
+    """What is stored: fields in front, and the content in LF line ends."""
+
+    head: bytes
+    content: list[bytes]
+
+
+class LmtpPolicy(msgspec.Struct, frozen=True):
+    """What the configuration says."""
+
+    hostname: bytes
+    greeting: bytes
+    delimiters: str = "+"
+    adds_received: bool = True
+    delivery_address: str = "final"
+
+
+class LmtpEnded(msgspec.Struct, frozen=True):
+    """How the session ended, for the log."""
+
+    reason: str
+    state: str
+
+
+class LmtpSession:
+    """One client."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        mailboxes: Mailboxes,
+        *,
+        clock: Clock,
+        policy: LmtpPolicy,
+        remote: str,
+        session_id: bytes,
+        date: Callable[[float], bytes],
+    ) -> None:
+        """`session_id`: 16 random octets; `remote` is empty for a Unix socket."""
+        self._transport = transport
+        self._mailboxes = mailboxes
+        self._clock = clock
+        self._policy = policy
+        self._remote = remote
+        self._id = base64.b64encode(session_id).decode("ascii").rstrip("=")
+        self._date = date
+        self._engine = LmtpServer()
+        self._lhlo = b""
+        self._sender: bytes | None = None
+        self._recipients: list[Recipient] = []
+        self._counted = 0
+        self._content: list[bytes] = []
+        self._size = 0
+        self._in_chunks = False
+
+    async def run(self) -> LmtpEnded:
+        """From greeting to end."""
+        engine = self._engine
+        engine.reply(b"220 %s %s" % (self._policy.hostname, self._policy.greeting))
+        try:
+            while True:
+                command = engine.next_command()
+                if isinstance(command, lmtp.Quit):
+                    engine.reply(b"221 2.0.0 Bye")
+                    self._flush()
+                    return LmtpEnded("Logged out", self._state())
+                if command is Pause.CLOSED:
+                    return LmtpEnded("Connection closed", self._state())
+                if command is Pause.NEED_DATA:
+                    await self._receive()
+                else:
+                    await self._take(command)
+        except (IdleTimeout, TimeoutError):
+            engine.reply(b"421 4.4.2 Disconnected for inactivity")
+            self._flush()
+            return LmtpEnded("Disconnected for inactivity", self._state())
+        except TlsFault as fault:
+            return LmtpEnded(str(fault), self._state())
+        finally:
+            self._transport.close()
+
+    async def _receive(self) -> None:
+        self._flush()
+        await self._transport.drain()
+        async with asyncio.timeout(IDLE_SECONDS):
+            self._engine.receive_data(await self._transport.receive())
+
+    def _flush(self) -> None:
+        if data := self._engine.data_to_send():
+            self._transport.send(data)
+
+    def _state(self) -> str:
+        if self._content:
+            return "DATA"
+        return "READY" if self._sender is None else ("RCPT TO" if self._recipients else "MAIL FROM")
+
+    async def _take(self, command: object) -> None:
+        engine = self._engine
+        match command:
+            case Content(data):
+                self._keep(data)
+            case EndOfContent(last):
+                await self._end_of_content(last=last)
+            case lmtp.Lhlo(host):
+                self._lhlo = host
+                self._reset()
+                lines = [self._policy.hostname, *_BASE]
+                engine.reply(*(b"250-" + line for line in lines[:-1]), b"250 " + lines[-1])
+            case lmtp.Mail(sender):
+                self._mail(sender)
+            case lmtp.Rcpt():
+                await self._rcpt(command)
+            case lmtp.Data():
+                if self._may_send():
+                    engine.reply(b"354 OK")
+                    engine.begin_data()
+            case lmtp.Bdat():
+                self._begin_chunk(command)
+            case lmtp.Rset():
+                self._reset()
+                engine.reply(b"250 2.0.0 OK")
+            case lmtp.Noop():
+                engine.reply(b"250 2.0.0 OK")
+            case lmtp.Vrfy():
+                engine.reply(b"252 2.3.3 Try RCPT instead")
+            case lmtp.Refused(reply):
+                engine.reply(reply)
+
+    # -- the envelope ----------------------------------------------------------------------------------
+
+    def _reset(self) -> None:
+        self._sender = None
+        self._recipients = []
+        self._content, self._size = [], 0
+        self._in_chunks = False
+        self._engine.forget_chunks()
+
+    def _mail(self, sender: bytes) -> None:
+        if not self._lhlo:
+            self._engine.reply(b"503 5.5.0 LHLO needed first")
+        elif self._sender is not None:
+            self._engine.reply(b"503 5.5.0 MAIL already given")
+        else:
+            self._sender = sender
+            self._engine.reply(b"250 2.1.0 OK")
+
+    async def _rcpt(self, command: lmtp.Rcpt) -> None:
+        engine, address = self._engine, command.recipient
+        if self._sender is None:
+            engine.reply(b"503 5.5.0 MAIL needed first")
+            return
+        if self._in_chunks:
+            engine.reply(b"503 5.5.0 Command not permitted during DATA transfer")
+            return
+        if len(self._recipients) >= MAX_RECIPIENTS:
+            engine.reply(b"452 4.5.3 Too many recipients")
+            return
+        user, detail = self._split(command)
+        known = await self._mailboxes.exists(user)
+        self._counted += 1
+        if known is None:
+            engine.reply(b"451 4.3.0 <%s> Temporary internal error" % address)
+        elif not known:
+            engine.reply(b"550 5.1.1 <%s> User doesn't exist: %s" % (address, user.encode()))
+        else:
+            suffix = f":R{self._counted}" if self._counted > 1 else ""
+            self._recipients.append(Recipient(address, user, detail, self._id + suffix))
+            engine.reply(b"250 2.1.5 OK")
+
+    def _split(self, command: lmtp.Rcpt) -> tuple[str, str]:
+        """User and detail of user+detail@domain."""
+        local_part = command.local_part.decode("utf-8", "replace")
+        domain = command.domain.decode("utf-8", "replace")
+        at = min(
+            (at for letter in self._policy.delimiters if (at := local_part.find(letter)) > 0),
+            default=len(local_part),
+        )
+        user, detail = local_part[:at], local_part[at + 1 :]
+        return (f"{user}@{domain}" if domain else user), detail
+
+    def _may_send(self) -> bool:
+        if self._sender is None:
+            self._engine.reply(b"503 5.5.0 MAIL needed first")
+        elif not self._recipients:
+            self._engine.reply(b"503 5.5.0 No valid recipients")
+        elif self._in_chunks:
+            self._engine.reply(b"503 5.5.0 Command not permitted during DATA transfer")
+        else:
+            return True
+        return False
+
+    # -- the content -----------------------------------------------------------------------------------
+
+    def _begin_chunk(self, command: lmtp.Bdat) -> None:
+        """The chunk has to be read whatever is made of it (RFC 3030 §2)."""
+        if self._sender is not None and self._recipients:
+            self._in_chunks = True
+        self._engine.begin_chunk(command)
+
+    def _keep(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size <= MAX_MESSAGE and self._recipients:
+            self._content.append(data)
+
+    async def _end_of_content(self, *, last: bool) -> None:
+        engine = self._engine
+        if self._sender is None or not self._recipients:
+            missing = b"MAIL needed first" if self._sender is None else b"No valid recipients"
+            engine.reply(b"503 5.5.0 " + missing)
+            self._content, self._size = [], 0
+            return
+        if not last:
+            engine.reply(b"250 2.0.0 OK")
+            return
+        if self._size > MAX_MESSAGE:
+            for recipient in self._recipients:
+                engine.reply(b"552 5.2.3 <%s> Message size exceeds fixed limit" % recipient.address)
+        else:
+            await self._deliver()
+        self._reset()
+
+    async def _deliver(self) -> None:
+        content = _to_lf(self._content)
+        self._content = []
+        async with asyncio.TaskGroup() as tasks:
+            work = [
+                tasks.create_task(self._mailboxes.deliver(recipient, Message(self._head(recipient), content)))
+                for recipient in self._recipients
+            ]
+        for recipient, done in zip(self._recipients, work, strict=True):
+            code, status, text = done.result().split(b" ", 2)
+            if code == b"250":
+                text = recipient.session.encode() + b" " + text
+            self._engine.reply(b"%s %s <%s> %s" % (code, status, recipient.address, text))
+
+    def _head(self, recipient: Recipient) -> bytes:
+        """Return-Path:, Delivered-To: and Received:."""
+        policy, sender = self._policy, self._sender or b""
+        head = [b"Return-Path: <%s>\n" % sender]
+        if policy.delivery_address != "none" and len(self._recipients) == 1:
+            head.append(b"Delivered-To: %s\n" % recipient.address)
+        if policy.adds_received:
+            host = f" ([{self._remote}])".encode() if self._remote else b""
+            head.append(
+                b"Received: from %s%s\n\tby %s with LMTP\n\tid %s\n\t(envelope-from <%s>)%s; %s\n"
+                % (
+                    self._lhlo,
+                    host,
+                    policy.hostname,
+                    self._id.encode(),
+                    sender,
+                    b"\n\tfor <%s>" % recipient.address if len(self._recipients) == 1 else b"",
+                    self._date(self._clock.now()),
+                )
+            )
+        return b"".join(head)
+
+
+def _to_lf(pieces: list[bytes]) -> list[bytes]:
+    """CRLF as LF, also where it lies across two pieces."""
+    found: list[bytes] = []
+    held = b""
+    for piece in pieces:
+        piece = held + piece
+        held = b"\r" if piece.endswith(b"\r") else b""
+        found.append((piece[:-1] if held else piece).replace(b"\r\n", b"\n"))
+    return [*found, held] if held else found

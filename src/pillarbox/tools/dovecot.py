@@ -1,0 +1,107 @@
+"""dovecot(1): start the mailbox half.
+
+    dovecot [-F] [-c FILE]           start it and wait until it serves; -F: stay in the foreground
+    dovecot [-c FILE] -n | -a        show the configuration, as doveconf(1) does
+    dovecot [-c FILE] stop | reload  what doveadm(1) does by these names
+    dovecot --version | --build-options | --hostdomain | --help
+
+    -p (ask for the key's password) is refused: keys have to be readable without one.
+
+EXIT STATUS
+    0   done
+    75  stop, reload: it does not run
+    89  it could not start, or wrong use; one line says why
+"""
+
+import getopt
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from pillarbox.config.dovecot.reading import read_configuration
+from pillarbox.supervisor import dovecot_control
+from pillarbox.supervisor.dovecot_control import NotRunning
+from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.version import DOVECOT_VERSION
+from pillarbox.tools import doveconf
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+EX_TEMPFAIL = 75
+EX_CONFIG = 89
+_USAGE = (
+    "Usage: dovecot [-F] [-c <config file>] [-p] [-n] [-a] [--help] [--version]\n"
+    "       [--build-options] [--hostdomain] [reload] [stop]\n"
+)
+_BUILD_OPTIONS = """\
+Build options: ioloop=uvloop notify=inotify openssl
+SQL driver plugins:
+Passdb: pam passwd passwd-file shadow static
+Userdb: passwd passwd-file prefetch static
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    try:
+        pairs, words = getopt.gnu_getopt(
+            list(sys.argv[1:] if arguments is None else arguments),
+            "Fc:pnaP",
+            ["version", "build-options", "hostdomain", "help"],
+        )
+    except getopt.GetoptError as error:
+        sys.stderr.write(f"dovecot: {error.msg.replace('option -', 'invalid option -- ')}\n{_USAGE}")
+        return EX_CONFIG
+    options = dict(pairs)
+    if "--version" in options:
+        print(DOVECOT_VERSION)
+    elif "--build-options" in options:
+        sys.stdout.write(_BUILD_OPTIONS)
+    elif "--hostdomain" in options:
+        print(socket.getfqdn())
+    elif "--help" in options:
+        sys.stdout.write(_USAGE)
+    else:
+        return _run(options, words)
+    return 0
+
+
+def _run(options: dict[str, str], words: Sequence[str]) -> int:
+    path = os.path.abspath(options.get("-c", doveconf.DEFAULT_PATH))
+    if "-n" in options or "-a" in options:
+        return doveconf.show(options, [], {}, program="doveconf")
+    if "-p" in options:
+        return _fatal("-p is not served: take the password off the key (openssl pkey)")
+    if words and words[0] not in ("stop", "reload"):
+        return _fatal(f"Unknown argument: {words[0]}")
+    try:
+        configuration = read_configuration(path)
+        base_dir = configuration.value("base_dir")
+        if words:
+            (dovecot_control.stop if words[0] == "stop" else dovecot_control.reload)(base_dir)
+            return 0
+        if (fault := dovecot_control.already_running(base_dir)) is not None:
+            raise fault
+        if "-F" in options:
+            dovecot_control.become_supervisor(path)
+        dovecot_control.start(path)
+    except ConfigurationFault as fault:
+        sys.stderr.write(f"doveconf: Fatal: {fault}\n")
+        return EX_CONFIG
+    except StartFault as fault:
+        return _fatal(str(fault))
+    except NotRunning as fault:
+        _fatal(str(fault))
+        return EX_TEMPFAIL
+    except PermissionError as error:
+        return _fatal(f"{error.filename or 'master.pid'}: {error.strerror}")
+    return 0
+
+
+def _fatal(text: str) -> int:
+    sys.stderr.write(f"Fatal: {text}\n")
+    return EX_CONFIG
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""LMTP sessions: what is said to whom, and what is stored."""
+
+import asyncio
+
+import pytest
+
+from fakes.scripted_transport import ScriptedTransport
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.sessions.lmtp_session import LmtpEnded, LmtpPolicy, LmtpSession, Message, Recipient
+
+
+class Users:
+    """Mailboxes in memory."""
+
+    def __init__(self) -> None:
+        self.stored: list[tuple[str, str, bytes]] = []
+
+    async def exists(self, user: str) -> bool | None:
+        """By name."""
+        return {
+            "me@b.example": True,
+            "you@b.example": True,
+            "full@b.example": True,
+            "odd@b.example": None,
+        }.get(user, False)
+
+    async def deliver(self, recipient: Recipient, content: Message) -> bytes:
+        """Kept, unless the mailbox is full."""
+        if recipient.user.startswith("full"):
+            return b"552 5.2.2 Quota exceeded (mailbox for user is full)"
+        self.stored.append((recipient.user, recipient.detail, content.head + b"".join(content.content)))
+        return b"250 2.0.0 Saved"
+
+
+def play(
+    script: bytes, policy: LmtpPolicy | None = None, remote: str = "192.0.2.1"
+) -> tuple[list[bytes], Users, LmtpEnded]:
+    """Replies, what was stored, and how it ended."""
+    users = Users()
+    transport = ScriptedTransport([script])
+    session = LmtpSession(
+        transport,
+        users,
+        clock=SystemClock(),
+        policy=policy or LmtpPolicy(b"mx", b"ready."),
+        remote=remote,
+        session_id=bytes(16),
+        date=lambda _: b"DATE",
+    )
+    ended = asyncio.run(session.run())
+    return bytes(transport.sent).split(b"\r\n")[:-1], users, ended
+
+
+ID = b"A" * 22
+
+
+def test_each_recipient_has_his_reply() -> None:
+    """In the order of RCPT; one that is full stops nobody."""
+    replies, users, ended = play(
+        b"LHLO client\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<me+box@b.example>\r\nRCPT TO:<nobody@b.example>\r\n"
+        b"RCPT TO:<odd@b.example>\r\nRCPT TO:<full@b.example>\r\nRCPT TO:<you@b.example>\r\nDATA\r\n"
+        b"Subject: x\r\n\r\n..hello\r\n.\r\nQUIT\r\n"
+    )
+    assert replies == [
+        b"220 mx ready.",
+        b"250-mx",
+        b"250-8BITMIME",
+        b"250-CHUNKING",
+        b"250-ENHANCEDSTATUSCODES",
+        b"250 PIPELINING",
+        b"250 2.1.0 OK",
+        b"250 2.1.5 OK",
+        b"550 5.1.1 <nobody@b.example> User doesn't exist: nobody@b.example",
+        b"451 4.3.0 <odd@b.example> Temporary internal error",
+        b"250 2.1.5 OK",
+        b"250 2.1.5 OK",
+        b"354 OK",
+        b"250 2.0.0 <me+box@b.example> " + ID + b" Saved",
+        b"552 5.2.2 <full@b.example> Quota exceeded (mailbox for user is full)",
+        b"250 2.0.0 <you@b.example> " + ID + b":R5 Saved",
+        b"221 2.0.0 Bye",
+    ]
+    head = (
+        b"Return-Path: <s@c.example>\nReceived: from client ([192.0.2.1])\n\tby mx with LMTP\n\tid "
+        + ID
+        + b"\n\t(envelope-from <s@c.example>); DATE\n"
+    )
+    assert users.stored == [
+        ("me@b.example", "box", head + b"Subject: x\n\n.hello\n"),
+        ("you@b.example", "", head + b"Subject: x\n\n.hello\n"),
+    ]
+    assert ended == LmtpEnded("Logged out", "READY")
+
+
+def test_one_recipient_is_named_in_the_header() -> None:
+    """Delivered-To: and `for`; from a Unix socket without an address; switched off by the configuration."""
+    script = b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<me@b.example>\r\nDATA\r\nx\r\n.\r\n"
+    _, users, ended = play(script, remote="")
+    assert users.stored[0][2] == (
+        b"Return-Path: <>\nDelivered-To: me@b.example\nReceived: from c\n\tby mx with LMTP\n\tid "
+        + ID
+        + b"\n\t(envelope-from <>)\n\tfor <me@b.example>; DATE\nx\n"
+    )
+    assert ended == LmtpEnded("Connection closed", "READY")
+    policy = LmtpPolicy(b"mx", b"ready.", adds_received=False, delivery_address="none")
+    _, users, _ = play(script, policy)
+    assert users.stored[0][2] == b"Return-Path: <>\nx\n"
+
+
+ORDER = [
+    (b"MAIL FROM:<a@b>", b"503 5.5.0 LHLO needed first"),
+    (b"RCPT TO:<a@b>", b"503 5.5.0 MAIL needed first"),
+    (b"DATA", b"503 5.5.0 MAIL needed first"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nMAIL FROM:<>", b"503 5.5.0 MAIL already given"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nDATA", b"503 5.5.0 No valid recipients"),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nBDAT 4 LAST\r\nhi", b"503 5.5.0 No valid recipients"),
+    (
+        b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<me@b.example>\r\nBDAT 1\r\nxDATA",
+        b"503 5.5.0 Command not permitted during DATA transfer",
+    ),
+    (b"LHLO x\r\nMAIL FROM:<>\r\nRSET\r\nRCPT TO:<me@b.example>", b"503 5.5.0 MAIL needed first"),
+    (b"HELO x", b"500 5.5.1 Unknown command"),
+]
+
+
+@pytest.mark.parametrize(("script", "reply"), ORDER)
+def test_order(script: bytes, reply: bytes) -> None:
+    """Out of turn is told so, in Dovecot's words."""
+    replies, _, _ = play(script + b"\r\n")
+    assert replies[-1] == reply
+
+
+def test_chunks_make_one_message() -> None:
+    """BDAT, CRLF cut in two; the next transaction starts afresh."""
+    replies, users, _ = play(
+        b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<me@b.example>\r\nBDAT 4\r\na\r\n\rBDAT 3 LAST\r\n\nb\nMAIL FROM:<>\r\n"
+    )
+    assert replies[-3:] == [b"250 2.0.0 OK", b"250 2.0.0 <me@b.example> " + ID + b" Saved", b"250 2.1.0 OK"]
+    assert users.stored[0][2].endswith(b"DATE\na\n\nb\n")
