@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.observability.events import Event
 from pillarbox.observability.log_lines import render
 from pillarbox.queue.incoming import IncomingQueue
@@ -104,6 +105,9 @@ def converse(
     tls_fails: bool = False,
     silent: bool = False,
     file_system: FileSystem = DISK,
+    zones: Zones | None = None,
+    failing: Collection[str] = (),
+    name: str = "client.test",
 ) -> Conversation:
     """Serve a client that sends these chunks, one for each time that it is listened to."""
     values = {**SETTINGS, "queue_directory": str(root), **(settings or {})}
@@ -112,7 +116,7 @@ def converse(
     directories = QueueDirectories(str(root))
     root.mkdir(exist_ok=True)
     directories.create()
-    policy = configured_policy(snapshot, service="smtp")
+    policy = configured_policy(snapshot, service="smtp", clock=clock)
     events: list[Event] = []
     queued: list[QueueId] = []
     transport = Transport(
@@ -131,13 +135,14 @@ def converse(
                 ClientFacts(
                     address=peer,
                     port=4321,
-                    name="client.test",
-                    reverse_name="client.test",
+                    name=name,
+                    reverse_name=name,
                     is_mynetworks=policy.identity.mynetworks.contains(peer),
                 ),
                 policy=policy,
                 queue=queue,
                 resolver=Resolver(configured_routes(snapshot, clock=clock)),
+                dns=ZoneResolver(zones or {}, failing=failing),
                 clock=clock,
                 tell=events.append,
                 queued=queued.append,

@@ -7,8 +7,9 @@ DESCRIPTION
 """
 
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 import pytest
 
 from fakes.debian_postfix import PORT, DebianPostfix
-from fakes.mail_system import MailSystem
+from fakes.mail_system import MailSystem, until
 from fakes.smtp_exchanges import Exchange, Raw, have
 
 pytestmark = [pytest.mark.system, pytest.mark.slow]
@@ -28,6 +29,7 @@ SETTINGS: Final = {
     "smtputf8_enable": "yes",
     "virtual_mailbox_maps": "inline:{ me@pillarbox.test=Maildir/, you@pillarbox.test=Maildir/ }",
     "virtual_alias_maps": "",
+    "default_transport": "error:5.4.4 no route",
     "smtpd_peername_lookup": "yes",
     "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
     "smtpd_error_sleep_time": "0",
@@ -63,6 +65,93 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     },
     "few": {"smtpd_hard_error_limit": "4", "smtpd_junk_command_limit": "3"},
     "bare": {"smtpd_forbid_bare_newline": "reject"},
+    "access": {
+        "smtpd_restriction_classes": "strangers",
+        "strangers": "check_helo_access inline:{ friend=OK }, reject",
+        "smtpd_client_restrictions": "check_client_access inline:{ 127.0.0=DUNNO, { 127=REJECT not here } }, warn_if_reject reject",
+        "smtpd_helo_restrictions": "check_helo_access inline:{ { bad.test=550 5.7.1 go away }, quiet.test=REJECT }",
+        "smtpd_sender_restrictions": "check_sender_access inline:{ { "
+        + " }, { ".join(
+            (
+                "ok@s.test=OK",
+                "reject@s.test=REJECT",
+                "rejecttext@s.test=REJECT no such luck",
+                "rejectdsn@s.test=REJECT 5.7.9 no such luck",
+                "rejectwrong@s.test=REJECT 4.7.9 wrong class",
+                "defer@s.test=DEFER",
+                "defertext@s.test=DEFER later, please",
+                "ifpermit@s.test=DEFER_IF_PERMIT",
+                "ifpermittext@s.test=DEFER_IF_PERMIT 4.2.1 come again",
+                "ifreject@s.test=DEFER_IF_REJECT perhaps later",
+                "450@s.test=450",
+                "550@s.test=550 5.1.1 unknown here",
+                "551@s.test=551 5.1.2 unknown here",
+                "552@s.test=552 5.1.3 unknown here",
+                "553@s.test=553 5.1.7 unknown here",
+                "554@s.test=554 5.1.8 unknown here",
+                "555@s.test=555 5.1.6 unknown here",
+                "556@s.test=556 5.1.4 unknown here",
+                "557@s.test=557 plain text",
+                "421@s.test=421 4.7.0 and out",
+                "521@s.test=521 5.7.0 and out",
+                "number@s.test=12345",
+                "relay@s.test=RELAY",
+                "lower@s.test=reject in lower case",
+                "hold@s.test=HOLD",
+                "discard@s.test=DISCARD",
+                "warn@s.test=WARN strange",
+                "info@s.test=INFO seen",
+                "prepend@s.test=PREPEND X-Access: yes",
+                "redirect@s.test=REDIRECT you@pillarbox.test",
+                "class@s.test=strangers",
+                "words@s.test=reject_non_fqdn_recipient, reject",
+                "table@s.test=check_helo_access inline:{x=y}",
+                "nonsense@s.test=FOO bar",
+                "domain.test=REJECT by domain",
+                "user@=REJECT by user",
+                "<>=REJECT null",
+                "dunno.domain.test=DUNNO",
+                ".dot.test=REJECT by dot",
+            )
+        )
+        + " } }",
+        "smtpd_recipient_restrictions": "check_recipient_access inline:{ { no@pillarbox.test=550 5.1.1 gone }, "
+        "{ five@pillarbox.test=550 5.1.7 sender code }, { six@pillarbox.test=550 5.1.8 sender code } }, reject_unauth_destination",
+        "smtpd_data_restrictions": "check_sender_access inline:{ { data@s.test=554 5.1.1 not this } }, reject_multi_recipient_bounce",
+        "smtpd_end_of_data_restrictions": "check_sender_access inline:{ { end@s.test=REJECT at the end } }",
+        "smtpd_etrn_restrictions": "reject",
+    },
+    "early": {
+        "smtpd_delay_reject": "no",
+        "smtpd_helo_restrictions": "check_helo_access inline:{ { bad.test=REJECT }, { later.test=DEFER_IF_PERMIT } }",
+        "smtpd_sender_restrictions": "check_sender_access inline:{ { bad@s.test=REJECT }, { later@s.test=DEFER_IF_PERMIT } }",
+    },
+    "closed": {"smtpd_client_restrictions": "reject", "smtpd_delay_reject": "no"},
+    "lists": {
+        "smtpd_client_restrictions": "defer_if_permit",
+        "smtpd_helo_restrictions": "defer_if_reject",
+        "smtpd_sender_restrictions": "reject_unlisted_sender",
+        "smtpd_recipient_restrictions": "permit_auth_destination, defer",
+        "smtpd_relay_restrictions": "permit",
+    },
+    "generic": {
+        "smtpd_sender_restrictions": "check_sender_access inline:{ one@s.test=defer, two@s.test=reject, "
+        "three@s.test=defer_if_permit, four@s.test=reject_plaintext_session, five@s.test=reject_unknown_reverse_client_hostname, "
+        "six@s.test=reject_multi_recipient_bounce, seven@s.test=permit_inet_interfaces }",
+        "smtpd_recipient_restrictions": "reject",
+        "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
+    },
+    "owners": {
+        **SASL,
+        "smtpd_sender_login_maps": "inline:{ mine@s.test=me@pillarbox.test, other@s.test=you@pillarbox.test }",
+        "smtpd_sender_restrictions": "reject_sender_login_mismatch",
+    },
+    "known owners": {
+        **SASL,
+        "smtpd_sender_login_maps": "inline:{ mine@s.test=me@pillarbox.test, other@s.test=you@pillarbox.test }",
+        "smtpd_sender_restrictions": "reject_known_sender_login_mismatch",
+    },
+    "unlisted": {"smtpd_reject_unlisted_sender": "yes", "smtpd_reject_unlisted_recipient": "no"},
     "no tls": {"smtpd_tls_security_level": "none"},
 }
 FIRST_PORT: Final = 3101
@@ -194,6 +283,33 @@ EXCHANGES: Final = [
     Exchange("strict", (MAIL, b"NOOP", HELLO, b"VRFY me@pillarbox.test", b"VRFY", *senders(b"a@b", b" <a@b>", b"<a@b> ", b"<(x)a@b>", b"<a.@b>", b"<a..b@c>", b"Name <a@b>", b"< a@b >")), "strict"),
     Exchange("strict recipients", recipients(b"no@pillarbox.test", b" <no@pillarbox.test>", b"<n..o@pillarbox.test>", b"postmaster", b"<postmaster>"), "strict"),
     Exchange("strict RCPT before HELO", (RCPT, b"DATA", b"RSET", b"ETRN x", b"HELO x", MAIL, RCPT), "strict"),
+    *(
+        Exchange(f"access result for {name}", (HELLO, b"MAIL FROM:<" + name.encode() + b">", RCPT, b"DATA", b"x\r\n."), "access")
+        for name in (
+            "ok@s.test", "reject@s.test", "rejecttext@s.test", "rejectdsn@s.test", "rejectwrong@s.test", "defer@s.test",
+            "defertext@s.test", "ifpermit@s.test", "ifpermittext@s.test", "ifreject@s.test", "450@s.test", "550@s.test",
+            "551@s.test", "552@s.test", "553@s.test", "554@s.test", "555@s.test", "556@s.test", "557@s.test", "421@s.test",
+            "521@s.test", "number@s.test", "relay@s.test", "lower@s.test", "hold@s.test", "discard@s.test", "warn@s.test",
+            "info@s.test", "prepend@s.test", "redirect@s.test", "class@s.test", "words@s.test", "table@s.test",
+            "nonsense@s.test", "x@domain.test", "x@sub.domain.test", "x@dunno.domain.test", "user@any.test",
+            "REJECT@S.TEST", "x@dot.test", "x@a.dot.test", "", "data@s.test", "end@s.test",
+        )
+    ),
+    Exchange("access by HELO name", (b"EHLO bad.test", MAIL, RCPT, b"EHLO quiet.test", MAIL, RCPT, b"EHLO sub.bad.test", MAIL, RCPT, b"EHLO friend", b"MAIL FROM:<class@s.test>", RCPT), "access"),
+    Exchange("access by recipient", (*recipients(b"<no@pillarbox.test>", b"<five@pillarbox.test>", b"<six@pillarbox.test>", b"<you@pillarbox.test>"), b"RSET", b"MAIL FROM:<ifreject@s.test>", b"RCPT TO:<no@pillarbox.test>", b"RCPT TO:<no>", b"RCPT TO:<x@elsewhere.test>"), "access"),
+    Exchange("DATA with access rules", (HELLO, b"MAIL FROM:<data@s.test>", RCPT, b"RCPT TO:<you@pillarbox.test>", b"DATA", b"BDAT 3 LAST\r\na", b"RSET", b"ETRN x"), "access"),
+    Exchange("no delay", (b"EHLO bad.test", b"EHLO later.test", MAIL, RCPT, b"EHLO good.test", b"MAIL FROM:<bad@s.test>", RCPT, b"MAIL FROM:<later@s.test>", RCPT, b"RSET", MAIL, RCPT), "early"),
+    Exchange("nobody may", (HELLO, MAIL), "closed"),
+    Exchange("deferrals", (*recipients(b"<me@pillarbox.test>", b"<no@pillarbox.test>", b"<x@elsewhere.test>"), b"RSET", b"MAIL FROM:<no@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<me@pillarbox.test>", RCPT, b"VRFY me@pillarbox.test"), "lists"),
+    *(
+        Exchange(f"generic {name}", (HELLO, b"MAIL FROM:<" + name.encode() + b"@s.test>", RCPT, b"RCPT TO:<x@elsewhere.test>"), "generic")
+        for name in ("one", "two", "three", "four", "five", "six", "seven", "eight")
+    ),
+    *(
+        Exchange(f"{service} without a login", (HELLO, b"MAIL FROM:<mine@s.test>", RCPT, b"RSET", MAIL, RCPT, b"RSET", b"MAIL FROM:<>", RCPT), service)
+        for service in ("owners", "known owners")
+    ),
+    Exchange("unlisted senders", (HELLO, b"MAIL FROM:<no@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<me@pillarbox.test>", b"RCPT TO:<no@pillarbox.test>"), "unlisted"),
     Exchange("names that are refused", (b"HELO x", b"HELO x.", b"HELO [127.0.0.1]", b"HELO [x]", b"HELO 127.0.0.1", b"HELO a_b.c", b"HELO -a.b", b"HELO a..b", b"EHLO a.b", b"HELO .a.b", b"HELO a!b.c", b"HELO " + b"a" * 70 + b".test", b"MAIL FROM:<a@b>"), "helo"),
     Exchange("names that are refused at RCPT", (b"HELO x", MAIL, RCPT, b"HELO a!b.c", MAIL, RCPT, b"HELO a.b", MAIL, RCPT), "fqdn"),
     Exchange("not fully qualified", (b"HELO a.b", b"MAIL FROM:<a@b>", RCPT, b"RSET", b"MAIL FROM:<a>", RCPT, b"RSET", b"MAIL FROM:<>", RCPT, b"RSET", MAIL, b"RCPT TO:<me@pillarbox>", b"RCPT TO:<me>", b"RCPT TO:<postmaster>", b"RCPT TO:<x@[1.2.3.4]>", b"RCPT TO:<x@elsewhere.test>"), "fqdn"),
@@ -229,14 +345,31 @@ def labels(exchange: Exchange) -> list[str]:
     return ["connect", *texts, "QUIT"]
 
 
-class Ports:
-    """Service name → port."""
+class Server:
+    """One of the two: its ports by service, and what it says of its decisions."""
 
-    def __init__(self, first: int, default: int) -> None:
+    def __init__(self, first: int, default: int, log: Callable[[], str]) -> None:
         self._ports = {name: first + at for at, name in enumerate(SERVICES)} | {"smtp": default}
+        self._log = log
 
-    def __call__(self, service: str) -> int:
+    def port(self, service: str) -> int:
+        """Where a service is."""
         return self._ports[service]
+
+    def decisions(self) -> list[str]:
+        """`NOQUEUE: reject: RCPT from …` and the like, without queue ids, once the last session has ended."""
+        until(self._is_idle, what="the session is logged to its end")
+        return [re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self._log())]
+
+    def _is_idle(self) -> bool:
+        log = self._log()
+        return log.count("]: connect from ") == log.count("]: disconnect from ")
+
+
+_DECISION: Final = re.compile(
+    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter): .*)"
+)
+UNLOGGED: Final = frozenset[str]()
 
 
 def _services(first: int) -> str:
@@ -248,7 +381,7 @@ def _services(first: int) -> str:
 
 
 @contextmanager
-def both_servers() -> Iterator[tuple[Ports, Ports]]:
+def both_servers() -> Iterator[tuple[Server, Server]]:
     """Debian's Postfix and ours; ours has the users for both."""
     ours = MailSystem(rootless=True)
     try:
@@ -272,8 +405,11 @@ def both_servers() -> Iterator[tuple[Ports, Ports]]:
         with tempfile.TemporaryDirectory() as directory:
             base = Path(directory)
             base.chmod(0o755)
-            with DebianPostfix(base, settings=settings, services=_TLSMGR + _services(FIRST_PORT)):
-                yield Ports(FIRST_PORT, PORT), Ports(FIRST_PORT + ours.offset, ours.port("smtp"))
+            with DebianPostfix(base, settings=settings, services=_TLSMGR + _services(FIRST_PORT)) as postfix:
+                yield (
+                    Server(FIRST_PORT, PORT, postfix.log),
+                    Server(FIRST_PORT + ours.offset, ours.port("smtp"), ours.log),
+                )
         assert ours.is_healthy()
         assert ours.stop() == 0
     finally:
@@ -307,8 +443,17 @@ def test_replies_are_those_of_postfix() -> None:
     found: list[Difference] = []
     with both_servers() as (theirs, ours):
         for exchange in EXCHANGES:
-            one, other = (have(exchange, ports(exchange.service)) for ports in (theirs, ours))
+            logged = theirs.decisions(), ours.decisions()
+            one, other = (have(exchange, server.port(exchange.service)) for server in (theirs, ours))
             found += differences(exchange.name, one, other, labels(exchange))
+            if one != other or exchange.name in UNLOGGED:
+                continue  # what is decided differs as well
+            logs = [
+                "\n".join(server.decisions()[len(before) :])
+                for server, before in zip((theirs, ours), logged, strict=True)
+            ]
+            if logs[0] != logs[1]:
+                found.append(Difference(exchange.name, "log", *logs))
     listed = listed_differences()
     unlisted = [difference for difference in found if (difference.exchange, difference.step) not in listed]
     report = "\n".join(

@@ -21,7 +21,11 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     sasl_sender: str = ""
     is_mynetworks: bool = False
     uses_tls: bool = False
+    cipher: tuple[str, str, int] | None = None  # name, protocol, bits
     sender: Address | None = None
+    server_address: str = ""
+    server_port: int = 0
+    instance: str = ""  # one for each message, for policy services
 
     @property
     def label(self) -> str:

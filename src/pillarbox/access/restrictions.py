@@ -1,297 +1,297 @@
 """smtpd restriction lists: who may do what, decided word by word.
 
 DESCRIPTION
-    A list such as smtpd_relay_restrictions is read once, at start (`compile_list`), into functions; a word that
-    is not served is refused there, with file and line, because to skip it could let somebody in.  `evaluate()`
-    asks one after the other until one permits or refuses.
+    A list such as smtpd_relay_restrictions is read once, at start (`Compiler.compile`), into functions; a word
+    that is not served is refused there, with file and line, because to skip it could let somebody in.
+    `evaluate()` asks one after the other until one permits or refuses.
 
-    Each list has a subject (client, helo, sender, recipient), which the generic words reject, defer and
-    permit refer to.
+    Each list has a subject (client, helo, sender, recipient …), which generic words such as reject refer to.
+    Words with an argument (check_sender_access type:table, reject_rbl_client zone, sleep 5) take the next word;
+    a table alone is check_SUBJECT_access.  Names in smtpd_restriction_classes stand for the list that the
+    parameter of that name holds.
 
 FAULTS
     ConfigurationFault  at start: an unknown or unserved restriction
     LookupFault         a table cannot answer: the caller replies 451 4.3.0
+    A table's result that makes no sense is a warning, and 451 4.3.5 for the client.
 
 STANDARDS
     SMTPD_ACCESS_README; postconf(5), smtpd_*_restrictions
 """
 
-import re
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from pillarbox.access.client import ClientFacts
-from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
-from pillarbox.vocabulary.address import Address
+from pillarbox.access import address_checks, block_lists, client_checks, server_tables
+from pillarbox.access.access_tables import AccessKeys, AccessResults, BadResult, check_access
+from pillarbox.access.policy_service import PolicyService, PolicySettings, check_policy_service
+from pillarbox.access.question import Outcome, Question, Restriction, Subject
+from pillarbox.config.value_types import items, time_span
+from pillarbox.tables.opening import open_table
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
-from pillarbox.wire.smtp.paths import is_address, is_address_literal, is_host_name
 
-
-class Codes(msgspec.Struct, frozen=True, kw_only=True):
-    """Reply codes that main.cf sets."""
-
-    reject_code: int = 554
-    defer_code: int = 450
-    relay_domains_reject_code: int = 554
-    non_fqdn_reject_code: int = 504
-    invalid_hostname_reject_code: int = 501
-    plaintext_reject_code: int = 450
-    unknown_local_recipient_reject_code: int = 550
-    unknown_relay_recipient_reject_code: int = 550
-    unknown_virtual_alias_reject_code: int = 550
-    unknown_virtual_mailbox_reject_code: int = 550
-    show_user_unknown_table_name: bool = True
-
-
-class Question(msgspec.Struct):
-    """What is to be decided: the client, and the recipient if there is one yet."""
-
-    client: ClientFacts
-    resolver: Resolver
-    codes: Codes
-    recipient: Address | None = None
-    resolution: Resolution | None = None  # of the recipient
-
-
-PERMIT: Final = True
-Outcome = Reply | bool | None
-"""A refusal, PERMIT, or None: the next restriction decides."""
-
-Restriction = Callable[[Question, str], Outcome]
-"""Asked with the question and the list's subject."""
+_MISCONFIGURED: Final = Reply(451, (b"4.3.5 Server configuration error",))
 
 
 class RestrictionList(msgspec.Struct, frozen=True):
     """A compiled list."""
 
-    subject: str  # client, helo, sender or recipient
+    subject: Subject
     restrictions: tuple[Restriction, ...]
 
-    def evaluate(self, question: Question) -> Outcome:
+    async def evaluate(self, question: Question) -> Outcome:
         """The first word that decides."""
         for restriction in self.restrictions:
-            outcome = restriction(question, self.subject)
+            try:
+                outcome = restriction(question, self.subject)
+                if isinstance(outcome, Awaitable):
+                    outcome = await outcome
+            except BadResult as fault:
+                question.tell_warning(str(fault))
+                return _MISCONFIGURED
             if outcome is not None:
+                if isinstance(outcome, Reply) and question.if_refused is not None and outcome.code >= 500:
+                    return question.if_refused
                 return outcome
         return None
 
 
-def compile_list(words: Sequence[str], *, subject: str, where: str) -> RestrictionList:
-    """A restriction list from its words.  ConfigurationFault for one that is not served."""
-    compiled: list[Restriction] = []
-    for word in words:
-        restriction = _SERVED.get(word.lower())
-        if restriction is None:
+class Compiler:
+    """Makes restrictions of words, with the tables and services that they name."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        keys: AccessKeys,
+        sender_logins: Sequence[LookupTable],
+        policy: PolicySettings,
+        queue_directory: str,
+        class_text: Callable[[str], str],
+        classes: Sequence[str],
+    ) -> None:
+        """`class_text` gives the value of a parameter that smtpd_restriction_classes names."""
+        self._clock = clock
+        self._keys = keys
+        self._policy = policy
+        self._directory = queue_directory
+        self._class_text = class_text
+        self._classes = frozenset(classes)
+        self._plain = _PLAIN | address_checks.sender_login_checks(sender_logins)
+        self._results = AccessResults(self._of_result)
+        self._services: dict[str, PolicyService] = {}
+
+    def compile(self, words: Sequence[str], *, subject: Subject, where: str) -> RestrictionList:
+        """A restriction list from its words.  ConfigurationFault for one that is not served."""
+        return RestrictionList(subject, tuple(self._all(list(words), subject, where, frozenset())))
+
+    def _of_result(self, text: str) -> list[Restriction]:
+        """What an access table names; a table in it is an error."""
+        words = list(items(text))
+        if any(":" in word for word in words if word not in self._classes):
             raise ConfigurationFault(
-                where,
-                f'restriction "{word}" is not served',
-                mend="remove it; it cannot be skipped, since that could let mail in",
+                "access table", f'"{text}": a table cannot be named in a table\'s result'
             )
-        compiled.append(restriction)
-    return RestrictionList(subject, tuple(compiled))
+        return self._all(words, Subject.RECIPIENT, "access table", frozenset())
 
+    def _all(
+        self, words: list[str], subject: Subject, where: str, inside: frozenset[str]
+    ) -> list[Restriction]:
+        compiled: list[Restriction] = []
+        while words:
+            compiled += self._one(words, subject, where, inside)
+        return compiled
 
-# -- the restrictions ---------------------------------------------------------------------------------
-
-
-def _permit(question: Question, subject: str) -> Outcome:
-    return PERMIT
-
-
-def _reject(question: Question, subject: str) -> Outcome:
-    return refusal(question, subject, code=question.codes.reject_code, status="7.1", text="Access denied")
-
-
-def _defer(question: Question, subject: str) -> Outcome:
-    return refusal(question, subject, code=question.codes.defer_code, status="7.1", text="Try again later")
-
-
-def _permit_mynetworks(question: Question, subject: str) -> Outcome:
-    return PERMIT if question.client.is_mynetworks else None
-
-
-def _permit_sasl_authenticated(question: Question, subject: str) -> Outcome:
-    return PERMIT if question.client.sasl_username else None
-
-
-def _permit_auth_destination(question: Question, subject: str) -> Outcome:
-    return PERMIT if _is_auth_destination(question) else None
-
-
-def _reject_unauth_destination(question: Question, subject: str) -> Outcome:
-    if _is_auth_destination(question):
-        return None
-    return _relay_denied(question, question.codes.relay_domains_reject_code)
-
-
-def _defer_unauth_destination(question: Question, subject: str) -> Outcome:
-    if _is_auth_destination(question):
-        return None
-    return _relay_denied(question, question.codes.relay_domains_reject_code - 100)
-
-
-def _relay_denied(question: Question, code: int) -> Reply:
-    recipient = question.recipient.internal if question.recipient is not None else b""
-    return Reply(code, (b"%d.7.1 <%s>: Relay access denied" % (code // 100, recipient),))
-
-
-def _is_auth_destination(question: Question) -> bool:
-    """Whether we are a final or relay destination for the recipient (RFC 5321 §3.6.2: no open relay)."""
-    resolution = question.resolution
-    if resolution is None:
-        return True
-    if resolution.address_class is AddressClass.DEFAULT:
-        return False
-    # Sender-specified routing through us, `user%elsewhere@here` or `user@elsewhere@here`, is no way in.
-    local_part = resolution.recipient.local_part
-    return b"@" not in local_part and b"%" not in local_part and b"!" not in local_part
-
-
-def _reject_unlisted_recipient(question: Question, subject: str) -> Outcome:
-    resolution = question.resolution
-    if resolution is None or question.recipient is None:
-        return None
-    if resolution.transport == "error" and resolution.address_class is AddressClass.DEFAULT:
-        status, text = _split_status(resolution.nexthop, "5.0.0")
-        return Reply(
-            550 if status.startswith("5") else 450,
-            (
-                b"%s <%s>: Recipient address rejected: %s"
-                % (status.encode(), question.recipient.internal, text.encode()),
-            ),
+    def _one(
+        self, words: list[str], subject: Subject, where: str, inside: frozenset[str]
+    ) -> list[Restriction]:
+        """The restriction that the first words name; they are taken off."""
+        word = words.pop(0)
+        name = word.lower()
+        if name == "warn_if_reject":
+            if not words:
+                return []
+            return [_warned(self._one(words, subject, where, inside))]
+        if (plain := self._plain.get(name)) is not None:
+            return [plain]
+        if word in self._classes:
+            if word in inside:
+                raise ConfigurationFault(where, f'restriction class "{word}" contains itself')
+            return self._all(list(items(self._class_text(word))), subject, where, inside | {word})
+        if name in _WITH_ARGUMENT:
+            if not words:
+                raise ConfigurationFault(where, f'restriction "{word}" needs something behind it')
+            return [self._with_argument(name, words.pop(0), where)]
+        if ":" in word and subject in _TABLE_ALONE:
+            return [self._table(word, _TABLE_ALONE[subject], where)]
+        raise ConfigurationFault(
+            where,
+            f'restriction "{word}" is not served',
+            mend="remove it; it cannot be skipped, since that could let mail in",
         )
-    if question.resolver.is_known(resolution):
-        return None
-    codes = question.codes
-    code, table = {
-        AddressClass.LOCAL: (codes.unknown_local_recipient_reject_code, "local recipient table"),
-        AddressClass.VIRTUAL_ALIAS: (codes.unknown_virtual_alias_reject_code, "virtual alias table"),
-        AddressClass.VIRTUAL_MAILBOX: (codes.unknown_virtual_mailbox_reject_code, "virtual mailbox table"),
-        AddressClass.RELAY: (codes.unknown_relay_recipient_reject_code, "relay recipient table"),
-        AddressClass.DEFAULT: (550, "table"),
-    }[resolution.address_class]
-    where = f" in {table}" if codes.show_user_unknown_table_name else ""
-    return Reply(
-        code,
-        (
-            b"%d.1.1 <%s>: Recipient address rejected: User unknown%s"
-            % (code // 100, question.recipient.internal, where.encode()),
-        ),
+
+    def _with_argument(self, name: str, argument: str, where: str) -> Restriction:
+        if name in _ACCESS:
+            return self._table(argument, _ACCESS[name], where)
+        if name in server_tables.BY_NAME:
+            about, servers = server_tables.BY_NAME[name]
+            table = open_table(argument, where=where, clock=self._clock)
+            return server_tables.check_server_access(table, about, servers, self._keys, self._results)
+        if name in ("check_ccert_access", "check_sasl_access"):
+            return self._login_table(name, argument, where)
+        try:
+            if name == "sleep":
+                return _sleep(time_span(argument))
+            if name == "check_policy_service":
+                return check_policy_service(self._service(argument), self._results)
+            return block_lists.BY_NAME[name](block_lists.parse_zone(argument))
+        except ValueError as error:
+            raise ConfigurationFault(where, f"{name}: {error}") from error
+
+    def _table(self, name: str, about: Subject, where: str) -> Restriction:
+        return check_access(
+            open_table(name, where=where, clock=self._clock), about, self._keys, self._results
+        )
+
+    def _login_table(self, name: str, argument: str, where: str) -> Restriction:
+        """check_sasl_access; check_ccert_access never finds a certificate, since none is asked for."""
+        table = open_table(argument, where=where, clock=self._clock)
+        results = self._results
+
+        def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
+            login = question.client.sasl_username if name == "check_sasl_access" else ""
+            value = table.query(login.lower()) if login else None
+            if value is None:
+                return None
+            octets = login.encode("utf-8", "surrogateescape")
+            return results.act(
+                value, question, name=octets, about=Subject.LOGIN, subject=subject, source=table.name
+            )
+
+        return check
+
+    def _service(self, text: str) -> PolicyService:
+        """`unix:private/policy`, or `{ inet:host:port, timeout=10s, default_action=DUNNO }` without its braces."""
+        service = self._services.get(text)
+        if service is None:
+            endpoint, *options = items(text)
+            settings = self._policy
+            for option in options:
+                settings = _with_option(settings, option)
+            service = PolicyService(endpoint, settings, directory=self._directory, clock=self._clock)
+            self._services[text] = service
+        return service
+
+
+def _with_option(settings: PolicySettings, option: str) -> PolicySettings:
+    name, equals, value = (part.strip() for part in option.partition("="))
+    if not equals or name not in PolicySettings.__struct_fields__:
+        raise ValueError(f'"{option}" is no option of a policy service')
+    if name in ("default_action", "policy_context"):
+        return msgspec.structs.replace(settings, **{name: value})
+    number = time_span(value)
+    return msgspec.structs.replace(
+        settings, **{name: int(number) if name in ("request_limit", "try_limit") else number}
     )
 
 
-def _reject_non_fqdn_helo(question: Question, subject: str) -> Outcome:
-    helo = question.client.helo
-    if not helo:
+def _warned(restrictions: list[Restriction]) -> Restriction:
+    """warn_if_reject: the refusal stands in the log, and nowhere else."""
+
+    async def check(question: Question, subject: Subject) -> Outcome:
+        question.only_warns = True
+        try:
+            for restriction in restrictions:
+                outcome = restriction(question, subject)
+                if isinstance(outcome, Awaitable):
+                    outcome = await outcome
+                if isinstance(outcome, Reply):
+                    question.tell("reject_warning", outcome.first_line)
+                    return None
+                if outcome is not None:
+                    return outcome
+        finally:
+            question.only_warns = False
         return None
-    if helo.startswith(b"["):
-        return _reject_invalid_helo(question, subject)
-    if is_host_name(helo.removesuffix(b".")) and b"." in helo.removesuffix(b"."):
+
+    return check
+
+
+def _sleep(seconds: float) -> Restriction:
+    async def check(question: Question, subject: Subject) -> Outcome:
+        await asyncio.sleep(seconds)
         return None
-    return _helo_refused(question, question.codes.non_fqdn_reject_code, b"need fully-qualified hostname")
+
+    return check
 
 
-def _reject_invalid_helo(question: Question, subject: str) -> Outcome:
-    helo = question.client.helo
-    code = question.codes.invalid_hostname_reject_code
-    if helo.startswith(b"["):
-        return None if is_address_literal(helo) else _helo_refused(question, code, b"invalid ip address")
-    if not helo or is_host_name(helo.removesuffix(b".")) or is_address(helo):
-        return None
-    return _helo_refused(question, code, b"Invalid name")
-
-
-def _helo_refused(question: Question, code: int, text: bytes) -> Reply:
-    return Reply(
-        code, (b"%d.5.2 <%s>: Helo command rejected: %s" % (code // 100, question.client.helo, text),)
-    )
-
-
-def _reject_non_fqdn_sender(question: Question, subject: str) -> Outcome:
-    sender = question.client.sender
-    if sender is None or sender.is_null or _is_fqdn(sender):
-        return None
-    code = question.codes.non_fqdn_reject_code
-    return Reply(
-        code,
-        (
-            b"%d.5.2 <%s>: Sender address rejected: need fully-qualified address"
-            % (code // 100, sender.internal),
-        ),
-    )
-
-
-def _reject_non_fqdn_recipient(question: Question, subject: str) -> Outcome:
-    recipient = question.recipient
-    if recipient is None or _is_fqdn(recipient) or recipient.folded == b"postmaster":
-        return None
-    code = question.codes.non_fqdn_reject_code
-    return Reply(
-        code,
-        (
-            b"%d.5.2 <%s>: Recipient address rejected: need fully-qualified address"
-            % (code // 100, recipient.internal),
-        ),
-    )
-
-
-def _is_fqdn(address: Address) -> bool:
-    return address.domain.startswith(b"[") or b"." in address.domain.strip(b".")
-
-
-def _reject_plaintext_session(question: Question, subject: str) -> Outcome:
-    if question.client.uses_tls:
-        return None
-    code = question.codes.plaintext_reject_code
-    return Reply(code, (b"%d.7.1 Session encryption is required" % (code // 100),))
-
-
-def refusal(question: Question, subject: str, *, code: int, status: str, text: str) -> Reply:
-    """A refusal that names the list's subject: `554 5.7.1 <x>: Sender address rejected: Access denied`."""
-    client = question.client
-    if subject == "recipient" and question.recipient is not None:
-        what, value = "Recipient address rejected", question.recipient.internal
-    elif subject == "sender" and client.sender is not None:
-        what, value = "Sender address rejected", client.sender.internal
-    elif subject == "helo" and client.helo:
-        what, value = "Helo command rejected", client.helo
-    else:
-        what, value = "Client host rejected", client.label.encode()
-    return Reply(
-        code,
-        (b"%d.%s <%s>: %s: %s" % (code // 100, status.encode(), value, what.encode(), text.encode()),),
-    )
-
-
-def _split_status(text: str, default: str) -> tuple[str, str]:
-    """An enhanced status code at the beginning of an error transport's text."""
-    match = _STATUS.match(text)
-    return (match[1], match[2]) if match is not None else (default, text)
-
-
-_STATUS: Final = re.compile(r"([45]\.\d{1,3}\.\d{1,3})\s+(.*)", re.ASCII | re.DOTALL)
-
-_SERVED: Final[dict[str, Restriction]] = {
-    "permit": _permit,
-    "reject": _reject,
-    "defer": _defer,
-    "permit_mynetworks": _permit_mynetworks,
-    "permit_sasl_authenticated": _permit_sasl_authenticated,
-    "permit_auth_destination": _permit_auth_destination,
-    "reject_unauth_destination": _reject_unauth_destination,
-    "defer_unauth_destination": _defer_unauth_destination,
-    "reject_unlisted_recipient": _reject_unlisted_recipient,
-    "reject_non_fqdn_helo_hostname": _reject_non_fqdn_helo,
-    "reject_non_fqdn_hostname": _reject_non_fqdn_helo,
-    "reject_invalid_helo_hostname": _reject_invalid_helo,
-    "reject_invalid_hostname": _reject_invalid_helo,
-    "reject_non_fqdn_sender": _reject_non_fqdn_sender,
-    "reject_non_fqdn_recipient": _reject_non_fqdn_recipient,
-    "reject_plaintext_session": _reject_plaintext_session,
+_TABLE_ALONE: Final = {
+    Subject.CLIENT: Subject.CLIENT,
+    Subject.HELO: Subject.HELO,
+    Subject.SENDER: Subject.SENDER,
+    Subject.RECIPIENT: Subject.RECIPIENT,
+    Subject.ETRN: Subject.ETRN,
 }
 
-REJECT_UNLISTED_RECIPIENT: Final = RestrictionList("recipient", (_reject_unlisted_recipient,))
-"""Applied after all others unless smtpd_reject_unlisted_recipient = no."""
+_ACCESS: Final = {
+    "check_client_access": Subject.CLIENT,
+    "check_reverse_client_hostname_access": Subject.REVERSE_CLIENT,
+    "check_helo_access": Subject.HELO,
+    "check_sender_access": Subject.SENDER,
+    "check_recipient_access": Subject.RECIPIENT,
+    "check_etrn_access": Subject.ETRN,
+}
+
+_WITH_ARGUMENT: Final = frozenset(
+    (
+        *_ACCESS,
+        *block_lists.BY_NAME,
+        *server_tables.BY_NAME,
+        "check_ccert_access",
+        "check_sasl_access",
+        "check_policy_service",
+        "sleep",
+    )
+)
+
+_PLAIN: Final[dict[str, Restriction]] = {
+    "permit": client_checks.permit,
+    "reject": client_checks.reject,
+    "defer": client_checks.defer,
+    "defer_if_permit": client_checks.defer_if_permit,
+    "defer_if_reject": client_checks.defer_if_reject,
+    "permit_mynetworks": client_checks.permit_mynetworks,
+    "permit_inet_interfaces": client_checks.permit_inet_interfaces,
+    "permit_sasl_authenticated": client_checks.permit_sasl_authenticated,
+    "permit_tls_clientcerts": client_checks.no_certificate,
+    "permit_tls_all_clientcerts": client_checks.no_certificate,
+    "reject_plaintext_session": client_checks.reject_plaintext_session,
+    "reject_unauth_pipelining": client_checks.reject_unauth_pipelining,
+    "reject_unknown_client_hostname": client_checks.reject_unknown_client_hostname,
+    "reject_unknown_client": client_checks.reject_unknown_client_hostname,
+    "reject_unknown_reverse_client_hostname": client_checks.reject_unknown_reverse_client_hostname,
+    "reject_invalid_helo_hostname": client_checks.reject_invalid_helo_hostname,
+    "reject_invalid_hostname": client_checks.reject_invalid_helo_hostname,
+    "reject_non_fqdn_helo_hostname": client_checks.reject_non_fqdn_helo_hostname,
+    "reject_non_fqdn_hostname": client_checks.reject_non_fqdn_helo_hostname,
+    "reject_unknown_helo_hostname": client_checks.reject_unknown_helo_hostname,
+    "reject_unknown_hostname": client_checks.reject_unknown_helo_hostname,
+    "permit_auth_destination": address_checks.permit_auth_destination,
+    "reject_unauth_destination": address_checks.reject_unauth_destination,
+    "defer_unauth_destination": address_checks.defer_unauth_destination,
+    "reject_unlisted_recipient": address_checks.reject_unlisted_recipient,
+    "check_recipient_maps": address_checks.reject_unlisted_recipient,
+    "reject_unlisted_sender": address_checks.reject_unlisted_sender,
+    "reject_non_fqdn_sender": address_checks.reject_non_fqdn_sender,
+    "reject_non_fqdn_recipient": address_checks.reject_non_fqdn_recipient,
+    "reject_unknown_sender_domain": address_checks.reject_unknown_sender_domain,
+    "reject_unknown_address": address_checks.reject_unknown_sender_domain,
+    "reject_unknown_recipient_domain": address_checks.reject_unknown_recipient_domain,
+    "reject_multi_recipient_bounce": address_checks.reject_multi_recipient_bounce,
+}

@@ -42,11 +42,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.REFUSED,
-        "senders of ours that do not exist would be let in",
-        "smtpd_reject_unlisted_sender",
-    ),
-    Unread(
-        Kind.REFUSED,
         "logins are not counted yet, and whoever tries passwords would be let go on",
         "smtpd_client_auth_rate_limit",
     ),
@@ -62,18 +57,12 @@ _UNREAD: Final[tuple[Unread, ...]] = (
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
         "smtpd_noop_commands strict_smtputf8 smtpd_delay_open_until_valid_rcpt "
-        "smtpd_reject_footer smtpd_hide_client_session smtpd_relay_before_recipient_restrictions",
+        "smtpd_reject_footer smtpd_hide_client_session",
     ),
     Unread(
         Kind.LATER,
-        "the restrictions that would use this are not served yet, and refused where they are named",
-        "smtpd_restriction_classes smtpd_sender_login_maps smtpd_null_access_lookup_key "
-        "smtpd_log_access_permit_actions smtpd_policy_service_timeout smtpd_policy_service_max_idle "
-        "smtpd_policy_service_max_ttl smtpd_policy_service_request_limit smtpd_policy_service_try_limit "
-        "smtpd_policy_service_retry_delay smtpd_policy_service_default_action "
-        "smtpd_policy_service_policy_context access_map_reject_code access_map_defer_code "
-        "maps_rbl_reject_code unknown_address_reject_code unknown_client_reject_code "
-        "unknown_hostname_reject_code multi_recipient_bounce_reject_code",
+        "what permits mail is not logged yet",
+        "smtpd_log_access_permit_actions",
     ),
     Unread(
         Kind.LATER,
@@ -130,11 +119,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
         Kind.LATER,
         "this is not served yet",
         "alternate_config_directories mail_version",
-    ),
-    Unread(
-        Kind.NO_EFFECT,
-        "ETRN is not served",
-        "smtpd_etrn_restrictions",
     ),
     Unread(
         Kind.NO_EFFECT,

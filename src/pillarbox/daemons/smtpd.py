@@ -24,6 +24,7 @@ from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.daemons.startup import Control, Serve, run_role
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
+from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
@@ -64,6 +65,7 @@ class SmtpdRole:
         self._log = log
         self._clock = SystemClock()
         self._names = ClientNames(self._clock)
+        self._dns = StubResolver(clock=self._clock)
         self._per_client: Counter[str] = Counter()
         self._auth: dict[str, AuthClient] = {}
 
@@ -72,6 +74,8 @@ class SmtpdRole:
         async with asyncio.TaskGroup() as tasks:
             taking = tasks.create_task(self._hints.take_files())
             listeners = [await self._listen(service, tasks) for service in self._services]
+            for note in dict.fromkeys(note for service in self._services for note in service.policy.notes):
+                self._tell(Warned(note))
             control.ready()
             order = await control.order()
             for listener in listeners:
@@ -113,6 +117,8 @@ class SmtpdRole:
             port=port,
             name=name,
             reverse_name=reverse,
+            server_address=connection.local_address[0],
+            server_port=connection.local_address[1],
             is_mynetworks=policy.identity.mynetworks.contains(address),
         )
         limit = policy.server.smtpd_client_connection_count_limit
@@ -144,6 +150,7 @@ class SmtpdRole:
             policy=service.policy,
             queue=self._queue,
             resolver=service.resolver,
+            dns=self._dns,
             clock=self._clock,
             tell=self._log.named(service.syslog_name),
             queued=self._hints,
@@ -158,7 +165,7 @@ def open_role(startup: Startup) -> Serve:
     services: list[Service] = []
     for name, encoded in startup.snapshots.items():
         snapshot = Snapshot.decode(encoded)
-        policy = configured_policy(snapshot, service=name)
+        policy = configured_policy(snapshot, service=name, clock=clock)
         services.append(
             Service(
                 name,

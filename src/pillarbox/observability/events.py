@@ -112,7 +112,7 @@ class MessageBegun(Event, frozen=True):
 
 
 class CommandRefused(Event, frozen=True):
-    """`NOQUEUE: reject: RCPT from …: 554 5.7.1 …; from=<> to=<> proto=ESMTP helo=<h>`"""
+    """`NOQUEUE: reject: RCPT from …: 554 5.7.1 …; from=<> to=<> proto=ESMTP helo=<h>`; other verbs only note."""
 
     queue_id: str
     stage: str
@@ -122,14 +122,7 @@ class CommandRefused(Event, frozen=True):
     recipient: bytes | None
     protocol: str
     helo: bytes
-
-
-class ContentRefused(Event, frozen=True):
-    """A message was refused after its content came."""
-
-    queue_id: str
-    client: str
-    reply: bytes
+    verb: str = "reject"  # reject_warning, hold, discard, redirect, bcc, warn, info
 
 
 class AuthenticationFailed(Event, frozen=True):

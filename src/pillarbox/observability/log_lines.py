@@ -79,7 +79,7 @@ def _begun(event: e.MessageBegun) -> tuple[str, str]:
 
 
 def _refused(event: e.CommandRefused) -> tuple[str, str]:
-    text = f"{event.queue_id or 'NOQUEUE'}: reject: {event.stage} from {event.client}: {_text(event.reply)};"
+    text = f"{event.queue_id or 'NOQUEUE'}: {event.verb}: {event.stage} from {event.client}: {_text(event.reply)};"
     if event.sender is not None:
         text += f" from=<{_text(event.sender)}>"
     if event.recipient is not None:
@@ -88,10 +88,6 @@ def _refused(event: e.CommandRefused) -> tuple[str, str]:
     if event.helo:
         text += f" helo=<{_text(event.helo).translate(_NO_FIELD)}>"
     return "smtpd", text
-
-
-def _content_refused(event: e.ContentRefused) -> tuple[str, str]:
-    return "smtpd", f"{event.queue_id}: reject: END-OF-MESSAGE from {event.client}: {_text(event.reply)}"
 
 
 def _authentication_failed(event: e.AuthenticationFailed) -> tuple[str, str]:
@@ -181,7 +177,6 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     ),
     e.MessageBegun: _begun,
     e.CommandRefused: _refused,
-    e.ContentRefused: _content_refused,
     e.AuthenticationFailed: _authentication_failed,
     e.TlsEstablished: _tls_established,
     e.TlsFailed: lambda event: ("smtpd", f"SSL_accept error from {event.client}: {event.reason}"),

@@ -57,7 +57,7 @@ class QueueFileFault(Exception):
 class NewFile:
     """A file of the reserve, and the id it got."""
 
-    __slots__ = ("descriptor", "inode", "old_size", "path", "queue_id", "spilled")
+    __slots__ = ("descriptor", "inode", "old_size", "path", "queue", "queue_id", "spilled")
 
     def __init__(self, descriptor: int, path: str, inode: int, *, old_size: int = 0) -> None:
         self.descriptor = descriptor
@@ -65,6 +65,7 @@ class NewFile:
         self.inode = inode
         self.old_size = old_size  # octets of a message of the past
         self.queue_id = QueueId("")
+        self.queue = "incoming"  # or hold: where it gets its name
         self.spilled = 0  # octets written before the commit
 
 
@@ -292,23 +293,24 @@ class IncomingQueue:
     def _unnamed(self, jobs: list[_Job], error: OSError) -> None:
         """Nobody knows what survives a crash now, so nobody is told 250; their clients will come again."""
         for job in jobs:
-            self._unlink(self._directories.path("incoming", job.file.queue_id))
+            self._unlink(self._directories.path(job.file.queue, job.file.queue_id))
             job.finish(error)
 
     # -- files -----------------------------------------------------------------------------------------
 
     def _name(self, file: NewFile) -> str:
         """Rename a file to its id; the directory that it is in now."""
-        directory = self._directories.directory("incoming", file.queue_id)
+        directory = self._directories.directory(file.queue, file.queue_id)
         target = f"{directory}/{file.queue_id}"
         try:
             self._files.rename(file.path, target)
         except FileNotFoundError:
-            if directory == self.directory:
+            top = f"{self._directories.root}/{file.queue}"
+            if directory == top:
                 raise
-            self._directories.make_hashed("incoming", file.queue_id)
+            self._directories.make_hashed(file.queue, file.queue_id)
             parent = os.path.dirname(directory)
-            while len(parent) >= len(self.directory):  # new directories have to survive as well
+            while len(parent) >= len(top):  # new directories have to survive as well
                 self._files.sync_directory(parent)
                 parent = os.path.dirname(parent)
             self._files.rename(file.path, target)

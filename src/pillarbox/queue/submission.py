@@ -118,6 +118,10 @@ class Submission:
         self._parts = [b"", head, received]  # the size record's place is kept
         self._written = len(received)
 
+    def hold(self) -> None:
+        """The message goes into the hold queue, where it waits for an admin."""
+        self._file.queue = "hold"
+
     async def feed(self, content: bytes) -> None:
         """Content with CRLF line ends.  MessageTooBig once too much has come; more may be fed then."""
         self._content_octets += len(content)

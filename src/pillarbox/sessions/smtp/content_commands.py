@@ -16,20 +16,22 @@ from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Data
-from pillarbox.wire.smtp.server import EndOfContent
+from pillarbox.wire.smtp.server import EndOfContent, State
 
 _GO_AHEAD: Final = Reply(354, (b"End data with <CR><LF>.<CR><LF>",))
 
 
-def data(session: SessionState, command: Data) -> Reply:
+async def data(session: SessionState, command: Data) -> Reply:
     """354, unless the envelope is refused now."""
-    return _begin_content(session) or _GO_AHEAD
+    return await _begin_content(session) or _GO_AHEAD
 
 
 async def take_content(session: SessionState, content: bytes) -> None:
     """Content of DATA, which was answered with 354, or of a BDAT chunk, which was not."""
+    if session.engine.state is State.BDAT:
+        session.last = "BDAT"
     transaction = session.transaction
-    if transaction is not None and (transaction.begun or _begin_chunks(session, transaction)):
+    if transaction is not None and (transaction.begun or await _begin_chunks(session, transaction)):
         await transaction.feed(content)
 
 
@@ -40,28 +42,31 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
         raise AssertionError("content without MAIL reached the session")
     if command.chunked:
         session.last = "BDAT"
-    if not transaction.begun and not _begin_chunks(session, transaction) and transaction.refusal is not None:
+    begun = transaction.begun or await _begin_chunks(session, transaction)
+    if not begun and transaction.refusal is not None:
         session.abort_transaction()
         return transaction.refusal
     if transaction.fault is None and not command.last:
         return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
     reply = await _commit(session, transaction, command)
     if not reply.is_positive:
-        queue_id = transaction.queue_id or "NOQUEUE"
-        session.tell(events.ContentRefused(queue_id, session.client.label, reply.first_line))
+        session.tell_refusal("END-OF-MESSAGE", reply, transaction.only_recipient)
     session.abort_transaction()
     return reply
 
 
-def _begin_content(session: SessionState) -> Reply | None:
+async def _begin_content(session: SessionState) -> Reply | None:
     """The envelope is complete: write it, or say why not."""
     transaction = session.transaction
     if transaction is None:
         raise AssertionError("content without MAIL reached the session")
-    outcome = session.evaluate(session.policy.data_restrictions)
-    if isinstance(outcome, Reply):
-        session.tell_refusal("DATA", outcome, None)
-        return outcome
+    lists, only = session.policy.lists, transaction.only_recipient
+    if lists.data.restrictions:
+        stage = session.last  # DATA or BDAT
+        refused = await lists.refuse_data(session.question(stage, only))
+        if refused is not None:
+            session.tell_refusal(stage, refused, only)
+            return refused
     try:
         transaction.begin(
             session.client,
@@ -79,10 +84,10 @@ def _begin_content(session: SessionState) -> Reply | None:
     return None
 
 
-def _begin_chunks(session: SessionState, transaction: Transaction) -> bool:
+async def _begin_chunks(session: SessionState, transaction: Transaction) -> bool:
     """The first BDAT chunk: nobody has looked at the envelope yet.  A refusal waits for its end."""
     if transaction.refusal is None:
-        transaction.refusal = _begin_content(session)
+        transaction.refusal = await _begin_content(session)
     return transaction.refusal is None
 
 
@@ -92,11 +97,16 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         raise AssertionError("content without a recipient reached the session")
     await session.flush()
     try:
-        outcome = session.evaluate(session.policy.end_of_data_restrictions)
-        if isinstance(outcome, Reply):
-            return outcome
         if transaction.fault is not None:
             raise transaction.fault
+        refused = await _refuse_message(session, transaction)
+        if refused is not None:
+            return refused
+        if transaction.actions.discard:
+            discarded = submission.queue_id
+            return Reply(250, (b"2.0.0 Ok: queued as %s" % discarded.encode(),))
+        if transaction.actions.hold:
+            submission.hold()
         queue_id = await submission.commit()
     except MessageTooBig:
         return Reply(552, (b"5.3.4 Error: message file too big",))
@@ -107,10 +117,20 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     except LookupFault as fault:
         return session.lookup_failed(fault, b"")
     session.tell(events.MessageIdSeen(queue_id, submission.message_id))
-    session.queued(queue_id)
+    if not transaction.actions.hold:
+        session.queued(queue_id)
     session.counts.forgive()
     size = b"%d bytes " % command.total if command.chunked else b""
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
+
+
+async def _refuse_message(session: SessionState, transaction: Transaction) -> Reply | None:
+    lists, only = session.policy.lists, transaction.only_recipient
+    if not lists.end_of_data.restrictions:
+        return None
+    question = session.question("END-OF-MESSAGE", only)
+    question.size = transaction.size
+    return await lists.refuse_message(question)
 
 
 def _tls_text(session: SessionState) -> str:

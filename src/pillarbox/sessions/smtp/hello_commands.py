@@ -3,7 +3,7 @@
 from typing import Final
 
 from pillarbox.sessions.smtp.auth_command import offered_mechanisms
-from pillarbox.sessions.smtp.session_state import SessionState
+from pillarbox.sessions.smtp.session_state import SessionState, ask_early
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Ehlo, Helo
 
@@ -13,27 +13,28 @@ _NEUTER: Final = bytes(
 """What a HELO name must not hold, lest it look like more in `Received:`, the log and the queue file."""
 
 
-def helo(session: SessionState, command: Helo) -> Reply:
+async def helo(session: SessionState, command: Helo) -> Reply:
     """`250 myhostname`."""
-    refusal = _hello(session, command.domain, "SMTP")
+    refusal = await _hello(session, command.domain, "SMTP")
     return refusal or Reply(250, (session.policy.host,))
 
 
-def ehlo(session: SessionState, command: Ehlo) -> Reply:
+async def ehlo(session: SessionState, command: Ehlo) -> Reply:
     """`250-myhostname` and the keywords."""
-    refusal = _hello(session, command.domain, "ESMTP")
+    refusal = await _hello(session, command.domain, "ESMTP")
     return refusal or Reply(250, (session.policy.host, *_keywords(session)))
 
 
-def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
+async def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
     session.abort_transaction()
     session.engine.reset()  # even if the greeting is refused: there is no sender any more
     session.client.helo = domain.translate(_NEUTER)
+    lists = session.policy.lists
+    if not lists.delay_reject:
+        refused = await ask_early(session, "EHLO" if protocol == "ESMTP" else "HELO", lists.refuse_helo)
+        if refused is not None:
+            return refused
     session.client.protocol = protocol
-    if not session.policy.access.smtpd_delay_reject:
-        outcome = session.evaluate(session.policy.helo_restrictions)
-        if isinstance(outcome, Reply):
-            return outcome
     return None
 
 

@@ -17,8 +17,14 @@ def noop(session: SessionState, command: Noop) -> Reply:
     return OK
 
 
-def etrn(session: SessionState, command: Etrn) -> Reply:
+async def etrn(session: SessionState, command: Etrn) -> Reply:
     """No site has a queue of its own here: fast_flush_domains is not served (RFC 1985 §4)."""
+    question = session.question("ETRN")
+    question.etrn_domain = command.domain
+    refused = await session.policy.lists.refuse_etrn(question)
+    if refused is not None:
+        session.tell_refusal("ETRN", refused)
+        return refused
     return Reply(459, (b"<%s>: service unavailable" % command.domain,))
 
 

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.routing.resolution import Resolver
@@ -34,7 +35,14 @@ from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt,
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
 from pillarbox.sessions.smtp.plain_commands import etrn, help_, noop, quit_, rset
 from pillarbox.sessions.smtp.policy import SmtpPolicy
-from pillarbox.sessions.smtp.session_state import Gone, Goodbye, Queued, SessionState, SmtpTransport
+from pillarbox.sessions.smtp.session_state import (
+    Gone,
+    Goodbye,
+    Queued,
+    SessionState,
+    SmtpTransport,
+    ask_early,
+)
 from pillarbox.sessions.smtp.tls_command import begin_tls, finish_starttls, starttls
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
@@ -90,6 +98,7 @@ class SmtpSession:
         policy: SmtpPolicy,
         queue: IncomingQueue,
         resolver: Resolver,
+        dns: DnsResolver,
         clock: Clock,
         tell: events.EventSink,
         queued: Queued,
@@ -102,6 +111,7 @@ class SmtpSession:
             policy=policy,
             queue=queue,
             resolver=resolver,
+            dns=dns,
             clock=clock,
             tell=tell,
             queued=queued,
@@ -139,7 +149,7 @@ class SmtpSession:
         if state.policy.tls.smtpd_tls_wrappermode:
             await begin_tls(state)
             state.tell_engine()
-        self._greet()
+        await self._greet()
         engine, transport = state.engine, state.transport
         while True:
             command = engine.next_command()
@@ -158,29 +168,38 @@ class SmtpSession:
             else:
                 await self._answer(command)
 
-    def _greet(self) -> None:
-        """220, unless the client is refused or too hasty (RFC 5321 §4.3.1: wait for the greeting)."""
+    async def _greet(self) -> None:
+        """220, unless the client is refused (RFC 5321 §4.3.1)."""
         state = self._state
-        if not state.policy.access.smtpd_delay_reject:
-            refusal = state.evaluate(state.policy.client_restrictions)
-            if isinstance(refusal, Reply):
-                raise Goodbye(refusal)
+        if not state.policy.lists.delay_reject:
+            refused = await ask_early(state, "CONNECT", state.policy.lists.refuse_client)
+            if refused is not None:
+                if refused.code in _LAST_WORDS:
+                    raise Goodbye(refused)
+                state.denied = True
+                state.engine.greet(refused)
+                return
         state.engine.greet(Reply(220, (state.policy.identity.smtpd_banner.encode(),)))
 
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""
         state = self._state
         kind = type(command)
+        reply: Reply
+        before = state.last
         if type(command) is Refused:
             state.last = command.verb.decode("ascii")
         elif kind in VERBS:
             state.last = VERBS[kind].upper()
         if state.last != "UNKNOWN":
             self._check_pipelining()
-        if type(command) is Refused:
-            reply: Reply = self._refused(command)
+        if state.denied and kind is not Quit:
+            denied = b"5.7.0 Error: access denied for " + state.client.label.encode()
+            reply = Reply(503, (denied,))
+        elif type(command) is Refused:
+            reply = self._refused(command)
         elif state.bare_newline is BareNewline.REJECT and state.engine.bare_newline_seen:
-            reply = self._bare_newline(command)  # before a smuggled message is committed
+            reply = self._bare_newline(command, before)  # before a smuggled message is committed
         else:
             try:
                 outcome = _HANDLERS[kind](state, command)
@@ -231,22 +250,25 @@ class SmtpSession:
         engine = state.engine
         if not engine.input_waiting or (engine.pipelining_allowed and state.client.protocol == "ESMTP"):
             return
-        if (
-            engine.state.name in ("DATA", "BDAT", "AUTH")
-            or not state.policy.server.smtpd_forbid_unauth_pipelining
-        ):
+        if engine.state.name in ("DATA", "BDAT", "AUTH"):
+            return
+        state.pipelined = True
+        if not state.policy.server.smtpd_forbid_unauth_pipelining:
             return
         state.tell(events.ImproperPipelining(state.last, state.client.label, engine.waiting_input))
         raise Goodbye(Reply(554, (b"5.5.0 Error: SMTP protocol synchronization",)))
 
-    def _bare_newline(self, command: object) -> Reply:
+    def _bare_newline(self, command: object, stage: str) -> Reply:
         """smtpd_forbid_bare_newline = reject: a message is refused, a command ends the session."""
         state = self._state
         state.engine.bare_newline_seen = False
         code = state.policy.server.smtpd_forbid_bare_newline_reject_code
         reply = Reply(code, (b"%d.5.2 %s Error: bare <LF> received" % (code // 100, state.policy.host),))
-        if not isinstance(command, EndOfContent):
+        transaction = state.transaction
+        if not isinstance(command, EndOfContent) or transaction is None:
+            state.tell_verdict("reject", stage, b"bare <LF> received", None)
             raise Goodbye(reply)
+        state.tell_verdict("reject", "END-OF-MESSAGE", b"bare <LF> received", transaction.only_recipient)
         state.abort_transaction()
         return reply
 

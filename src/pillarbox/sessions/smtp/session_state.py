@@ -10,11 +10,12 @@ FAULTS
 """
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from pillarbox.access.client import ClientFacts
-from pillarbox.access.restrictions import Outcome, Question, RestrictionList
+from pillarbox.access.question import Actions, Question
+from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.routing.resolution import Resolver
@@ -25,6 +26,7 @@ from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.sessions.transport import Transport
 from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.vocabulary.reply import Reply
@@ -80,8 +82,12 @@ class SessionState:
         "client",
         "clock",
         "counts",
+        "deferrals",
+        "denied",
+        "dns",
         "engine",
         "last",
+        "pipelined",
         "policy",
         "queue",
         "queued",
@@ -101,6 +107,7 @@ class SessionState:
         policy: SmtpPolicy,
         queue: IncomingQueue,
         resolver: Resolver,
+        dns: DnsResolver,
         clock: Clock,
         tell: events.EventSink,
         queued: Queued,
@@ -112,6 +119,10 @@ class SessionState:
         self.policy = policy
         self.queue = queue
         self.resolver = resolver
+        self.dns = dns
+        self.denied = False  # refused at connect: nothing but QUIT is answered
+        self.pipelined = False  # commands came ahead where they may not
+        self.deferrals: dict[str, Reply] = {}  # defer_if_permit of lists that were asked before RCPT
         self.clock = clock
         self.tell = tell
         self.queued = queued
@@ -154,15 +165,36 @@ class SessionState:
             self.transport.send(out)
             await self.transport.drain()
 
-    def evaluate(self, restrictions: RestrictionList) -> Outcome:
-        """What a list says that needs no recipient."""
-        return restrictions.evaluate(Question(self.client, self.resolver, self.policy.codes))
+    def question(self, stage: str, recipient: Address | None = None, *, standing: bool = True) -> Question:
+        """A decision to be made now; what it decrees is noted for the message under way.
+
+        `standing`: what was to be deferred at an earlier stage is to be deferred now.
+        """
+        transaction = self.transaction
+        return Question(
+            client=self.client,
+            resolver=self.resolver,
+            dns=self.dns,
+            codes=self.policy.codes,
+            tell=lambda verb, text: self.tell_verdict(verb, stage, text, recipient),
+            tell_warning=lambda text: self.tell(events.Warned(text)),
+            actions=transaction.actions if transaction is not None else Actions(),
+            stage=stage,
+            recipient=recipient,
+            resolution=self.resolver.resolve(recipient) if recipient is not None else None,
+            recipient_count=transaction.recipient_count if transaction is not None else 0,
+            queue_id=self.queue_id,
+            size=(transaction.mail.size or 0) if transaction is not None else 0,
+            pipelined=self.pipelined,
+            if_permitted=next(iter(self.deferrals.values()), None) if standing else None,
+        )
 
     def abort_transaction(self) -> None:
         """Forget the message under way."""
         if self.transaction is not None:
             self.transaction.abort()
             self.transaction = None
+        self.client.sender = None
 
     def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
         """A table that cannot answer: the client is to come again, the log knows why."""
@@ -176,21 +208,41 @@ class SessionState:
             return Reply(452, (b"4.3.1 Insufficient system storage",))
         return Reply(451, (b"4.3.0 Error: queue file write error",))
 
-    def tell_refusal(self, stage: str, reply: Reply, recipient: bytes | None) -> None:
+    def tell_refusal(self, stage: str, reply: Reply, recipient: Address | None = None) -> None:
         """`reject: RCPT from …` in the log."""
+        self.tell_verdict("reject", stage, reply.first_line, recipient)
+
+    def tell_verdict(self, verb: str, stage: str, text: bytes, recipient: Address | None) -> None:
+        """The same with another verb: reject_warning, hold, warn …"""
         client = self.client
         self.tell(
             events.CommandRefused(
                 self.queue_id,
                 stage,
                 client.label,
-                reply.first_line,
+                text,
                 client.sender.external if client.sender is not None else None,
-                recipient,
+                recipient.external if recipient is not None else None,
                 client.protocol,
                 client.helo,
+                verb,
             )
         )
+
+
+async def ask_early(
+    session: SessionState, stage: str, ask: Callable[[Question], Awaitable[Reply | None]]
+) -> Reply | None:
+    """A list that is asked before RCPT (smtpd_delay_reject = no); what it wants deferred is remembered."""
+    which = "HELO" if stage == "EHLO" else stage
+    session.deferrals.pop(which, None)
+    question = session.question(stage, standing=False)
+    refused: Reply | None = await ask(question)
+    if refused is not None:
+        session.tell_refusal(stage, refused)
+    elif (deferred := question.if_permitted) is not None:
+        session.deferrals[which] = deferred
+    return refused
 
 
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:

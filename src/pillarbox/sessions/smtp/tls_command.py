@@ -35,6 +35,7 @@ async def begin_tls(session: SessionState) -> None:
         raise TlsFault("no certificate is configured")
     await session.transport.start_tls(session.tls_context)
     session.client.uses_tls = True
+    session.client.cipher = session.transport.tls.cipher() if session.transport.tls is not None else None
     if session.policy.tls.smtpd_tls_loglevel and (tls := session.transport.tls) is not None:
         name, protocol, bits = tls.cipher() or ("?", "?", 0)
         session.tell(events.TlsEstablished("from", session.client.label, protocol, name, bits))

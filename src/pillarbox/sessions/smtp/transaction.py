@@ -8,6 +8,7 @@ DESCRIPTION
 from typing import Final
 
 from pillarbox.access.client import ClientFacts
+from pillarbox.access.question import Actions
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.queue_file import (
     SEND_SMTPUTF8,
@@ -21,7 +22,7 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.trace import protocol_name, received_header
 from pillarbox.vocabulary.address import Address
-from pillarbox.vocabulary.envelope import Ret
+from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo
 
@@ -36,6 +37,7 @@ class Transaction:
         "_queue",
         "_recipients",
         "_resolver",
+        "actions",
         "begun",
         "fault",
         "mail",
@@ -50,6 +52,7 @@ class Transaction:
         self.submission: Submission | None = None
         self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
+        self.actions = Actions()
         self._policy = policy
         self._queue = queue
         self._resolver = resolver
@@ -65,6 +68,16 @@ class Transaction:
     def recipient_count(self) -> int:
         """Accepted recipients."""
         return len(self._recipients)
+
+    @property
+    def only_recipient(self) -> Address | None:
+        """The recipient, if there is one only: DATA and what follows is about all of them."""
+        return self._recipients[0].recipient if len(self._recipients) == 1 else None
+
+    @property
+    def size(self) -> int:
+        """Octets of content so far."""
+        return self.submission.size if self.submission is not None else 0
 
     def add_recipient(self, recipient: RcptTo) -> bool:
         """Take a recipient; whether it is the first.  QueueFileFault if there is no file to be had."""
@@ -93,7 +106,8 @@ class Transaction:
                 client_records=client_records,
                 warn_after=policy.rules.delay_warning_time,
             ),
-            trace=received_header(
+            trace=self.actions.prepend
+            + received_header(
                 client,
                 host=policy.host,
                 mail_name=policy.identity.mail_name.encode(),
@@ -128,7 +142,14 @@ class Transaction:
         """Recipients after virtual_alias_maps, each address once (cleanup's duplicate filter)."""
         recipients: dict[bytes, NewRecipient] = {}
         virtual = self._policy.virtual
-        for rcpt in self._recipients:
+        given = self._recipients
+        if self.actions.redirect:
+            target = Address.from_internal(self.actions.redirect)
+            given = [RcptTo(target, target.internal)]
+        for copy in self.actions.bcc:
+            target = Address.from_internal(copy)
+            given = [*given, RcptTo(target, target.internal, Notify.NEVER)]
+        for rcpt in given:
             original = self._completed(rcpt.recipient)
             for address in expand(
                 original,

@@ -1,0 +1,249 @@
+"""Access tables: which keys of a client, name or address are tried, and what their results mean (access(5)).
+
+DESCRIPTION
+    `check_access()` makes a restriction of a table.  The keys, most specific first:
+
+        addresses   user+extension@domain, user@domain, domain and its parents, user+extension@, user@
+        hosts       the name and its parent domains; then the address and its networks (1.2.3, 1.2, 1)
+
+    Parent domains are tried as they are if parent_domain_matches_subdomains names smtpd_access_maps, else
+    with a dot in front.  Tables without partial keys are asked for the whole key only.
+
+    A result is an action or a list of restrictions: `AccessResults` carries it out.
+
+FAULTS
+    A table that cannot answer is 451 4.3.0 for the client, and a warning in the log.
+    BadResult      a result that cannot be carried out: 451 4.3.5, and a warning in the log
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
+from pillarbox.routing.address_lookup import text_of, without_extension
+from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.vocabulary.reply import Reply
+
+_CODE: Final = re.compile(r"([45]\d\d)\s+", re.ASCII)
+_STATUS: Final = re.compile(r"([245])(\.\d{1,3}\.\d{1,3})(?:\s+|\Z)", re.ASCII)
+_MAX_DEPTH: Final = 100
+
+# Enhanced codes of one class of address in a refusal of another (RFC 3463 §3.2): for senders, for recipients.
+_FOR_SENDER: Final = {".1.1": ".1.7", ".1.2": ".1.8", ".1.3": ".1.7", ".1.4": ".1.7", ".1.6": ".1.7"}
+_FOR_RECIPIENT: Final = {".1.7": ".1.3", ".1.8": ".1.2"}
+
+Compile = Callable[[str], "list[Restriction]"]
+"""Restrictions from their names.  ConfigurationFault for what is none."""
+
+
+class BadResult(Exception):
+    """A table's result that cannot be carried out."""
+
+
+class AccessKeys:
+    """The keys of what is looked up."""
+
+    def __init__(self, *, match_subdomains: bool, null_sender: str) -> None:
+        self._dot = "" if match_subdomains else "."
+        self._null_sender = null_sender
+
+    def of_domain(self, name: str) -> Iterator[tuple[str, bool]]:
+        """(key, whether it is whole) of a host or domain name."""
+        yield name, True
+        parent = name
+        while "." in parent.lstrip("."):
+            parent = parent.partition(".")[2]
+            if parent:
+                yield self._dot + parent, False
+
+    def of_network(self, address: IPv4Address | IPv6Address) -> Iterator[tuple[str, bool]]:
+        """Of an address: 1.2.3.4, 1.2.3, 1.2, 1; an IPv6 address by its groups."""
+        key, separator = str(address), "." if address.version == 4 else ":"
+        yield key, True
+        while separator in key:
+            key = key.rpartition(separator)[0].removesuffix(":")
+            if key:
+                yield key, False
+
+    def of_host(self, name: str, address: IPv4Address | IPv6Address) -> Iterator[tuple[str, bool]]:
+        """Of a client."""
+        yield from self.of_domain(name.lower())
+        yield from self.of_network(address)
+
+    def of_address(self, address: Address, delimiters: str) -> Iterator[tuple[str, bool]]:
+        """Of a sender or recipient."""
+        if address.is_null:
+            yield self._null_sender, True
+            return
+        local_part, domain = text_of(address.local_part), text_of(address.domain)
+        user, extension = without_extension(local_part, delimiters)
+        yield f"{local_part}@{domain}", True
+        if extension:
+            yield f"{user}@{domain}", False
+        for key, _ in self.of_domain(domain):
+            yield key, False
+        yield f"{local_part}@", False
+        if extension:
+            yield f"{user}@", False
+
+
+def find(table: LookupTable, keys: Iterator[tuple[str, bool]]) -> str | None:
+    """The first value.  DUNNO is one: it ends the search."""
+    for key, whole in keys:
+        if (whole or table.partial_keys) and (value := table.query(key)) is not None:
+            return value
+    return None
+
+
+class AccessResults:
+    """Carries out results of access tables and policy services."""
+
+    def __init__(self, compile_words: Compile) -> None:
+        self._compile = compile_words
+        self._compiled: dict[str, list[Restriction]] = {}
+
+    def act(
+        self, value: str, question: Question, *, name: bytes, about: Subject, subject: Subject, source: str
+    ) -> Outcome | Awaitable[Outcome]:
+        """What a result says of `name`, which is an `about`; `source` is where it comes from."""
+        word, _, text = value.strip().partition(" ")
+        text = text.strip()
+        verb = word.upper()
+        if verb == "DUNNO":
+            return None
+        if verb in ("OK", "RELAY") or (word.isascii() and word.isdigit() and not text):
+            return PERMIT
+        codes = question.codes
+        if verb == "REJECT":
+            return self._refuse(codes.access_map_reject_code, "5.7.1", text, name, about)
+        if verb == "DEFER":
+            return self._refuse(codes.access_map_defer_code, "4.7.1", text, name, about)
+        if verb in ("DEFER_IF_REJECT", "DEFER_IF_PERMIT"):
+            deferral = self._refuse(450, "4.7.1", text, name, about, default="Service unavailable")
+            if verb == "DEFER_IF_PERMIT":
+                question.defer_if_permitted(deferral)
+            else:
+                question.defer_if_refused(deferral)
+            return None
+        if (code := _CODE.match(value.strip())) is not None:
+            number = int(code[1])
+            rest = value.strip()[code.end() :]
+            return self._refuse(number, f"{number // 100}.7.1", rest, name, about)
+        if verb in _NOTES:
+            return _note(verb, text, question, name, about)
+        if verb == "FILTER":
+            raise BadResult(f"{source}: FILTER is not served; mail would go by without being filtered")
+        return self._others(value, question, subject, source)
+
+    @staticmethod
+    def _refuse(
+        code: int, status: str, text: str, name: bytes, about: Subject, *, default: str = "Access denied"
+    ) -> Reply:
+        match = _STATUS.match(text)
+        if match is not None:
+            status, text = match[1] + match[2], text[match.end() :]
+        fixed = {Subject.SENDER: _FOR_SENDER, Subject.RECIPIENT: _FOR_RECIPIENT}.get(about)
+        detail = status[1:]
+        if fixed is not None:
+            detail = fixed.get(detail, detail)
+        elif detail.startswith(".1."):
+            detail = ".0.0"
+        shown = text.encode("utf-8", "surrogateescape") or default.encode()
+        return rejected(code, status[:1] + detail, name, about, shown)
+
+    async def _others(self, value: str, question: Question, subject: Subject, source: str) -> Outcome:
+        """A result that names restrictions or classes of them."""
+        restrictions = self._compiled.get(value)
+        if restrictions is None:
+            try:
+                restrictions = self._compile(value)
+            except ConfigurationFault as fault:
+                raise BadResult(f"{source}: {fault.what}") from fault
+            if len(self._compiled) < 1000:
+                self._compiled[value] = restrictions
+        if question.depth >= _MAX_DEPTH:
+            raise BadResult(f"{source}: access table entries name each other without end")
+        question.depth += 1
+        try:
+            for restriction in restrictions:
+                outcome = restriction(question, subject)
+                if isinstance(outcome, Awaitable):
+                    outcome = await outcome
+                if outcome is not None:
+                    return outcome
+        finally:
+            question.depth -= 1
+        return None
+
+
+_NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "BCC", "PREPEND", "WARN", "INFO")
+
+
+def _note(verb: str, text: str, question: Question, name: bytes, about: Subject) -> Outcome:
+    """Results that let the mail pass, and say what is to become of it."""
+    octets = text.encode("utf-8", "surrogateescape")
+    actions = question.actions
+    if verb == "PREPEND":
+        if b":" in octets and not question.only_warns:
+            actions.prepend.append(octets)
+        return None
+    shown = octets
+    if verb in ("REDIRECT", "BCC"):
+        shown = b"triggers %s %s" % (verb.encode(), octets)
+    elif not octets:
+        shown = b"triggers %s action" % verb.encode()
+    if octets and verb in ("WARN", "INFO"):
+        question.tell(verb.lower(), octets)
+        return None
+    question.tell(verb.lower(), b"<%s>: %s %s" % (name, about.value.encode(), shown))
+    if question.only_warns:
+        return None
+    if verb == "HOLD":
+        actions.hold = True
+    elif verb == "DISCARD":
+        actions.discard = True
+        return PERMIT
+    elif verb == "REDIRECT":
+        actions.redirect = octets
+    elif verb == "BCC":
+        actions.bcc.append(octets)
+    return None
+
+
+def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: AccessResults) -> Restriction:
+    """`check_sender_access type:table` and its kin."""
+
+    def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
+        found = _keys(question, about, keys)
+        try:
+            value = find(table, found) if found is not None else None
+        except LookupFault as fault:
+            question.tell_warning(fault.reason)
+            return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % question.name_of(about),))
+        if value is None:
+            return None
+        return results.act(
+            value, question, name=question.name_of(about), about=about, subject=subject, source=table.name
+        )
+
+    return check
+
+
+def _keys(question: Question, about: Subject, keys: AccessKeys) -> Iterator[tuple[str, bool]] | None:
+    client = question.client
+    if about is Subject.CLIENT:
+        return keys.of_host(client.name, client.address)
+    if about is Subject.REVERSE_CLIENT:
+        return keys.of_domain(client.reverse_name.lower())
+    if about is Subject.HELO:
+        return keys.of_domain(text_of(client.helo)) if client.helo else None
+    if about is Subject.ETRN:
+        return keys.of_domain(text_of(question.etrn_domain)) if question.etrn_domain else None
+    address = client.sender if about is Subject.SENDER else question.recipient
+    if address is None:
+        return None
+    return keys.of_address(question.resolver.complete(address), question.resolver.routes.recipient_delimiter)

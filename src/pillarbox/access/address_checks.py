@@ -1,0 +1,232 @@
+"""Restrictions on senders and recipients: relaying, unknown users, domains, and whose address a login may use.
+
+FAULTS
+    LookupFault  a table cannot answer: the caller replies 451 4.3.0
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, refusal, rejected
+from pillarbox.net.dns.records import DnsFault, RecordType, host_name
+from pillarbox.net.dns.records import Outcome as Found
+from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
+from pillarbox.routing.alias_expansion import is_alias
+from pillarbox.routing.resolution import AddressClass, Resolution
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.paths import is_address_literal, is_host_name
+
+_STATUS: Final = re.compile(r"([45]\.\d{1,3}\.\d{1,3})\s+(.*)", re.ASCII | re.DOTALL)
+
+
+_FINAL: Final = (AddressClass.LOCAL, AddressClass.VIRTUAL_ALIAS, AddressClass.VIRTUAL_MAILBOX)
+
+
+# -- relaying (RFC 5321 §3.6.2: no open relay) -----------------------------------------------------------
+
+
+def permit_auth_destination(question: Question, subject: Subject) -> Outcome:
+    return PERMIT if _is_auth_destination(question) else None
+
+
+def reject_unauth_destination(question: Question, subject: Subject) -> Outcome:
+    if _is_auth_destination(question):
+        return None
+    return _relay_denied(question, question.codes.relay_domains_reject_code)
+
+
+def defer_unauth_destination(question: Question, subject: Subject) -> Outcome:
+    if _is_auth_destination(question):
+        return None
+    return _relay_denied(question, question.codes.relay_domains_reject_code - 100)
+
+
+def _relay_denied(question: Question, code: int) -> Reply:
+    return refusal(code, "5.7.1", b"<%s>: Relay access denied" % question.name_of(Subject.RECIPIENT))
+
+
+def _is_auth_destination(question: Question) -> bool:
+    """Whether we are a final or relay destination for the recipient."""
+    resolution = question.resolution
+    if resolution is None:
+        return True
+    if resolution.address_class is AddressClass.DEFAULT:
+        return False
+    # Sender-specified routing through us, `user%elsewhere@here` or `user@elsewhere@here`, is no way in.
+    local_part = resolution.recipient.local_part
+    return b"@" not in local_part and b"%" not in local_part and b"!" not in local_part
+
+
+# -- unknown users ---------------------------------------------------------------------------------------
+
+
+def reject_unlisted_recipient(question: Question, subject: Subject) -> Outcome:
+    resolution, resolver = question.resolution, question.resolver
+    if resolution is None or question.recipient is None:
+        return None
+    if is_alias(resolver.complete(question.recipient), resolver=resolver):
+        return None
+    return _unlisted(question, resolution, Subject.RECIPIENT, "5.1.1")
+
+
+def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
+    sender, resolver = question.client.sender, question.resolver
+    if sender is None or sender.is_null or is_alias(resolver.complete(sender), resolver=resolver):
+        return None
+    return _unlisted(question, resolver.resolve(sender), Subject.SENDER, "5.1.0")
+
+
+def _unlisted(question: Question, resolution: Resolution, subject: Subject, status: str) -> Outcome:
+    name = question.name_of(subject)
+    if resolution.transport == "error" and resolution.address_class is AddressClass.DEFAULT:
+        match = _STATUS.match(resolution.nexthop)
+        found, text = (match[1], match[2]) if match is not None else ("5.0.0", resolution.nexthop)
+        return rejected(550 if found.startswith("5") else 450, found, name, subject, text.encode())
+    if question.resolver.is_known(resolution):
+        return None
+    codes = question.codes
+    code, table = {
+        AddressClass.LOCAL: (codes.unknown_local_recipient_reject_code, "local recipient table"),
+        AddressClass.VIRTUAL_ALIAS: (codes.unknown_virtual_alias_reject_code, "virtual alias table"),
+        AddressClass.VIRTUAL_MAILBOX: (codes.unknown_virtual_mailbox_reject_code, "virtual mailbox table"),
+        AddressClass.RELAY: (codes.unknown_relay_recipient_reject_code, "relay recipient table"),
+        AddressClass.DEFAULT: (550, "table"),
+    }[resolution.address_class]
+    where = f" in {table}" if codes.show_user_unknown_table_name else ""
+    return rejected(code, status, name, subject, b"User unknown" + where.encode())
+
+
+# -- domains ---------------------------------------------------------------------------------------------
+
+
+def reject_non_fqdn_sender(question: Question, subject: Subject) -> Outcome:
+    sender = question.client.sender
+    if sender is None or sender.is_null or _is_fqdn(sender):
+        return None
+    return _not_fqdn(question, Subject.SENDER)
+
+
+def reject_non_fqdn_recipient(question: Question, subject: Subject) -> Outcome:
+    recipient = question.recipient
+    if recipient is None or _is_fqdn(recipient) or recipient.folded == b"postmaster":
+        return None
+    return _not_fqdn(question, Subject.RECIPIENT)
+
+
+def _not_fqdn(question: Question, subject: Subject) -> Reply:
+    code = question.codes.non_fqdn_reject_code
+    return rejected(code, "5.5.2", question.name_of(subject), subject, b"need fully-qualified address")
+
+
+def _is_fqdn(address: Address) -> bool:
+    domain = address.domain
+    if domain.startswith(b"["):
+        return is_address_literal(domain)
+    return b"." in domain.removesuffix(b".") and is_host_name(domain.removesuffix(b"."))
+
+
+async def reject_unknown_sender_domain(question: Question, subject: Subject) -> Outcome:
+    sender = question.client.sender
+    if sender is None or sender.is_null:
+        return None
+    return await _unknown_domain(question, sender, Subject.SENDER, "4.1.8")
+
+
+async def reject_unknown_recipient_domain(question: Question, subject: Subject) -> Outcome:
+    if question.recipient is None:
+        return None
+    return await _unknown_domain(question, question.recipient, Subject.RECIPIENT, "4.1.2")
+
+
+async def _unknown_domain(question: Question, address: Address, subject: Subject, status: str) -> Outcome:
+    """No MX, A or AAAA record, or a null MX (RFC 7505).  Domains of ours are known whatever the DNS says."""
+    domain = text_of(address.domain)
+    if not domain or domain.startswith("[") or question.resolver.classify(domain) in _FINAL:
+        return None
+    name, code = question.name_of(subject), question.codes.unknown_address_reject_code
+    unknown = rejected(code, status, name, subject, b"Domain not found")
+    try:
+        found = await question.dns.resolve(host_name(domain), RecordType.MX)
+        if found.outcome is Found.FOUND:
+            if [exchange.host for exchange in found.exchanges] != [""]:
+                return None
+            null_code, null_status = (550, "5.7.27") if subject is Subject.SENDER else (556, "5.1.10")
+            text = b"Domain %s does not accept mail (nullMX)" % address.domain
+            return rejected(null_code, null_status, name, subject, text)
+        if found.outcome is Found.NO_NAME:
+            return unknown
+        for kind in (RecordType.A, RecordType.AAAA):
+            if (await question.dns.resolve(host_name(domain), kind)).outcome is Found.FOUND:
+                return None
+    except DnsFault:
+        question.defer_if_permitted(rejected(450, status, name, subject, b"Domain not found"))
+        return None
+    except ValueError:
+        return unknown
+    return unknown
+
+
+# -- whose address a login may use -----------------------------------------------------------------------
+
+
+def reject_multi_recipient_bounce(question: Question, subject: Subject) -> Outcome:
+    sender = question.client.sender
+    if sender is None or not sender.is_null or question.recipient_count <= 1:
+        return None
+    code = question.codes.multi_recipient_bounce_reject_code
+    return rejected(code, "5.5.3", question.name_of(subject), subject, b"Multi-recipient bounce")
+
+
+def sender_login_checks(tables: Sequence[LookupTable]) -> dict[str, Restriction]:
+    """The restrictions that ask smtpd_sender_login_maps, by name."""
+
+    def owners(question: Question) -> list[str] | None:
+        sender, resolver = question.client.sender, question.resolver
+        if sender is None or sender.is_null:
+            return None
+        sender = resolver.complete(sender)
+        delimiters = resolver.routes.recipient_delimiter
+        is_local = resolver.classify(text_of(sender.domain)) is AddressClass.LOCAL
+        for pattern, _ in virtual_patterns(sender, delimiters=delimiters, is_local=is_local):
+            value = find_first(tables, pattern, whole=not pattern.startswith("@"))
+            if value is not None:
+                return value.replace(",", " ").split()
+        return None
+
+    def refused(question: Question, text: str) -> Reply:
+        name = question.name_of(Subject.SENDER)
+        return rejected(553, "5.7.1", name, Subject.SENDER, text.encode("utf-8", "surrogateescape"))
+
+    def authenticated(question: Question, subject: Subject, *, known_only: bool = False) -> Outcome:
+        login = question.client.sasl_username
+        if not login or question.client.sender is None or question.client.sender.is_null:
+            return None
+        allowed = owners(question)
+        if allowed is None and known_only:
+            return None
+        if login.lower() in (owner.lower() for owner in allowed or ()):
+            return None
+        return refused(question, f"not owned by user {login}")
+
+    def unauthenticated(question: Question, subject: Subject) -> Outcome:
+        if question.client.sasl_username or owners(question) is None:
+            return None
+        return refused(question, "not logged in")
+
+    def both(question: Question, subject: Subject) -> Outcome:
+        return authenticated(question, subject) or unauthenticated(question, subject)
+
+    def known(question: Question, subject: Subject) -> Outcome:
+        if question.client.sasl_username:
+            return authenticated(question, subject, known_only=True)
+        return unauthenticated(question, subject)
+
+    return {
+        "reject_sender_login_mismatch": both,
+        "reject_authenticated_sender_login_mismatch": authenticated,
+        "reject_unauthenticated_sender_login_mismatch": unauthenticated,
+        "reject_known_sender_login_mismatch": known,
+    }

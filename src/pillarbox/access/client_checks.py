@@ -1,0 +1,138 @@
+"""Restrictions on clients, by network, name, login and HELO name."""
+
+from pillarbox.access.question import PERMIT, Outcome, Question, Subject, refusal, rejected
+from pillarbox.net.dns.records import DnsFault, RecordType, host_name
+from pillarbox.net.dns.records import Outcome as Found
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.paths import is_address, is_address_literal, is_host_name
+
+
+def permit(question: Question, subject: Subject) -> Outcome:
+    return PERMIT
+
+
+def reject(question: Question, subject: Subject) -> Outcome:
+    return rejected(question.codes.reject_code, "5.7.1", question.name_of(subject), subject, b"Access denied")
+
+
+def defer(question: Question, subject: Subject) -> Outcome:
+    return rejected(
+        question.codes.defer_code, "4.3.2", question.name_of(subject), subject, b"Try again later"
+    )
+
+
+def defer_if_permit(question: Question, subject: Subject) -> Outcome:
+    question.defer_if_permitted(
+        rejected(450, "4.7.0", question.name_of(subject), subject, b"defer_if_permit requested")
+    )
+    return None
+
+
+def defer_if_reject(question: Question, subject: Subject) -> Outcome:
+    question.defer_if_refused(
+        rejected(450, "4.7.0", question.name_of(subject), subject, b"defer_if_reject requested")
+    )
+    return None
+
+
+def permit_mynetworks(question: Question, subject: Subject) -> Outcome:
+    return PERMIT if question.client.is_mynetworks else None
+
+
+def permit_inet_interfaces(question: Question, subject: Subject) -> Outcome:
+    client = question.client
+    own = question.resolver.routes.own_addresses
+    return PERMIT if client.address.is_loopback or str(client.address) in own else None
+
+
+def permit_sasl_authenticated(question: Question, subject: Subject) -> Outcome:
+    return PERMIT if question.client.sasl_username else None
+
+
+def no_certificate(question: Question, subject: Subject) -> Outcome:
+    """Client certificates are not asked for, so nobody has one."""
+    return None
+
+
+def reject_plaintext_session(question: Question, subject: Subject) -> Outcome:
+    if question.client.uses_tls:
+        return None
+    return refusal(question.codes.plaintext_reject_code, "4.7.1", b"Session encryption is required")
+
+
+def reject_unauth_pipelining(question: Question, subject: Subject) -> Outcome:
+    if not question.pipelined:
+        return None
+    text = b"Improper use of SMTP command pipelining"
+    return rejected(503, "5.5.0", question.name_of(subject), subject, text)
+
+
+def reject_unknown_client_hostname(question: Question, subject: Subject) -> Outcome:
+    client = question.client
+    if client.name != "unknown":
+        return None
+    text = b"Client host rejected: cannot find your hostname, [%s]" % str(client.address).encode()
+    return refusal(question.codes.unknown_client_reject_code, "4.7.25", text)
+
+
+def reject_unknown_reverse_client_hostname(question: Question, subject: Subject) -> Outcome:
+    client = question.client
+    if client.reverse_name != "unknown":
+        return None
+    text = b"Client host rejected: cannot find your reverse hostname, [%s]" % str(client.address).encode()
+    return refusal(question.codes.unknown_client_reject_code, "4.7.1", text)
+
+
+# -- the HELO name ---------------------------------------------------------------------------------------
+
+
+def reject_invalid_helo_hostname(question: Question, subject: Subject) -> Outcome:
+    helo = question.client.helo
+    if helo.startswith(b"["):
+        return _bad_literal(question)
+    bare = helo.removesuffix(b".")
+    if not helo or is_host_name(bare) or is_address(helo):
+        return None
+    return _helo_refused(question, question.codes.invalid_hostname_reject_code, b"Invalid name")
+
+
+def reject_non_fqdn_helo_hostname(question: Question, subject: Subject) -> Outcome:
+    helo = question.client.helo
+    if helo.startswith(b"["):
+        return _bad_literal(question)
+    bare = helo.removesuffix(b".")
+    if not helo or (is_host_name(bare) and b"." in bare):
+        return None
+    return _helo_refused(question, question.codes.non_fqdn_reject_code, b"need fully-qualified hostname")
+
+
+async def reject_unknown_helo_hostname(question: Question, subject: Subject) -> Outcome:
+    helo = question.client.helo
+    if not helo:
+        return None
+    if helo.startswith(b"["):
+        return _bad_literal(question)
+    name = rejected(
+        question.codes.unknown_hostname_reject_code, "4.7.1", helo, Subject.HELO, b"Host not found"
+    )
+    try:
+        host = host_name(helo.decode("utf-8", "replace"))
+        for kind in (RecordType.A, RecordType.AAAA, RecordType.MX):
+            if (await question.dns.resolve(host, kind)).outcome is Found.FOUND:
+                return None
+    except DnsFault:
+        question.defer_if_permitted(rejected(450, "4.7.1", helo, Subject.HELO, b"Host not found"))
+        return None
+    except ValueError:
+        return name
+    return name
+
+
+def _bad_literal(question: Question) -> Reply | None:
+    if is_address_literal(question.client.helo):
+        return None
+    return _helo_refused(question, question.codes.invalid_hostname_reject_code, b"invalid ip address")
+
+
+def _helo_refused(question: Question, code: int, text: bytes) -> Reply:
+    return rejected(code, "5.5.2", question.client.helo, Subject.HELO, text)

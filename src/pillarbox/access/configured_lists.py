@@ -1,0 +1,134 @@
+"""Restriction lists from main.cf: read, checked and compiled, with every table and service that they name.
+
+FAULTS
+    ConfigurationFault  a restriction that is not served, a table that cannot be opened, or lists that would
+                        make an open relay
+"""
+
+import msgspec
+
+from pillarbox.access.access_tables import AccessKeys
+from pillarbox.access.decisions import AccessLists
+from pillarbox.access.policy_service import PolicySettings
+from pillarbox.access.question import Codes, Subject
+from pillarbox.access.restrictions import Compiler, RestrictionList
+from pillarbox.config.parameters.local_recipients import LocalRecipients
+from pillarbox.config.parameters.smtp_access import SmtpAccess
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.tables.opening import open_tables
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_RELAY_DEFAULT = ("permit_mynetworks", "permit_sasl_authenticated", "defer_unauth_destination")
+_NO_OPEN_RELAY = frozenset(
+    ("reject", "defer", "defer_if_permit", "reject_unauth_destination", "defer_unauth_destination")
+)
+
+
+class Access(msgspec.Struct, frozen=True):
+    """What a service's sessions are decided by."""
+
+    lists: AccessLists
+    codes: Codes
+    notes: tuple[str, ...]  # for the log, at start
+
+
+def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
+    """The lists of a service."""
+    access = snapshot.group(SmtpAccess)
+    matched = snapshot.group(LocalRecipients).parent_domain_matches_subdomains
+    compiler = Compiler(
+        clock=clock,
+        keys=AccessKeys(
+            match_subdomains="smtpd_access_maps" in matched,
+            null_sender=access.smtpd_null_access_lookup_key,
+        ),
+        sender_logins=open_tables(
+            access.smtpd_sender_login_maps,
+            where=f"{snapshot.where('smtpd_sender_login_maps')}, parameter smtpd_sender_login_maps",
+            clock=clock,
+        ),
+        policy=_policy_settings(access),
+        queue_directory=snapshot.value("queue_directory"),
+        class_text=snapshot.value,
+        classes=access.smtpd_restriction_classes,
+    )
+
+    def compiled(parameter: str, words: tuple[str, ...], subject: Subject) -> RestrictionList:
+        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        return compiler.compile(words, subject=subject, where=where)
+
+    relay, notes = _relay_restrictions(snapshot, access)
+    lists = AccessLists(
+        client=compiled("smtpd_client_restrictions", access.smtpd_client_restrictions, Subject.CLIENT),
+        helo=compiled("smtpd_helo_restrictions", access.smtpd_helo_restrictions, Subject.HELO),
+        sender=compiled("smtpd_sender_restrictions", access.smtpd_sender_restrictions, Subject.SENDER),
+        relay=compiled("smtpd_relay_restrictions", relay, Subject.RECIPIENT),
+        recipient=compiled(
+            "smtpd_recipient_restrictions", access.smtpd_recipient_restrictions, Subject.RECIPIENT
+        ),
+        data=compiled("smtpd_data_restrictions", access.smtpd_data_restrictions, Subject.DATA),
+        end_of_data=compiled(
+            "smtpd_end_of_data_restrictions", access.smtpd_end_of_data_restrictions, Subject.END_OF_DATA
+        ),
+        etrn=compiled("smtpd_etrn_restrictions", access.smtpd_etrn_restrictions, Subject.ETRN),
+        delay_reject=access.smtpd_delay_reject,
+        relay_before_recipient=access.smtpd_relay_before_recipient_restrictions,
+        reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient,
+        reject_unlisted_sender=access.smtpd_reject_unlisted_sender,
+    )
+    return Access(lists, _codes(access), notes)
+
+
+def _relay_restrictions(snapshot: Snapshot, access: SmtpAccess) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """smtpd_relay_restrictions, safe even if a main.cf without compatibility_level does not set it."""
+    relay = access.smtpd_relay_restrictions
+    words = {word.lower() for word in (*relay, *access.smtpd_recipient_restrictions)}
+    if words & _NO_OPEN_RELAY:
+        return relay, ()
+    if not relay and snapshot.explicit("smtpd_relay_restrictions") is None:
+        # Postfix's default is empty below level 1, and it refuses to serve until somebody has set the list.
+        safe = ", ".join(_RELAY_DEFAULT)
+        note = f"smtpd_relay_restrictions is not set, and compatibility_level is below 1: using {safe}"
+        return _RELAY_DEFAULT, (note,)
+    raise ConfigurationFault(
+        f"{snapshot.where('smtpd_relay_restrictions')}, parameter smtpd_relay_restrictions",
+        "in parameter smtpd_relay_restrictions or smtpd_recipient_restrictions, specify at least one working "
+        "instance of: reject_unauth_destination, defer_unauth_destination, reject, defer, defer_if_permit",
+    )
+
+
+def _policy_settings(access: SmtpAccess) -> PolicySettings:
+    return PolicySettings(
+        timeout=access.smtpd_policy_service_timeout,
+        max_idle=access.smtpd_policy_service_max_idle,
+        max_ttl=access.smtpd_policy_service_max_ttl,
+        request_limit=access.smtpd_policy_service_request_limit,
+        try_limit=access.smtpd_policy_service_try_limit,
+        retry_delay=access.smtpd_policy_service_retry_delay,
+        default_action=access.smtpd_policy_service_default_action,
+        policy_context=access.smtpd_policy_service_policy_context,
+    )
+
+
+def _codes(access: SmtpAccess) -> Codes:
+    return Codes(
+        reject_code=access.reject_code,
+        defer_code=access.defer_code,
+        access_map_reject_code=access.access_map_reject_code,
+        access_map_defer_code=access.access_map_defer_code,
+        maps_rbl_reject_code=access.maps_rbl_reject_code,
+        relay_domains_reject_code=access.relay_domains_reject_code,
+        non_fqdn_reject_code=access.non_fqdn_reject_code,
+        invalid_hostname_reject_code=access.invalid_hostname_reject_code,
+        plaintext_reject_code=access.plaintext_reject_code,
+        unknown_address_reject_code=access.unknown_address_reject_code,
+        unknown_client_reject_code=access.unknown_client_reject_code,
+        unknown_hostname_reject_code=access.unknown_hostname_reject_code,
+        multi_recipient_bounce_reject_code=access.multi_recipient_bounce_reject_code,
+        unknown_local_recipient_reject_code=access.unknown_local_recipient_reject_code,
+        unknown_relay_recipient_reject_code=access.unknown_relay_recipient_reject_code,
+        unknown_virtual_alias_reject_code=access.unknown_virtual_alias_reject_code,
+        unknown_virtual_mailbox_reject_code=access.unknown_virtual_mailbox_reject_code,
+        show_user_unknown_table_name=access.show_user_unknown_table_name,
+    )

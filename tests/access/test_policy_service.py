@@ -1,0 +1,120 @@
+"""check_policy_service: what is asked, what the answers do, and what happens when there is none."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from pillarbox.access.policy_service import PolicyService, PolicySettings
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.wire.policy_delegation import PolicyReply, encode_request
+
+
+def test_a_request_is_lines_and_an_empty_line() -> None:
+    """SMTPD_POLICY_README; a value cannot bring a line of its own."""
+    assert encode_request([("sender", b"a\n\nrequest=x"), ("size", b"5")]) == (
+        b"request=smtpd_access_policy\nsender=a  request=x\nsize=5\n\n"
+    )
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 100])
+def test_a_reply_in_pieces(step: int) -> None:
+    """The action is the text behind `action=`."""
+    reply, said = PolicyReply(), b"other=x\naction=reject  go away \n\n"
+    found = [reply.feed(said[at : at + step]) for at in range(0, len(said), step)]
+    assert found[-1] == "reject  go away"
+    assert set(found[:-1]) <= {None}
+
+
+@pytest.mark.parametrize("said", [b"\n\n", b"act=x\n\n", b"x" * 70000])
+def test_a_reply_without_an_action(said: bytes) -> None:
+    """It is no reply, and it does not grow without end."""
+    with pytest.raises(ValueError, match="the reply"):
+        PolicyReply().feed(said)
+
+
+class Server:
+    """A policy server that gives its answers in turn; None closes the connection."""
+
+    def __init__(self, answers: list[bytes | None]) -> None:
+        self.answers = answers
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.ended: list[asyncio.Event] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.connections += 1
+        ended = asyncio.Event()
+        self.ended.append(ended)
+        try:
+            while True:
+                self.requests.append(await reader.readuntil(b"\n\n"))
+                answer = self.answers.pop(0)
+                if answer is None:
+                    break
+                writer.write(answer)
+        except asyncio.IncompleteReadError:
+            pass
+        writer.close()
+        await writer.wait_closed()
+        ended.set()
+
+
+def asked(tmp_path: Path, server: Server, times: int, **options: object) -> tuple[list[str], list[str]]:
+    """Actions and warnings of so many requests."""
+    actions: list[str] = []
+    warnings: list[str] = []
+    settings = PolicySettings(retry_delay=0, **options)  # type: ignore[arg-type]
+
+    async def ask() -> None:
+        listening = await asyncio.start_unix_server(server.serve, tmp_path / "policy")
+        service = PolicyService("unix:policy", settings, directory=str(tmp_path), clock=ManualClock())
+        actions.extend([await service.ask(b"x=y\n\n", warnings.append) for _ in range(times)])
+        service.close()
+        for ended in server.ended:
+            await ended.wait()
+        listening.close()
+        await listening.wait_closed()
+
+    asyncio.run(ask())
+    return actions, warnings
+
+
+def test_a_connection_is_kept(tmp_path: Path) -> None:
+    """One after the other over the same line, up to the limit."""
+    server = Server([b"action=DUNNO\n\n"] * 4)
+    assert asked(tmp_path, server, 4) == (["DUNNO"] * 4, [])
+    assert server.connections == 1
+    server = Server([b"action=DUNNO\n\n"] * 4)
+    asked(tmp_path, server, 4, request_limit=2)
+    assert server.connections == 2
+
+
+def test_a_server_that_closes_is_tried_again(tmp_path: Path) -> None:
+    """try_limit times; then the default action."""
+    server = Server([None, b"action=OK\n\n"])
+    actions, warnings = asked(tmp_path, server, 1)
+    assert actions == ["OK"]
+    assert warnings == ["problem talking to server unix:policy: Connection closed"]
+    actions, warnings = asked(tmp_path, Server([None] * 3), 1, try_limit=3, default_action="DEFER no")
+    assert actions == ["DEFER no"]
+    assert len(warnings) == 3
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    """The default action defers."""
+    warnings: list[str] = []
+    service = PolicyService(
+        "unix:none", PolicySettings(retry_delay=0), directory=str(tmp_path), clock=ManualClock()
+    )
+    action = asyncio.run(service.ask(b"x\n\n", warnings.append))
+    assert action == "451 4.3.5 Server configuration problem"
+    assert len(warnings) == 2
+
+
+@pytest.mark.parametrize("endpoint", ["", "unix:", "inet:host", "inet:host:x", "host"])
+def test_what_is_no_endpoint(endpoint: str) -> None:
+    """It is refused at start."""
+    with pytest.raises(ValueError, match="neither"):
+        PolicyService(endpoint, PolicySettings(), directory="/", clock=ManualClock())
