@@ -75,7 +75,7 @@ class SmtpdRole:
             taking = tasks.create_task(self._hints.take_files())
             listeners = [await self._listen(service, tasks) for service in self._services]
             for note in dict.fromkeys(note for service in self._services for note in service.policy.notes):
-                self._tell(Warned(note))
+                self._log.named(self._services[0].syslog_name)(Warned(note))
             control.ready()
             order = await control.order()
             for listener in listeners:
