@@ -12,6 +12,7 @@ from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
+from pillarbox.config.parameters.local_submission import LocalSubmission
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
@@ -33,6 +34,7 @@ GROUPS: Final[tuple[type, ...]] = (
     Cleanup,
     LocalRecipients,
     LocalDelivery,
+    LocalSubmission,
     VirtualDelivery,
     Logging,
     Processes,

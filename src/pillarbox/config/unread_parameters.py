@@ -26,6 +26,11 @@ class Unread(msgspec.Struct, frozen=True):
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.REFUSED,
+        "who may submit mail is not restricted this way yet, and others would be let in",
+        "authorized_submit_users",
+    ),
+    Unread(
+        Kind.REFUSED,
         "mail is returned where this would keep it",
         "soft_bounce",
     ),
@@ -86,8 +91,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
         "addresses are not rewritten this way yet",
         "append_dot_mydomain swap_bangpath allow_percent_hack resolve_dequoted_address proxy_interfaces "
         "double_bounce_sender remote_header_rewrite_domain undisclosed_recipients_header "
-        "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient "
-        "empty_address_recipient",
+        "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient",
     ),
     Unread(
         Kind.LATER,

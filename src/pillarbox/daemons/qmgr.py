@@ -22,6 +22,7 @@ from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.spare_files import SpareFiles
+from pillarbox.queue_manager.doors import Doors
 from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.manager import QueueManager
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
@@ -50,6 +51,7 @@ def open_role(startup: Startup) -> Serve:
         identity.myhostname.encode(), identity.mail_name.encode(), settings.bounce_size_limit
     )
     hints = socket.socket(fileno=startup.listeners["qmgr"])
+    doors = Doors(snapshot, startup.listeners, clock=clock)
 
     async def serve(control: Control, tell: events.EventSink) -> None:
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
@@ -80,7 +82,9 @@ def open_role(startup: Startup) -> Serve:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(manager.run(hints, ready=control.ready, stop=stop))
             ordered = tasks.create_task(control.order())
+            open_doors = tasks.create_task(doors.serve(manager, directories, tell=tell))
             await asyncio.wait((running, ordered), return_when=asyncio.FIRST_COMPLETED)
+            open_doors.cancel()
             stop.set()
         agents.close()
         fsyncs.close()

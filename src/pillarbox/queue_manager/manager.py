@@ -18,7 +18,7 @@ FAULTS
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -116,9 +116,7 @@ class QueueManager:
 
     async def _scan_regularly(self) -> None:
         while True:
-            self._intake.add_incoming(await self._in_thread(lambda: list(self._directories.scan("incoming"))))
-            self._intake.add_deferred(await self._in_thread(self._due))
-            self._work.set()
+            await self.scan(deferred=True)
             await asyncio.sleep(self._settings.queue_run_delay)
 
     def _due(self) -> list[QueueId]:
@@ -153,6 +151,24 @@ class QueueManager:
         self._intake.done(one.queue_id)
         if isinstance(one, Damaged):
             self._tell(events.MessageCorrupt(one.queue_id, one.queue, one.reason))
+
+    # -- requests from outside -------------------------------------------------------------------------
+
+    def queued(self, ids: Iterable[QueueId]) -> None:
+        """New messages are in incoming."""
+        self._intake.add_incoming(ids)
+        self._work.set()
+
+    def flushed(self, ids: Iterable[QueueId]) -> None:
+        """Deferred messages are due now, whatever their time was."""
+        self._intake.add_deferred(ids)
+        self._work.set()
+
+    async def scan(self, *, deferred: bool) -> None:
+        """Look at incoming, and at what is due in deferred, out of turn."""
+        self.queued(await self._in_thread(lambda: list(self._directories.scan("incoming"))))
+        if deferred:
+            self.flushed(await self._in_thread(self._due))
 
     # -- delivery --------------------------------------------------------------------------------------
 

@@ -64,5 +64,15 @@ def configured_routes(
     )
 
 
+def fast_flush_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
+    """fast_flush_domains: sites whose deferred mail can be asked for."""
+    listed = snapshot.group(QueueManager).fast_flush_domains
+    where = _where(snapshot, "fast_flush_domains")
+    subdomains = "fast_flush_domains" in snapshot.group(LocalRecipients).parent_domain_matches_subdomains
+    return DomainList(
+        frozenset(listed.names), open_tables(listed.tables, where=where, clock=clock), subdomains
+    )
+
+
 def _where(snapshot: Snapshot, parameter: str) -> str:
     return f"{snapshot.where(parameter)}, parameter {parameter}"

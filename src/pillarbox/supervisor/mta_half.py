@@ -33,6 +33,15 @@ _WITHIN_ROLES: Final = frozenset(
 )
 """Programs whose work other roles do, or which a later part of the system brings."""
 
+_DOORS: Final = {
+    "showq": "showq",
+    "flush": "flush",
+    "qmgr-trigger": "qmgr",
+    "pickup-trigger": "pickup",
+    "submit": "pillarbox-submit",
+}
+"""Sockets in public/, for commands, served by the qmgr role (queue_manager/doors.py)."""
+
 
 _DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
 """Programs whose services are transports."""
@@ -92,6 +101,7 @@ def mta_half(
     listeners += [
         UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
         UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
+        *(UnixListener(name, f"{queue}/public/{socket}", 0o666, pair) for name, socket in _DOORS.items()),
     ]
     _check_transports(configuration)
     encoded = snapshot.encode()
@@ -118,7 +128,7 @@ def mta_half(
                 name="qmgr",
                 module="pillarbox.daemons.qmgr",
                 on_reload="restart",
-                listeners=("qmgr",),
+                listeners=("qmgr", *_DOORS),
                 snapshots={"qmgr": encoded},
                 services=tuple(agents),
                 user=postfix,

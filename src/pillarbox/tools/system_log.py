@@ -23,11 +23,15 @@ _FALLBACK: Final = LogForm("syslog", "mail")
 class SystemLog:
     """The log of one command.
 
-    `program` is its name in the log, `label` what stands before its lines on a terminal.
+    `program` is its name in the log, `label` what stands before its lines on a terminal.  With `shows_all` they
+    stand on standard error whatever that is.
     """
 
-    def __init__(self, snapshot: Snapshot | None, *, program: str, label: str) -> None:
+    def __init__(
+        self, snapshot: Snapshot | None, *, program: str, label: str, shows_all: bool = False
+    ) -> None:
         self._label = label
+        self._shows_all = shows_all
         target = _target(snapshot)
         self._log = LogFile(
             target.descriptor,
@@ -52,7 +56,7 @@ class SystemLog:
     def _tell(self, event: Event, *, to_script: bool) -> None:
         self._log(event)
         rendered = render(event)
-        if rendered is not None and (to_script or sys.stderr.isatty()):
+        if rendered is not None and (to_script or self._shows_all or sys.stderr.isatty()):
             sys.stderr.write(f"{self._label}: {rendered[1]}\n")
             sys.stderr.flush()
 

@@ -34,7 +34,7 @@ def build(request: Request, name: str) -> None:
         raise Stop("can't create maps via the proxy service")
     content, status = _source(request, path)
     if kind not in WRITABLE:
-        raise Stop(not_writable(kind, path, incremental=request.incremental))
+        raise Stop(not_writable(kind))
     mode = 0o644
     if request.copy_mode and stat.S_ISREG(status.st_mode):
         mode &= ~(0o022 | (~status.st_mode & 0o077))
@@ -54,14 +54,10 @@ def build(request: Request, name: str) -> None:
         raise Stop(str(fault)) from fault
 
 
-def not_writable(kind: str, path: str, *, incremental: bool) -> str:
+def not_writable(kind: str) -> str:
     """Why no file of this type can be made or changed."""
     if kind not in table_types():
-        return f"unsupported dictionary type: {kind}" + (
-            "" if incremental else f". Is the postfix-{kind} package installed?"
-        )
-    if incremental:
-        return f"{kind}:{path} map requires O_RDONLY access mode"
+        return f"unsupported dictionary type: {kind}. Is the postfix-{kind} package installed?"
     return f"unsupported dictionary type: {kind} does not support bulk-mode creation."
 
 

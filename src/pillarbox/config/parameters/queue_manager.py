@@ -1,7 +1,7 @@
 """How mail is queued, when it is tried again, and how many deliveries run at once."""
 
 from pillarbox.config.parameter import parameter, settings_group
-from pillarbox.config.value_types import Seconds
+from pillarbox.config.value_types import MatchList, Seconds
 
 
 @settings_group
@@ -168,4 +168,8 @@ class QueueManager:
     enable_original_recipient: bool = parameter(
         "yes",
         doc="Remember each recipient as it was before rewriting, for X-Original-To: and delivery notices.",
+    )
+    fast_flush_domains: MatchList = parameter(
+        "$relay_domains",
+        doc="Domains, and by default their subdomains, whose deferred mail can be asked for with `postqueue -s`.",
     )

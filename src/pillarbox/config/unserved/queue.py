@@ -26,7 +26,6 @@ qmgr_message_recipient_minimum = 10
         Kind.LATER,
         "mail is not held for single sites yet",
         """
-fast_flush_domains = $relay_domains
 fast_flush_purge_time = 7d
 fast_flush_refresh_time = 12h
 """,

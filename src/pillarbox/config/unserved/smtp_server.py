@@ -26,9 +26,6 @@ smtpd_tls_req_ccert = no
         Kind.REFUSED,
         "who may submit mail is not restricted this way yet, and others would be let in",
         """
-authorized_flush_users = static:anyone
-authorized_mailq_users = static:anyone
-authorized_submit_users = static:anyone
 local_login_sender_maps = static:*
 """,
     ),

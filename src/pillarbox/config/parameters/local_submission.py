@@ -1,0 +1,21 @@
+"""Who may use the mail system from a shell: submit mail, see and flush the queue."""
+
+from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.value_types import MatchList
+
+
+@settings_group
+class LocalSubmission:
+    """Users by login name; root always may."""
+
+    authorized_submit_users: MatchList = parameter(
+        "static:anyone",
+        doc="Users who may submit mail with sendmail(1) and postdrop(1). Names, !names, tables.",
+    )
+    authorized_mailq_users: MatchList = parameter(
+        "static:anyone",
+        doc="Users who may see the queue with mailq(1) and postqueue(1). Names, !names, tables.",
+    )
+    authorized_flush_users: MatchList = parameter(
+        "static:anyone", doc="Users who may flush the queue with postqueue(1). Names, !names, tables."
+    )

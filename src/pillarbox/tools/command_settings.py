@@ -1,0 +1,70 @@
+"""What the commands have in common: -c, MAIL_CONFIG, and messages on standard error.
+
+FAULTS
+    Stop  `NAME: fatal: …` on standard error, and an exit status of sysexits(3)
+"""
+
+import os
+import sys
+from typing import Final
+
+from pillarbox.config.host_facts import host_facts
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.reading import read_configuration
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+EX_USAGE: Final = 64
+EX_NOUSER: Final = 67
+EX_UNAVAILABLE: Final = 69
+EX_SOFTWARE: Final = 70
+EX_OSERR: Final = 71
+EX_IOERR: Final = 74
+EX_TEMPFAIL: Final = 75
+EX_NOPERM: Final = 77
+
+_DEFAULT_DIRECTORY: Final = "/etc/postfix"
+
+
+class Stop(Exception):
+    """The command ends here."""
+
+    def __init__(self, text: str, status: int = 1) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def read_settings(directory: str, *, status: int = 1) -> Snapshot:
+    """main.cf of the directory that -c or MAIL_CONFIG names; that one must be there."""
+    named = directory or os.environ.get("MAIL_CONFIG", "")
+    main_cf = os.path.join(named or _DEFAULT_DIRECTORY, "main.cf")
+    if named and not os.path.lexists(main_cf):
+        raise Stop(f"open {main_cf}: No such file or directory", status)
+    try:
+        return read_configuration(named or _DEFAULT_DIRECTORY, facts=host_facts()).snapshot
+    except ConfigurationFault as fault:
+        raise Stop(f"{fault.where}: {fault.what}" if fault.where else fault.what, status) from fault
+
+
+def queue_of(snapshot: Snapshot) -> QueueDirectories:
+    """The queue that the settings describe."""
+    manager = snapshot.group(QueueManager)
+    return QueueDirectories(
+        snapshot.group(Paths).queue_directory,
+        hashed=manager.hash_queue_names,
+        depth=manager.hash_queue_depth,
+    )
+
+
+def tell(program: str, text: str) -> None:
+    """A line on standard error, after what was printed before it."""
+    sys.stdout.flush()
+    print(f"{program}: {text}", file=sys.stderr)
+
+
+def fatal(program: str, stop: Stop) -> int:
+    """The last words of a command; its exit status."""
+    tell(program, f"fatal: {stop}")
+    return stop.status

@@ -1,0 +1,208 @@
+"""Our postsuper and postqueue beside Debian's: queues that are filled alike, the same commands, the same result.
+
+DESCRIPTION
+    A script of commands is run on two queues.  Output, exit status and what is in the queue after each command are
+    compared.  The listing goes over the wire as well: Debian's postqueue reads from our showq, ours from Postfix's.
+
+    `DIFFERENCES` lists what is meant to differ, by the script's name.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from fakes.debian_postfix import DebianPostfix
+from fakes.filled_queue import Spool
+from fakes.mail_system import until
+from pillarbox.config.value_types import MatchList, Pattern
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue_manager.showq import ShowQueue
+from pillarbox.tables.authorized_users import AuthorizedUsers
+from pillarbox.vocabulary.clock import ManualClock
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
+
+Result = tuple[str, int, str, str, list[str]]
+DIFFERENCES: Final[dict[str, str]] = {
+    "structure of queues": "the original leaves logs of renamed messages as NEWID#FIX when their queues are not named",
+    "requeue all": "the original leaves the times of deferred messages, which lie in the future, as they are",
+}
+SCRIPTS: Final = {
+    "delete": "postsuper -d 10F512301A4 -d nosuch -d a/b",
+    "hold and release all": "postsuper -h ALL\npostsuper -H ALL",
+    "requeue": "postsuper -r 10F512301A4 -r B0000000001 -r D0000000001",
+    "requeue all": "postsuper -r ALL",
+    "expire all": "postsuper -e ALL",
+    "expire and release all": "postsuper -f ALL",
+    "expire and release": "postsuper -f D0000000001 -f 10F512301A4",
+    "ids of standard input": "postsuper -d - <D0000000001|xx.yy| C0000000001 junk||",
+    "delete in a queue, then all": "postsuper -d ALL deferred\npostsuper -d ALL",
+    "one of each": "postsuper -h E0000000005 -d C0000000001 -r 10F512301A4 -e F0000000006 -H D0000000001",
+    "in another order": "postsuper -H D0000000001 -e C0000000001 -r 10F512301A4 -d F0000000006 -h E0000000005",
+    "all before one": "postsuper -d ALL -h E0000000005",
+    "one before all": "postsuper -h E0000000005 -d ALL -H D0000000001",
+    "hold in queues": "postsuper -h ALL incoming deferred\npostsuper -d ALL hold\npostsuper -e D0000000001",
+    "not there": "postsuper -H D0000000009 deferred\npostsuper -h D0000000001\npostsuper -d E0000000002\n"
+    "postsuper -e E0000000002\npostsuper -d E0000000003\npostsuper -d all",
+    "logs": "postsuper -d ALL defer\npostsuper -d ALL flush bounce trace",
+    "wrong queues": "postsuper -d ALL nosuchqueue\npostsuper x\npostsuper -d ALL corrupt\npostsuper -d ALL saved",
+    "no such move": "postsuper -h ALL maildrop\npostsuper -h ALL hold\npostsuper -H ALL incoming",
+    "wrong use": "postsuper -d\npostsuper -Z\npostsuper -c relative -d ALL",
+    "structure": "postsuper -s",
+    "structure and an id": "postsuper -d C0000000001 -s",
+    "nothing said": "postsuper\npostsuper",
+    "structure of queues": "postsuper -s incoming deferred\npostsuper -S",
+    "listing": "postqueue -p\npostqueue -j",
+    "listing of nothing": "postsuper -d ALL\npostqueue -p\npostqueue -j",
+    "flush while down": "postqueue -f\npostqueue -i 10F512301A4\npostqueue -s x.example",
+    "wrong use of postqueue": "postqueue\npostqueue -p x\npostqueue -p -f\npostqueue -i a/b\npostqueue -s a/b\n"
+    "postqueue -Z\npostqueue -i\npostqueue -c /nonexistent -p",
+    "as nobody": "nobody: postsuper -d ALL",
+}
+
+
+def theirs(program: str) -> list[str]:
+    return [f"/usr/sbin/{program}"]
+
+
+def ours(program: str) -> list[str]:
+    return [sys.executable, "-m", f"pillarbox.tools.{program}"]
+
+
+def run(spool: Spool, line: str, *, is_ours: bool) -> Result:
+    """One command line; `<a|b` is its standard input, line by line."""
+    words, _, stdin = line.partition(" <")
+    as_nobody = words.startswith("nobody: ")
+    program, *arguments = words.removeprefix("nobody: ").split(" ")
+    prefix = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if as_nobody else []
+    done = subprocess.run(
+        [*prefix, *(ours if is_ours else theirs)(program), *arguments],
+        input=stdin.replace("|", "\n"),
+        env={**os.environ, "MAIL_CONFIG": str(spool.base)},
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd="/",
+    )
+    return line, done.returncode, done.stdout, done.stderr, spool.listing()
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], list[Result]]:
+    """All scripts by both, side by side: Debian's commands wait for a second after each fatal error."""
+    base = tmp_path_factory.mktemp("queues")
+    for path in (base, *base.parents[:2]):
+        path.chmod(0o755)
+
+    def play(job: tuple[str, bool]) -> tuple[tuple[str, bool], list[Result]]:
+        name, is_ours = job
+        folder = base / f"{list(SCRIPTS).index(name)}{'ours' if is_ours else 'theirs'}"
+        spool = Spool(folder, owner="postfix")
+        return job, [run(spool, line, is_ours=is_ours) for line in SCRIPTS[name].split("\n")]
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(pool.map(play, [(name, side) for name in SCRIPTS for side in (True, False)]))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("name", list(SCRIPTS))
+def test_the_same_commands_end_the_same(name: str, results: dict[tuple[str, bool], list[Result]]) -> None:
+    """Output, exit status, and the queue."""
+    if name in DIFFERENCES:
+        assert results[name, False] != results[name, True], f"{name} does not differ any more"
+    else:
+        assert results[name, False] == results[name, True]
+
+
+@contextmanager
+def our_showq(spool: Spool) -> Iterator[None]:
+    """public/showq, served by us."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(spool.queue / "public" / "showq"))
+    listener.listen()
+    everybody = AuthorizedUsers(
+        MatchList((Pattern("static:anyone", is_table=True),)), where="", clock=ManualClock()
+    )
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        showq = ShowQueue(
+            QueueDirectories(str(spool.queue)),
+            empty_address=b"MAILER-DAEMON",
+            authorized=everybody,
+            tell=lambda event: None,
+        )
+        await showq.serve(listener)
+
+    serving = loop.create_task(serve())
+    serving.add_done_callback(lambda _: loop.stop())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.call_soon_threadsafe(serving.cancel)
+        thread.join()
+        loop.close()
+        listener.close()
+
+
+def test_debians_postqueue_reads_from_our_showq(tmp_path: Path) -> None:
+    """Byte by byte what it reads from its own."""
+    spool = Spool(tmp_path / "q", owner="postfix")
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    directly = [run(spool, line, is_ours=False)[2] for line in ("postqueue -p", "postqueue -j")]
+    with our_showq(spool):
+        for side in (False, True):
+            done = [run(spool, line, is_ours=side) for line in ("postqueue -p", "postqueue -j")]
+            assert [(result[1], result[2], result[3]) for result in done] == [
+                (0, text, "") for text in directly
+            ]
+
+
+def test_our_postqueue_asks_a_running_postfix(tmp_path: Path) -> None:
+    """Its showq is read, and its queue manager does what we ask."""
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    with DebianPostfix(
+        tmp_path,
+        settings={"default_transport": "retry:4.3.0 later"},
+        services="flush unix n - n 1000? 0 flush\n",
+    ) as postfix:
+        subprocess.run(
+            ["/usr/sbin/sendmail", "-f", "a@sender.test", "one@dest.test", "two@dest.test"],
+            input=b"Subject: x\n\nbody\n",
+            check=True,
+        )
+        until(lambda: "status=deferred" in postfix.log(), what="deferred")
+        spool = tmp_path / "spool"
+        until(lambda: list(spool.glob("deferred/?/*")), what="the message in deferred")
+        for option in ("-p", "-j"):
+            answers = [
+                subprocess.run([*side("postqueue"), option], capture_output=True, check=True).stdout
+                for side in (ours, theirs)
+            ]
+            assert answers[0] == answers[1]
+            assert b"two@dest.test" in answers[0]
+        (message,) = spool.glob("deferred/?/*")
+        for options in (["-f"], ["-i", message.name]):
+            before = postfix.log().count("status=deferred")
+            subprocess.run([*ours("postqueue"), *options], check=True)
+            until(lambda: postfix.log().count("status=deferred") > before + 1, what=f"tried: {options}")  # noqa: B023
+        subprocess.run([*ours("postsuper"), "-d", message.name], check=True, capture_output=True)
+        until(lambda: b"empty" in _listing(), what="an empty queue")
+
+
+def _listing() -> bytes:
+    return subprocess.run([*theirs("postqueue"), "-p"], capture_output=True, check=True).stdout
