@@ -7,6 +7,7 @@ import pytest
 from fakes import postfix_queue_files as golden
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
+from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import read_message
 from pillarbox.queue.recipient_log import LogEntry, read_entries
@@ -171,11 +172,80 @@ def test_a_crash_at_any_step_loses_nothing(survives: Survives) -> None:
     assert len(files.steps) < (files.stop_at or 0), "not all steps were tried"
 
 
-def test_an_error_leaves_the_message_active() -> None:
-    """It is reported, the descriptor closed; recover() will find the message."""
+FAULTS = [  # name, step that fails, where the message is then
+    ("no space for the defer log", "write", "deferred/1"),
+    ("no defer log can be made", "create", "deferred/1"),
+    ("the defer log is not safe", "fsync", "deferred/1"),
+    ("no next attempt", "utime", "active"),
+    ("no move", "rename", "active"),
+]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
+@pytest.mark.parametrize(("name", "step", "place"), FAULTS, ids=[row[0] for row in FAULTS])
+def test_a_fault_loses_nothing(name: str, step: str, place: str, number: int) -> None:
+    """A message that is deferred while the disk is full or broken is told of, and there: it is tried again."""
     files = new_files()
     one = opened(files)
-    files.fail = lambda operation, path: errno.ENOSPC if operation == "write" else None
+    files.fail = lambda operation, path: (
+        number if operation == step and ("/defer/" in path or place == "active") else None
+    )
     error = finish(files, one)
     assert error is not None
-    assert "/q/active/10F512301A4" in files.files()
+    assert error.errno == number
+    files.fail = None
+    assert f"/q/{place}/{ID}" in files.files()
+    active(files).recover(now=NOW)
+    queue = "incoming" if place == "active" else "deferred"
+    (again,) = active(files).open_batch([(ID, queue)], now=NOW, ignore_times=True)
+    assert isinstance(again, Opened)
+    assert again.message.to_do == one.message.to_do
+
+
+@pytest.mark.parametrize("recycled", ["", "/q/incoming/1.2.3"])
+def test_a_message_that_cannot_be_removed_is_not_delivered_again(recycled: str) -> None:
+    """Its recipients are marked; recover() brings it back with nothing left to do."""
+    files = new_files()
+    one = opened(files)
+    files.fail = lambda operation, path: errno.EIO if operation in ("unlink", "rename") else None
+    finished = Finished(queue_id=ID, descriptor=one.descriptor, done=one.message.to_do, recycled=recycled)
+    (error,) = active(files).finish_batch([finished])
+    assert error is not None
+    assert active(files).recover(now=NOW) == 0  # the disk is as broken as before
+    files.fail = None
+    assert active(files).recover(now=NOW, is_active=lambda queue_id: queue_id == ID) == 0
+    assert active(files).recover(now=NOW) == 1
+    assert opened(files).message.to_do == []
+
+
+@pytest.mark.parametrize("survives", Survives)
+def test_a_crash_while_recovering_loses_nothing(survives: Survives) -> None:
+    """recover() and sweep(), stopped before any step, and done again after the crash: every message is there."""
+    other = QueueId("20F512301A4")
+    for step in range(20):
+        files = new_files("active")
+        files.make_file(f"/q/active/{other}", golden.A_TWO_RECIPIENTS, mode=0o700)
+        files.make_file("/q/incoming/1.4194305.1", b"unfinished")
+        files.make_file("/q/incoming/2.4194305.2", b"unfinished")
+        files.stop_at = step
+        stopped = True
+        try:
+            restart(files)
+            stopped = False
+        except Stopped:
+            pass
+        after = files.crash(survives)
+        restart(after)
+        assert sorted(after.files()) == [f"/q/incoming/{ID}", f"/q/incoming/{other}"], step
+        assert set(after.files().values()) == {golden.A_TWO_RECIPIENTS}, step
+        if not stopped:
+            break
+    else:
+        raise AssertionError("not all steps were tried")
+    assert step == 6
+
+
+def restart(files: CrashFileSystem) -> None:
+    """What a queue manager does first."""
+    sweep(QueueDirectories("/q", file_system=files), file_system=files)
+    active(files).recover(now=NOW)

@@ -13,14 +13,14 @@ STATES
     active → gone                     finish_batch, nothing left to do; the file may serve again
     active → deferred                 finish_batch, mtime = next attempt
     any → corrupt                     unreadable: kept, never delivered
-    active → incoming                 recover(), when the queue manager starts
+    active → incoming                 recover(), when the queue manager starts, and before each scan
 """
 
 import errno
 import fcntl
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -122,7 +122,10 @@ class ActiveFiles:
             locked = error.errno in (errno.EWOULDBLOCK, errno.EAGAIN)
             return self._leave(NotNow(queue_id, queue, now + 60 if locked else 0.0), descriptor)
         if queue == "deferred":
-            discard(self._directories, "defer", queue_id, files=files)
+            try:
+                discard(self._directories, "defer", queue_id, files=files)
+            except OSError:
+                pass  # mailq tells an old reason
         return Opened(queue_id, descriptor, message)
 
     def _leave(self, result: NotNow, descriptor: int) -> NotNow:
@@ -134,31 +137,60 @@ class ActiveFiles:
         return [self._finish(one) for one in finished]
 
     def _finish(self, one: Finished) -> OSError | None:
-        directories, files = self._directories, self._files
         try:
             if one.deferred:
-                # RFC-less promise: a recipient that is done is marked before the message may be tried again.
-                for recipient in one.done:
-                    files.pwrite(one.descriptor, bytes((DONE,)), recipient.offset)
-                append_entries(directories, "defer", one.queue_id, one.deferred, files=files)
-                directories.defer_until("active", one.queue_id, one.next_attempt)
-                directories.move(one.queue_id, "active", "deferred")
-            elif one.recycled:
-                files.rename(directories.path("active", one.queue_id), one.recycled)
-            else:
-                directories.remove("active", one.queue_id)
+                return self._defer(one)
+            self._remove(one)
         except OSError as error:
             return error
         finally:
-            files.close(one.descriptor)
+            self._files.close(one.descriptor)
         return None
 
-    def recover(self, *, now: float) -> int:
-        """At start: what was active when the last queue manager ended is tried again; how many there were."""
+    def _defer(self, one: Finished) -> OSError | None:
+        # Before the message may be tried again, who is done is marked.
+        self._mark_done(one)
+        reasons_lost = self._log_reasons(one)
+        self._directories.defer_until("active", one.queue_id, one.next_attempt)
+        self._directories.move(one.queue_id, "active", "deferred")
+        return reasons_lost
+
+    def _remove(self, one: Finished) -> None:
+        try:
+            if one.recycled:
+                self._files.rename(self._directories.path("active", one.queue_id), one.recycled)
+            else:
+                self._directories.remove("active", one.queue_id)
+        except OSError:
+            self._mark_done(one)  # it stays, and must not be delivered again
+            raise
+
+    def _mark_done(self, one: Finished) -> None:
+        for recipient in one.done:
+            self._files.pwrite(one.descriptor, bytes((DONE,)), recipient.offset)
+
+    def _log_reasons(self, one: Finished) -> OSError | None:
+        """Write the defer log.  Without it the message waits all the same; only its reason is not told."""
+        try:
+            append_entries(self._directories, "defer", one.queue_id, one.deferred, files=self._files)
+        except OSError as error:
+            return error
+        return None
+
+    def recover(self, *, now: float, is_active: Callable[[QueueId], bool] | None = None) -> int:
+        """What is in active and nobody works on is tried again; how many there were.
+
+        At the start that is all that the last queue manager had; later, what `finish_batch` could not move.
+        """
         ids: Iterable[QueueId] = list(self._directories.scan("active"))
         count = 0
         for queue_id in ids:
-            self._directories.defer_until("active", queue_id, now)
-            self._directories.move(queue_id, "active", "incoming")
+            if is_active is not None and is_active(queue_id):
+                continue
+            try:
+                self._directories.defer_until("active", queue_id, now)
+                self._directories.move(queue_id, "active", "incoming")
+            except OSError:
+                continue  # gone meanwhile, or the disk is as broken as before: the next time
             count += 1
         return count

@@ -346,16 +346,16 @@ class IncomingQueue:
             pass  # sweep() will find it
 
 
-def sweep(directories: QueueDirectories) -> int:
+def sweep(directories: QueueDirectories, *, file_system: FileSystem = DISK) -> int:
     """Remove unfinished files whose process is gone; the number removed."""
     removed = 0
     directory = f"{directories.root}/incoming"
-    for name in os.listdir(directory):
+    for name in file_system.listdir(directory):
         match = _TEMPORARY.fullmatch(name)
         if match is None or os.path.exists(f"/proc/{match[1]}"):
             continue
         try:
-            os.unlink(f"{directory}/{name}")
+            file_system.unlink(f"{directory}/{name}")
         except FileNotFoundError:
             continue
         removed += 1

@@ -113,16 +113,15 @@ class QueueDirectories:
 
     def _scan(self, path: str, depth: int) -> Iterator[QueueId]:
         try:
-            entries = os.scandir(path)
-        except FileNotFoundError:
+            names = self._files.listdir(path)
+        except (FileNotFoundError, NotADirectoryError):
             return
-        with entries:
-            for entry in entries:
-                if len(entry.name) == 1:
-                    # The depth may have been another when the directory was made: look into all of them.
-                    yield from self._scan(entry.path, depth - 1)
-                elif is_queue_id(entry.name):
-                    yield QueueId(entry.name)
+        for name in names:
+            if len(name) == 1:
+                # The depth may have been another when the directory was made: look into all of them.
+                yield from self._scan(f"{path}/{name}", depth - 1)
+            elif is_queue_id(name):
+                yield QueueId(name)
 
 
 _MODES: Final = {"maildrop": 0o730, "public": 0o710, "pid": 0o755}

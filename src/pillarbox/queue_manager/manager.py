@@ -12,7 +12,7 @@ DESCRIPTION
 
 FAULTS
     An agent that is gone: its jobs are deferred and tried again.  A queue that cannot be written: the message
-    stays in active and is taken up when the queue manager starts again.
+    stays in active and is taken up by the next scan.
 """
 
 import asyncio
@@ -116,6 +116,9 @@ class QueueManager:
 
     async def _scan_regularly(self) -> None:
         while True:
+            await self._in_thread(
+                lambda: self._files.recover(now=self._clock.now(), is_active=self._intake.is_active)
+            )
             await self.scan(deferred=True)
             await asyncio.sleep(self._settings.queue_run_delay)
 
