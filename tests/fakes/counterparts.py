@@ -15,6 +15,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "ip": ("ip", "-Version"),
     "mbsync": ("mbsync", "--version"),
     "msmtp": ("msmtp", "--version"),
+    "openssl": ("openssl", "version"),
     "mutt": ("mutt", "-v"),
     "named": ("named", "-v"),
     "pflogsumm": ("pflogsumm", "--version"),

@@ -77,6 +77,34 @@ def test_garbage(mail_system: MailSystem, service: str, seed: int) -> None:
     assert mail_system.is_healthy()
 
 
+HALF_CLOSED = {
+    "smtp": (
+        b"EHLO client.example\r\nMAIL FROM:<a@example.test>\r\nRCPT TO:<%(user)s>\r\nRSET\r\nQUIT\r\n",
+        b"221 2.0.0 Bye\r\n",
+    ),
+    "imap": (b'a LOGIN %(user)s "%(password)s"\r\nb SELECT INBOX\r\nc LOGOUT\r\n', b"c OK "),
+    "pop3": (b"USER %(user)s\r\nPASS %(password)s\r\nSTAT\r\nQUIT\r\n", b"+OK Logging out"),
+}
+
+
+@pytest.mark.parametrize("service", HALF_CLOSED)
+def test_half_closed_clients(mail_system: MailSystem, service: str) -> None:
+    """`printf … | nc -N`: a client that says all it has to say and shuts down its side gets all replies."""
+    script, last = HALF_CLOSED[service]
+    with Client(mail_system, service) as client:
+        if (
+            service == "smtp"
+        ):  # before EHLO is answered nothing may follow it (smtpd_forbid_unauth_pipelining)
+            hello, _, script = script.partition(b"\r\n")
+            assert client.ask(hello, until_tag=b"250 ").startswith(b"250 ")
+        filled = {b"user": USER.encode(), b"password": mail_system.password.encode()}
+        client.sock.sendall(script % filled)
+        client.sock.shutdown(socket.SHUT_WR)
+        replies = client.rest()
+    assert last in replies, replies
+    assert b"BAD" not in replies
+
+
 def test_smtp_lines_too_long(mail_system: MailSystem) -> None:
     """A command beyond line_length_limit is refused with 500 and the session goes on (RFC 5321 §4.5.3.1)."""
     with Client(mail_system, "smtp") as client:

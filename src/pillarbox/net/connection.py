@@ -14,7 +14,8 @@ DESCRIPTION
 FAULTS
     IdleTimeout    nothing came for `idle_limit` seconds
     TlsFault       the handshake failed or the peer broke the protocol; the connection is gone
-    A lost connection reads as the end: `receive()` gives b"", `send()` does nothing.
+    A lost connection reads as the end: `receive()` gives b"", `send()` does nothing.  A peer that only shut its
+    sending side down (printf … | nc -N) reads as the end, too, but gets what is sent.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Connection(asyncio.Protocol):
         "_idle_timer",
         "_last_activity",
         "_loop",
+        "_lost",
         "_paused",
         "_received",
         "_received_octets",
@@ -78,7 +80,9 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._last_activity = 0.0
-        self._paused = self._ended = self._closing = self._timed_out = False
+        self._paused = self._closing = self._timed_out = False
+        self._ended = False  # the peer sends no more
+        self._lost = False  # nor does it take anything
         self._tls: _TlsLayer | None = None
 
     # -- for sessions ----------------------------------------------------------------------------------
@@ -110,7 +114,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def is_lost(self) -> bool:
-        """Whether the peer has gone."""
+        """Whether the peer has gone, or at least sends no more."""
         return self._ended
 
     @property
@@ -140,7 +144,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Send bytes, in the background."""
-        if self._transport is None or self._ended or not data:
+        if self._transport is None or self._lost or not data:
             return
         if self._tls is not None:
             data = self._tls.encrypt(data)
@@ -148,15 +152,15 @@ class Connection(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was sent."""
-        if self._drained is not None and not self._ended:
-            await self._drained
+        if self._drained is not None and not self._lost:
+            await asyncio.shield(self._drained)  # whoever is cancelled over it must not end the others' wait
 
     def close(self) -> None:
         """Send what is left, then close."""
         if self._transport is None or self._closing:
             return
         self._closing = True
-        if self._tls is not None and not self._ended:
+        if self._tls is not None and not self._lost:
             self._transport.write(self._tls.close_notify())
         self._stop_timer()
         self._transport.close()
@@ -235,6 +239,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """asyncio.Protocol: it is over."""
+        self._lost = True
         self._ended_by_peer()
         self._stop_timer()
         if self._drained is not None and not self._drained.done():
