@@ -1,0 +1,162 @@
+"""The client's side of SMTP and LMTP: commands out, replies in.  No I/O.
+
+DESCRIPTION
+    The caller says what is to be sent, one command or, after PIPELINING was offered, several; `next_reply()` gives
+    each command's reply, in their order.  The greeting is the reply to `Exchange.GREETING`, which is expected
+    from the start.  The end of data has one reply, in LMTP one for each accepted recipient (RFC 2033 §4.2).
+
+    Who may say what when is the caller's business (delivery/smtp), except what would endanger the conversation:
+    a command holds no line break, and STARTTLS and the end of data go alone or last in a batch.
+
+    `stuff()` makes content ready for DATA in whole chunks.
+
+FAULTS
+    MalformedReply  the server does not speak SMTP
+    ValueError      a command with a line break or NUL in it: nothing was sent
+
+STANDARDS
+    RFC 5321 §3, §4; RFC 2033 (LMTP); RFC 2920 (PIPELINING); RFC 3207 (STARTTLS)
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from pillarbox.wire.smtp.replies import ReplyReader, ServerReply
+
+
+class Exchange(Enum):
+    """What a reply answers; the value is how log lines call it."""
+
+    GREETING = "greeting"
+    EHLO = "EHLO command"
+    HELO = "HELO command"
+    LHLO = "LHLO command"
+    STARTTLS = "STARTTLS command"
+    AUTH = "AUTH command"
+    XFORWARD = "XFORWARD command"
+    MAIL = "MAIL FROM command"
+    RCPT = "RCPT TO command"
+    DATA = "DATA command"
+    END_OF_DATA = "end of DATA command"
+    RSET = "RSET command"
+    QUIT = "QUIT command"
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """A command and its reply."""
+
+    exchange: Exchange
+    reply: ServerReply
+
+
+class SmtpClient:
+    """One conversation."""
+
+    def __init__(self) -> None:
+        self._reader = ReplyReader()
+        self._expected: deque[Exchange] = deque([Exchange.GREETING])
+        self._out: list[bytes] = []
+
+    @property
+    def awaits(self) -> Exchange | None:
+        """What the next reply is for; None if nothing is open."""
+        return self._expected[0] if self._expected else None
+
+    @property
+    def garbage(self) -> list[bytes]:
+        """Lines that were no replies."""
+        return self._reader.garbage
+
+    def receive_data(self, data: bytes) -> None:
+        """Bytes from the server."""
+        self._reader.feed(data)
+
+    def next_reply(self) -> Answered | None:
+        """The reply to the oldest open command; None if it has not come.  MalformedReply."""
+        if not self._expected:
+            return None
+        # One reply too many or too few would be taken for another command's, and lose mail.
+        self._reader.strict = len(self._expected) > 1
+        reply = self._reader.next_reply()
+        return None if reply is None else Answered(self._expected.popleft(), reply)
+
+    def data_to_send(self) -> bytes:
+        """What is to go out now."""
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def started_tls(self) -> None:
+        """TLS stands: what the server said before does not count (RFC 3207 §4.2)."""
+        self._reader.discard()
+
+    # -- commands --------------------------------------------------------------------------------------
+
+    def command(self, exchange: Exchange, line: bytes) -> None:
+        """Any command.  ValueError for one that would be two."""
+        if b"\r" in line or b"\n" in line or b"\0" in line:
+            raise ValueError(f"a command with a line break: {line[:80]!r}")
+        self._out.append(line + b"\r\n")
+        self._expected.append(exchange)
+
+    def hello(self, exchange: Exchange, name: bytes) -> None:
+        """`EHLO name`, `HELO name` or `LHLO name`."""
+        self.command(exchange, exchange.name.encode() + b" " + name)
+
+    def mail(self, sender: bytes, parameters: Iterable[bytes] = ()) -> None:
+        """`MAIL FROM:<sender> …`; the sender in external form."""
+        self.command(Exchange.MAIL, b" ".join([b"MAIL FROM:<%s>" % sender, *parameters]))
+
+    def rcpt(self, recipient: bytes, parameters: Iterable[bytes] = ()) -> None:
+        """`RCPT TO:<recipient> …`"""
+        self.command(Exchange.RCPT, b" ".join([b"RCPT TO:<%s>" % recipient, *parameters]))
+
+    def content(self, stuffed: bytes) -> None:
+        """A piece of content, from `stuff()`."""
+        self._out.append(stuffed)
+
+    def end_of_data(self, replies: int = 1) -> None:
+        """The final dot.  `replies` are expected, one for each recipient in LMTP."""
+        self._out.append(b".\r\n")
+        self._expected.extend([Exchange.END_OF_DATA] * replies)
+
+
+_CHUNK: Final = 65536
+
+
+def stuff(lines: Iterable[bytes], *, line_limit: int = 998) -> Iterator[bytes]:
+    """Content for DATA, in chunks of some 64 KiB: CRLF line ends, dots doubled (RFC 5321 §4.5.2).
+
+    A line longer than `line_limit` octets is broken with CRLF and a blank (smtp_line_length_limit; 0: never).
+    """
+    held: list[bytes] = []
+    octets = 0
+    for line in lines:
+        if line_limit and len(line) > line_limit:
+            line = b"\r\n ".join(line[at : at + line_limit] for at in range(0, len(line), line_limit))
+        held.append(line)
+        octets += len(line) + 2
+        if octets > _CHUNK:
+            yield _stuffed(held)
+            held, octets = [], 0
+    if held:
+        yield _stuffed(held)
+
+
+def _stuffed(lines: list[bytes]) -> bytes:
+    content = b"\r\n".join([*lines, b""])
+    if b"\r\n." in content:
+        content = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + content if content.startswith(b".") else content
+
+
+def xtext(octets: bytes) -> bytes:
+    """`xtext = *( xchar / hexchar )`  RFC 3461 §4"""
+    return b"".join(
+        bytes((octet,)) if 0x21 <= octet <= 0x7E and octet not in b"+=" else b"+%02X" % octet
+        for octet in octets
+    )

@@ -1,0 +1,108 @@
+"""Replies of an SMTP server: bytes in, whole replies out.
+
+DESCRIPTION
+    A reply is one line or several; the last has a blank, or nothing, after its three digits.  A line that does
+    not begin with three digits is no reply: it is passed over and kept in `garbage`, as Postfix does, because
+    some servers talk before they think.  With PIPELINING that would shift every later reply by one, so that
+    then `MalformedReply` ends the conversation.
+
+LIMITS
+    `MAX_LINE` octets of a line are kept, `MAX_TEXT` of a reply; more is dropped.  `MAX_REPLY` octets without
+    the end of a reply end the conversation.
+
+FAULTS
+    MalformedReply  not SMTP, or without end
+
+STANDARDS
+    RFC 5321 §4.2 (replies), RFC 2034 (enhanced status codes), RFC 2920 (pipelining)
+"""
+
+import re
+from typing import Final
+
+import msgspec
+
+MAX_LINE: Final = 2048
+MAX_TEXT: Final = 8192
+MAX_REPLY: Final = 1 << 20
+
+_ENHANCED: Final = re.compile(rb"([245])\.([0-9]{1,3})\.([0-9]{1,3})(?:[ \t]|\Z)")
+
+
+class MalformedReply(Exception):
+    """What came is no reply."""
+
+
+class ServerReply(msgspec.Struct, frozen=True):
+    """A reply as it came."""
+
+    code: int
+    lines: tuple[bytes, ...]  # with their codes
+
+    @property
+    def kind(self) -> int:
+        """The first digit."""
+        return self.code // 100
+
+    @property
+    def text(self) -> bytes:
+        """All lines in one, as log lines and bounces quote it: `550-5.1.1 No 550 5.1.1 such user`."""
+        return b" ".join(self.lines)
+
+    @property
+    def status(self) -> str:
+        """The enhanced status code, of the reply's class: `5.1.1`; `5.0.0` if the server gave none."""
+        match = _ENHANCED.match(self.lines[-1][4:].lstrip())
+        if match is None:
+            return f"{self.kind}.0.0"
+        return f"{self.kind}.{match[2].decode()}.{match[3].decode()}"
+
+
+class ReplyReader:
+    """Undoes what servers do to replies."""
+
+    def __init__(self) -> None:
+        self.strict = False
+        self.garbage: list[bytes] = []
+        self._buffer = bytearray()
+        self._lines: list[bytes] = []
+        self._octets = 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the server."""
+        self._buffer += data
+
+    def discard(self) -> None:
+        """Forget what has come: it was said before TLS, by anybody (RFC 3207 §4.2)."""
+        self._buffer.clear()
+        self._lines.clear()
+        self._octets = 0
+
+    def next_reply(self) -> ServerReply | None:
+        """The next whole reply; None if more has to come.  MalformedReply."""
+        start = 0
+        reply = None
+        while reply is None and (end := self._buffer.find(b"\n", start)) >= 0:
+            line = bytes(self._buffer[start : min(end, start + MAX_LINE)])
+            self._octets += end - start
+            start = end + 1
+            reply = self._take(line.rstrip(b"\r"))
+        del self._buffer[:start]
+        if reply is None and self._octets + len(self._buffer) > MAX_REPLY:
+            raise MalformedReply("a reply that does not end")
+        return reply
+
+    def _take(self, line: bytes) -> ServerReply | None:
+        digits, separator = line[:3], line[3:4]
+        if len(digits) != 3 or not digits.isdigit() or separator not in (b"", b" ", b"-"):
+            if self.strict:
+                raise MalformedReply(line[:100].decode("utf-8", "replace"))
+            if len(self.garbage) < 10:
+                self.garbage.append(line[:100])
+            return None
+        if sum(map(len, self._lines)) < MAX_TEXT or separator != b"-":
+            self._lines.append(line)
+        if separator == b"-":
+            return None
+        lines, self._lines, self._octets = tuple(self._lines), [], 0
+        return ServerReply(int(digits), lines)
