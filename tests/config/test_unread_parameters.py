@@ -8,7 +8,7 @@ from pillarbox.config.parameter import Declaration
 from pillarbox.config.postfix_parameters import SERVED
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unread_parameters import unread
-from pillarbox.config.unserved_parameters import UNEXPANDED, treatment
+from pillarbox.config.unserved_parameters import TRANSPORT_PARAMETERS, UNEXPANDED, treatment
 
 SOURCE = Path(__file__).parents[2] / "src" / "pillarbox"
 
@@ -29,6 +29,11 @@ def read_parameters() -> set[str]:
     """Parameters that a program reads, and those that their defaults refer to."""
     source = programs()
     found = {name for name, declaration in SERVED.items() if is_read(declaration, source)}
+    # NAME_destination_rate_delay and the like are read by suffix (queue_manager/transport_rules.py).
+    for suffix, default in TRANSPORT_PARAMETERS.items():
+        if f'"{suffix}"' in source:
+            found |= set(names_used(default)) | {name for name in SERVED if name.endswith(f"_{suffix}")}
+    found &= set(SERVED)
     waiting = list(found)
     while waiting:
         name = waiting.pop()
@@ -60,6 +65,6 @@ def test_only_declared_parameters_are_on_the_list() -> None:
 
 def test_an_unread_parameter_is_not_called_served() -> None:
     """It is treated as the list says, with the default of its declaration."""
-    treated = treatment("soft_bounce")
-    assert (Kind.REFUSED, "no") == (treated.kind, treated.default)
+    treated = treatment("best_mx_transport")
+    assert (Kind.REFUSED, "") == (treated.kind, treated.default)
     assert Kind.SERVED is treatment("myhostname").kind

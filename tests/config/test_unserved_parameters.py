@@ -43,12 +43,13 @@ TREATMENTS = [
     ("smtpd_tls_req_ccert", Kind.REFUSED),
     ("always_bcc", Kind.REFUSED),
     ("transport_maps", Kind.REFUSED),
-    ("smtp_helo_name", Kind.LATER),
+    ("smtp_helo_name", Kind.SERVED),
+    ("smtp_header_checks", Kind.LATER),
     ("max_use", Kind.NO_EFFECT),
     ("daemon_directory", Kind.NO_EFFECT),
-    ("smtp_destination_concurrency_limit", Kind.LATER),
-    ("soft_bounce", Kind.REFUSED),
-    ("smtp_delivery_slot_cost", Kind.LATER),
+    ("smtp_destination_concurrency_limit", Kind.SERVED),
+    ("best_mx_transport", Kind.REFUSED),
+    ("smtp_delivery_slot_cost", Kind.SERVED),
     ("maildrop_time_limit", Kind.SERVED),
     ("my_own_name", Kind.UNKNOWN),
 ]
@@ -66,7 +67,7 @@ def test_findings() -> None:
         {
             "biff": "no",
             "my_own_name": "x",
-            "smtp_helo_name": "x",
+            "smtp_header_checks": "x",
             "queue_run_delay": "1s",
             "header_checks": "pcre:/etc/checks",
         }
@@ -77,7 +78,7 @@ def test_findings() -> None:
         "command line: parameter content_filter: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
         "main.cf, line 1: parameter biff has no effect: the biff service of old terminals is not told of mail",
-        "main.cf, line 3: parameter smtp_helo_name is ignored: the SMTP client is not served yet",
+        "main.cf, line 3: parameter smtp_header_checks is ignored: the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
 
 
@@ -107,12 +108,12 @@ def test_a_start_warns_once_of_each_setting(tmp_path: Path) -> None:
 def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None:
     """The first such setting is told with its line, also one of a service."""
     found = configuration(
-        tmp_path, "soft_bounce = yes\n", "x inet n - n - - smtpd -o content_filter=a:b -o soft_bounce=no\n"
+        tmp_path, "best_mx_transport = local\n", "x inet n - n - - smtpd -o content_filter=a:b\n"
     )
     with pytest.raises(ConfigurationFault) as caught:
         start_warnings(found)
     assert (
-        f"{tmp_path}/main.cf, line 1: parameter soft_bounce: mail is returned where this would keep it; "
+        f"{tmp_path}/main.cf, line 1: parameter best_mx_transport: mail for ourselves is returned as a loop; "
         "1 more like it (remove it to start without it)"
     ) == str(caught.value)
 

@@ -114,6 +114,11 @@ class Host:
         children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
         self._first = int(children[0])
 
+    @property
+    def first(self) -> int:
+        """The process id, seen from outside, of the first process inside."""
+        return self._first
+
     def end(self) -> None:
         """Everything inside ends, and what was written is forgotten."""
         self.hang_up()

@@ -79,7 +79,7 @@ def test_a_message_waits_for_its_time() -> None:
     files.utime(path, modified_ns=int((NOW + 300) * 1e9))
     (result,) = active(files).open_batch([(ID, "deferred")], now=NOW)
     assert result == NotNow(ID, "deferred", NOW + 300)
-    (result,) = active(files).open_batch([(ID, "deferred")], now=NOW, ignore_times=True)
+    (result,) = active(files).open_batch([(ID, "deferred")], now=NOW, at_once={ID})
     assert isinstance(result, Opened)
 
 
@@ -197,7 +197,7 @@ def test_a_fault_loses_nothing(name: str, step: str, place: str, number: int) ->
     assert f"/q/{place}/{ID}" in files.files()
     active(files).recover(now=NOW)
     queue = "incoming" if place == "active" else "deferred"
-    (again,) = active(files).open_batch([(ID, queue)], now=NOW, ignore_times=True)
+    (again,) = active(files).open_batch([(ID, queue)], now=NOW, at_once={ID})
     assert isinstance(again, Opened)
     assert again.message.to_do == one.message.to_do
 

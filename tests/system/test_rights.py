@@ -28,13 +28,14 @@ USERS = {  # when started as root
     "delivery": "root",
     "spawner": "root",
     "smtpd": "postfix",
+    "smtp": "postfix",
     "qmgr": "postfix",
     "auth": "dovecot",
     "login": "dovenull",
     "worker": "vmail",
     "agent": "vmail",
 }
-SERVES_PEERS = ("smtpd", "qmgr", "auth", "login", "worker", "agent")
+SERVES_PEERS = ("smtpd", "smtp", "qmgr", "auth", "login", "worker", "agent")
 """These read what comes from others: no way back to any right, not even by exec."""
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.local_submission import LocalSubmission
@@ -18,6 +19,9 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_access import SmtpAccess
+from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
+from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
+from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
@@ -36,6 +40,13 @@ GROUPS: Final[tuple[type, ...]] = (
     LocalDelivery,
     LocalSubmission,
     VirtualDelivery,
+    MailExchange,
+    SmtpClient,
+    SmtpClientSasl,
+    SmtpClientTls,
+    LmtpClient,
+    LmtpClientSasl,
+    LmtpClientTls,
     Logging,
     Processes,
 )

@@ -25,14 +25,19 @@ class Unread(msgspec.Struct, frozen=True):
 
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
+        Kind.LATER,
+        "servers are not told of clients yet",
+        "smtp_send_xforward_command smtp_xforward_timeout lmtp_send_xforward_command lmtp_xforward_timeout",
+    ),
+    Unread(
         Kind.REFUSED,
         "who may submit mail is not restricted this way yet, and others would be let in",
         "authorized_submit_users",
     ),
     Unread(
         Kind.REFUSED,
-        "mail is returned where this would keep it",
-        "soft_bounce",
+        "mail for ourselves is returned as a loop",
+        "best_mx_transport",
     ),
     Unread(
         Kind.REFUSED,
@@ -78,8 +83,8 @@ _UNREAD: Final[tuple[Unread, ...]] = (
         Kind.LATER,
         "TLS 1.2 and 1.3 are offered, with the ciphers that OpenSSL holds for secure",
         "smtpd_tls_protocols smtpd_tls_mandatory_protocols smtpd_tls_ciphers smtpd_tls_mandatory_ciphers "
-        "smtpd_tls_exclude_ciphers smtpd_tls_mandatory_exclude_ciphers tls_medium_cipherlist "
-        "tls_high_cipherlist tls_preempt_cipherlist smtpd_starttls_timeout",
+        "smtpd_tls_exclude_ciphers smtpd_tls_mandatory_exclude_ciphers "
+        "tls_preempt_cipherlist smtpd_starttls_timeout",
     ),
     Unread(
         Kind.LATER,
@@ -89,19 +94,9 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "addresses are not rewritten this way yet",
-        "append_dot_mydomain swap_bangpath allow_percent_hack resolve_dequoted_address proxy_interfaces "
+        "append_dot_mydomain swap_bangpath allow_percent_hack resolve_dequoted_address "
         "double_bounce_sender remote_header_rewrite_domain undisclosed_recipients_header "
         "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient",
-    ),
-    Unread(
-        Kind.LATER,
-        "deliveries are not scheduled by this yet",
-        "transport_retry_time defer_transports qmgr_message_recipient_limit initial_destination_concurrency "
-        "default_destination_concurrency_limit default_destination_recipient_limit "
-        "local_destination_concurrency_limit local_destination_recipient_limit "
-        "default_destination_concurrency_positive_feedback default_destination_concurrency_negative_feedback "
-        "default_destination_concurrency_failed_cohort_limit default_destination_rate_delay "
-        "default_transport_rate_delay default_process_limit",
     ),
     Unread(
         Kind.LATER,

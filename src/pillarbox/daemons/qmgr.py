@@ -25,7 +25,9 @@ from pillarbox.queue.spare_files import SpareFiles
 from pillarbox.queue_manager.doors import Doors
 from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.manager import QueueManager
+from pillarbox.queue_manager.smtp_transport import SmtpTransport
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
+from pillarbox.queue_manager.transport_rules import transport_settings
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
@@ -52,27 +54,36 @@ def open_role(startup: Startup) -> Serve:
     )
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     doors = Doors(snapshot, startup.listeners, clock=clock)
+    rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
 
     async def serve(control: Control, tell: events.EventSink) -> None:
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
         fsyncs = background_fsyncs()
         spares = SpareFiles(directories, fsyncs=fsyncs, clock=clock)
-        transports: dict[str, Transport] = {
+        smtp = SmtpTransport(f"{directories.root}/private/pillarbox-smtp", tell=tell)
+        transports: dict[str, Transport] = {}
+        by_program: dict[str, Transport] = {
+            "smtp": smtp,
+            "lmtp": smtp,
+            "local": LocalTransport(agents, transports, program="local"),
+            "pipe": LocalTransport(agents, transports, program="pipe"),
             "virtual": VirtualTransport(resolver=resolver, settings=virtual, owners=owners, agents=agents),
             "error": ErrorTransport(status="5.0.0"),
-            "retry": ErrorTransport(status="4.0.0"),
             "discard": DiscardTransport(),
         }
-        transports["local"] = LocalTransport(agents, transports, program="local")
-        for service in startup.services:
-            if service.program in ("local", "pipe"):
-                transports[service.name] = LocalTransport(agents, transports, program=service.program)
+        transports |= {
+            service.name: by_program[service.program]
+            for service in startup.services
+            if service.program in by_program
+        }
+        transports["retry"] = ErrorTransport(status="4.0.0")
         manager = QueueManager(
             directories=directories,
             settings=settings,
             resolver=resolver,
             transports=transports,
+            rules=rules_of,
             notifier=Notifier(queue, rules=bounce_rules, submission=rules, clock=clock),
             spares=spares,
             clock=clock,
@@ -87,6 +98,7 @@ def open_role(startup: Startup) -> Serve:
             open_doors.cancel()
             stop.set()
         agents.close()
+        smtp.close()
         fsyncs.close()
         spares.close()
         queue.close()

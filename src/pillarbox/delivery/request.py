@@ -68,6 +68,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     report_to: bytes | None = None  # who hears of a bounce instead of the sender; internal form
     agent: str = ""  # program of the log line; empty: the transport's name
     relay: str = ""
+    diagnostic: str = ""  # as of an Outcome
+    remote_mta: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +82,11 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     attempts: list[Attempt] | None = None
     """What was done for the recipient (aliases, .forward files), in order: for the log and for bounces.  None: the
     outcome itself says it.  `deferred` then means that the whole recipient is tried again."""
+    relay: str = ""
+    """As the log has it: `mx.example.org[192.0.2.1]:25`; empty: the transport's own name, or none."""
+    diagnostic: str = ""  # `smtp; 550 5.1.1 no such user`, for Diagnostic-Code: (RFC 3464 §2.3.6)
+    remote_mta: str = ""  # `dns; mx.example.org`, for Remote-MTA: (RFC 3464 §2.3.5)
+    relayed: bool = False  # to a system that does not send success notices itself (RFC 3461 §6.2)
 
 
 class JobDone(msgspec.Struct, tag=True):

@@ -203,6 +203,7 @@ class AttemptMade(Event, frozen=True):
     dsn: str
     status: str  # sent, deferred, bounced
     text: str
+    uses: int = 0  # of a connection that is used again: conn_use=
 
 
 class BounceQueued(Event, frozen=True):

@@ -92,17 +92,17 @@ class LogFile:
         """Log an event."""
         self.log(event, self._syslog_name)
 
-    def named(self, syslog_name: str) -> Callable[[Event], None]:
-        """The same log for a service with a syslog_name of its own."""
-        return lambda event: self.log(event, syslog_name)
+    def named(self, syslog_name: str, program: str = "") -> Callable[[Event], None]:
+        """The same log for a service with a syslog_name, and perhaps a program's name, of its own."""
+        return lambda event: self.log(event, syslog_name, program)
 
-    def log(self, event: Event, syslog_name: str) -> None:
+    def log(self, event: Event, syslog_name: str, service_program: str = "") -> None:
         """Log an event under a name."""
         rendered = render(event)
         if rendered is None:
             return
         program, text = rendered
-        program = program or self._program
+        program = program or service_program or self._program
         tag = f"{DOVECOT}:" if program == DOVECOT else f"{syslog_name}/{program}[{self._pid}]:"
         first = not self._lines
         self._lines.append(self._line(tag, text[:_MAX_LINE], of_dovecot=program == DOVECOT))

@@ -108,9 +108,10 @@ def _attempt(event: e.AttemptMade) -> tuple[str, str]:
     to = f"to=<{_text(event.recipient)}>"
     if event.original.lower() != event.recipient.lower():
         to += f", orig_to=<{_text(event.original)}>"
+    uses = f", conn_use={event.uses}" if event.uses else ""
     delays = "/".join(two_digits(delay) for delay in event.delays)
     return event.agent, (
-        f"{event.queue_id}: {to}, relay={event.relay}, delay={two_digits(sum(event.delays))}, "
+        f"{event.queue_id}: {to}, relay={event.relay}{uses}, delay={two_digits(sum(event.delays))}, "
         f"delays={delays}, dsn={event.dsn}, status={event.status} ({event.text})"
     )
 

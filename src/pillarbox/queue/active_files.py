@@ -20,7 +20,7 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 import msgspec
 
@@ -89,10 +89,10 @@ class ActiveFiles:
         self._files = file_system
 
     def open_batch(
-        self, ids: Sequence[tuple[QueueId, str]], *, now: float, ignore_times: bool = False
+        self, ids: Sequence[tuple[QueueId, str]], *, now: float, at_once: Container[QueueId] = ()
     ) -> list[Opened | NotNow | Damaged]:
-        """One result for each (id, queue)."""
-        return [self._open(queue_id, queue, now=now, at_once=ignore_times) for queue_id, queue in ids]
+        """One result for each (id, queue); those in `at_once` whatever their time."""
+        return [self._open(queue_id, queue, now=now, at_once=queue_id in at_once) for queue_id, queue in ids]
 
     def _open(self, queue_id: QueueId, queue: str, *, now: float, at_once: bool) -> Opened | NotNow | Damaged:
         files, path = self._files, self._directories.path(queue, queue_id)

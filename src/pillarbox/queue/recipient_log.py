@@ -29,6 +29,8 @@ class LogEntry(msgspec.Struct, frozen=True, kw_only=True):
     status: str  # 4.2.0
     action: str  # delayed, failed …
     reason: str
+    diagnostic: str = ""  # `smtp; 550 5.1.1 …`
+    remote_mta: str = ""  # `dns; mx.example.org`
 
 
 def append_entries(
@@ -73,10 +75,18 @@ def encode_entry(entry: LogEntry) -> bytes:
     lines += [
         b"status=" + entry.status.encode(),
         b"action=" + entry.action.encode(),
-        b"reason=" + reason,
-        b"",
-        b"",
     ]
+    for field, kind, value in (
+        (entry.diagnostic, b"diag_type", b"diag_text"),
+        (entry.remote_mta, b"mta_type", b"mta_mname"),
+    ):
+        name, semicolon, text = field.partition("; ")
+        if semicolon and text:
+            lines += [
+                b"%s=%s" % (kind, name.encode()),
+                b"%s=%s" % (value, _one_line(text.encode("utf-8", "replace"))),
+            ]
+    lines += [b"reason=" + reason, b"", b""]
     return b"\n".join(lines)
 
 

@@ -48,6 +48,8 @@ class Doors:
             async with asyncio.TaskGroup() as tasks:
 
                 def wake(letters: bytes) -> None:
+                    if b"F" in letters:
+                        manager.revive()
                     if b"A" in letters:
                         tasks.create_task(flusher.everything())
                     if letters.strip(b"AF"):

@@ -11,7 +11,7 @@ import msgspec
 
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
-from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
+from pillarbox.queue_manager.transport import Done, Job, MissingTransport, Routed, Transport
 from pillarbox.vocabulary.address import Address
 
 _MISSING = MissingTransport()
@@ -20,13 +20,15 @@ _MISSING = MissingTransport()
 class LocalTransport:
     """System users, aliases and commands."""
 
+    tells_attempts = False
+
     def __init__(self, agents: Agents, transports: Mapping[str, Transport], *, program: str) -> None:
         """`transports` are all there are, by service name; `program` is local or pipe."""
         self._agents = agents
         self._transports = transports
         self._program = program
 
-    async def deliver(self, job: Job) -> list[Outcome]:
+    async def deliver(self, job: Job) -> Done:
         """What became of each recipient."""
         message = job.message
         request = DeliverRecipients(
@@ -50,10 +52,12 @@ class LocalTransport:
             send_options=message.send_options,
         )
         outcomes = await self._agents.deliver_recipients(request, job.descriptor)
-        return [
-            await self._completed(job, routed, outcome)
-            for routed, outcome in zip(job.recipients, outcomes, strict=True)
-        ]
+        return Done(
+            [
+                await self._completed(job, routed, outcome)
+                for routed, outcome in zip(job.recipients, outcomes, strict=True)
+            ]
+        )
 
     async def _completed(self, job: Job, routed: Routed, outcome: Outcome) -> Outcome:
         """The outcome with what other transports did, and with the names for the log."""
@@ -80,7 +84,7 @@ class LocalTransport:
             ),
         )
         other = msgspec.structs.replace(job, transport=transport, nexthop=nexthop, recipients=[passed])
-        (outcome,) = await self._transports.get(transport, _MISSING).deliver(other)
+        (outcome,) = (await self._transports.get(transport, _MISSING).deliver(other)).outcomes
         if outcome.attempts is not None:
             return outcome.attempts
         return [

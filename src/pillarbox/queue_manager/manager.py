@@ -27,30 +27,28 @@ import msgspec
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.mailbox_delivery import FileSource
-from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
 from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
 from pillarbox.queue.incoming import QueueFileFault, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.spare_files import LARGEST, SpareFiles
-from pillarbox.queue_manager.results import Failure, attempts_made, delayed, failed
-from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
+from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.dispatcher import Dispatcher
+from pillarbox.queue_manager.results import Failure, delayed, failed
+from pillarbox.queue_manager.transport import Transport
+from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
 from pillarbox.routing.resolution import Resolver
 from pillarbox.scheduling.backoff import is_expired, next_attempt
 from pillarbox.scheduling.intake import Intake
-from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
 _BATCH: Final = 16
 """Messages that are opened in one turn of the loop."""
-
-_MISSING: Final = MissingTransport()
 
 
 class QueueManager:
@@ -63,12 +61,13 @@ class QueueManager:
         settings: QueueSettings,
         resolver: Resolver,
         transports: Mapping[str, Transport],
+        rules: Mapping[str, TransportSettings],
         notifier: Notifier,
         spares: SpareFiles,
         clock: Clock,
         tell: events.EventSink,
     ) -> None:
-        """`transports` by service name."""
+        """`transports` and `rules` by service name."""
         self._notifier = notifier
         self._spares = spares
         self._may_recycle = not directories.is_hashed("active")
@@ -77,8 +76,18 @@ class QueueManager:
         self._files = ActiveFiles(directories)
         self._directories = directories
         self._settings = settings
-        self._resolver = resolver
-        self._transports = transports
+        self._dispatcher = Dispatcher(
+            resolver=resolver,
+            settings=settings,
+            transports=transports,
+            rules=rules,
+            completed=self._completed,
+            clock=clock,
+            tell=tell,
+        )
+        self._recipients = 0  # of all active messages
+        self._flushed: set[QueueId] = set()  # to be tried whatever their time, also over deferred transports
+        self._tasks: asyncio.TaskGroup | None = None
         self._tell = tell
         self._clock = clock
         self._intake = Intake(active_limit=settings.qmgr_message_active_limit)
@@ -92,10 +101,12 @@ class QueueManager:
         sweep(self._directories)
         await self._in_thread(lambda: self._files.recover(now=self._clock.now()))
         async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._dispatcher.start(tasks)
             background = [
                 tasks.create_task(self._writers.serve(hints, tasks)),
                 tasks.create_task(self._scan_regularly()),
-                tasks.create_task(self._schedule(tasks)),
+                tasks.create_task(self._schedule()),
             ]
             ready()
             await stop.wait()
@@ -103,6 +114,7 @@ class QueueManager:
             for task in background:
                 task.cancel()
             self._writers.close()
+            self._dispatcher.stop()
         self._finish_gathered()
         self._threads.shutdown()
 
@@ -135,17 +147,19 @@ class QueueManager:
                 due.append(queue_id)
         return due
 
-    async def _schedule(self, tasks: asyncio.TaskGroup) -> None:
+    async def _schedule(self) -> None:
         while True:
             await self._work.wait()
             self._work.clear()
-            while batch := self._intake.take(_BATCH):
+            while self._recipients < self._settings.qmgr_message_recipient_limit and (
+                batch := self._intake.take(_BATCH)
+            ):
                 now = self._clock.now()
-                opened = self._files.open_batch(batch, now=now)
+                opened = self._files.open_batch(batch, now=now, at_once=self._flushed)
                 for one, (queue_id, queue) in zip(opened, batch, strict=True):
                     writer = self._writer_of.pop(queue_id, None)
                     if isinstance(one, Opened):
-                        self._begin(one, now, tasks, writer if queue == "incoming" else None)
+                        self._begin(one, now, writer if queue == "incoming" else None)
                     else:
                         self._left(one)
                 await asyncio.sleep(0)
@@ -173,12 +187,16 @@ class QueueManager:
         if deferred:
             self.flushed(await self._in_thread(self._due))
 
+    def revive(self) -> None:
+        """Forget which destinations cannot be reached (postqueue -f)."""
+        self._dispatcher.revive()
+
     # -- delivery --------------------------------------------------------------------------------------
 
-    def _begin(self, opened: Opened, started: float, tasks: asyncio.TaskGroup, writer: Writer | None) -> None:
+    def _begin(self, opened: Opened, started: float, writer: Writer | None) -> None:
         """`writer` has just written the message, which nobody has read before."""
         message = opened.message
-        to_do = message.to_do
+        active = ActiveMessage(opened, active_time=started, writer=writer)
         self._tell(
             events.MessageActive(
                 opened.queue_id,
@@ -187,50 +205,22 @@ class QueueManager:
                 len(message.recipients),
             )
         )
-        if not to_do:
+        if not active.to_do:
             self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
             return
-        tasks.create_task(self._deliver(opened, to_do, started, writer))
+        self._recipients += len(active.to_do)
+        self._dispatcher.submit(active, flush=opened.queue_id in self._flushed)
 
-    async def _deliver(
-        self, opened: Opened, to_do: list[QueueRecipient], started: float, writer: Writer | None
-    ) -> None:
-        """All recipients of one message: group them by transport and nexthop, wait for outcomes, decide."""
-        outcomes: dict[int, tuple[str, Outcome]] = {}
-        groups: dict[tuple[str, str], list[Routed]] = {}
-        for recipient in to_do:
-            try:
-                resolution = self._resolver.resolve(Address.from_internal(recipient.address))
-            except LookupFault as fault:
-                outcome = Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
-                outcomes[recipient.offset] = ("error", outcome)
-                continue
-            key = (resolution.transport, resolution.nexthop)
-            groups.setdefault(key, []).append(Routed(recipient, resolution))
-        for (transport, nexthop), members in groups.items():
-            job = Job(
-                queue_id=opened.queue_id,
-                descriptor=opened.descriptor,
-                message=opened.message,
-                transport=transport,
-                nexthop=nexthop,
-                recipients=members,
-            )
-            results = await self._transports.get(transport, _MISSING).deliver(job)
-            for routed, outcome in zip(members, results, strict=True):
-                outcomes[routed.recipient.offset] = (transport, outcome)
-        await self._decide(opened, to_do, outcomes, started, writer)
+    def _completed(self, active: ActiveMessage) -> None:
+        """Each recipient's fate is known, for this time."""
+        self._recipients -= len(active.to_do)
+        self._flushed.discard(active.queue_id)
+        if self._tasks is not None:
+            self._tasks.create_task(self._decide(active))
 
-    async def _decide(
-        self,
-        opened: Opened,
-        to_do: list[QueueRecipient],
-        outcomes: dict[int, tuple[str, Outcome]],
-        started: float,
-        writer: Writer | None,
-    ) -> None:
+    async def _decide(self, active: ActiveMessage) -> None:
         now = self._clock.now()
-        message, settings = opened.message, self._settings
+        opened, message, settings, writer = active.opened, active.message, self._settings, active.writer
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
         failures: list[Failure] = []
         expired = is_expired(
@@ -240,13 +230,8 @@ class QueueManager:
             queue_lifetime=settings.maximal_queue_lifetime,
             bounce_lifetime=settings.bounce_queue_lifetime,
         )
-        delays = (max(0.0, started - message.arrival_time), 0.0, 0.0, now - started)
-        for recipient in to_do:
-            agent, outcome = outcomes[recipient.offset]
-            if outcome.reason:
-                self._tell(events.Warned(f"{opened.queue_id}: {outcome.reason}"))
-            for attempt in attempts_made(opened.queue_id, recipient, agent, outcome, delays):
-                self._tell(attempt)
+        for recipient in active.to_do:
+            _, outcome = active.outcomes[recipient.offset]
             failures += failed(recipient, outcome, expired=expired)
             if outcome.status == "deferred" and not expired:
                 finished.deferred += delayed(recipient, outcome)

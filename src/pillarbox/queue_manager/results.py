@@ -74,6 +74,9 @@ def _attempts(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
             outcome.status,
             outcome.dsn,
             outcome.text,
+            relay=outcome.relay,
+            diagnostic=outcome.diagnostic,
+            remote_mta=outcome.remote_mta,
         )
     ]
 
@@ -88,4 +91,6 @@ def _entry(recipient: QueueRecipient, attempt: Attempt, action: str) -> LogEntry
         status=attempt.dsn if action == "delayed" else "5" + attempt.dsn[1:],
         action=action,
         reason=attempt.text,
+        diagnostic=attempt.diagnostic,
+        remote_mta=attempt.remote_mta,
     )

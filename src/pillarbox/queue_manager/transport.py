@@ -36,13 +36,28 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     transport: str
     nexthop: str
     recipients: list[Routed]
+    active_time: float = 0.0  # when the queue manager took the message
+    more_follows: bool = False  # other mail for the same destination is waiting
+
+
+class Done(msgspec.Struct, frozen=True):
+    """What became of a job."""
+
+    outcomes: list[Outcome]  # in the order of `Job.recipients`
+    site_fault: tuple[str, str] | None = None
+    """Status code and text, if the destination could not be reached: the scheduler leaves it alone for a while."""
+    transport_fault: tuple[str, str] | None = None
+    """The same if the agent itself could not be reached."""
 
 
 class Transport(Protocol):
     """One way to deliver."""
 
-    async def deliver(self, job: Job) -> list[Outcome]:
-        """What became of each recipient, in the order of `job.recipients`."""
+    tells_attempts: bool
+    """Whether the agent writes the delivery lines itself, with its own process id."""
+
+    async def deliver(self, job: Job) -> Done:
+        """What became of each recipient."""
         ...
 
 
@@ -53,13 +68,15 @@ class ErrorTransport:
     with 4.0.0.
     """
 
+    tells_attempts = False
+
     def __init__(self, *, status: str) -> None:
         """`status` is the code for a nexthop that has none."""
         self._status = status
 
-    async def deliver(self, job: Job) -> list[Outcome]:
+    async def deliver(self, job: Job) -> Done:
         """The same for every recipient."""
-        return [self.outcome(job.nexthop)] * len(job.recipients)
+        return Done([self.outcome(job.nexthop)] * len(job.recipients))
 
     def outcome(self, nexthop: str) -> Outcome:
         """What the text of a nexthop means."""
@@ -72,14 +89,18 @@ class ErrorTransport:
 class DiscardTransport:
     """discard(8): the mail is thrown away, and reported as sent with the nexthop as the reason."""
 
-    async def deliver(self, job: Job) -> list[Outcome]:
+    tells_attempts = False
+
+    async def deliver(self, job: Job) -> Done:
         """Gone, as the configuration says."""
-        return [Outcome("sent", "2.0.0", job.nexthop)] * len(job.recipients)
+        return Done([Outcome("sent", "2.0.0", job.nexthop)] * len(job.recipients))
 
 
 class MissingTransport:
     """What a message gets whose transport is no service: `mail transport unavailable`."""
 
-    async def deliver(self, job: Job) -> list[Outcome]:
+    tells_attempts = False
+
+    async def deliver(self, job: Job) -> Done:
         """It waits until there is one."""
-        return [Outcome("deferred", "4.3.0", "mail transport unavailable")] * len(job.recipients)
+        return Done([Outcome("deferred", "4.3.0", "mail transport unavailable")] * len(job.recipients))

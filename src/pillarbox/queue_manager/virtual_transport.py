@@ -12,7 +12,7 @@ import os
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.request import MailboxTarget, Outcome
-from pillarbox.queue_manager.transport import Job, Routed
+from pillarbox.queue_manager.transport import Done, Job, Routed
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
@@ -20,6 +20,8 @@ from pillarbox.vocabulary.address import Address
 
 class VirtualTransport:
     """Mailboxes of virtual domains."""
+
+    tells_attempts = False
 
     def __init__(
         self, *, resolver: Resolver, settings: VirtualDelivery, owners: "MailboxOwners", agents: Agents
@@ -29,7 +31,7 @@ class VirtualTransport:
         self._owners = owners
         self._agents = agents
 
-    async def deliver(self, job: Job) -> list[Outcome]:
+    async def deliver(self, job: Job) -> Done:
         """Into Maildirs, the recipients of each owner at once."""
         outcomes: dict[int, Outcome] = {}
         groups: dict[tuple[int, int], list[tuple[int, MailboxTarget]]] = {}
@@ -52,7 +54,7 @@ class VirtualTransport:
             )
             for (at, _), outcome in zip(members, results, strict=True):
                 outcomes[at] = outcome
-        return [outcomes[at] for at in range(len(job.recipients))]
+        return Done([outcomes[at] for at in range(len(job.recipients))])
 
     def _target(self, routed: Routed) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
         """The mailbox with its owner, or an outcome at once."""

@@ -18,13 +18,13 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.delivery.pipe import PipeService
-from pillarbox.net.startup import AgentService, User
+from pillarbox.net.startup import User
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
 from pillarbox.supervisor.instance_lock import LockFile
 from pillarbox.supervisor.listeners import InetListener, UnixListener
+from pillarbox.supervisor.transport_services import BUILT_IN, pipe_fault, transport_services
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WITHIN_ROLES: Final = frozenset(
@@ -43,17 +43,12 @@ _DOORS: Final = {
 """Sockets in public/, for commands, served by the qmgr role (queue_manager/doors.py)."""
 
 
-_DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
-"""Programs whose services are transports."""
-
 _TRANSPORT_PARAMETERS: Final = (
     "local_transport",
     "virtual_transport",
     "relay_transport",
     "default_transport",
 )
-_BUILT_IN_TRANSPORTS: Final = frozenset("local virtual relay smtp lmtp error retry discard".split())
-"""Delivery agents that need no line in master.cf."""
 
 
 def mta_half(
@@ -73,7 +68,6 @@ def mta_half(
     listeners: list[InetListener | UnixListener] = []
     services: dict[str, bytes] = {}
     names: list[str] = []
-    agents: list[AgentService] = []
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
         if program != "smtpd" and program not in _WITHIN_ROLES:
@@ -82,12 +76,6 @@ def mta_half(
                 f'program "{program}" of service {service.name} is not served',
                 mend="put a # before the line",
             )
-        if (
-            program in _DELIVERY_AGENTS
-            and service.type == "unix"
-            and not (program == "pipe" and _pipe_fault(configuration, service))
-        ):
-            agents.append(_agent_service(configuration, service, program))
         if program != "smtpd" or service.type != "inet":
             continue
         found = inet_listeners(service, snapshot, listen=listen, port_offset=port_offset)
@@ -102,9 +90,11 @@ def mta_half(
         UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
         UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
         *(UnixListener(name, f"{queue}/public/{socket}", 0o666, pair) for name, socket in _DOORS.items()),
+        UnixListener("smtp-client", f"{queue}/private/pillarbox-smtp", 0o600, pair),
     ]
     _check_transports(configuration)
     encoded = snapshot.encode()
+    agents = transport_services(configuration)
     return Half(
         name="mta",
         pid_file=f"{queue}/pid/master.pid",
@@ -125,12 +115,20 @@ def mta_half(
                 services=tuple(agent for agent in agents if agent.program in ("local", "pipe")),
             ),
             Role(
+                name="smtp",
+                module="pillarbox.daemons.smtp",
+                on_reload="overlap",
+                listeners=("smtp-client",),
+                services=tuple(agent for agent in agents if agent.program in ("smtp", "lmtp")),
+                user=postfix,
+            ),
+            Role(
                 name="qmgr",
                 module="pillarbox.daemons.qmgr",
                 on_reload="restart",
                 listeners=("qmgr", *_DOORS),
                 snapshots={"qmgr": encoded},
-                services=tuple(agents),
+                services=agents,
                 user=postfix,
             ),
             Role(
@@ -153,37 +151,16 @@ def service_warnings(configuration: Configuration) -> list[str]:
     return [
         str(fault)
         for service in configuration.master_cf.services
-        if os.path.basename(service.command) == "pipe" and (fault := _pipe_fault(configuration, service))
+        if os.path.basename(service.command) == "pipe" and (fault := pipe_fault(configuration, service))
     ]
-
-
-def _pipe_fault(configuration: Configuration, service: Service) -> ConfigurationFault | None:
-    """Why a pipe cannot work."""
-    mail_owner = configuration.snapshot.group(Paths).mail_owner
-    try:
-        PipeService.parse(service.name, service.arguments, where=service.where, mail_owner=mail_owner)
-    except ConfigurationFault as fault:
-        return fault
-    return None
-
-
-def _agent_service(configuration: Configuration, service: Service, program: str) -> AgentService:
-    return AgentService(
-        name=service.name,
-        program=program,
-        arguments=service.arguments,
-        where=service.where,
-        process_limit=service.process_limit,
-        snapshot=_service_snapshot(configuration, service),
-    )
 
 
 def _check_transports(configuration: Configuration) -> None:
     """A transport that does not exist would keep all mail in the queue until it is too old."""
-    known = _BUILT_IN_TRANSPORTS | {
+    known = set(BUILT_IN) | {
         service.name
         for service in configuration.master_cf.services
-        if os.path.basename(service.command) != "pipe" or _pipe_fault(configuration, service) is None
+        if os.path.basename(service.command) != "pipe" or pipe_fault(configuration, service) is None
     }
     for parameter in _TRANSPORT_PARAMETERS:
         value = configuration.snapshot.value(parameter)
@@ -192,7 +169,7 @@ def _check_transports(configuration: Configuration) -> None:
             raise ConfigurationFault(
                 configuration.snapshot.where(parameter),
                 f"parameter {parameter}: unknown transport: {value}",
-                mend=f"one of {', '.join(sorted(_BUILT_IN_TRANSPORTS))}, or a service of master.cf",
+                mend=f"one of {', '.join(sorted(BUILT_IN))}, or a service of master.cf",
             )
 
 

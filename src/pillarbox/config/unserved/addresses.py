@@ -32,7 +32,6 @@ sender_canonical_classes = envelope_sender, header_sender
         Kind.REFUSED,
         "mail is not routed this way yet, and would go astray",
         """
-best_mx_transport =
 sender_dependent_default_transport_maps =
 sender_dependent_relayhost_maps =
 transport_maps =

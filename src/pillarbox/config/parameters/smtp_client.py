@@ -1,0 +1,123 @@
+"""The SMTP client: where mail goes, what is said, and how long it is waited for."""
+
+from typing import Literal
+
+from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.value_types import Seconds
+
+
+@settings_group
+class MailExchange:
+    """Settings that the SMTP and LMTP clients share."""
+
+    ignore_mx_lookup_error: bool = parameter(
+        "no", doc="Deliver to the domain's own address when its MX records cannot be looked up."
+    )
+    disable_dns_lookups: bool = parameter(
+        "no", doc="Look up no MX records: mail goes to the host of that name, found as smtp_host_lookup says."
+    )
+    best_mx_transport: str = parameter(
+        "",
+        doc="transport:nexthop for mail whose best mail exchanger is this host, instead of returning it as a loop.",
+    )
+    fallback_relay: tuple[str, ...] = parameter("", doc="Old name of smtp_fallback_relay.")
+    known_tcp_ports: tuple[str, ...] = parameter(
+        "lmtp=24, smtp=25, smtps=submissions=465, submission=587", doc="Ports of service names."
+    )
+    smtp_always_send_ehlo: bool = parameter("yes", doc="Begin with EHLO whatever the greeting says.")
+    smtp_never_send_ehlo: bool = parameter("no", doc="Begin with HELO, and so do without all extensions.")
+
+
+@settings_group
+class SmtpClient:
+    """Destinations, conversations and their time limits.  lmtp_… parameters are the same for LMTP."""
+
+    smtp_helo_name: str = parameter("$myhostname", doc="The name given with EHLO or HELO.")
+    smtp_host_lookup: tuple[str, ...] = parameter(
+        "dns",
+        doc="Where addresses of hosts are looked up: dns, or native for /etc/hosts before the DNS, or both.",
+    )
+    smtp_address_preference: Literal["any", "ipv4", "ipv6"] = parameter(
+        "any", doc="Which addresses of equally preferred hosts are tried first. any: by lot."
+    )
+    smtp_balance_inet_protocols: bool = parameter(
+        "yes",
+        doc="Make sure that IPv4 and IPv6 addresses are both among those that smtp_mx_address_limit leaves.",
+    )
+    smtp_randomize_addresses: bool = parameter("yes", doc="Draw lots among hosts of equal preference.")
+    smtp_mx_address_limit: int = parameter(
+        "5", minimum=0, doc="Most addresses that are tried in one delivery. 0: no limit."
+    )
+    smtp_mx_session_limit: int = parameter(
+        "2",
+        minimum=0,
+        doc="Most servers that are talked to in one delivery; those that cannot be connected to do not "
+        "count. 0: no limit.",
+    )
+    smtp_defer_if_no_mx_address_found: bool = parameter(
+        "no",
+        doc="Keep mail queued when none of a domain's mail exchangers has an address, instead of returning it.",
+    )
+    smtp_fallback_relay: tuple[str, ...] = parameter(
+        "$fallback_relay", doc="Hosts that get mail whose own destinations cannot be found or reached."
+    )
+    smtp_tcp_port: str = parameter("smtp", doc="Port, or service name, that is connected to.")
+    smtp_bind_address: str = parameter("", doc="IPv4 address that connections come from.")
+    smtp_bind_address6: str = parameter("", doc="IPv6 address that connections come from.")
+    smtp_skip_5xx_greeting: bool = parameter(
+        "yes", doc="Try the next mail exchanger when one greets with 5xx, instead of returning the mail."
+    )
+    smtp_skip_quit_response: bool = parameter("yes", doc="Do not wait for the answer to QUIT.")
+    smtp_line_length_limit: int = parameter(
+        "998", minimum=0, doc="Octets after which a line is broken with a line end and a blank. 0: never."
+    )
+    smtp_discard_ehlo_keywords: tuple[str, ...] = parameter(
+        "", doc="Keywords in a server's answer to EHLO that are passed over."
+    )
+    smtp_discard_ehlo_keyword_address_maps: tuple[str, ...] = parameter(
+        "", doc="The same by the server's address, from tables."
+    )
+    smtp_send_xforward_command: bool = parameter(
+        "no", doc="Tell servers that offer XFORWARD which client the message came from, for their logs."
+    )
+    smtp_connect_timeout: Seconds = parameter("30s", minimum=0, doc="Time to connect. 0: the system's limit.")
+    smtp_helo_timeout: Seconds = parameter("300s", minimum=1, doc="Time for the greeting and for EHLO.")
+    smtp_xforward_timeout: Seconds = parameter(
+        "300s", minimum=1, doc="Time within which the server has to answer XFORWARD."
+    )
+    smtp_mail_timeout: Seconds = parameter(
+        "300s", minimum=1, doc="Time within which the server has to answer MAIL FROM."
+    )
+    smtp_rcpt_timeout: Seconds = parameter(
+        "300s", minimum=1, doc="Time within which the server has to answer RCPT TO."
+    )
+    smtp_data_init_timeout: Seconds = parameter(
+        "120s", minimum=1, doc="Time within which the server has to answer DATA."
+    )
+    smtp_data_xfer_timeout: Seconds = parameter(
+        "180s", minimum=1, doc="Time within which the server has to take some of the content."
+    )
+    smtp_data_done_timeout: Seconds = parameter(
+        "600s", minimum=1, doc="Time for the answer to the final dot."
+    )
+    smtp_rset_timeout: Seconds = parameter(
+        "20s", minimum=1, doc="Time for RSET, by which a kept connection is tested."
+    )
+    smtp_quit_timeout: Seconds = parameter(
+        "300s", minimum=1, doc="Time within which the server has to answer QUIT."
+    )
+    smtp_connection_cache_on_demand: bool = parameter(
+        "yes", doc="Keep connections for a moment while more mail waits for the same destination."
+    )
+    smtp_connection_cache_destinations: tuple[str, ...] = parameter(
+        "", doc="Destinations whose connections are always kept for a moment: names and tables."
+    )
+    smtp_connection_cache_time_limit: Seconds = parameter(
+        "2s", minimum=0, doc="How long an idle connection is kept."
+    )
+    smtp_connection_reuse_time_limit: Seconds = parameter(
+        "300s", minimum=1, doc="Age at which a connection is not used again."
+    )
+    smtp_connection_reuse_count_limit: int = parameter(
+        "0", minimum=0, doc="Deliveries after which a connection is not used again. 0: no limit."
+    )

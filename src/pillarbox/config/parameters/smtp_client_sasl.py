@@ -1,0 +1,39 @@
+"""How the SMTP client logs in."""
+
+from pillarbox.config.parameter import parameter, settings_group
+
+
+@settings_group
+class SmtpClientSasl:
+    """Passwords by destination or sender, and the mechanisms that may be used."""
+
+    smtp_sasl_auth_enable: bool = parameter("no", doc="Log in to servers for which there is a password.")
+    smtp_sasl_password_maps: tuple[str, ...] = parameter(
+        "",
+        doc="Tables of user:password by sender (with smtp_sender_dependent_authentication), by nexthop as it is "
+        "written in relayhost or the transport table, brackets and port included, or by the server's name.",
+    )
+    smtp_sender_dependent_authentication: bool = parameter(
+        "no",
+        doc="Look passwords up by the envelope sender first; connections are not shared between senders then.",
+    )
+    smtp_sasl_security_options: tuple[str, ...] = parameter(
+        "noplaintext, noanonymous",
+        doc="What a mechanism must not be: noplaintext (no PLAIN and LOGIN), noactive, nodictionary, noanonymous; "
+        "or must have: mutual_auth, forward_secrecy.",
+    )
+    smtp_sasl_tls_security_options: tuple[str, ...] = parameter(
+        "$smtp_sasl_security_options", doc="The same for connections under TLS."
+    )
+    smtp_sasl_tls_verified_security_options: tuple[str, ...] = parameter(
+        "$smtp_sasl_tls_security_options", doc="The same when the server's certificate was verified."
+    )
+    smtp_sasl_mechanism_filter: tuple[str, ...] = parameter(
+        "", doc="The only mechanisms that are used, or with ! before a name those that are not. Empty: all."
+    )
+    smtp_sasl_auth_soft_bounce: bool = parameter(
+        "yes", doc="Keep mail queued when a login is refused for good, instead of returning it."
+    )
+    smtp_send_dummy_mail_auth: bool = parameter(
+        "no", doc="Give AUTH=<> with MAIL FROM to servers that we logged in to."
+    )

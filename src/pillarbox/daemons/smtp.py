@@ -1,0 +1,152 @@
+"""The smtp role: all smtp and lmtp services of master.cf, one process, thousands of sessions.
+
+DESCRIPTION
+    The queue manager sends jobs over a channel, each with the descriptor of a queue file, and gets outcomes.  The
+    descriptor is kept open until the delivery is over: with it goes the lock that tells everybody else to keep
+    their hands off the message.
+
+    If the queue manager ends in the middle, deliveries go on.  Nobody is there then to mark who has got the
+    message, so that this is done here: better than to deliver twice.
+
+FAULTS
+    A mistake in the configuration ends the role before it serves, with the place and the mend.
+"""
+
+import asyncio
+import os
+import socket
+import traceback
+from collections.abc import Iterator
+
+from pillarbox.config.parameters.logging import Logging
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.delivery.mailbox_delivery import FileSource
+from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.smtp.configured import open_service
+from pillarbox.delivery.smtp.delivery import Service, SmtpDelivery
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
+from pillarbox.delivery.smtp.session import Session
+from pillarbox.delivery.smtp.session_cache import SessionCache
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.dns.stub_resolver import StubResolver
+from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.log_file import LogFile
+from pillarbox.queue.queue_file import read_content
+from pillarbox.queue.records import DONE, CorruptQueueFile
+
+
+class SmtpRole:
+    """All services of the process."""
+
+    def __init__(self, services: dict[str, Service], listener: socket.socket, *, tell: EventSink) -> None:
+        self._services = services
+        self._listener = listener
+        self._tell = tell
+        self._clock = SystemClock()
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._channels: set[Channel[DeliverBySmtp]] = set()
+
+    async def run(self, control: Control) -> None:
+        """Serve until told to stop."""
+        self._listener.setblocking(False)
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            self._cache = SessionCache(discard=_say_goodbye, tasks=tasks)
+            accepting = tasks.create_task(self._accept())
+            control.ready()
+            order = await control.order()
+            accepting.cancel()
+            self._cache.close()
+            if isinstance(order, Drain):
+                while self._jobs:
+                    await asyncio.wait(self._jobs)
+            for channel in list(self._channels):
+                channel.close()
+
+    async def _accept(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            client, _ = await loop.sock_accept(self._listener)
+            self._tasks.create_task(self._hear(Channel(client, DeliverBySmtp)))
+
+    async def _hear(self, channel: "Channel[DeliverBySmtp]") -> None:
+        self._channels.add(channel)
+        while (received := await channel.receive()) is not None:
+            job, descriptors = received
+            task = self._tasks.create_task(self._deliver(channel, job, descriptors[0]))
+            self._jobs.add(task)
+            task.add_done_callback(self._jobs.discard)
+        self._channels.discard(channel)
+
+    async def _deliver(self, channel: "Channel[DeliverBySmtp]", job: DeliverBySmtp, descriptor: int) -> None:
+        try:
+            done = await self._outcomes(job, descriptor)
+            try:
+                channel.send(done)
+            except ChannelClosed:
+                _mark(job, done, descriptor)
+        finally:
+            os.close(descriptor)
+
+    async def _outcomes(self, job: DeliverBySmtp, descriptor: int) -> SmtpDone:
+        service = self._services.get(job.service)
+        if service is None:
+            return _all(job, Outcome("deferred", "4.3.0", "mail transport unavailable"))
+
+        def lines() -> Iterator[bytes]:
+            return read_content(FileSource(descriptor), job.data_offset)
+
+        try:
+            return await SmtpDelivery(service, job, lines=lines, cache=self._cache, clock=self._clock).run()
+        except (CorruptQueueFile, OSError) as error:
+            self._tell(Warned(f"{job.queue_id}: queue file: {error}"))
+            return _all(job, Outcome("deferred", "4.3.0", "queue file read error"))
+        except Exception as error:  # one delivery's bug must not end the others
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{where.filename}:{where.lineno}, in {where.name}"
+            self._tell(Warned(f"panic: {job.queue_id}: {type(error).__name__}: {error} at {place}"))
+            return _all(job, Outcome("deferred", "4.3.0", "delivery agent failed"))
+
+
+def _all(job: DeliverBySmtp, outcome: Outcome) -> SmtpDone:
+    return SmtpDone(job.job, [outcome] * len(job.recipients))
+
+
+def _mark(job: DeliverBySmtp, done: SmtpDone, descriptor: int) -> None:
+    """Who has got the message must not get it again, though nobody waits for the outcome."""
+    for recipient, outcome in zip(job.recipients, done.outcomes, strict=True):
+        if outcome.status == "sent" and recipient.offset:
+            os.pwrite(descriptor, bytes((DONE,)), recipient.offset)
+
+
+async def _say_goodbye(session: Session) -> None:
+    await session.quit()
+
+
+def open_role(startup: Startup) -> Serve:
+    """Settings, tables and certificates of all services."""
+    clock = SystemClock()
+    resolver = StubResolver(clock=clock)
+    services: dict[str, Service] = {}
+    names: dict[str, str] = {}
+    for transport in startup.services:
+        snapshot = Snapshot.decode(transport.snapshot)
+        names[transport.name] = snapshot.group(Logging).syslog_name
+        services[transport.name] = open_service(
+            transport.name, transport.program, snapshot, resolver=resolver, clock=clock
+        )
+    listener = socket.socket(fileno=startup.listeners["smtp-client"])
+
+    async def serve(control: Control, tell: LogFile) -> None:
+        for name, service in services.items():
+            service.tell = tell.named(names[name], service.program)
+        await SmtpRole(services, listener, tell=tell).run(control)
+
+    return serve
+
+
+if __name__ == "__main__":
+    run_role(open_role)

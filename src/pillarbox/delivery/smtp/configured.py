@@ -1,0 +1,120 @@
+"""An smtp or lmtp service from its settings: tables, contexts and rules, opened.
+
+FAULTS
+    ConfigurationFault  a value, table or certificate that cannot be used, with its place
+"""
+
+import random
+from ipaddress import ip_interface
+from typing import Literal
+
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
+from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
+from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.smtp.delivery import Service
+from pillarbox.delivery.smtp.destination import known_ports, port_number
+from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
+from pillarbox.delivery.smtp.session import SessionRules
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.net.dns.host_lookup import HostLookup, Lookup
+from pillarbox.net.dns.records import Resolver
+from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.sasl_client import OPTIONS
+
+
+def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resolver, clock: Clock) -> Service:
+    """The service, ready to deliver.  ConfigurationFault."""
+    lmtp = program == "lmtp"
+    client = snapshot.group(LmtpClient if lmtp else SmtpClient)
+    sasl = snapshot.group(LmtpClientSasl if lmtp else SmtpClientSasl)
+    tls = snapshot.group(LmtpClientTls if lmtp else SmtpClientTls)
+    exchange = snapshot.group(MailExchange)
+    identity = snapshot.group(Identity)
+    grades = snapshot.group(SmtpServerTls)
+    prefix = "lmtp" if lmtp else "smtp"
+
+    def where(parameter: str) -> str:
+        parameter = parameter.replace("smtp_", f"{prefix}_", 1)
+        return f"{snapshot.where(parameter)}, parameter {parameter}"
+
+    def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
+        return open_tables(names, where=where(parameter), clock=clock)
+
+    for parameter in ("smtp_sasl_security_options", "smtp_sasl_tls_security_options"):
+        unknown = set(getattr(sasl, parameter)) - OPTIONS
+        if unknown:
+            raise ConfigurationFault(where(parameter), f"unknown option {min(unknown)}")
+    try:
+        ports = known_ports(exchange.known_tcp_ports)
+        port_number(client.smtp_tcp_port, ports)
+    except ValueError as error:
+        raise ConfigurationFault(where("smtp_tcp_port"), str(error)) from error
+    try:
+        policies = TlsPolicies(
+            tls,
+            tables("smtp_tls_policy_maps", tls.smtp_tls_policy_maps),
+            medium=grades.tls_medium_cipherlist,
+            high=grades.tls_high_cipherlist,
+        )
+        if policies.default.level != "none":
+            policies.context(policies.default)  # files that only root may read are read now
+    except ConfigurationFault as fault:
+        raise ConfigurationFault(where("smtp_tls_security_level"), f"{fault.where}: {fault.what}") from fault
+    protocols = set(identity.inet_protocols)
+    own = {str(ip_interface(address).ip) for _, address in snapshot.facts.interfaces}
+    own |= {address.strip("[]") for address in identity.proxy_interfaces}
+    exchangers = MailExchangers(
+        resolver,
+        HostLookup(
+            resolver,
+            clock=clock,
+            methods=_methods(client.smtp_host_lookup, where=where("smtp_host_lookup")),
+            ipv4=bool(protocols & {"all", "ipv4"}),
+            ipv6=bool(protocols & {"all", "ipv6"}),
+        ),
+        rules=Rules(
+            preference=client.smtp_address_preference,
+            balance=client.smtp_balance_inet_protocols,
+            randomize=client.smtp_randomize_addresses,
+            address_limit=client.smtp_mx_address_limit,
+            ignore_mx_fault=exchange.ignore_mx_lookup_error,
+            defer_without_address=client.smtp_defer_if_no_mx_address_found,
+            own_addresses=frozenset(own),
+            myhostname=identity.myhostname,
+        ),
+        shuffle=random.shuffle,
+    )
+    return Service(
+        name=name,
+        program=program,
+        rules=SessionRules(
+            exchange=exchange, client=client, sasl=sasl, tls=tls, myhostname=identity.myhostname, lmtp=lmtp
+        ),
+        exchangers=exchangers,
+        policies=policies,
+        passwords=tables("smtp_sasl_password_maps", sasl.smtp_sasl_password_maps),
+        discarded=tables(
+            "smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps
+        ),
+        ports=ports,
+        queue_directory=snapshot.value("queue_directory"),
+        soft_bounce=snapshot.group(QueueManager).soft_bounce,
+    )
+
+
+def _methods(words: tuple[str, ...], *, where: str) -> tuple[Lookup, ...]:
+    names: dict[str, Literal["dns", "native"]] = {"dns": "dns", "native": "native"}
+    found: list[Lookup] = []
+    for word in words:
+        if word not in names:
+            raise ConfigurationFault(where, f'"{word}" is no way to look up hosts', mend="dns or native")
+        found.append(names[word])
+    return tuple(found) or ("dns",)

@@ -1,0 +1,116 @@
+"""One connection to a server: what is said on it, with time limits, and how it breaks.
+
+DESCRIPTION
+    `Conversation.ask()` sends what has been queued in the engine and waits for one reply; everything above it
+    (session.py, transaction.py) speaks in commands and replies.
+
+FAULTS
+    Broken  the server is gone, is silent, or does not speak SMTP; the text is Postfix's:
+            `lost connection with mx[192.0.2.1] while sending RCPT TO`
+"""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Protocol
+
+from pillarbox.delivery.smtp.mail_exchangers import Target
+from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.wire.smtp.client import Answered, SmtpClient
+from pillarbox.wire.smtp.replies import MalformedReply
+
+
+class Wire(Protocol):
+    """What a conversation needs of a connection (net/connection.py)."""
+
+    idle_limit: float
+
+    async def receive(self) -> bytes:
+        """Bytes from the server; b"" at the end."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Bytes to the server."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until they were taken."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+    def abort(self) -> None:
+        """End it at once."""
+        ...
+
+
+class Broken(Exception):
+    """The conversation is over."""
+
+    def __init__(self, status: str, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+
+
+class Conversation:
+    """An engine on a connection."""
+
+    def __init__(self, wire: Wire, target: Target) -> None:
+        self.wire = wire
+        self.target = target
+        self.engine = SmtpClient()
+        self.is_over = False
+
+    def flush(self) -> None:
+        """Send what the engine has."""
+        if data := self.engine.data_to_send():
+            self.wire.send(data)
+
+    async def ask(self, *, limit: float, doing: str) -> Answered:
+        """Send, and wait for the next reply, `limit` seconds at most between two packets.  Broken."""
+        self.flush()
+        self.wire.idle_limit = limit
+        try:
+            while (answered := self.engine.next_reply()) is None:
+                data = await self.wire.receive()
+                if not data:
+                    raise self._broken("4.4.2", f"lost connection with {self.target.label} while {doing}")
+                self.engine.receive_data(data)
+        except (IdleTimeout, TimeoutError):
+            raise self._broken(
+                "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
+            ) from None
+        except (TlsFault, OSError):
+            raise self._broken("4.4.2", f"lost connection with {self.target.label} while {doing}") from None
+        except MalformedReply as fault:
+            raise self._broken(
+                "4.5.0", f"Protocol error: malformed reply from {self.target.label} while {doing}: {fault}"
+            ) from None
+        if answered.reply.code == 421:
+            self.is_over = True  # RFC 5321 §3.8: the server closes
+        return answered
+
+    async def send_content(self, chunks: Iterable[bytes], *, limit: float) -> None:
+        """Send content as fast as the server takes it.  Broken."""
+        doing = "sending message body"
+        try:
+            for chunk in chunks:
+                self.wire.send(chunk)
+                async with asyncio.timeout(limit):
+                    await self.wire.drain()
+        except TimeoutError:
+            raise self._broken(
+                "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
+            ) from None
+
+    def close(self) -> None:
+        """No more is said."""
+        self.is_over = True
+        self.wire.close()
+
+    def _broken(self, status: str, text: str) -> Broken:
+        self.is_over = True
+        self.wire.abort()
+        return Broken(status, text)

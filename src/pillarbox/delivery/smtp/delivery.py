@@ -1,0 +1,355 @@
+"""smtp(8) and lmtp(8): one job from its nexthop to an outcome for each recipient.
+
+DESCRIPTION
+    The servers of a destination are tried in their order until each recipient has been taken or refused for good.
+    A server that cannot be connected to, or that says 4xx, leaves its recipients to the next; what the last one
+    says counts.  At most smtp_mx_session_limit servers are talked to.  Then come the fallback relays.
+
+    A handshake that fails where TLS was only wished for is followed by a second try in clear text.
+
+    Delivery lines are told here, as each recipient's fate is known.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Iterable
+
+import msgspec
+
+from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.smtp.conversation import Broken, Conversation
+from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
+from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
+from pillarbox.delivery.smtp.passwords import find_login
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
+from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
+from pillarbox.delivery.smtp.session_cache import Key, SessionCache
+from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
+from pillarbox.delivery.smtp.transaction import Transaction, Verdict
+from pillarbox.observability import events
+from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire.smtp.replies import ServerReply
+
+
+class Service(msgspec.Struct, kw_only=True):
+    """One smtp or lmtp service of master.cf, opened."""
+
+    name: str
+    program: str  # smtp or lmtp
+    rules: SessionRules
+    exchangers: MailExchangers
+    policies: TlsPolicies
+    passwords: tuple[LookupTable, ...]
+    discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
+    ports: Ports
+    queue_directory: str
+    soft_bounce: bool
+    tell: events.EventSink = lambda _: None  # set when the log is there
+
+    @property
+    def lmtp(self) -> bool:
+        """Which protocol."""
+        return self.rules.lmtp
+
+
+class _Fate(msgspec.Struct):
+    """What is known of a recipient so far."""
+
+    verdict: Verdict
+    target: Target | None
+    uses: int
+    set_up: float  # when the session stood
+    final: bool = False
+
+
+class SmtpDelivery:
+    """One job."""
+
+    def __init__(
+        self,
+        service: Service,
+        job: DeliverBySmtp,
+        *,
+        lines: Callable[[], Iterable[bytes]],
+        cache: SessionCache,
+        clock: Clock,
+    ) -> None:
+        """`lines` gives the content anew each time."""
+        self._service = service
+        self._job = job
+        self._lines = lines
+        self._cache = cache
+        self._clock = clock
+        self._tell = service.tell
+        self._started = clock.now()
+        self._fates: list[_Fate | None] = [None] * len(job.recipients)
+        self._told: list[Outcome | None] = [None] * len(job.recipients)
+        self._site_fault: tuple[str, str] | None = None
+        self._set_up = self._started
+
+    async def run(self) -> SmtpDone:
+        """Deliver.  Never raises for what happens to mail."""
+        try:
+            await self._try_destinations()
+        except LookupFault as fault:
+            self._tell(events.Warned(f"{self._job.queue_id}: {fault.reason}"))
+            self._rest(Verdict("4.3.0", "Temporary lookup error"), None)
+        except BadPolicy as fault:
+            self._tell(events.Warned(f"smtp_tls_policy_maps, {self._job.nexthop}: {fault}"))
+            self._rest(Verdict("4.7.5", "client TLS configuration problem"), None)
+        outcomes = [self._finish(at) for at in range(len(self._job.recipients))]
+        return SmtpDone(self._job.job, outcomes, self._site_fault)
+
+    # -- destinations and servers ----------------------------------------------------------------------
+
+    def _destinations(self) -> list[Destination]:
+        service = self._service
+        exchange, client = service.rules.exchange, service.rules.client
+        nexthops = [self._job.nexthop, *client.smtp_fallback_relay]
+        return [
+            destination
+            for nexthop in nexthops
+            for destination in read_destinations(
+                nexthop,
+                port=client.smtp_tcp_port,
+                ports=service.ports,
+                lmtp=service.lmtp,
+                mx=not exchange.disable_dns_lookups,
+            )
+        ]
+
+    async def _try_destinations(self) -> None:
+        try:
+            destinations = self._destinations()
+        except ValueError as error:
+            self._rest(Verdict("5.4.4", f"bad destination: {error}"), None)
+            return
+        for at, destination in enumerate(destinations):
+            is_last = at == len(destinations) - 1
+            try:
+                targets = await self._service.exchangers.targets(destination)
+            except Unreachable as fault:
+                if fault.reason:
+                    self._tell(events.Noted(f"warning: {self._job.queue_id}: {fault.reason}"))
+                self._rest(Verdict(fault.status, fault.text), None, final=is_last)
+                continue
+            await self._try_targets(destination, targets, is_last=is_last)
+            if not self._waiting():
+                return
+
+    async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
+        client = self._service.rules.client
+        policy = self._service.policies.policy(destination)
+        limit = client.smtp_mx_session_limit
+        if (kept := await self._kept(destination)) is not None:
+            await self._deliver(kept, destination, final=is_last and not targets)
+        sessions = 0
+        for number, target in enumerate(targets):
+            if not self._waiting() or (limit and sessions >= limit):
+                return
+            final = is_last and (number == len(targets) - 1 or bool(limit and sessions == limit - 1))
+            try:
+                session = await self._open(target, destination, policy)
+            except (OSError, TimeoutError) as error:
+                final = is_last and number == len(targets) - 1
+                self._cannot_connect(target, error, final=final)
+                continue
+            except SiteFault as fault:
+                sessions += 1
+                self._cannot_use(target, fault, final=final)
+                continue
+            sessions += 1
+            await self._deliver(session, destination, final=final)
+
+    def _cannot_connect(self, target: Target, error: Exception, *, final: bool) -> None:
+        text = f"connect to {target.relay}: {_reason(error)}"
+        self._tell(events.Noted(text))
+        if final:
+            self._site_fault = ("4.4.1", text)
+        self._rest(Verdict("4.4.1", text), None, final=final)
+
+    def _cannot_use(self, target: Target, fault: SiteFault, *, final: bool) -> None:
+        soft = fault.status[0] == "4"
+        if final or not soft:
+            self._site_fault = (fault.status, fault.text) if soft else None
+            self._rest(Verdict(fault.status, fault.text, fault.reply), target)
+        else:
+            self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
+            self._rest(Verdict(fault.status, fault.text, fault.reply), target, final=False)
+
+    # -- sessions --------------------------------------------------------------------------------------
+
+    def _key(self, destination: Destination) -> Key:
+        by_sender = self._service.rules.sasl.smtp_sender_dependent_authentication
+        return Key(self._service.name, destination.text.lower(), self._job.sender if by_sender else b"")
+
+    async def _kept(self, destination: Destination) -> Session | None:
+        while (session := self._cache.take(self._key(destination))) is not None:
+            if await session.reset():
+                self._set_up = self._clock.now()
+                return session
+            await session.quit()
+        return None
+
+    async def _open(self, target: Target, destination: Destination, policy: TlsPolicy) -> Session:
+        """A session that takes mail.  OSError, TimeoutError, SiteFault."""
+        try:
+            return await self._open_once(target, destination, policy, tls=True)
+        except SiteFault as fault:
+            if not fault.retry_plain:
+                raise
+            self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
+        return await self._open_once(target, destination, policy, tls=False)
+
+    async def _open_once(
+        self, target: Target, destination: Destination, policy: TlsPolicy, *, tls: bool
+    ) -> Session:
+        rules, job = self._service.rules, self._job
+        source = rules.client.smtp_bind_address6 if ":" in target.address else rules.client.smtp_bind_address
+        place = target
+        if not target.port and not target.address.startswith("/"):
+            place = msgspec.structs.replace(
+                target, address=os.path.join(self._service.queue_directory, target.address)
+            )
+        wire = await connect(place, limit=rules.client.smtp_connect_timeout, source=source or None)
+        conversation = Conversation(wire, target)
+        session = Session(
+            conversation,
+            discarded=self._discarded(target),
+            rules=rules,
+            destination=destination,
+            policy=policy,
+            tell=self._tell,
+        )
+        try:
+            if rules.tls.smtp_tls_wrappermode and tls:
+                await session.handshake(self._service.policies)
+            await session.greet()
+            if not rules.tls.smtp_tls_wrappermode:
+                await session.secure(self._service.policies, allowed=tls)
+            if rules.sasl.smtp_sasl_auth_enable:
+                by_sender = rules.sasl.smtp_sender_dependent_authentication
+                login = find_login(
+                    self._service.passwords,
+                    destination=destination,
+                    host=target.host,
+                    sender=job.sender,
+                    by_sender=by_sender,
+                )
+                await session.log_in(login)
+        except Broken as fault:
+            raise SiteFault(fault.status, fault.text) from fault
+        except BaseException:
+            await session.quit() if not conversation.is_over else wire.abort()
+            raise
+        self._set_up = self._clock.now()
+        return session
+
+    def _discarded(self, target: Target) -> frozenset[str]:
+        """smtp_discard_ehlo_keyword_address_maps, or smtp_discard_ehlo_keywords."""
+        words = self._service.rules.client.smtp_discard_ehlo_keywords
+        for table in self._service.discarded:
+            if (value := table.query(target.address)) is not None:
+                words = tuple(value.replace(",", " ").split())
+                break
+        return frozenset(word.lower() for word in words)
+
+    async def _deliver(self, session: Session, destination: Destination, *, final: bool) -> None:
+        waiting = self._waiting()
+        transaction = Transaction(session, self._job, [self._job.recipients[at] for at in waiting])
+        verdicts = await transaction.run(self._lines())
+        for at, verdict in zip(waiting, verdicts, strict=True):
+            is_final = final or not verdict.is_soft
+            if not is_final and (not transaction.broken or verdict.reply is not None):
+                self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
+            self._fates[at] = _Fate(verdict, session.target, session.uses, self._set_up, is_final)
+            if is_final:
+                self._finish(at)
+        if transaction.broken:
+            if final:
+                self._site_fault = (transaction.broken.status, transaction.broken.text)
+            else:
+                self._tell(events.Noted(f"{self._job.queue_id}: {transaction.broken.text}"))
+        if not (
+            self._wants_to_keep(session, destination) and self._cache.keep(self._key(destination), session)
+        ):
+            await session.quit()
+
+    def _wants_to_keep(self, session: Session, destination: Destination) -> bool:
+        client = self._service.rules.client
+        if session.is_tls and not self._service.rules.tls.smtp_tls_connection_reuse:
+            return False
+        wanted = (self._job.more_follows and client.smtp_connection_cache_on_demand) or (
+            destination.text.lower() in map(str.lower, client.smtp_connection_cache_destinations)
+        )
+        return wanted and session.conversation.engine.awaits is None
+
+    # -- fates -----------------------------------------------------------------------------------------
+
+    def _waiting(self) -> list[int]:
+        """Recipients without a last word."""
+        return [at for at, fate in enumerate(self._fates) if fate is None or not fate.final]
+
+    def _rest(self, verdict: Verdict, target: Target | None, *, final: bool = True) -> None:
+        """The same for all who wait."""
+        for at in self._waiting():
+            self._fates[at] = _Fate(verdict, target, 0, self._clock.now(), final)
+
+    def _finish(self, at: int) -> Outcome:
+        """The outcome of a recipient, told once."""
+        known = self._told[at]
+        if known is not None:
+            return known
+        fate = self._fates[at] or _Fate(_NEVER, None, 0, self._clock.now())
+        verdict, job, now = fate.verdict, self._job, self._clock.now()
+        status = "sent" if verdict.is_sent else "deferred" if verdict.is_soft else "bounced"
+        if status == "bounced" and self._service.soft_bounce:
+            status = "SOFTBOUNCE"
+        relay = fate.target.relay if fate.target is not None else "none"
+        delays = (
+            max(0.0, job.active_time - job.arrival_time),
+            max(0.0, self._started - job.active_time),
+            max(0.0, fate.set_up - self._started),
+            max(0.0, now - fate.set_up),
+        )
+        recipient = job.recipients[at]
+        self._tell(
+            events.AttemptMade(
+                self._service.program,
+                job.queue_id,
+                recipient.address,
+                recipient.original,
+                relay,
+                delays,
+                verdict.status,
+                status,
+                verdict.text,
+                uses=fate.uses + 1 if fate.uses else 0,
+            )
+        )
+        outcome = Outcome(
+            "deferred" if status == "SOFTBOUNCE" else status,
+            verdict.status if status != "SOFTBOUNCE" else "4" + verdict.status[1:],
+            verdict.text,
+            relay=relay,
+            diagnostic=_diagnostic(verdict.reply),
+            remote_mta=f"dns; {fate.target.host}" if fate.target is not None and verdict.reply else "",
+            relayed=verdict.is_sent and not verdict.handled_dsn,
+        )
+        self._told[at] = outcome
+        return outcome
+
+
+_NEVER = Verdict("4.3.0", "no server was tried")
+
+
+def _diagnostic(reply: ServerReply | None) -> str:
+    return "smtp; " + reply.text.decode("utf-8", "replace") if reply is not None else ""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError) and not getattr(error, "errno", None):
+        return os.strerror(errno.ETIMEDOUT)
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)

@@ -1,0 +1,108 @@
+"""The nexthop of a transport, taken apart.
+
+DESCRIPTION
+    `example.org`             the mail exchangers of a domain
+    `[mx.example.org]:587`    a host, no MX lookup; the port may be a service name
+    `[192.0.2.1]`, `[ipv6:2001:db8::1]`   an address
+    `unix:private/dovecot-lmtp`, `inet:host:port`   for LMTP, where there are no MX lookups at all
+
+    Several, between commas, are tried one after the other (as in relayhost).
+
+FAULTS
+    ValueError  the text names no destination
+"""
+
+import socket
+from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+
+import msgspec
+
+from pillarbox.net.dns.records import host_name
+from pillarbox.vocabulary.digits import decimal
+
+
+class Destination(msgspec.Struct, frozen=True):
+    """Where to."""
+
+    text: str  # as written: the key of TLS policies and passwords
+    host: str = ""  # a name for the DNS, or an address
+    port: int = 25
+    mx: bool = False  # look for the host's mail exchangers
+    path: str = ""  # of a Unix socket
+
+    @property
+    def is_address(self) -> bool:
+        """Whether there is nothing to look up."""
+        try:
+            ip_address(self.host)
+        except ValueError:
+            return False
+        return True
+
+
+Ports = Mapping[str, int]
+
+
+def known_ports(items: Sequence[str]) -> dict[str, int]:
+    """known_tcp_ports: `smtps=submissions=465`.  ValueError for an item without a number."""
+    ports: dict[str, int] = {}
+    for item in items:
+        *names, number = item.split("=")
+        if not names:
+            raise ValueError(f'"{item}": expected name=port')
+        port = decimal(number.strip().encode(), max_digits=5)
+        ports |= {name.strip(): port for name in names}
+    return ports
+
+
+def port_number(text: str, ports: Ports) -> int:
+    """A port or service name.  ValueError if there is no such service."""
+    if text in ports:
+        return ports[text]
+    if text.isascii() and text.isdigit():
+        number = decimal(text.encode(), max_digits=9)
+        if not 0 < number < 65536:
+            raise ValueError(f"bad network port: {text}")
+        return number
+    try:
+        return socket.getservbyname(text, "tcp")
+    except OSError:
+        raise ValueError(f"unknown service: {text}/tcp") from None
+
+
+def read_destinations(
+    nexthop: str, *, port: str, ports: Ports, lmtp: bool, mx: bool = True
+) -> list[Destination]:
+    """All destinations that a nexthop names; `mx` is false with disable_dns_lookups."""
+    found: list[Destination] = []
+    for text in nexthop.replace(",", " ").split():
+        if lmtp and text.startswith("unix:"):
+            found.append(Destination(text, path=text[5:]))
+            continue
+        rest = text[5:] if lmtp and text.startswith("inet:") else text
+        found.append(_inet(text, rest, port=port, ports=ports, mx=mx and not lmtp))
+    if not found:
+        raise ValueError("empty nexthop hostname")
+    return found
+
+
+def _inet(text: str, rest: str, *, port: str, ports: Ports, mx: bool) -> Destination:
+    if rest.startswith("["):
+        host, bracket, after = rest[1:].partition("]")
+        if not bracket or (after and not after.startswith(":")):
+            raise ValueError(f"bad destination: {text}")
+        mx = False
+        port = after[1:] or port
+    elif rest.count(":") == 1:
+        host, _, after = rest.partition(":")
+        port = after or port
+    else:
+        host = rest
+    number = port_number(port, ports)
+    if host.lower().startswith("ipv6:"):
+        host = host[5:]
+    try:
+        return Destination(text, str(ip_address(host)), number, mx=False)
+    except ValueError:
+        return Destination(text, host_name(host), number, mx=mx)

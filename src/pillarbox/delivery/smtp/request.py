@@ -1,0 +1,47 @@
+"""What the queue manager asks of the SMTP and LMTP clients, and what it hears back.
+
+DESCRIPTION
+    A job is one message for recipients of one destination.  The clients write the delivery lines themselves, with
+    their own process id; the queue manager gets the outcomes, and whether the destination as a whole could not
+    be used (`SmtpDone.site_fault`), which makes the scheduler more careful with it.
+"""
+
+import msgspec
+
+from pillarbox.delivery.request import Outcome
+
+
+class SmtpRecipient(msgspec.Struct, frozen=True, array_like=True):
+    """A recipient; addresses in external form."""
+
+    address: bytes
+    original: bytes
+    notify: int = 0
+    dsn_original: bytes = b""
+    offset: int = 0  # of its record in the queue file
+
+
+class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
+    """qmgr → smtp; the queue file's descriptor is passed along."""
+
+    job: int
+    service: str  # its name in master.cf
+    nexthop: str
+    queue_id: str
+    sender: bytes  # external form
+    recipients: list[SmtpRecipient]
+    data_offset: int
+    size: int  # octets of the content
+    arrival_time: float
+    active_time: float  # when the queue manager took it
+    attributes: dict[bytes, bytes] = {}  # of the queue file: encoding, envelope_id, log_client_name …
+    send_options: int = 0
+    more_follows: bool = False  # other mail for the destination is waiting
+
+
+class SmtpDone(msgspec.Struct, tag=True):
+    """smtp → qmgr: outcomes in the order of the recipients."""
+
+    job: int
+    outcomes: list[Outcome]
+    site_fault: tuple[str, str] | None = None  # status code and text, if the destination could not be used

@@ -1,0 +1,355 @@
+"""A session with a server, from the greeting until it takes mail: hello, TLS, login.
+
+DESCRIPTION
+    `open_session()` connects and does what has to be done before mail can be sent.  A session can be used for
+    several messages (session_cache.py).
+
+FAULTS
+    SiteFault  this server cannot be used now; the text goes into the log and the notices.  `retry_plain` says that
+               TLS failed and clear text would be allowed.
+
+STANDARDS
+    RFC 5321 §3.1, §3.2; RFC 3207 (STARTTLS); RFC 4954 (AUTH); RFC 2033 (LHLO)
+"""
+
+import asyncio
+import base64
+import ssl
+
+import msgspec
+
+from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
+from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
+from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.delivery.smtp.conversation import Broken, Conversation
+from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.delivery.smtp.mail_exchangers import Target
+from pillarbox.delivery.smtp.passwords import Login
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
+from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
+from pillarbox.observability import events
+from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.sasl_client import ClientMechanism, choose
+from pillarbox.wire.smtp.capabilities import Capabilities, read_capabilities
+from pillarbox.wire.smtp.client import Exchange
+from pillarbox.wire.smtp.replies import ServerReply
+
+
+class SiteFault(Exception):
+    """A server that cannot be used now."""
+
+    def __init__(
+        self, status: str, text: str, *, reply: ServerReply | None = None, retry_plain: bool = False
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.reply = reply
+        self.retry_plain = retry_plain
+
+
+class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of sessions."""
+
+    exchange: MailExchange
+    client: SmtpClient
+    sasl: SmtpClientSasl
+    tls: SmtpClientTls
+    myhostname: str
+    lmtp: bool = False
+
+    @property
+    def protocol(self) -> str:
+        """For texts."""
+        return "LMTP" if self.lmtp else "SMTP"
+
+
+class Session:
+    """A server that takes mail."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        discarded: frozenset[str],
+        rules: SessionRules,
+        destination: Destination,
+        policy: TlsPolicy,
+        tell: events.EventSink,
+    ) -> None:
+        self.conversation = conversation
+        self.target = conversation.target
+        self.capabilities = Capabilities()
+        self.rules = rules
+        self.uses = 0  # messages before this one
+        self.opened = asyncio.get_running_loop().time()
+        self.is_tls = False
+        self.is_logged_in = False
+        self.is_trusted = False
+        self._discarded = discarded
+        self._destination = destination
+        self._policy = policy
+        self._tell = tell
+
+    # -- hello -----------------------------------------------------------------------------------------
+
+    async def greet(self) -> None:
+        """Greeting and EHLO, HELO or LHLO.  SiteFault, Broken."""
+        rules = self.rules
+        answered = await self._ask(rules.client.smtp_helo_timeout, "receiving the initial server greeting")
+        if answered.kind != 2:
+            status = answered.status
+            if answered.kind == 5 and rules.client.smtp_skip_5xx_greeting:
+                status = "4" + status[1:]
+            raise self._refused(answered, status=status)
+        esmtp = not rules.exchange.smtp_never_send_ehlo and (
+            rules.exchange.smtp_always_send_ehlo or b"ESMTP" in answered.text.upper().split()
+        )
+        await self.hello(esmtp=esmtp)
+
+    async def hello(self, *, esmtp: bool = True) -> None:
+        """The name and what the server offers.  SiteFault, Broken."""
+        if self.rules.lmtp:
+            reply = await self._hello(Exchange.LHLO)
+            if reply.kind != 2:
+                raise self._refused(reply)
+            self._take_capabilities(reply)
+            return
+        if esmtp:
+            reply = await self._hello(Exchange.EHLO)
+            if reply.kind == 2:
+                self._take_capabilities(reply)
+                return
+            if reply.code == 421:
+                raise self._refused(reply)
+        reply = await self._hello(Exchange.HELO)
+        if reply.kind != 2:
+            raise self._refused(reply)
+        self.capabilities = Capabilities()
+
+    async def _hello(self, exchange: Exchange) -> ServerReply:
+        name = self.rules.client.smtp_helo_name.encode()
+        self.conversation.engine.hello(exchange, name)
+        return await self._ask(
+            self.rules.client.smtp_helo_timeout, f"performing the {exchange.name} handshake"
+        )
+
+    def _take_capabilities(self, reply: ServerReply) -> None:
+        self.capabilities = read_capabilities(reply, discarded=self._discarded)
+        name = self.capabilities.name.decode("ascii", "replace").lower()
+        if self.target.port == 25 and name == self.rules.myhostname.lower():
+            self._tell(
+                events.Warned(f"host {self.target.label} replied to HELO/EHLO with my own hostname {name}")
+            )
+            raise SiteFault("5.4.6", f"mail for {self._destination.text} loops back to myself")
+
+    # -- TLS -------------------------------------------------------------------------------------------
+
+    async def secure(self, policies: TlsPolicies, *, allowed: bool) -> None:
+        """STARTTLS if the policy and the server want it; `allowed` is false after TLS has failed once."""
+        policy, tls = self._policy, self.rules.tls
+        if policy.level == "none" or not allowed:
+            if self.capabilities.starttls and tls.smtp_tls_note_starttls_offer and policy.level == "none":
+                self._tell(events.Noted(f"Host offered STARTTLS: [{self.target.host}]"))
+            return
+        if not self.capabilities.starttls:
+            if policy.is_required:
+                raise SiteFault("4.7.4", f"TLS is required, but was not offered by host {self.target.label}")
+            return
+        self.conversation.engine.command(Exchange.STARTTLS, b"STARTTLS")
+        reply = await self._ask(tls.smtp_starttls_timeout, "receiving the STARTTLS response")
+        if reply.kind != 2:
+            if policy.is_required:
+                text = reply.text.decode("utf-8", "replace")
+                raise SiteFault(
+                    reply.status if reply.kind == 4 else "4.7.5",
+                    f"TLS is required, but host {self.target.label} refused to start TLS: {text}",
+                    reply=reply,
+                )
+            return
+        await self.handshake(policies)
+        await self.hello()
+
+    async def handshake(self, policies: TlsPolicies) -> None:
+        """TLS on the connection, and a certificate that will do.  SiteFault."""
+        wire, policy = self.conversation.wire, self._policy
+        if not isinstance(wire, Connection):
+            raise SiteFault("4.7.5", "Cannot start TLS: handshake failure")
+        self.conversation.engine.started_tls()
+        wire.idle_limit = self.rules.tls.smtp_starttls_timeout
+        name = policies.server_name(policy, self._destination, self.target.host)
+        try:
+            await wire.start_tls(policies.context(policy), server_side=False, server_hostname=name)
+        except (TlsFault, IdleTimeout, OSError) as error:
+            raise self._tls_fault(error) from error
+        except ConfigurationFault as fault:
+            self._tell(events.Warned(str(fault)))
+            raise SiteFault("4.7.5", "client TLS configuration problem") from fault
+        self.is_tls = True
+        certificate = wire.tls.getpeercert(binary_form=True) if wire.tls is not None else None
+        objection = policies.objection(
+            policy, certificate, destination=self._destination, host=self.target.host
+        )
+        self.is_trusted = not objection and (policy.wants_trust or policy.level == "fingerprint")
+        self._tell_tls(wire, certificate, matched=not objection)
+        if objection:
+            raise SiteFault("4.7.5", objection)
+
+    def _tls_fault(self, error: Exception) -> SiteFault:
+        self.conversation.is_over = True
+        cause = error.__cause__
+        if self.rules.tls.smtp_tls_loglevel >= 1:
+            self._tell(events.Noted(f"SSL_connect error to {self.target.relay}: {cause or repr(error)}"))
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return SiteFault("4.7.5", "Server certificate not trusted")
+        return SiteFault(
+            "4.7.5", "Cannot start TLS: handshake failure", retry_plain=not self._policy.is_required
+        )
+
+    def _tell_tls(self, wire: Connection, certificate: bytes | None, *, matched: bool) -> None:
+        if self.rules.tls.smtp_tls_loglevel < 1 or wire.tls is None:
+            return
+        policy = self._policy
+        if not certificate:
+            trust = "Anonymous"
+        elif policy.wants_trust:
+            trust = "Verified" if matched else "Trusted"
+        elif policy.level == "fingerprint":
+            trust = "Verified" if matched else "Untrusted"
+        else:
+            trust = "Untrusted"
+        cipher, _, bits = wire.tls.cipher() or ("?", "", 0)
+        self._tell(
+            events.Noted(
+                f"{trust} TLS connection established to {self.target.relay}: {wire.tls.version()} with cipher "
+                f"{cipher} ({bits}/{bits} bits)"
+            )
+        )
+
+    # -- login -----------------------------------------------------------------------------------------
+
+    async def log_in(self, login: Login | None) -> None:
+        """AUTH, if there is a password for this server and it asks for one.  SiteFault, Broken."""
+        if login is None or not self.capabilities.has_auth:
+            return
+        sasl, label = self.rules.sasl, self.target.label
+        offered = [
+            name for name in self.capabilities.mechanisms if _passes(name, sasl.smtp_sasl_mechanism_filter)
+        ]
+        options = sasl.smtp_sasl_security_options
+        if self.is_tls:
+            options = sasl.smtp_sasl_tls_security_options
+            if self.is_trusted:
+                options = sasl.smtp_sasl_tls_verified_security_options
+        mechanism = choose(offered, options=options, user=login.user, password=login.password)
+        if mechanism is None:
+            names = b" ".join(self.capabilities.mechanisms).decode("ascii", "replace")
+            self._tell(
+                events.Warned(
+                    f"{label} offers AUTH {names}, which smtp_sasl_security_options = {', '.join(options)} "
+                    "and smtp_sasl_mechanism_filter do not allow"
+                )
+            )
+            raise SiteFault(
+                "4.7.0",
+                f"SASL authentication failed; cannot authenticate to server {label}: no mechanism available",
+            )
+        reply = await self._authenticate(mechanism)
+        if reply.kind != 2:
+            status = reply.status
+            if reply.kind == 5 and sasl.smtp_sasl_auth_soft_bounce:
+                status = "4" + status[1:]
+            text = reply.text.decode("utf-8", "replace")
+            raise SiteFault(status, f"SASL authentication failed; server {label} said: {text}", reply=reply)
+        self.is_logged_in = True
+
+    async def _authenticate(self, mechanism: ClientMechanism) -> ServerReply:
+        limit, doing = self.rules.client.smtp_helo_timeout, "performing SASL authentication"
+        initial = mechanism.initial()
+        line = b"AUTH " + mechanism.name
+        if initial is not None:
+            line += b" " + (base64.b64encode(initial) or b"=")
+        self.conversation.engine.command(Exchange.AUTH, line)
+        reply = await self._ask(limit, doing)
+        for _ in range(10):
+            if reply.kind != 3:
+                return reply
+            try:
+                challenge = base64.b64decode(reply.lines[-1][4:].strip(), validate=True)
+                answer = base64.b64encode(mechanism.respond(challenge))
+            except ValueError as error:
+                raise SiteFault(
+                    "4.7.0",
+                    f"SASL authentication failed; cannot authenticate to server {self.target.label}: {error}",
+                ) from error
+            self.conversation.engine.command(Exchange.AUTH, answer)
+            reply = await self._ask(limit, doing)
+        raise SiteFault(
+            "4.7.0",
+            f"SASL authentication failed; authentication protocol loop with server {self.target.label}",
+        )
+
+    # -- the end ---------------------------------------------------------------------------------------
+
+    async def reset(self) -> bool:
+        """RSET: whether a kept session is still good."""
+        if self.conversation.is_over:
+            return False
+        self.conversation.engine.command(Exchange.RSET, b"RSET")
+        try:
+            reply = await self._ask(self.rules.client.smtp_rset_timeout, "sending RSET probe")
+        except Broken:
+            return False
+        return reply.kind == 2 and not self.conversation.is_over
+
+    async def quit(self) -> None:
+        """Say goodbye, unless the server is gone."""
+        if not self.conversation.is_over:
+            self.conversation.engine.command(Exchange.QUIT, b"QUIT")
+            self.conversation.flush()
+            if not self.rules.client.smtp_skip_quit_response:
+                try:
+                    await self._ask(self.rules.client.smtp_quit_timeout, "sending the QUIT command")
+                except Broken:
+                    return
+        self.conversation.close()
+
+    async def _ask(self, limit: float, doing: str) -> ServerReply:
+        reply = (await self.conversation.ask(limit=limit, doing=doing)).reply
+        for line in self.conversation.engine.garbage:
+            text = line.decode("utf-8", "replace")
+            self._tell(events.Warned(f"non-{self.rules.protocol} response from {self.target.label}: {text}"))
+        self.conversation.engine.garbage.clear()
+        return reply
+
+    def _refused(self, reply: ServerReply, *, status: str = "") -> SiteFault:
+        text = reply.text.decode("utf-8", "replace")
+        return SiteFault(
+            status or reply.status, f"host {self.target.label} refused to talk to me: {text}", reply=reply
+        )
+
+
+def _passes(mechanism: bytes, wanted: tuple[str, ...]) -> bool:
+    """smtp_sasl_mechanism_filter: the first word that fits decides; without any, all pass."""
+    if not wanted:
+        return True
+    name = mechanism.decode("ascii", "replace").lower()
+    for word in wanted:
+        bare = word.lstrip("!").lower()
+        if bare in (name, "static:rest"):
+            return not word.startswith("!")
+    return False
+
+
+async def connect(target: Target, *, limit: float, source: str | None) -> Connection:
+    """A connection.  OSError or TimeoutError; `source` is the address it comes from."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(limit or None):
+        if not target.port:
+            _, connection = await loop.create_unix_connection(Connection, target.address)
+        else:
+            local = (source, 0) if source else None
+            _, connection = await loop.create_connection(
+                Connection, target.address, target.port, local_addr=local
+            )
+    return connection

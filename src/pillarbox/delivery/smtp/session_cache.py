@@ -1,0 +1,78 @@
+"""Sessions that are kept for a moment, because more mail for the same server may come.
+
+DESCRIPTION
+    A session is kept under the destination it was opened for; who takes it out tests it with RSET.  It is closed
+    when nobody wants it for smtp_connection_cache_time_limit seconds, and is not kept past its age or its number
+    of messages.  A session that logged in is only for those who would log in alike.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from pillarbox.delivery.smtp.session import Session
+
+
+class Key(msgspec.Struct, frozen=True):
+    """Who may share a session."""
+
+    service: str
+    destination: str  # the nexthop, as written
+    sender: bytes = b""  # with smtp_sender_dependent_authentication
+
+
+class SessionCache:
+    """Idle sessions of one process."""
+
+    def __init__(self, *, discard: Callable[[Session], Awaitable[None]], tasks: asyncio.TaskGroup) -> None:
+        """`discard` says goodbye."""
+        self._discard = discard
+        self._tasks = tasks
+        self._idle: dict[Key, list[tuple[Session, asyncio.TimerHandle]]] = {}
+
+    def take(self, key: Key) -> Session | None:
+        """The session that was kept last; None if there is none."""
+        kept = self._idle.get(key)
+        if not kept:
+            return None
+        session, timer = kept.pop()
+        timer.cancel()
+        if not kept:
+            del self._idle[key]
+        return session
+
+    def keep(self, key: Key, session: Session) -> bool:
+        """Keep a session; False if it must not be used again."""
+        client = session.rules.client
+        loop = asyncio.get_running_loop()
+        old = loop.time() - session.opened >= client.smtp_connection_reuse_time_limit
+        count = client.smtp_connection_reuse_count_limit
+        if session.conversation.is_over or old or (count and session.uses + 1 >= count):
+            return False
+        session.uses += 1
+        timer = loop.call_later(client.smtp_connection_cache_time_limit, self._expire, key, session)
+        self._idle.setdefault(key, []).append((session, timer))
+        return True
+
+    def close(self) -> None:
+        """Say goodbye to all."""
+        for kept in self._idle.values():
+            for session, timer in kept:
+                timer.cancel()
+                self._tasks.create_task(_quietly(self._discard(session)))
+        self._idle.clear()
+
+    def _expire(self, key: Key, session: Session) -> None:
+        kept = self._idle.get(key, [])
+        for at, (one, _) in enumerate(kept):
+            if one is session:
+                del kept[at]
+                if not kept:
+                    del self._idle[key]
+                self._tasks.create_task(_quietly(self._discard(session)))
+                return
+
+
+async def _quietly(work: Awaitable[None]) -> None:
+    await work

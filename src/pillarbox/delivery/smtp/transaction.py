@@ -1,0 +1,232 @@
+"""One message over a session: MAIL, RCPT, DATA, the content, and what the server says of each recipient.
+
+DESCRIPTION
+    `Transaction.run()` sends the envelope, in one packet where the server offers PIPELINING, and the content if the
+    server took a recipient.  It gives a `Verdict` for each recipient, in their order.  A conversation that breaks
+    gives the verdict `Broken` to everybody who has none.
+
+    The queue file's content is sent as it is, dots doubled; see mime_downgrade.py for servers without 8BITMIME.
+
+STANDARDS
+    RFC 5321 §3.3, §4.5.3.1.10 (552 to RCPT means 452); RFC 2920 §3.1 (what may be pipelined); RFC 1870 (SIZE);
+    RFC 3461 §5 (DSN parameters); RFC 6531 §3.4 (SMTPUTF8); RFC 2033 §4.2 (LMTP's replies after the dot)
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from pillarbox.delivery.smtp.conversation import Broken
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
+from pillarbox.delivery.smtp.session import Session
+from pillarbox.vocabulary.envelope import Notify, Ret
+from pillarbox.wire.smtp.client import Exchange, stuff, xtext
+from pillarbox.wire.smtp.replies import ServerReply
+
+_SEND_SMTPUTF8 = 1
+_SEND_UTF8_HEADER = 2
+_SEND_UTF8_SENDER = 4
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a server, or the way to it, says of a recipient."""
+
+    status: str  # 2.x.x, 4.x.x or 5.x.x
+    text: str
+    reply: ServerReply | None = None
+    handled_dsn: bool = False  # the server takes care of success notices
+
+    @property
+    def is_sent(self) -> bool:
+        """Taken by the server."""
+        return self.status[0] == "2"
+
+    @property
+    def is_soft(self) -> bool:
+        """Another server, or another time, may take it."""
+        return self.status[0] == "4"
+
+
+class Transaction:
+    """One message for some recipients."""
+
+    def __init__(self, session: Session, job: DeliverBySmtp, recipients: Sequence[SmtpRecipient]) -> None:
+        self._session = session
+        self._job = job
+        self._recipients = recipients
+        self._verdicts: list[Verdict | None] = [None] * len(recipients)
+        self.broken: Broken | None = None
+        self.reached_content = False
+
+    async def run(self, content: Iterable[bytes]) -> list[Verdict]:
+        """Deliver; `content` are the lines.  The session can be used again if it is not over."""
+        try:
+            if (objection := self._objection()) is not None:
+                return [objection] * len(self._recipients)
+            await self._envelope(content)
+        except Broken as fault:
+            self.broken = fault
+        last = Verdict(self.broken.status, self.broken.text) if self.broken else _LEFT_OVER
+        return [verdict or last for verdict in self._verdicts]
+
+    def _objection(self) -> Verdict | None:
+        """What the server's offer says against the message."""
+        session, job = self._session, self._job
+        label = session.target.label
+        if self._needs_smtputf8() and not session.capabilities.smtputf8:
+            return Verdict("5.6.7", f"SMTPUTF8 is required, but was not offered by host {label}")
+        size = session.capabilities.size
+        if size and job.size > size:
+            return Verdict("5.3.4", f"message size {job.size} exceeds size limit {size} of server {label}")
+        return None
+
+    def _needs_smtputf8(self) -> bool:
+        job = self._job
+        if job.send_options & _SEND_SMTPUTF8 == 0:
+            return False
+        return (
+            bool(job.send_options & (_SEND_UTF8_HEADER | _SEND_UTF8_SENDER))
+            or not job.sender.isascii()
+            or any(not recipient.address.isascii() for recipient in self._recipients)
+        )
+
+    # -- envelope --------------------------------------------------------------------------------------
+
+    async def _envelope(self, content: Iterable[bytes]) -> None:
+        session, client = self._session, self._session.rules.client
+        engine = session.conversation.engine
+        try:
+            engine.mail(self._job.sender, self._mail_parameters())
+        except ValueError:
+            self._all(Verdict("5.1.7", "bad sender address syntax"))
+            return
+        pipelining = session.capabilities.pipelining
+        if not pipelining:
+            reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
+            if reply.kind != 2:
+                self._all(self._refused(reply, Exchange.MAIL))
+                return
+        asked: list[int] = []
+        for at, recipient in enumerate(self._recipients):
+            try:
+                engine.rcpt(recipient.address, self._rcpt_parameters(recipient))
+            except ValueError:
+                self._verdicts[at] = Verdict("5.1.3", "bad recipient address syntax")
+                continue
+            asked.append(at)
+            if not pipelining:
+                self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))
+        if pipelining:
+            engine.command(Exchange.DATA, b"DATA")
+            reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
+            if reply.kind != 2:
+                self._all(self._refused(reply, Exchange.MAIL))
+            for at in asked:
+                self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))
+        elif any(verdict is None for verdict in self._verdicts):
+            engine.command(Exchange.DATA, b"DATA")
+        else:
+            return
+        await self._data(content)
+
+    def _take_rcpt(self, at: int, reply: ServerReply) -> None:
+        if self._verdicts[at] is not None or reply.kind == 2:
+            return
+        if reply.code == 552:  # RFC 5321 §4.5.3.1.10: what old servers say for too many recipients
+            reply = msgspec.structs.replace(reply, code=452)
+        self._verdicts[at] = self._refused(reply, Exchange.RCPT)
+
+    async def _data(self, content: Iterable[bytes]) -> None:
+        session, client = self._session, self._session.rules.client
+        reply = await self._ask(client.smtp_data_init_timeout, "sending DATA command")
+        accepted = [at for at, verdict in enumerate(self._verdicts) if verdict is None]
+        if reply.kind != 3:
+            self._all(self._refused(reply, Exchange.DATA))
+            return
+        if not accepted:
+            # RFC 2920 §3.1: the server took DATA though it took no recipient; an empty message ends it.
+            session.conversation.engine.end_of_data()
+            await self._ask(client.smtp_data_done_timeout, "sending end of data")
+            return
+        self.reached_content = True
+        chunks: Iterator[bytes] = stuff(content, line_limit=client.smtp_line_length_limit)
+        await session.conversation.send_content(chunks, limit=client.smtp_data_xfer_timeout)
+        lmtp = session.rules.lmtp
+        session.conversation.engine.end_of_data(len(accepted) if lmtp else 1)
+        doing = "sending end of data -- message may be sent more than once"
+        if lmtp:
+            for at in accepted:
+                self._take_end(at, await self._ask(client.smtp_data_done_timeout, doing))
+            return
+        reply = await self._ask(client.smtp_data_done_timeout, doing)
+        for at in accepted:
+            self._take_end(at, reply)
+
+    def _take_end(self, at: int, reply: ServerReply) -> None:
+        if reply.kind == 2:
+            text = reply.text.decode("utf-8", "replace")
+            self._verdicts[at] = Verdict(
+                reply.status, text, reply, handled_dsn=self._session.capabilities.dsn
+            )
+        else:
+            self._verdicts[at] = self._refused(reply, Exchange.END_OF_DATA)
+
+    # -- parameters ------------------------------------------------------------------------------------
+
+    def _mail_parameters(self) -> list[bytes]:
+        offered, job = self._session.capabilities, self._job
+        parameters: list[bytes] = []
+        if offered.has_size:
+            parameters.append(b"SIZE=%d" % job.size)
+        if offered.eight_bit and job.attributes.get(b"encoding") in (b"8bit", b"7bit"):
+            parameters.append(b"BODY=8BITMIME" if job.attributes[b"encoding"] == b"8bit" else b"BODY=7BIT")
+        if self._session.is_logged_in and self._session.rules.sasl.smtp_send_dummy_mail_auth:
+            parameters.append(b"AUTH=<>")
+        if offered.dsn:
+            ret = job.attributes.get(b"ret_flags")
+            if ret in (b"%d" % Ret.FULL, b"%d" % Ret.HEADERS):
+                parameters.append(b"RET=FULL" if ret == b"%d" % Ret.FULL else b"RET=HDRS")
+            if envelope_id := job.attributes.get(b"envelope_id"):
+                parameters.append(b"ENVID=" + xtext(envelope_id))
+        if offered.smtputf8 and self._needs_smtputf8():
+            parameters.append(b"SMTPUTF8")
+        return parameters
+
+    def _rcpt_parameters(self, recipient: SmtpRecipient) -> list[bytes]:
+        if not self._session.capabilities.dsn:
+            return []
+        parameters: list[bytes] = []
+        if recipient.notify:
+            words = [
+                name.encode()
+                for name, flag in (
+                    ("NEVER", Notify.NEVER),
+                    ("SUCCESS", Notify.SUCCESS),
+                    ("FAILURE", Notify.FAILURE),
+                    ("DELAY", Notify.DELAY),
+                )
+                if recipient.notify & flag
+            ]
+            parameters.append(b"NOTIFY=" + b",".join(words))
+        kind, semicolon, address = recipient.dsn_original.partition(b";")
+        if semicolon and kind and address and (address.isascii() or self._needs_smtputf8()):
+            parameters.append(b"ORCPT=%s;%s" % (kind, xtext(address)))
+        return parameters
+
+    # -- verdicts --------------------------------------------------------------------------------------
+
+    def _all(self, verdict: Verdict) -> None:
+        """For all who have none yet."""
+        self._verdicts = [known or verdict for known in self._verdicts]
+
+    def _refused(self, reply: ServerReply, exchange: Exchange) -> Verdict:
+        text = reply.text.decode("utf-8", "replace")
+        status = reply.status if reply.kind in (4, 5) else "5.5.0"  # a reply that makes no sense here
+        label = self._session.target.label
+        return Verdict(status, f"host {label} said: {text} (in reply to {exchange.value})", reply)
+
+    async def _ask(self, limit: float, doing: str) -> ServerReply:
+        return (await self._session.conversation.ask(limit=limit, doing=doing)).reply
+
+
+_LEFT_OVER = Verdict("4.3.0", "unexpected end of the conversation")

@@ -1,0 +1,227 @@
+"""From an active message to outcomes: routes, entries for the scheduler, jobs for transports.
+
+DESCRIPTION
+    `submit()` finds each recipient's transport and nexthop, and gives the scheduler one entry for each delivery:
+    the recipients of a nexthop, at most NAME_destination_recipient_limit of them.  With a limit of 1 each recipient
+    is a destination of its own.  `completed` is called with each message of which all recipients' fates are known.
+
+    Recipients of transports in defer_transports wait for a flush.
+
+FAULTS
+    A lookup that fails, a transport that does not exist: the recipients are deferred.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
+from pillarbox.delivery.request import Outcome
+from pillarbox.observability import events
+from pillarbox.queue.queue_file import QueueRecipient
+from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.results import attempts_made
+from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
+from pillarbox.queue_manager.transport_rules import TransportSettings
+from pillarbox.routing.resolution import Resolver
+from pillarbox.scheduling.scheduler import Entry, Scheduler, Suspended, TransportRules, Verdict
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import Clock
+
+_MISSING = MissingTransport()
+_SUSPENDED = "delivery temporarily suspended: "
+
+
+class Dispatcher:
+    """All deliveries of one queue manager."""
+
+    def __init__(
+        self,
+        *,
+        resolver: Resolver,
+        settings: QueueSettings,
+        transports: Mapping[str, Transport],
+        rules: Mapping[str, TransportSettings],
+        completed: Callable[[ActiveMessage], None],
+        clock: Clock,
+        tell: events.EventSink,
+    ) -> None:
+        """`transports` and `rules` by service name."""
+        self._resolver = resolver
+        self._settings = settings
+        self._transports = transports
+        self._rules = rules
+        self._completed = completed
+        self._clock = clock
+        self._tell = tell
+        self._deferred = frozenset(settings.defer_transports)
+        self._scheduler = Scheduler(self._rules_of)
+        self._active: dict[object, ActiveMessage] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._stopping = False
+
+    def start(self, tasks: asyncio.TaskGroup) -> None:
+        """Deliveries run as tasks of this group."""
+        self._tasks = tasks
+
+    def stop(self) -> None:
+        """Begin no more deliveries; those that run are waited for by the task group."""
+        self._stopping = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def revive(self) -> None:
+        """Forget which destinations and transports are dead (postqueue -f)."""
+        self._scheduler.revive()
+
+    def submit(self, active: ActiveMessage, *, flush: bool = False) -> None:
+        """Deliver a message; `flush`: also over deferred transports."""
+        groups: dict[tuple[str, str], list[Routed]] = {}
+        for recipient in active.to_do:
+            routed = self._route(recipient)
+            if isinstance(routed, Outcome):
+                self._settle(active, recipient, "error", routed)
+                continue
+            active.routed[recipient.offset] = routed
+            transport = routed.resolution.transport
+            if transport in self._deferred and not flush:
+                self._settle(active, recipient, "retry", Outcome("deferred", "4.3.2", "deferred transport"))
+                continue
+            groups.setdefault((transport, self._destination(transport, routed)), []).append(routed)
+        self._active[active.queue_id] = active
+        entries: dict[str, list[Entry]] = {}
+        for (transport, destination), members in groups.items():
+            entries.setdefault(transport, []).extend(self._entries(active, transport, destination, members))
+        now = self._clock.now()
+        for of_transport in entries.values():
+            self._suspend(self._scheduler.add(of_transport, now))
+        self._complete_if_done(active)
+        self._pump()
+
+    # -- routes ----------------------------------------------------------------------------------------
+
+    def _route(self, recipient: QueueRecipient) -> Routed | Outcome:
+        try:
+            return Routed(recipient, self._resolver.resolve(Address.from_internal(recipient.address)))
+        except LookupFault as fault:
+            return Outcome("deferred", "4.3.0", "address resolver failure", fault.reason)
+
+    def _destination(self, transport: str, routed: Routed) -> str:
+        resolution = routed.resolution
+        settings = self._rules.get(transport)
+        if settings is not None and settings.recipient_limit == 1:
+            return resolution.recipient.folded.decode("utf-8", "surrogateescape")
+        return resolution.nexthop.lower()
+
+    def _entries(
+        self, active: ActiveMessage, transport: str, destination: str, members: Sequence[Routed]
+    ) -> list[Entry]:
+        settings = self._rules.get(transport)
+        limit = settings.recipient_limit if settings is not None else 0
+        size = limit or len(members)
+        return [
+            Entry(
+                active.queue_id,
+                transport,
+                destination,
+                tuple(routed.recipient.offset for routed in members[at : at + size]),
+            )
+            for at in range(0, len(members), size)
+        ]
+
+    def _rules_of(self, transport: str) -> TransportRules:
+        settings = self._rules.get(transport)
+        return settings.rules if settings is not None else TransportRules(process_limit=0)
+
+    # -- deliveries ------------------------------------------------------------------------------------
+
+    def _pump(self) -> None:
+        """Begin all deliveries that may begin."""
+        if self._stopping or self._tasks is None:
+            return
+        now = self._clock.now()
+        while (entry := self._scheduler.next(now)) is not None:
+            self._tasks.create_task(self._deliver(entry))
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        moment = self._scheduler.next_moment()
+        if moment is not None:
+            delay = max(0.01, moment - now)
+            self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
+
+    async def _deliver(self, entry: Entry) -> None:
+        active = self._active[entry.message]
+        members = [active.routed[offset] for offset in entry.recipients]
+        transport = self._transports.get(entry.transport, _MISSING)
+        started = self._clock.now()
+        done = await transport.deliver(
+            Job(
+                queue_id=active.queue_id,
+                descriptor=active.opened.descriptor,
+                message=active.message,
+                transport=entry.transport,
+                nexthop=members[0].resolution.nexthop,
+                recipients=members,
+                active_time=active.active_time,
+                more_follows=self._scheduler.more_follows(entry),
+            )
+        )
+        for routed, outcome in zip(members, done.outcomes, strict=True):
+            self._settle(
+                active,
+                routed.recipient,
+                entry.transport,
+                outcome,
+                started=started,
+                told=transport.tells_attempts and done.transport_fault is None,
+            )
+        verdict = Verdict(done.site_fault, done.transport_fault)
+        self._suspend(self._scheduler.done(entry, verdict, self._clock.now()))
+        self._complete_if_done(active)
+        self._pump()
+
+    def _suspend(self, suspended: Sequence[Suspended]) -> None:
+        """Entries of a dead destination: deferred, with the reason why it is dead."""
+        for one in suspended:
+            active = self._active[one.entry.message]
+            outcome = Outcome("deferred", one.status, _SUSPENDED + one.reason)
+            for offset in one.entry.recipients:
+                self._settle(active, active.routed[offset].recipient, "error", outcome)
+            self._complete_if_done(active)
+
+    def _settle(
+        self,
+        active: ActiveMessage,
+        recipient: QueueRecipient,
+        transport: str,
+        outcome: Outcome,
+        *,
+        started: float | None = None,
+        told: bool = False,
+    ) -> None:
+        """A recipient's fate is known."""
+        if self._settings.soft_bounce and outcome.status == "bounced":
+            outcome = Outcome(
+                "deferred", f"4{outcome.dsn[1:]}", outcome.text, outcome.reason, relay=outcome.relay
+            )
+        active.outcomes[recipient.offset] = (transport, outcome)
+        if outcome.reason:
+            self._tell(events.Warned(f"{active.queue_id}: {outcome.reason}"))
+        if told:
+            return
+        now = self._clock.now()
+        begun = now if started is None else started
+        delays = (
+            max(0.0, active.active_time - active.message.arrival_time),
+            max(0.0, begun - active.active_time),
+            0.0,
+            max(0.0, now - begun),
+        )
+        for attempt in attempts_made(active.queue_id, recipient, transport, outcome, delays):
+            self._tell(attempt)
+
+    def _complete_if_done(self, active: ActiveMessage) -> None:
+        if active.is_complete and self._active.pop(active.queue_id, None) is not None:
+            self._completed(active)

@@ -1,0 +1,108 @@
+"""smtp(8) and lmtp(8) as the queue manager sees them: a channel to the smtp role.
+
+FAULTS
+    A role that is gone: the recipients of its jobs are deferred, and tried again.
+"""
+
+import asyncio
+import itertools
+import socket
+
+from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpRecipient
+from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.queue_manager.transport import Done, Job
+from pillarbox.vocabulary.address import Address
+
+_GONE = Outcome("deferred", "4.3.0", "mail transport unavailable")
+
+
+class SmtpTransport:
+    """All services that the role has."""
+
+    tells_attempts = True
+
+    def __init__(self, path: str, *, tell: EventSink) -> None:
+        """`path` is the role's socket."""
+        self._path = path
+        self._tell = tell
+        self._link: _Link | None = None
+        self._jobs = itertools.count(1)
+        self._listening: set[asyncio.Future[None]] = set()
+
+    async def deliver(self, job: Job) -> Done:
+        """What became of each recipient."""
+        message = job.message
+        number = next(self._jobs)
+        request = DeliverBySmtp(
+            job=number,
+            service=job.transport,
+            nexthop=job.nexthop,
+            queue_id=job.queue_id,
+            sender=Address.from_internal(message.sender).external,
+            recipients=[
+                SmtpRecipient(
+                    routed.resolution.recipient.external,
+                    Address.from_internal(routed.recipient.original).external,
+                    int(routed.recipient.notify),
+                    routed.recipient.dsn_original,
+                    routed.recipient.offset,
+                )
+                for routed in job.recipients
+            ],
+            data_offset=message.data_offset,
+            size=message.content_size,
+            arrival_time=message.arrival_time,
+            active_time=job.active_time,
+            attributes=message.attributes,
+            send_options=message.send_options,
+            more_follows=job.more_follows,
+        )
+        try:
+            answered = asyncio.get_running_loop().create_future()
+            link = self._open()
+            link.waiting[number] = answered
+            link.channel.send(request, [job.descriptor])
+            done = await answered
+            return Done(done.outcomes, done.site_fault)
+        except (OSError, ChannelClosed) as error:
+            self._tell(Warned(f"connect to transport private/{job.transport}: {error!r}"))
+            return Done([_GONE] * len(job.recipients), transport_fault=("4.3.0", _GONE.text))
+
+    def close(self) -> None:
+        """No more jobs."""
+        if self._link is not None:
+            self._link.channel.close()
+
+    def _open(self) -> "_Link":
+        if self._link is None or self._link.channel.closed:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.connect(self._path)  # a Unix socket: at once, or not at all
+            except OSError:
+                sock.close()
+                raise
+            self._link = _Link(Channel(sock, SmtpDone))
+            listening = asyncio.get_running_loop().create_task(self._link.listen())
+            self._listening.add(listening)
+            listening.add_done_callback(self._listening.discard)
+        return self._link
+
+
+class _Link:
+    """One connection to the role, and the jobs that went over it."""
+
+    def __init__(self, channel: "Channel[SmtpDone]") -> None:
+        self.channel = channel
+        self.waiting: dict[int, asyncio.Future[SmtpDone]] = {}
+
+    async def listen(self) -> None:
+        """Take outcomes until the role is gone."""
+        while (received := await self.channel.receive()) is not None:
+            answered = self.waiting.pop(received[0].job, None)
+            if answered is not None and not answered.done():
+                answered.set_result(received[0])
+        for answered in self.waiting.values():
+            if not answered.done():
+                answered.set_exception(ChannelClosed("the smtp role is gone"))

@@ -1,0 +1,119 @@
+"""How many deliveries to one destination may run at once: Postfix's feedback arithmetic.
+
+DESCRIPTION
+    A destination begins with initial_destination_concurrency.  Each delivery that reaches the site adds the
+    positive feedback, each failure to reach it takes the negative feedback away; a whole step changes the window
+    by one.
+    Failures are also counted in pseudo-cohorts (1/window each); after `failed_cohort_limit` of them the
+    destination is dead: its window is 0 until somebody revives it.
+
+    Feedback is a number, number/concurrency or number/sqrt_concurrency.
+
+FAULTS
+    ValueError  feedback that is written in no such way, or is not in 0 … 1
+
+STANDARDS
+    SCHEDULER_README of Postfix, "Concurrency scheduling"
+"""
+
+import math
+import re
+from typing import Final, Literal
+
+import msgspec
+
+_FEEDBACK: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:\s*/\s*(concurrency|sqrt_concurrency))?")
+_ROUNDING: Final = 1e-9
+
+
+class Feedback(msgspec.Struct, frozen=True):
+    """A number, perhaps divided by the window or its square root."""
+
+    number: float
+    divisor: Literal["", "concurrency", "sqrt_concurrency"] = ""
+
+    def at(self, window: int) -> float:
+        """The feedback of one delivery."""
+        if not self.divisor:
+            return self.number
+        return self.number / (window if self.divisor == "concurrency" else math.sqrt(window))
+
+
+def read_feedback(text: str) -> Feedback:
+    """`1`, `0.5`, `1/concurrency`, `1 / sqrt_concurrency`.  ValueError."""
+    match = _FEEDBACK.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'"{text}" is no feedback: number, number/concurrency or number/sqrt_concurrency')
+    number = float(match[1])
+    if not 0 <= number <= 1:
+        raise ValueError(f'feedback "{text}" is not in 0 to 1')
+    if match[2] == "concurrency":
+        return Feedback(number, "concurrency")
+    return Feedback(number, "sqrt_concurrency") if match[2] else Feedback(number)
+
+
+class ConcurrencyRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What a transport says of each of its destinations."""
+
+    initial: int = 5
+    limit: int = 20  # 0: none
+    positive: Feedback = Feedback(1)
+    negative: Feedback = Feedback(1)
+    failed_cohort_limit: float = 1  # 0: never dead
+
+
+class Window:
+    """The window of one destination."""
+
+    def __init__(self, rules: ConcurrencyRules) -> None:
+        self._rules = rules
+        self.size = self._initial()
+        self._success = self._failure = self._cohorts = 0.0
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing is to be sent."""
+        return self.size == 0
+
+    def succeeded(self, busy: int) -> None:
+        """A delivery reached the site; `busy` deliveries run, this one included."""
+        rules = self._rules
+        if self.is_dead:
+            self.revive()
+            return
+        self._cohorts = 0.0
+        # More is allowed only to who makes use of what is allowed already.
+        if (rules.limit and self.size >= rules.limit) or self.size >= busy + rules.initial:
+            return
+        self._success += rules.positive.at(self.size)
+        while self._success + _ROUNDING >= 1:
+            self.size += 1
+            self._success -= 1
+            self._failure = 0.0
+        if rules.limit and self.size > rules.limit:
+            self.size = rules.limit
+
+    def failed(self) -> None:
+        """A delivery did not reach the site."""
+        rules = self._rules
+        if self.is_dead:
+            return
+        self._cohorts += 1 / self.size
+        if rules.failed_cohort_limit and self._cohorts + _ROUNDING >= rules.failed_cohort_limit:
+            self.size = 0
+            return
+        self._failure -= rules.negative.at(self.size)
+        while self._failure - _ROUNDING < 0 and self._failure < 0:
+            self.size -= 1
+            self._failure += 1
+            self._success = 0.0
+        self.size = max(1, self.size)
+
+    def revive(self) -> None:
+        """Begin anew."""
+        self.size = self._initial()
+        self._success = self._failure = self._cohorts = 0.0
+
+    def _initial(self) -> int:
+        limit = self._rules.limit
+        return min(self._rules.initial, limit) if limit else self._rules.initial

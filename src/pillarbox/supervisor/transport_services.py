@@ -1,0 +1,67 @@
+"""Transports: services of master.cf that deliver, and those that need no line there.
+
+DESCRIPTION
+    `transport_services()` gives each service whose program delivers mail, with its settings.  `smtp`, `relay`,
+    `lmtp`, `local`, `virtual`, `error`, `retry` and `discard` are there without a line, as if the stock master.cf
+    were read.
+
+    A pipe that cannot work is left out: mail that is routed to it waits.
+"""
+
+import os
+from typing import Final
+
+from pillarbox.config.master_cf import Service
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.reading import Configuration
+from pillarbox.delivery.pipe import PipeService
+from pillarbox.net.startup import AgentService
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
+"""Programs whose services are transports."""
+
+BUILT_IN: Final[dict[str, str]] = {
+    "smtp": "smtp",
+    "relay": "smtp",
+    "lmtp": "lmtp",
+    "local": "local",
+    "virtual": "virtual",
+    "error": "error",
+    "retry": "error",
+    "discard": "discard",
+}
+"""Program by the name of a service that needs no line."""
+
+
+def transport_services(configuration: Configuration) -> tuple[AgentService, ...]:
+    """Each transport, a line of master.cf before what is built in."""
+    encoded = configuration.snapshot.encode()
+    found = {
+        name: AgentService(name=name, program=program, snapshot=encoded) for name, program in BUILT_IN.items()
+    }
+    for service in configuration.master_cf.services:
+        program = os.path.basename(service.command)
+        if program not in _DELIVERY_AGENTS or service.type != "unix":
+            continue
+        if program == "pipe" and pipe_fault(configuration, service):
+            continue
+        found[service.name] = AgentService(
+            name=service.name,
+            program=program,
+            arguments=service.arguments,
+            where=service.where,
+            process_limit=service.process_limit,
+            snapshot=configuration.for_service(service).encode(),
+        )
+    return tuple(found.values())
+
+
+def pipe_fault(configuration: Configuration, service: Service) -> ConfigurationFault | None:
+    """Why a pipe cannot work."""
+    mail_owner = configuration.snapshot.group(Paths).mail_owner
+    try:
+        PipeService.parse(service.name, service.arguments, where=service.where, mail_owner=mail_owner)
+    except ConfigurationFault as fault:
+        return fault
+    return None
