@@ -8,6 +8,7 @@ from fakes import postfix_queue_files as golden
 from pillarbox.queue.queue_file import (
     NewEnvelope,
     NewRecipient,
+    content_text,
     encode_attributes,
     encode_end,
     encode_envelope,
@@ -17,6 +18,8 @@ from pillarbox.queue.queue_file import (
     size_record,
 )
 from pillarbox.queue.records import (
+    END,
+    EXTRACTED,
     SIZE,
     BytesSource,
     ContentEncoder,
@@ -193,6 +196,22 @@ def test_long_lines_come_back_whole(length: int, step: int) -> None:
     out += encoder.finish() + encode_end()
     assert list(read_content(BytesSource(out), 0)) == [b"a" * length, b"b"]
     assert all(len(payload) <= 2048 for _, _, payload in RecordReader(BytesSource(out)).records())
+
+
+@given(
+    st.lists(st.integers(0, 400) | st.sampled_from([2047, 2048, 2049, 5000, 70000]), max_size=40),
+    st.integers(0, 3),
+)
+def test_the_whole_text_is_its_lines(lengths: list[int], offset: int) -> None:
+    """The quick way gives what the lines one by one give; an octet too few is told."""
+    encoder = ContentEncoder()
+    content = b"".join(b"%s\r\n" % (b"x" * length) for length in lengths)
+    data = encoder.feed(content) + encoder.finish() + encode_record(EXTRACTED, b"")
+    source = BytesSource(bytes(offset) + data + encode_record(END, b""))
+    assert content_text(source, offset) == content.replace(b"\r\n", b"\n")
+    assert list(read_content(source, offset)) == content.split(b"\r\n")[:-1]
+    with pytest.raises(CorruptQueueFile):
+        content_text(BytesSource(bytes(offset) + data[:-2]), offset)
 
 
 def test_stray_carriage_returns_become_blanks() -> None:

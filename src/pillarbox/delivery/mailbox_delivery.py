@@ -21,7 +21,7 @@ from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcom
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
 from pillarbox.mailstore.mailbox import OverQuota
-from pillarbox.queue.queue_file import read_content
+from pillarbox.queue.queue_file import content_text
 from pillarbox.queue.records import CorruptQueueFile
 
 SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
@@ -56,9 +56,7 @@ def deliver_jobs(
     for request, descriptor in jobs:
         outcomes[request.job] = [SENT] * len(request.targets)
         try:
-            content = b"\n".join(
-                [*read_content(FileSource(descriptor, files=files), request.data_offset), b""]
-            )
+            content = content_text(FileSource(descriptor, files=files), request.data_offset)
         except (OSError, CorruptQueueFile) as error:
             broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
             outcomes[request.job] = [broken] * len(request.targets)

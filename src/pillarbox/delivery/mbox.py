@@ -128,36 +128,32 @@ def _append_to(
 def _open(path: bytes, files: FileSystem) -> tuple[int, bool]:
     """The descriptor, and whether the file is new."""
     try:
+        descriptor = _open_there(path, files)
+    except FileNotFoundError:
         try:
-            descriptor = files.open(path, _OPEN, 0o600)
-        except FileNotFoundError:
-            try:
-                return files.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), True
-            except OSError as error:
-                raise _not_opened(error, "cannot create file exclusively") from error
-        status = files.fstat(descriptor)
+            return files.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), True
+        except OSError as error:
+            raise _not_opened(error, "cannot create file exclusively") from error
     except OSError as error:
         raise _not_opened(error, "cannot open file") from error
-    refusal = ""
-    if stat.S_ISDIR(status.st_mode):
-        refusal = "file is a directory"
-    elif stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
-        refusal = f"file has {status.st_nlink} hard links"
-    elif _is_foreign_link(path):
-        refusal = "file is a symbolic link"
-    if refusal:
+    status = files.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
         files.close(descriptor)
-        raise MboxFault("5.2.0", refusal)
+        raise MboxFault("5.2.0", f"file has {status.st_nlink} hard links")
     return descriptor, False
 
 
-def _is_foreign_link(path: bytes) -> bool:
-    """Whether it is a symbolic link that anybody but root could have made."""
-    link = os.lstat(path)
-    if not stat.S_ISLNK(link.st_mode):
-        return False
-    directory = os.stat(os.path.dirname(path) or b"/")
-    return link.st_uid != 0 or directory.st_uid != 0 or bool(directory.st_mode & 0o022)
+def _open_there(path: bytes, files: FileSystem) -> int:
+    """A file that is there; by a symbolic link only if nobody but root can have made it."""
+    try:
+        return files.open(path, _OPEN | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+    link, directory = os.lstat(path), os.stat(os.path.dirname(path) or b"/")
+    if link.st_uid != 0 or directory.st_uid != 0 or directory.st_mode & 0o022:
+        raise MboxFault("5.2.0", "file is a symbolic link")
+    return files.open(path, _OPEN)
 
 
 def _not_opened(error: OSError, what: str) -> MboxFault:

@@ -77,17 +77,10 @@ _CLIENT: Final = {
 """A command's environment from attributes of the queue file."""
 
 
-class AliasTable(msgspec.Struct, frozen=True):
-    """One of alias_maps, and the account that owns it; None if that is root."""
-
-    table: LookupTable
-    owner: Callable[[], Account | None]
-
-
 class Tables(msgspec.Struct, frozen=True):
     """The lookup tables of local delivery."""
 
-    aliases: tuple[AliasTable, ...]
+    aliases: tuple[LookupTable, ...]
     mailbox_transports: tuple[LookupTable, ...] = ()
     mailbox_commands: tuple[LookupTable, ...] = ()
     fallback_transports: tuple[LookupTable, ...] = ()
@@ -241,10 +234,10 @@ class LocalExpansion:
 
     def _find_alias(self, name: bytes) -> tuple[bytes, Account | None] | None:
         key = os.fsdecode(name)
-        for alias in self._means.tables.aliases:
-            value = alias.table.query(key)
+        for table in self._means.tables.aliases:
+            value = table.query(key)
             if value is not None:
-                return value.encode("utf-8", "surrogateescape"), alias.owner()
+                return value.encode("utf-8", "surrogateescape"), _owner(table)
         return None
 
     def _owner_of(self, name: bytes) -> bytes | None:
@@ -529,6 +522,16 @@ class LocalExpansion:
             return True
         self._seen.add(what)
         return False
+
+
+def _owner(table: LookupTable) -> Account | None:
+    """Whose table it is; None for root's."""
+    if table.owner_uid == 0:
+        return None
+    account = account_of(table.owner_uid)
+    if account is None:
+        raise UserFault(f"cannot find alias database owner for {table.name}")
+    return account
 
 
 def _deeper(state: State) -> State:

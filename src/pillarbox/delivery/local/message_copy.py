@@ -10,7 +10,7 @@ from typing import Final
 from pillarbox.delivery.local.frames import Recipient
 from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.queue.queue_file import read_content
+from pillarbox.queue.queue_file import content_text, read_content
 from pillarbox.vocabulary.address import Address
 
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -19,7 +19,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 def content_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:
     """The message in a queue file, LF line ends.  CorruptQueueFile or OSError if it cannot be read."""
-    return b"\n".join([*read_content(FileSource(descriptor, files=files), data_offset), b""])
+    return content_text(FileSource(descriptor, files=files), data_offset)
 
 
 def header_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:

@@ -9,6 +9,7 @@ FAULTS
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 
@@ -38,7 +39,7 @@ class _Expansion:
 
     def of(self, template: str) -> str:
         return "".join(
-            piece if isinstance(piece, str) else self._replace(piece) for piece in references(template)
+            piece if isinstance(piece, str) else self._replace(piece) for piece in _pieces(template)
         )
 
     def _replace(self, reference: Reference) -> str:
@@ -58,3 +59,9 @@ class _Expansion:
         if self._allowed is None:
             return value
         return "".join(character if character in self._allowed else "_" for character in value)
+
+
+@lru_cache(maxsize=64)
+def _pieces(template: str) -> tuple[str | Reference, ...]:
+    """The template taken apart; it is a parameter's, and comes again with each message."""
+    return tuple(references(template))

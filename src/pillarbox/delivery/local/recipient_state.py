@@ -70,8 +70,8 @@ def split_extension(
         and (local.startswith(b"owner-") or local.endswith(b"-request"))
     ):
         return local, b"", None
-    cut = min((at for delimiter in delimiters if (at := local.find(delimiter)) > 0), default=-1)
-    if cut < 0:
+    cut = min((at for delimiter in delimiters if (at := local.find(delimiter)) >= 0), default=0)
+    if cut == 0:
         return local, b"", None
     return local[:cut], local[cut : cut + 1], local[cut + 1 :]
 
