@@ -11,6 +11,7 @@ from typing import Final
 COMMANDS: Final = {  # name → how to ask for its version
     "curl": ("curl", "--version"),
     "dovecot": ("dovecot", "--version"),
+    "fail2ban": ("fail2ban-regex", "--version"),
     "fetchmail": ("fetchmail", "--version"),
     "ip": ("ip", "-Version"),
     "mbsync": ("mbsync", "--version"),

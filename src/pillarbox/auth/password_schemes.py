@@ -27,7 +27,9 @@ from typing import Final
 import argon2
 import bcrypt
 
+from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.secret import Secret
+from pillarbox.wire.sasl import scram_keys
 
 
 class UnknownScheme(Exception):
@@ -75,7 +77,7 @@ def _crypt(password: bytes, text: bytes) -> bool:
             return False
     if text.startswith(b"$argon2"):
         return _argon2(password, text)
-    hashed = _libcrypt(password, text)
+    hashed = crypt(password, text)
     return hashed is not None and hmac.compare_digest(hashed, text)
 
 
@@ -100,20 +102,21 @@ def _load_crypt() -> Callable[[bytes, bytes], bytes | None] | None:
     function.restype = ctypes.c_char_p
     function.argtypes = (ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p)
 
-    def crypt(password: bytes, setting: bytes) -> bytes | None:
+    def call(password: bytes, setting: bytes) -> bytes | None:
         if b"\0" in password:
             return None
         data = _CryptData()
         result: bytes | None = function(password, setting, ctypes.byref(data))
         return None if result is None or result.startswith(b"*") else result
 
-    return crypt
+    return call
 
 
 _LOADED_CRYPT: Final = _load_crypt()
 
 
-def _libcrypt(password: bytes, setting: bytes) -> bytes | None:
+def crypt(password: bytes, setting: bytes) -> bytes | None:
+    """crypt(3): the hash; None if the setting is none of its.  UnknownScheme without libcrypt."""
     if _LOADED_CRYPT is None:
         raise UnknownScheme("CRYPT needs libcrypt.so.1")
     return _LOADED_CRYPT(password, setting)
@@ -149,6 +152,36 @@ def _unhex(text: bytes) -> bytes:
         return b""
 
 
+def _pbkdf2(password: bytes, text: bytes) -> bool:
+    """`$1$salt$rounds$hexadecimal`: PBKDF2 with SHA-1."""
+    parts = text.split(b"$")
+    if len(parts) != 5 or parts[1] != b"1":
+        return False
+    try:
+        rounds = decimal(parts[3], max_digits=7)
+        digest = hashlib.pbkdf2_hmac("sha1", password, parts[2], rounds)
+    except (ValueError, OverflowError):
+        return False
+    return hmac.compare_digest(digest.hex().encode(), parts[4])
+
+
+def _scram(digest: str) -> Callable[[bytes, bytes], bool]:
+    """`iterations,salt,StoredKey,ServerKey`, asked with the password itself."""
+
+    def check(password: bytes, text: bytes) -> bool:
+        parts = text.split(b",")
+        if len(parts) != 4:
+            return False
+        try:
+            iterations = decimal(parts[0], max_digits=6)
+            salted = hashlib.pbkdf2_hmac(digest, password, base64.b64decode(parts[1]), iterations)
+        except ValueError:
+            return False
+        return hmac.compare_digest(base64.b64encode(scram_keys(digest, salted)[0]), parts[2])
+
+    return check
+
+
 SCHEMES: Final[dict[bytes, Callable[[bytes, bytes], bool]]] = {
     b"PLAIN": _plain,
     b"CLEAR": _plain,
@@ -170,6 +203,9 @@ SCHEMES: Final[dict[bytes, Callable[[bytes, bytes], bool]]] = {
     b"SSHA512": _digest("sha512", salted=True),
     b"PLAIN-MD5": _digest("md5", salted=False),
     b"LDAP-MD5": _digest("md5", salted=False),
+    b"PBKDF2": _pbkdf2,
+    b"SCRAM-SHA-1": _scram("sha1"),
+    b"SCRAM-SHA-256": _scram("sha256"),
     b"SMD5": _digest("md5", salted=True),
 }
 """What can be checked, by upper-case name."""

@@ -28,7 +28,7 @@ from pillarbox.mailstore.mailbox import StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
-from pillarbox.net.handover import Delivered, Letter, Quiet, Session, ToWorker
+from pillarbox.net.handover import Delivered, Kick, Letter, Quiet, Session, SessionClosed, ToWorker
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
@@ -77,6 +77,7 @@ class AccountWorker:
         self._tasks = asyncio.TaskGroup()
         self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}
         self._per_client: Counter[tuple[str, str, str]] = Counter()
+        self._ids: dict[ImapSession | Pop3Session, str] = {}
         self._seen = 0
         self._letters = LetterBox(
             settings, self._answer, tell=tell, executor=self._threads, tasks=self._tasks
@@ -94,6 +95,8 @@ class AccountWorker:
                     self._tasks.create_task(self._serve(frame, socket.socket(fileno=descriptors[0])))
                 elif descriptors and isinstance(frame, Letter):
                     self._letters.take(frame, descriptors[0])
+                elif isinstance(frame, Kick):
+                    self._kick(frame.session)
             for open_session in self._sessions:
                 open_session.shutdown()
             if self._sessions:
@@ -160,7 +163,13 @@ class AccountWorker:
         await opened.account.close()
 
     def _open(self, maildir: str) -> MaildirAccount:
-        return MaildirAccount(maildir, clock=self._clock, executor=self._threads, inotify=self._inotify)
+        return MaildirAccount(
+            maildir,
+            clock=self._clock,
+            executor=self._threads,
+            inotify=self._inotify,
+            mailboxes=self._settings.namespaces[0].mailboxes,
+        )
 
     async def _run_session(self, connection: Connection, session: Session, account: MaildirAccount) -> None:
         served: ImapSession | Pop3Session
@@ -180,10 +189,13 @@ class AccountWorker:
         if task is None:
             raise AssertionError("a session runs in a task")
         self._sessions[served] = task
+        self._ids[served] = session.peer.session
         try:
             ended = await served.run()
         finally:
             del self._sessions[served]
+            del self._ids[served]
+            self._send(SessionClosed(session.peer.session))
         self._tell(
             MailSessionEnded(
                 session.peer.service,
@@ -206,12 +218,21 @@ class AccountWorker:
 
     def _answer(self, delivered: Delivered) -> None:
         """A message was stored, or not."""
-        try:
-            self._channel.send(delivered)
-        except ChannelClosed:
-            return  # run() sees it, too
+        self._send(delivered)
         if not self._sessions:
             asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
+
+    def _send(self, frame: object) -> None:
+        try:
+            self._channel.send(frame)
+        except ChannelClosed:
+            return  # run() sees it, too
+
+    def _kick(self, session_id: str) -> None:
+        """doveadm kick: the client is told BYE."""
+        for served, known in self._ids.items():
+            if known == session_id:
+                served.shutdown()
 
     def _say_quiet(self, seen: int) -> None:
         """Nothing came since: offer to go.  The spawner closes the channel if it agrees."""

@@ -29,12 +29,18 @@ from pillarbox.daemons.startup import drop_rights, open_log, read_startup
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.handover import (
     Delivered,
+    FromAdmin,
     FromWorker,
     Handover,
     HandoverDone,
+    Kick,
+    KickOut,
     Letter,
+    OpenSession,
+    OpenSessions,
     Quiet,
     Session,
+    SessionClosed,
     ToSpawner,
 )
 from pillarbox.net.startup import Ready, Startup, User
@@ -79,12 +85,15 @@ class Spawner:
         self._tell = open_log(startup)
         self._control = socket.socket(fileno=startup.control)
         self._listener = socket.socket(fileno=startup.listeners["spawner"])
+        self._admin = socket.socket(fileno=startup.listeners["sessions"])
         self._selector = selectors.DefaultSelector()
         self._workers: dict[tuple[int, int, int], _Worker] = {}
         self._clients: dict[int, _Client] = {}
+        self._admins: dict[int, socket.socket] = {}
         self._requests = itertools.count(1)
         self._asked: dict[int, _Asked] = {}
         self._letters = itertools.count(1)
+        self._sessions: dict[str, OpenSession] = {}
         self._auth: socket.socket | None = None
         self._auth_lines = LineReader()
         self._running = True
@@ -94,6 +103,8 @@ class Spawner:
         self._listener.setblocking(False)
         self._register(self._control, self._stop)
         self._register(self._listener, self._accept)
+        self._admin.setblocking(False)
+        self._register(self._admin, self._accept_admin)
         _write(self._control, Ready(os.getpid()))
         while self._running:
             for key, _ in self._selector.select():
@@ -146,6 +157,44 @@ class Spawner:
             return
         self._tell(MailboxNotice(f"lmtp({asked.frame.user})", "Error", refusal))
         _write(asked.client.sock, Delivered(asked.frame.number, reply))
+
+    # -- doveadm ---------------------------------------------------------------------------------------
+
+    def _accept_admin(self) -> None:
+        try:
+            sock, _ = self._admin.accept()
+        except OSError:
+            return
+        sock.setblocking(False)
+        reader: FrameReader[FromAdmin] = FrameReader(msgspec.msgpack.Decoder(FromAdmin))
+        self._admins[sock.fileno()] = sock
+        self._register(sock, lambda: self._hear_admin(sock, reader))
+
+    def _hear_admin(self, sock: socket.socket, reader: FrameReader[FromAdmin]) -> None:
+        try:
+            data, passed = receive_available(sock)
+            frames = reader.feed(data, passed) if data else []
+        except BlockingIOError:
+            return
+        except (OSError, ChannelClosed):
+            data, frames = b"", []
+        for frame, descriptors in frames:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if isinstance(frame, KickOut):
+                self._kick(frame.sessions)
+            _write(sock, OpenSessions(list(self._sessions.values())))
+        if not data:
+            self._selector.unregister(sock)
+            self._admins.pop(sock.fileno(), None)
+            sock.close()
+
+    def _kick(self, sessions: list[str]) -> None:
+        by_pid = {worker.pid: worker for worker in self._workers.values()}
+        for name in sessions:
+            known = self._sessions.get(name)
+            if known is not None and known.pid in by_pid:
+                _write(by_pid[known.pid].sock, Kick(name))
 
     # -- the auth server -------------------------------------------------------------------------------
 
@@ -249,7 +298,11 @@ class Spawner:
         frame = asked.frame
         if isinstance(frame, Handover):
             session = Session(frame.peer, name, home, mail, frame.tag, frame.unread)
+            peer = frame.peer
             if _write(worker.sock, session, asked.descriptor):
+                self._sessions[peer.session] = OpenSession(
+                    name, peer.service, worker.pid, peer.remote, peer.session
+                )
                 _write(asked.client.sock, HandoverDone(frame.number, worker.pid))
                 os.close(asked.descriptor)
             else:
@@ -304,7 +357,7 @@ class Spawner:
         try:
             ours.close()
             self._selector.close()
-            for sock in (self._control, self._listener, self._auth):
+            for sock in (self._control, self._listener, self._admin, self._auth, *self._admins.values()):
                 if sock is not None:
                     sock.close()
             for client in self._clients.values():
@@ -332,12 +385,16 @@ class Spawner:
         for frame, _ in frames:
             if isinstance(frame, Quiet):
                 quiet = frame.seen == worker.sessions
+            elif isinstance(frame, SessionClosed):
+                self._sessions.pop(frame.session, None)
             elif (waiting := worker.letters.pop(frame.number, None)) is not None:
                 client, number = waiting
                 _write(client.sock, Delivered(number, frame.reply))
         if not data or quiet:
             if not data:
                 self._tell(MailboxNotice("master", "Error", f"account worker {worker.pid} died"))
+            for gone in [one.session for one in self._sessions.values() if one.pid == worker.pid]:
+                del self._sessions[gone]
             for client, number in worker.letters.values():
                 _write(client.sock, Delivered(number, b"451 4.3.0 Temporary internal error"))
             self._selector.unregister(worker.sock)

@@ -13,9 +13,9 @@ DESCRIPTION
     nobody lists.  RENAME renames one directory after another, the mailbox itself first.  Neither touches
     the subscriptions, as Dovecot does not.
 
-    Special use (RFC 6154) goes by name: what clients look for is advertised under the usual English names,
-    `SPECIAL_USE`.  Nothing is stored; CREATE makes such a mailbox like any other, and `ensure_defaults`
-    makes and subscribes Drafts, Sent, Junk, Trash and Archive for a new account.
+    Special use (RFC 6154) goes by name, as the mailbox blocks of the configuration's namespace say
+    (`MailboxDefinition`); `USUAL` is what there is without them.  Nothing is stored; CREATE makes such a mailbox
+    like any other, and `ensure_defaults` makes those that have `auto`.
 
 FAULTS
     NoSuchMailbox, MailboxExists, MailboxNameRefused  with the texts that Dovecot gives to clients
@@ -27,11 +27,12 @@ STANDARDS
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final, TypeVar
 
+from pillarbox.config.mailbox_settings import MailboxDefinition
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache import Cache
@@ -59,16 +60,18 @@ from pillarbox.mailstore.uidlist import UidList
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.clock import Clock
 
-SPECIAL_USE: Final[dict[str, bytes]] = {
-    "Drafts": b"\\Drafts",
-    "Sent": b"\\Sent",
-    "Sent Messages": b"\\Sent",
-    "Junk": b"\\Junk",
-    "Trash": b"\\Trash",
-    "Archive": b"\\Archive",
-}
-"""Name → attribute of LIST; Dovecot's 15-mailboxes.conf, and Archive."""
-DEFAULTS: Final = ("Drafts", "Sent", "Junk", "Trash", "Archive")
+USUAL: Final = tuple(
+    MailboxDefinition(name=name, auto="no" if " " in name else "subscribe", special_use=(use,))
+    for name, use in (
+        ("Drafts", "\\Drafts"),
+        ("Sent", "\\Sent"),
+        ("Sent Messages", "\\Sent"),
+        ("Junk", "\\Junk"),
+        ("Trash", "\\Trash"),
+        ("Archive", "\\Archive"),
+    )
+)
+"""Dovecot's 15-mailboxes.conf, and Archive; made and subscribed."""
 MAX_IDLE: Final = 8
 """Mailboxes without users that stay loaded."""
 TRASHED: Final = b"..DOVECOT-TRASHED"
@@ -89,7 +92,10 @@ class MaildirAccount:
         executor: Executor | None = None,
         inotify: Inotify | None = None,
         host: bytes | None = None,
+        mailboxes: Sequence[MailboxDefinition] = USUAL,
     ) -> None:
+        self._definitions = mailboxes
+        self._special_use = {one.name: " ".join(one.special_use).encode() for one in mailboxes}
         self._root = os.fsencode(root.rstrip("/") or "/")
         self._files = files
         self._clock = clock or SystemClock()
@@ -141,6 +147,10 @@ class MaildirAccount:
     async def ensure_defaults(self) -> None:
         """Make and subscribe the mailboxes that mail programs expect, where they are missing."""
         await self._run(self._make_defaults)
+
+    def path(self, name: str) -> str:
+        """The directory of a mailbox, whether or not it is there.  MailboxNameRefused."""
+        return os.fsdecode(self._directory(normalise(name)))
 
     # --- subscriptions ------------------------------------------------------------------------------
 
@@ -278,7 +288,7 @@ class MaildirAccount:
                 selectable=name in existing,
                 has_children=name in with_children,
                 subscribed=name in subscribed,
-                special_use=SPECIAL_USE.get(name, b"") if name in existing else b"",
+                special_use=self._special_use.get(name, b"") if name in existing else b"",
                 marked=name in existing and self._has_new(name),
             )
             for name in sorted(existing | implied)
@@ -331,10 +341,11 @@ class MaildirAccount:
 
     def _make_defaults(self) -> None:
         subscribed = self._subscriptions.read()
-        for name in DEFAULTS:
-            if not self._is_mailbox(self._directory(name)):
+        for mailbox in self._definitions:
+            name = mailbox.name
+            if mailbox.auto != "no" and not self._is_mailbox(self._directory(name)):
                 self._create(name)
-                if name not in subscribed:
+                if mailbox.auto == "subscribe" and name not in subscribed:
                     self._subscriptions.add(name)
 
 

@@ -84,7 +84,13 @@ class Letter(msgspec.Struct, tag=True):
     session: str
 
 
-ToWorker = Session | Letter
+class Kick(msgspec.Struct, tag=True):
+    """spawner → worker: end this session, please."""
+
+    session: str
+
+
+ToWorker = Session | Letter | Kick
 
 
 class Quiet(msgspec.Struct, tag=True):
@@ -93,4 +99,39 @@ class Quiet(msgspec.Struct, tag=True):
     seen: int
 
 
-FromWorker = Quiet | Delivered
+class SessionClosed(msgspec.Struct, tag=True):
+    """worker → spawner: this session is over."""
+
+    session: str
+
+
+FromWorker = Quiet | Delivered | SessionClosed
+
+
+class WhoIs(msgspec.Struct, tag=True):
+    """doveadm → spawner: which sessions are there?"""
+
+
+class KickOut(msgspec.Struct, tag=True):
+    """doveadm → spawner: end these sessions."""
+
+    sessions: list[str]
+
+
+class OpenSession(msgspec.Struct, frozen=True, array_like=True):
+    """One line of doveadm who."""
+
+    user: str
+    service: str
+    pid: int
+    remote: str
+    session: str
+
+
+class OpenSessions(msgspec.Struct, tag=True):
+    """spawner → doveadm."""
+
+    sessions: list[OpenSession]
+
+
+FromAdmin = WhoIs | KickOut

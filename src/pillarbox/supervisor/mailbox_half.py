@@ -58,6 +58,7 @@ def mailbox_half(
         UnixListener("auth-login", f"{base}/auth-login", 0o600, _pair(owners.dovenull if owners else None)),
         UnixListener("auth-lookup", f"{base}/auth-lookup", 0o600, _pair(owners.dovenull if owners else None)),
         UnixListener("auth-worker", f"{base}/auth-worker", 0o600, _pair(owners.dovecot if owners else None)),
+        UnixListener("sessions", f"{base}/pillarbox-sessions", 0o600),
         UnixListener("spawner", f"{base}/spawner", 0o600, _pair(owners.dovenull if owners else None)),
     ]
     configured = [
@@ -82,7 +83,7 @@ def mailbox_half(
             name="spawner",
             program="dovecot",
             module="pillarbox.daemons.spawner",
-            listeners=("spawner",),
+            listeners=("spawner", "sessions"),
             settings=encoded,
         ),
     ]
@@ -106,7 +107,7 @@ def mailbox_half(
                 on_reload="overlap",
                 listeners=logins,
                 settings=encoded,
-                processes=settings.login_processes or 1,
+                processes=settings.login_processes or os.cpu_count() or 1,
                 user=dovenull,
             )
         )

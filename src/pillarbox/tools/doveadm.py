@@ -1,0 +1,141 @@
+"""doveadm(1): the mailbox half's administration.
+
+    doveadm [-Dv] [-f flow|pager|tab|table|json] [-c FILE] COMMAND [ARGUMENTS]
+
+    stop  reload  config  who  kick
+    user  auth test|login|lookup|cache  pw
+    mailbox list|status|create|delete|rename|subscribe|unsubscribe|path|mutf7
+    log errors|find|reopen|test
+    instance list
+
+    -D and -v have no effect: there is nothing more to tell.
+
+EXIT STATUS
+    0 done; 64 wrong use; 65 exists already; 67 no such user; 68 not found; 75 it could not be done now;
+    77 a password is wrong
+"""
+
+import getopt
+import sys
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from pillarbox.config.dovecot.reading import Configuration, read_configuration
+from pillarbox.supervisor import dovecot_control
+from pillarbox.supervisor.dovecot_control import NotRunning
+from pillarbox.tools import (
+    doveadm_log,
+    doveadm_mailboxes,
+    doveadm_output,
+    doveadm_sessions,
+    doveadm_users,
+    doveconf,
+)
+from pillarbox.tools.auth_sockets import NoAnswer
+from pillarbox.tools.doveadm_faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+Command = Callable[[Configuration, str, Sequence[str]], int]
+
+
+def _stop(configuration: Configuration, _form: str, _arguments: Sequence[str]) -> int:
+    dovecot_control.stop(configuration.value("base_dir"))
+    return 0
+
+
+def _reload(configuration: Configuration, _form: str, _arguments: Sequence[str]) -> int:
+    dovecot_control.reload(configuration.value("base_dir"))
+    return 0
+
+
+def _instance(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
+    if arguments[:1] != ["list"]:
+        raise Usage("instance <command> [<args>]", {"list": "[-c] [name=<name>]"})
+    base_dir = configuration.value("base_dir")
+    pid = dovecot_control.running(base_dir)
+    row = [base_dir, configuration.value("instance_name"), "", "no" if pid is None else "yes"]
+    doveadm_output.show(("path", "name", "last used", "running"), [row], form or "table")
+    return 0
+
+
+COMMANDS: Final[dict[str, tuple[Command, str]]] = {
+    "auth": (doveadm_users.auth, "cache|login|lookup|test"),
+    "instance": (_instance, "list"),
+    "kick": (doveadm_sessions.kick, doveadm_sessions.KICK_USAGE.partition(" ")[2]),
+    "log": (doveadm_log.log, "errors|find|reopen|test"),
+    "mailbox": (doveadm_mailboxes.mailbox, "|".join(doveadm_mailboxes.USAGE)),
+    "pw": (doveadm_users.pw, doveadm_users.PW_USAGE.partition(" ")[2]),
+    "reload": (_reload, ""),
+    "stop": (_stop, ""),
+    "user": (doveadm_users.user, doveadm_users.USER_USAGE.partition(" ")[2]),
+    "who": (doveadm_sessions.who, doveadm_sessions.WHO_USAGE.partition(" ")[2]),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        pairs, words = getopt.getopt(given, "c:Df:vi:o:")
+    except getopt.GetoptError as error:
+        sys.stderr.write(f"doveadm: {error.msg.replace('option -', 'invalid option -- ')}\n")
+        return EX_USAGE
+    options = dict(pairs)
+    form = options.get("-f", "")
+    if form and form not in doveadm_output.FORMS:
+        sys.stderr.write(f"Fatal: Unknown formatter: {form}\n")
+        return EX_TEMPFAIL
+    if "-o" in options or "-i" in options:
+        sys.stderr.write("Fatal: -o and -i are not served: use -c with a configuration of its own\n")
+        return EX_TEMPFAIL
+    if not words or words[0] in ("help", "--help"):
+        return _usage()
+    path = options.get("-c", doveconf.DEFAULT_PATH)
+    if words[0] == "config":
+        return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
+    if words[0] not in COMMANDS:
+        return _usage()
+    return _run(path, form, words)
+
+
+def _run(path: str, form: str, words: Sequence[str]) -> int:
+    try:
+        if words[0] == "pw":  # needs nothing that runs, nor a configuration
+            return doveadm_users.pw(None, form, words[1:])
+        return COMMANDS[words[0]][0](read_configuration(path), form, words[1:])
+    except ConfigurationFault as fault:
+        return _fatal(f"Error reading configuration: {fault}")
+    except (NotRunning, PermissionError) as fault:
+        return _fatal(str(fault))
+    except Fatal as fault:
+        return _fatal(str(fault), fault.status)
+    except NoAnswer as fault:
+        sys.stdout.flush()
+        sys.stderr.write(f"Error: {fault}\n")
+        return EX_TEMPFAIL
+    except Usage as usage:
+        sys.stdout.flush()
+        if usage.group is None:
+            sys.stderr.write(f"doveadm {usage.synopsis}\n")
+        else:
+            lines = [f"  {name:<12} {synopsis}" for name, synopsis in usage.group.items()]
+            sys.stderr.write(
+                "\n".join([f"usage: doveadm [-Dv] [-f <formatter>] {usage.synopsis}", *lines, ""])
+            )
+        return EX_USAGE
+
+
+def _usage() -> int:
+    lines = [f"  {name:<12} {synopsis}" for name, (_, synopsis) in COMMANDS.items()]
+    sys.stderr.write("\n".join(["usage: doveadm [-Dv] [-f <formatter>] <command> [<args>]", *lines, ""]))
+    return EX_USAGE
+
+
+def _fatal(text: str, status: int = EX_TEMPFAIL) -> int:
+    sys.stdout.flush()
+    sys.stderr.write(f"Fatal: {text}\n")
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

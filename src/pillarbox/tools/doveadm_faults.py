@@ -1,0 +1,36 @@
+"""How a doveadm command ends when it does not go well."""
+
+from collections.abc import Mapping
+
+EX_USAGE = 64
+EX_DATAERR = 65
+EX_NOUSER = 67
+EX_NOTFOUND = 68
+EX_TEMPFAIL = 75
+EX_NOPERM = 77
+
+
+class Fatal(Exception):
+    """`Fatal: text`"""
+
+    def __init__(self, text: str, *, status: int = EX_TEMPFAIL) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Usage(Exception):
+    """Wrong use: the command's synopsis, or the commands of a group."""
+
+    def __init__(self, synopsis: str, group: Mapping[str, str] | None = None) -> None:
+        super().__init__(synopsis)
+        self.synopsis = synopsis
+        self.group = group
+
+
+class MailFault(Exception):
+    """`doveadm(user): Error: text`"""
+
+    def __init__(self, user: str, text: str, status: int) -> None:
+        super().__init__(text)
+        self.user = user
+        self.status = status
