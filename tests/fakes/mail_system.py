@@ -185,7 +185,7 @@ class MailSystem:
         until(self.is_healthy, what="both halves healthy", seconds=seconds)
 
     def roles(self) -> dict[str, int]:
-        """Role or supervisor → process id."""
+        """Role or supervisor → process id; `login/2` is the second process of a role."""
         found = {"foreground": self.process.pid} if self.process is not None else {}
         for name in ("mta", "mailbox"):
             half = self.half(name)
@@ -195,7 +195,12 @@ class MailSystem:
             assert isinstance(pid, int)
             assert isinstance(roles, list)
             found[f"{name} supervisor"] = pid
-            found |= {entry["role"]: entry["pid"] for entry in roles}
+            for entry in roles:
+                role, others = (
+                    entry["role"],
+                    sum(1 for known in found if known.split("/")[0] == entry["role"]),
+                )
+                found[f"{role}/{others + 1}" if others else role] = entry["pid"]
         return found
 
     def _is_up_or_ended(self) -> bool:
