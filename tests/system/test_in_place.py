@@ -381,6 +381,97 @@ def test_foreground_under_a_service_manager(host: Host) -> None:
     configure(host)
 
 
+# -- configurations as they come -------------------------------------------------------------------------
+
+INTERNET_SITE = """\
+smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
+myhostname = mail.tutorial.test
+alias_maps = hash:/etc/aliases
+alias_database = hash:/etc/aliases
+myorigin = /etc/mailname
+mydestination = $myhostname, tutorial.test, mail.tutorial.test, localhost.tutorial.test, localhost
+relayhost =
+mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
+mailbox_size_limit = 0
+recipient_delimiter = +
+inet_interfaces = all
+inet_protocols = all
+"""
+"""What the questions of Debian's package, answered with "Internet Site", add to its main.cf."""
+BARE = """\
+inet_interfaces = all
+myhostname = mail.tutorial.test
+mydomain = tutorial.test
+myorigin = $mydomain
+mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain
+home_mailbox = Maildir/
+"""
+"""Nothing but what a tutorial has one write: not even compatibility_level."""
+
+
+@pytest.fixture
+def stock_files(host: Host) -> Iterator[Host]:
+    """Debian's master.cf, as its package brings it, with chroot and the pipe services."""
+    host.output("cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf && postalias /etc/aliases")
+    host.write("/etc/mailname", f"{DOMAIN}\n")
+    yield host
+    host.hang_up()
+    host.run("postfix stop")
+    host.write("/etc/postfix/master.cf", MASTER_CF)
+    configure(host)
+
+
+def test_debians_internet_site_starts(stock_files: Host) -> None:
+    """Debian's main.cf and master.cf: they start, with the certificate that ssl-cert makes, and without it."""
+    host = stock_files
+    host.output(
+        "cat /usr/share/postfix/main.cf.debian /usr/share/postfix/main.cf.tls >/etc/postfix/main.cf; "
+        "rm -f /etc/ssl/certs/ssl-cert-snakeoil.pem"
+    )
+    path = host.file("/etc/postfix/main.cf")
+    path.write_text(path.read_text() + INTERNET_SITE)
+    host.output("postfix start")
+    assert (
+        "ssl-cert-snakeoil.pem: No such file or directory: disabling TLS support"
+        in host.file(LOG).read_text()
+    )
+    session = Session(host)
+    assert session.banner == f"220 {MAIL_HOST} ESMTP Postfix (Debian/GNU)"
+    assert session.recipient(f"alice+extension@{DOMAIN}") == "250 2.1.5 Ok"
+    host.output("DEBIAN_FRONTEND=noninteractive make-ssl-cert generate-default-snakeoil")
+    reload(host)
+
+    def offers_tls() -> bool:
+        host.hang_up()
+        client = Session(host)
+        client("HELO client.test")
+        return client("STARTTLS") == "220 2.0.0 Ready to start TLS"
+
+    until(offers_tls, what="the certificate is there, so TLS is offered")
+
+
+def test_bare_main_cf_starts_and_relays_for_nobody(stock_files: Host) -> None:
+    """Six lines: mail for users is taken, strangers' mail for elsewhere is not, and the log says why."""
+    host = stock_files
+    host.write("/etc/postfix/main.cf", BARE)
+    host.output("postfix start")
+    assert Session(host).recipient(f"alice@{DOMAIN}") == "250 2.1.5 Ok"
+    assert Session(host).recipient(f"nobody-here@{DOMAIN}").startswith("550 5.1.1 ")
+    assert (
+        "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination is "
+        in (host.file(LOG).read_text())
+    )
+    host.output("postconf -e mynetworks=127.0.0.0/8")
+    reload(host)
+    until(
+        lambda: (
+            Session(host).recipient("someone@example.com")
+            == "454 4.7.1 <someone@example.com>: Relay access denied"
+        ),
+        what="a stranger may not relay",
+    )
+
+
 # -- files and installation ------------------------------------------------------------------------------
 
 

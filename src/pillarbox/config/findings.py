@@ -12,6 +12,8 @@ FAULTS
     ConfigurationFault  a value cannot be expanded; in `start_warnings()` also a parameter that is refused.
 """
 
+from typing import Final
+
 import msgspec
 
 from pillarbox.config.postfix_parameters import GROUPS
@@ -20,6 +22,9 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import treatment
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+_AS_IT_IS: Final = {"biff": "no"}
+"""Values, other than the defaults, that say what happens anyway."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -78,6 +83,8 @@ def findings(snapshot: Snapshot) -> list[Finding]:
     for name, value in (snapshot.values | snapshot.overrides).items():
         treated = treatment(name)
         if name in SET_BY_READING or treated.kind in (Kind.SERVED, Kind.UNKNOWN):
+            continue
+        if _AS_IT_IS.get(name) == snapshot.value(name):
             continue
         default = snapshot.default(name)
         if default is not None and _same(snapshot.value(name), snapshot.expand(default)):

@@ -38,6 +38,7 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
 from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.sessions.smtp.session import SmtpSession
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
 
 
@@ -163,6 +164,7 @@ def open_role(startup: Startup) -> Serve:
     """Settings, tables, certificates and sockets of all services."""
     clock = SystemClock()
     services: list[Service] = []
+    warnings: list[str] = []
     for name, encoded in startup.snapshots.items():
         snapshot = Snapshot.decode(encoded)
         policy = configured_policy(snapshot, service=name, clock=clock)
@@ -171,7 +173,7 @@ def open_role(startup: Startup) -> Serve:
                 name,
                 policy,
                 Resolver(configured_routes(snapshot, clock=clock)),
-                _tls_context(snapshot, policy),
+                _tls_context(snapshot, policy, warnings),
                 socket.socket(fileno=startup.listeners[name]),
                 f"{snapshot.value('queue_directory')}/{policy.sasl.smtpd_sasl_path}",
                 snapshot.value("syslog_name"),
@@ -183,6 +185,8 @@ def open_role(startup: Startup) -> Serve:
     )
 
     async def serve(control: Control, log: LogFile) -> None:
+        for warning in dict.fromkeys(warnings):
+            log(Warned(warning))
         sweep(directories)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
         hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", queue)
@@ -191,7 +195,12 @@ def open_role(startup: Startup) -> Serve:
     return serve
 
 
-def _tls_context(snapshot: Snapshot, policy: SmtpPolicy) -> ssl.SSLContext | None:
+def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) -> ssl.SSLContext | None:
+    """The service's TLS.
+
+    A certificate that cannot be read leaves a service that merely offers TLS without it, as Postfix does, with a
+    warning; one that demands TLS is not served without.
+    """
     tls = policy.tls
     level = tls.smtpd_tls_security_level or ("may" if tls.smtpd_use_tls else "none")
     if level == "none" and not tls.smtpd_tls_wrappermode:
@@ -199,7 +208,13 @@ def _tls_context(snapshot: Snapshot, policy: SmtpPolicy) -> ssl.SSLContext | Non
     if not tls.smtpd_tls_cert_file or tls.smtpd_tls_cert_file == "none":
         return None
     where = f"{snapshot.where('smtpd_tls_cert_file')}, parameter smtpd_tls_cert_file"
-    return server_context(tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file, where=where)
+    try:
+        return server_context(tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file, where=where)
+    except ConfigurationFault as fault:
+        if level != "may" or tls.smtpd_tls_wrappermode:
+            raise
+        warnings.append(f"{fault}: disabling TLS support")
+        return None
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ def _disconnected(event: e.ClientDisconnected) -> tuple[str, str]:
 
 
 def _lost(event: e.ClientLost) -> tuple[str, str]:
-    return "smtpd", f"{event.queue_id or 'NOQUEUE'}: {event.what} after {event.after} from {event.client}"
+    # Postfix 3.10 and later begin with NOQUEUE where there is no id; fail2ban's rules know the older form only.
+    queue_id = f"{event.queue_id}: " if event.queue_id else ""
+    return "smtpd", f"{queue_id}{event.what} after {event.after} from {event.client}"
 
 
 def _begun(event: e.MessageBegun) -> tuple[str, str]:
@@ -183,7 +185,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.TlsFailed: lambda event: ("smtpd", f"SSL_accept error from {event.client}: {event.reason}"),
     e.MessageIdSeen: lambda event: (
         "cleanup",
-        f"{event.queue_id}: message-id={_text(event.message_id)}",
+        f"{event.queue_id}: message-id={_text(event.message_id) or '<>'}",
     ),
     e.MessageActive: lambda event: (
         "qmgr",

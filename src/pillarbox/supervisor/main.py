@@ -25,7 +25,7 @@ from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
 from pillarbox.supervisor.mailbox_half import mailbox_half
-from pillarbox.supervisor.mta_half import make_queue, mta_half
+from pillarbox.supervisor.mta_half import make_queue, mta_half, service_warnings
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
 from pillarbox.supervisor.version import VERSION
@@ -79,7 +79,7 @@ def build(
             settings, owners=owners, listen=listen, port_offset=port_offset, status_socket=status
         )
     configuration = read_configuration(str(home.etc), facts=host_facts())
-    for warning in start_warnings(configuration):
+    for warning in (*start_warnings(configuration), *service_warnings(configuration)):
         tell(Warned(warning))
     check_values(configuration)
     make_queue(configuration.snapshot, owners.mail_owner if owners else None)

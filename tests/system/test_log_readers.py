@@ -1,0 +1,102 @@
+"""What admins' log readers make of our log and of the originals': pflogsumm and fail2ban-regex, the same mail on both."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.host import PACKAGED, Host
+from fakes.mail_system import until
+from fakes.pillarbox_host import INSTALLED, install, remove_originals
+from fakes.tutorial_host import DOMAIN, LOG, MAIN_CF, tutorial_host
+from fakes.typed_smtp import Typed, logged, send, until_gone
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "rsyslogd", "pflogsumm", "fail2ban", "unshare"),
+]
+
+
+@pytest.fixture(scope="module")
+def hosts() -> Iterator[tuple[Host, Host]]:
+    """Postfix's host and ours, after the same traffic."""
+    started: list[Host] = []
+    try:
+        for path in (PACKAGED, INSTALLED):
+            host = tutorial_host(path)
+            started.append(host)
+            if path == INSTALLED:
+                remove_originals(host)
+                install(host)
+            host.write("/etc/postfix/main.cf", MAIN_CF)
+            host.write("/etc/aliases", "team: alice, bob\nnobody-there: someone-else\n")
+            host.output("postalias /etc/aliases && postfix start")
+            host.until_answers(25)
+            traffic(host)
+        yield started[0], started[1]
+    finally:
+        for host in started:
+            host.end()
+
+
+def traffic(host: Host) -> None:
+    """Mail that arrives, is refused, is abandoned."""
+    for number in range(3):
+        until_gone(host, send(host, to=f"alice@{DOMAIN}", subject=f"number {number}"))
+    until_gone(host, send(host, to=f"team@{DOMAIN}", subject="for the team"))
+    for number in range(2):
+        session = Typed(host)
+        session(f"HELO refused.{DOMAIN}")
+        session("MAIL FROM:<refused@example.test>")
+        session(f"RCPT TO:<nobody{number}@{DOMAIN}>")
+        session("QUIT")
+        session.close()
+    left = Typed(host)
+    left(f"HELO left.{DOMAIN}")
+    left("MAIL FROM:<left@example.test>")
+    left.close()
+    until(
+        lambda: any(
+            " left." in line or "after MAIL" in line for line in logged(host, "lost connection after")
+        ),
+        what="the lost connection is logged",
+    )
+
+
+def summary(host: Host) -> str:
+    """pflogsumm's page, without what differs by right: octets (host names and ids), delays, the daemon's version."""
+    text = host.output(f"PATH={PACKAGED} pflogsumm --no-no-msg-size {LOG}")
+    text = text.partition("Master daemon messages")[0].partition("Warnings\n----")[0]
+    text = re.sub(r"\d+ +bytes (received|delivered)", r"N bytes \1", text)
+    text = re.sub(r"^( +\d+) +\d+( +\d+) +\d+\.\d s +\d+\.\d s", r"\1 N \2 S S", text, flags=re.M)
+    text = re.sub(r"^( +\d+) +\d+( +\S+)$", r"\1 N\2", text, flags=re.M)
+    return re.sub(r"(by message size\n-+\n)((?: +\d+ +\S+\n)+)", lambda m: m[1] + "…\n", text)
+
+
+def test_pflogsumm_gives_the_same_summary(hosts: tuple[Host, Host]) -> None:
+    """Totals, per hour, per domain, senders, recipients, rejects: equal."""
+    original, ours = hosts
+    assert summary(ours) == summary(original)
+    assert re.search(r"^ +4 +received$", summary(ours), re.M), summary(ours)
+    assert re.search(r"^ +5 +delivered$", summary(ours), re.M)
+    assert re.search(r"^ +2 +rejected \(28%\)$", summary(ours), re.M)
+
+
+def matched(host: Host, filter_name: str) -> list[str]:
+    """Hosts and how often each rule matched."""
+    shown = host.output(f"fail2ban-regex -v {LOG} '/etc/fail2ban/filter.d/{filter_name}'")
+    counts = re.findall(r"^\|? +(\d+)\) \[(\d+)\]", shown, re.M)
+    found = re.findall(r"^\| +(\d+\.\d+\.\d+\.\d+) ", shown, re.M)
+    total = re.search(r"(\d+) matched", shown)
+    assert total is not None, shown
+    return [total[0], *(f"rule {rule}: {count}" for rule, count in counts), *sorted(found)]
+
+
+@pytest.mark.parametrize("mode", ["normal", "more", "ddos", "aggressive", "rbl", "auth", "extra", "errors"])
+def test_fail2ban_matches_the_same(hosts: tuple[Host, Host], mode: str) -> None:
+    """Every mode of fail2ban's own filter bans the same addresses as often."""
+    original, ours = hosts
+    assert matched(ours, f"postfix.conf[mode={mode}]") == matched(original, f"postfix.conf[mode={mode}]")
+    if mode in ("normal", "more", "aggressive"):
+        assert int(matched(ours, f"postfix.conf[mode={mode}]")[0].split()[0]) >= 2
