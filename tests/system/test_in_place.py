@@ -457,10 +457,8 @@ def test_bare_main_cf_starts_and_relays_for_nobody(stock_files: Host) -> None:
     host.output("postfix start")
     assert Session(host).recipient(f"alice@{DOMAIN}") == "250 2.1.5 Ok"
     assert Session(host).recipient(f"nobody-here@{DOMAIN}").startswith("550 5.1.1 ")
-    assert (
-        "smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination is "
-        in (host.file(LOG).read_text())
-    )
+    told = "smtpd_relay_restrictions is not set, and compatibility_level is below 1: using "
+    assert told in host.file(LOG).read_text()
     host.output("postconf -e mynetworks=127.0.0.0/8")
     reload(host)
     until(

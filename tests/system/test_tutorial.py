@@ -30,17 +30,6 @@ NOT_YET: Final = {
     "test_typed_message_comes_into_the_maildir": "Message-Id and Date are not added",
     "test_sendmail_of_a_user": "there is no sendmail(1)",
     "test_queue_commands": "there is no postqueue(1), postsuper(1), and no SMTP client",
-    **dict.fromkeys(
-        (
-            "test_imap_login_with_the_system_password",
-            "test_pop3_login_with_the_system_password",
-            "test_curl_reads_both_ways",
-            "test_mutt_opens_the_inbox",
-            "test_mbsync_copies_the_mailbox",
-            "test_fetchmail_takes_all_by_pop3",
-        ),
-        "there is no dovecot(1)",
-    ),
 }
 """What Pillarbox does not do yet, and why."""
 
