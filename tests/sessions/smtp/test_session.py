@@ -50,7 +50,7 @@ def test_a_message_is_in_the_queue_when_it_is_said_to_be(tmp_path: Path) -> None
     assert done.lines == [
         f"connect from {CLIENT}",
         f"{queue_id}: client={CLIENT}",
-        f"{queue_id}: message-id=",
+        f"{queue_id}: message-id=<>",
         f"disconnect from {CLIENT} ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5",
     ]
 
