@@ -292,7 +292,7 @@ def test_too_many_errors(tmp_path: Path) -> None:
         "421 4.7.0 mx.test Error: too many errors",
     ]
     assert done.lines[1:] == [
-        f"NOQUEUE: too many errors after UNKNOWN from {CLIENT}",
+        f"too many errors after UNKNOWN from {CLIENT}",
         f"disconnect from {CLIENT} ehlo=1 unknown=0/3 commands=1/4",
     ]
 
