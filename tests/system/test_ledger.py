@@ -1,18 +1,21 @@
-"""The ledger: whatever was promised with 250 is in a mailbox, whoever is killed at whichever moment.
+"""The ledger: whatever was promised with 250 or OK is in a mailbox, whoever is killed at whichever moment.
 
 DESCRIPTION
-    Our own client sends over several connections and writes a line, fsynced, for each 250.  Meanwhile processes
-    are killed with SIGKILL at random moments: every role, the account worker, the delivery agent, both
-    supervisors and the foreground.  What does not start again by itself is started.  In the end each line's
-    message must be in the mailbox; a message may be there twice, but not be missing.
+    Our own client sends by SMTP, and appends by IMAP, over several connections, and writes a line, fsynced, for
+    each 250 and each OK.  Meanwhile processes are killed with SIGKILL at random moments: every role, the account
+    worker, the delivery agent, both supervisors and the foreground.  What does not start again by itself is
+    started.  In the end each line's message must be in the mailbox; a message may be there twice, but not be
+    missing.
 """
 
 import asyncio
+import itertools
 import os
 import random
 import re
 import time
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +25,8 @@ from fakes.mail_system import USER, MailSystem, kill, until
 pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 SESSIONS = 8
-KILLS = 26
+APPENDING = 2
+KILLS = 28
 TOKEN = re.compile(rb"(?m)^X-Ledger: (\S+)\r?$")
 VICTIMS = (
     "smtpd",
@@ -32,10 +36,15 @@ VICTIMS = (
     "auth",
     "spawner",
     "login",
+    "worker",
     "mta supervisor",
     "mailbox supervisor",
     "foreground",
 )
+
+
+NextMessage = Callable[[], tuple[str, bytes]]
+Converse = Callable[[asyncio.StreamReader, asyncio.StreamWriter, NextMessage], Awaitable[None]]
 
 
 class Ledger:
@@ -44,13 +53,13 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        self.count = 0
+        self.count = Counter[str]()  # by protocol
 
     def promise(self, token: str) -> None:
         """The server has said 250 for this message."""
         os.write(self._file, token.encode() + b"\n")
         os.fsync(self._file)
-        self.count += 1
+        self.count[token.partition("-")[0]] += 1
 
     def promised(self) -> set[bytes]:
         """All of them, as the file has them."""
@@ -61,8 +70,10 @@ class Ledger:
 class Load:
     """Clients that send one message after the other, and come again when the connection is lost."""
 
-    def __init__(self, port: int, ledger: Ledger, seed: int) -> None:
-        self._port = port
+    def __init__(self, system: MailSystem, ledger: Ledger, seed: int) -> None:
+        self._smtp = system.port("smtp")
+        self._imap = system.port("imap")
+        self._password = system.password.encode()
         self._ledger = ledger
         self._seed = seed
         self.enough = False
@@ -71,42 +82,61 @@ class Load:
         """All sessions."""
         async with asyncio.TaskGroup() as tasks:
             for session in range(SESSIONS):
-                tasks.create_task(self._client(session))
+                tasks.create_task(self._client(self._smtp, f"smtp-{session}", self._deliver))
+            for session in range(APPENDING):
+                tasks.create_task(self._client(self._imap, f"imap-{session}", self._append))
 
-    async def _client(self, session: int) -> None:
-        number = 0
-        chance = random.Random(self._seed * 1000 + session)
+    async def _client(self, port: int, name: str, converse: Converse) -> None:
+        numbers = itertools.count(1)
+        chance = random.Random(f"{self._seed} {name}")
+
+        def next_message() -> tuple[str, bytes]:
+            token = f"{name}-{next(numbers)}"
+            line = b"ledger " * 10 + b"\r\n"
+            text = line * (chance.choice((200, 4096, 30000)) // len(line) + 1)
+            return token, b"X-Ledger: %s\r\n\r\n%s" % (token.encode(), text)
+
         while not self.enough:
             try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
                 await asyncio.sleep(0.02)
                 continue
             try:
-                await _expect(reader, b"220")
-                writer.write(b"EHLO ledger.example\r\n")
-                await _expect(reader, b"250")
-                while not self.enough:
-                    number += 1
-                    token = f"{session}-{number}"
-                    await self._send(reader, writer, token, chance.choice((200, 4096, 30000)))
-                    self._ledger.promise(token)
+                await converse(reader, writer, next_message)
             except (OSError, EOFError):
-                continue
+                await asyncio.sleep(0.02)
             finally:
                 writer.close()
 
-    async def _send(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, token: str, size: int
+    async def _deliver(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, next_message: NextMessage
     ) -> None:
-        writer.write(b"MAIL FROM:<ledger@example.test>\r\n")
+        await _expect(reader, b"220")
+        writer.write(b"EHLO ledger.example\r\n")
         await _expect(reader, b"250")
-        writer.write(b"RCPT TO:<" + USER.encode() + b">\r\nDATA\r\n")
-        await _expect(reader, b"250")
-        await _expect(reader, b"354")
-        line = b"ledger " * 10 + b"\r\n"
-        writer.write(b"X-Ledger: %s\r\n\r\n%s.\r\n" % (token.encode(), line * (size // len(line) + 1)))
-        await _expect(reader, b"250")
+        while not self.enough:
+            token, message = next_message()
+            writer.write(b"MAIL FROM:<ledger@example.test>\r\n")
+            await _expect(reader, b"250")
+            writer.write(b"RCPT TO:<" + USER.encode() + b">\r\nDATA\r\n")
+            await _expect(reader, b"250")
+            await _expect(reader, b"354")
+            writer.write(message + b".\r\n")
+            await _expect(reader, b"250")
+            self._ledger.promise(token)
+
+    async def _append(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, next_message: NextMessage
+    ) -> None:
+        await _answer(reader, b"* OK")
+        writer.write(b'a LOGIN %s "%s"\r\n' % (USER.encode(), self._password))
+        await _answer(reader, b"a OK")
+        while not self.enough:
+            token, message = next_message()
+            writer.write(b"b APPEND INBOX {%d+}\r\n%s\r\n" % (len(message), message))
+            await _answer(reader, b"b OK")
+            self._ledger.promise(token)
 
 
 async def _expect(reader: asyncio.StreamReader, code: bytes) -> None:
@@ -117,6 +147,14 @@ async def _expect(reader: asyncio.StreamReader, code: bytes) -> None:
             line = await reader.readline()
     if not line.startswith(code):
         raise EOFError(line)
+
+
+async def _answer(reader: asyncio.StreamReader, wanted: bytes) -> None:
+    """The line that is waited for; the end, or a refusal, ends the session."""
+    async with asyncio.timeout(20):
+        while not (line := await reader.readline()).startswith(wanted):
+            if not line or line[:1] != b"*" or line.startswith(b"* BYE"):
+                raise EOFError(line)
 
 
 class Killer:
@@ -142,18 +180,20 @@ class Killer:
                 await asyncio.to_thread(self._start_again)
 
     async def _flow(self) -> None:
-        """Some messages have been accepted since the last one was killed."""
-        wanted = self._ledger.count + SESSIONS
+        """Some messages have been accepted by both doors since the last one was killed."""
+        before = self._ledger.count.copy()
+        wanted = {"smtp": before["smtp"] + SESSIONS, "imap": before["imap"] + APPENDING}
         deadline = time.monotonic() + 40
-        while self._ledger.count < wanted:
+        while any(self._ledger.count[name] < count for name, count in wanted.items()):
             assert time.monotonic() < deadline, f"no mail is taken any more:\n{self._system.log()[-3000:]}"
             await asyncio.sleep(0.005)
 
     def _pid(self, victim: str) -> int | None:
         roles = self._system.roles()
-        if victim != "agent":
+        parent = {"agent": "delivery", "worker": "spawner"}.get(victim)
+        if parent is None:
             return roles.get(victim)
-        children = [pid for pid in self._system.processes() if _parent(pid) == roles.get("delivery")]
+        children = [pid for pid in self._system.processes() if _parent(pid) == roles.get(parent)]
         return self._chance.choice(children) if children else None
 
     def _start_again(self) -> None:
@@ -188,7 +228,7 @@ def test_what_was_promised_is_delivered(
     assert fresh_system.stop() == 0
     fresh_system.start()
     ledger = Ledger(tmp_path / "ledger")
-    load = Load(fresh_system.port("smtp"), ledger, seed)
+    load = Load(fresh_system, ledger, seed)
     killer = Killer(fresh_system, ledger, seed)
 
     async def scene() -> None:
@@ -209,6 +249,7 @@ def test_what_was_promised_is_delivered(
         seconds=60,
     )
     promised = ledger.promised()
+    appended = sum(token.startswith(b"imap-") for token in promised)
     delivered = Counter(
         token for path in fresh_system.delivered() for token in TOKEN.findall(path.read_bytes())
     )
@@ -216,12 +257,15 @@ def test_what_was_promised_is_delivered(
     twice = sum(count - 1 for count in delivered.values())
     with capsys.disabled():
         print(
-            f"ledger: {len(promised)} promised, {len(missing)} missing, {twice} duplicates, "
+            f"ledger: {len(promised)} promised, {appended} of them by IMAP, {len(missing)} missing, {twice} duplicates, "
             f"{killer.killed.total()} killed: {dict(sorted(killer.killed.items()))}"
         )
 
     assert missing == set(), f"LEDGER_SEED={seed}\n{fresh_system.log()[-3000:]}"
-    assert len(promised) >= KILLS * SESSIONS
+    assert len(promised) - appended >= KILLS * SESSIONS
+    assert appended >= KILLS * APPENDING
+    assert set(killer.killed) == set(VICTIMS), killer.killed
+    assert "watchdog timeout" not in fresh_system.log()
     assert fresh_system.stop() == 0
 
 
