@@ -259,6 +259,22 @@ def test_address_that_is_not_ours(rootless_system: MailSystem) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_other_address(rootless_system: MailSystem) -> None:
+    """--listen ::1: all services there, none on 127.0.0.1, and the lines on the screen have brackets."""
+    rootless_system.launch("--listen", "::1")
+    rootless_system.until_healthy()
+    until(lambda: "Ctrl-C stops" in rootless_system.screen(), what="the welcome")
+    report = json.loads(rootless_system.command("status", "--json").stdout)
+    assert {entry["address"] for entry in report["listeners"]} == {"::1"}
+    for name in STANDARD_PORTS:
+        with socket.create_connection(("::1", rootless_system.port(name)), timeout=10):
+            pass
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", rootless_system.port(name)), timeout=10)
+    assert f"curl -sS smtp://[::1]:{rootless_system.port('smtp')} " in rootless_system.screen()
+    assert rootless_system.stop() == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_signals_stop_everything(fresh_system: MailSystem, number: signal.Signals) -> None:
     """Ctrl-C, a polite kill, a terminal that goes away: exit status 0, no process left, with clients inside."""
