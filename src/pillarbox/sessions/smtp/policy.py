@@ -4,7 +4,7 @@ FAULTS
     ConfigurationFault  a value or restriction that cannot be served
 """
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 
 import msgspec
 
@@ -45,6 +45,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     forbids_other_letters: bool
     always_add_missing_headers: bool
     add_missing_for: tuple[str, ...]  # local_header_rewrite_clients
+    own_addresses: frozenset[IPv4Address | IPv6Address]  # for its permit_inet_interfaces
 
     @property
     def host(self) -> bytes:
@@ -93,6 +94,7 @@ def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> Smtp
         ),
         always_add_missing_headers=cleanup.always_add_missing_headers,
         add_missing_for=cleanup.local_header_rewrite_clients,
+        own_addresses=frozenset(ip_interface(address).ip for _, address in snapshot.facts.interfaces),
     )
 
 

@@ -176,7 +176,7 @@ class Transaction:
                 return True
             if word == "permit_sasl_authenticated" and client.sasl_username:
                 return True
-            if word == "permit_inet_interfaces" and client.address.is_loopback:
+            if word == "permit_inet_interfaces" and client.address in self._policy.own_addresses:
                 return True
         return False
 
