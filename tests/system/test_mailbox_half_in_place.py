@@ -92,7 +92,7 @@ VIRTUAL: Final = ("carol", "third secret")
 
 def install_commands(host: Host) -> None:
     """Our commands come first in PATH."""
-    for name in ("dovecot", "doveadm", "doveconf"):
+    for name in ("dovecot", "doveadm", "doveconf", "pillarbox"):
         text = f'#!/bin/sh\nexec {sys.executable} -m pillarbox.tools.{name} "$@"\n'
         host.write(f"/usr/local/sbin/{name}", text, mode=0o755)
 
@@ -319,6 +319,52 @@ def test_doveadm_of_either_product_says_the_same(host: Host) -> None:
         if len(shown) != 1:
             differences.append(f"{command}: {shown}")
     assert differences == []
+
+
+MBOX: Final = """\
+From a@b.example Wed Nov 25 17:52:55 2020
+Status: RO
+X-Status: F
+X-Keywords: Work
+Subject: one
+
+Hello.
+
+From c@d.example Tue Jan  3 07:08:09 2023 +0200
+Subject: two
+
+text
+"""
+
+
+def test_old_mail_is_imported_with_flags_and_dates(host: Host) -> None:
+    """`pillarbox import mbox`, by the user himself and by root; the file stays."""
+    if "local" not in host.path:
+        pytest.skip("a command of ours")
+    host.write("/var/mail/bob", MBOX)
+    host.output("chown bob:mail /var/mail/bob; chmod 660 /var/mail/bob")
+    told = host.output("pillarbox import mbox /var/mail/bob --mailbox Old/Mail", user="bob")
+    assert told == "2 messages imported from /var/mail/bob into Old/Mail (/home/bob/Maildir)\n"
+    host.output("pillarbox import mbox /var/mail/bob --user bob")
+    client = imap(host)
+    client.login("bob", USERS["bob"])
+    for mailbox in ("Old/Mail", "INBOX"):
+        assert client.select(mailbox)[1] == [b"2"]
+        first, second = client.fetch("1:*", "(FLAGS INTERNALDATE RFC822.SIZE)")[1]
+        assert isinstance(first, bytes)
+        assert isinstance(second, bytes)
+        assert {b"\\Flagged", b"\\Seen", b"Work"} <= set(re.findall(rb"[\\\w]+", first))
+        assert b'"25-Nov-2020 17:52:55 +0000"' in first
+        assert b"\\Seen" not in second
+        assert b'"03-Jan-2023 05:08:09 +0000"' in second
+    client.logout()
+    assert host.output("stat -c %U /home/bob/Maildir/.Old.Mail/cur/*").split() == ["bob"] * 2
+    assert host.file("/var/mail/bob").read_text() == MBOX
+    refused = host.run("pillarbox import mbox /etc/passwd", user="bob")
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "pillarbox: /etc/passwd is no mbox file: it does not begin with `From `\n",
+    )
 
 
 def test_it_refuses_to_start_twice_and_stops(host: Host) -> None:

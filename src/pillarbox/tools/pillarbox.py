@@ -5,6 +5,7 @@
     pillarbox user add|passwd|remove NAME [--data DIR] [--password-stdin]
     pillarbox user list [--data DIR]
     pillarbox install [--prefix DIR] [--dry-run] [--force] [--take-over]
+    pillarbox import mbox FILE [--user USER] [--mailbox NAME] [--config FILE]
     pillarbox uninstall [--prefix DIR] [--dry-run] [--force]
 
 EXIT STATUS
@@ -28,8 +29,10 @@ from pillarbox.supervisor.foreground import run_in_foreground
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.status import ask_status
 from pillarbox.supervisor.users import UserFault, Users
+from pillarbox.tools.doveconf import DEFAULT_PATH
 from pillarbox.tools.installation.environment import InstallFault
 from pillarbox.tools.installation.installer import Installer
+from pillarbox.tools.mailbox_import import ImportFault, import_mbox
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
@@ -42,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command in ("install", "uninstall"):
         return _install(options)
+    if options.command == "import":
+        return _import(options)
     home = Home(Path(options.data).absolute() if options.data else default_root())
     try:
         if options.command == "run":
@@ -76,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(actions.add_parser("list", help="all users"))
     _add_data(run)
     _add_data(status)
+    imported = commands.add_parser("import", help="mail from other stores")
+    kinds = imported.add_subparsers(dest="kind", required=True, metavar="KIND")
+    mbox = kinds.add_parser("mbox", help="the messages of an mbox file, with flags and dates")
+    mbox.add_argument("file", metavar="FILE", help="the mbox file; it stays as it is")
+    mbox.add_argument("--user", default="", metavar="USER", help="whose mailbox (you)")
+    mbox.add_argument("--mailbox", default="INBOX", metavar="NAME", help="into which mailbox (INBOX)")
+    mbox.add_argument("--config", default=DEFAULT_PATH, metavar="FILE", help=f"dovecot.conf ({DEFAULT_PATH})")
     install = commands.add_parser(
         "install", help="put the commands on PATH; make accounts, directories and services"
     )
@@ -89,6 +101,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
         command.add_argument("--force", action="store_true", help="whatever is in the way")
     return parser
+
+
+def _import(options: argparse.Namespace) -> int:
+    try:
+        return import_mbox(
+            options.file, user=options.user, mailbox=options.mailbox, configuration=options.config
+        )
+    except ImportFault as fault:
+        print(f"pillarbox: {fault}", file=sys.stderr)
+        return 1
 
 
 def _install(options: argparse.Namespace) -> int:
