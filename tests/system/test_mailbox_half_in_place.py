@@ -375,10 +375,19 @@ def test_it_refuses_to_start_twice_and_stops(host: Host) -> None:
         assert re.search(
             r"Dovecot is already running with PID \d+ \(read from /run/dovecot/master\.pid\)", again.stderr
         )
-    host.output("doveadm reload")
-    until_logged(host, r"dovecot: master: Warning: SIGHUP received - reloading configuration")
     client = imap(host)
     client.login("bob", USERS["bob"])
+    client.select()
+    host.output("echo login_greeting = Renewed. >> /etc/dovecot/dovecot.conf; doveadm reload")
+    until_logged(host, r"dovecot: master: Warning: SIGHUP received - reloading configuration")
+
+    def is_renewed() -> bool:
+        fresh = imap(host)
+        fresh.logout()
+        return b"Renewed." in fresh.welcome
+
+    until(is_renewed, what="the new greeting")
+    assert client.noop()[0] == "OK", "a session goes on over a reload"
     host.output("doveadm stop")
     client.shutdown()
     until(lambda: not host.answers(143), what="nobody listens")

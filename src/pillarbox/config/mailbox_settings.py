@@ -93,6 +93,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     unix_sockets: tuple[UnixSocket, ...] = ()
     login_processes: int = 0
     """How many login processes; 0 for one per core."""
+    login_client_limit: int = 1000
+    """Clients of one login process that have not logged in; one more, and the oldest has to go."""
     internal_user: str = "dovecot"
     login_user: str = "dovenull"
     log_path: str = "syslog"

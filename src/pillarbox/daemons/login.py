@@ -154,6 +154,7 @@ class LoginRole:
         self._auth = AuthClient(f"{settings.base_dir}/auth-login", tasks=tasks)
         self._spawner = SpawnerClient(f"{settings.base_dir}/spawner", tasks)
         self._trusted = [ip_network(text, strict=False) for text in settings.login_trusted_networks]
+        self._waiting: dict[ImapLoginSession | Pop3LoginSession, None] = {}  # the oldest first
         self._sockets = {name: socket for name, (socket, _) in settings.listener_names().items()}
         self._policy = LoginPolicy(
             greeting=settings.login_greeting.encode(),
@@ -208,7 +209,15 @@ class LoginRole:
             secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
             tls_context=None if connection.tls is not None else self._tls_context,
         )
-        return await session.run()
+        self._waiting[session] = None
+        if len(self._waiting) > self._settings.login_client_limit:
+            oldest = next(iter(self._waiting))
+            del self._waiting[oldest]
+            oldest.make_room()
+        try:
+            return await session.run()
+        finally:
+            self._waiting.pop(session, None)
 
     def _is_secured(self, remote: str, local: str) -> bool:
         """Nobody can listen on a connection within the host (Dovecot's rule), or in a trusted network."""

@@ -43,7 +43,7 @@ from pillarbox.net.handover import (
     SessionClosed,
     ToSpawner,
 )
-from pillarbox.net.startup import Ready, Startup, User
+from pillarbox.net.startup import Drain, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.observability.events import MailboxNotice
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
@@ -96,12 +96,14 @@ class Spawner:
         self._sessions: dict[str, OpenSession] = {}
         self._auth: socket.socket | None = None
         self._auth_lines = LineReader()
+        self._orders: FrameReader[FromSupervisor] = FrameReader(msgspec.msgpack.Decoder(FromSupervisor))
+        self._draining = False
         self._running = True
 
     def serve(self) -> None:
         """Run until the supervisor says Stop or is gone."""
         self._listener.setblocking(False)
-        self._register(self._control, self._stop)
+        self._register(self._control, self._hear_supervisor)
         self._register(self._listener, self._accept)
         self._admin.setblocking(False)
         self._register(self._admin, self._accept_admin)
@@ -116,8 +118,31 @@ class Spawner:
     def _register(self, sock: socket.socket, act: Callable[[], None]) -> None:
         self._selector.register(sock, selectors.EVENT_READ, act)
 
-    def _stop(self) -> None:
-        self._running = False
+    def _hear_supervisor(self) -> None:
+        """Stop, or Drain: a new generation takes over, what this one has is served to its end."""
+        try:
+            data, passed = receive_available(self._control)
+            orders = self._orders.feed(data, passed) if data else []
+        except BlockingIOError:
+            return
+        except (OSError, ChannelClosed):
+            data, orders = b"", []
+        for order, descriptors in orders:
+            for descriptor in descriptors:
+                self._tell.redirect(descriptor)
+            if isinstance(order, Drain) and not self._draining:
+                self._draining = True
+                for sock in (self._listener, self._admin):
+                    self._selector.unregister(sock)
+            elif isinstance(order, Stop):
+                self._running = False
+        if not data:
+            self._running = False
+        self._end_if_drained()
+
+    def _end_if_drained(self) -> None:
+        if self._draining and not self._workers and not self._clients:
+            self._running = False
 
     # -- login processes -------------------------------------------------------------------------------
 
@@ -146,6 +171,7 @@ class Spawner:
             self._selector.unregister(client.sock)
             self._clients.pop(client.sock.fileno(), None)
             client.sock.close()
+            self._end_if_drained()
 
     def _refuse(
         self, asked: _Asked, refusal: str, reply: bytes = b"451 4.3.0 Temporary internal error"
@@ -400,6 +426,7 @@ class Spawner:
             self._selector.unregister(worker.sock)
             worker.sock.close()
             del self._workers[key]
+            self._end_if_drained()
 
 
 def _write(sock: socket.socket, frame: object, *descriptors: int) -> bool:

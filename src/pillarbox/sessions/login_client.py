@@ -79,11 +79,16 @@ class LoginClient:
         self._engine = engine
         self._authenticator = authenticator
         self._secured = secured
-        self._shutdown_text = shutdown_text
+        self._ending = "Server shutting down", shutdown_text
         self._wait = ClientWait(transport)
 
     def shut_down(self) -> None:
         """End as soon as the client is waited for."""
+        self._wait.shut_down()
+
+    def make_room(self) -> None:
+        """End, because others wait who may be quicker to log in."""
+        self._ending = "Connection queue full", b"Connection queue full"
         self._wait.shut_down()
 
     async def converse(
@@ -113,7 +118,7 @@ class LoginClient:
         await self.flush()
         data = await self._wait.receive(limit=self.attempts.seconds_left)
         if data is None and self._wait.shutting_down:
-            raise LoginEnded("Server shutting down", self._shutdown_text)
+            raise LoginEnded(*self._ending)
         if data is None:
             raise LoginEnded("Inactivity", b"Disconnected for inactivity.")
         self._engine.receive_data(data)

@@ -68,6 +68,10 @@ class Pop3LoginSession:
         """Close as soon as the client is waited for."""
         self._client.shut_down()
 
+    def make_room(self) -> None:
+        """End, because there are too many who have not logged in."""
+        self._client.make_room()
+
     async def run(self) -> HandOver | NotLoggedIn:
         """From greeting to login, or to the end."""
         self._engine.ok(self._client.policy.greeting)

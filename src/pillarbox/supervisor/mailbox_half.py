@@ -83,6 +83,7 @@ def mailbox_half(
             name="spawner",
             program="dovecot",
             module="pillarbox.daemons.spawner",
+            on_reload="overlap",
             listeners=("spawner", "sessions"),
             settings=encoded,
         ),

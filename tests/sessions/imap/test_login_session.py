@@ -209,3 +209,23 @@ def test_shutdown_says_bye() -> None:
 
     assert asyncio.run(run()) == NotLoggedIn("Server shutting down (no auth attempts in 0 secs)", "", "")
     assert transport.take_sent() == b"* BYE Server shutting down.\r\n"
+
+
+def test_the_oldest_makes_room_for_others() -> None:
+    """Too many have not logged in: told to the client, and to the log."""
+
+    async def run() -> tuple[bytes, HandOver | NotLoggedIn]:
+        transport = TlsTransport(ends=False)
+        session = ImapLoginSession(
+            transport, ScriptedAuthenticator(), clock=ManualClock(), policy=OPEN, secured=False
+        )
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(session.run())
+            await transport.rest()
+            session.make_room()
+            result = await running
+        return bytes(transport.sent), result
+
+    said, result = asyncio.run(run())
+    assert said == b"* BYE Connection queue full\r\n"
+    assert result == NotLoggedIn("Connection queue full (no auth attempts in 0 secs)", "", "")

@@ -53,6 +53,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         inet_sockets=_inet_sockets(configuration, tls=tls != "no"),
         unix_sockets=_unix_sockets(configuration),
         login_processes=_login_processes(configuration),
+        login_client_limit=_login_client_limit(configuration),
         internal_user=value("default_internal_user"),
         login_user=value("default_login_user"),
         log_path=value("log_path"),
@@ -247,6 +248,13 @@ def _login_processes(configuration: Configuration) -> int:
         for service in ("imap-login", "pop3-login")
     ]
     return max(wanted)
+
+
+def _login_client_limit(configuration: Configuration) -> int:
+    own = [
+        configuration.number("service", service, "client_limit") for service in ("imap-login", "pop3-login")
+    ]
+    return max(own) or configuration.number("default_client_limit")
 
 
 # -- users ---------------------------------------------------------------------------------------------

@@ -75,6 +75,10 @@ class ImapLoginSession:
         """Say BYE as soon as the client is waited for."""
         self._client.shut_down()
 
+    def make_room(self) -> None:
+        """End, because there are too many who have not logged in."""
+        self._client.make_room()
+
     async def run(self) -> HandOver | NotLoggedIn:
         """From greeting to login, or to the end."""
         capability = responses.capability(self._capabilities())

@@ -182,6 +182,8 @@ _SERVICE: Final = block(
         Kind.SERVED,
         "",
         """
+client_limit : number = 0
+    Of a login service: default_client_limit of its own.
 process_min_avail : number = 0
     Of a login service: how many processes serve it, if more than one for each core are wanted.
 """,
@@ -191,7 +193,6 @@ process_min_avail : number = 0
         "roles run under the rights of docs/architecture.md, as many as there are cores",
         """
 chroot : str =
-client_limit : number = 0
 drop_priv_before_exec : bool = no
 executable : str =
 extra_groups : str =

@@ -22,6 +22,8 @@ log_path : str = syslog
     `syslog`, `/dev/stderr` or a file.
 protocols : str =
     What is served: imap, pop3, lmtp.
+default_client_limit : number = 1000
+    How many clients a login process keeps that have not logged in; then the oldest has to go.
 default_internal_group : str = dovecot
     Group of the roles that own nothing.
 default_internal_user : str = dovecot
@@ -36,7 +38,6 @@ syslog_facility : str = mail
         Kind.NO_EFFECT,
         "a process serves thousands of sessions, and needs no limit by count or size",
         """
-default_client_limit : number = 1000
 default_idle_kill : time = 1 mins
 default_process_limit : number = 100
 default_vsz_limit : size = 256 M
