@@ -65,7 +65,7 @@ MESSAGES: Final[dict[str, tuple[bytes, int]]] = {
 class Spool:
     """One queue with its configuration."""
 
-    def __init__(self, base: Path, *, owner: str) -> None:
+    def __init__(self, base: Path, *, owner: str, empty: bool = False) -> None:
         self.base = base
         self.queue = base / "spool"
         base.mkdir(mode=0o755)
@@ -73,6 +73,7 @@ class Spool:
             f"compatibility_level = 3.6\nmyhostname = mx.test\nqueue_directory = {self.queue}\n"
         )
         self._owner = owner
+        self._messages = {} if empty else MESSAGES
         self.fill()
 
     def fill(self) -> None:
@@ -80,7 +81,7 @@ class Spool:
         shutil.rmtree(self.queue, ignore_errors=True)
         for name in DIRECTORIES:
             (self.queue / name).mkdir(parents=True)
-        for name, (content, mode) in MESSAGES.items():
+        for name, (content, mode) in self._messages.items():
             self.put(name, content, mode)
         for path in (self.queue, *self.queue.rglob("*")):
             shutil.chown(path, self._owner)

@@ -31,11 +31,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.REFUSED,
-        "who may submit mail is not restricted this way yet, and others would be let in",
-        "authorized_submit_users",
-    ),
-    Unread(
-        Kind.REFUSED,
         "mail for ourselves is returned as a loop",
         "best_mx_transport",
     ),
@@ -127,7 +122,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.NO_EFFECT,
         "this file or directory is not used",
-        "command_directory process_id_directory",
+        "process_id_directory",
     ),
 )
 

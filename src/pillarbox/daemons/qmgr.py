@@ -78,13 +78,14 @@ def open_role(startup: Startup) -> Serve:
             if service.program in by_program
         }
         transports["retry"] = ErrorTransport(status="4.0.0")
+        notifier = Notifier(queue, rules=bounce_rules, submission=rules, clock=clock)
         manager = QueueManager(
             directories=directories,
             settings=settings,
             resolver=resolver,
             transports=transports,
             rules=rules_of,
-            notifier=Notifier(queue, rules=bounce_rules, submission=rules, clock=clock),
+            notifier=notifier,
             spares=spares,
             clock=clock,
             tell=tell,
@@ -93,7 +94,9 @@ def open_role(startup: Startup) -> Serve:
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(manager.run(hints, ready=control.ready, stop=stop))
             ordered = tasks.create_task(control.order())
-            open_doors = tasks.create_task(doors.serve(manager, directories, tell=tell))
+            open_doors = tasks.create_task(
+                doors.serve(manager, directories, queue, resolver=resolver, notifier=notifier, tell=tell)
+            )
             await asyncio.wait((running, ordered), return_when=asyncio.FIRST_COMPLETED)
             open_doors.cancel()
             stop.set()

@@ -154,6 +154,15 @@ class TlsFailed(Event, frozen=True):
 # -- the queue ----------------------------------------------------------------------------------------
 
 
+class MessagePickedUp(Event, frozen=True):
+    """pickup: `QID: uid=1000 from=<s>`, with ` orig_id=OLD` for a message that was requeued"""
+
+    queue_id: str
+    uid: int
+    sender: bytes
+    original_id: str = ""
+
+
 class MessageIdSeen(Event, frozen=True):
     """cleanup: `QID: message-id=<…>`"""
 

@@ -183,6 +183,11 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.AuthenticationFailed: _authentication_failed,
     e.TlsEstablished: _tls_established,
     e.TlsFailed: lambda event: ("smtpd", f"SSL_accept error from {event.client}: {event.reason}"),
+    e.MessagePickedUp: lambda event: (
+        "pickup",
+        f"{event.queue_id}: uid={event.uid} from=<{_text(event.sender)}>"
+        + (f" orig_id={event.original_id}" if event.original_id else ""),
+    ),
     e.MessageIdSeen: lambda event: (
         "cleanup",
         f"{event.queue_id}: message-id={_text(event.message_id) or '<>'}",

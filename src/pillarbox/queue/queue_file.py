@@ -333,6 +333,7 @@ class NewEnvelope(msgspec.Struct, kw_only=True):
     full_name: bytes = b""
     warn_after: float = 0.0  # delay_warning_time in seconds; 0: no delay warning
     verp: bytes = b""
+    create_time: float = 0.0  # when it came into this queue, if not at arrival_time; lifetimes count from it
 
 
 class NewRecipient(msgspec.Struct, frozen=True):
@@ -357,7 +358,7 @@ def encode_envelope(envelope: NewEnvelope) -> bytes:
     seconds, microseconds = divmod(round(envelope.arrival_time * 1_000_000), 1_000_000)
     out = [
         encode_record(TIME, b"%d %d" % (seconds, microseconds)),
-        encode_record(ATTRIBUTE, b"create_time=%d" % seconds),
+        encode_record(ATTRIBUTE, b"create_time=%d" % (int(envelope.create_time) or seconds)),
         encode_attributes(envelope.attributes),
     ]
     if envelope.full_name:

@@ -14,6 +14,7 @@ FAULTS
     After any of them the message is gone; nothing is left behind.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -31,8 +32,11 @@ from pillarbox.queue.queue_file import (
     size_record,
 )
 from pillarbox.queue.records import ContentEncoder
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
 
+_ATOMS: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ \x80-\xff-]+")
+_TO_ESCAPE: Final = re.compile(rb'(["\\])')
 _SPILL: Final = 262144
 """Octets kept in memory before they are written."""
 
@@ -212,7 +216,18 @@ class Submission:
         return out
 
     def _from(self) -> bytes:
+        """The sender, with the name that sendmail(1) gave: header_from_format = standard."""
         sender = self._envelope.sender
         if not sender:
             return b"MAILER-DAEMON@" + self._rules.myorigin
-        return sender if b"@" in sender else sender + b"@" + self._rules.myorigin
+        address = Address.from_internal(sender if b"@" in sender else sender + b"@" + self._rules.myorigin)
+        name = self._envelope.full_name
+        return b"%s <%s>" % (_phrase(name), address.external) if name else address.external
+
+
+def _phrase(name: bytes) -> bytes:
+    """A display name (RFC 5322 §3.2.5): atoms as they are, anything else as a quoted string."""
+    name = b" ".join(name.split())
+    if _ATOMS.fullmatch(name) is not None:
+        return name
+    return b'"%s"' % _TO_ESCAPE.sub(rb"\\\1", name)

@@ -9,20 +9,32 @@ public/pillarbox-submit   a message from a local user (submit.py)
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Final
 
+from pillarbox.bounce.submission import Notifier
+from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.observability import events
+from pillarbox.queue.configured_rules import configured_rules
+from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue_manager.flush import Flusher, serve_flush
 from pillarbox.queue_manager.manager import QueueManager
+from pillarbox.queue_manager.pickup import Pickup, PickupRules
 from pillarbox.queue_manager.showq import ShowQueue
+from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
+from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import Clock
 
-DOORS = ("showq", "flush", "qmgr-trigger", "pickup-trigger", "submit")
+_PICKUP_SECONDS: Final = 60.0
+"""How often maildrop is looked at if nobody says that something is there, as in Postfix's master.cf."""
+
+DOORS: Final = ("showq", "flush", "qmgr-trigger", "pickup-trigger", "submit")
 """Names of the listeners."""
 
 
@@ -31,18 +43,45 @@ class Doors:
 
     def __init__(self, snapshot: Snapshot, listeners: Mapping[str, int], *, clock: Clock) -> None:
         self._clock = clock
+        self._rules = _pickup_rules(snapshot)
+        self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._empty_address = snapshot.group(QueueSettings).empty_address_recipient.encode()
         self._may_look = AuthorizedUsers.of(snapshot, "authorized_mailq_users", clock=clock)
         self._may_flush = AuthorizedUsers.of(snapshot, "authorized_flush_users", clock=clock)
 
     async def serve(
-        self, manager: QueueManager, directories: QueueDirectories, *, tell: events.EventSink
+        self,
+        manager: QueueManager,
+        directories: QueueDirectories,
+        queue: IncomingQueue,
+        *,
+        resolver: Resolver,
+        notifier: Notifier,
+        tell: events.EventSink,
     ) -> None:
         """Until cancelled."""
         flusher = Flusher(directories, clock=self._clock, flushed=manager.flushed)
+        pickup = Pickup(
+            directories,
+            queue,
+            rules=self._rules,
+            resolver=resolver,
+            notifier=notifier,
+            clock=self._clock,
+            queued=manager.queued,
+            tell=tell,
+        )
         showq = ShowQueue(
             directories, empty_address=self._empty_address, authorized=self._may_look, tell=tell
+        )
+        submission = SubmissionService(
+            pickup,
+            directory=f"{directories.root}/incoming",
+            size_limit=self._rules.submission.message_size_limit,
+            authorized=self._may_submit,
+            clock=self._clock,
+            tell=tell,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -50,16 +89,45 @@ class Doors:
                 def wake(letters: bytes) -> None:
                     if b"F" in letters:
                         manager.revive()
-                    if b"A" in letters:
+                    if b"A" in letters and b"D" in letters:
                         tasks.create_task(flusher.everything())
                     if letters.strip(b"AF"):
                         tasks.create_task(manager.scan(deferred=b"D" in letters))
 
-                if listener := self._listeners.get("showq"):
-                    tasks.create_task(showq.serve(listener))
-                if listener := self._listeners.get("flush"):
-                    tasks.create_task(serve_flush(listener, flusher, authorized=self._may_flush))
-                if listener := self._listeners.get("qmgr-trigger"):
-                    tasks.create_task(serve_triggers(listener, wake, authorized=self._may_flush, tell=tell))
+                def pick_up(_letters: bytes) -> None:
+                    tasks.create_task(pickup.scan())
+
+                async def pick_up_regularly() -> None:
+                    while True:
+                        await pickup.scan()
+                        await asyncio.sleep(_PICKUP_SECONDS)
+
+                may_flush = self._may_flush
+                services: dict[str, Callable[[socket.socket], Coroutine[None, None, None]]] = {
+                    "showq": showq.serve,
+                    "flush": lambda listener: serve_flush(listener, flusher, authorized=may_flush),
+                    "qmgr-trigger": lambda listener: serve_triggers(
+                        listener, wake, authorized=may_flush, tell=tell
+                    ),
+                    "pickup-trigger": lambda listener: serve_triggers(
+                        listener, pick_up, authorized=may_flush, tell=tell
+                    ),
+                    "submit": submission.serve,
+                }
+                for name, listener in self._listeners.items():
+                    tasks.create_task(services[name](listener))
+                tasks.create_task(pick_up_regularly())
         finally:
             flusher.close()
+
+
+def _pickup_rules(snapshot: Snapshot) -> PickupRules:
+    identity, virtual = snapshot.group(Identity), snapshot.group(VirtualDelivery)
+    return PickupRules(
+        submission=configured_rules(snapshot),
+        mail_name=identity.mail_name.encode(),
+        append_at_myorigin=identity.append_at_myorigin,
+        recursion_limit=virtual.virtual_alias_recursion_limit,
+        expansion_limit=virtual.virtual_alias_expansion_limit,
+        propagate="virtual" in virtual.propagate_unmatched_extensions,
+    )

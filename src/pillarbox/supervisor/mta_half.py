@@ -19,6 +19,7 @@ from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.startup import User
+from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
@@ -190,3 +191,5 @@ def make_queue(snapshot: Snapshot, owner: User | None) -> None:
     for name in os.listdir(paths.queue_directory):
         if name != "pid":
             os.chown(os.path.join(paths.queue_directory, name), owner.uid, owner.gid, follow_symlinks=False)
+    for name, mode in shared_modes(paths).items():
+        os.chmod(os.path.join(paths.queue_directory, name), mode)

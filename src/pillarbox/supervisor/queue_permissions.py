@@ -13,6 +13,8 @@ DESCRIPTION
     maildrop                                           mail_owner     setgid_group    0730
     data_directory                                     mail_owner     mail_owner      0700
 
+    Where no setgid postdrop(1) is installed, public is 0711 and maildrop 1733 (queue/maildrop.py).
+
 FAULTS
     ConfigurationFault  an account or group that does not exist
     OSError             as the kernel gives it
@@ -32,11 +34,12 @@ import msgspec
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.startup import User
+from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import LOG_QUEUES, MESSAGE_QUEUES
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _OWNED = tuple(name for name in (*MESSAGE_QUEUES, *LOG_QUEUES, "private") if name != "maildrop")
-_SHARED = {"maildrop": 0o730, "public": 0o710}
+_SHARED = ("maildrop", "public")
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -59,6 +62,7 @@ class Instance(msgspec.Struct, frozen=True):
     mail_owner_name: str
     setgid_group: int
     setgid_group_name: str
+    shared_modes: dict[str, int]  # of maildrop and public
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> "Instance":
@@ -84,6 +88,7 @@ class Instance(msgspec.Struct, frozen=True):
             paths.mail_owner,
             group.gr_gid,
             paths.setgid_group,
+            shared_modes(paths),
         )
 
     @property
@@ -94,7 +99,7 @@ class Instance(msgspec.Struct, frozen=True):
         yield Directory(f"{queue}/pid", 0, 0, 0o755)
         for name in _OWNED:
             yield Directory(f"{queue}/{name}", owner.uid, 0, 0o700)
-        for name, mode in _SHARED.items():
+        for name, mode in self.shared_modes.items():
             yield Directory(f"{queue}/{name}", owner.uid, self.setgid_group, mode)
         yield Directory(self.data_directory, owner.uid, owner.gid, 0o700)
 
@@ -201,7 +206,8 @@ def _below(directory: str) -> Iterator[str]:
 def _is_right(facts: os.stat_result, directory: Directory) -> bool:
     # Further bits (sticky, set-group-id) that a package has put there do no harm.
     mode = stat.S_IMODE(facts.st_mode) & 0o777
-    return (facts.st_uid, facts.st_gid, mode) == (directory.uid, directory.gid, directory.mode)
+    wanted = directory.mode & 0o777
+    return (facts.st_uid, facts.st_gid, mode) == (directory.uid, directory.gid, wanted)
 
 
 def _set(directory: Directory) -> None:

@@ -1,0 +1,93 @@
+"""maildrop: messages of local users that nobody has looked at yet.
+
+DESCRIPTION
+    A file is what sendmail(1) wrote as records: no size, addresses as they were given.  `DropFile` makes one:
+    under a name that nobody guesses, not ready until it is complete and on disk.
+
+    The directory has mode 0730 and belongs to the group of a setgid postdrop(1); where there is none it is 1733:
+    everybody may put files in, nobody may list it or touch what is another's (docs/adr/0007).
+
+STANDARDS
+    Postfix postdrop(1), pickup(8)
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterable
+from typing import Final
+
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.records import TIME, encode_record
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import QueueId
+
+_POSTFIX_DIRECTORY: Final = "/etc/postfix"
+_SETGID: Final = stat.S_ISGID | stat.S_IXGRP
+READY_MODE: Final = 0o744
+"""The mail system's user must be able to read it; the name keeps others from it."""
+
+
+class DropFile:
+    """A message that is being put into maildrop."""
+
+    def __init__(self, directory: str, *, clock: Clock, file_system: FileSystem = DISK) -> None:
+        """OSError if it cannot be made."""
+        self._files = file_system
+        self._directory = directory
+        self.queue_id = QueueId(secrets.token_hex(12).upper())
+        self._path = f"{directory}/{secrets.token_hex(12)}.{os.getpid()}"
+        self._descriptor = file_system.open(
+            self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
+        )
+        seconds, microseconds = divmod(round(clock.now() * 1_000_000), 1_000_000)
+        self.write([encode_record(TIME, b"%d %d" % (seconds, microseconds))])
+
+    def write(self, records: Iterable[bytes]) -> None:
+        """More of it.  OSError."""
+        self._files.write_all(self._descriptor, list(records))
+
+    def commit(self) -> None:
+        """It is complete, and is to survive a crash.  OSError."""
+        self._files.chmod(self._path, READY_MODE)
+        self._files.fsync(self._descriptor)
+        self._files.close(self._descriptor)
+        self._files.rename(self._path, f"{self._directory}/{self.queue_id}")
+        try:
+            self._files.sync_directory(self._directory)
+        except PermissionError:
+            pass  # a directory that may not be listed may not be opened either
+
+    def abort(self) -> None:
+        """Forget it."""
+        try:
+            self._files.close(self._descriptor)
+            self._files.unlink(self._path)
+        except OSError:
+            pass  # pickup never looks at a name with a dot; postsuper -p removes it
+
+
+def has_postdrop(paths: Paths) -> bool:
+    """Whether a real Postfix's postdrop is there for this queue: it gains its group's rights.
+
+    It reads the configuration in /etc/postfix, whatever its caller says.
+    """
+    if os.path.realpath(paths.config_directory) != os.path.realpath(_POSTFIX_DIRECTORY):
+        return False
+    try:
+        status = os.stat(f"{paths.command_directory}/postdrop")
+    except OSError:
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_mode & _SETGID == _SETGID
+
+
+def shared_modes(paths: Paths) -> dict[str, int]:
+    """Modes of the directories that users have to do with.
+
+    Where nothing gains rights for them, they may put files into maildrop, but not list it, and may connect to the
+    sockets in public, which look at who they are.
+    """
+    if has_postdrop(paths):
+        return {"maildrop": 0o730, "public": 0o710}
+    return {"maildrop": 0o1733, "public": 0o711}

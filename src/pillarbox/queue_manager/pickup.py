@@ -1,0 +1,333 @@
+"""pickup(8): messages of local users, out of maildrop or from the submission socket, into the queue.
+
+DESCRIPTION
+    A file of maildrop is taken if it is a regular file with one name and complete; its owner is who sent the
+    message.  What is in it is a user's word: attributes that only the mail system may set are left out.  Mail that
+    postsuper(1) has put back there belongs to the mail system; it keeps what it had, and delivered recipients
+    stay delivered.
+
+    The message gets a Received: field, missing header fields and its queue id as one from a client gets them; then
+    its file in maildrop goes.  A crash in between leaves both: it is sent twice rather than not at all.
+
+FAULTS
+    A message in a loop, or too big, is returned to its sender.  A file that cannot be read goes to corrupt/.  While
+    the queue cannot be written, or a table not asked, messages stay where they are, and are looked at again.
+
+STANDARDS
+    Postfix pickup(8), cleanup(8)
+"""
+
+import asyncio
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from pillarbox.bounce.submission import Notifier
+from pillarbox.observability import events
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
+from pillarbox.queue.mail_date import mail_date
+from pillarbox.queue.queue_directories import READY, QueueDirectories
+from pillarbox.queue.queue_file import (
+    NewEnvelope,
+    NewRecipient,
+    QueueMessage,
+    read_content,
+    read_message,
+)
+from pillarbox.queue.recipient_log import LogEntry
+from pillarbox.queue.records import CorruptQueueFile, Source
+from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
+from pillarbox.queue.submission_protocol import CleanupStatus
+from pillarbox.routing.alias_expansion import ExpansionFault, expand
+from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.identifiers import QueueId
+
+_CHUNK: Final = 65536
+_AT_ONCE: Final = 16
+"""Messages that are taken at the same time, so that they share the wait for the disk."""
+_USERS_ATTRIBUTES: Final = frozenset((b"envelope_id", b"ret_flags", b"rewrite_context", b"trace_flags"))
+_TRACE_FLAGS: Final = (b"512", b"1024")
+_STRAY: Final = bytes(0x20 if octet in b"\r\n" else octet for octet in range(256))
+
+
+class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of local mail."""
+
+    submission: Rules
+    mail_name: bytes
+    append_at_myorigin: bool
+    recursion_limit: int  # virtual_alias_recursion_limit
+    expansion_limit: int  # virtual_alias_expansion_limit
+    propagate: bool  # virtual in propagate_unmatched_extensions
+
+
+class FileSource:
+    """A `records.Source` over an open file."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """At most `length` octets."""
+        return os.pread(self._descriptor, length, offset)
+
+
+class Pickup:
+    """Takes messages in."""
+
+    def __init__(
+        self,
+        directories: QueueDirectories,
+        queue: IncomingQueue,
+        *,
+        rules: PickupRules,
+        resolver: Resolver,
+        notifier: Notifier,
+        clock: Clock,
+        queued: Callable[[list[QueueId]], None],
+        tell: events.EventSink,
+    ) -> None:
+        """`queued` is told of what is in incoming now."""
+        self._directories = directories
+        self._queue = queue
+        self._rules = rules
+        self._resolver = resolver
+        self._notifier = notifier
+        self._clock = clock
+        self._queued = queued
+        self._tell = tell
+        self._scanning = asyncio.Lock()
+        self._warned: set[str] = set()
+
+    async def scan(self) -> None:
+        """Take everything that is complete in maildrop."""
+        async with self._scanning:
+            names = await asyncio.to_thread(lambda: list(self._directories.scan("maildrop")))
+            for at in range(0, len(names), _AT_ONCE):
+                async with asyncio.TaskGroup() as tasks:
+                    for name in names[at : at + _AT_ONCE]:
+                        tasks.create_task(self._take_file(name))
+
+    # -- files of maildrop -----------------------------------------------------------------------------
+
+    async def _take_file(self, name: QueueId) -> None:
+        path = self._directories.path("maildrop", name)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                self._warn_once(name, f"open input file maildrop/{name}: {error.strerror}")
+            return
+        try:
+            status = os.fstat(descriptor)
+            reason = _unacceptable(status)
+            if reason:
+                self._warn_once(name, f"maildrop/{name}: uid {status.st_uid}: {reason}")
+            elif status.st_mode & READY == READY and await self._took(name, descriptor, status):
+                os.unlink(path)
+        except CorruptQueueFile as fault:
+            self._tell(events.MessageCorrupt(name, "maildrop", str(fault)))
+            os.rename(path, f"{self._directories.root}/corrupt/{name}")
+        except OSError as error:
+            self._warn_once(name, f"maildrop/{name}: {error.strerror}")
+        finally:
+            os.close(descriptor)
+
+    async def _took(self, name: QueueId, descriptor: int, status: os.stat_result) -> bool:
+        """Whether the file may go now."""
+        requeued = status.st_uid == os.geteuid() and not status.st_mode & stat.S_IROTH
+        outcome, _ = await self.take(
+            FileSource(descriptor),
+            status.st_uid,
+            modified=status.st_mtime,
+            requeued=name if requeued else "",
+        )
+        return outcome is not CleanupStatus.WRITE
+
+    def _warn_once(self, name: str, reason: str) -> None:
+        if name not in self._warned:
+            self._warned.add(name)
+            self._tell(events.Warned(reason))
+
+    # -- any message -----------------------------------------------------------------------------------
+
+    async def take(
+        self, source: Source, uid: int, *, modified: float, requeued: str = ""
+    ) -> "tuple[CleanupStatus, str]":
+        """Queue one message; what came of it, and its queue id.
+
+        OK: it is queued, or has been returned to its sender.  WRITE: not now.  CorruptQueueFile if it is none.
+        """
+        message = read_message(source, maildrop=True)
+        if not message.to_do:
+            return CleanupStatus.NO_RECIPIENTS, ""
+        try:
+            submission = Submission(self._queue, self._rules.submission)
+        except QueueFileFault as fault:
+            self._tell(events.Warned(str(fault)))
+            return CleanupStatus.WRITE, ""
+        try:
+            envelope = self._envelope(message, submission.queue_id, modified, requeued=bool(requeued))
+            self._begin(submission, envelope, message, uid, modified)
+            for chunk in _content(source, message.data_offset):
+                await submission.feed(chunk)
+            sender = Address.from_internal(message.sender).external  # as it was given
+            self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
+            queue_id = await submission.commit()
+        except (MessageTooBig, TooManyHops, ExpansionFault) as fault:
+            submission.abort()
+            return await self._return(submission.queue_id, message, source, fault), submission.queue_id
+        except (QueueFileFault, LookupFault) as fault:
+            submission.abort()
+            self._tell(events.Warned(f"{submission.queue_id}: {fault}"))
+            return CleanupStatus.WRITE, ""
+        except BaseException:
+            submission.abort()
+            raise
+        self._tell(events.MessageIdSeen(queue_id, submission.message_id or b"<>"))
+        self._queued([queue_id])
+        return CleanupStatus.OK, queue_id
+
+    def _begin(
+        self,
+        submission: Submission,
+        envelope: NewEnvelope,
+        message: QueueMessage,
+        uid: int,
+        modified: float,
+    ) -> None:
+        rules = self._rules
+        host = rules.submission.myhostname
+        submission.begin(
+            envelope,
+            trace=[
+                b"Received: by %s (%s, from userid %d)" % (host, rules.mail_name, uid),
+                b"\tid %s; %s" % (submission.queue_id.encode(), mail_date(modified)),
+            ],
+            add_missing=message.attributes.get(b"rewrite_context") != b"remote",
+            send_options=message.send_options & 1,
+        )
+
+    def _envelope(
+        self, message: QueueMessage, queue_id: QueueId, modified: float, *, requeued: bool
+    ) -> NewEnvelope:
+        now = self._clock.now()
+        found = message.attributes
+        context = b"remote" if found.get(b"rewrite_context") == b"remote" else b"local"
+        attributes = [(b"log_ident", queue_id.encode()), (b"rewrite_context", context)]
+        for name, value in found.items():
+            if name in (b"log_ident", b"rewrite_context", b"encoding", b"message_id"):
+                continue
+            if name == b"trace_flags" and not requeued and value not in _TRACE_FLAGS:
+                continue
+            if requeued or name in _USERS_ATTRIBUTES:
+                attributes.append((name, value))
+        return NewEnvelope(
+            arrival_time=message.arrival_time or modified,
+            create_time=now,
+            sender=self._completed(Address.from_internal(message.sender)).internal,
+            recipients=self._recipients(message),
+            attributes=attributes,
+            encoding=found.get(b"encoding", b""),
+            full_name=message.full_name,
+            verp=message.verp,
+            warn_after=self._rules.submission.delay_warning_time,
+        )
+
+    def _recipients(self, message: QueueMessage) -> list[NewRecipient]:
+        """Recipients after virtual_alias_maps, each address once."""
+        rules = self._rules
+        found: dict[bytes, NewRecipient] = {}
+        for recipient in message.to_do:
+            original = self._completed(Address.from_internal(recipient.address))
+            for address in expand(
+                original,
+                resolver=self._resolver,
+                recursion_limit=rules.recursion_limit,
+                expansion_limit=rules.expansion_limit,
+                propagate=rules.propagate,
+            ):
+                found.setdefault(
+                    address.folded,
+                    NewRecipient(
+                        address.internal, recipient.original, recipient.notify, recipient.dsn_original
+                    ),
+                )
+        return list(found.values())
+
+    def _completed(self, address: Address) -> Address:
+        if self._rules.append_at_myorigin and not address.is_null:
+            return self._resolver.complete(address)
+        return address
+
+    async def _return(
+        self, queue_id: QueueId, message: QueueMessage, source: Source, fault: Exception
+    ) -> CleanupStatus:
+        """A message that cannot be queued at all goes back to its sender."""
+        if isinstance(fault, MessageTooBig):
+            dsn, reason = "5.3.4", CleanupStatus.SIZE.text
+        elif isinstance(fault, TooManyHops):
+            dsn, reason = "5.4.0", CleanupStatus.HOPS.text
+        else:
+            dsn, reason = "5.4.6", str(fault)
+        entries = [
+            LogEntry(
+                recipient=Address.from_internal(recipient.address).external,
+                original_recipient=Address.from_internal(recipient.original).external,
+                offset=recipient.offset,
+                dsn_original=recipient.dsn_original,
+                notify=int(recipient.notify),
+                status=dsn,
+                action="failed",
+                reason=reason,
+            )
+            for recipient in message.to_do
+        ]
+        returned = msgspec.structs.replace(
+            message, sender=self._completed(Address.from_internal(message.sender)).internal
+        )
+        self._tell(events.Warned(f"{queue_id}: {reason}"))
+        try:
+            notice = await self._notifier.report_failures(queue_id, returned, entries, source)
+        except QueueFileFault as fault_2:
+            self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault_2}"))
+            return CleanupStatus.WRITE
+        if notice is not None:
+            self._tell(events.BounceQueued(queue_id, notice, "sender non-delivery notification"))
+            self._queued([notice])
+        return CleanupStatus.OK
+
+
+def _unacceptable(status: os.stat_result) -> str:
+    """Why a file is not looked at: a link could lead to what its maker may not read."""
+    if not stat.S_ISREG(status.st_mode):
+        return "not a regular file"
+    if status.st_nlink != 1:
+        return f"file has {status.st_nlink} links"
+    return ""
+
+
+def _content(source: Source, data_offset: int) -> Iterator[bytes]:
+    """The message's lines with CRLF, in pieces.  A CR or LF inside a record is no line end."""
+    waiting: list[bytes] = []
+    octets = 0
+    for line in read_content(source, data_offset):
+        if b"\r" in line or b"\n" in line:
+            line = line.translate(_STRAY)
+        waiting.append(line)
+        octets += len(line) + 2
+        if octets > _CHUNK:
+            waiting.append(b"")
+            yield b"\r\n".join(waiting)
+            waiting, octets = [], 0
+    if waiting:
+        waiting.append(b"")
+        yield b"\r\n".join(waiting)

@@ -1,0 +1,114 @@
+"""The submission socket: sendmail(1) of whichever user hands its message over, and waits until it is queued.
+
+DESCRIPTION
+    The kernel says who is at the other end, and authorized_submit_users whether that user may submit mail.  The
+    records come into an unnamed file; pickup.py makes a message of them, with the user's id.  When the answer is
+    sent the message survives a crash.
+
+FAULTS
+    Whoever stops in the middle has submitted nothing.
+
+STANDARDS
+    docs/adr/0007; Postfix postdrop(1)
+"""
+
+import asyncio
+import os
+import socket
+import tempfile
+from typing import Final
+
+from pillarbox.net.peer_credentials import peer_uid
+from pillarbox.observability import events
+from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.queue.submission_protocol import CleanupStatus, encode_answer
+from pillarbox.queue_manager.pickup import FileSource, Pickup
+from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.clock import Clock
+
+_PATIENCE: Final = 600.0
+_CLIENTS: Final = 100
+_PIECE: Final = 262144
+_OVERHEAD: Final = 3
+"""Octets of records for each octet of content, at most: empty lines take two or three."""
+_ENVELOPE: Final = 4 << 20
+
+
+class SubmissionService:
+    """Serves the socket."""
+
+    def __init__(
+        self,
+        pickup: Pickup,
+        *,
+        directory: str,
+        size_limit: int,
+        authorized: AuthorizedUsers,
+        clock: Clock,
+        tell: events.EventSink,
+    ) -> None:
+        """`directory` has room for messages that are coming; `size_limit` is message_size_limit."""
+        self._pickup = pickup
+        self._directory = directory
+        self._limit = size_limit * _OVERHEAD + _ENVELOPE if size_limit else 0
+        self._authorized = authorized
+        self._clock = clock
+        self._tell = tell
+        self._room = asyncio.Semaphore(_CLIENTS)
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Until cancelled."""
+        loop = asyncio.get_running_loop()
+        listener.setblocking(False)
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                await self._room.acquire()
+                client, _ = await loop.sock_accept(listener)
+                tasks.create_task(self._serve_one(client))
+
+    async def _serve_one(self, client: socket.socket) -> None:
+        with client:
+            try:
+                answer = await self._take(client)
+                async with asyncio.timeout(_PATIENCE):
+                    await asyncio.get_running_loop().sock_sendall(client, answer)
+            except (OSError, TimeoutError):
+                return  # it has gone; whether the message was queued, the log says
+            finally:
+                self._room.release()
+
+    async def _take(self, client: socket.socket) -> bytes:
+        uid = peer_uid(client)
+        try:
+            if not self._authorized.may(uid):
+                who = f"User {user_name(uid)}({uid}) is not allowed to submit mail"
+                self._tell(events.Warned(who))
+                return encode_answer(CleanupStatus.NO_PERMISSION, who)
+        except LookupFault as fault:
+            self._tell(events.Warned(fault.reason))
+            return encode_answer(CleanupStatus.WRITE)
+        with tempfile.TemporaryFile(dir=self._directory) as file:
+            if not await self._receive(client, file.fileno()):
+                return encode_answer(CleanupStatus.SIZE)
+            try:
+                status, queue_id = await self._pickup.take(
+                    FileSource(file.fileno()), uid, modified=self._clock.now()
+                )
+            except CorruptQueueFile as fault:
+                self._tell(events.Warned(f"uid={uid}: malformed input: {fault}"))
+                return encode_answer(CleanupStatus.BAD, f"uid={uid}: malformed input")
+        return encode_answer(status, queue_id=queue_id)
+
+    async def _receive(self, client: socket.socket, descriptor: int) -> bool:
+        """Everything until the client closes its side; False if that is too much."""
+        loop = asyncio.get_running_loop()
+        octets = 0
+        while True:
+            async with asyncio.timeout(_PATIENCE):
+                data = await loop.sock_recv(client, _PIECE)
+            if not data:
+                return not self._limit or octets <= self._limit
+            octets += len(data)
+            if not self._limit or octets <= self._limit:
+                os.write(descriptor, data)

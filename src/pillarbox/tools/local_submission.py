@@ -1,0 +1,206 @@
+"""How a command hands a message to the mail system: three doors, the first that is open.
+
+DESCRIPTION
+    socket     public/pillarbox-submit of a running Pillarbox; the kernel says who we are
+    postdrop   a real Postfix's setgid postdrop(1), which puts a file into maildrop
+    file       maildrop itself, while the system is down (docs/adr/0007)
+
+    All take the same records: what sendmail(1) makes of a message.
+
+FAULTS
+    Stop   with Postfix's words and exit status; nothing is left behind
+"""
+
+import os
+import socket
+import subprocess
+from typing import Final, Protocol
+
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.net.unix_client import connect_below
+from pillarbox.queue.flush_protocol import read_list
+from pillarbox.queue.maildrop import DropFile, has_postdrop
+from pillarbox.queue.submission_protocol import PROTOCOL, SOCKET, CleanupStatus
+from pillarbox.tools.command_settings import (
+    EX_NOPERM,
+    EX_SOFTWARE,
+    EX_TEMPFAIL,
+    EX_UNAVAILABLE,
+    Stop,
+    tell,
+)
+from pillarbox.tools.triggers import WAKE_UP, trigger
+from pillarbox.vocabulary.digits import decimal
+from pillarbox.wire.attributes import AttributeFault, AttributeReader
+
+_PATIENCE: Final = 600.0
+
+
+class Door(Protocol):
+    """One message on its way in."""
+
+    queue_id: str  # known after commit()
+
+    def write(self, records: bytes) -> None:
+        """More of it.  Stop."""
+        ...
+
+    def commit(self) -> None:
+        """It is complete: it will survive a crash.  Stop."""
+        ...
+
+    def abort(self) -> None:
+        """Forget it."""
+        ...
+
+
+def open_door(snapshot: Snapshot, who: str, *, own_postdrop: bool = True) -> Door:
+    """The first door that is open.  `who` stands before messages: `user(uid)`.
+
+    Without `own_postdrop` none is started, as by postdrop itself.
+    """
+    paths = snapshot.group(Paths)
+    try:
+        return _Socket(connect_below(paths.queue_directory, SOCKET), who)
+    except OSError:
+        pass  # it is down, or not ours to use
+    if own_postdrop and os.geteuid() != 0 and has_postdrop(paths):
+        return _Postdrop(f"{paths.command_directory}/postdrop", who)
+    return _File(paths.queue_directory, who)
+
+
+class _Socket:
+    def __init__(self, server: socket.socket, who: str) -> None:
+        self._server = server
+        self._server.settimeout(_PATIENCE)
+        self._who = who
+        self.queue_id = ""
+
+    def write(self, records: bytes) -> None:
+        try:
+            self._server.sendall(records)
+        except ConnectionError:
+            pass  # it has said why
+        except OSError as error:
+            raise Stop(f"{self._who}: error writing queue file: {error.strerror}", EX_TEMPFAIL) from error
+
+    def commit(self) -> None:
+        try:
+            self._server.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        try:
+            reader = AttributeReader()
+            greeting = read_list(reader, lambda: self._server.recv(4096))
+            if greeting.get(b"protocol") != PROTOCOL:
+                raise AttributeFault("another protocol")
+            answer = read_list(reader, lambda: self._server.recv(4096))
+            _conclude(answer, self._who)
+            self.queue_id = answer.get(b"queue_id", b"").decode("ascii", "replace")
+        except (OSError, AttributeFault) as error:
+            raise Stop(f"{self._who}: mail system: no answer: {error}", EX_TEMPFAIL) from error
+        finally:
+            self._server.close()
+
+    def abort(self) -> None:
+        self._server.close()
+
+
+class _Postdrop:
+    def __init__(self, path: str, who: str) -> None:
+        self._who = who
+        self.queue_id = ""
+        try:
+            self._process = subprocess.Popen([path, "-r"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        except OSError as error:
+            raise Stop(f"{who}: unable to execute {path}: {error.strerror}", EX_TEMPFAIL) from error
+
+    def write(self, records: bytes) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(records)
+        except BrokenPipeError:
+            pass  # it has said why
+
+    def commit(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass
+        reader, output = AttributeReader(), self._process.stdout.fileno()
+        try:
+            greeting = read_list(reader, lambda: os.read(output, 4096))
+            self.queue_id = greeting.get(b"queue_id", b"").decode("ascii", "replace")
+            answer = read_list(reader, lambda: os.read(output, 4096))
+        except AttributeFault:
+            answer = {}
+        status = self._process.wait()
+        if not answer:
+            raise Stop(f"{self._who}: error writing queue file: postdrop failed", status or EX_TEMPFAIL)
+        _conclude(answer, self._who)
+
+    def abort(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
+
+
+class _File:
+    def __init__(self, queue_directory: str, who: str) -> None:
+        self._queue_directory = queue_directory
+        self._who = who
+        self.queue_id = ""
+        try:
+            self._file = DropFile(f"{queue_directory}/maildrop", clock=SystemClock())
+        except OSError as error:
+            raise self._fault(error) from error
+
+    def write(self, records: bytes) -> None:
+        try:
+            self._file.write([records])
+        except OSError as error:
+            self._file.abort()
+            raise self._fault(error) from error
+
+    def commit(self) -> None:
+        try:
+            self._file.commit()
+        except OSError as error:
+            self._file.abort()
+            raise self._fault(error) from error
+        self.queue_id = self._file.queue_id
+        try:
+            trigger(self._queue_directory, "public/pickup", WAKE_UP)
+        except OSError as error:
+            if os.geteuid() == 0:
+                tell("postdrop", f"warning: unable to look up public/pickup: {error.strerror}")
+
+    def abort(self) -> None:
+        self._file.abort()
+
+    def _fault(self, error: OSError) -> Stop:
+        return Stop(f"{self._who}: error writing queue file: {error.strerror}", EX_TEMPFAIL)
+
+
+def _conclude(answer: dict[bytes, bytes], who: str) -> None:
+    """Raise what the mail system says, unless it is that all is well."""
+    try:
+        status = CleanupStatus(decimal(answer.get(b"status", b""), max_digits=6))
+    except ValueError as error:
+        raise Stop(f"{who}: malformed answer of the mail system", EX_SOFTWARE) from error
+    if not status:
+        return
+    if status & CleanupStatus.BAD:
+        code = EX_SOFTWARE
+    elif status & CleanupStatus.WRITE:
+        code = EX_TEMPFAIL
+    elif status & CleanupStatus.NO_PERMISSION:
+        code = EX_NOPERM
+    else:
+        code = EX_UNAVAILABLE
+    reason = answer.get(b"reason", b"").decode("utf-8", "replace") or status.text
+    raise Stop(f"{who}: {reason}", code)

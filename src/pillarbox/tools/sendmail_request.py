@@ -1,0 +1,277 @@
+"""The command line of sendmail(1).
+
+DESCRIPTION
+    Options that sendmail programs have had over forty years are known; those that say nothing to us are taken and
+    ignored, as Postfix does it.  The first word that is no option ends the options.
+
+FAULTS
+    Stop   `sendmail: fatal: …` and exit status 75, as Postfix's
+
+STANDARDS
+    Postfix sendmail(1)
+"""
+
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import Final
+
+import msgspec
+
+from pillarbox.tools.command_settings import EX_TEMPFAIL, Stop, tell
+from pillarbox.vocabulary.envelope import Notify, Ret
+
+PROGRAM: Final = "sendmail"
+_WITHOUT_ARGUMENT: Final = frozenset("GIUcimntvx")
+_WITH_ARGUMENT: Final = frozenset("ABCFLNOQRVXbefhopqr")
+_OPTIONAL_ARGUMENT: Final = frozenset("q")
+_VERP_DELIMITERS: Final = frozenset("-=+")
+_LONGEST_ENVELOPE_ID: Final = 100
+
+
+class Mode(Enum):
+    """What is to be done."""
+
+    SUBMIT = auto()
+    LIST_QUEUE = auto()  # -bp, mailq
+    NEW_ALIASES = auto()  # -bi, -I, newaliases
+    SMTP = auto()  # -bs
+    DAEMON = auto()  # -bd, -bl
+    FLUSH = auto()  # -q
+    NOTHING = auto()  # -bh, -q15m
+
+
+_NO_RECIPIENT: Final = {
+    Mode.LIST_QUEUE: "display queue mode requires no recipient",
+    Mode.FLUSH: "flush queue mode requires no recipient",
+    Mode.DAEMON: "daemon mode requires no recipient",
+    Mode.NEW_ALIASES: "alias initialization mode requires no recipient",
+    Mode.SMTP: "stand-alone mode requires no recipient",
+}
+_MODES: Final = {
+    "d": Mode.DAEMON,
+    "h": Mode.NOTHING,
+    "H": Mode.NOTHING,
+    "i": Mode.NEW_ALIASES,
+    "l": Mode.DAEMON,
+    "m": Mode.SUBMIT,
+    "p": Mode.LIST_QUEUE,
+    "s": Mode.SMTP,
+    "v": Mode.SUBMIT,
+}
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """A parsed command line."""
+
+    mode: Mode = Mode.SUBMIT
+    recipients: list[str] = []
+    sender: str | None = None  # -f; None: whoever calls
+    full_name: str | None = None  # -F
+    config: str = ""  # -C: the directory of main.cf
+    alias_database: str = ""  # -oA
+    from_header: bool = False  # -t
+    dots_are_text: bool = False  # -i
+    remote: bool = False  # -G
+    verify_only: bool = False  # -bv
+    report: bool = False  # -v
+    notify: Notify = Notify.DEFAULT
+    ret: Ret = Ret.DEFAULT
+    envelope_id: str = ""
+    encoding: str = ""
+    verp: str = ""  # two delimiters; "": none
+    queue_id: str = ""  # -qI
+    site: str = ""  # -qR
+    verbose: int = 0
+
+
+def fatal(text: str) -> Stop:
+    """What ends the command: whoever called it may try again."""
+    return Stop(text, EX_TEMPFAIL)
+
+
+def parse_request(argv: list[str], mode: Mode) -> Request:
+    """The request of a command line; `mode` is what the command's name says."""
+    request = Request(mode=mode, recipients=[])
+    words = list(argv)
+    while words and words[0].startswith("-") and words[0] != "-":
+        word = words.pop(0)
+        if word == "--":
+            break
+        letters = word[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter in _WITH_ARGUMENT:
+                if not letters and letter not in _OPTIONAL_ARGUMENT:
+                    if not words:
+                        tell(PROGRAM, f"option requires an argument -- '{letter}'")
+                        raise fatal("usage: sendmail [options]")
+                    letters = words.pop(0)
+                _take(request, letter, letters)
+                letters = ""
+            elif letter in _WITHOUT_ARGUMENT:
+                _take(request, letter, "")
+            else:
+                tell(PROGRAM, f"invalid option -- '{letter}'")
+                raise fatal("usage: sendmail [options]")
+    request.recipients = words
+    _check(request)
+    return request
+
+
+def _take(request: Request, letter: str, value: str) -> None:
+    taker = _TAKERS.get(letter)
+    if taker is not None:
+        taker(request, value)
+
+
+def _take_mode(request: Request, value: str) -> None:
+    mode = _MODES.get(value[:1])
+    if mode is None:
+        raise fatal(f"unsupported: -b{value[:1]}")
+    request.mode = mode
+    request.verify_only = value[:1] == "v"
+
+
+def _take_queue(request: Request, value: str) -> None:
+    kind, rest = value[:1], value[1:]
+    if kind.isdigit():
+        if request.mode is Mode.DAEMON:
+            tell(PROGRAM, "warning: ignoring -q option in daemon mode")
+        else:
+            request.mode = Mode.NOTHING
+    elif not kind:
+        request.mode = Mode.FLUSH
+    elif kind in "IR":
+        if request.mode is not Mode.SUBMIT:
+            raise fatal(f"-q{kind} can be used only in delivery mode")
+        if not rest:
+            raise fatal("specify: -qRsitename" if kind == "R" else "specify: -qIqueueid")
+        request.mode = Mode.FLUSH
+        request.queue_id, request.site = (rest, "") if kind == "I" else ("", rest)
+    else:
+        raise fatal(f"-q{kind} is not implemented")
+
+
+def _take_old_option(request: Request, value: str) -> None:
+    if value[:1] == "A":
+        if len(value) < 2:
+            raise fatal("-oA requires pathname")
+        request.alias_database = value[1:]
+    elif value[:1] == "i":
+        request.dots_are_text = True
+
+
+def _take_encoding(request: Request, value: str) -> None:
+    request.encoding = {"8BITMIME": "8bit", "7BIT": "7bit"}.get(value.upper(), "")
+    if not request.encoding:
+        raise fatal("-B option needs 8BITMIME or 7BIT")
+
+
+def _take_notify(request: Request, value: str) -> None:
+    notify = Notify.DEFAULT
+    for word in value.replace(",", " ").split():
+        try:
+            notify |= Notify[word.upper()]
+        except KeyError:
+            tell(PROGRAM, f'warning: unknown DSN NOTIFY command value "{word}" in "{value}"')
+            notify = Notify.DEFAULT
+            break
+    if notify and not (notify & Notify.NEVER and notify != Notify.NEVER):
+        request.notify = notify
+    else:
+        tell(PROGRAM, "warning: bad -N option value -- ignored")
+
+
+def _take_ret(request: Request, value: str) -> None:
+    ret = {"full": Ret.FULL, "hdrs": Ret.HEADERS}.get(value.lower())
+    if ret is None:
+        tell(PROGRAM, "warning: bad -R option value -- ignored")
+    else:
+        request.ret = ret
+
+
+def _take_envelope_id(request: Request, value: str) -> None:
+    if len(value) == 2 and not value.isalnum() and not value[0].isalnum():
+        tell(
+            PROGRAM,
+            f"warning: option -V{value} is deprecated with Postfix 2.3; specify -XV{value} instead",
+        )
+        _take_verp(request, "V" + value)
+    elif len(value) > _LONGEST_ENVELOPE_ID:
+        tell(PROGRAM, "warning: too long -V option value -- ignored")
+    elif any(not "!" <= letter <= "~" for letter in value):
+        tell(PROGRAM, "warning: bad syntax in -V option value -- ignored")
+    else:
+        request.envelope_id = value
+
+
+def _take_verp(request: Request, value: str) -> None:
+    if value[:1] != "V":
+        raise fatal(f"unsupported: -X{value[:1]}")
+    delimiters = value[1:] or "+="
+    if len(delimiters) != 2 or not set(delimiters) <= _VERP_DELIMITERS:
+        raise fatal("-V requires two characters from -=+")
+    request.verp = delimiters
+
+
+def _refuse(letter: str) -> Callable[[Request, str], None]:
+    def taker(_request: Request, _value: str) -> None:
+        raise fatal(f"-{letter} option not supported")
+
+    return taker
+
+
+def _set(name: str) -> Callable[[Request, str], None]:
+    return lambda request, value: setattr(request, name, value)
+
+
+def _turn_on(name: str) -> Callable[[Request, str], None]:
+    return lambda request, _value: setattr(request, name, True)
+
+
+def _take_verbose(request: Request, _value: str) -> None:
+    request.verbose += 1
+    request.report = True
+
+
+_TAKERS: Final[dict[str, Callable[[Request, str], None]]] = {
+    "B": _take_encoding,
+    "C": _set("config"),
+    "F": _set("full_name"),
+    "G": _turn_on("remote"),
+    "I": lambda request, _value: setattr(request, "mode", Mode.NEW_ALIASES),
+    "N": _take_notify,
+    "R": _take_ret,
+    "V": _take_envelope_id,
+    "X": _take_verp,
+    "b": _take_mode,
+    "f": _set("sender"),
+    "i": _turn_on("dots_are_text"),
+    "n": _refuse("n"),
+    "o": _take_old_option,
+    "q": _take_queue,
+    "r": _set("sender"),
+    "t": _turn_on("from_header"),
+    "v": _take_verbose,
+}
+
+
+def _check(request: Request) -> None:
+    if request.from_header and request.mode is not Mode.SUBMIT:
+        raise fatal("-t can be used only in delivery mode")
+    if request.verify_only:
+        for given, letter in (
+            (request.from_header, "t"),
+            (request.notify, "N"),
+            (request.ret, "R"),
+            (request.report, "v"),
+        ):
+            if given:
+                raise fatal(f"-{letter} option cannot be used with -bv")
+    if request.recipients and request.mode in _NO_RECIPIENT:
+        text = _NO_RECIPIENT[request.mode]
+        if request.queue_id:
+            text = "flush queue_id requires no recipient"
+        elif request.site:
+            text = "flush site requires no recipient"
+        raise fatal(text)

@@ -1,0 +1,166 @@
+"""Our sendmail beside Debian's, while the mail system is down: the same command, the same file in maildrop.
+
+DESCRIPTION
+    Each case runs with a queue of its own; exit status, output, and the records of the file in maildrop are compared
+    (without the time, and the id that it has).  Input is one string for all commands of a case.
+
+    `DIFFERENCES` lists what is meant to differ, by the command line.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from fakes.filled_queue import Spool
+from pillarbox.queue.records import LINE, PARTIAL, BytesSource, RecordReader
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
+
+Result = tuple[int, str, str, list[tuple[str, bytes]]]
+DIFFERENCES: Final[dict[str, str]] = {
+    "-Z root": "an option that there is not is told once",
+    "-a root": "an option that there is not is told once",
+}
+MESSAGE: Final = b"Subject: x\n\nbody\n"
+T: Final = "-t"
+CASES: Final[list[tuple[bytes, str]]] = [
+    (MESSAGE, "root"),
+    (MESSAGE, '-f|a@b.c|-F|Al "Q" B|root|bob@x.y'),
+    (b'To: "X Y" <other u@d.e>, bob, gr: a@g.x, b@g.x;\nCc: c@d (comment)\nBcc: h@i.j\nResent: no\n\nx\n', T),
+    (b"To: a@b\nResent-To: r@s\nResent-Bcc: q@s\n\nx", "-t|extra@x.y"),
+    (b"Subject: none\n\nx\n", T),
+    (b"", T),
+    (b"x", T),
+    (b"Subject: a\nTo: b@c\n cont@d,\n\te@f\nnot a header\nTo: z@z\n\nq\n", T),
+    (b"To: undisclosed:;\nBcc: a@b\n\n", T),
+    (b"To: ,,a@b,,,c@d;e@f g@h <i@j> k l\n\n", T),
+    (b"a\n.\nb\n", "-oi|root"),
+    (b"a\n.\nb\n", "root"),
+    (b"a\r\nb\r\nc\n", "-i|root"),
+    (b"From me Mon\nSubject: y\n\nz\n", "root"),
+    (b">From me Mon\nSubject: y\n\nz\n", "root"),
+    (b"Subject: y\n\nFrom me\n", "root"),
+    (b" leading\n\nz\n", "root"),
+    (b"", "root"),
+    (b"x" * 5000 + b"\nnul \0 and \xff\n", "root"),
+    (MESSAGE, "-N|never|-R|hdrs|-V|env|-B|8BITMIME|-f|<>|root"),
+    (MESSAGE, "-N|success,delay|-B|7BIT|-f||root@x"),
+    (MESSAGE, "-N|bogus|-R|bogus|root"),
+    (MESSAGE, "-N|never,success|root"),
+    (MESSAGE, "-B|bogus|root"),
+    (MESSAGE, "-G|root"),
+    (MESSAGE, "-v|root"),
+    (MESSAGE, "-bv|root|bob"),
+    (MESSAGE, "-bm|-om|-oem|-oi|-oep|-o7|-o8|-m|-h|3|-L|tag|-U|-Am|-O|foo=bar|-c|-x|-e1|-p1|root"),
+    (MESSAGE, "-n|root"),
+    (MESSAGE, "-X|/dev/null|root"),
+    (MESSAGE, "-r|x@y|root"),
+    (MESSAGE, "-XV+=|-f|o@x|root"),
+    (MESSAGE, "-XV|-f|o@x|root"),
+    (MESSAGE, "-V+-|-f|o@x|root"),
+    (MESSAGE, "-XVab|-f|o@x|root"),
+    (MESSAGE, "-XV+=|-f||root"),
+    (MESSAGE, "-Z|root"),
+    (MESSAGE, "-a|root"),
+    (MESSAGE, "-bx|root"),
+    (MESSAGE, "-f|bad|root"),
+    (MESSAGE, "-f|a b@c|root"),
+    (MESSAGE, "-f|a@b@c|root"),
+    (MESSAGE, "-f|Name <q@r>|root"),
+    (MESSAGE, 'Name <q@r>, s@t|"a b"@c|<>||\\\\root|a..b|@x|x@|a,b'),
+    (MESSAGE, "-t|-bv|root"),
+    (MESSAGE, "-t|-bp"),
+    (MESSAGE, "-q15m"),
+    (MESSAGE, "-q"),
+    (MESSAGE, "-qIABC"),
+    (MESSAGE, "-qRx.y"),
+    (MESSAGE, "-qGx"),
+    (MESSAGE, "-qI"),
+    (MESSAGE, "-bp"),
+    (MESSAGE, "-bp|x"),
+    (MESSAGE, "-bi|x"),
+    (MESSAGE, "-bd|x"),
+    (MESSAGE, "-bs|x"),
+    (MESSAGE, "-bh"),
+    (MESSAGE, "-q|root"),
+    (MESSAGE, "-I|x"),
+    (MESSAGE, "-oA/tmp/x|root"),
+    (MESSAGE, "-o|root"),
+    (MESSAGE, "--|-root"),
+    (MESSAGE, ""),
+]
+
+
+def name_of(arguments: str) -> str:
+    return arguments.replace("|", " ")
+
+
+def run(base: Path, stdin: bytes, arguments: str, *, is_ours: bool) -> Result:
+    spool = Spool(base, owner="postfix", empty=True)
+    command = [sys.executable, "-m", "pillarbox.tools.sendmail"] if is_ours else ["/usr/sbin/sendmail"]
+    done = subprocess.run(
+        [*command, *(arguments.split("|") if arguments else [])],
+        input=stdin,
+        env={**os.environ, "MAIL_CONFIG": str(base), "NAME": ""},
+        capture_output=True,
+        check=False,
+    )
+    records = []
+    for path in (spool.queue / "maildrop").iterdir():
+        if path.stat().st_mode & 0o700 == 0o700:
+            assert path.stat().st_mode & 0o777 == 0o744
+            records += list(logical_records(path.read_bytes()))
+    text = re.sub(r"(?m)^postdrop: warning: unable to look up public/pickup.*\n", "", done.stderr.decode())
+    return done.returncode, done.stdout.decode(), text, records
+
+
+def logical_records(data: bytes) -> list[tuple[str, bytes]]:
+    """Type and payload; partial lines are joined, the time is left out."""
+    found: list[tuple[str, bytes]] = []
+    held = b""
+    for kind, _offset, payload in RecordReader(BytesSource(data)).records():
+        if kind == PARTIAL:
+            held += payload
+        elif kind == LINE:
+            found.append(("N", held + payload))
+            held = b""
+        elif chr(kind) != "T":
+            found.append((chr(kind), payload))
+    return found
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, bool], Result]:
+    """All cases by both, side by side: Debian's sendmail waits for a second after each fatal error."""
+    base = tmp_path_factory.mktemp("sendmail")
+    for path in (base, *base.parents[:2]):
+        path.chmod(0o755)
+
+    def play(job: tuple[int, bool]) -> tuple[tuple[int, bool], Result]:
+        number, is_ours = job
+        stdin, arguments = CASES[number]
+        return job, run(base / f"{number}{is_ours}", stdin, arguments, is_ours=is_ours)
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        return dict(
+            pool.map(play, [(number, side) for number in range(len(CASES)) for side in (False, True)])
+        )
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "number", range(len(CASES)), ids=[f"{at} {name_of(case[1])}" for at, case in enumerate(CASES)]
+)
+def test_the_same_command_ends_the_same(number: int, results: dict[tuple[int, bool], Result]) -> None:
+    """Exit status, output, and what is in maildrop."""
+    name = name_of(CASES[number][1])
+    if name in DIFFERENCES:
+        assert results[number, False] != results[number, True], f"{name} does not differ any more"
+    else:
+        assert results[number, False] == results[number, True]
