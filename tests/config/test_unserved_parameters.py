@@ -39,7 +39,7 @@ TREATMENTS = [
     ("queue_run_delay", Kind.SERVED),
     ("content_filter", Kind.REFUSED),
     ("smtpd_milters", Kind.REFUSED),
-    ("header_checks", Kind.REFUSED),
+    ("non_smtpd_milters", Kind.REFUSED),
     ("smtpd_tls_req_ccert", Kind.REFUSED),
     ("always_bcc", Kind.REFUSED),
     ("transport_maps", Kind.REFUSED),
@@ -72,12 +72,12 @@ def test_findings() -> None:
             "my_own_name": "x",
             "smtp_header_checks": "x",
             "queue_run_delay": "1s",
-            "header_checks": "pcre:/etc/checks",
+            "smtpd_milters": "inet:127.0.0.1:8891",
         }
     ).with_overrides({"content_filter": "scan:[127.0.0.1]:10024"})
     assert [
-        "main.cf, line 5: parameter header_checks: header and body checks are not served, and mail that they "
-        "refuse would pass (remove it to start without it)",
+        "main.cf, line 5: parameter smtpd_milters: content filters are not served, and without them unfiltered "
+        "mail would pass (remove it to start without it)",
         "command line: parameter content_filter: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
         "main.cf, line 3: parameter smtp_header_checks is ignored: the SMTP client is not served yet",
@@ -126,7 +126,7 @@ def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None
         ("content_filter", ""),
         ("biff", "Yes"),
         ("smtpd_tls_req_ccert", "no"),
-        ("mime_header_checks", "$header_checks"),
+        ("smtpd_proxy_ehlo", "$myhostname"),
         ("canonical_classes", "envelope_sender envelope_recipient,header_sender  header_recipient"),
     ],
 )

@@ -42,7 +42,6 @@ default_transport = error:5.4.4 no route
 message_size_limit = 100000000
 mailbox_size_limit = 0
 header_size_limit = 1000000
-append_at_myorigin = no
 """
 _SERVICES: Final = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -63,10 +62,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class DebianPostfix:
-    """A running Postfix; mail for all of pillarbox.test goes to `base`/Maildir.
-
-    Addresses without a domain in a header stay as they are (append_at_myorigin = no), as Pillarbox leaves them.
-    """
+    """A running Postfix; mail for all of pillarbox.test goes to `base`/Maildir."""
 
     def __init__(self, base: Path, *, settings: Mapping[str, str] | None = None, services: str = "") -> None:
         """`settings` replace main.cf's own, `services` are further lines of master.cf."""

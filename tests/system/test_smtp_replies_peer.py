@@ -29,6 +29,14 @@ SETTINGS: Final = {
     "smtputf8_enable": "yes",
     "virtual_mailbox_maps": "inline:{ me@pillarbox.test=Maildir/, you@pillarbox.test=Maildir/ }",
     "virtual_alias_maps": "",
+    "header_checks": "regexp:{ { /^Subject: reject$$/ REJECT }, { /^Subject: text/ REJECT not this one }, "
+    "{ /^Subject: status/ REJECT 5.7.9 not this one }, { /^Subject: later/ REJECT 4.7.9 later }, { /^Subject: hold/ HOLD }, "
+    "{ /^Subject: discard/ DISCARD gone }, { /^Subject: warn/ WARN strange }, { /^Subject: info/ INFO seen }, "
+    "{ /^Subject: ignore/ IGNORE }, { /^Subject: prepend/ PREPEND X-Seen: yes }, { /^Subject: replace/ REPLACE Subject: other }, "
+    "{ /^Subject: redirect/ REDIRECT you@pillarbox.test }, { /^Subject: bcc/ BCC you@pillarbox.test }, "
+    "{ /^Subject: two lines folded/ REJECT one line }, { /^Subject: two. lines/ REJECT folded }, "
+    "{ /^Content-Type:.*name=.*exe/ REJECT no programs }, { /^X-Nested: bad/ REJECT nested } }",
+    "body_checks": "regexp:{ { /^bad body$$/ REJECT no such text }, { /^warn body$$/ WARN text } }",
     "default_transport": "error:5.4.4 no route",
     "smtpd_peername_lookup": "yes",
     "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
@@ -310,6 +318,26 @@ EXCHANGES: Final = [
         for service in ("owners", "known owners")
     ),
     Exchange("unlisted senders", (HELLO, b"MAIL FROM:<no@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<me@pillarbox.test>", b"RCPT TO:<no@pillarbox.test>"), "unlisted"),
+    *(
+        Exchange(f"a message with {text[:40]!r}", (*BEGIN, b"DATA", text + b"\r\n."))
+        for text in (
+            b"Subject: reject\r\n\r\nx", b"Subject: text\r\n\r\nx", b"Subject: status\r\n\r\nx", b"Subject: later\r\n\r\nx",
+            b"Subject: hold\r\n\r\nx", b"Subject: discard\r\n\r\nx", b"Subject: warn\r\n\r\nx", b"Subject: info\r\n\r\nx",
+            b"Subject: ignore\r\n\r\nx", b"Subject: prepend\r\n\r\nx", b"Subject: replace\r\n\r\nx", b"Subject: redirect\r\n\r\nx",
+            b"Subject: bcc\r\n\r\nx", b"SUBJECT: REJECT\r\n\r\nx", b"Subject : reject\r\n\r\nx", b"Subject: two\r\n lines\r\n\r\nx",
+            b"X: y\r\n\r\nSubject: reject\r\n", b"Subject: reject", b"no header\r\nSubject: reject", b"bad body", b"X: y\r\n\r\nbad body",
+            b"X: y\r\n\r\nBAD BODY", b"X: y\r\n\r\nwarn body\r\nwarn body", b"X: y\r\n\r\nnot a bad body", b"bad body\r\n\r\nx",
+            b"Content-Type: application/x; name=x.exe\r\n\r\nx",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: application/x;\r\n\tname=x.exe\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\nContent-Type: x; name=exe\r\n--b\r\n\r\nContent-Type: x; name=exe\r\n--b--",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b--\r\nContent-Type: x; name=exe\r\n",
+            b"Content-Type: message/rfc822\r\n\r\nX-Nested: bad\r\n\r\nx",
+            b"Content-Type: message/rfc822\r\n\r\nX: y\r\n\r\nX-Nested: bad",
+            b"Content-Type: message/rfc822\r\n\r\nSubject: reject\r\n\r\nx",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX-Nested: bad\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nbad body\r\n--b--",
+        )
+    ),
     Exchange("names that are refused", (b"HELO x", b"HELO x.", b"HELO [127.0.0.1]", b"HELO [x]", b"HELO 127.0.0.1", b"HELO a_b.c", b"HELO -a.b", b"HELO a..b", b"EHLO a.b", b"HELO .a.b", b"HELO a!b.c", b"HELO " + b"a" * 70 + b".test", b"MAIL FROM:<a@b>"), "helo"),
     Exchange("names that are refused at RCPT", (b"HELO x", MAIL, RCPT, b"HELO a!b.c", MAIL, RCPT, b"HELO a.b", MAIL, RCPT), "fqdn"),
     Exchange("not fully qualified", (b"HELO a.b", b"MAIL FROM:<a@b>", RCPT, b"RSET", b"MAIL FROM:<a>", RCPT, b"RSET", b"MAIL FROM:<>", RCPT, b"RSET", MAIL, b"RCPT TO:<me@pillarbox>", b"RCPT TO:<me>", b"RCPT TO:<postmaster>", b"RCPT TO:<x@[1.2.3.4]>", b"RCPT TO:<x@elsewhere.test>"), "fqdn"),
@@ -367,7 +395,7 @@ class Server:
 
 
 _DECISION: Final = re.compile(
-    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter): .*)"
+    r"/(?:smtpd|cleanup)\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|warning|prepend|replace|hold|discard|redirect|bcc|warn|info|filter): .*)"
 )
 UNLOGGED: Final = frozenset[str]()
 

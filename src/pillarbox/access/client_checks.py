@@ -40,9 +40,7 @@ def permit_mynetworks(question: Question, subject: Subject) -> Outcome:
 
 
 def permit_inet_interfaces(question: Question, subject: Subject) -> Outcome:
-    client = question.client
-    own = question.resolver.routes.own_addresses
-    return PERMIT if client.address.is_loopback or str(client.address) in own else None
+    return PERMIT if str(question.client.address) in question.resolver.routes.own_addresses else None
 
 
 def permit_sasl_authenticated(question: Question, subject: Subject) -> Outcome:

@@ -76,12 +76,13 @@ def _mynetworks(lookups: Lookups, facts: HostFacts) -> str:
         if "all" not in protocols and f"ipv{version}" not in protocols:
             continue
         for interface in interfaces:
-            if interface.version == version and _listens_on(interface, wanted):
+            if interface.version == version and listens_on(interface, wanted):
                 found[_block(interface, style)] = None
     return " ".join(found)
 
 
-def _listens_on(interface: IPv4Interface | IPv6Interface, wanted: list[str]) -> bool:
+def listens_on(interface: IPv4Interface | IPv6Interface, wanted: list[str]) -> bool:
+    """Whether inet_interfaces, in words, has an address of this host."""
     if not wanted or "all" in wanted:
         return True
     if interface.ip.is_loopback and ("loopback-only" in wanted or "localhost" in wanted):

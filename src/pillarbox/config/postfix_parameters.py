@@ -9,6 +9,7 @@ from typing import Final
 
 from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.local_delivery import LocalDelivery
@@ -36,6 +37,7 @@ GROUPS: Final[tuple[type, ...]] = (
     SmtpServerSasl,
     SmtpServerTls,
     Cleanup,
+    ContentChecks,
     LocalRecipients,
     LocalDelivery,
     LocalSubmission,

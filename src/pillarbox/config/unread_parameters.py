@@ -89,8 +89,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "addresses are not rewritten this way yet",
-        "append_dot_mydomain swap_bangpath allow_percent_hack resolve_dequoted_address "
-        "double_bounce_sender remote_header_rewrite_domain undisclosed_recipients_header "
+        "resolve_dequoted_address double_bounce_sender "
         "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient",
     ),
     Unread(

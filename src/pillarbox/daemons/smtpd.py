@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections import Counter
 from ipaddress import ip_address
+from typing import Final
 
 import msgspec
 
@@ -40,6 +41,8 @@ from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.sessions.smtp.session import SmtpSession
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
+
+_AUTH_GREETING_SECONDS: Final = 2.0
 
 
 class Service(msgspec.Struct):
@@ -136,11 +139,23 @@ class SmtpdRole:
             return
         self._per_client[text] += 1
         try:
+            await self._know_mechanisms(service)
             await self._session(connection, client, service).run()
         finally:
             self._per_client[text] -= 1
             if not self._per_client[text]:
                 del self._per_client[text]
+
+    async def _know_mechanisms(self, service: Service) -> None:
+        """EHLO shows what the authentication server has, so it has to have been asked."""
+        auth = self._auth.get(service.auth_path)
+        if auth is None or auth.mechanisms:
+            return
+        try:
+            async with asyncio.timeout(_AUTH_GREETING_SECONDS):
+                await auth.connect()
+        except TimeoutError:
+            pass  # nothing is offered to this client
 
     def _session(self, connection: Connection, client: ClientFacts, service: Service) -> SmtpSession:
         auth = self._auth.get(service.auth_path)

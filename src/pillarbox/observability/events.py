@@ -125,6 +125,21 @@ class CommandRefused(Event, frozen=True):
     verb: str = "reject"  # reject_warning, hold, discard, redirect, bcc, warn, info
 
 
+class ContentInspected(Event, frozen=True):
+    """cleanup: `QID: reject: header Subject: x from name[address]; from=<> to=<> proto=ESMTP helo=<h>: text`"""
+
+    queue_id: str
+    verb: str
+    kind: str  # header or body
+    content: bytes
+    client: str
+    sender: bytes
+    recipient: bytes
+    protocol: str
+    helo: bytes
+    text: bytes
+
+
 class AuthenticationFailed(Event, frozen=True):
     """`warning: name[address]: SASL PLAIN authentication failed: reason, sasl_username=user`"""
 

@@ -92,6 +92,16 @@ def _refused(event: e.CommandRefused) -> tuple[str, str]:
     return "smtpd", text
 
 
+def _inspected(event: e.ContentInspected) -> tuple[str, str]:
+    text = (
+        f"{event.queue_id}: {event.verb}: {event.kind} {_text(event.content[:200])} from {event.client}; "
+        f"from=<{_text(event.sender)}> to=<{_text(event.recipient)}> proto={event.protocol}"
+    )
+    if event.helo:
+        text += f" helo=<{_text(event.helo)}>"
+    return "cleanup", text + (f": {_text(event.text)}" if event.text else "")
+
+
 def _authentication_failed(event: e.AuthenticationFailed) -> tuple[str, str]:
     return "smtpd", (
         f"warning: {event.client}: SASL {event.mechanism} authentication failed: "
@@ -180,6 +190,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     ),
     e.MessageBegun: _begun,
     e.CommandRefused: _refused,
+    e.ContentInspected: _inspected,
     e.AuthenticationFailed: _authentication_failed,
     e.TlsEstablished: _tls_established,
     e.TlsFailed: lambda event: ("smtpd", f"SSL_accept error from {event.client}: {event.reason}"),

@@ -16,6 +16,7 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         header_size_limit=cleanup.header_size_limit,
         hopcount_limit=cleanup.hopcount_limit,
         dropped_headers=frozenset(name.lower().encode() for name in cleanup.message_drop_headers),
+        undisclosed_recipients=cleanup.undisclosed_recipients_header.encode(),
         myhostname=identity.myhostname.encode(),
         myorigin=identity.myorigin.encode(),
         delay_warning_time=snapshot.group(QueueManager).delay_warning_time,

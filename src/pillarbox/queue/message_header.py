@@ -8,6 +8,7 @@ DESCRIPTION
     * blanks between a field's name and its colon left out,
     * an empty line put in where text begins that is no header,
     * a header field longer than header_size_limit cut,
+    * addresses rewritten, if the caller says how,
     * Message-Id:, Date: and From: appended if they are missing and the client is local (or
       always_add_missing_headers); Resent- forms if the message was resent.
 
@@ -20,6 +21,8 @@ STANDARDS
 import re
 from collections.abc import Callable
 from typing import Final
+
+from pillarbox.message.address_rewriting import RECIPIENTS, SENDERS, Rewrite, rewrite_field
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
@@ -39,6 +42,7 @@ class HeaderCleaner:
         "_limit",
         "_missing",
         "_names",
+        "_rewrite",
         "_started",
         "hops",
         "in_body",
@@ -46,14 +50,21 @@ class HeaderCleaner:
     )
 
     def __init__(
-        self, *, dropped: frozenset[bytes], size_limit: int, missing: MissingHeaders | None = None
+        self,
+        *,
+        dropped: frozenset[bytes],
+        size_limit: int,
+        missing: MissingHeaders | None = None,
+        rewrite: Rewrite | None = None,
     ) -> None:
+        """`rewrite` brings addresses in headers to their standard form."""
         self.in_body = False
         self.message_id = b""
         self.hops = 0
         self._dropped = dropped
         self._limit = size_limit
         self._missing = missing
+        self._rewrite = rewrite
         self._held = b""
         self._names: set[bytes] = set()
         self._started = False
@@ -121,6 +132,8 @@ class HeaderCleaner:
                 return b"".join(kept), b"\r\n".join(fields[index:])
             name = match[1].lower()
             if name in self._dropped:
+                if name in RECIPIENTS:
+                    self._names.add(name)
                 continue
             self._names.add(name)
             if name == b"received":
@@ -129,6 +142,9 @@ class HeaderCleaner:
                 self._note_message_id(name, field[match.end() :])
             if match.end() - match.end(1) > 1:
                 field = match[1] + b":" + field[match.end() :]
+            if self._rewrite is not None and (name in SENDERS or name in RECIPIENTS):
+                start = len(match[1]) + 1
+                field = field[:start] + rewrite_field(field[start:], self._rewrite)
             if len(field) > self._limit:
                 field = field[: self._limit]
             kept.append(field + b"\r\n")

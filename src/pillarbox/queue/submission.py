@@ -20,12 +20,14 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.message.address_rewriting import RECIPIENTS, Rewrite
 from pillarbox.queue.incoming import IncomingQueue, NewFile
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner
 from pillarbox.queue.queue_file import (
     SIZE_RECORD,
     NewEnvelope,
+    NewRecipient,
     encode_end,
     encode_envelope,
     qmgr_flags,
@@ -49,6 +51,10 @@ class TooManyHops(Exception):
     """As many Received: headers as hopcount_limit allows, or more."""
 
 
+class TooLate(Exception):
+    """The envelope is on disk."""
+
+
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What main.cf says of new messages."""
 
@@ -56,6 +62,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     header_size_limit: int
     hopcount_limit: int
     dropped_headers: frozenset[bytes]  # message_drop_headers, lower case
+    undisclosed_recipients: bytes = b""  # undisclosed_recipients_header
     myhostname: bytes
     myorigin: bytes
     delay_warning_time: float
@@ -105,9 +112,18 @@ class Submission:
         return self._file.queue_id
 
     def begin(
-        self, envelope: NewEnvelope, *, trace: Iterable[bytes], add_missing: bool, send_options: int = 0
+        self,
+        envelope: NewEnvelope,
+        *,
+        trace: Iterable[bytes],
+        add_missing: bool,
+        send_options: int = 0,
+        rewrite: Rewrite | None = None,
     ) -> None:
-        """The envelope is complete.  `trace` lines (Received:) go in front of the message."""
+        """The envelope is complete.  `trace` lines (Received:) go in front of the message.
+
+        `rewrite` brings the addresses in its header to their standard form.
+        """
         self._begun = True
         self._envelope = envelope
         self.send_options = send_options
@@ -117,10 +133,20 @@ class Submission:
             dropped=self._rules.dropped_headers,
             size_limit=self._rules.header_size_limit,
             missing=self._missing_headers if add_missing else None,
+            rewrite=rewrite,
         )
         received = self._encoder.feed(b"".join([line + b"\r\n" for line in trace]))
         self._parts = [b"", head, received]  # the size record's place is kept
         self._written = len(received)
+
+    def replace_recipients(self, recipients: list[NewRecipient]) -> None:
+        """Other recipients than the envelope had.  TooLate if it has been written to disk."""
+        if self._file.spilled:
+            raise TooLate
+        self._envelope = msgspec.structs.replace(self._envelope, recipients=recipients)
+        head = encode_envelope(self._envelope)
+        self._data_offset = SIZE_RECORD + len(head)
+        self._parts[1] = head
 
     def hold(self) -> None:
         """The message goes into the hold queue, where it waits for an admin."""
@@ -213,6 +239,8 @@ class Submission:
             out += b"%sDate: %s\r\n" % (prefix, mail_date(arrival))
         if lower + b"from" not in names:
             out += b"%sFrom: %s\r\n" % (prefix, self._from())
+        if self._rules.undisclosed_recipients and not names & RECIPIENTS:
+            out += self._rules.undisclosed_recipients + b"\r\n"
         return out
 
     def _from(self) -> bytes:

@@ -10,6 +10,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
+from pillarbox.routing.own_addresses import own_addresses
 from pillarbox.routing.resolution import DomainList, Routes
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
@@ -17,9 +18,7 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
-def configured_routes(
-    snapshot: Snapshot, *, clock: Clock, own_addresses: frozenset[str] = frozenset()
-) -> Routes:
+def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
     """The routes of one configuration.  Opens every table."""
     identity = snapshot.group(Identity)
     local = snapshot.group(LocalRecipients)
@@ -43,7 +42,7 @@ def configured_routes(
     return Routes(
         myorigin=identity.myorigin,
         local_domains=domains("mydestination", identity.mydestination),
-        own_addresses=own_addresses,
+        own_addresses=own_addresses(snapshot),
         virtual_alias_domains=domains("virtual_alias_domains", virtual.virtual_alias_domains),
         virtual_mailbox_domains=domains("virtual_mailbox_domains", virtual.virtual_mailbox_domains),
         relay_domains=domains("relay_domains", local.relay_domains),

@@ -56,5 +56,22 @@ def _interfaces(snapshot: Snapshot) -> list[str]:
         elif word == "loopback-only":
             addresses += ["127.0.0.1", "::1"]
         else:
-            addresses.append(word.strip("[]"))
+            addresses += _addresses(word.strip("[]"), snapshot)
     return [address for address in addresses if ip_address(address).version in versions]
+
+
+def _addresses(word: str, snapshot: Snapshot) -> list[str]:
+    """An address as it is, a host name by its addresses: inet_interfaces may name either."""
+    try:
+        return [str(ip_address(word))]
+    except ValueError:
+        pass
+    try:
+        found = socket.getaddrinfo(word, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigurationFault(
+            f"{snapshot.where('inet_interfaces')}, parameter inet_interfaces",
+            f'no address for "{word}": {error.strerror}',
+            mend="give addresses, or put the name into /etc/hosts",
+        ) from error
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -20,13 +20,9 @@ smtpd_proxy_filter =
     ),
     Section(
         Kind.REFUSED,
-        "header and body checks are not served, and mail that they refuse would pass",
+        "characters are not looked for, and mail that this refuses would pass",
         """
-body_checks =
-header_checks =
 message_reject_characters =
-mime_header_checks = $header_checks
-nested_header_checks = $header_checks
 """,
     ),
     Section(
@@ -42,7 +38,6 @@ sender_bcc_maps =
         Kind.LATER,
         "filters are not served yet",
         """
-body_checks_size_limit = 51200
 default_filter_nexthop =
 internal_mail_filter_classes =
 message_strip_characters =

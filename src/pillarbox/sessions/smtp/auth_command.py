@@ -41,6 +41,9 @@ async def auth(session: SessionState, command: Auth) -> Reply:
         raise AssertionError("AUTH where it is not offered reached the session")
     if client.sasl_username:
         return Reply(503, (b"5.5.1 Error: already authenticated",))
+    if not authenticator.mechanisms:
+        away = Failure("Connection lost to authentication server", temporary=True)
+        return _failed(session, command.mechanism, away)
     if command.mechanism not in offered_mechanisms(session):
         return _failed(session, command.mechanism, Failure("Invalid authentication mechanism"))
 

@@ -2,7 +2,6 @@
 
 from pillarbox.auth.client import Accepted, AuthClient
 from pillarbox.sessions.login import Exchange, Failure, Ticket
-from pillarbox.wire.sasl import MECHANISMS
 
 
 class SmtpAuthenticator:
@@ -15,8 +14,8 @@ class SmtpAuthenticator:
 
     @property
     def mechanisms(self) -> tuple[bytes, ...]:
-        """What the server said it has; before it was ever asked, what ours has."""
-        return self._client.mechanisms or MECHANISMS
+        """What the server said it has; none while it is away."""
+        return self._client.mechanisms
 
     async def authenticate(
         self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool

@@ -7,6 +7,7 @@ DESCRIPTION
 
 from typing import Final
 
+from pillarbox.filters.content_checks import Inspector
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.submission import MessageTooBig, TooManyHops
@@ -49,7 +50,9 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
     if transaction.fault is None and not command.last:
         return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
     reply = await _commit(session, transaction, command)
-    if not reply.is_positive:
+    if not reply.is_positive and (
+        transaction.inspector is None or reply is not transaction.inspector.refusal
+    ):
         session.tell_refusal("END-OF-MESSAGE", reply, transaction.only_recipient)
     session.abort_transaction()
     return reply
@@ -67,6 +70,8 @@ async def _begin_content(session: SessionState) -> Reply | None:
         if refused is not None:
             session.tell_refusal(stage, refused, only)
             return refused
+    if session.policy.content_tables.any:
+        transaction.inspector = _inspector(session, transaction)
     try:
         transaction.begin(
             session.client,
@@ -97,8 +102,11 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         raise AssertionError("content without a recipient reached the session")
     await session.flush()
     try:
+        await transaction.finish()
         if transaction.fault is not None:
             raise transaction.fault
+        if transaction.inspector is not None and transaction.inspector.refusal is not None:
+            return transaction.inspector.refusal
         refused = await _refuse_message(session, transaction)
         if refused is not None:
             return refused
@@ -122,6 +130,31 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     session.counts.forgive()
     size = b"%d bytes " % command.total if command.chunked else b""
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
+
+
+def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
+    client = session.client
+
+    def log(verb: str, kind: str, content: bytes, text: bytes) -> None:
+        session.tell(
+            events.ContentInspected(
+                transaction.queue_id,
+                verb,
+                kind,
+                content,
+                client.label,
+                client.sender.external if client.sender is not None else b"",
+                transaction.last_recipient,
+                client.protocol,
+                client.helo,
+                text,
+            )
+        )
+
+    def warn(reason: str) -> None:
+        session.tell(events.Warned(f"{transaction.queue_id}: {reason}"))
+
+    return Inspector(session.policy.content_tables, log, warn)
 
 
 async def _refuse_message(session: SessionState, transaction: Transaction) -> Reply | None:

@@ -4,7 +4,7 @@ FAULTS
     ConfigurationFault  a value or restriction that cannot be served
 """
 
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
+from ipaddress import ip_address
 
 import msgspec
 
@@ -19,8 +19,11 @@ from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import NetworkList
+from pillarbox.filters.configured_checks import configured_content_tables
+from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.submission import Rules
+from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.smtp.commands import is_header
 from pillarbox.wire.smtp.dot_stream import BareNewline
@@ -43,9 +46,11 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
     forbidden_commands: frozenset[bytes]
     forbids_other_letters: bool
+    content_tables: ContentTables
+    rewriting: AddressRewriting  # of envelopes, and of headers of local clients
+    remote_rewriting: AddressRewriting | None  # of headers of other clients (remote_header_rewrite_domain)
     always_add_missing_headers: bool
     add_missing_for: tuple[str, ...]  # local_header_rewrite_clients
-    own_addresses: frozenset[IPv4Address | IPv6Address]  # for its permit_inet_interfaces
 
     @property
     def host(self) -> bytes:
@@ -70,6 +75,7 @@ def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> Smtp
     server = snapshot.group(SmtpServerSettings)
     cleanup = snapshot.group(Cleanup)
 
+    rewriting = configured_rewriting(snapshot)
     access = configured_access(snapshot, clock=clock)
     return SmtpPolicy(
         service=service,
@@ -92,9 +98,19 @@ def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> Smtp
         forbids_other_letters=any(
             word.startswith("regexp:{{/^[^A-Z]/") for word in server.smtpd_forbidden_commands
         ),
+        content_tables=configured_content_tables(snapshot, clock=clock),
+        rewriting=rewriting,
+        remote_rewriting=_remote_rewriting(rewriting, cleanup.remote_header_rewrite_domain.encode()),
         always_add_missing_headers=cleanup.always_add_missing_headers,
         add_missing_for=cleanup.local_header_rewrite_clients,
-        own_addresses=frozenset(ip_interface(address).ip for _, address in snapshot.facts.interfaces),
+    )
+
+
+def _remote_rewriting(rewriting: AddressRewriting, domain: bytes) -> AddressRewriting | None:
+    if not domain:
+        return None
+    return msgspec.structs.replace(
+        rewriting, myorigin=domain, mydomain=domain, append_at_myorigin=True, append_dot_mydomain=True
     )
 
 

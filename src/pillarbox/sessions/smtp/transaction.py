@@ -9,6 +9,7 @@ from typing import Final
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.question import Actions
+from pillarbox.filters.content_checks import Inspector
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.queue_file import (
     SEND_SMTPUTF8,
@@ -16,7 +17,7 @@ from pillarbox.queue.queue_file import (
     NewEnvelope,
     NewRecipient,
 )
-from pillarbox.queue.submission import MessageTooBig, Submission
+from pillarbox.queue.submission import MessageTooBig, Submission, TooLate
 from pillarbox.routing.alias_expansion import expand
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.policy import SmtpPolicy
@@ -33,6 +34,7 @@ class Transaction:
     """A message that a client is giving us."""
 
     __slots__ = (
+        "_copies",
         "_policy",
         "_queue",
         "_recipients",
@@ -40,6 +42,7 @@ class Transaction:
         "actions",
         "begun",
         "fault",
+        "inspector",
         "mail",
         "refusal",
         "submission",
@@ -51,6 +54,8 @@ class Transaction:
         self.mail = mail
         self.submission: Submission | None = None
         self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
+        self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
+        self._copies = 0
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
         self.actions = Actions()
         self._policy = policy
@@ -75,6 +80,11 @@ class Transaction:
         return self._recipients[0].recipient if len(self._recipients) == 1 else None
 
     @property
+    def last_recipient(self) -> bytes:
+        """The recipient that came last, as log lines of content checks have it."""
+        return self._recipients[-1].recipient.external if self._recipients else b""
+
+    @property
     def size(self) -> int:
         """Octets of content so far."""
         return self.submission.size if self.submission is not None else 0
@@ -93,9 +103,23 @@ class Transaction:
         if submission is None or self.begun:
             return
         policy = self._policy
-        is_local = policy.always_add_missing_headers or self._rewrites_for(client)
+        is_local = self._rewrites_for(client)
+        rewriting = policy.rewriting if is_local else policy.remote_rewriting
         protocol = protocol_name(client, smtputf8=self.mail.smtputf8)
         only = self._recipients[0].recipient.external if len(self._recipients) == 1 else None
+        trace = self.actions.prepend + received_header(
+            client,
+            host=policy.host,
+            mail_name=policy.identity.mail_name.encode(),
+            queue_id=submission.queue_id,
+            recipient=only,
+            now=now,
+            protocol=protocol,
+            authenticated=policy.sasl.smtpd_sasl_authenticated_header,
+            tls=tls if policy.tls.smtpd_tls_received_header else "",
+        )
+        if self.inspector is not None:
+            trace = self.inspector.trace(trace)
         submission.begin(
             NewEnvelope(
                 arrival_time=now,
@@ -106,19 +130,9 @@ class Transaction:
                 client_records=client_records,
                 warn_after=policy.rules.delay_warning_time,
             ),
-            trace=self.actions.prepend
-            + received_header(
-                client,
-                host=policy.host,
-                mail_name=policy.identity.mail_name.encode(),
-                queue_id=submission.queue_id,
-                recipient=only,
-                now=now,
-                protocol=protocol,
-                authenticated=policy.sasl.smtpd_sasl_authenticated_header,
-                tls=tls if policy.tls.smtpd_tls_received_header else "",
-            ),
-            add_missing=is_local,
+            trace=trace,
+            add_missing=rewriting is not None or policy.always_add_missing_headers,
+            rewrite=rewriting.rewrite if rewriting is not None else None,
             send_options=self._send_options(),
         )
         self.begun = True
@@ -127,10 +141,39 @@ class Transaction:
         """Content; what goes wrong is kept in `fault`, and the rest of the content is let pass."""
         if self.fault is not None or self.submission is None:
             return
+        if self.inspector is not None:
+            content = self.inspector.feed(content)
+            self._take_verdict(self.inspector)
+        await self._pass_on(self.submission, content)
+
+    async def finish(self) -> None:
+        """The content is complete."""
+        if self.inspector is not None and self.submission is not None and self.fault is None:
+            rest = self.inspector.finish()
+            self._take_verdict(self.inspector)
+            await self._pass_on(self.submission, rest)
+
+    async def _pass_on(self, submission: Submission, content: bytes) -> None:
         try:
-            await self.submission.feed(content)
+            await submission.feed(content)
         except (MessageTooBig, QueueFileFault) as fault:
             self.fault = fault
+
+    def _take_verdict(self, inspector: Inspector) -> None:
+        """What header and body checks decree is done like what access tables do."""
+        actions = self.actions
+        actions.hold |= inspector.hold
+        actions.discard |= inspector.discard
+        if inspector.redirect == actions.redirect and len(inspector.bcc) == self._copies:
+            return
+        actions.redirect = inspector.redirect or actions.redirect
+        actions.bcc += inspector.bcc[self._copies :]
+        self._copies = len(inspector.bcc)
+        if self.submission is not None and self.begun:
+            try:
+                self.submission.replace_recipients(self._expanded())
+            except TooLate:
+                inspector.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
 
     def abort(self) -> None:
         """Forget the message."""
@@ -165,9 +208,11 @@ class Transaction:
         return list(recipients.values())
 
     def _completed(self, address: Address) -> Address:
-        if self._policy.identity.append_at_myorigin:
-            return self._resolver.complete(address)
-        return address
+        return self._policy.rewriting.rewrite(address)
+
+    @property
+    def _own_addresses(self) -> frozenset[str]:
+        return self._resolver.routes.own_addresses
 
     def _rewrites_for(self, client: ClientFacts) -> bool:
         """local_header_rewrite_clients: whose headers are completed."""
@@ -176,7 +221,7 @@ class Transaction:
                 return True
             if word == "permit_sasl_authenticated" and client.sasl_username:
                 return True
-            if word == "permit_inet_interfaces" and client.address in self._policy.own_addresses:
+            if word == "permit_inet_interfaces" and str(client.address) in self._own_addresses:
                 return True
         return False
 

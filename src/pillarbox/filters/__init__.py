@@ -1,0 +1,1 @@
+"""What looks into messages on their way into the queue."""

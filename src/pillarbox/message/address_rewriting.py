@@ -1,0 +1,153 @@
+"""Addresses in a header field, replaced where they stand: names, comments and folding stay as they are.
+
+DESCRIPTION
+    `rewrite_field()` reads an address list (RFC 5322 §3.4, groups and obsolete routes included), has each address
+    brought to another form, and gives the field's text with those that changed in their new form.
+
+    What is no address (several words without a bracket, an open quote) is left alone: it is not ours to
+    guess.
+
+STANDARDS
+    RFC 5322 §3.4, §4.4 (obsolete forms)
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from pillarbox.vocabulary.address import Address
+
+SENDERS: Final = frozenset(
+    b"from sender reply-to errors-to return-receipt-to disposition-notification-to resent-from resent-sender "
+    b"resent-reply-to x-return-receipt-to".split()
+)
+RECIPIENTS: Final = frozenset(b"to cc bcc apparently-to resent-to resent-cc resent-bcc".split())
+"""Header fields that hold addresses, in lower case."""
+
+# One address with a domain that has a dot, as nearly all mail has it: nothing to complete.
+_COMPLETE: Final = re.compile(
+    rb"[ \t\r\n]*(?:[A-Za-z0-9 ,.'_\x80-\xff-]*|\"[^\"\\\r\n]*\")[ \t]*<?[A-Za-z0-9._+=-]+"
+    rb"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+>?[ \t\r\n]*"
+)
+_TOKEN: Final = re.compile(
+    rb'(?P<quoted>"(?:[^"\\]|\\.)*")'
+    rb"|(?P<literal>\[(?:[^\[\]\\]|\\.)*\])"
+    rb"|(?P<blank>[ \t\r\n]+)"
+    rb"|(?P<special>[<>,;:@.])"
+    rb"|(?P<atom>(?:[^ \t\r\n\"\[\]<>,;:@.()\\]|\\.)+)"
+    rb"|(?P<other>.)",
+    re.DOTALL,
+)
+_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
+
+Rewrite = Callable[[Address], Address]
+_Token = tuple[str, int, int]
+
+
+def rewrite_field(value: bytes, rewrite: Rewrite) -> bytes:
+    """The value behind `To:` with its addresses rewritten."""
+    if b"," not in value and _COMPLETE.fullmatch(value) is not None and not value.rstrip().endswith(b"."):
+        return value
+    out: list[bytes] = []
+    at = 0
+    for start, end, address in _addresses(value):
+        new = rewrite(address)
+        if new != address:
+            out += [value[at:start], new.external]
+            at = end
+    return b"".join(out) + value[at:] if out else value
+
+
+def _addresses(value: bytes) -> list[tuple[int, int, Address]]:
+    """Each address and where it stands."""
+    found: list[tuple[int, int, Address]] = []
+    element: list[_Token] = []
+    for token in [*_tokens(value), ("special", len(value), len(value))]:
+        kind, start, end = token
+        text = value[start:end]
+        if kind == "special" and text in (b",", b";", b":", b""):
+            inside = any(value[a:b] == b"<" for k, a, b in element if k == "special") and not any(
+                value[a:b] == b">" for k, a, b in element if k == "special"
+            )
+            if inside and text in (b",", b":"):  # a route: <@a,@b:user@c>
+                element.append(token)
+                continue
+            if text != b":" and (address := _element(value, element)) is not None:
+                found.append(address)
+            element = []
+        elif kind != "blank":
+            element.append(token)
+    return found
+
+
+def _element(value: bytes, element: list[_Token]) -> tuple[int, int, Address] | None:
+    """The address of one element of a list."""
+    texts = [value[start:end] for _, start, end in element]
+    if b"<" in texts:
+        if b">" not in texts:
+            return None
+        first, last = texts.index(b"<") + 1, len(texts) - 1 - texts[::-1].index(b">")
+        if b":" in texts[first:last]:
+            first = len(texts) - 1 - texts[::-1].index(b":") + 1
+        element = element[first:last]
+    return _spec(value, element)
+
+
+def _spec(value: bytes, tokens: list[_Token]) -> tuple[int, int, Address] | None:
+    """`local@domain` or a local part alone, from words with dots between them."""
+    parts: list[list[bytes]] = [[]]
+    word_before = False
+    for kind, start, end in tokens:
+        text = value[start:end]
+        if kind == "special":
+            if text == b"@":
+                parts.append([])
+            elif text == b".":
+                parts[-1].append(text)
+            else:
+                return None
+            word_before = False
+            continue
+        if kind == "other" or word_before:  # two words in a row: a phrase, not an address
+            return None
+        word = text[1:-1] if kind == "quoted" else text
+        parts[-1].append(_PAIR.sub(rb"\1", word) if kind != "literal" else word)
+        word_before = True
+    if not tokens or len(parts) > 2 or not parts[-1]:
+        return None
+    local_part, domain = b"".join(parts[0]), b"".join(parts[1]) if len(parts) == 2 else b""
+    if not local_part:
+        return None
+    return tokens[0][1], tokens[-1][2], Address(local_part, domain)
+
+
+def _tokens(value: bytes) -> list[_Token]:
+    """Tokens without comments, which may nest."""
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(value):
+        if value[at] == 0x28:
+            at = _behind_comment(value, at)
+            continue
+        match = _TOKEN.match(value, at)
+        if match is None or match.lastgroup is None:
+            break
+        tokens.append((match.lastgroup, at, match.end()))
+        at = match.end()
+    return tokens
+
+
+def _behind_comment(value: bytes, at: int) -> int:
+    depth = 0
+    while at < len(value):
+        octet = value[at]
+        if octet == 0x5C:
+            at += 1
+        elif octet == 0x28:
+            depth += 1
+        elif octet == 0x29:
+            depth -= 1
+            if not depth:
+                return at + 1
+        at += 1
+    return at

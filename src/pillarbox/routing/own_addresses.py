@@ -1,0 +1,28 @@
+"""The addresses at which this system is reached: user@[address] is then local, and such a client is ourselves.
+
+DESCRIPTION
+    The interfaces of the host that inet_interfaces names, and those of proxy_interfaces.
+"""
+
+from ipaddress import ip_address, ip_interface
+
+from pillarbox.config.computed_defaults import listens_on
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.snapshot import Snapshot
+
+
+def own_addresses(snapshot: Snapshot) -> frozenset[str]:
+    """The addresses, as text."""
+    identity = snapshot.group(Identity)
+    wanted = [word.lower() for word in identity.inet_interfaces]
+    found = {
+        str(interface.ip)
+        for _, text in snapshot.facts.interfaces
+        if listens_on(interface := ip_interface(text), wanted)
+    }
+    for word in identity.proxy_interfaces:
+        try:
+            found.add(str(ip_address(word.strip("[]"))))
+        except ValueError:
+            continue  # a name: it stands for no literal
+    return frozenset(found)

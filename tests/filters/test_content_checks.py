@@ -1,0 +1,122 @@
+"""header_checks and its kin: what is asked, what becomes of the lines, whatever pieces they come in."""
+
+import pytest
+
+from pillarbox.filters.content_checks import ContentTables, Inspector
+from pillarbox.tables.opening import open_table
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import ManualClock
+
+HEADER = (
+    "regexp:{ {/^Subject: drop/ IGNORE}, {/^Subject: strip/ STRIP}, {/^Subject: new/ REPLACE Subject: other},"
+    " {/^Subject: more/ PREPEND X-Seen: yes}, {/^Subject: folded.*twice/ REPLACE Subject: flat},"
+    " {/^Received:.*secret/ IGNORE}, {/^X-Bad:/ REJECT}, {/^X-Pass:/ PASS}, {/^X-Filter:/ FILTER smtp:x} }"
+)
+MIME = "regexp:{ {/^Content-Type:.*exe/ REJECT no programs}, {/^Content-Type:.*x-old/ REPLACE Content-Type: text/plain} }"
+NESTED = "regexp:{ {/^X-Nested/ IGNORE} }"
+BODY = "regexp:{ {/^ad:/ IGNORE}, {/^old/ REPLACE new}, {/^sign/ PREPEND --}, {/^virus/ REJECT infected}, {/^deep/ WARN} }"
+
+
+def table(text: str) -> tuple[LookupTable, ...]:
+    return (open_table(text, where="test", clock=ManualClock()),)
+
+
+def inspected(content: bytes, *, step: int = 0, limit: int = 51200) -> tuple[Inspector, bytes, list[str]]:
+    """The inspector, what comes out, and what was logged."""
+    logged: list[str] = []
+    inspector = Inspector(
+        ContentTables(
+            header=table(HEADER),
+            mime_header=table(MIME),
+            nested_header=table(NESTED),
+            body=table(BODY),
+            body_limit=limit,
+        ),
+        lambda verb, kind, content, text: logged.append(
+            f"{verb}: {kind} {content.decode()}: {text.decode()}"
+        ),
+        logged.append,
+    )
+    step = step or max(1, len(content))
+    out = b"".join(inspector.feed(content[at : at + step]) for at in range(0, len(content), step))
+    return inspector, out + inspector.finish(), logged
+
+
+MULTIPART = b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n'
+CASES = [  # name, content, what is queued
+    ("nothing to do", b"Subject: x\r\n\r\nbody\r\n", b"Subject: x\r\n\r\nbody\r\n"),
+    ("IGNORE", b"A: b\r\nSubject: drop\r\n me\r\nC: d\r\n\r\nx\r\n", b"A: b\r\nC: d\r\n\r\nx\r\n"),
+    ("STRIP", b"Subject: strip\r\n\r\nx\r\n", b"\r\nx\r\n"),
+    ("REPLACE", b"Subject: new\r\n\r\nx\r\n", b"Subject: other\r\n\r\nx\r\n"),
+    ("PREPEND", b"Subject: more\r\n\r\nx\r\n", b"X-Seen: yes\r\nSubject: more\r\n\r\nx\r\n"),
+    ("a folded field", b"Subject: folded\r\n\ttwice\r\n\r\nx\r\n", b"Subject: flat\r\n\r\nx\r\n"),
+    ("PASS", b"X-Pass: y\r\nSubject: drop\r\n\r\nad: x\r\n", b"X-Pass: y\r\nSubject: drop\r\n\r\nad: x\r\n"),
+    ("the header alone", b"Subject: drop\r\n", b""),
+    ("a body that looks like a header", b"A: b\r\n\r\nSubject: drop\r\n", b"A: b\r\n\r\nSubject: drop\r\n"),
+    ("text where a field should be", b"A: b\r\nad: x\r\n no field\r\nold\r\n", b"A: b\r\nad: x\r\n no field\r\nnew\r\n"),
+    ("body lines", b"\r\nad: x\r\nkeep\r\nold\r\nsign\r\n\r\n", b"\r\nkeep\r\nnew\r\n--\r\nsign\r\n\r\n"),
+    ("a MIME header", b"Content-Type: text/x-old\r\n\r\nx\r\n", b"Content-Type: text/plain\r\n\r\nx\r\n"),
+    ("a part's header", MULTIPART + b"--b\r\nContent-Type: x-old\r\n\r\nold\r\n--b--\r\nold\r\n",
+     MULTIPART + b"--b\r\nContent-Type: text/plain\r\n\r\nnew\r\n--b--\r\nnew\r\n"),
+    ("a preamble", MULTIPART + b"Content-Type: x-old\r\n--b\r\n\r\nx\r\n", MULTIPART + b"Content-Type: x-old\r\n--b\r\n\r\nx\r\n"),
+    ("an attached message", b"Content-Type: message/rfc822\r\n\r\nX-Nested: y\r\nSubject: drop\r\n\r\nX-Nested: y\r\n",
+     b"Content-Type: message/rfc822\r\n\r\nSubject: drop\r\n\r\nX-Nested: y\r\n"),
+    ("multiparts in multiparts",
+     MULTIPART + b"--b\r\nContent-Type: multipart/x; boundary=c\r\n\r\n--c\r\nContent-Type: x-old\r\n\r\nx\r\n--c--\r\n--b\r\nContent-Type: x-old\r\n\r\n",
+     MULTIPART + b"--b\r\nContent-Type: multipart/x; boundary=c\r\n\r\n--c\r\nContent-Type: text/plain\r\n\r\nx\r\n--c--\r\n--b\r\nContent-Type: text/plain\r\n\r\n"),
+    ("no line end at the end", b"A: b\r\n\r\nold", b"A: b\r\n\r\nnew\r\n"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "queued"), [row[1:] for row in CASES], ids=[row[0] for row in CASES])
+def test_lines(content: bytes, queued: bytes) -> None:
+    """header_checks(5), the same in any pieces."""
+    for step in (0, 1, 2, 7):
+        inspector, out, _ = inspected(content, step=step)
+        assert out == queued
+        assert inspector.refusal is None
+
+
+REFUSALS = [
+    ("a header", b"X-Bad: y\r\n\r\nx\r\n", 550, b"5.7.1 message content rejected"),
+    (
+        "a MIME header",
+        MULTIPART + b"--b\r\nContent-Type: a;\r\n name=x.exe\r\n\r\n",
+        550,
+        b"5.7.1 no programs",
+    ),
+    ("a body line", b"A: b\r\n\r\nvirus\r\n", 550, b"5.7.1 infected"),
+    ("an action that is not served", b"X-Filter: y\r\n\r\n", 451, b"4.3.0 Error: queue file write error"),
+]
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "text"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS]
+)
+def test_refusals(content: bytes, code: int, text: bytes) -> None:
+    """They are told at the end of the message, and the log says why."""
+    inspector, out, logged = inspected(content)
+    assert out == content
+    assert inspector.refusal is not None
+    assert (inspector.refusal.code, inspector.refusal.text) == (code, (text,))
+    assert len(logged) == 1
+
+
+def test_our_own_header_is_looked_at() -> None:
+    """Many leave Received: out of what their users submit."""
+    inspector, _, _ = inspected(b"")
+    assert inspector.trace([b"Received: from secret", b"\tby mx", b"X: y"]) == [b"X: y"]
+
+
+def test_a_body_is_looked_at_up_to_a_limit() -> None:
+    """body_checks_size_limit counts each part anew."""
+    part = b"--b\r\n\r\n" + b"deep\r\n" * 5
+    _, _, logged = inspected(MULTIPART + part + part, limit=12)
+    assert logged == ["warning: body deep: "] * 4
+
+
+def test_a_line_without_end_is_passed_on() -> None:
+    """Memory stays bounded, and nothing of it is lost."""
+    long = b"A: b\r\n\r\n" + b"x" * 300_000 + b"\r\nold\r\n"
+    for step in (1000, 65536, 100_000):
+        assert inspected(long, step=step, limit=1_000_000)[1] == long.replace(b"old", b"new")
