@@ -39,6 +39,11 @@ VERSION: Final = 4
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
+CHECKPOINT: Final = 16_000
+"""Pages of the log at which it is worked into the database (64 MiB), or when the account is closed.
+
+SQLite's own 1,000 make a client that looks at a new mailbox wait for ten fsyncs.
+"""
 MAX_UNASKED_HEADER: Final = 8192
 """Octets of a header that is kept although nobody has asked for it yet."""
 
@@ -276,6 +281,7 @@ class Cache:
         connection.pragma("cell_size_check", True)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "normal")
+        connection.pragma("wal_autocheckpoint", CHECKPOINT)
         return connection
 
     def _drop(self) -> None:

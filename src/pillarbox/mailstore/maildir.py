@@ -54,7 +54,7 @@ from pillarbox.mailstore.mailbox import (
     SortValue,
 )
 from pillarbox.mailstore.maildir_names import short_guid
-from pillarbox.mailstore.message_summaries import fill_cache, read_summaries, size_of
+from pillarbox.mailstore.message_summaries import Writes, fill_cache, read_summaries, size_of
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
 from pillarbox.mailstore.sort_key_cache import read_sort_columns
@@ -238,8 +238,12 @@ class MaildirMailbox:
 
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
-        read = partial(read_summaries, fields=fields)
-        return await self._run(read, self.folder, self._cache, self._cache_number, uids)
+        later: Writes = []
+        read = partial(read_summaries, fields=fields, later=later)
+        found = await self._run(read, self.folder, self._cache, self._cache_number, uids)
+        for write in later:
+            self._later(write)
+        return found
 
     async def sort_columns(
         self, uids: Sequence[Uid], columns: Sequence[SortColumn]

@@ -15,7 +15,8 @@ STANDARDS
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -24,11 +25,8 @@ from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import CUR, FolderFiles
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir_names import base, sizes
-from pillarbox.message.body_structure import render
-from pillarbox.message.envelope import render_envelope
-from pillarbox.message.header_fields import header_end
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.message.mime_tree import parse
+from pillarbox.message.message_summary import summarise
 from pillarbox.message.preview import preview
 from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.identifiers import Uid
@@ -38,10 +36,24 @@ _EXTRAS = Fields.HEADER | Fields.PREVIEW
 _RENDERED = Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE
 
 
+Writes = list[Callable[[], None]]
+"""What is to be put into the cache when the client has its answer."""
+
+
 def read_summaries(
-    folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int], *, fields: Fields
+    folder: FolderFiles,
+    cache: Cache,
+    number: int,
+    uids: Sequence[int],
+    *,
+    fields: Fields,
+    later: Writes | None = None,
 ) -> list[MessageSummary]:
-    """Columns of the messages, in the order of `uids`; gone ones are left out."""
+    """Columns of the messages, in the order of `uids`; gone ones are left out.
+
+    What was found in files is put into the cache at once, or with `later` by whoever calls what is put there.
+    """
+    writes: Writes = [] if later is None else later
     found = cache.summaries(number, uids, fields)
     missing = [uid for uid in uids if uid not in found]
     if missing:
@@ -50,11 +62,14 @@ def read_summaries(
         if fields & _EXTRAS:
             missing = _add_extras(folder, cache, number, missing, found, fields)
         rows, contents = _from_files(folder, missing)
-        cache.add(number, rows, with_header=bool(fields & Fields.HEADER))
+        if rows:
+            writes.append(partial(cache.add, number, rows, with_header=bool(fields & Fields.HEADER)))
         previews = {}
         if fields & Fields.PREVIEW:
-            previews = {row.uid: preview(content) for row, content in zip(rows, contents, strict=True)}
-            cache.add_previews(number, previews)
+            previews = {
+                row.uid: preview(to_crlf(content)) for row, content in zip(rows, contents, strict=True)
+            }
+            writes.append(partial(cache.add_previews, number, previews))
         for row in rows:
             found[row.uid] = MessageSummary(
                 Uid(row.uid),
@@ -67,6 +82,9 @@ def read_summaries(
                 row.saved,
                 previews.get(row.uid, b""),
             )
+    if later is None:
+        for write in writes:
+            write()
     return [found[uid] for uid in _alive(folder, uids) if uid in found]
 
 
@@ -148,7 +166,7 @@ def _stored_header_end(content: bytes) -> int:
 
 
 def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], list[bytes]]:
-    """What is kept of the messages, and the messages."""
+    """What is kept of the messages, and the messages with any line ends."""
     rows = []
     contents = []
     for uid in uids:
@@ -156,12 +174,10 @@ def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], li
             stored, times = folder.read(uid)
         except MessageGone:
             continue
-        content = to_crlf(plain_content(stored))
-        header = content[: header_end(content)]
-        body, body_structure = render(content, parse(content))
-        envelope = render_envelope(header)
+        content = plain_content(stored)
+        size, header, envelope, body, structure = msgspec.structs.astuple(summarise(content))
         date, saved = times.modified // 10**9, times.changed // 10**9
-        rows.append(Row(uid, date, len(content), saved, envelope, body, body_structure, header))
+        rows.append(Row(uid, date, size, saved, envelope, body, structure, header))
         contents.append(content)
     return rows, contents
 

@@ -38,6 +38,11 @@ def render_envelope(header: bytes) -> bytes:
     return _render(values, {})
 
 
+def render_fields(values: dict[bytes, bytes]) -> bytes:
+    """The same of fields that were found already, none of them twice: lower-case name → value as it stands."""
+    return _render(values, {})
+
+
 def _render(values: dict[bytes, bytes], repeated: dict[bytes, list[bytes]]) -> bytes:
     def addresses(name: bytes, default: bytes = NIL) -> bytes:
         return _addresses(repeated.get(name) or [values[name]], default) if name in values else default
