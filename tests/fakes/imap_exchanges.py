@@ -42,7 +42,7 @@ mail_plugins = quota acl
 plugin {{
   quota = count:User quota
   quota_vsizes = yes
-  quota_rule = *:storage=100M:messages=1000
+  quota_rule = *:storage=100M:messages=100000
   acl = vfile
 }}
 protocol imap {{
@@ -154,7 +154,7 @@ class DovecotImap:
         assert session.stdout is not None
         said = b""
         deadline = time.monotonic() + SILENCE
-        while until.search(said) is None and time.monotonic() < deadline:
+        while until.search(said[-4096:]) is None and time.monotonic() < deadline:
             ready, _, _ = select.select([session.stdout], [], [], 1)
             if ready:
                 data = os.read(session.stdout.fileno(), 1 << 16)

@@ -288,7 +288,7 @@ class MaildirAccount:
                 selectable=name in existing,
                 has_children=name in with_children,
                 subscribed=name in subscribed,
-                special_use=self._special_use.get(name, b"") if name in existing else b"",
+                special_use=self._special_use.get(name, b""),
                 marked=name in existing and self._has_new(name),
             )
             for name in sorted(existing | implied)
