@@ -84,11 +84,18 @@ class LocalTransport:
             ),
         )
         other = msgspec.structs.replace(job, transport=transport, nexthop=nexthop, recipients=[passed])
-        (outcome,) = (await self._transports.get(transport, _MISSING).deliver(other)).outcomes
+        taker = self._transports.get(transport, _MISSING)
+        done = await taker.deliver(other)
+        (outcome,) = done.outcomes
         if outcome.attempts is not None:
             return outcome.attempts
         return [
             msgspec.structs.replace(
-                attempt, status=outcome.status, dsn=outcome.dsn, text=outcome.text, agent=transport
+                attempt,
+                status=outcome.status,
+                dsn=outcome.dsn,
+                text=outcome.text,
+                agent=transport,
+                told=taker.tells_attempts and done.transport_fault is None,
             )
         ]

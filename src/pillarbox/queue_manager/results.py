@@ -43,6 +43,7 @@ def attempts_made(
             attempt.text,
         )
         for attempt in _attempts(recipient, outcome)
+        if not attempt.told
     ]
 
 

@@ -1,0 +1,167 @@
+"""Each half beside the other product: our MTA with Dovecot, Postfix with our mailbox half, and the pure pairs.
+
+The two meet where admins let them meet: private/auth (SASL) and private/dovecot-lmtp (delivery), sockets that the
+mailbox half puts into Postfix's queue directory.
+"""
+
+import base64
+import imaplib
+import re
+import socket
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import pytest
+
+from fakes.host import PACKAGED, Host
+from fakes.mail_system import until
+from fakes.pillarbox_host import install
+from fakes.tutorial_host import DOMAIN, LOG, MAIL_HOST, MAIN_CF, USERS, tutorial_host
+from fakes.typed_smtp import Typed, logged, send, until_gone
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "dovecot", "rsyslogd", "imaplib", "unshare"),
+]
+
+OURS: Final = "/usr/local/sbin"
+THEIRS: Final = "/usr/sbin"
+SASL_AND_LMTP: Final = """\
+mailbox_transport = lmtp:unix:private/dovecot-lmtp
+smtpd_sasl_type = dovecot
+smtpd_sasl_path = private/auth
+smtpd_sasl_auth_enable = yes
+"""
+DOVECOT_CONF: Final = """\
+protocols = imap lmtp
+listen = 127.0.0.1
+mail_location = maildir:~/Maildir
+ssl = no
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_username_format = %n
+passdb {
+  driver = pam
+}
+userdb {
+  driver = passwd
+}
+service auth {
+  unix_listener /var/spool/postfix/private/auth {
+    mode = 0660
+    user = postfix
+    group = postfix
+  }
+}
+service lmtp {
+  unix_listener /var/spool/postfix/private/dovecot-lmtp {
+    mode = 0600
+    user = postfix
+    group = postfix
+  }
+}
+"""
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """A host, and where the commands of each half come from."""
+
+    host: Host
+    mta: str
+    mailbox: str
+
+    def postfix(self, command: str) -> str:
+        """postfix(1) of the MTA half's product."""
+        return self.host.output(f"PATH={self.mta}:{PACKAGED} postfix {command}")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(THEIRS, THEIRS), (OURS, THEIRS), (THEIRS, OURS), (OURS, OURS)],
+    ids=["postfix+dovecot", "pillarbox+dovecot", "postfix+pillarbox", "pillarbox+pillarbox"],
+)
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    """Both halves run."""
+    mta, mailbox = request.param
+    host = tutorial_host(PACKAGED)
+    try:
+        install(host)
+        host.write("/etc/postfix/main.cf", MAIN_CF + SASL_AND_LMTP)
+        host.write("/etc/aliases", "postmaster: alice\n")
+        host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF)
+        host.output("postalias /etc/aliases")
+        found = Pair(host, mta, mailbox)
+        host.output(f"PATH={mailbox}:{PACKAGED} dovecot")
+        host.until_answers(143)
+        found.postfix("start")
+        host.until_answers(25)
+        yield found
+    finally:
+        host.end()
+
+
+class Imap(imaplib.IMAP4):
+    """An IMAP client of the host."""
+
+    def __init__(self, host: Host) -> None:
+        self._inside = host
+        super().__init__("127.0.0.1", 143, timeout=30)
+
+    def _create_socket(self, timeout: float | None) -> socket.socket:
+        return self._inside.connect(143)
+
+
+def test_mail_goes_by_lmtp_and_is_read(pair: Pair) -> None:
+    """From SMTP over private/dovecot-lmtp into alice's Maildir, and out by IMAP."""
+    lines = until_gone(pair.host, send(pair.host, to=f"alice@{DOMAIN}", subject="over lmtp"))
+    found = [line for line in lines if "status=" in line]
+    assert len(found) == 1, lines
+    (line,) = found
+    assert re.search(
+        rf"^postfix/lmtp: \w+: to=<alice@tutorial\.test>, relay={re.escape(MAIL_HOST)}\[private/dovecot-lmtp\], .*"
+        r"dsn=2\.0\.0, status=sent \(250 2\.0\.0 <alice@tutorial\.test> \S+ Saved\)$",
+        line,
+    ), line
+    until(lambda: logged(pair.host, "saved mail to INBOX"), what="the delivery is logged")
+    client = Imap(pair.host)
+    client.login("alice", USERS["alice"])
+    client.select()
+    assert client.search(None, "SUBJECT", '"over lmtp"')[1][0]
+    client.logout()
+
+
+def test_submission_is_authenticated_by_pam(pair: Pair) -> None:
+    """AUTH PLAIN goes over private/auth: alice's password is right, another is not."""
+    session = Typed(pair.host)
+    session(f"HELO client.{DOMAIN}")
+    right = base64.b64encode(f"\0alice\0{USERS['alice']}".encode()).decode()
+    wrong = base64.b64encode(b"\0alice\0wrong").decode()
+    assert session(f"AUTH PLAIN {wrong}").startswith("535 5.7.8 Error: authentication failed:")
+    assert session(f"AUTH PLAIN {right}") == "235 2.7.0 Authentication successful"
+    assert session("MAIL FROM:<alice@tutorial.test>") == "250 2.1.0 Ok"
+    assert session("RCPT TO:<bob@tutorial.test>") == "250 2.1.5 Ok"
+    assert session("DATA").startswith("354 ")
+    queued = session("From: alice@tutorial.test\r\nSubject: submitted\r\n\r\nHello.\r\n.")
+    session("QUIT")
+    session.close()
+    lines = until_gone(pair.host, queued.rpartition(" ")[2])
+    assert any(line.endswith(", sasl_method=PLAIN, sasl_username=alice") for line in lines), lines
+    assert re.search(
+        r"postfix/smtpd\[\d+\]: warning: \S+\[192\.0\.2\.10\]: SASL PLAIN authentication failed: ",
+        pair.host.file(LOG).read_text(),
+    )
+
+
+def test_restarts_do_not_disturb_the_other(pair: Pair) -> None:
+    """A stop and start of the MTA leaves the mailbox half's sockets in private/, and mail flows on."""
+    pair.postfix("stop")
+    assert {"auth", "dovecot-lmtp"} <= set(pair.host.listing("/var/spool/postfix/private"))
+    pair.postfix("start")
+    pair.host.until_answers(25)
+    until_gone(pair.host, send(pair.host, to=f"bob@{DOMAIN}", subject="after the restart"))
+    pair.host.output(f"PATH={pair.mailbox}:{PACKAGED} doveadm reload")
+    pair.postfix("reload")
+    until_gone(pair.host, send(pair.host, to=f"bob@{DOMAIN}", subject="after the reload"))
+    assert len(pair.host.listing("/home/bob/Maildir/new")) >= 2
