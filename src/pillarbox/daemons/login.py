@@ -36,7 +36,7 @@ from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Exchange, Failure, Ticket
 from pillarbox.sessions.mailbox_login import HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
-from pillarbox.wire.sasl import MECHANISMS
+from pillarbox.wire.sasl import USUAL_MECHANISMS
 
 
 class LoginAuthenticator:
@@ -50,7 +50,7 @@ class LoginAuthenticator:
     @property
     def mechanisms(self) -> tuple[bytes, ...]:
         """What the auth server said it has."""
-        return self._client.mechanisms or MECHANISMS
+        return self._client.mechanisms or USUAL_MECHANISMS
 
     async def authenticate(
         self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool

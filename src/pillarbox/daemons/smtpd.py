@@ -9,6 +9,7 @@ FAULTS
 """
 
 import asyncio
+import os
 import socket
 import ssl
 from collections import Counter
@@ -111,6 +112,8 @@ class SmtpdRole:
             connection.abort()
             return
         connection.idle_limit = policy.server.smtpd_timeout
+        if service.auth_path in self._auth:
+            await self._auth[service.auth_path].connect()  # its mechanisms are offered
         address = ip_address(text)
         if policy.server.smtpd_peername_lookup:
             name, reverse = await self._names.lookup(text)
@@ -190,7 +193,7 @@ def open_role(startup: Startup) -> Serve:
                 Resolver(configured_routes(snapshot, clock=clock)),
                 _tls_context(snapshot, policy, warnings),
                 socket.socket(fileno=startup.listeners[name]),
-                f"{snapshot.value('queue_directory')}/{policy.sasl.smtpd_sasl_path}",
+                os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path),
                 snapshot.value("syslog_name"),
             )
         )

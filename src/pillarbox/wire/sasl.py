@@ -277,6 +277,9 @@ def _decoded(text: bytes) -> bytes:
 MECHANISMS: Final = (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256")
 """In the order in which they are offered."""
 
+USUAL_MECHANISMS: Final = MECHANISMS[:2]
+"""What is offered while the authentication server cannot be asked."""
+
 SECURITY: Final = {
     b"PLAIN": (b"plaintext",),
     b"LOGIN": (b"plaintext",),
