@@ -53,6 +53,7 @@ bench: develop
 
 docs: develop
 	$(BIN)/python -m pillarbox.config.manual
+	$(BIN)/python -m pillarbox.config.dovecot.manual
 
 # After a change of dependencies in pyproject.toml: exact versions and hashes anew (needs uv).
 lock:

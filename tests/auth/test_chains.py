@@ -246,3 +246,17 @@ def test_static_passwords(args: str, password: str, right: bool) -> None:
     """One password for all, or none asked."""
     verdict = asyncio.run(StaticPasswords(args).verify(LoginRequest(user="x"), Secret(password.encode())))
     assert isinstance(verdict, PasswordRight) is right
+
+
+def test_refusals_are_reported_by_the_databases_that_say_so() -> None:
+    """auth_verbose, globally or for one database."""
+    told: list[tuple[str, str]] = []
+    quiet = Link(Database(driver="memory"), Users({"me": "x"}), verbose=False)
+    loud = Link(Database(driver="memory"), Users({}))
+    chain = PasswordChain(
+        [quiet, loud],
+        report=lambda driver, _, reason: told.append((driver, reason)),
+        report_fault=lambda *_: None,
+    )
+    asyncio.run(chain.verify(LoginName("me"), LoginRequest(user="me"), Secret(b"wrong")))
+    assert told == [("memory", "unknown user")]

@@ -38,6 +38,8 @@ class Link(msgspec.Struct, frozen=True):
 
     settings: Database
     database: PasswordDatabase
+    verbose: bool = True
+    """Whether its refusals are reported."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -111,7 +113,7 @@ class PasswordChain:
                     then = "continue-ok"
             if link.settings.deny:
                 if right:
-                    self._report(link.database.driver, request, "User found from deny passdb")
+                    self._refused(link, request, "User found from deny passdb")
                     return Outcome(False, request.user)
                 continue
             state = self._with(state, link, request, verdict)
@@ -133,8 +135,12 @@ class PasswordChain:
             if refusal is not None:
                 verdict = refusal
         if not isinstance(verdict, PasswordRight):
-            self._report(link.database.driver, request, verdict.reason)
+            self._refused(link, request, verdict.reason)
         return verdict
+
+    def _refused(self, link: Link, request: LoginRequest, reason: str) -> None:
+        if link.verbose:
+            self._report(link.database.driver, request, reason)
 
     @staticmethod
     def _with(state: Outcome, link: Link, request: LoginRequest, verdict: Verdict) -> Outcome:

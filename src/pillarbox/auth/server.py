@@ -82,8 +82,8 @@ class AuthServer:
         self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="auth")
         self._workers = RootWorkers(f"{settings.base_dir}/auth-worker", limit=settings.auth_worker_max_count)
         self.passwords = PasswordChain(
-            [Link(one, self._password_database(one)) for one in settings.passdbs],
-            report=self.refused,
+            [Link(one, self._password_database(one), self._is_verbose(one)) for one in settings.passdbs],
+            report=self._tell_refusal,
             report_fault=self._faulty,
         )
         self.accounts = AccountChain(
@@ -120,9 +120,17 @@ class AuthServer:
             return None
 
     def refused(self, driver: str, request: LoginRequest, reason: str) -> None:
-        """A database said no."""
+        """A login was refused before any database was asked, or after all of them."""
         if self.settings.auth_verbose:
-            self.tell(PasswordRefused(driver, request.user, request.remote, request.session, reason))
+            self._tell_refusal(driver, request, reason)
+
+    def _tell_refusal(self, driver: str, request: LoginRequest, reason: str) -> None:
+        self.tell(PasswordRefused(driver, request.user, request.remote, request.session, reason))
+
+    def _is_verbose(self, settings: Database) -> bool:
+        if settings.auth_verbose == "default":
+            return self.settings.auth_verbose
+        return settings.auth_verbose == "yes"
 
     def _faulty(self, driver: str, request: LoginRequest, reason: str) -> None:
         self.tell(MailboxNotice("auth", "Error", f"{driver}({request.user}): {reason}"))

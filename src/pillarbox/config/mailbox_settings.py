@@ -23,6 +23,7 @@ class Database(msgspec.Struct, frozen=True, kw_only=True):
     result_success: str = "return-ok"
     result_failure: str = "continue"
     result_internalfail: str = "continue"
+    auth_verbose: str = "default"
     mechanisms: tuple[str, ...] = ()
     username_filter: tuple[str, ...] = ()
     where: str = ""

@@ -112,8 +112,6 @@ class SmtpdRole:
             connection.abort()
             return
         connection.idle_limit = policy.server.smtpd_timeout
-        if service.auth_path in self._auth:
-            await self._auth[service.auth_path].connect()  # its mechanisms are offered
         address = ip_address(text)
         if policy.server.smtpd_peername_lookup:
             name, reverse = await self._names.lookup(text)

@@ -305,6 +305,7 @@ def _database(configuration: Configuration, path: Path, drivers: tuple[str, ...]
         result_success=configuration.value(*path, "result_success"),
         result_failure=configuration.value(*path, "result_failure"),
         result_internalfail=configuration.value(*path, "result_internalfail"),
+        auth_verbose=configuration.value(*path, "auth_verbose"),
         mechanisms=configuration.words(*path, "mechanisms") if passdb else (),
         username_filter=configuration.words(*path, "username_filter") if passdb else (),
         where=where.removeprefix("Error in configuration file "),

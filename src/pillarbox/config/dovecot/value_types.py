@@ -19,7 +19,7 @@ from typing import Final
 
 _NUMBER: Final = re.compile(r"[0-9]{1,20}", re.ASCII)
 _TIME: Final = re.compile(r"([0-9]{1,10})[ \t]*([A-Za-z]*)", re.ASCII)
-_SIZE: Final = re.compile(r"([0-9]{1,18})[ \t]*([A-Za-z]*)", re.ASCII)
+_SIZE: Final = re.compile(r"([0-9]{1,20})[ \t]*([A-Za-z]*)", re.ASCII)
 _MOST: Final = 1 << 64
 _FOREVER: Final = 4294967295
 

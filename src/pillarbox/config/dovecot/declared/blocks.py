@@ -78,7 +78,7 @@ _DATABASE: Final = """
 args : str =
     The driver's arguments.
 auth_verbose : default|yes|no = default
-    auth_verbose for this database.
+    Log why this database refused a login; `default` is what the global auth_verbose says.
 default_fields : str =
     Fields that the database may replace.
 driver : str =
