@@ -239,6 +239,8 @@ _CHANGING: Final = [
     (re.compile(r"(?<=\tid )\w+"), "ID"),
     (re.compile(r"\w{3}, [ \d]?\d \w{3} \d{4} [\d:]{8} [+-]\d{4} \(\w+\)"), "DATE"),
     (re.compile(r"(?<=  )\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}"), "DATE"),
+    (re.compile(r"(?<=^From )(\S+ )\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}", re.MULTILINE), "DATE"),
+    (re.compile(r"(?<=/new/)\d+\.\S+\s+"), "FILE "),
     (re.compile(r"<\d{14}\.\w+@"), "<ID@"),
 ]
 
@@ -254,7 +256,7 @@ def files_below(directories: list[Path]) -> dict[str, tuple[int, int, str, str]]
     for directory in directories:
         for path in sorted(directory.rglob("*")):
             status = path.lstat()
-            if not path.is_file() or path.is_symlink():
+            if not path.is_file() or path.is_symlink() or path.name.startswith("dovecot"):
                 continue
             name = str(path)
             if path.parent.name in ("new", "tmp", "cur"):

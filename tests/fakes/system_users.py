@@ -49,7 +49,8 @@ class SystemUsers:
 
     def __exit__(self, *_: object) -> None:
         for over in reversed(self._mounted):
-            subprocess.run(["umount", "--lazy", over], check=True)
+            # useradd elsewhere on the host replaces /etc/passwd, and then the mount is gone.
+            subprocess.run(["umount", "--lazy", over], check=False, capture_output=True)
 
     def write(self, name: str, path: str, content: str, *, mode: int = 0o644) -> Path:
         """A file below a user's home, which belongs to the user."""

@@ -22,6 +22,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
 
     to: str = "{u}"
     aliases: tuple[str, ...] = ()
+    mailbox: str = ""  # below /home, of {a}@virtual.test
+    uid: str = "{uid}"  # of that mailbox; empty: none
     files: dict[str, File] = {}
     directories: dict[str, int] = {}
     links: dict[str, str] = {}  # symbolic, path → target
@@ -270,4 +272,52 @@ MBOX: Final[dict[str, Case]] = {
     "no forward file": Case(files=forward("{v}\n")),
     "every command by a shell": command("cat >{shared}/{a}"),
     "fallback": Case(to="{a}"),
+}
+
+VIRTUAL: Final[dict[str, Case]] = {
+    "virtual maildir": Case(to="{a}@virtual.test", mailbox="{u}/Maildir/"),
+    "virtual maildir, upper case and extension": Case(to="{A}+x@VIRTUAL.test", mailbox="{u}/Maildir/"),
+    "virtual maildir that may not be made": Case(to="{a}@virtual.test", mailbox="lists/x/"),
+    "virtual mbox": Case(to="{a}@virtual.test", mailbox="{u}/mbox"),
+    "virtual mbox that is there": Case(
+        to="{a}@virtual.test", mailbox="{u}/mbox", files={"{home}/mbox": File("From x\n\nbefore\n\n", 0o600)}
+    ),
+    "virtual mbox, null sender": Case(to="{a}@virtual.test", mailbox="{u}/mbox", sender=""),
+    "virtual mbox of another": Case(
+        to="{a}@virtual.test", mailbox="{u}/mbox", files={"{home}/mbox": File("", 0o666, "v")}
+    ),
+    "virtual mbox that is too big": Case(
+        to="{a}@virtual.test", mailbox="{u}/mbox", files={"{home}/mbox": File("x" * 4000, 0o600)}
+    ),
+    "virtual mbox in no directory": Case(to="{a}@virtual.test", mailbox="{u}/x/mbox"),
+    "virtual mbox that is a directory": Case(
+        to="{a}@virtual.test", mailbox="{u}/mbox", directories={"{home}/mbox": 0o700}
+    ),
+    "virtual mbox that is a link": Case(
+        to="{a}@virtual.test",
+        mailbox="{u}/mbox",
+        links={"{home}/mbox": "{home}/other"},
+        files={"{home}/other": File("", 0o600)},
+    ),
+    "virtual loop": Case(
+        to="{a}@virtual.test", mailbox="{u}/Maildir/", header="Delivered-To: {a}@virtual.test\n"
+    ),
+    "virtual without uid": Case(to="{a}@virtual.test", mailbox="{u}/Maildir/", uid="", core=False),
+    "virtual with a low uid": Case(to="{a}@virtual.test", mailbox="{u}/Maildir/", uid="5", core=False),
+}
+
+PROGRAMS: Final[dict[str, Case]] = {
+    "dovecot-lda for everybody": Case(to="{u}+x"),
+    "procmail by .forward": Case(
+        files=forward("\"|IFS=' ' && exec /usr/bin/procmail -f- || exit 75 #{u}\"\n")
+        | {"{home}/.procmailrc": File("DEFAULT=$HOME/procmail/\nLOGFILE=$HOME/log\n:0 c\n$HOME/copy\n")}
+    ),
+    "procmail for one": Case(to="procmail-user+ext"),
+    "maildrop by .forward": Case(
+        files=forward('"|/usr/bin/maildrop"\n')
+        | {"{home}/.mailfilter": File('if (/^Subject: test/)\n{\n  to "$HOME/drop"\n}\n', 0o600)}
+    ),
+    "maildrop refuses": Case(
+        files=forward('"|/usr/bin/maildrop"\n') | {"{home}/.mailfilter": File("EXITCODE=77\nexit\n", 0o600)}
+    ),
 }

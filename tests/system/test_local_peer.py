@@ -11,15 +11,22 @@ import pytest
 
 from fakes.local_hosts import Host, OurHost, TheirHost, files_below, send, until_quiet
 from fakes.system_users import SystemUsers
-from system.local_cases import MAILDIR, MBOX, SPOOL, Case
+from system.local_cases import MAILDIR, MBOX, PROGRAMS, SPOOL, VIRTUAL, Case
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.root, pytest.mark.peer("postfix")]
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.slow,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "dovecot", "procmail", "maildrop"),
+]
 
 SHARED: Final = Path("/home/shared")
 LISTS: Final = Path("/home/lists")
 
 DIFFERENCES: Final[dict[str, str]] = {
     "null user": "not yet: empty_address_recipient is not put in for an empty local part",
+    "virtual without uid": "deliberate: the warning is the queue manager's, and names the message",
+    "virtual with a low uid": "deliberate: the warning is the queue manager's, and names the message",
     "include that only root may read": "deliberate: nothing of ours reads a file as root; the warning says what to do",
 }
 """Case → why it differs: `deliberate: …` or `not yet: …`.  Core cases may not stand here."""
@@ -28,6 +35,10 @@ _SCRIPT: Final = """\
 #!/bin/sh
 name=$1-$(printf '%s' "$*" | tr -c 'a-zA-Z0-9\n' _)
 { printf '<%s>' "$@"; echo; cat; } >"/home/shared/$name"
+"""
+_DOVECOT_CONF: Final = """\
+mail_location = maildir:~/Mail
+log_path = /dev/null
 """
 _PIPES: Final = """\
 plain unix - n n - - pipe
@@ -99,6 +110,25 @@ SETUPS: Final[dict[str, tuple[dict[str, Case], dict[str, str]]]] = {
             "fallback_transport": "says:",
         },
     ),
+    "programs": (
+        PROGRAMS,
+        {
+            "mailbox_command": "/usr/lib/dovecot/dovecot-lda -c /home/lists/dovecot.conf -f $SENDER -a $RECIPIENT",
+            "mailbox_command_maps": "inline:{ {procmail-user = /usr/bin/procmail -a $EXTENSION DEFAULT=$HOME/p/} }",
+        },
+    ),
+    "virtual": (
+        VIRTUAL,
+        {
+            "virtual_mailbox_domains": "virtual.test",
+            "virtual_mailbox_base": "/home",
+            "virtual_mailbox_maps": "texthash:{base}/mailboxes",
+            "virtual_uid_maps": "texthash:{base}/uids",
+            "virtual_gid_maps": "texthash:{base}/uids",
+            "virtual_mailbox_limit": "4100",
+            "message_size_limit": "4000",
+        },
+    ),
 }
 
 
@@ -159,6 +189,15 @@ def prepare(cases: dict[str, Case], names: dict[str, dict[str, str]], users: Sys
                 link.symlink_to(goal)
             os.lchown(link, users.uids[own["u"]], users.uids[own["u"]])
     (users.base / "aliases").write_text("\n".join(lines) + "\n")
+    owners = {name: {**own, "uid": str(users.uids[own["u"]])} for name, own in names.items()}
+    for table, field in (("mailboxes", "mailbox"), ("uids", "uid")):
+        rows = [
+            f"{own['a']}@virtual.test {filled(getattr(cases[name], field), own)}\n"
+            for name, own in owners.items()
+            if cases[name].mailbox and getattr(cases[name], field)
+        ]
+        (users.base / table).write_text("".join(rows))
+    (LISTS / "dovecot.conf").write_text(_DOVECOT_CONF)
     (users.base / "fallback").write_text(_FALLBACKS)
 
 
@@ -196,7 +235,7 @@ def run(setup: str, host: str) -> Outcome:
     with tempfile.TemporaryDirectory() as directory:
         base = Path(directory)
         base.chmod(0o755)
-        with SystemUsers(base, [*accounts, "command-user", "transport-user"]) as users:
+        with SystemUsers(base, [*accounts, "command-user", "transport-user", "procmail-user"]) as users:
             prepare(cases, names, users)
             own = {name: filled(value, {"base": str(base)}) for name, value in settings.items()}
             own["alias_maps"] = f"texthash:{base}/aliases"
@@ -252,8 +291,8 @@ def test_the_same_as_postfix(setup: str) -> None:
 
 def test_the_list_of_differences() -> None:
     """It names cases that exist and are not core, and says of each why."""
-    cases = MAILDIR | SPOOL | MBOX
-    assert len(cases) == len(MAILDIR) + len(SPOOL) + len(MBOX)
+    cases = {name: case for table, _ in SETUPS.values() for name, case in table.items()}
+    assert len(cases) == sum(len(table) for table, _ in SETUPS.values())
     for name, reason in DIFFERENCES.items():
         assert not cases[name].core, name
         assert reason.startswith(("deliberate: ", "not yet: ")), name

@@ -100,11 +100,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.LATER,
-        "local delivery is not served yet",
-        "virtual_mailbox_limit",
-    ),
-    Unread(
-        Kind.LATER,
         "log lines have this form",
         "smtpd_client_port_logging info_log_address_format delay_logging_resolution_limit",
     ),

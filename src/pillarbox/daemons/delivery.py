@@ -39,9 +39,14 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.local_delivery import open_local_delivery, serve_local_delivery
 from pillarbox.daemons.startup import drop_capabilities, drop_rights, open_log, read_startup, refuse
 from pillarbox.delivery.local.agent_loop import serve_local_jobs
-from pillarbox.delivery.local.agent_settings import AgentSettings, agent_settings, spool_group
+from pillarbox.delivery.local.agent_settings import (
+    AgentSettings,
+    agent_settings,
+    mailbox_rules,
+    spool_group,
+)
 from pillarbox.delivery.local.agent_work import SpoolRights
-from pillarbox.delivery.mailbox_delivery import deliver_jobs
+from pillarbox.delivery.mailbox_delivery import MailboxRules, deliver_jobs
 from pillarbox.delivery.request import (
     AgentOpened,
     DeliverToMailboxes,
@@ -70,6 +75,7 @@ class DeliveryRole:
         self._startup = startup
         self._snapshot = snapshot
         self._settings = settings
+        self._rules = mailbox_rules(snapshot)
         self._rootless = os.getuid() != 0
         self._minimum_uid = snapshot.group(VirtualDelivery).virtual_minimum_uid
         self._tell = tell
@@ -170,7 +176,7 @@ class DeliveryRole:
     def _live_as_agent(self, sock: socket.socket, order: OpenAgent) -> None:
         if not order.service:
             drop_rights(None if self._rootless else User(order.uid, order.gid))
-            serve_jobs(sock, lifeline=self._lifeline)
+            serve_jobs(sock, lifeline=self._lifeline, rules=self._rules)
             return
         settings = self._settings[order.service]
         spool = None if self._rootless else spool_group(settings)
@@ -208,7 +214,7 @@ def _become_local_user(uid: int, gid: int, spool_gid: int | None) -> None:
     os.setresuid(uid, uid, uid)
 
 
-def serve_jobs(sock: socket.socket, *, lifeline: int) -> None:
+def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> None:
     """An agent's life: jobs in, outcomes out, as many at once as have come."""
     reader = FrameReader(msgspec.msgpack.Decoder(DeliverToMailboxes))
     writer = FrameWriter()
@@ -223,7 +229,8 @@ def serve_jobs(sock: socket.socket, *, lifeline: int) -> None:
             if jobs is None:
                 return
             try:
-                for job, outcomes in deliver_jobs([(request, passed[0]) for request, passed in jobs]).items():
+                work = [(request, passed[0]) for request, passed in jobs]
+                for job, outcomes in deliver_jobs(work, rules=rules).items():
                     writer.put(JobDone(job, outcomes))
             finally:
                 for _, passed in jobs:

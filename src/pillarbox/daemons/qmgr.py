@@ -46,7 +46,7 @@ def open_role(startup: Startup) -> Serve:
         snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
     )
     resolver = Resolver(configured_routes(snapshot, clock=clock))
-    owners = _mailbox_owners(snapshot, virtual, clock)
+    owners = _mailbox_owners(snapshot, virtual, resolver, clock)
     identity = snapshot.group(Identity)
     rules = configured_rules(snapshot)
     bounce_rules = BounceRules(
@@ -109,7 +109,9 @@ def open_role(startup: Startup) -> Serve:
     return serve
 
 
-def _mailbox_owners(snapshot: Snapshot, virtual: VirtualDelivery, clock: Clock) -> MailboxOwners:
+def _mailbox_owners(
+    snapshot: Snapshot, virtual: VirtualDelivery, resolver: Resolver, clock: Clock
+) -> MailboxOwners:
     if virtual.virtual_mailbox_maps and not virtual.virtual_mailbox_base:
         raise ConfigurationFault(
             snapshot.where("virtual_mailbox_base"), "virtual_mailbox_maps needs virtual_mailbox_base"
@@ -118,6 +120,7 @@ def _mailbox_owners(snapshot: Snapshot, virtual: VirtualDelivery, clock: Clock) 
         open_tables(virtual.virtual_uid_maps, where=snapshot.where("virtual_uid_maps"), clock=clock),
         open_tables(virtual.virtual_gid_maps, where=snapshot.where("virtual_gid_maps"), clock=clock),
         minimum=virtual.virtual_minimum_uid,
+        resolver=resolver,
     )
 
 

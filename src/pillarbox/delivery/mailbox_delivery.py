@@ -1,28 +1,38 @@
-"""virtual(8)'s work: a message from its queue file into Maildirs.
+"""virtual(8)'s work: a message from its queue file into Maildirs and mbox files.
 
 DESCRIPTION
     Jobs that wait together are delivered together: every message's content is read once, and
     `mailstore.deliver` shares the directory fsync of messages for the same Maildir.  Each copy gets
     Return-Path:, X-Original-To: and Delivered-To: in front (virtual(8)).
 
-    A message that has our own Delivered-To: already loops, and is bounced (5.4.6).
+    A mailbox whose path does not end in a slash is a file in mbox format, locked as virtual_mailbox_lock says
+    (delivery/mbox.py).  virtual_mailbox_limit is the largest message in a Maildir, and the largest mbox file.
+
+    Delivered-To: is not looked at: virtual(8) forwards nothing, and a message that a user sends again has one.
 
 FAULTS
     A queue file that cannot be read, a full disk, a Maildir that cannot be written: the recipients are deferred.
+    What is too large, and an mbox file that is none, is bounced.
 """
 
+import os
 import re
+import stat
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
+from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox, dsn_of, mbox_from_line
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
-from pillarbox.mailstore.mailbox import OverQuota
+from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.queue_file import content_text
 from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.vocabulary.clock import Clock
+
+_CLOCK: Final = SystemClock()
 
 SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
 
@@ -47,8 +57,20 @@ class _Waiting(msgspec.Struct):
     delivery: Delivery
 
 
+class MailboxRules(msgspec.Struct, frozen=True):
+    """What main.cf says of mailboxes of virtual domains."""
+
+    size_limit: int = 0  # virtual_mailbox_limit, octets; 0: none
+    locks: MboxLocks = MboxLocks()
+    strict_ownership: bool = True  # strict_mailbox_ownership
+
+
 def deliver_jobs(
-    jobs: Sequence[tuple[DeliverToMailboxes, int]], *, files: FileSystem = DISK
+    jobs: Sequence[tuple[DeliverToMailboxes, int]],
+    *,
+    rules: MailboxRules,
+    files: FileSystem = DISK,
+    clock: Clock = _CLOCK,
 ) -> dict[int, list[Outcome]]:
     """Outcomes by job number.  Each job comes with the descriptor of its queue file, which stays open."""
     outcomes: dict[int, list[Outcome]] = {}
@@ -62,17 +84,52 @@ def deliver_jobs(
             outcomes[request.job] = [broken] * len(request.targets)
             continue
         for at, target in enumerate(request.targets):
-            if is_loop(content, target.recipient):
-                text = f"mail forwarding loop for {target.recipient.decode('utf-8', 'replace')}"
-                outcomes[request.job][at] = Outcome("bounced", "5.4.6", text)
+            head = _prefix(request.sender, target)
+            if not target.mailbox.endswith("/"):
+                line = mbox_from_line(request.sender, now=clock.now())
+                outcomes[request.job][at] = _append(target, [line + head, as_mbox(content)], rules, files)
+            elif rules.size_limit and len(head) + len(content) > rules.size_limit:
+                text = "maildir delivery failed: error writing message: File too large"
+                outcomes[request.job][at] = Outcome("bounced", "5.2.2", text)
             else:
-                delivery = Delivery(target.maildir, (_prefix(request.sender, target), content))
+                delivery = Delivery(target.mailbox.rstrip("/"), (head, content))
                 waiting.append(_Waiting(request.job, at, delivery))
     results = deliver_batch([one.delivery for one in waiting], files=files)
     for one, result in zip(waiting, results, strict=True):
         if not isinstance(result, Stored):
-            outcomes[one.job][one.at] = _failed(result)
+            outcomes[one.job][one.at] = _failed(result, one.delivery.maildir)
     return outcomes
+
+
+def _append(
+    target: MailboxTarget, chunks: Sequence[bytes], rules: MailboxRules, files: FileSystem
+) -> Outcome:
+    recipient = target.recipient.decode("utf-8", "replace")
+    warnings: list[str] = []
+
+    def check(status: os.stat_result) -> None:
+        if not stat.S_ISREG(status.st_mode):
+            warnings.append(f"recipient {recipient}: destination {target.mailbox} is not a regular file")
+            raise MboxFault("5.3.5", "mail system configuration error")
+        if rules.strict_ownership and status.st_uid != os.geteuid():
+            warnings.append('specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch')
+            raise MboxFault("4.2.0", f"destination {target.mailbox} is not owned by recipient")
+
+    try:
+        append(
+            os.fsencode(target.mailbox),
+            chunks,
+            locks=rules.locks,
+            size_limit=rules.size_limit,
+            check=check,
+            default_dsn="4.2.0",
+            files=files,
+        )
+    except MboxFault as fault:
+        status = "deferred" if fault.dsn.startswith("4") else "bounced"
+        text = f"delivery failed to mailbox {target.mailbox}: {fault.text}"
+        return Outcome(status, fault.dsn, text, "; ".join(warnings))
+    return Outcome("sent", "2.0.0", "delivered to mailbox")
 
 
 def is_loop(content: bytes, recipient: bytes) -> bool:
@@ -96,7 +153,17 @@ def _prefix(sender: bytes, target: MailboxTarget) -> bytes:
     )
 
 
-def _failed(fault: Exception) -> Outcome:
-    if isinstance(fault, OverQuota):
-        return Outcome("deferred", "4.2.2", "mailbox is full", str(fault))
-    return Outcome("deferred", "4.2.0", "maildir delivery failed", str(fault))
+def _failed(fault: Exception, maildir: str) -> Outcome:
+    """As virtual(8) has it: what may mend itself waits."""
+    cause = fault.__cause__
+    if not isinstance(cause, OSError):
+        return Outcome("deferred", "4.2.0", f"maildir delivery failed: {fault}")
+    dsn = dsn_of(cause, "4.2.0")
+    text = f"create maildir file {os.path.join(maildir, 'tmp', '')}: {cause.strerror}"
+    reason = f"maildir access problem for UID/GID={os.geteuid()}/{os.getegid()}: {text}"
+    return Outcome(
+        "deferred" if dsn.startswith("4") else "bounced",
+        dsn,
+        f"maildir delivery failed: {text}",
+        reason if isinstance(cause, PermissionError) else "",
+    )

@@ -33,6 +33,8 @@ import msgspec
 
 from pillarbox.files.file_system import DISK, FileSystem
 
+_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FROM: Final = re.compile(rb"(?m)^From ")
 _OPEN: Final = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK
 _LATER: Final = (errno.EAGAIN, errno.ESTALE)
@@ -73,6 +75,16 @@ def as_mbox(content: bytes) -> bytes:
     return content + b"\n"
 
 
+def mbox_from_line(sender: bytes, *, now: float) -> bytes:
+    """`From sender  Mon Jan  1 00:00:00 2026`; the sender is in external form."""
+    local = time.localtime(now)
+    stamp = (
+        f"{_DAYS[local.tm_wday]} {_MONTHS[local.tm_mon - 1]} {local.tm_mday:2d} "
+        f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d} {local.tm_year:4d}"
+    )
+    return b"From %s  %s\n" % (sender or b"MAILER-DAEMON", stamp.encode())
+
+
 def append(
     path: bytes,
     chunks: Sequence[bytes],
@@ -80,103 +92,110 @@ def append(
     locks: MboxLocks,
     size_limit: int = 0,
     check: Callable[[os.stat_result], None] = lambda status: None,
+    default_dsn: str = "5.2.0",
     lock_file_may_fail: bool = False,
     warn: Callable[[str], None] = lambda text: None,
     files: FileSystem = DISK,
 ) -> None:
-    """Append one message.  `check` looks at the opened file and may raise MboxFault."""
-    if "dotlock" not in locks.styles or _is_no_mailbox(path, files):
-        _append_to(path, chunks, locks, size_limit, check, files)
+    """Append one message.
+
+    `check` looks at the opened file and may raise MboxFault; `default_dsn` is the code of a fault that has no code
+    of its own.
+    """
+    work = _Append(path, chunks, locks, size_limit, check, default_dsn, files)
+    if "dotlock" not in locks.styles or work.is_no_file():
+        work.do()
         return
-    with _LockFile(path + b".lock", locks, may_fail=lock_file_may_fail, warn=warn):
-        _append_to(path, chunks, locks, size_limit, check, files)
+    with _LockFile(path + b".lock", locks, default_dsn, may_fail=lock_file_may_fail, warn=warn):
+        work.do()
 
 
-def _is_no_mailbox(path: bytes, files: FileSystem) -> bool:
-    """Whether there is something that is no file: a device gets no lock file beside it."""
-    try:
-        return not stat.S_ISREG(files.stat(path).st_mode)
-    except OSError:
-        return False
+class _Append(msgspec.Struct, frozen=True):
+    """One message on its way into a file."""
 
+    path: bytes
+    chunks: Sequence[bytes]
+    locks: MboxLocks
+    size_limit: int
+    check: Callable[[os.stat_result], None]
+    default_dsn: str
+    files: FileSystem
 
-def _append_to(
-    path: bytes,
-    chunks: Sequence[bytes],
-    locks: MboxLocks,
-    size_limit: int,
-    check: Callable[[os.stat_result], None],
-    files: FileSystem,
-) -> None:
-    descriptor, made = _open(path, files)
-    try:
-        status = files.fstat(descriptor)
-        check(status)
-        if not stat.S_ISREG(status.st_mode):
-            files.write_all(descriptor, chunks)
-            return
-        _lock(descriptor, locks)
-        _append(descriptor, chunks, size_limit, files)
-        if made:
-            _sync_directory(path, files)
-    except OSError as error:
-        raise MboxFault(dsn_of(error, "5.2.0"), f"error writing message: {error.strerror}") from error
-    finally:
-        files.close(descriptor)  # which lets fcntl's and flock's locks go
-
-
-def _open(path: bytes, files: FileSystem) -> tuple[int, bool]:
-    """The descriptor, and whether the file is new."""
-    try:
-        descriptor = _open_there(path, files)
-    except FileNotFoundError:
+    def is_no_file(self) -> bool:
+        """Whether there is something that is no file: a device gets no lock file beside it."""
         try:
-            return files.open(path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), True
+            return not stat.S_ISREG(self.files.stat(self.path).st_mode)
+        except OSError:
+            return False
+
+    def do(self) -> None:
+        """Open, lock, write, sync."""
+        files = self.files
+        descriptor, made = self._open()
+        try:
+            status = files.fstat(descriptor)
+            self.check(status)
+            if not stat.S_ISREG(status.st_mode):
+                files.write_all(descriptor, self.chunks)
+                return
+            _lock(descriptor, self.locks)
+            self._write(descriptor)
+            if made:
+                self._sync_directory()
         except OSError as error:
-            raise _not_opened(error, "cannot create file exclusively") from error
-    except OSError as error:
-        raise _not_opened(error, "cannot open file") from error
-    status = files.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
-        files.close(descriptor)
-        raise MboxFault("5.2.0", f"file has {status.st_nlink} hard links")
-    return descriptor, False
+            raise self._fault(error, "error writing message") from error
+        finally:
+            files.close(descriptor)  # which lets fcntl's and flock's locks go
 
+    def _open(self) -> tuple[int, bool]:
+        """The descriptor, and whether the file is new."""
+        files = self.files
+        try:
+            descriptor = self._open_there()
+        except FileNotFoundError:
+            try:
+                return files.open(self.path, _OPEN | os.O_CREAT | os.O_EXCL, 0o600), True
+            except OSError as error:
+                raise self._fault(error, "cannot create file exclusively") from error
+        except OSError as error:
+            raise self._fault(error, "cannot open file") from error
+        status = files.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_nlink != 1:
+            files.close(descriptor)
+            raise MboxFault(self.default_dsn, f"file has {status.st_nlink} hard links")
+        return descriptor, False
 
-def _open_there(path: bytes, files: FileSystem) -> int:
-    """A file that is there; by a symbolic link only if nobody but root can have made it."""
-    try:
-        return files.open(path, _OPEN | os.O_NOFOLLOW)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
+    def _open_there(self) -> int:
+        """A file that is there; by a symbolic link only if nobody but root can have made it."""
+        try:
+            return self.files.open(self.path, _OPEN | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        link, directory = os.lstat(self.path), os.stat(os.path.dirname(self.path) or b"/")
+        if link.st_uid != 0 or directory.st_uid != 0 or directory.st_mode & 0o022:
+            raise MboxFault(self.default_dsn, "file is a symbolic link")
+        return self.files.open(self.path, _OPEN)
+
+    def _write(self, descriptor: int) -> None:
+        before = self.files.fstat(descriptor).st_size
+        if self.size_limit and before + sum(map(len, self.chunks)) > self.size_limit:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        try:
+            self.files.write_all(descriptor, self.chunks)
+            self.files.fsync(descriptor)
+        except OSError:
+            self.files.truncate(descriptor, before)
             raise
-    link, directory = os.lstat(path), os.stat(os.path.dirname(path) or b"/")
-    if link.st_uid != 0 or directory.st_uid != 0 or directory.st_mode & 0o022:
-        raise MboxFault("5.2.0", "file is a symbolic link")
-    return files.open(path, _OPEN)
 
+    def _sync_directory(self) -> None:
+        try:
+            self.files.sync_directory(os.path.dirname(self.path) or b"/")
+        except PermissionError:
+            return  # a spool directory that its users may not list
 
-def _not_opened(error: OSError, what: str) -> MboxFault:
-    return MboxFault(dsn_of(error, "5.2.0"), f"{what}: {error.strerror}")
-
-
-def _append(descriptor: int, chunks: Sequence[bytes], size_limit: int, files: FileSystem) -> None:
-    before = files.fstat(descriptor).st_size
-    if size_limit and before + sum(map(len, chunks)) > size_limit:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    try:
-        files.write_all(descriptor, chunks)
-        files.fsync(descriptor)
-    except OSError:
-        files.truncate(descriptor, before)
-        raise
-
-
-def _sync_directory(path: bytes, files: FileSystem) -> None:
-    try:
-        files.sync_directory(os.path.dirname(path) or b"/")
-    except PermissionError:
-        return  # a spool directory that its users may not list
+    def _fault(self, error: OSError, what: str) -> MboxFault:
+        return MboxFault(dsn_of(error, self.default_dsn), f"{what}: {error.strerror}")
 
 
 def _lock(descriptor: int, locks: MboxLocks) -> None:
@@ -200,9 +219,12 @@ def _lock(descriptor: int, locks: MboxLocks) -> None:
 class _LockFile:
     """PATH.lock, there for a `with` block."""
 
-    def __init__(self, path: bytes, locks: MboxLocks, *, may_fail: bool, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, path: bytes, locks: MboxLocks, default_dsn: str, *, may_fail: bool, warn: Callable[[str], None]
+    ) -> None:
         self._path = path
         self._locks = locks
+        self._default_dsn = default_dsn
         self._may_fail = may_fail
         self._warn = warn
         self._made = False
@@ -226,7 +248,7 @@ class _LockFile:
         if isinstance(fault, FileExistsError):
             raise MboxFault("4.2.0", text)
         if not self._may_fail:
-            raise MboxFault(dsn_of(fault, "5.2.0"), text)
+            raise MboxFault(dsn_of(fault, self._default_dsn), text)
         self._warn(text)
 
     def __exit__(self, *_: object) -> None:

@@ -14,11 +14,11 @@ import msgspec
 
 
 class MailboxTarget(msgspec.Struct, frozen=True, array_like=True):
-    """A recipient whose mail goes into a Maildir."""
+    """A recipient whose mail goes into a mailbox."""
 
     recipient: bytes  # external form, for Delivered-To:
     original: bytes  # external form, for X-Original-To:
-    maildir: str  # absolute path
+    mailbox: str  # absolute path: a Maildir if it ends in a slash, else a file in mbox format
 
 
 class DeliverToMailboxes(msgspec.Struct, tag=True):

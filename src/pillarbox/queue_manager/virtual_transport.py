@@ -16,6 +16,7 @@ from pillarbox.queue_manager.transport import Done, Job, Routed
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.digits import decimal, is_decimal
 
 
 class VirtualTransport:
@@ -64,36 +65,51 @@ class VirtualTransport:
             if mailbox is None:
                 user = address.external.decode("utf-8", "replace")
                 return Outcome("bounced", "5.1.1", f'unknown user: "{user}"')
-            if not mailbox.endswith("/"):
-                return Outcome("deferred", "4.3.5", "mbox delivery is not served; end the path in a slash")
             owner = self._owners.of(address)
         except LookupFault as fault:
             return Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
+        except OwnerFault as fault:
+            return Outcome("deferred", "4.3.5", "mail system configuration error", str(fault))
         path = os.path.normpath(f"{self._settings.virtual_mailbox_base}/{mailbox}")
+        if mailbox.endswith("/"):
+            path += "/"
         original = Address.from_internal(routed.recipient.original).external
         return owner, MailboxTarget(address.external, original, path)
+
+
+class OwnerFault(Exception):
+    """A mailbox has no owner that mail may be written as; `str()` is for the log."""
 
 
 class MailboxOwners:
     """virtual_uid_maps and virtual_gid_maps."""
 
-    def __init__(self, uids: tuple[LookupTable, ...], gids: tuple[LookupTable, ...], *, minimum: int) -> None:
+    def __init__(
+        self,
+        uids: tuple[LookupTable, ...],
+        gids: tuple[LookupTable, ...],
+        *,
+        minimum: int,
+        resolver: Resolver,
+    ) -> None:
         self._uids = uids
         self._gids = gids
         self._minimum = minimum
+        self._resolver = resolver
 
     def of(self, recipient: Address) -> tuple[int, int]:
-        """uid and gid of the recipient's mailbox.  LookupFault if there is none, or one too low."""
-        key = recipient.folded.decode("utf-8", "surrogateescape")
-        return self._number(self._uids, key, "virtual_uid_maps", self._minimum), self._number(
-            self._gids, key, "virtual_gid_maps", 1
+        """uid and gid of the recipient's mailbox.  OwnerFault if there is none, or one too low."""
+        return (
+            self._number(self._uids, recipient, "uid", self._minimum),
+            self._number(self._gids, recipient, "gid", 1),
         )
 
-    def _number(self, tables: tuple[LookupTable, ...], key: str, parameter: str, minimum: int) -> int:
-        for table in tables:
-            value = table.query(key)
-            if value is not None:
-                if not (value.isascii() and value.isdigit()) or int(value) < minimum:
-                    raise LookupFault(table.name, f"bad id {value!r} for {key} in {parameter}")
-                return int(value)
-        raise LookupFault(parameter, f"no entry for {key}")
+    def _number(self, tables: tuple[LookupTable, ...], recipient: Address, kind: str, minimum: int) -> int:
+        shown = recipient.external.decode("utf-8", "replace")
+        value = self._resolver.find(tables, recipient)
+        if value is None:
+            raise OwnerFault(f"recipient {shown}: not found in virtual_{kind}_maps")
+        octets = value.encode("utf-8", "surrogateescape")
+        if not is_decimal(octets, max_digits=9) or decimal(octets) < minimum:
+            raise OwnerFault(f"recipient {shown}: bad {kind} {value} in virtual_{kind}_maps")
+        return decimal(octets)

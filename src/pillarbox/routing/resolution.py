@@ -142,7 +142,16 @@ class Resolver:
 
     def mailbox_of(self, address: Address) -> str | None:
         """virtual(8)'s lookup: the mailbox below virtual_mailbox_base."""
-        return self._find(self.routes.virtual_mailboxes, address)
+        return self.find(self.routes.virtual_mailboxes, address)
+
+    def find(self, tables: Sequence[LookupTable], address: Address) -> str | None:
+        """The first answer for an address, the address without its extension, or its @domain."""
+        user, domain = text_of(address.local_part), text_of(address.domain)
+        bare, extension = without_extension(user, self.routes.recipient_delimiter)
+        value = find_first(tables, f"{user}@{domain}")
+        if value is None and extension:
+            value = find_first(tables, f"{bare}@{domain}")
+        return find_first(tables, f"@{domain}", whole=False) if value is None else value
 
     def _by(self, address: Address, address_class: AddressClass, route: str, nexthop: str) -> Resolution:
         transport, colon, hop = route.partition(":")
@@ -157,7 +166,7 @@ class Resolver:
             return False
 
     def _listed(self, tables: Sequence[LookupTable], address: Address) -> bool:
-        return self._find(tables, address) is not None
+        return self.find(tables, address) is not None
 
     def _listed_user(self, user: str) -> bool:
         tables = self.routes.local_recipients or ()
@@ -165,11 +174,3 @@ class Resolver:
         return find_first(tables, user) is not None or (
             bool(extension) and find_first(tables, bare, whole=False) is not None
         )
-
-    def _find(self, tables: Sequence[LookupTable], address: Address) -> str | None:
-        user, domain = text_of(address.local_part), text_of(address.domain)
-        bare, extension = without_extension(user, self.routes.recipient_delimiter)
-        value = find_first(tables, f"{user}@{domain}")
-        if value is None and extension:
-            value = find_first(tables, f"{bare}@{domain}")
-        return find_first(tables, f"@{domain}", whole=False) if value is None else value

@@ -21,7 +21,7 @@ class VirtualDelivery:
     virtual_mailbox_maps: tuple[str, ...] = parameter(
         "",
         doc="Tables from recipient address to mailbox path below virtual_mailbox_base; a final / makes it "
-        "a Maildir.",
+        "a Maildir; without, it is a file in mbox format.",
     )
     virtual_uid_maps: tuple[str, ...] = parameter(
         "", doc="Tables from recipient address to the uid that writes the mailbox, such as static:5000."
@@ -35,8 +35,12 @@ class VirtualDelivery:
     virtual_mailbox_limit: int = parameter(
         "51200000",
         minimum=0,
-        doc="Largest message that is written to a Maildir. 0: no limit. It may not be below "
-        "message_size_limit.",
+        doc="Largest message that is written to a Maildir, and largest mbox file. 0: no limit. It may not be "
+        "below message_size_limit.",
+    )
+    virtual_mailbox_lock: tuple[str, ...] = parameter(
+        "fcntl, dotlock",
+        doc="How an mbox file of a virtual mailbox is locked: fcntl, flock, dotlock.",
     )
     virtual_alias_maps: tuple[str, ...] = parameter(
         "$virtual_maps",

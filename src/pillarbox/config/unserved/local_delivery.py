@@ -16,13 +16,6 @@ virtual_delivery_status_filter = $default_delivery_status_filter
 """,
     ),
     Section(
-        Kind.LATER,
-        "mbox files of virtual mailboxes are not served yet",
-        """
-virtual_mailbox_lock = fcntl, dotlock
-""",
-    ),
-    Section(
         Kind.NO_EFFECT,
         "the biff service of old terminals is not told of mail",
         """

@@ -1,4 +1,4 @@
-"""What an agent of local delivery knows of main.cf."""
+"""What delivery agents know of main.cf."""
 
 import os
 import pwd
@@ -10,6 +10,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.local.frames import Account
+from pillarbox.delivery.mailbox_delivery import MailboxRules
 from pillarbox.delivery.mbox import MboxLocks
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -34,10 +35,6 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
 def agent_settings(snapshot: Snapshot) -> AgentSettings:
     """The settings.  ConfigurationFault for a default_privs that does not exist or has root's rights."""
     local, paths = snapshot.group(LocalDelivery), snapshot.group(Paths)
-    where = snapshot.where("mailbox_delivery_lock")
-    for style in local.mailbox_delivery_lock:
-        if style not in ("fcntl", "flock", "dotlock"):
-            raise ConfigurationFault(where, f"parameter mailbox_delivery_lock: unknown lock: {style}")
     environment = [
         (b"PATH", b"/usr/bin:/bin"),
         (b"MAIL_CONFIG", os.fsencode(snapshot.value("config_directory"))),
@@ -45,16 +42,32 @@ def agent_settings(snapshot: Snapshot) -> AgentSettings:
     environment += _exported(paths.export_environment)
     return AgentSettings(
         local=local,
-        locks=MboxLocks(
-            frozenset(local.mailbox_delivery_lock),
-            local.deliver_lock_attempts,
-            local.deliver_lock_delay,
-            local.stale_lock_time,
-        ),
+        locks=_locks(snapshot, "mailbox_delivery_lock", local.mailbox_delivery_lock, local),
         queue_directory=paths.queue_directory,
         propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
         environment=tuple(environment),
         default_account=_default_account(paths.default_privs, snapshot.where("default_privs")),
+    )
+
+
+def mailbox_rules(snapshot: Snapshot) -> MailboxRules:
+    """What holds for mailboxes of virtual domains."""
+    virtual, local = snapshot.group(VirtualDelivery), snapshot.group(LocalDelivery)
+    return MailboxRules(
+        virtual.virtual_mailbox_limit,
+        _locks(snapshot, "virtual_mailbox_lock", virtual.virtual_mailbox_lock, local),
+        local.strict_mailbox_ownership,
+    )
+
+
+def _locks(snapshot: Snapshot, parameter: str, styles: tuple[str, ...], local: LocalDelivery) -> MboxLocks:
+    for style in styles:
+        if style not in ("fcntl", "flock", "dotlock"):
+            raise ConfigurationFault(
+                snapshot.where(parameter), f"parameter {parameter}: unknown lock: {style}"
+            )
+    return MboxLocks(
+        frozenset(styles), local.deliver_lock_attempts, local.deliver_lock_delay, local.stale_lock_time
     )
 
 

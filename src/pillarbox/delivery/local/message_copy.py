@@ -4,17 +4,12 @@ STANDARDS
     local(8), pipe(8): Return-Path:, X-Original-To:, Delivered-To:, in this order; RFC 4155 (the From line)
 """
 
-import time
-from typing import Final
-
 from pillarbox.delivery.local.frames import Recipient
 from pillarbox.delivery.mailbox_delivery import FileSource
+from pillarbox.delivery.mbox import mbox_from_line
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.queue.queue_file import content_text, read_content
 from pillarbox.vocabulary.address import Address
-
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def content_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) -> bytes:
@@ -33,14 +28,8 @@ def header_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) ->
 
 
 def from_line(sender: bytes, *, now: float) -> bytes:
-    """`From sender  Mon Jan  1 00:00:00 2026`."""
-    shown = Address.from_internal(sender).external or b"MAILER-DAEMON"
-    local = time.localtime(now)
-    stamp = (
-        f"{_DAYS[local.tm_wday]} {_MONTHS[local.tm_mon - 1]} {local.tm_mday:2d} "
-        f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d} {local.tm_year:4d}"
-    )
-    return b"From %s  %s\n" % (shown, stamp.encode())
+    """`From sender  Mon Jan  1 00:00:00 2026`; the sender is in internal form."""
+    return mbox_from_line(Address.from_internal(sender).external, now=now)
 
 
 def trace_headers(recipient: Recipient, *, delivered_to: bool) -> bytes:
