@@ -67,6 +67,8 @@ discard unix - - n - - discard
 proxymap unix - - n - - proxymap
 local unix - n n - - local
 virtual unix - n n - - virtual
+lmtp unix - - n - - lmtp
+smtp unix - - n - - smtp
 anvil unix - - n - 1 anvil
 showq unix n - n - - showq
 postlog unix-dgram n - n - 1 postlogd

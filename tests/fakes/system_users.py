@@ -5,6 +5,7 @@ Only for a test that runs as root in a mount namespace of its own: nobody else s
 
 import grp
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,8 @@ class SystemUsers:
 
     def __enter__(self) -> "SystemUsers":
         passwd, group = Path("/etc/passwd").read_text(), Path("/etc/group").read_text()
+        # Root's home may be where Python lives: mail for root goes elsewhere.
+        passwd = re.sub(r"(?m)^(root:(?:[^:\n]*:){4})[^:\n]*", r"\1/home/root", passwd)
         for name, uid in self.uids.items():
             passwd += f"{name}:x:{uid}:{uid}:{name.title()}:/home/{name}:/bin/sh\n"
             group += f"{name}:x:{uid}:\n"
@@ -33,6 +36,7 @@ class SystemUsers:
             (self.base / name).chmod(mode)
         os.chown(self.base / "mail", 0, grp.getgrnam("mail").gr_gid)
         (self.base / "mail").chmod(0o2775)  # chown(2) took the bit away
+        (self.base / "home" / "root").mkdir(mode=0o700)
         for name, uid in self.uids.items():
             home = self.base / "home" / name
             home.mkdir(mode=0o755)

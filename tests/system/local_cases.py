@@ -313,6 +313,8 @@ PROGRAMS: Final[dict[str, Case]] = {
         | {"{home}/.procmailrc": File("DEFAULT=$HOME/procmail/\nLOGFILE=$HOME/log\n:0 c\n$HOME/copy\n")}
     ),
     "procmail for one": Case(to="procmail-user+ext"),
+    "LMTP for one": Case(to="lmtp-user+ext"),
+    "LMTP for one, by an alias": Case(to="{a}", aliases=("{a} lmtp-user, {u}",)),
     "maildrop by .forward": Case(
         files=forward('"|/usr/bin/maildrop"\n')
         | {"{home}/.mailfilter": File('if (/^Subject: test/)\n{\n  to "$HOME/drop"\n}\n', 0o600)}

@@ -1,6 +1,7 @@
 """local(8) through the real processes, for system users who exist only in this test."""
 
 import os
+import pwd
 import signal
 import tempfile
 from collections.abc import Iterator
@@ -65,7 +66,8 @@ def sent(system: MailSystem, recipient: str, count: int = 1) -> str:
     system.send(b"Subject: test\r\n\r\nFrom here\r\n", recipient=f"{recipient}@local.test")
 
     def lines() -> list[str]:
-        return [line for line in system.log()[before:].split("\n") if "/local[" in line and "status=" in line]
+        own = [line for line in system.log()[before:].split("\n") if f"to=<{recipient}@local.test>" in line]
+        return [line for line in own if "/local[" in line and "status=" in line]
 
     until(lambda: len(lines()) >= count, what=lambda: f"delivered:\n{system.log()[before:]}")
     return "\n".join(lines())
@@ -119,6 +121,37 @@ def test_forward_file(system: MailSystem, users: SystemUsers) -> None:
     text = Path("/home/carol/file").read_text()
     assert text.startswith("From sender@example.test  ")
     assert text.endswith("\n\n>From here\n\n")
+
+
+def children_of(pid: int) -> dict[int, dict[str, str]]:
+    """Forked children, and what /proc says of each."""
+    text = "".join(task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/children"))
+    return {
+        int(child): dict(
+            line.split(":\t", 1) for line in Path(f"/proc/{child}/status").read_text().split("\n") if line
+        )
+        for child in text.split()
+    }
+
+
+def test_rights(system: MailSystem, users: SystemUsers) -> None:
+    """Aliases are postfix's work, users' files each user's, root's mailbox that of a root without capabilities."""
+    sent(system, "alice")
+    sent(system, "root")
+    by_uid = {status["Uid"]: status for status in children_of(system.roles()["delivery"]).values()}
+    postfix = pwd.getpwnam("postfix")
+    local_delivery = by_uid["\t".join([str(postfix.pw_uid)] * 4)]
+    assert local_delivery["NoNewPrivs"] == "1"
+    assert local_delivery["Gid"] == "\t".join([str(postfix.pw_gid)] * 4)
+    alice = by_uid["\t".join([str(users.uids["alice"])] * 4)]
+    assert (alice["Gid"], alice["Groups"].strip()) == (
+        "\t".join([str(users.uids["alice"])] * 4),
+        str(users.uids["alice"]),
+    )
+    assert int(alice["CapPrm"], 16) == 0
+    root = by_uid["0\t0\t0\t0"]
+    assert {int(root[name], 16) for name in ("CapPrm", "CapEff", "CapInh")} == {0}
+    assert root["NoNewPrivs"] == "1"
 
 
 def test_reload_takes_new_settings(system: MailSystem) -> None:

@@ -3,7 +3,9 @@
 import os
 import re
 import shutil
+import subprocess
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +38,7 @@ _SCRIPT: Final = """\
 name=$1-$(printf '%s' "$*" | tr -c 'a-zA-Z0-9\n' _)
 { printf '<%s>' "$@"; echo; cat; } >"/home/shared/$name"
 """
+_SINK: Final = "127.0.0.1:2400"
 _DOVECOT_CONF: Final = """\
 mail_location = maildir:~/Mail
 log_path = /dev/null
@@ -114,6 +117,7 @@ SETUPS: Final[dict[str, tuple[dict[str, Case], dict[str, str]]]] = {
         PROGRAMS,
         {
             "mailbox_command": "/usr/lib/dovecot/dovecot-lda -c /home/lists/dovecot.conf -f $SENDER -a $RECIPIENT",
+            "mailbox_transport_maps": "inline:{ lmtp-user=lmtp:inet:" + _SINK + " }",
             "mailbox_command_maps": "inline:{ {procmail-user = /usr/bin/procmail -a $EXTENSION DEFAULT=$HOME/p/} }",
         },
     ),
@@ -232,19 +236,20 @@ def run(setup: str, host: str) -> Outcome:
     cases, settings = SETUPS[setup]
     names = names_of(cases, setup)
     accounts = [own[key] for own in names.values() for key in "uv"]
-    with tempfile.TemporaryDirectory() as directory:
-        base = Path(directory)
+    more = ["command-user", "transport-user", "procmail-user", "lmtp-user"]
+    with ExitStack() as stack:
+        base = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         base.chmod(0o755)
-        with SystemUsers(base, [*accounts, "command-user", "transport-user", "procmail-user"]) as users:
-            prepare(cases, names, users)
-            own = {name: filled(value, {"base": str(base)}) for name, value in settings.items()}
-            own["alias_maps"] = f"texthash:{base}/aliases"
-            if host == "ours":
-                with OurHost(own, _PIPES) as running:
-                    return Outcome(running, cases, names)
-            (base / "postfix").mkdir()
-            with TheirHost(base / "postfix", own, _PIPES) as running:
-                return Outcome(running, cases, names)
+        users = stack.enter_context(SystemUsers(base, [*accounts, *more]))
+        prepare(cases, names, users)
+        sink = stack.enter_context(subprocess.Popen(["/usr/sbin/smtp-sink", "-L", _SINK, "10"]))
+        stack.callback(sink.kill)
+        own = {name: filled(value, {"base": str(base)}) for name, value in settings.items()}
+        own["alias_maps"] = f"texthash:{base}/aliases"
+        (base / "postfix").mkdir()
+        if host == "ours":
+            return Outcome(stack.enter_context(OurHost(own, _PIPES)), cases, names)
+        return Outcome(stack.enter_context(TheirHost(base / "postfix", own, _PIPES)), cases, names)
 
 
 def files_of(outcome: Outcome, own: dict[str, str]) -> dict[str, tuple[int, int, str, str]]:

@@ -70,7 +70,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     relay: str = ""
     diagnostic: str = ""  # as of an Outcome
     remote_mta: str = ""
-    told: bool = False  # whoever made it has logged it
+    told: bool = False  # the agent has written the line itself
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):

@@ -84,8 +84,8 @@ class LocalTransport:
             ),
         )
         other = msgspec.structs.replace(job, transport=transport, nexthop=nexthop, recipients=[passed])
-        taker = self._transports.get(transport, _MISSING)
-        done = await taker.deliver(other)
+        agent = self._transports.get(transport, _MISSING)
+        done = await agent.deliver(other)
         (outcome,) = done.outcomes
         if outcome.attempts is not None:
             return outcome.attempts
@@ -96,6 +96,9 @@ class LocalTransport:
                 dsn=outcome.dsn,
                 text=outcome.text,
                 agent=transport,
-                told=taker.tells_attempts and done.transport_fault is None,
+                relay=outcome.relay,
+                diagnostic=outcome.diagnostic,
+                remote_mta=outcome.remote_mta,
+                told=agent.tells_attempts and done.transport_fault is None,
             )
         ]
