@@ -1,21 +1,26 @@
-"""Non-delivery notifications: multipart/report in Postfix's layout.
+"""Notices to senders and to postmaster: multipart/report in Postfix's layout.
 
 DESCRIPTION
-    `non_delivery()` composes the message that tells a sender which recipients did not get a message, and why:
-    a text for people, a report for programs, and the message itself, or its header if it is larger than
-    bounce_size_limit or the sender asked for that (RET=HDRS).
+    `compose()` writes a notice: a text for people (templates.py), a report for programs, and the message itself, or
+    its header if it is larger than bounce_size_limit, if the sender asked for that (RET=HDRS), or if the notice is
+    not about a failure.
 
 STANDARDS
-    RFC 3464 (delivery-status), RFC 6522 (multipart/report), RFC 6533 (addresses in UTF-8)
+    RFC 3464 (delivery-status), RFC 6522 (multipart/report), RFC 6533 (addresses in UTF-8), RFC 3834
+    (Auto-Submitted)
 """
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
 
 import msgspec
 
+from pillarbox.bounce.templates import Template
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.recipient_log import LogEntry
+
+Kind = Literal["failure", "delay", "success", "verify"]
 
 
 class Original(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,125 +29,155 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     queue_id: str
     sender: bytes  # external form
     arrival_time: float
-    envelope_id: bytes
-    content: bytes  # CRLF
-    headers_only: bool
+    envelope_id: bytes = b""
+    content: bytes  # CRLF; the header alone if `headers_only`
+    headers_only: bool = False
+    encoding: str = "8bit"  # of the notice: 7bit, 8bit or ""
+    smtputf8: bool = False
+    retry_until: float = 0.0  # for delays
 
 
-_INTRODUCTION = b"""This is the mail system at host %s.
+class Style(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of notices."""
 
-I'm sorry to have to inform you that your message could not
-be delivered to one or more recipients. It's attached below.
-
-For further assistance, please send mail to postmaster.
-
-If you do so, please include this problem report. You can
-delete your own text from the attached returned message.
-
-                   The mail system
-"""
+    host: bytes  # myhostname
+    origin: bytes  # myorigin, which completes MAILER-DAEMON
+    mail_name: bytes
+    charset: str = ""  # utf-8 with smtputf8_enable; empty: the template's
+    value: Callable[[str], str]  # of a parameter, for templates
 
 
-def non_delivery(
+_WIDTH: Final = 79
+
+
+def compose(
+    kind: Kind,
     original: Original,
-    failures: Sequence[LogEntry],
+    entries: Sequence[LogEntry],
     *,
-    host: bytes,
-    mail_name: bytes,
+    template: Template,
+    style: Style,
+    recipient: bytes,
+    for_postmaster: bool,
     queue_id: str,
     now: float,
 ) -> bytes:
-    """The notification's content with CRLF line ends.  `queue_id` is its own."""
-    boundary = b"%s.%d/%s" % (queue_id.encode(), int(now), host)
-    utf8 = any(not entry.recipient.isascii() for entry in failures) or not original.sender.isascii()
-    report_type = b"global-delivery-status" if utf8 else b"delivery-status"
-    charset = b"utf-8" if utf8 else b"us-ascii"
-    header = [
-        b"From: Mail Delivery System <MAILER-DAEMON@%s>" % host,
-        b"Subject: Undelivered Mail Returned to Sender",
-        b"To: " + original.sender,
-        b"Auto-Submitted: auto-replied",
-        b"MIME-Version: 1.0",
-        b"Content-Type: multipart/report; report-type=%s;"
-        % (b"global-delivery-status" if utf8 else b"delivery-status"),
-        b'\tboundary="%s"' % boundary,
-    ]
-    if not original.content.isascii():
-        header.append(b"Content-Transfer-Encoding: 8bit")
-    parts = [
-        _part(
-            b"Notification",
-            b"text/plain; charset=" + charset,
-            _text(host, failures),
-        ),
-        _part(
-            b"Delivery report",
-            b"message/" + report_type,
-            _report(original, failures, host=host, mail_name=mail_name),
-        ),
-        _returned(original, utf8=utf8),
-    ]
-    delimiter = b"--%s\r\n" % boundary
-    body = b"".join(delimiter + part for part in parts)
-    preamble = b"This is a MIME-encapsulated message.\r\n\r\n"
-    return b"\r\n".join(header) + b"\r\n\r\n" + preamble + body + b"--%s--\r\n" % boundary
-
-
-def _part(description: bytes, kind: bytes, body: bytes) -> bytes:
-    return b"Content-Description: %s\r\nContent-Type: %s\r\n\r\n%s\r\n" % (description, kind, body)
-
-
-def _text(host: bytes, failures: Sequence[LogEntry]) -> bytes:
-    paragraphs = [_INTRODUCTION % host]
-    for entry in failures:
-        line = f"<{entry.recipient.decode('utf-8', 'replace')}>: {entry.reason}"
-        wrapped = textwrap.wrap(
-            line, 79, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    """The notice's content with CRLF line ends.  `queue_id` is its own, `recipient` in external form."""
+    boundary = b"%s.%d/%s" % (queue_id.encode(), int(now), style.host)
+    encoding = f"Content-Transfer-Encoding: {original.encoding}\n".encode() if original.encoding else b""
+    subject = template.postmaster_subject if for_postmaster else template.subject
+    charset = style.charset if style.charset and template.charset.lower() == "us-ascii" else template.charset
+    report = b"global-delivery-status" if original.smtputf8 else b"delivery-status"
+    head = b"".join(
+        (
+            b"From: %s\n" % _completed(template.sender, style.origin),
+            b"Subject: %s\n" % subject.encode(),
+            b"To: %s\n" % recipient,
+            b"Auto-Submitted: %s\n" % (b"auto-generated" if for_postmaster else b"auto-replied"),
+            b"MIME-Version: 1.0\n",
+            b'Content-Type: multipart/report; report-type=%s;\n\tboundary="%s"\n' % (report, boundary),
+            encoding,
+            b"\nThis is a MIME-encapsulated message.\n",
         )
-        paragraphs.append("\n".join(wrapped).encode() + b"\n")
-    return b"\n".join(paragraphs).replace(b"\n", b"\r\n")
-
-
-def _report(original: Original, failures: Sequence[LogEntry], *, host: bytes, mail_name: bytes) -> bytes:
-    """RFC 3464 §2: fields of the message, then of each recipient."""
-    message = [b"Reporting-MTA: dns; " + host]
-    if original.envelope_id:
-        message.append(b"Original-Envelope-Id: " + original.envelope_id)
-    message += [
-        b"X-%s-Queue-ID: %s" % (mail_name, original.queue_id.encode()),
-        b"X-%s-Sender: rfc822; %s" % (mail_name, original.sender),
-        b"Arrival-Date: " + mail_date(original.arrival_time),
-    ]
-    blocks = [message]
-    for entry in failures:
-        kind = b"rfc822" if entry.recipient.isascii() else b"utf-8"
-        blocks.append(
-            [
-                b"Final-Recipient: %s; %s" % (kind, entry.recipient),
-                b"Original-Recipient: " + (entry.dsn_original or b"rfc822;" + entry.original_recipient),
-                b"Action: failed",
-                b"Status: " + entry.status.encode(),
-                b"Diagnostic-Code: X-%s; %s" % (mail_name, entry.reason.encode("utf-8", "replace")),
-            ]
-        )
-    return b"\r\n".join(b"".join(line + b"\r\n" for line in block) for block in blocks)
-
-
-def _returned(original: Original, *, utf8: bool) -> bytes:
-    encoding = b"" if original.content.isascii() else b"Content-Transfer-Encoding: 8bit\r\n"
-    if original.headers_only:
-        description, kind = (
-            b"Undelivered Message Headers",
-            b"message/global-headers" if utf8 else b"text/rfc822-headers",
-        )
-        content = original.content.partition(b"\r\n\r\n")[0] + b"\r\n"
-    else:
-        description = b"Undelivered Message"
-        kind = b"message/global" if utf8 else b"message/rfc822"
-        content = original.content
-    return b"Content-Description: %s\r\nContent-Type: %s\r\n%s\r\n%s\r\n" % (
-        description,
-        kind,
-        encoding,
-        content,
     )
+    text = b"".join(
+        (
+            b"Content-Description: Notification\nContent-Type: text/plain; charset=%s\n" % charset.encode(),
+            encoding,
+            b"\n",
+            template.expanded(style.value).encode() + b"\n",
+            *(_paragraph(entry) for entry in entries),
+        )
+    )
+    status = b"".join(
+        (
+            b"Content-Description: Delivery report\nContent-Type: message/%s\n" % report,
+            encoding if original.smtputf8 else b"",
+            _message_fields(original, style),
+            *(_recipient_fields(kind, original, entry, style) for entry in entries),
+        )
+    )
+    parts = b"".join(
+        b"\n--%s\n%s" % (boundary, part) for part in (text, status, _returned(kind, original, encoding))
+    )
+    return (head + parts + b"\n--%s--\n" % boundary).replace(b"\n", b"\r\n")
+
+
+def _completed(sender: str, origin: bytes) -> bytes:
+    """From: with $myorigin for a missing domain."""
+    name, bracket, rest = sender.rpartition("<")
+    address = rest.removesuffix(">") if bracket else sender
+    complete = address.encode() + (b"" if "@" in address else b"@" + origin)
+    return b"%s<%s>" % (name.encode(), complete) if bracket else complete
+
+
+def _paragraph(entry: LogEntry) -> bytes:
+    """`<recipient> (expanded from <original>): reason`"""
+    original = entry.original_recipient
+    expanded = b""
+    if original and original.lower() != entry.recipient.lower():
+        expanded = b" (expanded from <%s>)" % original
+    return b"\n" + _wrapped(
+        b"<%s>%s: %s" % (entry.recipient, expanded, entry.reason.encode("utf-8", "replace"))
+    )
+
+
+def _message_fields(original: Original, style: Style) -> bytes:
+    """RFC 3464 §2.2"""
+    envelope_id = b"Original-Envelope-Id: %s\n" % original.envelope_id if original.envelope_id else b""
+    kind = b"rfc822" if original.sender.isascii() or not original.smtputf8 else b"utf-8"
+    return b"".join(
+        (
+            b"\nReporting-MTA: dns; %s\n" % style.host,
+            envelope_id,
+            b"X-%s-Queue-ID: %s\n" % (style.mail_name, original.queue_id.encode()),
+            b"X-%s-Sender: %s; %s\n" % (style.mail_name, kind, original.sender),
+            b"Arrival-Date: %s\n" % mail_date(original.arrival_time),
+        )
+    )
+
+
+def _recipient_fields(kind: Kind, original: Original, entry: LogEntry, style: Style) -> bytes:
+    """RFC 3464 §2.3"""
+    utf8 = b"utf-8" if original.smtputf8 and not entry.recipient.isascii() else b"rfc822"
+    given = entry.dsn_original or b"rfc822;" + (entry.original_recipient or entry.recipient)
+    mta_kind, _, mta = entry.remote_mta.partition("; ")
+    diagnostic = entry.diagnostic or f"X-{style.mail_name.decode()}; {entry.reason}"
+    lines = [
+        b"\nFinal-Recipient: %s; %s\n" % (utf8, entry.recipient),
+        b"Original-Recipient: %s\n" % given,
+        b"Action: %s\n" % entry.action.encode(),
+        b"Status: %s\n" % entry.status.encode(),
+    ]
+    if mta:
+        lines.append(b"Remote-MTA: %s; %s\n" % (mta_kind.encode(), mta.encode()))
+    lines.append(_wrapped(b"Diagnostic-Code: " + diagnostic.encode("utf-8", "replace")))
+    if kind == "delay" and original.retry_until:
+        lines.append(b"Will-Retry-Until: %s\n" % mail_date(original.retry_until))
+    return b"".join(lines)
+
+
+def _returned(kind: Kind, original: Original, encoding: bytes) -> bytes:
+    undelivered = b"" if kind in ("success", "verify") else b"Undelivered "
+    if original.headers_only:
+        description = undelivered + b"Message Headers"
+        media = b"message/global-headers" if original.smtputf8 else b"text/rfc822-headers"
+    else:
+        description = undelivered + b"Message"
+        media = b"message/global" if original.smtputf8 else b"message/rfc822"
+    return b"Content-Description: %s\nContent-Type: %s\n%s\nReturn-Path: <%s>\n%s" % (
+        description,
+        media,
+        encoding,
+        original.sender,
+        original.content.replace(b"\r\n", b"\n"),
+    )
+
+
+def _wrapped(line: bytes) -> bytes:
+    """A long line in several, the later ones indented."""
+    text = line.decode("utf-8", "replace")
+    wrapped = textwrap.wrap(
+        text, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapped).encode() + b"\n"

@@ -1,21 +1,36 @@
-"""Queues the notifications that undeliverable mail gives rise to.
+"""Queues the notices that mail gives rise to.
 
 DESCRIPTION
-    `report_failures()` is called when recipients of a message were refused or its time is up, before the
-    queue file is changed: the notification survives a crash first.  The null sender is never answered (RFC 5321
-    §6.1), nor is a recipient with NOTIFY=NEVER or without FAILURE (RFC 3461 §4.1).
+    `report()` is called when recipients of a message failed, are late, or got it and the sender wanted to know,
+    before the queue file is changed: the notice survives a crash first.
+
+    The null sender is never answered (RFC 5321 §6.1): what cannot be delivered then is postmaster's, if
+    notify_classes has `2bounce`.  Postmaster also gets the headers of other bounces and delays, if the classes
+    `bounce` and `delay` are there.  Notices to postmaster come from double_bounce_sender; one that cannot be
+    delivered ends.
+
+    A recipient with NOTIFY=NEVER, or without the word for what happened, is not reported (RFC 3461 §4.1).
 
 FAULTS
-    QueueFileFault  the notification cannot be queued: the caller tries the message again later
+    QueueFileFault  a notice cannot be queued: the caller tries the message again later
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
-from pillarbox.bounce.notification import Original, non_delivery
+from pillarbox.bounce.notification import Kind, Original, Style, compose
+from pillarbox.bounce.templates import Template
 from pillarbox.queue.incoming import IncomingQueue
-from pillarbox.queue.queue_file import NewEnvelope, NewRecipient, QueueMessage, read_content
+from pillarbox.queue.mail_date import mail_date
+from pillarbox.queue.queue_file import (
+    SEND_SMTPUTF8,
+    NewEnvelope,
+    NewRecipient,
+    QueueMessage,
+    read_content,
+)
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import Source
 from pillarbox.queue.submission import Rules, Submission
@@ -24,17 +39,42 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.identifiers import QueueId
 
+_WANTED: Final[dict[Kind, Notify]] = {
+    "failure": Notify.FAILURE,
+    "delay": Notify.DELAY,
+    "success": Notify.SUCCESS,
+    "verify": Notify.DEFAULT,
+}
+_WORDS: Final[dict[Kind, str]] = {
+    "failure": "non-delivery notification",
+    "delay": "delay notification",
+    "success": "delivery status notification",
+    "verify": "delivery status notification",
+}
 
-class BounceRules(msgspec.Struct, frozen=True):
-    """What main.cf says of bounces."""
 
-    host: bytes  # myhostname
-    mail_name: bytes
+class BounceRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of notices."""
+
+    style: Style
+    templates: Mapping[str, Template]
     size_limit: int  # bounce_size_limit, octets of returned content
+    classes: frozenset[str]  # notify_classes
+    postmasters: Mapping[str, bytes]  # by class: who gets the copies, complete addresses
+    double_bounce: bytes  # complete address
+    queue_lifetime: float  # seconds
+    utf8: bool = True  # smtputf8_enable
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A notice that was queued."""
+
+    queue_id: QueueId
+    what: str  # `sender non-delivery notification`
 
 
 class Notifier:
-    """Composes and queues notifications."""
+    """Composes and queues notices."""
 
     def __init__(self, queue: IncomingQueue, *, rules: BounceRules, submission: Rules, clock: Clock) -> None:
         self._queue = queue
@@ -42,35 +82,92 @@ class Notifier:
         self._submission = msgspec.structs.replace(submission, message_size_limit=0, hopcount_limit=1 << 30)
         self._clock = clock
 
-    async def report_failures(
-        self, queue_id: QueueId, message: QueueMessage, failures: Sequence[LogEntry], source: Source
-    ) -> QueueId | None:
-        """Tell the sender; the notification's queue id, None if nobody is to be told."""
-        told = [entry for entry in failures if not entry.notify or entry.notify & Notify.FAILURE]
-        if not message.sender or not told:
-            return None
+    async def report(
+        self,
+        kind: Kind,
+        queue_id: QueueId,
+        message: QueueMessage,
+        entries: Sequence[LogEntry],
+        source: Source,
+    ) -> list[Notice]:
+        """Tell who is to be told; the notices."""
+        told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
+        if not told:
+            return []
+        notices: list[Notice] = []
+        sender = Address.from_internal(message.sender)
+        is_double = message.sender.lower() == self._rules.double_bounce.lower()
+        if message.sender and not is_double:
+            notice = await self._queue_notice(kind, queue_id, message, told, source, recipient=sender)
+            notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
+        copy = self._copy_class(kind, message.sender)
+        if copy and not is_double and kind != "success":
+            postmaster = Address.from_internal(self._rules.postmasters[copy])
+            notice = await self._queue_notice(
+                kind,
+                queue_id,
+                message,
+                told,
+                source,
+                recipient=postmaster,
+                for_postmaster=True,
+                full=copy == "2bounce",
+            )
+            notices.append(Notice(notice, f"postmaster {_WORDS[kind]}"))
+        return notices
+
+    def _copy_class(self, kind: Kind, sender: bytes) -> str:
+        """The class of notices by which postmaster hears of it; empty: not at all."""
+        wanted = {"failure": "bounce" if sender else "2bounce", "delay": "delay"}.get(kind, "")
+        return wanted if wanted in self._rules.classes else ""
+
+    async def _queue_notice(
+        self,
+        kind: Kind,
+        queue_id: QueueId,
+        message: QueueMessage,
+        entries: Sequence[LogEntry],
+        source: Source,
+        *,
+        recipient: Address,
+        for_postmaster: bool = False,
+        full: bool = True,
+    ) -> QueueId:
         now = self._clock.now()
+        rules = self._rules
         submission = Submission(self._queue, self._submission)
         try:
-            recipient = Address.from_internal(message.sender)
+            own_id = submission.queue_id
+            original = self._original(
+                kind, queue_id, message, source, full=full and kind == "failure", now=now
+            )
+            encoding = original.encoding.encode()
             submission.begin(
                 NewEnvelope(
                     arrival_time=now,
-                    sender=b"",
-                    recipients=[NewRecipient(message.sender, message.sender)],
-                    attributes=[(b"log_ident", submission.queue_id.encode()), (b"rewrite_context", b"local")],
+                    sender=rules.double_bounce if for_postmaster else b"",
+                    recipients=[NewRecipient(recipient.internal, recipient.internal)],
+                    attributes=[(b"log_ident", own_id.encode()), (b"rewrite_context", b"local")],
+                    encoding=encoding,
                 ),
-                trace=[],
+                trace=[
+                    b"Received: by %s (%s)" % (rules.style.host, rules.style.mail_name),
+                    b"\tid %s; %s" % (own_id.encode(), mail_date(now)),
+                ],
                 add_missing=True,
-                send_options=message.send_options,
+                send_options=message.send_options & SEND_SMTPUTF8,
             )
             await submission.feed(
-                non_delivery(
-                    self._original(queue_id, message, recipient, source),
-                    told,
-                    host=self._rules.host,
-                    mail_name=self._rules.mail_name,
-                    queue_id=submission.queue_id,
+                b"Date: %s\r\n" % mail_date(now)
+                + compose(
+                    kind,
+                    original,
+                    entries,
+                    template=rules.templates[kind],
+                    style=rules.style,
+                    recipient=recipient.external,
+                    for_postmaster=for_postmaster,
+                    queue_id=own_id,
                     now=now,
                 )
             )
@@ -80,20 +177,33 @@ class Notifier:
         return await submission.commit()
 
     def _original(
-        self, queue_id: QueueId, message: QueueMessage, sender: Address, source: Source
+        self, kind: Kind, queue_id: QueueId, message: QueueMessage, source: Source, *, full: bool, now: float
     ) -> Original:
-        full = message.attributes.get(b"ret_flags") != b"%d" % Ret.HEADERS
-        small = message.content_size <= self._rules.size_limit
+        full = (
+            full
+            and message.attributes.get(b"ret_flags") != b"%d" % Ret.HEADERS
+            and message.content_size <= self._rules.size_limit
+        )
         lines: list[bytes] = []
         for line in read_content(source, message.data_offset):
-            if not (full and small) and not line:
+            if not full and not line:
                 break
             lines.append(line)
+        encoding = message.attributes.get(b"encoding", b"").decode("ascii", "replace")
         return Original(
             queue_id=queue_id,
-            sender=sender.external,
+            sender=Address.from_internal(message.sender).external,
             arrival_time=message.arrival_time,
             envelope_id=message.attributes.get(b"envelope_id", b""),
             content=b"".join([line + b"\r\n" for line in lines]),
-            headers_only=not (full and small),
+            headers_only=not full,
+            encoding=encoding or ("8bit" if self._rules.utf8 else ""),
+            smtputf8=bool(message.send_options & SEND_SMTPUTF8),
+            retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
         )
+
+
+def _is_wanted(kind: Kind, notify: int) -> bool:
+    if kind == "success":
+        return bool(notify & Notify.SUCCESS)
+    return not notify or bool(notify & _WANTED[kind])

@@ -89,14 +89,13 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "addresses are not rewritten this way yet",
-        "resolve_dequoted_address double_bounce_sender "
+        "resolve_dequoted_address "
         "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient",
     ),
     Unread(
         Kind.LATER,
         "notices of this kind are not sent yet",
-        "confirm_delay_cleared notify_classes bounce_notice_recipient 2bounce_notice_recipient "
-        "delay_notice_recipient error_notice_recipient smtpd_history_flush_threshold",
+        "confirm_delay_cleared error_notice_recipient smtpd_history_flush_threshold",
     ),
     Unread(
         Kind.LATER,

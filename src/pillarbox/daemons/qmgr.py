@@ -7,8 +7,8 @@ FAULTS
 import asyncio
 import socket
 
-from pillarbox.bounce.submission import BounceRules, Notifier
-from pillarbox.config.parameters.identity import Identity
+from pillarbox.bounce.configured import configured_bounces
+from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
@@ -47,11 +47,8 @@ def open_role(startup: Startup) -> Serve:
     )
     resolver = Resolver(configured_routes(snapshot, clock=clock))
     owners = _mailbox_owners(snapshot, virtual, resolver, clock)
-    identity = snapshot.group(Identity)
     rules = configured_rules(snapshot)
-    bounce_rules = BounceRules(
-        identity.myhostname.encode(), identity.mail_name.encode(), settings.bounce_size_limit
-    )
+    bounce_rules = configured_bounces(snapshot)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     doors = Doors(snapshot, startup.listeners, clock=clock)
     rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}

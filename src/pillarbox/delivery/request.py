@@ -87,7 +87,8 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """As the log has it: `mx.example.org[192.0.2.1]:25`; empty: the transport's own name, or none."""
     diagnostic: str = ""  # `smtp; 550 5.1.1 no such user`, for Diagnostic-Code: (RFC 3464 §2.3.6)
     remote_mta: str = ""  # `dns; mx.example.org`, for Remote-MTA: (RFC 3464 §2.3.5)
-    relayed: bool = False  # to a system that does not send success notices itself (RFC 3461 §6.2)
+    success_action: str = "delivered"
+    """For the notice that NOTIFY=SUCCESS asks for: delivered, relayed, or empty if the next system sends it."""
 
 
 class JobDone(msgspec.Struct, tag=True):

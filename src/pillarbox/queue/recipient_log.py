@@ -15,6 +15,7 @@ import msgspec
 
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -96,6 +97,48 @@ def read_entries(content: bytes) -> Iterator[dict[bytes, bytes]]:
         fields = dict(line.split(b"=", 1) for line in block.split(b"\n") if b"=" in line and line[:1] != b"<")
         if b"recipient" in fields:
             yield fields
+
+
+def log_entries(
+    directories: QueueDirectories, queue: str, queue_id: QueueId, *, files: FileSystem = DISK
+) -> list[LogEntry]:
+    """The entries of a log; none if there is no such log.  OSError."""
+    try:
+        descriptor = files.open(directories.path(queue, queue_id), os.O_RDONLY)
+    except FileNotFoundError:
+        return []
+    try:
+        parts: list[bytes] = []
+        while part := files.pread(descriptor, 65536, sum(map(len, parts))):
+            parts.append(part)
+    finally:
+        files.close(descriptor)
+    failed = queue != "defer"
+    return [_entry(fields, failed=failed) for fields in read_entries(b"".join(parts))]
+
+
+def _entry(fields: dict[bytes, bytes], *, failed: bool) -> LogEntry:
+    def text(name: bytes, default: str = "") -> str:
+        return fields.get(name, default.encode()).decode("utf-8", "replace")
+
+    def number(name: bytes) -> int:
+        value = fields.get(name, b"0")
+        return decimal(value) if is_decimal(value) else 0
+
+    recipient = fields[b"recipient"]
+    diagnostic, mta = text(b"diag_text"), text(b"mta_mname")
+    return LogEntry(
+        recipient=b"" if recipient == b"<>" else recipient,
+        original_recipient=fields.get(b"original_recipient", b""),
+        offset=number(b"offset"),
+        dsn_original=fields.get(b"dsn_orig_rcpt", b""),
+        notify=number(b"notify_flags"),
+        status=text(b"status", "5.0.0" if failed else "4.0.0"),
+        action=text(b"action", "failed" if failed else "delayed"),
+        reason=text(b"reason", "(error report unavailable)"),
+        diagnostic=f"{text(b'diag_type')}; {diagnostic}" if diagnostic else "",
+        remote_mta=f"{text(b'mta_type')}; {mta}" if mta else "",
+    )
 
 
 def discard(

@@ -22,26 +22,20 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-import msgspec
-
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
-from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.observability import events
 from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
-from pillarbox.queue.incoming import QueueFileFault, sweep
+from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.recipient_log import LogEntry
-from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.spare_files import LARGEST, SpareFiles
 from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.aftermath import Aftermath
 from pillarbox.queue_manager.dispatcher import Dispatcher
-from pillarbox.queue_manager.results import Failure, delayed, failed
 from pillarbox.queue_manager.transport import Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
 from pillarbox.routing.resolution import Resolver
-from pillarbox.scheduling.backoff import is_expired, next_attempt
 from pillarbox.scheduling.intake import Intake
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
@@ -68,7 +62,14 @@ class QueueManager:
         tell: events.EventSink,
     ) -> None:
         """`transports` and `rules` by service name."""
-        self._notifier = notifier
+        self._aftermath = Aftermath(
+            directories=directories,
+            settings=settings,
+            notifier=notifier,
+            queued=self.queued,
+            clock=clock,
+            tell=tell,
+        )
         self._spares = spares
         self._may_recycle = not directories.is_hashed("active")
         self._writer_of: dict[QueueId, Writer] = {}  # of messages not yet looked at
@@ -166,6 +167,7 @@ class QueueManager:
 
     def _left(self, one: NotNow | Damaged) -> None:
         self._intake.done(one.queue_id)
+        self._flushed.discard(one.queue_id)
         if isinstance(one, Damaged):
             self._tell(events.MessageCorrupt(one.queue_id, one.queue, one.reason))
 
@@ -177,7 +179,9 @@ class QueueManager:
         self._work.set()
 
     def flushed(self, ids: Iterable[QueueId]) -> None:
-        """Deferred messages are due now, whatever their time was."""
+        """Deferred messages are due now, whatever their time was, over deferred transports, too."""
+        ids = list(ids)
+        self._flushed.update(ids)
         self._intake.add_deferred(ids)
         self._work.set()
 
@@ -185,7 +189,8 @@ class QueueManager:
         """Look at incoming, and at what is due in deferred, out of turn."""
         self.queued(await self._in_thread(lambda: list(self._directories.scan("incoming"))))
         if deferred:
-            self.flushed(await self._in_thread(self._due))
+            self._intake.add_deferred(await self._in_thread(self._due))
+            self._work.set()
 
     def revive(self) -> None:
         """Forget which destinations cannot be reached (postqueue -f)."""
@@ -219,64 +224,14 @@ class QueueManager:
             self._tasks.create_task(self._decide(active))
 
     async def _decide(self, active: ActiveMessage) -> None:
-        now = self._clock.now()
-        opened, message, settings, writer = active.opened, active.message, self._settings, active.writer
-        finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
-        failures: list[Failure] = []
-        expired = is_expired(
-            now=now,
-            created=message.create_time,
-            is_bounce=not message.sender,
-            queue_lifetime=settings.maximal_queue_lifetime,
-            bounce_lifetime=settings.bounce_queue_lifetime,
-        )
-        for recipient in active.to_do:
-            _, outcome = active.outcomes[recipient.offset]
-            failures += failed(recipient, outcome, expired=expired)
-            if outcome.status == "deferred" and not expired:
-                finished.deferred += delayed(recipient, outcome)
-            else:
-                finished.done.append(recipient)
-        if failures and expired:
-            self._tell(events.MessageExpired(opened.queue_id, Address.from_internal(message.sender).external))
-        if failures and not await self._bounced(opened, failures):
-            # The sender could not be told: nobody is done who was not delivered to.
-            kept = {failure.entry.offset for failure in failures}
-            finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
-            finished.deferred += [failure.entry for failure in failures]
-        if finished.deferred:
-            finished.next_attempt = next_attempt(
-                now=now,
-                created=message.create_time,
-                minimal_backoff=settings.minimal_backoff_time,
-                maximal_backoff=settings.maximal_backoff_time,
-            )
-        elif writer is not None and writer.wanted and not expired and message.content_size <= LARGEST:
+        finished, expired = await self._aftermath.decide(active)
+        writer = active.writer
+        small = active.message.content_size <= LARGEST
+        if not finished.deferred and writer is not None and writer.wanted and not expired and small:
             writer.wanted -= 1
             finished.recycled = self._spares.path(writer.pid)
-            self._taker[opened.queue_id] = writer
+            self._taker[active.queue_id] = writer
         self._finish(finished)
-
-    async def _bounced(self, opened: Opened, failures: list[Failure]) -> bool:
-        """Queue the notifications, one for each who is to hear of failures; False if one could not be."""
-        by_listener: dict[bytes | None, list[LogEntry]] = {}
-        for failure in failures:
-            by_listener.setdefault(failure.report_to, []).append(failure.entry)
-        source = FileSource(opened.descriptor)
-        for listener, entries in by_listener.items():
-            message = opened.message
-            if listener is not None:
-                message = msgspec.structs.replace(message, sender=listener)
-            try:
-                notice = await self._notifier.report_failures(opened.queue_id, message, entries, source)
-            except (QueueFileFault, CorruptQueueFile, OSError) as fault:
-                self._tell(events.Warned(f"{opened.queue_id}: cannot queue a notification: {fault}"))
-                return False
-            if notice is not None:
-                self._tell(events.BounceQueued(opened.queue_id, notice, "sender non-delivery notification"))
-                self._intake.add_incoming([notice])
-                self._work.set()
-        return True
 
     # -- afterwards ------------------------------------------------------------------------------------
 

@@ -296,13 +296,13 @@ class Pickup:
         )
         self._tell(events.Warned(f"{queue_id}: {reason}"))
         try:
-            notice = await self._notifier.report_failures(queue_id, returned, entries, source)
+            notices = await self._notifier.report("failure", queue_id, returned, entries, source)
         except QueueFileFault as fault_2:
             self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault_2}"))
             return CleanupStatus.WRITE
-        if notice is not None:
-            self._tell(events.BounceQueued(queue_id, notice, "sender non-delivery notification"))
-            self._queued([notice])
+        for notice in notices:
+            self._tell(events.BounceQueued(queue_id, notice.queue_id, notice.what))
+            self._queued([notice.queue_id])
         return CleanupStatus.OK
 
 

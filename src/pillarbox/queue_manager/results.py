@@ -12,6 +12,7 @@ from pillarbox.observability import events
 from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Notify
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -65,6 +66,20 @@ def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> lis
     ]
 
 
+def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> list[LogEntry]:
+    """Entries for what was delivered, if the sender wants to hear of it and no other system tells."""
+    if not recipient.notify & Notify.SUCCESS or not outcome.success_action:
+        return []
+    entries: list[LogEntry] = []
+    for attempt in _attempts(recipient, outcome):
+        if attempt.status == "sent":
+            relay = attempt.relay or transport
+            reason = f"delivery via {relay}: {attempt.text}"
+            attempt = msgspec.structs.replace(attempt, text=reason)
+            entries.append(_entry(recipient, attempt, outcome.success_action))
+    return entries
+
+
 def _attempts(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
     if outcome.attempts is not None:
         return outcome.attempts
@@ -89,7 +104,7 @@ def _entry(recipient: QueueRecipient, attempt: Attempt, action: str) -> LogEntry
         offset=recipient.offset,
         dsn_original=recipient.dsn_original,
         notify=int(recipient.notify),
-        status=attempt.dsn if action == "delayed" else "5" + attempt.dsn[1:],
+        status=attempt.dsn,
         action=action,
         reason=attempt.text,
         diagnostic=attempt.diagnostic,

@@ -229,7 +229,8 @@ def test_long_lines_are_broken() -> None:
     """smtp_line_length_limit: CRLF and a blank."""
     assert [b"abcd\r\n ef\r\n"] == list(stuff([b"abcdef"], line_limit=4))
     assert [b"abcdef\r\n"] == list(stuff([b"abcdef"], line_limit=0))
-    assert [b".....\r\n ..\r\n"] == list(stuff([b"......"], line_limit=4))
+    assert [b".....\r\n ..\r\n"] == list(stuff([b"......"], line_limit=4))  # the dot at the start is doubled
+    assert [b"abcd\r\n efg\r\n h\r\n"] == list(stuff([b"abcdefgh"], line_limit=4))  # the blank counts
 
 
 def test_xtext() -> None:

@@ -148,6 +148,9 @@ class QueueManager:
         doc="Octets of an undelivered message that go back with the notice; of a larger one, only the "
         "header.",
     )
+    bounce_template_file: str = parameter(
+        "", doc="File with texts of notices in place of the built-in ones, as bounce(5) has it."
+    )
     bounce_notice_recipient: str = parameter(
         "postmaster", doc="Who gets copies of bounces, if notify_classes has bounce."
     )

@@ -35,7 +35,6 @@ fast_flush_refresh_time = 12h
         "bounces cannot be shaped this way yet",
         """
 backwards_bounce_logfile_compatibility = yes
-bounce_template_file =
 default_verp_delimiters = +=
 disable_verp_bounces = no
 enable_threaded_bounces = no

@@ -38,6 +38,7 @@ def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resol
     tls = snapshot.group(LmtpClientTls if lmtp else SmtpClientTls)
     exchange = snapshot.group(MailExchange)
     identity = snapshot.group(Identity)
+    queue = snapshot.group(QueueManager)
     grades = snapshot.group(SmtpServerTls)
     prefix = "lmtp" if lmtp else "smtp"
 
@@ -106,7 +107,8 @@ def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resol
         ),
         ports=ports,
         queue_directory=snapshot.value("queue_directory"),
-        soft_bounce=snapshot.group(QueueManager).soft_bounce,
+        soft_bounce=queue.soft_bounce,
+        minimal_backoff=queue.minimal_backoff_time,
     )
 
 

@@ -62,6 +62,7 @@ class Conversation:
         self.target = target
         self.engine = SmtpClient()
         self.is_over = False
+        self.is_closing = False  # nothing more can be delivered over it
 
     def flush(self) -> None:
         """Send what the engine has."""
@@ -89,7 +90,7 @@ class Conversation:
                 "4.5.0", f"Protocol error: malformed reply from {self.target.label} while {doing}: {fault}"
             ) from None
         if answered.reply.code == 421:
-            self.is_over = True  # RFC 5321 §3.8: the server closes
+            self.is_closing = True  # RFC 5321 §3.8: the server closes
         return answered
 
     async def send_content(self, chunks: Iterable[bytes], *, limit: float) -> None:

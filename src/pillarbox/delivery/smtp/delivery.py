@@ -20,7 +20,7 @@ from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
-from pillarbox.delivery.smtp.passwords import find_login
+from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
 from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
@@ -45,6 +45,7 @@ class Service(msgspec.Struct, kw_only=True):
     ports: Ports
     queue_directory: str
     soft_bounce: bool
+    minimal_backoff: float  # seconds
     tell: events.EventSink = lambda _: None  # set when the log is there
 
     @property
@@ -130,8 +131,8 @@ class SmtpDelivery:
             try:
                 targets = await self._service.exchangers.targets(destination)
             except Unreachable as fault:
-                if fault.reason:
-                    self._tell(events.Noted(f"warning: {self._job.queue_id}: {fault.reason}"))
+                for warning in filter(None, (fault.warning, fault.reason)):
+                    self._tell(events.Warned(warning))
                 self._rest(Verdict(fault.status, fault.text), None, final=is_last)
                 continue
             await self._try_targets(destination, targets, is_last=is_last)
@@ -194,10 +195,16 @@ class SmtpDelivery:
 
     async def _open(self, target: Target, destination: Destination, policy: TlsPolicy) -> Session:
         """A session that takes mail.  OSError, TimeoutError, SiteFault."""
+        waited = self._job.active_time - self._job.arrival_time
         try:
             return await self._open_once(target, destination, policy, tls=True)
         except SiteFault as fault:
-            if not fault.retry_plain:
+            # As Postfix: first TLS is given another chance, and a password never goes in clear text.
+            if (
+                not fault.retry_plain
+                or waited < self._service.minimal_backoff
+                or self._login(target, destination) is not None
+            ):
                 raise
             self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
         return await self._open_once(target, destination, policy, tls=False)
@@ -205,7 +212,7 @@ class SmtpDelivery:
     async def _open_once(
         self, target: Target, destination: Destination, policy: TlsPolicy, *, tls: bool
     ) -> Session:
-        rules, job = self._service.rules, self._job
+        rules = self._service.rules
         source = rules.client.smtp_bind_address6 if ":" in target.address else rules.client.smtp_bind_address
         place = target
         if not target.port and not target.address.startswith("/"):
@@ -228,16 +235,7 @@ class SmtpDelivery:
             await session.greet()
             if not rules.tls.smtp_tls_wrappermode:
                 await session.secure(self._service.policies, allowed=tls)
-            if rules.sasl.smtp_sasl_auth_enable:
-                by_sender = rules.sasl.smtp_sender_dependent_authentication
-                login = find_login(
-                    self._service.passwords,
-                    destination=destination,
-                    host=target.host,
-                    sender=job.sender,
-                    by_sender=by_sender,
-                )
-                await session.log_in(login)
+            await session.log_in(self._login(target, destination))
         except Broken as fault:
             raise SiteFault(fault.status, fault.text) from fault
         except BaseException:
@@ -245,6 +243,18 @@ class SmtpDelivery:
             raise
         self._set_up = self._clock.now()
         return session
+
+    def _login(self, target: Target, destination: Destination) -> Login | None:
+        sasl = self._service.rules.sasl
+        if not sasl.smtp_sasl_auth_enable:
+            return None
+        return find_login(
+            self._service.passwords,
+            destination=destination,
+            host=target.host,
+            sender=self._job.sender,
+            by_sender=sasl.smtp_sender_dependent_authentication,
+        )
 
     def _discarded(self, target: Target) -> frozenset[str]:
         """smtp_discard_ehlo_keyword_address_maps, or smtp_discard_ehlo_keywords."""
@@ -264,8 +274,11 @@ class SmtpDelivery:
             if not is_final and (not transaction.broken or verdict.reply is not None):
                 self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
             self._fates[at] = _Fate(verdict, session.target, session.uses, self._set_up, is_final)
-            if is_final:
-                self._finish(at)
+        for sent in (False, True):  # who was refused was refused first
+            for at in waiting:
+                fate = self._fates[at]
+                if fate is not None and fate.final and fate.verdict.is_sent is sent:
+                    self._finish(at)
         if transaction.broken:
             if final:
                 self._site_fault = (transaction.broken.status, transaction.broken.text)
@@ -335,7 +348,7 @@ class SmtpDelivery:
             relay=relay,
             diagnostic=_diagnostic(verdict.reply),
             remote_mta=f"dns; {fate.target.host}" if fate.target is not None and verdict.reply else "",
-            relayed=verdict.is_sent and not verdict.handled_dsn,
+            success_action="" if verdict.handled_dsn else "relayed",
         )
         self._told[at] = outcome
         return outcome

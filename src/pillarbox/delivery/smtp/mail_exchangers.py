@@ -34,6 +34,7 @@ class Unreachable(Exception):
         self.status = status
         self.text = text
         self.reason = reason
+        self.warning = ""
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -120,8 +121,9 @@ class MailExchangers:
                 if fault is None or error.status[0] == "4":
                     fault = error
         if not found and fault is not None:
+            fault.warning = f"no MX host for {destination.host} has a valid address record"
             if self._rules.defer_without_address:
-                raise Unreachable(f"4{fault.status[1:]}", fault.text, reason=fault.reason)
+                fault.status = f"4{fault.status[1:]}"
             raise fault
         return found
 

@@ -86,10 +86,11 @@ class Session:
         self.is_tls = False
         self.is_logged_in = False
         self.is_trusted = False
+        self.in_transaction = False  # the server took MAIL, and no end of data
         self._discarded = discarded
         self._destination = destination
         self._policy = policy
-        self._tell = tell
+        self.tell = tell
 
     # -- hello -----------------------------------------------------------------------------------------
 
@@ -138,7 +139,7 @@ class Session:
         self.capabilities = read_capabilities(reply, discarded=self._discarded)
         name = self.capabilities.name.decode("ascii", "replace").lower()
         if self.target.port == 25 and name == self.rules.myhostname.lower():
-            self._tell(
+            self.tell(
                 events.Warned(f"host {self.target.label} replied to HELO/EHLO with my own hostname {name}")
             )
             raise SiteFault("5.4.6", f"mail for {self._destination.text} loops back to myself")
@@ -150,7 +151,7 @@ class Session:
         policy, tls = self._policy, self.rules.tls
         if policy.level == "none" or not allowed:
             if self.capabilities.starttls and tls.smtp_tls_note_starttls_offer and policy.level == "none":
-                self._tell(events.Noted(f"Host offered STARTTLS: [{self.target.host}]"))
+                self.tell(events.Noted(f"Host offered STARTTLS: [{self.target.host}]"))
             return
         if not self.capabilities.starttls:
             if policy.is_required:
@@ -183,7 +184,7 @@ class Session:
         except (TlsFault, IdleTimeout, OSError) as error:
             raise self._tls_fault(error) from error
         except ConfigurationFault as fault:
-            self._tell(events.Warned(str(fault)))
+            self.tell(events.Warned(str(fault)))
             raise SiteFault("4.7.5", "client TLS configuration problem") from fault
         self.is_tls = True
         certificate = wire.tls.getpeercert(binary_form=True) if wire.tls is not None else None
@@ -198,8 +199,7 @@ class Session:
     def _tls_fault(self, error: Exception) -> SiteFault:
         self.conversation.is_over = True
         cause = error.__cause__
-        if self.rules.tls.smtp_tls_loglevel >= 1:
-            self._tell(events.Noted(f"SSL_connect error to {self.target.relay}: {cause or repr(error)}"))
+        self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: {_tls_reason(cause or error)}"))
         if isinstance(cause, ssl.SSLCertVerificationError):
             return SiteFault("4.7.5", "Server certificate not trusted")
         return SiteFault(
@@ -219,7 +219,7 @@ class Session:
         else:
             trust = "Untrusted"
         cipher, _, bits = wire.tls.cipher() or ("?", "", 0)
-        self._tell(
+        self.tell(
             events.Noted(
                 f"{trust} TLS connection established to {self.target.relay}: {wire.tls.version()} with cipher "
                 f"{cipher} ({bits}/{bits} bits)"
@@ -244,7 +244,7 @@ class Session:
         mechanism = choose(offered, options=options, user=login.user, password=login.password)
         if mechanism is None:
             names = b" ".join(self.capabilities.mechanisms).decode("ascii", "replace")
-            self._tell(
+            self.tell(
                 events.Warned(
                     f"{label} offers AUTH {names}, which smtp_sasl_security_options = {', '.join(options)} "
                     "and smtp_sasl_mechanism_filter do not allow"
@@ -300,11 +300,13 @@ class Session:
             reply = await self._ask(self.rules.client.smtp_rset_timeout, "sending RSET probe")
         except Broken:
             return False
-        return reply.kind == 2 and not self.conversation.is_over
+        return reply.kind == 2
 
     async def quit(self) -> None:
         """Say goodbye, unless the server is gone."""
         if not self.conversation.is_over:
+            if self.in_transaction and not self.conversation.is_closing:
+                self.conversation.engine.command(Exchange.RSET, b"RSET")
             self.conversation.engine.command(Exchange.QUIT, b"QUIT")
             self.conversation.flush()
             if not self.rules.client.smtp_skip_quit_response:
@@ -318,7 +320,7 @@ class Session:
         reply = (await self.conversation.ask(limit=limit, doing=doing)).reply
         for line in self.conversation.engine.garbage:
             text = line.decode("utf-8", "replace")
-            self._tell(events.Warned(f"non-{self.rules.protocol} response from {self.target.label}: {text}"))
+            self.tell(events.Warned(f"non-{self.rules.protocol} response from {self.target.label}: {text}"))
         self.conversation.engine.garbage.clear()
         return reply
 
@@ -327,6 +329,13 @@ class Session:
         return SiteFault(
             status or reply.status, f"host {self.target.label} refused to talk to me: {text}", reply=reply
         )
+
+
+def _tls_reason(error: BaseException) -> str:
+    """In Postfix's words, where it has words."""
+    if isinstance(error, IdleTimeout):
+        return "Connection timed out"
+    return "lost connection" if isinstance(error, TlsFault) else str(error)
 
 
 def _passes(mechanism: bytes, wanted: tuple[str, ...]) -> bool:

@@ -48,7 +48,12 @@ class SessionCache:
         loop = asyncio.get_running_loop()
         old = loop.time() - session.opened >= client.smtp_connection_reuse_time_limit
         count = client.smtp_connection_reuse_count_limit
-        if session.conversation.is_over or old or (count and session.uses + 1 >= count):
+        if (
+            session.conversation.is_over
+            or session.conversation.is_closing
+            or old
+            or (count and session.uses + 1 >= count)
+        ):
             return False
         session.uses += 1
         timer = loop.call_later(client.smtp_connection_cache_time_limit, self._expire, key, session)

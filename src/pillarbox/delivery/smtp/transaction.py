@@ -8,7 +8,7 @@ DESCRIPTION
     The queue file's content is sent as it is, dots doubled; see mime_downgrade.py for servers without 8BITMIME.
 
 STANDARDS
-    RFC 5321 §3.3, §4.5.3.1.10 (552 to RCPT means 452); RFC 2920 §3.1 (what may be pipelined); RFC 1870 (SIZE);
+    RFC 5321 §3.3; RFC 2920 §3.1 (what may be pipelined); RFC 1870 (SIZE);
     RFC 3461 §5 (DSN parameters); RFC 6531 §3.4 (SMTPUTF8); RFC 2033 §4.2 (LMTP's replies after the dot)
 """
 
@@ -19,6 +19,7 @@ import msgspec
 from pillarbox.delivery.smtp.conversation import Broken
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
+from pillarbox.observability import events
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.wire.smtp.client import Exchange, stuff, xtext
 from pillarbox.wire.smtp.replies import ServerReply
@@ -26,6 +27,14 @@ from pillarbox.wire.smtp.replies import ServerReply
 _SEND_SMTPUTF8 = 1
 _SEND_UTF8_HEADER = 2
 _SEND_UTF8_SENDER = 4
+
+
+_NOTIFY = (
+    (b"NEVER", Notify.NEVER),
+    (b"SUCCESS", Notify.SUCCESS),
+    (b"FAILURE", Notify.FAILURE),
+    (b"DELAY", Notify.DELAY),
+)
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -106,6 +115,7 @@ class Transaction:
             if reply.kind != 2:
                 self._all(self._refused(reply, Exchange.MAIL))
                 return
+            session.in_transaction = True
         asked: list[int] = []
         for at, recipient in enumerate(self._recipients):
             try:
@@ -119,7 +129,9 @@ class Transaction:
         if pipelining:
             engine.command(Exchange.DATA, b"DATA")
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
-            if reply.kind != 2:
+            if reply.kind == 2:
+                session.in_transaction = True
+            else:
                 self._all(self._refused(reply, Exchange.MAIL))
             for at in asked:
                 self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))
@@ -132,8 +144,6 @@ class Transaction:
     def _take_rcpt(self, at: int, reply: ServerReply) -> None:
         if self._verdicts[at] is not None or reply.kind == 2:
             return
-        if reply.code == 552:  # RFC 5321 §4.5.3.1.10: what old servers say for too many recipients
-            reply = msgspec.structs.replace(reply, code=452)
         self._verdicts[at] = self._refused(reply, Exchange.RCPT)
 
     async def _data(self, content: Iterable[bytes]) -> None:
@@ -146,12 +156,20 @@ class Transaction:
         if not accepted:
             # RFC 2920 §3.1: the server took DATA though it took no recipient; an empty message ends it.
             session.conversation.engine.end_of_data()
+            session.in_transaction = False
             await self._ask(client.smtp_data_done_timeout, "sending end of data")
             return
         self.reached_content = True
-        chunks: Iterator[bytes] = stuff(content, line_limit=client.smtp_line_length_limit)
+        limit = client.smtp_line_length_limit
+
+        def broken() -> None:
+            text = f"{self._job.queue_id}: breaking line > {limit} bytes with <CR><LF>SPACE"
+            session.tell(events.Noted(text))
+
+        chunks: Iterator[bytes] = stuff(content, line_limit=limit, broken=broken)
         await session.conversation.send_content(chunks, limit=client.smtp_data_xfer_timeout)
         lmtp = session.rules.lmtp
+        session.in_transaction = False
         session.conversation.engine.end_of_data(len(accepted) if lmtp else 1)
         doing = "sending end of data -- message may be sent more than once"
         if lmtp:
@@ -183,11 +201,11 @@ class Transaction:
         if self._session.is_logged_in and self._session.rules.sasl.smtp_send_dummy_mail_auth:
             parameters.append(b"AUTH=<>")
         if offered.dsn:
+            if envelope_id := job.attributes.get(b"envelope_id"):
+                parameters.append(b"ENVID=" + xtext(envelope_id))
             ret = job.attributes.get(b"ret_flags")
             if ret in (b"%d" % Ret.FULL, b"%d" % Ret.HEADERS):
                 parameters.append(b"RET=FULL" if ret == b"%d" % Ret.FULL else b"RET=HDRS")
-            if envelope_id := job.attributes.get(b"envelope_id"):
-                parameters.append(b"ENVID=" + xtext(envelope_id))
         if offered.smtputf8 and self._needs_smtputf8():
             parameters.append(b"SMTPUTF8")
         return parameters
@@ -196,21 +214,12 @@ class Transaction:
         if not self._session.capabilities.dsn:
             return []
         parameters: list[bytes] = []
-        if recipient.notify:
-            words = [
-                name.encode()
-                for name, flag in (
-                    ("NEVER", Notify.NEVER),
-                    ("SUCCESS", Notify.SUCCESS),
-                    ("FAILURE", Notify.FAILURE),
-                    ("DELAY", Notify.DELAY),
-                )
-                if recipient.notify & flag
-            ]
-            parameters.append(b"NOTIFY=" + b",".join(words))
         kind, semicolon, address = recipient.dsn_original.partition(b";")
         if semicolon and kind and address and (address.isascii() or self._needs_smtputf8()):
             parameters.append(b"ORCPT=%s;%s" % (kind, xtext(address)))
+        words = [name for name, flag in _NOTIFY if recipient.notify & flag]
+        if words:
+            parameters.append(b"NOTIFY=" + b",".join(words))
         return parameters
 
     # -- verdicts --------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ STANDARDS
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Final
 
@@ -128,16 +128,24 @@ class SmtpClient:
 _CHUNK: Final = 65536
 
 
-def stuff(lines: Iterable[bytes], *, line_limit: int = 998) -> Iterator[bytes]:
+def stuff(
+    lines: Iterable[bytes], *, line_limit: int = 998, broken: Callable[[], object] | None = None
+) -> Iterator[bytes]:
     """Content for DATA, in chunks of some 64 KiB: CRLF line ends, dots doubled (RFC 5321 §4.5.2).
 
-    A line longer than `line_limit` octets is broken with CRLF and a blank (smtp_line_length_limit; 0: never).
+    A line longer than `line_limit` octets is broken with CRLF and a blank (smtp_line_length_limit; 0: never);
+    `broken` is called at the first.
     """
     held: list[bytes] = []
     octets = 0
     for line in lines:
         if line_limit and len(line) > line_limit:
-            line = b"\r\n ".join(line[at : at + line_limit] for at in range(0, len(line), line_limit))
+            step = max(1, line_limit - 1)  # the blank counts
+            rest = range(line_limit, len(line), step)
+            line = b"\r\n ".join([line[:line_limit], *(line[at : at + step] for at in rest)])
+            if broken is not None:
+                broken()
+                broken = None
         held.append(line)
         octets += len(line) + 2
         if octets > _CHUNK:

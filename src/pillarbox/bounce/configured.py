@@ -1,0 +1,56 @@
+"""Rules for notices, from main.cf.
+
+FAULTS
+    ConfigurationFault  a template file that cannot be read
+"""
+
+from pillarbox.bounce.notification import Style
+from pillarbox.bounce.submission import BounceRules
+from pillarbox.bounce.templates import BUILT_IN, Template, read_templates
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_server import SmtpServer
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def configured_bounces(snapshot: Snapshot) -> BounceRules:
+    """What bounce(8) would do."""
+    identity, queue = snapshot.group(Identity), snapshot.group(QueueManager)
+    utf8 = snapshot.group(SmtpServer).smtputf8_enable
+    origin = identity.myorigin.encode()
+
+    def complete(address: str) -> bytes:
+        return address.encode() if "@" in address else address.encode() + b"@" + origin
+
+    return BounceRules(
+        style=Style(
+            host=identity.myhostname.encode(),
+            origin=origin,
+            mail_name=identity.mail_name.encode(),
+            charset="utf-8" if utf8 else "",
+            value=snapshot.value,
+        ),
+        templates=_templates(snapshot, queue.bounce_template_file),
+        size_limit=queue.bounce_size_limit,
+        classes=frozenset(queue.notify_classes),
+        postmasters={
+            "bounce": complete(queue.bounce_notice_recipient),
+            "2bounce": complete(queue.two_bounce_notice_recipient),
+            "delay": complete(queue.delay_notice_recipient),
+        },
+        double_bounce=complete(identity.double_bounce_sender),
+        queue_lifetime=queue.maximal_queue_lifetime,
+        utf8=utf8,
+    )
+
+
+def _templates(snapshot: Snapshot, path: str) -> dict[str, Template]:
+    if not path:
+        return dict(BUILT_IN)
+    try:
+        with open(path, encoding="utf-8") as file:
+            return dict(read_templates(file.read(), path=path))
+    except (OSError, UnicodeDecodeError) as error:
+        where = snapshot.where("bounce_template_file")
+        raise ConfigurationFault(where, f"cannot read bounce_template_file {path}: {error}") from error

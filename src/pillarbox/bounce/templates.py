@@ -1,0 +1,167 @@
+"""The texts of notices, and the file that replaces them.
+
+DESCRIPTION
+    There are four templates: failure, delay, success and verify.  Each has a character set, From:, Subject:, a
+    Subject: for postmaster's copy, and a text in which `$myhostname` and the like are replaced.  A parameter that
+    is a time may be asked for in another unit: `$maximal_queue_lifetime_days`.
+
+    bounce_template_file has templates as `failure_template = <<EOF` … `EOF`; what it leaves out is built in.
+
+FAULTS
+    ConfigurationFault  the file cannot be read: with its line
+
+STANDARDS
+    bounce(5)
+"""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+NAMES: Final = ("failure", "delay", "success", "verify")
+
+_UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "weeks": 604800}
+_REFERENCE: Final = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|\(([A-Za-z0-9_]+)\)|([A-Za-z0-9_]+)|(\$))")
+_FROM: Final = "Mail Delivery System <MAILER-DAEMON>"
+_START: Final = re.compile(r"([a-z]+)_template\s*=\s*<<\s*(\S+)\s*")
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """One template; the text as in the file, without its last newline."""
+
+    subject: str
+    postmaster_subject: str = ""
+    text: str
+    charset: str = "us-ascii"
+    sender: str = _FROM
+
+    def expanded(self, value: Callable[[str], str]) -> str:
+        """The text with `$name` replaced; a name that nobody knows is empty."""
+
+        def replace(match: re.Match[str]) -> str:
+            name = match[1] or match[2] or match[3]
+            return "$" if match[4] else _value(name, value)
+
+        return _REFERENCE.sub(replace, self.text)
+
+
+def _value(name: str, value: Callable[[str], str]) -> str:
+    parameter, _, unit = name.rpartition("_")
+    if unit in _UNITS and parameter:
+        match = re.fullmatch(r"([0-9]{1,15})([smhdw]?)", value(parameter))
+        if match is not None:
+            seconds = int(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[match[2]]
+            return str(seconds // _UNITS[unit])
+    return value(name)
+
+
+_HELP: Final = """\
+For further assistance, please send mail to postmaster.
+
+If you do so, please include this problem report. You can
+delete your own text from the attached returned message.
+
+                   The mail system"""
+
+BUILT_IN: Final[dict[str, Template]] = {
+    "failure": Template(
+        subject="Undelivered Mail Returned to Sender",
+        postmaster_subject="Postmaster Copy: Undelivered Mail",
+        text=f"""\
+This is the mail system at host $myhostname.
+
+I'm sorry to have to inform you that your message could not
+be delivered to one or more recipients. It's attached below.
+
+{_HELP}""",
+    ),
+    "delay": Template(
+        subject="Delayed Mail (still being retried)",
+        postmaster_subject="Postmaster Warning: Delayed Mail",
+        text=f"""\
+This is the mail system at host $myhostname.
+
+####################################################################
+# THIS IS A WARNING ONLY.  YOU DO NOT NEED TO RESEND YOUR MESSAGE. #
+####################################################################
+
+Your message could not be delivered for more than $delay_warning_time_hours hour(s).
+It will be retried until it is $maximal_queue_lifetime_days day(s) old.
+
+{_HELP}""",
+    ),
+    "success": Template(
+        subject="Successful Mail Delivery Report",
+        text="""\
+This is the mail system at host $myhostname.
+
+Your message was successfully delivered to the destination(s)
+listed below. If the message was delivered to mailbox you will
+receive no further notifications. Otherwise you may still receive
+notifications of mail delivery errors from other systems.
+
+                   The mail system""",
+    ),
+    "verify": Template(
+        subject="Mail Delivery Status Report",
+        text="""\
+This is the mail system at host $myhostname.
+
+Enclosed is the mail delivery report that you requested.
+
+                   The mail system""",
+    ),
+}
+
+
+def read_templates(content: str, *, path: str) -> dict[str, Template]:
+    """The templates of a file, built-in ones for those that it has not.  ConfigurationFault."""
+    found = dict(BUILT_IN)
+    lines = content.split("\n")
+    at = 0
+    while at < len(lines):
+        line = lines[at].strip()
+        at += 1
+        if not line or line.startswith("#"):
+            continue
+        start = _START.fullmatch(line)
+        if start is None or start[1] not in NAMES:
+            raise ConfigurationFault(
+                f"{path}, line {at}", f'"{line[:60]}" begins no template', mend="NAME_template = <<EOF"
+            )
+        first = at
+        while at < len(lines) and lines[at].strip() != start[2]:
+            at += 1
+        if at == len(lines):
+            raise ConfigurationFault(f"{path}, line {first}", f'missing "{start[2]}" end marker')
+        found[start[1]] = _template(lines[first:at], BUILT_IN[start[1]], where=f"{path}, line {first}")
+        at += 1
+    return found
+
+
+def _template(lines: list[str], default: Template, *, where: str) -> Template:
+    headers: dict[str, str] = {}
+    at = 0
+    while at < len(lines):
+        name, colon, value = lines[at].partition(":")
+        if not colon or name.lower() not in ("charset", "from", "subject", "postmaster-subject"):
+            break
+        headers[name.lower()] = value.strip()
+        at += 1
+    text = "\n".join(lines[at:]).lstrip("\n")
+    if not text.strip():
+        raise ConfigurationFault(where, "missing message text in the template")
+    charset = headers.get("charset", default.charset)
+    if not text.isascii() and charset.lower() == "us-ascii":
+        raise ConfigurationFault(where, "8-bit message text needs a Charset: other than us-ascii")
+    return Template(
+        subject=headers.get("subject", default.subject),
+        postmaster_subject=headers.get("postmaster-subject", default.postmaster_subject),
+        text=text,
+        charset=charset,
+        sender=headers.get("from", default.sender),
+    )

@@ -1,0 +1,148 @@
+"""SMTP servers that behave as a script says: polite, greylisting, rude, broken.
+
+A `Script` maps what a client says to what it is told.  `ScriptedServer` serves it on an address and port, in a
+thread, with blocking sockets: the client under test may be anybody's.
+"""
+
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Mapping
+from typing import Final
+
+DROP: Final = b"\0drop"
+"""Instead of a reply: close the connection."""
+SILENCE: Final = b"\0silence"
+"""Instead of a reply: say nothing, and wait for the client to go."""
+BREAK_TLS: Final = b"\0break"
+"""As the reply to STARTTLS: say go ahead, then close."""
+
+Replies = Mapping[str, bytes | Callable[[bytes], bytes]]
+
+_DEFAULT: Final[dict[str, bytes]] = {
+    "greeting": b"220 mx.peer.test ESMTP",
+    "EHLO": b"250-mx.peer.test\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-8BITMIME\r\n250-DSN\r\n250 ENHANCEDSTATUSCODES",
+    "LHLO": b"250-mx.peer.test\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES",
+    "HELO": b"250 mx.peer.test",
+    "MAIL": b"250 2.1.0 Sender ok",
+    "RCPT": b"250 2.1.5 Recipient ok",
+    "DATA": b"354 Go ahead",
+    ".": b"250 2.0.0 Accepted for delivery as 12345",
+    "RSET": b"250 2.0.0 Reset",
+    "QUIT": b"221 2.0.0 Bye",
+    "STARTTLS": b"220 2.0.0 Ready",
+    "AUTH": b"235 2.7.0 Welcome",
+}
+
+
+class ScriptedServer:
+    """One server.  `conversations` are the lines of its clients, one list for each connection."""
+
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        replies: Replies | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        wrapped: bool = False,
+        lmtp: bool = False,
+    ) -> None:
+        """`replies` in place of the defaults; `wrapped`: TLS from the first octet."""
+        self.replies: dict[str, bytes | Callable[[bytes], bytes]] = {**_DEFAULT, **(replies or {})}
+        self.conversations: list[list[bytes]] = []
+        self.messages: list[bytes] = []
+        self.open = 0  # connections now
+        self._tls = tls
+        self._wrapped = wrapped
+        self._lmtp = lmtp
+        self._socket = socket.create_server(
+            (address, port), backlog=50, family=socket.AF_INET6 if ":" in address else socket.AF_INET
+        )
+        self.port = int(self._socket.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Accept no more."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    @property
+    def said(self) -> list[bytes]:
+        """All lines of all clients."""
+        return [line for conversation in self.conversations for line in conversation]
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._guarded, args=(client,), daemon=True).start()
+
+    def _guarded(self, client: socket.socket) -> None:
+        self.open += 1
+        try:
+            client.settimeout(30)
+            self._serve(client)
+        except (OSError, ssl.SSLError):
+            return
+        finally:
+            client.close()
+            self.open -= 1
+
+    def _serve(self, client: socket.socket) -> None:
+        lines: list[bytes] = []
+        self.conversations.append(lines)
+        if self._wrapped:
+            assert self._tls is not None
+            client = self._tls.wrap_socket(client, server_side=True)
+        file = client.makefile("rb")
+        accepted = 0
+        if not self._say(client, "greeting", b""):
+            return
+        while line := file.readline():
+            line = line.rstrip(b"\r\n")
+            lines.append(line)
+            verb = line.split(b" ")[0].split(b":")[0].upper().decode("latin-1")
+            if verb == "STARTTLS" and self.replies["STARTTLS"] == BREAK_TLS:
+                client.sendall(b"220 go\r\n")
+                return
+            if not self._say(client, verb, line):
+                return
+            said = self._reply(verb, line)
+            if verb == "RCPT" and said[:1] == b"2":
+                accepted += 1
+            if verb == "STARTTLS" and said[:1] == b"2" and self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True)
+                file = client.makefile("rb")
+            if verb == "DATA" and said[:1] == b"3":
+                if not self._take_content(client, file, lines, accepted):
+                    return
+                accepted = 0
+            if verb == "QUIT":
+                return
+
+    def _take_content(self, client: socket.socket, file: object, lines: list[bytes], accepted: int) -> bool:
+        content = b""
+        while (line := file.readline()) != b".\r\n":  # type: ignore[attr-defined]
+            if not line:
+                return False
+            content += line
+        self.messages.append(content)
+        lines.append(b".")
+        return all(self._say(client, ".", b"") for _ in range(accepted if self._lmtp else 1))
+
+    def _reply(self, verb: str, line: bytes) -> bytes:
+        reply = self.replies.get(verb, b"500 5.5.1 What?")
+        return reply(line) if callable(reply) else reply
+
+    def _say(self, client: socket.socket, verb: str, line: bytes) -> bool:
+        reply = self._reply(verb, line)
+        if reply == DROP:
+            return False
+        if reply == SILENCE:
+            client.recv(1)
+            return False
+        client.sendall(reply + b"\r\n")
+        return True

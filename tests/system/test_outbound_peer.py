@@ -1,0 +1,361 @@
+"""The same scripted servers for Debian's Postfix and for us: the same lines in the log, the same words on the wire.
+
+Each scenario has a domain and servers of its own.  Both products, each on its host, are given the same message; what
+they log, what they say to the servers and what they return to the sender is compared, with queue ids, times, process
+ids and delays taken out.  Differences stand in outbound_differences.txt, each with its reason.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from fakes.host import PACKAGED, Host
+from fakes.mail_system import until
+from fakes.network import Network, _ip, address
+from fakes.pillarbox_host import INSTALLED, install
+from fakes.scripted_server import BREAK_TLS, DROP, Replies, ScriptedServer
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
+
+LOG: Final = "/var/log/mail.log"
+SENDER: Final = "alice@sender.test"
+
+_MAIN_CF: Final = """\
+compatibility_level = 3.6
+myhostname = mail.sender.test
+mydomain = sender.test
+myorigin = $mydomain
+mydestination = $myhostname, $mydomain
+inet_protocols = ipv4
+home_mailbox = Maildir/
+alias_maps =
+alias_database =
+mailbox_command =
+biff = no
+maillog_file = /var/log/mail.log
+notify_classes =
+smtp_tls_security_level = may
+smtp_tls_loglevel = 0
+smtp_randomize_addresses = no
+smtp_line_length_limit = 998
+smtp_connection_cache_on_demand = no
+minimal_backoff_time = 3600s
+maximal_backoff_time = 3600s
+"""
+_MASTER_CF: Final = """\
+smtp      inet  n       -       n       -       -       smtpd
+pickup    unix  n       -       n       60      1       pickup
+cleanup   unix  n       -       n       -       0       cleanup
+qmgr      unix  n       -       n       300     1       qmgr
+tlsmgr    unix  -       -       n       1000?   1       tlsmgr
+rewrite   unix  -       -       n       -       -       trivial-rewrite
+bounce    unix  -       -       n       -       0       bounce
+defer     unix  -       -       n       -       0       bounce
+trace     unix  -       -       n       -       0       bounce
+verify    unix  -       -       n       -       1       verify
+flush     unix  n       -       n       1000?   0       flush
+proxymap  unix  -       -       n       -       -       proxymap
+smtp      unix  -       -       n       -       -       smtp
+relay     unix  -       -       n       -       -       smtp
+error     unix  -       -       n       -       -       error
+retry     unix  -       -       n       -       -       error
+discard   unix  -       -       n       -       -       discard
+local     unix  -       n       n       -       -       local
+virtual   unix  -       n       n       -       -       virtual
+lmtp      unix  -       -       n       -       -       lmtp
+anvil     unix  -       -       n       -       1       anvil
+scache    unix  -       -       n       -       1       scache
+showq     unix  n       -       n       -       -       showq
+postlog   unix-dgram n  -       n       -       1       postlogd
+"""
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A mail exchanger; without replies nobody listens there."""
+
+    replies: Replies | None = {}
+    preference: int = 10
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain and what happens to mail for it."""
+
+    name: str
+    servers: tuple[Server, ...] = (Server(),)
+    records: str = ""  # instead of MX records for the servers
+    recipients: tuple[str, ...] = ("bob",)
+    message: bytes = b"Subject: hello\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nHello.\r\n.\r\n..two dots\r\n"
+    parameters: tuple[str, str] = ("", "")  # of MAIL and RCPT
+
+    @property
+    def domain(self) -> str:
+        """Where the mail goes."""
+        return f"{self.name}.test"
+
+
+def greylisted(_: bytes) -> bytes:
+    """Always the first time."""
+    return b"450 4.2.0 <bob@greylist.test>: Recipient address rejected: Greylisted"
+
+
+def by_recipient(line: bytes) -> bytes:
+    """bob is known, carol is not, dave is busy."""
+    if b"carol" in line:
+        return b"550 5.1.1 No such user"
+    return b"452 4.2.2 Mailbox full" if b"dave" in line else b"250 2.1.5 Ok"
+
+
+PLAIN: Final = b"250 mx.peer.test"
+SCENARIOS: Final = (
+    Scenario(name="accepted"),
+    Scenario(name="nopipelining", servers=(Server({"EHLO": b"250-mx.peer.test\r\n250 8BITMIME"}),)),
+    Scenario(name="helo", servers=(Server({"EHLO": b"502 5.5.1 No", "MAIL": b"250 Ok"}),)),
+    Scenario(name="greylist", servers=(Server({"RCPT": greylisted}),)),
+    Scenario(
+        name="unknown",
+        servers=(
+            Server(
+                {"RCPT": b"550-5.1.1 The address does not exist.\r\n550 5.1.1 Read https://example.test/"}
+            ),
+        ),
+    ),
+    Scenario(name="nodsncode", servers=(Server({"RCPT": b"550 no such user"}),)),
+    Scenario(name="mixed", servers=(Server({"RCPT": by_recipient}),), recipients=("bob", "carol", "dave")),
+    Scenario(name="badsender", servers=(Server({"MAIL": b"553 5.1.8 Sender not welcome"}),)),
+    Scenario(name="softsender", servers=(Server({"MAIL": b"451 4.3.0 Later"}),)),
+    Scenario(name="data", servers=(Server({"DATA": b"554 5.5.1 No data please"}),)),
+    Scenario(name="content", servers=(Server({".": b"554 5.7.1 Spam"}),)),
+    Scenario(name="contentsoft", servers=(Server({".": b"451 4.3.2 Try later"}),)),
+    Scenario(name="greeting421", servers=(Server({"greeting": b"421 4.3.2 Busy"}),)),
+    Scenario(name="greeting554", servers=(Server({"greeting": b"554 5.7.1 Go away"}),)),
+    Scenario(name="ehlo421", servers=(Server({"EHLO": b"421 4.7.0 Too many connections"}),)),
+    Scenario(name="dropgreeting", servers=(Server({"greeting": DROP}),)),
+    Scenario(name="dropehlo", servers=(Server({"EHLO": DROP}),)),
+    Scenario(name="dropmail", servers=(Server({"MAIL": DROP}),)),
+    Scenario(name="droprcpt", servers=(Server({"RCPT": DROP}),)),
+    Scenario(name="dropdata", servers=(Server({"DATA": DROP}),)),
+    Scenario(name="dropend", servers=(Server({".": DROP}),)),
+    Scenario(name="refused", servers=(Server(None),)),
+    Scenario(name="nextmx", servers=(Server(None, 10), Server({}, 20))),
+    Scenario(name="softmx", servers=(Server({"RCPT": b"450 4.2.1 Not here"}, 10), Server({}, 20))),
+    Scenario(name="hardmx", servers=(Server({"RCPT": b"550 5.1.1 Unknown"}, 10), Server({}, 20))),
+    Scenario(name="brokenmx", servers=(Server({"DATA": DROP}, 10), Server({}, 20))),
+    Scenario(name="greetingmx", servers=(Server({"greeting": b"554 5.7.1 No"}, 10), Server({}, 20))),
+    Scenario(name="nullmx", servers=(), records="@ IN MX 0 .\n"),
+    Scenario(name="nomx", servers=(), records="@ IN TXT hello\n"),
+    Scenario(name="mxnowhere", servers=(), records="@ IN MX 10 gone.mxnowhere.test.\n"),
+    Scenario(name="small", servers=(Server({"EHLO": b"250-mx.peer.test\r\n250 SIZE 10"}),)),
+    Scenario(
+        name="brokentls",
+        servers=(Server({"EHLO": b"250-mx.peer.test\r\n250 STARTTLS", "STARTTLS": BREAK_TLS}),),
+    ),
+    Scenario(
+        name="refusedtls",
+        servers=(Server({"EHLO": b"250-mx.peer.test\r\n250 STARTTLS", "STARTTLS": b"454 4.7.0 Not now"}),),
+    ),
+    Scenario(
+        name="dsn", parameters=(" RET=HDRS ENVID=e+2B1", " NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;b+2Bob@x.test")
+    ),
+    Scenario(
+        name="dsnfailed",
+        servers=(Server({"RCPT": b"550 5.1.1 Unknown"}),),
+        parameters=(" RET=HDRS ENVID=e+2B1", " NOTIFY=FAILURE ORCPT=rfc822;b+2Bob@x.test"),
+    ),
+    Scenario(
+        name="never", servers=(Server({"RCPT": b"550 5.1.1 Unknown"}),), parameters=("", " NOTIFY=NEVER")
+    ),
+    Scenario(name="toomany", servers=(Server({"RCPT": b"552 5.5.3 Too many recipients"}),)),
+    Scenario(
+        name="eight",
+        message=b"Subject: h\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n",
+        parameters=(" BODY=8BITMIME", ""),
+    ),
+    Scenario(
+        name="longline",
+        message=b"Subject: h\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\n"
+        + b"x" * 2500
+        + b"\r\n",
+    ),
+)
+
+
+class World:
+    """Both hosts, all domains and servers."""
+
+    def __init__(self, directory: Path) -> None:
+        zones: dict[str, str] = {"sender.test": f"@ IN MX 10 mail\nmail IN A {address(2)}\n"}
+        self.servers: dict[str, list[ScriptedServer]] = {}
+        addresses = iter(range(20, 250))
+        listening: list[tuple[str, str, Replies]] = []
+        for scenario in SCENARIOS:
+            records = scenario.records
+            for at, server in enumerate(scenario.servers):
+                place = address(next(addresses))
+                records += f"@ IN MX {server.preference} mx{at}\nmx{at} IN A {place}\n"
+                if server.replies is not None:
+                    listening.append((scenario.name, place, server.replies))
+            zones[scenario.domain] = records
+        self.network = Network(directory, zones)
+        for name, place, replies in listening:
+            _ip(f"address add {place}/32 dev internet")
+            self.servers.setdefault(name, []).append(ScriptedServer(place, 25, replies))
+        _ip(f"address add {address(19)}/32 dev internet")
+        self.theirs = self._host(2, PACKAGED)
+        self.ours = self._host(3, INSTALLED)
+
+    def _host(self, number: int, path: str) -> Host:
+        host = self.network.host("mail.sender.test", number, path=path)
+        host.output("useradd --create-home alice")
+        if path == PACKAGED:
+            host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf; touch /etc/postfix/main.cf")
+        else:
+            install(host)
+        host.write("/etc/postfix/main.cf", _MAIN_CF)
+        host.write("/etc/postfix/master.cf", _MASTER_CF)
+        if path == PACKAGED:
+            host.output("/usr/lib/postfix/configure-instance.sh -")
+        host.output("postfix start")
+        host.until_answers(25)
+        return host
+
+    def end(self) -> None:
+        """Everything goes."""
+        for servers in self.servers.values():
+            for server in servers:
+                server.close()
+        self.network.end()
+
+    def play(self, scenario: Scenario) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+        """Log lines, words on the wire, and what came back: of Postfix, and of us."""
+        return self._play(scenario, self.theirs), self._play(scenario, self.ours)
+
+    def _play(self, scenario: Scenario, host: Host) -> tuple[str, str, str]:
+        servers = self.servers.get(scenario.name, [])
+        for server in servers:
+            server.conversations.clear()
+            server.messages.clear()
+        maildir = host.file("/home/alice/Maildir")
+        old = set(maildir.glob("new/*"))
+        logged = len(host.file(LOG).read_text())
+        queue_id = submit(host, scenario)
+        until(
+            lambda: _is_over(host.file(LOG).read_text()[logged:], queue_id, len(scenario.recipients)),
+            seconds=30,
+            what=lambda: f"{scenario.name}: delivered or not: {host.file(LOG).read_text()[logged:]}",
+        )
+        until(lambda: not any(server.open for server in servers), what="servers are left")
+        lines = host.file(LOG).read_text()[logged:].split("\n")
+        returned = [
+            path.read_text(errors="surrogateescape") for path in sorted(set(maildir.glob("new/*")) - old)
+        ]
+        host.output("postsuper -d ALL deferred 2>/dev/null; true")
+        return (
+            "\n".join(_normal(line) for line in lines if _counts(line)),
+            "\n".join(_conversation(server) for server in servers),
+            "\n".join(map(_normal_bounce, returned)),
+        )
+
+
+def submit(host: Host, scenario: Scenario) -> str:
+    """Give a message to the host by SMTP; its queue id."""
+    stuffed = scenario.message.replace(b"\r\n.", b"\r\n..")
+    with host.connect(25) as sock, sock.makefile("rb") as file:
+        commands = [
+            b"EHLO client.test\r\n",
+            f"MAIL FROM:<{SENDER}>{scenario.parameters[0]}\r\n".encode(),
+            *(
+                f"RCPT TO:<{name}@{scenario.domain}>{scenario.parameters[1]}\r\n".encode()
+                for name in scenario.recipients
+            ),
+            b"DATA\r\n",
+            stuffed + b".\r\n",
+        ]
+        reply = b""
+        for command in [b"", *commands]:
+            sock.sendall(command)
+            while (reply := file.readline())[3:4] == b"-":
+                pass
+            assert reply[:1] in b"23", (command, reply)
+        sock.sendall(b"QUIT\r\n")
+    return reply.split()[-1].decode()
+
+
+def _is_over(log: str, queue_id: str, recipients: int) -> bool:
+    attempts = len(re.findall(rf"{queue_id}: to=.*status=", log))
+    if attempts < recipients:
+        return False
+    notices = re.findall(rf"{queue_id}: sender (?:non-delivery|delivery status) notification: (\w+)", log)
+    if not all(f"{notice}: removed" in log for notice in notices):
+        return False
+    if f"{queue_id}: removed" in log:
+        return True
+    bounced = "status=bounced" in log
+    return "status=deferred" in log and (not bounced or bool(notices))
+
+
+def _counts(line: str) -> bool:
+    """Lines of the way out; what the SMTP server says is compared elsewhere."""
+    return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp)\[", line))
+
+
+def _normal(line: str) -> str:
+    line = re.sub(r"^.*? postfix/(\w+)\[\d+\]: ", r"\1: ", line)
+    line = re.sub(r"\b[0-9A-F]{6,}(?=: )", "ID", line)
+    line = re.sub(r"(notification: )\w+", r"\1ID", line)
+    line = re.sub(r"message size \d+", "message size N", line)
+    line = line.replace("Connection reset by peer", "lost connection")
+    return re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
+
+
+def _conversation(server: ScriptedServer) -> str:
+    said = "\n".join(line.decode("utf-8", "replace") for line in server.said)
+    content = "\n".join(message.decode("utf-8", "replace") for message in server.messages)
+    return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + _normal_text(content.replace("\r\n", "\n"))
+
+
+def _normal_text(text: str) -> str:
+    text = re.sub(r"<\d{14}\.\w+@", "<ID@", text)
+    text = re.sub(r"\b[0-9A-F]{6,}(?=[;.\n])", "ID", text)
+    text = re.sub(r"\w{3}, +\d+ \w{3} 20\d\d \d\d:\d\d:\d\d \+0000 \(UTC\)", "DATE", text)
+    text = re.sub(r"\bID\.\d+/", "ID.SECONDS/", text)
+    text = re.sub(r"message size \d+", "message size N", text)
+    return re.sub(r"X-Postfix-Queue-ID: \w+", "X-Postfix-Queue-ID: ID", text)
+
+
+def _normal_bounce(text: str) -> str:
+    return _normal_text(text.replace("\r\n", "\n")).replace("unknown [127.0.0.1]", "localhost [127.0.0.1]")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The hosts, once for all scenarios."""
+    directory = tmp_path_factory.mktemp("internet")
+    for parent in (directory, *directory.parents[:2]):
+        parent.chmod(0o755)
+    made = World(directory)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def differences() -> Mapping[str, str]:
+    """scenario:part → reason."""
+    text = (Path(__file__).parent / "outbound_differences.txt").read_text()
+    rows = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
+    return {f"{row[0]}:{row[1]}": row[3] for row in rows}
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_the_same_as_postfix(world: World, scenario: Scenario) -> None:
+    """Log lines, words on the wire, notices."""
+    known = differences()
+    for part, theirs, ours in zip(("log", "wire", "notice"), *world.play(scenario), strict=True):
+        if f"{scenario.name}:{part}" in known:
+            assert theirs != ours, f"{scenario.name}:{part} is on the list of differences, and there is none"
+        else:
+            assert theirs == ours
