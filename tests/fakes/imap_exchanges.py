@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from fakes.scripted_transport import ScriptedTransport
+from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.namespaced_account import NamespacedAccount
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -51,7 +53,8 @@ protocol imap {{
 }}
 namespace inbox {{
   inbox = yes
-  separator = /
+  separator = {separator}
+  prefix = {prefix}
 {special}}}
 """
 SPECIAL_USE: Final = {
@@ -96,14 +99,16 @@ def give(path: Path) -> None:
 class DovecotImap:
     """Dovecot's imap, once or twice, on the Maildir below `base`."""
 
-    def __init__(self, base: Path) -> None:
+    def __init__(self, base: Path, *, separator: str = "/", prefix: str = "") -> None:
         self._base = base
         for name in ("run", "state"):
             (base / name).mkdir()
         special = "".join(
             f'  mailbox "{name}" {{\n    special_use = {use}\n  }}\n' for name, use in SPECIAL_USE.items()
         )
-        (base / "dovecot.conf").write_text(CONFIGURATION.format(base=base, special=special))
+        (base / "dovecot.conf").write_text(
+            CONFIGURATION.format(base=base, special=special, separator=separator, prefix=prefix)
+        )
         give(base)
         self._sessions: dict[bool, subprocess.Popen[bytes]] = {}
 
@@ -167,9 +172,13 @@ class DovecotImap:
 class PillarboxImap:
     """Our sessions on the Maildir below `base`."""
 
-    def __init__(self, base: Path, tasks: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, base: Path, tasks: asyncio.TaskGroup, *, separator: str = "/", prefix: str = ""
+    ) -> None:
         self._tasks = tasks
-        self._account = MaildirAccount(str(base / "Maildir"))
+        self._account: Account = MaildirAccount(str(base / "Maildir"))
+        if separator != "/" or prefix:
+            self._account = NamespacedAccount(self._account, prefix=prefix, separator=separator)
         self._sessions: dict[bool, tuple[ScriptedTransport, asyncio.Task[object]]] = {}
 
     async def say(self, line: bytes, *, second: bool = False) -> bytes:
@@ -245,7 +254,7 @@ def _in_order(lines: list[bytes]) -> list[bytes]:
             blocks[-1].append(line)
         else:
             blocks.append([line])
-    named = sorted(blocks, key=lambda block: block[0].partition(b'"/" ')[2])
+    named = sorted(blocks, key=lambda block: block[0].split(b'" ', 1)[-1])
     return [*(line for block in named for line in block), *lines[-1:]]
 
 
@@ -260,6 +269,8 @@ class Both:
     """A Maildir that was prepared once, and both servers on copies of it."""
 
     def __init__(self, base: Path, prepared: Path) -> None:
+        self.separator = "/"
+        self.prefix = ""
         self._base = base
         self._prepared = prepared
         self._count = 0
@@ -270,7 +281,7 @@ class Both:
 
     def theirs(self, exchange: Exchange) -> list[list[bytes]]:
         """What Dovecot says."""
-        server = DovecotImap(self._copy())
+        server = DovecotImap(self._copy(), separator=self.separator, prefix=self.prefix)
         equaliser, answers = Equaliser(), []
         try:
             for step in exchange.steps:
@@ -285,7 +296,7 @@ class Both:
         """What we say."""
         equaliser, answers = Equaliser(), []
         async with asyncio.TaskGroup() as tasks:
-            server = PillarboxImap(self._copy(), tasks)
+            server = PillarboxImap(self._copy(), tasks, separator=self.separator, prefix=self.prefix)
             for step in exchange.steps:
                 line, second = _split(step, equaliser)
                 answers.append(await server.say(line, second=second))

@@ -113,6 +113,30 @@ def test_answers_are_those_of_dovecot(both: Both) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.parametrize(("separator", "prefix"), [(".", "INBOX."), (".", "")], ids=["courier", "dots"])
+def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> None:
+    """Namespaces with another separator, and with a prefix (Courier's INBOX.)."""
+    both.separator, both.prefix = separator, prefix
+    p, s = prefix.encode(), separator.encode()
+    steps = (
+        b"x NAMESPACE", b'x LIST "" ""', b'x LIST "" "*"', b'x LIST "" "%"', b'x LIST "" inbox',
+        b'x LIST "' + p + b'" "%"', b'x LIST "" "' + p + b"%" + s + b'%"', b'x LSUB "" "*"', b'x LSUB "" "%"',
+        b'x LIST (SUBSCRIBED) "" "*"', b'x LIST "" "*" RETURN (CHILDREN SUBSCRIBED STATUS (MESSAGES))',
+        b"x CREATE Nope", b"x CREATE " + p + b"a" + s + b"b", b"x CREATE " + p + b"a" + s + b"b",
+        b"x CREATE " + p + b"c" + s, b"x CREATE " + p, b"x CREATE " + p + s + b"x",
+        b"x CREATE " + p + b"x" + s + s + b"y", b"x CREATE inbox", b'x LIST "" "*a*"',
+        b"x SELECT INBOX", b"x COPY 1 " + p + b"Sent", b"x COPY 1 nope", b"x APPEND nope {1+}\r\na",
+        b"x STATUS " + p + b"Sent (MESSAGES)", b"x STATUS nope (MESSAGES)", b"x SELECT " + p + b"Sent",
+        b"x STATUS " + p + b"Sent (MESSAGES)", b"x SELECT nope", b"x SUBSCRIBE " + p + b"Trash",
+        b"x SUBSCRIBE nope", b"x UNSUBSCRIBE " + p + b"Sent", b'x LSUB "" "*"',
+        b"x RENAME " + p + b"Trash " + p + b"T" + s + b"U", b"x RENAME " + p + b"Sent nope",
+        b"x DELETE " + p + b"a" + s + b"b", b"x DELETE " + p + b"nope", b"x DELETE nope", b'x LIST "" "*"',
+    )  # fmt: skip
+    found = list(differences(both, Exchange("names", steps)))
+    assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
+
+
+@pytest.mark.timeout(120)
 def test_threads_are_those_of_dovecot(both: Both) -> None:
     """Random threads: messages that are missing, references that are cut, subjects that are alike."""
     chance = random.Random(7)

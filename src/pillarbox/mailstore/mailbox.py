@@ -6,7 +6,8 @@ DESCRIPTION
     (`MessageTable`), and what changes is written to its `journal`, from which every session's view
     (`mailstore/view.py`) learns what to tell its client.
 
-    Names are Unicode with `/` between levels; `INBOX` is spelled so.  Message content is given with CRLF
+    Names are Unicode with `/` between levels (mailstore/namespaced_account.py knows other separators); `INBOX`
+    is spelled so.  Message content is given with CRLF
     line ends, as RFC822.SIZE counts it, whatever the files hold.
 
 PROMISES
@@ -322,6 +323,15 @@ class Mailbox(Protocol):
 
 class Account(Protocol):
     """One user's mailboxes."""
+
+    separator: str
+    """Between the levels of a name."""
+    prefix: str
+    """Before every name but INBOX."""
+
+    def name_of(self, mailbox: Mailbox) -> str:
+        """The name of an opened mailbox, as this account has it."""
+        ...
 
     async def list_mailboxes(self) -> list[MailboxEntry]:
         """Every mailbox, and every parent without one, in name order; INBOX is always there."""

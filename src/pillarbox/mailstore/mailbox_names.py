@@ -27,6 +27,8 @@ SEPARATOR: Final = "/"
 INBOX: Final = "INBOX"
 MAX_LEVEL_BYTES: Final = 200
 """Octets of one level on disk."""
+OWN_SEPARATOR: Final = "."
+"""What Maildir++ has between the levels, on disk and for clients unless the configuration says otherwise."""
 MAX_NAME_BYTES: Final = 254
 """Octets of a directory's name; file systems allow 255."""
 

@@ -39,6 +39,7 @@ from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of, make_maildir
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import (
+    Mailbox,
     MailboxEntry,
     MailboxExists,
     MailboxNameRefused,
@@ -83,6 +84,9 @@ _T = TypeVar("_T")
 class MaildirAccount:
     """`Account` over the Maildir at `root`."""
 
+    separator = SEPARATOR
+    prefix = ""
+
     def __init__(
         self,
         root: str,
@@ -106,6 +110,10 @@ class MaildirAccount:
         self._subscriptions = Subscriptions(self._root, files)
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+
+    def name_of(self, mailbox: Mailbox) -> str:
+        """The name of an opened mailbox."""
+        return mailbox.name
 
     # --- the tree -----------------------------------------------------------------------------------
 

@@ -349,6 +349,9 @@ class MemoryMailbox:
 class MemoryAccount:
     """An account that is gone with its process."""
 
+    separator = "/"
+    prefix = ""
+
     def __init__(self, *, clock: Clock | None = None, special_use: dict[str, bytes] | None = None) -> None:
         self._clock = clock or ManualClock()
         self._special_use = special_use or {}
@@ -358,6 +361,10 @@ class MemoryAccount:
         for name in ("INBOX", *self._special_use):
             self._make(name)
         self._subscribed.extend(self._special_use)
+
+    def name_of(self, mailbox: Mailbox) -> str:
+        """The name of an opened mailbox."""
+        return mailbox.name
 
     async def list_mailboxes(self) -> list[MailboxEntry]:
         """Every mailbox and every parent, in name order."""

@@ -55,7 +55,7 @@ async def _fetch(conversation: Conversation, text: bytes) -> bytes:
 async def _content(conversation: Conversation, url: MessageUrl) -> bytes:
     if not url.mailbox and conversation.view is None:
         raise BadUrl("No mailbox selected")
-    name = url.mailbox or conversation.selected.mailbox.name
+    name = url.mailbox or conversation.account.name_of(conversation.selected.mailbox)
     try:
         mailbox = await conversation.account.open(name, read_only=True)
     except NoSuchMailbox:

@@ -25,11 +25,13 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
     engine = conversation.engine
     if command.patterns == (b"",) and command.returns is None:
         # "An empty mailbox name argument is a special request to return the hierarchy delimiter"
-        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b""))
+        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b"", _separator(conversation)))
         conversation.ok(command.tag, b"List completed")
         return
-    patterns = [NamePattern(command.reference, pattern) for pattern in command.patterns]
+    separator = _separator(conversation)
+    patterns = [NamePattern(command.reference, pattern, separator) for pattern in command.patterns]
     entries = await conversation.account.list_mailboxes()
+    level = conversation.account.separator
     if command.select & ListSelect.SUBSCRIBED:
         entries = _with_missing(entries, await conversation.account.subscriptions())
     for entry in entries:
@@ -37,12 +39,12 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         if not any(pattern.matches(name) for pattern in patterns):
             continue
         child_info = bool(command.select & ListSelect.RECURSIVEMATCH) and any(
-            _selects(other, command.select) for other in entries if other.name.startswith(entry.name + "/")
+            _selects(other, command.select) for other in entries if other.name.startswith(entry.name + level)
         )
         if not _selects(entry, command.select) and not child_info:
             continue
         attributes = _attributes(entry, command)
-        engine.untagged(responses.listing(b"LIST", attributes, name, child_info=child_info))
+        engine.untagged(responses.listing(b"LIST", attributes, name, separator, child_info=child_info))
         if command.status and entry.selectable:
             await _list_status(conversation, command, entry.name)
         await conversation.flush_if_much()
@@ -51,7 +53,8 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
 
 async def lsub(conversation: Conversation, command: Lsub) -> None:
     """LSUB: with `%`, a parent stands for subscribed names below it (RFC 3501 §6.3.9)."""
-    pattern = NamePattern(command.reference, command.pattern)
+    separator = _separator(conversation)
+    pattern = NamePattern(command.reference, command.pattern, separator)
     subscribed = await conversation.account.subscriptions()
     uses = {entry.name: entry.special_use for entry in await conversation.account.list_mailboxes()}
     told: set[bytes] = set()
@@ -59,16 +62,20 @@ async def lsub(conversation: Conversation, command: Lsub) -> None:
         name = mailbox_names.encode(full_name)
         if pattern.matches(name):
             attributes = [use] if (use := uses.get(full_name)) else []
-            conversation.engine.untagged(responses.listing(b"LSUB", attributes, name))
+            conversation.engine.untagged(responses.listing(b"LSUB", attributes, name, separator))
             told.add(name)
     for full_name in subscribed if b"%" in command.pattern else ():
-        parts = mailbox_names.encode(full_name).split(b"/")
+        parts = mailbox_names.encode(full_name).split(separator)
         for depth in range(1, len(parts)):
-            parent = b"/".join(parts[:depth])
+            parent = separator.join(parts[:depth])
             if parent not in told and pattern.matches(parent):
-                conversation.engine.untagged(responses.listing(b"LSUB", [b"\\Noselect"], parent))
+                conversation.engine.untagged(responses.listing(b"LSUB", [b"\\Noselect"], parent, separator))
                 told.add(parent)
     conversation.ok(command.tag, b"Lsub completed")
+
+
+def _separator(conversation: Conversation) -> bytes:
+    return conversation.account.separator.encode("ascii")
 
 
 def _with_missing(entries: list[MailboxEntry], subscribed: Sequence[str]) -> list[MailboxEntry]:

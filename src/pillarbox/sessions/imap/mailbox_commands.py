@@ -9,6 +9,7 @@ STANDARDS
 """
 
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxStatus, NoSuchMailbox
+from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import (
@@ -48,7 +49,7 @@ async def delete(conversation: Conversation, command: Delete) -> None:
         conversation.no(command.tag, b"[CANNOT] Storage root can't be deleted")
         return
     view = conversation.view
-    selected = view is not None and view.mailbox.name == name
+    selected = view is not None and conversation.account.name_of(view.mailbox) == name
     try:
         await conversation.account.delete(name)
     except NoSuchMailbox:
@@ -68,7 +69,7 @@ async def rename(conversation: Conversation, command: Rename) -> None:
     if command.new_name == command.mailbox:
         conversation.no(command.tag, b"[ALREADYEXISTS] Can't rename mailbox to itself")
         return
-    if command.new_name.startswith(command.mailbox + "/"):
+    if command.new_name.startswith(command.mailbox + conversation.account.separator):
         conversation.no(command.tag, b"Can't rename mailbox under its own child")
         return
     try:
@@ -84,8 +85,9 @@ async def rename(conversation: Conversation, command: Rename) -> None:
 async def subscribe(conversation: Conversation, command: Subscribe) -> None:
     """SUBSCRIBE: "A server MAY validate the mailbox argument … to verify that it exists"; Dovecot does."""
     name = command.mailbox
-    entries = await conversation.account.list_mailboxes()
-    if not any(entry.name == name and entry.selectable for entry in entries):
+    try:
+        await conversation.account.status(name)
+    except NoSuchMailbox:
         conversation.no(command.tag, missing(name))
         return
     await conversation.account.subscribe(name)
@@ -99,8 +101,10 @@ async def unsubscribe(conversation: Conversation, command: Unsubscribe) -> None:
 
 
 async def namespace(conversation: Conversation, command: Namespace) -> None:
-    """NAMESPACE: one, personal, without a prefix."""
-    conversation.engine.untagged(b'NAMESPACE (("" "/")) NIL NIL')
+    """NAMESPACE: one, personal."""
+    account = conversation.account
+    prefix, separator = mailbox_names.encode(account.prefix), account.separator.encode("ascii")
+    conversation.engine.untagged(b"NAMESPACE ((%b %b)) NIL NIL" % (string(prefix), string(separator)))
     conversation.ok(command.tag, b"Namespace completed")
 
 
@@ -117,7 +121,7 @@ async def status(conversation: Conversation, command: Status) -> None:
     values = [(item, status_value(conversation, found, item)) for item in command.items]
     conversation.engine.untagged(responses.status(command.mailbox, values))
     view = conversation.view
-    if view is not None and view.mailbox.name == command.mailbox:
+    if view is not None and conversation.account.name_of(view.mailbox) == command.mailbox:
         conversation.ok(command.tag, b"[CLIENTBUG] Status on selected mailbox completed")
     else:
         conversation.ok(command.tag, b"Status completed")

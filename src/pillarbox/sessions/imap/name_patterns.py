@@ -15,17 +15,17 @@ MAX_PATTERN: Final = 1024
 
 _ANY: Final = 0x2A  # *
 _LEVEL: Final = 0x25  # %
-_SEPARATOR: Final = 0x2F
 
 
 class NamePattern:
     """A reference and a pattern, put together."""
 
-    __slots__ = ("_pattern", "_text")
+    __slots__ = ("_pattern", "_separator", "_text")
 
-    def __init__(self, reference: bytes, pattern: bytes) -> None:
+    def __init__(self, reference: bytes, pattern: bytes, separator: bytes = b"/") -> None:
+        self._separator = separator[0]
         text = reference + pattern
-        if text[:5].upper() == b"INBOX" and text[5:6] in (b"", b"/", b"*", b"%"):
+        if text[:5].upper() == b"INBOX" and text[5:6] in (b"", separator, b"*", b"%"):
             text = b"INBOX" + text[5:]  # RFC 3501 §5.1: INBOX is case-insensitive
         self._text: bytes | None = text if b"*" not in text and b"%" not in text else None
         self._pattern = _without_repeats(text)
@@ -44,7 +44,7 @@ class NamePattern:
                 if place == len(pattern):
                     continue
                 wanted = pattern[place]
-                if wanted == _ANY or (wanted == _LEVEL and octet != _SEPARATOR):
+                if wanted == _ANY or (wanted == _LEVEL and octet != self._separator):
                     moved.add(place)
                 elif wanted == octet and wanted != _LEVEL:
                     moved.add(place + 1)

@@ -50,7 +50,7 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
     try:
         mailbox = await conversation.account.open(name, read_only=read_only)
     except NoSuchMailbox:
-        if name.endswith("/"):
+        if name.endswith(conversation.account.separator):
             conversation.no(tag, b"[CANNOT] Invalid mailbox name: Ends with hierarchy separator")
         else:
             conversation.no(tag, missing(name))

@@ -28,6 +28,7 @@ from pillarbox.mailstore.mailbox import (
     OverQuota,
     StoreUnavailable,
 )
+from pillarbox.mailstore.namespaced_account import OutsideNamespace
 from pillarbox.net.connection import IdleTimeout, TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.imap import (
@@ -170,6 +171,8 @@ class ImapSession:
         tag = command.tag
         try:
             await _HANDLERS[kind](conversation, command)
+        except OutsideNamespace as refused:
+            conversation.no(tag, str(refused).encode("ascii", "replace"))
         except MailboxNameRefused as refused:
             conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
         except OverQuota:

@@ -69,10 +69,17 @@ def identification(fields: Sequence[tuple[bytes, bytes | None]]) -> bytes:
     return b"ID (%s)" % b" ".join(written)
 
 
-def listing(kind: bytes, attributes: Iterable[bytes], name: bytes, *, child_info: bool = False) -> bytes:
+def listing(
+    kind: bytes,
+    attributes: Iterable[bytes],
+    name: bytes,
+    separator: bytes = b"/",
+    *,
+    child_info: bool = False,
+) -> bytes:
     """`LIST (\\HasNoChildren) "/" name`, or LSUB; `name` is in modified UTF-7"""
     extended = b' (CHILDINFO ("SUBSCRIBED"))' if child_info else b""
-    return b'%s (%s) "/" %s%s' % (kind, b" ".join(attributes), astring(name), extended)
+    return b'%s (%s) "%s" %s%s' % (kind, b" ".join(attributes), separator, astring(name), extended)
 
 
 def status(name: str, values: Iterable[tuple[StatusItem, int | None]]) -> bytes:

@@ -1,0 +1,134 @@
+"""An account as its clients name it: another separator, and a prefix before the names.
+
+DESCRIPTION
+    The store has `/` between the levels of a name and nothing before it.  `NamespacedAccount` stands before it
+    and translates: with separator `.` and prefix `INBOX.`, as Courier has it, `Lists/a` is `INBOX.Lists.a`.
+    INBOX is INBOX.  A prefix that is no mailbox is listed as one that cannot be selected.
+
+FAULTS
+    OutsideNamespace     a name without the prefix; with Dovecot's text
+    MailboxNameRefused   the store's separator in a name of another
+
+STANDARDS
+    RFC 2342 (NAMESPACE); Dovecot 2.3, Namespaces
+"""
+
+from typing import Final
+
+import msgspec
+
+from pillarbox.mailstore.mailbox import (
+    Account,
+    Mailbox,
+    MailboxEntry,
+    MailboxNameRefused,
+    MailboxStatus,
+    NoSuchMailbox,
+)
+from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise
+
+
+class OutsideNamespace(MailboxNameRefused):
+    """A name that no namespace has; `str()` is for the client, without response code."""
+
+
+class NamespacedAccount:
+    """`Account` over another one, with the names of one namespace."""
+
+    def __init__(self, account: Account, *, prefix: str, separator: str) -> None:
+        self._account = account
+        self.prefix = prefix
+        self.separator = separator
+        self._root = prefix.removesuffix(separator) if prefix else ""
+
+    def name_of(self, mailbox: Mailbox) -> str:
+        """An opened mailbox's name."""
+        return self._to_client(mailbox.name)
+
+    async def list_mailboxes(self) -> list[MailboxEntry]:
+        """Every mailbox, and every parent without one, in name order."""
+        entries = [
+            msgspec.structs.replace(entry, name=self._to_client(entry.name))
+            for entry in await self._account.list_mailboxes()
+        ]
+        if not self._root:
+            return entries
+        others = any(entry.name != INBOX for entry in entries)
+        if normalise(self._root) == INBOX:
+            return [
+                msgspec.structs.replace(entry, has_children=others) if entry.name == INBOX else entry
+                for entry in entries
+            ]
+        root = MailboxEntry(self._root, selectable=False, has_children=others, subscribed=False)
+        return sorted([*entries, root], key=lambda entry: entry.name)
+
+    async def create(self, name: str) -> None:
+        """CREATE."""
+        await self._account.create(self._to_store(name))
+
+    async def delete(self, name: str) -> None:
+        """DELETE."""
+        await self._account.delete(self._existing(name))
+
+    async def rename(self, old: str, new: str) -> None:
+        """RENAME with all children."""
+        await self._account.rename(self._existing(old), self._to_store(new))
+
+    async def subscribe(self, name: str) -> None:
+        """SUBSCRIBE."""
+        await self._account.subscribe(self._to_store(name))
+
+    async def unsubscribe(self, name: str) -> None:
+        """UNSUBSCRIBE."""
+        await self._account.unsubscribe(self._to_store(name))
+
+    async def subscriptions(self) -> list[str]:
+        """Subscribed names, existing or not."""
+        return list(map(self._to_client, await self._account.subscriptions()))
+
+    async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
+        """The opened mailbox, refreshed."""
+        return await self._account.open(self._existing(name), read_only=read_only)
+
+    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
+        """STATUS."""
+        return await self._account.status(self._existing(name), with_modseq=with_modseq)
+
+    async def close(self) -> None:
+        """Give back all files."""
+        await self._account.close()
+
+    def _to_client(self, name: str) -> str:
+        return INBOX if name == INBOX else self.prefix + name.replace(SEPARATOR, self.separator)
+
+    def _existing(self, name: str) -> str:
+        """The store's name; one that cannot be is no mailbox."""
+        try:
+            return self._to_store(name)
+        except OutsideNamespace:
+            raise
+        except MailboxNameRefused:
+            raise NoSuchMailbox(name) from None
+
+    def _to_store(self, name: str) -> str:
+        name = normalise(name)
+        if name == INBOX or (self._root and normalise(name.removesuffix(self.separator)) == self._root):
+            return INBOX if name == INBOX or self._root == INBOX else ""
+        if not self._has_prefix(name):
+            hint = f" (Mailbox name should probably be prefixed with: {self.prefix})"
+            raise OutsideNamespace("Client tried to access nonexistent namespace." + hint)
+        name = name[len(self.prefix) :]
+        if self.separator != SEPARATOR and SEPARATOR in name:
+            raise MailboxNameRefused(_MUST_NOT)
+        if self.prefix and normalise(name) == INBOX:
+            raise MailboxNameRefused("Invalid mailbox name: INBOX is not below the prefix")
+        return name.replace(self.separator, SEPARATOR)
+
+    def _has_prefix(self, name: str) -> bool:
+        start, prefix = name[: len(self.prefix)], self.prefix
+        if prefix[:5].isascii() and prefix[:5].upper() == INBOX and start[:5].isascii():
+            start, prefix = start[:5].upper() + start[5:], INBOX + prefix[5:]
+        return start == prefix
+
+
+_MUST_NOT: Final = "Invalid mailbox name: Name must not have '/' characters"

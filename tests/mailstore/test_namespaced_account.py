@@ -1,0 +1,67 @@
+"""Names as clients have them: another separator, and Courier's prefix."""
+
+import asyncio
+
+import pytest
+
+from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox
+from pillarbox.mailstore.memory import MemoryAccount
+from pillarbox.mailstore.namespaced_account import NamespacedAccount, OutsideNamespace
+
+
+def names(account: NamespacedAccount) -> list[str]:
+    """What LIST has."""
+    return [entry.name for entry in asyncio.run(account.list_mailboxes())]
+
+
+def test_names_go_both_ways() -> None:
+    """Made, opened, renamed, subscribed and deleted by the client's names; the store has its own."""
+
+    async def scene() -> None:
+        store = MemoryAccount()
+        account = NamespacedAccount(store, prefix="INBOX.", separator=".")
+        await account.create("INBOX.Lists.a b")
+        assert ["INBOX", "Lists", "Lists/a b"] == [entry.name for entry in await store.list_mailboxes()]
+        assert ["INBOX", "INBOX.Lists", "INBOX.Lists.a b"] == [
+            entry.name for entry in await account.list_mailboxes()
+        ]
+        opened = await account.open("INBOX.Lists.a b")
+        assert "INBOX.Lists.a b" == account.name_of(opened)
+        await account.subscribe("INBOX.Lists.a b")
+        assert ["Lists/a b"] == await store.subscriptions()
+        assert ["INBOX.Lists.a b"] == await account.subscriptions()
+        await account.unsubscribe("INBOX.Lists.a b")
+        assert [] == await account.subscriptions()
+        await account.rename("INBOX.Lists.a b", "INBOX.Other")
+        assert 0 == (await account.status("INBOX.Other")).messages
+        await account.delete("inbox.Other")
+        assert ["INBOX"] == [entry.name for entry in await account.list_mailboxes()]
+        assert "INBOX" == account.name_of(await account.open("inbox"))
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("name", ["Lists", "INBO", "INBOXx.y", "x.INBOX."])
+def test_names_outside(name: str) -> None:
+    """Dovecot's words, whatever is asked."""
+    account = NamespacedAccount(MemoryAccount(), prefix="INBOX.", separator=".")
+    for ask in (account.open, account.create, account.delete, account.status, account.subscribe):
+        with pytest.raises(OutsideNamespace, match=r"should probably be prefixed with: INBOX\.\)"):
+            asyncio.run(ask(name))  # type: ignore[operator]  # one of several coroutine functions
+
+
+def test_the_other_separator_is_refused() -> None:
+    """It would be a level in the store."""
+    account = NamespacedAccount(MemoryAccount(), prefix="", separator=".")
+    with pytest.raises(MailboxNameRefused, match="must not have '/'"):
+        asyncio.run(account.create("a/b"))
+    with pytest.raises(NoSuchMailbox):
+        asyncio.run(account.open("a/b"))
+
+
+def test_a_prefix_that_is_no_mailbox() -> None:
+    """It is listed, cannot be selected, and INBOX is not below it."""
+    account = NamespacedAccount(MemoryAccount(special_use={"Sent": b"\\Sent"}), prefix="Mail/", separator="/")
+    assert ["INBOX", "Mail", "Mail/Sent"] == names(account)
+    with pytest.raises(MailboxNameRefused):
+        asyncio.run(account.create("Mail/INBOX"))
