@@ -47,7 +47,7 @@ def test_names_outside(name: str) -> None:
     account = NamespacedAccount(MemoryAccount(), prefix="INBOX.", separator=".")
     for ask in (account.open, account.create, account.delete, account.status, account.subscribe):
         with pytest.raises(OutsideNamespace, match=r"should probably be prefixed with: INBOX\.\)"):
-            asyncio.run(ask(name))  # type: ignore[operator]  # one of several coroutine functions
+            asyncio.run(ask(name))
 
 
 def test_the_other_separator_is_refused() -> None:
