@@ -21,7 +21,7 @@ from pillarbox.message.structured_fields import MailAddress, parse_addresses
 
 _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id))[ \t]*:"
-    rb"((?>[^\n]*\n[ \t])*+[^\n]*)"
+    rb"((?>(?:[^\n]*\n[ \t])*)[^\n]*)"
 )
 MAX_REMEMBERED: Final = 200
 """Octets of an address field that is rendered once only: the same few people write to a mailbox."""

@@ -19,7 +19,7 @@ from typing import Final
 import msgspec
 
 # A field: a line and the lines after it that begin with white space.
-_FIELD: Final = re.compile(rb"([^:\n]*+)(:?)((?>[^\n]*\n[ \t])*+[^\n]*)\n?")
+_FIELD: Final = re.compile(rb"([^:\n]*+)(:?)((?>(?:[^\n]*\n[ \t])*)[^\n]*)\n?")
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):

@@ -26,7 +26,7 @@ _TEXT: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
 _QUOTED_SPECIALS: Final = re.compile(rb'(["\\])')
 _BLANK_RUN: Final = re.compile(rb"[ \t]+")
 # What needs no change for people: single blanks between printable words.
-_TIDY: Final = re.compile(rb"(?:[\x01-\x08\x0b\x0c\x0e-\x1f!\x23-\x5b\x5d-\x7f]+ ?)*+(?<! )")
+_TIDY: Final = re.compile(rb"(?>(?:[\x01-\x08\x0b\x0c\x0e-\x1f!\x23-\x5b\x5d-\x7f]+ ?)*)(?<! )")
 
 
 def literal(value: bytes) -> bytes:

@@ -32,7 +32,7 @@ MAX_BOUNDARY: Final = 80
 """Octets of a boundary that are compared; RFC 2046 §5.1.1 allows 70."""
 
 _CONTENT_FIELDS: Final = re.compile(
-    rb"\n((?i:content-[a-z0-9-]+|mime-version))[ \t]*:[ \t]*((?>[^\n]*\n[ \t])*+[^\n]*)"
+    rb"\n((?i:content-[a-z0-9-]+|mime-version))[ \t]*:[ \t]*((?>(?:[^\n]*\n[ \t])*)[^\n]*)"
 )
 
 

@@ -22,7 +22,7 @@ from pillarbox.message.structured_fields import MailAddress, message_ids, parse_
 
 _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|to|cc|in-reply-to|references|message-id))[ \t]*:"
-    rb"((?>[^\n]*\n[ \t])*+[^\n]*)"
+    rb"((?>(?:[^\n]*\n[ \t])*)[^\n]*)"
 )
 MAX_REFERENCES: Final = 200
 """Message ids of References that are looked at: the first, and those nearest to the message."""

@@ -38,7 +38,7 @@ class MailAddress(msgspec.Struct, array_like=True):
 _WORDS: Final = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff.]+"
 _LOCAL: Final = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff]+(?:\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\x80-\xff]+)*"
 _ONE: Final = re.compile(
-    rb'[ \t]*+(?:(?:"([^"\\\r\n]*+)"|([A-Za-z0-9!#$%%&\'*+\-/=?^_`{|}~\x80-\xff]%s*+(?: %s)*+))[ \t]*+)?+'
+    rb'[ \t]*+(?:(?:"([^"\\\r\n]*+)"|([A-Za-z0-9!#$%%&\'*+\-/=?^_`{|}~\x80-\xff]%s*+(?>(?: %s)*)))[ \t]*+)?'
     rb"<(%s)@(%s)>[ \t\r\n]*+" % (_WORDS.removesuffix(b"+"), _WORDS, _LOCAL, _LOCAL)
 )
 _BARE: Final = re.compile(rb"[ \t]*+(%s)@(%s)[ \t\r\n]*+" % (_LOCAL, _LOCAL))

@@ -112,7 +112,7 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
     """
     alternatives = b"|".join(re.escape(name) for name in names)
     return re.compile(
-        rb"(?i)((?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*+(?:\n[ \t][^\n]*+)*+\n?)|[^\n]*+(?:\n|\Z)"
+        rb"(?i)((?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*+(?>(?:\n[ \t][^\n]*+)*)\n?)|[^\n]*+(?:\n|\Z)"
         % alternatives
     )
 

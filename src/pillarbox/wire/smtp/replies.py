@@ -67,6 +67,7 @@ class ReplyReader:
         self._buffer = bytearray()
         self._lines: list[bytes] = []
         self._octets = 0
+        self._kept = 0  # octets of _lines
 
     def feed(self, data: bytes) -> None:
         """Take bytes from the server."""
@@ -76,7 +77,7 @@ class ReplyReader:
         """Forget what has come: it was said before TLS, by anybody (RFC 3207 §4.2)."""
         self._buffer.clear()
         self._lines.clear()
-        self._octets = 0
+        self._octets = self._kept = 0
 
     def next_reply(self) -> ServerReply | None:
         """The next whole reply; None if more has to come.  MalformedReply."""
@@ -100,9 +101,11 @@ class ReplyReader:
             if len(self.garbage) < 10:
                 self.garbage.append(line[:100])
             return None
-        if sum(map(len, self._lines)) < MAX_TEXT or separator != b"-":
+        if self._kept < MAX_TEXT or separator != b"-":
             self._lines.append(line)
+            self._kept += len(line)
         if separator == b"-":
             return None
-        lines, self._lines, self._octets = tuple(self._lines), [], 0
+        lines, self._lines = tuple(self._lines), []
+        self._octets = self._kept = 0
         return ServerReply(int(digits), lines)
