@@ -39,6 +39,7 @@ quick: develop
 
 system: develop
 	@scripts/install-peers
+	@scripts/fetch-archives
 	$(BIN)/python -m pytest -q -m system tests/system
 
 fuzz: develop

@@ -8,6 +8,8 @@ import subprocess
 from functools import cache
 from typing import Final
 
+from fakes import archives
+
 COMMANDS: Final = {  # name → how to ask for its version
     "curl": ("curl", "--version"),
     "dovecot": ("dovecot", "--version"),
@@ -28,7 +30,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "swaks": ("swaks", "--version"),
     "unshare": ("unshare", "--version"),
 }
-"""Besides these, `imaplib`, `poplib` and `smtplib`, which come with Python."""
+"""Besides these, `imaplib`, `poplib` and `smtplib`, which come with Python, and the packages of archives.py."""
 
 _PYTHON: Final = ("imaplib", "poplib", "smtplib")
 _VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+)+|[0-9]{8}")
@@ -43,6 +45,8 @@ def program(name: str) -> str | None:
 
 def is_here(name: str) -> bool:
     """Whether a counterpart can be used."""
+    if name in archives.PACKAGES:
+        return bool(archives.version(name))
     return name in _PYTHON or program(name) is not None
 
 
@@ -51,6 +55,8 @@ def version(name: str) -> str:
     """The version it gives itself."""
     if name in _PYTHON:
         return f"Python {platform.python_version()}"
+    if name in archives.PACKAGES:
+        return archives.version(name)
     command = [program(name) or name, *COMMANDS[name][1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace", timeout=20)
     found = _VERSION.search(done.stdout + done.stderr)

@@ -123,7 +123,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     terminalreporter.section("real counterparts")
     tests: dict[str, tuple[str, ...]] = {}
     for nodeid, peers in met.items():
-        tests[nodeid.rpartition("/")[2].partition("[")[0]] = peers
+        tests[nodeid.partition("[")[0].rpartition("/")[2]] = peers
     width = max(map(len, tests))
     for test, peers in tests.items():
         versions = ", ".join(f"{name} {counterparts.version(name)}" for name in peers)

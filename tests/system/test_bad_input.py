@@ -362,8 +362,8 @@ MISTAKES = [
         id="network",
     ),
     pytest.param(
-        "virtual_mailbox_maps = pcre:/x",
-        "parameter virtual_mailbox_maps: unsupported dictionary type: pcre (",
+        "virtual_mailbox_maps = sdbm:/x",
+        "parameter virtual_mailbox_maps: unsupported dictionary type: sdbm (",
         id="table",
     ),
     pytest.param(
