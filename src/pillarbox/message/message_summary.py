@@ -23,7 +23,7 @@ from pillarbox.message.mime_tree import parse
 
 _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id|mime-version|content-[a-z0-9-]+))"
-    rb"[ \t]*:((?>[^\n]*\n[ \t])*+[^\n]*)"
+    rb"[ \t]*:((?>(?:[^\n]*\n[ \t])*)[^\n]*)"
 )
 _OF_ENVELOPE: Final = frozenset(
     b"date subject from sender reply-to to cc bcc in-reply-to message-id".split(b" ")
