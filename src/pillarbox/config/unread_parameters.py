@@ -36,26 +36,12 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.REFUSED,
-        "login mechanisms are not chosen by this yet, and passwords could cross the network in clear; use "
-        "smtpd_tls_auth_only",
-        "smtpd_sasl_security_options smtpd_sasl_tls_security_options",
-    ),
-    Unread(
-        Kind.REFUSED,
         "clients without TLS would be let in; use smtpd_tls_security_level = encrypt",
         "smtpd_enforce_tls",
     ),
     Unread(
-        Kind.REFUSED,
-        "logins are not counted yet, and whoever tries passwords would be let go on",
-        "smtpd_client_auth_rate_limit",
-    ),
-    Unread(
         Kind.LATER,
         "this limit on clients is not served yet",
-        "smtpd_client_connection_rate_limit smtpd_client_message_rate_limit "
-        "smtpd_client_recipient_rate_limit smtpd_client_new_tls_session_rate_limit "
-        "smtpd_client_ipv4_prefix_length smtpd_client_ipv6_prefix_length anvil_rate_time_unit "
         "smtpd_per_request_deadline smtpd_min_data_rate smtpd_recipient_overshoot_limit",
     ),
     Unread(
@@ -72,7 +58,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "logins are checked by our own authentication service, which has its own settings",
-        "smtpd_sasl_type smtpd_sasl_service smtpd_sasl_local_domain smtpd_sasl_mechanism_filter",
+        "smtpd_sasl_type smtpd_sasl_service smtpd_sasl_local_domain",
     ),
     Unread(
         Kind.LATER,

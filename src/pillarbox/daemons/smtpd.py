@@ -19,6 +19,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.access.client import ClientFacts
+from pillarbox.access.client_rates import ClientRate, ClientRates, Event
 from pillarbox.auth.client import AuthClient
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
@@ -31,7 +32,7 @@ from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
-from pillarbox.observability.events import Warned
+from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -71,6 +72,7 @@ class SmtpdRole:
         self._clock = SystemClock()
         self._names = ClientNames(self._clock)
         self._dns = StubResolver(clock=self._clock)
+        self._rates = ClientRates(self._clock)
         self._per_client: Counter[str] = Counter()
         self._auth: dict[str, AuthClient] = {}
 
@@ -126,14 +128,13 @@ class SmtpdRole:
             server_port=connection.local_address[1],
             is_mynetworks=policy.identity.mynetworks.contains(address),
         )
-        limit = policy.server.smtpd_client_connection_count_limit
-        if limit and self._per_client[text] >= limit and not policy.is_exempt_from_limits(text):
-            self._log.named(service.syslog_name)(
-                Warned(
-                    f"Connection concurrency limit exceeded: {self._per_client[text] + 1} from {client.label} "
-                    f"for service {service.name}"
-                )
-            )
+        rate = None if policy.is_exempt_from_limits(text) else self._rates.of(address, policy.rates)
+        warning = self._too_many(text, client, service, rate)
+        if warning:
+            tell = self._log.named(service.syslog_name)
+            tell(ClientConnected(client.label))
+            tell(Warned(warning))
+            tell(ClientDisconnected(client.label, ()))
             refusal = b"4.7.0 %s Error: too many connections from %s" % (policy.host, text.encode())
             connection.send(Reply(421, (refusal,)).encode())
             connection.close()
@@ -141,7 +142,7 @@ class SmtpdRole:
         self._per_client[text] += 1
         try:
             await self._know_mechanisms(service)
-            await self._session(connection, client, service).run()
+            await self._session(connection, client, service, rate).run()
         finally:
             self._per_client[text] -= 1
             if not self._per_client[text]:
@@ -158,7 +159,25 @@ class SmtpdRole:
         except TimeoutError:
             pass  # nothing is offered to this client
 
-    def _session(self, connection: Connection, client: ClientFacts, service: Service) -> SmtpSession:
+    def _too_many(self, address: str, client: ClientFacts, service: Service, rate: ClientRate | None) -> str:
+        """What the log says of a client that has too many connections or comes too often; empty if it has not."""
+        if rate is None:
+            return ""
+        limit, connections = (
+            service.policy.server.smtpd_client_connection_count_limit,
+            self._per_client[address] + 1,
+        )
+        if limit and connections > limit:
+            return (
+                f"Connection concurrency limit exceeded: {connections} from {client.label} "
+                f"for service {service.name}"
+            )
+        count = rate.exceeded(Event.CONNECTION)
+        return rate.warning(Event.CONNECTION, count, client.label) if count else ""
+
+    def _session(
+        self, connection: Connection, client: ClientFacts, service: Service, rate: ClientRate | None
+    ) -> SmtpSession:
         auth = self._auth.get(service.auth_path)
         local, _ = connection.local_address
         return SmtpSession(
@@ -173,6 +192,7 @@ class SmtpdRole:
             queued=self._hints,
             authenticator=SmtpAuthenticator(auth, local=local, remote=str(client.address)) if auth else None,
             tls_context=service.tls_context,
+            rate=rate,
         )
 
 

@@ -109,6 +109,8 @@ class MessageBegun(Event, frozen=True):
     sasl_method: str = ""
     sasl_username: str = ""
     sasl_sender: str = ""
+    orig_queue_id: str = ""  # as XFORWARD has it
+    orig_client: str = ""
 
 
 class CommandRefused(Event, frozen=True):

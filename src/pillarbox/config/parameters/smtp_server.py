@@ -102,6 +102,12 @@ class SmtpServer:
         doc="EHLO keywords that are not offered, in any case of letters; silent-discard keeps this out of "
         "the log.",
     )
+    smtpd_authorized_xclient_hosts: NetworkList = parameter(
+        "", doc="Clients that may say with XCLIENT for whom they speak: proxies, tests."
+    )
+    smtpd_authorized_xforward_hosts: NetworkList = parameter(
+        "", doc="Clients that may say with XFORWARD whose mail they bring: content filters."
+    )
     smtpd_noop_commands: tuple[str, ...] = parameter(
         "", doc="Commands that are answered with 250 and do nothing."
     )

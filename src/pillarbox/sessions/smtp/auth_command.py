@@ -5,8 +5,9 @@ import binascii
 import re
 from typing import Final
 
+from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
-from pillarbox.sessions.login import ExchangeAborted, Failure
+from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure
 from pillarbox.sessions.smtp.session_state import Gone, Goodbye, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Auth
@@ -30,7 +31,11 @@ def offered_mechanisms(session: SessionState) -> tuple[bytes, ...]:
         return ()
     if session.policy.sasl.smtpd_sasl_exceptions_networks.contains(session.client.address):
         return ()
-    return authenticator.mechanisms
+    return _allowed(session, authenticator)
+
+
+def _allowed(session: SessionState, authenticator: Authenticator) -> tuple[bytes, ...]:
+    return session.policy.mechanisms.offered(authenticator.mechanisms, secured=session.client.uses_tls)
 
 
 async def auth(session: SessionState, command: Auth) -> Reply:
@@ -44,7 +49,9 @@ async def auth(session: SessionState, command: Auth) -> Reply:
     if not authenticator.mechanisms:
         away = Failure("Connection lost to authentication server", temporary=True)
         return _failed(session, command.mechanism, away)
-    if command.mechanism not in offered_mechanisms(session):
+    if (refused := session.too_often(Event.AUTH, b"many AUTH commands")) is not None:
+        return refused
+    if command.mechanism not in _allowed(session, authenticator):
         return _failed(session, command.mechanism, Failure("Invalid authentication mechanism"))
 
     async def exchange(challenge: bytes) -> bytes:

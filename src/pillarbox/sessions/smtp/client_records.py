@@ -13,26 +13,29 @@ class ClientRecords:
         self._key: tuple[bytes, str] | None = None
         self._records = b""
 
-    def of(self, client: ClientFacts, local: tuple[str, int]) -> bytes:
-        """`A` records in Postfix's order."""
+    def of(self, client: ClientFacts, local: tuple[str, int], forwarded: dict[bytes, bytes]) -> bytes:
+        """`A` records in Postfix's order; `forwarded` is what XFORWARD says for the log."""
         key = (client.helo, client.protocol)
         if key != self._key:
             self._key = key
-            self._records = encode_attributes(_attributes(client, local))
+            self._records = encode_attributes(_attributes(client, local, forwarded))
         return self._records
 
 
-def _attributes(client: ClientFacts, local: tuple[str, int]) -> list[tuple[bytes, bytes]]:
+def _attributes(
+    client: ClientFacts, local: tuple[str, int], forwarded: dict[bytes, bytes]
+) -> list[tuple[bytes, bytes]]:
     name, port = client.name.encode("ascii", "replace"), b"%d" % client.port
     helo, protocol = client.helo or b"unknown", client.protocol.encode()
     address = str(client.address).encode()
+    log_name, log_address = forwarded.get(b"NAME", name), forwarded.get(b"ADDR", address)
     return [
-        (b"log_client_name", name),
-        (b"log_client_address", client.literal.encode()),
-        (b"log_client_port", port),
-        (b"log_message_origin", b"%s[%s]" % (name, address)),
-        (b"log_helo_name", helo),
-        (b"log_protocol_name", protocol),
+        (b"log_client_name", log_name),
+        (b"log_client_address", forwarded.get(b"ADDR", client.literal.encode())),
+        (b"log_client_port", forwarded.get(b"PORT", port)),
+        (b"log_message_origin", b"%s[%s]" % (log_name, log_address)),
+        (b"log_helo_name", forwarded.get(b"HELO", helo)),
+        (b"log_protocol_name", forwarded.get(b"PROTO", protocol)),
         (b"client_name", name),
         (b"reverse_client_name", client.reverse_name.encode("ascii", "replace")),
         (b"client_address", address),

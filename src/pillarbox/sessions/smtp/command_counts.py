@@ -24,12 +24,16 @@ from pillarbox.wire.smtp.commands import (
     Rset,
     StartTls,
     Vrfy,
+    XClient,
+    XForward,
 )
 from pillarbox.wire.smtp.server import EndOfContent
 
 VERBS: Final[dict[type, str]] = {
     Helo: "helo",
     Ehlo: "ehlo",
+    XClient: "xclient",
+    XForward: "xforward",
     StartTls: "starttls",
     Auth: "auth",
     MailFrom: "mail",
@@ -43,7 +47,7 @@ VERBS: Final[dict[type, str]] = {
     Quit: "quit",
     Help: "help",
 }
-"""In the order of the disconnect line (with XCLIENT and XFORWARD left out)."""
+"""In the order of the disconnect line."""
 
 JUNK: Final = frozenset((Helo, Ehlo, Rset, Noop, Vrfy, Etrn, Help))
 

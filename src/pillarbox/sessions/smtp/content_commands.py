@@ -76,7 +76,9 @@ async def _begin_content(session: SessionState) -> Reply | None:
         transaction.begin(
             session.client,
             now=session.clock.now(),
-            client_records=session.records.of(session.client, session.transport.local_address),
+            client_records=session.records.of(
+                session.client, session.transport.local_address, session.forwarded
+            ),
             tls=_tls_text(session),
         )
     except LookupFault as fault:
@@ -142,11 +144,11 @@ def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
                 verb,
                 kind,
                 content,
-                client.label,
+                session.origin,
                 client.sender.external if client.sender is not None else b"",
                 transaction.last_recipient,
-                client.protocol,
-                client.helo,
+                session.forwarded.get(b"PROTO", client.protocol.encode()).decode("utf-8", "replace"),
+                session.forwarded.get(b"HELO", client.helo),
                 text,
             )
         )

@@ -4,6 +4,7 @@ import itertools
 import os
 from typing import Final
 
+from pillarbox.access.client_rates import Event
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.sessions.smtp.session_state import SessionState, ask_early
@@ -24,6 +25,8 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
     policy, client = session.policy, session.client
     if _needs_smtputf8(session, command.sender) and not command.smtputf8:
         return Reply(501, (b"5.1.7 Bad sender address syntax",))
+    if (too_often := session.too_often(Event.MESSAGE, b"much mail")) is not None:
+        return too_often
     client.sender = command.sender
     client.sasl_sender = (command.auth or b"").decode("ascii")
     limit, size = policy.rules.message_size_limit, command.size or 0
@@ -56,6 +59,8 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
     policy = session.policy
     if transaction.recipient_count >= policy.server.smtpd_recipient_limit:
         return Reply(452, (b"4.5.3 Error: too many recipients",))
+    if (too_often := session.too_often(Event.RECIPIENT, b"many recipients")) is not None:
+        return too_often
     try:
         refusal = await policy.lists.refuse_recipient(session.question("RCPT", command.recipient))
         if refusal is None:
@@ -76,6 +81,8 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
                 client.sasl_method,
                 client.sasl_username,
                 client.sasl_sender,
+                session.forwarded.get(b"IDENT", b"").decode("utf-8", "replace"),
+                session.origin if session.forwarded else "",
             )
         )
     return _RCPT_OK

@@ -6,6 +6,7 @@ from pillarbox.sessions.smtp.auth_command import offered_mechanisms
 from pillarbox.sessions.smtp.session_state import SessionState, ask_early
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Ehlo, Helo
+from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD
 
 _NEUTER: Final = bytes(
     0x3F if octet < 0x21 or octet == 0x7F or octet in b'<>()\\";@' else octet for octet in range(256)
@@ -53,6 +54,10 @@ def _keywords(session: SessionState) -> list[bytes]:
         words.append(b"AUTH " + b" ".join(mechanisms))
         if policy.sasl.broken_sasl_auth_clients:
             words.append(b"AUTH=" + b" ".join(mechanisms))
+    if session.may_use_xclient:
+        words.append(b"XCLIENT " + b" ".join(XCLIENT))
+    if session.may_use_xforward:
+        words.append(b"XFORWARD " + b" ".join(XFORWARD))
     words += [b"ENHANCEDSTATUSCODES", b"8BITMIME", b"DSN"]
     if policy.server.smtputf8_enable:
         words.append(b"SMTPUTF8")

@@ -30,7 +30,7 @@ async def etrn(session: SessionState, command: Etrn) -> Reply:
 
 def help_(session: SessionState, command: Help) -> Reply:
     """The commands there are."""
-    verbs = " ".join(verb.upper() for verb in VERBS.values())
+    verbs = " ".join(verb.upper() for verb in VERBS.values() if not verb.startswith("x"))
     return Reply(214, (b"2.0.0 Commands: " + verbs.encode(),))
 
 

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 import msgspec
 
+from pillarbox.access.client_rates import Event, RateLimits
 from pillarbox.access.configured_lists import configured_access
 from pillarbox.access.decisions import AccessLists
 from pillarbox.access.question import Codes
@@ -24,6 +25,7 @@ from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.submission import Rules
 from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
+from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.smtp.commands import is_header
 from pillarbox.wire.smtp.dot_stream import BareNewline
@@ -41,6 +43,8 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     codes: Codes
     rules: Rules
     lists: AccessLists
+    mechanisms: MechanismFilter
+    rates: RateLimits
     notes: tuple[str, ...]  # for the log, at start
     bare_newline: BareNewline
     discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
@@ -87,6 +91,8 @@ def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> Smtp
         codes=access.codes,
         rules=configured_rules(snapshot),
         lists=access.lists,
+        mechanisms=_mechanisms(snapshot, clock),
+        rates=_rates(server, service),
         notes=access.notes,
         bare_newline=BareNewline(
             {"yes": "normalize"}.get(server.smtpd_forbid_bare_newline, server.smtpd_forbid_bare_newline)
@@ -111,6 +117,33 @@ def _remote_rewriting(rewriting: AddressRewriting, domain: bytes) -> AddressRewr
         return None
     return msgspec.structs.replace(
         rewriting, myorigin=domain, mydomain=domain, append_at_myorigin=True, append_dot_mydomain=True
+    )
+
+
+def _mechanisms(snapshot: Snapshot, clock: Clock) -> MechanismFilter:
+    sasl = snapshot.group(SmtpServerSasl)
+    return mechanism_filter(
+        sasl.smtpd_sasl_security_options,
+        sasl.smtpd_sasl_tls_security_options,
+        sasl.smtpd_sasl_mechanism_filter,
+        where=f"{snapshot.where('smtpd_sasl_security_options')}, parameter smtpd_sasl_security_options",
+        clock=clock,
+    )
+
+
+def _rates(server: SmtpServerSettings, service: str) -> RateLimits:
+    return RateLimits(
+        service=service,
+        limits={
+            Event.CONNECTION: server.smtpd_client_connection_rate_limit,
+            Event.MESSAGE: server.smtpd_client_message_rate_limit,
+            Event.RECIPIENT: server.smtpd_client_recipient_rate_limit,
+            Event.AUTH: server.smtpd_client_auth_rate_limit,
+            Event.NEW_TLS: server.smtpd_client_new_tls_session_rate_limit,
+        },
+        unit=server.anvil_rate_time_unit,
+        ipv4_prefix=server.smtpd_client_ipv4_prefix_length,
+        ipv6_prefix=server.smtpd_client_ipv6_prefix_length,
     )
 
 

@@ -22,6 +22,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from pillarbox.access.client import ClientFacts
+from pillarbox.access.client_rates import ClientRate
 from pillarbox.net.connection import IdleTimeout, TlsFault
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
@@ -35,6 +36,7 @@ from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt,
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
 from pillarbox.sessions.smtp.plain_commands import etrn, help_, noop, quit_, rset
 from pillarbox.sessions.smtp.policy import SmtpPolicy
+from pillarbox.sessions.smtp.proxy_commands import xclient, xforward
 from pillarbox.sessions.smtp.session_state import (
     Gone,
     Goodbye,
@@ -62,6 +64,8 @@ from pillarbox.wire.smtp.commands import (
     Rset,
     StartTls,
     Vrfy,
+    XClient,
+    XForward,
 )
 from pillarbox.wire.smtp.dot_stream import BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
@@ -84,6 +88,8 @@ _HANDLERS: Final[dict[type, Callable[[SessionState, Any], Reply | Awaitable[Repl
     Quit: quit_,
     StartTls: starttls,
     Auth: auth,
+    XClient: xclient,
+    XForward: xforward,
 }
 
 
@@ -104,6 +110,7 @@ class SmtpSession:
         queued: Queued,
         authenticator: Authenticator | None = None,
         tls_context: ssl.SSLContext | None = None,
+        rate: ClientRate | None = None,
     ) -> None:
         self._state = SessionState(
             transport,
@@ -117,6 +124,7 @@ class SmtpSession:
             queued=queued,
             authenticator=authenticator,
             tls_context=tls_context,
+            rate=rate,
         )
 
     # -- the conversation ------------------------------------------------------------------------------
@@ -124,25 +132,25 @@ class SmtpSession:
     async def run(self) -> None:
         """Serve the client until it leaves or is sent away."""
         state = self._state
-        client, tell = state.client.label, state.tell
-        tell(events.ClientConnected(client))
+        tell, client = state.tell, state.client  # XCLIENT may change whose session it is
+        tell(events.ClientConnected(client.label))
         try:
             await self._converse()
         except Goodbye as end:
             self._send_last(end.reply)
             if end.why:
-                tell(events.ClientLost(state.queue_id, end.why, state.last, client))
+                tell(events.ClientLost(state.queue_id, end.why, state.last, client.label))
         except IdleTimeout:
             self._send_last(Reply(421, (b"4.4.2 %s Error: timeout exceeded" % state.policy.host,)))
-            tell(events.ClientLost(state.queue_id, "timeout", state.last, client))
+            tell(events.ClientLost(state.queue_id, "timeout", state.last, client.label))
         except TlsFault as fault:
-            tell(events.TlsFailed(client, str(fault)))
+            tell(events.TlsFailed(client.label, str(fault)))
         except Gone:
             self._lost()
         finally:
             state.abort_transaction()
             state.transport.close()
-            tell(events.ClientDisconnected(client, state.counts.totals()))
+            tell(events.ClientDisconnected(client.label, state.counts.totals()))
 
     async def _converse(self) -> None:
         state = self._state

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from pillarbox.access.client import ClientFacts
+from pillarbox.access.client_rates import ClientRate, Event
 from pillarbox.access.question import Actions, Question
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
@@ -86,11 +87,15 @@ class SessionState:
         "denied",
         "dns",
         "engine",
+        "forwarded",
         "last",
+        "may_use_xclient",
+        "may_use_xforward",
         "pipelined",
         "policy",
         "queue",
         "queued",
+        "rate",
         "records",
         "resolver",
         "tell",
@@ -113,6 +118,7 @@ class SessionState:
         queued: Queued,
         authenticator: Authenticator | None,
         tls_context: ssl.SSLContext | None,
+        rate: ClientRate | None = None,
     ) -> None:
         self.transport = transport
         self.client = client
@@ -128,6 +134,11 @@ class SessionState:
         self.queued = queued
         self.authenticator = authenticator
         self.tls_context = tls_context
+        server = policy.server
+        self.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address)
+        self.may_use_xforward = server.smtpd_authorized_xforward_hosts.contains(client.address)
+        self.forwarded: dict[bytes, bytes] = {}  # XFORWARD
+        self.rate = rate  # None: the client is not counted
         excluded = policy.server.smtpd_forbid_bare_newline_exclusions.contains(client.address)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
@@ -141,6 +152,14 @@ class SessionState:
     def queue_id(self) -> str:
         """The queue id of the message under way; empty before its first recipient."""
         return self.transaction.queue_id if self.transaction is not None else ""
+
+    @property
+    def origin(self) -> str:
+        """`name[address]` of the client that the message came from first: XFORWARD may have told."""
+        client, told = self.client, self.forwarded
+        name = told.get(b"NAME", client.name.encode()).decode("utf-8", "replace")
+        address = told.get(b"ADDR", str(client.address).encode()).decode("utf-8", "replace")
+        return f"{name}[{address}]"
 
     @property
     def must_start_tls(self) -> bool:
@@ -158,6 +177,14 @@ class SessionState:
             and not self.must_start_tls
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
         )
+
+    def too_often(self, event: Event, what: bytes) -> Reply | None:
+        """Count an event; the refusal if the client has had its share for now."""
+        rate = self.rate
+        if rate is None or not (count := rate.exceeded(event)):
+            return None
+        self.tell(events.Warned(rate.warning(event, count, self.client.label)))
+        return Reply(450, (b"4.7.1 Error: too %s from %s" % (what, str(self.client.address).encode()),))
 
     async def flush(self) -> None:
         """Send the replies that are waiting."""

@@ -1,5 +1,6 @@
 """STARTTLS, and TLS from the first octet on port 465 (RFC 3207; RFC 8314 §3.3)."""
 
+from pillarbox.access.client_rates import Event
 from pillarbox.net.connection import TlsFault
 from pillarbox.observability import events
 from pillarbox.sessions.smtp.session_state import SessionState
@@ -13,6 +14,9 @@ def starttls(session: SessionState, command: StartTls) -> Reply:
         return Reply(554, (b"5.5.1 Error: TLS already active",))
     if session.tls_context is None:
         return Reply(502, (b"5.5.1 Error: command not implemented",))
+    if session.too_often(Event.NEW_TLS, b"many new TLS sessions") is not None:
+        text = b"4.7.0 Error: too many new TLS sessions from %s" % str(session.client.address).encode()
+        return Reply(454, (text,))
     return Reply(220, (b"2.0.0 Ready to start TLS",))
 
 

@@ -111,6 +111,18 @@ class Auth(msgspec.Struct, frozen=True):
     initial_response: bytes | None
 
 
+class XClient(msgspec.Struct, frozen=True):
+    """`XCLIENT NAME=value …`: the session goes on as that client's (XCLIENT_README); still xtext."""
+
+    attributes: tuple[bytes, ...]
+
+
+class XForward(msgspec.Struct, frozen=True):
+    """`XFORWARD NAME=value …`: what logs are to say of the client (XFORWARD_README); still xtext."""
+
+    attributes: tuple[bytes, ...]
+
+
 class Refused(msgspec.Struct, frozen=True):
     """A line that is refused for its form or its place; `verb` is upper case, `UNKNOWN` if there is none."""
 
@@ -129,7 +141,22 @@ class Grammar(msgspec.Struct, frozen=True):
 LENIENT: Final = Grammar()
 
 Request = (
-    Helo | Ehlo | MailFrom | RcptTo | Data | Bdat | Rset | Noop | Vrfy | Etrn | Help | Quit | StartTls | Auth
+    Helo
+    | Ehlo
+    | MailFrom
+    | RcptTo
+    | Data
+    | Bdat
+    | Rset
+    | Noop
+    | Vrfy
+    | Etrn
+    | Help
+    | Quit
+    | StartTls
+    | Auth
+    | XClient
+    | XForward
 )
 
 _UNKNOWN: Final = Reply(500, (b"5.5.2 Error: command not recognized",))
@@ -376,6 +403,14 @@ def _starttls(argument: bytes, grammar: Grammar) -> Request | Refused:
     return refusal(b"STARTTLS", 501, b"5.5.4 Syntax: STARTTLS") if argument else StartTls()
 
 
+def _xclient(argument: bytes, grammar: Grammar) -> Request | Refused:
+    return XClient(tuple(argument.split()))
+
+
+def _xforward(argument: bytes, grammar: Grammar) -> Request | Refused:
+    return XForward(tuple(argument.split()))
+
+
 def _auth(argument: bytes, grammar: Grammar) -> Request | Refused:
     mechanism, space, response = argument.partition(b" ")
     response = response.strip(b" ")
@@ -399,6 +434,8 @@ _PARSERS: Final[dict[bytes, Callable[[bytes, Grammar], Request | Refused]]] = {
     b"QUIT": _quit,
     b"STARTTLS": _starttls,
     b"AUTH": _auth,
+    b"XCLIENT": _xclient,
+    b"XFORWARD": _xforward,
 }
 
 _BODY_TYPES: Final = {b"7BIT": False, b"8BITMIME": True}

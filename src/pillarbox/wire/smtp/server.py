@@ -48,6 +48,8 @@ from pillarbox.wire.smtp.commands import (
     Rset,
     StartTls,
     Vrfy,
+    XClient,
+    XForward,
     parse_command,
     refusal,
 )
@@ -119,6 +121,9 @@ AFTER_SUCCESS: Final[dict[tuple[State, type], State]] = {
     (State.CHUNKING, Bdat): State.CHUNKING,
     # RFC 3207 §4.2: forget what the client said before, a transaction with it.
     **{(state, StartTls): State.START for state in _BETWEEN},
+    # XCLIENT_README: as if the client had just connected.
+    **{(state, XClient): State.START for state in _BETWEEN},
+    **{(state, XForward): state for state in _BETWEEN},
     (State.READY, Auth): State.READY,
     (State.START, Auth): State.START,
 }
@@ -129,7 +134,9 @@ _BY_VERB: Final[dict[bytes, type]] = {
 }  # fmt: skip
 """Verbs whose place is looked at before their arguments are."""
 
-_VERBS: Final = {kind: verb for verb, kind in _BY_VERB.items()} | {Help: b"HELP"}
+_VERBS: Final = {kind: verb for verb, kind in _BY_VERB.items()} | {
+    Help: b"HELP", XClient: b"XCLIENT", XForward: b"XFORWARD",
+}  # fmt: skip
 _BEFORE_TLS: Final = (Ehlo, Helo, Noop, Quit, StartTls)
 
 _IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKING)

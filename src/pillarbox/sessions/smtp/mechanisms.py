@@ -1,0 +1,77 @@
+"""SASL mechanisms that may be offered: smtpd_sasl_security_options and smtpd_sasl_mechanism_filter.
+
+STANDARDS
+    SASL_README; the properties are those that Dovecot's authentication protocol gives each mechanism
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.tables.opening import open_table
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_PROPERTIES: Final[dict[bytes, frozenset[str]]] = {
+    b"PLAIN": frozenset(("plaintext",)),
+    b"LOGIN": frozenset(("plaintext",)),
+    b"ANONYMOUS": frozenset(("anonymous",)),
+    b"CRAM-MD5": frozenset(("dictionary", "active")),
+    b"DIGEST-MD5": frozenset(("dictionary", "active", "mutual-auth")),
+    b"SCRAM-SHA-1": frozenset(("mutual-auth",)),
+    b"SCRAM-SHA-256": frozenset(("mutual-auth",)),
+}
+_FORBIDDEN_BY: Final = {
+    "noplaintext": "plaintext",
+    "noactive": "active",
+    "nodictionary": "dictionary",
+    "noanonymous": "anonymous",
+}
+_NEEDED_BY: Final = {"forward_secrecy": "forward-secrecy", "mutual_auth": "mutual-auth"}
+
+
+class MechanismFilter(msgspec.Struct, frozen=True):
+    """What may be offered, in clear text and under TLS."""
+
+    in_clear: tuple[str, ...]
+    under_tls: tuple[str, ...]
+    patterns: tuple[tuple[bool, str, LookupTable | None], ...]  # whether it lets in, name, table
+
+    def offered(self, mechanisms: Iterable[bytes], *, secured: bool) -> tuple[bytes, ...]:
+        """Those of the server's mechanisms that may be."""
+        options = self.under_tls if secured else self.in_clear
+        return tuple(name for name in mechanisms if _fits(name, options) and self._listed(name))
+
+    def _listed(self, mechanism: bytes) -> bool:
+        name = mechanism.decode("ascii", "replace").lower()
+        for lets_in, pattern, table in self.patterns:
+            if (table.query(name) is not None) if table is not None else pattern == name:
+                return lets_in
+        return False
+
+
+def mechanism_filter(
+    in_clear: Sequence[str], under_tls: Sequence[str], words: Sequence[str], *, where: str, clock: Clock
+) -> MechanismFilter:
+    """The filter of a service.  ConfigurationFault for an option that is none, or a table that is not there."""
+    for option in (*in_clear, *under_tls):
+        if option.lower() not in _FORBIDDEN_BY and option.lower() not in _NEEDED_BY:
+            known = ", ".join((*_FORBIDDEN_BY, *_NEEDED_BY))
+            raise ConfigurationFault(
+                where, f'unknown SASL security option "{option}"', mend=f"known are: {known}"
+            )
+    patterns = []
+    for word in words:
+        pattern = word.removeprefix("!")
+        table = open_table(pattern, where=where, clock=clock) if ":" in pattern else None
+        patterns.append((not word.startswith("!"), pattern.lower(), table))
+    return MechanismFilter(tuple(map(str.lower, in_clear)), tuple(map(str.lower, under_tls)), tuple(patterns))
+
+
+def _fits(mechanism: bytes, options: tuple[str, ...]) -> bool:
+    properties = _PROPERTIES.get(mechanism, frozenset())
+    if any(_FORBIDDEN_BY.get(option) in properties for option in options):
+        return False
+    return all(_NEEDED_BY[option] in properties for option in options if option in _NEEDED_BY)

@@ -1,0 +1,86 @@
+"""XCLIENT and XFORWARD: a proxy or filter that we trust tells whose mail it brings.
+
+DESCRIPTION
+    After XCLIENT the session is that client's: name, address, HELO name and login are those that were told,
+    access rules and logs see them, and the conversation begins anew with a greeting.  XFORWARD only changes what
+    the log says of the client who brought the message to the proxy.
+
+    Both are for the hosts of smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts.
+
+STANDARDS
+    XCLIENT_README; XFORWARD_README
+"""
+
+from ipaddress import ip_address
+
+from pillarbox.sessions.smtp.client_records import ClientRecords
+from pillarbox.sessions.smtp.session_state import OK, Goodbye, SessionState
+from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.commands import XClient, XForward
+from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD, BadAttribute, parse_attributes
+
+_NOT_AUTHORIZED = Reply(550, (b"5.7.0 Error: insufficient authorization",))
+_IN_TRANSACTION = Reply(503, (b"5.5.1 Error: MAIL transaction in progress",))
+
+
+async def xclient(session: SessionState, command: XClient) -> Reply:
+    """220 and the greeting, as the client's own session would begin."""
+    if session.engine.in_transaction:
+        return _IN_TRANSACTION
+    if not session.may_use_xclient:
+        return _NOT_AUTHORIZED
+    if not command.attributes:
+        return Reply(501, (b"5.5.4 Syntax: XCLIENT attribute=value...",))
+    try:
+        values = parse_attributes(list(command.attributes), XCLIENT, verb=b"XCLIENT")
+    except BadAttribute as fault:
+        return Reply(501, (b"5.5.4 " + fault.text,))
+    _become(session, values)
+    session.abort_transaction()
+    session.records = ClientRecords()
+    if not session.policy.lists.delay_reject:
+        refused = await session.policy.lists.refuse_client(session.question("CONNECT", standing=False))
+        if refused is not None:
+            session.tell_refusal("CONNECT", refused)
+            raise Goodbye(refused)
+    return Reply(220, (session.policy.identity.smtpd_banner.encode(),))
+
+
+def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
+    client = session.client
+    text = {name: value.decode("utf-8", "replace") for name, value in values.items() if value is not None}
+    if b"ADDR" in values:
+        client.address = ip_address(text[b"ADDR"]) if b"ADDR" in text else ip_address("0.0.0.0")  # noqa: S104
+        client.name = client.reverse_name = "unknown"
+        client.is_mynetworks = session.policy.identity.mynetworks.contains(client.address)
+        server = session.policy.server
+        session.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address)
+    if b"NAME" in values:
+        client.name = client.reverse_name = text.get(b"NAME", "unknown")
+    if b"REVERSE_NAME" in values:
+        client.reverse_name = text.get(b"REVERSE_NAME", "unknown")
+    client.port = int(text.get(b"PORT", str(client.port)))
+    client.helo = values.get(b"HELO") or b""
+    client.protocol = text.get(b"PROTO", "SMTP").upper()
+    if b"LOGIN" in values:
+        client.sasl_username = text.get(b"LOGIN", "")
+        client.sasl_method = "XCLIENT" if client.sasl_username else ""
+    client.server_address = text.get(b"DESTADDR", client.server_address)
+    client.server_port = int(text.get(b"DESTPORT", str(client.server_port)))
+
+
+def xforward(session: SessionState, command: XForward) -> Reply:
+    """What the log and the queue file say of the client of the next messages."""
+    if session.engine.in_transaction:
+        return _IN_TRANSACTION
+    if not session.may_use_xforward:
+        return _NOT_AUTHORIZED
+    if not command.attributes:
+        return Reply(501, (b"5.5.4 Syntax: XFORWARD attribute=value...",))
+    try:
+        values = parse_attributes(list(command.attributes), XFORWARD, verb=b"XFORWARD")
+    except BadAttribute as fault:
+        return Reply(501, (b"5.5.4 " + fault.text,))
+    session.forwarded |= {name: value or b"unknown" for name, value in values.items()}
+    session.records = ClientRecords()
+    return OK

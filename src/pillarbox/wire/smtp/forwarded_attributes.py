@@ -1,0 +1,97 @@
+"""XCLIENT and XFORWARD: what a trusted client says of the client it speaks for.
+
+DESCRIPTION
+    `parse_attributes()` takes the words behind the verb, `NAME=value`, values in xtext.  `[UNAVAILABLE]` and
+    `[TEMPUNAVAIL]` say that there is no value, or none now.
+
+FAULTS
+    BadAttribute  with the text of the reply
+
+STANDARDS
+    XCLIENT_README; XFORWARD_README; RFC 3461 §4 (xtext)
+"""
+
+from ipaddress import IPv6Address, ip_address
+from typing import Final
+
+from pillarbox.vocabulary.digits import decimal
+from pillarbox.wire.smtp.dsn_parameters import decode_xtext
+from pillarbox.wire.smtp.paths import is_host_name
+
+XCLIENT: Final = (
+    b"NAME",
+    b"ADDR",
+    b"PROTO",
+    b"HELO",
+    b"REVERSE_NAME",
+    b"PORT",
+    b"LOGIN",
+    b"DESTADDR",
+    b"DESTPORT",
+)
+XFORWARD: Final = (b"NAME", b"ADDR", b"PROTO", b"HELO", b"SOURCE", b"PORT", b"IDENT")
+"""Attributes that are known, in the order in which EHLO names them."""
+
+UNAVAILABLE: Final = b"[UNAVAILABLE]"
+_NOTHING: Final = (UNAVAILABLE, b"[TEMPUNAVAIL]")
+_LONGEST: Final = 255
+
+
+class BadAttribute(Exception):
+    """An attribute that is none."""
+
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text)
+        self.text = text
+
+
+def parse_attributes(
+    words: list[bytes], known: tuple[bytes, ...], *, verb: bytes
+) -> dict[bytes, bytes | None]:
+    """Values by name; None where nothing is known.  BadAttribute."""
+    found: dict[bytes, bytes | None] = {}
+    for word in words:
+        name, equals, text = word.partition(b"=")
+        name = name.upper()
+        if not equals:
+            raise BadAttribute(b"Error: attribute=value expected")
+        if not name or name not in known:
+            raise BadAttribute(b"Bad %s attribute name: %s" % (verb, name))
+        try:
+            value = decode_xtext(text)
+        except ValueError:
+            raise BadAttribute(b"Bad %s syntax: %s" % (name, text)) from None
+        found[name] = None if value.upper() in _NOTHING else _checked(name, value)
+    return found
+
+
+def _checked(name: bytes, value: bytes) -> bytes:
+    if len(value) > _LONGEST:
+        raise BadAttribute(b"Bad %s value length: %s" % (name, value[:80]))
+    if name in (b"ADDR", b"DESTADDR"):
+        return _address(name, value)
+    if name in (b"NAME", b"REVERSE_NAME") and not is_host_name(value):
+        raise BadAttribute(b"Bad %s syntax: %s" % (name, value))
+    if name in (b"PORT", b"DESTPORT"):
+        try:
+            if decimal(value, max_digits=5) > 65535:
+                raise ValueError
+        except ValueError:
+            raise BadAttribute(b"Bad %s syntax: %s" % (name, value)) from None
+    if name == b"PROTO" and value.upper() not in (b"SMTP", b"ESMTP"):
+        raise BadAttribute(b"Bad %s syntax: %s" % (name, value))
+    if name == b"SOURCE" and value.upper() not in (b"LOCAL", b"REMOTE"):
+        raise BadAttribute(b"Bad %s syntax: %s" % (name, value))
+    return value
+
+
+def _address(name: bytes, value: bytes) -> bytes:
+    """An IPv4 address, or an IPv6 address behind `IPv6:`; an IPv4 address in IPv6 form becomes IPv4."""
+    text = value.decode("ascii", "replace")
+    try:
+        address = ip_address(text[5:] if text[:5].upper() == "IPV6:" else text)
+    except ValueError:
+        raise BadAttribute(b"Bad %s syntax: %s" % (name, value)) from None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return str(address).encode()
