@@ -26,18 +26,11 @@ pytestmark = [
 ]
 
 ALIASES: Final = "postmaster: alice\nteam: alice, bob\n"
-NOT_YET: Final = {
-    "test_sendmail_of_a_user": "there is no sendmail(1)",
-    "test_queue_commands": "there is no mailq(1), and public/ is closed to users",
-}
-"""What Pillarbox does not do yet, and why."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every test for both products; one on the list fails with Pillarbox, and when it passes must come off it."""
-    reason = NOT_YET.get(metafunc.function.__name__, "")
-    marks = [pytest.mark.xfail(reason=reason, strict=True)] if reason else []
-    metafunc.parametrize("product", ["original", pytest.param("pillarbox", marks=marks)], scope="module")
+    """Every test for both products."""
+    metafunc.parametrize("product", ["original", "pillarbox"], scope="module")
 
 
 @pytest.fixture(scope="module")

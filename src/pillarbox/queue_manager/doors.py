@@ -28,6 +28,7 @@ from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
 from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import Clock
 
@@ -126,7 +127,7 @@ def _pickup_rules(snapshot: Snapshot) -> PickupRules:
     return PickupRules(
         submission=configured_rules(snapshot),
         mail_name=identity.mail_name.encode(),
-        append_at_myorigin=identity.append_at_myorigin,
+        rewriting=configured_rewriting(snapshot),
         recursion_limit=virtual.virtual_alias_recursion_limit,
         expansion_limit=virtual.virtual_alias_expansion_limit,
         propagate="virtual" in virtual.propagate_unmatched_extensions,

@@ -43,6 +43,7 @@ from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooMany
 from pillarbox.queue.submission_protocol import CleanupStatus
 from pillarbox.routing.alias_expansion import ExpansionFault, expand
 from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.rewriting import AddressRewriting
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
@@ -61,7 +62,7 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
 
     submission: Rules
     mail_name: bytes
-    append_at_myorigin: bool
+    rewriting: AddressRewriting  # of envelopes, and of headers in the local context
     recursion_limit: int  # virtual_alias_recursion_limit
     expansion_limit: int  # virtual_alias_expansion_limit
     propagate: bool  # virtual in propagate_unmatched_extensions
@@ -206,13 +207,15 @@ class Pickup:
     ) -> None:
         rules = self._rules
         host = rules.submission.myhostname
+        is_local = message.attributes.get(b"rewrite_context") != b"remote"
         submission.begin(
             envelope,
             trace=[
                 b"Received: by %s (%s, from userid %d)" % (host, rules.mail_name, uid),
                 b"\tid %s; %s" % (submission.queue_id.encode(), mail_date(modified)),
             ],
-            add_missing=message.attributes.get(b"rewrite_context") != b"remote",
+            add_missing=is_local,
+            rewrite=rules.rewriting.rewrite if is_local else None,
             send_options=message.send_options & 1,
         )
 
@@ -264,9 +267,7 @@ class Pickup:
         return list(found.values())
 
     def _completed(self, address: Address) -> Address:
-        if self._rules.append_at_myorigin and not address.is_null:
-            return self._resolver.complete(address)
-        return address
+        return self._rules.rewriting.rewrite(address)
 
     async def _return(
         self, queue_id: QueueId, message: QueueMessage, source: Source, fault: Exception
