@@ -45,6 +45,22 @@ smtp_line_length_limit = 998
 smtp_connection_cache_on_demand = no
 minimal_backoff_time = 3600s
 maximal_backoff_time = 3600s
+recipient_delimiter = +
+smtpd_reject_unlisted_recipient = no
+transport_maps = inline:{
+  { mapped.test = error:5.7.9 the domain is not served }
+  { .mapped.test = retry:4.7.8 the subdomain is not served yet }
+  { carol@person.test = error:carol does not live here }
+  { dave+work@person.test = error:5.7.1 dave is not at work }
+  { gone.test = discard:nobody wants it }
+  { other.test = :[mx0.accepted.test] }
+  { ports.test = smtp:[mx0.accepted.test]:25 }
+  { byname.test = relay:accepted.test }
+  { nowhere.test = nosuch:x }
+  { same.test = : }
+  }
+relocated_maps = inline:{ { eve@person.test = eve@elsewhere.test } }
+sender_dependent_relayhost_maps = inline:{ { relayed@sender.test = [mx0.helo.test] } }
 """
 _MASTER_CF: Final = """\
 smtp      inet  n       -       n       -       -       smtpd
@@ -90,11 +106,12 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     recipients: tuple[str, ...] = ("bob",)
     message: bytes = b"Subject: hello\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nHello.\r\n.\r\n..two dots\r\n"
     parameters: tuple[str, str] = ("", "")  # of MAIL and RCPT
+    at: str = ""  # the scenario whose domain it is
 
     @property
     def domain(self) -> str:
         """Where the mail goes."""
-        return f"{self.name}.test"
+        return f"{self.at or self.name}.test"
 
 
 def greylisted(_: bytes) -> bytes:
@@ -110,7 +127,7 @@ def by_recipient(line: bytes) -> bytes:
 
 
 PLAIN: Final = b"250 mx.peer.test"
-SCENARIOS: Final = (
+SCENARIOS: tuple["Scenario", ...] = (
     Scenario(name="accepted"),
     Scenario(name="nopipelining", servers=(Server({"EHLO": b"250-mx.peer.test\r\n250 8BITMIME"}),)),
     Scenario(name="helo", servers=(Server({"EHLO": b"502 5.5.1 No", "MAIL": b"250 Ok"}),)),
@@ -183,6 +200,22 @@ SCENARIOS: Final = (
 )
 
 
+SCENARIOS += (
+    Scenario(name="mapped"),
+    Scenario(name="below.mapped"),
+    Scenario(name="person"),
+    *(
+        Scenario(name=f"person.{user}", at="person", servers=(), recipients=(user,))
+        for user in ("carol", "carol+x", "dave+work", "eve")
+    ),
+    Scenario(name="gone"),
+    Scenario(name="other", servers=()),
+    Scenario(name="ports", servers=()),
+    Scenario(name="byname", servers=()),
+    Scenario(name="same"),
+)
+
+
 class World:
     """Both hosts, all domains and servers."""
 
@@ -192,6 +225,8 @@ class World:
         addresses = iter(range(20, 250))
         listening: list[tuple[str, str, Replies]] = []
         for scenario in SCENARIOS:
+            if scenario.at:
+                continue
             records = scenario.records
             for at, server in enumerate(scenario.servers):
                 place = address(next(addresses))
@@ -299,7 +334,7 @@ def _is_over(log: str, queue_id: str, recipients: int) -> bool:
 
 def _counts(line: str) -> bool:
     """Lines of the way out; what the SMTP server says is compared elsewhere."""
-    return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp)\[", line))
+    return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp|discard)\[", line))
 
 
 def _normal(line: str) -> str:

@@ -19,6 +19,7 @@ from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.routing import Routing
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
@@ -42,6 +43,7 @@ GROUPS: Final[tuple[type, ...]] = (
     LocalDelivery,
     LocalSubmission,
     VirtualDelivery,
+    Routing,
     MailExchange,
     SmtpClient,
     SmtpClientSasl,

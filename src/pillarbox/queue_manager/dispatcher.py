@@ -77,9 +77,10 @@ class Dispatcher:
 
     def submit(self, active: ActiveMessage, *, flush: bool = False) -> None:
         """Deliver a message; `flush`: also over deferred transports."""
+        sender = Address.from_internal(active.message.sender)
         groups: dict[tuple[str, str], list[Routed]] = {}
         for recipient in active.to_do:
-            routed = self._route(recipient)
+            routed = self._route(recipient, sender)
             if isinstance(routed, Outcome):
                 self._settle(active, recipient, "error", routed)
                 continue
@@ -101,9 +102,10 @@ class Dispatcher:
 
     # -- routes ----------------------------------------------------------------------------------------
 
-    def _route(self, recipient: QueueRecipient) -> Routed | Outcome:
+    def _route(self, recipient: QueueRecipient, sender: Address) -> Routed | Outcome:
         try:
-            return Routed(recipient, self._resolver.resolve(Address.from_internal(recipient.address)))
+            resolution = self._resolver.resolve(Address.from_internal(recipient.address), sender)
+            return Routed(recipient, resolution)
         except LookupFault as fault:
             return Outcome("deferred", "4.3.0", "address resolver failure", fault.reason)
 
@@ -219,7 +221,9 @@ class Dispatcher:
             0.0,
             max(0.0, now - begun),
         )
-        for attempt in attempts_made(active.queue_id, recipient, transport, outcome, delays):
+        settings = self._rules.get(transport)
+        program = settings.service.program if settings is not None else transport
+        for attempt in attempts_made(active.queue_id, recipient, program, outcome, delays):
             self._tell(attempt)
 
     def _complete_if_done(self, active: ActiveMessage) -> None:

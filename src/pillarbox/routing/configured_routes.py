@@ -7,6 +7,7 @@ FAULTS
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.routing import Routing
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
@@ -24,6 +25,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
     local = snapshot.group(LocalRecipients)
     virtual = snapshot.group(VirtualDelivery)
     queue = snapshot.group(QueueManager)
+    routing = snapshot.group(Routing)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         return open_tables(names, where=_where(snapshot, parameter), clock=clock)
@@ -60,6 +62,15 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
         relay_recipients=tables("relay_recipient_maps", local.relay_recipient_maps)
         if local.relay_recipient_maps
         else None,
+        transport_maps=tables("transport_maps", routing.transport_maps),
+        transport_subdomains="transport_maps" in local.parent_domain_matches_subdomains,
+        sender_transports=tables(
+            "sender_dependent_default_transport_maps", routing.sender_dependent_default_transport_maps
+        ),
+        sender_relayhosts=tables("sender_dependent_relayhost_maps", routing.sender_dependent_relayhost_maps),
+        null_sender_transport_key=routing.empty_address_default_transport_maps_lookup_key,
+        null_sender_relayhost_key=routing.empty_address_relayhost_maps_lookup_key,
+        relocated=tables("relocated_maps", routing.relocated_maps),
     )
 
 

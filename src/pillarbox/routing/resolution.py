@@ -7,17 +7,21 @@ DESCRIPTION
 
     An address without a domain is completed with $myorigin.
 
+    What comes first (trivial-rewrite(8)): the class gives transport and nexthop; for mail that leaves,
+    sender_dependent_default_transport_maps and sender_dependent_relayhost_maps, then relayhost; then transport_maps
+    may replace either; last, relocated_maps returns mail for who has moved.
+
 FAULTS
     LookupFault  a table cannot answer: the mail waits
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import Enum, auto
 from ipaddress import ip_address
 
 import msgspec
 
-from pillarbox.routing.address_lookup import find_first, text_of, without_extension
+from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns, without_extension
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
 
@@ -81,6 +85,13 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     virtual_aliases: tuple[LookupTable, ...]
     virtual_mailboxes: tuple[LookupTable, ...]
     relay_recipients: tuple[LookupTable, ...] | None
+    transport_maps: tuple[LookupTable, ...] = ()
+    transport_subdomains: bool = False  # example.org matches below.example.org, too
+    sender_transports: tuple[LookupTable, ...] = ()
+    sender_relayhosts: tuple[LookupTable, ...] = ()
+    null_sender_transport_key: str = "<>"
+    null_sender_relayhost_key: str = "<>"
+    relocated: tuple[LookupTable, ...] = ()
 
 
 class Resolver:
@@ -108,23 +119,83 @@ class Resolver:
             return AddressClass.RELAY
         return AddressClass.DEFAULT
 
-    def resolve(self, address: Address) -> Resolution:
-        """Class, transport and nexthop of an address."""
+    def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
+        """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
         address = self.complete(address)
         domain = text_of(address.domain).rstrip(".")
         address_class = self.classify(domain)
+        route, nexthop = self._class_route(address_class, domain, sender)
+        transport, colon, hop = route.partition(":")
+        if colon and hop:
+            nexthop = hop
+        if self.routes.transport_maps:
+            transport, nexthop = self._transport_map(address, domain, transport, nexthop)
+        if self.routes.relocated and (moved := self._relocated(address, address_class)) is not None:
+            transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
+        return Resolution(address, address_class, transport, nexthop)
+
+    def _class_route(
+        self, address_class: AddressClass, domain: str, sender: Address | None
+    ) -> tuple[str, str]:
+        """`transport[:nexthop]` of a class, and the nexthop if the route has none."""
         routes = self.routes
         if address_class is AddressClass.LOCAL:
-            return self._by(address, address_class, routes.local_transport, domain)
+            return routes.local_transport, domain
         if address_class is AddressClass.VIRTUAL_MAILBOX:
-            return self._by(address, address_class, routes.virtual_transport, domain)
-        if address_class is AddressClass.RELAY:
-            return self._by(address, address_class, routes.relay_transport, routes.relayhost or domain)
+            return routes.virtual_transport, domain
         if address_class is AddressClass.VIRTUAL_ALIAS:
             # Only aliases live there: what alias expansion left over has no mailbox.
-            text = "5.1.1 User unknown in virtual alias table"
-            return Resolution(address, address_class, "error", text)
-        return self._by(address, address_class, routes.default_transport, routes.relayhost or domain)
+            return "error:5.1.1 User unknown in virtual alias table", domain
+        route = routes.relay_transport if address_class is AddressClass.RELAY else routes.default_transport
+        relay = ""
+        if sender is not None:
+            if address_class is AddressClass.DEFAULT:
+                key = routes.null_sender_transport_key
+                route = self._by_sender(routes.sender_transports, sender, key) or route
+            relay = self._by_sender(routes.sender_relayhosts, sender, routes.null_sender_relayhost_key)
+        return route, relay or routes.relayhost or domain
+
+    def _by_sender(self, tables: Sequence[LookupTable], sender: Address, null_key: str) -> str:
+        """What the tables say of a sender, by address, address without extension, or @domain; DUNNO is nothing."""
+        if not tables:
+            return ""
+        found = find_first(tables, null_key) if sender.is_null else self.find(tables, self.complete(sender))
+        return "" if found is None or found.upper() == "DUNNO" else found
+
+    def _transport_map(self, address: Address, domain: str, transport: str, nexthop: str) -> tuple[str, str]:
+        """transport(5): an empty transport stays as it is, an empty nexthop after a transport is the domain."""
+        for key, whole in self._transport_keys(address, domain):
+            value = find_first(self.routes.transport_maps, key, whole=whole)
+            if value is None:
+                continue
+            new_transport, _, new_nexthop = value.partition(":")
+            new_transport, new_nexthop = new_transport.strip(), new_nexthop.strip()
+            if new_transport:
+                return new_transport, new_nexthop or domain
+            return transport, new_nexthop or nexthop
+        return transport, nexthop
+
+    def _transport_keys(self, address: Address, domain: str) -> Iterator[tuple[str, bool]]:
+        user = text_of(address.local_part)
+        bare, extension = without_extension(user, self.routes.recipient_delimiter)
+        yield f"{user}@{domain}", True
+        if extension:
+            yield f"{bare}@{domain}", False
+        yield domain, False
+        parent = domain
+        while "." in parent:
+            parent = parent.partition(".")[2]
+            yield parent if self.routes.transport_subdomains else f".{parent}", False
+        yield "*", False
+
+    def _relocated(self, address: Address, address_class: AddressClass) -> str | None:
+        is_local = address_class is AddressClass.LOCAL
+        delimiters = self.routes.recipient_delimiter
+        for pattern, _ in virtual_patterns(address, delimiters=delimiters, is_local=is_local):
+            whole = not pattern.startswith("@")
+            if (value := find_first(self.routes.relocated, pattern, whole=whole)) is not None:
+                return value
+        return None
 
     def is_known(self, resolution: Resolution) -> bool:
         """Whether the recipient exists, as far as its class lets us know."""
@@ -152,10 +223,6 @@ class Resolver:
         if value is None and extension:
             value = find_first(tables, f"{bare}@{domain}")
         return find_first(tables, f"@{domain}", whole=False) if value is None else value
-
-    def _by(self, address: Address, address_class: AddressClass, route: str, nexthop: str) -> Resolution:
-        transport, colon, hop = route.partition(":")
-        return Resolution(address, address_class, transport, hop if colon and hop else nexthop)
 
     def _is_own_literal(self, domain: str) -> bool:
         if not (domain.startswith("[") and domain.endswith("]")):

@@ -29,23 +29,11 @@ sender_canonical_classes = envelope_sender, header_sender
 """,
     ),
     Section(
-        Kind.REFUSED,
-        "mail is not routed this way yet, and would go astray",
-        """
-sender_dependent_default_transport_maps =
-sender_dependent_relayhost_maps =
-transport_maps =
-""",
-    ),
-    Section(
         Kind.LATER,
         "mail is not routed this way yet",
         """
 allow_min_user = no
 allow_untrusted_routing = no
-empty_address_default_transport_maps_lookup_key = <>
-empty_address_relayhost_maps_lookup_key = <>
-relocated_maps =
 resolve_null_domain = no
 resolve_numeric_domain = no
 sun_mailtool_compatibility = no

@@ -78,6 +78,8 @@ def read_destinations(
     found: list[Destination] = []
     for text in nexthop.replace(",", " ").split():
         if lmtp and text.startswith("unix:"):
+            if not text[5:]:
+                raise ValueError(f"bad destination: {text}")
             found.append(Destination(text, path=text[5:]))
             continue
         rest = text[5:] if lmtp and text.startswith("inet:") else text

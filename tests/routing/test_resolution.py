@@ -1,0 +1,109 @@
+"""Where addresses lead: classes, relays by sender, transport tables in all forms of keys."""
+
+import pytest
+
+from pillarbox.config.computed_defaults import HostFacts
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.resolution import Resolver
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import ManualClock
+
+SETTINGS = {
+    "myhostname": "mx.here.test",
+    "mydomain": "here.test",
+    "mydestination": "here.test, mx.here.test",
+    "local_recipient_maps": "",
+    "relay_domains": "relay.test",
+    "virtual_mailbox_domains": "box.test",
+    "virtual_mailbox_maps": "static:x",
+    "virtual_alias_domains": "alias.test",
+    "virtual_alias_maps": "inline:{ a@alias.test=b@here.test }",
+    "recipient_delimiter": "+",
+}
+TABLES = {
+    "transport_maps": "inline:{ { user@map.test=slow:one } { map.test=slow: } { .map.test=:[hub] } "
+    "{ user+ext@map.test=slow:two } { keep.test=: } { here.test=smtp:[elsewhere] } { alias.test=discard:x } "
+    "{ port.test=smtp:[hub]:587 } { many.test=smtp:a, b } { text.test=error:5.7.1 not here: go away } }",
+}
+SENDERS = {
+    "relayhost": "[relay]",
+    "sender_dependent_relayhost_maps": "inline:{ { me@here.test=[mine]:587 } { @other.test=[theirs] } "
+    "{ plain@other.test=DUNNO } { <>=[bounces] } }",
+    "sender_dependent_default_transport_maps": "inline:{ { me@here.test=slow: } { <>=slow:[null] } }",
+}
+RESOLUTIONS = [  # settings, sender, address, transport, nexthop
+    ({}, "", "x@here.test", "local", "mx.here.test"),
+    ({}, "", "x", "local", "mx.here.test"),
+    ({}, "", "x@box.test", "virtual", "box.test"),
+    ({}, "", "x@relay.test", "relay", "relay.test"),
+    ({}, "", "x@alias.test", "error", "5.1.1 User unknown in virtual alias table"),
+    ({}, "", "x@World.TEST", "smtp", "world.test"),
+    ({"default_transport": "smtp:[out]"}, "", "x@world.test", "smtp", "[out]"),
+    ({"relayhost": "[out]:587"}, "", "x@world.test", "smtp", "[out]:587"),
+    ({"relayhost": "[out]"}, "", "x@relay.test", "relay", "[out]"),
+    (TABLES, "", "user@map.test", "slow", "one"),
+    (TABLES, "", "user+ext@map.test", "slow", "two"),
+    (TABLES, "", "user+other@map.test", "slow", "one"),
+    (TABLES, "", "nobody@map.test", "slow", "map.test"),
+    (TABLES, "", "x@a.b.map.test", "smtp", "[hub]"),
+    (TABLES, "", "x@keep.test", "smtp", "keep.test"),
+    (TABLES, "", "x@here.test", "smtp", "[elsewhere]"),
+    (TABLES, "", "x@alias.test", "discard", "x"),
+    (TABLES, "", "x@port.test", "smtp", "[hub]:587"),
+    (TABLES, "", "x@many.test", "smtp", "a, b"),
+    (TABLES, "", "x@text.test", "error", "5.7.1 not here: go away"),
+    (TABLES | {"relayhost": "[out]"}, "", "x@keep.test", "smtp", "[out]"),
+    ({"transport_maps": "inline:{ *=smtp:[all] }"}, "", "x@world.test", "smtp", "[all]"),
+    ({"transport_maps": "inline:{ *=smtp:[all] }"}, "", "x@box.test", "smtp", "[all]"),
+    (
+        {"transport_maps": "inline:{ { *=smtp:[all] } { box.test=: } }"},
+        "",
+        "x@box.test",
+        "virtual",
+        "box.test",
+    ),
+    ({"transport_maps": "regexp:{{/^a@/ slow:}}"}, "", "a@world.test", "slow", "world.test"),
+    ({"transport_maps": "regexp:{{/^world.test$$/ slow:}}"}, "", "a@world.test", "smtp", "world.test"),
+    (
+        {"transport_maps": "inline:{ map.test=slow: }", "parent_domain_matches_subdomains": "transport_maps"},
+        "",
+        "x@a.map.test",
+        "slow",
+        "a.map.test",
+    ),
+    (SENDERS, "me@here.test", "x@world.test", "slow", "[mine]:587"),
+    (SENDERS, "me+x@here.test", "x@world.test", "slow", "[mine]:587"),
+    (SENDERS, "any@other.test", "x@world.test", "smtp", "[theirs]"),
+    (SENDERS, "plain@other.test", "x@world.test", "smtp", "[relay]"),
+    (SENDERS, "", "x@world.test", "slow", "[null]"),
+    (SENDERS, "any@other.test", "x@here.test", "local", "mx.here.test"),
+    (SENDERS, "any@other.test", "x@relay.test", "relay", "[theirs]"),
+    (SENDERS, "me@here.test", "x@relay.test", "relay", "[mine]:587"),
+    (
+        {"relocated_maps": "inline:{ { x@world.test=x@new.test } { x=y@new.test } }"},
+        "",
+        "x@world.test",
+        "error",
+        "5.1.6 User has moved to x@new.test",
+    ),
+    (
+        {"relocated_maps": "inline:{ x=y@new.test }"},
+        "",
+        "x@here.test",
+        "error",
+        "5.1.6 User has moved to y@new.test",
+    ),
+    ({"relocated_maps": "inline:{ x=y@new.test }"}, "", "x@world.test", "smtp", "world.test"),
+]
+
+
+@pytest.mark.parametrize(("settings", "sender", "address", "transport", "nexthop"), RESOLUTIONS)
+def test_resolution(
+    settings: dict[str, str], sender: str, address: str, transport: str, nexthop: str
+) -> None:
+    """transport(5), trivial-rewrite(8)."""
+    snapshot = Snapshot.of(SETTINGS | settings, facts=HostFacts(hostname="mx.here.test"))
+    resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
+    found = resolver.resolve(Address.from_internal(address.encode()), Address.from_internal(sender.encode()))
+    assert (transport, nexthop) == (found.transport, found.nexthop)
