@@ -25,8 +25,8 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Final
 
 import msgspec
@@ -108,6 +108,20 @@ def append(
         return
     with _LockFile(path + b".lock", locks, default_dsn, may_fail=lock_file_may_fail, warn=warn):
         work.do()
+
+
+@contextmanager
+def locked_file(path: bytes, locks: MboxLocks, *, files: FileSystem = DISK) -> Iterator[int]:
+    """A mailbox file under its locks, made if it is not there, for a `with` block.  MboxFault."""
+    work = _Append(path, (), locks, 0, lambda _status: None, "5.2.0", files)
+    dotlock = _LockFile(path + b".lock", locks, "5.2.0", may_fail=False, warn=lambda _text: None)
+    with dotlock if "dotlock" in locks.styles else nullcontext():
+        descriptor, _made = work._open()
+        try:
+            _lock(descriptor, locks)
+            yield descriptor
+        finally:
+            files.close(descriptor)
 
 
 class _Append(msgspec.Struct, frozen=True):

@@ -74,8 +74,10 @@ class LogFile:
         form: LogForm | None = None,
         schedule: Callable[[Callable[[], None]], object] | None = None,
     ) -> None:
-        """`program` names lines that belong to no particular one.  `schedule` is loop.call_soon; without it
-        each line is written at once."""
+        """`program` names lines that belong to no particular one; if it is empty, syslog_name is the whole tag.
+
+        `schedule` is loop.call_soon; without it each line is written at once.
+        """
         self._form = form or LogForm()
         self._program = program
         self._clock = clock
@@ -103,7 +105,8 @@ class LogFile:
             return
         program, text = rendered
         program = program or service_program or self._program
-        tag = f"{DOVECOT}:" if program == DOVECOT else f"{syslog_name}/{program}[{self._pid}]:"
+        name = f"{syslog_name}/{program}" if program else syslog_name
+        tag = f"{DOVECOT}:" if program == DOVECOT else f"{name}[{self._pid}]:"
         first = not self._lines
         self._lines.append(self._line(tag, text[:_MAX_LINE], of_dovecot=program == DOVECOT))
         if self._schedule is None:

@@ -68,7 +68,7 @@ _IGNORED: Final = frozenset((0x43, 0x77))  # a size before it is known, padding
 _LONGEST: Final = 1 << 20
 
 
-class _GivenUp(Exception):
+class GivenUp(Exception):
     """The input ended before the message did."""
 
 
@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments:
             raise Stop("usage: postdrop [-c config_dir] [-v]", EX_UNAVAILABLE)
         _run(next((value for letter, value in given if letter == "-c"), ""))
-    except _GivenUp:
+    except GivenUp:
         return 0
     except Stop as stop:
         return fatal(_PROGRAM, stop)
@@ -146,12 +146,12 @@ def copy_records(source: BinaryIO, door: Door, uid: int) -> None:
 def _read_record(source: BinaryIO, uid: int) -> tuple[int, bytes]:
     kind = source.read(1)
     if not kind:
-        raise _GivenUp
+        raise GivenUp
     length = shift = 0
     while True:
         octet = source.read(1)
         if not octet:
-            raise _GivenUp
+            raise GivenUp
         length |= (octet[0] & 0x7F) << shift
         if octet[0] < 0x80:
             break
@@ -162,7 +162,7 @@ def _read_record(source: BinaryIO, uid: int) -> tuple[int, bytes]:
         raise Stop(f"uid={uid}: malformed input", EX_UNAVAILABLE)
     payload = source.read(length)
     if len(payload) != length:
-        raise _GivenUp
+        raise GivenUp
     return kind[0], payload
 
 

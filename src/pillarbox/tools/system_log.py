@@ -28,16 +28,23 @@ class SystemLog:
     """
 
     def __init__(
-        self, snapshot: Snapshot | None, *, program: str, label: str, shows_all: bool = False
+        self,
+        snapshot: Snapshot | None,
+        *,
+        program: str,
+        label: str,
+        shows_all: bool = False,
+        tag: str = "",
     ) -> None:
+        """`tag` stands in the log instead of syslog_name/program."""
         self._label = label
         self._shows_all = shows_all
         target = _target(snapshot)
         self._log = LogFile(
             target.descriptor,
-            program=program,
+            program="" if tag else program,
             clock=SystemClock(),
-            syslog_name=snapshot.value("syslog_name") if snapshot is not None else "postfix",
+            syslog_name=tag or (snapshot.value("syslog_name") if snapshot is not None else "postfix"),
             form=target.form,
         )
 

@@ -1,0 +1,60 @@
+"""postkick(1): wake a service of the mail system.
+
+DESCRIPTION
+    postkick [-v] [-c config_dir] class service request
+
+    `postkick public qmgr FI` sends the letters F and I to the socket public/qmgr below queue_directory, as
+    `postqueue -f` does; what they mean is the service's.
+
+FAULTS
+    exit 1: nobody is there; wrong use
+"""
+
+import getopt
+import os
+import sys
+from typing import Final
+
+from pillarbox.config.parameters.paths import Paths
+from pillarbox.tools.command_settings import Stop, fatal, read_settings, tell
+from pillarbox.tools.triggers import trigger
+
+_PROGRAM: Final = "postkick"
+_USAGE: Final = "usage: postkick [-c config_dir] [-v] class service request"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; the exit status."""
+    try:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except Stop as stop:
+        return fatal(_PROGRAM, stop)
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        given, words = getopt.getopt(argv, "c:v")
+    except getopt.GetoptError as error:
+        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
+        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
+        raise Stop(_USAGE) from error
+    if len(words) != 3:
+        raise Stop(_USAGE)
+    group, service, request = words
+    if group not in ("public", "private") or "/" in service:
+        raise Stop(f"unknown service: {group}/{service}")
+    paths = read_settings(dict(given).get("-c", "")).group(Paths)
+    try:
+        trigger(paths.queue_directory, f"{group}/{service}", os.fsencode(request))
+    except OSError as error:
+        tell(_PROGRAM, f"warning: unable to look up {group}/{service}: {error.strerror}")
+        tell(
+            _PROGRAM,
+            f"warning: Cannot contact class {group} service {service} - perhaps the mail system is down",
+        )
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,246 @@
+"""Messages of maildrop on their way into the queue: what is believed, what is refused, what is kept."""
+
+import asyncio
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from fakes import postfix_queue_files as golden
+from pillarbox.bounce.submission import BounceRules, Notifier
+from pillarbox.config.host_facts import host_facts
+from pillarbox.config.reading import read_configuration
+from pillarbox.observability import events
+from pillarbox.queue.configured_rules import configured_rules
+from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_file import QueueMessage, read_content, read_message
+from pillarbox.queue.records import (
+    ATTRIBUTE,
+    END,
+    EXTRACTED,
+    FULL_NAME,
+    LINE,
+    MESSAGE,
+    RECIPIENT,
+    SENDER,
+    BytesSource,
+    encode_record,
+)
+from pillarbox.queue_manager.pickup import Pickup, PickupRules
+from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.resolution import Resolver
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.identifiers import QueueId
+
+MAIN_CF = """\
+compatibility_level = 3.6
+myhostname = mx.test
+mydestination = mx.test
+alias_maps =
+local_recipient_maps =
+virtual_alias_maps = inline:{ list@mx.test=one@x.test, loop@mx.test=loop1@mx.test, loop1@mx.test=loop@mx.test }
+message_size_limit = 5000
+virtual_alias_recursion_limit = 3
+"""
+
+
+class Mail:
+    """A queue with a pickup."""
+
+    def __init__(self, root: Path) -> None:
+        (root / "main.cf").write_text(MAIN_CF)
+        self.root = root
+        self.told: list[events.Event] = []
+        self.queued: list[QueueId] = []
+        self.directories = QueueDirectories(str(root))
+        self.directories.create()
+
+    async def _scan(self) -> None:
+        clock = ManualClock()
+        snapshot = read_configuration(str(self.root), facts=host_facts()).snapshot
+        queue = IncomingQueue(self.directories, clock=clock)
+        rules = configured_rules(snapshot)
+        pickup = Pickup(
+            self.directories,
+            queue,
+            rules=PickupRules(
+                submission=rules,
+                mail_name=b"Postfix",
+                append_at_myorigin=True,
+                recursion_limit=3,
+                expansion_limit=1000,
+                propagate=True,
+            ),
+            resolver=Resolver(configured_routes(snapshot, clock=clock)),
+            notifier=Notifier(
+                queue, rules=BounceRules(b"mx.test", b"Postfix", 50000), submission=rules, clock=clock
+            ),
+            clock=clock,
+            queued=self.queued.extend,
+            tell=self.told.append,
+        )
+        await pickup.scan()
+        queue.close()
+
+    def pick_up(self) -> list[QueueMessage]:
+        """Look at maildrop; the messages in incoming, in the order in which they were told of."""
+        asyncio.run(self._scan())
+        return [read_message(BytesSource(self.content(queue_id))) for queue_id in self.queued]
+
+    def content(self, queue_id: QueueId) -> bytes:
+        return (self.root / "incoming" / queue_id).read_bytes()
+
+    def lines(self, number: int = 0) -> list[bytes]:
+        source = BytesSource(self.content(self.queued[number]))
+        return list(read_content(source, read_message(source).data_offset))
+
+    def drop(self, data: bytes, name: str = "A0000000001", mode: int = 0o744) -> Path:
+        path = self.root / "maildrop" / name
+        path.write_bytes(data)
+        path.chmod(mode)
+        os.utime(path, (1_800_000_000, 1_800_000_000))
+        return path
+
+    def names(self, queue: str = "maildrop") -> list[str]:
+        return sorted(path.name for path in (self.root / queue).iterdir())
+
+
+@pytest.fixture
+def mail(tmp_path: Path) -> Mail:
+    return Mail(tmp_path)
+
+
+def message(
+    recipients: Iterable[bytes] = (b"one@x.test",),
+    *,
+    sender: bytes = b"me",
+    attributes: Iterable[bytes] = (b"rewrite_context=local",),
+    lines: Iterable[bytes] = (b"Subject: x", b"", b"body"),
+) -> bytes:
+    return b"".join(
+        [
+            *(encode_record(ATTRIBUTE, attribute) for attribute in attributes),
+            encode_record(FULL_NAME, b"Some One"),
+            encode_record(SENDER, sender),
+            *(encode_record(RECIPIENT, recipient) for recipient in recipients),
+            encode_record(MESSAGE, b""),
+            *(encode_record(LINE, line) for line in lines),
+            encode_record(EXTRACTED, b""),
+            encode_record(END, b""),
+        ]
+    )
+
+
+def test_a_users_message(mail: Mail) -> None:
+    """Addresses are completed, header fields added, and its file has gone."""
+    mail.drop(message([b"one@x.test", b"two"]))
+    (queued,) = mail.pick_up()
+    assert queued.sender == b"me@mx.test"
+    assert [recipient.address for recipient in queued.recipients] == [b"one@x.test", b"two@mx.test"]
+    assert [recipient.original for recipient in queued.recipients] == [b"one@x.test", b"two"]
+    assert mail.names() == []
+    lines = mail.lines()
+    assert lines[0] == b"Received: by mx.test (Postfix, from userid %d)" % os.getuid()
+    assert lines[1].startswith(b"\tid %s; Fri, 15 Jan 2027" % mail.queued[0].encode())
+    assert b"From: Some One <me@mx.test>" in lines
+    picked_up = next(event for event in mail.told if isinstance(event, events.MessagePickedUp))
+    assert (picked_up.uid, picked_up.sender, picked_up.original_id) == (os.getuid(), b"me", "")
+
+
+def test_postfixs_own_file(mail: Mail) -> None:
+    """What Debian's postdrop wrote, with recipients behind the content."""
+    mail.drop(golden.B_MAILDROP)
+    (queued,) = mail.pick_up()
+    assert queued.arrival_time == pytest.approx(1795354341.596357)
+    assert queued.attributes[b"envelope_id"] == b"env9"
+    assert [int(recipient.notify) for recipient in queued.recipients] == [8, 8, 8]
+    assert not [line for line in mail.lines() if line.startswith(b"Bcc:")]
+    assert b"with cr and \0nul" in [line.replace(b"\r", b" ") for line in mail.lines()]
+
+
+def test_what_a_user_may_not_say(mail: Mail) -> None:
+    """Attributes that only the mail system sets are left out; so is what would end a line."""
+    attributes = (
+        b"rewrite_context=local",
+        b"log_client_name=trusted.example",
+        b"sasl_username=admin",
+        b"trace_flags=256",
+        b"ret_flags=2",
+    )
+    mail.drop(message(attributes=attributes, lines=[b"Subject: x", b"", b"a\r\n.\r\nb\n"]))
+    (queued,) = mail.pick_up()
+    assert {name: value for name, value in queued.attributes.items() if name != b"message_id"} == {
+        b"log_ident": mail.queued[0].encode(),
+        b"rewrite_context": b"local",
+        b"ret_flags": b"2",
+    }
+    assert mail.lines()[-1] == b"a  .  b "
+
+
+def test_requeued_mail(mail: Mail) -> None:
+    """It is the mail system's: it keeps what it had, and who has got it does not get it again."""
+    mail.drop(golden.A_TWO_RECIPIENTS, "10F512301A4", 0o700)
+    (queued,) = mail.pick_up()
+    assert queued.attributes[b"log_client_name"] == b"localhost"
+    assert [recipient.address for recipient in queued.to_do] == [b"defer+ext@dest.example"]
+    assert queued.create_time > queued.arrival_time
+    picked_up = next(event for event in mail.told if isinstance(event, events.MessagePickedUp))
+    assert picked_up.original_id == "10F512301A4"
+
+
+def test_aliases_are_expanded(mail: Mail) -> None:
+    """As for a client's message: each address once."""
+    mail.drop(message([b"list@mx.test", b"one@x.test"]))
+    (queued,) = mail.pick_up()
+    assert [recipient.address for recipient in queued.recipients] == [b"one@x.test"]
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (message(lines=[b"Received: x"] * 60), b"too many hops"),
+        (message(lines=[b"x" * 1000] * 6), b"message file too big"),
+    ],
+    ids=["loop", "size"],
+)
+def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail) -> None:
+    """A notice to the sender, and nothing in maildrop."""
+    mail.drop(data)
+    (notice,) = mail.pick_up()
+    assert (notice.sender, [recipient.address for recipient in notice.recipients]) == (b"", [b"me@mx.test"])
+    assert any(reason in line for line in mail.lines())
+    assert mail.names() == []
+
+
+def test_what_is_no_message_is_kept(mail: Mail) -> None:
+    """In corrupt/, for the admin."""
+    mail.drop(b"junk" * 10)
+    mail.drop(golden.B_MAILDROP[:200], "A0000000002")
+    assert mail.pick_up() == []
+    assert (mail.names(), mail.names("corrupt")) == ([], ["A0000000001", "A0000000002"])
+
+
+def test_files_that_are_not_taken(mail: Mail, tmp_path: Path) -> None:
+    """One that is being written, a link, a second name of a file, a directory, a FIFO."""
+    mail.drop(message(), "A0000000001", 0o600)
+    outside = tmp_path / "outside"
+    outside.write_bytes(message())
+    outside.chmod(0o744)
+    (mail.root / "maildrop" / "A0000000002").symlink_to(outside)
+    os.link(outside, mail.root / "maildrop" / "A0000000003")
+    (mail.root / "maildrop" / "A0000000004").mkdir()
+    os.mkfifo(mail.root / "maildrop" / "A0000000005", 0o744)
+    (mail.root / "maildrop" / "12.34").write_bytes(message())
+    before = mail.names()
+    assert mail.pick_up() == []
+    assert mail.names() == before
+    assert sorted(
+        event.reason.partition(": ")[2] for event in mail.told if isinstance(event, events.Warned)
+    ) == [
+        "Too many levels of symbolic links",
+        f"uid {os.getuid()}: file has 2 links",
+        f"uid {os.getuid()}: not a regular file",
+        f"uid {os.getuid()}: not a regular file",
+    ]
