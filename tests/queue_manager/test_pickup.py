@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from fakes import postfix_queue_files as golden
-from pillarbox.bounce.submission import BounceRules, Notifier
+from pillarbox.bounce.configured import configured_bounces
+from pillarbox.bounce.submission import Notifier
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
+from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
@@ -31,6 +33,7 @@ from pillarbox.queue.records import (
 from pillarbox.queue_manager.pickup import Pickup, PickupRules
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -57,6 +60,11 @@ class Mail:
         self.directories = QueueDirectories(str(root))
         self.directories.create()
 
+    def configure(self, text: str) -> None:
+        """More for main.cf."""
+        with (self.root / "main.cf").open("a") as file:
+            file.write(text)
+
     async def _scan(self) -> None:
         clock = ManualClock()
         snapshot = read_configuration(str(self.root), facts=host_facts()).snapshot
@@ -68,15 +76,14 @@ class Mail:
             rules=PickupRules(
                 submission=rules,
                 mail_name=b"Postfix",
-                append_at_myorigin=True,
+                rewriting=configured_rewriting(snapshot),
+                content_tables=configured_content_tables(snapshot, clock=clock),
                 recursion_limit=3,
                 expansion_limit=1000,
                 propagate=True,
             ),
             resolver=Resolver(configured_routes(snapshot, clock=clock)),
-            notifier=Notifier(
-                queue, rules=BounceRules(b"mx.test", b"Postfix", 50000), submission=rules, clock=clock
-            ),
+            notifier=Notifier(queue, rules=configured_bounces(snapshot), submission=rules, clock=clock),
             clock=clock,
             queued=self.queued.extend,
             tell=self.told.append,
@@ -244,3 +251,36 @@ def test_files_that_are_not_taken(mail: Mail, tmp_path: Path) -> None:
         f"uid {os.getuid()}: not a regular file",
         f"uid {os.getuid()}: not a regular file",
     ]
+
+
+CHECKED = [
+    # action, where the message is, who gets it, what the log says
+    ("REJECT no x here", "incoming", [b"me@mx.test"], "reject"),
+    ("HOLD", "hold", [b"one@x.test"], "hold"),
+    ("DISCARD", "", [], "discard"),
+    ("REDIRECT other@y.test", "incoming", [b"other@y.test"], "redirect"),
+    ("BCC other@y.test", "incoming", [b"one@x.test", b"other@y.test"], "bcc"),
+    ("IGNORE", "incoming", [b"one@x.test"], ""),
+]
+
+
+@pytest.mark.parametrize(("action", "queue", "recipients", "verb"), CHECKED)
+def test_header_checks(action: str, queue: str, recipients: list[bytes], verb: str, mail: Mail) -> None:
+    """cleanup(8) checks local mail, too."""
+    mail.configure(f"header_checks = pcre:{{ {{/^Subject:/ {action}}} }}\n")
+    mail.drop(message())
+    if queue == "hold":
+        asyncio.run(mail._scan())
+        (name,) = mail.names("hold")
+        found = [read_message(BytesSource((mail.root / "hold" / name).read_bytes()))]
+    else:
+        found = mail.pick_up()
+    assert [recipient.address for one in found for recipient in one.recipients] == recipients
+    assert [event.verb for event in mail.told if isinstance(event, events.ContentInspected)] == (
+        [verb] if verb else []
+    )
+    if action == "IGNORE":
+        assert not [line for line in mail.lines() if line.startswith(b"Subject:")]
+    if action.startswith("REJECT"):
+        assert any(b"no x here" in line for line in mail.lines())
+    assert mail.names() == []

@@ -95,8 +95,10 @@ def _refused(event: e.CommandRefused) -> tuple[str, str]:
 def _inspected(event: e.ContentInspected) -> tuple[str, str]:
     text = (
         f"{event.queue_id}: {event.verb}: {event.kind} {_text(event.content[:200])} from {event.client}; "
-        f"from=<{_text(event.sender)}> to=<{_text(event.recipient)}> proto={event.protocol}"
+        f"from=<{_text(event.sender)}> to=<{_text(event.recipient)}>"
     )
+    if event.protocol:  # there is none for local mail
+        text += f" proto={event.protocol}"
     if event.helo:
         text += f" helo=<{_text(event.helo)}>"
     return "cleanup", text + (f": {_text(event.text)}" if event.text else "")

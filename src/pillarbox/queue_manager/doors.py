@@ -8,6 +8,7 @@ public/pillarbox-submit   a message from a local user (submit.py)
 """
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
@@ -17,6 +18,8 @@ from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.files.inotify import open_inotify
+from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
@@ -33,7 +36,8 @@ from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import Clock
 
 _PICKUP_SECONDS: Final = 60.0
-"""How often maildrop is looked at if nobody says that something is there, as in Postfix's master.cf."""
+"""How often what is left in maildrop is looked at, as in Postfix's master.cf."""
+_SETTLING_SECONDS: Final = 0.1
 
 DOORS: Final = ("showq", "flush", "qmgr-trigger", "pickup-trigger", "submit")
 """Names of the listeners."""
@@ -44,7 +48,7 @@ class Doors:
 
     def __init__(self, snapshot: Snapshot, listeners: Mapping[str, int], *, clock: Clock) -> None:
         self._clock = clock
-        self._rules = _pickup_rules(snapshot)
+        self._rules = _pickup_rules(snapshot, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._empty_address = snapshot.group(QueueSettings).empty_address_recipient.encode()
@@ -98,11 +102,6 @@ class Doors:
                 def pick_up(_letters: bytes) -> None:
                     tasks.create_task(pickup.scan())
 
-                async def pick_up_regularly() -> None:
-                    while True:
-                        await pickup.scan()
-                        await asyncio.sleep(_PICKUP_SECONDS)
-
                 may_flush = self._may_flush
                 services: dict[str, Callable[[socket.socket], Coroutine[None, None, None]]] = {
                     "showq": showq.serve,
@@ -117,17 +116,43 @@ class Doors:
                 }
                 for name, listener in self._listeners.items():
                     tasks.create_task(services[name](listener))
-                tasks.create_task(pick_up_regularly())
+                tasks.create_task(_watch(f"{directories.root}/maildrop", pickup))
         finally:
             flusher.close()
 
 
-def _pickup_rules(snapshot: Snapshot) -> PickupRules:
+async def _watch(maildrop: str, pickup: Pickup) -> None:
+    """Pick up what is in maildrop, and what comes there without a word, until cancelled.
+
+    Nothing happens while nothing comes; what could not be taken is tried again.
+    """
+    changed = asyncio.Event()
+    inotify = open_inotify(asyncio.get_running_loop())
+    try:
+        if inotify is not None:
+            inotify.watch(os.fsencode(maildrop), changed.set)
+        while True:
+            changed.clear()
+            something_left = await pickup.scan()
+            wait = _PICKUP_SECONDS if something_left or inotify is None else None
+            try:
+                async with asyncio.timeout(wait):
+                    await changed.wait()
+                    await asyncio.sleep(_SETTLING_SECONDS)  # whoever makes many files makes few scans
+            except TimeoutError:
+                continue
+    finally:
+        if inotify is not None:
+            inotify.close()
+
+
+def _pickup_rules(snapshot: Snapshot, clock: Clock) -> PickupRules:
     identity, virtual = snapshot.group(Identity), snapshot.group(VirtualDelivery)
     return PickupRules(
         submission=configured_rules(snapshot),
         mail_name=identity.mail_name.encode(),
         rewriting=configured_rewriting(snapshot),
+        content_tables=configured_content_tables(snapshot, clock=clock),
         recursion_limit=virtual.virtual_alias_recursion_limit,
         expansion_limit=virtual.virtual_alias_expansion_limit,
         propagate="virtual" in virtual.propagate_unmatched_extensions,

@@ -26,6 +26,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.bounce.submission import Notifier
+from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
@@ -47,6 +48,7 @@ from pillarbox.routing.rewriting import AddressRewriting
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.envelope import Notify
 from pillarbox.vocabulary.identifiers import QueueId
 
 _CHUNK: Final = 65536
@@ -62,10 +64,15 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
 
     submission: Rules
     mail_name: bytes
-    rewriting: AddressRewriting  # of envelopes, and of headers in the local context
+    rewriting: AddressRewriting
+    content_tables: ContentTables  # header_checks and its kin
     recursion_limit: int  # virtual_alias_recursion_limit
     expansion_limit: int  # virtual_alias_expansion_limit
     propagate: bool  # virtual in propagate_unmatched_extensions
+
+
+class _Rejected(Exception):
+    """What a content check says of a message: status and text."""
 
 
 class FileSource:
@@ -108,25 +115,28 @@ class Pickup:
         self._scanning = asyncio.Lock()
         self._warned: set[str] = set()
 
-    async def scan(self) -> None:
-        """Take everything that is complete in maildrop."""
+    async def scan(self) -> bool:
+        """Take everything that is complete in maildrop; whether something was left there."""
         async with self._scanning:
             names = await asyncio.to_thread(lambda: list(self._directories.scan("maildrop")))
+            taken: list[asyncio.Task[bool]] = []
             for at in range(0, len(names), _AT_ONCE):
                 async with asyncio.TaskGroup() as tasks:
-                    for name in names[at : at + _AT_ONCE]:
-                        tasks.create_task(self._take_file(name))
+                    taken += [tasks.create_task(self._take_file(name)) for name in names[at : at + _AT_ONCE]]
+        return not all(task.result() for task in taken)
 
     # -- files of maildrop -----------------------------------------------------------------------------
 
-    async def _take_file(self, name: QueueId) -> None:
+    async def _take_file(self, name: QueueId) -> bool:
+        """Whether it has gone from maildrop."""
         path = self._directories.path("maildrop", name)
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            if not isinstance(error, FileNotFoundError):
-                self._warn_once(name, f"open input file maildrop/{name}: {error.strerror}")
-            return
+            if isinstance(error, FileNotFoundError):
+                return True
+            self._warn_once(name, f"open input file maildrop/{name}: {error.strerror}")
+            return False
         try:
             status = os.fstat(descriptor)
             reason = _unacceptable(status)
@@ -134,13 +144,16 @@ class Pickup:
                 self._warn_once(name, f"maildrop/{name}: uid {status.st_uid}: {reason}")
             elif status.st_mode & READY == READY and await self._took(name, descriptor, status):
                 os.unlink(path)
+                return True
         except CorruptQueueFile as fault:
             self._tell(events.MessageCorrupt(name, "maildrop", str(fault)))
             os.rename(path, f"{self._directories.root}/corrupt/{name}")
+            return True
         except OSError as error:
             self._warn_once(name, f"maildrop/{name}: {error.strerror}")
         finally:
             os.close(descriptor)
+        return False
 
     async def _took(self, name: QueueId, descriptor: int, status: os.stat_result) -> bool:
         """Whether the file may go now."""
@@ -177,13 +190,19 @@ class Pickup:
             return CleanupStatus.WRITE, ""
         try:
             envelope = self._envelope(message, submission.queue_id, modified, requeued=bool(requeued))
-            self._begin(submission, envelope, message, uid, modified)
+            inspector = self._inspector(submission.queue_id, envelope)
+            self._begin(submission, envelope, message, uid, modified, inspector)
             for chunk in _content(source, message.data_offset):
-                await submission.feed(chunk)
+                await submission.feed(inspector.feed(chunk) if inspector is not None else chunk)
+            if inspector is not None:
+                await submission.feed(inspector.finish())
+                if not self._obey(inspector, submission, message):
+                    submission.abort()
+                    return CleanupStatus.OK, submission.queue_id
             sender = Address.from_internal(message.sender).external  # as it was given
             self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
             queue_id = await submission.commit()
-        except (MessageTooBig, TooManyHops, ExpansionFault) as fault:
+        except (MessageTooBig, TooManyHops, ExpansionFault, _Rejected) as fault:
             submission.abort()
             return await self._return(submission.queue_id, message, source, fault), submission.queue_id
         except (QueueFileFault, LookupFault) as fault:
@@ -204,20 +223,57 @@ class Pickup:
         message: QueueMessage,
         uid: int,
         modified: float,
+        inspector: Inspector | None,
     ) -> None:
         rules = self._rules
         host = rules.submission.myhostname
+        trace = [
+            b"Received: by %s (%s, from userid %d)" % (host, rules.mail_name, uid),
+            b"\tid %s; %s" % (submission.queue_id.encode(), mail_date(modified)),
+        ]
         is_local = message.attributes.get(b"rewrite_context") != b"remote"
         submission.begin(
             envelope,
-            trace=[
-                b"Received: by %s (%s, from userid %d)" % (host, rules.mail_name, uid),
-                b"\tid %s; %s" % (submission.queue_id.encode(), mail_date(modified)),
-            ],
+            trace=trace if inspector is None else inspector.trace(trace),
             add_missing=is_local,
             rewrite=rules.rewriting.rewrite if is_local else None,
             send_options=message.send_options & 1,
         )
+
+    def _inspector(self, queue_id: QueueId, envelope: NewEnvelope) -> Inspector | None:
+        """header_checks and body_checks for one message, if there are any."""
+        if not self._rules.content_tables.any:
+            return None
+        sender = Address.from_internal(envelope.sender).external
+        last = Address.from_internal(envelope.recipients[-1].address).external
+
+        def log(verb: str, kind: str, content: bytes, text: bytes) -> None:
+            self._tell(
+                events.ContentInspected(queue_id, verb, kind, content, "local", sender, last, "", b"", text)
+            )
+
+        return Inspector(
+            self._rules.content_tables, log, lambda reason: self._tell(events.Warned(f"{queue_id}: {reason}"))
+        )
+
+    def _obey(self, inspector: Inspector, submission: Submission, message: QueueMessage) -> bool:
+        """Do what the checks decree; False if the message is thrown away."""
+        if inspector.refusal is not None:
+            if inspector.refusal.code < 500:
+                raise LookupFault("header_checks", inspector.refusal.text[0].decode("utf-8", "replace"))
+            raise _Rejected(inspector.refusal.text[0].decode("utf-8", "replace"))
+        if inspector.discard:
+            return False
+        if inspector.hold:
+            submission.hold()
+        if inspector.redirect or inspector.bcc:
+            given = self._recipients(message)
+            if inspector.redirect:
+                given = self._expanded(NewRecipient(inspector.redirect, inspector.redirect))
+            for copy in inspector.bcc:
+                given += self._expanded(NewRecipient(copy, copy, Notify.NEVER))
+            submission.replace_recipients(given)
+        return True
 
     def _envelope(
         self, message: QueueMessage, queue_id: QueueId, modified: float, *, requeued: bool
@@ -247,24 +303,26 @@ class Pickup:
 
     def _recipients(self, message: QueueMessage) -> list[NewRecipient]:
         """Recipients after virtual_alias_maps, each address once."""
-        rules = self._rules
         found: dict[bytes, NewRecipient] = {}
         for recipient in message.to_do:
-            original = self._completed(Address.from_internal(recipient.address))
-            for address in expand(
-                original,
-                resolver=self._resolver,
-                recursion_limit=rules.recursion_limit,
-                expansion_limit=rules.expansion_limit,
-                propagate=rules.propagate,
-            ):
-                found.setdefault(
-                    address.folded,
-                    NewRecipient(
-                        address.internal, recipient.original, recipient.notify, recipient.dsn_original
-                    ),
-                )
+            given = NewRecipient(
+                recipient.address, recipient.original, recipient.notify, recipient.dsn_original
+            )
+            for expanded in self._expanded(given):
+                found.setdefault(expanded.address.lower(), expanded)
         return list(found.values())
+
+    def _expanded(self, given: NewRecipient) -> list[NewRecipient]:
+        """One recipient after virtual_alias_maps."""
+        rules = self._rules
+        addresses = expand(
+            self._completed(Address.from_internal(given.address)),
+            resolver=self._resolver,
+            recursion_limit=rules.recursion_limit,
+            expansion_limit=rules.expansion_limit,
+            propagate=rules.propagate,
+        )
+        return [msgspec.structs.replace(given, address=address.internal) for address in addresses]
 
     def _completed(self, address: Address) -> Address:
         return self._rules.rewriting.rewrite(address)
@@ -277,6 +335,8 @@ class Pickup:
             dsn, reason = "5.3.4", CleanupStatus.SIZE.text
         elif isinstance(fault, TooManyHops):
             dsn, reason = "5.4.0", CleanupStatus.HOPS.text
+        elif isinstance(fault, _Rejected):
+            dsn, _, reason = str(fault).partition(" ")
         else:
             dsn, reason = "5.4.6", str(fault)
         entries = [
