@@ -7,6 +7,7 @@ import argparse
 import os
 import platform
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,9 @@ from functools import partial
 from pathlib import Path
 
 from bench.imap_client import Client
+from bench.local_user import DOMAIN as LOCAL_DOMAIN
+from bench.local_user import NAME as LOCAL_USER
+from bench.local_user import add_local_user
 from bench.measure import Row, interleave
 from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, Postfix, System, mail_user, proportional_memory
 from pillarbox.supervisor.system_users import system_users
@@ -69,8 +73,10 @@ def delivery_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
         for sessions, messages in ((1, 300), (20, 1500), (100, 1500))
         if only in (name := f"SMTP to virtual Maildir, {sessions} sessions, 4 KiB")
     ]
-    if not wanted:
+    local_name = "SMTP to local(8) Maildir, 20 sessions, 4 KiB"
+    if not wanted and only not in local_name:
         return
+    home = add_local_user(root)
     with Postfix(root / "postfix", 4125) as postfix, Pillarbox(root / "pillarbox") as pillarbox:
         for sessions, messages, name in wanted:
             row = Row(name, "msg/s", more_is_better=True, original="Postfix")
@@ -80,21 +86,47 @@ def delivery_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
                 partial(_deliver, pillarbox, sessions, messages),
                 runs=runs,
             )
+        if only in local_name:
+            row = Row(local_name, "msg/s", more_is_better=True, original="Postfix")
+            yield interleave(
+                row,
+                partial(_deliver_locally, postfix, home),
+                partial(_deliver_locally, pillarbox, home),
+                runs=runs,
+            )
+
+
+def _deliver_locally(system: System, home: Path) -> float:
+    """As `_deliver`, for a system user: passwd, .forward and all."""
+    maildir = home / "Maildir"
+    shutil.rmtree(maildir, ignore_errors=True)
+    new = maildir / "new"
+    return _rate(system, f"{LOCAL_USER}@{LOCAL_DOMAIN}", 20, 1500, lambda: _count(new))
+
+
+def _count(directory: Path) -> int:
+    return len(os.listdir(directory)) if directory.exists() else 0
 
 
 def _deliver(system: System, sessions: int, messages: int) -> float:
     """Messages per second from the first octet to the last file in new/."""
     system.clear_mailbox()
+    return _rate(system, USER, sessions, messages, system.delivered)
+
+
+def _rate(
+    system: System, recipient: str, sessions: int, messages: int, delivered: Callable[[], int]
+) -> float:
     start = time.perf_counter()
     load = ["smtp-source", "-d", "-s", str(sessions), "-m", str(messages), "-l", "4096"]
     subprocess.run(
-        [*load, "-f", "bench@example.org", "-t", USER, f"inet:127.0.0.1:{system.port}"], check=True
+        [*load, "-f", "bench@example.org", "-t", recipient, f"inet:127.0.0.1:{system.port}"], check=True
     )
     deadline = time.monotonic() + 120
-    while system.delivered() < messages and time.monotonic() < deadline:
+    while delivered() < messages and time.monotonic() < deadline:
         time.sleep(0.005)
-    if system.delivered() < messages:
-        raise RuntimeError(f"{system.delivered()} of {messages} messages arrived")
+    if delivered() < messages:
+        raise RuntimeError(f"{delivered()} of {messages} messages arrived")
     return messages / (time.perf_counter() - start)
 
 

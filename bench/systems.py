@@ -32,9 +32,11 @@ mydomain = {domain}
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
-mydestination =
+mydestination = local.test
 local_recipient_maps =
 alias_maps =
+home_mailbox = Maildir/
+mailbox_size_limit = 0
 virtual_mailbox_domains = {domain}
 virtual_mailbox_base = {root}/mail
 virtual_mailbox_maps = texthash:{root}/etc/mailboxes
@@ -273,10 +275,28 @@ class Pillarbox(System):
         shutil.chown(etc / "users", "dovecot")
         os.chmod(etc / "users", 0o600)
         (etc / "dovecot.conf").write_text("mail_max_userip_connections = 2000\n")
+        self._configure_local_delivery()
+        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
+        self._wait_until_healthy()
+
+    def _configure_local_delivery(self) -> None:
+        """What Postfix has, in the main.cf that a first start makes."""
+        if (self.root / "etc" / "main.cf").exists():
+            return
+        process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
+        self._wait_until_healthy()
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+        with open(self.root / "etc" / "main.cf", "a") as file:
+            file.write(
+                "mydestination = local.test\nlocal_recipient_maps =\nalias_maps =\nhome_mailbox = Maildir/\n"
+            )
+
+    def _command(self) -> list[str]:
         command = [sys.executable, "-m", "pillarbox.tools.pillarbox", "run", "--data", str(self.root)]
-        self._process = subprocess.Popen(
-            [*command, "--port-offset", str(self.OFFSET)], stdout=subprocess.DEVNULL
-        )
+        return [*command, "--port-offset", str(self.OFFSET)]
+
+    def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and not self._healthy():
             time.sleep(0.05)

@@ -25,6 +25,7 @@ from pillarbox.delivery.local.frames import (
     Work,
 )
 from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.net.startup import AgentService
 from pillarbox.queue.queue_file import encode_end
 from pillarbox.queue.records import EXTRACTED, ContentEncoder, encode_record
 from pillarbox.vocabulary.clock import ManualClock
@@ -37,7 +38,9 @@ class Bench:
 
     def __init__(self, home: Path, **values: str) -> None:
         self.home = home
-        self.settings: AgentSettings = agent_settings(Snapshot.of({"home_mailbox": "Maildir/", **values}))
+        self.settings: AgentSettings = agent_settings(
+            Snapshot.of({"home_mailbox": "Maildir/", **values}), AgentService(name="local", program="local")
+        )
         self.worker = Worker(self.settings, clock=ManualClock(), spool=SpoolRights(0, None))
         encoder = ContentEncoder()
         content = encoder.feed(b"Subject: x\r\n\r\nFrom here\r\n") + encoder.finish()
@@ -294,6 +297,14 @@ def test_commands_run_beside_each_other(bench: Bench) -> None:
         bench.job(2, CommandMail(b"touch %s/go" % os.fsencode(bench.home))),
     ]
     assert [done.job for done in bench.run_all(jobs)] in ([1, 2], [2, 1])
+
+
+def test_commands_of_one_recipient_wait_for_each_other(tmp_path: Path) -> None:
+    """local_destination_concurrency_limit; others are not held up."""
+    bench = Bench(tmp_path, local_destination_concurrency_limit="1")
+    mark = f"mkdir {tmp_path}/busy && sleep 0.05 && rmdir {tmp_path}/busy"
+    jobs = [bench.job(number, CommandMail(f"{mark} # {number}".encode())) for number in range(4)]
+    assert {texts(done)[0][0] for done in bench.run_all(jobs)} == {"sent"}
 
 
 def test_time_limit(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ from pillarbox.delivery.request import (
     OpenLocalDelivery,
 )
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
-from pillarbox.net.startup import Ready, Startup, User
+from pillarbox.net.startup import AgentService, Ready, Startup, User
 from pillarbox.observability.events import EventSink
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -266,9 +266,9 @@ def main() -> None:
     tell = open_log(startup)
     try:
         snapshot = Snapshot.decode(startup.snapshots["virtual"])
-        settings = {"local": agent_settings(snapshot)}
+        settings = {"local": agent_settings(snapshot, AgentService(name="local", program="local"))}
         for service in startup.services:
-            settings[service.name] = agent_settings(Snapshot.decode(service.snapshot))
+            settings[service.name] = agent_settings(Snapshot.decode(service.snapshot), service)
         role = DeliveryRole(startup, snapshot, settings, tell=tell)
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))

@@ -85,7 +85,7 @@ def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService]) ->
             if service.program == "pipe":
                 opened.pipes[service.name] = _pipe(service, own)
             else:
-                account = agent_settings(own).default_account
+                account = agent_settings(own, service).default_account
                 opened.local[service.name] = OpenedService(own, local_tables(own, clock=clock), account)
         except ConfigurationFault as fault:
             opened.faults.append(f"service {service.name}: {fault}")

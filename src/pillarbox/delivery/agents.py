@@ -32,6 +32,8 @@ from pillarbox.observability.events import EventSink, Warned
 AGENTS_PER_OWNER: Final = 1
 """One agent has larger batches, and so fewer directory fsyncs: 5 to 30 % more messages per second than two."""
 IDLE_SECONDS: Final = 60.0
+IN_FLIGHT: Final = 256
+"""Jobs that an agent has at most: the kernel bounds the descriptors on their way between processes."""
 
 _GONE: Final = Outcome("deferred", "4.3.0", "delivery agent is gone")
 
@@ -46,6 +48,7 @@ class _Agent:
     def __init__(self, channel: "Channel[_Done]") -> None:
         self.channel = channel
         self.waiting: dict[int, asyncio.Future[_Done]] = {}
+        self.slots = asyncio.Semaphore(IN_FLIGHT)
         self.last_used = 0.0
 
     def lost(self) -> None:
@@ -121,6 +124,10 @@ class Agents:
     async def _do(self, order: _Order, job: _Job, descriptor: int) -> _Done:
         """Have a job done by the agent that is ordered; it is fetched if there is none."""
         agent = await self._agent(order)
+        async with agent.slots:
+            return await self._ask(agent, job, descriptor)
+
+    async def _ask(self, agent: _Agent, job: _Job, descriptor: int) -> _Done:
         future: asyncio.Future[_Done] = asyncio.get_running_loop().create_future()
         agent.waiting[job.job] = future
         agent.channel.send(job, [descriptor])

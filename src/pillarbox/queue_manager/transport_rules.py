@@ -17,8 +17,10 @@ from pillarbox.scheduling.concurrency import ConcurrencyRules, read_feedback
 from pillarbox.scheduling.scheduler import TransportRules
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-_ONE_BY_ONE: Final = frozenset({"virtual", "error", "discard"})
-"""Programs whose deliveries are not concurrent here: whoever does them takes one batch after the other."""
+_ONE_BY_ONE: Final = frozenset({"local", "virtual", "error", "discard"})
+"""Programs whose deliveries are not concurrent here: whoever does them takes one batch after the other.
+
+What is concurrent in local delivery, users' commands, is limited by its agents (delivery/local/agent_loop.py)."""
 
 _T = TypeVar("_T")
 

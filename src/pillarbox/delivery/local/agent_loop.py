@@ -2,8 +2,8 @@
 
 DESCRIPTION
     Jobs that wait together are worked on together: what they have for Maildirs is stored in one batch, with the
-    fsyncs shared (mailstore/deliver.py).  A job that runs a command goes on when the command has ended; up to
-    `COMMANDS` run at once, later ones wait.
+    fsyncs shared (mailstore/deliver.py).  A job that runs a command goes on when the command has ended; as many
+    run at once as the service's process limit allows, and local_destination_concurrency_limit for one recipient.
 
     The agent ends when its channel or its lifeline does.  Commands that run then go on; their mail is delivered
     again, as after any crash.
@@ -31,8 +31,6 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
-COMMANDS: Final = 20
-"""Commands that one agent runs at once."""
 _BATCH: Final = 64
 
 _Work = Generator[Step, StepResult, LocalJobDone]
@@ -124,13 +122,25 @@ class Worker:
     def _start_commands(self) -> list[tuple[_Work, StepResult | None]]:
         """Start what may run; those that cannot be started are at their end."""
         failed: list[tuple[_Work, StepResult | None]] = []
-        while self._waiting and len(self._runs) < COMMANDS:
-            work, run = self._waiting.popleft()
+        waiting, self._waiting = self._waiting, deque()
+        for work, run in waiting:
+            if not self._may_run(run):
+                self._waiting.append((work, run))
+                continue
             try:
                 self._runs[work] = Running(run, started=time.monotonic())
             except OSError as error:
                 failed.append((work, CommandResult(75, f"4.3.0 Delivery failed: {error.strerror}")))
         return failed
+
+    def _may_run(self, run: CommandRun) -> bool:
+        settings = self._settings
+        if settings.commands and len(self._runs) >= settings.commands:
+            return False
+        if not settings.commands_of_recipient:
+            return True
+        same = sum(running.run.recipient == run.recipient for running in self._runs.values())
+        return same < settings.commands_of_recipient
 
 
 def serve_local_jobs(

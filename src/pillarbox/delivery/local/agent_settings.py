@@ -7,11 +7,14 @@ import msgspec
 
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.paths import Paths
+from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import number
 from pillarbox.delivery.local.frames import Account
 from pillarbox.delivery.mailbox_delivery import MailboxRules
 from pillarbox.delivery.mbox import MboxLocks
+from pillarbox.net.startup import AgentService
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -24,7 +27,8 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     propagate: frozenset[str]  # propagate_unmatched_extensions
     environment: tuple[tuple[bytes, bytes], ...]  # that every command gets
     default_account: Account  # default_privs
-    line_length_limit: int = 2048
+    commands: int = 100  # that run at once; 0: no limit
+    commands_of_recipient: int = 0  # the same for one user or alias
 
     def may(self, kind: str, where: str) -> bool:
         """Whether `kind` (commands, files) may stand in an alias, a .forward or an include."""
@@ -32,15 +36,28 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
         return where in allowed
 
 
-def agent_settings(snapshot: Snapshot) -> AgentSettings:
-    """The settings.  ConfigurationFault for a default_privs that does not exist or has root's rights."""
+def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
+    """The settings of a service of local(8) or pipe(8).
+
+    ConfigurationFault for a default_privs that does not exist or has root's rights.
+    """
     local, paths = snapshot.group(LocalDelivery), snapshot.group(Paths)
     environment = [
         (b"PATH", b"/usr/bin:/bin"),
         (b"MAIL_CONFIG", os.fsencode(snapshot.value("config_directory"))),
     ]
     environment += _exported(paths.export_environment)
+    limit = f"{service.name}_destination_concurrency_limit"
+    try:
+        of_recipient = number(snapshot.value(limit)) if service.program == "local" else 0
+    except ValueError as error:
+        raise ConfigurationFault(snapshot.where(limit), f"parameter {limit}: {error}") from error
+    process_limit = service.process_limit
     return AgentSettings(
+        commands=snapshot.group(QueueManager).default_process_limit
+        if process_limit is None
+        else process_limit,
+        commands_of_recipient=of_recipient,
         local=local,
         locks=_locks(snapshot, "mailbox_delivery_lock", local.mailbox_delivery_lock, local),
         queue_directory=paths.queue_directory,

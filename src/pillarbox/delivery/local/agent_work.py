@@ -355,6 +355,7 @@ class AgentWork:
             must_enter=bool(directory),
             time_limit=settings.local.command_time_limit,
             file_size_limit=settings.local.mailbox_size_limit,
+            recipient=self._recipient.user,
         )
         result = yield run
         assert isinstance(result, CommandResult)

@@ -72,6 +72,7 @@ class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
     must_enter: bool = False  # whether a directory that cannot be entered is an error
     time_limit: float
     file_size_limit: int = 0
+    recipient: bytes = b""  # whose mail it is: so many run at once for one
 
 
 class CommandResult(msgspec.Struct, frozen=True):
