@@ -10,7 +10,6 @@ import pytest
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.local.agent_loop import Worker
 from pillarbox.delivery.local.agent_settings import AgentSettings, agent_settings
-from pillarbox.delivery.local.agent_work import SpoolRights
 from pillarbox.delivery.local.command import CommandResult, CommandRun, censored, outcome_of
 from pillarbox.delivery.local.frames import (
     Account,
@@ -25,6 +24,7 @@ from pillarbox.delivery.local.frames import (
     Work,
 )
 from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.net.startup import AgentService
 from pillarbox.queue.queue_file import encode_end
 from pillarbox.queue.records import EXTRACTED, ContentEncoder, encode_record

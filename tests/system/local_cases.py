@@ -323,3 +323,11 @@ PROGRAMS: Final[dict[str, Case]] = {
         files=forward('"|/usr/bin/maildrop"\n') | {"{home}/.mailfilter": File("EXITCODE=77\nexit\n", 0o600)}
     ),
 }
+
+ROOT_SPOOL: Final[dict[str, Case]] = {
+    "root's spool": Case(),
+    "root's spool, mailbox that is there": Case(
+        files={"{lists}/{u}": File("From x\n\nbefore\n\n", 0o600, "u")}
+    ),
+}
+"""Where nobody but root may make mailboxes."""

@@ -13,7 +13,7 @@ import pytest
 
 from fakes.local_hosts import Host, OurHost, TheirHost, files_below, send, until_quiet
 from fakes.system_users import SystemUsers
-from system.local_cases import MAILDIR, MBOX, PROGRAMS, SPOOL, VIRTUAL, Case
+from system.local_cases import MAILDIR, MBOX, PROGRAMS, ROOT_SPOOL, SPOOL, VIRTUAL, Case
 
 pytestmark = [
     pytest.mark.system,
@@ -113,6 +113,7 @@ SETUPS: Final[dict[str, tuple[dict[str, Case], dict[str, str]]]] = {
             "fallback_transport": "says:",
         },
     ),
+    "root_spool": (ROOT_SPOOL, {"mail_spool_directory": str(LISTS)}),
     "programs": (
         PROGRAMS,
         {

@@ -43,9 +43,9 @@ from pillarbox.delivery.local.agent_settings import (
     AgentSettings,
     agent_settings,
     mailbox_rules,
-    spool_group,
+    spool_rights,
 )
-from pillarbox.delivery.local.agent_work import SpoolRights
+from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import MailboxRules, deliver_jobs
 from pillarbox.delivery.request import (
     AgentOpened,
@@ -179,16 +179,14 @@ class DeliveryRole:
             serve_jobs(sock, lifeline=self._lifeline, rules=self._rules)
             return
         settings = self._settings[order.service]
-        spool = None if self._rootless else spool_group(settings)
+        spool = SpoolRights(order.gid, None)
         if not self._rootless:
-            _become_local_user(order.uid, order.gid, spool if order.uid else None)
+            spool = spool_rights(settings, (order.uid, order.gid))
+            _become_local_user(order.uid, order.gid, spool.gid)
         if order.uid == 0:
-            spool = None
             drop_capabilities()
         os.umask(0o077)
-        serve_local_jobs(
-            sock, lifeline=self._lifeline, settings=settings, spool=SpoolRights(order.gid, spool)
-        )
+        serve_local_jobs(sock, lifeline=self._lifeline, settings=settings, spool=spool)
 
     def _live_as_local_delivery(self, sock: socket.socket) -> None:
         opened = open_local_delivery(self._snapshot, self._startup.services)

@@ -20,10 +20,11 @@ from typing import Final
 import msgspec
 
 from pillarbox.delivery.local.agent_settings import AgentSettings
-from pillarbox.delivery.local.agent_work import AgentWork, SpoolRights, Step, StepResult
+from pillarbox.delivery.local.agent_work import AgentWork, Step, StepResult
 from pillarbox.delivery.local.command import CommandResult, CommandRun, Running
 from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
 from pillarbox.delivery.local.message_copy import content_of
+from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, deliver_batch
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available

@@ -12,6 +12,7 @@ from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import number
 from pillarbox.delivery.local.frames import Account
+from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import MailboxRules
 from pillarbox.delivery.mbox import MboxLocks
 from pillarbox.net.startup import AgentService
@@ -113,13 +114,27 @@ def _default_account(name: str, where: str) -> Account:
     return Account(entry.pw_uid, entry.pw_gid)
 
 
-def spool_group(settings: AgentSettings) -> int | None:
-    """The group that may write into the mail spool, if agents need it there; None if they do not."""
+def spool_rights(settings: AgentSettings, account: tuple[int, int]) -> SpoolRights:
+    """What an agent of (uid, gid) needs to deliver into the mail spool; called as root.
+
+    In a spool that only root may write to, as Postfix would do as root, the user's mailbox is made here if it is
+    missing; nothing that is there is opened.  No lock file can be made there then.
+    """
     spool = settings.local.mail_spool_directory
-    if settings.local.home_mailbox or not spool or spool.endswith("/"):
-        return None
+    uid, gid = account
+    if settings.local.home_mailbox or not spool or spool.endswith("/") or uid == 0:
+        return SpoolRights(gid, None)
     try:
         status = os.stat(spool)
-    except OSError:
-        return None
-    return status.st_gid if status.st_mode & 0o022 == 0o020 else None
+        if status.st_mode & 0o002:
+            return SpoolRights(gid, None)
+        if status.st_mode & 0o020:
+            return SpoolRights(gid, status.st_gid)
+        name = pwd.getpwuid(uid).pw_name
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(os.path.join(spool, os.path.basename(name)), flags, 0o600)
+    except (OSError, KeyError):
+        return SpoolRights(gid, None, lock_file_may_fail=True)
+    os.fchown(descriptor, uid, gid)
+    os.close(descriptor)
+    return SpoolRights(gid, None, lock_file_may_fail=True)

@@ -44,6 +44,7 @@ from pillarbox.delivery.local.frames import (
 )
 from pillarbox.delivery.local.message_copy import from_line, trace_headers
 from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, Result, Stored
@@ -70,7 +71,7 @@ class AgentWork:
         *,
         settings: AgentSettings,
         clock: Clock,
-        spool: "SpoolRights",
+        spool: SpoolRights,
         files: FileSystem = DISK,
     ) -> None:
         self._request = request
@@ -132,7 +133,7 @@ class AgentWork:
         else:
             path = b"%s/%s" % (os.fsencode(settings.mail_spool_directory), self._recipient.user)
             with self._spool:
-                self._mailbox_file(path)
+                self._mailbox_file(path, lock_file_may_fail=self._spool.lock_file_may_fail)
 
     def _dot_forward(self) -> Generator[Step, StepResult, bool]:
         """Whether a .forward file took the mail."""
@@ -267,17 +268,20 @@ class AgentWork:
             return
         shown = os.fsdecode(path)
         try:
-            self._append(path, check=_check_not_executable, lock_file_may_fail=True)
+            self._append(path, check=_check_not_executable, lock_file_may_fail=True, warn=self._warn)
         except MboxFault as fault:
             self._tell(_failed(fault.dsn, f"cannot append message to file {shown}: {fault.text}"))
         else:
             self._tell(Piece("sent", "2.0.0", f"delivered to file: {shown}"))
 
-    def _mailbox_file(self, path: bytes) -> None:
+    def _mailbox_file(self, path: bytes, *, lock_file_may_fail: bool = False) -> None:
         shown = os.fsdecode(path)
         try:
             self._append(
-                path, check=lambda status: self._check_mailbox(shown, status), lock_file_may_fail=False
+                path,
+                check=lambda status: self._check_mailbox(shown, status),
+                lock_file_may_fail=lock_file_may_fail,
+                warn=lambda text: None,  # that no lock file can be made in root's spool is nobody's mistake
             )
         except MboxFault as fault:
             user = self._recipient.user.decode("utf-8", "replace")
@@ -293,7 +297,9 @@ class AgentWork:
             self._warn('specify "strict_mailbox_ownership = no" to ignore mailbox ownership mismatch')
             raise MboxFault("4.2.0", f"destination {shown} is not owned by recipient")
 
-    def _append(self, path: bytes, *, check: Check, lock_file_may_fail: bool) -> None:
+    def _append(
+        self, path: bytes, *, check: Check, lock_file_may_fail: bool, warn: Callable[[str], None]
+    ) -> None:
         now = self._clock.now()
         head = from_line(self._recipient.sender, now=now) + self._headers("file")
         append(
@@ -303,7 +309,7 @@ class AgentWork:
             size_limit=self._settings.local.mailbox_size_limit,
             check=check,
             lock_file_may_fail=lock_file_may_fail,
-            warn=self._warn,
+            warn=warn,
             files=self._files,
         )
 
@@ -441,25 +447,6 @@ class AgentWork:
 
     def _warn(self, text: str) -> None:
         self._done.warnings.append(text)
-
-
-class SpoolRights:
-    """The group of the mail spool, taken for as long as a mailbox there is locked and opened.
-
-    The agent has it as its saved group id, which no command that it starts inherits.
-    """
-
-    def __init__(self, own_gid: int, spool_gid: int | None) -> None:
-        self._own = own_gid
-        self._spool = spool_gid
-
-    def __enter__(self) -> None:
-        if self._spool is not None:
-            os.setegid(self._spool)
-
-    def __exit__(self, *_: object) -> None:
-        if self._spool is not None:
-            os.setegid(self._own)
 
 
 def home_refusal(text: bytes, home: bytes) -> str:
