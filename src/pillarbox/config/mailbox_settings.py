@@ -51,6 +51,7 @@ class Namespace(msgspec.Struct, frozen=True, kw_only=True):
     list: str = "yes"
     subscriptions: bool = True
     mailboxes: tuple[MailboxDefinition, ...] = ()
+    """Names without the prefix, `/` between their levels."""
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,9 +25,8 @@ from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
-from pillarbox.mailstore.mailbox_names import OWN_SEPARATOR, SEPARATOR
 from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import NamespacedAccount
+from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import Delivered, Kick, Letter, Quiet, Session, SessionClosed, ToWorker
@@ -174,12 +173,9 @@ class AccountWorker:
         )
 
     def _as_named(self, account: MaildirAccount) -> Account:
-        """The account with the names that IMAP clients use; Maildir++ has dots where nothing is configured."""
-        namespace = self._settings.namespaces[0]
-        separator = namespace.separator or OWN_SEPARATOR
-        if separator == SEPARATOR and not namespace.prefix:
-            return account
-        return NamespacedAccount(account, prefix=namespace.prefix, separator=separator)
+        """The account with the names that IMAP clients use."""
+        named = as_named(account, self._settings.namespaces[0])
+        return account if named.is_plain else named
 
     async def _run_session(self, connection: Connection, session: Session, account: MaildirAccount) -> None:
         served: ImapSession | Pop3Session

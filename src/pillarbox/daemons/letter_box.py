@@ -21,7 +21,9 @@ from pillarbox.config.dovecot.mail_location import maildir_of
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import MailboxNameRefused, OverQuota
-from pillarbox.mailstore.mailbox_names import directory_name, normalise
+from pillarbox.mailstore.mailbox_names import normalise
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.message.header_fields import first_value
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.observability.events import EventSink, MailboxNotice
@@ -104,8 +106,9 @@ class LetterBox:
     def _detail_mailbox(self, detail: str, maildir: str) -> tuple[str, str]:
         """The mailbox that the detail names, or INBOX."""
         try:
-            name = normalise(detail)
-            directory = f"{maildir}/{os.fsdecode(directory_name(name))}"
+            account = MaildirAccount(maildir)
+            name = normalise(as_named(account, self._settings.namespaces[0]).store_name(detail))
+            directory = account.path(name)
         except (MailboxNameRefused, ValueError):
             return "INBOX", maildir
         if name == "INBOX":

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.mailbox_settings import Namespace
 from pillarbox.mailstore.mailbox import (
     Account,
     Mailbox,
@@ -25,7 +26,7 @@ from pillarbox.mailstore.mailbox import (
     MailboxStatus,
     NoSuchMailbox,
 )
-from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise
+from pillarbox.mailstore.mailbox_names import INBOX, OWN_SEPARATOR, SEPARATOR, normalise
 
 
 class OutsideNamespace(MailboxNameRefused):
@@ -40,6 +41,11 @@ class NamespacedAccount:
         self.prefix = prefix
         self.separator = separator
         self._root = prefix.removesuffix(separator) if prefix else ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the names are the store's own."""
+        return self.separator == SEPARATOR and not self.prefix
 
     def name_of(self, mailbox: Mailbox) -> str:
         """An opened mailbox's name."""
@@ -98,6 +104,10 @@ class NamespacedAccount:
         """Give back all files."""
         await self._account.close()
 
+    def store_name(self, name: str) -> str:
+        """What the store calls a mailbox that a client names.  OutsideNamespace, MailboxNameRefused."""
+        return self._to_store(name)
+
     def _to_client(self, name: str) -> str:
         return INBOX if name == INBOX else self.prefix + name.replace(SEPARATOR, self.separator)
 
@@ -129,6 +139,11 @@ class NamespacedAccount:
         if prefix[:5].isascii() and prefix[:5].upper() == INBOX and start[:5].isascii():
             start, prefix = start[:5].upper() + start[5:], INBOX + prefix[5:]
         return start == prefix
+
+
+def as_named(account: Account, namespace: Namespace) -> NamespacedAccount:
+    """The account with the names of a configured namespace; Maildir++ has dots where nothing is configured."""
+    return NamespacedAccount(account, prefix=namespace.prefix, separator=namespace.separator or OWN_SEPARATOR)
 
 
 _MUST_NOT: Final = "Invalid mailbox name: Name must not have '/' characters"

@@ -18,9 +18,16 @@ from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.mail_location import maildir_of
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import MailboxSettings
-from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox, StoreUnavailable
+from pillarbox.mailstore.mailbox import (
+    Account,
+    MailboxExists,
+    MailboxNameRefused,
+    NoSuchMailbox,
+    StoreUnavailable,
+)
 from pillarbox.mailstore.mailbox_names import decode_utf7, encode_utf7
 from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.tools import doveadm_output
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_faults import EX_DATAERR, EX_NOTFOUND, EX_NOUSER, EX_TEMPFAIL, MailFault, Usage
@@ -50,7 +57,7 @@ _STATUS: Final = (
     "guid",
 )
 
-Work = Callable[[MaildirAccount], Awaitable[None]]
+Work = Callable[[Account], Awaitable[None]]
 
 
 class _Command:
@@ -67,6 +74,7 @@ class _Command:
             raise Usage(self.usage) from error
         self.options = dict(pairs)
         self.form = form or "flow"
+        self.path_of: Callable[[str], str] = str
         self.configuration = configuration
         self.settings: MailboxSettings = mailbox_settings(configuration, hostname="localhost")
 
@@ -146,8 +154,11 @@ def _become(fields: dict[str, str], user: str) -> None:
 
 def _work(command: _Command, user: str, root: str, work: Work) -> int:
     async def run() -> None:
-        account = MaildirAccount(root, mailboxes=command.settings.namespaces[0].mailboxes)
-        await account.ensure_defaults()
+        namespace = command.settings.namespaces[0]
+        store = MaildirAccount(root, mailboxes=namespace.mailboxes)
+        await store.ensure_defaults()
+        account = as_named(store, namespace)
+        command.path_of = lambda name: store.path(account.store_name(name))
         try:
             await work(account)
         finally:
@@ -189,12 +200,12 @@ def _fits(name: str, mask: str) -> bool:
     if mask.upper() == "INBOX":
         return name == "INBOX"
     return fnmatchcase(name, mask.replace("[", "[[]").replace("%", "*")) and (
-        "%" not in mask or name.count("/") == mask.count("/")
+        "%" not in mask or name.count("/") + name.count(".") == mask.count("/") + mask.count(".")
     )
 
 
 def _list(command: _Command) -> Work:
-    async def work(account: MaildirAccount) -> None:
+    async def work(account: Account) -> None:
         if "-s" in command.options:
             names = await account.subscriptions()
         else:
@@ -216,7 +227,7 @@ def _status(command: _Command) -> Work:
     if unknown:
         raise Usage(command.usage)
 
-    async def work(account: MaildirAccount) -> None:
+    async def work(account: Account) -> None:
         entries = await account.list_mailboxes()
         names = _matching([entry.name for entry in entries if entry.selectable], command.words[1:])
         if not names and not any(letter in word for word in command.words[1:] for letter in "*%"):
@@ -250,12 +261,12 @@ def _status(command: _Command) -> Work:
     return work
 
 
-def _each(act: Callable[[MaildirAccount, str], Awaitable[None]]) -> Callable[[_Command], Work]:
+def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[_Command], Work]:
     def made(command: _Command) -> Work:
         if not command.words:
             raise Usage(command.usage)
 
-        async def work(account: MaildirAccount) -> None:
+        async def work(account: Account) -> None:
             for name in command.words:
                 await act(account, name)
                 if "-s" in command.options:
@@ -266,7 +277,7 @@ def _each(act: Callable[[MaildirAccount, str], Awaitable[None]]) -> Callable[[_C
     return made
 
 
-async def _delete(account: MaildirAccount, name: str) -> None:
+async def _delete(account: Account, name: str) -> None:
     await account.delete(name)
 
 
@@ -274,7 +285,7 @@ def _rename(command: _Command) -> Work:
     if len(command.words) != 2:
         raise Usage(command.usage)
 
-    async def work(account: MaildirAccount) -> None:
+    async def work(account: Account) -> None:
         old, new = command.words
         await account.rename(old, new)
         if "-s" in command.options:
@@ -288,8 +299,8 @@ def _path(command: _Command) -> Work:
     if not command.words:
         raise Usage(command.usage)
 
-    async def work(account: MaildirAccount) -> None:
-        rows = [[account.path(name)] for name in command.words]
+    async def work(_account: Account) -> None:
+        rows = [[command.path_of(name)] for name in command.words]
         doveadm_output.show(("path",), rows, command.form, hidden=("path",))
 
     return work

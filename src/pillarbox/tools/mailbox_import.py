@@ -32,6 +32,7 @@ from pillarbox.mailstore.mailbox import (
     StoreUnavailable,
 )
 from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.message.mbox import FromDate, MboxMessage, NotAnMbox, messages
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.doveadm_users import fields_of, lookup
@@ -113,8 +114,9 @@ def _import(descriptor: int, path: str, root: str, mailbox: str, settings: Mailb
     """In the child: all messages, a few dozen at a time."""
 
     async def run() -> int:
-        account = MaildirAccount(root, mailboxes=settings.namespaces[0].mailboxes)
-        await account.ensure_defaults()
+        store = MaildirAccount(root, mailboxes=settings.namespaces[0].mailboxes)
+        await store.ensure_defaults()
+        account = as_named(store, settings.namespaces[0])
         try:
             await account.create(mailbox)
             await account.subscribe(mailbox)

@@ -124,6 +124,11 @@ ALOUD = [
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
     ("sieve", "protocols = imap sieve", "line 3: protocol sieve is not served yet"),
     ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
+    (
+        "alias",
+        "namespace inbox {\n inbox = yes\n}\nnamespace compat {\n prefix = INBOX.\n hidden = yes\n list = no\n}",
+        "line 8: namespace compat is ignored",
+    ),
     ("limits", "service imap {\n process_limit = 2000\n}", "service/imap/process_limit has no effect"),
 ]
 

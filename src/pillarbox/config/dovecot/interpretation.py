@@ -330,7 +330,7 @@ def _namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
             continue
         namespace = _namespace(configuration, path)
         if not namespace.inbox and found and namespace.hidden:
-            continue  # an alias for clients that are used to INBOX.: the same mailboxes under their own names
+            continue  # an alias: unserved.warnings() tells that its names are not served
         if not namespace.inbox and len(configuration.blocks("namespace")) > 1:
             raise ConfigurationFault(
                 _where_of(configuration, path),
@@ -355,8 +355,8 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             f"namespace {path[-1]}: type {configuration.value(*path, 'type')} is not served",
             mend="put disabled = yes into it",
         )
-    separator = configuration.value(*path, "separator")
-    if separator not in ("", "/", "."):
+    separator = configuration.value(*path, "separator") or "."  # Dovecot's own for Maildirs
+    if separator not in ("/", "."):
         raise ConfigurationFault(
             configuration.where(*path, "separator"),
             f"namespace {path[-1]}: separator {separator} is not served",
@@ -378,11 +378,13 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
         hidden=configuration.yes(*path, "hidden"),
         list=configuration.value(*path, "list"),
         subscriptions=configuration.yes(*path, "subscriptions"),
-        mailboxes=tuple(_mailbox(configuration, inner) for inner in configuration.blocks("mailbox", *path)),
+        mailboxes=tuple(
+            _mailbox(configuration, inner, separator) for inner in configuration.blocks("mailbox", *path)
+        ),
     )
 
 
-def _mailbox(configuration: Configuration, path: Path) -> MailboxDefinition:
+def _mailbox(configuration: Configuration, path: Path, separator: str) -> MailboxDefinition:
     uses = configuration.words(*path, "special_use")
     for use in uses:
         if not use.startswith("\\") or not use[1:].isalnum():
@@ -391,4 +393,5 @@ def _mailbox(configuration: Configuration, path: Path) -> MailboxDefinition:
                 f"special_use {use} does not begin with \\",
                 mend="\\Sent, \\Drafts, \\Junk, \\Trash, \\Archive, \\All, \\Flagged",
             )
-    return MailboxDefinition(name=path[-1], auto=configuration.value(*path, "auto"), special_use=uses)
+    name = path[-1].replace(separator, "/")
+    return MailboxDefinition(name=name, auto=configuration.value(*path, "auto"), special_use=uses)

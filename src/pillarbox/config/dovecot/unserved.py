@@ -59,6 +59,12 @@ def warnings(configuration: Configuration) -> list[str]:
         for word in configuration.words("protocols")
         if word not in SERVED_PROTOCOLS and word != "none"
     ]
+    found += [
+        f"{configuration.root.entries[(*path, 'hidden')].where}: namespace {path[-1]} is ignored: mailboxes have "
+        "the names of the namespace with inbox = yes only"
+        for path in configuration.blocks("namespace")
+        if configuration.yes(*path, "hidden") and not configuration.yes(*path, "inbox")
+    ]
     found += _services(configuration)
     return list(dict.fromkeys(found))
 
