@@ -218,6 +218,34 @@ def test_rights_in_place(running: Host) -> None:
     )
 
 
+def test_a_copied_queue_is_put_in_order_at_start(host: Host) -> None:
+    """After a copy no file has the inode that its name tells of: a start renames them, and no mail is lost."""
+    configure(host, smtpd_recipient_restrictions="check_recipient_access static:HOLD")
+    host.output("postfix start")
+    session = Session(host)
+    assert session.recipient(f"someone@{DOMAIN}") == "250 2.1.5 Ok"
+    session("DATA")
+    queued = session("Subject: copied\r\n\r\nbody\r\n.")
+    assert queued.startswith("250 2.0.0 Ok: queued as ")
+    queue_id = queued.rpartition(" ")[2]
+    host.hang_up()
+    host.output("postfix stop")
+    host.output("cp -a /var/spool/postfix/hold /root/hold && rm /var/spool/postfix/hold/*")
+    host.output("cp -a /root/hold/* /var/spool/postfix/hold/")
+    configure(host)
+    said = host.run("script -qec 'postfix start' /dev/null").stdout
+    assert "postfix/postfix-script: Renamed to match inode number: 1 message\r\n" in said
+    (renamed,) = host.listing("/var/spool/postfix/hold")
+    assert renamed != queue_id
+    host.output(f"postsuper -H {renamed}")
+    host.output("postqueue -f")
+    until(
+        lambda: host.listing("/home/someone/new"),
+        what=lambda: "the message is delivered:\n" + host.file(LOG).read_text()[-3000:],
+    )
+    host.output("postfix stop")
+
+
 # -- reload ----------------------------------------------------------------------------------------------
 
 

@@ -25,7 +25,8 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final, NoReturn
 
 import msgspec
@@ -34,7 +35,7 @@ import uvloop
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, Refused, Warned
+from pillarbox.observability.events import Broke, EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -156,8 +157,24 @@ def run_role(open_role: Open) -> None:
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
     drop_rights(startup.user)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(startup, serve))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_serve(startup, serve))
+    except Exception as error:
+        for reason in _reasons(error):
+            tell(Broke(reason))
+        raise
+
+
+def _reasons(error: BaseException) -> Iterator[str]:
+    """What went wrong and where, a line for each exception of a group: standard error goes nowhere in a daemon."""
+    if isinstance(error, BaseExceptionGroup):
+        for one in error.exceptions:
+            yield from _reasons(one)
+        return
+    place = next(iter(reversed(traceback.extract_tb(error.__traceback__))), None)
+    where = f" at {place.filename}:{place.lineno}, in {place.name}" if place is not None else ""
+    yield f"{type(error).__name__}: {error}{where}"
 
 
 async def _serve(startup: Startup, serve: Serve) -> None:

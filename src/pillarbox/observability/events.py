@@ -35,6 +35,12 @@ class Refused(Event, frozen=True):
     reason: str
 
 
+class Broke(Event, frozen=True):
+    """A mistake of ours ended a program or a part of it; `reason` says what and where."""
+
+    reason: str
+
+
 class Noted(Event, frozen=True):
     """Something worth a line that is nothing to worry about."""
 

@@ -169,6 +169,7 @@ def _text(octets: bytes) -> str:
 _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.Warned: lambda event: ("", f"warning: {event.reason}"),
     e.Refused: lambda event: ("", f"fatal: {event.reason}"),
+    e.Broke: lambda event: ("", f"panic: {event.reason}"),
     e.Noted: lambda event: ("", event.text),
     e.RoleStarted: lambda event: (
         "master",

@@ -90,14 +90,20 @@ class QueueDirectories:
             self._files.rename(self.path(old, queue_id), target)
 
     def make_hashed(self, queue: str, queue_id: QueueId) -> None:
-        """Make the hashed directory that a message or log needs."""
+        """Make the hashed directory that a message or log needs.
+
+        One that a command of root's makes belongs to the queue's owner, or the queue manager could not read it.
+        """
         path = f"{self.root}/{queue}"
         for digit in hash_text(queue_id).ljust(self._depth, "_")[: self._depth]:
-            path = f"{path}/{digit}"
+            above, path = path, f"{path}/{digit}"
             try:
                 self._files.mkdir(path, 0o700)
             except FileExistsError:
                 continue
+            if self._files is DISK and os.geteuid() == 0:
+                owner = os.stat(above)
+                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def remove(self, queue: str, queue_id: QueueId) -> None:
         """Unlink a message; FileNotFoundError if it is not there."""

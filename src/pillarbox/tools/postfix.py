@@ -40,7 +40,11 @@ from typing import Final
 from pillarbox.config.findings import start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
+from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import Configuration, read_configuration
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_repair import QueueRepair
 from pillarbox.supervisor import postfix_control
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import check_maillog_file
@@ -128,6 +132,7 @@ class PostfixCommand:
         if postfix_control.running(self._instance) is not None:
             raise Failed("the Postfix mail system is already running")
         self._check()
+        self._repair_queue()
         self.log.note("starting the Postfix mail system")
 
     def _running(self) -> int:
@@ -182,6 +187,8 @@ class PostfixCommand:
 
     def _check_all(self) -> None:
         self._check()
+        if postfix_control.running(self._instance) is None:
+            self._repair_queue()
         try:
             found = (*start_warnings(self._configuration), *service_warnings(self._configuration))
             for warning in found:
@@ -197,6 +204,19 @@ class PostfixCommand:
             )
         for warning in warnings(self._instance):
             self.log.caution(warning)
+
+    def _repair_queue(self) -> None:
+        """As postsuper(1) does: misplaced files, names that do not match their inodes after a copy, old remains."""
+        settings = self._snapshot.group(QueueManager)
+        directories = QueueDirectories(
+            self._instance.queue_directory,
+            hashed=settings.hash_queue_names,
+            depth=settings.hash_queue_depth,
+        )
+        repair = QueueRepair(directories, clock=SystemClock(), warn=self.log.caution)
+        renamed = repair.run(structure=True, purge=True)
+        if renamed:
+            self.log.note(f"Renamed to match inode number: {renamed} message{'s' if renamed > 1 else ''}")
 
     def _set_permissions(self) -> None:
         for change in mend(self._instance):
