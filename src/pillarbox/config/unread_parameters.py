@@ -35,11 +35,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
         "best_mx_transport",
     ),
     Unread(
-        Kind.REFUSED,
-        "clients without TLS would be let in; use smtpd_tls_security_level = encrypt",
-        "smtpd_enforce_tls",
-    ),
-    Unread(
         Kind.LATER,
         "this limit on clients is not served yet",
         "smtpd_per_request_deadline smtpd_min_data_rate smtpd_recipient_overshoot_limit",
@@ -62,15 +57,8 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.LATER,
-        "TLS 1.2 and 1.3 are offered, with the ciphers that OpenSSL holds for secure",
-        "smtpd_tls_protocols smtpd_tls_mandatory_protocols smtpd_tls_ciphers smtpd_tls_mandatory_ciphers "
-        "smtpd_tls_exclude_ciphers smtpd_tls_mandatory_exclude_ciphers "
-        "tls_preempt_cipherlist smtpd_starttls_timeout",
-    ),
-    Unread(
-        Kind.LATER,
-        "the certificate is that of smtpd_tls_cert_file",
-        "smtpd_tls_chain_files smtpd_tls_eccert_file smtpd_tls_eckey_file",
+        "handshakes have the time of smtpd_timeout",
+        "smtpd_starttls_timeout",
     ),
     Unread(
         Kind.LATER,

@@ -22,6 +22,7 @@ from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, ClientRates, Event
 from pillarbox.auth.client import AuthClient
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.daemons.startup import Control, Serve, run_role
@@ -31,7 +32,7 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.net.tls_contexts import server_context
+from pillarbox.net.tls_contexts import smtp_server_context
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
@@ -238,19 +239,44 @@ def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) ->
     warning; one that demands TLS is not served without.
     """
     tls = policy.tls
-    level = tls.smtpd_tls_security_level or ("may" if tls.smtpd_use_tls else "none")
+    level = policy.tls_level
     if level == "none" and not tls.smtpd_tls_wrappermode:
         return None
-    if not tls.smtpd_tls_cert_file or tls.smtpd_tls_cert_file == "none":
+    chains = [(name, "") for name in tls.smtpd_tls_chain_files] or [
+        pair
+        for pair in (
+            (tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file),
+            (tls.smtpd_tls_eccert_file, tls.smtpd_tls_eckey_file),
+        )
+        if pair[0] not in ("", "none")
+    ]
+    if not chains:
         return None
-    where = f"{snapshot.where('smtpd_tls_cert_file')}, parameter smtpd_tls_cert_file"
+    parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
+    is_must = level == "encrypt"
     try:
-        return server_context(tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file, where=where)
+        return smtp_server_context(
+            chains,
+            protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
+            ciphers=_ciphers(tls, is_must=is_must),
+            prefers_own_order=tls.tls_preempt_cipherlist,
+            where=f"{snapshot.where(parameter)}, parameter {parameter}",
+        )
     except ConfigurationFault as fault:
         if level != "may" or tls.smtpd_tls_wrappermode:
             raise
         warnings.append(f"{fault}: disabling TLS support")
         return None
+
+
+def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
+    """The grade's list without what is excluded; anonymous ciphers never, for mail clients do not use them."""
+    grade = tls.smtpd_tls_mandatory_ciphers if is_must else tls.smtpd_tls_ciphers
+    excluded = tls.smtpd_tls_exclude_ciphers
+    if is_must:
+        excluded += tls.smtpd_tls_mandatory_exclude_ciphers
+    names = tls.tls_high_cipherlist if grade == "high" else tls.tls_medium_cipherlist
+    return ":".join((names, "!aNULL", "!eNULL", *(f"!{name}" for name in excluded)))
 
 
 if __name__ == "__main__":

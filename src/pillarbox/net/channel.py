@@ -30,7 +30,7 @@ import msgspec
 MAX_FRAME: Final = 16 * 1024 * 1024
 MAX_DESCRIPTORS: Final = 8
 
-_READ: Final = 262144
+_READ: Final = 65536  # below the size for which malloc would ask the kernel each time
 _ANCILLARY: Final = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
 F = TypeVar("F")

@@ -10,6 +10,7 @@ STANDARDS
 import datetime
 import os
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from pillarbox.net.tls_versions import version_range
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _YEARS: Final = 10
@@ -28,13 +30,46 @@ def server_context(certificate: str, key: str, *, where: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    _load(context, certificate, key, where=where)
+    return context
+
+
+def smtp_server_context(
+    chains: Sequence[tuple[str, str]], *, protocols: str, ciphers: str, prefers_own_order: bool, where: str
+) -> ssl.SSLContext:
+    """The same from several pairs of certificate and key file, for RSA and ECDSA side by side.
+
+    `protocols` as smtpd_tls_protocols has them; what is older than TLS 1.2 is never offered (RFC 8996).
+    `ciphers` in OpenSSL's language; empty for its own choice.
+    """
+    (certificate, key), *others = chains
+    context = server_context(certificate, key, where=where)
+    for certificate, key in others:
+        _load(context, certificate, key, where=where)
+    oldest, newest = version_range(protocols)
+    if newest < ssl.TLSVersion.TLSv1_2:
+        raise ConfigurationFault(
+            where, f'"{protocols}" leaves no TLS version from 1.2 on', mend="write >=TLSv1.2"
+        )
+    context.minimum_version = max(oldest, ssl.TLSVersion.TLSv1_2)
+    context.maximum_version = newest
+    if ciphers:
+        try:
+            context.set_ciphers(ciphers)
+        except ssl.SSLError as error:
+            raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
+    if prefers_own_order:
+        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
+    return context
+
+
+def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:
     try:
         context.load_cert_chain(certificate, key or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationFault(
             where, f"cannot load certificate {certificate}: {error.strerror or error}"
         ) from error
-    return context
 
 
 def make_self_signed(directory: Path, *, host: str, now: datetime.datetime) -> tuple[Path, Path]:

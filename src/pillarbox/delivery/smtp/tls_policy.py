@@ -31,25 +31,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 LEVELS: Final = ("none", "may", "encrypt", "fingerprint", "verify", "secure")
 _LATER: Final = ("dane", "dane-only", "half-dane")
-_VERSIONS: Final = {
-    "tlsv1": ssl.TLSVersion.TLSv1,
-    "tlsv1.0": ssl.TLSVersion.TLSv1,
-    "tlsv1.1": ssl.TLSVersion.TLSv1_1,
-    "tlsv1.2": ssl.TLSVersion.TLSv1_2,
-    "tlsv1.3": ssl.TLSVersion.TLSv1_3,
-}
-_OLDER: Final = ("sslv2", "sslv3")
-_ORDER: Final = (
-    ssl.TLSVersion.TLSv1,
-    ssl.TLSVersion.TLSv1_1,
-    ssl.TLSVersion.TLSv1_2,
-    ssl.TLSVersion.TLSv1_3,
-)
 
 
 class BadPolicy(Exception):
@@ -238,33 +225,6 @@ def read_policy(text: str) -> TlsPolicy:
         tuple(values["exclude"].split(":")) if "exclude" in values else (),
         values.get("servername", ""),
     )
-
-
-def version_range(text: str) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
-    """`>=TLSv1.2, <=TLSv1.3` or `!SSLv2, !SSLv3, !TLSv1` as the oldest and the newest version."""
-    allowed = list(_ORDER)
-    named: list[ssl.TLSVersion] = []
-    for word in text.replace(",", " ").replace(":", " ").split():
-        operator = next((sign for sign in (">=", "<=", "!") if word.startswith(sign)), "")
-        name = word[len(operator) :].lower()
-        if name in _OLDER:
-            continue
-        version = _VERSIONS.get(name)
-        if version is None:
-            raise ConfigurationFault("TLS versions", f'"{word}" is no version of TLS', mend="write >=TLSv1.2")
-        if operator == ">=":
-            allowed = [one for one in allowed if one >= version]
-        elif operator == "<=":
-            allowed = [one for one in allowed if one <= version]
-        elif operator == "!":
-            allowed = [one for one in allowed if one is not version]
-        else:
-            named.append(version)
-    if named:
-        allowed = [one for one in allowed if one in named]
-    if not allowed:
-        raise ConfigurationFault("TLS versions", f'"{text}" leaves no version')
-    return allowed[0], allowed[-1]
 
 
 def fingerprints(certificate: bytes, digest: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from pillarbox.access.decisions import AccessLists
 from pillarbox.access.question import Codes
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer as SmtpServerSettings
 from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
@@ -42,6 +43,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     virtual: VirtualDelivery
     codes: Codes
     rules: Rules
+    soft_bounce: bool
     lists: AccessLists
     mechanisms: MechanismFilter
     rates: RateLimits
@@ -60,6 +62,16 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     def host(self) -> bytes:
         """myhostname as it goes on the wire."""
         return self.identity.myhostname.encode()
+
+    @property
+    def tls_level(self) -> str:
+        """none, may or encrypt: smtpd_tls_security_level, or what its older spellings say."""
+        tls = self.tls
+        if tls.smtpd_tls_security_level:
+            return tls.smtpd_tls_security_level
+        if tls.smtpd_enforce_tls:
+            return "encrypt"
+        return "may" if tls.smtpd_use_tls else "none"
 
     def is_forbidden(self, line: bytes) -> bool:
         """smtpd_forbidden_commands, for a line that is no command: a browser, or a client that does not listen."""
@@ -90,6 +102,7 @@ def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> Smtp
         virtual=snapshot.group(VirtualDelivery),
         codes=access.codes,
         rules=configured_rules(snapshot),
+        soft_bounce=snapshot.group(QueueManager).soft_bounce,
         lists=access.lists,
         mechanisms=_mechanisms(snapshot, clock),
         rates=_rates(server, service),

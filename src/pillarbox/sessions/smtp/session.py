@@ -214,6 +214,7 @@ class SmtpSession:
                 reply = outcome if isinstance(outcome, Reply) else await outcome
             except LookupFault as fault:
                 reply = state.lookup_failed(fault, b"")
+        reply = state.softened(reply)
         counts = state.counts
         counts.count(command, kind, reply)
         is_junk = kind in JUNK and counts.junk - 1 > state.policy.server.smtpd_junk_command_limit

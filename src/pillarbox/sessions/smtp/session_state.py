@@ -9,6 +9,7 @@ FAULTS
     Gone     the client has closed the connection in the middle of a command
 """
 
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -60,6 +61,9 @@ Queued = Callable[[QueueId], None]
 """Told of each message that was committed."""
 
 OK: Final = Reply(250, (b"2.0.0 Ok",))
+
+
+_STATUS: Final = re.compile(rb"5\.\d{1,3}\.\d{1,3} ")
 
 
 class Goodbye(Exception):
@@ -164,7 +168,7 @@ class SessionState:
     @property
     def must_start_tls(self) -> bool:
         """smtpd_tls_security_level = encrypt, and the client has not."""
-        return self.policy.tls.smtpd_tls_security_level == "encrypt" and not self.client.uses_tls
+        return self.policy.tls_level == "encrypt" and not self.client.uses_tls
 
     def tell_engine(self) -> None:
         """Which commands have a place, as things stand: it changes with TLS."""
@@ -235,9 +239,16 @@ class SessionState:
             return Reply(452, (b"4.3.1 Insufficient system storage",))
         return Reply(451, (b"4.3.0 Error: queue file write error",))
 
+    def softened(self, reply: Reply) -> Reply:
+        """soft_bounce: a refusal for good becomes one for now."""
+        if not self.policy.soft_bounce or not 500 <= reply.code < 600:
+            return reply
+        text = tuple(b"4" + line[1:] if _STATUS.match(line) else line for line in reply.text)
+        return Reply(reply.code - 100, text)
+
     def tell_refusal(self, stage: str, reply: Reply, recipient: Address | None = None) -> None:
         """`reject: RCPT from …` in the log."""
-        self.tell_verdict("reject", stage, reply.first_line, recipient)
+        self.tell_verdict("reject", stage, self.softened(reply).first_line, recipient)
 
     def tell_verdict(self, verb: str, stage: str, text: bytes, recipient: Address | None) -> None:
         """The same with another verb: reject_warning, hold, warn …"""
