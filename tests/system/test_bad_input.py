@@ -4,14 +4,10 @@ import os
 import random
 import re
 import socket
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import STANDARD_PORTS, USER, MailSystem, until
+from fakes.mail_system import STANDARD_PORTS, USER, MailSystem
 
 pytestmark = pytest.mark.system
 
@@ -211,111 +207,6 @@ def test_pop3_bad_commands(mail_system: MailSystem) -> None:
         ):
             assert client.ask(line).startswith(b"-ERR "), line
         assert client.ask(b"QUIT").startswith(b"+OK")
-
-
-# -- disks ---------------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def small_disk(directory: Path, size: str) -> Iterator[Path]:
-    """A tmpfs in place of a directory, which keeps its owner; gone afterwards."""
-    facts = directory.stat()
-    option = f"size={size},mode={facts.st_mode & 0o7777:o},uid={facts.st_uid},gid={facts.st_gid}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(directory)], check=True)
-    try:
-        yield directory
-    finally:
-        subprocess.run(["umount", "--lazy", str(directory)], check=True)
-
-
-def fill(directory: Path) -> Path:
-    """Write until there is no space."""
-    ballast = directory / "ballast"
-    with open(ballast, "wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(65536))
-        except OSError:
-            return ballast
-
-
-def quick_retries(system: MailSystem) -> None:
-    """The first start makes the directories; then what is deferred is tried each second."""
-    system.start()
-    assert system.stop() == 0
-    system.configure(minimal_backoff_time="1s", maximal_backoff_time="1s", queue_run_delay="1s")
-
-
-@pytest.mark.root
-def test_queue_disk_full(fresh_system: MailSystem) -> None:
-    """452 and no promise while there is no space for the queue; mail that was accepted arrives; then it goes on."""
-    quick_retries(fresh_system)
-    fresh_system.configure(message_size_limit="1000000")
-    with small_disk(fresh_system.data / "spool", "8m") as spool:
-        fresh_system.start()
-        fresh_system.send(b"Subject: before\r\n\r\nbody\r\n")
-        with Client(fresh_system, "smtp") as client:
-            client.ask(b"HELO client.example")
-            assert client.ask(b"MAIL FROM:<a@example.test>").startswith(b"250 ")
-            assert client.ask(b"RCPT TO:<" + USER.encode() + b">").startswith(b"250 ")
-            assert client.ask(b"DATA").startswith(b"354 ")
-            ballast = fill(spool)  # the disk gets full in the middle of a message
-            client.sock.sendall((b"y" * 98 + b"\r\n") * 5000)
-            assert client.ask(b".").startswith(b"452 4.3.1 ")
-            # Before a message there must be room for one and a half of the largest (smtpd(8)).
-            assert client.ask(b"MAIL FROM:<a@example.test>").startswith(b"452 4.3.1 ")
-            assert client.ask(b"NOOP") == b"250 2.0.0 Ok\r\n"
-        assert fresh_system.is_healthy()
-        ballast.unlink()
-        fresh_system.send(b"Subject: after\r\n\r\nbody\r\n")
-        until(lambda: len(fresh_system.delivered()) == 2, what="both accepted messages are delivered")
-        assert fresh_system.stop() == 0
-
-
-@pytest.mark.root
-def test_mailbox_disk_full(fresh_system: MailSystem) -> None:
-    """No space for the mailbox: mail stays in the queue, and is delivered whole when there is space again."""
-    quick_retries(fresh_system)
-    with small_disk(fresh_system.data / "mail", "4m") as mail:
-        fresh_system.start()
-        fresh_system.send(b"Subject: before\r\n\r\nbody\r\n")
-        until(lambda: len(fresh_system.delivered()) == 1, what="the first is delivered")
-        ballast = fill(mail)
-        body = b"z" * 70 + b"\r\n"
-        fresh_system.send(b"Subject: waits\r\n\r\n" + body * 2000)
-        until(lambda: "status=deferred" in fresh_system.log(), what="the second is deferred")
-        assert len(fresh_system.delivered()) == 1
-        ballast.unlink()
-        until(lambda: len(fresh_system.delivered()) == 2, what="the second is delivered")
-        assert sorted(path.read_bytes().count(b"z" * 70) for path in fresh_system.delivered()) == [0, 2000]
-        assert [
-            path for path in (fresh_system.maildir() / "tmp").iterdir() if path.stat().st_size > 200_000
-        ] == []
-        assert fresh_system.stop() == 0
-
-
-def test_unreadable_maildir(fresh_system: MailSystem) -> None:
-    """Mail for a Maildir that cannot be entered stays queued; other users' mail passes; later it is delivered."""
-    quick_retries(fresh_system)
-    fresh_system.start()
-    fresh_system.send(b"Subject: first\r\n\r\nbody\r\n")
-    until(lambda: len(fresh_system.delivered()) == 1, what="the first is delivered")
-    fresh_system.add_user("other@pillarbox.test", "password")
-    closed = fresh_system.maildir()
-    closed.chmod(0)
-    fresh_system.send(b"Subject: second\r\n\r\nbody\r\n")
-    until(lambda: "status=deferred" in fresh_system.log(), what="the second is deferred")
-    fresh_system.send(b"Subject: other\r\n\r\nbody\r\n", recipient="other@pillarbox.test")
-    until(lambda: fresh_system.delivered("other@pillarbox.test"), what="the other user's is delivered")
-    if not fresh_system.rootless:
-        assert len(fresh_system.delivered()) == 1  # root sees through it
-    with Client(fresh_system, "imap") as client:
-        login = b'a LOGIN %s "%s"' % (USER.encode(), fresh_system.password.encode())
-        assert client.ask(login, until_tag=b"a ")[:4] in (b"a OK", b"a NO", b"")
-    closed.chmod(0o700)
-    until(lambda: len(fresh_system.delivered()) == 2, what="the second is delivered")
-    assert fresh_system.is_healthy()
-    assert fresh_system.stop() == 0
 
 
 # -- configuration -------------------------------------------------------------------------------------------
