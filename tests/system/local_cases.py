@@ -270,6 +270,9 @@ MBOX: Final[dict[str, Case]] = {
     "Delivered-To of an alias": Case(to="{a}", aliases=("{a} {u}",)),
     "inner alias forgets the owner": Case(to="{a}", aliases=("{a} {a}2", "{a}2 {u}", "owner-{a} {v}")),
     "no forward file": Case(files=forward("{v}\n")),
+    "status is rewritten": command("exit 77"),
+    "status cannot become success": command("exit 78"),
+    "success is said otherwise": command("exit 0"),
     "every command by a shell": command("cat >{shared}/{a}"),
     "fallback": Case(to="{a}"),
 }

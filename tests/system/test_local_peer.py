@@ -38,6 +38,11 @@ _SCRIPT: Final = """\
 name=$1-$(printf '%s' "$*" | tr -c 'a-zA-Z0-9\n' _)
 { printf '<%s>' "$@"; echo; cat; } >"/home/shared/$name"
 """
+_FILTER: Final = """\
+/^5\\.7\\.0 (permission.*)$/ 4.7.0 not now: $1
+/^5\\.3\\.5 local/ 2.0.0 fine
+/^2\\.0\\.0 delivered to command: exit 0$/ 2.0.1 done
+"""
 _SINK: Final = "127.0.0.1:2400"
 _DOVECOT_CONF: Final = """\
 mail_location = maildir:~/Mail
@@ -111,6 +116,7 @@ SETUPS: Final[dict[str, tuple[dict[str, Case], dict[str, str]]]] = {
             "prepend_delivered_header": "command, forward",
             "local_command_shell": "/bin/sh -c",
             "fallback_transport": "says:",
+            "local_delivery_status_filter": "regexp:{base}/filter",
         },
     ),
     "root_spool": (ROOT_SPOOL, {"mail_spool_directory": str(LISTS)}),
@@ -202,6 +208,7 @@ def prepare(cases: dict[str, Case], names: dict[str, dict[str, str]], users: Sys
             if cases[name].mailbox and getattr(cases[name], field)
         ]
         (users.base / table).write_text("".join(rows))
+    (users.base / "filter").write_text(_FILTER)
     (LISTS / "dovecot.conf").write_text(_DOVECOT_CONF)
     (users.base / "fallback").write_text(_FALLBACKS)
 

@@ -31,7 +31,7 @@ from pillarbox.config.value_types import time_span
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.agent_settings import agent_settings
-from pillarbox.delivery.local.configured import local_tables
+from pillarbox.delivery.local.configured import local_tables, status_filter_tables
 from pillarbox.delivery.local.expansion import LocalExpansion, Means, Tables
 from pillarbox.delivery.local.forwarding import QueueForwarder
 from pillarbox.delivery.local.frames import Account
@@ -40,6 +40,7 @@ from pillarbox.delivery.local.users import SystemUsers
 from pillarbox.delivery.pipe import PipeService
 from pillarbox.delivery.pipe_delivery import PipeDelivery
 from pillarbox.delivery.request import DeliverRecipients, JobDone, Outcome
+from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
@@ -50,6 +51,7 @@ from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _BROKEN: Final = Outcome("deferred", "4.3.5", "mail system configuration error")
@@ -70,18 +72,20 @@ class Opened(msgspec.Struct, frozen=True):
     resolver: Resolver
     local: dict[str, OpenedService]
     pipes: dict[str, PipeService]
+    filters: dict[str, tuple[LookupTable, ...]]  # delivery status filters, by service
     faults: list[str]
 
 
 def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService]) -> Opened:
     """Open all tables, and read what master.cf says of pipes."""
     clock = SystemClock()
-    opened = Opened(snapshot, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, [])
+    opened = Opened(snapshot, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, [])
     if not any(service.name == "local" for service in services):
         services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
     for service in services:
         own = Snapshot.decode(service.snapshot)
         try:
+            opened.filters[service.name] = status_filter_tables(own, service.program, clock=clock)
             if service.program == "pipe":
                 opened.pipes[service.name] = _pipe(service, own)
             else:
@@ -168,13 +172,21 @@ class _Services:
     ) -> None:
         """Do one job, and answer."""
         try:
-            outcomes = await self._outcomes(request, descriptor)
+            outcomes = await self._filtered(request, descriptor)
         finally:
             os.close(descriptor)
         try:
             channel.send(JobDone(request.job, outcomes))
         except ChannelClosed:
             return  # nobody waits any more
+
+    async def _filtered(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
+        outcomes = await self._outcomes(request, descriptor)
+        tables = self._opened.filters.get(request.transport, ())
+        if not tables:
+            return outcomes
+        status_filter = StatusFilter(tables, warn=lambda text: self._tell(Warned(text)))
+        return [status_filter.outcome(outcome) for outcome in outcomes]
 
     async def _outcomes(self, request: DeliverRecipients, descriptor: int) -> list[Outcome]:
         try:

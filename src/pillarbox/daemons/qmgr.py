@@ -14,6 +14,8 @@ from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.startup import Control, Serve, run_role
 from pillarbox.delivery.agents import Agents
+from pillarbox.delivery.local.configured import status_filter_tables
+from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.files.fsync_batch import background_fsyncs
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
@@ -47,6 +49,7 @@ def open_role(startup: Startup) -> Serve:
     )
     resolver = Resolver(configured_routes(snapshot, clock=clock))
     owners = _mailbox_owners(snapshot, virtual, resolver, clock)
+    filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
     rules = configured_rules(snapshot)
     bounce_rules = configured_bounces(snapshot)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
@@ -65,7 +68,13 @@ def open_role(startup: Startup) -> Serve:
             "lmtp": smtp,
             "local": LocalTransport(agents, transports, program="local"),
             "pipe": LocalTransport(agents, transports, program="pipe"),
-            "virtual": VirtualTransport(resolver=resolver, settings=virtual, owners=owners, agents=agents),
+            "virtual": VirtualTransport(
+                resolver=resolver,
+                settings=virtual,
+                owners=owners,
+                agents=agents,
+                status_filter=StatusFilter(filter_tables, warn=lambda text: tell(events.Warned(text))),
+            ),
             "error": ErrorTransport(status="5.0.0"),
             "discard": DiscardTransport(),
         }

@@ -12,6 +12,7 @@ import os
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.request import MailboxTarget, Outcome
+from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.queue_manager.transport import Done, Job, Routed
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -25,8 +26,15 @@ class VirtualTransport:
     tells_attempts = False
 
     def __init__(
-        self, *, resolver: Resolver, settings: VirtualDelivery, owners: "MailboxOwners", agents: Agents
+        self,
+        *,
+        resolver: Resolver,
+        settings: VirtualDelivery,
+        owners: "MailboxOwners",
+        agents: Agents,
+        status_filter: StatusFilter,
     ) -> None:
+        self._filter = status_filter
         self._resolver = resolver
         self._settings = settings
         self._owners = owners
@@ -55,7 +63,7 @@ class VirtualTransport:
             )
             for (at, _), outcome in zip(members, results, strict=True):
                 outcomes[at] = outcome
-        return Done([outcomes[at] for at in range(len(job.recipients))])
+        return Done([self._filter.outcome(outcomes[at]) for at in range(len(job.recipients))])
 
     def _target(self, routed: Routed) -> Outcome | tuple[tuple[int, int], MailboxTarget]:
         """The mailbox with its owner, or an outcome at once."""

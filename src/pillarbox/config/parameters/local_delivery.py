@@ -102,6 +102,20 @@ class LocalDelivery:
     require_home_directory: bool = parameter(
         "no", doc="Leave mail in the queue while the recipient's home directory is not there."
     )
+    default_delivery_status_filter: tuple[str, ...] = parameter(
+        "",
+        doc="Tables from `code text` of a delivery, as `5.1.1 unknown user`, to the code and text that take its "
+        "place. They may turn a lasting failure into a passing one and the other way round.",
+    )
+    local_delivery_status_filter: tuple[str, ...] = parameter(
+        "$default_delivery_status_filter", doc="The same for local delivery."
+    )
+    pipe_delivery_status_filter: tuple[str, ...] = parameter(
+        "$default_delivery_status_filter", doc="The same for deliveries to commands of master.cf."
+    )
+    virtual_delivery_status_filter: tuple[str, ...] = parameter(
+        "$default_delivery_status_filter", doc="The same for mailboxes of virtual domains."
+    )
     expand_owner_alias: bool = parameter(
         "no",
         doc="With an alias owner-list, send mail of list on with the address that owner-list stands for as its "

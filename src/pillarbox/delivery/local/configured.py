@@ -8,8 +8,8 @@ from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.local.expansion import Tables
-from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.opening import open_default_table, open_tables
+from pillarbox.tables.table import LookupTable, Opening
 from pillarbox.vocabulary.clock import Clock
 
 
@@ -20,9 +20,25 @@ def local_tables(snapshot: Snapshot, *, clock: Clock) -> Tables:
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         return open_tables(names, where=f"{snapshot.where(parameter)}, parameter {parameter}", clock=clock)
 
+    aliases = snapshot.group(LocalRecipients).alias_maps
+    opening = Opening(where="parameter alias_maps", clock=clock)
     return Tables(
-        aliases=tables("alias_maps", snapshot.group(LocalRecipients).alias_maps),
+        aliases=tables("alias_maps", aliases)
+        if snapshot.explicit("alias_maps") is not None
+        else tuple(open_default_table(name, opening) for name in aliases),
         mailbox_transports=tables("mailbox_transport_maps", local.mailbox_transport_maps),
         mailbox_commands=tables("mailbox_command_maps", local.mailbox_command_maps),
         fallback_transports=tables("fallback_transport_maps", local.fallback_transport_maps),
     )
+
+
+def status_filter_tables(snapshot: Snapshot, program: str, *, clock: Clock) -> tuple[LookupTable, ...]:
+    """Tables of local_delivery_status_filter, pipe_… or virtual_…."""
+    local = snapshot.group(LocalDelivery)
+    parameter = f"{program}_delivery_status_filter"
+    names = {
+        "local": local.local_delivery_status_filter,
+        "pipe": local.pipe_delivery_status_filter,
+        "virtual": local.virtual_delivery_status_filter,
+    }[program]
+    return open_tables(names, where=f"{snapshot.where(parameter)}, parameter {parameter}", clock=clock)
