@@ -20,6 +20,7 @@ from bench.imap_client import Client
 from bench.local_user import DOMAIN as LOCAL_DOMAIN
 from bench.local_user import NAME as LOCAL_USER
 from bench.local_user import add_local_user
+from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave
 from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, Postfix, System, mail_user, proportional_memory
 from pillarbox.supervisor.system_users import system_users
@@ -59,7 +60,7 @@ def _versions() -> str:
     postfix = subprocess.run(
         ["/usr/sbin/postconf", "-d", "-h", "mail_version"], capture_output=True, text=True
     ).stdout
-    dovecot = subprocess.run(["dovecot", "--version"], capture_output=True, text=True).stdout
+    dovecot = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True).stdout
     return f"Postfix {postfix.strip()}, Dovecot {dovecot.split()[0]}, Python {platform.python_version()}"
 
 
@@ -150,6 +151,11 @@ def imap_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
             row.theirs.append(_idle_memory(dovecot.port, dovecot.processes))
             row.ours.append(_idle_memory(pillarbox.imap_port, pillarbox.processes))
             yield row
+        name = f"login and logout, {CLIENTS} clients, passwd-file"
+        if only in name:
+            row = Row(name, "logins/s", more_is_better=True, original="Dovecot")
+            work = [partial(logins_per_second, port) for port in ports]
+            yield interleave(row, work[0], work[1], runs=runs)
         name = "FETCH 1:10000 envelope and structure, first of all"
         if only in name:
             row = Row(name, "ms", more_is_better=False, original="Dovecot")

@@ -241,13 +241,16 @@ class Dovecot(System):
         # Its children keep what they inherit: a pipe would never end.
         with (self.root / "start.log").open("wb") as log:
             subprocess.run(
-                ["dovecot", "-c", self.root / "etc" / "dovecot.conf"], check=True, stdout=log, stderr=log
+                ["/usr/sbin/dovecot", "-c", self.root / "etc" / "dovecot.conf"],
+                check=True,
+                stdout=log,
+                stderr=log,
             )
         self.wait_for_port()
 
     def stop(self) -> None:
         """As `doveadm stop` does."""
-        subprocess.run(["doveadm", "-c", self.root / "etc" / "dovecot.conf", "stop"], check=True)
+        subprocess.run(["/usr/bin/doveadm", "-c", self.root / "etc" / "dovecot.conf", "stop"], check=True)
         deadline = time.monotonic() + 20
         while (self.root / "run" / "master.pid").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
