@@ -11,6 +11,9 @@ from typing import Final
 from fakes import archives
 
 COMMANDS: Final = {  # name → how to ask for its version
+    "getmail": ("getmail", "--version"),
+    "neomutt": ("neomutt", "-v"),
+    "offlineimap": ("offlineimap", "--version"),
     "curl": ("curl", "--version"),
     "dovecot": ("dovecot", "--version"),
     "fail2ban": ("fail2ban-regex", "--version"),

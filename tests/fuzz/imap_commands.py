@@ -13,6 +13,11 @@ SEEDS: list[bytes] = [
     b'\x80a UID FETCH 1:*,4 (FLAGS BODY.PEEK[1.HEADER.FIELDS (From "To")]<0.5> BODY[] RFC822.TEXT)\r\n',
     b"\x02a STORE 1 +FLAGS.SILENT (\\Deleted $x)\r\nb UID EXPUNGE 1:4\r\nc MOVE 1 {2+}\r\nab\r\nd IDLE\r\nDONE\r\n",
     b'\xe5a UID SEARCH RETURN (MIN) CHARSET KOI8-R OR NOT (FROM "x") HEADER a {1+}\r\nb SINCE 1-Jan-2024 YOUNGER 5\r\n',
+    b"\x02a SORT RETURN (PARTIAL -1:-5 SAVE) (REVERSE DATE SUBJECT) UTF-8 FUZZY SUBJECT {1+}\r\nx\r\nb THREAD REFS US-ASCII $\r\n",
+    b"\x55a SELECT x (QRESYNC (1 2 1:3,5 (1,3 2,4)) CONDSTORE)\r\nb UID FETCH $ (PREVIEW (LAZY) BINARY.SIZE[1.2]) (CHANGEDSINCE 5 VANISHED)\r\n",
+    b'\xaaa APPEND x CATENATE (URL "/a;UIDVALIDITY=1/;UID=2/;SECTION=1.MIME" TEXT {2+}\r\nab URL {1+}\r\nu)\r\nb NOOP\r\n',
+    b"\x02a UID REPLACE 5 x (\\Seen) UTF8 (~{3+}\r\na\0b)\r\nb STORE 1:* (UNCHANGEDSINCE 12) FLAGS ()\r\nc COMPRESS DEFLATE\r\n",
+    b'\x02a CREATE x (USE (\\Sent))\r\nb SEARCH SAVEDSINCE 1-Jan-2024 MODSEQ "/flags/x" all 7\r\nc CANCELUPDATE "a" "b"\r\n',
     b'\x7fa STATUS x (MESSAGES)\r\nb LSUB "" %\r\nc RENAME a b\r\n'
     + b"x" * 70000
     + b" {5+}\r\n12345\r\nd NOOP\r\n",

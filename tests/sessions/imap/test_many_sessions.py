@@ -13,7 +13,10 @@ from pillarbox.observability.events import Event
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
-_FETCH = re.compile(rb"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:FLAGS \(([^)]*)\))?\)")
+_FETCH = re.compile(
+    rb"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:MODSEQ \(\d+\) ?)?(?:FLAGS \(([^)]*)\))?(?: MODSEQ \(\d+\))?\)"
+)
+_VANISHED = re.compile(rb"\* VANISHED ([0-9:,]+)")
 _COUNT = re.compile(rb"\* (\d+) (EXISTS|RECENT|EXPUNGE)")
 
 
@@ -25,12 +28,22 @@ class Client:
         self.session = ImapSession(self.transport, account, clock=ManualClock(), sink=_ignore, login_tag=b"L")
         self.messages: list[list[bytes | None]] = []
         self.recent = 0
+        self.qresync = False
+
+    async def enable_qresync(self) -> None:
+        """From now on, VANISHED instead of EXPUNGE: this client has to know the UID of each message."""
+        await self.say(b"ENABLE QRESYNC")
+        self.qresync = True
 
     async def say(self, line: bytes) -> None:
         """Say a command and learn from the answer."""
         for answer in (await self.transport.ask(b"t " + line + b"\r\n")).split(b"\r\n"):
             assert not answer.startswith((b"t BAD", b"t NO")), (line, answer)
             self._learn(answer, may_expunge=not line.startswith((b"FETCH", b"STORE", b"SEARCH")))
+        if self.qresync and not line.startswith((b"FETCH", b"ENABLE")):
+            unknown = [number for number, (uid, _) in enumerate(self.messages, 1) if uid is None]
+            if unknown:
+                await self.say(b"FETCH %d:* (UID FLAGS)" % unknown[0])
 
     def _learn(self, answer: bytes, *, may_expunge: bool) -> None:
         if (fetched := _FETCH.fullmatch(answer)) is not None:
@@ -40,6 +53,13 @@ class Client:
                 message[0] = fetched[2]
             if fetched[3] is not None:
                 message[1] = fetched[3]
+        elif (vanished := _VANISHED.fullmatch(answer)) is not None:
+            assert self.qresync
+            assert may_expunge, "VANISHED during FETCH, STORE or SEARCH"
+            for part in vanished[1].split(b","):
+                low, _, high = part.partition(b":")
+                for uid in range(int(low), int(high or low) + 1):
+                    del self.messages[self._row_of(uid)]
         elif (counted := _COUNT.fullmatch(answer)) is not None:
             number = int(counted[1])
             match counted[2]:
@@ -47,10 +67,21 @@ class Client:
                     assert number >= len(self.messages), "EXISTS took messages away"
                     self.messages += [[None, None] for _ in range(number - len(self.messages))]
                 case b"EXPUNGE":
+                    assert not self.qresync
                     assert may_expunge, "EXPUNGE during FETCH, STORE or SEARCH"
                     del self.messages[number - 1]
                 case _:
                     self.recent = number
+
+    def _row_of(self, uid: int) -> int:
+        """Where a UID is, or must be: that of a message which was gone before it could be asked for is not known."""
+        for row, message in enumerate(self.messages):
+            if message[0] == b"%d" % uid:
+                return row
+        known = [row for row, message in enumerate(self.messages) if message[0] is not None]
+        below = max((row for row in known if int(self.messages[row][0] or 0) < uid), default=-1)
+        assert self.messages[below + 1][0] is None, f"VANISHED {uid}, which never was"
+        return below + 1
 
 
 def _ignore(event: Event) -> None:
@@ -90,6 +121,8 @@ async def _play(steps: list[tuple[int, bytes, int]]) -> None:
         for client in clients:
             tasks.create_task(client.session.run())
             await client.transport.rest()
+            if client is clients[2]:
+                await client.enable_qresync()
             await client.say(b"SELECT INBOX")
         for who, action, choice in steps:
             client = clients[who]
@@ -107,6 +140,7 @@ async def _play(steps: list[tuple[int, bytes, int]]) -> None:
         for client in clients:
             await client.say(b"NOOP")
         for client in clients:
+            await client.say(b"NOOP")  # what was told meanwhile may have been asked for since
             expected = [message[:] for message in client.messages]
             if client.messages:
                 await client.say(b"FETCH 1:* (UID FLAGS)")

@@ -1,0 +1,213 @@
+"""More mail programs over IMAP and POP3, with the extensions that they use: neomutt, offlineimap, getmail."""
+
+import imaplib
+import os
+import re
+import select
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from fakes import counterparts
+from fakes.mail_system import MailSystem, until
+from system.conftest import new_system
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(90)]
+PASSWORD: Final = "correct horse"
+
+
+@pytest.fixture(scope="module")
+def mail_system() -> Iterator[MailSystem]:
+    """A running system; its rights make no difference to what IMAP says."""
+    system = new_system("rootless")
+    try:
+        system.start()
+        yield system
+        assert system.stop() == 0
+        assert "Traceback" not in system.log() + system.screen()
+    finally:
+        system.end()
+
+
+@pytest.fixture
+def user(mail_system: MailSystem, request: pytest.FixtureRequest) -> str:
+    """A user for this test alone."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-") + "@pillarbox.test"
+    mail_system.add_user(name, PASSWORD)
+    return name
+
+
+def run(home: Path, name: str, *arguments: str, seconds: float = 60) -> str:
+    """Run a program in a home of its own; what it prints."""
+    done = subprocess.run(
+        [counterparts.program(name) or name, *arguments],
+        capture_output=True,
+        check=False,
+        timeout=seconds,
+        cwd=home,
+        env={"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8", "TERM": "dumb"},
+    )
+    output = (done.stdout + done.stderr).decode("utf-8", "replace")
+    assert done.returncode == 0, f"{name} {arguments}: {done.returncode}\n{output}"
+    return output
+
+
+def deliver(system: MailSystem, user: str, count: int) -> None:
+    """Some messages."""
+    for number in range(count):
+        text = f"From: a@example.org\r\nTo: {user}\r\nSubject: number {number}\r\n\r\nbody {number}\r\n"
+        system.send(text.encode(), recipient=user)
+    until(lambda: len(system.delivered(user)) == count, what=f"{count} messages are delivered")
+
+
+def talk(system: MailSystem, user: str) -> imaplib.IMAP4:
+    """A session of our own."""
+    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=20)
+    client.login(user, PASSWORD)
+    return client
+
+
+def subjects(system: MailSystem, user: str, mailbox: str = "INBOX") -> list[tuple[str, str]]:
+    """(subject, flags) of a mailbox, sorted."""
+    with talk(system, user) as client:
+        count = int(client.select(mailbox, readonly=True)[1][0] or b"0")
+        if not count:
+            return []
+        answer = client.fetch("1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (SUBJECT)])")[1]
+    found = []
+    for entry in answer:
+        if isinstance(entry, tuple):
+            flags = re.search(rb"FLAGS \(([^)]*)\)", entry[0])
+            names = sorted(set((flags[1] if flags else b"").decode().split()) - {"\\Recent"})
+            found.append((entry[1].decode().strip().removeprefix("Subject: "), " ".join(names)))
+    return sorted(found)
+
+
+def on_a_terminal(home: Path, command: list[str], *, seconds: float = 40) -> None:
+    """Run a program that wants a screen, to its end."""
+    ours, theirs = os.openpty()
+    environment = {"HOME": str(home), "PATH": os.environ["PATH"], "TERM": "vt100", "LANG": "C.UTF-8"}
+    drawn = b""
+    with subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, cwd=home
+    ) as process:
+        os.close(theirs)
+        deadline = time.monotonic() + seconds
+        try:
+            while process.poll() is None and time.monotonic() < deadline:
+                ready, _, _ = select.select([ours], [], [], 0.1)
+                if ready:
+                    try:
+                        drawn += os.read(ours, 65536)
+                    except OSError:
+                        break
+            status = process.wait(max(1.0, deadline - time.monotonic()))
+        finally:
+            process.kill()
+            os.close(ours)
+    assert status == 0, drawn.decode("utf-8", "replace")[-3000:]
+
+
+@pytest.mark.peer("neomutt")
+@pytest.mark.skipif(not counterparts.is_here("neomutt"), reason="neomutt is not installed")
+@pytest.mark.parametrize("extensions", ["plain", "qresync"])
+def test_neomutt(mail_system: MailSystem, user: str, extensions: str, tmp_path: Path) -> None:
+    """Opens, flags, saves, deletes; with COMPRESS=DEFLATE and QRESYNC, over a header cache, twice."""
+    deliver(mail_system, user, 4)
+    yes = "yes" if extensions == "qresync" else "no"
+    settings = tmp_path / "neomuttrc"
+    settings.write_text(
+        f"set imap_user='{user}'\nset imap_pass='{PASSWORD}'\nset ssl_starttls=no\nset ssl_force_tls=no\n"
+        f"set folder='imap://127.0.0.1:{mail_system.port('imap')}/'\nset spool_file='+INBOX'\n"
+        f"set imap_deflate={yes}\nset imap_condstore={yes}\nset imap_qresync={yes}\n"
+        f"set header_cache={tmp_path}/cache\nset confirm_create=no\nset confirm_append=no\nset delete=yes\n"
+        "set quit=yes\nset wait_key=no\nset sort=mailbox-order\nset resolve=no\n"
+    )
+    program = counterparts.program("neomutt") or "neomutt"
+
+    def keys(text: str) -> None:
+        on_a_terminal(tmp_path, [program, "-F", str(settings), "-e", f"push '{text}'", "-f", "+INBOX"])
+
+    keys("<first-entry><flag-message><next-entry><save-message>=Saved<enter><quit>")
+    keys("<last-entry><delete-message><quit>")
+    left = subjects(mail_system, user)
+    assert ["number 0", "number 2"] == [subject for subject, _ in left]
+    assert "\\Flagged" in left[0][1]
+    assert ["number 1"] == [subject for subject, _ in subjects(mail_system, user, "Saved")]
+    with talk(mail_system, user) as client:
+        client.select()
+        client.store("1", "+FLAGS", "(\\Deleted)")
+        client.expunge()
+        client.append("INBOX", "", "", b"Subject: number 9\r\n\r\nnew\r\n")
+    keys("<first-entry><flag-message><quit>")
+    left = subjects(mail_system, user)
+    assert ["number 2", "number 9"] == [subject for subject, _ in left]
+    assert "\\Flagged" in left[0][1]
+
+
+@pytest.mark.peer("offlineimap")
+@pytest.mark.skipif(not counterparts.is_here("offlineimap"), reason="offlineimap is not installed")
+def test_offlineimap(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """Down, up, flags both ways, folders; the second run moves nothing."""
+    deliver(mail_system, user, 3)
+    with talk(mail_system, user) as client:
+        client.create("Lists/deep")
+        client.append("Lists/deep", "(\\Seen)", "", b"Subject: in a list\r\n\r\nx\r\n")
+    settings = tmp_path / "offlineimaprc"
+    settings.write_text(
+        "[general]\naccounts = a\nui = basic\n[Account a]\nlocalrepository = near\nremoterepository = far\n"
+        f"[Repository near]\ntype = Maildir\nlocalfolders = {tmp_path}/mail\nsep = .\n"
+        f"[Repository far]\ntype = IMAP\nremotehost = 127.0.0.1\nremoteport = {mail_system.port('imap')}\n"
+        f"remoteuser = {user}\nremotepass = {PASSWORD}\nssl = no\nstarttls = no\nauth_mechanisms = LOGIN\n"
+    )
+    run(tmp_path, "offlineimap", "-c", str(settings), "-o")
+    mail = tmp_path / "mail"
+    assert 3 == len([path for place in ("new", "cur") for path in (mail / "INBOX" / place).iterdir()])
+    assert 1 == len(list((mail / "Lists.deep" / "cur").iterdir()))
+    new = next(iter((mail / "INBOX" / "new").iterdir()), None) or next(
+        iter((mail / "INBOX" / "cur").iterdir())
+    )
+    new.rename(mail / "INBOX" / "cur" / (new.name.partition(":")[0] + ":2,FS"))
+    (mail / "Lists.deep" / "new" / "1.up.host").write_bytes(b"Subject: from below\n\nup\n")
+    with talk(mail_system, user) as client:
+        client.select()
+        client.append("INBOX", "(\\Answered)", "", b"Subject: number 7\r\n\r\nx\r\n")
+    run(tmp_path, "offlineimap", "-c", str(settings), "-o")
+    assert 1 == sum("\\Flagged \\Seen" == flags for _, flags in subjects(mail_system, user))
+    assert ["from below", "in a list"] == [
+        subject for subject, _ in subjects(mail_system, user, "Lists/deep")
+    ]
+    before = sorted(path.name for path in mail.rglob("*") if path.is_file())
+    said = run(tmp_path, "offlineimap", "-c", str(settings), "-o")
+    assert before == sorted(path.name for path in mail.rglob("*") if path.is_file())
+    assert not re.search(r"(?i)copy message|adding flags|delet", said)
+
+
+@pytest.mark.peer("getmail")
+@pytest.mark.skipif(not counterparts.is_here("getmail"), reason="getmail is not installed")
+@pytest.mark.parametrize("protocol", ["POP3", "IMAP"])
+def test_getmail(mail_system: MailSystem, user: str, protocol: str, tmp_path: Path) -> None:
+    """Every message once, though they stay on the server."""
+    deliver(mail_system, user, 3)
+    (tmp_path / "getmail").mkdir()
+    (tmp_path / "taken").mkdir()
+    settings = tmp_path / "getmail" / "rc"
+    settings.write_text(
+        f"[retriever]\ntype = Simple{protocol}Retriever\nserver = 127.0.0.1\n"
+        f"port = {mail_system.port(protocol.lower())}\nusername = {user}\npassword = {PASSWORD}\n"
+        "[destination]\ntype = MDA_external\npath = /bin/sh\nallow_root_commands = true\n"
+        f'arguments = ("-c", "cat >{tmp_path}/taken/$$")\n[options]\nread_all = false\ndelete = false\n'
+    )
+    for _ in range(2):
+        run(tmp_path, "getmail", "--getmaildir", str(tmp_path / "getmail"), "--rcfile", "rc")
+        assert 3 == len(list((tmp_path / "taken").iterdir()))
+    assert 3 == len(subjects(mail_system, user))
+    deliver_one = b"Subject: later\r\n\r\nx\r\n"
+    with talk(mail_system, user) as client:
+        client.append("INBOX", "", "", deliver_one)
+    run(tmp_path, "getmail", "--getmaildir", str(tmp_path / "getmail"), "--rcfile", "rc")
+    assert 4 == len(list((tmp_path / "taken").iterdir()))
