@@ -182,6 +182,9 @@ _FETCH_ROWS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("FETCH 1:2000 BODY.PEEK[] in one command", ("FETCH 1:2000 (BODY.PEEK[])",)),
     ("FETCH BODY.PEEK[] 500 one by one", tuple(f"FETCH {n} (BODY.PEEK[])" for n in range(1, 501))),
     ("SELECT of 10,000 messages again", ("SELECT INBOX",)),
+    ("SORT (SUBJECT) of 10,000", ("SORT (SUBJECT) UTF-8 ALL",)),
+    ("THREAD REFERENCES of 10,000", ("THREAD REFERENCES UTF-8 ALL",)),
+    ("SEARCH UNSEEN in 10,000", ("SEARCH UNSEEN",)),
     ("STORE 500 one by one", tuple(f"STORE {n} +FLAGS.SILENT (\\Flagged)" for n in range(1, 501))),
 )
 

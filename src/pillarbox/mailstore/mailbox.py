@@ -212,6 +212,8 @@ class Mailbox(Protocol):
     guid: bytes  # 32 hex digits
     messages: MessageTable
     keywords: list[bytes]  # index = bit in MessageTable.keywords; only grows
+    memo: dict[object, object]
+    """What has been found out about the messages and does not change; forgotten when messages are added."""
 
     @property
     def uid_next(self) -> Uid:

@@ -88,6 +88,7 @@ class MaildirMailbox:
         self.guid = b""
         self.messages = MessageTable()
         self.keywords = folder.keywords.names
+        self.memo: dict[object, object] = {}
         self.folder = folder
         self.users = 0
         """How many sessions have it open."""
@@ -331,6 +332,7 @@ class MaildirMailbox:
         self._tell()
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
+        self.memo.clear()
         table = self.messages
         table.uids.extend([event.uid for event in events])
         table.flags.extend([event.flags for event in events])

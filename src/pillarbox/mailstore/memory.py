@@ -66,6 +66,7 @@ class MemoryMailbox:
         self.guid = b"%032x" % uid_validity
         self.messages = MessageTable()
         self.keywords: list[bytes] = []
+        self.memo: dict[object, object] = {}
         self.deleted = False
         self.size_limit = size_limit
         self._clock = clock or ManualClock()
@@ -285,6 +286,7 @@ class MemoryMailbox:
         self.messages.keywords.append(keywords)
         self.messages.modseqs.append(self._next_modseq())
         self._write(ChangeKind.ADDED, uid, None)
+        self.memo.clear()
         return uid
 
     def _row(self, uid: int) -> int | None:

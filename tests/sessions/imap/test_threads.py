@@ -5,8 +5,14 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.sessions.imap.threads import Threaded, thread
+from pillarbox.sessions.imap.threads import Threaded, thread_words
 from pillarbox.wire.imap.commands import ThreadAlgorithm
+
+
+def thread(messages: list[Threaded], algorithm: ThreadAlgorithm) -> bytes:
+    """The answer."""
+    words = thread_words(messages, algorithm)
+    return b"".join(b"%d" % word if isinstance(word, int) else word for word in words)
 
 
 def message(number: int, subject: str = "", references: bytes = b"", *, reply: bool = False) -> Threaded:

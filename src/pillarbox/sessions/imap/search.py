@@ -12,19 +12,21 @@ STANDARDS
     RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9394 (PARTIAL)
 """
 
+from array import array
 from operator import itemgetter
 from typing import Final
+
+import msgspec
 
 from pillarbox.mailstore.mailbox import SortColumn
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.search_filter import MessageFilter
-from pillarbox.sessions.imap.threads import Threaded
-from pillarbox.sessions.imap.threads import thread as threads_of
+from pillarbox.sessions.imap.threads import Threaded, thread_words
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
-from pillarbox.wire.imap.commands import CancelUpdate, Search, Sort, Thread
+from pillarbox.wire.imap.commands import CancelUpdate, Search, Sort, Thread, ThreadAlgorithm
 from pillarbox.wire.imap.search_keys import (
     And,
     Criterion,
@@ -57,6 +59,8 @@ _THREAD_COLUMNS: Final = (
 )
 BATCH: Final = 2000
 """Messages whose columns are asked for at once."""
+MAX_MEMO: Final = 16
+"""Orders of a mailbox that are remembered until it gets new messages: 40 KB each for 10,000 of them."""
 CANCELLED: Final = b"Unknown tag"
 
 
@@ -78,18 +82,42 @@ async def sort(conversation: Conversation, command: Sort) -> None:
 async def thread(conversation: Conversation, command: Thread) -> None:
     """THREAD and UID THREAD."""
     _, found = await _found(conversation, command.key)
-    messages: list[Threaded] = []
     view = conversation.selected
-    for start in range(0, len(found), BATCH):
-        batch = [Uid(uid) for uid in found[start : start + BATCH]]
-        for row in await view.mailbox.sort_columns(batch, _THREAD_COLUMNS):
-            number = row[0] if command.by_uid else view.number_of(row[0])  # type: ignore[arg-type]  # as the columns are
-            if number is not None:
-                messages.append(Threaded(number, *row[1:]))  # type: ignore[arg-type]  # as the columns are
-        await conversation.flush_if_much()
-    conversation.engine.untagged(b"THREAD " + threads_of(messages, command.algorithm))
+    uids = array("I", found)
+    known = view.mailbox.memo.get(command.algorithm)
+    if isinstance(known, _Threads) and known.uids == uids:
+        words = known.words
+    else:
+        words = await _threads(conversation, found, command.algorithm)
+        view.mailbox.memo[command.algorithm] = _Threads(uids, words)
+    if not command.by_uid:
+        number_of = {uid: number for number, uid in enumerate(view.known_uids(), 1)}
+        words = [number_of[word] if isinstance(word, int) else word for word in words]
+    text = b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
+    conversation.engine.untagged(b"THREAD " + text)
     conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     conversation.ok(command.tag, b"Thread completed")
+
+
+class _Threads(msgspec.Struct, frozen=True):
+    """What was found the last time: webmail asks again and again."""
+
+    uids: "array[int]"
+    words: list[int | bytes]
+
+
+async def _threads(
+    conversation: Conversation, uids: list[int], algorithm: ThreadAlgorithm
+) -> list[int | bytes]:
+    """The threads of the messages, by UID."""
+    mailbox = conversation.selected.mailbox
+    messages: list[Threaded] = []
+    for start in range(0, len(uids), BATCH):
+        batch = [Uid(uid) for uid in uids[start : start + BATCH]]
+        rows = await mailbox.sort_columns(batch, _THREAD_COLUMNS)
+        messages += [Threaded(*row) for row in rows]  # type: ignore[arg-type]  # as the columns are
+        await conversation.flush_if_much()
+    return thread_words(messages, algorithm)
 
 
 async def cancel_update(conversation: Conversation, command: CancelUpdate) -> None:
@@ -135,8 +163,14 @@ def _answer(
 
 
 async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[SortStep, ...]) -> list[int]:
-    columns = tuple(dict.fromkeys(_COLUMNS[step.by] for step in steps))
     mailbox = conversation.selected.mailbox
+    known = mailbox.memo.get(steps)
+    if isinstance(known, array) and len(known) >= len(uids):
+        wanted = set(uids)
+        found = [uid for uid in known if uid in wanted]
+        if len(found) == len(uids):
+            return found
+    columns = tuple(dict.fromkeys(_COLUMNS[step.by] for step in steps))
     rows: list[tuple[int | str | bytes, ...]] = []
     for start in range(0, len(uids), BATCH):
         batch = [Uid(uid) for uid in uids[start : start + BATCH]]
@@ -144,7 +178,10 @@ async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[Sort
         await conversation.flush_if_much()
     for step in reversed(steps):
         rows.sort(key=itemgetter(1 + columns.index(_COLUMNS[step.by])), reverse=step.reverse)
-    return [row[0] for row in rows]  # type: ignore[misc]  # the first is the UID
+    order: list[int] = [row[0] for row in rows]  # type: ignore[misc]  # the first is the UID
+    if len(mailbox.memo) < MAX_MEMO:
+        mailbox.memo[steps] = array("I", order)
+    return order
 
 
 def _saved(uids: list[int], result: ResultOptions) -> list[int]:

@@ -41,9 +41,12 @@ class _Node:
         self.children: list[_Node] = []
 
 
-def thread(messages: Sequence[Threaded], algorithm: ThreadAlgorithm) -> bytes:
-    """The threads of the messages, as the answer has them."""
-    return b"".join(map(_written, _ALGORITHMS[algorithm](messages)))
+def thread_words(messages: Sequence[Threaded], algorithm: ThreadAlgorithm) -> list[int | bytes]:
+    """The threads of the messages as the answer has them, in pieces: numbers, and what stands between them."""
+    words: list[int | bytes] = []
+    for root in _ALGORITHMS[algorithm](messages):
+        _write(root, words)
+    return words
 
 
 def _ordered_subject(messages: Sequence[Threaded]) -> list[_Node]:
@@ -235,22 +238,23 @@ def _from_below(roots: Sequence[_Node]) -> Iterator[_Node]:
 # Writing.
 
 
-def _written(root: _Node) -> bytes:
+def _write(root: _Node, words: list[int | bytes]) -> None:
     """`(3 6 (4 23)(44 7 96))`"""
-    parts: list[bytes] = []
+    if not root.children and root.message is not None:
+        words += (b"(", root.message.number, b")")
+        return
     waiting: list[_Node | bytes] = [b")", root, b"("]
     while waiting:
         node = waiting.pop()
         if isinstance(node, bytes):
-            parts.append(node)
+            words.append(node)
             continue
         if node.message is not None:
-            parts.append(b"%d" % node.message.number)
+            words.append(node.message.number)
             if node.children:
-                parts.append(b" ")
+                words.append(b" ")
         if len(node.children) == 1:
             waiting.append(node.children[0])
         else:
             for child in reversed(node.children):
                 waiting += [b")", child, b"("]
-    return b"".join(parts)
