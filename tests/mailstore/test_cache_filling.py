@@ -89,6 +89,11 @@ def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
         cache = Cache(str(tmp_path))
         number, _, _ = cache.mailbox(inbox.guid, inbox.uid_validity, first_unseen=1)
         missing = cache.missing(number, [1, 2, 3])
+        sortable: list[tuple[int]] = []
+        cache.attempt(
+            lambda connection: sortable.extend(connection.execute("SELECT count(*) FROM sorting")), None
+        )
+        assert [(2,)] == sortable
         found = cache.summaries(number, [2], Fields.HEADER)
         cache.close()
         await account.close()

@@ -133,6 +133,9 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     storage: Storage = Storage()
     namespaces: tuple[Namespace, ...] = (Namespace(inbox=True),)
     imap_capability: str = ""
+    imap_client_workarounds: tuple[str, ...] = ()
+    imap_idle_notify_interval: float = 120.0
+    imap_max_line_length: int = 65536
     quota_mail_size: int = 64 * 1024 * 1024
     """Octets of a message that IMAP APPEND takes (RFC 7889).  Dovecot 2.4 has no limit unless this sets one;
     ours is in memory until it is on disk, so that there always is one."""

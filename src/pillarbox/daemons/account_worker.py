@@ -33,6 +33,7 @@ from pillarbox.net.handover import Delivered, Kick, Letter, Quiet, Session, Sess
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
+from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -70,6 +71,13 @@ class AccountWorker:
     ) -> None:
         self._channel = channel
         self._settings = settings
+        self._options = ImapOptions(
+            message_size_limit=settings.quota_mail_size,
+            capability=settings.imap_capability,
+            workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
+            idle_notify_interval=settings.imap_idle_notify_interval,
+            max_line_length=settings.imap_max_line_length,
+        )
         self._tell = tell
         self._inotify = inotify
         self._clock = SystemClock()
@@ -187,7 +195,7 @@ class AccountWorker:
                 sink=self._tell,
                 login_tag=session.tag,
                 unread=session.unread,
-                message_size_limit=self._settings.quota_mail_size,
+                options=self._options,
             )
         else:
             served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)

@@ -57,7 +57,7 @@ from pillarbox.mailstore.maildir_names import short_guid
 from pillarbox.mailstore.message_summaries import Writes, fill_cache, read_summaries, size_of
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
-from pillarbox.mailstore.sort_key_cache import read_sort_columns
+from pillarbox.mailstore.sort_key_cache import keep_sort_keys, read_sort_columns
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -397,7 +397,9 @@ class MaildirMailbox:
         future.add_done_callback(self._writes.discard)
 
     def _fill_cache(self, uids: list[int]) -> int:
-        return fill_cache(self.folder, self._cache, self._cache_number, uids)
+        rows = fill_cache(self.folder, self._cache, self._cache_number, uids)
+        keep_sort_keys(self._cache, self._cache_number, rows)
+        return len(rows)
 
     def _expunge(self, uids: Sequence[Uid], origin: object | None) -> list[Uid]:
         gone = folder_changes.expunge(self.folder, uids, origin=origin)

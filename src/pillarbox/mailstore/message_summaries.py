@@ -88,11 +88,11 @@ def read_summaries(
     return [found[uid] for uid in _alive(folder, uids) if uid in found]
 
 
-def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> int:
-    """Put into the cache what is not there of `uids` (rising); how many files were read."""
+def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> list[Row]:
+    """Put into the cache what is not there of `uids` (rising); what that was."""
     rows, _ = _from_files(folder, cache.missing(number, uids))
     cache.add(number, rows, with_header=False)
-    return len(rows)
+    return rows
 
 
 def _alive(folder: FolderFiles, uids: Sequence[int]) -> Sequence[int]:

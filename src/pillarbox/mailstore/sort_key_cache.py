@@ -14,7 +14,7 @@ from typing import Final
 import apsw
 import msgspec
 
-from pillarbox.mailstore.cache import Cache, run
+from pillarbox.mailstore.cache import Cache, Row, run
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import Fields, SortColumn, SortValue
 from pillarbox.mailstore.message_summaries import read_summaries
@@ -50,6 +50,19 @@ def read_sort_columns(
         if number:
             _keep(cache, rows)
     return [found[uid] for uid in uids if uid in found]
+
+
+def keep_sort_keys(cache: Cache, number: int, summaries: Sequence[Row]) -> None:
+    """Find the keys of messages that have just been read."""
+    if number and summaries:
+        base = number << 32
+        _keep(
+            cache,
+            [
+                (base + row.uid, *msgspec.structs.astuple(sort_keys(row.header, row.date)))
+                for row in summaries
+            ],
+        )
 
 
 def _cached(

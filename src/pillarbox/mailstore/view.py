@@ -199,7 +199,7 @@ class MailboxView:
         known, self._keywords_told = self._keywords_told, len(self.mailbox.keywords)
         return self._keywords_told != known
 
-    def sync(self, *, tell_expunges: bool) -> Told:
+    def sync(self, *, tell_expunges: bool, tell_new: bool = True) -> Told:
         """What to tell the client now; afterwards it knows.
 
         `tell_expunges` is False while a command with sequence numbers is answered: "An EXPUNGE response
@@ -211,7 +211,7 @@ class MailboxView:
         flags = self._tell_flags() if self._flags is not None else ()
         vanished = tuple(self._expunged or ()) if tell_expunges else ()
         expunged = self._tell_expunged() if tell_expunges and self._expunged is not None else ()
-        exists = self._tell_new()
+        exists = self._tell_new() if tell_new else None
         recent: int | None = None
         if expunged or exists is not None:
             recent = self.recent

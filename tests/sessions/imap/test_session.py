@@ -11,7 +11,8 @@ from fakes.scripted_transport import ScriptedTransport, read_transcript
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, StoreUnavailable
 from pillarbox.mailstore.memory import MemoryAccount, MemoryMailbox
 from pillarbox.observability.events import Event, Warned
-from pillarbox.sessions.imap import idle, session
+from pillarbox.sessions.imap import session
+from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.imap.session import Ended, ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
@@ -68,13 +69,16 @@ def test_transcript_in_any_chunks(data: st.DataObject, path: Path) -> None:
     assert server == said
 
 
+LIMITED = ImapOptions(message_size_limit=1000)
+
+
 class Talk:
     """A running session, and a client that says things when it likes."""
 
-    def __init__(self, account: MemoryAccount) -> None:
+    def __init__(self, account: MemoryAccount, options: ImapOptions = LIMITED) -> None:
         self.client = ScriptedTransport(ends=False)
         self.session = ImapSession(
-            self.client, account, clock=ManualClock(), sink=ignore, login_tag=b"L", message_size_limit=1000
+            self.client, account, clock=ManualClock(), sink=ignore, login_tag=b"L", options=options
         )
         self.task: asyncio.Task[Ended] | None = None
 
@@ -208,13 +212,12 @@ def test_silence_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
     assert asyncio.run(talk()).endswith(b"\r\n* BYE Disconnected for inactivity.\r\n")
 
 
-def test_idle_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_is_kept_alive() -> None:
     """Every two minutes of silence the client hears that we are still here."""
-    monkeypatch.setattr(idle, "NOTIFY_INTERVAL", 0.001)
 
     async def talk() -> None:
         async with asyncio.TaskGroup() as tasks:
-            talk = Talk(new_account())
+            talk = Talk(new_account(), ImapOptions(idle_notify_interval=0.001))
             await talk.begin(tasks)
             talk.client.feed(b"a IDLE\r\n")
             sent = b""
@@ -225,6 +228,67 @@ def test_idle_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
             talk.client.end()
 
     asyncio.run(talk())
+
+
+def test_workaround_delay_newmail() -> None:
+    """EXISTS only for NOOP, CHECK and IDLE; without the workaround at once."""
+
+    async def talk(options: ImapOptions) -> list[list[bytes]]:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        async with asyncio.TaskGroup() as tasks:
+            talk = Talk(account, options)
+            await talk.begin(tasks, b"a SELECT INBOX")
+            await inbox.append([NewMessage(b"a")])
+            said = [await talk.say(line) for line in (b"b UID FETCH 1:* UID", b"c NOOP")]
+            talk.client.end()
+        return said
+
+    news = [b"* 1 EXISTS", b"* 1 RECENT"]
+    assert [[*news, b"b OK Fetch completed"], [b"c OK NOOP completed"]] == asyncio.run(talk(ImapOptions()))
+    delayed = ImapOptions(workarounds=frozenset((Workaround.DELAY_NEWMAIL,)))
+    assert [[b"b OK Fetch completed"], [*news, b"c OK NOOP completed"]] == asyncio.run(talk(delayed))
+
+
+def test_workarounds_for_thunderbird() -> None:
+    """A separator too many is overlooked; LSUB tells what cannot be selected."""
+
+    async def talk(options: ImapOptions) -> list[bytes]:
+        account = new_account()
+        await account.subscribe("gone")
+        async with asyncio.TaskGroup() as tasks:
+            talk = Talk(account, options)
+            await talk.begin(tasks)
+            said = (await talk.say(b"a STATUS Sent/ (MESSAGES)"))[-1:]
+            said += (await talk.say(b'b LSUB "" gone'))[:1]
+            talk.client.end()
+        return said
+
+    assert [b"a NO Mailbox doesn't exist: Sent/", b'* LSUB () "/" gone'] == asyncio.run(talk(ImapOptions()))
+    lenient = frozenset((Workaround.EXTRA_MAILBOX_SEPARATOR, Workaround.LSUB_FLAGS))
+    assert [b"a OK Status completed", b'* LSUB (\\Noselect) "/" gone'] == asyncio.run(
+        talk(ImapOptions(workarounds=lenient))
+    )
+
+
+@pytest.mark.parametrize(
+    ("configured", "end"),
+    [("", b" PARTIAL]"), ("+X-A X-B", b" PARTIAL X-A X-B]"), ("IMAP4rev1 X", b"IMAP4rev1 X]")],
+)
+def test_imap_capability(configured: str, end: bytes) -> None:
+    """Instead of ours, or behind ours."""
+
+    async def greeting() -> bytes:
+        client = ScriptedTransport([])
+        options = ImapOptions(capability=configured)
+        await ImapSession(
+            client, new_account(), clock=ManualClock(), sink=ignore, login_tag=b"L", options=options
+        ).run()
+        return client.take_sent()
+
+    said = asyncio.run(greeting())
+    assert said.startswith(b"L OK [CAPABILITY IMAP4rev1 ")
+    assert said.partition(b" Logged in")[0].endswith(end)
 
 
 def test_a_message_too_large_is_refused_before_it_comes() -> None:

@@ -38,6 +38,9 @@ _AUTH_SOCKETS: Final = {
     "login/login": "auth-client",
 }
 _OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
+WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
+MIN_LINE: Final = 1024
+"""Octets of an IMAP line that are taken whatever imap_max_line_length says."""
 _TLS_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 
 
@@ -86,6 +89,10 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         last_valid_gid=configuration.number("last_valid_gid"),
         storage=storage(value("mail_location"), where=configuration.where("mail_location")),
         namespaces=_namespaces(configuration),
+        imap_capability=value("imap_capability"),
+        imap_client_workarounds=_workarounds(configuration),
+        imap_idle_notify_interval=float(configuration.seconds("imap_idle_notify_interval")),
+        imap_max_line_length=max(MIN_LINE, configuration.octets("imap_max_line_length")),
         quota_mail_size=configuration.octets("quota_mail_size"),
         recipient_delimiter=value("recipient_delimiter"),
         lmtp_save_to_detail_mailbox=configuration.yes("lmtp_save_to_detail_mailbox"),
@@ -96,6 +103,17 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     )
     _check_quota_mail_size(configuration, settings)
     return settings
+
+
+def _workarounds(configuration: Configuration) -> tuple[str, ...]:
+    for word in (words := configuration.words("imap_client_workarounds")):
+        if word not in WORKAROUNDS:
+            raise ConfigurationFault(
+                configuration.where("imap_client_workarounds"),
+                f"imap_client_workarounds: Unknown client workaround: {word}",
+                mend=" ".join(WORKAROUNDS),
+            )
+    return words
 
 
 def _check_quota_mail_size(configuration: Configuration, settings: MailboxSettings) -> None:

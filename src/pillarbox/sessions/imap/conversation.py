@@ -26,6 +26,7 @@ from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, Vi
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
+from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
@@ -89,7 +90,7 @@ class Conversation:
         "condstore",
         "engine",
         "figures",
-        "message_size_limit",
+        "options",
         "qresync",
         "saved_result",
         "sink",
@@ -106,15 +107,15 @@ class Conversation:
         *,
         clock: Clock,
         sink: EventSink,
-        message_size_limit: int,
+        options: ImapOptions,
     ) -> None:
         self.transport = transport
         self.wait = ClientWait(transport)
         self.account = account
         self.clock = clock
         self.sink = sink
-        self.message_size_limit = message_size_limit
-        self.engine = ImapServer(state=State.AUTHENTICATED)
+        self.options = options
+        self.engine = ImapServer(state=State.AUTHENTICATED, max_line=options.max_line_length)
         self.view: MailboxView | None = None
         self.figures = Figures()
         self.condstore = False  # the client wants mod-sequences (RFC 7162 §3.1)
@@ -123,6 +124,11 @@ class Conversation:
         self._told_expunges = False  # since the last tagged answer
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
         self._changed = False  # the selected mailbox may have changed since IDLE last looked
+
+    @property
+    def message_size_limit(self) -> int:
+        """Octets of a message that APPEND takes; 0 for any."""
+        return self.options.message_size_limit
 
     # Waiting and sending.
 
@@ -250,12 +256,16 @@ class Conversation:
                 bye=b"Selected mailbox was deleted, have to disconnect.",
             ) from None
 
-    def tell_changes(self, *, expunges: bool = True, with_uid: bool = False) -> None:
-        """Untagged answers for what is new: FLAGS, FETCH, EXPUNGE, EXISTS, RECENT."""
+    def tell_changes(self, *, expunges: bool = True, with_uid: bool = False, asked: bool = False) -> None:
+        """Untagged answers for what is new: FLAGS, FETCH, EXPUNGE, EXISTS, RECENT.
+
+        `asked` when the command is one by which clients ask for news.
+        """
+        tell_new = asked or Workaround.DELAY_NEWMAIL not in self.options.workarounds
         if self.view is None:
             return
         try:
-            told = self.view.sync(tell_expunges=expunges)
+            told = self.view.sync(tell_expunges=expunges, tell_new=tell_new)
         except ViewLost:
             raise _inconsistent() from None
         self._render(told, self.view, with_uid=with_uid)

@@ -2,8 +2,8 @@
 
 DESCRIPTION
     While the session waits for DONE it watches the selected mailbox; a change ends the wait, is told, and
-    the wait begins again.  Every two minutes without one the client hears `* OK Still here`, so that
-    routers on the way do not forget the connection.  Nothing is polled.
+    the wait begins again.  Every two minutes (imap_idle_notify_interval) without one the client hears `* OK Still
+    here`, so that routers on the way do not forget the connection.  Nothing is polled.
 
 STANDARDS
     RFC 2177
@@ -16,8 +16,8 @@ from pillarbox.sessions.imap.conversation import Conversation, Woken
 from pillarbox.wire.imap.commands import Idle, Line
 from pillarbox.wire.imap.server import Pause
 
-NOTIFY_INTERVAL: Final = 120.0
-"""Seconds between two `Still here` (Dovecot's imap_idle_notify_interval)."""
+NEVER: Final = 1e9
+"""Seconds: with imap_idle_notify_interval = 0 nothing is said unasked."""
 
 
 async def idle(conversation: Conversation, command: Idle) -> None:
@@ -36,7 +36,7 @@ async def idle(conversation: Conversation, command: Idle) -> None:
             end_watch()
     if line is None:
         return  # the client has gone, or we are going: the session's loop sees it, too
-    conversation.tell_changes()
+    conversation.tell_changes(asked=True)
     if line.text is not None and line.text.strip(b" ").upper() == b"DONE":
         conversation.ok(command.tag, b"Idle completed")
     else:
@@ -45,17 +45,18 @@ async def idle(conversation: Conversation, command: Idle) -> None:
 
 async def _wait_for_done(conversation: Conversation) -> Line | None:
     engine = conversation.engine
+    interval = conversation.options.idle_notify_interval or NEVER
     while True:
         if conversation.take_change():
             await conversation.refresh()
-            conversation.tell_changes()
+            conversation.tell_changes(asked=True)
         await conversation.flush()
         command = engine.next_command()
         if isinstance(command, Line):
             return command
         if command is Pause.CLOSED:
             return None
-        match await conversation.receive(limit=NOTIFY_INTERVAL, heed_changes=True):
+        match await conversation.receive(limit=interval, heed_changes=True):
             case bytes() as data:
                 engine.receive_data(data)
             case Woken.TIME_UP:

@@ -16,6 +16,7 @@ from pillarbox.mailstore.mailbox import MailboxEntry, NoSuchMailbox, StoreUnavai
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value
 from pillarbox.sessions.imap.name_patterns import NamePattern
+from pillarbox.sessions.imap.options import Workaround
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub, StatusItem
 
@@ -56,12 +57,17 @@ async def lsub(conversation: Conversation, command: Lsub) -> None:
     separator = _separator(conversation)
     pattern = NamePattern(command.reference, command.pattern, separator)
     subscribed = await conversation.account.subscriptions()
-    uses = {entry.name: entry.special_use for entry in await conversation.account.list_mailboxes()}
+    entries = await conversation.account.list_mailboxes()
+    uses = {entry.name: entry.special_use for entry in entries}
+    closed = set()
+    if Workaround.LSUB_FLAGS in conversation.options.workarounds:
+        closed = set(subscribed) - {entry.name for entry in entries if entry.selectable}
     told: set[bytes] = set()
     for full_name in subscribed:
         name = mailbox_names.encode(full_name)
         if pattern.matches(name):
-            attributes = [use] if (use := uses.get(full_name)) else []
+            attributes = [b"\\Noselect"] if full_name in closed else []
+            attributes += [use] if (use := uses.get(full_name)) else []
             conversation.engine.untagged(responses.listing(b"LSUB", attributes, name, separator))
             told.add(name)
     for full_name in subscribed if b"%" in command.pattern else ():

@@ -158,7 +158,7 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
 async def check(conversation: Conversation, command: Check) -> None:
     """CHECK: everything is on disk already; tells what is new, like NOOP."""
     await conversation.refresh()
-    conversation.tell_changes()
+    conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Check completed")
 
 

@@ -43,6 +43,7 @@ from pillarbox.sessions.imap import (
 )
 from pillarbox.sessions.imap.compression import CompressedTransport
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect, Woken
+from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
@@ -87,12 +88,10 @@ class ImapSession:
         sink: EventSink,
         login_tag: bytes,
         unread: bytes = b"",
-        message_size_limit: int = 0,
+        options: ImapOptions = DEFAULTS,
     ) -> None:
         """`login_tag` is the command that logged in, `unread` what the client sent behind it."""
-        self._conversation = Conversation(
-            transport, account, clock=clock, sink=sink, message_size_limit=message_size_limit
-        )
+        self._conversation = Conversation(transport, account, clock=clock, sink=sink, options=options)
         self._login_tag = login_tag
         self._unread = unread
         self._bad_commands = 0
@@ -167,6 +166,8 @@ class ImapSession:
             self._refuse(command)
             return
         self._bad_commands = 0
+        if Workaround.EXTRA_MAILBOX_SEPARATOR in conversation.options.workarounds:
+            command = _without_separator(command, conversation.account.separator)
         kind = type(command)
         tag = command.tag
         try:
@@ -204,10 +205,22 @@ class ImapSession:
         return f"Connection closed ({self._last_command} finished {ago:.3f} secs ago)"
 
 
+def _without_separator(command: Command, separator: str) -> Command:
+    """The command with nothing behind its mailbox's name (but in CREATE, where it means something)."""
+    name = getattr(command, "mailbox", "")
+    if isinstance(command, commands.Create) or not name.endswith(separator):
+        return command
+    return msgspec.structs.replace(command, mailbox=name.removesuffix(separator))
+
+
 def capabilities(conversation: Conversation) -> list[bytes]:
     """What works in this session."""
     limit = conversation.message_size_limit
-    return [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
+    ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
+    configured = conversation.options.capability.encode("ascii", "replace")
+    if configured.startswith(b"+"):
+        return ours + configured[1:].split()
+    return configured.split() or ours
 
 
 async def _capability(conversation: Conversation, command: commands.Capability) -> None:
@@ -217,7 +230,7 @@ async def _capability(conversation: Conversation, command: commands.Capability) 
 
 async def _noop(conversation: Conversation, command: commands.Noop) -> None:
     await conversation.refresh()
-    conversation.tell_changes()
+    conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"NOOP completed")
 
 

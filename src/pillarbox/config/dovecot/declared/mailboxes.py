@@ -18,6 +18,14 @@ lmtp_hdr_delivery_address : none|final|original = final
     Which address Delivered-To: has on messages that come by LMTP.
 lmtp_save_to_detail_mailbox : bool = no
     Store user+mailbox@domain in the mailbox that the detail names.
+imap_capability : str =
+    Capabilities after login, instead of ours or, with a + before them, behind ours.
+imap_client_workarounds : str =
+    `delay-newmail`, `tb-extra-mailbox-sep`, `tb-lsub-flags`: for clients that misread the protocol.
+imap_idle_notify_interval : time = 2 mins
+    How often a client that is idle hears that the server is still there; 0 for never.
+imap_max_line_length : size = 64 k
+    Octets of a command line after login.
 mail_gid : str =
     Group of mailboxes whose user has none of his own.
 mail_home : str =
@@ -129,19 +137,15 @@ pop3c_user : str = %u
         """
 deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
-imap_capability : str =
-imap_client_workarounds : str =
 imap_fetch_failure : disconnect-immediately|disconnect-after|no-reply = disconnect-immediately
 imap_hibernate_timeout : time = 0
 imap_id_log : str =
 imap_id_retain : bool = no
 imap_id_send : str = name *
-imap_idle_notify_interval : time = 2 mins
 imap_literal_minus : bool = no
 imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
 hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
 body_bytes=%{fetch_body_bytes}
-imap_max_line_length : size = 64 k
 imap_metadata : bool = no
 imap_urlauth_host : str =
 imap_urlauth_logout_format : str = in=%i out=%o

@@ -1,0 +1,37 @@
+"""What the configuration says of IMAP sessions.
+
+DESCRIPTION
+    Fields have the names of Dovecot's settings.  Workarounds are for clients that misread the protocol; each is
+    off unless it is asked for.
+"""
+
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from pillarbox.wire.imap.server import MAX_LINE
+
+
+class Workaround(Enum):
+    """The words of imap_client_workarounds."""
+
+    DELAY_NEWMAIL = "delay-newmail"
+    """EXISTS and RECENT are told only when a client asks, by NOOP, CHECK or IDLE: Outlook Express."""
+    EXTRA_MAILBOX_SEPARATOR = "tb-extra-mailbox-sep"
+    """A separator at the end of a mailbox's name is not there: Thunderbird."""
+    LSUB_FLAGS = "tb-lsub-flags"
+    """LSUB tells \\Noselect of what cannot be selected, as LIST does: Thunderbird."""
+
+
+class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Of all sessions of a worker."""
+
+    message_size_limit: int = 0  # octets of a message that APPEND takes; 0: any
+    capability: str = ""  # imap_capability: instead of ours, or with `+` behind them
+    workarounds: frozenset[Workaround] = frozenset()
+    idle_notify_interval: float = 120.0  # seconds between two `Still here`
+    max_line_length: int = MAX_LINE  # octets
+
+
+DEFAULTS: Final = ImapOptions()
