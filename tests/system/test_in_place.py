@@ -1,6 +1,7 @@
 """The MTA in place of Postfix: locks, commands, logs, reload and rights, on a host of its own, beside Debian's Postfix."""
 
 import re
+import select
 import socket
 import ssl
 from collections.abc import Iterator
@@ -307,6 +308,21 @@ def test_reload_opens_and_closes_ports(running: Host) -> None:
     reload(running)
     until(lambda: not running.answers(2525), what="port 2525 is closed")
     assert running.answers(25)
+
+
+def test_process_limit_caps_sessions(running: Host) -> None:
+    """A service with a process limit of 2: the third client is greeted when one of the two has gone."""
+    running.write("/etc/postfix/master.cf", MASTER_CF + "127.0.0.1:2526 inet n - n - 2 smtpd\n")
+    reload(running)
+    running.until_answers(2526)
+    running.hang_up()
+    sessions = [Session(running, 2526, "127.0.0.1") for _ in range(2)]
+    third = running.connect(2526)
+    assert sessions[0]("NOOP") == "250 2.0.0 Ok"
+    assert select.select([third], [], [], 0.3)[0] == []
+    assert sessions[0]("QUIT") == "221 2.0.0 Bye"
+    assert third.recv(100).startswith(b"220 ")
+    running.write("/etc/postfix/master.cf", MASTER_CF)
 
 
 # -- the log ---------------------------------------------------------------------------------------------

@@ -58,6 +58,9 @@ class Service(msgspec.Struct):
     sock: socket.socket
     auth_path: str
     syslog_name: str
+    slots: asyncio.Semaphore | None
+    """As many sessions as master.cf's process limit, or default_process_limit in main.cf, allows at once; one that
+    is set by nobody is no limit here, because a process serves thousands."""
 
 
 class SmtpdRole:
@@ -100,7 +103,13 @@ class SmtpdRole:
 
     async def _listen(self, service: Service, tasks: asyncio.TaskGroup) -> Listener:
         async def serve(connection: Connection) -> None:
-            await self._serve(connection, service)
+            if service.slots is None:
+                await self._serve(connection, service)
+                return
+            async with (
+                service.slots
+            ):  # who comes too early waits for the greeting, as before a busy master(8)
+                await self._serve(connection, service)
 
         if service.policy.sasl.smtpd_sasl_auth_enable and service.auth_path not in self._auth:
             self._auth[service.auth_path] = AuthClient(service.auth_path, tasks=tasks)
@@ -202,6 +211,7 @@ def open_role(startup: Startup) -> Serve:
     clock = SystemClock()
     services: list[Service] = []
     warnings: list[str] = []
+    slots: dict[str, asyncio.Semaphore] = {}
     for name, encoded in startup.snapshots.items():
         snapshot = Snapshot.decode(encoded)
         policy = configured_policy(snapshot, service=name, clock=clock)
@@ -214,6 +224,7 @@ def open_role(startup: Startup) -> Serve:
                 socket.socket(fileno=startup.listeners[name]),
                 os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path),
                 snapshot.value("syslog_name"),
+                _slots(name, snapshot, slots),
             )
         )
     settings = snapshot.group(QueueManager)
@@ -230,6 +241,16 @@ def open_role(startup: Startup) -> Serve:
         await SmtpdRole(services, queue=queue, hints=hints, log=log).run(control)
 
     return serve
+
+
+def _slots(
+    listener: str, snapshot: Snapshot, slots: dict[str, asyncio.Semaphore]
+) -> asyncio.Semaphore | None:
+    """The sessions that a service may have, shared by its listeners (`smtp`, `smtp/1`)."""
+    if snapshot.explicit("default_process_limit") is None:
+        return None
+    limit = snapshot.group(QueueManager).default_process_limit
+    return slots.setdefault(listener.partition("/")[0], asyncio.Semaphore(limit)) if limit else None
 
 
 def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) -> ssl.SSLContext | None:

@@ -18,6 +18,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value import Value
 from pillarbox.net.startup import User
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -83,7 +84,7 @@ def mta_half(
         for listener in found:
             listeners.append(listener)
             names.append(listener.name)
-            services[listener.name] = _service_snapshot(configuration, service)
+            services[listener.name] = _smtpd_snapshot(configuration, service)
     queue = paths.queue_directory
     postfix = mail_owner
     pair = (postfix.uid, postfix.gid) if postfix is not None else None
@@ -142,6 +143,15 @@ def mta_half(
             ),
         ),
     )
+
+
+def _smtpd_snapshot(configuration: Configuration, service: Service) -> bytes:
+    """The service's settings; its process limit is the default_process_limit of its own."""
+    snapshot = configuration.for_service(service)
+    if service.process_limit is not None:
+        limit = Value(str(service.process_limit), service.file, service.line)
+        snapshot = snapshot.with_overrides({"default_process_limit": limit})
+    return snapshot.encode()
 
 
 def service_warnings(configuration: Configuration) -> list[str]:
