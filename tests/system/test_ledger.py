@@ -26,10 +26,11 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 SESSIONS = 8
 APPENDING = 2
-KILLS = 28
+KILLS = 30
 TOKEN = re.compile(rb"(?m)^X-Ledger: (\S+)\r?$")
 VICTIMS = (
     "smtpd",
+    "smtp",
     "qmgr",
     "delivery",
     "agent",
@@ -227,6 +228,7 @@ def test_what_was_promised_is_delivered(
     )
     assert fresh_system.stop() == 0
     fresh_system.start()
+    assert set(fresh_system.roles()) <= set(VICTIMS), "every role is killed"
     ledger = Ledger(tmp_path / "ledger")
     load = Load(fresh_system, ledger, seed)
     killer = Killer(fresh_system, ledger, seed)
