@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pillarbox.queue.queue_listing import (
     recipients_of,
 )
 from pillarbox.queue.queue_listing_protocol import GREETING, encode_message, read_messages
+from pillarbox.queue.records import BytesSource, RecordReader, short_records
 from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.wire.attributes import END, AttributeFault
 
@@ -183,3 +185,14 @@ def test_a_long_queue_takes_no_more_memory(directories: QueueDirectories) -> Non
         tracemalloc.stop()
     assert count == 2000
     assert peak < 1 << 20
+
+
+@pytest.mark.parametrize(
+    "data", [golden.A_TWO_RECIPIENTS, golden.B_MAILDROP, golden.C_SMTPUTF8, golden.D_MILTER]
+)
+def test_the_quick_reader_reads_the_same(data: bytes) -> None:
+    """Up to where it stops, what the other one reads."""
+    found, offset = short_records(data, frozenset(range(256)))
+    records = islice(RecordReader(BytesSource(data)).records(), len(found))
+    assert found == [(kind, payload) for kind, at, payload in records if at < offset]
+    assert len(found) > 5

@@ -30,12 +30,15 @@ from pillarbox.queue.records import (
     TIME,
     CorruptQueueFile,
     RecordReader,
+    short_records,
 )
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
 
 LISTED_QUEUES: Final = ("maildrop", "active", "incoming", "deferred", "hold")
 _MAX_LOG: Final = 64 << 20
+_WINDOW: Final = 16384
+_LISTED: Final = frozenset((TIME, SIZE, SENDER, RECIPIENT, END))
 
 
 class ListedRecipient(msgspec.Struct, frozen=True):
@@ -124,7 +127,7 @@ def _read_file(
             return None
         facts = _Facts()
         try:
-            _take_records(facts, RecordReader(_File(descriptor)))
+            _take_records(facts, _File(descriptor))
         except CorruptQueueFile:
             pass  # what was read before it is shown
     finally:
@@ -139,8 +142,14 @@ class _Facts:
         self.recipients: list[bytes] = []
 
 
-def _take_records(facts: _Facts, reader: RecordReader) -> None:
-    offset = 0
+def _take_records(facts: _Facts, source: _File) -> None:
+    """All of a file.  CorruptQueueFile where it cannot be read on."""
+    found, offset = short_records(source.read_at(0, _WINDOW), _LISTED)
+    for kind, payload in found:
+        if kind == END:
+            return
+        _take(facts, kind, payload)
+    reader = RecordReader(source)
     while offset >= 0:
         offset = _take_segment(facts, reader, offset)
 
@@ -148,23 +157,25 @@ def _take_records(facts: _Facts, reader: RecordReader) -> None:
 def _take_segment(facts: _Facts, reader: RecordReader, offset: int) -> int:
     """Records from `offset` on; where to go on, -1 at the end."""
     for kind, at, payload in reader.records(offset):
-        if kind == TIME and not facts.time:
-            facts.time = _number(payload)
-        elif kind == SIZE and not facts.size:
-            words = payload.split()
-            if len(words) >= 2:
-                facts.size, facts.data_offset = _number(words[0]), _number(words[1])
-        elif kind == SENDER and facts.sender is None:
-            facts.sender = payload
-        elif kind == RECIPIENT:
-            facts.recipients.append(payload)
-        elif kind == MESSAGE and facts.data_offset > at:
+        if kind == MESSAGE and facts.data_offset > at:
             return facts.data_offset + facts.size
-        elif kind == END:
+        if kind == END or (kind == EXTRACTED and facts.sender is None):
             return -1
-        elif kind == EXTRACTED and facts.sender is None:
-            return -1
+        _take(facts, kind, payload)
     return -1
+
+
+def _take(facts: _Facts, kind: int, payload: bytes) -> None:
+    if kind == RECIPIENT:
+        facts.recipients.append(payload)
+    elif kind == TIME and not facts.time:
+        facts.time = _number(payload)
+    elif kind == SIZE and not facts.size:
+        words = payload.split()
+        if len(words) >= 2:
+            facts.size, facts.data_offset = _number(words[0]), _number(words[1])
+    elif kind == SENDER and facts.sender is None:
+        facts.sender = payload
 
 
 def _number(text: bytes) -> int:
@@ -174,10 +185,15 @@ def _number(text: bytes) -> int:
 
 def _defer_log(directories: QueueDirectories, queue_id: QueueId) -> Iterator[dict[bytes, bytes]]:
     try:
-        with open(directories.path("defer", queue_id), "rb") as file:
-            content = file.read(_MAX_LOG)
+        descriptor = os.open(directories.path("defer", queue_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         return iter(())
+    try:
+        content = os.read(descriptor, min(os.fstat(descriptor).st_size, _MAX_LOG))
+    except OSError:
+        return iter(())
+    finally:
+        os.close(descriptor)
     return read_entries(content)
 
 
