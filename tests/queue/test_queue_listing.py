@@ -195,4 +195,4 @@ def test_the_quick_reader_reads_the_same(data: bytes) -> None:
     found, offset = short_records(data, frozenset(range(256)))
     records = islice(RecordReader(BytesSource(data)).records(), len(found))
     assert found == [(kind, payload) for kind, at, payload in records if at < offset]
-    assert len(found) > 5
+    assert len(found) >= 5

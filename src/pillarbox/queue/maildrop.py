@@ -19,11 +19,13 @@ from typing import Final
 
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.queue.records import TIME, encode_record
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
 _POSTFIX_DIRECTORY: Final = "/etc/postfix"
+_SECRET_BITS: Final = 62
 _SETGID: Final = stat.S_ISGID | stat.S_IXGRP
 READY_MODE: Final = 0o744
 """The mail system's user must be able to read it; the name keeps others from it."""
@@ -36,13 +38,22 @@ class DropFile:
         """OSError if it cannot be made."""
         self._files = file_system
         self._directory = directory
-        self.queue_id = QueueId(secrets.token_hex(12).upper())
         self._path = f"{directory}/{secrets.token_hex(12)}.{os.getpid()}"
         self._descriptor = file_system.open(
             self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
         )
+        self.queue_id = self._name(clock.now())
         seconds, microseconds = divmod(round(clock.now() * 1_000_000), 1_000_000)
         self.write([encode_record(TIME, b"%d %d" % (seconds, microseconds))])
+
+    def _name(self, now: float) -> QueueId:
+        """One that nobody guesses, where others could open the file by it; else one that matches the inode.
+
+        Postfix's postsuper gives files other names whose ids do not.
+        """
+        if self._files.stat(self._directory).st_mode & stat.S_IXOTH:
+            return long_queue_id(now, secrets.randbits(_SECRET_BITS))
+        return short_queue_id(now, self._files.fstat(self._descriptor).st_ino)
 
     def write(self, records: Iterable[bytes]) -> None:
         """More of it.  OSError."""
