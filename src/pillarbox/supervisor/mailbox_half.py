@@ -5,7 +5,7 @@ DESCRIPTION
     pop3-login, lmtp and auth.  Besides them the half has doors of its own in base_dir, for its roles only.
 
 FAULTS
-    ConfigurationFault  a user or group that does not exist; TLS without a certificate
+    ConfigurationFault  a user or group that does not exist; a certificate that cannot be read
 """
 
 import grp
@@ -37,12 +37,6 @@ def mailbox_half(
         )
         settings = msgspec.structs.replace(settings, inet_sockets=sockets)
     named = settings.listener_names()
-    if settings.ssl != "no" and not settings.ssl_cert and named:
-        raise ConfigurationFault(
-            "Error in configuration file",
-            "ssl enabled, but ssl_cert not set",
-            mend="ssl = no, or a certificate",
-        )
     for name, path in (("ssl_cert", settings.ssl_cert), ("ssl_key", settings.ssl_key)):
         if path and not os.access(path, os.R_OK):
             why = "Permission denied" if os.path.exists(path) else "No such file or directory"

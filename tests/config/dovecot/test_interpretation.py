@@ -121,6 +121,11 @@ def test_what_must_not_be_ignored_is_refused(name: str, text: str, why: str) -> 
 ALOUD = [
     ("no effect", "mmap_disable = yes", "line 3: mmap_disable has no effect: "),
     ("not yet", "imap_id_log = *", "line 3: imap_id_log is ignored: "),
+    (
+        "no certificate",
+        "ssl = yes\nprotocols = imap",
+        "ssl enabled, but ssl_cert not set: TLS is not offered",
+    ),
     ("plugin", "mail_plugins = quota", "line 3: mail_plugins is ignored: quota"),
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
     ("sieve", "protocols = imap sieve", "line 3: protocol sieve is not served yet"),

@@ -54,6 +54,9 @@ def warnings(configuration: Configuration) -> list[str]:
             line = _finding(path, entry)
             if line:
                 found.append(line)
+    serves_logins = {"imap", "pop3"} & set(configuration.words("protocols"))
+    if serves_logins and configuration.value("ssl") != "no" and not configuration.value("ssl_cert"):
+        found.append(f"{configuration.path}: ssl enabled, but ssl_cert not set: TLS is not offered")
     found += [
         f"{_place(configuration.where('protocols'))}: protocol {word} is not served yet"
         for word in configuration.words("protocols")
