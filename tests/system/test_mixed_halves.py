@@ -165,3 +165,60 @@ def test_restarts_do_not_disturb_the_other(pair: Pair) -> None:
     pair.postfix("reload")
     until_gone(pair.host, send(pair.host, to=f"bob@{DOMAIN}", subject="after the reload"))
     assert len(pair.host.listing("/home/bob/Maildir/new")) >= 2
+
+
+RIGHTS: Final = {
+    "postfix_master": "root",
+    "dovecot_master": "root",
+    "delivery": "root",
+    "spawner": "root",
+    "smtpd": "postfix",
+    "smtp": "postfix",
+    "qmgr": "postfix",
+    "auth": "dovecot",
+    "login": "dovenull",
+}
+"""Whose processes of each module may be; what delivery and the spawner fork belongs to the mailbox's owner."""
+
+
+def test_rights_of_every_process(pair: Pair) -> None:
+    """As root, both halves ours: each process has its own user, and those that read what peers send have no way back."""
+    if (pair.mta, pair.mailbox) != (OURS, OURS):
+        pytest.skip("both halves must be ours")
+    until_gone(pair.host, send(pair.host, to=f"alice@{DOMAIN}", subject="so that there are agents"))
+    client = Imap(pair.host)
+    client.login("alice", USERS["alice"])
+    client.select()
+    dropped = ("smtpd", "smtp", "qmgr", "login")
+
+    def users() -> dict[str, set[str]]:
+        found: dict[str, set[str]] = {}
+        for _, user, module in processes(pair.host):
+            found.setdefault(module, set()).add(user)
+        return found
+
+    # A generation that is just starting (the reload of the test before) has root's rights until it has opened its files.
+    until(
+        lambda: all(users().get(module) == {RIGHTS[module]} for module in dropped),
+        what=lambda: f"everybody has its own rights: {users()}",
+    )
+    for pid, user, module in processes(pair.host):
+        status = pair.host.run(f"cat /proc/{pid}/status").stdout
+        if user != "root" and status:
+            assert "CapPrm:\t0000000000000000\n" in status, module
+            assert "CapEff:\t0000000000000000\n" in status, module
+        if module in dropped and status:
+            assert "NoNewPrivs:\t1\n" in status, module
+    seen = users()
+    for module, user in RIGHTS.items():
+        assert user in seen.get(module, set()), (module, seen)
+    assert seen["postfix_master"] == seen["dovecot_master"] == {"root"}
+    assert "alice" in seen["spawner"], "the account's worker is alice's"
+    client.logout()
+
+
+def processes(host: Host) -> list[tuple[str, str, str]]:
+    """Process id, user and module of everything of ours."""
+    pattern = re.compile(r"^ *(\d+) +(\S+) .*-m pillarbox\.(?:daemons|supervisor)\.(\w+)")
+    found = (pattern.search(line) for line in host.output("ps -eo pid=,user:20=,args=").split("\n"))
+    return [(match[1], match[2], match[3]) for match in found if match is not None]
