@@ -1,0 +1,146 @@
+"""From nexthops to addresses: order, loops, limits, and what the DNS may say."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from pillarbox.delivery.smtp.destination import Destination, known_ports, read_destinations
+from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules, Target, Unreachable
+from pillarbox.net.dns.host_lookup import HostLookup
+from pillarbox.net.dns.records import Mx, RecordType
+from pillarbox.net.dns.zones import ZoneResolver, Zones
+from pillarbox.vocabulary.clock import ManualClock
+
+ZONES: Zones = {
+    "two.test": {RecordType.MX: [Mx(20, "b.test"), Mx(10, "a.test")]},
+    "equal.test": {RecordType.MX: [Mx(10, "a.test"), Mx(10, "b.test")]},
+    "null.test": {RecordType.MX: [Mx(0, "")]},
+    "own.test": {RecordType.MX: [Mx(10, "us.test"), Mx(20, "b.test")]},
+    "backup.test": {RecordType.MX: [Mx(10, "a.test"), Mx(20, "us.test"), Mx(30, "b.test")]},
+    "gone.test": {RecordType.MX: [Mx(10, "nowhere.test")]},
+    "partly.test": {RecordType.MX: [Mx(10, "broken.test"), Mx(20, "b.test")]},
+    "unsure.test": {RecordType.MX: [Mx(10, "nowhere.test"), Mx(20, "broken.test")]},
+    "a.test": {RecordType.A: ["192.0.2.1"], RecordType.AAAA: ["2001:db8::1"]},
+    "b.test": {RecordType.A: ["192.0.2.2"]},
+    "us.test": {RecordType.A: ["192.0.2.10"]},
+    "plain.test": {RecordType.A: ["192.0.2.3"]},
+    "text.test": {RecordType.TXT: [b"x"]},
+    "many.test": {
+        RecordType.A: [f"192.0.2.{number}" for number in range(20, 28)],
+        RecordType.AAAA: [f"2001:db8::{number}" for number in range(20, 28)],
+    },
+}
+PORTS = known_ports(["smtp=25", "submission=587", "smtps=submissions=465"])
+
+
+def targets(nexthop: str, rules: dict[str, Any]) -> list[Target]:
+    """What is tried, lots drawn by turning the list round."""
+    resolver = ZoneResolver(ZONES, failing={"broken.test", "failing.test"})
+    exchangers = MailExchangers(
+        resolver,
+        HostLookup(resolver, clock=ManualClock()),
+        rules=Rules(own_addresses=frozenset({"192.0.2.10"}), myhostname="me.test", **rules),
+        shuffle=list.reverse,
+    )
+    (destination,) = read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=False)
+    return asyncio.run(exchangers.targets(destination))
+
+
+ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
+    (
+        "two.test",
+        {"preference": "ipv4"},
+        ["a.test[192.0.2.1]:25", "a.test[2001:db8::1]:25", "b.test[192.0.2.2]:25"],
+    ),
+    (
+        "two.test",
+        {"preference": "ipv6"},
+        ["a.test[2001:db8::1]:25", "a.test[192.0.2.1]:25", "b.test[192.0.2.2]:25"],
+    ),
+    (
+        "equal.test",
+        {"preference": "ipv4"},
+        ["b.test[192.0.2.2]:25", "a.test[192.0.2.1]:25", "a.test[2001:db8::1]:25"],
+    ),
+    (
+        "equal.test",
+        {"randomize": False},
+        ["a.test[192.0.2.1]:25", "a.test[2001:db8::1]:25", "b.test[192.0.2.2]:25"],
+    ),
+    ("plain.test", {}, ["plain.test[192.0.2.3]:25"]),
+    ("[two.test.a]", {}, []),
+    ("[b.test]:587", {}, ["b.test[192.0.2.2]:587"]),
+    ("[b.test]:submissions", {}, ["b.test[192.0.2.2]:465"]),
+    ("[192.0.2.9]", {}, ["192.0.2.9[192.0.2.9]:25"]),
+    ("[ipv6:2001:db8::9]:26", {}, ["2001:db8::9[2001:db8::9]:26"]),
+    ("backup.test", {"preference": "ipv4"}, ["a.test[192.0.2.1]:25", "a.test[2001:db8::1]:25"]),
+    ("[us.test]:2525", {}, ["us.test[192.0.2.10]:2525"]),
+    ("partly.test", {}, ["b.test[192.0.2.2]:25"]),
+]
+
+
+@pytest.mark.parametrize(("nexthop", "rules", "relays"), [row for row in ORDERS if row[2]])
+def test_order(nexthop: str, rules: dict[str, Any], relays: list[str]) -> None:
+    """By preference, equals by lot, protocols as preferred; only what is preferred to us."""
+    assert relays == [target.relay for target in targets(nexthop, rules)]
+
+
+FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
+    ("null.test", {}, "5.1.0", "Domain null.test does not accept mail (nullMX)"),
+    ("own.test", {}, "5.4.6", "mail for own.test loops back to myself"),
+    ("[us.test]", {}, "5.4.6", "mail for [us.test] loops back to myself"),
+    ("missing.test", {}, "5.4.4", "Name service error for name=missing.test type=AAAA: Host not found"),
+    ("text.test", {}, "5.4.4", "name=text.test type=AAAA: Host found but no data record of requested type"),
+    ("gone.test", {}, "5.4.4", "name=nowhere.test type=AAAA: Host not found"),
+    ("gone.test", {"defer_without_address": True}, "4.4.4", "name=nowhere.test"),
+    ("unsure.test", {}, "4.4.3", "name=broken.test"),
+    ("failing.test", {}, "4.4.3", "name=failing.test type=MX: Host not found, try again"),
+]
+
+
+@pytest.mark.parametrize(("nexthop", "rules", "status", "text"), FAULTS)
+def test_nothing_to_try(nexthop: str, rules: dict[str, Any], status: str, text: str) -> None:
+    """What the DNS says for certain is 5.x.x, what it does not say 4.x.x."""
+    with pytest.raises(Unreachable) as caught:
+        targets(nexthop, rules)
+    assert status == caught.value.status
+    assert text in caught.value.text
+
+
+def test_the_address_limit_leaves_room_for_both_protocols() -> None:
+    """smtp_mx_address_limit, smtp_balance_inet_protocols."""
+    found = targets("many.test", {"address_limit": 5, "preference": "ipv4"})
+    assert 5 == len(found)
+    assert {True, False} == {":" in target.address for target in found}
+    assert 16 == len(targets("many.test", {"address_limit": 0}))
+
+
+DESTINATIONS = [
+    ("mx.test", False, [Destination("mx.test", "mx.test", 25, mx=True)]),
+    ("mx.test:587", False, [Destination("mx.test:587", "mx.test", 587, mx=True)]),
+    ("[mx.test]", False, [Destination("[mx.test]", "mx.test", 25)]),
+    (
+        "a.test, [b.test]:26",
+        False,
+        [Destination("a.test", "a.test", 25, mx=True), Destination("[b.test]:26", "b.test", 26)],
+    ),
+    ("unix:private/lmtp", True, [Destination("unix:private/lmtp", path="private/lmtp")]),
+    ("inet:mx.test:24", True, [Destination("inet:mx.test:24", "mx.test", 24)]),
+    ("mx.test", True, [Destination("mx.test", "mx.test", 25)]),
+]
+
+
+@pytest.mark.parametrize(("nexthop", "lmtp", "expected"), DESTINATIONS)
+def test_destinations(nexthop: str, lmtp: bool, expected: list[Destination]) -> None:
+    """Hosts, ports, sockets, several of them."""
+    assert expected == read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=lmtp)
+
+
+@pytest.mark.parametrize(
+    "nexthop", ["", "[mx.test", "mx.test:nosuchservice", "mx.test:0", "a..b", "[x]y", "unix:"]
+)
+def test_no_destinations(nexthop: str) -> None:
+    """The text says what is wrong."""
+    with pytest.raises(ValueError, match=r".+"):
+        read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=nexthop == "unix:")

@@ -1,0 +1,174 @@
+"""TLS levels, policy tables, and which certificate will do."""
+
+import datetime
+import ssl
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.delivery.smtp.tls_policy import (
+    BadPolicy,
+    TlsPolicies,
+    TlsPolicy,
+    fingerprints,
+    read_policy,
+)
+from pillarbox.net.tls_versions import version_range
+from pillarbox.tables.opening import open_tables
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+DESTINATION = Destination("example.test", "example.test", 25, mx=True)
+
+
+def policies(table: str = "", **settings: str) -> TlsPolicies:
+    """With these settings, and a policy table."""
+    snapshot = Snapshot.of({"compatibility_level": "3.6", **settings})
+    tables = open_tables([f"inline:{table}"] if table else [], where="main.cf", clock=ManualClock())
+    return TlsPolicies(snapshot.group(SmtpClientTls), tables, medium="HIGH", high="HIGH")
+
+
+def certificate(*names: str, common: str = "cn.test") -> bytes:
+    """DER, self-signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + datetime.timedelta(days=1))
+    )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False
+        )
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+LEVELS = [
+    ({}, "none"),
+    ({"smtp_use_tls": "yes"}, "may"),
+    ({"smtp_enforce_tls": "yes"}, "verify"),
+    ({"smtp_enforce_tls": "yes", "smtp_tls_enforce_peername": "no"}, "encrypt"),
+    ({"smtp_tls_security_level": "secure"}, "secure"),
+]
+
+
+@pytest.mark.parametrize(("settings", "level"), LEVELS)
+def test_default_level(settings: dict[str, str], level: str) -> None:
+    """The old spellings count as long as the new one is empty."""
+    assert level == policies(**settings).default.level
+
+
+TABLE = "{ { example.test=encrypt } { .example.test=may } { [mx.test]:587=secure match=a.test:.b.test } }"
+KEYS = [
+    (DESTINATION, "encrypt"),
+    (Destination("sub.example.test", "sub.example.test"), "may"),
+    (Destination("[mx.test]:587", "mx.test", 587), "secure"),
+    (Destination("[mx.test]", "mx.test"), "none"),
+    (Destination("other.test", "other.test"), "none"),
+    (Destination("[example.test]", "example.test"), "none"),
+]
+
+
+@pytest.mark.parametrize(("destination", "level"), KEYS)
+def test_policy_table(destination: Destination, level: str) -> None:
+    """The nexthop as written; parents only for a bare domain."""
+    assert level == policies(TABLE).policy(destination).level
+
+
+def test_attributes() -> None:
+    """match, protocols, ciphers, exclude, servername."""
+    text = (
+        "secure match=a.test:.b.test protocols=>=TLSv1.2 ciphers=high exclude=aNULL:RC4 servername=hostname"
+    )
+    expected = TlsPolicy("secure", ("a.test", ".b.test"), ">=TLSv1.2", "high", ("aNULL", "RC4"), "hostname")
+    assert expected == read_policy(text)
+    assert ("aa:bb", "cc") == read_policy(
+        "fingerprint match=aa:bb match=cc".replace(" match=cc", "|cc")
+    ).match
+
+
+@pytest.mark.parametrize(
+    "text", ["", "must", "dane", "may match", "may color=red", "encrypt protocols=TLSv9", "may ciphers=x"]
+)
+def test_bad_policies(text: str) -> None:
+    """Mail waits for a policy that can be read."""
+    with pytest.raises(BadPolicy):
+        read_policy(text)
+
+
+RANGES = [
+    (">=TLSv1.2", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3),
+    ("!SSLv2, !SSLv3, !TLSv1, !TLSv1.1", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3),
+    ("TLSv1.2", ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_2),
+    (">=TLSv1, <=TLSv1.2", ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_2),
+]
+
+
+@pytest.mark.parametrize(("text", "oldest", "newest"), RANGES)
+def test_versions(text: str, oldest: ssl.TLSVersion, newest: ssl.TLSVersion) -> None:
+    """The old form and the new."""
+    assert (oldest, newest) == version_range(text)
+
+
+def test_no_versions() -> None:
+    """A list that leaves nothing, and a level that is not served, are refused at start."""
+    for settings in ({"smtp_tls_protocols": "<=TLSv1, >=TLSv1.2"}, {"smtp_tls_security_level": "dane"}):
+        with pytest.raises(ConfigurationFault):
+            policies(**settings)
+
+
+MATCHES = [  # level, match, names, objected
+    ("secure", "nexthop", ("example.test",), False),
+    ("secure", "nexthop, dot-nexthop", ("mx.example.test",), False),
+    ("secure", "nexthop", ("mx.example.test",), True),
+    ("verify", "hostname", ("mx.example.test",), False),
+    ("verify", "hostname", ("*.example.test",), False),
+    ("verify", "hostname", ("*.test",), True),
+    ("verify", "hostname", ("evil.test",), True),
+    ("secure", "other.test", ("other.test",), False),
+    ("secure", "dot-nexthop", ("notexample.test",), True),
+    ("encrypt", "hostname", ("evil.test",), False),
+]
+
+
+@pytest.mark.parametrize(("level", "match", "names", "objected"), MATCHES)
+def test_names(level: str, match: str, names: tuple[str, ...], objected: bool) -> None:
+    """smtp_tls_secure_cert_match, smtp_tls_verify_cert_match; a wildcard is one label."""
+    made = policies(
+        smtp_tls_security_level=level, smtp_tls_secure_cert_match=match, smtp_tls_verify_cert_match=match
+    )
+    text = made.objection(made.default, certificate(*names), destination=DESTINATION, host="mx.example.test")
+    assert ("Server certificate not verified" if objected else "") == text
+
+
+def test_the_common_name_counts_only_without_others() -> None:
+    """RFC 6125 §6.4.4"""
+    made = policies(smtp_tls_security_level="verify")
+    for names, objected in (((), False), (("other.test",), True)):
+        der = certificate(*names, common="mx.example.test")
+        text = made.objection(made.default, der, destination=DESTINATION, host="mx.example.test")
+        assert objected is bool(text)
+
+
+def test_fingerprints() -> None:
+    """The certificate's or its key's, in either form; no certificate has none."""
+    der = certificate("x.test")
+    for digest in fingerprints(der, "sha256"):
+        colons = ":".join(digest[at : at + 2].upper() for at in range(0, len(digest), 2))
+        made = policies(smtp_tls_security_level="fingerprint", smtp_tls_fingerprint_cert_match=colons)
+        assert "" == made.objection(made.default, der, destination=DESTINATION, host="x.test")
+        other = certificate("x.test")
+        assert made.objection(made.default, other, destination=DESTINATION, host="x.test")
+        assert made.objection(made.default, None, destination=DESTINATION, host="x.test")
