@@ -35,6 +35,9 @@ CASES = [  # value, the same rewritten
     (b" <a", b" <a"),
     (b' "open', b' "open'),
     (b" (open a", b" (open a"),
+    (b' "no site, this!user"', b' "no site, this!user"@origin.test'),
+    (b' "open: a, b@\xff.c:\x8d,&: n, b@y', b' "open: a, b@\xff.c:\x8d,&: n, b@y'),
+    (b' a, "open b, c', b' a@origin.test, "open b, c'),
     ("é@ü".encode(), "é@ü.domain.test".encode()),
 ]
 

@@ -4,8 +4,8 @@ DESCRIPTION
     `rewrite_field()` reads an address list (RFC 5322 §3.4, groups and obsolete routes included), has each address
     brought to another form, and gives the field's text with those that changed in their new form.
 
-    What is no address (several words without a bracket, an open quote) is left alone: it is not ours to
-    guess.
+    What is no address (a domain that can be none, several words without a bracket, an open quote) is left alone:
+    it is not ours to guess.
 
 STANDARDS
     RFC 5322 §3.4, §4.4 (obsolete forms)
@@ -37,6 +37,10 @@ _TOKEN: Final = re.compile(
     rb"|(?P<atom>(?:[^ \t\r\n\"\[\]<>,;:@.()\\]|\\.)+)"
     rb"|(?P<other>.)",
     re.DOTALL,
+)
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
+_DOMAIN: Final = re.compile(
+    rb"[A-Za-z0-9_\x80-\xff-]+(?:\.[A-Za-z0-9_\x80-\xff-]+)*\.?|\[[^\[\]\x00-\x20\x7f]*\]"
 )
 _PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 
@@ -116,24 +120,31 @@ def _spec(value: bytes, tokens: list[_Token]) -> tuple[int, int, Address] | None
     if not tokens or len(parts) > 2 or not parts[-1]:
         return None
     local_part, domain = b"".join(parts[0]), b"".join(parts[1]) if len(parts) == 2 else b""
-    if not local_part:
+    if not local_part or _CONTROL.search(local_part) is not None:
+        return None
+    if len(parts) == 2 and _DOMAIN.fullmatch(domain) is None:
         return None
     return tokens[0][1], tokens[-1][2], Address(local_part, domain)
 
 
 def _tokens(value: bytes) -> list[_Token]:
-    """Tokens without comments, which may nest."""
+    """Tokens without comments, which may nest.  Behind a quote or comment that is open, all is one piece."""
     tokens: list[_Token] = []
     at = 0
     while at < len(value):
         if value[at] == 0x28:
-            at = _behind_comment(value, at)
+            end = _behind_comment(value, at)
+            if end < 0:
+                break
+            at = end
             continue
         match = _TOKEN.match(value, at)
-        if match is None or match.lastgroup is None:
+        if match is None or match.lastgroup is None or match[0] == b'"':
             break
         tokens.append((match.lastgroup, at, match.end()))
         at = match.end()
+    if at < len(value):
+        tokens.append(("other", at, len(value)))
     return tokens
 
 
@@ -150,4 +161,4 @@ def _behind_comment(value: bytes, at: int) -> int:
             if not depth:
                 return at + 1
         at += 1
-    return at
+    return -1

@@ -16,6 +16,7 @@ import msgspec
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.vocabulary.address import Address
+from pillarbox.wire.smtp.paths import is_host_name
 
 
 class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,11 +45,11 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
         text = address.local_part
         if self.swap_bangpath:
             site, bang, user = text.partition(b"!")
-            if bang and site and user:
+            if bang and user and is_host_name(site):
                 return Address(user, site)
         if self.allow_percent_hack:
             user, percent, domain = text.rpartition(b"%")
-            if percent and user and domain:
+            if percent and user and is_host_name(domain):
                 return Address(user, domain)
         return Address(text, self.myorigin) if self.append_at_myorigin else address
 
