@@ -139,7 +139,8 @@ def _logged_in(event: e.LoggedIn) -> tuple[str, str]:
 
 
 def _login_ended(event: e.LoginEnded) -> tuple[str, str]:
-    text = f"{event.service}-login: Info: Disconnected: {event.reason}: user=<{event.user}>"
+    reason = event.reason.removeprefix("Disconnected: ")
+    text = f"{event.service}-login: Info: Disconnected: {reason}: user=<{event.user}>"
     if event.method:
         text += f", method={event.method}"
     text += f", rip={event.remote}, lip={event.local}"
