@@ -40,6 +40,12 @@ mkdir "$LAYER/upper" "$LAYER/work" "$LAYER/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" "$LAYER/root"
 cd "$LAYER/root"
 for directory in run tmp var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $directory; done
+case "$CHECKOUT" in
+/run/* | /tmp/* | /var/tmp/*)  # the programs under test lie where a host has a directory of its own
+    mkdir -p ".$CHECKOUT"
+    mount --bind "$CHECKOUT" ".$CHECKOUT"
+    ;;
+esac
 chmod 755 run
 mkdir -p run/lock
 mount -t tmpfs -o mode=755 tmpfs dev
@@ -86,6 +92,7 @@ class Host:
             "LAYER": self._layer,
             "NAME": name,
             "ADDRESS": ADDRESS,
+            "CHECKOUT": str(Path(__file__).parents[2]),
             "PYTHON": os.path.realpath(sys.executable),
             "FIRST_PROCESS": _FIRST_PROCESS,
         }
