@@ -421,7 +421,7 @@ def test_foreground_under_a_service_manager(host: Host) -> None:
     )
     host.output(f"kill {pid}")
     until(lambda: "terminating on signal 15" in output.read_text(), what="it has ended")
-    assert notified.read_text().endswith("STOPPING=1\n")
+    until(lambda: notified.read_text().endswith("STOPPING=1\n"), what="the service manager was told")
     configure(host)
 
 
