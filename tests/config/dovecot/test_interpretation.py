@@ -131,6 +131,21 @@ ALOUD = [
     ("sieve", "protocols = imap sieve", "line 3: protocol sieve is not served yet"),
     ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
     (
+        "served outside a filter",
+        "protocol imap {\n mail_max_userip_connections = 20\n}",
+        "line 4: mail_max_userip_connections inside protocol imap { } is ignored: set it outside the block",
+    ),
+    (
+        "another protocol's",
+        "protocol pop3 {\n imap_capability = IMAP4rev1\n}",
+        "line 4: imap_capability inside protocol pop3 { } is ignored",
+    ),
+    (
+        "a certificate by name",
+        "local_name mx.example.org {\n ssl_cert = </etc/ssl/mx.pem\n}",
+        "line 4: ssl_cert inside local_name mx.example.org { } is ignored",
+    ),
+    (
         "alias",
         "namespace inbox {\n inbox = yes\n}\nnamespace compat {\n prefix = INBOX.\n hidden = yes\n list = no\n}",
         "line 8: namespace compat is ignored",
@@ -157,6 +172,16 @@ STOP = [
         "service quota-status {\n executable = quota-status -p postfix\n inet_listener {\n  port = 12340\n }\n}",
         "service quota-status is not served",
     ),
+    (
+        "clear text from afar",
+        "remote 10.0.0.0/8 {\n disable_plaintext_auth = no\n}",
+        "line 4: disable_plaintext_auth = no inside remote 10.0.0.0/8 { } is not served, and who may log in",
+    ),
+    (
+        "other mail by protocol",
+        "protocol lmtp {\n mail_location = maildir:/srv/%u\n}",
+        "inside protocol lmtp { } is not served, and where mail is",
+    ),
 ]
 
 
@@ -165,6 +190,23 @@ def test_what_is_dangerous_to_ignore_stops_the_start(name: str, text: str, why: 
     """And says what would happen."""
     with pytest.raises(ConfigurationFault, match=why):
         warnings(parse_configuration(NEEDED + text))
+
+
+def test_settings_of_a_protocol_count_within_its_block() -> None:
+    """Those that no other protocol reads."""
+    configuration = parse_configuration(
+        NEEDED
+        + "protocol imap {\n imap_capability = IMAP4rev1 IDLE\n}\n"
+        + "protocol lmtp {\n lmtp_save_to_detail_mailbox = yes\n}\n"
+    )
+    settings = mailbox_settings(configuration, hostname="mx.example.org")
+    assert (settings.imap_capability, settings.lmtp_save_to_detail_mailbox) == ("IMAP4rev1 IDLE", True)
+    assert warnings(configuration) == []
+
+
+def test_a_block_that_repeats_what_holds_is_no_finding() -> None:
+    """It asks for nothing."""
+    assert warnings(parse_configuration(NEEDED + "protocol imap {\n disable_plaintext_auth = yes\n}\n")) == []
 
 
 def test_defaults_are_no_findings() -> None:

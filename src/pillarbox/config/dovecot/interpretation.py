@@ -38,6 +38,16 @@ _AUTH_SOCKETS: Final = {
     "login/login": "auth-client",
 }
 _OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
+SERVED_WITHIN_PROTOCOL: Final = {
+    "imap": frozenset(
+        "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length".split()
+    ),
+    "lmtp": frozenset(
+        "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
+        "quota_full_tempfail".split()
+    ),
+}
+"""Settings that count in a `protocol NAME { }` block as they do outside."""
 WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
 MIN_LINE: Final = 1024
 """Octets of an IMAP line that are taken whatever imap_max_line_length says."""
@@ -47,6 +57,7 @@ _TLS_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxSettings:
     """The settings of the half's roles."""
     value, words = configuration.value, configuration.words
+    imap, lmtp = configuration.for_protocol("imap"), configuration.for_protocol("lmtp")
     tls = value("ssl")
     settings = MailboxSettings(
         base_dir=value("base_dir"),
@@ -89,17 +100,17 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         last_valid_gid=configuration.number("last_valid_gid"),
         storage=storage(value("mail_location"), where=configuration.where("mail_location")),
         namespaces=_namespaces(configuration),
-        imap_capability=value("imap_capability"),
-        imap_client_workarounds=_workarounds(configuration),
-        imap_idle_notify_interval=float(configuration.seconds("imap_idle_notify_interval")),
-        imap_max_line_length=max(MIN_LINE, configuration.octets("imap_max_line_length")),
+        imap_capability=imap.value("imap_capability"),
+        imap_client_workarounds=_workarounds(imap),
+        imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
+        imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
         quota_mail_size=configuration.octets("quota_mail_size"),
         recipient_delimiter=value("recipient_delimiter"),
-        lmtp_save_to_detail_mailbox=configuration.yes("lmtp_save_to_detail_mailbox"),
-        lmtp_hdr_delivery_address=value("lmtp_hdr_delivery_address"),
-        lmtp_add_received_header=configuration.yes("lmtp_add_received_header"),
-        lda_mailbox_autocreate=configuration.yes("lda_mailbox_autocreate"),
-        quota_full_tempfail=configuration.yes("quota_full_tempfail"),
+        lmtp_save_to_detail_mailbox=lmtp.yes("lmtp_save_to_detail_mailbox"),
+        lmtp_hdr_delivery_address=lmtp.value("lmtp_hdr_delivery_address"),
+        lmtp_add_received_header=lmtp.yes("lmtp_add_received_header"),
+        lda_mailbox_autocreate=lmtp.yes("lda_mailbox_autocreate"),
+        quota_full_tempfail=lmtp.yes("quota_full_tempfail"),
     )
     _check_quota_mail_size(configuration, settings)
     return settings

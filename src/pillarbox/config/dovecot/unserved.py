@@ -2,7 +2,9 @@
 
 DESCRIPTION
     `warnings(configuration)` gives one line for each setting that is set to something else than its default and
-    has no effect, or is not served yet.
+    has no effect, or is not served yet.  Settings are served outside `local`, `remote`, `local_name` and
+    `protocol` blocks, and a few within `protocol` (`SERVED_WITHIN_PROTOCOL`); inside a block that does not count, a
+    setting is told, or refused if who gets in or where mail goes depends on it.
 
 FAULTS
     ConfigurationFault  a setting that must not be ignored: who gets in or where mail goes depends on it
@@ -10,9 +12,11 @@ FAULTS
 
 from typing import Final
 
+import msgspec
+
 from pillarbox.config.dovecot.declared.blocks import ROOT
-from pillarbox.config.dovecot.interpretation import SERVED_PROTOCOLS
-from pillarbox.config.dovecot.reading import Configuration, Entry, Path, default, setting_of
+from pillarbox.config.dovecot.interpretation import SERVED_PROTOCOLS, SERVED_WITHIN_PROTOCOL
+from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -48,12 +52,13 @@ _HARMLESS_SERVICES: Final = frozenset(
 def warnings(configuration: Configuration) -> list[str]:
     """One line for each setting that does less than it says."""
     found: list[str] = list(configuration.warnings)
-    scopes = [configuration.root, *configuration.filters]
-    for settings in scopes:
+    for path, entry in configuration.root.entries.items():
+        found.append(_finding(path, entry))
+    for settings in configuration.filters:
         for path, entry in settings.entries.items():
-            line = _finding(path, entry)
-            if line:
-                found.append(line)
+            found.append(
+                _finding(path, entry) or _finding_in_block(configuration, settings.scope, path, entry)
+            )
     serves_logins = {"imap", "pop3"} & set(configuration.words("protocols"))
     if serves_logins and configuration.value("ssl") != "no" and not configuration.value("ssl_cert"):
         found.append(f"{configuration.path}: ssl enabled, but ssl_cert not set: TLS is not offered")
@@ -69,7 +74,7 @@ def warnings(configuration: Configuration) -> list[str]:
         if configuration.yes(*path, "hidden") and not configuration.yes(*path, "inbox")
     ]
     found += _services(configuration)
-    return list(dict.fromkeys(found))
+    return [line for line in dict.fromkeys(found) if line]
 
 
 def _place(where: str) -> str:
@@ -94,6 +99,36 @@ def _finding(path: Path, entry: Entry) -> str:
     if declared.kind is Kind.NO_EFFECT:
         return f"{entry.where}: {name} has no effect: {declared.reason}"
     return f"{entry.where}: {name} is ignored: {declared.reason}"
+
+
+def _finding_in_block(configuration: Configuration, scope: Filter, path: Path, entry: Entry) -> str:
+    """A served setting that counts outside the block only."""
+    declared = setting_of(path)
+    if declared is None or declared.kind is not Kind.SERVED or entry.value == configuration.value(*path):
+        return ""
+    if scope == Filter(protocol=scope.protocol) and path[-1] in SERVED_WITHIN_PROTOCOL.get(
+        scope.protocol, ()
+    ):
+        return ""
+    name = "/".join(path)
+    block = " ".join(f"{kind} {value}" for kind, value in msgspec.structs.asdict(scope).items() if value)
+    if path[0] in _DECIDING:
+        raise ConfigurationFault(
+            f"Error in configuration file {entry.where}",
+            f"{name} = {entry.shown} inside {block} {{ }} is not served, and {_DECIDING[path[0]]}",
+            mend="set it outside the block, or remove it",
+        )
+    return f"{entry.where}: {name} inside {block} {{ }} is ignored: set it outside the block"
+
+
+_ACCESS: Final = "who may log in, and how, depends on it"
+_PLACE: Final = "where mail is depends on it"
+_DECIDING: Final = dict.fromkeys(
+    "auth_mechanisms auth_username_chars auth_username_format auth_default_realm auth_master_user_separator "
+    "disable_plaintext_auth ssl ssl_min_protocol login_trusted_networks passdb userdb first_valid_uid "
+    "last_valid_uid first_valid_gid last_valid_gid".split(),
+    _ACCESS,
+) | dict.fromkeys("mail_location mail_home mail_uid mail_gid namespace".split(), _PLACE)
 
 
 def _plugins(entry: Entry) -> str:
