@@ -130,12 +130,12 @@ class Usage(msgspec.Struct, frozen=True):
 
 def is_parameter(name: str) -> bool:
     """Whether a listing of all parameters has the name."""
-    return name in SERVED or (name in unserved() and name not in _OLD_NAMES)
+    return (name in SERVED or name in unserved()) and name not in _OLD_NAMES
 
 
 def parameter_names() -> set[str]:
     """The names in a listing of all parameters."""
-    return set(SERVED) | (set(unserved()) - _OLD_NAMES)
+    return (set(SERVED) | set(unserved())) - _OLD_NAMES
 
 
 def service_defaults(entries: Iterable[Entry]) -> dict[str, str]:
