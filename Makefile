@@ -16,7 +16,7 @@ help:
 	  'make system   tests with the real processes and real mail programs' \
 	  'make fuzz     every fuzz target for S=30 seconds' \
 	  'make crash    kill the real processes at every single system call (a quarter of an hour)' \
-  'make bench    figures against Postfix and Dovecot' \
+	  'make bench    figures against Postfix and Dovecot' \
 	  'make docs     write the generated reference'
 
 run:

@@ -555,3 +555,32 @@ def test_a_name_cannot_forge_trace_or_log(tmp_path: Path) -> None:
     assert lines[0] == b"Received: from %s (client.test [192.0.2.7])" % name
     assert message.attributes[b"helo_name"] == name
     assert done.lines[1].endswith(f"proto=ESMTP helo=<{name.decode()}>")
+
+
+@pytest.mark.parametrize("stage", ["data", "end_of_data"])
+def test_a_table_may_send_a_message_elsewhere_until_its_end(tmp_path: Path, stage: str) -> None:
+    """access(5) REDIRECT and BCC: also when the envelope has been written by then."""
+    settings = {
+        f"smtpd_{stage}_restrictions": "check_sender_access inline:{ { a@b.test=REDIRECT all@alias.test } }"
+    }
+    done = converse(tmp_path / "q", [*DATA, QUIT], settings=settings)
+    plain = converse(tmp_path / "p", [HELLO, MAIL + b"RCPT TO:<all@alias.test>\r\nDATA\r\n", TEXT, QUIT])
+    assert {r.address for r in done.message()[0].recipients} == {
+        r.address for r in plain.message()[0].recipients
+    }
+    copied = {f"smtpd_{stage}_restrictions": "check_sender_access inline:{ { a@b.test=BCC root@mx.test } }"}
+    done = converse(tmp_path / "c", [*DATA, QUIT], settings=copied)
+    assert [(r.address, r.notify) for r in done.message()[0].recipients] == [
+        (b"me@box.test", Notify.DEFAULT), (b"root@mx.test", Notify.NEVER),
+    ]  # fmt: skip
+
+
+def test_a_message_too_long_to_be_sent_elsewhere_is_to_come_again(tmp_path: Path) -> None:
+    """Its envelope is on disk by the time the table speaks: 451, and nothing in the queue."""
+    settings = {
+        "smtpd_end_of_data_restrictions": "check_sender_access inline:{ { a@b.test=REDIRECT root@mx.test } }"
+    }
+    long = b"Subject: x\r\n\r\n" + b"0123456789\r\n" * 200_000 + b".\r\n"
+    done = converse(tmp_path / "q", [*DATA[:2], long, QUIT], settings=settings)
+    assert after_hello(done.replies)[-2] == "451 4.3.0 Error: queue file write error"
+    assert done.incoming == []

@@ -81,13 +81,8 @@ async def _begin_content(session: SessionState) -> Reply | None:
             ),
             tls=_tls_text(session),
         )
-    except LookupFault as fault:
-        return session.lookup_failed(fault, b"")
-    except ExpansionFault as fault:
-        session.tell(
-            events.Warned(f"{transaction.queue_id}: {fault} -- message not accepted, try again later")
-        )
-        return Reply(451, (b"4.3.0 Error: queue file write error",))
+    except (LookupFault, ExpansionFault) as fault:
+        return _cannot_expand(session, transaction, fault)
     return None
 
 
@@ -109,7 +104,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
             raise transaction.fault
         if transaction.inspector is not None and transaction.inspector.refusal is not None:
             return transaction.inspector.refusal
-        refused = await _refuse_message(session, transaction)
+        refused = await _refuse_message(session, transaction) or transaction.write_recipients_anew()
         if refused is not None:
             return refused
         if transaction.actions.discard:
@@ -124,14 +119,23 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         return Reply(554, (b"5.4.0 Error: too many hops",))
     except QueueFileFault as fault:
         return session.write_failed(fault)
-    except LookupFault as fault:
-        return session.lookup_failed(fault, b"")
+    except (LookupFault, ExpansionFault) as fault:
+        return _cannot_expand(session, transaction, fault)
     session.tell(events.MessageIdSeen(queue_id, submission.message_id))
     if not transaction.actions.hold:
         session.queued(queue_id)
     session.counts.forgive()
     size = b"%d bytes " % command.total if command.chunked else b""
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
+
+
+def _cannot_expand(
+    session: SessionState, transaction: Transaction, fault: LookupFault | ExpansionFault
+) -> Reply:
+    if isinstance(fault, LookupFault):
+        return session.lookup_failed(fault, b"")
+    session.tell(events.Warned(f"{transaction.queue_id}: {fault} -- message not accepted, try again later"))
+    return Reply(451, (b"4.3.0 Error: queue file write error",))
 
 
 def _inspector(session: SessionState, transaction: Transaction) -> Inspector:

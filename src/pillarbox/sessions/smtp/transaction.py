@@ -35,6 +35,7 @@ class Transaction:
 
     __slots__ = (
         "_copies",
+        "_decreed",
         "_policy",
         "_queue",
         "_recipients",
@@ -56,6 +57,7 @@ class Transaction:
         self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
         self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
         self._copies = 0
+        self._decreed: tuple[bytes, ...] = (b"",)  # what the recipients were written with
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
         self.actions = Actions()
         self._policy = policy
@@ -169,11 +171,20 @@ class Transaction:
         actions.redirect = inspector.redirect or actions.redirect
         actions.bcc += inspector.bcc[self._copies :]
         self._copies = len(inspector.bcc)
-        if self.submission is not None and self.begun:
-            try:
-                self.submission.replace_recipients(self._expanded())
-            except TooLate:
-                inspector.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
+        inspector.refusal = self.write_recipients_anew() or inspector.refusal
+
+    def write_recipients_anew(self) -> Reply | None:
+        """REDIRECT and BCC that came after the envelope was written; the refusal of a message too long for that.
+
+        LookupFault, ExpansionFault if the new recipients cannot be expanded.
+        """
+        if self.submission is None or not self.begun or self._decreed == self._decree:
+            return None
+        try:
+            self.submission.replace_recipients(self._expanded())
+        except TooLate:
+            return Reply(451, (b"4.3.0 Error: queue file write error",))
+        return None
 
     def abort(self) -> None:
         """Forget the message."""
@@ -181,8 +192,14 @@ class Transaction:
             self.submission.abort()
             self.submission = None
 
+    @property
+    def _decree(self) -> tuple[bytes, ...]:
+        """What access tables and content checks say of the recipients."""
+        return (self.actions.redirect, *self.actions.bcc)
+
     def _expanded(self) -> list[NewRecipient]:
         """Recipients after virtual_alias_maps, each address once (cleanup's duplicate filter)."""
+        self._decreed = self._decree
         recipients: dict[bytes, NewRecipient] = {}
         virtual = self._policy.virtual
         given = self._recipients
