@@ -1,8 +1,8 @@
 """A queue handed over: Debian's Postfix fills it, Pillarbox finishes it; and the other way round.
 
 DESCRIPTION
-    Messages wait in every state: deferred with some recipients done, held, in maildrop, with DSN options, with an
-    address outside ASCII, large.  The first system is stopped and the second started on the same directories and the
+    Messages wait in every state: deferred with some recipients done, held, in maildrop, with DSN options,
+    large.  The first system is stopped and the second started on the same directories and the
     same configuration, but for the domain that nobody could reach before.  Both list the same queue; then each
     recipient gets each message once.
 """

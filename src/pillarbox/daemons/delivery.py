@@ -29,7 +29,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Final
 
 import msgspec
 
@@ -38,6 +37,7 @@ from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.local_delivery import open_local_delivery, serve_local_delivery
 from pillarbox.daemons.startup import drop_capabilities, drop_rights, open_log, read_startup, refuse
+from pillarbox.delivery.job_intake import take_jobs
 from pillarbox.delivery.local.agent_loop import serve_local_jobs
 from pillarbox.delivery.local.agent_settings import (
     AgentSettings,
@@ -58,9 +58,6 @@ from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, recei
 from pillarbox.net.startup import AgentService, Ready, Startup, User
 from pillarbox.observability.events import EventSink
 from pillarbox.vocabulary.faults import ConfigurationFault
-
-_BATCH: Final = 64
-"""Jobs that are delivered together at most."""
 
 _Order = OpenAgent | OpenLocalDelivery
 
@@ -223,7 +220,7 @@ def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> No
         while True:
             if any(key.fd == lifeline for key, _ in selector.select()):
                 return
-            jobs = _take_jobs(sock, reader)
+            jobs = take_jobs(sock, reader)
             if jobs is None:
                 return
             try:
@@ -236,24 +233,6 @@ def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> No
             sock.setblocking(True)
             writer.write_to(sock)
             sock.setblocking(False)
-
-
-def _take_jobs(
-    sock: socket.socket, reader: FrameReader[DeliverToMailboxes]
-) -> list[tuple[DeliverToMailboxes, list[int]]] | None:
-    """Jobs that have come; None when the queue manager is gone."""
-    jobs: list[tuple[DeliverToMailboxes, list[int]]] = []
-    while len(jobs) < _BATCH:
-        try:
-            data, passed = receive_available(sock)
-            if not data:
-                return jobs or None
-            jobs += reader.feed(data, passed)
-        except BlockingIOError:
-            return jobs
-        except (OSError, ChannelClosed):
-            return None
-    return jobs
 
 
 def main() -> None:

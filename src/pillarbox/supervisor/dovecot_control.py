@@ -11,11 +11,10 @@ FAULTS
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from typing import NoReturn
 
+from pillarbox.supervisor.daemonising import become, start_daemon
 from pillarbox.supervisor.instance_lock import holder
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.vocabulary.digits import decimal
@@ -60,28 +59,12 @@ def already_running(base_dir: str) -> StartFault | None:
 
 def start(configuration: str) -> None:
     """Start the supervisor as a daemon, and wait until everything serves."""
-    ours, theirs = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", _MODULE, configuration, str(theirs)],
-        pass_fds=(theirs,),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-    )
-    os.close(theirs)
-    with open(ours, encoding="utf-8", errors="replace") as told:
-        answer = told.readline().strip()
-    if answer != "ready":
-        process.wait()
-        raise StartFault(answer or f"{_MODULE} ended with exit status {process.returncode}")
-    process.returncode = 0  # it lives on; whoever collects it is not this process
+    start_daemon(_MODULE, configuration)
 
 
 def become_supervisor(configuration: str) -> NoReturn:
     """Be the supervisor, in the foreground."""
-    command = [sys.executable, "-I", "-m", _MODULE, configuration, "-"]
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
+    become(_MODULE, configuration)
 
 
 def stop(base_dir: str) -> None:

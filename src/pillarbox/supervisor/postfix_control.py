@@ -10,14 +10,12 @@ FAULTS
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import NoReturn
 
+from pillarbox.supervisor.daemonising import become, start_daemon
 from pillarbox.supervisor.instance_lock import holder
-from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.queue_permissions import Instance
 from pillarbox.supervisor.status import ask_status
 
@@ -32,28 +30,12 @@ def running(instance: Instance) -> int | None:
 
 def start(instance: Instance) -> None:
     """Start the supervisor as a daemon, and wait until everything serves."""
-    ours, theirs = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-m", _MODULE, instance.config_directory, str(theirs)],
-        pass_fds=(theirs,),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-    )
-    os.close(theirs)
-    with open(ours, encoding="utf-8", errors="replace") as told:
-        answer = told.readline().strip()
-    if answer != "ready":
-        process.wait()
-        raise StartFault(answer or f"{_MODULE} ended with exit status {process.returncode}")
-    process.returncode = 0  # it lives on; whoever collects it is not this process
+    start_daemon(_MODULE, instance.config_directory)
 
 
 def become_supervisor(instance: Instance) -> NoReturn:
     """Be the supervisor, in the foreground."""
-    command = [sys.executable, "-I", "-m", _MODULE, instance.config_directory, "-"]
-    os.execv(sys.executable, command)  # noqa: S606 - our own interpreter and module
+    become(_MODULE, instance.config_directory)
 
 
 def stop(instance: Instance, pid: int, *, waiting: Callable[[], None]) -> bool:

@@ -15,10 +15,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Generator
-from typing import Final
 
 import msgspec
 
+from pillarbox.delivery.job_intake import take_jobs
 from pillarbox.delivery.local.agent_settings import AgentSettings
 from pillarbox.delivery.local.agent_work import AgentWork, Step, StepResult
 from pillarbox.delivery.local.command import CommandResult, CommandRun, Running
@@ -27,12 +27,10 @@ from pillarbox.delivery.local.message_copy import content_of
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.deliver import Delivery, deliver_batch
-from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.channel import FrameReader, FrameWriter
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
-
-_BATCH: Final = 64
 
 _Work = Generator[Step, StepResult, LocalJobDone]
 
@@ -162,7 +160,7 @@ def serve_local_jobs(
                 return
             for descriptor in watched:
                 selector.unregister(descriptor)
-            jobs = _take_jobs(sock, reader) if sock.fileno() in ready else []
+            jobs = take_jobs(sock, reader) if sock.fileno() in ready else []
             if jobs is None:
                 return
             worker.look()
@@ -182,21 +180,3 @@ def serve_local_jobs(
             except OSError:
                 return
             sock.setblocking(False)
-
-
-def _take_jobs(
-    sock: socket.socket, reader: "FrameReader[DeliverLocally]"
-) -> list[tuple[DeliverLocally, list[int]]] | None:
-    """Jobs that have come; None when nobody is there any more."""
-    jobs: list[tuple[DeliverLocally, list[int]]] = []
-    while len(jobs) < _BATCH:
-        try:
-            data, passed = receive_available(sock)
-            if not data:
-                return jobs or None
-            jobs += reader.feed(data, passed)
-        except BlockingIOError:
-            return jobs
-        except (OSError, ChannelClosed):
-            return None
-    return jobs
