@@ -42,7 +42,9 @@ class Network:
     def __init__(self, directory: Path, zones: Mapping[str, str]) -> None:
         self._directory = directory
         self._hosts: list[Host] = []
-        _ip("link add internet type bridge")
+        # With an address of its own: else it takes the lowest of its ports', which changes with each host that comes,
+        # and hosts that know the old one lose the resolver for half a minute.
+        _ip("link add internet address 02:00:5e:00:53:01 type bridge")
         _ip(f"address add {RESOLVER}/24 dev internet")
         _ip("link set internet up")
         configuration = _NAMED_CONF.format(directory=directory)

@@ -72,7 +72,7 @@ def send(host: Host, *, sender: str, recipient: str, text: str) -> None:
         sock.sendall(b"QUIT\r\n")
 
 
-def received(host: Host, subject: str) -> str:
+def received(host: Host, subject: str, *, sender: Host) -> str:
     """The message that has come, once it has."""
     maildir = host.file("/home/alice/Maildir/new")
 
@@ -82,11 +82,12 @@ def received(host: Host, subject: str) -> str:
 
     def logs() -> str:
         return "\n".join(
-            host.run(f"cat {name} 2>/dev/null").stdout
-            for name in (LOG, "/var/log/exim4/mainlog", "/var/log/maillog")
+            one_of.run(f"cat {name} 2>/dev/null").stdout[-3000:]
+            for one_of in (sender, host)
+            for name in (LOG, "/var/log/exim4/mainlog", "/var/log/smtpd.log")
         )
 
-    until(found, what=lambda: f"{subject} has come:\n{logs()}", seconds=30)
+    until(found, what=lambda: f"{subject} has come:\n{logs()}", seconds=40)
     (text,) = found()
     return text
 
@@ -95,7 +96,7 @@ def test_we_send(one: Host, peer: tuple[str, Host]) -> None:
     """By MX and TLS; dots and the envelope arrive."""
     kind, other = peer
     send(one, sender="alice@one.test", recipient=f"alice@{kind}.test", text=f"to {kind}")
-    text = received(other, f"to {kind}")
+    text = received(other, f"to {kind}", sender=one)
     assert f".to {kind}\n..\n" in text
     log = one.file(LOG).read_text()
     (line,) = [line for line in log.split("\n") if f"to=<alice@{kind}.test>" in line]
@@ -108,7 +109,7 @@ def test_they_send(one: Host, peer: tuple[str, Host]) -> None:
     """The other way round, over TLS as they demand it."""
     kind, other = peer
     send(other, sender=f"alice@{kind}.test", recipient="alice@one.test", text=f"from {kind}")
-    text = received(one, f"from {kind}")
+    text = received(one, f"from {kind}", sender=other)
     assert f".from {kind}\n..\n" in text
     assert "(using TLSv1." in text
     assert f"Return-Path: <alice@{kind}.test>\n" in text
