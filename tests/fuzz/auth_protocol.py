@@ -8,13 +8,24 @@ from pillarbox.wire.auth_protocol import (
     parameters,
     split_line,
 )
-from pillarbox.wire.sasl import MECHANISMS, Challenge, Credentials, MalformedResponse, start
+from pillarbox.wire.sasl import (
+    MECHANISMS,
+    Challenge,
+    Credentials,
+    MalformedResponse,
+    Proven,
+    UnusableSecret,
+    WantsStored,
+    start,
+)
 
 SEEDS = [
     b"\x05VERSION\t1\t2\nCPID\t42\nAUTH\t1\tPLAIN\tservice=smtp\tresp=AG1lAHNlY3JldA==\n",
     b"\x02AUTH\t2\tLOGIN\tservice=imap\tsecured\nCONT\t2\tbWU=\nCONT\t2\tc2VjcmV0\n",
     b"\x01REQUEST\t3\t42\t1\t0123\tsession_pid=7\nUSER\t4\ta\x01tb\tservice=lmtp\nLIST\t5\n",
     b"\x09\0me\0secret",
+    b"\x09n,,n=me,r=abc{PLAIN}pencil",
+    b"\x09me 0123456789abcdef0123456789abcdef{PLAIN}pencil",
 ]
 DICTIONARY = [b"\t", b"\n", b"\x01t", b"\x010", b"AUTH\t", b"CONT\t", b"resp=", b"\0"]
 
@@ -37,14 +48,19 @@ def fuzz_one(data: bytes) -> None:
         assert again.count(b"\n") == 1
         assert split_line(again[:-1]) == fields
         assert len(parameters(fields)) <= len(fields)
+    half = len(rest) // 2
     for name in MECHANISMS:
         mechanism = start(name)
-        for response in (None, rest[: len(rest) // 2], rest[len(rest) // 2 :]):
+        for response in (None, rest[:half], rest[half:]):
             try:
                 answer = mechanism.step(response)
-            except MalformedResponse:
+                if isinstance(answer, WantsStored):
+                    assert answer.user
+                    answer = mechanism.with_stored(rest[half:] or None)
+            except (MalformedResponse, UnusableSecret):
                 break
-            assert isinstance(answer, (Challenge, Credentials))
             if isinstance(answer, Credentials):
                 assert answer.user
+            if not isinstance(answer, Challenge):
+                assert not isinstance(answer, Proven)  # nobody guesses a password here
                 break

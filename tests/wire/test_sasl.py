@@ -124,7 +124,15 @@ def test_scram_with_passwords_in_the_clear() -> None:
 
 @pytest.mark.parametrize(
     "first",
-    [b"", b"p=tls-unique,,n=user,r=x", b"n,,n=user", b"n,,r=x,n=user", b"n,,n=a=b,r=x", b"n,,n=user,r="],
+    [
+        b"",
+        b"p=tls-unique,,n=user,r=x",
+        b"n,,n=user",
+        b"n,,n=,r=x",
+        b"n,,r=x,n=user",
+        b"n,,n=a=b,r=x",
+        b"n,,n=user,r=",
+    ],
 )
 def test_malformed_scram(first: bytes) -> None:
     """Channel binding is not offered; names are escaped; a nonce is not empty."""

@@ -183,13 +183,13 @@ class Scram:
         attributes = parts[2].split(b",")
         if len(attributes) < 2 or attributes[0][:2] != b"n=" or attributes[1][:2] != b"r=":
             raise MalformedResponse
-        client_nonce = attributes[1][2:]
-        if not client_nonce or len(client_nonce) > 256:
+        user, client_nonce = _saslname(attributes[0][2:]), attributes[1][2:]
+        if not user or not client_nonce or len(client_nonce) > 256:
             raise MalformedResponse
         self._gs2 = b"%s,%s," % (parts[0], parts[1])
         self._first_bare = parts[2]
         self._nonce = client_nonce + self._nonce
-        return WantsStored(_saslname(attributes[0][2:]), _saslname(authorization))
+        return WantsStored(user, _saslname(authorization))
 
     def with_stored(self, stored: bytes | None) -> Step:
         """`server-first-message = nonce "," salt "," iteration-count`"""
