@@ -7,7 +7,8 @@ DESCRIPTION
 
     What differs by nature is made equal: the time that a command took; mod-sequences (by their order, 0 for all
     up to the first HIGHESTMODSEQ); UID
-    validities of new mailboxes (by their order of appearance).
+    validities of new mailboxes (by their order of appearance); the MAILBOXID that we tell at SELECT and CREATE
+    (RFC 8474), which Dovecot does not have.
 """
 
 import asyncio
@@ -69,6 +70,7 @@ _TIMING: Final = re.compile(rb" \([0-9.]+(?: \+ [0-9.]+)* secs\)\.")
 _MODSEQ: Final = re.compile(rb"(MODSEQ \(?|HIGHESTMODSEQ )([0-9]+)")
 _UIDVALIDITY: Final = re.compile(rb"\[UIDVALIDITY ([0-9]+)\]")
 _VALIDITY: Final = re.compile(rb"\b1[6-9][0-9]{8}\b")
+_MAILBOXID: Final = re.compile(rb"\* OK \[MAILBOXID [^\r]*\r\n|\[MAILBOXID \([^)]*\)\] ")
 _ANSWERED: Final = re.compile(rb"(?:\A|\r\n)(?:[^*+ ]+ (?:OK|NO|BAD) |\+ |\* BYE |\* BAD )[^\r\n]*\r\n\Z")
 SILENCE: Final = 2.0
 """Seconds after which a server that says nothing waits for more."""
@@ -226,6 +228,7 @@ class Equaliser:
         def ranked(found: re.Match[bytes]) -> bytes:
             return b"%b#%d" % (found[1], max(0, order[int(found[2])] - first))
 
+        answers = [_MAILBOXID.sub(b"", answer) for answer in answers]
         texts = [_VALIDITY.sub(self._validity, _TIMING.sub(b"", answer)) for answer in answers]
         return [_in_order(_MODSEQ.sub(ranked, text).split(b"\r\n")[:-1]) for text in texts]
 

@@ -18,6 +18,7 @@ SEEDS: list[bytes] = [
     b'\xaaa APPEND x CATENATE (URL "/a;UIDVALIDITY=1/;UID=2/;SECTION=1.MIME" TEXT {2+}\r\nab URL {1+}\r\nu)\r\nb NOOP\r\n',
     b"\x02a UID REPLACE 5 x (\\Seen) UTF8 (~{3+}\r\na\0b)\r\nb STORE 1:* (UNCHANGEDSINCE 12) FLAGS ()\r\nc COMPRESS DEFLATE\r\n",
     b'\x02a CREATE x (USE (\\Sent))\r\nb SEARCH SAVEDSINCE 1-Jan-2024 MODSEQ "/flags/x" all 7\r\nc CANCELUPDATE "a" "b"\r\n',
+    b'\x01a ENABLE IMAP4rev2\r\nb SELECT "\xc3\x9cml\xc3\xa4ut &-"\r\nc STATUS {2+}\r\n\xc3\xbc (DELETED MAILBOXID)\r\nd SEARCH EMAILID M1 THREADID T1\r\n',
     b'\x7fa STATUS x (MESSAGES)\r\nb LSUB "" %\r\nc RENAME a b\r\n'
     + b"x" * 70000
     + b" {5+}\r\n12345\r\nd NOOP\r\n",
@@ -30,18 +31,20 @@ DICTIONARY: list[bytes] = [*WORDS.split(b"|"), b"\r\n", b"\n"]
 
 
 def fuzz_one(data: bytes) -> None:
-    """The first octet chooses the state and where the rest is cut."""
+    """The first octet chooses the state, how names are written and where the rest is cut."""
     if not data:
         return
     state = list(State)[data[0] % 3]
     sent = data[1:]
-    whole = _commands(state, [sent])
+    utf8 = bool(data[0] % 2)
+    whole = _commands(state, [sent], utf8=utf8)
     cut = len(sent) * data[0] // 256
-    assert whole == _commands(state, [sent[:cut], sent[cut:]])
+    assert whole == _commands(state, [sent[:cut], sent[cut:]], utf8=utf8)
 
 
-def _commands(state: State, chunks: list[bytes]) -> list[str]:
+def _commands(state: State, chunks: list[bytes], *, utf8: bool) -> list[str]:
     engine = ImapServer(state=state)
+    engine.utf8_names = utf8
     found: list[str] = []
     for chunk in chunks:
         if not chunk:

@@ -64,6 +64,8 @@ NOT_YET = {
     ),
 }
 """Differences in the words of a refusal, the dots only where `/` is the separator."""
+_MORE = re.compile(rb"(?<=x OK )\[MAILBOXID [^]]*\] |(?<=x NO )\[NONEXISTENT\] ")
+"""What we say more: RFC 8474, and codes of RFC 5530 that Dovecot 2.4 gives."""
 CONVERSATION = [
     b"NAMESPACE",
     b'LIST "" ""',
@@ -121,6 +123,7 @@ def said(base: Path, program: list[str]) -> list[list[bytes]]:
             while not lines or not lines[-1].startswith(b"x "):
                 line = re.sub(rb" \([0-9.+ ]+ secs\)\.?", b"", client.readline().rstrip())
                 lines.append(re.sub(rb"\[UIDVALIDITY \d+\]|\[HIGHESTMODSEQ \d+\]", b"[N]", line))
+            lines = [_MORE.sub(b"", line) for line in lines if not line.startswith(b"* OK [MAILBOXID")]
             answers.append([command, *sorted(lines[:-1]), lines[-1]])
         client.send(b"y LOGOUT\r\n")
         client.shutdown()

@@ -125,6 +125,7 @@ class MailboxStatus(msgspec.Struct, frozen=True):
     highest_modseq: ModSeq
     size: int  # sum of RFC822.SIZE
     guid: bytes  # 32 hex digits
+    deleted: int = 0  # messages with \Deleted
 
 
 class NewMessage(msgspec.Struct, frozen=True):

@@ -272,6 +272,7 @@ class MaildirMailbox:
             highest_modseq=self.highest_modseq,
             size=size,
             guid=self.guid,
+            deleted=sum(1 for bits in flags if bits & Flag.DELETED),
         )
 
     # --- being told ---------------------------------------------------------------------------------

@@ -450,6 +450,7 @@ class MemoryAccount:
             highest_modseq=mailbox.highest_modseq,
             size=mailbox.size,
             guid=mailbox.guid,
+            deleted=sum(bool(flags & Flag.DELETED) for flags in table.flags),
         )
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from pillarbox.vocabulary.clock import ManualClock
 
 TICKET = Ticket("me", 7, 4242, b"cookie")
 OPEN = LoginPolicy(cleartext_allowed=True)
-BASE = b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+"
+BASE = b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+"
 GREETING = b"* OK [CAPABILITY " + BASE + b" AUTH=PLAIN AUTH=LOGIN] Dovecot (Debian) ready.\r\n"
 EXPOSED = (
     b"* BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway."

@@ -264,7 +264,9 @@ def test_workarounds_for_thunderbird() -> None:
             talk.client.end()
         return said
 
-    assert [b"a NO Mailbox doesn't exist: Sent/", b'* LSUB () "/" gone'] == asyncio.run(talk(ImapOptions()))
+    assert [b"a NO [NONEXISTENT] Mailbox doesn't exist: Sent/", b'* LSUB () "/" gone'] == asyncio.run(
+        talk(ImapOptions())
+    )
     lenient = frozenset((Workaround.EXTRA_MAILBOX_SEPARATOR, Workaround.LSUB_FLAGS))
     assert [b"a OK Status completed", b'* LSUB (\\Noselect) "/" gone'] == asyncio.run(
         talk(ImapOptions(workarounds=lenient))
@@ -273,7 +275,7 @@ def test_workarounds_for_thunderbird() -> None:
 
 @pytest.mark.parametrize(
     ("configured", "end"),
-    [("", b" PARTIAL]"), ("+X-A X-B", b" PARTIAL X-A X-B]"), ("IMAP4rev1 X", b"IMAP4rev1 X]")],
+    [("", b" OBJECTID]"), ("+X-A X-B", b" OBJECTID X-A X-B]"), ("IMAP4rev1 X", b"IMAP4rev1 X]")],
 )
 def test_imap_capability(configured: str, end: bytes) -> None:
     """Instead of ours, or behind ours."""

@@ -1,10 +1,10 @@
-"""Modified UTF-7, both ways."""
+"""Modified UTF-7 and UTF-8, both ways."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.wire.imap.mailbox_names import decode, encode
+from pillarbox.wire.imap.mailbox_names import decode, decode_utf8, encode, encode_utf8, is_net_unicode
 
 CASES = [
     # name on the wire, name
@@ -68,3 +68,34 @@ def test_any_octets_are_a_name_or_a_fault(wire: bytes) -> None:
         assert encode(decode(wire))[5:] == wire[5:]
     except ValueError:
         pass
+
+
+@pytest.mark.parametrize(
+    ("wire", "name"),
+    [("Entwürfe & mehr".encode(), "Entwürfe & mehr"), (b"inbox/x", "INBOX/x"), (b"A&-", "A&-")],
+)
+def test_names_in_utf8(wire: bytes, name: str) -> None:
+    """RFC 9051 §5.1: as they are, but for INBOX."""
+    assert name == decode_utf8(wire)
+    assert encode_utf8(name)[5:] == wire[5:]
+
+
+@pytest.mark.parametrize("wire", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"a\nb", b"\xc2\x80", b"a\x7f"])
+def test_what_is_no_utf8_or_has_controls(wire: bytes) -> None:
+    """Octets that are no text, half characters, surrogates, C0 and C1."""
+    with pytest.raises(ValueError):  # noqa: PT011 - the codec's own texts among them
+        decode_utf8(wire)
+
+
+def test_new_names_are_net_unicode() -> None:
+    """RFC 5198 §2: composed, no line and paragraph separators."""
+    assert is_net_unicode("\u00e9")
+    assert not is_net_unicode("e\u0301")
+    assert not is_net_unicode("a\u2028")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_any_name_comes_back_in_utf8(name: str) -> None:
+    """Decoding undoes encoding; INBOX is the one exception."""
+    back = decode_utf8(encode_utf8(name))
+    assert back == name or name[:5].upper() == "INBOX"

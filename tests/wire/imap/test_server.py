@@ -134,6 +134,7 @@ CASES: list[tuple[bytes, c.Command]] = [
                 )
             ),
             ResultOptions(SearchResult.MIN | SearchResult.COUNT),
+            names_charset=True,
         ),
     ),
 ]

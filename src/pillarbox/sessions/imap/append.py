@@ -16,7 +16,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.vocabulary.identifiers import Uid
-from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace
 
 
@@ -47,7 +47,7 @@ async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | 
     try:
         (await conversation.account.open(command.mailbox, read_only=True)).close()
     except NoSuchMailbox:
-        return _try_create(command.mailbox)
+        return _try_create(conversation, command.mailbox)
     return None
 
 
@@ -94,7 +94,7 @@ async def _store(
     try:
         mailbox = await conversation.account.open(name, read_only=True)
     except NoSuchMailbox:
-        conversation.no(tag, _try_create(name))
+        conversation.no(tag, _try_create(conversation, name))
         return None
     try:
         messages = [await _made(conversation, message) for message in appended]
@@ -121,5 +121,5 @@ async def _made(conversation: Conversation, message: Appended) -> NewMessage:
     return NewMessage(content, message.flags, message.keywords, message.internal_date)
 
 
-def _try_create(name: str) -> bytes:
-    return b"[TRYCREATE] Mailbox doesn't exist: " + mailbox_names.encode(name)
+def _try_create(conversation: Conversation, name: str) -> bytes:
+    return b"[TRYCREATE] Mailbox doesn't exist: " + conversation.name(name)

@@ -31,7 +31,7 @@ from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, compact
-from pillarbox.wire.imap import responses
+from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.server import ImapServer, State
 
 FLUSH_AT: Final = 65536
@@ -92,10 +92,12 @@ class Conversation:
         "figures",
         "options",
         "qresync",
+        "rev2",
         "saved_result",
         "sink",
         "started",
         "transport",
+        "utf8_accept",
         "view",
         "wait",
     )
@@ -120,6 +122,8 @@ class Conversation:
         self.figures = Figures()
         self.condstore = False  # the client wants mod-sequences (RFC 7162 §3.1)
         self.qresync = False  # VANISHED instead of EXPUNGE (RFC 7162 §3.2)
+        self.rev2 = False  # IMAP4rev2: ESEARCH, no \Recent, names in UTF-8 (RFC 9051 appendix E)
+        self.utf8_accept = False  # UTF8=ACCEPT (RFC 9755)
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
         self._told_expunges = False  # since the last tagged answer
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
@@ -129,6 +133,10 @@ class Conversation:
     def message_size_limit(self) -> int:
         """Octets of a message that APPEND takes; 0 for any."""
         return self.options.message_size_limit
+
+    def name(self, name: str) -> bytes:
+        """A mailbox's name as this client reads it."""
+        return mailbox_names.encode_utf8(name) if self.engine.utf8_names else mailbox_names.encode(name)
 
     # Waiting and sending.
 
@@ -276,7 +284,7 @@ class Conversation:
             self.tell_flags(view)
         if told.flags:
             with_uid = with_uid or self.qresync  # RFC 7162 §3.2.4
-            flags = FlagRenderer(view)
+            flags = FlagRenderer(view, with_recent=not self.rev2)
             uids = view.mailbox.messages.uids
             for number, uid in told.flags:
                 row = bisect_left(uids, uid)
@@ -292,7 +300,7 @@ class Conversation:
             engine.send(b"".join(map(b"* %d EXPUNGE\r\n".__mod__, told.expunged)))
         if told.exists is not None:
             engine.untagged(b"%d EXISTS" % told.exists)
-        if told.recent is not None:
+        if told.recent is not None and not self.rev2:
             engine.untagged(b"%d RECENT" % told.recent)
 
     async def enable_condstore(self) -> None:

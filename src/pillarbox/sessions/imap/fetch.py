@@ -9,7 +9,7 @@ DESCRIPTION
 
 STANDARDS
     RFC 3501 §6.4.5, §7.4.2; RFC 5530 §3 (EXPUNGEISSUED); RFC 7162 §3.1.4 (MODSEQ, CHANGEDSINCE),
-    §3.2.6 (VANISHED)
+    §3.2.6 (VANISHED); RFC 8474 §5 (EMAILID, THREADID)
 """
 
 from bisect import bisect_left, bisect_right
@@ -22,6 +22,7 @@ from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
+from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -48,7 +49,7 @@ _FIELDS: Final = {
     Item.FUZZY_PREVIEW: Fields.PREVIEW,
     Item.SNIPPET: Fields.PREVIEW,
 }
-_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ, Item.EMAIL_ID))
+_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ, Item.EMAIL_ID, Item.THREAD_ID))
 """Items for which a message has to be in the table still."""
 _TEMPLATES: Final = {
     Item.UID: b"UID %d",
@@ -64,7 +65,7 @@ _TEMPLATES: Final = {
     Item.FUZZY_PREVIEW: b"PREVIEW (FUZZY %b)",
     Item.SNIPPET: b"SNIPPET (FUZZY %b)",
     Item.EMAIL_ID: b"EMAILID (%b)",
-    Item.THREAD_ID: b"THREADID NIL",  # RFC 8474 §5.2: "if the server does not support" it
+    Item.THREAD_ID: b"THREADID (%b)",
 }
 
 
@@ -160,6 +161,7 @@ class _Fetch:
 
     def __init__(self, conversation: Conversation, wanted: FetchItems) -> None:
         self._summaries: dict[int, MessageSummary] = {}  # of this batch and some of the next
+        self._threads: dict[int, bytes] = {}  # THREADID of this batch
         self.some_gone = False
         self.unknown_encoding = False
         self.marked: list[int] = []  # messages that have become \\Seen by this
@@ -170,12 +172,13 @@ class _Fetch:
         for item in wanted.items:
             self._fields |= _FIELDS.get(item, Fields(0))
         self._marks_seen = wanted.marks_seen and not self._view.read_only
-        self._flags = FlagRenderer(self._view)
+        self._flags = FlagRenderer(self._view, with_recent=not conversation.rev2)
         self._sections = SectionRenderer(wanted.sections) if wanted.sections else None
         if self._sections is not None and self._sections.needs_only_header:
             self._fields |= Fields.HEADER
         words = [_TEMPLATES[item] for item in wanted.items]
-        self.batch_size = BATCH if self._fields or wanted.sections else FLAGS_BATCH
+        from_store = self._fields or wanted.sections or Item.THREAD_ID in wanted.items
+        self.batch_size = BATCH if from_store else FLAGS_BATCH
         self._template = b"* %d FETCH (" + b" ".join(words) + (b"" if wanted.sections else b")\r\n")
 
     async def all(self, chosen: Chosen) -> None:
@@ -191,6 +194,12 @@ class _Fetch:
 
     async def _batch(self, numbers: list[int], uids: list[int]) -> None:
         """Answer for some messages, numbers and UIDs side by side."""
+        if Item.THREAD_ID in self._wanted.items:
+            self._threads = await thread_ids(self._view.mailbox, uids)
+            if len(self._threads) != len(uids):
+                numbers = [number for number, uid in zip(numbers, uids, strict=True) if uid in self._threads]
+                uids = [uid for uid in uids if uid in self._threads]
+                self.some_gone = True
         changed: set[int] = set()
         if self._marks_seen:
             changed = await self._mark_seen(uids)
@@ -281,7 +290,9 @@ class _Fetch:
                 case Item.PREVIEW | Item.FUZZY_PREVIEW | Item.SNIPPET:
                     columns.append([string(summary.preview) for summary in summaries])
                 case Item.EMAIL_ID:
-                    columns.append(self._view.mailbox.email_ids(uids))
+                    columns.append(list(map(email_id, self._view.mailbox.email_ids(uids))))
+                case Item.THREAD_ID:
+                    columns.append([self._threads[uid] for uid in uids])
                 case Item.BODY_STRUCTURE:
                     columns.append([summary.body_structure for summary in summaries])
         return zip(*columns, strict=True)

@@ -21,10 +21,11 @@ class FlagRenderer:
 
     __slots__ = ("_names", "_recent", "_table", "_written")
 
-    def __init__(self, view: MailboxView) -> None:
+    def __init__(self, view: MailboxView, *, with_recent: bool = True) -> None:
+        """`with_recent`: not for clients of IMAP4rev2, which has no \\Recent."""
         self._table = view.mailbox.messages
         self._names = view.mailbox.keywords
-        self._recent = view.recent_ranges
+        self._recent = view.recent_ranges if with_recent else []
         self._written: dict[tuple[int, int], bytes] = {}
 
     def of_row(self, row: int) -> bytes:

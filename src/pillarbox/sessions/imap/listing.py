@@ -1,7 +1,7 @@
 """LIST in its three forms, and LSUB.
 
 DESCRIPTION
-    Names are matched as they are on the wire, in modified UTF-7: `*` is anything, `%` anything within one
+    Names are matched as they are on the wire, in modified UTF-7 or UTF-8: `*` is anything, `%` anything within one
     level.  The plain LIST of RFC 3501 tells children and special uses unasked, as Dovecot does; the
     extended one tells what was asked for.
 
@@ -17,7 +17,7 @@ from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value
 from pillarbox.sessions.imap.name_patterns import NamePattern
 from pillarbox.sessions.imap.options import Workaround
-from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub, StatusItem
 
 
@@ -36,7 +36,7 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
     if command.select & ListSelect.SUBSCRIBED:
         entries = _with_missing(entries, await conversation.account.subscriptions())
     for entry in entries:
-        name = mailbox_names.encode(entry.name)
+        name = conversation.name(entry.name)
         if not any(pattern.matches(name) for pattern in patterns):
             continue
         child_info = bool(command.select & ListSelect.RECURSIVEMATCH) and any(
@@ -64,14 +64,14 @@ async def lsub(conversation: Conversation, command: Lsub) -> None:
         closed = set(subscribed) - {entry.name for entry in entries if entry.selectable}
     told: set[bytes] = set()
     for full_name in subscribed:
-        name = mailbox_names.encode(full_name)
+        name = conversation.name(full_name)
         if pattern.matches(name):
             attributes = [b"\\Noselect"] if full_name in closed else []
             attributes += [use] if (use := uses.get(full_name)) else []
             conversation.engine.untagged(responses.listing(b"LSUB", attributes, name, separator))
             told.add(name)
     for full_name in subscribed if b"%" in command.pattern else ():
-        parts = mailbox_names.encode(full_name).split(separator)
+        parts = conversation.name(full_name).split(separator)
         for depth in range(1, len(parts)):
             parent = separator.join(parts[:depth])
             if parent not in told and pattern.matches(parent):
@@ -129,4 +129,4 @@ async def _list_status(conversation: Conversation, command: List, name: str) -> 
     except (NoSuchMailbox, StoreUnavailable):
         return
     values = [(item, status_value(conversation, found, item)) for item in command.status]
-    conversation.engine.untagged(responses.status(name, values))
+    conversation.engine.untagged(responses.status(conversation.name(name), values))

@@ -36,7 +36,7 @@ from pillarbox.wire.imap import commands, responses
 from pillarbox.wire.imap.commands import Command
 from pillarbox.wire.imap.server import MAX_LINE_BEFORE_LOGIN, ImapServer, Pause, State
 
-_BASE: Final = b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+".split()
+_BASE: Final = b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+".split()
 _EXPOSED: Final = (
     b"BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway."
     b" If anyone was listening, the password was exposed."

@@ -5,12 +5,14 @@ FAULTS
     the rest.
 
 STANDARDS
-    RFC 3501 §6.3; RFC 2342 (NAMESPACE); RFC 5530 (response codes); RFC 7162 §3.1.7 (HIGHESTMODSEQ)
+    RFC 3501 §6.3; RFC 2342 (NAMESPACE); RFC 5530 (response codes); RFC 7162 §3.1.7 (HIGHESTMODSEQ); RFC 8474
+    §4 (MAILBOXID); RFC 9051 §5.1, §6.3.11
 """
 
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxStatus, NoSuchMailbox
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect
+from pillarbox.sessions.imap.object_ids import mailbox_id
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import (
     Create,
@@ -24,19 +26,31 @@ from pillarbox.wire.imap.commands import (
 )
 
 
-def missing(name: str) -> bytes:
-    """`Mailbox doesn't exist: x`"""
-    return b"Mailbox doesn't exist: %s" % mailbox_names.encode(name)
+def missing(conversation: Conversation, name: str) -> bytes:
+    """`[NONEXISTENT] Mailbox doesn't exist: x`"""
+    return b"[NONEXISTENT] Mailbox doesn't exist: %s" % conversation.name(name)
 
 
 async def create(conversation: Conversation, command: Create) -> None:
     """CREATE."""
+    if not _may_be_new(conversation, command.tag, command.mailbox):
+        return
     try:
         await conversation.account.create(command.mailbox)
     except MailboxExists:
         conversation.no(command.tag, b"[ALREADYEXISTS] Mailbox already exists")
-    else:
-        conversation.ok(command.tag, b"Create completed")
+        return
+    name = command.mailbox.removesuffix(conversation.account.separator)
+    guid = (await conversation.account.status(name)).guid
+    conversation.ok(command.tag, responses.mailbox_id(mailbox_id(guid)) + b" Create completed")
+
+
+def _may_be_new(conversation: Conversation, tag: bytes, name: str) -> bool:
+    """RFC 9051 §5.1: "MUST prohibit the creation of 8-bit mailbox names that do not comply with Net-Unicode"."""
+    if not conversation.engine.utf8_names or mailbox_names.is_net_unicode(name):
+        return True
+    conversation.no(tag, b"[CANNOT] Invalid mailbox name: Not normalized Unicode (NFC)")
+    return False
 
 
 async def delete(conversation: Conversation, command: Delete) -> None:
@@ -53,7 +67,7 @@ async def delete(conversation: Conversation, command: Delete) -> None:
     try:
         await conversation.account.delete(name)
     except NoSuchMailbox:
-        conversation.no(command.tag, b"[NONEXISTENT] " + missing(name))
+        conversation.no(command.tag, missing(conversation, name))
         return
     conversation.ok(command.tag, b"Delete completed")
     if selected:
@@ -72,10 +86,12 @@ async def rename(conversation: Conversation, command: Rename) -> None:
     if command.new_name.startswith(command.mailbox + conversation.account.separator):
         conversation.no(command.tag, b"Can't rename mailbox under its own child")
         return
+    if not _may_be_new(conversation, command.tag, command.new_name):
+        return
     try:
         await conversation.account.rename(command.mailbox, command.new_name)
     except NoSuchMailbox:
-        conversation.no(command.tag, b"[NONEXISTENT] " + missing(command.mailbox))
+        conversation.no(command.tag, missing(conversation, command.mailbox))
     except MailboxExists:
         conversation.no(command.tag, b"[ALREADYEXISTS] Target mailbox already exists")
     else:
@@ -88,7 +104,7 @@ async def subscribe(conversation: Conversation, command: Subscribe) -> None:
     try:
         await conversation.account.status(name)
     except NoSuchMailbox:
-        conversation.no(command.tag, missing(name))
+        conversation.no(command.tag, missing(conversation, name))
         return
     await conversation.account.subscribe(name)
     conversation.ok(command.tag, b"Subscribe completed")
@@ -103,7 +119,7 @@ async def unsubscribe(conversation: Conversation, command: Unsubscribe) -> None:
 async def namespace(conversation: Conversation, command: Namespace) -> None:
     """NAMESPACE: one, personal."""
     account = conversation.account
-    prefix, separator = mailbox_names.encode(account.prefix), account.separator.encode("ascii")
+    prefix, separator = conversation.name(account.prefix), account.separator.encode("ascii")
     conversation.engine.untagged(b"NAMESPACE ((%b %b)) NIL NIL" % (string(prefix), string(separator)))
     conversation.ok(command.tag, b"Namespace completed")
 
@@ -116,10 +132,10 @@ async def status(conversation: Conversation, command: Status) -> None:
             await conversation.enable_condstore()
         found = await conversation.account.status(command.mailbox, with_modseq=with_modseq)
     except NoSuchMailbox:
-        conversation.no(command.tag, missing(command.mailbox))
+        conversation.no(command.tag, missing(conversation, command.mailbox))
         return
     values = [(item, status_value(conversation, found, item)) for item in command.items]
-    conversation.engine.untagged(responses.status(command.mailbox, values))
+    conversation.engine.untagged(responses.status(conversation.name(command.mailbox), values))
     view = conversation.view
     if view is not None and conversation.account.name_of(view.mailbox) == command.mailbox:
         conversation.ok(command.tag, b"[CLIENTBUG] Status on selected mailbox completed")
@@ -127,7 +143,7 @@ async def status(conversation: Conversation, command: Status) -> None:
         conversation.ok(command.tag, b"Status completed")
 
 
-def status_value(conversation: Conversation, found: MailboxStatus, item: StatusItem) -> int | None:
+def status_value(conversation: Conversation, found: MailboxStatus, item: StatusItem) -> int | bytes | None:
     """One item of STATUS; None is NIL."""
     match item:
         case StatusItem.MESSAGES:
@@ -146,3 +162,7 @@ def status_value(conversation: Conversation, found: MailboxStatus, item: StatusI
             return found.highest_modseq
         case StatusItem.APPENDLIMIT:
             return conversation.message_size_limit or None
+        case StatusItem.DELETED:
+            return found.deleted
+        case StatusItem.MAILBOXID:
+            return b"(%b)" % mailbox_id(found.guid)

@@ -13,7 +13,7 @@ from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, compact
-from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Check, Copy, Expunge, Move, Store, StoreAction
 
 BATCH: Final = 1000
@@ -184,8 +184,9 @@ async def _target(
     try:
         target = await conversation.account.open(command.mailbox, read_only=True)
     except NoSuchMailbox:
-        name = mailbox_names.encode(command.mailbox)
-        conversation.no(command.tag, b"[TRYCREATE] Mailbox doesn't exist: " + name)
+        conversation.no(
+            command.tag, b"[TRYCREATE] Mailbox doesn't exist: " + conversation.name(command.mailbox)
+        )
         return None
     if chosen:
         return target

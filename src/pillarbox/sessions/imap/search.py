@@ -9,7 +9,7 @@ DESCRIPTION
 
 STANDARDS
     RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5182 (SEARCHRES); RFC 5256 (SORT, THREAD); RFC 5267 (ESORT, CONTEXT);
-    RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9394 (PARTIAL)
+    RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9051 §6.4.4; RFC 9394 (PARTIAL)
 """
 
 from array import array
@@ -66,7 +66,13 @@ CANCELLED: Final = b"Unknown tag"
 
 async def search(conversation: Conversation, command: Search) -> None:
     """SEARCH and UID SEARCH."""
+    if command.names_charset and conversation.utf8_accept:  # RFC 9755 §3: "SHOULD reject … with BAD"
+        name = b"UID SEARCH" if command.by_uid else b"SEARCH"
+        conversation.bad(command.tag, b"Error in IMAP command %b: CHARSET with UTF8=ACCEPT enabled" % name)
+        return
     with_modseq, found = await _found(conversation, command.key)
+    if command.result is None and conversation.rev2:  # RFC 9051 §6.4.4: there is no `* SEARCH`
+        command = msgspec.structs.replace(command, result=ResultOptions(SearchResult.ALL))
     _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Search completed")
 

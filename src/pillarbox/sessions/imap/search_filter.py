@@ -10,7 +10,8 @@ DESCRIPTION
     transfer encoding and charset.
 
 STANDARDS
-    RFC 3501 §6.4.4; RFC 5032 (WITHIN); RFC 5182 (SEARCHRES); RFC 7162 §3.1.5 (MODSEQ); RFC 8514 (SAVEDATE)
+    RFC 3501 §6.4.4; RFC 5032 (WITHIN); RFC 5182 (SEARCHRES); RFC 7162 §3.1.5 (MODSEQ); RFC 8474
+    (OBJECTID); RFC 8514 (SAVEDATE)
 """
 
 from bisect import bisect_left, bisect_right
@@ -21,6 +22,7 @@ from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.view import Chosen
 from pillarbox.message.structured_fields import parse_date
 from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.text_matching import body_has, field_values, fold, header_has, message_has
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.search_keys import (
@@ -28,8 +30,10 @@ from pillarbox.wire.imap.search_keys import (
     All,
     And,
     Arrived,
+    BelongsTo,
     BodyHas,
     DateTest,
+    EmailIs,
     HasFlags,
     HasKeyword,
     HeaderHas,
@@ -132,7 +136,20 @@ class MessageFilter:
                 rows.append((uid, row))
         return rows
 
+    async def email(self, key: EmailIs, uids: list[int]) -> list[int]:
+        there = [uid for uid, _ in self._rows(uids)]
+        ids = map(email_id, self._view.mailbox.email_ids(there))
+        return [uid for uid, known in zip(there, ids, strict=True) if known == key.object_id]
+
     # What the cache knows.
+
+    async def thread(self, key: BelongsTo, uids: list[int]) -> list[int]:
+        found: list[int] = []
+        for start in range(0, len(uids), BATCH):
+            ids = await thread_ids(self._view.mailbox, uids[start : start + BATCH])
+            found += [uid for uid, known in ids.items() if known == key.object_id]
+            await self._conversation.flush_if_much()
+        return found
 
     async def arrived(self, key: Arrived, uids: list[int]) -> list[int]:
         start, end = _span(key.test, key.day)
@@ -218,6 +235,8 @@ _FILTERS: Final[dict[type[SearchKey], _Filter]] = {
     IsRecent: MessageFilter.recent,
     ModSeqSince: MessageFilter.modseq,
     Arrived: MessageFilter.arrived,
+    EmailIs: MessageFilter.email,
+    BelongsTo: MessageFilter.thread,
     Saved: MessageFilter.saved,
     Age: MessageFilter.age,
     Size: MessageFilter.size,
@@ -231,6 +250,7 @@ _COSTS: Final[dict[type[SearchKey], int]] = {
     Saved: 1,
     Age: 1,
     Size: 1,
+    BelongsTo: 1,
     Sent: 2,
     HeaderHas: 2,
     BodyHas: 3,

@@ -5,7 +5,8 @@ DESCRIPTION
     has happened since: what was expunged, and the flags of what has changed.
 
 STANDARDS
-    RFC 3501 §6.3.1, §6.4.2; RFC 3691 (UNSELECT); RFC 7162 §3.1.2 (HIGHESTMODSEQ), §3.2.5 (QRESYNC)
+    RFC 3501 §6.3.1, §6.4.2; RFC 3691 (UNSELECT); RFC 7162 §3.1.2 (HIGHESTMODSEQ), §3.2.5 (QRESYNC);
+    RFC 8474 §4.2 (MAILBOXID); RFC 9051 §6.3.2
 """
 
 from typing import Final
@@ -15,8 +16,10 @@ from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
 from pillarbox.sessions.imap.mailbox_commands import missing
 from pillarbox.sessions.imap.message_commands import deleted_uids
+from pillarbox.sessions.imap.object_ids import mailbox_id
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import STAR, NumberSet
+from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Close, Examine, KnownState, Select, Unselect
 
 _UNSEEN: Final = bytes(not flags & Flag.SEEN for flags in range(256))
@@ -53,7 +56,7 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
         if name.endswith(conversation.account.separator):
             conversation.no(tag, b"[CANNOT] Invalid mailbox name: Ends with hierarchy separator")
         else:
-            conversation.no(tag, missing(name))
+            conversation.no(tag, missing(conversation, name))
         return False
     conversation.condstore = conversation.condstore or command.condstore or command.known is not None
     try:
@@ -65,14 +68,19 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
     view = conversation.enter_mailbox(mailbox, read_only=read_only)
     conversation.tell_flags(view)
     engine.untagged(b"%d EXISTS" % view.count)
-    engine.untagged(b"%d RECENT" % view.recent)
-    unseen = _first_unseen(mailbox.messages.flags)
-    if unseen is not None:
-        engine.untagged(b"OK [UNSEEN %d] First unseen." % unseen)
+    if conversation.rev2:  # RFC 9051 §6.3.2: no RECENT, no UNSEEN, but the name
+        separator = conversation.account.separator.encode("ascii")
+        engine.untagged(responses.listing(b"LIST", [], conversation.name(name), separator))
+    else:
+        engine.untagged(b"%d RECENT" % view.recent)
+        unseen = _first_unseen(mailbox.messages.flags)
+        if unseen is not None:
+            engine.untagged(b"OK [UNSEEN %d] First unseen." % unseen)
     engine.untagged(b"OK [UIDVALIDITY %d] UIDs valid" % mailbox.uid_validity)
     engine.untagged(b"OK [UIDNEXT %d] Predicted next UID" % mailbox.uid_next)
     if mailbox.has_modseqs:  # as Dovecot: not before anybody has used them
         conversation.tell_highest_modseq(view)
+    engine.untagged(b"OK %b Ok" % responses.mailbox_id(mailbox_id(mailbox.guid)))
     if command.known is not None and command.known.uid_validity == mailbox.uid_validity:
         await _catch_up(conversation, command.known)
     return True

@@ -13,7 +13,8 @@ FAULTS
     the log explains.  After 20 bad commands in a row it is sent away.
 
 STANDARDS
-    RFC 3501 §3, §5.4 (autologout timer), §7.1.5 (BYE); RFC 5530 (response codes)
+    RFC 3501 §3, §5.4 (autologout timer), §7.1.5 (BYE); RFC 5530 (response codes);
+    RFC 9051 §6.3.1 (IMAP4rev2); RFC 9755 (UTF8=ACCEPT)
 """
 
 from collections.abc import Awaitable, Callable
@@ -51,14 +52,14 @@ from pillarbox.wire.imap.commands import Command
 from pillarbox.wire.imap.server import Pause
 
 CAPABILITIES: Final = (
-    b"IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS"
+    b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS"
     b" THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS"
     b" LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH"
     b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+"
-    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL"
+    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID"
 ).split()
 """What works after login, in Dovecot's order."""
-ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC"))
+ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"IMAP4REV2"))
 """What ENABLE knows (RFC 5161)."""
 AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
@@ -260,8 +261,12 @@ async def _enable(conversation: Conversation, command: commands.Enable) -> None:
     if b"CONDSTORE" in known or b"QRESYNC" in known:  # RFC 7162 §3.2.3: QRESYNC implies CONDSTORE
         await conversation.enable_condstore()
     conversation.qresync = conversation.qresync or b"QRESYNC" in known
+    conversation.utf8_accept = conversation.utf8_accept or b"UTF8=ACCEPT" in known
+    conversation.rev2 = conversation.rev2 or b"IMAP4REV2" in known
+    conversation.engine.utf8_names = conversation.utf8_accept or conversation.rev2
     if known:
-        conversation.engine.untagged(b"ENABLED " + b" ".join(known))
+        spelled = b" ".join(known).replace(b"IMAP4REV2", b"IMAP4rev2")
+        conversation.engine.untagged(b"ENABLED " + spelled)
     conversation.ok(command.tag, b"Enabled")
 
 

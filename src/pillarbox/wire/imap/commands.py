@@ -163,6 +163,8 @@ class StatusItem(Enum):
     HIGHESTMODSEQ = b"HIGHESTMODSEQ"  # RFC 7162 §3.1.2.2
     SIZE = b"SIZE"  # RFC 8438
     APPENDLIMIT = b"APPENDLIMIT"  # RFC 7889
+    DELETED = b"DELETED"  # RFC 9051 §6.3.11
+    MAILBOXID = b"MAILBOXID"  # RFC 8474 §4.3
 
 
 class ListSelect(EnumFlag):
@@ -313,6 +315,7 @@ class Search(Command, frozen=True):
     by_uid: bool
     key: SearchKey
     result: ResultOptions | None
+    names_charset: bool = False
 
 
 class Sort(Command, frozen=True):

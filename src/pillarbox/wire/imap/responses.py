@@ -16,11 +16,12 @@ from typing import Final
 from pillarbox.message.imap_strings import string
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 from pillarbox.vocabulary.number_set import compact
-from pillarbox.wire.imap import mailbox_names
 from pillarbox.wire.imap.commands import StatusItem
 from pillarbox.wire.imap.search_keys import ResultOptions, SearchResult
 
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
+_NEVER_QUOTED: Final = re.compile(rb"[\x00\r\n]")
+_QUOTED_SPECIALS: Final = re.compile(rb'(["\\])')
 _NAMES: Final = (*IMAP_NAMES, (b"\\Recent", Flag.RECENT))
 SYSTEM_FLAGS: Final = b" ".join(name for name, _ in IMAP_NAMES)
 
@@ -32,9 +33,14 @@ def astring(text: bytes) -> bytes:
     return string(text)
 
 
-def mailbox(name: str) -> bytes:
-    """`mailbox`: the name in modified UTF-7, as astring"""
-    return astring(mailbox_names.encode(name))
+def mailbox(name: bytes) -> bytes:
+    """`mailbox`: a name as the client reads it, modified UTF-7 or UTF-8, as astring
+
+    UTF-8 is quoted: whoever has enabled it reads it there (RFC 9051 §9 `QUOTED-CHAR`, RFC 9755 §3).
+    """
+    if name.isascii() or _NEVER_QUOTED.search(name) is not None:
+        return astring(name)
+    return b'"%b"' % _QUOTED_SPECIALS.sub(rb"\\\1", name)
 
 
 @lru_cache(maxsize=1024)
@@ -77,17 +83,30 @@ def listing(
     *,
     child_info: bool = False,
 ) -> bytes:
-    """`LIST (\\HasNoChildren) "/" name`, or LSUB; `name` is in modified UTF-7"""
+    """`LIST (\\HasNoChildren) "/" name`, or LSUB; `name` as `mailbox` takes it"""
     extended = b' (CHILDINFO ("SUBSCRIBED"))' if child_info else b""
-    return b'%s (%s) "%s" %s%s' % (kind, b" ".join(attributes), separator, astring(name), extended)
+    return b'%s (%s) "%s" %s%s' % (kind, b" ".join(attributes), separator, mailbox(name), extended)
 
 
-def status(name: str, values: Iterable[tuple[StatusItem, int | None]]) -> bytes:
-    """`STATUS name (MESSAGES 3 UNSEEN 1 APPENDLIMIT NIL)`"""
-    items = b" ".join(
-        b"%s %b" % (item.value, b"NIL" if value is None else b"%d" % value) for item, value in values
-    )
+def status(name: bytes, values: Iterable[tuple[StatusItem, int | bytes | None]]) -> bytes:
+    """`STATUS name (MESSAGES 3 UNSEEN 1 APPENDLIMIT NIL MAILBOXID (F1))`"""
+    items = b" ".join(b"%s %b" % (item.value, _status_value(value)) for item, value in values)
     return b"STATUS %s (%s)" % (mailbox(name), items)
+
+
+def _status_value(value: int | bytes | None) -> bytes:
+    match value:
+        case None:
+            return b"NIL"
+        case bytes():
+            return value
+        case number:
+            return b"%d" % number
+
+
+def mailbox_id(object_id: bytes) -> bytes:
+    """`[MAILBOXID (F2212ea87-6097-4256-9d51-71338625)]`  RFC 8474 §4.1"""
+    return b"[MAILBOXID (%b)]" % object_id
 
 
 def append_uid(uid_validity: int, uids: Sequence[int]) -> bytes:

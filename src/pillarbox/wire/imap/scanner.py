@@ -48,9 +48,11 @@ class Refusal(Exception):
 class Scanner:
     """A place in a command."""
 
-    __slots__ = ("_line", "_next_part", "_offset", "_parts")
+    __slots__ = ("_line", "_next_part", "_offset", "_parts", "utf8_names")
 
-    def __init__(self, parts: list[bytes]) -> None:
+    def __init__(self, parts: list[bytes], *, utf8_names: bool = False) -> None:
+        """`utf8_names`: mailbox names are in UTF-8, not in modified UTF-7."""
+        self.utf8_names = utf8_names
         self._parts = parts
         self._line = parts[0]
         self._offset = 0
@@ -233,7 +235,7 @@ class Scanner:
 
     def mailbox(self) -> str:
         """`mailbox = "INBOX" / astring`, decoded"""
-        return decode_mailbox(self.astring())
+        return decode_mailbox(self.astring(), utf8=self.utf8_names)
 
     def list_mailbox(self) -> bytes:
         """`list-mailbox = 1*list-char / string`"""
@@ -269,9 +271,9 @@ def general_fault(lines: Sequence[bytes]) -> str | None:
     return "Missing ')'" if depth else None
 
 
-def decode_mailbox(name: bytes) -> str:
+def decode_mailbox(name: bytes, *, utf8: bool = False) -> str:
     """A mailbox name from the wire.  Raises Refusal."""
     try:
-        return mailbox_names.decode(name)
+        return mailbox_names.decode_utf8(name) if utf8 else mailbox_names.decode(name)
     except ValueError:
-        raise Refusal("Mailbox name is not valid mUTF-7") from None
+        raise Refusal(f"Mailbox name is not valid {'UTF-8' if utf8 else 'mUTF-7'}") from None

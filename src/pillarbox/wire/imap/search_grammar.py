@@ -7,7 +7,7 @@ FAULTS
 STANDARDS
     RFC 3501 §6.4.4, §9 (search-key); RFC 4731 §3.1 (RETURN); RFC 5032 §3 (WITHIN); RFC 7162
     §3.1.5 (MODSEQ); RFC 5182 (SAVE); RFC 5267 §4 (UPDATE, CONTEXT, PARTIAL); RFC 6203 (FUZZY); RFC 8514 §4.3
-    (SAVEDATE); RFC 9394 (PARTIAL)
+    (SAVEDATE); RFC 8474 §6 (OBJECTID); RFC 9394 (PARTIAL)
 """
 
 import re
@@ -25,8 +25,10 @@ from pillarbox.wire.imap.search_keys import (
     All,
     And,
     Arrived,
+    BelongsTo,
     BodyHas,
     DateTest,
+    EmailIs,
     HasFlags,
     HasKeyword,
     HeaderHas,
@@ -80,6 +82,7 @@ _RESULTS: Final = {
     b"PARTIAL": SearchResult.PARTIAL,
 }
 _PARTIAL: Final = re.compile(rb"(-?)([0-9]{1,10}):(-?)([0-9]{1,10})")
+_OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _BAD_CHARSET: Final = "[BADCHARSET] "
 
 
@@ -87,12 +90,12 @@ def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
     """`search = "SEARCH" [search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)`"""
     scanner.space_or("Missing search parameters")
     result = take_return_options(scanner)
-    charset = "utf-8"
+    charset, names_charset = "utf-8", False
     if scanner.take_word(b"CHARSET"):
         scanner.space_or("Invalid charset argument")
-        charset = known_charset(scanner)
+        charset, names_charset = known_charset(scanner), True
         scanner.space_or("Missing search parameters")
-    return Search(tag, by_uid, keys_to_end(scanner, charset), result)
+    return Search(tag, by_uid, keys_to_end(scanner, charset), result, names_charset)
 
 
 def keys_to_end(scanner: Scanner, charset: str) -> SearchKey:
@@ -303,6 +306,21 @@ class _KeyReader:
         field = self._argument(name).upper()
         return HeaderHas(field, self._text(name))
 
+    def email_id(self, name: bytes) -> SearchKey:
+        """`"EMAILID" SP objectid`  RFC 8474 §6.1"""
+        return EmailIs(self._object_id(name))
+
+    def thread_id(self, name: bytes) -> SearchKey:
+        """`"THREADID" SP objectid`"""
+        return BelongsTo(self._object_id(name))
+
+    def _object_id(self, name: bytes) -> bytes:
+        """`objectid = 1*255(ALPHA / DIGIT / "_" / "-")`"""
+        text = self._argument(name)
+        if _OBJECT_ID.fullmatch(text) is None:
+            raise BadSyntax(f"Invalid {name.decode('ascii')} parameter")
+        return text
+
     def body(self, name: bytes) -> SearchKey:
         """`"BODY" SP astring`"""
         return BodyHas(self._text(name))
@@ -334,6 +352,8 @@ _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = 
     b"MODSEQ": _KeyReader.modseq,
     b"SMALLER": _KeyReader.size,
     b"HEADER": _KeyReader.header,
+    b"EMAILID": _KeyReader.email_id,
+    b"THREADID": _KeyReader.thread_id,
     b"BODY": _KeyReader.body,
     b"TEXT": _KeyReader.text,
 }

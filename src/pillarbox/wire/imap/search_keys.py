@@ -122,6 +122,18 @@ class ModSeqSince(msgspec.Struct, frozen=True):
     modseq: int
 
 
+class EmailIs(msgspec.Struct, frozen=True):
+    """`"EMAILID" SP objectid`  RFC 8474 §6.1"""
+
+    object_id: bytes
+
+
+class BelongsTo(msgspec.Struct, frozen=True):
+    """`"THREADID" SP objectid`"""
+
+    object_id: bytes
+
+
 class HeaderHas(msgspec.Struct, frozen=True):
     """`"HEADER" SP header-fld-name SP astring`; an empty text asks whether the field is there"""
 
@@ -144,6 +156,7 @@ class TextHas(msgspec.Struct, frozen=True):
 SearchKey = (
     All | And | Or | Not | Numbers | Uids | HasFlags | HasKeyword | IsRecent
     | Arrived | Sent | Saved | Age | Size | ModSeqSince | HeaderHas | BodyHas | TextHas
+    | EmailIs | BelongsTo
 )  # fmt: skip
 
 

@@ -142,12 +142,14 @@ class ImapServer:
         "bytes_out",
         "state",
         "unsent",
+        "utf8_names",
     )
 
     def __init__(self, *, state: State, max_line: int = MAX_LINE) -> None:
         self.state = state
         self.bytes_in = 0
         self.bytes_out = 0
+        self.utf8_names = False  # the client has enabled UTF8=ACCEPT or IMAP4rev2
         self.unsent = 0  # octets that data_to_send() would give
         self._fragments = Fragments(max_line=max_line)
         self._out: list[bytes] = []
@@ -242,7 +244,7 @@ class ImapServer:
 
     def _consider(self, announcement: Announcement) -> Command | None:
         """A literal is to come: take it, refuse it, or ask the session about a message."""
-        scanner = Scanner(announcement.parts)
+        scanner = Scanner(announcement.parts, utf8_names=self.utf8_names)
         head = self._read_head(scanner)
         if isinstance(head, Refused):
             return self._refuse(head)
@@ -274,7 +276,7 @@ class ImapServer:
         return refused
 
     def _parse(self, parts: list[bytes]) -> Command:
-        scanner = Scanner(parts)
+        scanner = Scanner(parts, utf8_names=self.utf8_names)
         head = self._read_head(scanner)
         if isinstance(head, Refused):
             return head
