@@ -166,6 +166,18 @@ class MailSystem:
             timeout=30,
         )
 
+    def doveadm(self, *arguments: str, content: str = "") -> "subprocess.CompletedProcess[str]":
+        """doveadm(1) on the same data, with the same rights."""
+        configuration = str(self.data / "run" / "dovecot.conf")
+        return subprocess.run(
+            [*self._prefix, sys.executable, "-m", "pillarbox.tools.doveadm", "-c", configuration, *arguments],
+            input=content,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "pillarbox.tools.pillarbox", *arguments, "--data", str(self.data)]
 

@@ -97,10 +97,22 @@ class AuthClient:
         *,
         fields: tuple[bytes, ...],
     ) -> Accepted | Refused:
-        """One login.  `fields` are AUTH's parameters: `service=imap`, `rip=…`, `secured` and so on."""
+        """One login.  `fields` are AUTH's parameters: `service=imap`, `rip=…`, `secured` and so on.
+
+        A server that goes away before its first answer (it was reloaded, or started again) is asked once more.
+        """
+        result = await self._try(mechanism, initial_response, exchange, fields)
+        if result is None:
+            result = await self._try(mechanism, initial_response, exchange, fields)
+        return result or _UNAVAILABLE
+
+    async def _try(
+        self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, fields: tuple[bytes, ...]
+    ) -> Accepted | Refused | None:
+        """None: the connection was lost, and the client has been asked nothing yet."""
         if not await self.connect() or self._connection is None:
             return _UNAVAILABLE
-        connection, number = self._connection, next(self._ids)
+        connection, number, is_asked = self._connection, next(self._ids), False
         answers = self._answers[number] = asyncio.Queue()
         response = () if initial_response is None else (b"resp=" + base64.b64encode(initial_response),)
         try:
@@ -108,10 +120,11 @@ class AuthClient:
             while True:
                 answer = await answers.get()
                 if answer is None:
-                    return _UNAVAILABLE
+                    return _UNAVAILABLE if is_asked else None
                 if answer[0] != b"CONT":
                     return self._result(number, answer)
                 challenge = base64.b64decode(answer[2]) if len(answer) > 2 else b""
+                is_asked = True
                 try:
                     reply = await exchange(challenge)
                 except BaseException:

@@ -38,7 +38,14 @@ class LookupClient:
         return answer[0] == b"USER"
 
     async def lookup(self, user: str, *, service: str) -> list[bytes] | None:
-        """The answer's fields; None if there is none."""
+        """The answer's fields; None if there is none.  A server that was just reloaded is asked once more."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._ask(user, service) or await self._ask(user, service)
+        except TimeoutError:
+            return None
+
+    async def _ask(self, user: str, service: str) -> list[bytes] | None:
         number = next(self._numbers)
         future: asyncio.Future[list[bytes] | None] = asyncio.get_running_loop().create_future()
         try:
@@ -47,9 +54,8 @@ class LookupClient:
             connection.send(
                 encode_line(b"USER", b"%d" % number, user.encode(), b"service=" + service.encode())
             )
-            async with asyncio.timeout(_ANSWER_SECONDS):
-                return await future
-        except (OSError, TimeoutError):
+            return await future
+        except OSError:
             return None
         finally:
             self._waiting.pop(number, None)

@@ -10,6 +10,10 @@ DESCRIPTION
     auth-lookup   for the LMTP server: looks users up
 
     The role has no rights; PAM and shadow passwords are checked by the auth worker.
+
+    A reload makes a new generation.  Logins wait here to be redeemed, so the login processes and the spawner of
+    this generation keep their connections until the last client has logged in; all others are let go between
+    two questions, and ask the next generation.
 """
 
 import asyncio
@@ -22,28 +26,48 @@ from pillarbox.auth.server import AuthServer
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.auth_client import AuthClientConnection
 from pillarbox.daemons.auth_master import AuthMasterConnection
-from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
 from pillarbox.net.connection import Connection
 from pillarbox.net.listeners import Listener
-from pillarbox.net.startup import Startup
+from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink
 
 
-async def serve_connection(
-    connection: Connection, server: AuthServer, tasks: asyncio.TaskGroup, door: str
-) -> None:
-    """One client, by the kind of socket it came through."""
-    if door in ("auth-master", "auth-userdb", "auth-lookup"):
-        await AuthMasterConnection(
-            server,
-            connection,
-            tasks,
-            may_redeem=door == "auth-master",
-            is_public=door == "auth-userdb",
-        ).run()
-    else:
-        await AuthClientConnection(server, connection, tasks, redeemable=door == "auth-login").run()
+class AuthRole:
+    """All clients of the process."""
+
+    def __init__(self, server: AuthServer, tasks: asyncio.TaskGroup) -> None:
+        self._server = server
+        self._tasks = tasks
+        self._connections: dict[AuthClientConnection | AuthMasterConnection, str] = {}
+
+    async def serve(self, connection: Connection, door: str) -> None:
+        """One client, by the kind of socket it came through."""
+        served: AuthClientConnection | AuthMasterConnection
+        if door in ("auth-master", "auth-userdb", "auth-lookup"):
+            served = AuthMasterConnection(
+                self._server,
+                connection,
+                self._tasks,
+                may_redeem=door == "auth-master",
+                is_public=door == "auth-userdb",
+            )
+        else:
+            served = AuthClientConnection(
+                self._server, connection, self._tasks, redeemable=door == "auth-login"
+            )
+        self._connections[served] = door
+        try:
+            await served.run()
+        finally:
+            del self._connections[served]
+
+    def let_go(self, *, but: tuple[str, ...] = ()) -> None:
+        """End the connections through all doors `but` these, each when it is between two questions."""
+        for served, door in list(self._connections.items()):
+            if door not in but:
+                served.leave()
 
 
 def open_role(startup: Startup) -> Serve:
@@ -54,18 +78,24 @@ def open_role(startup: Startup) -> Serve:
     async def serve(control: Control, tell: EventSink) -> None:
         server = AuthServer(settings, clock=SystemClock(), tell=tell)
         async with asyncio.TaskGroup() as tasks:
-            listeners: list[Listener] = []
+            role = AuthRole(server, tasks)
+            listeners: dict[str, list[Listener]] = {}
             for name, sock in sockets.items():
-                handler = functools.partial(
-                    serve_connection, server=server, tasks=tasks, door=name.partition("/")[0]
-                )
-                listener = Listener(handler, tasks=tasks, tell=tell)
+                door = name.partition("/")[0]
+                listener = Listener(functools.partial(role.serve, door=door), tasks=tasks, tell=tell)
                 await listener.start(sock)
-                listeners.append(listener)
+                listeners.setdefault(door, []).append(listener)
+            everyone = [listener for some in listeners.values() for listener in some]
             control.ready()
-            await control.order()
-            for listener in listeners:
+            order = await control.order()
+            for listener in everyone:
                 listener.stop()
+            if isinstance(order, Drain):
+                role.let_go(but=("auth-login", "auth-master"))
+                if await finish_sessions(control, listeners["auth-login"]):
+                    role.let_go()
+                    await finish_sessions(control, everyone)
+            for listener in everyone:
                 listener.cancel()
             server.close()
 

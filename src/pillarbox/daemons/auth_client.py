@@ -53,6 +53,7 @@ class AuthClientConnection:
         self._redeemable = redeemable
         self._pid = 0
         self._exchanges: dict[int, _Exchange] = {}
+        self._leaving = False
 
     async def run(self) -> None:
         """Serve it to its end."""
@@ -66,6 +67,15 @@ class AuthClientConnection:
         except LineTooLong:
             return
         finally:
+            self._connection.close()
+
+    def leave(self) -> None:
+        """End it as soon as no login is under way: the client finds the next generation."""
+        self._leaving = True
+        self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._leaving and not self._exchanges:
             self._connection.close()
 
     def _greeting(self) -> bytes:
@@ -98,6 +108,7 @@ class AuthClientConnection:
             self._step(number, fields[2] if len(fields) > 2 else b"")
         elif word == b"CANCEL":
             self._exchanges.pop(number, None)
+            self._leave_if_idle()
         else:
             return False
         return True
@@ -163,6 +174,7 @@ class AuthClientConnection:
             del self._exchanges[number]
             user = b"user=" + login.user.encode()
             self._connection.send(encode_line(b"FAIL", b"%d" % number, user, b"temp", b"code=temp_fail"))
+            self._leave_if_idle()
         elif outcome.right:
             del self._exchanges[number]
             self._succeed(number, exchange, outcome)
@@ -257,7 +269,9 @@ class AuthClientConnection:
         if self._redeemable and b"nologin" not in exchange.given:
             self._server.logins.add(self._pid, number, request, outcome.fields)
         self._connection.send(encode_line(b"OK", b"%d" % number, b"user=" + outcome.user.encode()))
+        self._leave_if_idle()
 
     def _fail(self, number: int, user: str, *more: bytes) -> None:
         fields = (b"user=" + user.encode(),) if user else ()
         self._connection.send(encode_line(b"FAIL", b"%d" % number, *fields, *more))
+        self._leave_if_idle()

@@ -12,7 +12,7 @@ STANDARDS
 import asyncio
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 
 from pillarbox.auth.server import AuthServer
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest
@@ -39,6 +39,8 @@ class AuthMasterConnection:
         self._may_redeem = may_redeem
         peer = connection.peer_uid
         self._only_uid = peer if is_public and peer not in (0, os.getuid()) else None
+        self._open_questions = 0
+        self._leaving = False
 
     async def run(self) -> None:
         """Serve it to its end."""
@@ -53,6 +55,22 @@ class AuthMasterConnection:
             return
         finally:
             self._connection.close()
+
+    def leave(self) -> None:
+        """End it as soon as all questions are answered: the client finds the next generation."""
+        self._leaving = True
+        self._leave_if_idle()
+
+    def _leave_if_idle(self) -> None:
+        if self._leaving and not self._open_questions:
+            self._connection.close()
+
+    async def _answer(self, work: Coroutine[None, None, None]) -> None:
+        try:
+            await work
+        finally:
+            self._open_questions -= 1
+            self._leave_if_idle()
 
     def _take(self, fields: list[bytes]) -> bool:
         """One line; False ends the connection."""
@@ -78,7 +96,8 @@ class AuthMasterConnection:
                 work = self._list(number)
             case _:
                 return False
-        self._tasks.create_task(work)
+        self._open_questions += 1
+        self._tasks.create_task(self._answer(work))
         return True
 
     async def _redeem(self, number: int, pid: int, request: int, cookie: bytes) -> None:

@@ -21,7 +21,7 @@ import msgspec
 
 from pillarbox.auth.lookup_client import LookupClient
 from pillarbox.config.mailbox_settings import MailboxSettings
-from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import Delivered, DeliverMail
@@ -151,11 +151,10 @@ def open_role(startup: Startup) -> Serve:
             order = await control.order()
             for listener in listeners:
                 listener.stop()
+            if isinstance(order, Drain):
+                await finish_sessions(control, listeners)
             for listener in listeners:
-                if isinstance(order, Drain):
-                    await listener.finished()
-                else:
-                    listener.cancel()
+                listener.cancel()
             mailboxes.close()
 
     return serve

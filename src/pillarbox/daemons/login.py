@@ -23,7 +23,7 @@ import msgspec
 
 from pillarbox.auth.client import Accepted, AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
-from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
 from pillarbox.net.handover import Handover, HandoverDone, Peer
@@ -108,6 +108,13 @@ class SpawnerClient:
         finally:
             self._waiting.pop(number, None)
 
+    def connect(self) -> None:
+        """Open the channel now, if the spawner is there."""
+        try:
+            self._open()
+        except OSError:
+            return  # `hand_over()` tries again
+
     def close(self) -> None:
         """Close the channel."""
         if self._channel is not None:
@@ -155,6 +162,8 @@ class LoginRole:
         self._spawner = SpawnerClient(f"{settings.base_dir}/spawner", tasks)
         self._trusted = [ip_network(text, strict=False) for text in settings.login_trusted_networks]
         self._waiting: dict[ImapLoginSession | Pop3LoginSession, None] = {}  # the oldest first
+        self._logging_in = 0
+        self._closing = False
         self._sockets = {name: socket for name, (socket, _) in settings.listener_names().items()}
         self._policy = LoginPolicy(
             greeting=settings.login_greeting.encode(),
@@ -162,21 +171,40 @@ class LoginRole:
         )
 
     async def start(self) -> None:
-        """Ask the auth server which mechanisms there are."""
+        """Connect to this generation's auth server and spawner, which know of each other's logins."""
         await self._auth.connect()
+        self._spawner.connect()
 
     def close(self) -> None:
         """Let the auth server and the spawner go."""
         self._auth.close()
         self._spawner.close()
 
+    def close_soon(self) -> None:
+        """Close when the last client has logged in: those who then are served need neither."""
+        self._closing = True
+        if not self._logging_in:
+            self.close()
+
     async def serve(self, connection: Connection, name: str) -> None:
         """One client, from its greeting until it is handed over or gone."""
+        self._logging_in += 1
+        try:
+            relayed = await self._log_in(connection, name)
+        finally:
+            self._logging_in -= 1
+            if self._closing and not self._logging_in:
+                self.close()
+        if relayed is not None:
+            await self._relay(connection, relayed)
+
+    async def _log_in(self, connection: Connection, name: str) -> socket.socket | None:
+        """The end of a pair that the TLS session is to be relayed to, if there is one."""
         service = self._sockets[name].service
         remote, local = connection.peer_address[0], connection.local_address[0]
         if not remote:
             connection.abort()
-            return
+            return None
         peer = Peer(service, remote, local, _session_id(), False)
         try:
             if self._sockets[name].tls:
@@ -189,9 +217,9 @@ class LoginRole:
         if isinstance(outcome, NotLoggedIn):
             ended = (outcome.reason, outcome.user, outcome.method, remote, local)
             self._tell(LoginEnded(service, *ended, security, peer.session))
-            return
+            return None
         peer = msgspec.structs.replace(peer, secured=bool(security))
-        await self._hand_over(connection, outcome, peer, security)
+        return await self._hand_over(connection, outcome, peer, security)
 
     async def _begin_tls(self, connection: Connection) -> None:
         if self._tls_context is None:
@@ -226,7 +254,9 @@ class LoginRole:
     def _is_trusted(self, remote: str) -> bool:
         return any(ip_address(remote) in network for network in self._trusted)
 
-    async def _hand_over(self, connection: Connection, handover: HandOver, peer: Peer, security: str) -> None:
+    async def _hand_over(
+        self, connection: Connection, handover: HandOver, peer: Peer, security: str
+    ) -> socket.socket | None:
         relayed = connection.tls is not None
         if relayed:
             ours, theirs = socket.socketpair()
@@ -246,7 +276,7 @@ class LoginRole:
                     )
                 )
                 self._sorry(connection if relayed else None, descriptor, handover, peer)
-                return
+                return None
         finally:
             os.close(descriptor)
         self._tell(
@@ -261,8 +291,7 @@ class LoginRole:
                 peer.session,
             )
         )
-        if ours is not None:
-            await self._relay(connection, ours)
+        return ours
 
     def _sorry(self, connection: Connection | None, descriptor: int, handover: HandOver, peer: Peer) -> None:
         """The login was right, and nothing can be done with it now."""
@@ -342,11 +371,11 @@ def open_role(startup: Startup) -> Serve:
             order = await control.order()
             for listener in listeners:
                 listener.stop()
+            if isinstance(order, Drain):
+                role.close_soon()
+                await finish_sessions(control, listeners)
             for listener in listeners:
-                if isinstance(order, Drain):
-                    await listener.finished()
-                else:
-                    listener.cancel()
+                listener.cancel()
             role.close()
 
     return serve

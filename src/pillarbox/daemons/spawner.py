@@ -26,6 +26,7 @@ import msgspec
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_worker import serve_sessions
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
+from pillarbox.net import sessions_doors
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.handover import (
     Delivered,
@@ -107,6 +108,10 @@ class Spawner:
         self._register(self._listener, self._accept)
         self._admin.setblocking(False)
         self._register(self._admin, self._accept_admin)
+        try:
+            self._auth_socket()  # this generation's: it alone knows the logins of this generation's clients
+        except OSError:
+            self._auth_lost()  # it is asked again with the first login
         _write(self._control, Ready(os.getpid()))
         while self._running:
             for key, _ in self._selector.select():
@@ -114,6 +119,8 @@ class Spawner:
                     key.data()
         for worker in self._workers.values():
             worker.sock.close()
+        if self._draining:
+            sessions_doors.close_own(self._settings.base_dir)
 
     def _register(self, sock: socket.socket, act: Callable[[], None]) -> None:
         self._selector.register(sock, selectors.EVENT_READ, act)
@@ -134,11 +141,22 @@ class Spawner:
                 self._draining = True
                 for sock in (self._listener, self._admin):
                     self._selector.unregister(sock)
+                    sock.close()
+                self._open_own_door()
             elif isinstance(order, Stop):
                 self._running = False
         if not data:
             self._running = False
         self._end_if_drained()
+
+    def _open_own_door(self) -> None:
+        """The next generation has doveadm's door now: ours, for as long as we have sessions, is another."""
+        try:
+            self._admin = sessions_doors.open_own(self._settings.base_dir)
+        except OSError as error:
+            self._tell(MailboxNotice("master", "Warning", f"doveadm who will miss sessions: {error}"))
+            return
+        self._register(self._admin, self._accept_admin)
 
     def _end_if_drained(self) -> None:
         if self._draining and not self._workers and not self._clients:

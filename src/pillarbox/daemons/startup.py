@@ -26,13 +26,14 @@ import socket
 import struct
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Final, NoReturn
 
 import msgspec
 import uvloop
 
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
+from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Broke, EventSink, Refused, Warned
@@ -133,6 +134,23 @@ class Control:
         self._log.flush()
 
 
+async def finish_sessions(control: Control, listeners: Sequence[Listener]) -> bool:
+    """After Drain: serve all sessions to their end; False if the supervisor says Stop before."""
+    async with asyncio.TaskGroup() as tasks:
+        stop = tasks.create_task(_as_task(control.order()))
+        sessions = tasks.create_task(_all_finished(listeners))
+        await asyncio.wait((sessions, stop), return_when=asyncio.FIRST_COMPLETED)
+        finished = sessions.done()
+        sessions.cancel()
+        stop.cancel()
+    return finished
+
+
+async def _all_finished(listeners: Sequence[Listener]) -> None:
+    for listener in listeners:
+        await listener.finished()
+
+
 def _innermost(task: "asyncio.Task[object]") -> str:
     """Where a task waits."""
     coroutine = task.get_coro()
@@ -194,5 +212,5 @@ async def _serve(startup: Startup, serve: Serve) -> None:
         log.flush()
 
 
-async def _as_task(work: Awaitable[None]) -> None:
+async def _as_task(work: Awaitable[object]) -> None:
     await work

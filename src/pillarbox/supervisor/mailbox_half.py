@@ -68,7 +68,7 @@ def mailbox_half(
             name="auth",
             program="dovecot",
             module="pillarbox.daemons.auth",
-            on_reload="restart",
+            on_reload="overlap",
             listeners=tuple(doors),
             settings=encoded,
             user=owners.dovecot if owners else None,

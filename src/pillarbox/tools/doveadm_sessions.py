@@ -8,12 +8,14 @@ import getopt
 import socket
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from fnmatch import fnmatchcase
 from ipaddress import ip_address, ip_network
 
 import msgspec
 
 from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.net import sessions_doors
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.handover import FromAdmin, KickOut, OpenSession, OpenSessions, WhoIs
 from pillarbox.tools import doveadm_output
@@ -24,26 +26,39 @@ KICK_USAGE = "kick [-a <anvil socket path>] <user mask>[|]<ip/bits>"
 
 
 def _ask(configuration: Configuration, question: FromAdmin) -> list[OpenSession]:
-    path = f"{configuration.value('base_dir')}/pillarbox-sessions"
-    reader: FrameReader[OpenSessions] = FrameReader(msgspec.msgpack.Decoder(OpenSessions))
-    writer = FrameWriter()
-    writer.put(question)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(20)
+    """All generations' sessions: a reload leaves those that are open to the one that had them."""
+    base_dir = configuration.value("base_dir")
+    path = f"{base_dir}/pillarbox-sessions"
+    found: list[OpenSession] = []
+    with ExitStack() as doors:
         try:
-            sock.connect(path)
-            writer.write_to(sock)
-            while True:
-                data, _ = receive_available(sock)
-                frames = reader.feed(data) if data else []
-                if frames:
-                    return frames[0][0].sessions
-                if not data:
+            for number, sock in enumerate(sessions_doors.connect_all(base_dir)):
+                doors.enter_context(sock)
+                answer = _ask_one(sock, question)
+                if answer is None and number == 0:
                     raise Fatal(f"{path}: Disconnected unexpectedly")
+                found += answer or []
         except OSError as error:
             raise Fatal(f"net_connect_unix({path}) failed: {error.strerror or error}") from error
         except ChannelClosed as error:
             raise Fatal(f"{path}: {error}") from error
+    return found
+
+
+def _ask_one(sock: socket.socket, question: FromAdmin) -> list[OpenSession] | None:
+    """One generation's answer; None if it ends just now."""
+    reader: FrameReader[OpenSessions] = FrameReader(msgspec.msgpack.Decoder(OpenSessions))
+    writer = FrameWriter()
+    writer.put(question)
+    sock.settimeout(20)
+    writer.write_to(sock)
+    while True:
+        data, _ = receive_available(sock)
+        frames = reader.feed(data) if data else []
+        if frames:
+            return frames[0][0].sessions
+        if not data:
+            return None
 
 
 def _chosen(sessions: Sequence[OpenSession], words: Sequence[str]) -> list[OpenSession]:
