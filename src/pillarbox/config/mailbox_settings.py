@@ -59,6 +59,12 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str = "~/Maildir"
     """The Maildir, with `~` and %-variables."""
+    control: str = ""
+    """CONTROL: where uidlists and subscriptions are, if not there."""
+    index: str = ""
+    """INDEX: where the cache is, if not there."""
+    nested: bool = False
+    """LAYOUT=fs: `A/B` is the directory A/B, not .A.B."""
 
 
 class InetSocket(msgspec.Struct, frozen=True, kw_only=True):

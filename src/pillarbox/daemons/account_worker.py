@@ -19,8 +19,8 @@ from typing import Final
 
 import uvloop
 
-from pillarbox.config.dovecot.mail_location import maildir_of
-from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.config.dovecot.mail_location import place_of
+from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
@@ -126,15 +126,15 @@ class AccountWorker:
             return
         self._per_client[client] += 1
         try:
-            maildir = maildir_of(self._settings.storage, session.mail, user=session.user, home=session.home)
+            place = place_of(self._settings.storage, session.mail, user=session.user, home=session.home)
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
             return
-        key = (session.user, maildir)
+        key = (session.user, place.path)
         opened = self._accounts.get(key)
         if opened is None:
-            opened = self._accounts[key] = _OpenAccount(self._open(maildir))
+            opened = self._accounts[key] = _OpenAccount(self._open(place))
         if opened.end is not None:
             opened.end.cancel()
             opened.end = None
@@ -171,9 +171,9 @@ class AccountWorker:
             opened.end.cancel()
         await opened.account.close()
 
-    def _open(self, maildir: str) -> MaildirAccount:
-        return MaildirAccount(
-            maildir,
+    def _open(self, place: Storage) -> MaildirAccount:
+        return MaildirAccount.at(
+            place,
             clock=self._clock,
             executor=self._threads,
             inotify=self._inotify,

@@ -17,8 +17,8 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.config.dovecot.mail_location import maildir_of
-from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.config.dovecot.mail_location import place_of
+from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import MailboxNameRefused, OverQuota
 from pillarbox.mailstore.mailbox_names import normalise
@@ -95,27 +95,27 @@ class LetterBox:
         return done
 
     def _sort(self, letter: Letter, descriptor: int) -> _Sorted:
-        maildir = maildir_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)
-        mailbox = "INBOX"
+        place = place_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)
+        mailbox, maildir = "INBOX", place.path
         if letter.detail and self._settings.lmtp_save_to_detail_mailbox:
-            mailbox, maildir = self._detail_mailbox(letter.detail, maildir)
+            mailbox, maildir = self._detail_mailbox(letter.detail, place)
         size = os.fstat(descriptor).st_size
         content = os.pread(descriptor, size, 0)
         return _Sorted(letter, mailbox, Delivery(maildir, (content,)))
 
-    def _detail_mailbox(self, detail: str, maildir: str) -> tuple[str, str]:
+    def _detail_mailbox(self, detail: str, place: Storage) -> tuple[str, str]:
         """The mailbox that the detail names, or INBOX."""
         try:
-            account = MaildirAccount(maildir)
+            account = MaildirAccount.at(place)
             name = normalise(as_named(account, self._settings.namespaces[0]).store_name(detail))
             directory = account.path(name)
         except (MailboxNameRefused, ValueError):
-            return "INBOX", maildir
+            return "INBOX", place.path
         if name == "INBOX":
-            return "INBOX", maildir
+            return "INBOX", place.path
         if not os.path.isdir(f"{directory}/cur"):
             if not self._settings.lda_mailbox_autocreate:
-                return "INBOX", maildir
+                return "INBOX", place.path
             make_maildir(directory)
         return name, directory
 

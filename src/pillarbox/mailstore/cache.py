@@ -272,6 +272,7 @@ class Cache:
 
     def _connect(self) -> apsw.Connection:
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
+        os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)  # INDEX=
         # SQLite would make it readable for others; its -wal and -shm get the mode of the database.
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
         connection = apsw.Connection(self._path, flags=flags)

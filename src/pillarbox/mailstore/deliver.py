@@ -190,11 +190,11 @@ def _sync_directories(drafts: Sequence[_Draft], files: FileSystem) -> None:
                 draft.fault = fault_of(error, draft.delivery.maildir)
 
 
-def make_maildir(path: str, *, files: FileSystem = DISK) -> None:
+def make_maildir(path: str, *, files: FileSystem = DISK, is_folder: bool = True) -> None:
     """Make a Maildir with its missing parents; those that are there stay as they are.
 
     A directory whose name begins with a dot is a folder of the Maildir above it and gets the file
-    `maildirfolder` (Maildir++), so that delivery programs find the account's root.
+    `maildirfolder` (Maildir++), so that delivery programs find the account's root; unless `is_folder` is false.
     """
     missing = [path]
     while not _exists(missing[-1], files):
@@ -207,7 +207,7 @@ def make_maildir(path: str, *, files: FileSystem = DISK) -> None:
     for name in ("tmp", "new", "cur"):
         _make_directory(f"{path}/{name}", files)
     folder = os.path.basename(path.rstrip("/"))
-    if folder.startswith(".") and folder not in {".", ".."}:
+    if is_folder and folder.startswith(".") and folder not in {".", ".."}:
         files.close(files.open(f"{path}/maildirfolder", os.O_WRONLY | os.O_CREAT, 0o600))
     files.sync_directory(path)
 

@@ -75,8 +75,17 @@ class FolderFiles:
     """One folder.  `mutex` guards everything but `events`."""
 
     def __init__(
-        self, directory: bytes, root: bytes, *, files: FileSystem, clock: Clock, names: NameMaker
+        self,
+        directory: bytes,
+        root: bytes,
+        *,
+        files: FileSystem,
+        clock: Clock,
+        names: NameMaker,
+        control: bytes = b"",
     ) -> None:
+        """`root` has the account's dovecot-uidvalidity, `control` the folder's uidlist and keywords if not
+        `directory`."""
         self.directory = directory
         self.root = root
         self.files = files
@@ -87,8 +96,8 @@ class FolderFiles:
         self.uids = array("I")
         self.paths: list[bytes] = []
         """Of each message, in UID order: `cur/<name>` or `new/<name>`."""
-        self.uidlist = UidList(directory, files)
-        self.keywords = KeywordTable(directory, files)
+        self.uidlist = UidList(control or directory, files)
+        self.keywords = KeywordTable(control or directory, files)
         self.uid_validity = 0
         self.guid = b""
         self._in_new = 0
@@ -96,12 +105,12 @@ class FolderFiles:
         self._new_state = DirectoryState()
         self._cur_state = DirectoryState()
 
-    def relocate(self, directory: bytes) -> None:
+    def relocate(self, directory: bytes, control: bytes = b"") -> None:
         """The folder has been renamed."""
         with self.mutex:
             self.directory = directory
-            self.uidlist = UidList(directory, self.files)
-            self.keywords.relocate(directory)
+            self.uidlist = UidList(control or directory, self.files)
+            self.keywords.relocate(control or directory)
 
     # --- finding messages ---------------------------------------------------------------------------
 

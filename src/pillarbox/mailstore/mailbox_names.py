@@ -29,6 +29,8 @@ MAX_LEVEL_BYTES: Final = 200
 """Octets of one level on disk."""
 OWN_SEPARATOR: Final = "."
 """What Maildir++ has between the levels, on disk and for clients unless the configuration says otherwise."""
+RESERVED: Final = frozenset(("cur", "new", "tmp"))
+"""What no directory of a mailbox may be called (LAYOUT=fs)."""
 MAX_NAME_BYTES: Final = 254
 """Octets of a directory's name; file systems allow 255."""
 
@@ -85,6 +87,30 @@ def directory_name(name: str) -> bytes:
     if name == INBOX:
         return b""
     levels = name.split(SEPARATOR)
+    _check_levels(name, levels)
+    if "." in name:
+        raise MailboxNameRefused("Character not allowed in mailbox name: '.'")
+    encoded = _encoded(name, levels)
+    directory = b"." + b".".join(encoded)
+    if len(directory) > MAX_NAME_BYTES:
+        raise MailboxNameRefused("Mailbox name too long")
+    return directory
+
+
+def levels_on_disk(name: str) -> list[bytes]:
+    """The directories of the mailbox, one below the other (LAYOUT=fs)."""
+    levels = name.split(SEPARATOR)
+    _check_levels(name, levels)
+    if ".." in levels or "." in levels:
+        raise MailboxNameRefused("Invalid mailbox name: Contains '..' part")
+    if not RESERVED.isdisjoint(levels):
+        raise MailboxNameRefused("Invalid mailbox name: Contains reserved name")
+    if any(level.startswith("..") for level in levels):  # on disk, such are being deleted
+        raise MailboxNameRefused("Invalid mailbox name: Contains reserved name")
+    return _encoded(name, levels)
+
+
+def _check_levels(name: str, levels: list[str]) -> None:
     for wrong, reason in (
         (not name, "Name is empty"),
         (name.startswith("~"), "Begins with '~'"),
@@ -94,18 +120,18 @@ def directory_name(name: str) -> bytes:
     ):
         if wrong:
             raise MailboxNameRefused("Invalid mailbox name: " + reason)
-    if "." in name:
-        raise MailboxNameRefused("Character not allowed in mailbox name: '.'")
+
+
+def _encoded(name: str, levels: list[str]) -> list[bytes]:
     if _CONTROL.search(name):
         raise MailboxNameRefused("Control characters not allowed in mailbox names")
     try:
         encoded = [encode_utf7(level) for level in levels]
     except UnicodeEncodeError as error:
         raise MailboxNameRefused("Mailbox name is not valid UTF-8") from error
-    directory = b"." + b".".join(encoded)
-    if len(directory) > MAX_NAME_BYTES or max(map(len, encoded)) > MAX_LEVEL_BYTES:
+    if max(map(len, encoded)) > MAX_LEVEL_BYTES:
         raise MailboxNameRefused("Mailbox name too long")
-    return directory
+    return encoded
 
 
 def name_of_directory(directory: bytes) -> str | None:

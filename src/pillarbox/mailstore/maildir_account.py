@@ -1,17 +1,12 @@
-"""One user's Maildir++: `Account` over directories.
+"""One user's Maildir: `Account` over directories.
 
 DESCRIPTION
-    The root is INBOX; every other mailbox is a directory of the root, `.A.B` for `A/B`, flat
-    (mailstore/mailbox_names.py).  A parent without a directory is listed as not selectable.  Directories whose
-    names begin with `..` are being deleted by someone.
-
+    Where its mailboxes lie is told in mailstore/mailbox_tree.py.
     All sessions of an account in this process share one `MaildirAccount`, and those that select the same
     mailbox one `MaildirMailbox`.  A few mailboxes that nobody uses any more stay loaded, so that STATUS and
     the next SELECT need no new listing.
 
-    DELETE renames the directory to `..DOVECOT-TRASHED.…` and then removes it: a crash leaves something that
-    nobody lists.  RENAME renames one directory after another, the mailbox itself first.  Neither touches
-    the subscriptions, as Dovecot does not.
+    DELETE and RENAME do not touch the subscriptions, as Dovecot does not.
 
     Special use (RFC 6154) goes by name, as the mailbox blocks of the configuration's namespace say
     (`MailboxDefinition`); `USUAL` is what there is without them.  Nothing is stored; CREATE makes such a mailbox
@@ -32,28 +27,21 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final, TypeVar
 
-from pillarbox.config.mailbox_settings import MailboxDefinition
+from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache import Cache
-from pillarbox.mailstore.deliver import fault_of, make_maildir
+from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import (
     Mailbox,
     MailboxEntry,
-    MailboxExists,
     MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
 )
-from pillarbox.mailstore.mailbox_names import (
-    INBOX,
-    SEPARATOR,
-    directory_name,
-    name_of_directory,
-    normalise,
-    parents,
-)
+from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise, parents
+from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.maildir_names import NameMaker
 from pillarbox.mailstore.subscriptions import Subscriptions
@@ -75,8 +63,6 @@ USUAL: Final = tuple(
 """Dovecot's 15-mailboxes.conf, and Archive; made and subscribed."""
 MAX_IDLE: Final = 8
 """Mailboxes without users that stay loaded."""
-TRASHED: Final = b"..DOVECOT-TRASHED"
-MAX_DEPTH_OF_TREE: Final = 20
 
 _T = TypeVar("_T")
 
@@ -97,19 +83,53 @@ class MaildirAccount:
         inotify: Inotify | None = None,
         host: bytes | None = None,
         mailboxes: Sequence[MailboxDefinition] = USUAL,
+        control: str = "",
+        index: str = "",
+        nested: bool = False,
     ) -> None:
+        """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
+        LAYOUT=fs."""
         self._definitions = mailboxes
         self._special_use = {one.name: " ".join(one.special_use).encode() for one in mailboxes}
-        self._root = os.fsencode(root.rstrip("/") or "/")
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
         self._inotify = inotify
         self._names = NameMaker(self._clock, host=host)
-        self._cache = Cache(root)
-        self._subscriptions = Subscriptions(self._root, files)
+        self._root = root
+        self._tree = MailboxTree(
+            os.fsencode(root.rstrip("/") or "/"),
+            files=files,
+            names=self._names,
+            control=os.fsencode(control.rstrip("/")),
+            nested=nested,
+        )
+        self._cache = Cache(index or root)
+        self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+
+    @classmethod
+    def at(
+        cls,
+        place: Storage,
+        *,
+        clock: Clock | None = None,
+        executor: Executor | None = None,
+        inotify: Inotify | None = None,
+        mailboxes: Sequence[MailboxDefinition] = USUAL,
+    ) -> "MaildirAccount":
+        """The account that a mail_location with absolute paths names."""
+        return cls(
+            place.path,
+            clock=clock,
+            executor=executor,
+            inotify=inotify,
+            mailboxes=mailboxes,
+            control=place.control,
+            index=place.index,
+            nested=place.nested,
+        )
 
     def name_of(self, mailbox: Mailbox) -> str:
         """The name of an opened mailbox."""
@@ -123,7 +143,7 @@ class MaildirAccount:
 
     async def create(self, name: str) -> None:
         """CREATE."""
-        await self._run(self._create, normalise(name.removesuffix(SEPARATOR)))
+        await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
 
     async def delete(self, name: str) -> None:
         """DELETE; children stay."""
@@ -144,12 +164,12 @@ class MaildirAccount:
             raise MailboxNameRefused(
                 "Can't rename mailbox under its own child." if new != old else "Same name"
             )
-        moved = await self._run(self._rename, old, new)
+        moved = await self._run(self._tree.rename, old, new)
         for before, after in moved:
             mailbox = self._open.pop(before, None)
             if mailbox is not None:
                 mailbox.name = after
-                mailbox.folder.relocate(self._directory(after))
+                mailbox.folder.relocate(self._tree.directory(after), self._tree.control_directory(after))
                 self._open[after] = mailbox
 
     async def ensure_defaults(self) -> None:
@@ -158,13 +178,13 @@ class MaildirAccount:
 
     def path(self, name: str) -> str:
         """The directory of a mailbox, whether or not it is there.  MailboxNameRefused."""
-        return os.fsdecode(self._directory(normalise(name)))
+        return os.fsdecode(self._tree.directory(normalise(name)))
 
     # --- subscriptions ------------------------------------------------------------------------------
 
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE (the name need not exist, RFC 3501 §6.3.6)."""
-        directory_name(name)
+        self._tree.directory(name)
         await self._run(self._subscriptions.add, normalise(name))
 
     async def unsubscribe(self, name: str) -> None:
@@ -221,13 +241,19 @@ class MaildirAccount:
         async with self._loading.setdefault(name, asyncio.Lock()):
             mailbox = self._open.get(name)
             if mailbox is None:
-                directory = self._existing(name)
-                if not await self._run(self._is_mailbox, directory):
+                if not await self._run(self._tree.is_mailbox, name):
                     if name != INBOX:
                         raise NoSuchMailbox(name)
-                    await self._run(partial(make_maildir, files=self._files), os.fsdecode(directory))
+                    await self._run(self._tree.make, name)
+                elif self._tree.control != self._tree.root:
+                    await self._run(self._tree.make_control, name)
                 folder = FolderFiles(
-                    directory, self._root, files=self._files, clock=self._clock, names=self._names
+                    self._tree.directory(name),
+                    self._tree.control,
+                    control=self._tree.control_directory(name),
+                    files=self._files,
+                    clock=self._clock,
+                    names=self._names,
                 )
                 mailbox = MaildirMailbox(
                     name,
@@ -251,43 +277,13 @@ class MaildirAccount:
         try:
             return await loop.run_in_executor(self._executor, partial(function, *arguments))
         except OSError as error:
-            raise fault_of(error, os.fsdecode(self._root)) from error
-
-    def _directory(self, name: str) -> bytes:
-        directory = directory_name(name)
-        return self._root + b"/" + directory if directory else self._root
-
-    def _existing(self, name: str) -> bytes:
-        """The directory that a name would have; a name that cannot be is no mailbox."""
-        try:
-            return self._directory(name)
-        except MailboxNameRefused as error:
-            raise NoSuchMailbox(name) from error
-
-    def _is_mailbox(self, directory: bytes) -> bool:
-        try:
-            self._files.stat(directory + b"/cur")
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        return True
-
-    def _existing_names(self) -> list[str]:
-        """Mailboxes that have a directory, without INBOX."""
-        try:
-            entries = self._files.listdir(self._root)
-        except FileNotFoundError:
-            return []
-        return [
-            name
-            for entry in entries
-            if entry.startswith(b".")
-            and (name := name_of_directory(entry)) is not None
-            and self._is_mailbox(self._root + b"/" + entry)
-        ]
+            raise fault_of(error, self._root) from error
 
     def _list(self) -> list[MailboxEntry]:
-        existing = {INBOX, *self._existing_names()}
-        implied = {parent for name in existing for parent in parents(name)} - existing
+        found = self._tree.entries()
+        existing = {INBOX, *(name for name, holds in found.items() if holds)}
+        implied = {parent for name in existing for parent in parents(name)} | {*found} - existing
+        implied -= existing
         subscribed = set(self._subscriptions.read())
         with_children = {name.rpartition(SEPARATOR)[0] for name in existing | implied}
         return [
@@ -297,76 +293,24 @@ class MaildirAccount:
                 has_children=name in with_children,
                 subscribed=name in subscribed,
                 special_use=self._special_use.get(name, b""),
-                marked=name in existing and self._has_new(name),
+                marked=name in existing and self._tree.has_new(name),
             )
             for name in sorted(existing | implied)
         ]
 
-    def _has_new(self, name: str) -> bool:
-        try:
-            return any(
-                not entry.startswith(b".") for entry in self._files.listdir(self._directory(name) + b"/new")
-            )
-        except FileNotFoundError:
-            return False
-
-    def _create(self, name: str) -> None:
-        directory = self._directory(name)
-        if name == INBOX or self._is_mailbox(directory):
-            raise MailboxExists(name)
-        make_maildir(os.fsdecode(directory), files=self._files)
-
     def _delete(self, name: str) -> bytes:
-        """Remove the directory; the mailbox's GUID, if it was known."""
-        directory = self._existing(name)
-        if not self._is_mailbox(directory):
-            raise NoSuchMailbox(name)
-        uidlist = UidList(directory, self._files)
+        """Remove the mailbox; its GUID, if it was known."""
+        self._tree.existing(name)
+        uidlist = UidList(self._tree.control_directory(name), self._files)
         uidlist.refresh()
-        trashed = b"%s/%s.%s" % (self._root, TRASHED, self._names.take())
-        self._files.rename(directory, trashed)
-        self._files.sync_directory(self._root)
-        _remove_tree(trashed, self._files, MAX_DEPTH_OF_TREE)
+        self._tree.delete(name)
         return uidlist.guid
-
-    def _rename(self, old: str, new: str) -> list[tuple[str, str]]:
-        """Rename directories; (old name, new name) of each."""
-        target = self._directory(new)
-        source = self._existing(old)
-        names = [name for name in self._existing_names() if name == old or name.startswith(old + SEPARATOR)]
-        if not names:
-            raise NoSuchMailbox(old)
-        if self._is_mailbox(target):
-            raise MailboxExists(new)
-        moved = [(name, new + name[len(old) :]) for name in sorted(names)]
-        for _, after in moved:
-            if self._is_mailbox(self._directory(after)):
-                raise MailboxExists(after)
-        for before, after in moved:
-            self._files.rename(self._directory(before) if before != old else source, self._directory(after))
-        self._files.sync_directory(self._root)
-        return moved
 
     def _make_defaults(self) -> None:
         subscribed = self._subscriptions.read()
         for mailbox in self._definitions:
             name = mailbox.name
-            if mailbox.auto != "no" and not self._is_mailbox(self._directory(name)):
-                self._create(name)
+            if mailbox.auto != "no" and not self._tree.is_mailbox(name):
+                self._tree.create(name)
                 if mailbox.auto == "subscribe" and name not in subscribed:
                     self._subscriptions.add(name)
-
-
-def _remove_tree(path: bytes, files: FileSystem, depth: int) -> None:
-    """Remove a directory with what is in it; what others put there meanwhile stays."""
-    for name in files.listdir(path):
-        child = path + b"/" + name
-        try:
-            files.unlink(child)
-        except (IsADirectoryError, PermissionError):  # POSIX allows unlink of a directory to say EPERM
-            if depth:
-                _remove_tree(child, files, depth - 1)
-    try:
-        files.rmdir(path)
-    except OSError:
-        return

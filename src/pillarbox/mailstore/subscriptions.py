@@ -7,8 +7,8 @@ DESCRIPTION
         Lists	pillarbox
 
     Version 2 separates levels by TAB and escapes TAB, CR, LF, NUL and 0x01 in them; version 1 has names with
-    the storage's separator, `.`, and no header.  A file keeps its version.  A change is written to
-    `subscriptions.lock`, which is the lock as well, fsynced and renamed over the file.
+    the storage's separator, `.` or for LAYOUT=fs `/`, and no header.  A file keeps its version.  A change is
+    written to `subscriptions.lock`, which is the lock as well, fsynced and renamed over the file.
 
 FAULTS
     OSError  the file cannot be read or written
@@ -43,14 +43,16 @@ _ESCAPES: Final = (
 class Subscriptions:
     """Names that the user wants to see, existing or not."""
 
-    def __init__(self, root: bytes, files: FileSystem) -> None:
+    def __init__(self, root: bytes, files: FileSystem, *, separator: bytes = b".") -> None:
+        """`separator` is the storage's, of a version 1 file."""
+        self._separator = separator
         self._path = root + b"/" + FILE_NAME
         self._files = files
 
     def read(self) -> list[str]:
         """The subscribed names, in the file's order; lines that are no names are left out."""
         content = self._content()
-        separator = b"\t" if content.startswith(HEADER) or not content else b"."
+        separator = b"\t" if content.startswith(HEADER) or not content else self._separator
         names = []
         for line in _lines(content):
             try:
@@ -76,7 +78,7 @@ class Subscriptions:
                 lines = _lines(content)
                 is_version_1 = bool(content) and not content.startswith(HEADER)
                 if is_version_1:
-                    line = b".".join(storage_name(name))
+                    line = self._separator.join(storage_name(name))
                 else:
                     line = b"\t".join(map(_escape, storage_name(name)))
                 changed = change(lines, line)

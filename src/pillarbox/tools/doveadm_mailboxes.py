@@ -15,9 +15,9 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from pillarbox.config.dovecot.interpretation import mailbox_settings
-from pillarbox.config.dovecot.mail_location import maildir_of
+from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.dovecot.reading import Configuration
-from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.mailstore.mailbox import (
     Account,
     MailboxExists,
@@ -116,7 +116,7 @@ def _as_owner(command: _Command, user: str, work: Work) -> int:
         raise MailFault(user, "userdb lookup failed", EX_TEMPFAIL)
     fields = fields_of(answer)
     try:
-        root = maildir_of(
+        place = place_of(
             command.settings.storage,
             fields.get("mail", ""),
             user=answer.fields[0],
@@ -132,7 +132,7 @@ def _as_owner(command: _Command, user: str, work: Work) -> int:
     status = EX_TEMPFAIL
     try:
         _become(fields, answer.fields[0])
-        status = _work(command, answer.fields[0], root, work)
+        status = _work(command, answer.fields[0], place, work)
         sys.stdout.flush()
     except Exception:  # the child's last word
         traceback.print_exc()
@@ -152,10 +152,10 @@ def _become(fields: dict[str, str], user: str) -> None:
     os.umask(0o077)
 
 
-def _work(command: _Command, user: str, root: str, work: Work) -> int:
+def _work(command: _Command, user: str, place: Storage, work: Work) -> int:
     async def run() -> None:
         namespace = command.settings.namespaces[0]
-        store = MaildirAccount(root, mailboxes=namespace.mailboxes)
+        store = MaildirAccount.at(place, mailboxes=namespace.mailboxes)
         await store.ensure_defaults()
         account = as_named(store, namespace)
         command.path_of = lambda name: store.path(account.store_name(name))

@@ -21,9 +21,9 @@ import time
 import traceback
 
 from pillarbox.config.dovecot.interpretation import mailbox_settings
-from pillarbox.config.dovecot.mail_location import maildir_of
+from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.dovecot.reading import read_configuration
-from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.mailstore.mailbox import (
     MailboxExists,
     MailboxNameRefused,
@@ -60,7 +60,7 @@ def import_mbox(path: str, *, user: str, mailbox: str, configuration: str) -> in
             fields, name = _of_the_host(user), user
         if not fields:
             raise ImportFault(f"there is no user {user}")
-        root = maildir_of(settings.storage, fields.get("mail", ""), user=name, home=fields.get("home", ""))
+        place = place_of(settings.storage, fields.get("mail", ""), user=name, home=fields.get("home", ""))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except ConfigurationFault as fault:
         raise ImportFault(str(fault)) from fault
@@ -76,7 +76,7 @@ def import_mbox(path: str, *, user: str, mailbox: str, configuration: str) -> in
     status = 1
     try:
         _become(fields)
-        status = _import(descriptor, path, root, mailbox, settings)
+        status = _import(descriptor, path, place, mailbox, settings)
     except ImportFault as fault:
         sys.stderr.write(f"pillarbox: {fault}\n")
     except Exception:  # the child's last word
@@ -110,11 +110,11 @@ def _become(fields: dict[str, str]) -> None:
     os.umask(0o077)
 
 
-def _import(descriptor: int, path: str, root: str, mailbox: str, settings: MailboxSettings) -> int:
+def _import(descriptor: int, path: str, place: Storage, mailbox: str, settings: MailboxSettings) -> int:
     """In the child: all messages, a few dozen at a time."""
 
     async def run() -> int:
-        store = MaildirAccount(root, mailboxes=settings.namespaces[0].mailboxes)
+        store = MaildirAccount.at(place, mailboxes=settings.namespaces[0].mailboxes)
         await store.ensure_defaults()
         account = as_named(store, settings.namespaces[0])
         try:
@@ -150,7 +150,7 @@ def _import(descriptor: int, path: str, root: str, mailbox: str, settings: Mailb
         raise ImportFault(f"--mailbox {mailbox}: {fault}") from fault
     except StoreUnavailable as fault:
         raise ImportFault(str(fault)) from fault
-    print(f"{done} messages imported from {path} into {mailbox} ({root})")
+    print(f"{done} messages imported from {path} into {mailbox} ({place.path})")
     return 0
 
 

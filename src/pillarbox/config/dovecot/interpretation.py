@@ -367,7 +367,13 @@ def _namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
                 mend="put disabled = yes into it",
             )
         found.append(namespace)
-    return tuple(found) or (Namespace(inbox=True),)
+    return tuple(found) or (Namespace(inbox=True, separator=_own_separator(configuration)),)
+
+
+def _own_separator(configuration: Configuration) -> str:
+    """Dovecot's own for Maildirs."""
+    own = storage(configuration.value("mail_location"), where=configuration.where("mail_location"))
+    return "/" if own.nested else "."
 
 
 def _where_of(configuration: Configuration, path: Path) -> str:
@@ -384,7 +390,7 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             f"namespace {path[-1]}: type {configuration.value(*path, 'type')} is not served",
             mend="put disabled = yes into it",
         )
-    separator = configuration.value(*path, "separator") or "."  # Dovecot's own for Maildirs
+    separator = configuration.value(*path, "separator") or _own_separator(configuration)
     if separator not in ("/", "."):
         raise ConfigurationFault(
             configuration.where(*path, "separator"),

@@ -1,7 +1,7 @@
 """mail_location: `driver:path:KEY=value…`, and what of it can be served.
 
 FAULTS
-    ConfigurationFault  a place where mail would not be found or not be looked for: mbox, dbox, LAYOUT=fs, …
+    ConfigurationFault  a place where mail would not be found or not be looked for: mbox, dbox, INBOX=, …
 
 STANDARDS
     Dovecot 2.3 MailLocation
@@ -22,7 +22,7 @@ _DRIVERS: Final = {
     "imapc": "only local mailboxes are served",
     "pop3c": "only local mailboxes are served",
 }
-_WITHOUT_EFFECT: Final = ("INDEX", "INDEXPVT", "INDEXCACHE", "VOLATILEDIR", "ITERINDEX", "NO-NOSELECT")
+_WITHOUT_EFFECT: Final = ("INDEXPVT", "INDEXCACHE", "VOLATILEDIR", "ITERINDEX", "NO-NOSELECT")
 
 
 def storage(text: str, *, where: str) -> Storage:
@@ -39,20 +39,34 @@ def storage(text: str, *, where: str) -> Storage:
     if driver not in ("maildir", "auto"):
         raise ConfigurationFault(where, f"Unknown mail storage driver {driver}", mend="maildir:~/Maildir")
     path, *options = rest.split(":")
-    path = path.rstrip("/") or "~/Maildir"
+    path = _path(path.rstrip("/") or "~/Maildir", where)
+    chosen = {"path": path, "control": "", "index": ""}
+    nested = False
+    for option in options:
+        name, _, value = option.partition("=")
+        name, value = name.upper(), value.rstrip("/")
+        if name in ("CONTROL", "INDEX") and value:
+            chosen[name.lower()] = "" if value == "MEMORY" else _path(value, where)
+        elif name == "LAYOUT" and value.lower() in ("fs", "maildir++"):
+            nested = value.lower() == "fs"
+        else:
+            _check(option, path, where)
+    return Storage(**chosen, nested=nested)
+
+
+def _path(path: str, where: str) -> str:
+    """A directory with `~` and variables."""
     try:
         variables.check(path)
     except ValueError as error:
         raise ConfigurationFault(where, f"mail_location: {error}") from error
     if not path.startswith(("/", "~", "%h")):
         path = f"~/{path}"
-    for option in options:
-        _check(option, path, where)
-    return Storage(path=path.replace("%h", "~", 1) if path.startswith("%h") else path)
+    return path.replace("%h", "~", 1) if path.startswith("%h") else path
 
 
-def maildir_of(configured: Storage, own: str, *, user: str, home: str) -> str:
-    """The absolute path of a user's Maildir; `own` is what the userdb says of it, mail=maildir:…
+def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
+    """Where a user's mail is, with absolute paths; `own` is what the userdb says of it, mail=maildir:…
 
     ConfigurationFault if it lies below a home that the user does not have.
     """
@@ -61,23 +75,32 @@ def maildir_of(configured: Storage, own: str, *, user: str, home: str) -> str:
     values = variables.user_values(user) | {"home": home}
     if any(value in (".", "..") or "/" in value for value in (values["username"], values["domain"], user)):
         raise ConfigurationFault(where, "the name cannot be part of a path")
-    path = variables.expand(chosen.path, values)
-    if path == "~" or path.startswith("~/"):
-        if not home.startswith("/"):
-            raise ConfigurationFault(
-                where, f"no home directory, and mail_location {chosen.path} lies in it", mend="set mail_home"
-            )
-        path = home.rstrip("/") + path[1:]
-    if not path.startswith("/"):
-        raise ConfigurationFault(where, f"mail_location {path} is not an absolute path")
-    return path
+
+    def absolute(template: str) -> str:
+        path = variables.expand(template, values)
+        if path == "~" or path.startswith("~/"):
+            if not home.startswith("/"):
+                raise ConfigurationFault(
+                    where, f"no home directory, and mail_location {template} lies in it", mend="set mail_home"
+                )
+            path = home.rstrip("/") + path[1:]
+        if not path.startswith("/"):
+            raise ConfigurationFault(where, f"mail_location {path} is not an absolute path")
+        return path.rstrip("/") or "/"
+
+    return Storage(
+        path=absolute(chosen.path),
+        control=absolute(chosen.control) if chosen.control else "",
+        index=absolute(chosen.index) if chosen.index else "",
+        nested=chosen.nested,
+    )
 
 
 def _check(option: str, path: str, where: str) -> None:
     name, _, value = option.partition("=")
     name = name.upper()
-    same = (name, value.rstrip("/")) in (("INBOX", path), ("CONTROL", path))
-    plain = (name, value.lower()) in (("LAYOUT", "maildir++"), ("SUBSCRIPTIONS", "subscriptions"))
+    same = (name, value.rstrip("/")) == ("INBOX", path)
+    plain = (name, value.lower()) == ("SUBSCRIPTIONS", "subscriptions")
     if name not in _WITHOUT_EFFECT and not same and not plain:
         raise ConfigurationFault(
             where,

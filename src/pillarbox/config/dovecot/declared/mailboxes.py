@@ -31,7 +31,7 @@ mail_gid : str =
 mail_home : str =
     Home directory of users whose userdb names none.
 mail_location : str =
-    Where a user's mail lies: `maildir:~/Maildir`.
+    Where a user's mail lies: `maildir:~/Maildir`; with `:LAYOUT=fs`, `:CONTROL=DIR` and `:INDEX=DIR` as in Dovecot.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 quota_full_tempfail : bool = no

@@ -1,0 +1,239 @@
+"""Debian's Dovecot and our mailbox half, each with the same dovecot.conf in a directory of its own.
+
+Each has ports and directories that nobody else has, so that both run at the same time, and beside other tests.
+Root is needed: mail belongs to nobody.
+"""
+
+import imaplib
+import re
+import shutil
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from fakes.mail_system import until
+
+COMMON: Final = """\
+base_dir = {base}/run
+state_dir = {base}/state
+log_path = {base}/log
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+first_valid_uid = 1
+mail_uid = nobody
+mail_gid = nogroup
+mail_home = {base}/home/%u
+passdb {{
+  driver = static
+  args = password=secret
+}}
+userdb {{
+  driver = static
+  args = allow_all_users=yes
+}}
+service imap-login {{
+  inet_listener imap {{
+    port = {port}
+  }}
+}}
+service lmtp {{
+  unix_listener lmtp {{
+    mode = 0666
+  }}
+}}
+"""
+"""Every user logs in with `secret`."""
+
+_TIMES: Final = re.compile(rb" \([0-9.+ ]+ secs\)\.?")
+_STAMPS: Final = (
+    (re.compile(rb"(UIDVALIDITY|HIGHESTMODSEQ|APPENDUID|COPYUID) \d+"), rb"\1 N"),
+    (re.compile(rb'"\d\d-[A-Z][a-z]{2}-\d{4} [0-9:]{8} [-+]\d{4}"'), b'"DATE"'),
+)
+
+
+class Server:
+    """One of the two."""
+
+    def __init__(self, program: Sequence[str], doveadm: Sequence[str], settings: str, *, name: str) -> None:
+        self.name = name
+        self.base = Path(tempfile.mkdtemp(prefix=f"pair-{name}-"))
+        self.base.chmod(0o755)
+        self.port = _free_port()
+        self._program = list(program)
+        self._doveadm = list(doveadm)
+        self.configuration = self.base / "dovecot.conf"
+        text = COMMON.format(base=self.base, port=self.port) + settings.replace("{base}", str(self.base))
+        self.configuration.write_text(text)
+        (self.base / "home").mkdir()
+        shutil.chown(self.base / "home", "nobody", "nogroup")
+
+    def start(self) -> None:
+        """It serves when this returns."""
+        screen = self.base / "screen"  # not a pipe, which the daemons would keep open
+        with screen.open("wb") as output:
+            done = subprocess.run(
+                [*self._program, "-c", str(self.configuration)],
+                check=False,
+                timeout=60,
+                stdout=output,
+                stderr=output,
+            )
+        assert done.returncode == 0, screen.read_text()
+
+    def stop(self) -> None:
+        """It is gone when this returns."""
+        pid_file = self.base / "run" / "master.pid"
+        if pid_file.exists():
+            subprocess.run(
+                ["/usr/bin/doveadm", "-c", str(self.configuration), "stop"], check=True, timeout=60
+            )
+            until(lambda: not pid_file.exists(), what=f"{self.name} has stopped")
+
+    def end(self) -> None:
+        """Nothing is left."""
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.base)
+
+    def home(self, user: str = "me") -> Path:
+        """A user's home directory."""
+        return self.base / "home" / user
+
+    def log(self) -> str:
+        """What it has logged."""
+        path = self.base / "log"
+        return path.read_text() if path.exists() else ""
+
+    def imap(self, user: str = "me") -> "Talk":
+        """A client that has logged in."""
+        return Talk(self.port, user)
+
+    def doveadm(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """doveadm with this configuration."""
+        command = [*self._doveadm, "-c", str(self.configuration), *words]
+        return subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+
+    def lmtp(self, *messages: bytes, to: Sequence[str] = ("me",), sender: str = "s@example.org") -> list[str]:
+        """What LMTP says to each message and recipient, without session ids."""
+        said: list[str] = []
+        with _UnixLmtp(str(self.base / "run" / "lmtp")) as client:
+            for message in messages:
+                client.docmd("MAIL", f"FROM:<{sender}>")
+                accepted = 0
+                for address in to:
+                    code, text = client.docmd("RCPT", f"TO:<{address}>")
+                    if code == 250:
+                        accepted += 1
+                    else:
+                        said.append(f"RCPT {code} {text.decode()}")
+                if not accepted:
+                    client.docmd("RSET")
+                    continue
+                client.docmd("DATA")
+                client.send(message.replace(b"\n", b"\r\n") + b".\r\n")
+                for _ in range(accepted):
+                    code, text = client.getreply()
+                    said.append(re.sub(r"> [A-Za-z0-9+/]{20,}(:\S+)? ", "> ID ", f"{code} {text.decode()}"))
+        return said
+
+
+class _UnixLmtp(smtplib.LMTP):
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.ehlo_or_helo_if_needed()
+
+    def ehlo_or_helo_if_needed(self) -> None:
+        """LHLO."""
+        self.lhlo("client.example")
+
+    def lhlo(self, name: str) -> None:
+        """LHLO."""
+        self.docmd("LHLO", name)
+
+
+class Talk:
+    """An IMAP client that shows what it hears."""
+
+    def __init__(self, port: int, user: str) -> None:
+        self._client = imaplib.IMAP4("127.0.0.1", port, timeout=20)
+        self._client.login(user, "secret")
+
+    def say(self, command: bytes, literal: bytes | None = None) -> list[bytes]:
+        """The answers to a command: untagged lines sorted, then the tagged one; times and stamps left out."""
+        data = b"x " + command
+        if literal is not None:
+            data += b" {%d+}\r\n%b" % (len(literal), literal)
+        self._client.send(data + b"\r\n")
+        lines: list[bytes] = []
+        while not lines or not lines[-1].startswith(b"x "):
+            line = self._client.readline()
+            if not line:
+                return [*sorted(lines), b"(closed)"]
+            line = _TIMES.sub(b"", line.rstrip(b"\r\n"))
+            for pattern, text in _STAMPS:
+                line = pattern.sub(text, line)
+            lines.append(line)
+        return [*sorted(lines[:-1]), lines[-1]]
+
+    def close(self) -> None:
+        """The connection ends; the server has seen it when this returns."""
+        self._client.send(b"z LOGOUT\r\n")
+        while self._client.readline():
+            pass
+        self._client.shutdown()
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def dovecot_pair(settings: str) -> Iterator[tuple[Server, Server]]:
+    """(ours, theirs), both started, with these settings besides the common ones; {base} is the directory."""
+    with ExitStack() as stack:
+        servers = []
+        for name, program, doveadm in (
+            ("ours", [sys.executable, "-m", "pillarbox.tools.dovecot"], _OUR_DOVEADM),
+            ("theirs", ["/usr/sbin/dovecot"], ["/usr/bin/doveadm"]),
+        ):
+            server = Server(program, doveadm, settings, name=name)
+            stack.callback(server.end)
+            server.start()
+            servers.append(server)
+        yield servers[0], servers[1]
+
+
+_OUR_DOVEADM: Final = [sys.executable, "-m", "pillarbox.tools.doveadm"]
+
+
+def play(
+    server: Server, script: Sequence[bytes | tuple[bytes, bytes]], user: str = "me"
+) -> list[list[bytes]]:
+    """A conversation: commands, or (command, literal); each with its answers."""
+    talk = server.imap(user)
+    said = []
+    for step in script:
+        command, literal = step if isinstance(step, tuple) else (step, None)
+        said.append([command, *talk.say(command, literal)])
+        if said[-1][-1] == b"(closed)":
+            talk = server.imap(user)
+    talk.close()
+    return said
+
+
+def differences(ours: list[list[bytes]], theirs: list[list[bytes]]) -> str:
+    """Where the two differ, to be shown."""
+    return "\n".join(
+        f"ours   {one}\ntheirs {other}\n" for one, other in zip(ours, theirs, strict=True) if one != other
+    )
