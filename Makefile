@@ -3,6 +3,8 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGUMENTS ?=
 S ?= 30
+# Tests run in as many processes as there are cores, but two at least: they wait more than they compute.
+PROCESSES ?= $(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2)
 
 .PHONY: run test check quick system fuzz crash bench docs lock clean
 .DEFAULT_GOAL := help
@@ -35,12 +37,12 @@ check: develop
 	$(BIN)/lint-imports --no-logo
 
 quick: develop
-	$(BIN)/python -m pytest -q -m "not system and not fuzz" tests
+	$(BIN)/python -m pytest -q -n $(PROCESSES) -m "not system and not fuzz" tests
 
 system: develop
 	@scripts/install-peers
 	@scripts/fetch-archives
-	$(BIN)/python -m pytest -q -m system tests/system
+	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadscope --no-loadscope-reorder -m system tests/system
 
 fuzz: develop
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S)

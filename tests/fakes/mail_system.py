@@ -73,9 +73,11 @@ def until(happened: Callable[[], object], *, seconds: float = 20.0, what: str | 
         time.sleep(0.005)
 
 
-def free_offset(start: int = 2000) -> int:
-    """A --port-offset whose seven ports nobody has."""
-    for offset in range(start, 60000, 1000):
+def free_offset() -> int:
+    """A --port-offset whose seven ports nobody has; test processes beside one another choose from different ones."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    for offset in range(2000 + 1000 * number, 60000, 1000 * processes):
         if all(_is_free(port + offset) for port in STANDARD_PORTS.values()):
             return offset
     raise AssertionError("all ports are taken")

@@ -5,22 +5,26 @@ DESCRIPTION
 
     A test names its counterparts by `@pytest.mark.peer("swaks", "curl")`.  One that is missing is a failure in
     CI and for root (scripts/install-peers has put it there), and a counted skip elsewhere.
+
+    The tests run in several processes (pytest-xdist), each with namespaces of its own, or else ports of its own.
+    Tests that share a started system stay together (fakes/process_groups.py).
 """
 
 import ctypes
 import os
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
 
 from fakes import counterparts
+from fakes.closing_report import teller, will_meet
 from fakes.mail_system import MailSystem, NoRootless, rootless_prefix
+from fakes.process_groups import group
 
 _CLONE_NEWNET: Final = 0x40000000
 _CLONE_NEWNS: Final = 0x00020000
-_MET: Final = pytest.StashKey[dict[str, tuple[str, ...]]]()
 
 
 def must_have_all() -> bool:
@@ -88,9 +92,17 @@ def rootless_system() -> Iterator[MailSystem]:
         system.end()
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The list begins empty."""
-    config.stash[_MET] = {}
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say a line at the end of the run."""
+    return teller(request.node)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups with a slow test come first: a long one that is begun last has to be waited for."""
+    slow = {group(item.nodeid) for item in items if any(item.iter_markers("slow"))}
+    items.sort(key=lambda item: group(item.nodeid) not in slow)
 
 
 def _peers(item: pytest.Item) -> tuple[str, ...]:
@@ -99,32 +111,11 @@ def _peers(item: pytest.Item) -> tuple[str, ...]:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse or skip a test whose counterparts are not all here, or that needs root."""
-    missing = [name for name in _peers(item) if not counterparts.is_here(name)]
+    peers = _peers(item)
+    missing = [name for name in peers if not counterparts.is_here(name)]
     if missing:
         (pytest.fail if must_have_all() else pytest.skip)(f"not installed: {', '.join(missing)}")
     if any(item.iter_markers("root")) and os.getuid() != 0:
         pytest.skip("needs root")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember whom a test met."""
-    report = yield
-    if report.when == "call" and report.passed and (peers := _peers(item)):
-        item.config.stash[_MET][item.nodeid] = peers
-    return report
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Test → counterpart and version."""
-    met = config.stash[_MET]
-    if not met:
-        return
-    terminalreporter.section("real counterparts")
-    tests: dict[str, tuple[str, ...]] = {}
-    for nodeid, peers in met.items():
-        tests[nodeid.partition("[")[0].rpartition("/")[2]] = peers
-    width = max(map(len, tests))
-    for test, peers in tests.items():
-        versions = ", ".join(f"{name} {counterparts.version(name)}" for name in peers)
-        terminalreporter.write_line(f"{test:<{width}}  {versions}")
+    if peers:
+        will_meet(item, peers)

@@ -93,13 +93,10 @@ def tokens(system: MailSystem, user: str = USER) -> Counter[bytes]:
     return found
 
 
-def say(capsys: pytest.CaptureFixture[str], operation: str, total: int, killed: list[str], more: str) -> None:
+def say(tell: Callable[[str], None], operation: str, total: int, killed: list[str], more: str) -> None:
     """One line of the report."""
     where = ", ".join(killed) if len(killed) <= CALLS_PER_OPERATION else f"{len(killed)} of them"
-    with capsys.disabled():
-        print(
-            f"\n{operation}: CALLS_SEED={SEED}, about {total} system calls, killed at {where}{more}", end=""
-        )
+    tell(f"{operation}: CALLS_SEED={SEED}, about {total} system calls, killed at {where}{more}")
 
 
 # -- the way of a message --------------------------------------------------------------------------------------
@@ -161,7 +158,7 @@ def leftovers(system: MailSystem) -> list[str]:
 
 
 @pytest.mark.parametrize("victim", ["smtpd", "qmgr", "agent"])
-def test_mail_survives(system: MailSystem, victim: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mail_survives(system: MailSystem, victim: str, tell: Callable[[str], None]) -> None:
     """A message for one who gets it, one whose mailbox is closed for now, and one that bounces.
 
     Whatever was promised arrives, whole; the first two at least once, and a bounce for the third.
@@ -207,7 +204,7 @@ def test_mail_survives(system: MailSystem, victim: str, capsys: pytest.CaptureFi
     until(lambda: not leftovers(system), what=lambda: f"the queue is empty: {leftovers(system)}")
     found = {token: count for token, count in tokens(system).items() if token.startswith(victim.encode())}
     twice = sum(max(0, count - 2) for count in found.values())  # the message, and the bounce with its header
-    say(capsys, victim, counted.calls, killed, f"; {promises} promised, {twice} duplicates")
+    say(tell, victim, counted.calls, killed, f"; {promises} promised, {twice} duplicates")
     assert killed
 
 
@@ -439,7 +436,7 @@ CASES = [Append, Store, Expunge, Copy, Move, Rename]
 
 
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: str(kind.name))
-def test_mailbox_survives(system: MailSystem, kind: type[Case], capsys: pytest.CaptureFixture[str]) -> None:
+def test_mailbox_survives(system: MailSystem, kind: type[Case], tell: Callable[[str], None]) -> None:
     """What was answered with OK is true after the worker was killed; what was not has happened or not."""
     account = Account(system)
 
@@ -482,5 +479,5 @@ def test_mailbox_survives(system: MailSystem, kind: type[Case], capsys: pytest.C
         if tracing.killed_at:
             killed.append(f"{number} {tracing.killed_at}")
     account.close()
-    say(capsys, kind.name, total, killed, "")
+    say(tell, kind.name, total, killed, "")
     assert killed

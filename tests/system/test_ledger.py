@@ -214,12 +214,11 @@ def _parent(pid: int) -> int:
 def test_what_was_promised_is_delivered(
     fresh_system: MailSystem,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    tell: Callable[[str], None],
 ) -> None:
     """Every line of the ledger is a message in the mailbox after 20 and more kills over all processes."""
     seed = int(os.environ.get("LEDGER_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
-    with capsys.disabled():
-        print(f"\nledger: LEDGER_SEED={seed}")
+    tell(f"ledger: LEDGER_SEED={seed}")
     fresh_system.start()
     fresh_system.configure(
         minimal_backoff_time="1s", maximal_backoff_time="1s", queue_run_delay="1s", transport_retry_time="1s"
@@ -254,11 +253,10 @@ def test_what_was_promised_is_delivered(
     )
     missing = promised - set(delivered)
     twice = sum(count - 1 for count in delivered.values())
-    with capsys.disabled():
-        print(
-            f"ledger: {len(promised)} promised, {appended} of them by IMAP, {len(missing)} missing, {twice} duplicates, "
-            f"{killer.killed.total()} killed: {dict(sorted(killer.killed.items()))}"
-        )
+    tell(
+        f"ledger: {len(promised)} promised, {appended} of them by IMAP, {len(missing)} missing, {twice} duplicates, "
+        f"{killer.killed.total()} killed: {dict(sorted(killer.killed.items()))}"
+    )
 
     assert missing == set(), f"LEDGER_SEED={seed}\n{fresh_system.log()[-3000:]}"
     assert len(promised) - appended >= KILLS * SESSIONS
