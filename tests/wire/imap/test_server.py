@@ -9,11 +9,11 @@ from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap import commands as c
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.search_keys import (
+    AddressHas,
     And,
     Arrived,
     DateTest,
     HasFlags,
-    HeaderHas,
     Not,
     Or,
     ResultOptions,
@@ -129,7 +129,7 @@ CASES: list[tuple[bytes, c.Command]] = [
             True,
             And(
                 (
-                    Or(HeaderHas(b"FROM", "x"), Not(Uids(numbers(b"1:3")))),
+                    Or(AddressHas(b"FROM", "x"), Not(Uids(numbers(b"1:3")))),
                     Arrived(DateTest.SINCE, 0),
                 )
             ),

@@ -10,7 +10,7 @@ STANDARDS
     RFC 3348 (CHILDREN)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pillarbox.mailstore.mailbox import MailboxEntry, NoSuchMailbox, StoreUnavailable
 from pillarbox.sessions.imap.conversation import Conversation
@@ -35,17 +35,24 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
     level = conversation.account.separator
     if command.select & ListSelect.SUBSCRIBED:
         entries = _with_missing(entries, await conversation.account.subscriptions())
+    names = {entry.name: conversation.name(entry.name) for entry in entries}
+    matching = {name for name, shown in names.items() if any(pattern.matches(shown) for pattern in patterns)}
+    speaking: set[str] = set()
+    if command.select & ListSelect.RECURSIVEMATCH:
+        # Parents speak for those below them that the patterns leave out; the others speak for themselves.
+        left_out = (entry for entry in entries if entry.name not in matching)
+        chosen = (entry.name for entry in left_out if _selects(entry, command.select))
+        speaking = {parent for name in chosen for parent in _parents(name, level)}
     for entry in entries:
-        name = conversation.name(entry.name)
-        if not any(pattern.matches(name) for pattern in patterns):
+        if entry.name not in matching:
             continue
-        child_info = bool(command.select & ListSelect.RECURSIVEMATCH) and any(
-            _selects(other, command.select) for other in entries if other.name.startswith(entry.name + level)
-        )
+        child_info = entry.name in speaking
         if not _selects(entry, command.select) and not child_info:
             continue
         attributes = _attributes(entry, command)
-        engine.untagged(responses.listing(b"LIST", attributes, name, separator, child_info=child_info))
+        engine.untagged(
+            responses.listing(b"LIST", attributes, names[entry.name], separator, child_info=child_info)
+        )
         if command.status and entry.selectable:
             await _list_status(conversation, command, entry.name)
         await conversation.flush_if_much()
@@ -82,6 +89,14 @@ async def lsub(conversation: Conversation, command: Lsub) -> None:
 
 def _separator(conversation: Conversation) -> bytes:
     return conversation.account.separator.encode("ascii")
+
+
+def _parents(name: str, separator: str) -> Iterator[str]:
+    """All names above a mailbox."""
+    position = name.find(separator)
+    while position >= 0:
+        yield name[:position]
+        position = name.find(separator, position + 1)
 
 
 def _with_missing(entries: list[MailboxEntry], subscribed: Sequence[str]) -> list[MailboxEntry]:

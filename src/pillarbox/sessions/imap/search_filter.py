@@ -23,9 +23,17 @@ from pillarbox.mailstore.view import Chosen
 from pillarbox.message.structured_fields import parse_date
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
-from pillarbox.sessions.imap.text_matching import body_has, field_values, fold, header_has, message_has
+from pillarbox.sessions.imap.text_matching import (
+    address_has,
+    body_has,
+    field_values,
+    fold,
+    header_has,
+    message_has,
+)
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.search_keys import (
+    AddressHas,
     Age,
     All,
     And,
@@ -181,6 +189,12 @@ class MessageFilter:
 
         return await self._by_summary(uids, Fields.HEADER, matches)
 
+    async def address(self, key: AddressHas, uids: list[int]) -> list[int]:
+        field, text = key.field.lower(), fold(key.text)
+        return await self._by_summary(
+            uids, Fields.HEADER, lambda found: address_has(found.header, field, text)
+        )
+
     async def header(self, key: HeaderHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
         return await self._by_summary(
@@ -241,6 +255,7 @@ _FILTERS: Final[dict[type[SearchKey], _Filter]] = {
     Age: MessageFilter.age,
     Size: MessageFilter.size,
     Sent: MessageFilter.sent,
+    AddressHas: MessageFilter.address,
     HeaderHas: MessageFilter.header,
     BodyHas: MessageFilter.body,
     TextHas: MessageFilter.text,
@@ -252,6 +267,7 @@ _COSTS: Final[dict[type[SearchKey], int]] = {
     Size: 1,
     BelongsTo: 1,
     Sent: 2,
+    AddressHas: 2,
     HeaderHas: 2,
     BodyHas: 3,
     TextHas: 3,

@@ -13,6 +13,7 @@ import re
 from typing import Final
 
 from pillarbox.message import mime_tree
+from pillarbox.message.address_text import address_text
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.header_fields import fields, header_end, unfold
 from pillarbox.message.mime_tree import Part
@@ -29,6 +30,11 @@ def fold(text: str) -> str:
 def header_has(header: bytes, name: bytes, wanted: str) -> bool:
     """Whether a field of that (lower-case) name holds the folded text; an empty one asks for the field."""
     return any(wanted in fold(decode_words(value)) for value in field_values(header, name))
+
+
+def address_has(header: bytes, name: bytes, wanted: str) -> bool:
+    """The same of a field of addresses, which are compared as `Name <mailbox@domain>` however they are written."""
+    return any(wanted in fold(decode_words(address_text(value))) for value in field_values(header, name))
 
 
 def field_values(header: bytes, name: bytes) -> list[bytes]:

@@ -21,6 +21,7 @@ from pillarbox.wire.imap.commands import Search
 from pillarbox.wire.imap.dates import search_date
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
 from pillarbox.wire.imap.search_keys import (
+    AddressHas,
     Age,
     All,
     And,
@@ -70,7 +71,7 @@ _BARE: Final[dict[bytes, SearchKey]] = {
     # "NEW: … functionally equivalent to (RECENT UNSEEN)"
     b"NEW": And((IsRecent(wanted=True), HasFlags(Flag.SEEN, wanted=False))),
 }
-_HEADERS: Final = (b"BCC", b"CC", b"FROM", b"SUBJECT", b"TO")
+_ADDRESSES: Final = (b"BCC", b"CC", b"FROM", b"TO")
 _RESULTS: Final = {
     b"MIN": SearchResult.MIN,
     b"MAX": SearchResult.MAX,
@@ -198,8 +199,8 @@ class _KeyReader:
         bare = _BARE.get(name)
         if bare is not None:
             return bare
-        if name in _HEADERS:
-            return HeaderHas(name, self._text(name))
+        if name in _ADDRESSES:
+            return AddressHas(name, self._text(name))
         parser = _WITH_ARGUMENTS.get(name)
         if parser is None:
             raise BadSyntax(f"Unknown argument {name.decode('ascii')}")
@@ -301,6 +302,10 @@ class _KeyReader:
             scanner.space()
         return ModSeqSince(scanner.number(reason="Invalid MODSEQ value", maximum=MAX_MODSEQ))
 
+    def subject(self, name: bytes) -> SearchKey:
+        """`"SUBJECT" SP astring`"""
+        return HeaderHas(name, self._text(name))
+
     def header(self, name: bytes) -> SearchKey:
         """`"HEADER" SP header-fld-name SP astring`"""
         field = self._argument(name).upper()
@@ -334,6 +339,7 @@ _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = 
     b"NOT": _KeyReader.negation,
     b"OR": _KeyReader.alternative,
     b"UID": _KeyReader.uid,
+    b"SUBJECT": _KeyReader.subject,
     b"KEYWORD": _KeyReader.keyword,
     b"UNKEYWORD": _KeyReader.keyword,
     b"BEFORE": _KeyReader.arrived,

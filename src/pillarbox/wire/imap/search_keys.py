@@ -1,7 +1,7 @@
 """What SEARCH asks for: `search-key`, as a tree of values.
 
 DESCRIPTION
-    Keys that say the same are one value: `FROM x` is `HeaderHas(b"FROM", "x")`, `UNSEEN` is
+    Keys that say the same are one value: `SUBJECT x` is `HeaderHas(b"SUBJECT", "x")`, `UNSEEN` is
     `HasFlags(SEEN, wanted=False)`, `NEW` is And(Recent, Unseen).  Texts are decoded from the command's
     charset.  Days are counted from 1970-01-01.
 
@@ -134,6 +134,13 @@ class BelongsTo(msgspec.Struct, frozen=True):
     object_id: bytes
 
 
+class AddressHas(msgspec.Struct, frozen=True):
+    """`("BCC" / "CC" / "FROM" / "TO") SP astring`"""
+
+    field: bytes
+    text: str
+
+
 class HeaderHas(msgspec.Struct, frozen=True):
     """`"HEADER" SP header-fld-name SP astring`; an empty text asks whether the field is there"""
 
@@ -155,7 +162,7 @@ class TextHas(msgspec.Struct, frozen=True):
 
 SearchKey = (
     All | And | Or | Not | Numbers | Uids | HasFlags | HasKeyword | IsRecent
-    | Arrived | Sent | Saved | Age | Size | ModSeqSince | HeaderHas | BodyHas | TextHas
+    | Arrived | Sent | Saved | Age | Size | ModSeqSince | AddressHas | HeaderHas | BodyHas | TextHas
     | EmailIs | BelongsTo
 )  # fmt: skip
 
