@@ -35,18 +35,24 @@ def render(content: bytes, tree: Part) -> tuple[bytes, bytes]:
 
 def _multipart(content: bytes, part: Part) -> tuple[bytes, bytes]:
     """`"(" 1*body SP media-subtype [SP body-ext-mpart] ")"`"""
-    content_type = part.content_type
-    assert content_type is not None
     if part.children:
         rendered = [render(content, child) for child in part.children]
         body = b"".join([short for short, _ in rendered])
         extended = b"".join([long for _, long in rendered])
     else:
         body, extended = _NO_PARTS, _NO_PARTS_EXTENDED
+    body_end, extended_end = multipart_end(part)
+    return b"(%s%s" % (body, body_end), b"(%s%s" % (extended, extended_end)
+
+
+def multipart_end(part: Part) -> tuple[bytes, bytes]:
+    """What stands behind the parts of a multipart in BODY and BODYSTRUCTURE."""
+    content_type = part.content_type
+    assert content_type is not None
     subtype = string(content_type.subtype)
     return (
-        b"(%s %s)" % (body, subtype),
-        b"(%s %s %s%s)" % (extended, subtype, _parameters(content_type.parameters), _extension(part)),
+        b" %s)" % subtype,
+        b" %s %s%s)" % (subtype, _parameters(content_type.parameters), _extension(part)),
     )
 
 
