@@ -1,6 +1,7 @@
 """Filling the cache in the background: everything once, in slices, and not while clients are at work."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from pillarbox.mailstore import cache_filling
@@ -9,6 +10,16 @@ from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.mailbox import Fields, NewMessage, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.vocabulary.identifiers import Uid
+
+
+def in_thread(fill: Callable[[list[int]], int]) -> CacheFilling:
+    """A filling whose slices are done by a thread."""
+    loop = asyncio.get_running_loop()
+    return CacheFilling(
+        lambda uids: loop.run_in_executor(None, fill, uids),
+        slice_size=lambda _wanted, _found: cache_filling.SLICE,
+        delay=0,
+    )
 
 
 def test_everything_wanted_is_filled_in_slices() -> None:
@@ -21,7 +32,7 @@ def test_everything_wanted_is_filled_in_slices() -> None:
             slices.append(uids)
             return 0
 
-        filling = CacheFilling(fill, executor=None, delay=0)
+        filling = in_thread(fill)
         filling.want(range(1, 101))
         filling.want([101])
         assert not filling.finished.is_set()
@@ -46,7 +57,7 @@ def test_a_slice_that_fails_does_not_end_it() -> None:
             count += 1
             raise StoreUnavailable("packed")
 
-        filling = CacheFilling(fill, executor=None, delay=0)
+        filling = in_thread(fill)
         filling.want(range(1, 66))
         await filling.finished.wait()
         return count
@@ -65,7 +76,7 @@ def test_it_waits_while_clients_use_the_mailbox() -> None:
             ran = True
             return 1
 
-        filling = CacheFilling(fill, executor=None, delay=0)
+        filling = in_thread(fill)
         filling.note_use(asyncio.get_running_loop().time() + 1000)
         filling.want([1])
         for _ in range(20):

@@ -24,12 +24,23 @@ from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
+from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
-from pillarbox.net.handover import Delivered, Kick, Letter, Quiet, Session, SessionClosed, ToWorker
+from pillarbox.net.handover import (
+    Delivered,
+    IndexerReady,
+    IndexerWanted,
+    Kick,
+    Letter,
+    Quiet,
+    Session,
+    SessionClosed,
+    ToWorker,
+)
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
@@ -88,6 +99,9 @@ class AccountWorker:
         self._per_client: Counter[tuple[str, str, str]] = Counter()
         self._ids: dict[ImapSession | Pop3Session, str] = {}
         self._seen = 0
+        self._indexers = Indexers(
+            lambda: self._send(IndexerWanted()), most=os.cpu_count() or 1, tasks=self._tasks
+        )
         self._letters = LetterBox(
             settings, self._answer, tell=tell, executor=self._threads, tasks=self._tasks
         )
@@ -97,17 +111,20 @@ class AccountWorker:
         async with self._tasks:
             while (received := await self._channel.receive()) is not None:
                 frame, descriptors = received
-                self._seen += 1
+                self._seen += isinstance(frame, Session | Letter)
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
                 if descriptors and isinstance(frame, Session):
                     self._tasks.create_task(self._serve(frame, socket.socket(fileno=descriptors[0])))
                 elif descriptors and isinstance(frame, Letter):
                     self._letters.take(frame, descriptors[0])
+                elif descriptors and isinstance(frame, IndexerReady):
+                    self._indexers.add(socket.socket(fileno=descriptors[0]))
                 elif isinstance(frame, Kick):
                     self._kick(frame.session)
             for open_session in self._sessions:
                 open_session.shutdown()
+            self._indexers.close()
             if self._sessions:
                 await asyncio.wait(self._sessions.values(), timeout=_LAST_WORDS_SECONDS)
             for task in self._sessions.values():
@@ -177,6 +194,7 @@ class AccountWorker:
             clock=self._clock,
             executor=self._threads,
             inotify=self._inotify,
+            indexers=self._indexers,
             mailboxes=self._settings.namespaces[0].mailboxes,
         )
 

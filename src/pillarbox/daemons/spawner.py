@@ -6,7 +6,8 @@ DESCRIPTION
     takes user, uid, gid and home from that answer alone.
 
     Workers are forked from this process, which has imported all they need.  All sessions of an account go to the
-    same worker; accounts of the mail uid are spread over as many workers as there are cores.
+    same worker; accounts of the mail uid are spread over as many workers as there are cores.  A worker that has
+    much to read gets indexers, forked in the same way.
 
 FAULTS
     A ticket that cannot be redeemed, a uid below first_valid_uid: the login process is told, and tells the client.
@@ -25,6 +26,7 @@ import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_worker import serve_sessions
+from pillarbox.daemons.indexer import serve_indexing
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
 from pillarbox.net import sessions_doors
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
@@ -34,6 +36,8 @@ from pillarbox.net.handover import (
     FromWorker,
     Handover,
     HandoverDone,
+    IndexerReady,
+    IndexerWanted,
     Kick,
     KickOut,
     Letter,
@@ -52,9 +56,10 @@ from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, p
 class _Worker:
     """A worker process, as the spawner sees it."""
 
-    def __init__(self, pid: int, sock: socket.socket) -> None:
+    def __init__(self, pid: int, sock: socket.socket, owner: User) -> None:
         self.pid = pid
         self.sock = sock
+        self.owner = owner
         self.reader: FrameReader[FromWorker] = FrameReader(msgspec.msgpack.Decoder(FromWorker))
         self.sessions = 0
         self.letters: dict[int, tuple[_Client, int]] = {}  # who waits for which number of his
@@ -383,19 +388,34 @@ class Spawner:
         slot = zlib.crc32(user) % max(1, os.cpu_count() or 1)
         key = (uid, gid, slot)
         if key not in self._workers:
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)
             groups = tuple(os.getgrouplist(groups_of, gid)) if groups_of and not self._rootless else ()
-            pid = os.fork()
-            if pid == 0:
-                os.close(client)
-                self._become_worker(theirs, ours, User(uid, gid, groups))
-            theirs.close()
-            worker = self._workers[key] = _Worker(pid, ours)
+            owner = User(uid, gid, groups)
+            pid, ours = self._fork(self._serve_sessions, owner, client)
+            worker = self._workers[key] = _Worker(pid, ours, owner)
             self._register(ours, lambda: self._hear_worker(key, worker))
         return self._workers[key]
 
-    def _become_worker(self, theirs: socket.socket, ours: socket.socket, owner: User) -> None:
+    def _fork(
+        self, serve: Callable[[socket.socket], None], owner: User, *not_inherited: int
+    ) -> tuple[int, socket.socket]:
+        """A process with the owner's rights; its pid and our end of the channel to it."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        pid = os.fork()
+        if pid == 0:
+            for descriptor in not_inherited:
+                os.close(descriptor)
+            self._become(serve, theirs, ours, owner)
+        theirs.close()
+        return pid, ours
+
+    def _become(
+        self,
+        serve: Callable[[socket.socket], None],
+        theirs: socket.socket,
+        ours: socket.socket,
+        owner: User,
+    ) -> None:
         """In the child: close what is not ours to use, drop rights, serve."""
         status = 1
         try:
@@ -412,10 +432,23 @@ class Spawner:
                 os.close(asked.descriptor)
             drop_rights(None if self._rootless else owner)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            serve_sessions(theirs, self._startup, self._settings)
+            serve(theirs)
             status = 0
         finally:
             os._exit(status)
+
+    def _serve_sessions(self, sock: socket.socket) -> None:
+        serve_sessions(sock, self._startup, self._settings)
+
+    def _give_indexer(self, worker: _Worker) -> None:
+        """A process of the worker's rights that reads messages for it."""
+        try:
+            _, channel = self._fork(serve_indexing, worker.owner)
+        except OSError as error:  # no room for processes: the worker reads for itself
+            self._tell(MailboxNotice("master", "Warning", f"no indexer: {error}"))
+            return
+        _write(worker.sock, IndexerReady(), channel.fileno())
+        channel.close()
 
     def _hear_worker(self, key: tuple[int, int, int], worker: _Worker) -> None:
         try:
@@ -429,6 +462,8 @@ class Spawner:
         for frame, _ in frames:
             if isinstance(frame, Quiet):
                 quiet = frame.seen == worker.sessions
+            elif isinstance(frame, IndexerWanted):
+                self._give_indexer(worker)
             elif isinstance(frame, SessionClosed):
                 self._sessions.pop(frame.session, None)
             elif (waiting := worker.letters.pop(frame.number, None)) is not None:

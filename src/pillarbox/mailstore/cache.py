@@ -24,6 +24,7 @@ STANDARDS
 """
 
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -91,6 +92,7 @@ class Cache:
     """The cache of one account."""
 
     def __init__(self, root: str) -> None:
+        self.directory = root
         self._path = os.path.join(root, FILE_NAME)
         self._lock = threading.Lock()
         self._connection: apsw.Connection | None = None
@@ -112,9 +114,11 @@ class Cache:
             )
             for number, first_recent, highest_modseq in connection.execute(query, key):
                 return number, first_recent, highest_modseq
-            query = "INSERT INTO mailbox (guid, uid_validity, first_recent) VALUES (?, ?, ?)"
-            connection.execute(query, (*key, first_unseen))
-            return connection.last_insert_rowid(), first_unseen, 0
+            # By chance: who still has a number of a cache that was lost meanwhile meets no other mailbox.
+            number = secrets.randbelow((1 << 31) - 1) + 1
+            query = "INSERT INTO mailbox (guid, uid_validity, first_recent, number) VALUES (?, ?, ?, ?)"
+            connection.execute(query, (*key, first_unseen, number))
+            return number, first_unseen, 0
 
         return self.attempt(find, (0, first_unseen, 0))
 
@@ -182,6 +186,8 @@ class Cache:
 
         def write(connection: apsw.Connection) -> None:
             with connection:
+                if not _has_mailbox(connection, number):
+                    return
                 run(connection, "INSERT OR REPLACE INTO summary VALUES (?, ?, ?, ?, ?, ?, ?)", summaries)
                 if headers:
                     run(connection, "INSERT OR REPLACE INTO header VALUES (?, ?)", headers)
@@ -296,6 +302,11 @@ class Cache:
                 os.unlink(self._path + suffix)
             except OSError:
                 continue
+
+
+def _has_mailbox(connection: apsw.Connection, number: int) -> bool:
+    """Whether the mailbox is known still: it may have been deleted, or the cache made anew."""
+    return bool(list(connection.execute("SELECT 1 FROM mailbox WHERE number = ?", (number,))))
 
 
 def run(connection: apsw.Connection, statement: str, rows: Sequence[tuple[int | bytes | str, ...]]) -> None:

@@ -2,11 +2,11 @@
 
 DESCRIPTION
     `want()` takes the UIDs of messages that were seen for the first time in this process; what is not in the
-    cache yet is read, parsed and put there, a few messages at a time, in a worker thread.  Work begins a
-    moment after it was asked for, rests between two slices, and waits while clients use the mailbox: who
+    cache yet is read, parsed and put there, a few messages at a time, by a worker thread or by indexers.  Work
+    begins a moment after it was asked for, rests between two slices, and waits while clients use the mailbox: who
     asks for an envelope now must not wait for those that nobody wants yet.
 
-    Parsing holds the interpreter; `SLICE` messages take about four milliseconds.
+    Parsing holds the interpreter of a thread; `SLICE` messages take about two milliseconds.
 
 FAULTS
     What cannot be read is left out; the client that asks for it is told.
@@ -15,11 +15,10 @@ FAULTS
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
 from typing import Final
 
 SLICE: Final = 64
-"""Messages in one go."""
+"""Messages in one go of a thread."""
 DELAY: Final = 0.2
 """Seconds after which it begins, and for which the mailbox must have been left alone."""
 REST: Final = 0.01
@@ -30,11 +29,19 @@ class CacheFilling:
     """The filling of one mailbox's cache.  All methods are called on the event loop."""
 
     def __init__(
-        self, fill: Callable[[list[int]], int], *, executor: Executor | None, delay: float = DELAY
+        self,
+        fill: Callable[[list[int]], "asyncio.Future[int]"],
+        *,
+        slice_size: Callable[[int, int], int],
+        delay: float = DELAY,
     ) -> None:
-        """`fill` blocks: it fills the cache for some UIDs and gives the number of messages it had to read."""
+        """`fill` fills the cache for some UIDs; its result is the number of messages that had to be read.
+
+        `slice_size` says how many it takes at once, from how many wait and what the last result was.
+        """
         self._fill = fill
-        self._executor = executor
+        self._slice_size = slice_size
+        self._found = 0
         self._delay = delay
         self._wanted: deque[int] = deque()
         self._timer: asyncio.TimerHandle | None = None
@@ -73,16 +80,19 @@ class CacheFilling:
         if left > 0:
             self._later(left)
             return
-        uids = [self._wanted.popleft() for _ in range(min(SLICE, len(self._wanted)))]
+        size = self._slice_size(len(self._wanted), self._found)
+        uids = [self._wanted.popleft() for _ in range(min(size, len(self._wanted)))]
         self._is_running = True
-        loop.run_in_executor(self._executor, self._fill, uids).add_done_callback(self._done)
+        self._fill(uids).add_done_callback(self._done)
 
     def _done(self, future: "asyncio.Future[int]") -> None:
         self._is_running = False
         if future.cancelled():
             self.stop()
-        elif not self._wanted:
-            future.exception()  # what could not be read is not filled in
+            return
+        if future.exception() is None:  # else: what could not be read is not filled in
+            self._found = future.result()
+        if not self._wanted:
             self.finished.set()
         else:
-            self._later(REST if future.exception() is not None or future.result() else 0)
+            self._later(REST if future.exception() is not None or self._found else 0)

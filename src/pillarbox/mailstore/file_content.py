@@ -26,10 +26,14 @@ _UNREADABLE: Final = (
     (b"Dovecot-LZ4\r*\x9b\xc5", "lz4"),
     (b"CRYPTED\x03\x07", "mail_crypt"),
 )
+_PACKED: Final = frozenset((b"\x1f", b"B", b"\x28", b"D", b"C"))
+"""First octets of packed files."""
 
 
 def plain_content(stored: bytes) -> bytes:
     """The message that the file holds."""
+    if stored[:1] not in _PACKED:
+        return stored
     if stored.startswith(b"\x1f\x8b"):
         return _gunzip(stored)
     if stored.startswith(b"BZh"):

@@ -71,6 +71,16 @@ class Times(msgspec.Struct, frozen=True, array_like=True):
     changed: int
 
 
+def read_file(files: FileSystem, path: bytes) -> tuple[bytes, Times]:
+    """Content of a message's file as it is, and its times."""
+    descriptor = files.open(path, os.O_RDONLY)
+    try:
+        status = files.fstat(descriptor)
+        return files.read(descriptor, status.st_size + 1), Times(status.st_mtime_ns, status.st_ctime_ns)
+    finally:
+        files.close(descriptor)
+
+
 class FolderFiles:
     """One folder.  `mutex` guards everything but `events`."""
 
@@ -132,18 +142,11 @@ class FolderFiles:
             if path is None:
                 break
             try:
-                fd = self.files.open(path, os.O_RDONLY)
+                return read_file(self.files, path)
             except FileNotFoundError:
                 self.rescan()
                 if attempt:
                     break
-                continue
-            try:
-                status = self.files.fstat(fd)
-                times = Times(status.st_mtime_ns, status.st_ctime_ns)
-                return self.files.read(fd, status.st_size + 1), times
-            finally:
-                self.files.close(fd)
         raise MessageGone(str(uid))
 
     def first_unseen(self) -> int:

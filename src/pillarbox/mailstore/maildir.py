@@ -39,6 +39,7 @@ from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import Event, FolderFiles
+from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import (
     Change,
     ChangeKind,
@@ -54,10 +55,11 @@ from pillarbox.mailstore.mailbox import (
     SortValue,
 )
 from pillarbox.mailstore.maildir_names import short_guid
-from pillarbox.mailstore.message_summaries import Writes, fill_cache, read_summaries, size_of
+from pillarbox.mailstore.message_summaries import read_summaries, size_of
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
-from pillarbox.mailstore.sort_key_cache import keep_sort_keys, read_sort_columns
+from pillarbox.mailstore.sort_key_cache import read_sort_columns
+from pillarbox.mailstore.summary_reading import SummaryReading
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -81,6 +83,7 @@ class MaildirMailbox:
         cache: Cache,
         executor: Executor | None,
         inotify: Inotify | None,
+        indexers: Indexers | None,
         on_close: Callable[["MaildirMailbox"], None],
     ) -> None:
         self.name = name
@@ -106,7 +109,10 @@ class MaildirMailbox:
         self._watchers: list[Callable[[], None]] = []
         self._end_watches: list[Callable[[], None]] = []
         self._keep_alive: asyncio.TimerHandle | None = None
-        self.filling = CacheFilling(self._fill_cache, executor=executor)
+        self._reading = SummaryReading(
+            folder, cache, indexers, executor=executor, run=self._run, later=self._later
+        )
+        self.filling = CacheFilling(self._reading.fill, slice_size=self._reading.slice_size)
         self._is_filling = False
         self._writes: set[asyncio.Future[None]] = set()
 
@@ -239,12 +245,8 @@ class MaildirMailbox:
 
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
-        later: Writes = []
-        read = partial(read_summaries, fields=fields, later=later)
-        found = await self._run(read, self.folder, self._cache, self._cache_number, uids)
-        for write in later:
-            self._later(write)
-        return found
+        self.filling.note_use(asyncio.get_running_loop().time())
+        return await self._reading.read(uids, fields)
 
     async def sort_columns(
         self, uids: Sequence[Uid], columns: Sequence[SortColumn]
@@ -295,6 +297,7 @@ class MaildirMailbox:
         """One user less."""
         self.users -= 1
         if self.users == 0:
+            self._reading.forget()
             self._on_close(self)
 
     # --- inside -------------------------------------------------------------------------------------
@@ -377,6 +380,7 @@ class MaildirMailbox:
         self._cache_number, self._first_recent, self._kept_modseq = self._cache.mailbox(
             folder.guid, folder.uid_validity, first_unseen=folder.first_unseen()
         )
+        self._reading.number = self._cache_number
         self._modseqs.has_history = self._kept_modseq != 0
 
     def _keep_modseqs(self, rows: dict[int, ModSeqRow], gone: list[int]) -> None:
@@ -396,11 +400,6 @@ class MaildirMailbox:
         future = asyncio.get_running_loop().run_in_executor(self._executor, write)
         self._writes.add(future)
         future.add_done_callback(self._writes.discard)
-
-    def _fill_cache(self, uids: list[int]) -> int:
-        rows = fill_cache(self.folder, self._cache, self._cache_number, uids)
-        keep_sort_keys(self._cache, self._cache_number, rows)
-        return len(rows)
 
     def _expunge(self, uids: Sequence[Uid], origin: object | None) -> list[Uid]:
         gone = folder_changes.expunge(self.folder, uids, origin=origin)

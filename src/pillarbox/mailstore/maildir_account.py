@@ -33,6 +33,7 @@ from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import FolderFiles
+from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import (
     Mailbox,
     MailboxEntry,
@@ -81,6 +82,7 @@ class MaildirAccount:
         clock: Clock | None = None,
         executor: Executor | None = None,
         inotify: Inotify | None = None,
+        indexers: Indexers | None = None,
         host: bytes | None = None,
         mailboxes: Sequence[MailboxDefinition] = USUAL,
         control: str = "",
@@ -95,6 +97,7 @@ class MaildirAccount:
         self._clock = clock or SystemClock()
         self._executor = executor
         self._inotify = inotify
+        self._indexers = indexers
         self._names = NameMaker(self._clock, host=host)
         self._root = root
         self._tree = MailboxTree(
@@ -117,6 +120,7 @@ class MaildirAccount:
         clock: Clock | None = None,
         executor: Executor | None = None,
         inotify: Inotify | None = None,
+        indexers: Indexers | None = None,
         mailboxes: Sequence[MailboxDefinition] = USUAL,
     ) -> "MaildirAccount":
         """The account that a mail_location with absolute paths names."""
@@ -125,6 +129,7 @@ class MaildirAccount:
             clock=clock,
             executor=executor,
             inotify=inotify,
+            indexers=indexers,
             mailboxes=mailboxes,
             control=place.control,
             index=place.index,
@@ -261,6 +266,7 @@ class MaildirAccount:
                     cache=self._cache,
                     executor=self._executor,
                     inotify=self._inotify,
+                    indexers=self._indexers,
                     on_close=self._keep_few_idle,
                 )
                 await mailbox.load()

@@ -22,7 +22,7 @@ import msgspec
 
 from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.file_content import plain_content
-from pillarbox.mailstore.folder_files import CUR, FolderFiles
+from pillarbox.mailstore.folder_files import CUR, FolderFiles, Times
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir_names import base, sizes
 from pillarbox.message.line_ends import to_crlf
@@ -85,7 +85,7 @@ def read_summaries(
     if later is None:
         for write in writes:
             write()
-    return [found[uid] for uid in _alive(folder, uids) if uid in found]
+    return [found[uid] for uid in alive(folder, uids) if uid in found]
 
 
 def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> list[Row]:
@@ -95,8 +95,8 @@ def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[in
     return rows
 
 
-def _alive(folder: FolderFiles, uids: Sequence[int]) -> Sequence[int]:
-    """Those that are still there; a run of the mailbox's UIDs is compared at once."""
+def alive(folder: FolderFiles, uids: Sequence[int]) -> Sequence[int]:
+    """Those of `uids` that are still there; a run of the mailbox's UIDs is compared at once."""
     if not uids:
         return uids
     with folder.mutex:
@@ -175,11 +175,24 @@ def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], li
         except MessageGone:
             continue
         content = plain_content(stored)
-        size, header, envelope, body, structure = msgspec.structs.astuple(summarise(content))
-        date, saved = times.modified // 10**9, times.changed // 10**9
-        rows.append(Row(uid, date, size, saved, envelope, body, structure, header))
+        rows.append(row_of(uid, content, times))
         contents.append(content)
     return rows, contents
+
+
+def row_of(uid: int, content: bytes, times: Times) -> Row:
+    """What is kept of a message."""
+    found = summarise(content)
+    return Row(
+        uid,
+        times.modified // 10**9,
+        found.size,
+        times.changed // 10**9,
+        found.envelope,
+        found.body,
+        found.body_structure,
+        found.header,
+    )
 
 
 def size_of(folder: FolderFiles, row: int) -> int | None:

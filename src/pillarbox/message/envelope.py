@@ -23,6 +23,8 @@ _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|sender|reply-to|to|cc|bcc|in-reply-to|message-id))[ \t]*:"
     rb"((?>(?:[^\n]*\n[ \t])*)[^\n]*)"
 )
+# One line of printable ASCII without quotes and backslashes: nothing to think about.
+_PLAIN_LINE: Final = re.compile(rb"[ \t]*+([!#-\[\]-~][ !#-\[\]-~]*+)\r?")
 MAX_REMEMBERED: Final = 200
 """Octets of an address field that is rendered once only: the same few people write to a mailbox."""
 
@@ -45,7 +47,12 @@ def render_fields(values: dict[bytes, bytes]) -> bytes:
 
 def _render(values: dict[bytes, bytes], repeated: dict[bytes, list[bytes]]) -> bytes:
     def addresses(name: bytes, default: bytes = NIL) -> bytes:
-        return _addresses(repeated.get(name) or [values[name]], default) if name in values else default
+        value = values.get(name)
+        if value is None:
+            return default
+        if name in repeated:
+            return _rendered(repeated[name]) or default
+        return (_remembered(value) if len(value) <= MAX_REMEMBERED else _rendered([value])) or default
 
     subject = values.get(b"subject")
     sender = addresses(b"from")
@@ -77,21 +84,18 @@ def one_line(value: bytes) -> bytes:
 
 
 def _verbatim(value: bytes | None) -> bytes:
-    return NIL if value is None else string(one_line(value))
+    if value is None:
+        return NIL
+    plain = _PLAIN_LINE.fullmatch(value)
+    return b'"%s"' % plain[1] if plain is not None else string(one_line(value))
 
 
 def _repeated(found: list[tuple[bytes, bytes]]) -> dict[bytes, list[bytes]]:
-    """Every value of each field, in order."""
+    """Every value of the fields that occur more than once, in order."""
     values: dict[bytes, list[bytes]] = {}
     for name, value in found:
         values.setdefault(name.lower(), []).append(value)
-    return values
-
-
-def _addresses(values: list[bytes], default: bytes) -> bytes:
-    if len(values) == 1 and len(values[0]) <= MAX_REMEMBERED:
-        return _remembered(values[0]) or default
-    return _rendered(values) or default
+    return {name: several for name, several in values.items() if len(several) > 1}
 
 
 def _rendered(values: list[bytes]) -> bytes:

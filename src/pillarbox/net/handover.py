@@ -7,7 +7,7 @@ DESCRIPTION
     LMTP server → spawner: `DeliverMail`, which does name a user: anybody may send him mail.  spawner → worker:
     `Letter`; `Delivered` comes back the same way.
     worker → spawner: `Quiet` when there is nothing left to do; the spawner answers by closing the channel unless
-    a session is on its way.
+    a session is on its way.  `IndexerWanted` when there is much to read; `IndexerReady` comes back.
 """
 
 import msgspec
@@ -90,7 +90,11 @@ class Kick(msgspec.Struct, tag=True):
     session: str
 
 
-ToWorker = Session | Letter | Kick
+class IndexerReady(msgspec.Struct, tag=True):
+    """spawner → worker: the channel to an indexer is passed along (mailstore/indexing.py)."""
+
+
+ToWorker = Session | Letter | Kick | IndexerReady
 
 
 class Quiet(msgspec.Struct, tag=True):
@@ -105,7 +109,11 @@ class SessionClosed(msgspec.Struct, tag=True):
     session: str
 
 
-FromWorker = Quiet | Delivered | SessionClosed
+class IndexerWanted(msgspec.Struct, tag=True):
+    """worker → spawner: another process of my rights that reads messages, please."""
+
+
+FromWorker = Quiet | Delivered | SessionClosed | IndexerWanted
 
 
 class WhoIs(msgspec.Struct, tag=True):

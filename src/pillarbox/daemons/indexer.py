@@ -1,0 +1,50 @@
+"""An indexer: a process that reads messages for an account worker, with the same rights.
+
+DESCRIPTION
+    Forked by the spawner when a worker asks for it, it answers the questions that come over its channel
+    (mailstore/indexing.py), fills the cache when none has come for a moment, and goes when the channel ends.
+"""
+
+import select
+import socket
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from pillarbox.files.file_system import DISK
+from pillarbox.mailstore.indexing import Indexing, IndexMessages
+from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter
+
+MOMENT: Final = 0.05
+"""Seconds without a question after which there is time for the cache."""
+_READ: Final = 65536
+
+
+def serve_indexing(sock: socket.socket) -> None:
+    """The process's life, from the fork on."""
+    indexing = Indexing(DISK)
+    reader: FrameReader[IndexMessages] = FrameReader(msgspec.msgpack.Decoder(IndexMessages))
+    asked: deque[IndexMessages] = deque()
+    sock.setblocking(True)
+    has_kept = True
+    try:
+        while True:
+            if not asked:
+                if not has_kept and not select.select([sock], [], [], MOMENT)[0]:
+                    indexing.keep()
+                    has_kept = True
+                data = sock.recv(_READ)
+                if not data:
+                    return
+                asked.extend(frame for frame, _ in reader.feed(data))
+                continue
+            writer = FrameWriter()
+            writer.put(indexing.answer(asked.popleft()))
+            has_kept = False
+            writer.write_to(sock)
+    except (OSError, ChannelClosed):
+        return  # the worker is gone
+    finally:
+        indexing.close()
+        sock.close()

@@ -1,0 +1,130 @@
+"""Indexers read what a worker would have read itself, and nothing depends on them."""
+
+import asyncio
+import socket
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from fakes.varied_messages import varied_messages
+from pillarbox.daemons.indexer import serve_indexing
+from pillarbox.mailstore.cache import Cache, Row
+from pillarbox.mailstore.indexers import Indexers
+from pillarbox.mailstore.mailbox import Fields, MessageSummary
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.vocabulary.identifiers import Uid
+
+ALL = Fields.DATE | Fields.SIZE | Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE | Fields.HEADER
+
+
+@pytest.fixture(scope="module")
+def maildir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Maildir of 400 varied messages."""
+    root = tmp_path_factory.mktemp("indexing")
+    for name in ("cur", "new", "tmp"):
+        (root / name).mkdir()
+    messages = varied_messages(400)
+    for number in range(400):
+        content = messages[number % len(messages)]
+        stored = content if number % 5 == 0 else content.replace(b"\r\n", b"\n")
+        (root / "cur" / f"{1700000000 + number}.M{number}.host:2,").write_bytes(stored)
+    return root
+
+
+class Spawner:
+    """Gives indexers as the spawner does, each a thread instead of a process; or a socket nobody reads from."""
+
+    def __init__(self, *, alive: bool = True, most: int = 2) -> None:
+        self.given = 0
+        self.threads: list[Thread] = []
+        self.ends: list[socket.socket] = []
+        self.alive = alive
+        self.most = most
+        self.indexers: Indexers
+
+    def give(self) -> None:
+        """What IndexerWanted makes the spawner do."""
+        self.given += 1
+        ours, theirs = socket.socketpair()
+        if self.alive:
+            self.threads.append(Thread(target=serve_indexing, args=(theirs,)))
+            self.threads[-1].start()
+        else:
+            theirs.shutdown(socket.SHUT_RDWR)
+            self.ends.append(theirs)
+        self.indexers.add(ours)
+
+
+async def summaries(maildir: Path, spawner: Spawner | None, *, batch: int = 100) -> list[MessageSummary]:
+    """All summaries, asked for in batches, as FETCH does."""
+    found: list[MessageSummary] = []
+    async with asyncio.TaskGroup() as tasks:
+        indexers = None
+        if spawner is not None:
+            indexers = spawner.indexers = Indexers(spawner.give, most=spawner.most, tasks=tasks)
+        account = MaildirAccount(str(maildir), indexers=indexers)
+        inbox = await account.open("INBOX")
+        uids = [Uid(uid) for uid in inbox.messages.uids]
+        for start in range(0, len(uids), batch):
+            found += await inbox.summaries(uids[start : start + batch], ALL)
+        inbox.close()
+        await account.close()
+        if indexers is not None:
+            indexers.close()
+    for thread in spawner.threads if spawner is not None else ():
+        await asyncio.to_thread(thread.join)
+    for end in spawner.ends if spawner is not None else ():
+        end.close()
+    return found
+
+
+def without_cache(maildir: Path) -> None:
+    for path in maildir.glob("pillarbox.cache*"):
+        path.unlink()
+
+
+def test_the_same_comes_from_indexers_and_from_the_cache_they_fill(maildir: Path) -> None:
+    """One by one, by two processes, and from the rows that those have left."""
+    without_cache(maildir)
+    alone = asyncio.run(summaries(maildir, None, batch=50))
+    without_cache(maildir)
+    spawner = Spawner()
+    assert alone == asyncio.run(summaries(maildir, spawner))
+    assert 2 == spawner.given
+    cache = Cache(str(maildir))
+    guid = (maildir / "dovecot-uidlist").read_bytes().split(b" G")[1][:32]
+    uid_validity = int((maildir / "dovecot-uidlist").read_bytes().split(b" V")[1].split(b" ")[0])
+    number, _, _ = cache.mailbox(guid, uid_validity, first_unseen=1)
+    assert [] == cache.missing(number, range(1, 401))
+    cache.close()
+    again = Spawner()
+    assert alone == asyncio.run(summaries(maildir, again))
+    assert 0 == again.given, "what is in the cache needs no indexers"
+
+
+def test_indexers_that_die_are_done_without(maildir: Path) -> None:
+    """Their questions are answered by the worker itself."""
+    without_cache(maildir)
+    alone = asyncio.run(summaries(maildir, None))
+    without_cache(maildir)
+    spawner = Spawner(alive=False)
+    assert alone == asyncio.run(summaries(maildir, spawner))
+    assert spawner.given >= 2
+
+
+def test_a_number_of_a_cache_that_was_lost_is_worth_nothing(tmp_path: Path) -> None:
+    """Rows for a mailbox that the cache does not know are not kept: another one may come to be there."""
+    maildir = tmp_path
+    for name in ("cur", "new", "tmp"):
+        (maildir / name).mkdir()
+    old = Cache(str(maildir))
+    number, _, _ = old.mailbox(b"a" * 32, 1, first_unseen=1)
+    old.close()
+    without_cache(maildir)
+    fresh = Cache(str(maildir))
+    other, _, _ = fresh.mailbox(b"b" * 32, 1, first_unseen=1)
+    assert other != number
+    fresh.add(number, [Row(1, 0, 0, 0, b"", b"", b"", b"")], with_header=False)
+    assert [1] == fresh.missing(number, [1])
+    fresh.close()
