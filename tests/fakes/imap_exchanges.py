@@ -27,6 +27,7 @@ from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.namespaced_account import NamespacedAccount
+from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -41,23 +42,15 @@ first_valid_uid = 0
 first_valid_gid = 0
 stats_writer_socket_path =
 mail_attribute_dict = file:{base}/Maildir/dovecot-attributes
-mail_plugins = quota acl
-plugin {{
-  quota = count:User quota
-  quota_vsizes = yes
-  quota_rule = *:storage=100M:messages=100000
-  acl = vfile
-}}
-protocol imap {{
-  mail_plugins = quota imap_quota acl imap_acl
-  imap_metadata = yes
-}}
+imap_metadata = yes
 namespace inbox {{
   inbox = yes
   separator = {separator}
   prefix = {prefix}
 {special}}}
 """
+IMAP: Final = "/usr/lib/dovecot/imap"
+"""Run as it is: `doveadm exec imap` leaves out the settings of IMAP alone."""
 SPECIAL_USE: Final = {
     "Drafts": "\\Drafts",
     "Sent": "\\Sent",
@@ -140,7 +133,7 @@ class DovecotImap:
             session = subprocess.Popen(
                 [
                     *(prefix if os.getuid() == 0 else []),
-                    *("doveadm", "-c", str(self._base / "dovecot.conf"), "exec", "imap"),
+                    *(IMAP, "-c", str(self._base / "dovecot.conf")),
                 ],
                 stdin=subprocess.PIPE,
                 bufsize=0,
@@ -199,7 +192,12 @@ class PillarboxImap:
         if second not in self._sessions:
             transport = ScriptedTransport(ends=False)
             session = ImapSession(
-                transport, self._account, clock=ManualClock(), sink=lambda event: None, login_tag=b"L"
+                transport,
+                self._account,
+                clock=ManualClock(),
+                sink=lambda event: None,
+                login_tag=b"L",
+                options=ImapOptions(metadata=True),
             )
             task: asyncio.Task[object] = self._tasks.create_task(session.run())
             self._sessions[second] = transport, task

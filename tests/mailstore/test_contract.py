@@ -418,3 +418,52 @@ def test_flags_that_are_not_as_expected_stay(play: Play) -> None:
         assert (Flag.NONE, set()) == flags_of(inbox, 3)
 
     play(scene)
+
+
+def test_annotations_belong_to_a_mailbox(play: Play) -> None:
+    """Of each its own, and of the account; with the mailbox by rename, gone with it."""
+
+    async def scene(account: Account) -> None:
+        await account.create("a")
+        await account.change_attributes("a", {"private/comment": b"x\ty\r\nz\x01", "shared/comment": b""})
+        await account.change_attributes("", {"private/vendor/x": b"server"})
+        await account.change_attributes("INBOX", {"private/comment": b"inbox"})
+        await account.rename("a", "b/c")
+        assert await account.attributes("b/c") == {"private/comment": b"x\ty\r\nz\x01", "shared/comment": b""}
+        assert await account.attributes("") == {"private/vendor/x": b"server"}
+        assert await account.attributes("INBOX") == {"private/comment": b"inbox"}
+        await account.change_attributes("b/c", {"private/comment": None, "private/none": None})
+        assert await account.attributes("b/c") == {"shared/comment": b""}
+        await account.delete("b/c")
+        await account.create("b/c")
+        assert await account.attributes("b/c") == {}
+        with pytest.raises(NoSuchMailbox):
+            await account.attributes("a")
+        with pytest.raises(NoSuchMailbox):
+            await account.change_attributes("a", {"private/x": b"y"})
+
+    play(scene)
+
+
+def test_special_uses_that_were_given(play: Play) -> None:
+    """RFC 6154 §3: LIST tells them, under the name that the mailbox has now."""
+
+    async def uses(account: Account) -> dict[str, bytes]:
+        return {
+            entry.name: entry.special_use for entry in await account.list_mailboxes() if entry.special_use
+        }
+
+    async def scene(account: Account) -> None:
+        for name, use in (("a", b"\\Junk"), ("b", b"\\Sent")):
+            await account.create(name)
+            await account.change_attributes(name, {"private/specialuse": use})
+        assert await uses(account) == {"a": b"\\Junk", "b": b"\\Sent"}
+        await account.rename("a", "c")
+        await account.rename("b", "a")
+        assert await uses(account) == {"c": b"\\Junk", "a": b"\\Sent"}
+        await account.delete("c")
+        assert await uses(account) == {"a": b"\\Sent"}
+        await account.create("c")
+        assert await uses(account) == {"a": b"\\Sent"}
+
+    play(scene)

@@ -32,7 +32,7 @@ _CODE: Final = re.compile(rb"\A(x NO )\[(?:NONEXISTENT|CANNOT|CLIENTBUG|LIMIT|IN
 MINIMUM: Final = 300
 """Commands that are compared."""
 EXTENSIONS: Final = (
-    "any state BINARY CATENATE CONTEXT ACL METADATA NOTIFY PREVIEW QUOTA SAVEDATE SORT THREAD special use"
+    "any state BINARY CATENATE CONTEXT ACL NOTIFY PREVIEW QUOTA SAVEDATE SORT THREAD special use"
 )
 """Exchanges of which something may be put off; of what RFC 3501 has nothing is."""
 

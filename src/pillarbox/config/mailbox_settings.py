@@ -142,6 +142,11 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     imap_client_workarounds: tuple[str, ...] = ()
     imap_idle_notify_interval: float = 120.0
     imap_max_line_length: int = 65536
+    imap_metadata: bool = False
+    mail_attribute_dict: str = ""
+    """Path of the file of a user's annotations, with `~` and %-variables; empty for one in the Maildir."""
+    mail_server_admin: str = ""
+    mail_server_comment: str = ""
     quota_mail_size: int = 64 * 1024 * 1024
     """Octets of a message that IMAP APPEND takes (RFC 7889).  Dovecot 2.4 has no limit unless this sets one;
     ours is in memory until it is on disk, so that there always is one."""

@@ -19,6 +19,7 @@ from typing import Final
 
 import uvloop
 
+from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.letter_box import LetterBox
@@ -88,6 +89,9 @@ class AccountWorker:
             workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
             idle_notify_interval=settings.imap_idle_notify_interval,
             max_line_length=settings.imap_max_line_length,
+            metadata=settings.imap_metadata,
+            server_comment=settings.mail_server_comment,
+            server_admin=settings.mail_server_admin,
         )
         self._tell = tell
         self._inotify = inotify
@@ -144,6 +148,9 @@ class AccountWorker:
         self._per_client[client] += 1
         try:
             place = place_of(self._settings.storage, session.mail, user=session.user, home=session.home)
+            attributes = attribute_file_of(
+                self._settings.mail_attribute_dict, user=session.user, home=session.home
+            )
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
@@ -151,7 +158,7 @@ class AccountWorker:
         key = (session.user, place.path)
         opened = self._accounts.get(key)
         if opened is None:
-            opened = self._accounts[key] = _OpenAccount(self._open(place))
+            opened = self._accounts[key] = _OpenAccount(self._open(place, attributes))
         if opened.end is not None:
             opened.end.cancel()
             opened.end = None
@@ -188,7 +195,7 @@ class AccountWorker:
             opened.end.cancel()
         await opened.account.close()
 
-    def _open(self, place: Storage) -> MaildirAccount:
+    def _open(self, place: Storage, attributes: str) -> MaildirAccount:
         return MaildirAccount.at(
             place,
             clock=self._clock,
@@ -196,6 +203,7 @@ class AccountWorker:
             inotify=self._inotify,
             indexers=self._indexers,
             mailboxes=self._settings.namespaces[0].mailboxes,
+            attributes=attributes,
         )
 
     def _as_named(self, account: MaildirAccount) -> Account:

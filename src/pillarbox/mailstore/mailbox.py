@@ -59,6 +59,10 @@ class OverQuota(Exception):
     """No room: ENOSPC or a quota ("Quota exceeded")."""
 
 
+class AttributesFull(Exception):
+    """No room for more annotations in this account (METADATA TOOMANY)."""
+
+
 class MessageTable:
     """The messages of a mailbox in UID order, one array per column, so that 100,000 of them stay small.
 
@@ -362,6 +366,20 @@ class Account(Protocol):
 
     async def subscriptions(self) -> list[str]:
         """Subscribed names, existing or not."""
+        ...
+
+    async def attributes(self, name: str) -> dict[str, bytes]:
+        """Annotations of a mailbox (METADATA), `private/comment` → value; of the account for "".
+
+        `private/specialuse` is the special use that the mailbox was given.  Raises NoSuchMailbox.
+        """
+        ...
+
+    async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set annotations, or remove those whose value is None; all or none.
+
+        Raises NoSuchMailbox, AttributesFull.
+        """
         ...
 
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:

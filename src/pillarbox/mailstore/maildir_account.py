@@ -9,8 +9,8 @@ DESCRIPTION
     DELETE and RENAME do not touch the subscriptions, as Dovecot does not.
 
     Special use (RFC 6154) goes by name, as the mailbox blocks of the configuration's namespace say
-    (`MailboxDefinition`); `USUAL` is what there is without them.  Nothing is stored; CREATE makes such a mailbox
-    like any other, and `ensure_defaults` makes those that have `auto`.
+    (`MailboxDefinition`); `USUAL` is what there is without them, and `ensure_defaults` makes those that have
+    `auto`.  What a mailbox was given itself, CREATE … USE, is one of its annotations and counts before its name.
 
 FAULTS
     NoSuchMailbox, MailboxExists, MailboxNameRefused  with the texts that Dovecot gives to clients
@@ -22,14 +22,17 @@ STANDARDS
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final, TypeVar
 
+import msgspec
+
 from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore.attribute_dict import FILE_NAME, AttributeDict, for_clients, for_file
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import FolderFiles
@@ -45,8 +48,9 @@ from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise, paren
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.mailstore.special_uses import SpecialUses
 from pillarbox.mailstore.subscriptions import Subscriptions
-from pillarbox.mailstore.uidlist import UidList
+from pillarbox.mailstore.uidlist import UidList, read_guid
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.clock import Clock
 
@@ -88,9 +92,10 @@ class MaildirAccount:
         control: str = "",
         index: str = "",
         nested: bool = False,
+        attributes: str = "",
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
-        LAYOUT=fs."""
+        LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`."""
         self._definitions = mailboxes
         self._special_use = {one.name: " ".join(one.special_use).encode() for one in mailboxes}
         self._files = files
@@ -109,6 +114,8 @@ class MaildirAccount:
         )
         self._cache = Cache(index or root)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
+        self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
+        self._special_uses = SpecialUses(self._attributes, self._guid)
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
 
@@ -122,6 +129,7 @@ class MaildirAccount:
         inotify: Inotify | None = None,
         indexers: Indexers | None = None,
         mailboxes: Sequence[MailboxDefinition] = USUAL,
+        attributes: str = "",
     ) -> "MaildirAccount":
         """The account that a mail_location with absolute paths names."""
         return cls(
@@ -134,6 +142,7 @@ class MaildirAccount:
             control=place.control,
             index=place.index,
             nested=place.nested,
+            attributes=attributes,
         )
 
     def name_of(self, mailbox: Mailbox) -> str:
@@ -144,7 +153,7 @@ class MaildirAccount:
 
     async def list_mailboxes(self) -> list[MailboxEntry]:
         """Every mailbox, and every parent without one, in name order; INBOX is always there."""
-        return await self._run(self._list)
+        return await self._run(self._list_with_uses)
 
     async def create(self, name: str) -> None:
         """CREATE."""
@@ -159,6 +168,7 @@ class MaildirAccount:
         self._open.pop(name, None)
         if guid:
             await self._run(self._cache.forget, guid)
+            await self._run(self._attributes.forget, guid)
 
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children."""
@@ -199,6 +209,19 @@ class MaildirAccount:
     async def subscriptions(self) -> list[str]:
         """Subscribed names, existing or not."""
         return await self._run(self._subscriptions.read)
+
+    # --- annotations --------------------------------------------------------------------------------
+
+    async def attributes(self, name: str) -> dict[str, bytes]:
+        """Annotations of a mailbox, of the account for ""."""
+        guid = (await self._loaded(name or INBOX)).guid
+        found = await self._run(self._attributes.of_mailbox, guid)
+        return for_clients(found, server=not name)
+
+    async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set annotations, or remove those whose value is None."""
+        guid = (await self._loaded(name or INBOX)).guid
+        await self._run(self._attributes.change, guid, for_file(changes, server=not name))
 
     # --- mailboxes ----------------------------------------------------------------------------------
 
@@ -303,6 +326,20 @@ class MaildirAccount:
             )
             for name in sorted(existing | implied)
         ]
+
+    def _list_with_uses(self) -> list[MailboxEntry]:
+        """The list, with the special uses that mailboxes were given."""
+        entries = self._list()
+        uses = self._special_uses.by_name([entry.name for entry in entries if entry.selectable])
+        if not uses:
+            return entries
+        return [
+            msgspec.structs.replace(entry, special_use=uses[entry.name]) if entry.name in uses else entry
+            for entry in entries
+        ]
+
+    def _guid(self, name: str) -> bytes:
+        return read_guid(self._tree.control_directory(name), self._files)
 
     def _delete(self, name: str) -> bytes:
         """Remove the mailbox; its GUID, if it was known."""

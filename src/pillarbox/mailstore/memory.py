@@ -10,7 +10,7 @@ DESCRIPTION
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -68,6 +68,7 @@ class MemoryMailbox:
         self.keywords: list[bytes] = []
         self.memo: dict[object, object] = {}
         self.deleted = False
+        self.attributes: dict[str, bytes] = {}
         self.size_limit = size_limit
         self._clock = clock or ManualClock()
         self._contents: dict[int, bytes] = {}
@@ -360,6 +361,7 @@ class MemoryAccount:
         self._next_validity = 1_795_352_182
         self._mailboxes: dict[str, MemoryMailbox] = {}
         self._subscribed: list[str] = []
+        self._attributes: dict[str, bytes] = {}
         for name in ("INBOX", *self._special_use):
             self._make(name)
         self._subscribed.extend(self._special_use)
@@ -380,7 +382,7 @@ class MemoryAccount:
                 selectable=name in self._mailboxes,
                 has_children=any(other.startswith(name + "/") for other in names),
                 subscribed=name in self._subscribed,
-                special_use=self._special_use.get(name, b""),
+                special_use=self._use_of(name),
                 marked=name in self._mailboxes and self._has_recent(self._mailboxes[name]),
             )
             for name in sorted(names)
@@ -431,6 +433,19 @@ class MemoryAccount:
         """Subscribed names."""
         return sorted(self._subscribed)
 
+    async def attributes(self, name: str) -> dict[str, bytes]:
+        """Annotations of a mailbox, of the account for ""."""
+        return dict(self._attributes_of(name))
+
+    async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set annotations, or remove those whose value is None."""
+        known = self._attributes_of(name)
+        for entry, value in changes.items():
+            if value is None:
+                known.pop(entry, None)
+            else:
+                known[entry] = value
+
     async def open(self, name: str, *, read_only: bool = False) -> MemoryMailbox:
         """The one object of the mailbox."""
         if name not in self._mailboxes:
@@ -459,6 +474,19 @@ class MemoryAccount:
     def _make(self, name: str) -> None:
         self._mailboxes[name] = MemoryMailbox(name, uid_validity=self._next_validity, clock=self._clock)
         self._next_validity += 1
+
+    def _attributes_of(self, name: str) -> dict[str, bytes]:
+        if not name:
+            return self._attributes
+        if name not in self._mailboxes:
+            raise NoSuchMailbox(name)
+        return self._mailboxes[name].attributes
+
+    def _use_of(self, name: str) -> bytes:
+        given = (
+            self._mailboxes[name].attributes.get("private/specialuse") if name in self._mailboxes else None
+        )
+        return given if given is not None else self._special_use.get(name, b"")
 
     def _has_recent(self, mailbox: MemoryMailbox) -> bool:
         return bool(mailbox.messages.uids) and mailbox.messages.uids[-1] >= mailbox.first_recent_uid

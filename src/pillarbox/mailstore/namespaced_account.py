@@ -13,6 +13,7 @@ STANDARDS
     RFC 2342 (NAMESPACE); Dovecot 2.3, Namespaces
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -91,6 +92,14 @@ class NamespacedAccount:
     async def subscriptions(self) -> list[str]:
         """Subscribed names, existing or not."""
         return list(map(self._to_client, await self._account.subscriptions()))
+
+    async def attributes(self, name: str) -> dict[str, bytes]:
+        """Annotations of a mailbox, of the account for ""."""
+        return await self._account.attributes(self._existing(name) if name else "")
+
+    async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set annotations, or remove those whose value is None."""
+        await self._account.change_attributes(self._existing(name) if name else "", changes)
 
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
         """The opened mailbox, refreshed."""

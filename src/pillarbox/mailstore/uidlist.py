@@ -42,7 +42,21 @@ FILE_NAME: Final = b"dovecot-uidlist"
 _LINE: Final = re.compile(rb"(\d{1,10}) ((?:[A-Z][^ \n]* )*):([^\n/]+)\n")
 _LINE_V1: Final = re.compile(rb"(\d{1,10}) ([^\n/]+)\n")
 _GUID: Final = re.compile(rb"[0-9a-f]{32}")
+_GUID_OF_HEADER: Final = re.compile(rb"3 (?:[^ \n]+ )*G([0-9a-f]{32})[ \n]")
 _FIELD: Final = re.compile(rb" ([A-Za-z])([^ \n]*)")
+
+
+def read_guid(directory: bytes, files: FileSystem) -> bytes:
+    """The GUID of the mailbox in that directory, without reading its messages; b"" if it has none yet."""
+    try:
+        fd = files.open(directory + b"/" + FILE_NAME, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    try:
+        header = _GUID_OF_HEADER.match(files.pread(fd, 1024, 0))
+    finally:
+        files.close(fd)
+    return header[1] if header is not None else b""
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):

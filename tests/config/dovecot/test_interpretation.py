@@ -109,6 +109,7 @@ REFUSED = [
     ),
     ("variable", "mail_home = /srv/%q", "Unknown variable '%q'"),
     ("no size", "quota_mail_size = 0", "not between 1 and 4G"),
+    ("dict", "mail_attribute_dict = proxy::x", "line 3: mail_attribute_dict proxy::x is not served: "),
     ("workaround", "imap_client_workarounds = foo", "line 3: .*Unknown client workaround: foo"),
 ]
 

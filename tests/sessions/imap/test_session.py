@@ -12,13 +12,28 @@ from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, Stor
 from pillarbox.mailstore.memory import MemoryAccount, MemoryMailbox
 from pillarbox.observability.events import Event, Warned
 from pillarbox.sessions.imap import session
-from pillarbox.sessions.imap.options import ImapOptions, Workaround
+from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.session import Ended, ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
 TRANSCRIPTS = sorted((Path(__file__).parents[2] / "transcripts" / "imap").glob("*.txt"))
+
+
+OPTIONS = {
+    "metadata": ImapOptions(
+        metadata=True,
+        server_comment="The mail of example.org",
+        server_admin="mailto:postmaster@example.org",
+    )
+}
+"""Of transcripts that need them."""
+
+
+def options_of(path: Path) -> ImapOptions:
+    """The configuration of a transcript."""
+    return OPTIONS.get(path.stem, DEFAULTS)
 
 
 def new_account() -> MemoryAccount:
@@ -29,11 +44,18 @@ def ignore(event: Event) -> None:
     """No event is expected here; a sink that does not mind."""
 
 
-async def play(chunks: list[bytes], account: MemoryAccount | None = None) -> tuple[bytes, Ended]:
+async def play(
+    chunks: list[bytes], account: MemoryAccount | None = None, options: ImapOptions = DEFAULTS
+) -> tuple[bytes, Ended]:
     """A whole session; what the server said behind its greeting."""
     transport = ScriptedTransport(chunks)
     session = ImapSession(
-        transport, account or new_account(), clock=ManualClock(), sink=ignore, login_tag=b"L"
+        transport,
+        account or new_account(),
+        clock=ManualClock(),
+        sink=ignore,
+        login_tag=b"L",
+        options=options,
     )
     ended = await session.run()
     assert transport.closed
@@ -47,7 +69,7 @@ async def play(chunks: list[bytes], account: MemoryAccount | None = None) -> tup
 def test_transcript(path: Path) -> None:
     """The server says what the transcript says."""
     client, server = read_transcript(path)
-    said, _ = asyncio.run(play([client]))
+    said, _ = asyncio.run(play([client], options=options_of(path)))
     assert server.decode() == said.decode()
 
 
@@ -55,7 +77,7 @@ def test_transcript(path: Path) -> None:
 def test_transcript_octet_by_octet(path: Path) -> None:
     """Where the client's bytes are cut makes no difference."""
     client, server = read_transcript(path)
-    said, _ = asyncio.run(play([client[i : i + 1] for i in range(len(client))]))
+    said, _ = asyncio.run(play([client[i : i + 1] for i in range(len(client))], options=options_of(path)))
     assert server == said
 
 
@@ -65,7 +87,7 @@ def test_transcript_in_any_chunks(data: st.DataObject, path: Path) -> None:
     client, server = read_transcript(path)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(client)), max_size=6, unique=True)))
     chunks = [client[a:b] for a, b in zip([0, *cuts], [*cuts, len(client)], strict=True) if a < b]
-    said, _ = asyncio.run(play(chunks))
+    said, _ = asyncio.run(play(chunks, options=options_of(path)))
     assert server == said
 
 
@@ -275,7 +297,11 @@ def test_workarounds_for_thunderbird() -> None:
 
 @pytest.mark.parametrize(
     ("configured", "end"),
-    [("", b" OBJECTID]"), ("+X-A X-B", b" OBJECTID X-A X-B]"), ("IMAP4rev1 X", b"IMAP4rev1 X]")],
+    [
+        ("", b" CREATE-SPECIAL-USE]"),
+        ("+X-A X-B", b" CREATE-SPECIAL-USE X-A X-B]"),
+        ("IMAP4rev1 X", b"IMAP4rev1 X]"),
+    ],
 )
 def test_imap_capability(configured: str, end: bytes) -> None:
     """Instead of ours, or behind ours."""

@@ -12,6 +12,7 @@ import os
 from typing import Final
 
 from pillarbox.config.dovecot import variables
+from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.mailbox_settings import (
@@ -40,7 +41,8 @@ _AUTH_SOCKETS: Final = {
 _OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
 SERVED_WITHIN_PROTOCOL: Final = {
     "imap": frozenset(
-        "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length".split()
+        "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length "
+        "imap_metadata".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
@@ -104,6 +106,10 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_client_workarounds=_workarounds(imap),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
         imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
+        imap_metadata=imap.yes("imap_metadata"),
+        mail_attribute_dict=attribute_file(configuration),
+        mail_server_admin=value("mail_server_admin"),
+        mail_server_comment=value("mail_server_comment"),
         quota_mail_size=configuration.octets("quota_mail_size"),
         recipient_delimiter=value("recipient_delimiter"),
         lmtp_save_to_detail_mailbox=lmtp.yes("lmtp_save_to_detail_mailbox"),

@@ -5,11 +5,21 @@ FAULTS
     the rest.
 
 STANDARDS
-    RFC 3501 §6.3; RFC 2342 (NAMESPACE); RFC 5530 (response codes); RFC 7162 §3.1.7 (HIGHESTMODSEQ); RFC 8474
-    §4 (MAILBOXID); RFC 9051 §5.1, §6.3.11
+    RFC 3501 §6.3; RFC 2342 (NAMESPACE); RFC 5530 (response codes); RFC 6154 §3 (CREATE-SPECIAL-USE); RFC 7162
+    §3.1.7 (HIGHESTMODSEQ); RFC 8474 §4 (MAILBOXID); RFC 9051 §5.1, §6.3.11
 """
 
-from pillarbox.mailstore.mailbox import MailboxExists, MailboxStatus, NoSuchMailbox
+from collections.abc import Sequence
+from typing import Final
+
+from pillarbox.mailstore.mailbox import (
+    AttributesFull,
+    MailboxExists,
+    MailboxStatus,
+    NoSuchMailbox,
+    StoreUnavailable,
+)
+from pillarbox.mailstore.special_uses import KNOWN
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect
 from pillarbox.sessions.imap.object_ids import mailbox_id
@@ -25,6 +35,8 @@ from pillarbox.wire.imap.commands import (
     Unsubscribe,
 )
 
+_SPELLINGS: Final = {use.lower(): use for use in KNOWN}
+
 
 def missing(conversation: Conversation, name: str) -> bytes:
     """`[NONEXISTENT] Mailbox doesn't exist: x`"""
@@ -35,14 +47,40 @@ async def create(conversation: Conversation, command: Create) -> None:
     """CREATE."""
     if not _may_be_new(conversation, command.tag, command.mailbox):
         return
+    if unknown := unknown_uses(command.uses):  # RFC 6154 §3
+        conversation.no(command.tag, b"[USEATTR] Unsupported special use: " + unknown[0])
+        return
     try:
         await conversation.account.create(command.mailbox)
     except MailboxExists:
         conversation.no(command.tag, b"[ALREADYEXISTS] Mailbox already exists")
         return
     name = command.mailbox.removesuffix(conversation.account.separator)
+    if command.uses and not await _mark(conversation, name, command):
+        return
     guid = (await conversation.account.status(name)).guid
     conversation.ok(command.tag, responses.mailbox_id(mailbox_id(guid)) + b" Create completed")
+
+
+async def _mark(conversation: Conversation, name: str, command: Create) -> bool:
+    """Keep what the new mailbox is for; without it, it "MUST NOT be created" (RFC 6154 §3)."""
+    account = conversation.account
+    uses = b" ".join(_SPELLINGS[use.lower()] for use in command.uses)
+    try:
+        await account.change_attributes(name, {"private/specialuse": uses})
+    except StoreUnavailable:
+        await account.delete(name)
+        raise
+    except AttributesFull:
+        await account.delete(name)
+        conversation.no(command.tag, b"[USEATTR] Too many mailbox attributes")
+        return False
+    return True
+
+
+def unknown_uses(uses: Sequence[bytes]) -> list[bytes]:
+    """Those that no mailbox can have here."""
+    return [use for use in uses if use.lower() not in _SPELLINGS]
 
 
 def _may_be_new(conversation: Conversation, tag: bytes, name: str) -> bool:

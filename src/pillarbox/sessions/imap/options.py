@@ -32,6 +32,15 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     workarounds: frozenset[Workaround] = frozenset()
     idle_notify_interval: float = 120.0  # seconds between two `Still here`
     max_line_length: int = MAX_LINE  # octets
+    metadata: bool = False  # imap_metadata: GETMETADATA and SETMETADATA are for clients
+    server_comment: str = ""  # mail_server_comment
+    server_admin: str = ""  # mail_server_admin
+
+    @property
+    def server_metadata(self) -> dict[str, bytes]:
+        """What the configuration says of the account's annotations (RFC 5464 §6.2.1)."""
+        texts = {"/shared/comment": self.server_comment, "/shared/admin": self.server_admin}
+        return {entry: text.encode("utf-8") for entry, text in texts.items() if text}
 
 
 DEFAULTS: Final = ImapOptions()

@@ -39,6 +39,7 @@ from pillarbox.sessions.imap import (
     listing,
     mailbox_commands,
     message_commands,
+    metadata,
     search,
     selecting,
 )
@@ -56,7 +57,7 @@ CAPABILITIES: Final = (
     b" THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS"
     b" LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH"
     b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+"
-    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID"
+    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID CREATE-SPECIAL-USE"
 ).split()
 """What works after login, in Dovecot's order."""
 ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"IMAP4REV2"))
@@ -218,6 +219,8 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     """What works in this session."""
     limit = conversation.message_size_limit
     ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
+    if conversation.options.metadata:
+        ours.append(b"METADATA")
     configured = conversation.options.capability.encode("ascii", "replace")
     if configured.startswith(b"+"):
         return ours + configured[1:].split()
@@ -289,6 +292,8 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.Lsub: listing.lsub,
     commands.Namespace: mailbox_commands.namespace,
     commands.Status: mailbox_commands.status,
+    commands.GetMetadata: metadata.get_metadata,
+    commands.SetMetadata: metadata.set_metadata,
     commands.AppendOffer: append.append_offer,
     commands.Append: append.append,
     commands.Replace: append.replace,

@@ -217,6 +217,22 @@ class Status(Command, frozen=True):
     items: tuple[StatusItem, ...]
 
 
+class SetMetadata(Command, frozen=True):
+    """`"SETMETADATA" SP mailbox SP "(" entry SP value … ")"`  RFC 5464 §4.3; NIL is None, "" the account"""
+
+    mailbox: str
+    changes: tuple[tuple[str, bytes | None], ...]
+
+
+class GetMetadata(Command, frozen=True):
+    """`"GETMETADATA" [SP "(" ("MAXSIZE" SP number / "DEPTH" SP …) ")"] SP mailbox SP entries`  RFC 5464 §4.2"""
+
+    mailbox: str
+    entries: tuple[str, ...]
+    depth: int = 0  # levels below an entry that are told, too
+    max_size: int | None = None  # octets of a value
+
+
 class AppendOffer(Command, frozen=True):
     """`"APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, the literal not read yet
 

@@ -27,6 +27,7 @@ from pillarbox.wire.imap import (
     append_grammar,
     mailbox_grammar,
     message_grammar,
+    metadata_grammar,
     search_grammar,
     session_grammar,
     sort_grammar,
@@ -87,6 +88,8 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"NAMESPACE": session_grammar.namespace,
     b"STATUS": mailbox_grammar.status,
     b"APPEND": append_grammar.append,
+    b"GETMETADATA": metadata_grammar.get_metadata,
+    b"SETMETADATA": metadata_grammar.set_metadata,
     b"COMPRESS": session_grammar.compress,
     b"IDLE": session_grammar.idle,
 }
@@ -96,6 +99,8 @@ _OFFERS: Final = {
     b"UID REPLACE": append_grammar.replace_offer,
 }
 """Commands whose literals are messages."""
+_WITH_LITERAL8: Final = (*_OFFERS, b"SETMETADATA")
+"""RFC 3516 §4.4, RFC 6855 §4, RFC 5464 §5"""
 _SELECTED: Final[dict[bytes, Parser]] = {
     **_AUTHENTICATED,
     b"CHECK": session_grammar.check,
@@ -249,7 +254,7 @@ class ImapServer:
         if isinstance(head, Refused):
             return self._refuse(head)
         tag, name, _ = head
-        if announcement.binary and name not in _OFFERS:  # RFC 3516 §4.4, RFC 6855 §4
+        if announcement.binary and name not in _WITH_LITERAL8:
             return self._refuse(self._bad(tag, name, "literal8 not allowed here"))
         if name in _OFFERS:
             offer = self._offer(tag, name, scanner, announcement)

@@ -26,12 +26,21 @@ imap_idle_notify_interval : time = 2 mins
     How often a client that is idle hears that the server is still there; 0 for never.
 imap_max_line_length : size = 64 k
     Octets of a command line after login.
+imap_metadata : bool = no
+    Let clients keep annotations of mailboxes (METADATA, RFC 5464).
+mail_attribute_dict : str =
+    Where annotations of a user's mailboxes are: `file:%h/Maildir/dovecot-attributes`; without it in a file of that
+    name in the Maildir, which holds the special uses that clients gave (CREATE-SPECIAL-USE, RFC 6154), too.
 mail_gid : str =
     Group of mailboxes whose user has none of his own.
 mail_home : str =
     Home directory of users whose userdb names none.
 mail_location : str =
     Where a user's mail lies: `maildir:~/Maildir`; with `:LAYOUT=fs`, `:CONTROL=DIR` and `:INDEX=DIR` as in Dovecot.
+mail_server_admin : str =
+    The administrator, as a URI: what clients read as /shared/admin (RFC 5464 §6.2.1.2).
+mail_server_comment : str =
+    What clients read as /shared/comment of the server.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 quota_full_tempfail : bool = no
@@ -146,7 +155,6 @@ imap_literal_minus : bool = no
 imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
 hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
 body_bytes=%{fetch_body_bytes}
-imap_metadata : bool = no
 imap_urlauth_host : str =
 imap_urlauth_logout_format : str = in=%i out=%o
 imap_urlauth_port : port = 143
@@ -159,12 +167,9 @@ lmtp_rcpt_check_quota : bool = no
 lmtp_user_concurrency_limit : number = 0
 lmtp_verbose_replies : bool = no
 mail_access_groups : str =
-mail_attribute_dict : str =
 mail_full_filesystem_access : bool = no
 mail_max_keyword_length : number = 50
 mail_plugins : str =
-mail_server_admin : str =
-mail_server_comment : str =
 mail_shared_explicit_inbox : bool = no
 pop3_client_workarounds : str =
 pop3_delete_type : default|expunge|flag = default
