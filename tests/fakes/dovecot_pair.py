@@ -36,7 +36,7 @@ passdb {{
 }}
 userdb {{
   driver = static
-  args = allow_all_users=yes
+  args = {fields}
 }}
 service imap-login {{
   inet_listener imap {{
@@ -54,6 +54,7 @@ service lmtp {{
 _TIMES: Final = re.compile(rb" \([0-9.+ ]+ secs\)\.?")
 _STAMPS: Final = (
     (re.compile(rb"(UIDVALIDITY|HIGHESTMODSEQ|APPENDUID|COPYUID) \d+"), rb"\1 N"),
+    (re.compile(rb"\[MAILBOXID \(F[0-9a-f]{32}\)\] "), b""),  # RFC 8474, which Dovecot 2.3 has not
     (re.compile(rb'"\d\d-[A-Z][a-z]{2}-\d{4} [0-9:]{8} [-+]\d{4}"'), b'"DATE"'),
 )
 
@@ -61,7 +62,9 @@ _STAMPS: Final = (
 class Server:
     """One of the two."""
 
-    def __init__(self, program: Sequence[str], doveadm: Sequence[str], settings: str, *, name: str) -> None:
+    def __init__(
+        self, program: Sequence[str], doveadm: Sequence[str], settings: str, fields: str, *, name: str
+    ) -> None:
         self.name = name
         self.base = Path(tempfile.mkdtemp(prefix=f"pair-{name}-"))
         self.base.chmod(0o755)
@@ -69,7 +72,9 @@ class Server:
         self._program = list(program)
         self._doveadm = list(doveadm)
         self.configuration = self.base / "dovecot.conf"
-        text = COMMON.format(base=self.base, port=self.port) + settings.replace("{base}", str(self.base))
+        text = COMMON.format(base=self.base, port=self.port, fields=fields) + settings.replace(
+            "{base}", str(self.base)
+        )
         self.configuration.write_text(text)
         (self.base / "home").mkdir()
         shutil.chown(self.base / "home", "nobody", "nogroup")
@@ -180,7 +185,8 @@ class Talk:
             line = _TIMES.sub(b"", line.rstrip(b"\r\n"))
             for pattern, text in _STAMPS:
                 line = pattern.sub(text, line)
-            lines.append(line)
+            if line != b"* OK Ok":
+                lines.append(line)
         return [*sorted(lines[:-1]), lines[-1]]
 
     def close(self) -> None:
@@ -199,15 +205,18 @@ def _free_port() -> int:
 
 
 @contextmanager
-def dovecot_pair(settings: str) -> Iterator[tuple[Server, Server]]:
-    """(ours, theirs), both started, with these settings besides the common ones; {base} is the directory."""
+def dovecot_pair(settings: str, *, fields: str = "allow_all_users=yes") -> Iterator[tuple[Server, Server]]:
+    """(ours, theirs), both started, with these settings besides the common ones; {base} is the directory.
+
+    `fields` are the arguments of the static userdb.
+    """
     with ExitStack() as stack:
         servers = []
         for name, program, doveadm in (
             ("ours", [sys.executable, "-m", "pillarbox.tools.dovecot"], _OUR_DOVEADM),
             ("theirs", ["/usr/sbin/dovecot"], ["/usr/bin/doveadm"]),
         ):
-            server = Server(program, doveadm, settings, name=name)
+            server = Server(program, doveadm, settings, fields, name=name)
             stack.callback(server.end)
             server.start()
             servers.append(server)

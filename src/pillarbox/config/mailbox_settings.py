@@ -147,6 +147,10 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Path of the file of a user's annotations, with `~` and %-variables; empty for one in the Maildir."""
     mail_server_admin: str = ""
     mail_server_comment: str = ""
+    mail_plugins: dict[str, tuple[str, ...]] = {}
+    """By protocol: imap, pop3, lmtp."""
+    plugin: dict[str, str] = {}
+    """The plugin block, variables not expanded."""
     quota_mail_size: int = 64 * 1024 * 1024
     """Octets of a message that IMAP APPEND takes (RFC 7889).  Dovecot 2.4 has no limit unless this sets one;
     ours is in memory until it is on disk, so that there always is one."""
@@ -157,6 +161,10 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     lmtp_add_received_header: bool = True
     lda_mailbox_autocreate: bool = False
     quota_full_tempfail: bool = False
+
+    def has_plugin(self, name: str, *protocols: str) -> bool:
+        """Whether mail_plugins of one of the protocols (none named: any) has it."""
+        return any(name in words for key, words in self.mail_plugins.items() if key in (protocols or (key,)))
 
     def listener_names(self) -> "dict[str, tuple[InetSocket, str]]":
         """Name of each listening TCP socket → what it belongs to, and its address."""

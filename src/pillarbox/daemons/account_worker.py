@@ -22,6 +22,7 @@ import uvloop
 from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
+from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
@@ -29,6 +30,7 @@ from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.quota import AccountQuota
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import (
@@ -92,6 +94,7 @@ class AccountWorker:
             metadata=settings.imap_metadata,
             server_comment=settings.mail_server_comment,
             server_admin=settings.mail_server_admin,
+            has_quota=settings.has_plugin("imap_quota", "imap"),
         )
         self._tell = tell
         self._inotify = inotify
@@ -106,8 +109,14 @@ class AccountWorker:
         self._indexers = Indexers(
             lambda: self._send(IndexerWanted()), most=os.cpu_count() or 1, tasks=self._tasks
         )
+        self._quotas = AccountQuotas(settings, tell=tell, tasks=self._tasks)
         self._letters = LetterBox(
-            settings, self._answer, tell=tell, executor=self._threads, tasks=self._tasks
+            settings,
+            self._answer,
+            tell=tell,
+            executor=self._threads,
+            tasks=self._tasks,
+            quotas=self._quotas,
         )
 
     async def run(self) -> None:
@@ -151,6 +160,7 @@ class AccountWorker:
             attributes = attribute_file_of(
                 self._settings.mail_attribute_dict, user=session.user, home=session.home
             )
+            quota = self._quotas.of(session.user, session.home, place, session.fields)
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
@@ -158,7 +168,7 @@ class AccountWorker:
         key = (session.user, place.path)
         opened = self._accounts.get(key)
         if opened is None:
-            opened = self._accounts[key] = _OpenAccount(self._open(place, attributes))
+            opened = self._accounts[key] = _OpenAccount(self._open(place, attributes, quota))
         if opened.end is not None:
             opened.end.cancel()
             opened.end = None
@@ -195,7 +205,7 @@ class AccountWorker:
             opened.end.cancel()
         await opened.account.close()
 
-    def _open(self, place: Storage, attributes: str) -> MaildirAccount:
+    def _open(self, place: Storage, attributes: str, quota: AccountQuota | None) -> MaildirAccount:
         return MaildirAccount.at(
             place,
             clock=self._clock,
@@ -204,6 +214,7 @@ class AccountWorker:
             indexers=self._indexers,
             mailboxes=self._settings.namespaces[0].mailboxes,
             attributes=attributes,
+            quota=quota,
         )
 
     def _as_named(self, account: MaildirAccount) -> Account:

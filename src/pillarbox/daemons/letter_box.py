@@ -19,12 +19,15 @@ import msgspec
 
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
+from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
-from pillarbox.mailstore.mailbox import MailboxNameRefused, OverQuota
+from pillarbox.mailstore.mailbox import MailboxNameRefused, MailTooLarge, OverQuota, QuotaExceeded
 from pillarbox.mailstore.mailbox_names import normalise
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.quota import AccountQuota, Size
 from pillarbox.message.header_fields import first_value
+from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.observability.events import EventSink, MailboxNotice
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -39,6 +42,8 @@ class _Sorted(msgspec.Struct):
     letter: Letter
     mailbox: str
     delivery: Delivery
+    quota: AccountQuota | None = None
+    size: Size | None = None
 
 
 class LetterBox:
@@ -52,8 +57,10 @@ class LetterBox:
         tell: EventSink,
         executor: Executor,
         tasks: asyncio.TaskGroup,
+        quotas: AccountQuotas,
     ) -> None:
         self._settings = settings
+        self._quotas = quotas
         self._answer = answer
         self._tell = tell
         self._executor = executor
@@ -74,28 +81,59 @@ class LetterBox:
         while self._waiting:
             batch = self._waiting[:_MOST_AT_ONCE]
             del self._waiting[:_MOST_AT_ONCE]
-            for delivered, notice in await loop.run_in_executor(self._executor, self._store, batch):
+            quotas = [self._quota_of(letter) for letter, _ in batch]
+            for delivered, notice in await loop.run_in_executor(self._executor, self._store, batch, quotas):
                 self._tell(notice)
                 self._answer(delivered)
         self._busy = False
 
-    def _store(self, batch: list[tuple[Letter, int]]) -> list[tuple[Delivered, MailboxNotice]]:
+    def _quota_of(self, letter: Letter) -> AccountQuota | None:
+        """Whom to ask for room; a user's faulty rules are told when the letter is looked at."""
+        if not self._settings.has_plugin("quota", "lmtp"):
+            return None
+        try:
+            return self._quotas.of(letter.user, letter.home, self._place_of(letter), letter.fields)
+        except ConfigurationFault as fault:
+            self._tell(self._notice(letter, "Error", str(fault)))
+            return None
+
+    def _place_of(self, letter: Letter) -> Storage:
+        return place_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)
+
+    def _store(
+        self, batch: list[tuple[Letter, int]], quotas: list[AccountQuota | None]
+    ) -> list[tuple[Delivered, MailboxNotice]]:
         """Store all of them; in a thread."""
         done: list[tuple[Delivered, MailboxNotice]] = []
         sorted_letters: list[_Sorted] = []
-        for letter, descriptor in batch:
+        pending: dict[AccountQuota, list[Size]] = {}
+        for (letter, descriptor), quota in zip(batch, quotas, strict=True):
             try:
-                sorted_letters.append(self._sort(letter, descriptor))
+                one = self._sort(letter, descriptor)
+                if quota is not None:
+                    one.quota, one.size = quota, _size_of(one.delivery)
+                    coming = pending.setdefault(quota, [])
+                    quota.check(one.mailbox, [one.size], pending=coming, is_delivery=True)
+                    coming.append(one.size)
+                sorted_letters.append(one)
+            except (QuotaExceeded, MailTooLarge) as fault:
+                done.append(self._told(one, fault))
             except (ConfigurationFault, OSError) as fault:
                 done.append((Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", str(fault))))
             finally:
                 os.close(descriptor)
         results = deliver_batch([one.delivery for one in sorted_letters])
-        done += [self._told(one, result) for one, result in zip(sorted_letters, results, strict=True)]
+        for one, result in zip(sorted_letters, results, strict=True):
+            if isinstance(result, Stored) and one.quota is not None and one.size is not None:
+                try:
+                    one.quota.changed(one.mailbox, [one.size], came=True)
+                except OSError as error:  # the message is there: what it adds is counted next time
+                    self._tell(self._notice(one.letter, "Error", f"quota: {error}"))
+            done.append(self._told(one, result))
         return done
 
     def _sort(self, letter: Letter, descriptor: int) -> _Sorted:
-        place = place_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)
+        place = self._place_of(letter)
         mailbox, maildir = "INBOX", place.path
         if letter.detail and self._settings.lmtp_save_to_detail_mailbox:
             mailbox, maildir = self._detail_mailbox(letter.detail, place)
@@ -119,17 +157,21 @@ class LetterBox:
             make_maildir(directory)
         return name, directory
 
-    def _told(self, one: _Sorted, result: Result) -> tuple[Delivered, MailboxNotice]:
+    def _told(
+        self, one: _Sorted, result: Result | QuotaExceeded | MailTooLarge
+    ) -> tuple[Delivered, MailboxNotice]:
         letter = one.letter
         msgid = first_value(one.delivery.content[0], b"message-id")
-        head = f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else ''}: "
+        head = f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else 'unspecified'}: "
         if isinstance(result, Stored):
             text = f"saved mail to {one.mailbox}"
             return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", head + text)
         if isinstance(result, OverQuota):
             status = b"452 4.2.2" if self._settings.quota_full_tempfail else b"552 5.2.2"
-            reply = status + b" Quota exceeded (mailbox for user is full)"
-            text = f"save failed to {one.mailbox}: Quota exceeded ({result})"
+            known = isinstance(result, QuotaExceeded | MailTooLarge)
+            why = str(result) if known else "Quota exceeded (mailbox for user is full)"
+            reply = status + b" " + why.encode("utf-8", "replace")
+            text = f"save failed to {one.mailbox}: {why if known else f'Quota exceeded ({result})'}"
             return Delivered(letter.number, reply), self._notice(letter, "Info", head + text)
         text = f"save failed to {one.mailbox}: {result}"
         return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", head + text)
@@ -137,3 +179,8 @@ class LetterBox:
     @staticmethod
     def _notice(letter: Letter, severity: str, text: str) -> MailboxNotice:
         return MailboxNotice(f"lmtp({letter.user})<{os.getpid()}><{letter.session}>", severity, text)
+
+
+def _size_of(delivery: Delivery) -> Size:
+    content = delivery.content[0]
+    return Size(len(content), crlf_size(content))

@@ -52,6 +52,9 @@ from pillarbox.net.startup import Drain, FromSupervisor, Ready, Startup, Stop, U
 from pillarbox.observability.events import MailboxNotice
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
+_ACCOUNT_FIELDS = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
+"""What the userdb says that workers need not hear again."""
+
 
 class _Worker:
     """A worker process, as the spawner sees it."""
@@ -344,9 +347,14 @@ class Spawner:
         worker.sessions += 1
         name = user.decode("utf-8", "replace")
         home, mail = os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b""))
+        fields = {
+            key.decode("utf-8", "replace"): os.fsdecode(value)
+            for key, value in account.items()
+            if key not in _ACCOUNT_FIELDS
+        }
         frame = asked.frame
         if isinstance(frame, Handover):
-            session = Session(frame.peer, name, home, mail, frame.tag, frame.unread)
+            session = Session(frame.peer, name, home, mail, frame.tag, frame.unread, fields)
             peer = frame.peer
             if _write(worker.sock, session, asked.descriptor):
                 self._sessions[peer.session] = OpenSession(
@@ -358,7 +366,7 @@ class Spawner:
                 self._refuse(asked, "no worker")
             return
         number = next(self._letters)
-        letter = Letter(number, name, home, mail, frame.detail, frame.session)
+        letter = Letter(number, name, home, mail, frame.detail, frame.session, fields)
         if _write(worker.sock, letter, asked.descriptor):
             worker.letters[number] = (asked.client, frame.number)
             os.close(asked.descriptor)

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
+from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
 from pillarbox.mailstore.mailbox import (
     ChangeKind,
@@ -37,8 +38,16 @@ from pillarbox.mailstore.mailbox import (
     OverQuota,
     StoreUnavailable,
 )
-from pillarbox.mailstore.maildir_names import Letters, base, change_letters, split, write_letters
-from pillarbox.message.line_ends import to_lf
+from pillarbox.mailstore.maildir_names import (
+    Letters,
+    base,
+    change_letters,
+    sizes,
+    split,
+    write_letters,
+)
+from pillarbox.mailstore.quota import Size
+from pillarbox.message.line_ends import crlf_size, to_lf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -47,6 +56,9 @@ def append(folder: FolderFiles, messages: Sequence[NewMessage]) -> list[Uid]:
     """Store messages, all or none."""
     with folder.mutex:
         _settle(folder)
+        quota_sizes = [_size_of(message) for message in messages] if folder.quota is not None else []
+        if folder.quota is not None:
+            folder.quota.check(quota_sizes)
         masks = [_define(folder, message.keywords) for message in messages]
         results = deliver_batch(
             [_delivery(folder, message, kept) for message, kept in zip(messages, masks, strict=True)],
@@ -63,6 +75,8 @@ def append(folder: FolderFiles, messages: Sequence[NewMessage]) -> list[Uid]:
         foreign = folder.uidlist.next_uid != before + len(uids)
         surplus = {uid: folder.keywords.surplus_of(kept) for uid, kept in zip(uids, masks, strict=True)}
         _add_messages(folder, uids, paths, surplus, foreign=foreign)
+        if folder.quota is not None:
+            folder.quota.came(quota_sizes)
         return uids
 
 
@@ -105,7 +119,9 @@ def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None =
     with folder.mutex:
         _settle(folder)
         gone: list[Uid] = []
+        quota_sizes: list[Size] = []
         for uid in uids:
+            size = stored_size(folder, uid) if folder.quota is not None else None
             for _ in range(2):
                 path = folder.path_of(uid)
                 if path is None:
@@ -116,19 +132,33 @@ def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None =
                     folder.rescan()
                     continue
                 gone.append(Uid(uid))
+                if size is not None:
+                    quota_sizes.append(size)
                 break
         if gone:
             folder.remove(gone, origin=origin)
             folder.note_own_change()
+            if folder.quota is not None:
+                folder.quota.went(quota_sizes)
         return gone
 
 
-def copy(source: FolderFiles, uids: Sequence[int], target: FolderFiles) -> list[tuple[Uid, Uid]]:
-    """Copy messages, all or none: by hard link where the file system allows."""
+def copy(
+    source: FolderFiles, uids: Sequence[int], target: FolderFiles, *, is_move: bool = False
+) -> list[tuple[Uid, Uid]]:
+    """Copy messages, all or none: by hard link where the file system allows.
+
+    The quota is told, with `is_move`, that the source will lose them.
+    """
     first, second = sorted((source, target), key=id)  # always in this order, or two copies block each other
     with first.mutex, second.mutex:
         originals = [_original(source, uid) for uid in uids if source.row(uid) >= 0]
         _settle(target)
+        quota_sizes: list[Size] = []
+        if target.quota is not None:
+            found = [stored_size(source, original.uid) for original in originals]
+            quota_sizes = [size for size in found if size is not None]
+            target.quota.check(quota_sizes, moved_from=source.quota if is_move else None)
         masks = [_define(target, original.keywords) for original in originals]
         paths: list[bytes] = []
         fields: dict[bytes, bytes] = {}
@@ -152,7 +182,36 @@ def copy(source: FolderFiles, uids: Sequence[int], target: FolderFiles) -> list[
         new_uids = [Uid(entry.uid) for entry in entries]
         surplus = {uid: target.keywords.surplus_of(bits) for uid, bits in zip(new_uids, masks, strict=True)}
         _add_messages(target, new_uids, paths, surplus, foreign=foreign)
+        if target.quota is not None:
+            target.quota.came(quota_sizes)
     return [(Uid(original.uid), uid) for original, uid in zip(originals, new_uids, strict=True)]
+
+
+def stored_size(folder: FolderFiles, uid: int) -> Size | None:
+    """Octets of a message, by its name or, where that does not tell, by its file; None if it has gone."""
+    path = folder.path_of(uid)
+    if path is None:
+        return None
+    stored, with_crlf = sizes(base(os.path.basename(path)))
+    if stored is None or with_crlf is None:
+        try:
+            content = plain_content(folder.read(uid)[0])
+        except MessageGone:
+            return None
+        stored = len(content) if stored is None else stored
+        with_crlf = crlf_size(content) if with_crlf is None else with_crlf
+    return Size(stored, with_crlf)
+
+
+def all_sizes(folder: FolderFiles) -> list[Size]:
+    """Those of all messages of a folder that is about to be deleted."""
+    folder.sync(move_new=False)
+    found = [stored_size(folder, uid) for uid in folder.uids]
+    return [size for size in found if size is not None]
+
+
+def _size_of(message: NewMessage) -> Size:
+    return Size(len(to_lf(message.content)), crlf_size(message.content))
 
 
 class _Original(msgspec.Struct, frozen=True, array_like=True):

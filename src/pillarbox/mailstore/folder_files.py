@@ -42,6 +42,7 @@ from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
 from pillarbox.mailstore.maildir_names import NameMaker, base, delivery_order, parse_letters, split
+from pillarbox.mailstore.quota import FolderQuota
 from pillarbox.mailstore.uid_validity import next_uid_validity
 from pillarbox.mailstore.uidlist import UidList
 from pillarbox.vocabulary.clock import Clock
@@ -101,6 +102,8 @@ class FolderFiles:
         self.files = files
         self.clock = clock
         self.new_names = names
+        self.quota: FolderQuota | None = None
+        """Who has to be asked before messages come, and told when they have come or gone."""
         self.mutex = threading.RLock()
         self.events: deque[Event] = deque()
         self.uids = array("I")

@@ -63,6 +63,25 @@ class AttributesFull(Exception):
     """No room for more annotations in this account (METADATA TOOMANY)."""
 
 
+class QuotaExceeded(OverQuota):
+    """A quota of ours says no; `str()` is for the client."""
+
+
+class MailTooLarge(OverQuota):
+    """The message is larger than quota_max_mail_size; `str()` is for the client."""
+
+
+class QuotaState(msgspec.Struct, frozen=True, array_like=True):
+    """One quota of an account.  A limit of 0 is none."""
+
+    root: str
+    octets: int
+    max_octets: int
+    messages: int
+    max_messages: int
+    is_hidden: bool = False  # told to those only who know its name
+
+
 class MessageTable:
     """The messages of a mailbox in UID order, one array per column, so that 100,000 of them stay small.
 
@@ -391,6 +410,10 @@ class Account(Protocol):
 
     async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
         """STATUS; `highest_modseq` counts only `with_modseq`.  Raises NoSuchMailbox."""
+        ...
+
+    async def quotas(self) -> list[QuotaState] | None:
+        """What is used of each quota; None if the account has none.  Raises StoreUnavailable."""
         ...
 
     async def close(self) -> None:

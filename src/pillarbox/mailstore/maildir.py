@@ -224,20 +224,24 @@ class MaildirMailbox:
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
-        if not isinstance(target, MaildirMailbox):
-            return await self._copy_elsewhere(uids, target)
-        try:
-            return await self._run(folder_changes.copy, self.folder, uids, target.folder)
-        finally:
-            target.take_events()
+        return await self._copy(uids, target, is_move=False)
 
     async def move(
         self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
     ) -> list[tuple[Uid, Uid]]:
         """Copy, then expunge: a crash may leave a copy in both, never in none."""
-        pairs = await self.copy(uids, target)
+        pairs = await self._copy(uids, target, is_move=True)
         await self.expunge([source for source, _ in pairs], origin=origin)
         return pairs
+
+    async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
+        if not isinstance(target, MaildirMailbox):
+            return await self._copy_elsewhere(uids, target)
+        try:
+            copy = partial(folder_changes.copy, is_move=is_move)
+            return await self._run(copy, self.folder, uids, target.folder)
+        finally:
+            target.take_events()
 
     async def content(self, uid: Uid) -> bytes:
         """The whole message with CRLF line ends."""

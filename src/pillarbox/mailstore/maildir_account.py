@@ -32,6 +32,7 @@ import msgspec
 from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore import folder_changes
 from pillarbox.mailstore.attribute_dict import FILE_NAME, AttributeDict, for_clients, for_file
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
@@ -43,11 +44,13 @@ from pillarbox.mailstore.mailbox import (
     MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
+    QuotaState,
 )
 from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise, parents
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.mailstore.quota import AccountQuota, FolderQuota
 from pillarbox.mailstore.special_uses import SpecialUses
 from pillarbox.mailstore.subscriptions import Subscriptions
 from pillarbox.mailstore.uidlist import UidList, read_guid
@@ -72,6 +75,17 @@ MAX_IDLE: Final = 8
 _T = TypeVar("_T")
 
 
+def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None = None) -> MailboxTree:
+    """The mailboxes that a mail_location with absolute paths names."""
+    return MailboxTree(
+        os.fsencode(place.path.rstrip("/") or "/"),
+        files=files,
+        names=names or NameMaker(SystemClock()),
+        control=os.fsencode(place.control.rstrip("/")),
+        nested=place.nested,
+    )
+
+
 class MaildirAccount:
     """`Account` over the Maildir at `root`."""
 
@@ -93,6 +107,7 @@ class MaildirAccount:
         index: str = "",
         nested: bool = False,
         attributes: str = "",
+        quota: AccountQuota | None = None,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
         LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`."""
@@ -105,13 +120,9 @@ class MaildirAccount:
         self._indexers = indexers
         self._names = NameMaker(self._clock, host=host)
         self._root = root
-        self._tree = MailboxTree(
-            os.fsencode(root.rstrip("/") or "/"),
-            files=files,
-            names=self._names,
-            control=os.fsencode(control.rstrip("/")),
-            nested=nested,
-        )
+        place = Storage(path=root, control=control, index=index, nested=nested)
+        self._tree = tree_at(place, files=files, names=self._names)
+        self._quota = quota
         self._cache = Cache(index or root)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
@@ -130,6 +141,7 @@ class MaildirAccount:
         indexers: Indexers | None = None,
         mailboxes: Sequence[MailboxDefinition] = USUAL,
         attributes: str = "",
+        quota: AccountQuota | None = None,
     ) -> "MaildirAccount":
         """The account that a mail_location with absolute paths names."""
         return cls(
@@ -143,6 +155,7 @@ class MaildirAccount:
             index=place.index,
             nested=place.nested,
             attributes=attributes,
+            quota=quota,
         )
 
     def name_of(self, mailbox: Mailbox) -> str:
@@ -158,6 +171,7 @@ class MaildirAccount:
     async def create(self, name: str) -> None:
         """CREATE."""
         await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
+        self._tell_quota()
 
     async def delete(self, name: str) -> None:
         """DELETE; children stay."""
@@ -180,11 +194,14 @@ class MaildirAccount:
                 "Can't rename mailbox under its own child." if new != old else "Same name"
             )
         moved = await self._run(self._tree.rename, old, new)
+        self._tell_quota()
         for before, after in moved:
             mailbox = self._open.pop(before, None)
             if mailbox is not None:
                 mailbox.name = after
                 mailbox.folder.relocate(self._tree.directory(after), self._tree.control_directory(after))
+                if self._quota is not None:
+                    mailbox.folder.quota = FolderQuota(self._quota, after)
                 self._open[after] = mailbox
 
     async def ensure_defaults(self) -> None:
@@ -242,6 +259,12 @@ class MaildirAccount:
             await mailbox.track_modseqs()
         return await mailbox.status()
 
+    async def quotas(self) -> list[QuotaState] | None:
+        """What is used of each quota; None if the account has none."""
+        if self._quota is None:
+            return None
+        return await self._run(self._quota.states)
+
     async def close(self) -> None:
         """Give back all files."""
         for mailbox in self._open.values():
@@ -275,14 +298,9 @@ class MaildirAccount:
                     await self._run(self._tree.make, name)
                 elif self._tree.control != self._tree.root:
                     await self._run(self._tree.make_control, name)
-                folder = FolderFiles(
-                    self._tree.directory(name),
-                    self._tree.control,
-                    control=self._tree.control_directory(name),
-                    files=self._files,
-                    clock=self._clock,
-                    names=self._names,
-                )
+                folder = self._folder(name)
+                if self._quota is not None:
+                    folder.quota = FolderQuota(self._quota, name)
                 mailbox = MaildirMailbox(
                     name,
                     folder,
@@ -346,8 +364,28 @@ class MaildirAccount:
         self._tree.existing(name)
         uidlist = UidList(self._tree.control_directory(name), self._files)
         uidlist.refresh()
+        freed = []
+        if self._quota is not None and self._tree.is_mailbox(name):
+            freed = folder_changes.all_sizes(self._folder(name))
         self._tree.delete(name)
+        if self._quota is not None:
+            self._quota.changed(name, freed, came=False)
+            self._quota.mailboxes_changed()
         return uidlist.guid
+
+    def _tell_quota(self) -> None:
+        if self._quota is not None:
+            self._quota.mailboxes_changed()
+
+    def _folder(self, name: str) -> FolderFiles:
+        return FolderFiles(
+            self._tree.directory(name),
+            self._tree.control,
+            control=self._tree.control_directory(name),
+            files=self._files,
+            clock=self._clock,
+            names=self._names,
+        )
 
     def _make_defaults(self) -> None:
         subscribed = self._subscriptions.read()

@@ -32,6 +32,7 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
     NoSuchMailbox,
     OverQuota,
+    QuotaState,
     SortColumn,
     SortValue,
 )
@@ -467,6 +468,10 @@ class MemoryAccount:
             guid=mailbox.guid,
             deleted=sum(bool(flags & Flag.DELETED) for flags in table.flags),
         )
+
+    async def quotas(self) -> list[QuotaState] | None:
+        """None are kept."""
+        return None
 
     async def close(self) -> None:
         """There are no files."""

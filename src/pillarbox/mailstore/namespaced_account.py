@@ -26,12 +26,25 @@ from pillarbox.mailstore.mailbox import (
     MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
+    QuotaState,
 )
 from pillarbox.mailstore.mailbox_names import INBOX, OWN_SEPARATOR, SEPARATOR, normalise
 
 
 class OutsideNamespace(MailboxNameRefused):
     """A name that no namespace has; `str()` is for the client, without response code."""
+
+
+class PublicNames:
+    """Names as clients have them, and those of the store."""
+
+    def __init__(self, namespace: Namespace) -> None:
+        self.prefix = namespace.prefix
+        self.separator = namespace.separator or OWN_SEPARATOR
+
+    def to_client(self, name: str) -> str:
+        """`INBOX.Lists.a` for `Lists/a`."""
+        return INBOX if name == INBOX else self.prefix + name.replace(SEPARATOR, self.separator)
 
 
 class NamespacedAccount:
@@ -108,6 +121,10 @@ class NamespacedAccount:
     async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
         """STATUS."""
         return await self._account.status(self._existing(name), with_modseq=with_modseq)
+
+    async def quotas(self) -> list[QuotaState] | None:
+        """What is used of each quota."""
+        return await self._account.quotas()
 
     async def close(self) -> None:
         """Give back all files."""

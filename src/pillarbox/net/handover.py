@@ -71,6 +71,7 @@ class Session(msgspec.Struct, tag=True):
     mail: str  # the userdb's own mail_location; empty: the configuration's
     tag: bytes
     unread: bytes
+    fields: dict[str, str] = {}  # what else the userdb says
 
 
 class Letter(msgspec.Struct, tag=True):
@@ -82,6 +83,7 @@ class Letter(msgspec.Struct, tag=True):
     mail: str
     detail: str
     session: str
+    fields: dict[str, str] = {}
 
 
 class Kick(msgspec.Struct, tag=True):

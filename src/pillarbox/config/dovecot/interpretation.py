@@ -23,6 +23,7 @@ from pillarbox.config.mailbox_settings import (
     Namespace,
     UnixSocket,
 )
+from pillarbox.config.quota_settings import QuotaFault, quota_settings
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
@@ -42,12 +43,13 @@ _OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlo
 SERVED_WITHIN_PROTOCOL: Final = {
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length "
-        "imap_metadata".split()
+        "imap_metadata mail_plugins".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
-        "quota_full_tempfail".split()
+        "mail_plugins quota_full_tempfail".split()
     ),
+    "pop3": frozenset(("mail_plugins",)),
 }
 """Settings that count in a `protocol NAME { }` block as they do outside."""
 WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
@@ -111,6 +113,14 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         mail_server_admin=value("mail_server_admin"),
         mail_server_comment=value("mail_server_comment"),
         quota_mail_size=configuration.octets("quota_mail_size"),
+        mail_plugins={
+            name: configuration.for_protocol(name).words("mail_plugins") for name in SERVED_PROTOCOLS
+        },
+        plugin={
+            path[-1]: entry.value
+            for path, entry in configuration.root.entries.items()
+            if path[0] == "plugin" and len(path) == 2
+        },
         recipient_delimiter=value("recipient_delimiter"),
         lmtp_save_to_detail_mailbox=lmtp.yes("lmtp_save_to_detail_mailbox"),
         lmtp_hdr_delivery_address=lmtp.value("lmtp_hdr_delivery_address"),
@@ -119,6 +129,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         quota_full_tempfail=lmtp.yes("quota_full_tempfail"),
     )
     _check_quota_mail_size(configuration, settings)
+    _check_quotas(configuration, settings)
     return settings
 
 
@@ -131,6 +142,20 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
                 mend=" ".join(WORKAROUNDS),
             )
     return words
+
+
+def _check_quotas(configuration: Configuration, settings: MailboxSettings) -> None:
+    """Quotas that would not be enforced end the start."""
+    if not settings.has_plugin("quota"):
+        return
+    try:
+        quota_settings({key: variables.expand(text, {}) for key, text in settings.plugin.items()})
+    except QuotaFault as fault:
+        raise ConfigurationFault(configuration.where("plugin", fault.setting), f"plugin/{fault}") from fault
+    except ValueError as error:
+        raise ConfigurationFault(
+            f"Error in configuration file {configuration.path}", f"plugin: {error}"
+        ) from error
 
 
 def _check_quota_mail_size(configuration: Configuration, settings: MailboxSettings) -> None:

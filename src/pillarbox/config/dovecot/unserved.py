@@ -17,9 +17,11 @@ import msgspec
 from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.interpretation import SERVED_PROTOCOLS, SERVED_WITHIN_PROTOCOL
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
+from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
+_SERVED_PLUGINS: Final = frozenset(("quota", "imap_quota"))
 _REFUSED_PLUGINS: Final = {
     "acl": "access lists of shared mailboxes would be ignored",
     "mail_crypt": "mail would be stored unencrypted",
@@ -35,7 +37,7 @@ _REFUSED_PREFIXES: Final = {
     "mail_filter": "mail_filter",
 }
 _LATER_PREFIXES: Final = {
-    "quota": "quotas are not enforced yet",
+    "quota": "it does not exist here",
     "sieve": "Sieve scripts are not run yet",
     "fts": "searches read the mail itself",
 }
@@ -52,8 +54,16 @@ _HARMLESS_SERVICES: Final = frozenset(
 def warnings(configuration: Configuration) -> list[str]:
     """One line for each setting that does less than it says."""
     found: list[str] = list(configuration.warnings)
+    has_quota = any(
+        "quota" in entry.value.split()
+        for settings in (configuration.root, *configuration.filters)
+        for path, entry in settings.entries.items()
+        if path == ("mail_plugins",)
+    )
     for path, entry in configuration.root.entries.items():
         found.append(_finding(path, entry))
+        if path[0] == "plugin" and is_quota_setting(path[-1]) and not has_quota:
+            found.append(f"{entry.where}: plugin/{path[-1]} is ignored: quota is not among mail_plugins")
     for settings in configuration.filters:
         for path, entry in settings.entries.items():
             found.append(
@@ -139,11 +149,13 @@ def _plugins(entry: Entry) -> str:
                 f"mail_plugins: {name} is not served, and {_REFUSED_PLUGINS[name]}",
                 mend="remove it to start without it",
             )
-    names = entry.value.split()
-    return f"{entry.where}: mail_plugins is ignored: {' '.join(names)} do nothing yet" if names else ""
+    names = [name for name in entry.value.split() if name not in _SERVED_PLUGINS]
+    return f"{entry.where}: mail_plugins: {' '.join(names)} do nothing yet" if names else ""
 
 
 def _plugin_setting(name: str, entry: Entry) -> str:
+    if is_quota_setting(name):
+        return ""
     for prefix, plugin in _REFUSED_PREFIXES.items():
         if name.startswith(prefix) and entry.value:
             raise ConfigurationFault(

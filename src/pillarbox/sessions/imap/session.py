@@ -25,8 +25,10 @@ import msgspec
 from pillarbox.mailstore.mailbox import (
     Account,
     MailboxNameRefused,
+    MailTooLarge,
     NoSuchMailbox,
     OverQuota,
+    QuotaExceeded,
     StoreUnavailable,
 )
 from pillarbox.mailstore.namespaced_account import OutsideNamespace
@@ -40,6 +42,7 @@ from pillarbox.sessions.imap import (
     mailbox_commands,
     message_commands,
     metadata,
+    quota_commands,
     search,
     selecting,
 )
@@ -178,6 +181,10 @@ class ImapSession:
             conversation.no(tag, str(refused).encode("ascii", "replace"))
         except MailboxNameRefused as refused:
             conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
+        except MailTooLarge as fault:
+            conversation.no(tag, b"[LIMIT] " + str(fault).encode("utf-8", "replace"))
+        except QuotaExceeded as fault:
+            conversation.no(tag, b"[OVERQUOTA] " + str(fault).encode("utf-8", "replace"))
         except OverQuota:
             conversation.no(tag, b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
         except NoSuchMailbox:  # deleted while the command was worked on
@@ -221,6 +228,8 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
     if conversation.options.metadata:
         ours.append(b"METADATA")
+    if conversation.options.has_quota:
+        ours.append(b"QUOTA")
     configured = conversation.options.capability.encode("ascii", "replace")
     if configured.startswith(b"+"):
         return ours + configured[1:].split()
@@ -297,6 +306,9 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.AppendOffer: append.append_offer,
     commands.Append: append.append,
     commands.Replace: append.replace,
+    commands.GetQuota: quota_commands.get_quota,
+    commands.GetQuotaRoot: quota_commands.get_quota_root,
+    commands.SetQuota: quota_commands.set_quota,
     commands.Idle: idle.idle,
     commands.Check: message_commands.check,
     commands.Close: selecting.close,

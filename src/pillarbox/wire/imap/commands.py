@@ -233,6 +233,25 @@ class GetMetadata(Command, frozen=True):
     max_size: int | None = None  # octets of a value
 
 
+class GetQuota(Command, frozen=True):
+    """`"GETQUOTA" SP quota-root-name`  RFC 9208 §4.1.1"""
+
+    root: bytes
+
+
+class GetQuotaRoot(Command, frozen=True):
+    """`"GETQUOTAROOT" SP mailbox`  RFC 9208 §4.1.2"""
+
+    mailbox: str
+
+
+class SetQuota(Command, frozen=True):
+    """`"SETQUOTA" SP quota-root-name SP setquota-list`  RFC 9208 §4.1.3"""
+
+    root: bytes
+    limits: tuple[tuple[bytes, int], ...]
+
+
 class AppendOffer(Command, frozen=True):
     """`"APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, the literal not read yet
 

@@ -28,6 +28,7 @@ from pillarbox.wire.imap import (
     mailbox_grammar,
     message_grammar,
     metadata_grammar,
+    quota_grammar,
     search_grammar,
     session_grammar,
     sort_grammar,
@@ -92,6 +93,9 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"SETMETADATA": metadata_grammar.set_metadata,
     b"COMPRESS": session_grammar.compress,
     b"IDLE": session_grammar.idle,
+    b"GETQUOTA": quota_grammar.get_quota,
+    b"GETQUOTAROOT": quota_grammar.get_quota_root,
+    b"SETQUOTA": quota_grammar.set_quota,
 }
 _OFFERS: Final = {
     b"APPEND": append_grammar.append_offer,

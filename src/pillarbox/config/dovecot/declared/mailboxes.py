@@ -41,6 +41,8 @@ mail_server_admin : str =
     The administrator, as a URI: what clients read as /shared/admin (RFC 5464 §6.2.1.2).
 mail_server_comment : str =
     What clients read as /shared/comment of the server.
+mail_plugins : str =
+    `quota` and `imap_quota`; other plugins are refused where mail would not be found, or told at start.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 quota_full_tempfail : bool = no
@@ -169,7 +171,6 @@ lmtp_verbose_replies : bool = no
 mail_access_groups : str =
 mail_full_filesystem_access : bool = no
 mail_max_keyword_length : number = 50
-mail_plugins : str =
 mail_shared_explicit_inbox : bool = no
 pop3_client_workarounds : str =
 pop3_delete_type : default|expunge|flag = default

@@ -1,0 +1,66 @@
+"""GETQUOTA, GETQUOTAROOT, SETQUOTA.
+
+DESCRIPTION
+    Every mailbox, existing or not, belongs to all quotas of the account.  Resources without a limit are not told.
+    Limits are set in the configuration only.  Without imap_quota among mail_plugins the commands do not exist.
+
+STANDARDS
+    RFC 2087, RFC 9208 (QUOTA): STORAGE in units of 1024 octets, MESSAGE
+"""
+
+from pillarbox.mailstore.mailbox import QuotaState
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.wire.imap import responses
+from pillarbox.wire.imap.commands import GetQuota, GetQuotaRoot, SetQuota
+
+
+async def get_quota(conversation: Conversation, command: GetQuota) -> None:
+    """GETQUOTA."""
+    if _is_unknown(conversation, command.tag, b"GETQUOTA"):
+        return
+    for state in await conversation.account.quotas() or ():
+        if state.root.encode() == command.root:
+            conversation.engine.untagged(_rendered(state))
+            conversation.ok(command.tag, b"Getquota completed")
+            return
+    conversation.no(command.tag, b"Quota root doesn't exist")
+
+
+async def get_quota_root(conversation: Conversation, command: GetQuotaRoot) -> None:
+    """GETQUOTAROOT."""
+    if _is_unknown(conversation, command.tag, b"GETQUOTAROOT"):
+        return
+    states = [state for state in await conversation.account.quotas() or () if not state.is_hidden]
+    names = [responses.mailbox(conversation.name(command.mailbox))]
+    names += [responses.astring(state.root.encode()) for state in states]
+    conversation.engine.untagged(b"QUOTAROOT " + b" ".join(names))
+    for state in states:
+        conversation.engine.untagged(_rendered(state))
+    conversation.ok(command.tag, b"Getquotaroot completed")
+
+
+async def set_quota(conversation: Conversation, command: SetQuota) -> None:
+    """SETQUOTA."""
+    if not _is_unknown(conversation, command.tag, b"SETQUOTA"):
+        conversation.no(command.tag, b"Quota can be changed only by admin")
+
+
+def _is_unknown(conversation: Conversation, tag: bytes, name: bytes) -> bool:
+    if conversation.options.has_quota:
+        return False
+    conversation.bad(tag, b"Error in IMAP command %b: Unknown command" % name)
+    return True
+
+
+def _rendered(state: QuotaState) -> bytes:
+    """`QUOTA "User quota" (STORAGE 11 512)`"""
+    resources = []
+    if state.max_octets:
+        resources.append(b"STORAGE %d %d" % (_kilobytes(state.octets), _kilobytes(state.max_octets)))
+    if state.max_messages:
+        resources.append(b"MESSAGE %d %d" % (state.messages, state.max_messages))
+    return b"QUOTA %b (%b)" % (responses.astring(state.root.encode()), b" ".join(resources))
+
+
+def _kilobytes(octets: int) -> int:
+    return -(-octets // 1024)

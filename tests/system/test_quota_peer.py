@@ -1,0 +1,245 @@
+"""Quotas: the same conversations, deliveries, warnings and maildirsize as Debian's Dovecot."""
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.dovecot_pair import Server, differences, dovecot_pair, play
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+
+SETTINGS = """\
+protocols = imap lmtp
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+lmtp_save_to_detail_mailbox = yes
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Trash {
+    auto = create
+  }
+}
+protocol imap {
+  mail_plugins = $mail_plugins imap_quota
+}
+plugin {
+  quota = DRIVER:User quota
+  quota_rule = *:storage=10K:messages=10
+  quota_rule2 = Trash:storage=+5K
+  quota_rule3 = Junk:ignore
+  quota_rule4 = Tight*:storage=-50%%
+  quota_warning = storage=75%% quota-warning 75 %u
+  quota_warning2 = storage=50%% quota-warning 50 %u
+  quota_warning3 = -storage=50%% quota-warning below %u
+  quota_exceeded_message = Your box is full, see http://x/
+MORE
+}
+"""
+DRIVERS = {"count": "  quota_vsizes = yes", "maildir": ""}
+SMALL = b"Subject: a\r\n\r\n" + b"x" * 78 + b"\r\n"
+
+
+def of_size(size: int) -> bytes:
+    """A message of about that many octets."""
+    return b"Subject: s\r\n\r\n" + (b"y" * 72 + b"\r\n") * (size // 74)
+
+
+SCRIPT: list[bytes | tuple[bytes, bytes]] = [
+    b"GETQUOTAROOT INBOX",
+    b'GETQUOTA "User quota"',
+    b"GETQUOTA nosuch",
+    b"GETQUOTAROOT Nosuch",
+    b"GETQUOTA",
+    b"GETQUOTAROOT",
+    b'SETQUOTA "User quota" (STORAGE 500)',
+    b'SETQUOTA "User quota" STORAGE',
+    b'SETQUOTA "User quota" ()',
+    (b"APPEND INBOX", SMALL),
+    (b"APPEND INBOX", SMALL),
+    (b"APPEND INBOX", SMALL),
+    b"GETQUOTAROOT INBOX",
+    (b"APPEND INBOX", of_size(11000)),
+    (b"APPEND INBOX", of_size(7600)),
+    b"GETQUOTAROOT INBOX",
+    (b"APPEND INBOX", of_size(3000)),
+    (b"APPEND Trash", of_size(3000)),
+    b"GETQUOTAROOT Trash",
+    b"SELECT INBOX",
+    b"COPY 4 INBOX",
+    b"COPY 4 Trash",
+    b"CREATE Tight",
+    b"MOVE 4 Tight",
+    b"MOVE 4 Trash",
+    b"COPY 1 Trash",
+    b"CREATE Junk",
+    (b"APPEND Junk", of_size(15000)),
+    b"GETQUOTAROOT INBOX",
+    b"STORE 1 +FLAGS.SILENT (\\Deleted)",
+    b"EXPUNGE",
+    b"GETQUOTAROOT INBOX",
+    b"DELETE Trash",
+    b"GETQUOTAROOT INBOX",
+    *[(b"APPEND INBOX", b"Subject: %d\r\n\r\nx\r\n" % number) for number in range(10)],
+    b"GETQUOTAROOT INBOX",
+    b"STORE 1:* +FLAGS.SILENT (\\Deleted)",
+    b"EXPUNGE",
+    b"GETQUOTAROOT INBOX",
+]
+
+
+class Warnings:
+    """A socket to which a server sends its warnings."""
+
+    def __init__(self, server: Server) -> None:
+        path = server.base / "run" / "quota-warning"
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.bind(str(path))
+        os.chmod(path, 0o666)
+        self._socket.listen(20)
+        self.heard: list[bytes] = []
+        self._thread = threading.Thread(target=self._listen, daemon=True)
+        self._thread.start()
+
+    def _listen(self) -> None:
+        while True:
+            try:
+                client, _ = self._socket.accept()
+            except OSError:
+                return
+            with client:
+                said = b""
+                while not said.endswith(b"\n\n") and (part := client.recv(4096)):
+                    said += part
+                self.heard.append(said)
+
+    def close(self) -> list[bytes]:
+        """All that was heard."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(10)
+        return self.heard
+
+
+@pytest.fixture(scope="module", params=DRIVERS)
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[str, Server, Server]]:
+    """Both, started."""
+    driver = request.param
+    with dovecot_pair(SETTINGS.replace("DRIVER", driver).replace("MORE", DRIVERS[driver])) as (ours, theirs):
+        yield driver, ours, theirs
+
+
+def maildirsize(home: Path) -> list[str]:
+    """The file's lines."""
+    path = home / "Maildir" / "maildirsize"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def test_imap(pair: tuple[str, Server, Server]) -> None:
+    """Commands about quotas, and all that puts something into a mailbox; with the warnings."""
+    driver, ours, theirs = pair
+    warned = [Warnings(server) for server in (ours, theirs)]
+    said = [play(server, SCRIPT) for server in (ours, theirs)]
+    assert said[0] == said[1], differences(*said)
+    heard = [each.close() for each in warned]
+    assert heard[0] == heard[1]
+    assert heard[0][0] == b"VERSION\tscript\t4\t0\nnoreply\n75\nme\n\n"
+    files = [maildirsize(server.home()) for server in (ours, theirs)]
+    assert files[0] == files[1]
+    assert bool(files[0]) == (driver == "maildir")
+    for server in (ours, theirs):
+        (server.base / "run" / "quota-warning").unlink(missing_ok=True)
+
+
+def test_lmtp(pair: tuple[str, Server, Server]) -> None:
+    """A delivery may exceed the limit once, by a tenth; then nothing comes in, but what is ignored does."""
+    _, ours, theirs = pair
+    sizes = (6000, 3000, 1200, 500, 900, 400)
+    said = []
+    for server in (ours, theirs):
+        play(server, [b"CREATE Junk"], "you")
+        one = [of_size(size).replace(b"\r\n", b"\n") for size in sizes]
+        said.append([*server.lmtp(*one, to=["you"]), *server.lmtp(one[0], to=["you+Junk", "you"])])
+    assert said[0] == said[1]
+    assert any("552 5.2.2 <you> Your box is full" in line for line in said[0])
+    look = [b"GETQUOTAROOT INBOX", b"STATUS INBOX (MESSAGES)", b"STATUS Junk (MESSAGES)"]
+    found = [play(server, look, "you") for server in (ours, theirs)]
+    assert found[0] == found[1], differences(*found)
+    # Received: tells an id of another length, so that sizes differ by a few octets.
+    files = [maildirsize(server.home("you")) for server in (ours, theirs)]
+    counts = [[line.rpartition(" ")[2] for line in lines] for lines in files]
+    assert counts[0] == counts[1]
+
+
+def test_one_takes_the_others_tree(pair: tuple[str, Server, Server]) -> None:
+    """What Dovecot has counted counts here, and the other way round; foreign files are found by both."""
+    _, ours, theirs = pair
+    play(theirs, [(b"APPEND INBOX", of_size(3000)), (b"APPEND Trash", SMALL)], "moved")
+    theirs.home("moved").rename(ours.home("moved"))
+    said = play(
+        ours,
+        [b"GETQUOTAROOT INBOX", (b"APPEND INBOX", of_size(5000)), b"GETQUOTAROOT INBOX"],
+        "moved",
+    )
+    ours.home("moved").rename(theirs.home("moved"))
+    again = play(theirs, [b"GETQUOTAROOT INBOX"], "moved")
+    assert again[0] == said[2]
+
+
+VARIOUS = """\
+protocols = imap
+mail_location = maildir:~/Maildir
+mail_plugins = quota imap_quota
+plugin {
+  quota = maildir:By file
+  quota2 = count:second
+  quota2_rule = *:messages=5
+  quota3 = count:Unseen:hidden
+  quota3_rule = *:messages=100
+  quota4 = count:Told:noenforcing
+  quota4_rule = *:bytes=1
+  quota_rule = *:storage=1T
+  quota_max_mail_size = 5K
+  quota_vsizes = yes
+}
+"""
+
+
+def test_several_roots_and_a_users_own_rule() -> None:
+    """Of the userdb; hidden and not enforced; the largest message; files whose names tell no size."""
+    fields = "allow_all_users=yes quota_rule=*:storage=9K:messages=20"
+    with dovecot_pair(VARIOUS, fields=fields) as (ours, theirs):
+        script: list[bytes | tuple[bytes, bytes]] = [
+            b"GETQUOTAROOT INBOX",
+            b"GETQUOTA Unseen",
+            b"GETQUOTA second",
+            (b"APPEND INBOX", of_size(6000)),
+            (b"APPEND INBOX", of_size(4000)),
+            (b"APPEND INBOX", SMALL),
+            b"GETQUOTAROOT INBOX",
+            (b"APPEND INBOX", of_size(4900)),
+            (b"APPEND INBOX", of_size(4900)),
+        ]
+        said = [play(server, script) for server in (ours, theirs)]
+        assert said[0] == said[1], differences(*said)
+        for server in (ours, theirs):
+            foreign = server.home() / "Maildir" / "new" / "1600000000.foreign.host"
+            foreign.write_bytes(SMALL.replace(b"\r\n", b"\n"))
+            (server.home() / "Maildir" / "maildirsize").unlink()
+        more: list[bytes | tuple[bytes, bytes]] = [
+            b"GETQUOTAROOT INBOX",
+            b"SELECT INBOX",
+            (b"APPEND INBOX", SMALL),
+            (b"APPEND INBOX", SMALL),
+            b"STORE 1:* +FLAGS.SILENT (\\Deleted)",
+            b"EXPUNGE",
+            b"GETQUOTAROOT INBOX",
+        ]
+        said = [play(server, more) for server in (ours, theirs)]
+        assert said[0] == said[1], differences(*said)
+        files = [maildirsize(server.home()) for server in (ours, theirs)]
+        assert files[0] == files[1]
