@@ -162,7 +162,8 @@ def fault_of(error: OSError, maildir: str) -> OverQuota | StoreUnavailable:
     if error.errno in {errno.EDQUOT, errno.EFBIG}:
         fault = OverQuota(f"{maildir}: {error.strerror}")
     else:
-        fault = StoreUnavailable(f"{error.filename or maildir}: {error.strerror}")
+        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else maildir
+        fault = StoreUnavailable(f"{path}: {error.strerror}")
     fault.__cause__ = error
     return fault
 

@@ -5,6 +5,8 @@
     stop  reload  config  who  kick
     user  auth test|login|lookup|cache  pw
     mailbox list|status|create|delete|rename|subscribe|unsubscribe|path|mutf7
+    search  fetch  expunge  flags add|remove|replace  copy  move  deduplicate  save
+    index  force-resync  purge
     log errors|find|reopen|test
     instance list
 
@@ -15,7 +17,9 @@ EXIT STATUS
     77 a password is wrong
 """
 
+import functools
 import getopt
+import io
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -26,6 +30,7 @@ from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.tools import (
     doveadm_log,
     doveadm_mailboxes,
+    doveadm_messages,
     doveadm_output,
     doveadm_sessions,
     doveadm_users,
@@ -68,7 +73,18 @@ COMMANDS: Final[dict[str, tuple[Command, str]]] = {
     "reload": (_reload, ""),
     "stop": (_stop, ""),
     "user": (doveadm_users.user, doveadm_users.USER_USAGE.partition(" ")[2]),
+    **{
+        name: (functools.partial(doveadm_messages.run, name), usage)
+        for name, usage in doveadm_messages.USAGE.items()
+    },
     "who": (doveadm_sessions.who, doveadm_sessions.WHO_USAGE.partition(" ")[2]),
+}
+
+
+_OF_PLUGINS: Final = {
+    "acl": "access control lists are not served",
+    "quota": "quotas are not served",
+    "sieve": "Sieve is not served",
 }
 
 
@@ -93,6 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = options.get("-c", doveconf.DEFAULT_PATH)
     if words[0] == "config":
         return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
+    if words[0] in _OF_PLUGINS:
+        return _fatal(f"Unknown command '{words[0]}': {_OF_PLUGINS[words[0]]}")
     if words[0] not in COMMANDS:
         return _usage()
     return _run(path, form, words)
@@ -102,6 +120,8 @@ def _run(path: str, form: str, words: Sequence[str]) -> int:
     try:
         if words[0] == "pw":  # needs nothing that runs, nor a configuration
             return doveadm_users.pw(None, form, words[1:])
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")  # messages are octets
         return COMMANDS[words[0]][0](read_configuration(path), form, words[1:])
     except ConfigurationFault as fault:
         return _fatal(f"Error reading configuration: {fault}")
@@ -115,7 +135,9 @@ def _run(path: str, form: str, words: Sequence[str]) -> int:
         return EX_TEMPFAIL
     except Usage as usage:
         sys.stdout.flush()
-        if usage.group is None:
+        if usage.complaint:
+            sys.stderr.write(f"{usage.complaint}\n")
+        elif usage.group is None:
             sys.stderr.write(f"doveadm {usage.synopsis}\n")
         else:
             lines = [f"  {name:<12} {synopsis}" for name, synopsis in usage.group.items()]
@@ -126,7 +148,7 @@ def _run(path: str, form: str, words: Sequence[str]) -> int:
 
 
 def _usage() -> int:
-    lines = [f"  {name:<12} {synopsis}" for name, (_, synopsis) in COMMANDS.items()]
+    lines = [f"  {name:<12} {synopsis}" for name, (_, synopsis) in sorted(COMMANDS.items())]
     sys.stderr.write("\n".join(["usage: doveadm [-Dv] [-f <formatter>] <command> [<args>]", *lines, ""]))
     return EX_USAGE
 

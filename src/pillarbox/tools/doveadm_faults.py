@@ -21,10 +21,12 @@ class Fatal(Exception):
 class Usage(Exception):
     """Wrong use: the command's synopsis, or the commands of a group."""
 
-    def __init__(self, synopsis: str, group: Mapping[str, str] | None = None) -> None:
+    def __init__(self, synopsis: str, group: Mapping[str, str] | None = None, *, complaint: str = "") -> None:
+        """`complaint` stands in the synopsis' place: an option that there is not."""
         super().__init__(synopsis)
         self.synopsis = synopsis
         self.group = group
+        self.complaint = complaint
 
 
 class MailFault(Exception):

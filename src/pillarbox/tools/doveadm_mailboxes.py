@@ -1,51 +1,41 @@
-"""doveadm mailbox: list, status, create, delete, rename, subscribe, unsubscribe, path, mutf7.
+"""doveadm mailbox: list, status, create, delete, rename, subscribe, unsubscribe, path, mutf7."""
 
-DESCRIPTION
-    A child becomes the mailboxes' owner and works on the store itself, as a session would: whether the system
-    runs makes no difference but that the userdb is asked over its socket.
-"""
-
-import asyncio
-import getopt
-import os
-import sys
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
-from pillarbox.config.dovecot.interpretation import mailbox_settings
-from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.dovecot.reading import Configuration
-from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.mailstore.mailbox import (
     Account,
+    Fields,
     MailboxExists,
     MailboxNameRefused,
     NoSuchMailbox,
-    StoreUnavailable,
 )
 from pillarbox.mailstore.mailbox_names import decode_utf7, encode_utf7
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import as_named
-from pillarbox.tools import doveadm_output
-from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
-from pillarbox.tools.doveadm_faults import EX_DATAERR, EX_NOTFOUND, EX_NOUSER, EX_TEMPFAIL, MailFault, Usage
-from pillarbox.tools.doveadm_users import fields_of, lookup
-from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.tools.doveadm_accounts import COMMON, MailCommand, Work, for_users, missing, show, status_of
+from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.vocabulary.identifiers import Uid
 
 USAGE: Final = {
-    "create": "[-u <user>|-A] [-S <socket_path>] [-s] [-g <guid>] <mailbox> [...]",
-    "delete": "[-u <user>|-A] [-S <socket_path>] [-r] [-s] <mailbox> [...]",
-    "list": "[-u <user>|-A] [-S <socket_path>] [-7|-8] [-s] [<mailbox mask> [...]]",
-    "mutf7": "[-7|-8] <name>",
-    "path": "[-u <user>|-A] [-S <socket_path>] <mailbox> [...]",
-    "rename": "[-u <user>|-A] [-S <socket_path>] [-s] <old name> <new name>",
-    "status": "[-u <user>|-A] [-S <socket_path>] [-t] <fields> <mailbox mask> [...]",
-    "subscribe": "[-u <user>|-A] [-S <socket_path>] <mailbox> [...]",
-    "unsubscribe": "[-u <user>|-A] [-S <socket_path>] <mailbox> [...]",
+    "create": f"{COMMON} [-s] <mailbox> [...]",
+    "delete": f"{COMMON} [-r] [-s] <mailbox> [...]",
+    "list": f"{COMMON} [-7|-8] [-s] [<mailbox mask> [...]]",
+    "mutf7": "[-7|-8] <name> [...]",
+    "path": f"{COMMON} <mailbox> [...]",
+    "rename": f"{COMMON} [-s] <old name> <new name>",
+    "status": f"{COMMON} [-t] <fields> <mailbox mask> [...]",
+    "subscribe": f"{COMMON} <mailbox> [...]",
+    "unsubscribe": f"{COMMON} <mailbox> [...]",
 }
-_FLAGS: Final = "u:AS:78srtg:F:"
+_FLAGS: Final = {
+    "create": "s",
+    "delete": "rs",
+    "list": "78s",
+    "mutf7": "78",
+    "rename": "s",
+    "status": "t",
+}
 _STATUS: Final = (
     "messages",
     "recent",
@@ -55,145 +45,32 @@ _STATUS: Final = (
     "highestmodseq",
     "vsize",
     "guid",
+    "firstsaved",
 )
-
-Work = Callable[[Account], Awaitable[None]]
-
-
-class _Command:
-    """One command for one user or more."""
-
-    def __init__(self, configuration: Configuration, form: str, arguments: Sequence[str]) -> None:
-        if not arguments or arguments[0] not in USAGE:
-            raise Usage("mailbox <command> [<args>]", USAGE)
-        self.name = arguments[0]
-        self.usage = f"mailbox {self.name} {USAGE[self.name]}"
-        try:
-            pairs, self.words = getopt.getopt(list(arguments[1:]), _FLAGS)
-        except getopt.GetoptError as error:
-            raise Usage(self.usage) from error
-        self.options = dict(pairs)
-        self.form = form or "flow"
-        self.path_of: Callable[[str], str] = str
-        self.configuration = configuration
-        self.settings: MailboxSettings = mailbox_settings(configuration, hostname="localhost")
-
-    def users(self) -> list[str]:
-        """Whose mailboxes."""
-        if "-A" not in self.options and not {"*", "?"} & set(self.options.get("-u", "")):
-            return [self.options.get("-u") or os.environ.get("USER", "")]
-        path = f"{self.configuration.value('base_dir')}/auth-userdb"
-        with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
-            return [name for name in sock.users() if fnmatchcase(name, self.options.get("-u", "*"))]
+_TOTALS: Final = ("messages", "recent", "unseen", "vsize")
 
 
 def mailbox(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm mailbox."""
-    command = _Command(configuration, form, arguments)
-    if command.name == "mutf7":
+    if not arguments or arguments[0] not in USAGE:
+        raise Usage("mailbox <command> [<args>]", USAGE)
+    name = arguments[0]
+    usage = f"mailbox {name} {USAGE[name]}"
+    command = MailCommand(configuration, form, usage, _FLAGS.get(name, ""), arguments[1:])
+    if name == "mutf7":
         return _mutf7(command)
-    work = _WORK[command.name](command)
-    status = 0
-    for user in command.users():
-        try:
-            status = _as_owner(command, user, work) or status
-        except MailFault as fault:
-            sys.stdout.flush()
-            sys.stderr.write(f"doveadm({fault.user}): Error: {fault}\n")
-            status = fault.status
-    return status
+    return for_users(command, _WORK[name](command))
 
 
-def _as_owner(command: _Command, user: str, work: Work) -> int:
-    """Do it in a child with the rights of the mailboxes' owner."""
-    try:
-        answer = lookup(command.configuration, user)
-    except NoAnswer as fault:
-        raise MailFault(user, str(fault), EX_TEMPFAIL) from fault
-    if answer.word == "NOTFOUND":
-        raise MailFault(user, "User doesn't exist", EX_NOUSER)
-    if answer.word != "USER":
-        raise MailFault(user, "userdb lookup failed", EX_TEMPFAIL)
-    fields = fields_of(answer)
-    try:
-        place = place_of(
-            command.settings.storage,
-            fields.get("mail", ""),
-            user=answer.fields[0],
-            home=fields.get("home", ""),
-        )
-    except ConfigurationFault as fault:
-        raise MailFault(user, str(fault), EX_TEMPFAIL) from fault
-    sys.stdout.flush()
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else EX_TEMPFAIL
-    status = EX_TEMPFAIL
-    try:
-        _become(fields, answer.fields[0])
-        status = _work(command, answer.fields[0], place, work)
-        sys.stdout.flush()
-    except Exception:  # the child's last word
-        traceback.print_exc()
-    finally:
-        os._exit(status)
-
-
-def _become(fields: dict[str, str], user: str) -> None:
-    uid, gid = int(fields["uid"]), int(fields["gid"])
-    if os.getuid() != 0:
-        return  # the store says it if the files are not ours
-    groups = os.getgrouplist(fields["system_groups_user"], gid) if "system_groups_user" in fields else [gid]
-    os.setgroups(groups)
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-    os.environ["USER"] = user
-    os.umask(0o077)
-
-
-def _work(command: _Command, user: str, place: Storage, work: Work) -> int:
-    async def run() -> None:
-        namespace = command.settings.namespaces[0]
-        store = MaildirAccount.at(place, mailboxes=namespace.mailboxes)
-        await store.ensure_defaults()
-        account = as_named(store, namespace)
-        command.path_of = lambda name: store.path(account.store_name(name))
-        try:
-            await work(account)
-        finally:
-            await account.close()
-
-    verb = {"status": "get status for", "create": "create", "delete": "delete", "rename": "rename"}
-    name = command.words[0] if command.words else ""
-    try:
-        asyncio.run(run())
-    except MailboxExists as fault:
-        return _told(
-            user, f"Can't {verb.get(command.name, command.name)} mailbox {name}: {fault}", EX_DATAERR
-        )
-    except NoSuchMailbox as fault:
-        text = f"Can't {verb.get(command.name, command.name)} mailbox {name}: {fault}"
-        return _told(user, text, EX_NOTFOUND)
-    except MailboxNameRefused as fault:
-        return _told(
-            user, f"Can't {verb.get(command.name, command.name)} mailbox {name}: {fault}", EX_DATAERR
-        )
-    except StoreUnavailable as fault:
-        return _told(user, str(fault), EX_TEMPFAIL)
-    return 0
-
-
-def _told(user: str, text: str, status: int) -> int:
-    sys.stdout.flush()
-    sys.stderr.write(f"doveadm({user}): Error: {text}\n")
-    return status
-
-
-def _matching(names: Sequence[str], masks: Sequence[str]) -> list[str]:
+def matching(names: Sequence[str], masks: Sequence[str]) -> list[str]:
     """Names that fit a mask: `*` anything, `%` within a level; INBOX last, as Dovecot lists it."""
     found = [name for name in names if any(_fits(name, mask) for mask in masks or ("*",))]
     return [name for name in found if name != "INBOX"] + [name for name in found if name == "INBOX"]
+
+
+def is_mask(text: str) -> bool:
+    """Whether it stands for many names."""
+    return "*" in text or "%" in text
 
 
 def _fits(name: str, mask: str) -> bool:
@@ -204,90 +81,135 @@ def _fits(name: str, mask: str) -> bool:
     )
 
 
-def _list(command: _Command) -> Work:
-    async def work(account: Account) -> None:
+def _list(command: MailCommand) -> Work:
+    async def work(user: str, account: Account) -> None:
         if "-s" in command.options:
-            names = await account.subscriptions()
+            names = matching(await account.subscriptions(), command.words)
         else:
-            names = [entry.name for entry in await account.list_mailboxes()]
+            there = [entry.name for entry in await account.list_mailboxes()]
+            plain = [word for word in command.words if not is_mask(word) and not matching(there, [word])]
+            names = plain + matching(there, command.words)
         encoded = "-7" in command.options
-        rows = [[encode_utf7(name).decode() if encoded else name] for name in _matching(names, command.words)]
-        doveadm_output.show(("mailbox",), rows, command.form, hidden=("mailbox",))
+        rows = [[encode_utf7(name).decode() if encoded else name] for name in names]
+        show(command, user, ("mailbox",), rows, hidden=("mailbox",))
 
     return work
 
 
-def _status(command: _Command) -> Work:
+def _status(command: MailCommand) -> Work:
     if len(command.words) < 2:
         raise Usage(command.usage)
     wanted = command.words[0].split()
+    for name in wanted:
+        if name not in (*_STATUS, "all"):
+            raise Fatal(f"Unknown status field: {name}", status=EX_USAGE)
+    totals = "-t" in command.options
     if "all" in wanted:
-        wanted = list(_STATUS)
-    unknown = [name for name in wanted if name not in _STATUS]
-    if unknown:
-        raise Usage(command.usage)
+        wanted = list(_TOTALS if totals else _STATUS)
 
-    async def work(account: Account) -> None:
-        entries = await account.list_mailboxes()
-        names = _matching([entry.name for entry in entries if entry.selectable], command.words[1:])
-        if not names and not any(letter in word for word in command.words[1:] for letter in "*%"):
-            raise NoSuchMailbox(f"Mailbox doesn't exist: {command.words[1]}")
+    async def work(user: str, account: Account) -> None:
+        there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+        names = matching(there, command.words[1:])
+        if not names and not any(map(is_mask, command.words[1:])):
+            name = command.words[1]
+            text = f"Mailbox {name}: Failed to lookup mailbox status: {missing(name)}"
+            raise MailFault(user, text, EX_NOTFOUND)
         rows = []
         for name in names:
-            found = await account.status(name, with_modseq="highestmodseq" in wanted)
-            values = dict(
-                zip(
-                    _STATUS,
-                    (
-                        found.messages,
-                        found.recent,
-                        found.uid_next,
-                        found.uid_validity,
-                        found.unseen,
-                        found.highest_modseq,
-                        found.size,
-                        found.guid.decode("ascii"),
-                    ),
-                    strict=True,
-                )
-            )
-            rows.append([name, *(str(values[field]) for field in wanted)])
-        if "-t" in command.options:
+            values = await _values(account, name, wanted)
+            rows.append([name, *(values[field] for field in wanted)])
+        if totals:
             sums = [str(sum(int(row[at]) for row in rows)) for at in range(1, len(wanted) + 1)]
-            doveadm_output.show(wanted, [sums], command.form)
-            return
-        doveadm_output.show(("mailbox", *wanted), rows, command.form, hidden=("mailbox",))
+            show(command, user, wanted, [sums])
+        else:
+            show(command, user, ("mailbox", *wanted), rows, hidden=("mailbox",))
 
     return work
 
 
-def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[_Command], Work]:
-    def made(command: _Command) -> Work:
+async def _values(account: Account, name: str, wanted: Sequence[str]) -> dict[str, str]:
+    found = await account.status(name, with_modseq="highestmodseq" in wanted)
+    first = await _first_saved(account, name) if "firstsaved" in wanted else ""
+    values: tuple[object, ...] = (
+        found.messages,
+        found.recent,
+        found.uid_next,
+        found.uid_validity,
+        found.unseen,
+        found.highest_modseq,
+        found.size,
+        found.guid.decode("ascii"),
+        first,
+    )
+    return {field: str(value) for field, value in zip(_STATUS, values, strict=True)}
+
+
+async def _first_saved(account: Account, name: str) -> str:
+    """When the oldest message came into the mailbox, in seconds since 1970."""
+    mailbox = await account.open(name, read_only=True)
+    try:
+        uids = [Uid(uid) for uid in mailbox.messages.uids[:1]]
+        found = await mailbox.summaries(uids, Fields.SAVED)
+        return str(found[0].saved) if found else "never"
+    finally:
+        mailbox.close()
+
+
+def _failing(command: MailCommand, what: str, fault: Exception, user: str) -> MailFault:
+    verb = command.name.removeprefix("mailbox ")
+    name = what.partition(" to ")[0]
+    if isinstance(fault, NoSuchMailbox):
+        text = missing(name)
+    elif isinstance(fault, MailboxExists):
+        text = "Target mailbox already exists" if verb == "rename" else "Mailbox already exists"
+    else:
+        text = f"{fault}." if str(fault).startswith("INBOX can't") else str(fault)
+    return MailFault(user, f"Can't {verb} mailbox {what}: {text}", status_of(fault))
+
+
+def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailCommand], Work]:
+    def made(command: MailCommand) -> Work:
         if not command.words:
             raise Usage(command.usage)
 
-        async def work(account: Account) -> None:
-            for name in command.words:
-                await act(account, name)
+        async def work(user: str, account: Account) -> None:
+            for name in await _named(command, account):
+                try:
+                    await act(account, name)
+                except (NoSuchMailbox, MailboxExists, MailboxNameRefused) as fault:
+                    raise _failing(command, name, fault, user) from fault
                 if "-s" in command.options:
-                    await (account.unsubscribe if command.name == "delete" else account.subscribe)(name)
+                    deletes = command.name == "mailbox delete"
+                    await (account.unsubscribe if deletes else account.subscribe)(name)
 
         return work
 
     return made
 
 
-async def _delete(account: Account, name: str) -> None:
-    await account.delete(name)
+async def _named(command: MailCommand, account: Account) -> list[str]:
+    """The mailboxes, and with -r the children of each before it."""
+    if "-r" not in command.options:
+        return command.words
+    there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+    found: list[str] = []
+    for word in command.words:
+        children = [name for name in there if name.startswith(word + account.separator)]
+        found += sorted(children, key=len, reverse=True)
+        found.append(word)
+    return found
 
 
-def _rename(command: _Command) -> Work:
+def _rename(command: MailCommand) -> Work:
     if len(command.words) != 2:
         raise Usage(command.usage)
 
-    async def work(account: Account) -> None:
+    async def work(user: str, account: Account) -> None:
         old, new = command.words
-        await account.rename(old, new)
+        try:
+            await account.rename(old, new)
+        except (NoSuchMailbox, MailboxExists, MailboxNameRefused) as fault:
+            raise _failing(command, f"{old} to {new}", fault, user) from fault
         if "-s" in command.options:
             await account.unsubscribe(old)
             await account.subscribe(new)
@@ -295,28 +217,28 @@ def _rename(command: _Command) -> Work:
     return work
 
 
-def _path(command: _Command) -> Work:
+def _path(command: MailCommand) -> Work:
     if not command.words:
         raise Usage(command.usage)
 
-    async def work(_account: Account) -> None:
+    async def work(user: str, _account: Account) -> None:
         rows = [[command.path_of(name)] for name in command.words]
-        doveadm_output.show(("path",), rows, command.form, hidden=("path",))
+        show(command, user, ("path",), rows, hidden=("path",))
 
     return work
 
 
-def _mutf7(command: _Command) -> int:
+def _mutf7(command: MailCommand) -> int:
     for name in command.words:
         print(decode_utf7(name.encode()) if "-8" in command.options else encode_utf7(name).decode())
     return 0
 
 
-_WORK: Final[dict[str, Callable[[_Command], Work]]] = {
+_WORK: Final[dict[str, Callable[[MailCommand], Work]]] = {
     "list": _list,
     "status": _status,
     "create": _each(lambda account, name: account.create(name)),
-    "delete": _each(_delete),
+    "delete": _each(lambda account, name: account.delete(name)),
     "subscribe": _each(lambda account, name: account.subscribe(name)),
     "unsubscribe": _each(lambda account, name: account.unsubscribe(name)),
     "rename": _rename,

@@ -11,25 +11,41 @@ import json
 import sys
 from collections.abc import Sequence
 
+from pillarbox.tools.doveadm_faults import Fatal
+
 FORMS = ("flow", "pager", "tab", "table", "json")
 
 
 def show(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], form: str, *, hidden: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    form: str,
+    *,
+    hidden: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> None:
-    """Print rows.  `hidden`: columns whose name `flow` and `pager` leave out."""
-    sys.stdout.write(text_of(columns, rows, form, hidden=hidden))
+    """Print rows.
+
+    `hidden`: columns whose name `flow` and `pager` leave out, and `table` if it has no others; `texts`: columns
+    that `pager` puts on lines of their own, as they are.
+    """
+    sys.stdout.write(text_of(columns, rows, form, hidden=hidden, texts=texts))
 
 
 def text_of(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], form: str, *, hidden: Sequence[str] = ()
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    form: str,
+    *,
+    hidden: Sequence[str] = (),
+    texts: Sequence[str] = (),
 ) -> str:
     """The text of the rows."""
     match form:
         case "tab":
             return "".join("\t".join(_escaped(cell) for cell in row) + "\n" for row in [columns, *rows])
         case "table":
-            return _table(columns, rows)
+            return _table(columns, rows, with_names=not set(columns) <= set(hidden))
         case "json":
             found = [dict(zip(columns, row, strict=True)) for row in rows]
             return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
@@ -37,11 +53,15 @@ def text_of(
             pages = []
             for row in rows:
                 lines = [
-                    cell if name in hidden else f"{name}: {cell}"
+                    f"{name}:\n{cell}"
+                    if name in texts
+                    else f"{cell}\n"
+                    if name in hidden
+                    else f"{name}: {cell}\n"
                     for name, cell in zip(columns, row, strict=True)
                 ]
-                pages.append("".join(f"{line}\n" for line in lines))
-            return "\f\n".join(pages)
+                pages.append("".join(lines))
+            return ("" if columns[0] in texts else "\f\n").join(pages)  # a page begins with a field on a line
     return "".join(
         " ".join(
             cell if name in hidden else f"{name}={cell}" for name, cell in zip(columns, row, strict=True)
@@ -55,14 +75,16 @@ def _escaped(cell: str) -> str:
     return cell.replace("\x01", "\x011").replace("\t", "\x01t").replace("\n", "\x01n").replace("\r", "\x01r")
 
 
-_WIDTH = 56
+_SCREEN = 80
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Each column as wide as its widest cell; the last is filled up to the width of the first line."""
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, with_names: bool) -> str:
+    """Each column as wide as its widest cell; the last gets half of what is then left of the screen's width."""
+    if any("\n" in cell for row in rows for cell in row):
+        raise Fatal("table formatter doesn't support multi-line values")
     widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
-    widths[-1] = max(widths[-1], _WIDTH - sum(widths[:-1]) - len(widths) + 1)
+    widths[-1] += max(0, _SCREEN - sum(widths) - len(widths) + 1) // 2
     return "".join(
         " ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + "\n"
-        for row in [columns, *rows]
+        for row in [*([columns] if with_names else []), *rows]
     )

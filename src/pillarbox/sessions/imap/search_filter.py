@@ -16,12 +16,11 @@ STANDARDS
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
-from pillarbox.mailstore.view import Chosen
+from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.structured_fields import parse_date
-from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.text_matching import (
     address_has,
@@ -31,6 +30,7 @@ from pillarbox.sessions.imap.text_matching import (
     header_has,
     message_has,
 )
+from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
@@ -63,10 +63,27 @@ BATCH: Final = 256
 _DAY: Final = 86400
 
 
+class Searching(Protocol):
+    """What a filter asks of whoever searches: a session's conversation, or a command."""
+
+    clock: Clock
+    saved_result: list[int]
+    """UIDs: `$` (RFC 5182)."""
+
+    @property
+    def selected(self) -> MailboxView:
+        """The mailbox."""
+        ...
+
+    async def flush_if_much(self) -> None:
+        """Let others work meanwhile."""
+        ...
+
+
 class MessageFilter:
     """The keys of one command over the messages of the selected mailbox."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Searching) -> None:
         self._conversation = conversation
         self._view = conversation.selected
         self._now = conversation.clock.now()
@@ -184,8 +201,8 @@ class MessageFilter:
         def matches(found: MessageSummary) -> bool:
             values = field_values(found.header, b"date")
             moment = parse_date(values[0].strip()) if values else None
-            # "disregarding time and timezone": the day as the sender wrote it
-            return moment is not None and start <= moment.seconds + moment.zone * 60 < end
+            # "disregarding time and timezone": the day as the sender wrote it; none is 1970, as in Dovecot
+            return start <= (0 if moment is None else moment.seconds + moment.zone * 60) < end
 
         return await self._by_summary(uids, Fields.HEADER, matches)
 
@@ -287,7 +304,7 @@ def _cost(key: SearchKey) -> int:
             return _COSTS.get(type(key), 0)
 
 
-def _span(test: DateTest, day: int) -> tuple[float, float]:
+def _span(test: DateTest, day: float) -> tuple[float, float]:
     """Seconds since 1970, the end not included."""
     match test:
         case DateTest.BEFORE:

@@ -53,7 +53,7 @@ MAX_MODSEQ: Final = (1 << 63) - 1
 MAX_DEPTH: Final = 50
 """Parentheses, NOT and OR within each other."""
 
-_BARE: Final[dict[bytes, SearchKey]] = {
+BARE_KEYS: Final[dict[bytes, SearchKey]] = {
     b"ALL": All(),
     b"SAVEDATESUPPORTED": All(),  # RFC 8514 §4.3: all messages, where the mailbox has save dates
     b"ANSWERED": HasFlags(Flag.ANSWERED, wanted=True),
@@ -71,7 +71,7 @@ _BARE: Final[dict[bytes, SearchKey]] = {
     # "NEW: … functionally equivalent to (RECENT UNSEEN)"
     b"NEW": And((IsRecent(wanted=True), HasFlags(Flag.SEEN, wanted=False))),
 }
-_ADDRESSES: Final = (b"BCC", b"CC", b"FROM", b"TO")
+ADDRESS_KEYS: Final = (b"BCC", b"CC", b"FROM", b"TO")
 _RESULTS: Final = {
     b"MIN": SearchResult.MIN,
     b"MAX": SearchResult.MAX,
@@ -196,10 +196,10 @@ class _KeyReader:
         if scanner.at_end:
             raise BadSyntax("Missing argument")
         name = scanner.word(reason="Invalid argument")
-        bare = _BARE.get(name)
+        bare = BARE_KEYS.get(name)
         if bare is not None:
             return bare
-        if name in _ADDRESSES:
+        if name in ADDRESS_KEYS:
             return AddressHas(name, self._text(name))
         parser = _WITH_ARGUMENTS.get(name)
         if parser is None:

@@ -3,7 +3,8 @@
 DESCRIPTION
     Keys that say the same are one value: `SUBJECT x` is `HeaderHas(b"SUBJECT", "x")`, `UNSEEN` is
     `HasFlags(SEEN, wanted=False)`, `NEW` is And(Recent, Unseen).  Texts are decoded from the command's
-    charset.  Days are counted from 1970-01-01.
+    charset.  Days are counted from 1970-01-01; doveadm(1)
+    knows moments within them.
 
 STANDARDS
     RFC 3501 §6.4.4, §9 (search-key); RFC 5032 (OLDER, YOUNGER); RFC 4731 (results); RFC 7162 §3.1.5 (MODSEQ)
@@ -85,14 +86,14 @@ class Arrived(msgspec.Struct, frozen=True):
     """`("BEFORE" / "ON" / "SINCE") SP date`: the internal date"""
 
     test: DateTest
-    day: int
+    day: float
 
 
 class Sent(msgspec.Struct, frozen=True):
     """`("SENTBEFORE" / "SENTON" / "SENTSINCE") SP date`: the Date field"""
 
     test: DateTest
-    day: int
+    day: float
 
 
 class Age(msgspec.Struct, frozen=True):
@@ -113,7 +114,7 @@ class Saved(msgspec.Struct, frozen=True):
     """`("SAVEDBEFORE" / "SAVEDON" / "SAVEDSINCE") SP date`  RFC 8514 §4.3"""
 
     test: DateTest
-    day: int
+    day: float
 
 
 class ModSeqSince(msgspec.Struct, frozen=True):

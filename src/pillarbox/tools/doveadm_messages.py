@@ -1,0 +1,398 @@
+"""doveadm commands on messages: search, fetch, expunge, flags, copy, move, deduplicate, save, index, force-resync.
+
+DESCRIPTION
+    A query (tools/doveadm_query.py) chooses messages of one mailbox after the other.  Nothing is printed by
+    commands that change something.
+
+    purge has nothing to do in a Maildir.  index -q works at once: there is no queue.
+"""
+
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.mailstore.mailbox import (
+    Account,
+    FlagAction,
+    FlagChange,
+    Mailbox,
+    MailboxNameRefused,
+    NewMessage,
+    NoSuchMailbox,
+)
+from pillarbox.mailstore.maildir import MaildirMailbox
+from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.view import MailboxView
+from pillarbox.message.header_fields import first_value, split
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.sessions.imap.search_filter import MessageFilter
+from pillarbox.tools import doveadm_query
+from pillarbox.tools.doveadm_accounts import (
+    COMMON,
+    MailCommand,
+    Owner,
+    Work,
+    for_users,
+    missing,
+    open_store,
+    show,
+    status_of,
+    told,
+)
+from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.tools.doveadm_fetch import FetchFields
+from pillarbox.tools.doveadm_mailboxes import matching
+from pillarbox.tools.doveadm_query import Query
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.wire.imap.flag_grammar import SYSTEM_FLAGS
+
+_QUERY: Final = "<search query>"
+USAGE: Final = {
+    "copy": f"{COMMON} <destination> [user <source user>] {_QUERY}",
+    "deduplicate": f"{COMMON} [-m] {_QUERY}",
+    "expunge": f"{COMMON} [-d] {_QUERY}",
+    "fetch": f"{COMMON} <fields> {_QUERY}",
+    "flags": "add|remove|replace",
+    "force-resync": f"{COMMON} [-f] <mailbox mask>",
+    "index": f"{COMMON} [-q] [-n <max recent>] <mailbox mask>",
+    "move": f"{COMMON} <destination> [user <source user>] {_QUERY}",
+    "purge": COMMON,
+    "save": f"{COMMON} [-m mailbox] [<file>]",
+    "search": f"{COMMON} {_QUERY}",
+}
+_FLAGS: Final = {"deduplicate": "m", "expunge": "d", "force-resync": "f", "index": "qn:", "save": "m:"}
+FLAGS_USAGE: Final = dict.fromkeys(("add", "remove", "replace"), f"{COMMON} <flags> {_QUERY}")
+_ACTIONS: Final = {"add": FlagAction.ADD, "remove": FlagAction.REMOVE, "replace": FlagAction.REPLACE}
+
+
+def run(name: str, configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
+    """One of them."""
+    usage, flags = f"{name} {USAGE[name]}", _FLAGS.get(name, "")
+    if name == "flags":
+        if not arguments or arguments[0] not in FLAGS_USAGE:
+            raise Usage("flags <command> [<args>]", FLAGS_USAGE)
+        usage, flags = f"flags {arguments[0]} {FLAGS_USAGE[arguments[0]]}", ""
+        arguments = arguments[1:]
+    command = MailCommand(configuration, form, usage, flags, arguments)
+    return for_users(command, _WORK[name](command))
+
+
+# -- which messages --------------------------------------------------------------------------------------
+
+
+class _Found(msgspec.Struct):
+    """A mailbox, and the messages in it that the query means."""
+
+    name: str
+    view: MailboxView
+    uids: list[Uid]
+
+
+class _Searching:
+    """What the filter asks of whoever searches."""
+
+    def __init__(self, view: MailboxView) -> None:
+        self.clock: Clock = SystemClock()
+        self.saved_result: list[int] = []
+        self.selected = view
+
+    async def flush_if_much(self) -> None:
+        """Nobody else is here."""
+
+
+def _query(command: MailCommand, words: Sequence[str]) -> Query:
+    if not words:
+        raise Usage(command.usage)
+    return doveadm_query.parse(words, now=int(SystemClock().now()))
+
+
+async def _search(account: Account, query: Query, *, read_only: bool = False) -> AsyncIterator[_Found]:
+    """One mailbox after the other; first those that do not exist: NoSuchMailbox."""
+    there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+    for name in query.named:
+        if name not in there and name.upper() != "INBOX":
+            if not name:
+                raise MailboxNameRefused("Invalid mailbox name: Name is empty")
+            raise NoSuchMailbox(name)
+    for name in matching(there, ()):
+        if query.asks_guid:
+            guid = (await account.status(name)).guid.decode("ascii")
+        else:
+            guid = ""
+        key = query.within(name, guid)
+        if key is None:
+            continue
+        async with _opened(account, name, read_only=read_only) as mailbox:
+            view = MailboxView(mailbox, read_only=True)
+            uids = await MessageFilter(_Searching(view)).filter(key, view.known_uids().tolist())
+            yield _Found(name, view, [Uid(uid) for uid in uids])
+
+
+@asynccontextmanager
+async def _opened(account: Account, name: str, *, read_only: bool = False) -> AsyncIterator[Mailbox]:
+    mailbox = await account.open(name, read_only=read_only)
+    try:
+        yield mailbox
+    finally:
+        mailbox.close()
+
+
+def _refusing(text: str, user: str, fault: NoSuchMailbox | MailboxNameRefused) -> MailFault:
+    """`text` has the mailbox's name in the place of {}."""
+    if isinstance(fault, MailboxNameRefused):
+        return MailFault(user, f"Syncing mailbox  failed: {fault}", EX_USAGE)
+    return MailFault(user, f"{text.format(fault)}: {missing(str(fault))}", status_of(fault))
+
+
+def _on_each(
+    command: MailCommand, query: Query, act: Callable[[Account, _Found], Awaitable[None]], complaint: str
+) -> Work:
+    """A command that changes what it finds."""
+
+    async def work(user: str, account: Account) -> None:
+        try:
+            async for found in _search(account, query):
+                await act(account, found)
+        except (NoSuchMailbox, MailboxNameRefused) as fault:
+            raise _refusing(complaint, user, fault) from fault
+
+    return work
+
+
+# -- looking ---------------------------------------------------------------------------------------------
+
+
+def _print_search(command: MailCommand) -> Work:
+    query = _query(command, command.words)
+
+    async def work(user: str, account: Account) -> None:
+        columns, rows = ("mailbox-guid", "uid"), list[list[str]]()
+        try:
+            async for found in _search(account, query, read_only=True):
+                guid = found.view.mailbox.guid.decode("ascii")
+                rows += [[guid, str(uid)] for uid in found.uids]
+        except (NoSuchMailbox, MailboxNameRefused) as fault:
+            raise _refusing("Couldn't get mailbox '{}' GUID", user, fault) from fault
+        show(command, user, columns, rows, hidden=columns)
+
+    return work
+
+
+def _fetch(command: MailCommand) -> Work:
+    if len(command.words) < 2:
+        raise Usage(command.usage)
+    wanted = FetchFields(command.words[0].split())
+    query = _query(command, command.words[1:])
+
+    async def work(user: str, account: Account) -> None:
+        rows: list[list[str]] = []
+        try:
+            async for found in _search(account, query, read_only=True):
+                rows += await wanted.rows(user, found.name, found.view, found.uids)
+        except (NoSuchMailbox, MailboxNameRefused) as fault:
+            raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
+        show(command, user, wanted.names, rows, form="pager", texts=wanted.texts)
+
+    return work
+
+
+# -- changing --------------------------------------------------------------------------------------------
+
+
+def _change_flags(command: MailCommand) -> Work:
+    if len(command.words) < 2:
+        raise Usage(command.usage)
+    flags, keywords = Flag.NONE, list[bytes]()
+    for name in command.words[0].split():
+        octets = name.encode("utf-8", "surrogateescape")
+        if not name.startswith("\\"):
+            keywords.append(octets)
+        elif octets.upper() in SYSTEM_FLAGS:
+            flags |= SYSTEM_FLAGS[octets.upper()]
+        else:
+            raise Fatal(f"Invalid system flag: {name}")
+    change = FlagChange(_ACTIONS[command.name.split()[-1]], flags, tuple(keywords))
+
+    async def act(_account: Account, found: _Found) -> None:
+        await found.view.mailbox.change_flags(found.uids, change)
+
+    query = _query(command, command.words[1:])
+    return _on_each(command, query, act, "Mailbox {}: Mailbox sync failed")
+
+
+def _expunge(command: MailCommand) -> Work:
+    query = _query(command, command.words)
+    query.check_expunge()
+
+    async def act(account: Account, found: _Found) -> None:
+        mailbox = found.view.mailbox
+        await mailbox.expunge(found.uids)
+        if "-d" in command.options and not len(mailbox.messages) and found.name != "INBOX":
+            await account.delete(found.name)
+
+    return _on_each(command, query, act, "Syncing mailbox '{}' failed")
+
+
+def _deduplicate(command: MailCommand) -> Work:
+    """Of messages with the same GUID, or with -m the same Message-ID, the first stays."""
+    query = _query(command, command.words)
+
+    async def act(_account: Account, found: _Found) -> None:
+        mailbox = found.view.mailbox
+        known, more = set[bytes](), list[Uid]()
+        for uid in found.uids:
+            if "-m" in command.options:
+                identity = first_value(split(await mailbox.content(uid))[0], b"message-id") or b""
+            elif isinstance(mailbox, MaildirMailbox):
+                identity = mailbox.folder.message_guid(uid)
+            else:
+                identity = b""
+            if identity and identity in known:
+                more.append(uid)
+            known.add(identity)
+        await mailbox.expunge(more)
+
+    return _on_each(command, query, act, "Mailbox {}: Mailbox sync failed")
+
+
+def _transfer(command: MailCommand) -> Work:
+    """copy and move, of the user's own messages or another's."""
+    if len(command.words) < 2:
+        raise Usage(command.usage)
+    target_name, *words = command.words
+    source: Owner | None = None
+    if words[0].lower() == "user" and len(words) > 1:
+        if "-u" not in command.options:
+            raise Fatal("Use -u parameter to specify destination user")
+        source = Owner.find(command, words[1])
+        words = words[2:]
+    query = _query(command, words)
+    moves = command.name == "move"
+
+    async def work(user: str, account: Account) -> None:
+        try:
+            target = await account.open(target_name)
+        except NoSuchMailbox as fault:
+            text = f"Can't open mailbox '{target_name}': {missing(target_name)}"
+            raise MailFault(user, text, EX_NOTFOUND) from fault
+        origin = account
+        if source is not None:
+            origin = as_named(open_store(command, source), command.settings.namespaces[0])
+        try:
+            async for found in _search(origin, query):
+                mailbox = found.view.mailbox
+                if moves:
+                    await mailbox.move(found.uids, target)
+                else:
+                    await mailbox.copy(found.uids, target)
+        except (NoSuchMailbox, MailboxNameRefused) as fault:
+            raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
+        finally:
+            target.close()
+            if origin is not account:
+                await origin.close()
+
+    return work
+
+
+def _save(command: MailCommand) -> Work:
+    """A message from a file, or from standard input."""
+    if len(command.words) > 1:
+        raise Usage(command.usage)
+    if command.words:
+        try:
+            with open(command.words[0], "rb") as file:
+                content = file.read()
+        except OSError as error:
+            raise Fatal(f"open({command.words[0]}) failed: {error.strerror}") from error
+    else:
+        content = sys.stdin.buffer.read()
+    name = command.options.get("-m", "INBOX")
+
+    async def work(user: str, account: Account) -> None:
+        try:
+            async with _opened(account, name) as mailbox:
+                await mailbox.append([NewMessage(content)])
+        except NoSuchMailbox as fault:
+            text = f"Failed to open mailbox {name}: {missing(name)}"
+            raise MailFault(user, text, EX_NOTFOUND) from fault
+
+    return work
+
+
+# -- looking after ---------------------------------------------------------------------------------------
+
+
+def _index(command: MailCommand) -> Work:
+    """Everything that a session would ask for goes into the cache; nothing if more than -n are \\Recent."""
+    if len(command.words) != 1:
+        raise Usage(command.usage)
+    most = command.options.get("-n", "")
+    if most and not (most.isascii() and most.isdigit()):
+        raise Fatal(f"Invalid -n parameter number: {most}", status=EX_USAGE)
+
+    async def work(user: str, account: Account) -> int:
+        status = 0
+        for name in await _masked(command, account):
+            try:
+                if most and (await account.status(name)).recent > int(most):
+                    continue
+                async with _opened(account, name, read_only=True) as mailbox:
+                    fields = FetchFields(("imap.envelope", "imap.bodystructure", "body.snippet"))
+                    await fields.rows(user, name, MailboxView(mailbox, read_only=True), mailbox.messages.uids)
+            except NoSuchMailbox as fault:
+                status = told(user, f"Mailbox {name}: {fault}", EX_NOTFOUND)
+        return status
+
+    return work
+
+
+def _resync(command: MailCommand) -> Work:
+    """The directories are read anew, and uidlist and cache brought into line with them."""
+    if len(command.words) != 1:
+        raise Usage(command.usage)
+
+    async def work(_user: str, account: Account) -> None:
+        for name in await _masked(command, account):
+            async with _opened(account, name) as mailbox:
+                if isinstance(mailbox, MaildirMailbox):
+                    mailbox.folder.rescan()
+                await mailbox.refresh()
+
+    return work
+
+
+async def _masked(command: MailCommand, account: Account) -> list[str]:
+    there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+    return matching(there, command.words)
+
+
+def _purge(command: MailCommand) -> Work:
+    if command.words:
+        raise Usage(command.usage)
+
+    async def work(_user: str, _account: Account) -> None:
+        return  # what is expunged is gone
+
+    return work
+
+
+_WORK: Final[dict[str, Callable[[MailCommand], Work]]] = {
+    "copy": _transfer,
+    "deduplicate": _deduplicate,
+    "expunge": _expunge,
+    "fetch": _fetch,
+    "flags": _change_flags,
+    "force-resync": _resync,
+    "index": _index,
+    "move": _transfer,
+    "purge": _purge,
+    "save": _save,
+    "search": _print_search,
+}
