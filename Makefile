@@ -42,6 +42,7 @@ quick: develop
 system: develop
 	@scripts/install-peers
 	@scripts/fetch-archives
+	@scripts/fetch-clients
 	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadscope --no-loadscope-reorder -m system tests/system
 
 fuzz: develop
@@ -64,6 +65,9 @@ lock:
 	  --no-header --no-annotate --no-emit-index-url -o requirements/run.txt
 	uv pip compile -q pyproject.toml --group build --group check --group test --group fuzz --python-version 3.11 \
 	  --generate-hashes --no-header --no-annotate --no-emit-index-url -o requirements/develop.txt
+	cd tests/system/clients && uv pip compile -q requirements.in --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url -o requirements.txt
+	cd tests/system/clients && npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -47,7 +47,8 @@ class ClosingReport:
                 self._told.append(str(value))
             elif name == _MET and report.passed:
                 test = report.nodeid.rpartition("/")[2].partition("[")[0]
-                self._met[test] = str(value).split(", ")
+                met = self._met.setdefault(test, [])
+                met += [name for name in str(value).split(", ") if name not in met]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Write both lists, if there is something on them."""

@@ -8,19 +8,25 @@ import subprocess
 from functools import cache
 from typing import Final
 
-from fakes import archives
+from fakes import archives, client_libraries
 
 COMMANDS: Final = {  # name → how to ask for its version
     "getmail": ("getmail", "--version"),
     "neomutt": ("neomutt", "-v"),
     "offlineimap": ("offlineimap", "--version"),
+    "alpine": ("alpine", "-v"),
     "curl": ("curl", "--version"),
     "dovecot": ("dovecot", "--version"),
     "fail2ban": ("fail2ban-regex", "--version"),
     "fetchmail": ("fetchmail", "--version"),
+    "import": ("import", "-version"),  # of ImageMagick
+    "imapfilter": ("imapfilter", "-V"),
+    "interimap": ("interimap", "--version"),
     "ip": ("ip", "-Version"),
     "maildrop": ("maildrop", "-v"),
     "mbsync": ("mbsync", "--version"),
+    "movemail": ("movemail", "--version"),
+    "mpop": ("mpop", "--version"),
     "msmtp": ("msmtp", "--version"),
     "openssl": ("openssl", "version"),
     "mutt": ("mutt", "-v"),
@@ -29,11 +35,15 @@ COMMANDS: Final = {  # name → how to ask for its version
     "procmail": ("procmail", "-v"),
     "postfix": ("postconf", "-d", "-h", "mail_version"),
     "rsyslogd": ("rsyslogd", "-v"),
+    "s-nail": ("s-nail", "-V"),
     "strace": ("strace", "--version"),
     "swaks": ("swaks", "--version"),
+    "thunderbird": ("thunderbird", "--version"),
     "unshare": ("unshare", "--version"),
+    "xvfb": ("Xvfb", "-version"),
 }
-"""Besides these, `imaplib`, `poplib` and `smtplib`, which come with Python, and the packages of archives.py."""
+"""Besides these: `imaplib`, `poplib` and `smtplib`, which come with Python, the packages of archives.py and the
+libraries of client_libraries.py."""
 
 _PYTHON: Final = ("imaplib", "poplib", "smtplib")
 _VERSION: Final = re.compile(r"[0-9]+(?:\.[0-9A-Za-z]+)+|[0-9]{8}")
@@ -50,6 +60,8 @@ def is_here(name: str) -> bool:
     """Whether a counterpart can be used."""
     if name in archives.PACKAGES:
         return bool(archives.version(name))
+    if name in client_libraries.LIBRARIES:
+        return bool(client_libraries.version(name))
     return name in _PYTHON or program(name) is not None
 
 
@@ -60,6 +72,8 @@ def version(name: str) -> str:
         return f"Python {platform.python_version()}"
     if name in archives.PACKAGES:
         return archives.version(name)
+    if name in client_libraries.LIBRARIES:
+        return client_libraries.version(name)
     command = [program(name) or name, *COMMANDS[name][1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace", timeout=20)
     found = _VERSION.search(done.stdout + done.stderr)

@@ -1,4 +1,4 @@
-"""More mail programs over IMAP and POP3, with the extensions that they use: neomutt, offlineimap, getmail."""
+"""More mail programs and libraries over IMAP and POP3, with the extensions that they use."""
 
 import imaplib
 import os
@@ -12,8 +12,9 @@ from typing import Final
 
 import pytest
 
-from fakes import counterparts
+from fakes import client_libraries, counterparts
 from fakes.mail_system import MailSystem, until
+from fakes.terminal import Terminal
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(90)]
@@ -41,10 +42,11 @@ def user(mail_system: MailSystem, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def run(home: Path, name: str, *arguments: str, seconds: float = 60) -> str:
+def run(home: Path, name: str, *arguments: str, content: str = "", seconds: float = 60) -> str:
     """Run a program in a home of its own; what it prints."""
     done = subprocess.run(
         [counterparts.program(name) or name, *arguments],
+        input=content.encode(),
         capture_output=True,
         check=False,
         timeout=seconds,
@@ -211,3 +213,144 @@ def test_getmail(mail_system: MailSystem, user: str, protocol: str, tmp_path: Pa
         client.append("INBOX", "", "", deliver_one)
     run(tmp_path, "getmail", "--getmaildir", str(tmp_path / "getmail"), "--rcfile", "rc")
     assert 4 == len(list((tmp_path / "taken").iterdir()))
+
+
+@pytest.mark.peer("interimap")
+def test_interimap(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """Two mailboxes kept the same by QRESYNC, one of them compressed; the last run moves nothing."""
+    other = "far-" + user
+    mail_system.add_user(other, PASSWORD)
+    deliver(mail_system, user, 3)
+    (tmp_path / ".config" / "interimap").mkdir(parents=True)
+    (tmp_path / ".local" / "share").mkdir(parents=True)
+    common = f"type = imap\nhost = 127.0.0.1\nport = {mail_system.port('imap')}\nSTARTTLS = NO\npassword = {PASSWORD}\n"
+    (tmp_path / ".config" / "interimap" / "config").write_text(
+        f'database = state.db\nlist-mailbox = "*"\n[local]\n{common}username = {user}\ncompress = YES\n'
+        f"[remote]\n{common}username = {other}\n"
+    )
+    run(tmp_path, "interimap")
+    assert subjects(mail_system, user) == subjects(mail_system, other)
+    with talk(mail_system, user) as client:
+        client.select()
+        client.store("1", "+FLAGS", "(\\Flagged $Work)")
+        client.store("2", "+FLAGS", "(\\Deleted)")
+        client.expunge()
+    with talk(mail_system, other) as client:
+        client.create("Lists/deep")
+        client.append("Lists/deep", "(\\Seen)", "", b"Subject: in a list\r\n\r\nx\r\n")
+        client.select()
+        client.append("INBOX", "", "", b"Subject: number 8\r\n\r\nx\r\n")
+    run(tmp_path, "interimap")
+    for name in ("INBOX", "Lists/deep"):
+        assert subjects(mail_system, user, name) == subjects(mail_system, other, name)
+    assert [("number 0", "$Work \\Flagged"), ("number 2", ""), ("number 8", "")] == subjects(
+        mail_system, other
+    )
+    assert "UID" not in run(tmp_path, "interimap")
+
+
+@pytest.mark.peer("imapfilter")
+def test_imapfilter(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """Searches, moves, flags and lists from a script."""
+    deliver(mail_system, user, 3)
+    script = tmp_path / "filter.lua"
+    script.write_text(
+        "options.timeout = 20; options.starttls = false; options.certificates = false\n"
+        f"account = IMAP {{ server = '127.0.0.1', port = {mail_system.port('imap')}, username = '{user}', "
+        f"password = '{PASSWORD}' }}\n"
+        "account:create_mailbox('Filtered')\naccount:subscribe_mailbox('Filtered')\n"
+        "account.INBOX:contain_subject('number 1'):move_messages(account['Filtered'])\n"
+        "account.INBOX:contain_body('body 2'):mark_flagged()\n"
+        "unread = (account.INBOX:is_unseen() * account.INBOX:contain_from('a@example.org')); unread:mark_seen()\n"
+        "print(account.INBOX:check_status())\n"
+    )
+    assert re.search(r"(?m)^2\s+\d+\s+0\s", run(tmp_path, "imapfilter", "-c", str(script)))
+    assert [("number 0", "\\Seen"), ("number 2", "\\Flagged \\Seen")] == subjects(mail_system, user)
+    assert ["number 1"] == [subject for subject, _ in subjects(mail_system, user, "Filtered")]
+
+
+@pytest.mark.peer("alpine")
+def test_alpine(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """Opens INBOX, reads, deletes and expunges by the keys that a person types."""
+    deliver(mail_system, user, 3)
+    settings = tmp_path / "pinerc"
+    settings.write_text(
+        f"inbox-path={{127.0.0.1:{mail_system.port('imap')}/imap/notls/user={user}}}INBOX\n"
+        "feature-list=expunge-without-confirm,expunge-without-confirm-everywhere,quit-without-confirm\n"
+        "last-version-used=9.99\nsort-key=arrival\n"
+    )
+    with Terminal(
+        tmp_path, [counterparts.program("alpine") or "alpine", "-p", str(settings), "-i"]
+    ) as alpine:
+        alpine.see("PASSWORD")
+        alpine.press(PASSWORD + "\r")
+        alpine.see("Preserve password")
+        alpine.press("n")
+        alpine.see("number 2")
+        alpine.press("\r")
+        alpine.see("body 0")
+        alpine.press("d")
+        alpine.see("body 1")
+        alpine.press("<")
+        alpine.see("number 2")
+        alpine.press("x")
+        alpine.see("xpunged")
+        alpine.press("q")
+        assert alpine.end() == 0
+    assert [("number 1", "\\Seen"), ("number 2", "")] == subjects(mail_system, user)
+
+
+@pytest.mark.peer("s-nail")
+def test_s_nail(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """Reads, flags and deletes in INBOX over IMAP."""
+    deliver(mail_system, user, 3)
+    place = f"imap://{user.replace('@', '%40')}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{mail_system.port('imap')}/INBOX"
+    said = run(
+        tmp_path, "s-nail", "-n", "-S", "v15-compat", "-S", "imap-auth=login", "-S", "tls-verify=ignore",
+        "-f", place, content="type 1\ndelete 2\nflag 3\nquit\n",
+    )  # fmt: skip
+    assert "body 0" in said
+    assert [("number 0", "\\Seen"), ("number 2", "\\Flagged")] == subjects(mail_system, user)
+
+
+@pytest.mark.peer("movemail")
+@pytest.mark.parametrize("protocol", ["imap", "pop"])
+def test_movemail(mail_system: MailSystem, user: str, protocol: str, tmp_path: Path) -> None:
+    """GNU Mailutils takes everything away into an mbox file."""
+    deliver(mail_system, user, 3)
+    port = mail_system.port({"imap": "imap", "pop": "pop3"}[protocol])
+    place = f"{protocol}://{user.replace('@', '%40')}:{PASSWORD.replace(' ', '%20')}@127.0.0.1:{port}"
+    run(tmp_path, "movemail", place, str(tmp_path / "taken.mbox"))
+    assert 3 == (tmp_path / "taken.mbox").read_text().count("Subject: number")
+    assert [] == subjects(mail_system, user)
+
+
+@pytest.mark.peer("mpop")
+def test_mpop(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """Mail that stays on the server is taken once (UIDL), then deleted."""
+    deliver(mail_system, user, 3)
+    settings = tmp_path / "mpoprc"
+    taken = tmp_path / "taken.mbox"
+
+    def take(keep: str) -> int:
+        settings.write_text(
+            f"account a\nhost 127.0.0.1\nport {mail_system.port('pop3')}\ntls off\nauth user\nuser {user}\n"
+            f"password {PASSWORD}\nkeep {keep}\ndelivery mbox {taken}\naccount default : a\n"
+        )
+        settings.chmod(0o600)
+        run(tmp_path, "mpop", "-C", str(settings))
+        return taken.read_text().count("Subject: number")
+
+    assert (take("on"), take("on")) == (3, 3)
+    assert 3 == len(subjects(mail_system, user))
+    assert 3 == take("off")
+    assert [] == subjects(mail_system, user)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.peer(name)) for name in client_libraries.LIBRARIES]
+)
+def test_libraries(mail_system: MailSystem, user: str, name: str) -> None:
+    """What each does in a day with a mailbox, IDLE, MOVE and SORT included; the scripts are in clients/."""
+    deliver(mail_system, user, 3)
+    client_libraries.run_day(name, mail_system.port("imap"), user, PASSWORD)
