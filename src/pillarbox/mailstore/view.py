@@ -73,6 +73,7 @@ class MailboxView:
         "_keywords_told",
         "_last_uid",
         "_merged",
+        "_noted",
         "_position",
         "_recent",
         "_recent_told",
@@ -89,6 +90,7 @@ class MailboxView:
         self._last_uid = uids[-1] if uids else 0
         self._expunged: array[int] | None = None  # gone from the table, still counted by the client
         self._flags: set[int] | None = None  # flags changed, client not told
+        self._noted: set[int] | None = None  # flags changed by anybody, ourselves included; if asked for
         self._merged: array[int] | None = None  # table and _expunged in one, while something pends
         self._recent: list[tuple[int, int]] = []  # low ≤ uid < high: \Recent in this session
         self._claim_recent(0)
@@ -186,13 +188,27 @@ class MailboxView:
                 continue  # not known yet: told as a whole when it is
             if change.kind is ChangeKind.EXPUNGED:
                 gone.append(change.uid)
-            elif change.kind is ChangeKind.FLAGS and change.origin is not self:
-                changed.add(change.uid)
+            elif change.kind is ChangeKind.FLAGS:
+                if self._noted is not None:
+                    self._noted.add(change.uid)
+                if change.origin is not self:
+                    changed.add(change.uid)
         if changed:
             self._flags = changed if self._flags is None else self._flags | changed
         if gone:
             self._expunged = array("I", sorted([*(self._expunged or ()), *gone]))
         self._position = position
+
+    def note_changes(self) -> None:
+        """From now on, gather for `take_noted`."""
+        if self._noted is None:
+            self.take_in()
+            self._noted = set()
+
+    def take_noted(self) -> set[int]:
+        """UIDs of messages whose flags anybody has changed since this was asked last."""
+        noted, self._noted = self._noted or set(), set()
+        return noted
 
     def take_keywords(self) -> bool:
         """Whether there are keywords that the client has not been told of; afterwards it has."""
@@ -283,6 +299,8 @@ class MailboxView:
         if known + len(self._expunged or ()) != self._count:
             raise ViewLost
         self._flags = set(uids[:known])
+        if self._noted is not None:
+            self._noted.update(self._flags)
         self._position = position
 
 

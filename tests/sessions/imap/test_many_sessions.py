@@ -16,6 +16,10 @@ from pillarbox.vocabulary.clock import ManualClock
 _FETCH = re.compile(
     rb"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:MODSEQ \(\d+\) ?)?(?:FLAGS \(([^)]*)\))?(?: MODSEQ \(\d+\))?\)"
 )
+_RESULT = re.compile(
+    rb'\* ESEARCH \(TAG "(\w+)"\) UID(?: ALL ([0-9:,]+))?'
+    rb"(?: REMOVEFROM \(0 ([0-9:,]+)\))?(?: ADDTO \(0 ([0-9:,]+)\))?"
+)
 _VANISHED = re.compile(rb"\* VANISHED ([0-9:,]+)")
 _COUNT = re.compile(rb"\* (\d+) (EXISTS|RECENT|EXPUNGE)")
 
@@ -29,16 +33,17 @@ class Client:
         self.messages: list[list[bytes | None]] = []
         self.recent = 0
         self.qresync = False
+        self.results: dict[bytes, set[int]] = {}  # by tag: those that the server keeps up to date
 
     async def enable_qresync(self) -> None:
         """From now on, VANISHED instead of EXPUNGE: this client has to know the UID of each message."""
         await self.say(b"ENABLE QRESYNC")
         self.qresync = True
 
-    async def say(self, line: bytes) -> None:
+    async def say(self, line: bytes, tag: bytes = b"t") -> None:
         """Say a command and learn from the answer."""
-        for answer in (await self.transport.ask(b"t " + line + b"\r\n")).split(b"\r\n"):
-            assert not answer.startswith((b"t BAD", b"t NO")), (line, answer)
+        for answer in (await self.transport.ask(tag + b" " + line + b"\r\n")).split(b"\r\n"):
+            assert not answer.startswith((tag + b" BAD", tag + b" NO")), (line, answer)
             self._learn(answer, may_expunge=not line.startswith((b"FETCH", b"STORE", b"SEARCH")))
         if self.qresync and not line.startswith((b"FETCH", b"ENABLE")):
             unknown = [number for number, (uid, _) in enumerate(self.messages, 1) if uid is None]
@@ -53,6 +58,12 @@ class Client:
                 message[0] = fetched[2]
             if fetched[3] is not None:
                 message[1] = fetched[3]
+        elif (result := _RESULT.fullmatch(answer)) is not None:
+            known = self.results.setdefault(result[1], set())
+            for name, members in ((b"ALL", result[2]), (b"REMOVEFROM", result[3]), (b"ADDTO", result[4])):
+                uids = _members(members or b"")
+                assert known & uids == (uids if name == b"REMOVEFROM" else set()), "told twice"
+                known ^= uids
         elif (vanished := _VANISHED.fullmatch(answer)) is not None:
             assert self.qresync
             assert may_expunge, "VANISHED during FETCH, STORE or SEARCH"
@@ -84,10 +95,17 @@ class Client:
         return below + 1
 
 
+def _members(uid_set: bytes) -> set[int]:
+    parts = (part.partition(b":") for part in uid_set.split(b",") if part)
+    return {uid for low, _, high in parts for uid in range(int(low), int(high or low) + 1)}
+
+
 def _ignore(event: Event) -> None:
     """Nothing is expected to be told."""
 
 
+RESULTS = {b"seen": b"UNSEEN", b"marked": b"OR DELETED FLAGGED", b"body": b"NOT DELETED TEXT x"}
+"""What each client has the server keep up to date (RFC 5267 §4.3)."""
 ACTIONS = st.sampled_from(
     [
         b"NOOP",
@@ -124,6 +142,8 @@ async def _play(steps: list[tuple[int, bytes, int]]) -> None:
             if client is clients[2]:
                 await client.enable_qresync()
             await client.say(b"SELECT INBOX")
+            for tag, key in RESULTS.items():
+                await client.say(b"UID SEARCH RETURN (UPDATE ALL) " + key, tag)
         for who, action, choice in steps:
             client = clients[who]
             if b"%d" in action:
@@ -149,11 +169,16 @@ async def _play(steps: list[tuple[int, bytes, int]]) -> None:
             for before, after in zip(expected, client.messages, strict=True):
                 assert before[1] in (None, after[1]), "a change of flags was not told"
             assert client.recent == sum(b"\\Recent" in (flags or b"") for _, flags in client.messages)
+            for tag, key in RESULTS.items():
+                await client.say(b"UID SEARCH RETURN (ALL) " + key, b"again" + tag)
+                assert client.results[b"again" + tag] == client.results[tag], (
+                    "a result was not kept up to date"
+                )
             client.transport.end()
 
 
 @settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 2), ACTIONS, st.integers(0, 9)), min_size=5, max_size=30))
 def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes, int]]) -> None:
-    """RFC 3501 §5.2, §7.4.1: numbers mean the same on both sides, and no change goes untold."""
+    """RFC 3501 §5.2, §7.4.1: numbers mean the same on both sides, no change goes untold, results are kept."""
     asyncio.run(_play(steps))

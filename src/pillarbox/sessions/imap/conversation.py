@@ -19,7 +19,7 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Final
+from typing import Final, Protocol
 
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
@@ -79,6 +79,22 @@ class Figures:
         )
 
 
+class ResultUpdates(Protocol):
+    """Results of SEARCH that are kept up to date: lines to tell, each time the client is told news."""
+
+    async def of_flags(self) -> list[bytes]:
+        """Of messages whose flags have changed; before the view is synchronised."""
+        ...
+
+    def of_expunged(self, told: Told) -> list[bytes]:
+        """Of messages that are told to be gone; before that is told."""
+        ...
+
+    async def of_new(self, after: int) -> list[bytes]:
+        """Of messages with a higher UID; after EXISTS."""
+        ...
+
+
 class Conversation:
     """Engine, account, selected mailbox and counters of one session."""
 
@@ -97,6 +113,7 @@ class Conversation:
         "sink",
         "started",
         "transport",
+        "updates",
         "utf8_accept",
         "view",
         "wait",
@@ -124,6 +141,7 @@ class Conversation:
         self.qresync = False  # VANISHED instead of EXPUNGE (RFC 7162 §3.2)
         self.rev2 = False  # IMAP4rev2: ESEARCH, no \Recent, names in UTF-8 (RFC 9051 appendix E)
         self.utf8_accept = False  # UTF8=ACCEPT (RFC 9755)
+        self.updates: ResultUpdates | None = None  # of results in the selected mailbox  RFC 5267
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
         self._told_expunges = False  # since the last tagged answer
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
@@ -223,6 +241,7 @@ class Conversation:
         if self.view is not None:
             self.view.mailbox.close()
             self.view = None
+            self.updates = None
             self.engine.state = State.AUTHENTICATED
 
     def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool) -> MailboxView:
@@ -264,21 +283,37 @@ class Conversation:
                 bye=b"Selected mailbox was deleted, have to disconnect.",
             ) from None
 
-    def tell_changes(self, *, expunges: bool = True, with_uid: bool = False, asked: bool = False) -> None:
+    async def tell_changes(
+        self, *, expunges: bool = True, with_uid: bool = False, asked: bool = False
+    ) -> None:
         """Untagged answers for what is new: FLAGS, FETCH, EXPUNGE, EXISTS, RECENT.
 
         `asked` when the command is one by which clients ask for news.
         """
         tell_new = asked or Workaround.DELAY_NEWMAIL not in self.options.workarounds
-        if self.view is None:
+        view = self.view
+        if view is None:
             return
+        updates = self.updates
+        lines = await updates.of_flags() if updates is not None else []
+        before = view.last_uid
         try:
-            told = self.view.sync(tell_expunges=expunges, tell_new=tell_new)
+            told = view.sync(tell_expunges=expunges, tell_new=tell_new)
         except ViewLost:
             raise _inconsistent() from None
-        self._render(told, self.view, with_uid=with_uid)
+        self._tell_flags(told, view, with_uid=with_uid)
+        if updates is not None:
+            lines += updates.of_expunged(told)
+            self._tell_lines(lines)
+        self._tell_messages(told)
+        if updates is not None and told.exists is not None:
+            self._tell_lines(await updates.of_new(before))
 
-    def _render(self, told: Told, view: MailboxView, *, with_uid: bool) -> None:
+    def _tell_lines(self, lines: Iterable[bytes]) -> None:
+        for line in lines:
+            self.engine.untagged(line)
+
+    def _tell_flags(self, told: Told, view: MailboxView, *, with_uid: bool) -> None:
         engine = self.engine
         if told.keywords:
             self.tell_flags(view)
@@ -293,6 +328,9 @@ class Conversation:
                     words.append(b"MODSEQ (%d)" % view.mailbox.messages.modseqs[row])
                 words.append(b"FLAGS (%b)" % flags.of_row(row))
                 engine.untagged(b"%d FETCH (%b)" % (number, b" ".join(words)))
+
+    def _tell_messages(self, told: Told) -> None:
+        engine = self.engine
         self._told_expunges = self._told_expunges or bool(told.expunged)
         if told.expunged and self.qresync:  # RFC 7162 §3.2.10
             engine.untagged(b"VANISHED " + compact(told.vanished))

@@ -92,7 +92,7 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     await work.all(chosen)
     if conversation.condstore and Item.MODSEQ not in command.items.items:
         conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
-    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     if work.unknown_encoding:
         conversation.no(command.tag, b"[UNKNOWN-CTE] Unknown Content-Transfer-Encoding.")
     elif work.some_gone:

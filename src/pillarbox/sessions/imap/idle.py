@@ -36,7 +36,7 @@ async def idle(conversation: Conversation, command: Idle) -> None:
             end_watch()
     if line is None:
         return  # the client has gone, or we are going: the session's loop sees it, too
-    conversation.tell_changes(asked=True)
+    await conversation.tell_changes(asked=True)
     if line.text is not None and line.text.strip(b" ").upper() == b"DONE":
         conversation.ok(command.tag, b"Idle completed")
     else:
@@ -49,7 +49,7 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
     while True:
         if conversation.take_change():
             await conversation.refresh()
-            conversation.tell_changes(asked=True)
+            await conversation.tell_changes(asked=True)
         await conversation.flush()
         command = engine.next_command()
         if isinstance(command, Line):

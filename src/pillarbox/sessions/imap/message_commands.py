@@ -72,12 +72,12 @@ async def store(conversation: Conversation, command: Store) -> None:
                 conversation.tell_modseqs(changed, with_uid=command.by_uid)
             if change.flags & Flag.DELETED and change.action is not FlagAction.REMOVE:
                 conversation.figures.deleted += len(changed)
-            conversation.tell_changes(expunges=False, with_uid=command.by_uid)
+            await conversation.tell_changes(expunges=False, with_uid=command.by_uid)
             await conversation.flush_if_much()
     except OverflowError:
         conversation.no(command.tag, b"[LIMIT] Too many keywords in this mailbox")
         return
-    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     if modified:
         names = [uid if command.by_uid else view.number_of(uid) for uid in sorted(modified)]
         code = b"[MODIFIED %b]" % compact(name for name in names if name is not None)
@@ -109,7 +109,7 @@ async def copy(conversation: Conversation, command: Copy) -> None:
     finally:
         target.close()
     await conversation.refresh()
-    conversation.tell_changes()
+    await conversation.tell_changes()
     if pairs:
         conversation.ok(command.tag, responses.copy_uid(target.uid_validity, pairs) + b" Copy completed")
     else:
@@ -131,13 +131,13 @@ async def move(conversation: Conversation, command: Move) -> None:
     finally:
         target.close()
     if not pairs:
-        conversation.tell_changes()
+        await conversation.tell_changes()
         conversation.ok(command.tag, b"No messages found")
         return
     code = responses.copy_uid(target.uid_validity, pairs)
     conversation.engine.untagged(b"OK %s Moved UIDs." % code)
     conversation.figures.expunged += len(pairs)
-    conversation.tell_changes()
+    await conversation.tell_changes()
     conversation.ok(command.tag, b"Move completed")
 
 
@@ -151,14 +151,14 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
             gone = await view.mailbox.expunge(deleted, origin=view)
             conversation.figures.expunged += len(gone)
     await conversation.refresh()
-    conversation.tell_changes()
+    await conversation.tell_changes()
     conversation.ok(command.tag, b"Expunge completed")
 
 
 async def check(conversation: Conversation, command: Check) -> None:
     """CHECK: everything is on disk already; tells what is new, like NOOP."""
     await conversation.refresh()
-    conversation.tell_changes(asked=True)
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Check completed")
 
 

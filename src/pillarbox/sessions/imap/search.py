@@ -5,7 +5,7 @@ DESCRIPTION
     or threaded (`threads`).  Sorting is by one criterion after the other, the last first, each time leaving in
     order what is equal.
 
-    Updates of a result (RFC 5267 §4.3) are refused as that RFC allows it, with NOUPDATE.
+    Results that are to be kept up to date are those of `search_contexts`.
 
 STANDARDS
     RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5182 (SEARCHRES); RFC 5256 (SORT, THREAD); RFC 5267 (ESORT, CONTEXT);
@@ -22,6 +22,7 @@ from pillarbox.mailstore.mailbox import SortColumn
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.search_contexts import SearchContexts
 from pillarbox.sessions.imap.search_filter import MessageFilter
 from pillarbox.sessions.imap.threads import Threaded, thread_words
 from pillarbox.vocabulary.identifiers import Uid
@@ -61,7 +62,6 @@ BATCH: Final = 2000
 """Messages whose columns are asked for at once."""
 MAX_MEMO: Final = 16
 """Orders of a mailbox that are remembered until it gets new messages: 40 KB each for 10,000 of them."""
-CANCELLED: Final = b"Unknown tag"
 
 
 async def search(conversation: Conversation, command: Search) -> None:
@@ -70,18 +70,22 @@ async def search(conversation: Conversation, command: Search) -> None:
         name = b"UID SEARCH" if command.by_uid else b"SEARCH"
         conversation.bad(command.tag, b"Error in IMAP command %b: CHARSET with UTF8=ACCEPT enabled" % name)
         return
+    if _is_duplicate(conversation, command):
+        return
     with_modseq, found = await _found(conversation, command.key)
     if command.result is None and conversation.rev2:  # RFC 9051 §6.4.4: there is no `* SEARCH`
         command = msgspec.structs.replace(command, result=ResultOptions(SearchResult.ALL))
-    _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
+    await _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Search completed")
 
 
 async def sort(conversation: Conversation, command: Sort) -> None:
     """SORT and UID SORT."""
+    if _is_duplicate(conversation, command):
+        return
     with_modseq, found = await _found(conversation, command.key)
     found = await _sorted(conversation, found, command.steps)
-    _answer(conversation, command, found, b"SORT", with_modseq=with_modseq)
+    await _answer(conversation, command, found, b"SORT", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Sort completed")
 
 
@@ -101,7 +105,7 @@ async def thread(conversation: Conversation, command: Thread) -> None:
         words = [number_of[word] if isinstance(word, int) else word for word in words]
     text = b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
     conversation.engine.untagged(b"THREAD " + text)
-    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     conversation.ok(command.tag, b"Thread completed")
 
 
@@ -127,8 +131,38 @@ async def _threads(
 
 
 async def cancel_update(conversation: Conversation, command: CancelUpdate) -> None:
-    """CANCELUPDATE: there are none to cancel."""
-    conversation.no(command.tag, CANCELLED)
+    """CANCELUPDATE: those that are known are cancelled, even if others are not."""
+    updates = conversation.updates
+    found = [isinstance(updates, SearchContexts) and updates.cancel(tag) for tag in command.tags]
+    if all(found):
+        conversation.ok(command.tag, b"Updates cancelled")
+    else:
+        conversation.no(command.tag, b"Unknown tag")
+
+
+def _is_duplicate(conversation: Conversation, command: Search | Sort) -> bool:
+    """Whether BAD was said: a tag names one result only."""
+    updates = conversation.updates
+    if command.result is None or not command.result.what & SearchResult.UPDATE:
+        return False
+    conversation.selected.note_changes()  # those while the result is being found, too
+    if not isinstance(updates, SearchContexts) or command.tag not in updates:
+        return False
+    name = type(command).__name__.upper().encode("ascii")
+    name = b"UID " + name if command.by_uid else name
+    conversation.bad(command.tag, b"Error in IMAP command %b: Duplicate search update tag" % name)
+    return True
+
+
+def _keep(conversation: Conversation, command: Search | Sort, found: list[int]) -> None:
+    """From now on, tell changes of this result (RFC 5267 §4.3)."""
+    updates = conversation.updates
+    if not isinstance(updates, SearchContexts):
+        updates = conversation.updates = SearchContexts(conversation)
+    if updates.is_full:
+        conversation.engine.untagged(b"NO [NOUPDATE %b] Too many search updates" % string(command.tag))
+    else:
+        updates.add(command.tag, command.key, found, by_uid=command.by_uid)
 
 
 async def _found(conversation: Conversation, key: SearchKey) -> tuple[bool, list[int]]:
@@ -143,7 +177,7 @@ async def _found(conversation: Conversation, key: SearchKey) -> tuple[bool, list
     return with_modseq, found
 
 
-def _answer(
+async def _answer(
     conversation: Conversation, command: Search | Sort, found: list[int], name: bytes, *, with_modseq: bool
 ) -> None:
     """Tell what was found: `* SEARCH`, `* SORT` or `* ESEARCH`."""
@@ -160,12 +194,12 @@ def _answer(
         if result.what & SearchResult.SAVE:
             conversation.saved_result = _saved(found, result)
         if result.what & SearchResult.UPDATE:
-            engine.untagged(b"NO [NOUPDATE %b] Updates of results are not offered." % string(command.tag))
+            _keep(conversation, command, found)
         if result.what != SearchResult.SAVE:
             engine.untagged(
                 responses.extended_search(command.tag, numbers, result, by_uid=command.by_uid, modseq=modseq)
             )
-    conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
 
 
 async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[SortStep, ...]) -> list[int]:

@@ -243,7 +243,7 @@ async def _capability(conversation: Conversation, command: commands.Capability) 
 
 async def _noop(conversation: Conversation, command: commands.Noop) -> None:
     await conversation.refresh()
-    conversation.tell_changes(asked=True)
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"NOOP completed")
 
 

@@ -158,9 +158,12 @@ def cancel_update(tag: bytes, scanner: Scanner) -> CancelUpdate:
     """`cancelupdate = "CANCELUPDATE" 1*(SP quoted)`"""
     tags: list[bytes] = []
     while scanner.take_space() and not scanner.at_end:
-        tags.append(scanner.astring())
+        tag_of_result = scanner.take_string()
+        if tag_of_result is None:
+            raise BadSyntax("Invalid parameters")
+        tags.append(tag_of_result)
     if not tags:
-        raise BadSyntax("Missing parameter")
+        raise BadSyntax("Invalid parameters")
     return CancelUpdate(tag, tuple(tags))
 
 

@@ -143,7 +143,7 @@ def _return_options(scanner: Scanner) -> ResultOptions:
                 raise BadSyntax("PARTIAL can be used only once")
             partial = _partial_range(scanner)
         options |= option
-    if not options & ~(SearchResult.UPDATE | SearchResult.CONTEXT):
+    if not options & ~SearchResult.CONTEXT:
         options |= SearchResult.ALL  # RFC 4731 §3.1: "()" is the same as "(ALL)"
     if SearchResult.PARTIAL in options and SearchResult.ALL in options:
         raise BadSyntax("PARTIAL conflicts with ALL")  # RFC 5267 §4.4
