@@ -7,22 +7,21 @@ import argparse
 import os
 import platform
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from bench.imap_client import Client
-from bench.local_user import DOMAIN as LOCAL_DOMAIN
-from bench.local_user import NAME as LOCAL_USER
-from bench.local_user import add_local_user
+from bench.isolation import isolate
 from bench.logins import CLIENTS, logins_per_second
-from bench.measure import Row, interleave
-from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, Postfix, System, mail_user, proportional_memory
+from bench.mail_rows import mail_rows
+from bench.measure import Costs, Row, interleave
+from bench.processes import proportional_memory
+from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
 from pillarbox.supervisor.system_users import system_users
 
 MESSAGES = 10_000
@@ -50,9 +49,19 @@ def main() -> int:
     print("| work | original | Pillarbox | ratio |\n|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="bench", dir="/var/tmp") as directory:
         os.chmod(directory, 0o755)
-        for make_rows in (delivery_rows, imap_rows):
-            for row in make_rows(Path(directory), options.runs, options.rows):
-                print(row.line(), flush=True)
+        root = Path(directory)
+        home = isolate(root)
+        costs: list[Costs] = []
+        for row in chain(
+            mail_rows(root, home, options.runs, options.rows, costs),
+            imap_rows(root, options.runs, options.rows),
+        ):
+            print(row.line(), flush=True)
+    if costs:
+        print("\nProcessor time per message, ms:\n")
+        print("| work | Postfix | Pillarbox | of that |\n|---|---|---|---|")
+        for cost in costs:
+            print(cost.line())
     return 0
 
 
@@ -62,73 +71,6 @@ def _versions() -> str:
     ).stdout
     dovecot = subprocess.run(["/usr/sbin/dovecot", "--version"], capture_output=True, text=True).stdout
     return f"Postfix {postfix.strip()}, Dovecot {dovecot.split()[0]}, Python {platform.python_version()}"
-
-
-# -- SMTP → virtual Maildir -----------------------------------------------------------------------------
-
-
-def delivery_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
-    """Messages of 4 KiB from 1, 20 and 100 sessions, until the last is in the mailbox."""
-    wanted = [
-        (sessions, messages, name)
-        for sessions, messages in ((1, 300), (20, 1500), (100, 1500))
-        if only in (name := f"SMTP to virtual Maildir, {sessions} sessions, 4 KiB")
-    ]
-    local_name = "SMTP to local(8) Maildir, 20 sessions, 4 KiB"
-    if not wanted and only not in local_name:
-        return
-    home = add_local_user(root)
-    with Postfix(root / "postfix", 4125) as postfix, Pillarbox(root / "pillarbox") as pillarbox:
-        for sessions, messages, name in wanted:
-            row = Row(name, "msg/s", more_is_better=True, original="Postfix")
-            yield interleave(
-                row,
-                partial(_deliver, postfix, sessions, messages),
-                partial(_deliver, pillarbox, sessions, messages),
-                runs=runs,
-            )
-        if only in local_name:
-            row = Row(local_name, "msg/s", more_is_better=True, original="Postfix")
-            yield interleave(
-                row,
-                partial(_deliver_locally, postfix, home),
-                partial(_deliver_locally, pillarbox, home),
-                runs=runs,
-            )
-
-
-def _deliver_locally(system: System, home: Path) -> float:
-    """As `_deliver`, for a system user: passwd, .forward and all."""
-    maildir = home / "Maildir"
-    shutil.rmtree(maildir, ignore_errors=True)
-    new = maildir / "new"
-    return _rate(system, f"{LOCAL_USER}@{LOCAL_DOMAIN}", 20, 1500, lambda: _count(new))
-
-
-def _count(directory: Path) -> int:
-    return len(os.listdir(directory)) if directory.exists() else 0
-
-
-def _deliver(system: System, sessions: int, messages: int) -> float:
-    """Messages per second from the first octet to the last file in new/."""
-    system.clear_mailbox()
-    return _rate(system, USER, sessions, messages, system.delivered)
-
-
-def _rate(
-    system: System, recipient: str, sessions: int, messages: int, delivered: Callable[[], int]
-) -> float:
-    start = time.perf_counter()
-    load = ["smtp-source", "-d", "-s", str(sessions), "-m", str(messages), "-l", "4096"]
-    subprocess.run(
-        [*load, "-f", "bench@example.org", "-t", recipient, f"inet:127.0.0.1:{system.port}"], check=True
-    )
-    deadline = time.monotonic() + 120
-    while delivered() < messages and time.monotonic() < deadline:
-        time.sleep(0.005)
-    if delivered() < messages:
-        raise RuntimeError(f"{delivered()} of {messages} messages arrived")
-    return messages / (time.perf_counter() - start)
 
 
 # -- IMAP -----------------------------------------------------------------------------------------------

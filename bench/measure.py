@@ -41,3 +41,24 @@ def interleave(row: Row, theirs: Callable[[], float], ours: Callable[[], float],
         row.theirs.append(theirs())
         row.ours.append(ours())
     return row
+
+
+@dataclass
+class Costs:
+    """Processor time per message of a row, in milliseconds by program, one dict per run."""
+
+    name: str
+    theirs: list[dict[str, float]]
+    ours: list[dict[str, float]]
+
+    def line(self) -> str:
+        """A line of a Markdown table: both sums, and ours by role."""
+        theirs, ours = (
+            statistics.median(sum(run.values()) for run in runs) for runs in (self.theirs, self.ours)
+        )
+        medians = {
+            name: statistics.median(run.get(name, 0.0) for run in self.ours)
+            for name in dict.fromkeys(name for run in self.ours for name in run)
+        }
+        parts = ", ".join(f"{name} {used:.2f}" for name, used in medians.items() if used >= 0.005)
+        return f"| {self.name} | {theirs:.2f} | {ours:.2f} | {parts} |"

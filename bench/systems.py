@@ -13,11 +13,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
+
+from bench.processes import processor_time, tree
 
 DOMAIN = "pillarbox.test"
 USER = f"me@{DOMAIN}"
 PASSWORD = "benchmark"
+RECIPIENTS = 50
+"""Recipients of a message that has many: me@…, 2me@…, 3me@…, as `smtp-source -r` names them."""
 
 POSTFIX_MAIN_CF = """
 compatibility_level = 3.6
@@ -47,6 +51,7 @@ maillog_file = {root}/mail.log
 maillog_file_prefixes = {root}
 message_size_limit = 52428800
 virtual_mailbox_limit = 0
+transport_maps = inline:{{ sink.test=smtp:[127.0.0.1]:2601, slow.test=smtp:[127.0.0.1]:2602, dead.test=smtp:[127.0.0.1]:2603 }}
 """
 
 POSTFIX_MASTER_CF = """
@@ -147,6 +152,7 @@ class System:
         self.root = root
         self.port = port
         self.maildir = root / "mail" / DOMAIN / "me" / "Maildir"
+        self._old = 0
 
     def __enter__(self) -> Self:
         self.start()
@@ -165,7 +171,7 @@ class System:
 
     def clear_mailbox(self) -> None:
         """An empty mailbox, owned by the mail user."""
-        shutil.rmtree(self.maildir, ignore_errors=True)
+        self.set_aside(self.maildir)
         user = mail_user()
         for directory in (self.root / "mail", self.maildir.parent.parent, self.maildir.parent, self.maildir):
             directory.mkdir(exist_ok=True, mode=0o700)
@@ -173,6 +179,16 @@ class System:
         for name in ("cur", "new", "tmp"):
             (self.maildir / name).mkdir(mode=0o700)
             os.chown(self.maildir / name, user.pw_uid, user.pw_gid)
+
+    def set_aside(self, directory: Path) -> None:
+        """Move it out of the way.
+
+        Not removed: ext4 would look at each inode that was freed lately whenever a file is made, which was most of
+        what a delivery cost then.
+        """
+        self._old += 1
+        if directory.exists():
+            directory.rename(self.root / f"old.{self._old}")
 
     def delivered(self) -> int:
         """Messages in the mailbox."""
@@ -193,7 +209,9 @@ class System:
 
 
 class Postfix(System):
-    """Debian's Postfix with virtual(8)."""
+    """Debian's Postfix."""
+
+    command: ClassVar[str] = "/usr/sbin/postfix"
 
     def start(self) -> None:
         """As `postfix start` does."""
@@ -214,17 +232,49 @@ class Postfix(System):
         }
         (etc / "main.cf").write_text(POSTFIX_MAIN_CF.format(**facts))
         (etc / "master.cf").write_text(POSTFIX_MASTER_CF.format(**facts))
-        (etc / "mailboxes").write_text(f"{USER} {DOMAIN}/me/Maildir/\n")
-        main_cf = Path("/etc/postfix/main.cf")
-        main_cf.touch()
-        subprocess.run(["/usr/sbin/postconf", "-e", f"alternate_config_directories = {etc}"], check=True)
-        subprocess.run(["postfix", "-c", etc, "set-permissions"], check=False, capture_output=True)
-        subprocess.run(["postfix", "-c", etc, "start"], check=True, capture_output=True)
+        (etc / "mailboxes").write_text(
+            "".join(f"{user} {DOMAIN}/{user.partition('@')[0]}/Maildir/\n" for user in mailboxes())
+        )
+        self._prepare(etc)
+        self._run("start")
         self.wait_for_port()
+
+    def _prepare(self, etc: Path) -> None:
+        directories = f"alternate_config_directories = {etc}"
+        subprocess.run(["/usr/sbin/postconf", "-e", directories], check=True)
+        subprocess.run([self.command, "-c", etc, "set-permissions"], check=False, capture_output=True)
 
     def stop(self) -> None:
         """As `postfix stop` does."""
-        subprocess.run(["postfix", "-c", self.root / "etc", "stop"], check=True, capture_output=True)
+        self._run("stop")
+
+    def _run(self, order: str) -> None:
+        # Its children keep what they inherit: a pipe would never end.
+        with (self.root / "command.log").open("wb") as log:
+            subprocess.run([self.command, "-c", self.root / "etc", order], check=True, stdout=log, stderr=log)
+
+    @property
+    def master(self) -> int:
+        """The process id of master(8)."""
+        return int((self.root / "spool" / "pid" / "master.pid").read_text())
+
+    def processor_time(self) -> dict[str, float]:
+        """Milliseconds of all its processes, by program."""
+        return processor_time(self.master)
+
+
+class PillarboxMta(Postfix):
+    """This system in Postfix's place: the same main.cf and master.cf, word for word."""
+
+    command: ClassVar[str] = str(Path(sys.executable).with_name("postfix"))
+
+    def _prepare(self, etc: Path) -> None:
+        """Nothing: directories are made by the start."""
+
+
+def mailboxes() -> list[str]:
+    """Whom `smtp-source -r` writes to."""
+    return [USER, *(f"{number}{USER}" for number in range(RECIPIENTS + 1))]
 
 
 class Dovecot(System):
@@ -257,7 +307,7 @@ class Dovecot(System):
 
     def processes(self) -> list[int]:
         """The master and all its children."""
-        return _tree(int((self.root / "run" / "master.pid").read_text()))
+        return tree(int((self.root / "run" / "master.pid").read_text()))
 
 
 class Pillarbox(System):
@@ -278,22 +328,8 @@ class Pillarbox(System):
         shutil.chown(etc / "users", "dovecot")
         os.chmod(etc / "users", 0o600)
         (etc / "dovecot.conf").write_text("mail_max_userip_connections = 2000\n")
-        self._configure_local_delivery()
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
         self._wait_until_healthy()
-
-    def _configure_local_delivery(self) -> None:
-        """What Postfix has, in the main.cf that a first start makes."""
-        if (self.root / "etc" / "main.cf").exists():
-            return
-        process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
-        self._wait_until_healthy()
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-        with open(self.root / "etc" / "main.cf", "a") as file:
-            file.write(
-                "mydestination = local.test\nlocal_recipient_maps =\nalias_maps =\nhome_mailbox = Maildir/\n"
-            )
 
     def _command(self) -> list[str]:
         command = [sys.executable, "-m", "pillarbox.tools.pillarbox", "run", "--data", str(self.root)]
@@ -313,7 +349,7 @@ class Pillarbox(System):
     def processes(self) -> list[int]:
         """The mailbox half: its supervisor and everything below."""
         halves = self._status()["halves"]
-        return _tree(halves["mailbox"]["pid"])
+        return tree(halves["mailbox"]["pid"])
 
     def _healthy(self) -> bool:
         try:
@@ -335,27 +371,3 @@ class Pillarbox(System):
             subprocess.run(command, check=True, capture_output=True).stdout
         )
         return answer
-
-
-def _tree(root: int) -> list[int]:
-    """A process and all that descend from it."""
-    found = [root]
-    for pid in found:
-        for task in Path(f"/proc/{pid}/task").glob("*"):
-            try:
-                found += [int(child) for child in (task / "children").read_text().split()]
-            except OSError:
-                continue
-    return found
-
-
-def proportional_memory(pids: list[int]) -> float:
-    """PSS of processes together, in KiB."""
-    total = 0
-    for pid in pids:
-        try:
-            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in text.split("\n") if line.startswith("Pss:"))
-    return float(total)
