@@ -18,13 +18,14 @@ INCOMING = "/q/incoming"
 HEAD = b"C" * 97
 
 
-def new_queue(files: CrashFileSystem) -> IncomingQueue:
+def new_queue(files: CrashFileSystem, *, waits: bool = False) -> IncomingQueue:
     files.make_directories(INCOMING)
     return IncomingQueue(
         QueueDirectories("/q", file_system=files),
         clock=ManualClock(),
         file_system=files,
         fsyncs=lambda: ImmediateFsyncs(files),
+        may_wait=lambda: waits,
     )
 
 
@@ -54,7 +55,7 @@ async def commit_all(
     return promised
 
 
-def until_stopped(files: CrashFileSystem, together: int) -> dict[str, bytes]:
+def until_stopped(files: CrashFileSystem, together: int, *, waits: bool = False) -> dict[str, bytes]:
     """Six commits, some at a time, until the file system stops the process; what was promised till then."""
     promised: dict[str, bytes] = {}
 
@@ -64,7 +65,7 @@ def until_stopped(files: CrashFileSystem, together: int) -> dict[str, bytes]:
         promised[file.queue_id] = b"".join(content(number))
 
     async def run() -> None:
-        queue = new_queue(files)
+        queue = new_queue(files, waits=waits)
         for number in range(0, 6, together):
             async with asyncio.TaskGroup() as tasks:
                 for other in range(together):
@@ -82,9 +83,9 @@ def until_stopped(files: CrashFileSystem, together: int) -> dict[str, bytes]:
     return promised
 
 
-def steps_of_work(together: int = 3) -> int:
+def steps_of_work(together: int = 3, *, waits: bool = False) -> int:
     files = CrashFileSystem()
-    assert len(until_stopped(files, together)) == 6
+    assert len(until_stopped(files, together, waits=waits)) == 6
     return len(files.steps)
 
 
@@ -95,35 +96,38 @@ def messages(files: CrashFileSystem) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("survives", Survives)
-@pytest.mark.parametrize("together", [1, 3])
-def test_what_was_promised_survives_a_crash_at_any_step(together: int, survives: Survives) -> None:
+@pytest.mark.parametrize(("together", "waits"), [(1, False), (3, False), (3, True)])
+def test_what_was_promised_survives_a_crash_at_any_step(
+    together: int, waits: bool, survives: Survives
+) -> None:
     """Stopped before step n, for every n: each promised message is there, whole; none is there in part."""
     whole = {b"".join(content(number)) for number in range(6)}
-    for step in range(steps_of_work(together) + 1):
+    for step in range(steps_of_work(together, waits=waits) + 1):
         files = CrashFileSystem(stop_at=step)
-        promised = until_stopped(files, together)
+        promised = until_stopped(files, together, waits=waits)
         found = messages(files.crash(survives))
         assert {name: found.get(name) for name in promised} == promised, step
         assert set(found.values()) <= whole, step
 
 
+@pytest.mark.parametrize("waits", [False, True])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int) -> None:
+def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int, waits: bool) -> None:
     """Each step fails once: whoever is concerned gets QueueFileFault, and no message is there unpromised."""
-    total = steps_of_work()
+    total = steps_of_work(waits=waits)
     for step in range(total):
         files = CrashFileSystem()
         files.fail = lambda operation, path, files=files, step=step: (
             number if len(files.steps) == step and operation != "unlink" else None
         )
         refused: list[bool] = []
-        promised = asyncio.run(session(files, refused))
+        promised = asyncio.run(session(files, refused, waits=waits))
         assert set(refused) <= {number == errno.ENOSPC}
         assert messages(files) == promised, (step, files.steps[step - 1 : step + 1])
 
 
-async def session(files: CrashFileSystem, refused: list[bool]) -> dict[str, bytes]:
-    queue = new_queue(files)
+async def session(files: CrashFileSystem, refused: list[bool], *, waits: bool = False) -> dict[str, bytes]:
+    queue = new_queue(files, waits=waits)
     promised: dict[str, bytes] = {}
     try:
         for _ in range(2):
@@ -154,6 +158,28 @@ def test_messages_that_come_together_share_one_directory_fsync() -> None:
     operations = [operation for operation, _ in files.steps]
     assert operations.count("fsync") == 20
     assert operations.count("sync_directory") <= 3
+
+
+def test_a_message_with_nobody_beside_it_is_committed_at_once() -> None:
+    """Nobody else is to be served: the commit is done without a turn of the loop.  Not so a large one."""
+    files = CrashFileSystem()
+
+    async def run() -> list[bool]:
+        queue = new_queue(files, waits=True)
+        done = []
+        for size in (100, 70_000):
+            commit = queue.commit(queue.take(), [bytes(size)])
+            try:
+                commit.send(None)
+            except StopIteration:
+                done.append(True)
+            else:
+                done.append(False)
+                commit.close()
+        queue.close()
+        return done
+
+    assert asyncio.run(run()) == [True, False]
 
 
 def test_every_file_gets_its_own_id() -> None:

@@ -36,7 +36,14 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.local_delivery import open_local_delivery, serve_local_delivery
-from pillarbox.daemons.startup import drop_capabilities, drop_rights, open_log, read_startup, refuse
+from pillarbox.daemons.startup import (
+    drop_capabilities,
+    drop_rights,
+    freeze_memory,
+    open_log,
+    read_startup,
+    refuse,
+)
 from pillarbox.delivery.job_intake import take_jobs
 from pillarbox.delivery.local.agent_loop import serve_local_jobs
 from pillarbox.delivery.local.agent_settings import (
@@ -249,6 +256,7 @@ def main() -> None:
         role = DeliveryRole(startup, snapshot, settings, tell=tell)
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
+    freeze_memory()
     role.serve()
 
 

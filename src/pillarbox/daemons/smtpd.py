@@ -67,16 +67,22 @@ class SmtpdRole:
     """All services of the process."""
 
     def __init__(
-        self, services: list[Service], *, queue: IncomingQueue, hints: QueueHints, log: LogFile
+        self, services: list[Service], directories: QueueDirectories, *, long_ids: bool, log: LogFile
     ) -> None:
         self._services = services
-        self._queue = queue
-        self._hints = hints
-        self._log = log
         self._clock = SystemClock()
+        self._queue = IncomingQueue(
+            directories,
+            clock=self._clock,
+            long_ids=long_ids,
+            may_wait=lambda: self._connections == 1,
+        )
+        self._hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", self._queue)
+        self._log = log
         self._names = ClientNames(self._clock)
         self._dns = StubResolver(clock=self._clock)
         self._rates = ClientRates(self._clock)
+        self._connections = 0
         self._per_client: Counter[str] = Counter()
         self._auth: dict[str, AuthClient] = {}
 
@@ -103,13 +109,16 @@ class SmtpdRole:
 
     async def _listen(self, service: Service, tasks: asyncio.TaskGroup) -> Listener:
         async def serve(connection: Connection) -> None:
-            if service.slots is None:
-                await self._serve(connection, service)
-                return
-            async with (
-                service.slots
-            ):  # who comes too early waits for the greeting, as before a busy master(8)
-                await self._serve(connection, service)
+            self._connections += 1
+            try:
+                if service.slots is None:
+                    await self._serve(connection, service)
+                    return
+                # Who comes too early waits for the greeting, as before a busy master(8).
+                async with service.slots:
+                    await self._serve(connection, service)
+            finally:
+                self._connections -= 1
 
         if service.policy.sasl.smtpd_sasl_auth_enable and service.auth_path not in self._auth:
             self._auth[service.auth_path] = AuthClient(service.auth_path, tasks=tasks)
@@ -236,9 +245,8 @@ def open_role(startup: Startup) -> Serve:
         for warning in dict.fromkeys(warnings):
             log(Warned(warning))
         sweep(directories)
-        queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
-        hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", queue)
-        await SmtpdRole(services, queue=queue, hints=hints, log=log).run(control)
+        role = SmtpdRole(services, directories, long_ids=settings.enable_long_queue_ids, log=log)
+        await role.run(control)
 
     return serve
 

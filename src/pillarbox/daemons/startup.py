@@ -19,6 +19,7 @@ FAULTS
 
 import asyncio
 import ctypes
+import gc
 import inspect
 import os
 import signal
@@ -45,6 +46,8 @@ _LAST_SECONDS: Final = 8
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
 _CAPABILITY_VERSION_3: Final = 0x20080522
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
+"""Instead of 700: hundreds of sessions are no garbage."""
 
 
 def read_startup(descriptor: int) -> Startup:
@@ -74,6 +77,16 @@ def drop_capabilities() -> None:
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.capset(header, bytes(24)):
         raise OSError(ctypes.get_errno(), "cannot drop capabilities")
+
+
+def freeze_memory() -> None:
+    """What is there now stays until the end: the cycle collector need not look at it again, nor a child copy it.
+
+    Collections took 5 to 10 % of the queue manager's processor time before.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], object] | None = None) -> LogFile:
@@ -175,6 +188,7 @@ def run_role(open_role: Open) -> None:
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
     drop_rights(startup.user)
+    freeze_memory()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(startup, serve))

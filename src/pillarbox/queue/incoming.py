@@ -14,7 +14,8 @@ DESCRIPTION
 
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
     done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,
-    which takes one hop instead of two.  Large messages are written by a thread as they arrive.
+    which takes one hop instead of two; without any thread if the process has nobody else to serve meanwhile
+    (`may_wait`).  Large messages are written by a thread as they arrive.
 
 FAULTS
     QueueFileFault  the file cannot be written; `full` tells "no space" from the rest.  Nothing is left.
@@ -37,11 +38,13 @@ from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
-_RESERVE: Final = 128
+_RESERVE: Final = 256
 _RESERVE_SECONDS: Final = 1.0
 """How long a reserve that nobody uses is kept: what it holds are messages of the past."""
 _CONCURRENT_BATCHES: Final = 2
 """Batches on their way to the disk at once: while one waits for its directory, the next one's files are synced."""
+_SHORT: Final = 65536
+"""Octets that may be synced on the event loop."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -97,14 +100,19 @@ class IncomingQueue:
         long_ids: bool = False,
         file_system: FileSystem = DISK,
         fsyncs: Callable[[], Fsyncs] = background_fsyncs,
+        may_wait: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`fsyncs` makes the means to sync files in the background, on the running loop."""
+        """`fsyncs` makes the means to sync files in the background, on the running loop.
+
+        `may_wait` tells whether the loop may wait for the disk now, because it has nothing else to do.
+        """
         self.directory = f"{directories.root}/incoming"
         self._directories = directories
         self._clock = clock
         self._long_ids = long_ids
         self._files = file_system
         self._fsyncs = fsyncs()
+        self._may_wait = may_wait
         self._reserve: list[NewFile] = []
         self._taken = self._taken_before = 0
         self._trimming: asyncio.TimerHandle | None = None
@@ -176,6 +184,11 @@ class IncomingQueue:
         except OSError as error:
             self._discard(file)
             raise QueueFileFault(error) from error
+        if size <= _SHORT and not self._batches and not self._waiting and self._may_wait():
+            fault = self._commit_alone(file)
+            if fault is not None:
+                raise QueueFileFault(fault)
+            return
         loop = asyncio.get_running_loop()
         job = _Job(file, loop.create_future())
         self._waiting.append(job)
@@ -230,7 +243,7 @@ class IncomingQueue:
             self._fsyncs.start([job.file.descriptor for job in jobs], partial(self._synced, jobs))
 
     def _commit_alone(self, file: NewFile) -> OSError | None:
-        """All steps for one message, in a thread."""
+        """All steps for one message, perhaps in a thread."""
         try:
             self._files.fsync(file.descriptor)
             directory = self._name(file)

@@ -32,8 +32,13 @@ from pillarbox.vocabulary.clock import Clock
 
 LARGEST: Final = 65536
 """Octets of a file that is passed on; a larger one would keep its blocks for nothing."""
-_GATHER_SECONDS: Final = 0.02
-"""How long files are gathered for one fsync of the directory."""
+_GATHER_SECONDS: Final = 0.1
+"""How long files are gathered for one fsync of the directories.
+
+Each fsync makes the journal write, which those wait for who commit messages meanwhile.
+"""
+_GATHERED_FILES: Final = 64
+"""So many are not kept waiting for others."""
 _FIRST_SERIAL: Final = 1_000_000_000
 """Apart from the writers' own serial numbers."""
 
@@ -53,6 +58,7 @@ class SpareFiles:
         self._files = file_system
         self._serials = itertools.count(_FIRST_SERIAL)
         self._gathered: list[tuple[str, Take]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._descriptors: list[int] = []  # of incoming and active
 
     def path(self, pid: int) -> str:
@@ -64,7 +70,10 @@ class SpareFiles:
         """The file was renamed to `path`; `take` is called when it is safe to write over it."""
         self._gathered.append((path, take))
         if len(self._gathered) == 1:
-            asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._make_safe)
+            self._timer = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._make_safe)
+        elif len(self._gathered) == _GATHERED_FILES and self._timer is not None:
+            self._timer.cancel()
+            self._make_safe()
 
     def close(self) -> None:
         """Remove what nobody has got yet.  The means to fsync are the caller's to close, before."""
