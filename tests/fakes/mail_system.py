@@ -196,7 +196,9 @@ class MailSystem:
 
     def until_healthy(self, *, seconds: float = 20.0) -> None:
         """Wait for it."""
-        until(self.is_healthy, what="both halves healthy", seconds=seconds)
+        until(
+            self.is_healthy, what=lambda: f"both halves healthy:\n{self.log()[-3000:]}", seconds=seconds
+        )
 
     def roles(self) -> dict[str, int]:
         """Role or supervisor → process id; `login/2` is the second process of a role."""
@@ -294,6 +296,26 @@ class MailSystem:
         path = self.data / "etc" / "main.cf"
         with open(path, "a", encoding="utf-8") as file:
             file.writelines(f"{name} = {value}\n" for name, value in values.items())
+
+    def configure_mailboxes(self, text: str) -> None:
+        """Settings of the mailbox half, for the next start."""
+        path = self.data / "etc" / "dovecot.conf"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if self.rootless and self._prefix[:1] == ("setpriv",):
+            for directory in (self.data, path.parent):
+                shutil.chown(directory, "nobody")
+        path.write_text(text)
+
+
+PATIENT_WITH_GUESSERS: Final = """\
+auth_failure_delay = 0s
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
+"""
+"""Mailbox settings by which wrong passwords are refused at once, however many there were."""
 
 
 def kill(pid: int, number: int = signal.SIGKILL) -> bool:

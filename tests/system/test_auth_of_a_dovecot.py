@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.mail_system import MailSystem, until
+from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, until
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot", "smtplib")]
@@ -48,7 +48,8 @@ def system() -> Iterator[MailSystem]:
         system.stop()
         socket = system.data / "spool" / "private" / "dovecot-auth"
         (base / "users").write_text("remote@example.org:other secret\n")
-        configuration.write_text(CONFIGURATION.format(base=base, socket=socket))
+        text = CONFIGURATION.format(base=base, socket=socket) + PATIENT_WITH_GUESSERS
+        configuration.write_text(text)
         subprocess.run(["/usr/sbin/dovecot", "-c", str(configuration)], check=True)
         until(socket.exists, what="Dovecot's socket")
         system.configure(smtpd_sasl_path="private/dovecot-auth", smtpd_sasl_auth_enable="yes")

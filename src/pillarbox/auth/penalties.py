@@ -4,7 +4,8 @@ DESCRIPTION
     Every address (of IPv6: every /48) has a count of wrong passwords in a row.  After the n-th was answered, the
     next attempt has to wait 4, 8, then 15 seconds.  Trying the same wrong password of the same user again counts
     once: that is a mail program with an old password, and no guesser.  A right password sets the count back,
-    and so do some minutes of quiet.
+    and so do some minutes of quiet.  Nobody is asked to wait where dovecot.conf closes the door to the counts:
+    `service anvil { unix_listener anvil-auth-penalty { mode = 0 } }`.
 
 STANDARDS
     Dovecot 2.3 Authentication.Penalty

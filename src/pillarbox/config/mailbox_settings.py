@@ -112,6 +112,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     userdbs: tuple[Database, ...] = ()
     auth_mechanisms: tuple[str, ...] = ("plain",)
     auth_failure_delay: float = 2.0
+    auth_penalty: bool = True
+    """Whether addresses that try wrong passwords wait longer and longer: the mode of anvil-auth-penalty is not 0."""
     auth_default_realm: str = ""
     auth_master_user_separator: str = ""
     auth_username_chars: str = ""

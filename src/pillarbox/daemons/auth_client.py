@@ -244,9 +244,8 @@ class AuthClientConnection:
 
     # -- answers ---------------------------------------------------------------------------------------
 
-    @staticmethod
-    def _counts_penalties(exchange: _Exchange) -> bool:
-        return b"no-penalty" not in exchange.given
+    def _counts_penalties(self, exchange: _Exchange) -> bool:
+        return self._server.settings.auth_penalty and b"no-penalty" not in exchange.given
 
     async def _refuse(
         self, number: int, request: LoginRequest | None, password: bytes, message: str = ""

@@ -36,6 +36,14 @@ def test_listeners() -> None:
     ]
 
 
+def test_penalties_are_switched_off_as_in_dovecot() -> None:
+    """By taking away every right on the socket of the counts."""
+    assert read("").auth_penalty
+    closed = "service anvil {\n unix_listener anvil-auth-penalty {\n  mode = 0\n }\n}\n"
+    assert not read(closed).auth_penalty
+    assert warnings(parse_configuration(NEEDED + "ssl_cert = x\n" + closed)) == []
+
+
 def test_sockets_for_postfix() -> None:
     """The tutorial's two, beside those that Dovecot has anyway."""
     settings = read(

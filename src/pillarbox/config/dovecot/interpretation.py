@@ -55,6 +55,8 @@ SERVED_WITHIN_PROTOCOL: Final = {
 WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
 MIN_LINE: Final = 1024
 """Octets of an IMAP line that are taken whatever imap_max_line_length says."""
+_PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penalty")
+"""A door of Dovecot's own that we do not have; closing it is how an admin switches penalties off."""
 _TLS_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
 
 
@@ -80,6 +82,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         userdbs=_databases(configuration, "userdb", USERDB_DRIVERS),
         auth_mechanisms=_mechanisms(configuration),
         auth_failure_delay=float(configuration.seconds("auth_failure_delay")),
+        auth_penalty=configuration.number(*_PENALTY_SOCKET, "mode") != 0,
         auth_default_realm=value("auth_default_realm"),
         auth_master_user_separator=value("auth_master_user_separator"),
         auth_username_chars=value("auth_username_chars"),
