@@ -22,8 +22,8 @@ def remove_originals(host: Host) -> None:
     )
 
 
-def run_pillarbox(host: Host, arguments: str, *, status: int = 0) -> str:
+def run_pillarbox(host: Host, arguments: str, *, status: int = 0, user: str = "root") -> str:
     """pillarbox(1) from the checkout; what it says."""
-    done = host.run(f"{sys.executable} -m pillarbox.tools.pillarbox {arguments}")
+    done = host.run(f"{sys.executable} -m pillarbox.tools.pillarbox {arguments}", user=user)
     assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr

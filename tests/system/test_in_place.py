@@ -551,7 +551,9 @@ def test_users_are_told_to_use_sendmail(host: Host) -> None:
 def test_install_take_over_and_uninstall(host: Host) -> None:
     """Dry run, a second run, Debian's commands aside and back, and nothing is left but configuration."""
     before = host.output("cd / && find usr/local etc -type f | sort")
-    assert "would " in run_pillarbox(host, "install --dry-run")
+    planned = run_pillarbox(host, "install --dry-run")
+    assert "would copy the programs to /usr/local/lib/pillarbox\n" in planned
+    assert run_pillarbox(host, "install --dry-run", user="bob") == planned
     assert host.output("cd / && find usr/local etc -type f | sort") == before
     assert "write" not in run_pillarbox(host, "install")
     said = run_pillarbox(host, "install --take-over")

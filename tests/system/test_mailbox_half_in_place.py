@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 
 from fakes.host import PACKAGED, Host
-from fakes.mail_system import until
+from fakes.mail_system import PATIENT_WITH_GUESSERS, until
 from fakes.tutorial_host import DOMAIN, LOG, MAIL_HOST, MAIN_CF, USERS, tutorial_host
 
 pytestmark = [
@@ -106,7 +106,7 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
         if ours:
             install_commands(host)
         host.output("useradd --system --user-group --home-dir /var/vmail --create-home mailowner")
-        host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF)
+        host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF + PATIENT_WITH_GUESSERS)
         host.write("/etc/dovecot/users", f"{VIRTUAL[0]}:{VIRTUAL[1]}\n")
         host.output(
             "sed -i 's/ = 500/ = 100/' /etc/dovecot/dovecot.conf; echo first_valid_uid = 100 >> /etc/dovecot/dovecot.conf"
@@ -233,7 +233,7 @@ def test_a_system_user_reads_by_imap_and_pop3(host: Host) -> None:
 
 
 def test_wrong_passwords_and_unknown_users_are_refused_alike(host: Host) -> None:
-    """After two seconds; the log has what fail2ban looks for."""
+    """The log has what fail2ban looks for."""
     client = imap(host)
     with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\] Authentication failed\."):
         client.login("alice", "wrong")

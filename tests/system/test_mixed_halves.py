@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from fakes.host import PACKAGED, Host
-from fakes.mail_system import until
+from fakes.mail_system import PATIENT_WITH_GUESSERS, until
 from fakes.pillarbox_host import install
 from fakes.tutorial_host import DOMAIN, LOG, MAIL_HOST, MAIN_CF, USERS, tutorial_host
 from fakes.typed_smtp import Typed, logged, send, until_gone
@@ -90,7 +90,7 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         install(host)
         host.write("/etc/postfix/main.cf", MAIN_CF + SASL_AND_LMTP)
         host.write("/etc/aliases", "postmaster: alice\n")
-        host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF)
+        host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF + PATIENT_WITH_GUESSERS)
         host.output("postalias /etc/aliases")
         found = Pair(host, mta, mailbox)
         host.output(f"PATH={mailbox}:{PACKAGED} dovecot")

@@ -66,8 +66,8 @@ class Installer:
         take_over: bool,
         say: Callable[[str], None],
     ) -> None:
-        if os.geteuid() != 0:
-            raise InstallFault("only root can do this; nothing was changed")
+        if os.geteuid() != 0 and not dry_run:
+            raise InstallFault("only root can do this; nothing was changed (--dry-run says what would be done)")
         self._prefix = prefix
         self._dry_run = dry_run
         self._force = force
