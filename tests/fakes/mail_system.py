@@ -196,9 +196,7 @@ class MailSystem:
 
     def until_healthy(self, *, seconds: float = 20.0) -> None:
         """Wait for it."""
-        until(
-            self.is_healthy, what=lambda: f"both halves healthy:\n{self.log()[-3000:]}", seconds=seconds
-        )
+        until(self.is_healthy, what=lambda: f"both halves healthy:\n{self.log()[-3000:]}", seconds=seconds)
 
     def roles(self) -> dict[str, int]:
         """Role or supervisor → process id; `login/2` is the second process of a role."""

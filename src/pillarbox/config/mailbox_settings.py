@@ -113,7 +113,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     auth_mechanisms: tuple[str, ...] = ("plain",)
     auth_failure_delay: float = 2.0
     auth_penalty: bool = True
-    """Whether addresses that try wrong passwords wait longer and longer: the mode of anvil-auth-penalty is not 0."""
+    """Whether addresses that try wrong passwords wait longer and longer (anvil-auth-penalty has rights)."""
     auth_default_realm: str = ""
     auth_master_user_separator: str = ""
     auth_username_chars: str = ""

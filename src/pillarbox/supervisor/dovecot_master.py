@@ -36,21 +36,21 @@ from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
 from pillarbox.supervisor.mailbox_half import mailbox_half
 from pillarbox.supervisor.service_manager import ServiceManager
+from pillarbox.supervisor.starter import Starter, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.supervisor.version import DOVECOT_VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG: Final = 89
-_NOBODY_WAITS: Final = "-"
 
 
 class DovecotMaster:
     """One life of the supervisor."""
 
-    def __init__(self, path: str, told: int | None) -> None:
+    def __init__(self, path: str, starter: Starter) -> None:
         self._path = path
-        self._told = told
+        self._starter = starter
         self._tell: LogFile | None = None
         self._manager = ServiceManager()
 
@@ -61,7 +61,8 @@ class DovecotMaster:
             return asyncio.run(self._supervise(half, log))
         except (ConfigurationFault, StartFault, OSError) as fault:
             self._log("Fatal", str(fault))
-            self._say(str(fault))
+            if not self._starter.tell(str(fault)):
+                sys.stderr.write(f"Fatal: {fault}\n")
             return EX_CONFIG
 
     async def _supervise(self, half: Half, log: LogTarget) -> int:
@@ -77,7 +78,7 @@ class DovecotMaster:
         served = half.facts["protocols"]
         self._log("Info", f"Dovecot v{DOVECOT_VERSION} starting up for {served}")
         self._manager.ready()
-        self._say("ready")
+        self._starter.tell("ready")
 
     def _reread(self) -> tuple[Half, LogTarget]:
         self._manager.reloading()
@@ -107,7 +108,6 @@ class DovecotMaster:
             port_offset=0,
             status_socket=f"{settings.base_dir}/pillarbox-status",
         )
-        half.facts["protocols"] = ", ".join(settings.protocols) or "no protocols"
         self._tell = tell
         return half, log
 
@@ -118,14 +118,6 @@ class DovecotMaster:
     def _log(self, severity: str, text: str) -> None:
         if self._tell is not None:
             self._tell(MailboxNotice("master", severity, text))
-
-    def _say(self, text: str) -> None:
-        if self._told is not None:
-            os.write(self._told, (" ".join(text.split()) + "\n").encode())
-            os.close(self._told)
-            self._told = None
-        elif text != "ready":
-            sys.stderr.write(f"Fatal: {text}\n")
 
 
 def log_target(settings: MailboxSettings) -> LogTarget:
@@ -176,14 +168,9 @@ def _user(setting: str, name: str) -> User:
 
 def main() -> int:
     """Entry of the process."""
-    path, told = sys.argv[1:3]
-    try:
-        os.setsid()
-    except PermissionError:
-        pass  # a process group's leader, as what a shell started in the foreground
-    os.chdir("/")
-    os.umask(0o022)
-    return DovecotMaster(path, None if told == _NOBODY_WAITS else int(told)).run()
+    path, descriptor = sys.argv[1:3]
+    leave_the_terminal()
+    return DovecotMaster(path, Starter(descriptor)).run()
 
 
 if __name__ == "__main__":

@@ -126,6 +126,7 @@ def mailbox_half(
         status_socket=status_socket,
         listeners=(*inet.values(), *own_doors, *configured),
         roles=tuple(roles),
+        facts={"protocols": ", ".join(settings.protocols) or "no protocols"},
     )
 
 

@@ -9,7 +9,10 @@ import asyncio
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import msgspec
 
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import read_configuration as read_dovecot_conf
@@ -18,7 +21,15 @@ from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import Noted, Refused, Reloaded, RoleStarted, Warned
+from pillarbox.observability.events import (
+    Event,
+    MailboxNotice,
+    Refused,
+    Reloaded,
+    RoleStarted,
+    Terminating,
+    Warned,
+)
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.first_run import DOMAIN, Home
 from pillarbox.supervisor.half import Half
@@ -28,7 +39,7 @@ from pillarbox.supervisor.mailbox_half import mailbox_half
 from pillarbox.supervisor.mta_half import make_queue, mta_half, service_warnings
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
-from pillarbox.supervisor.version import VERSION
+from pillarbox.supervisor.version import DOVECOT_VERSION, VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -52,17 +63,35 @@ def main() -> int:
         if half_name == "mta":
             tell(Reloaded(VERSION, str(home.etc)))
         else:
-            tell(Noted("master: Warning: SIGHUP received - reloading configuration"))
+            tell(MailboxNotice("master", "Warning", "SIGHUP received - reloading configuration"))
         return half, file_target(str(home.log))
 
     try:
         half, _ = read()
-        asyncio.run(_run(Supervisor(half, log=log, tell=tell, reread=reread), tell, starter, str(home.etc)))
+        supervisor = Supervisor(half, log=log, tell=tell, reread=reread)
+        asyncio.run(_run(supervisor, tell, starter, _words(half_name, half, home)))
     except (ConfigurationFault, StartFault) as fault:
-        tell(Refused(str(fault)))
+        tell(Refused(str(fault)) if half_name == "mta" else MailboxNotice("master", "Fatal", str(fault)))
         starter.sendall(f"{fault}\n".encode())
         return 1
     return 0
+
+
+class _Words(msgspec.Struct, frozen=True):
+    """What a half says in its log: as master(8) does, or as dovecot(1)."""
+
+    started: Event
+    ended: Callable[[int], Event]
+
+
+def _words(half_name: str, half: Half, home: Home) -> _Words:
+    if half_name == "mta":
+        return _Words(RoleStarted(VERSION, str(home.etc)), Terminating)
+    started = f"Dovecot v{DOVECOT_VERSION} starting up for {half.facts['protocols']}"
+    return _Words(
+        MailboxNotice("master", "Info", started),
+        lambda number: MailboxNotice("master", "Warning", f"Killed with signal {number}"),
+    )
 
 
 def build(
@@ -73,7 +102,7 @@ def build(
     if name == "mailbox":
         dovecot_conf = read_dovecot_conf(home.write_dovecot_conf(owners))
         for warning in warnings(dovecot_conf):
-            tell(Warned(warning))
+            tell(MailboxNotice("master", "Warning", warning))
         settings = mailbox_settings(dovecot_conf, hostname=DOMAIN)
         return mailbox_half(
             settings, owners=owners, listen=listen, port_offset=port_offset, status_socket=status
@@ -92,7 +121,7 @@ def build(
     )
 
 
-async def _run(supervisor: Supervisor, tell: LogFile, starter: socket.socket, directory: str) -> None:
+async def _run(supervisor: Supervisor, tell: LogFile, starter: socket.socket, words: _Words) -> None:
     loop = asyncio.get_running_loop()
     starter.setblocking(False)
 
@@ -103,10 +132,9 @@ async def _run(supervisor: Supervisor, tell: LogFile, starter: socket.socket, di
     def ready() -> None:
         loop.add_reader(starter.fileno(), starter_gone)
         starter.sendall(b"ready\n")
-        tell(RoleStarted(VERSION, directory))
+        tell(words.started)
 
-    await supervisor.run(ready=ready)
-    tell(Noted("terminating"))
+    tell(words.ended(await supervisor.run(ready=ready)))
 
 
 if __name__ == "__main__":

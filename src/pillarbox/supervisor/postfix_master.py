@@ -12,9 +12,7 @@ FAULTS
 """
 
 import asyncio
-import os
 import sys
-from typing import Final
 
 from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
@@ -29,19 +27,18 @@ from pillarbox.supervisor.mta_half import mta_half, service_warnings
 from pillarbox.supervisor.postfix_control import status_socket
 from pillarbox.supervisor.queue_permissions import Instance, make_missing
 from pillarbox.supervisor.service_manager import ServiceManager
+from pillarbox.supervisor.starter import Starter, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.version import VERSION
 from pillarbox.vocabulary.faults import ConfigurationFault
-
-_NOBODY_WAITS: Final = "-"
 
 
 class PostfixMaster:
     """One life of the supervisor."""
 
-    def __init__(self, directory: str, told: int | None) -> None:
+    def __init__(self, directory: str, starter: Starter) -> None:
         self._directory = directory
-        self._told = told
+        self._starter = starter
         self._tell: LogFile | None = None
         self._manager = ServiceManager()
 
@@ -53,7 +50,7 @@ class PostfixMaster:
         except (ConfigurationFault, StartFault, OSError) as fault:
             if self._tell is not None:
                 self._tell(Refused(str(fault)))
-            self._say(str(fault))
+            self._starter.tell(str(fault))
             return 1
 
     async def _supervise(self, half: Half, log: LogTarget) -> int:
@@ -69,7 +66,7 @@ class PostfixMaster:
     def _ready(self) -> None:
         self._log_event(RoleStarted(VERSION, self._directory))
         self._manager.ready()
-        self._say("ready")
+        self._starter.tell("ready")
 
     def _reread(self) -> tuple[Half, LogTarget]:
         self._manager.reloading()
@@ -97,12 +94,6 @@ class PostfixMaster:
         assert self._tell is not None
         self._tell(event)
 
-    def _say(self, text: str) -> None:
-        if self._told is not None:
-            os.write(self._told, (" ".join(text.split()) + "\n").encode())
-            os.close(self._told)
-            self._told = None
-
 
 def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
     for warning in (*start_warnings(configuration), *service_warnings(configuration)):
@@ -121,14 +112,9 @@ def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
 
 def main() -> int:
     """Entry of the process."""
-    directory, told = sys.argv[1:3]
-    try:
-        os.setsid()
-    except PermissionError:
-        pass  # a process group's leader, as what a shell started in the foreground
-    os.chdir("/")
-    os.umask(0o022)
-    return PostfixMaster(directory, None if told == _NOBODY_WAITS else int(told)).run()
+    directory, descriptor = sys.argv[1:3]
+    leave_the_terminal()
+    return PostfixMaster(directory, Starter(descriptor)).run()
 
 
 if __name__ == "__main__":

@@ -67,7 +67,9 @@ class Installer:
         say: Callable[[str], None],
     ) -> None:
         if os.geteuid() != 0 and not dry_run:
-            raise InstallFault("only root can do this; nothing was changed (--dry-run says what would be done)")
+            raise InstallFault(
+                "only root can do this; nothing was changed (--dry-run says what would be done)"
+            )
         self._prefix = prefix
         self._dry_run = dry_run
         self._force = force
