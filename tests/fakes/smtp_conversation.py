@@ -116,7 +116,8 @@ def converse(
     directories = QueueDirectories(str(root))
     root.mkdir(exist_ok=True)
     directories.create()
-    policy = configured_policy(snapshot, service="smtp", clock=clock)
+    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    policy = configured_policy(snapshot, service="smtp", resolver=resolver, clock=clock)
     events: list[Event] = []
     queued: list[QueueId] = []
     transport = Transport(
@@ -141,7 +142,7 @@ def converse(
                 ),
                 policy=policy,
                 queue=queue,
-                resolver=Resolver(configured_routes(snapshot, clock=clock)),
+                resolver=resolver,
                 dns=ZoneResolver(zones or {}, failing=failing),
                 clock=clock,
                 tell=events.append,

@@ -21,7 +21,7 @@ CASES = [  # value, the same rewritten
     (b" a@[192.0.2.1]", b" a@[192.0.2.1]"),
     (b" friends: a, b@c.test;", b" friends: a@origin.test, b@c.test;"),
     (b" undisclosed-recipients:;", b" undisclosed-recipients:;"),
-    (b" <@x,@y:a@here>", b" <@x,@y:a@here.domain.test>"),
+    (b" <@x,@y:a@here>", b" <a@here.domain.test>"),
     (b' "a b"', b' "a b"@origin.test'),
     (b' "a b"@here', b' "a b"@here.domain.test'),
     (b" site!user", b" user@site.domain.test"),

@@ -52,8 +52,12 @@ CLIENT_A = [
 def test_the_writer_makes_the_very_bytes_of_postfix() -> None:
     """The file of a message with two recipients, but for the one marked done, byte by byte."""
     recipients = [
-        NewRecipient(b"ok@dest.example", b"ok@dest.example"),
-        NewRecipient(b"defer+ext@dest.example", b"defer+ext@dest.example"),
+        NewRecipient(b"ok@dest.example", b"ok@dest.example", dsn_original=b"rfc822;ok@dest.example"),
+        NewRecipient(
+            b"defer+ext@dest.example",
+            b"defer+ext@dest.example",
+            dsn_original=b"rfc822;defer+ext@dest.example",
+        ),
     ]
     envelope = NewEnvelope(
         arrival_time=1795353636.059208,

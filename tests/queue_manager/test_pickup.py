@@ -31,9 +31,9 @@ from pillarbox.queue.records import (
     encode_record,
 )
 from pillarbox.queue_manager.pickup import Pickup, PickupRules
+from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
-from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -70,20 +70,25 @@ class Mail:
         snapshot = read_configuration(str(self.root), facts=host_facts()).snapshot
         queue = IncomingQueue(self.directories, clock=clock)
         rules = configured_rules(snapshot)
+        resolver = Resolver(configured_routes(snapshot, clock=clock))
+        mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
         pickup = Pickup(
             self.directories,
             queue,
             rules=PickupRules(
                 submission=rules,
                 mail_name=b"Postfix",
-                rewriting=configured_rewriting(snapshot),
+                mappings=mappings,
                 content_tables=configured_content_tables(snapshot, clock=clock),
-                recursion_limit=3,
-                expansion_limit=1000,
-                propagate=True,
             ),
-            resolver=Resolver(configured_routes(snapshot, clock=clock)),
-            notifier=Notifier(queue, rules=configured_bounces(snapshot), submission=rules, clock=clock),
+            notifier=Notifier(
+                queue,
+                rules=configured_bounces(snapshot),
+                submission=rules,
+                mappings=mappings,
+                tell=self.told.append,
+                clock=clock,
+            ),
             clock=clock,
             queued=self.queued.extend,
             tell=self.told.append,
@@ -198,10 +203,13 @@ def test_requeued_mail(mail: Mail) -> None:
 
 
 def test_aliases_are_expanded(mail: Mail) -> None:
-    """As for a client's message: each address once."""
-    mail.drop(message([b"list@mx.test", b"one@x.test"]))
+    """As for a client's message: each once for whom it was."""
+    mail.drop(message([b"list@mx.test", b"one@x.test", b"one@x.test"]))
     (queued,) = mail.pick_up()
-    assert [recipient.address for recipient in queued.recipients] == [b"one@x.test"]
+    assert [(recipient.address, recipient.original) for recipient in queued.recipients] == [
+        (b"one@x.test", b"list@mx.test"),
+        (b"one@x.test", b"one@x.test"),
+    ]
 
 
 @pytest.mark.parametrize(

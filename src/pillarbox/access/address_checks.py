@@ -12,7 +12,6 @@ from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Su
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
-from pillarbox.routing.alias_expansion import is_alias
 from pillarbox.routing.resolution import AddressClass, Resolution
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
@@ -67,14 +66,14 @@ def reject_unlisted_recipient(question: Question, subject: Subject) -> Outcome:
     resolution, resolver = question.resolution, question.resolver
     if resolution is None or question.recipient is None:
         return None
-    if is_alias(resolver.complete(question.recipient), resolver=resolver):
+    if resolver.is_mapped(resolver.complete(question.recipient)):
         return None
     return _unlisted(question, resolution, Subject.RECIPIENT, "5.1.1")
 
 
 def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
     sender, resolver = question.client.sender, question.resolver
-    if sender is None or sender.is_null or is_alias(resolver.complete(sender), resolver=resolver):
+    if sender is None or sender.is_null or resolver.is_mapped(resolver.complete(sender)):
         return None
     return _unlisted(question, resolver.resolve(sender), Subject.SENDER, "5.1.0")
 

@@ -15,6 +15,7 @@ FAULTS
     QueueFileFault  a notice cannot be queued: the caller tries the message again later
 """
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -22,7 +23,8 @@ import msgspec
 
 from pillarbox.bounce.notification import Kind, Original, Style, compose
 from pillarbox.bounce.templates import Template
-from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.observability.events import EventSink, Warned
+from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_file import (
     SEND_SMTPUTF8,
@@ -34,7 +36,10 @@ from pillarbox.queue.queue_file import (
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import Source
 from pillarbox.queue.submission import Rules, Submission
-from pillarbox.vocabulary.address import Address
+from pillarbox.routing.address_maps import ExpansionFault
+from pillarbox.routing.mappings import Mappings
+from pillarbox.tables.table import LookupFault
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.identifiers import QueueId
@@ -76,8 +81,20 @@ class Notice(msgspec.Struct, frozen=True):
 class Notifier:
     """Composes and queues notices."""
 
-    def __init__(self, queue: IncomingQueue, *, rules: BounceRules, submission: Rules, clock: Clock) -> None:
+    def __init__(
+        self,
+        queue: IncomingQueue,
+        *,
+        rules: BounceRules,
+        submission: Rules,
+        mappings: Mappings,
+        clock: Clock,
+        tell: EventSink,
+    ) -> None:
+        """`mappings` are those of mail from the system itself: nobody gets copies."""
         self._queue = queue
+        self._mappings = mappings
+        self._tell = tell
         self._rules = rules
         self._submission = msgspec.structs.replace(submission, message_size_limit=0, hopcount_limit=1 << 30)
         self._clock = clock
@@ -142,11 +159,22 @@ class Notifier:
                 kind, queue_id, message, source, full=full and kind == "failure", now=now
             )
             encoding = original.encoding.encode()
+
+            def warn(text: str) -> None:
+                self._tell(Warned(f"{own_id}: {text}"))
+
+            double_bounce = Address.from_internal(rules.double_bounce)
+            sender = self._mappings.sender(double_bounce, warn=warn) if for_postmaster else NULL_ADDRESS
             submission.begin(
                 NewEnvelope(
                     arrival_time=now,
-                    sender=rules.double_bounce if for_postmaster else b"",
-                    recipients=[NewRecipient(recipient.internal, recipient.internal)],
+                    sender=sender.internal,
+                    recipients=self._mappings.recipients(
+                        [NewRecipient(recipient.internal, recipient.internal)],
+                        sender=sender,
+                        warn=warn,
+                        copies=False,
+                    ),
                     attributes=[(b"log_ident", own_id.encode()), (b"rewrite_context", b"local")],
                     encoding=encoding,
                 ),
@@ -155,6 +183,7 @@ class Notifier:
                     b"\tid %s; %s" % (own_id.encode(), mail_date(now)),
                 ],
                 add_missing=True,
+                rewrite=self._mappings.headers(self._mappings.rewriting, warn=warn),
                 send_options=message.send_options & SEND_SMTPUTF8,
             )
             await submission.feed(
@@ -171,6 +200,9 @@ class Notifier:
                     now=now,
                 )
             )
+        except (LookupFault, ExpansionFault) as fault:
+            submission.abort()
+            raise QueueFileFault(OSError(errno.EAGAIN, str(fault))) from fault
         except BaseException:
             submission.abort()
             raise

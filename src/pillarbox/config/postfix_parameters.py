@@ -8,6 +8,7 @@ DESCRIPTION
 from typing import Final
 
 from pillarbox.config.parameter import Declaration, declarations
+from pillarbox.config.parameters.address_mapping import AddressMapping
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.identity import Identity
@@ -43,6 +44,7 @@ GROUPS: Final[tuple[type, ...]] = (
     LocalDelivery,
     LocalSubmission,
     VirtualDelivery,
+    AddressMapping,
     Routing,
     MailExchange,
     SmtpClient,

@@ -63,8 +63,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "addresses are not rewritten this way yet",
-        "resolve_dequoted_address "
-        "duplicate_filter_limit virtual_alias_address_length_limit enable_original_recipient",
+        "resolve_dequoted_address",
     ),
     Unread(
         Kind.LATER,

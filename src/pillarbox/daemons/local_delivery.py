@@ -49,7 +49,9 @@ from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.records import CorruptQueueFile
+from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.mappings import Mappings
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -63,6 +65,7 @@ class OpenedService(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     tables: Tables
     default_account: Account  # default_privs
+    mappings: Mappings  # of forwarded mail
 
 
 class Opened(msgspec.Struct, frozen=True):
@@ -90,7 +93,12 @@ def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService]) ->
                 opened.pipes[service.name] = _pipe(service, own)
             else:
                 account = agent_settings(own, service).default_account
-                opened.local[service.name] = OpenedService(own, local_tables(own, clock=clock), account)
+                opened.local[service.name] = OpenedService(
+                    own,
+                    local_tables(own, clock=clock),
+                    account,
+                    configured_mappings(own, resolver=opened.resolver, clock=clock),
+                )
         except ConfigurationFault as fault:
             opened.faults.append(f"service {service.name}: {fault}")
     return opened
@@ -211,7 +219,7 @@ class _Services:
         forwarder = QueueForwarder(
             self._queue,
             rules=configured_rules(snapshot),
-            resolver=self._opened.resolver,
+            mappings=service.mappings,
             mail_name=identity.mail_name.encode(),
             delivered_header="forward" in local.prepend_delivered_header,
             clock=self._clock,

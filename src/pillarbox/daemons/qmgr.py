@@ -31,6 +31,7 @@ from pillarbox.queue_manager.smtp_transport import SmtpTransport
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
 from pillarbox.queue_manager.transport_rules import transport_settings
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
+from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.opening import open_tables
@@ -53,7 +54,8 @@ def open_role(startup: Startup) -> Serve:
     rules = configured_rules(snapshot)
     bounce_rules = configured_bounces(snapshot)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
-    doors = Doors(snapshot, startup.listeners, clock=clock)
+    mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
+    doors = Doors(snapshot, startup.listeners, mappings=mappings, clock=clock)
     rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
 
     async def serve(control: Control, tell: events.EventSink) -> None:
@@ -84,7 +86,9 @@ def open_role(startup: Startup) -> Serve:
             if service.program in by_program
         }
         transports["retry"] = ErrorTransport(status="4.0.0")
-        notifier = Notifier(queue, rules=bounce_rules, submission=rules, clock=clock)
+        notifier = Notifier(
+            queue, rules=bounce_rules, submission=rules, mappings=mappings, clock=clock, tell=tell
+        )
         manager = QueueManager(
             directories=directories,
             settings=settings,
@@ -101,7 +105,7 @@ def open_role(startup: Startup) -> Serve:
             running = tasks.create_task(manager.run(hints, ready=control.ready, stop=stop))
             ordered = tasks.create_task(control.order())
             open_doors = tasks.create_task(
-                doors.serve(manager, directories, queue, resolver=resolver, notifier=notifier, tell=tell)
+                doors.serve(manager, directories, queue, notifier=notifier, tell=tell)
             )
             await asyncio.wait((running, ordered), return_when=asyncio.FIRST_COMPLETED)
             open_doors.cancel()

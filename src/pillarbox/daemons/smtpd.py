@@ -223,12 +223,13 @@ def open_role(startup: Startup) -> Serve:
     slots: dict[str, asyncio.Semaphore] = {}
     for name, encoded in startup.snapshots.items():
         snapshot = Snapshot.decode(encoded)
-        policy = configured_policy(snapshot, service=name, clock=clock)
+        resolver = Resolver(configured_routes(snapshot, clock=clock))
+        policy = configured_policy(snapshot, service=name, resolver=resolver, clock=clock)
         services.append(
             Service(
                 name,
                 policy,
-                Resolver(configured_routes(snapshot, clock=clock)),
+                resolver,
                 _tls_context(snapshot, policy, warnings),
                 socket.socket(fileno=startup.listeners[name]),
                 os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path),

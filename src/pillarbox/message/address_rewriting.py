@@ -15,6 +15,8 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from pillarbox.vocabulary.address import Address
 
 SENDERS: Final = frozenset(
@@ -48,15 +50,36 @@ Rewrite = Callable[[Address], Address]
 _Token = tuple[str, int, int]
 
 
-def rewrite_field(value: bytes, rewrite: Rewrite) -> bytes:
-    """The value behind `To:` with its addresses rewritten."""
-    if b"," not in value and _COMPLETE.fullmatch(value) is not None and not value.rstrip().endswith(b"."):
+class HeaderRewriting(msgspec.Struct, frozen=True):
+    """How addresses in headers of senders and of recipients are rewritten.
+
+    `senders_mapped` and `recipients_mapped` are False if an address that is complete stays what it is.
+    """
+
+    senders: Rewrite
+    recipients: Rewrite
+    senders_mapped: bool = False
+    recipients_mapped: bool = False
+
+    def field(self, name: bytes, value: bytes) -> bytes:
+        """The value of a field, whose name is in lower case; of a field without addresses as it is."""
+        if name in SENDERS:
+            return rewrite_field(value, self.senders, mapped=self.senders_mapped)
+        if name in RECIPIENTS:
+            return rewrite_field(value, self.recipients, mapped=self.recipients_mapped)
+        return value
+
+
+def rewrite_field(value: bytes, rewrite: Rewrite, *, mapped: bool = False) -> bytes:
+    """The value behind `To:` with its addresses rewritten; `mapped`: complete addresses may change, too."""
+    plain = not mapped and b"," not in value and _COMPLETE.fullmatch(value) is not None
+    if plain and not value.rstrip().endswith(b"."):
         return value
     out: list[bytes] = []
     at = 0
     for start, end, address in _addresses(value):
         new = rewrite(address)
-        if new != address:
+        if new != address or value[start : start + 1] == b"@":
             out += [value[at:start], new.external]
             at = end
     return b"".join(out) + value[at:] if out else value
@@ -92,7 +115,10 @@ def _element(value: bytes, element: list[_Token]) -> tuple[int, int, Address] | 
             return None
         first, last = texts.index(b"<") + 1, len(texts) - 1 - texts[::-1].index(b">")
         if b":" in texts[first:last]:
-            first = len(texts) - 1 - texts[::-1].index(b":") + 1
+            behind = len(texts) - texts[::-1].index(b":")
+            found = _spec(value, element[behind:last])
+            # A route goes (RFC 5321 §4.1.2, Appendix C).
+            return (element[first][1], *found[1:]) if found is not None else None
         element = element[first:last]
     return _spec(value, element)
 

@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.message.address_rewriting import RECIPIENTS, SENDERS, Rewrite, rewrite_field
+from pillarbox.message.address_rewriting import RECIPIENTS, HeaderRewriting
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
@@ -55,7 +55,7 @@ class HeaderCleaner:
         dropped: frozenset[bytes],
         size_limit: int,
         missing: MissingHeaders | None = None,
-        rewrite: Rewrite | None = None,
+        rewrite: HeaderRewriting | None = None,
     ) -> None:
         """`rewrite` brings addresses in headers to their standard form."""
         self.in_body = False
@@ -142,9 +142,9 @@ class HeaderCleaner:
                 self._note_message_id(name, field[match.end() :])
             if match.end() - match.end(1) > 1:
                 field = match[1] + b":" + field[match.end() :]
-            if self._rewrite is not None and (name in SENDERS or name in RECIPIENTS):
+            if self._rewrite is not None:
                 start = len(match[1]) + 1
-                field = field[:start] + rewrite_field(field[start:], self._rewrite)
+                field = field[:start] + self._rewrite.field(name, field[start:])
             if len(field) > self._limit:
                 field = field[: self._limit]
             kept.append(field + b"\r\n")

@@ -383,11 +383,10 @@ def encode_attributes(attributes: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 def _encode_recipient(recipient: NewRecipient) -> bytes:
     notify = encode_record(ATTRIBUTE, b"notify_flags=%d" % recipient.notify) if recipient.notify else b""
-    # Postfix notes the address for DSNs of its own when the client gave no ORCPT.
-    dsn_original = recipient.dsn_original or b"rfc822;" + recipient.address
+    asked = recipient.dsn_original
     return (
         notify
-        + encode_record(ATTRIBUTE, b"dsn_orig_rcpt=" + dsn_original)
+        + (encode_record(ATTRIBUTE, b"dsn_orig_rcpt=" + asked) if asked else b"")
         + encode_record(ORIGINAL_RECIPIENT, recipient.original)
         + encode_record(RECIPIENT, recipient.address)
     )

@@ -20,7 +20,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.message.address_rewriting import RECIPIENTS, Rewrite
+from pillarbox.message.address_rewriting import RECIPIENTS, HeaderRewriting
 from pillarbox.queue.incoming import IncomingQueue, NewFile
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner
@@ -118,7 +118,7 @@ class Submission:
         trace: Iterable[bytes],
         add_missing: bool,
         send_options: int = 0,
-        rewrite: Rewrite | None = None,
+        rewrite: HeaderRewriting | None = None,
     ) -> None:
         """The envelope is complete.  `trace` lines (Received:) go in front of the message.
 

@@ -16,7 +16,6 @@ from typing import Final
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
-from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.inotify import open_inotify
 from pillarbox.filters.configured_checks import configured_content_tables
@@ -30,8 +29,7 @@ from pillarbox.queue_manager.pickup import Pickup, PickupRules
 from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
-from pillarbox.routing.resolution import Resolver
-from pillarbox.routing.rewriting import configured_rewriting
+from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import Clock
 
@@ -46,9 +44,11 @@ DOORS: Final = ("showq", "flush", "qmgr-trigger", "pickup-trigger", "submit")
 class Doors:
     """All of them; opened with the rights that the role begins with."""
 
-    def __init__(self, snapshot: Snapshot, listeners: Mapping[str, int], *, clock: Clock) -> None:
+    def __init__(
+        self, snapshot: Snapshot, listeners: Mapping[str, int], *, mappings: Mappings, clock: Clock
+    ) -> None:
         self._clock = clock
-        self._rules = _pickup_rules(snapshot, clock)
+        self._rules = _pickup_rules(snapshot, mappings, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._empty_address = snapshot.group(QueueSettings).empty_address_recipient.encode()
@@ -61,7 +61,6 @@ class Doors:
         directories: QueueDirectories,
         queue: IncomingQueue,
         *,
-        resolver: Resolver,
         notifier: Notifier,
         tell: events.EventSink,
     ) -> None:
@@ -71,7 +70,6 @@ class Doors:
             directories,
             queue,
             rules=self._rules,
-            resolver=resolver,
             notifier=notifier,
             clock=self._clock,
             queued=manager.queued,
@@ -146,14 +144,10 @@ async def _watch(maildrop: str, pickup: Pickup) -> None:
             inotify.close()
 
 
-def _pickup_rules(snapshot: Snapshot, clock: Clock) -> PickupRules:
-    identity, virtual = snapshot.group(Identity), snapshot.group(VirtualDelivery)
+def _pickup_rules(snapshot: Snapshot, mappings: Mappings, clock: Clock) -> PickupRules:
     return PickupRules(
         submission=configured_rules(snapshot),
-        mail_name=identity.mail_name.encode(),
-        rewriting=configured_rewriting(snapshot),
+        mail_name=snapshot.group(Identity).mail_name.encode(),
+        mappings=mappings,
         content_tables=configured_content_tables(snapshot, clock=clock),
-        recursion_limit=virtual.virtual_alias_recursion_limit,
-        expansion_limit=virtual.virtual_alias_expansion_limit,
-        propagate="virtual" in virtual.propagate_unmatched_extensions,
     )

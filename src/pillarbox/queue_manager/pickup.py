@@ -42,10 +42,9 @@ from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile, Source
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
 from pillarbox.queue.submission_protocol import CleanupStatus
-from pillarbox.routing.alias_expansion import ExpansionFault, expand
-from pillarbox.routing.resolution import Resolver
-from pillarbox.routing.rewriting import AddressRewriting
-from pillarbox.tables.table import LookupFault
+from pillarbox.routing.address_maps import ExpansionFault
+from pillarbox.routing.mappings import Mappings
+from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify
@@ -64,11 +63,8 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
 
     submission: Rules
     mail_name: bytes
-    rewriting: AddressRewriting
+    mappings: Mappings
     content_tables: ContentTables  # header_checks and its kin
-    recursion_limit: int  # virtual_alias_recursion_limit
-    expansion_limit: int  # virtual_alias_expansion_limit
-    propagate: bool  # virtual in propagate_unmatched_extensions
 
 
 class _Rejected(Exception):
@@ -97,7 +93,6 @@ class Pickup:
         queue: IncomingQueue,
         *,
         rules: PickupRules,
-        resolver: Resolver,
         notifier: Notifier,
         clock: Clock,
         queued: Callable[[list[QueueId]], None],
@@ -107,7 +102,6 @@ class Pickup:
         self._directories = directories
         self._queue = queue
         self._rules = rules
-        self._resolver = resolver
         self._notifier = notifier
         self._clock = clock
         self._queued = queued
@@ -232,11 +226,12 @@ class Pickup:
             b"\tid %s; %s" % (submission.queue_id.encode(), mail_date(modified)),
         ]
         is_local = message.attributes.get(b"rewrite_context") != b"remote"
+        mappings, warn = rules.mappings, self._warning(submission.queue_id)
         submission.begin(
             envelope,
             trace=trace if inspector is None else inspector.trace(trace),
             add_missing=is_local,
-            rewrite=rules.rewriting.rewrite if is_local else None,
+            rewrite=mappings.headers(mappings.rewriting, warn=warn) if is_local else None,
             send_options=message.send_options & 1,
         )
 
@@ -252,9 +247,11 @@ class Pickup:
                 events.ContentInspected(queue_id, verb, kind, content, "local", sender, last, "", b"", text)
             )
 
-        return Inspector(
-            self._rules.content_tables, log, lambda reason: self._tell(events.Warned(f"{queue_id}: {reason}"))
-        )
+        return Inspector(self._rules.content_tables, log, self._warning(queue_id))
+
+    def _warning(self, queue_id: QueueId) -> Warn:
+        """Warnings about one message."""
+        return lambda reason: self._tell(events.Warned(f"{queue_id}: {reason}"))
 
     def _obey(self, inspector: Inspector, submission: Submission, message: QueueMessage) -> bool:
         """Do what the checks decree; False if the message is thrown away."""
@@ -267,12 +264,13 @@ class Pickup:
         if inspector.hold:
             submission.hold()
         if inspector.redirect or inspector.bcc:
-            given = self._recipients(message)
+            given = _given(message)
             if inspector.redirect:
-                given = self._expanded(NewRecipient(inspector.redirect, inspector.redirect))
-            for copy in inspector.bcc:
-                given += self._expanded(NewRecipient(copy, copy, Notify.NEVER))
-            submission.replace_recipients(given)
+                given = [NewRecipient(inspector.redirect, inspector.redirect)]
+            given += [NewRecipient(copy, copy, Notify.NEVER) for copy in inspector.bcc]
+            mappings, warn = self._rules.mappings, self._warning(submission.queue_id)
+            sender = mappings.sender(Address.from_internal(message.sender), warn=warn)
+            submission.replace_recipients(mappings.recipients(given, sender=sender, warn=warn))
         return True
 
     def _envelope(
@@ -280,6 +278,8 @@ class Pickup:
     ) -> NewEnvelope:
         now = self._clock.now()
         found = message.attributes
+        mappings, warn = self._rules.mappings, self._warning(queue_id)
+        sender = mappings.sender(Address.from_internal(message.sender), warn=warn)
         context = b"remote" if found.get(b"rewrite_context") == b"remote" else b"local"
         attributes = [(b"log_ident", queue_id.encode()), (b"rewrite_context", context)]
         for name, value in found.items():
@@ -292,40 +292,14 @@ class Pickup:
         return NewEnvelope(
             arrival_time=message.arrival_time or modified,
             create_time=now,
-            sender=self._completed(Address.from_internal(message.sender)).internal,
-            recipients=self._recipients(message),
+            sender=sender.internal,
+            recipients=mappings.recipients(_given(message), sender=sender, warn=warn),
             attributes=attributes,
             encoding=found.get(b"encoding", b""),
             full_name=message.full_name,
             verp=message.verp,
             warn_after=self._rules.submission.delay_warning_time,
         )
-
-    def _recipients(self, message: QueueMessage) -> list[NewRecipient]:
-        """Recipients after virtual_alias_maps, each address once."""
-        found: dict[bytes, NewRecipient] = {}
-        for recipient in message.to_do:
-            given = NewRecipient(
-                recipient.address, recipient.original, recipient.notify, recipient.dsn_original
-            )
-            for expanded in self._expanded(given):
-                found.setdefault(expanded.address.lower(), expanded)
-        return list(found.values())
-
-    def _expanded(self, given: NewRecipient) -> list[NewRecipient]:
-        """One recipient after virtual_alias_maps."""
-        rules = self._rules
-        addresses = expand(
-            self._completed(Address.from_internal(given.address)),
-            resolver=self._resolver,
-            recursion_limit=rules.recursion_limit,
-            expansion_limit=rules.expansion_limit,
-            propagate=rules.propagate,
-        )
-        return [msgspec.structs.replace(given, address=address.internal) for address in addresses]
-
-    def _completed(self, address: Address) -> Address:
-        return self._rules.rewriting.rewrite(address)
 
     async def _return(
         self, queue_id: QueueId, message: QueueMessage, source: Source, fault: Exception
@@ -353,7 +327,8 @@ class Pickup:
             for recipient in message.to_do
         ]
         returned = msgspec.structs.replace(
-            message, sender=self._completed(Address.from_internal(message.sender)).internal
+            message,
+            sender=self._rules.mappings.rewriting.rewrite(Address.from_internal(message.sender)).internal,
         )
         self._tell(events.Warned(f"{queue_id}: {reason}"))
         try:
@@ -365,6 +340,19 @@ class Pickup:
             self._tell(events.BounceQueued(queue_id, notice.queue_id, notice.what))
             self._queued([notice.queue_id])
         return CleanupStatus.OK
+
+
+def _given(message: QueueMessage) -> list[NewRecipient]:
+    """The recipients as the submitter named them."""
+    return [
+        NewRecipient(
+            recipient.address,
+            recipient.original or recipient.address,
+            recipient.notify,
+            recipient.dsn_original,
+        )
+        for recipient in message.to_do
+    ]
 
 
 def _unacceptable(status: os.stat_result) -> str:

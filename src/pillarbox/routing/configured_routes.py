@@ -4,6 +4,7 @@ FAULTS
     ConfigurationFault  a table of an unknown type or a file that is not there, with the parameter's file and line
 """
 
+from pillarbox.config.parameters.address_mapping import AddressMapping
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.queue_manager import QueueManager
@@ -26,23 +27,17 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
     virtual = snapshot.group(VirtualDelivery)
     queue = snapshot.group(QueueManager)
     routing = snapshot.group(Routing)
+    mapping = snapshot.group(AddressMapping)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         return open_tables(names, where=_where(snapshot, parameter), clock=clock)
 
     def domains(parameter: str, listed: MatchList) -> DomainList:
-        if any(pattern.negated for pattern in listed.patterns):
-            raise ConfigurationFault(
-                _where(snapshot, parameter), "a domain list with ! is not served", mend="list the domains"
-            )
-        names = frozenset(
-            name.encode("idna").decode() if not name.isascii() else name for name in listed.names
-        )
-        subdomains = parameter in local.parent_domain_matches_subdomains
-        return DomainList(names, tables(parameter, listed.tables), subdomains)
+        return _domains(snapshot, parameter, listed, clock=clock)
 
     return Routes(
         myorigin=identity.myorigin,
+        missing_domain="" if identity.append_at_myorigin else identity.myhostname,
         local_domains=domains("mydestination", identity.mydestination),
         own_addresses=own_addresses(snapshot),
         virtual_alias_domains=domains("virtual_alias_domains", virtual.virtual_alias_domains),
@@ -58,6 +53,9 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
         if local.local_recipient_maps
         else None,
         virtual_aliases=tables("virtual_alias_maps", virtual.virtual_alias_maps),
+        canonical=tables("canonical_maps", mapping.canonical_maps),
+        sender_canonical=tables("sender_canonical_maps", mapping.sender_canonical_maps),
+        recipient_canonical=tables("recipient_canonical_maps", mapping.recipient_canonical_maps),
         virtual_mailboxes=tables("virtual_mailbox_maps", virtual.virtual_mailbox_maps),
         relay_recipients=tables("relay_recipient_maps", local.relay_recipient_maps)
         if local.relay_recipient_maps
@@ -72,6 +70,20 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
         null_sender_relayhost_key=routing.empty_address_relayhost_maps_lookup_key,
         relocated=tables("relocated_maps", routing.relocated_maps),
     )
+
+
+def own_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
+    """mydestination."""
+    return _domains(snapshot, "mydestination", snapshot.group(Identity).mydestination, clock=clock)
+
+
+def _domains(snapshot: Snapshot, parameter: str, listed: MatchList, *, clock: Clock) -> DomainList:
+    where = _where(snapshot, parameter)
+    if any(pattern.negated for pattern in listed.patterns):
+        raise ConfigurationFault(where, "a domain list with ! is not served", mend="list the domains")
+    names = frozenset(name.encode("idna").decode() if not name.isascii() else name for name in listed.names)
+    subdomains = parameter in snapshot.group(LocalRecipients).parent_domain_matches_subdomains
+    return DomainList(names, open_tables(listed.tables, where=where, clock=clock), subdomains)
 
 
 def fast_flush_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:

@@ -26,3 +26,13 @@ def own_addresses(snapshot: Snapshot) -> frozenset[str]:
         except ValueError:
             continue  # a name: it stands for no literal
     return frozenset(found)
+
+
+def is_own_literal(domain: str, own: frozenset[str]) -> bool:
+    """Whether a domain, in lower case, is one of these addresses in brackets."""
+    if not (domain.startswith("[") and domain.endswith("]")):
+        return False
+    try:
+        return str(ip_address(domain[1:-1].removeprefix("ipv6:"))) in own
+    except ValueError:
+        return False

@@ -17,11 +17,11 @@ FAULTS
 
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
-from ipaddress import ip_address
 
 import msgspec
 
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns, without_extension
+from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
 
@@ -70,6 +70,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     """What main.cf says of domains and transports, tables opened."""
 
     myorigin: str
+    missing_domain: str = ""  # what completes an address, if it is not myorigin
     local_domains: DomainList
     own_addresses: frozenset[str]  # literal addresses of this host, as in user@[127.0.0.1]
     virtual_alias_domains: DomainList
@@ -83,6 +84,9 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     recipient_delimiter: str
     local_recipients: tuple[LookupTable, ...] | None  # None: every local recipient is taken
     virtual_aliases: tuple[LookupTable, ...]
+    canonical: tuple[LookupTable, ...] = ()
+    sender_canonical: tuple[LookupTable, ...] = ()
+    recipient_canonical: tuple[LookupTable, ...] = ()
     virtual_mailboxes: tuple[LookupTable, ...]
     relay_recipients: tuple[LookupTable, ...] | None
     transport_maps: tuple[LookupTable, ...] = ()
@@ -101,10 +105,12 @@ class Resolver:
         self.routes = routes
 
     def complete(self, address: Address) -> Address:
-        """The address with $myorigin for a missing domain (append_at_myorigin)."""
+        """The address with $myorigin for a missing domain; without append_at_myorigin it is this host's."""
         if address.domain or address.is_null:
             return address
-        return Address(address.local_part, self.routes.myorigin.encode("utf-8"))
+        return Address(
+            address.local_part, (self.routes.missing_domain or self.routes.myorigin).encode("utf-8")
+        )
 
     def classify(self, domain: str) -> AddressClass:
         """The class of a domain, in lower case."""
@@ -118,6 +124,23 @@ class Resolver:
         if routes.relay_domains.holds(domain):
             return AddressClass.RELAY
         return AddressClass.DEFAULT
+
+    def is_local(self, domain: str) -> bool:
+        """Whether tables of addresses may have a user of the domain, in lower case, without it."""
+        return domain == self.routes.myorigin.lower() or self.classify(domain) is AddressClass.LOCAL
+
+    def is_mapped(self, address: Address) -> bool:
+        """Whether canonical_maps, recipient_canonical_maps or virtual_alias_maps have it: then it exists."""
+        routes = self.routes
+        tables = (*routes.recipient_canonical, *routes.canonical, *routes.virtual_aliases)
+        if not tables:
+            return False
+        is_local = self.is_local(text_of(address.domain))
+        patterns = virtual_patterns(address, delimiters=routes.recipient_delimiter, is_local=is_local)
+        return any(
+            find_first(tables, pattern, whole=not pattern.startswith("@")) is not None
+            for pattern, _ in patterns
+        )
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
@@ -225,12 +248,7 @@ class Resolver:
         return find_first(tables, f"@{domain}", whole=False) if value is None else value
 
     def _is_own_literal(self, domain: str) -> bool:
-        if not (domain.startswith("[") and domain.endswith("]")):
-            return False
-        try:
-            return str(ip_address(domain[1:-1].removeprefix("ipv6:"))) in self.routes.own_addresses
-        except ValueError:
-            return False
+        return is_own_literal(domain, self.routes.own_addresses)
 
     def _listed(self, tables: Sequence[LookupTable], address: Address) -> bool:
         return self.find(tables, address) is not None

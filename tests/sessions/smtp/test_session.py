@@ -151,6 +151,7 @@ def test_aliases_become_their_recipients(tmp_path: Path) -> None:
     assert [(r.address, r.original, r.notify, r.dsn_original) for r in message.recipients] == [
         (b"me@box.test", b"all@alias.test", Notify.NEVER, b"rfc822;all+x@alias.test"),
         (b"you@box.test", b"all@alias.test", Notify.NEVER, b"rfc822;all+x@alias.test"),
+        (b"me@box.test", b"me@box.test", Notify.DEFAULT, b"rfc822;me@box.test"),
     ]
     assert lines[1].endswith(b";"), "with two recipients neither may be in the trace"
 
@@ -453,7 +454,7 @@ def test_aliases_without_end_defer(tmp_path: Path) -> None:
     """What cannot be expanded is not taken, and DATA or BDAT again does not take it either."""
     rcpt = b"RCPT TO:<all@alias.test>\r\n"
     settings = {"virtual_alias_expansion_limit": "1"}
-    failed = "451 4.3.0 Error: queue file write error"
+    failed = "451 4.6.0 Alias expansion error"
     done = converse(tmp_path / "q", [HELLO, MAIL + rcpt, b"DATA\r\n", b"DATA\r\n", QUIT], settings=settings)
     assert after_hello(done.replies)[2:] == [failed, failed, "221 2.0.0 Bye"]
     pieces = [b"BDAT 8\r\nab\r\n", b"cd\r\n", b"BDAT 0 LAST\r\n", QUIT]

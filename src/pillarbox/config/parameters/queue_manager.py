@@ -170,7 +170,8 @@ class QueueManager:
     )
     enable_original_recipient: bool = parameter(
         "yes",
-        doc="Remember each recipient as it was before rewriting, for X-Original-To: and delivery notices.",
+        doc="Queue a recipient again that comes to the same address under another name. With no, each address is "
+        "queued once.",
     )
     fast_flush_domains: MatchList = parameter(
         "$relay_domains",

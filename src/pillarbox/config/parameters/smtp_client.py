@@ -77,6 +77,11 @@ class SmtpClient:
     smtp_discard_ehlo_keyword_address_maps: tuple[str, ...] = parameter(
         "", doc="The same by the server's address, from tables."
     )
+    smtp_generic_maps: tuple[str, ...] = parameter(
+        "",
+        doc="Tables from an address, in the envelope or the header of mail that is sent, to the one that takes its "
+        "place, such as user@host.local to somebody@provider.example. Keys are those of canonical_maps.",
+    )
     smtp_send_xforward_command: bool = parameter(
         "no", doc="Tell servers that offer XFORWARD which client the message came from, for their logs."
     )

@@ -6,29 +6,6 @@ from pillarbox.config.treatment import Kind, Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
-        Kind.REFUSED,
-        "addresses are not rewritten this way yet, and mail would go astray",
-        """
-canonical_maps =
-lmtp_generic_maps =
-masquerade_domains =
-recipient_canonical_maps =
-sender_canonical_maps =
-smtp_generic_maps =
-""",
-    ),
-    Section(
-        Kind.LATER,
-        "addresses are not rewritten this way yet",
-        """
-canonical_classes = envelope_sender, envelope_recipient, header_sender, header_recipient
-masquerade_classes = envelope_sender, header_sender, header_recipient
-masquerade_exceptions =
-recipient_canonical_classes = envelope_recipient, header_recipient
-sender_canonical_classes = envelope_sender, header_sender
-""",
-    ),
-    Section(
         Kind.LATER,
         "mail is not routed this way yet",
         """

@@ -26,15 +26,6 @@ message_reject_characters =
 """,
     ),
     Section(
-        Kind.REFUSED,
-        "copies of mail are not made yet, and would be missing",
-        """
-always_bcc =
-recipient_bcc_maps =
-sender_bcc_maps =
-""",
-    ),
-    Section(
         Kind.LATER,
         "filters are not served yet",
         """

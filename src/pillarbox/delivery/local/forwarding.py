@@ -15,14 +15,14 @@ from typing import Protocol
 from pillarbox.delivery.local.message_copy import content_of
 from pillarbox.delivery.local.recipient_state import State
 from pillarbox.delivery.request import DeliverRecipients
-from pillarbox.observability.events import EventSink, MessageIdSeen
+from pillarbox.observability.events import EventSink, MessageIdSeen, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
-from pillarbox.routing.alias_expansion import ExpansionFault, expand
-from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.address_maps import ExpansionFault
+from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
@@ -70,7 +70,7 @@ class QueueForwarder:
         queue: IncomingQueue,
         *,
         rules: Rules,
-        resolver: Resolver,
+        mappings: Mappings,
         mail_name: bytes,
         delivered_header: bool,
         clock: Clock,
@@ -80,7 +80,7 @@ class QueueForwarder:
         """`queued` is told of each new message."""
         self._queue = queue
         self._rules = rules
-        self._resolver = resolver
+        self._mappings = mappings
         self._mail_name = mail_name
         self._delivered_header = delivered_header
         self._clock = clock
@@ -97,24 +97,33 @@ class QueueForwarder:
         states: Sequence[State],
     ) -> QueueId:
         """Queue it."""
+
+        def warn(text: str) -> None:
+            self._tell(Warned(f"{request.queue_id}: {text}"))
+
         try:
             content = content_of(descriptor, request.data_offset)
-            recipients = self._recipients(states)
+            source = self._mappings.sender(Address.from_internal(sender), warn=warn)
+            recipients = self._mappings.recipients(
+                map(_given, states), sender=source, warn=warn, copies=False
+            )
             submission = Submission(self._queue, self._rules)
         except (OSError, CorruptQueueFile, LookupFault, ExpansionFault, QueueFileFault) as fault:
             raise ForwardFault(f"{request.queue_id}: cannot forward: {fault}") from fault
         now = self._clock.now()
         attributes = request.attributes
+        context = attributes.get(b"rewrite_context", b"local")
+        mappings = self._mappings
         is_list = any(state.owner_alias for state in states)
         try:
             submission.begin(
                 NewEnvelope(
                     arrival_time=now,
-                    sender=sender,
+                    sender=source.internal,
                     recipients=recipients,
                     attributes=[
                         (b"log_ident", submission.queue_id.encode()),
-                        (b"rewrite_context", attributes.get(b"rewrite_context", b"local")),
+                        (b"rewrite_context", context),
                         (b"envelope_id", b"" if is_list else attributes.get(b"envelope_id", b"")),
                         (b"ret_flags", b"" if is_list else attributes.get(b"ret_flags", b"")),
                         *((name, attributes.get(name, b"")) for name in _CLIENT_ATTRIBUTES),
@@ -124,11 +133,12 @@ class QueueForwarder:
                 ),
                 trace=self._trace(submission.queue_id, delivered, now),
                 add_missing=False,
+                rewrite=mappings.headers(mappings.rewriting, warn=warn) if context == b"local" else None,
                 send_options=request.send_options,
             )
             await submission.feed(content.replace(b"\n", b"\r\n"))
             queue_id = await submission.commit()
-        except (MessageTooBig, TooManyHops, QueueFileFault) as fault:
+        except (MessageTooBig, TooManyHops, QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
             raise ForwardFault(f"{request.queue_id}: cannot forward: {fault!r}") from fault
         except BaseException:
@@ -139,19 +149,6 @@ class QueueForwarder:
         self._queued(queue_id)
         return queue_id
 
-    def _recipients(self, states: Sequence[State]) -> list[NewRecipient]:
-        found: dict[bytes, NewRecipient] = {}
-        for state in states:
-            for address in expand(Address.from_internal(state.address), resolver=self._resolver):
-                recipient = NewRecipient(
-                    address.internal,
-                    state.original or state.address,
-                    _without_success(Notify(state.notify)),
-                    state.dsn_original,
-                )
-                found.setdefault(address.folded, recipient)
-        return list(found.values())
-
     def _trace(self, queue_id: QueueId, delivered: bytes, now: float) -> list[bytes]:
         lines = [
             b"Received: by %s (%s)" % (self._rules.myhostname, self._mail_name),
@@ -160,6 +157,15 @@ class QueueForwarder:
         if self._delivered_header:
             lines.append(b"Delivered-To: %s" % Address.from_internal(delivered).external.lower())
         return lines
+
+
+def _given(state: State) -> NewRecipient:
+    return NewRecipient(
+        state.address,
+        state.original or state.address,
+        _without_success(Notify(state.notify)),
+        state.dsn_original,
+    )
 
 
 def _without_success(notify: Notify) -> Notify:

@@ -23,6 +23,7 @@ from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
+from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
@@ -104,6 +105,14 @@ def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resol
         passwords=tables("smtp_sasl_password_maps", sasl.smtp_sasl_password_maps),
         discarded=tables(
             "smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps
+        ),
+        generic=own_address_maps(
+            snapshot,
+            where=where("smtp_generic_maps"),
+            title=f"{prefix}_generic_maps",
+            names=client.smtp_generic_maps,
+            kind="generic",
+            clock=clock,
         ),
         ports=ports,
         queue_directory=snapshot.value("queue_directory"),

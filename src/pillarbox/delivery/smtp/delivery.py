@@ -20,13 +20,16 @@ from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
+from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
 from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.transaction import Transaction, Verdict
+from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
+from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.smtp.replies import ServerReply
@@ -42,6 +45,7 @@ class Service(msgspec.Struct, kw_only=True):
     policies: TlsPolicies
     passwords: tuple[LookupTable, ...]
     discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
+    generic: AddressMaps  # smtp_generic_maps
     ports: Ports
     queue_directory: str
     soft_bounce: bool
@@ -267,8 +271,17 @@ class SmtpDelivery:
 
     async def _deliver(self, session: Session, destination: Destination, *, final: bool) -> None:
         waiting = self._waiting()
-        transaction = Transaction(session, self._job, [self._job.recipients[at] for at in waiting])
-        verdicts = await transaction.run(self._lines())
+        content, generic = self._lines(), self._service.generic
+        mapped = generic.map_first
+        if generic:
+            content = rewritten(content, HeaderRewriting(mapped, mapped, True, True))
+        transaction = Transaction(
+            session,
+            self._job,
+            [self._job.recipients[at] for at in waiting],
+            rewrite=mapped if generic else None,
+        )
+        verdicts = await transaction.run(content)
         for at, verdict in zip(waiting, verdicts, strict=True):
             is_final = final or not verdict.is_soft
             if not is_final and (not transaction.broken or verdict.reply is not None):

@@ -19,7 +19,9 @@ import msgspec
 from pillarbox.delivery.smtp.conversation import Broken
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
+from pillarbox.message.address_rewriting import Rewrite
 from pillarbox.observability import events
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.wire.smtp.client import Exchange, stuff, xtext
 from pillarbox.wire.smtp.replies import ServerReply
@@ -59,7 +61,16 @@ class Verdict(msgspec.Struct, frozen=True):
 class Transaction:
     """One message for some recipients."""
 
-    def __init__(self, session: Session, job: DeliverBySmtp, recipients: Sequence[SmtpRecipient]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        job: DeliverBySmtp,
+        recipients: Sequence[SmtpRecipient],
+        *,
+        rewrite: Rewrite | None = None,
+    ) -> None:
+        """`rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps)."""
+        self._rewrite = rewrite
         self._session = session
         self._job = job
         self._recipients = recipients
@@ -105,7 +116,7 @@ class Transaction:
         session, client = self._session, self._session.rules.client
         engine = session.conversation.engine
         try:
-            engine.mail(self._job.sender, self._mail_parameters())
+            engine.mail(self._shown(self._job.sender), self._mail_parameters())
         except ValueError:
             self._all(Verdict("5.1.7", "bad sender address syntax"))
             return
@@ -119,7 +130,7 @@ class Transaction:
         asked: list[int] = []
         for at, recipient in enumerate(self._recipients):
             try:
-                engine.rcpt(recipient.address, self._rcpt_parameters(recipient))
+                engine.rcpt(self._shown(recipient.address), self._rcpt_parameters(recipient))
             except ValueError:
                 self._verdicts[at] = Verdict("5.1.3", "bad recipient address syntax")
                 continue
@@ -140,6 +151,12 @@ class Transaction:
         else:
             return
         await self._data(content)
+
+    def _shown(self, address: bytes) -> bytes:
+        """An address of the envelope as the server sees it.  LookupFault."""
+        if self._rewrite is None or not address:
+            return address
+        return self._rewrite(Address.from_internal(address)).internal
 
     def _take_rcpt(self, at: int, reply: ServerReply) -> None:
         if self._verdicts[at] is not None or reply.kind == 2:

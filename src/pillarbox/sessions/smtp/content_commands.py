@@ -11,10 +11,10 @@ from pillarbox.filters.content_checks import Inspector
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.submission import MessageTooBig, TooManyHops
-from pillarbox.routing.alias_expansion import ExpansionFault
+from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.sessions.smtp.transaction import Transaction
-from pillarbox.tables.table import LookupFault
+from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Data
 from pillarbox.wire.smtp.server import EndOfContent, State
@@ -50,9 +50,9 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
     if transaction.fault is None and not command.last:
         return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
     reply = await _commit(session, transaction, command)
-    if not reply.is_positive and (
-        transaction.inspector is None or reply is not transaction.inspector.refusal
-    ):
+    is_told = transaction.inspector is not None and reply is transaction.inspector.refusal
+    is_told |= isinstance(transaction.fault, (LookupFault, ExpansionFault))
+    if not reply.is_positive and not is_told:
         session.tell_refusal("END-OF-MESSAGE", reply, transaction.only_recipient)
     session.abort_transaction()
     return reply
@@ -80,6 +80,7 @@ async def _begin_content(session: SessionState) -> Reply | None:
                 session.client, session.transport.local_address, session.forwarded
             ),
             tls=_tls_text(session),
+            warn=_warning(session, transaction),
         )
     except (LookupFault, ExpansionFault) as fault:
         return _cannot_expand(session, transaction, fault)
@@ -133,9 +134,14 @@ def _cannot_expand(
     session: SessionState, transaction: Transaction, fault: LookupFault | ExpansionFault
 ) -> Reply:
     if isinstance(fault, LookupFault):
-        return session.lookup_failed(fault, b"")
+        if isinstance(fault, MapFault):
+            session.tell(events.Warned(fault.cause))
+            session.tell(events.Warned(f"{transaction.queue_id}: {fault.reason}"))
+        else:
+            session.tell(events.Warned(fault.reason))
+        return Reply(451, (b"4.3.0 Error: queue file write error",))
     session.tell(events.Warned(f"{transaction.queue_id}: {fault} -- message not accepted, try again later"))
-    return Reply(451, (b"4.3.0 Error: queue file write error",))
+    return Reply(451, (b"4.6.0 Alias expansion error",))
 
 
 def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
@@ -157,10 +163,12 @@ def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
             )
         )
 
-    def warn(reason: str) -> None:
-        session.tell(events.Warned(f"{transaction.queue_id}: {reason}"))
+    return Inspector(session.policy.content_tables, log, _warning(session, transaction))
 
-    return Inspector(session.policy.content_tables, log, warn)
+
+def _warning(session: SessionState, transaction: Transaction) -> Warn:
+    """Warnings about the message under way."""
+    return lambda reason: session.tell(events.Warned(f"{transaction.queue_id}: {reason}"))
 
 
 async def _refuse_message(session: SessionState, transaction: Transaction) -> Reply | None:

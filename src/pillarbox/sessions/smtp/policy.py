@@ -25,7 +25,11 @@ from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.submission import Rules
+from pillarbox.routing.configured_mappings import configured_mappings
+from pillarbox.routing.mappings import Mappings
+from pillarbox.routing.resolution import Resolver
 from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
+from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.smtp.commands import is_header
@@ -56,7 +60,8 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     rewriting: AddressRewriting  # of envelopes, and of headers of local clients
     remote_rewriting: AddressRewriting | None  # of headers of other clients (remote_header_rewrite_domain)
     always_add_missing_headers: bool
-    add_missing_for: tuple[str, ...]  # local_header_rewrite_clients
+    local_clients: LocalClients
+    mappings: Mappings
 
     @property
     def host(self) -> bytes:
@@ -85,7 +90,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return _holds(self.server.smtpd_client_event_limit_exceptions, address)
 
 
-def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> SmtpPolicy:
+def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, clock: Clock) -> SmtpPolicy:
     """The policy of a service.  ConfigurationFault names what cannot be served."""
     identity = snapshot.group(Identity)
     server = snapshot.group(SmtpServerSettings)
@@ -121,16 +126,15 @@ def configured_policy(snapshot: Snapshot, *, service: str, clock: Clock) -> Smtp
         rewriting=rewriting,
         remote_rewriting=_remote_rewriting(rewriting, cleanup.remote_header_rewrite_domain.encode()),
         always_add_missing_headers=cleanup.always_add_missing_headers,
-        add_missing_for=cleanup.local_header_rewrite_clients,
+        local_clients=configured_local_clients(snapshot, clock=clock),
+        mappings=configured_mappings(snapshot, resolver=resolver, clock=clock),
     )
 
 
 def _remote_rewriting(rewriting: AddressRewriting, domain: bytes) -> AddressRewriting | None:
     if not domain:
         return None
-    return msgspec.structs.replace(
-        rewriting, myorigin=domain, mydomain=domain, append_at_myorigin=True, append_dot_mydomain=True
-    )
+    return msgspec.structs.replace(rewriting, myorigin=domain, mydomain=domain)
 
 
 def _mechanisms(snapshot: Snapshot, clock: Clock) -> MechanismFilter:

@@ -18,11 +18,12 @@ from pillarbox.queue.queue_file import (
     NewRecipient,
 )
 from pillarbox.queue.submission import MessageTooBig, Submission, TooLate
-from pillarbox.routing.alias_expansion import expand
+from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.trace import protocol_name, received_header
-from pillarbox.vocabulary.address import Address
+from pillarbox.tables.table import LookupFault, Warn, ignore_warning
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo
@@ -40,6 +41,8 @@ class Transaction:
         "_queue",
         "_recipients",
         "_resolver",
+        "_sender",
+        "_warn",
         "actions",
         "begun",
         "fault",
@@ -64,6 +67,8 @@ class Transaction:
         self._queue = queue
         self._resolver = resolver
         self._recipients: list[RcptTo] = []
+        self._sender = NULL_ADDRESS  # as it is queued
+        self._warn: Warn = ignore_warning
         self.begun = False
 
     @property
@@ -99,13 +104,13 @@ class Transaction:
         self._recipients.append(recipient)
         return first
 
-    def begin(self, client: ClientFacts, *, now: float, client_records: bytes, tls: str) -> None:
+    def begin(self, client: ClientFacts, *, now: float, client_records: bytes, tls: str, warn: Warn) -> None:
         """The envelope is complete.  ExpansionFault, LookupFault if its aliases cannot be expanded."""
         submission = self.submission
         if submission is None or self.begun:
             return
         policy = self._policy
-        is_local = self._rewrites_for(client)
+        is_local = policy.local_clients.holds(client, self._resolver.routes.own_addresses)
         rewriting = policy.rewriting if is_local else policy.remote_rewriting
         protocol = protocol_name(client, smtputf8=self.mail.smtputf8)
         only = self._recipients[0].recipient.external if len(self._recipients) == 1 else None
@@ -122,10 +127,12 @@ class Transaction:
         )
         if self.inspector is not None:
             trace = self.inspector.trace(trace)
+        mappings, self._warn = policy.mappings, warn
+        self._sender = mappings.sender(self.mail.sender, warn=warn)
         submission.begin(
             NewEnvelope(
                 arrival_time=now,
-                sender=self._completed(self.mail.sender).internal,
+                sender=self._sender.internal,
                 recipients=self._expanded(),
                 attributes=self._first_attributes(client, "local" if is_local else "remote"),
                 encoding=_ENCODINGS[self.mail.eight_bit],
@@ -134,7 +141,7 @@ class Transaction:
             ),
             trace=trace,
             add_missing=rewriting is not None or policy.always_add_missing_headers,
-            rewrite=rewriting.rewrite if rewriting is not None else None,
+            rewrite=mappings.headers(rewriting, warn=warn) if rewriting is not None else None,
             send_options=self._send_options(),
         )
         self.begun = True
@@ -158,7 +165,7 @@ class Transaction:
     async def _pass_on(self, submission: Submission, content: bytes) -> None:
         try:
             await submission.feed(content)
-        except (MessageTooBig, QueueFileFault) as fault:
+        except (MessageTooBig, QueueFileFault, LookupFault, ExpansionFault) as fault:
             self.fault = fault
 
     def _take_verdict(self, inspector: Inspector) -> None:
@@ -198,49 +205,16 @@ class Transaction:
         return (self.actions.redirect, *self.actions.bcc)
 
     def _expanded(self) -> list[NewRecipient]:
-        """Recipients after virtual_alias_maps, each address once (cleanup's duplicate filter)."""
+        """Recipients as they are queued: mapped, with the copies that tables and checks ask for."""
         self._decreed = self._decree
-        recipients: dict[bytes, NewRecipient] = {}
-        virtual = self._policy.virtual
-        given = self._recipients
+        given = [
+            NewRecipient(rcpt.recipient.internal, rcpt.recipient.internal, rcpt.notify, _dsn_original(rcpt))
+            for rcpt in self._recipients
+        ]
         if self.actions.redirect:
-            target = Address.from_internal(self.actions.redirect)
-            given = [RcptTo(target, target.internal)]
-        for copy in self.actions.bcc:
-            target = Address.from_internal(copy)
-            given = [*given, RcptTo(target, target.internal, Notify.NEVER)]
-        for rcpt in given:
-            original = self._completed(rcpt.recipient)
-            for address in expand(
-                original,
-                resolver=self._resolver,
-                recursion_limit=virtual.virtual_alias_recursion_limit,
-                expansion_limit=virtual.virtual_alias_expansion_limit,
-                propagate="virtual" in virtual.propagate_unmatched_extensions,
-            ):
-                recipients.setdefault(
-                    address.folded,
-                    NewRecipient(address.internal, rcpt.recipient.internal, rcpt.notify, rcpt.dsn_original),
-                )
-        return list(recipients.values())
-
-    def _completed(self, address: Address) -> Address:
-        return self._policy.rewriting.rewrite(address)
-
-    @property
-    def _own_addresses(self) -> frozenset[str]:
-        return self._resolver.routes.own_addresses
-
-    def _rewrites_for(self, client: ClientFacts) -> bool:
-        """local_header_rewrite_clients: whose headers are completed."""
-        for word in self._policy.add_missing_for:
-            if word == "permit_mynetworks" and client.is_mynetworks:
-                return True
-            if word == "permit_sasl_authenticated" and client.sasl_username:
-                return True
-            if word == "permit_inet_interfaces" and str(client.address) in self._own_addresses:
-                return True
-        return False
+            given = [NewRecipient(self.actions.redirect, self.actions.redirect)]
+        given += [NewRecipient(copy, copy, Notify.NEVER) for copy in self.actions.bcc]
+        return self._policy.mappings.recipients(given, sender=self._sender, warn=self._warn)
 
     def _send_options(self) -> int:
         options = SEND_SMTPUTF8 if self.mail.smtputf8 else 0
@@ -257,3 +231,11 @@ class Transaction:
             (b"envelope_id", mail.envelope_id),
             (b"ret_flags", b"%d" % mail.ret if mail.ret is not Ret.DEFAULT else b""),
         ]
+
+
+def _dsn_original(rcpt: RcptTo) -> bytes:
+    """ORCPT as the client gave it, or the address that it gave (RFC 3461 §5.2.1)."""
+    if rcpt.dsn_original:
+        return rcpt.dsn_original
+    address = rcpt.recipient
+    return (b"rfc822;" if address.is_ascii else b"utf-8;") + address.external

@@ -1,0 +1,139 @@
+"""Tables that turn an address into others: what canonical, virtual, generic and bcc maps have in common.
+
+DESCRIPTION
+    An address is looked up by the patterns of address_lookup.py.  A result `@other.domain` keeps the user; an
+    extension that was not part of the pattern goes on to the results, if propagate_unmatched_extensions says so.
+    Results are brought to their standard form, as from a local client.
+
+    Keys go to the tables as they are written: tables of fixed strings fold them, regular expressions see the case.
+
+FAULTS
+    LookupFault     a table cannot answer, or answers with nothing
+    ExpansionFault  the answers come to no end
+
+STANDARDS
+    canonical(5), virtual(5), generic(5); ADDRESS_REWRITING_README
+"""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from pillarbox.message.recipient_headers import addresses_of
+from pillarbox.routing.address_lookup import find_first, text_of, without_extension
+from pillarbox.routing.rewriting import AddressRewriting
+from pillarbox.tables.table import LookupFault, LookupTable, Warn
+from pillarbox.vocabulary.address import Address
+
+IsLocal = Callable[[bytes], bool]
+"""Whether a domain is ours, so that the bare user counts too."""
+
+
+class MapFault(LookupFault):
+    """A table of addresses cannot answer; `reason` and `cause` are for the log."""
+
+    def __init__(self, title: str, address: Address, fault: LookupFault) -> None:
+        super().__init__(title, fault.detail)
+        shown = address.external.decode("utf-8", "replace")
+        self.reason = f"{title} map lookup problem for {shown} -- message not accepted, try again later"
+        self.cause = fault.reason
+
+
+class ExpansionFault(Exception):
+    """Addresses that do not come to an end."""
+
+
+class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of one parameter."""
+
+    title: str  # the parameter
+    tables: tuple[LookupTable, ...] = ()
+    delimiters: str = ""  # recipient_delimiter
+    is_local: IsLocal
+    rewriting: AddressRewriting
+    propagate: bool = False  # the class is in propagate_unmatched_extensions
+
+    def __bool__(self) -> bool:
+        """Whether there are tables."""
+        return bool(self.tables)
+
+    def find(self, address: Address) -> tuple[str, bytes] | None:
+        """The value of an address, and the extension that was not looked for.  MapFault."""
+        try:
+            return self._find(address)
+        except LookupFault as fault:
+            raise MapFault(self.title, address, fault) from fault
+
+    def _find(self, address: Address) -> tuple[str, bytes] | None:
+        for key, extension, whole in self._patterns(address):
+            value = find_first(self.tables, key, whole=whole)
+            if value is None:
+                continue
+            if not value:
+                raise LookupFault(self.title, f"lookup of {key} returns an empty string result")
+            return value, extension
+        return None
+
+    def map(self, address: Address) -> list[Address] | None:
+        """The addresses that an address is turned into, in standard form; None if no table has it.  LookupFault."""
+        found = self.find(address)
+        if found is None:
+            return None
+        value, extension = found
+        octets = value.encode("utf-8", "surrogateescape")
+        if octets.startswith(b"@"):
+            user = address.local_part.removesuffix(extension)
+            octets = Address(user, b"").external + octets
+        results = [self.rewriting.rewrite(Address.from_internal(text)) for text in addresses_of(octets)]
+        if not results:
+            raise LookupFault(self.title, f"lookup of {text_of(address.internal)} returns no address")
+        if not extension or not self.propagate:
+            return results
+        return [Address(result.local_part + extension, result.domain) for result in results]
+
+    def map_first(self, address: Address) -> Address:
+        """The address after one lookup.  LookupFault."""
+        results = self.map(address)
+        return address if results is None else results[0]
+
+    def map_one(self, address: Address, *, limit: int, warn: Warn) -> Address:
+        """The address after so many lookups at most, each of the last one's first result.  LookupFault.
+
+        More than one result, and no end of results, are warned of; what there is then is taken, as in Postfix.
+        """
+        for _ in range(limit):
+            results = self.map(address)
+            if results is None:
+                return address
+            if len(results) > 1:
+                warn(f"multi-valued {self.title} entry for {address.external.decode('utf-8', 'replace')}")
+            before, address = address, results[0]
+            if address.folded == before.folded:
+                return address
+        shown = address.external.decode("utf-8", "replace")
+        warn(f"unreasonable {self.title} map nesting for {shown} -- message not accepted, try again later")
+        return address
+
+    def _patterns(self, address: Address) -> Iterator[tuple[str, bytes, bool]]:
+        """Key, unmatched extension, and whether it is a whole address."""
+        local_part = _text(address.local_part)
+        domain = _text(address.domain)
+        bare, cut = without_extension(local_part, self.delimiters)
+        extension = cut.encode("utf-8", "surrogateescape")
+        if not domain:
+            yield local_part, b"", True
+            if extension:
+                yield bare, extension, False
+            return
+        yield f"{local_part}@{domain}", b"", True
+        if extension:
+            yield f"{bare}@{domain}", extension, False
+        if self.is_local(address.domain):
+            yield local_part, b"", False
+            if extension:
+                yield bare, extension, False
+        yield f"@{domain}", b"", False
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")

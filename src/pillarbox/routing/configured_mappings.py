@@ -1,0 +1,148 @@
+"""Address mappings from main.cf.
+
+FAULTS
+    ConfigurationFault  a table that cannot be opened, or a class of addresses that there is not
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+from pillarbox.config.parameters.address_mapping import AddressMapping
+from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.routing.address_lookup import text_of
+from pillarbox.routing.address_maps import AddressMaps, IsLocal
+from pillarbox.routing.alias_expansion import AliasLimits
+from pillarbox.routing.configured_routes import own_domains
+from pillarbox.routing.mappings import Mapping, Mappings
+from pillarbox.routing.masquerading import ExceptedUser, Masquerading, masquerade_domains
+from pillarbox.routing.own_addresses import is_own_literal, own_addresses
+from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.rewriting import configured_rewriting
+from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_SENDERS: Final = ("envelope_sender", "header_sender")
+_RECIPIENTS: Final = ("envelope_recipient", "header_recipient")
+_EXTENSIONS: Final = ("canonical", "virtual", "alias", "forward", "include", "generic")
+
+
+def configured_mappings(snapshot: Snapshot, *, resolver: Resolver, clock: Clock) -> Mappings:
+    """The mappings of one configuration; canonical and virtual tables are the resolver's."""
+    settings = snapshot.group(AddressMapping)
+    virtual = snapshot.group(VirtualDelivery)
+    routes = resolver.routes
+
+    def is_local(domain: bytes) -> bool:
+        return resolver.is_local(text_of(domain))
+
+    def maps(title: str, tables: tuple[LookupTable, ...], kind: str = "") -> AddressMaps:
+        return _address_maps(snapshot, title, tables, kind, is_local=is_local)
+
+    def opened(parameter: str, names: tuple[str, ...]) -> AddressMaps:
+        return maps(parameter, open_tables(names, where=_where(snapshot, parameter), clock=clock))
+
+    def classes(parameter: str, words: tuple[str, ...], allowed: Collection[str]) -> frozenset[str]:
+        return _words(snapshot, parameter, words, allowed)
+
+    return Mappings(
+        rewriting=configured_rewriting(snapshot),
+        sender_canonical=Mapping(
+            maps("sender_canonical_maps", routes.sender_canonical, "canonical"),
+            classes("sender_canonical_classes", settings.sender_canonical_classes, _SENDERS),
+        ),
+        recipient_canonical=Mapping(
+            maps("recipient_canonical_maps", routes.recipient_canonical, "canonical"),
+            classes("recipient_canonical_classes", settings.recipient_canonical_classes, _RECIPIENTS),
+        ),
+        canonical=Mapping(
+            maps("canonical_maps", routes.canonical, "canonical"),
+            classes("canonical_classes", settings.canonical_classes, _SENDERS + _RECIPIENTS),
+        ),
+        masquerading=Masquerading(
+            masquerade_domains(settings.masquerade_domains), _exceptions(snapshot, settings, clock)
+        ),
+        masquerade_classes=classes("masquerade_classes", settings.masquerade_classes, _SENDERS + _RECIPIENTS),
+        aliases=maps("virtual_alias_maps", routes.virtual_aliases, "virtual"),
+        alias_limits=AliasLimits(
+            recursion=virtual.virtual_alias_recursion_limit,
+            expansion=virtual.virtual_alias_expansion_limit,
+            address_length=virtual.virtual_alias_address_length_limit,
+        ),
+        sender_bcc=opened("sender_bcc_maps", settings.sender_bcc_maps),
+        recipient_bcc=opened("recipient_bcc_maps", settings.recipient_bcc_maps),
+        always_bcc=settings.always_bcc,
+        keeps_original=snapshot.group(QueueManager).enable_original_recipient,
+        duplicate_limit=snapshot.group(Cleanup).duplicate_filter_limit,
+    )
+
+
+def own_address_maps(
+    snapshot: Snapshot, *, where: str, title: str, names: tuple[str, ...], kind: str, clock: Clock
+) -> AddressMaps:
+    """The tables of one parameter, opened, for a program that resolves no addresses."""
+    tables = open_tables(names, where=where, clock=clock)
+    if not tables:
+        return _address_maps(snapshot, title, tables, kind, is_local=lambda domain: False)
+    domains, own = own_domains(snapshot, clock=clock), own_addresses(snapshot)
+    myorigin = snapshot.group(Identity).myorigin.lower()
+
+    def is_local(domain: bytes) -> bool:
+        text = text_of(domain)
+        return text == myorigin or domains.holds(text) or is_own_literal(text, own)
+
+    return _address_maps(snapshot, title, tables, kind, is_local=is_local)
+
+
+def _address_maps(
+    snapshot: Snapshot, title: str, tables: tuple[LookupTable, ...], kind: str, *, is_local: IsLocal
+) -> AddressMaps:
+    """Tables that were opened; `kind` as in propagate_unmatched_extensions."""
+    propagating = _words(
+        snapshot,
+        "propagate_unmatched_extensions",
+        snapshot.group(VirtualDelivery).propagate_unmatched_extensions,
+        _EXTENSIONS,
+    )
+    return AddressMaps(
+        title=title,
+        tables=tables,
+        delimiters=snapshot.group(Identity).recipient_delimiter,
+        is_local=is_local,
+        rewriting=configured_rewriting(snapshot),
+        propagate=kind in propagating,
+    )
+
+
+def _words(
+    snapshot: Snapshot, parameter: str, words: tuple[str, ...], allowed: Collection[str]
+) -> frozenset[str]:
+    for word in words:
+        if word not in allowed:
+            raise ConfigurationFault(
+                snapshot.where(parameter),
+                f'parameter {parameter}: unknown value "{word}"',
+                mend=f"the values are {', '.join(allowed)}",
+            )
+    return frozenset(words)
+
+
+def _exceptions(snapshot: Snapshot, settings: AddressMapping, clock: Clock) -> tuple[ExceptedUser, ...]:
+    where = _where(snapshot, "masquerade_exceptions")
+    return tuple(
+        ExceptedUser(
+            pattern.text.lower(),
+            open_tables((pattern.text,), where=where, clock=clock)[0] if pattern.is_table else None,
+            pattern.negated,
+        )
+        for pattern in settings.masquerade_exceptions.patterns
+    )
+
+
+def _where(snapshot: Snapshot, parameter: str) -> str:
+    return f"{snapshot.where(parameter)}, parameter {parameter}"

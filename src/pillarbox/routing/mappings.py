@@ -1,0 +1,184 @@
+"""What cleanup(8) does to the addresses of a message: its sender, its recipients, those in its header.
+
+DESCRIPTION
+    Envelope addresses are brought to standard form, then go through sender_canonical_maps or
+    recipient_canonical_maps, canonical_maps and masquerading, each for the classes that main.cf names.  Recipients
+    then become what virtual_alias_maps makes of them.  Copies (sender_bcc_maps, recipient_bcc_maps, always_bcc)
+    are made for mail from outside.  A recipient that comes twice in the same way is queued once.
+
+    Addresses in headers go the same way up to masquerading, if the client's headers are rewritten at all
+    (local_header_rewrite_clients, remote_header_rewrite_domain).
+
+FAULTS
+    LookupFault     a table cannot answer: the message is to come again
+    ExpansionFault  tables that lead to no end
+
+STANDARDS
+    cleanup(8); ADDRESS_REWRITING_README; RFC 3461 §5.2.7 (NOTIFY of copies and aliases)
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pillarbox.message.address_rewriting import HeaderRewriting
+from pillarbox.queue.queue_file import NewRecipient
+from pillarbox.routing.address_maps import AddressMaps
+from pillarbox.routing.alias_expansion import AliasLimits, expand
+from pillarbox.routing.masquerading import Masquerading
+from pillarbox.routing.rewriting import AddressRewriting
+from pillarbox.tables.table import Warn
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
+from pillarbox.vocabulary.envelope import Notify
+
+_RECURSION: Final = 10
+"""How often a canonical map is asked for what it gave."""
+_MAILER_DAEMON: Final = b"mailer-daemon"
+
+
+class Mapping(msgspec.Struct, frozen=True):
+    """Canonical tables and the classes of addresses that they are for."""
+
+    maps: AddressMaps
+    classes: frozenset[str]
+
+    def apply(self, address: Address, kind: str, warn: Warn) -> Address:
+        """The address after the tables, if they are for its class."""
+        if not self.maps or kind not in self.classes:
+            return address
+        return self.maps.map_one(address, limit=_RECURSION, warn=warn)
+
+
+class Mappings(msgspec.Struct, frozen=True, kw_only=True):
+    """What main.cf says of it, tables opened."""
+
+    rewriting: AddressRewriting
+    sender_canonical: Mapping
+    recipient_canonical: Mapping
+    canonical: Mapping
+    masquerading: Masquerading
+    masquerade_classes: frozenset[str]
+    aliases: AddressMaps
+    alias_limits: AliasLimits = AliasLimits()
+    sender_bcc: AddressMaps
+    recipient_bcc: AddressMaps
+    always_bcc: str = ""
+    keeps_original: bool = True  # enable_original_recipient
+    duplicate_limit: int = 0  # duplicate_filter_limit; 0: none
+
+    # -- envelope --------------------------------------------------------------------------------------
+
+    def sender(self, address: Address, *, warn: Warn, mapped: bool = True) -> Address:
+        """The envelope sender; `mapped` is False with receive_override_options = no_address_mappings."""
+        address = self.rewriting.rewrite(address)
+        if address.local_part.lower() == _MAILER_DAEMON and (
+            address.domain.lower() == self.rewriting.myorigin.lower()
+        ):
+            return NULL_ADDRESS
+        if not mapped or address.is_null:
+            return address
+        return self._mapped(address, self.sender_canonical, "envelope_sender", warn)
+
+    def recipients(
+        self,
+        given: Iterable[NewRecipient],
+        *,
+        sender: Address,
+        warn: Warn,
+        copies: bool = True,
+        mapped: bool = True,
+    ) -> list[NewRecipient]:
+        """The recipients to queue for those that were given, in order.
+
+        `sender` is as `sender()` gave it; `copies`: the message is from outside, so that bcc maps count.
+        """
+        queue = _Queued(self.keeps_original, self.duplicate_limit)
+
+        def copy(found: tuple[str, bytes] | None) -> None:
+            """A recipient whom only we know of: the sender hears nothing of it."""
+            if found is not None:
+                text = found[0].strip().encode("utf-8", "surrogateescape")
+                address = self.recipient(Address.from_internal(text), warn=warn, mapped=mapped)
+                one = NewRecipient(address.internal, address.internal, Notify.NEVER)
+                self._queue(address, one, queue, mapped=mapped)
+
+        if copies and self.sender_bcc and not sender.is_null:
+            copy(self.sender_bcc.find(sender))
+        for one in given:
+            address = self.recipient(Address.from_internal(one.address), warn=warn, mapped=mapped)
+            self._queue(address, one, queue, mapped=mapped)
+            if copies and self.recipient_bcc:
+                copy(self.recipient_bcc.find(address))
+        if copies and self.always_bcc:
+            copy((self.always_bcc, b""))
+        return queue.recipients
+
+    def recipient(self, address: Address, *, warn: Warn, mapped: bool = True) -> Address:
+        """An envelope recipient before virtual_alias_maps."""
+        address = self.rewriting.rewrite(address)
+        if not mapped:
+            return address
+        return self._mapped(address, self.recipient_canonical, "envelope_recipient", warn)
+
+    def _mapped(self, address: Address, own: Mapping, kind: str, warn: Warn) -> Address:
+        address = self.canonical.apply(own.apply(address, kind, warn), kind, warn)
+        if kind in self.masquerade_classes and self.masquerading.domains:
+            return self.masquerading.masquerade(address)
+        return address
+
+    def _queue(self, address: Address, given: NewRecipient, queue: "_Queued", *, mapped: bool) -> None:
+        asked = given.dsn_original or b"rfc822;" + address.external
+        for result in expand(address, self.aliases, self.alias_limits) if mapped else [address]:
+            queue.add(NewRecipient(result.internal, given.original, given.notify, asked))
+
+    # -- headers ---------------------------------------------------------------------------------------
+
+    def headers(self, rewriting: AddressRewriting, *, warn: Warn, mapped: bool = True) -> HeaderRewriting:
+        """What becomes of addresses in headers, for a client whose headers are completed by `rewriting`."""
+
+        def sender(address: Address) -> Address:
+            return self._mapped(rewriting.rewrite(address), self.sender_canonical, "header_sender", warn)
+
+        def recipient(address: Address) -> Address:
+            return self._mapped(
+                rewriting.rewrite(address), self.recipient_canonical, "header_recipient", warn
+            )
+
+        if not mapped:
+            return HeaderRewriting(rewriting.rewrite, rewriting.rewrite)
+        return HeaderRewriting(
+            sender,
+            recipient,
+            senders_mapped=self._maps("header_sender", self.sender_canonical),
+            recipients_mapped=self._maps("header_recipient", self.recipient_canonical),
+        )
+
+    def _maps(self, kind: str, own: Mapping) -> bool:
+        """Whether complete addresses of the class may change."""
+        return any(mapping.maps and kind in mapping.classes for mapping in (own, self.canonical)) or (
+            kind in self.masquerade_classes and bool(self.masquerading.domains)
+        )
+
+
+class _Queued:
+    """Recipients so far, each once."""
+
+    __slots__ = ("_by_original", "_limit", "_seen", "recipients")
+
+    def __init__(self, by_original: bool, limit: int) -> None:
+        self._by_original = by_original
+        self._limit = limit
+        self._seen: set[tuple[object, ...]] = set()
+        self.recipients: list[NewRecipient] = []
+
+    def add(self, recipient: NewRecipient) -> None:
+        """One more, unless it is there."""
+        key: tuple[object, ...] = (recipient.address.lower(),)
+        if self._by_original:
+            key = (*key, recipient.original.lower(), int(recipient.notify), recipient.dsn_original.lower())
+        if key in self._seen:
+            return
+        if not self._limit or len(self._seen) < self._limit:
+            self._seen.add(key)
+        self.recipients.append(recipient)

@@ -1,0 +1,60 @@
+"""local_header_rewrite_clients: whose message headers are completed with our own domain.
+
+FAULTS
+    ConfigurationFault  a word that is none of the list's, a table that cannot be opened
+    LookupFault         a table cannot answer
+
+STANDARDS
+    postconf(5), local_header_rewrite_clients
+"""
+
+from typing import Final
+
+import msgspec
+
+from pillarbox.access.client import ClientFacts
+from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_WORDS: Final = ("permit_inet_interfaces", "permit_mynetworks", "permit_sasl_authenticated")
+
+
+class LocalClients(msgspec.Struct, frozen=True):
+    """The list, compiled."""
+
+    words: frozenset[str]
+    tables: tuple[LookupTable, ...]  # by the client's address
+
+    def holds(self, client: ClientFacts, own_addresses: frozenset[str]) -> bool:
+        """Whether the client is one of them.  LookupFault."""
+        address = str(client.address)
+        return (
+            ("permit_mynetworks" in self.words and client.is_mynetworks)
+            or ("permit_sasl_authenticated" in self.words and bool(client.sasl_username))
+            or ("permit_inet_interfaces" in self.words and address in own_addresses)
+            or any(table.query(address) is not None for table in self.tables)
+        )
+
+
+def configured_local_clients(snapshot: Snapshot, *, clock: Clock) -> LocalClients:
+    """The list of one configuration."""
+    parameter = "local_header_rewrite_clients"
+    where = f"{snapshot.where(parameter)}, parameter {parameter}"
+    words: set[str] = set()
+    tables: list[str] = []
+    for word in snapshot.group(Cleanup).local_header_rewrite_clients:
+        if word.lower() in _WORDS:
+            words.add(word.lower())
+        elif ":" in word:
+            tables.append(word)
+        elif word.lower() != "check_address_map":
+            raise ConfigurationFault(
+                where,
+                f'unknown word "{word}"',
+                mend=f"served are {', '.join(_WORDS)}, check_address_map type:table and type:table",
+            )
+    return LocalClients(frozenset(words), open_tables(tables, where=where, clock=clock))

@@ -1,0 +1,125 @@
+"""Canonical maps, masquerading and copies, without a queue."""
+
+import pytest
+
+from pillarbox.config.computed_defaults import HostFacts
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.queue.queue_file import NewRecipient
+from pillarbox.routing.configured_mappings import configured_mappings
+from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.mappings import Mappings
+from pillarbox.routing.resolution import Resolver
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+SETTINGS = {
+    "compatibility_level": "3.9",
+    "myhostname": "mx.test",
+    "myorigin": "mx.test",
+    "mydestination": "mx.test",
+    "recipient_delimiter": "+",
+    "local_recipient_maps": "",
+    "canonical_maps": "inline:{ old=new, @gone.test=@here.test, a@loop.test=b@loop.test, b@loop.test=a@loop.test }",
+    "sender_canonical_maps": "inline:{ me@here.test=public@here.test }",
+    "recipient_canonical_maps": "inline:{ me@here.test=private@here.test }",
+    "masquerade_domains": "!open.masq.test masq.test",
+    "masquerade_exceptions": "root",
+    "virtual_alias_maps": "inline:{ private@here.test=box@mail.test }",
+    "sender_bcc_maps": "inline:{ @here.test=sent@mail.test }",
+    "recipient_bcc_maps": "inline:{ you@out.test=received@mail.test }",
+    "always_bcc": "all@mail.test",
+}
+
+
+def mappings(**changed: str) -> Mappings:
+    snapshot = Snapshot.of({**SETTINGS, **changed}, facts=HostFacts(hostname="mx.test"))
+    clock = ManualClock()
+    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    return configured_mappings(snapshot, resolver=resolver, clock=clock)
+
+
+SENDERS = [
+    ("nobody@out.test", "nobody@out.test"),
+    ("old", "new@mx.test"),
+    ("old+x@mx.test", "new+x@mx.test"),
+    ("old@out.test", "old@out.test"),
+    ("u+x@gone.test", "u+x@here.test"),
+    ("me@here.test", "public@here.test"),
+    ("u@a.b.masq.test", "u@masq.test"),
+    ("u@a.open.masq.test", "u@a.open.masq.test"),
+    ("root@a.masq.test", "root@a.masq.test"),
+    ("u@amasq.test", "u@amasq.test"),
+    ("", ""),
+    ("MAILER-DAEMON", ""),
+]
+
+
+@pytest.mark.parametrize(("given", "mapped"), SENDERS)
+def test_senders(given: str, mapped: str) -> None:
+    """Of the envelope."""
+    found = mappings().sender(Address.from_internal(given.encode()), warn=pytest.fail)
+    assert found.internal.decode() == mapped
+
+
+def test_a_circle_of_canonical_addresses_is_told_of() -> None:
+    """As Postfix, the last address is taken."""
+    told: list[str] = []
+    found = mappings().sender(Address.parse(b"a@loop.test"), warn=told.append)
+    assert found.internal == b"a@loop.test"
+    assert told == [
+        "unreasonable canonical_maps map nesting for a@loop.test -- message not accepted, try again later"
+    ]
+
+
+def test_recipients_and_copies() -> None:
+    """Copies are nobody's business."""
+    given = [NewRecipient(b"me@here.test", b"me@here.test"), NewRecipient(b"you@out.test", b"you@out.test")]
+    sender = Address.parse(b"me@here.test")
+    found = mappings().recipients(given, sender=sender, warn=pytest.fail)
+    assert [(one.address, one.original, one.notify) for one in found] == [
+        (b"sent@mail.test", b"sent@mail.test", Notify.NEVER),
+        (b"box@mail.test", b"me@here.test", Notify.DEFAULT),
+        (b"you@out.test", b"you@out.test", Notify.DEFAULT),
+        (b"received@mail.test", b"received@mail.test", Notify.NEVER),
+        (b"all@mail.test", b"all@mail.test", Notify.NEVER),
+    ]
+    own = mappings().recipients(given, sender=sender, warn=pytest.fail, copies=False)
+    assert [one.address for one in own] == [b"box@mail.test", b"you@out.test"]
+    bare = mappings().recipients(given, sender=sender, warn=pytest.fail, copies=False, mapped=False)
+    assert [one.address for one in bare] == [b"me@here.test", b"you@out.test"]
+
+
+def test_duplicates() -> None:
+    """Two ways to one mailbox are one recipient only if nobody wants to know which way it was."""
+    given = [NewRecipient(b"old@mx.test", b"old@mx.test"), NewRecipient(b"NEW@mx.test", b"NEW@mx.test")] * 2
+    sender = Address.parse(b"x@out.test")
+    both = mappings(always_bcc="").recipients(given, sender=sender, warn=pytest.fail)
+    assert [one.address for one in both] == [b"new@mx.test", b"NEW@mx.test"]
+    one = mappings(always_bcc="", enable_original_recipient="no")
+    assert len(one.recipients(given, sender=sender, warn=pytest.fail)) == 1
+
+
+def test_header_fields() -> None:
+    """Each in its class."""
+    headers = mappings().headers(mappings().rewriting, warn=pytest.fail)
+    assert headers.field(b"from", b" Me <me@here.test>, old") == b" Me <public@here.test>, new@mx.test"
+    assert headers.field(b"to", b" me@here.test (x)") == b" private@here.test (x)"
+    assert headers.field(b"subject", b" me@here.test") == b" me@here.test"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "canonical_classes",
+        "sender_canonical_classes",
+        "recipient_canonical_classes",
+        "masquerade_classes",
+        "propagate_unmatched_extensions",
+    ],
+)
+def test_unknown_classes_are_refused(name: str) -> None:
+    """With the parameter's name."""
+    with pytest.raises(ConfigurationFault, match=f'parameter {name}: unknown value "body"'):
+        mappings(**{name: "body"})
