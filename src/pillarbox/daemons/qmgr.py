@@ -12,13 +12,13 @@ from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.daemons.startup import Control, Serve, role_clock, run_role
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.configured import status_filter_tables
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.files.fsync_batch import background_fsyncs
+from pillarbox.net.shared_clock import LabClock
 from pillarbox.net.startup import Startup
-from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
@@ -42,7 +42,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 def open_role(startup: Startup) -> Serve:
     """Settings, tables and directories; the rest needs no rights."""
     snapshot = Snapshot.decode(startup.snapshots["qmgr"])
-    clock = SystemClock()
+    clock = role_clock(startup)
     settings = snapshot.group(QueueSettings)
     virtual = snapshot.group(VirtualDelivery)
     directories = QueueDirectories(
@@ -98,8 +98,11 @@ def open_role(startup: Startup) -> Serve:
             notifier=notifier,
             spares=spares,
             clock=clock,
+            sleep=clock.sleep,
             tell=tell,
         )
+        if isinstance(clock, LabClock):
+            clock.idle = lambda: manager.is_idle
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(manager.run(hints, ready=control.ready, stop=stop))

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
 from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
@@ -31,21 +31,23 @@ from pillarbox.delivery.smtp.session_cache import SessionCache
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.startup import Drain, Startup
-from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.queue_file import read_content
 from pillarbox.queue.records import DONE, CorruptQueueFile
+from pillarbox.vocabulary.clock import Clock
 
 
 class SmtpRole:
     """All services of the process."""
 
-    def __init__(self, services: dict[str, Service], listener: socket.socket, *, tell: EventSink) -> None:
+    def __init__(
+        self, services: dict[str, Service], listener: socket.socket, *, clock: Clock, tell: EventSink
+    ) -> None:
         self._services = services
         self._listener = listener
         self._tell = tell
-        self._clock = SystemClock()
+        self._clock = clock
         self._jobs: set[asyncio.Task[None]] = set()
         self._channels: set[Channel[DeliverBySmtp]] = set()
 
@@ -128,8 +130,8 @@ async def _say_goodbye(session: Session) -> None:
 
 def open_role(startup: Startup) -> Serve:
     """Settings, tables and certificates of all services."""
-    clock = SystemClock()
-    resolver = StubResolver(clock=clock)
+    clock = role_clock(startup)
+    resolver = StubResolver(clock=clock, options=resolver_options(startup))
     services: dict[str, Service] = {}
     names: dict[str, str] = {}
     for transport in startup.services:
@@ -143,7 +145,7 @@ def open_role(startup: Startup) -> Serve:
     async def serve(control: Control, tell: LogFile) -> None:
         for name, service in services.items():
             service.tell = tell.named(names[name], service.program)
-        await SmtpRole(services, listener, tell=tell).run(control)
+        await SmtpRole(services, listener, clock=clock, tell=tell).run(control)
 
     return serve
 

@@ -25,13 +25,13 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.queue_hints import QueueHints
-from pillarbox.daemons.startup import Control, Serve, run_role
+from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
+from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
-from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import smtp_server_context
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
@@ -42,6 +42,7 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
 from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.sessions.smtp.session import SmtpSession
+from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
 
@@ -67,10 +68,18 @@ class SmtpdRole:
     """All services of the process."""
 
     def __init__(
-        self, services: list[Service], directories: QueueDirectories, *, long_ids: bool, log: LogFile
+        self,
+        services: list[Service],
+        directories: QueueDirectories,
+        *,
+        long_ids: bool,
+        clock: Clock,
+        name_servers: ResolverOptions | None,
+        log: LogFile,
     ) -> None:
+        """`name_servers` instead of those of the host."""
         self._services = services
-        self._clock = SystemClock()
+        self._clock = clock
         self._queue = IncomingQueue(
             directories,
             clock=self._clock,
@@ -79,8 +88,8 @@ class SmtpdRole:
         )
         self._hints = QueueHints(f"{directories.root}/private/pillarbox-qmgr", self._queue)
         self._log = log
-        self._names = ClientNames(self._clock)
-        self._dns = StubResolver(clock=self._clock)
+        self._dns = StubResolver(clock=clock, options=name_servers)
+        self._names = ClientNames(clock, resolver=self._dns if name_servers else None)
         self._rates = ClientRates(self._clock)
         self._connections = 0
         self._per_client: Counter[str] = Counter()
@@ -217,7 +226,7 @@ class SmtpdRole:
 
 def open_role(startup: Startup) -> Serve:
     """Settings, tables, certificates and sockets of all services."""
-    clock = SystemClock()
+    clock = role_clock(startup)
     services: list[Service] = []
     warnings: list[str] = []
     slots: dict[str, asyncio.Semaphore] = {}
@@ -246,7 +255,14 @@ def open_role(startup: Startup) -> Serve:
         for warning in dict.fromkeys(warnings):
             log(Warned(warning))
         sweep(directories)
-        role = SmtpdRole(services, directories, long_ids=settings.enable_long_queue_ids, log=log)
+        role = SmtpdRole(
+            services,
+            directories,
+            long_ids=settings.enable_long_queue_ids,
+            clock=clock,
+            name_servers=resolver_options(startup),
+            log=log,
+        )
         await role.run(control)
 
     return serve

@@ -34,7 +34,9 @@ import msgspec
 import uvloop
 
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
+from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.listeners import Listener
+from pillarbox.net.shared_clock import LabClock
 from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Broke, EventSink, Refused, Warned
@@ -48,15 +50,33 @@ _PR_SET_DUMPABLE: Final = 4
 _CAPABILITY_VERSION_3: Final = 0x20080522
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 """Instead of 700: hundreds of sessions are no garbage."""
+_LAB_CLOCKS: Final[dict[int, LabClock]] = {}
 
 
 def read_startup(descriptor: int) -> Startup:
     """The `Startup` that a descriptor holds; it is closed."""
     with open(descriptor, "rb") as file:
         startup = msgspec.msgpack.decode(file.read(), type=Startup)
-    for passed in (*startup.listeners.values(), startup.control, startup.log):
-        os.set_inheritable(passed, False)
+    for passed in (*startup.listeners.values(), startup.control, startup.log, startup.surroundings.clock):
+        if passed >= 0:
+            os.set_inheritable(passed, False)
     return startup
+
+
+def role_clock(startup: Startup) -> SystemClock | LabClock:
+    """The clock that the role goes by; one for all who ask."""
+    descriptor = startup.surroundings.clock
+    if descriptor < 0:
+        return SystemClock()
+    if (clock := _LAB_CLOCKS.get(descriptor)) is None:
+        clock = _LAB_CLOCKS[descriptor] = LabClock(descriptor)
+    return clock
+
+
+def resolver_options(startup: Startup) -> ResolverOptions | None:
+    """The name servers to ask; None for those of /etc/resolv.conf."""
+    servers = startup.surroundings.name_servers
+    return ResolverOptions(servers=servers, timeout=2.0, attempts=2) if servers else None
 
 
 def drop_rights(user: User | None) -> None:
@@ -94,7 +114,7 @@ def open_log(startup: Startup, *, schedule: Callable[[Callable[[], None]], objec
     return LogFile(
         startup.log,
         program=startup.program,
-        clock=SystemClock(),
+        clock=role_clock(startup),
         syslog_name=startup.syslog_name,
         form=startup.log_form,
         schedule=schedule,

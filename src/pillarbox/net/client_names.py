@@ -13,8 +13,10 @@ import asyncio
 import encodings.idna  # noqa: F401 - getaddrinfo() loads it when first called, by then without the right to
 import socket
 from collections import OrderedDict
+from ipaddress import ip_address
 from typing import Final
 
+from pillarbox.net.dns.records import DnsFault, RecordType, Resolver
 from pillarbox.vocabulary.clock import Clock
 
 UNKNOWN: Final = "unknown"
@@ -25,8 +27,10 @@ _SECONDS: Final = 300.0
 class ClientNames:
     """Verified names by address."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, resolver: Resolver | None = None) -> None:
+        """`resolver` instead of the system's own lookups (nsswitch.conf)."""
         self._clock = clock
+        self._resolver = resolver
         self._answers: OrderedDict[str, tuple[float, str, str]] = OrderedDict()
 
     async def lookup(self, address: str) -> tuple[str, str]:
@@ -35,11 +39,28 @@ class ClientNames:
         known = self._answers.get(address)
         if known is not None and known[0] > now:
             return known[1], known[2]
-        name, reverse = await _look_up(address)
+        name, reverse = await (_ask(self._resolver, address) if self._resolver else _look_up(address))
         self._answers[address] = (now + _SECONDS, name, reverse)
         if len(self._answers) > _REMEMBERED:
             self._answers.popitem(last=False)
         return name, reverse
+
+
+async def _ask(resolver: Resolver, address: str) -> tuple[str, str]:
+    """The same as `_look_up`, by the DNS alone."""
+    try:
+        pointer = await resolver.resolve(ip_address(address).reverse_pointer, RecordType.PTR)
+        if not pointer.records:
+            return UNKNOWN, UNKNOWN
+        reverse = str(pointer.records[0])
+    except DnsFault:
+        return UNKNOWN, UNKNOWN
+    try:
+        kind = RecordType.AAAA if ":" in address else RecordType.A
+        forward = await resolver.resolve(reverse, kind)
+    except DnsFault:
+        return UNKNOWN, reverse
+    return (reverse if address in forward.records else UNKNOWN), reverse
 
 
 async def _look_up(address: str) -> tuple[str, str]:

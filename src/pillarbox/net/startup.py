@@ -29,6 +29,13 @@ class AgentService(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: bytes = b""  # with its -o options, as Snapshot.encode() made it
 
 
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role of the lab has in place of the host's clock and name servers (docs/adr/0013)."""
+
+    clock: int = -1  # descriptor of net/shared_clock.py's memory; -1: the operating system's clock
+    name_servers: tuple[tuple[str, int], ...] = ()  # none: those of /etc/resolv.conf
+
+
 class Startup(msgspec.Struct, frozen=True, kw_only=True):
     """What a role is given."""
 
@@ -43,6 +50,7 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     user: User | None = None  # None: rootless, stay who we are
     syslog_name: str = "postfix"
     log_form: LogForm = LogForm()
+    surroundings: Surroundings = Surroundings()
 
 
 class Ready(msgspec.Struct, tag=True):

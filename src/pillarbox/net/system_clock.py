@@ -1,5 +1,6 @@
 """The operating system's clock."""
 
+import asyncio
 import time
 
 
@@ -13,3 +14,7 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since boot."""
         return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` go by."""
+        await asyncio.sleep(seconds)

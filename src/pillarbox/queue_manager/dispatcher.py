@@ -12,7 +12,7 @@ FAULTS
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.request import Outcome
@@ -44,6 +44,7 @@ class Dispatcher:
         rules: Mapping[str, TransportSettings],
         completed: Callable[[ActiveMessage], None],
         clock: Clock,
+        sleep: Callable[[float], Awaitable[None]],
         tell: events.EventSink,
     ) -> None:
         """`transports` and `rules` by service name."""
@@ -53,11 +54,13 @@ class Dispatcher:
         self._rules = rules
         self._completed = completed
         self._clock = clock
+        self._sleep = sleep
         self._tell = tell
         self._deferred = frozenset(settings.defer_transports)
         self._scheduler = Scheduler(self._rules_of)
         self._active: dict[object, ActiveMessage] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Task[None] | None = None
+        self._running = 0
         self._tasks: asyncio.TaskGroup | None = None
         self._stopping = False
 
@@ -70,6 +73,11 @@ class Dispatcher:
         self._stopping = True
         if self._timer is not None:
             self._timer.cancel()
+
+    @property
+    def is_idle(self) -> bool:
+        """No delivery is under way; some may wait for their time."""
+        return not self._running
 
     def revive(self) -> None:
         """Forget which destinations and transports are dead (postqueue -f)."""
@@ -144,14 +152,19 @@ class Dispatcher:
             return
         now = self._clock.now()
         while (entry := self._scheduler.next(now)) is not None:
+            self._running += 1
             self._tasks.create_task(self._deliver(entry))
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moment = self._scheduler.next_moment()
         if moment is not None:
-            delay = max(0.01, moment - now)
-            self._timer = asyncio.get_running_loop().call_later(delay, self._pump)
+            self._timer = self._tasks.create_task(self._pump_after(max(0.01, moment - now)))
+
+    async def _pump_after(self, seconds: float) -> None:
+        await self._sleep(seconds)
+        self._timer = None
+        self._pump()
 
     async def _deliver(self, entry: Entry) -> None:
         active = self._active[entry.message]
@@ -179,6 +192,7 @@ class Dispatcher:
                 started=started,
                 told=transport.tells_attempts and done.transport_fault is None,
             )
+        self._running -= 1
         verdict = Verdict(done.site_fault, done.transport_fault)
         self._suspend(self._scheduler.done(entry, verdict, self._clock.now()))
         self._complete_if_done(active)

@@ -18,7 +18,7 @@ FAULTS
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -60,8 +60,9 @@ class QueueManager:
         spares: SpareFiles,
         clock: Clock,
         tell: events.EventSink,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`transports` and `rules` by service name."""
+        """`transports` and `rules` by service name; `sleep` lets seconds of `clock` go by."""
         self._aftermath = Aftermath(
             directories=directories,
             settings=settings,
@@ -84,6 +85,7 @@ class QueueManager:
             rules=rules,
             completed=self._completed,
             clock=clock,
+            sleep=sleep,
             tell=tell,
         )
         self._recipients = 0  # of all active messages
@@ -91,10 +93,12 @@ class QueueManager:
         self._tasks: asyncio.TaskGroup | None = None
         self._tell = tell
         self._clock = clock
+        self._sleep = sleep
         self._intake = Intake(active_limit=settings.qmgr_message_active_limit)
         self._work = asyncio.Event()
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
         self._finished: list[Finished] = []
+        self._deciding = 0  # messages of which all is known, and whose files are not yet where they belong
         self._writers = Writers(self._queued)
 
     async def run(self, hints: socket.socket, *, ready: Callable[[], None], stop: asyncio.Event) -> None:
@@ -133,7 +137,7 @@ class QueueManager:
                 lambda: self._files.recover(now=self._clock.now(), is_active=self._intake.is_active)
             )
             await self.scan(deferred=True)
-            await asyncio.sleep(self._settings.queue_run_delay)
+            await self._sleep(self._settings.queue_run_delay)
 
     def _due(self) -> list[QueueId]:
         """Deferred messages whose time has come."""
@@ -192,6 +196,12 @@ class QueueManager:
             self._intake.add_deferred(await self._in_thread(self._due))
             self._work.set()
 
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is being done that could end by itself: whatever there is waits for a time to come."""
+        busy = self._intake.has_waiting or self._deciding or self._finished
+        return self._dispatcher.is_idle and not busy
+
     def revive(self) -> None:
         """Forget which destinations cannot be reached (postqueue -f)."""
         self._dispatcher.revive()
@@ -221,6 +231,7 @@ class QueueManager:
         self._recipients -= len(active.to_do)
         self._flushed.discard(active.queue_id)
         if self._tasks is not None:
+            self._deciding += 1
             self._tasks.create_task(self._decide(active))
 
     async def _decide(self, active: ActiveMessage) -> None:
@@ -231,6 +242,7 @@ class QueueManager:
             writer.wanted -= 1
             finished.recycled = self._spares.path(writer.pid)
             self._taker[active.queue_id] = writer
+        self._deciding -= 1
         self._finish(finished)
 
     # -- afterwards ------------------------------------------------------------------------------------

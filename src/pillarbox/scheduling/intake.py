@@ -35,6 +35,11 @@ class Intake:
         """Nothing waits and nothing is active."""
         return not (self._known or self._active)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Some wait for their turn."""
+        return bool(self._known)
+
     def is_active(self, queue_id: QueueId) -> bool:
         """Whether the message is being delivered."""
         return queue_id in self._active

@@ -1,8 +1,10 @@
-"""Entry of a supervisor process: `python -I -m pillarbox.supervisor.main HALF ROOT LISTEN OFFSET FD`.
+"""Entry of a supervisor process: `python -I -m pillarbox.supervisor.main HALF ROOT LISTEN OFFSET FD [CLOCK NS]`.
 
 DESCRIPTION
     FD is one end of a stream socket: "ready" or one line of failure goes out on it, and its end means that the
     one who started us is gone, so that everything stops.
+
+    CLOCK, the descriptor of a shared clock, and NS, a name server's ADDRESS:PORT, come from the lab.
 """
 
 import asyncio
@@ -20,6 +22,7 @@ from pillarbox.config.dovecot.unserved import warnings
 from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
+from pillarbox.net.startup import Surroundings
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import (
     Event,
@@ -46,6 +49,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 def main() -> int:
     """Run a half until it is told to stop."""
     half_name, root, listen, offset, descriptor = sys.argv[1:6]
+    surroundings = _surroundings(sys.argv[6:])
     os.setsid()
     starter = socket.socket(fileno=int(descriptor))
     home = Home(Path(root))
@@ -68,13 +72,21 @@ def main() -> int:
 
     try:
         half, _ = read()
-        supervisor = Supervisor(half, log=log, tell=tell, reread=reread)
+        supervisor = Supervisor(half, log=log, tell=tell, reread=reread, surroundings=surroundings)
         asyncio.run(_run(supervisor, tell, starter, _words(half_name, half, home)))
     except (ConfigurationFault, StartFault) as fault:
         tell(Refused(str(fault)) if half_name == "mta" else MailboxNotice("master", "Fatal", str(fault)))
         starter.sendall(f"{fault}\n".encode())
         return 1
     return 0
+
+
+def _surroundings(arguments: list[str]) -> Surroundings:
+    if not arguments:
+        return Surroundings()
+    clock, name_server = arguments
+    address, _, port = name_server.rpartition(":")
+    return Surroundings(clock=int(clock), name_servers=((address, int(port)),))
 
 
 class _Words(msgspec.Struct, frozen=True):

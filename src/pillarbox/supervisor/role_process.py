@@ -92,7 +92,14 @@ def start(name: str, module: str, startup: Startup) -> RoleProcess:
     memory = os.memfd_create("startup", 0)
     os.write(memory, msgspec.msgpack.encode(handed))
     os.lseek(memory, 0, os.SEEK_SET)
-    passed = (memory, theirs.fileno(), handed.log, *handed.listeners.values())
+    clock = handed.surroundings.clock
+    passed = (
+        memory,
+        theirs.fileno(),
+        handed.log,
+        *handed.listeners.values(),
+        *([clock] if clock >= 0 else []),
+    )
     process = subprocess.Popen(
         [sys.executable, "-I", "-m", module, str(memory)],
         pass_fds=tuple(dict.fromkeys(passed)),

@@ -21,7 +21,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from pillarbox.net.startup import Startup
+from pillarbox.net.startup import Startup, Surroundings
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.instance_lock import HeldLocks
@@ -61,12 +61,14 @@ class Supervisor:
         tell: EventSink,
         reread: Reread | None = None,
         reloaded: Callable[[], None] = lambda: None,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self._half = half
         self._log = log
         self._tell = tell
         self._reread = reread
         self._reloaded = reloaded
+        self._surroundings = surroundings or Surroundings()
         self._reloads = 0
         self._sockets: dict[InetListener | UnixListener, socket.socket] = {}
         self._running: dict[int, _Running] = {}
@@ -140,6 +142,7 @@ class Supervisor:
             settings=role.settings,
             user=role.user,
             syslog_name=self._half.syslog_name,
+            surroundings=self._surroundings,
         )
         process = start(role.name, role.module, startup)
         loop = asyncio.get_running_loop()
