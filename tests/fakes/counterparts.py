@@ -31,6 +31,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "openssl": ("openssl", "version"),
     "mutt": ("mutt", "-v"),
     "named": ("named", "-v"),
+    "delv": ("delv", "-v"),
     "pflogsumm": ("pflogsumm", "--version"),
     "procmail": ("procmail", "-v"),
     "postfix": ("postconf", "-d", "-h", "mail_version"),

@@ -4,6 +4,7 @@
     pillarbox status [--data DIR] [--json]
     pillarbox user add|passwd|remove NAME [--data DIR] [--password-stdin]
     pillarbox user list [--data DIR]
+    pillarbox lab [--seed N] [--scenario NAME]... [--list] [--data DIR]
     pillarbox install [--prefix DIR] [--dry-run] [--force] [--take-over]
     pillarbox import mbox FILE [--user USER] [--mailbox NAME] [--config FILE]
     pillarbox uninstall [--prefix DIR] [--dry-run] [--force]
@@ -32,6 +33,7 @@ from pillarbox.supervisor.users import UserFault, Users
 from pillarbox.tools.doveconf import DEFAULT_PATH
 from pillarbox.tools.installation.environment import InstallFault
 from pillarbox.tools.installation.installer import Installer
+from pillarbox.tools.lab import add_arguments, run_lab
 from pillarbox.tools.mailbox_import import ImportFault, import_mbox
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
@@ -45,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if options.command in ("install", "uninstall"):
         return _install(options)
+    if options.command == "lab":
+        return run_lab(options)
     if options.command == "import":
         return _import(options)
     home = Home(Path(options.data).absolute() if options.data else default_root())
@@ -81,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(actions.add_parser("list", help="all users"))
     _add_data(run)
     _add_data(status)
+    add_arguments(commands.add_parser("lab", help="an internet on this machine, and mail that flows"))
     imported = commands.add_parser("import", help="mail from other stores")
     kinds = imported.add_subparsers(dest="kind", required=True, metavar="KIND")
     mbox = kinds.add_parser("mbox", help="the messages of an mbox file, with flags and dates")

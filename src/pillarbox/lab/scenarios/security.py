@@ -1,0 +1,128 @@
+"""TLS and logins: how each level meets each certificate, and handshakes that go wrong."""
+
+from typing import Final
+
+from pillarbox.lab.behaviour import GARBAGE, HANG_UP, HANG_UP_LATER, NO_HANDSHAKE, Behaviour, Say
+from pillarbox.lab.scenario import Scenario, delivered, expired, host, returned
+
+_CERTIFICATES: Final = ("good", "expired", "self-signed", "wrong name", "unknown authority", "old protocol")
+_BREAKS: Final = {
+    "nocipher": ("no cipher", "no common cipher"),
+    "garbage": (GARBAGE, "clear text after 220"),
+    "hangup": (HANG_UP, "closes after 220"),
+    "hanguplater": (HANG_UP_LATER, "closes after our hello"),
+    "nohandshake": (NO_HANDSHAKE, "not a word after 220"),
+}
+
+
+def _word(kind: str) -> str:
+    return kind.replace(" ", "").replace("-", "")
+
+
+MAY: Final = (
+    *(
+        Scenario(
+            name=f"may-{_word(kind)}",
+            about=f"level may, certificate {kind}: better than clear text",
+            hosts=(host(Behaviour(tls=kind)),),
+            expected={"bob": delivered(0, tls=True)},
+        )
+        for kind in _CERTIFICATES
+    ),
+    *(
+        Scenario(
+            name=f"may-{name}",
+            about=f"level may, {about}: in clear text the next time",
+            hosts=(host(Behaviour(tls=does)),),
+            expected={"bob": delivered(0, attempts=None, after=(299.0, 1300.0), tls=False)},
+        )
+        for name, (does, about) in _BREAKS.items()
+    ),
+    Scenario(
+        name="may-refused",
+        about="level may, 454 to STARTTLS: in clear text at once",
+        hosts=(host(Behaviour(tls="good", replies={"STARTTLS": "454 4.7.0 TLS not available"})),),
+        expected={"bob": delivered(0, tls=False)},
+    ),
+    Scenario(
+        name="may-lost",
+        about="level may, 421 after the handshake, once",
+        hosts=(host(Behaviour(tls="good", replies={"EHLO+TLS": Say("421 4.3.0 Sorry", times=1)})),),
+        expected={"bob": delivered(0, attempts=2, after=(299.0, 1300.0), tls=True)},
+    ),
+    Scenario(
+        name="tlsonly",
+        about="the server takes no mail in clear text, and we do not speak TLS with it",
+        hosts=(host(Behaviour(tls="good", tls_only=True)),),
+        policy="none",
+        expected={"bob": returned("5.7.0", "Must issue a STARTTLS command first")},
+    ),
+)
+
+# level, what the policy says more, certificate, and whether it will do
+_LEVELS: Final = (
+    ("encrypt", "", "self-signed", True),
+    ("encrypt", "", "expired", True),
+    ("encrypt", "", "", False),
+    ("encrypt", "", "no cipher", False),
+    ("encrypt", "", "old protocol", False),
+    ("verify", "", "good", True),
+    ("verify", "", "wrong name", False),
+    ("verify", "", "self-signed", False),
+    ("verify", "", "expired", False),
+    ("verify", "", "unknown authority", False),
+    ("verify", "match=elsewhere.test", "wrong name", True),
+    ("secure", "", "good", True),
+    ("secure", "match=nexthop", "good", False),
+    ("secure", "match=.{name}", "good", True),
+    ("secure", "", "unknown authority", False),
+    ("fingerprint", "match={fingerprint0}", "self-signed", True),
+    ("fingerprint", "match={keyprint0}", "expired", True),
+    ("fingerprint", "match=" + ":".join(["AA"] * 32), "good", False),
+)
+_WHY: Final = {
+    "": ("4.7.4", "TLS is required, but was not offered"),
+    "no cipher": ("4.7.5", "Cannot start TLS: handshake failure"),
+    "old protocol": ("4.7.5", "Cannot start TLS: handshake failure"),
+    "self-signed": ("4.7.5", "Server certificate not trusted"),
+    "expired": ("4.7.5", "Server certificate not trusted"),
+    "unknown authority": ("4.7.5", "Server certificate not trusted"),
+    "wrong name": ("4.7.5", "Server certificate not verified"),
+    "good": ("4.7.5", "Server certificate not verified"),
+}
+
+LEVELS: Final = tuple(
+    Scenario(
+        name=f"{level}{number}",
+        about=f"level {level} {more}, certificate {certificate or 'none'}",
+        hosts=(host(Behaviour(tls=certificate)),),
+        policy=f"{level} {more}",
+        expected={"bob": delivered(0, tls=True) if will_do else expired(*_WHY[certificate])},
+    )
+    for number, (level, more, certificate, will_do) in enumerate(_LEVELS)
+)
+
+LOGINS: Final = (
+    Scenario(
+        name="relayhost",
+        about="a relayhost that wants TLS and a login",
+        hosts=(host(Behaviour(tls="good", tls_only=True, login=("pillarbox", "let me in"))),),
+        transport="relayhost:[mx0.{name}]",
+        service="relayhost unix - - n - - smtp -o smtp_sasl_auth_enable=yes"
+        " -o {{ smtp_sasl_password_maps = inline:{{ {{ [mx0.{name}] = pillarbox:let me in }} }} }}"
+        " -o smtp_sasl_security_options=noanonymous -o smtp_tls_security_level=encrypt",
+        expected={"bob": delivered(0, tls=True)},
+    ),
+    Scenario(
+        name="badlogin",
+        about="a relayhost that does not know our password",
+        hosts=(host(Behaviour(tls="good", login=("pillarbox", "something else"))),),
+        transport="badlogin:[mx0.{name}]",
+        service="badlogin unix - - n - - smtp -o smtp_sasl_auth_enable=yes"
+        " -o {{ smtp_sasl_password_maps = inline:{{ {{ [mx0.{name}] = pillarbox:let me in }} }} }}"
+        " -o smtp_sasl_security_options=noanonymous -o smtp_tls_security_level=encrypt",
+        expected={"bob": expired("4.7.8", "Authentication credentials invalid")},
+    ),
+)
+
+SECURITY: Final = (*MAY, *LEVELS, *LOGINS)
