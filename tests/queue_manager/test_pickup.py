@@ -83,7 +83,7 @@ class Mail:
             ),
             notifier=Notifier(
                 queue,
-                rules=configured_bounces(snapshot),
+                rules=configured_bounces(snapshot, warn=pytest.fail),
                 submission=rules,
                 mappings=mappings,
                 tell=self.told.append,

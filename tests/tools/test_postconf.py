@@ -212,10 +212,10 @@ REFUSED = [
     ("-o x -n", "fatal: invalid parameter override: x: missing '=' after attribute name"),
     ("-M a/b/c", "fatal: -M option requires service_name[/type]"),
     ("-F a/b/c", 'fatal: invalid service attribute name: "c"'),
-    ("-A", "fatal: option -A is not served yet: there is no SMTP client that logs in"),
     ("-j", "fatal: option -j is not served yet: there is no JSON output yet"),
-    ("-l", "fatal: option -l is not served yet: there are no mailbox files to lock"),
-    ("-b", "fatal: option -b is not served yet: bounces have no templates yet"),
+    ("-b -n", "fatal: with option -b, do not specify -n"),
+    ("-b one two", "fatal: options -b and -t require at most one template file"),
+    ("-t /nonexistent/templates", "fatal: open /nonexistent/templates: No such file or directory"),
     ("-T public-key-algorithms", "fatal: option -T public-key-algorithms is not served yet"),
 ]
 

@@ -4,6 +4,8 @@ FAULTS
     ConfigurationFault  a template file that cannot be read
 """
 
+from collections.abc import Callable
+
 from pillarbox.bounce.notification import Style
 from pillarbox.bounce.submission import BounceRules
 from pillarbox.bounce.templates import BUILT_IN, Template, read_templates
@@ -14,8 +16,8 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
-def configured_bounces(snapshot: Snapshot) -> BounceRules:
-    """What bounce(8) would do."""
+def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> BounceRules:
+    """What bounce(8) would do; `warn` hears of templates that have a mistake."""
     identity, queue = snapshot.group(Identity), snapshot.group(QueueManager)
     utf8 = snapshot.group(SmtpServer).smtputf8_enable
     origin = identity.myorigin.encode()
@@ -31,7 +33,7 @@ def configured_bounces(snapshot: Snapshot) -> BounceRules:
             charset="utf-8" if utf8 else "",
             value=snapshot.value,
         ),
-        templates=_templates(snapshot, queue.bounce_template_file),
+        templates=configured_templates(snapshot, queue.bounce_template_file, warn=warn),
         size_limit=queue.bounce_size_limit,
         classes=frozenset(queue.notify_classes),
         postmasters={
@@ -45,12 +47,15 @@ def configured_bounces(snapshot: Snapshot) -> BounceRules:
     )
 
 
-def _templates(snapshot: Snapshot, path: str) -> dict[str, Template]:
+def configured_templates(
+    snapshot: Snapshot, path: str, *, warn: Callable[[str], None]
+) -> dict[str, Template]:
+    """The templates of bounce_template_file, or built-in ones for an empty path.  ConfigurationFault."""
     if not path:
         return dict(BUILT_IN)
     try:
         with open(path, encoding="utf-8") as file:
-            return dict(read_templates(file.read(), path=path))
+            return read_templates(file.read(), path=path, warn=warn)
     except (OSError, UnicodeDecodeError) as error:
         where = snapshot.where("bounce_template_file")
         raise ConfigurationFault(where, f"cannot read bounce_template_file {path}: {error}") from error

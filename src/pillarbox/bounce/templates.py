@@ -5,17 +5,19 @@ DESCRIPTION
     Subject: for postmaster's copy, and a text in which `$myhostname` and the like are replaced.  A parameter that
     is a time may be asked for in another unit: `$maximal_queue_lifetime_days`.
 
-    bounce_template_file has templates as `failure_template = <<EOF` … `EOF`; what it leaves out is built in.
+    bounce_template_file has templates as `failure_template = <<EOF` … `EOF`; what it leaves out is built in.  So is
+    what a template of the file would have been that has a mistake: mail that cannot be delivered has to be
+    reported anyway.
 
 FAULTS
-    ConfigurationFault  the file cannot be read: with its line
+    ConfigurationFault  a line between templates that begins none: with its number
 
 STANDARDS
     bounce(5)
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -27,7 +29,8 @@ NAMES: Final = ("failure", "delay", "success", "verify")
 _UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "weeks": 604800}
 _REFERENCE: Final = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|\(([A-Za-z0-9_]+)\)|([A-Za-z0-9_]+)|(\$))")
 _FROM: Final = "Mail Delivery System <MAILER-DAEMON>"
-_START: Final = re.compile(r"([a-z]+)_template\s*=\s*<<\s*(\S+)\s*")
+_LABELS: Final = ("charset", "from", "subject", "postmaster-subject")
+_LABEL: Final = re.compile(r"[A-Za-z][A-Za-z-]*")
 
 
 class Template(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,16 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
             return "$" if match[4] else _value(name, value)
 
         return _REFERENCE.sub(replace, self.text)
+
+    def names(self) -> set[str]:
+        """The parameters that the text refers to, without units of time."""
+        found = {match[1] or match[2] or match[3] or "" for match in _REFERENCE.finditer(self.text)}
+        return {_parameter(name) for name in found - {""}}
+
+
+def _parameter(name: str) -> str:
+    parameter, _, unit = name.rpartition("_")
+    return parameter if unit in _UNITS and parameter else name
 
 
 def _value(name: str, value: Callable[[str], str]) -> str:
@@ -118,8 +131,8 @@ Enclosed is the mail delivery report that you requested.
 }
 
 
-def read_templates(content: str, *, path: str) -> dict[str, Template]:
-    """The templates of a file, built-in ones for those that it has not.  ConfigurationFault."""
+def read_templates(content: str, *, path: str, warn: Callable[[str], None]) -> dict[str, Template]:
+    """The templates of a file, built-in ones where it has none or a mistake.  ConfigurationFault."""
     found = dict(BUILT_IN)
     lines = content.split("\n")
     at = 0
@@ -128,36 +141,53 @@ def read_templates(content: str, *, path: str) -> dict[str, Template]:
         at += 1
         if not line or line.startswith("#"):
             continue
-        start = _START.fullmatch(line)
-        if start is None or start[1] not in NAMES:
+        name, equals, marker = (part.strip() for part in line.partition("="))
+        if not equals or not marker.startswith("<<"):
+            problem = "missing '=' after attribute name" if not equals else "a template begins with <<EOF"
             raise ConfigurationFault(
-                f"{path}, line {at}", f'"{line[:60]}" begins no template', mend="NAME_template = <<EOF"
+                f"{path}, line {at}", f'{problem}: "{name}"', mend="NAME_template = <<EOF"
             )
+        end = marker.removeprefix("<<").strip()
         first = at
-        while at < len(lines) and lines[at].strip() != start[2]:
+        while at < len(lines) and lines[at].strip() != end:
             at += 1
         if at == len(lines):
-            raise ConfigurationFault(f"{path}, line {first}", f'missing "{start[2]}" end marker')
-        found[start[1]] = _template(lines[first:at], BUILT_IN[start[1]], where=f"{path}, line {first}")
+            warn(f'{path}, line {first}: missing "{end}" end marker')
+        kind = name.removesuffix("_template")
+        if kind not in NAMES or kind == name:
+            warn(f"{path}, line {at + 1}: unknown template name: {name} -- ignoring this template")
+        elif (template := _template(lines[first:at], kind, path=path, warn=warn)) is not None:
+            found[kind] = template
         at += 1
     return found
 
 
-def _template(lines: list[str], default: Template, *, where: str) -> Template:
+def _template(lines: list[str], kind: str, *, path: str, warn: Callable[[str], None]) -> Template | None:
+    default = BUILT_IN[kind]
     headers: dict[str, str] = {}
     at = 0
     while at < len(lines):
         name, colon, value = lines[at].partition(":")
-        if not colon or name.lower() not in ("charset", "from", "subject", "postmaster-subject"):
+        if not colon or not _LABEL.fullmatch(name):
             break
+        if name.lower() not in _LABELS or (
+            name.lower() == "postmaster-subject" and not default.postmaster_subject
+        ):
+            warn(f'{path}: unknown "{name}" header label in {kind} template -- ignoring this template')
+            return None
         headers[name.lower()] = value.strip()
         at += 1
-    text = "\n".join(lines[at:]).lstrip("\n")
+    text = "\n".join(lines[at:]).lstrip("\n").rstrip("\n")
     if not text.strip():
-        raise ConfigurationFault(where, "missing message text in the template")
+        warn(f"{path}: missing message text in {kind} template -- ignoring this template")
+        return None
     charset = headers.get("charset", default.charset)
     if not text.isascii() and charset.lower() == "us-ascii":
-        raise ConfigurationFault(where, "8-bit message text needs a Charset: other than us-ascii")
+        warn(
+            f"{path}: 8-bit message text in {kind} template: please specify a charset value other than us-ascii "
+            "-- ignoring this template"
+        )
+        return None
     return Template(
         subject=headers.get("subject", default.subject),
         postmaster_subject=headers.get("postmaster-subject", default.postmaster_subject),
@@ -165,3 +195,23 @@ def _template(lines: list[str], default: Template, *, where: str) -> Template:
         charset=charset,
         sender=headers.get("from", default.sender),
     )
+
+
+def template_lines(kind: str, template: Template) -> Iterator[str]:
+    """The template as bounce_template_file has it (`postconf -t`)."""
+    yield f"{kind}_template = <<EOF"
+    yield f"Charset: {template.charset}"
+    yield f"From: {template.sender}"
+    yield f"Subject: {template.subject}"
+    if template.postmaster_subject:
+        yield f"Postmaster-Subject: {template.postmaster_subject}"
+    yield ""
+    yield template.text
+    yield "EOF"
+
+
+def expanded_lines(kind: str, template: Template, value: Callable[[str], str]) -> Iterator[str]:
+    """The text as people get it (`postconf -b`)."""
+    yield f"expanded_{kind}_text = <<EOF"
+    yield template.expanded(value)
+    yield "EOF"

@@ -52,13 +52,16 @@ def open_role(startup: Startup) -> Serve:
     owners = _mailbox_owners(snapshot, virtual, resolver, clock)
     filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
     rules = configured_rules(snapshot)
-    bounce_rules = configured_bounces(snapshot)
+    template_warnings: list[str] = []
+    bounce_rules = configured_bounces(snapshot, warn=template_warnings.append)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
     doors = Doors(snapshot, startup.listeners, mappings=mappings, clock=clock)
     rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
 
     async def serve(control: Control, tell: events.EventSink) -> None:
+        for text in template_warnings:
+            tell(events.Warned(text))
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
         fsyncs = background_fsyncs()

@@ -9,7 +9,8 @@ DESCRIPTION
     postconf -F -e service/type/field=value …
     postconf -P [-hHfxq] [service[/type[/parameter]] …]                  -o settings of services
     postconf -P -e service/type/parameter=value …  |  -PX …
-    postconf -a | -m | -T compile-version | -T run-version               what this system has
+    postconf -a | -A | -l | -m | -T compile-version | -T run-version     what this system has
+    postconf -b [file]  |  -t [file]                                     texts and templates of notices
 
     -c names the configuration directory; without it MAIL_CONFIG does, and then /etc/postfix.  `-e` may be
     left out when an argument has a `=`.  With -v, standard error says where each value comes from.
@@ -36,6 +37,7 @@ from pillarbox.config.main_cf import split_name_value
 from pillarbox.tables.opening import table_types
 from pillarbox.tools import postconf_edit
 from pillarbox.tools.postconf_request import Request, Stop, parse_request, warn
+from pillarbox.tools.postconf_templates import show_templates, show_texts
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -193,12 +195,24 @@ def _tls(request: Request) -> None:
         print(ssl.OPENSSL_VERSION)
 
 
+def _client_sasl_types(_request: Request) -> None:
+    print("cyrus")
+
+
+def _lock_types(_request: Request) -> None:
+    print("flock\nfcntl\ndotlock")
+
+
 _RUNNERS: Final[dict[str, Callable[[Request], None]]] = {
     "-a": _sasl_types,
+    "-A": _client_sasl_types,
+    "-b": show_texts,
     "-F": _fields,
+    "-l": _lock_types,
     "-m": _table_types,
     "-M": _services,
     "-p": _parameters,
     "-P": _settings,
+    "-t": show_templates,
     "-T": _tls,
 }

@@ -17,11 +17,7 @@ _DEFAULT_DIRECTORY: Final = "/etc/postfix"
 _KINDS: Final = ("-a", "-A", "-b", "-F", "-l", "-m", "-M", "-p", "-P", "-t", "-T")
 _ACTIONS: Final = ("-d", "-e", "-n", "-X", "-#")
 _NOT_SERVED: Final = {
-    "-A": "there is no SMTP client that logs in",
-    "-b": "bounces have no templates yet",
     "-j": "there is no JSON output yet",
-    "-l": "there are no mailbox files to lock",
-    "-t": "bounces have no templates yet",
 }
 _ONE_OF: Final = (
     _KINDS,
@@ -39,12 +35,13 @@ _TOGETHER: Final = {
     "-P": "-e -X -f -h -H -x",
 }
 _USAGE: Final = (
-    "usage: postconf [-a (server SASL types)] [-c config_dir] [-C param_class] [-d (parameter defaults)] "
+    "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] "
+    "[-C param_class] [-d (parameter defaults)] "
     "[-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] "
-    "[-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
+    "[-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
     "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] "
-    "[-q (no warnings)] [-T compile-version|run-version] [-v (verbose)] [-x (expand parameter values)] "
-    "[-X (exclude)] [-# (comment-out)] [name...]"
+    "[-q (no warnings)] [-t (bounce templates)] [-T compile-version|run-version] [-v (verbose)] "
+    "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]"
 )
 
 

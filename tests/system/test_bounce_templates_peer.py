@@ -1,0 +1,92 @@
+"""postconf -b and -t beside Debian's: the same template files, the same texts, the same complaints."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes import counterparts
+
+pytestmark = [pytest.mark.system, pytest.mark.peer("postfix")]
+
+OURS = str(Path(sys.executable).with_name("postconf"))
+MAIN = """\
+compatibility_level = 3.6
+myhostname = host.example
+delay_warning_time = 4h
+maximal_queue_lifetime = 10d
+"""
+
+FILES = {
+    "none": None,
+    "empty": "",
+    "comments": "# nothing\n\n   \n",
+    "one": "failure_template = <<EOF\nCharset: utf-8\nFrom: X (Y) <a@b>\nSubject: z\n\nAt $myhostname.\nEOF\n",
+    "all four": "".join(
+        f"{kind}_template = <<END\nSubject: {kind}\nPostmaster-Subject: p {kind}\n\n  Text.\n\n More.\nEND\n\n"
+        for kind in ("verify", "success", "delay", "failure")
+    ),
+    "units": "delay_template = <<EOF\n\n$delay_warning_time $delay_warning_time_minutes ${delay_warning_time_hours} "
+    "$(maximal_queue_lifetime_weeks) $maximal_queue_lifetime_seconds $$x\nEOF\n",
+    "8-bit with charset": "success_template = <<EOF\nCharset: utf-8\n\nGrüße von $myhostname\nEOF\n",
+    "8-bit without": "success_template = <<EOF\nSubject: x\n\nGrüße\nEOF\n",
+    "unknown template": "other_template = <<EOF\n\nText\nEOF\nverify_template = <<EOF\n\nOwn text\nEOF\n",
+    "unknown label": "failure_template = <<EOF\nBogus: x\n\nText\nEOF\n",
+    "no text": "failure_template = <<EOF\nSubject: x\n\nEOF\n",
+    "no end": "failure_template = <<EOF\n\nText\n",
+    "no equals sign": "failure_template\n",
+    "undefined name": "verify_template = <<EOF\n\nHello $nosuch_name\nEOF\n",
+}
+
+
+def _messages(text: str) -> set[str]:
+    """What is complained of: the kind of mistake, since Postfix breaks some texts over lines and repeats some."""
+    kinds = (
+        "8-bit message text",
+        "unknown template name",
+        "header label",
+        "missing message text",
+        "end marker",
+        "missing '='",
+        "undefined",
+        "most one",
+    )
+    return {kind for kind in kinds if re.search(re.escape(kind), text)}
+
+
+@pytest.mark.parametrize("letter", ["-b", "-t"])
+def test_templates(letter: str, tmp_path: Path) -> None:
+    """Each file by each command: output, exit status and complaints."""
+    (tmp_path / "main.cf").write_text(MAIN)
+    (tmp_path / "master.cf").write_text("")
+    theirs = counterparts.program("postfix") or "postconf"
+    for name, content in FILES.items():
+        arguments = ["-c", str(tmp_path), letter]
+        if content is not None:
+            (tmp_path / "templates").write_text(content)
+            arguments.append(str(tmp_path / "templates"))
+        found = []
+        for command in ([theirs], [OURS]):
+            done = subprocess.run(
+                [*command, *arguments],
+                capture_output=True,
+                check=False,
+                timeout=20,
+                env={**os.environ, "LC_ALL": "C.UTF-8"},
+            )
+            found.append((done.returncode, done.stdout.decode(), _messages(done.stderr.decode())))
+        (their_status, their_output, their_messages), ours = found
+        if their_status != 0:
+            their_output = ours[1]  # Postfix has printed what came before the mistake
+        assert (their_status, their_output, their_messages) == ours, name
+
+
+@pytest.mark.parametrize("letter", ["-A", "-l"])
+def test_what_this_system_has(letter: str) -> None:
+    """Types of client SASL and of locks."""
+    theirs = subprocess.run([counterparts.program("postfix") or "", letter], capture_output=True, check=True)
+    ours = subprocess.run([OURS, letter], capture_output=True, check=True)
+    assert sorted(theirs.stdout.split()) == sorted(ours.stdout.split())
