@@ -375,6 +375,15 @@ class Account(Protocol):
         """RENAME with all children.  Raises NoSuchMailbox, MailboxExists, MailboxNameRefused."""
         ...
 
+    async def identities(self) -> dict[str, bytes]:
+        """Every mailbox that can be selected → its GUID, b"" if it has none yet."""
+        ...
+
+    def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` (on the loop, soon) when mailboxes or subscriptions may have changed.  The result ends
+        the watch."""
+        ...
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE (the name need not exist, RFC 3501 §6.3.6)."""
         ...

@@ -50,6 +50,7 @@ from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise, paren
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.quota import AccountQuota, FolderQuota
 from pillarbox.mailstore.special_uses import SpecialUses
 from pillarbox.mailstore.subscriptions import Subscriptions
@@ -127,6 +128,8 @@ class MaildirAccount:
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
         self._special_uses = SpecialUses(self._attributes, self._guid)
+        self._name_watch = NameWatch(tuple({self._tree.root, self._tree.control}), inotify)
+        self._guids: dict[str, tuple[int, bytes]] = {}  # name → inode of its directory, GUID
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
 
@@ -171,6 +174,7 @@ class MaildirAccount:
     async def create(self, name: str) -> None:
         """CREATE."""
         await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
+        self._name_watch.tell()
         self._tell_quota()
 
     async def delete(self, name: str) -> None:
@@ -180,6 +184,7 @@ class MaildirAccount:
             raise MailboxNameRefused("INBOX can't be deleted")
         guid = await self._run(self._delete, name)
         self._open.pop(name, None)
+        self._name_watch.tell()
         if guid:
             await self._run(self._cache.forget, guid)
             await self._run(self._attributes.forget, guid)
@@ -194,6 +199,7 @@ class MaildirAccount:
                 "Can't rename mailbox under its own child." if new != old else "Same name"
             )
         moved = await self._run(self._tree.rename, old, new)
+        self._name_watch.tell()
         self._tell_quota()
         for before, after in moved:
             mailbox = self._open.pop(before, None)
@@ -212,16 +218,26 @@ class MaildirAccount:
         """The directory of a mailbox, whether or not it is there.  MailboxNameRefused."""
         return os.fsdecode(self._tree.directory(normalise(name)))
 
+    async def identities(self) -> dict[str, bytes]:
+        """Every mailbox that can be selected → its GUID, b"" if it has none yet."""
+        return await self._run(self._identities)
+
+    def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon after mailboxes or subscriptions have changed; the result ends the watch."""
+        return self._name_watch.watch(notify)
+
     # --- subscriptions ------------------------------------------------------------------------------
 
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE (the name need not exist, RFC 3501 §6.3.6)."""
         self._tree.directory(name)
         await self._run(self._subscriptions.add, normalise(name))
+        self._name_watch.tell()
 
     async def unsubscribe(self, name: str) -> None:
         """UNSUBSCRIBE."""
         await self._run(self._subscriptions.remove, normalise(name))
+        self._name_watch.tell()
 
     async def subscriptions(self) -> list[str]:
         """Subscribed names, existing or not."""
@@ -358,6 +374,19 @@ class MaildirAccount:
 
     def _guid(self, name: str) -> bytes:
         return read_guid(self._tree.control_directory(name), self._files)
+
+    def _identities(self) -> dict[str, bytes]:
+        names = [INBOX, *(name for name, holds in self._tree.entries().items() if holds and name != INBOX)]
+        known, self._guids = self._guids, {}
+        for name in names:
+            try:
+                inode = self._files.stat(self._tree.directory(name)).st_ino
+            except FileNotFoundError:  # another program was faster
+                continue
+            before = known.get(name)
+            guid = before[1] if before is not None and before[0] == inode and before[1] else self._guid(name)
+            self._guids[name] = (inode, guid)
+        return {name: guid for name, (_, guid) in self._guids.items()}
 
     def _delete(self, name: str) -> bytes:
         """Remove the mailbox; its GUID, if it was known."""

@@ -37,6 +37,7 @@ from pillarbox.mailstore.mailbox import (
     SortValue,
 )
 from pillarbox.mailstore.maildir_names import short_guid
+from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.sort_key_cache import STORED_COLUMNS
 from pillarbox.message.body_structure import render as render_structure
 from pillarbox.message.envelope import render_envelope
@@ -363,6 +364,7 @@ class MemoryAccount:
         self._mailboxes: dict[str, MemoryMailbox] = {}
         self._subscribed: list[str] = []
         self._attributes: dict[str, bytes] = {}
+        self._name_watch = NameWatch((), None)
         for name in ("INBOX", *self._special_use):
             self._make(name)
         self._subscribed.extend(self._special_use)
@@ -396,6 +398,7 @@ class MemoryAccount:
         if name in self._mailboxes:
             raise MailboxExists(name)
         self._make(name)
+        self._name_watch.tell()
 
     async def delete(self, name: str) -> None:
         """DELETE."""
@@ -404,6 +407,7 @@ class MemoryAccount:
         if name not in self._mailboxes:
             raise NoSuchMailbox(name)
         self._mailboxes.pop(name).mark_deleted()
+        self._name_watch.tell()
 
     async def rename(self, old: str, new: str) -> None:
         """RENAME with children."""
@@ -419,16 +423,27 @@ class MemoryAccount:
             mailbox = self._mailboxes.pop(name)
             mailbox.name = new + name[len(old) :]
             self._mailboxes[mailbox.name] = mailbox
+        self._name_watch.tell()
+
+    async def identities(self) -> dict[str, bytes]:
+        """Every mailbox that can be selected → its GUID."""
+        return {name: mailbox.guid for name, mailbox in self._mailboxes.items()}
+
+    def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon after mailboxes or subscriptions have changed."""
+        return self._name_watch.watch(notify)
 
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
         if name not in self._subscribed:
             self._subscribed.append(name)
+        self._name_watch.tell()
 
     async def unsubscribe(self, name: str) -> None:
         """UNSUBSCRIBE."""
         if name in self._subscribed:
             self._subscribed.remove(name)
+        self._name_watch.tell()
 
     async def subscriptions(self) -> list[str]:
         """Subscribed names."""

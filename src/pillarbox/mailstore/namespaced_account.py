@@ -13,7 +13,7 @@ STANDARDS
     RFC 2342 (NAMESPACE); Dovecot 2.3, Namespaces
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -93,6 +93,14 @@ class NamespacedAccount:
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children."""
         await self._account.rename(self._existing(old), self._to_store(new))
+
+    async def identities(self) -> dict[str, bytes]:
+        """Every mailbox that can be selected → its GUID."""
+        return {self._to_client(name): guid for name, guid in (await self._account.identities()).items()}
+
+    def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon after mailboxes or subscriptions have changed."""
+        return self._account.watch_names(notify)
 
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""

@@ -215,7 +215,7 @@ class MailboxView:
         known, self._keywords_told = self._keywords_told, len(self.mailbox.keywords)
         return self._keywords_told != known
 
-    def sync(self, *, tell_expunges: bool, tell_new: bool = True) -> Told:
+    def sync(self, *, tell_expunges: bool, tell_new: bool = True, tell_flags: bool = True) -> Told:
         """What to tell the client now; afterwards it knows.
 
         `tell_expunges` is False while a command with sequence numbers is answered: "An EXPUNGE response
@@ -224,6 +224,8 @@ class MailboxView:
         """
         self.take_in()
         keywords = self.take_keywords()
+        if not tell_flags:  # the client does not want to know, not later either
+            self._flags = None
         flags = self._tell_flags() if self._flags is not None else ()
         vanished = tuple(self._expunged or ()) if tell_expunges else ()
         expunged = self._tell_expunged() if tell_expunges and self._expunged is not None else ()

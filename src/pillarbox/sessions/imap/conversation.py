@@ -19,13 +19,14 @@ import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final
 
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
+from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
@@ -79,33 +80,20 @@ class Figures:
         )
 
 
-class ResultUpdates(Protocol):
-    """Results of SEARCH that are kept up to date: lines to tell, each time the client is told news."""
-
-    async def of_flags(self) -> list[bytes]:
-        """Of messages whose flags have changed; before the view is synchronised."""
-        ...
-
-    def of_expunged(self, told: Told) -> list[bytes]:
-        """Of messages that are told to be gone; before that is told."""
-        ...
-
-    async def of_new(self, after: int) -> list[bytes]:
-        """Of messages with a higher UID; after EXISTS."""
-        ...
-
-
 class Conversation:
     """Engine, account, selected mailbox and counters of one session."""
 
     __slots__ = (
         "_changed",
+        "_heeding",
         "_told_expunges",
         "account",
         "clock",
         "condstore",
         "engine",
         "figures",
+        "news",
+        "notifications",
         "options",
         "qresync",
         "rev2",
@@ -142,10 +130,13 @@ class Conversation:
         self.rev2 = False  # IMAP4rev2: ESEARCH, no \Recent, names in UTF-8 (RFC 9051 appendix E)
         self.utf8_accept = False  # UTF8=ACCEPT (RFC 9755)
         self.updates: ResultUpdates | None = None  # of results in the selected mailbox  RFC 5267
+        self.news = SelectedNews()
+        self.notifications: Notifications | None = None
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
         self._told_expunges = False  # since the last tagged answer
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
-        self._changed = False  # the selected mailbox may have changed since IDLE last looked
+        self._changed = False  # a mailbox may have changed since we last looked
+        self._heeding = False  # whether we wait for that, too
 
     @property
     def message_size_limit(self) -> int:
@@ -161,7 +152,9 @@ class Conversation:
     async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":
         """Bytes from the client, b"" at their end, or why there are none after all."""
         if not (heed_changes and self._changed):
+            self._heeding = heed_changes
             data = await self.wait.receive(limit=limit)
+            self._heeding = False
             if data is not None:
                 return data
         if self.wait.shutting_down:
@@ -169,9 +162,10 @@ class Conversation:
         return Woken.CHANGE if heed_changes and self._changed else Woken.TIME_UP
 
     def mailbox_changed(self) -> None:
-        """The watch of the selected mailbox: something may be new."""
+        """The watch of the selected mailbox, or of others: something may be new."""
         self._changed = True
-        self.wait.wake()
+        if self._heeding:
+            self.wait.wake()
 
     def take_change(self) -> bool:
         """Whether something may be new since this was asked last."""
@@ -242,6 +236,8 @@ class Conversation:
             self.view.mailbox.close()
             self.view = None
             self.updates = None
+            if self.notifications is not None:
+                self.notifications.selected_changed()
             self.engine.state = State.AUTHENTICATED
 
     def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool) -> MailboxView:
@@ -249,6 +245,8 @@ class Conversation:
         self.saved_result = []
         self.view = MailboxView(mailbox, read_only=read_only)
         self.engine.state = State.SELECTED
+        if self.notifications is not None:
+            self.notifications.selected_changed()
         return self.view
 
     def choose(self, messages: NumberSet, *, by_uid: bool) -> Chosen:
@@ -290,7 +288,8 @@ class Conversation:
 
         `asked` when the command is one by which clients ask for news.
         """
-        tell_new = asked or Workaround.DELAY_NEWMAIL not in self.options.workarounds
+        news = self.news
+        tell_new = news.new and (asked or Workaround.DELAY_NEWMAIL not in self.options.workarounds)
         view = self.view
         if view is None:
             return
@@ -298,7 +297,9 @@ class Conversation:
         lines = await updates.of_flags() if updates is not None else []
         before = view.last_uid
         try:
-            told = view.sync(tell_expunges=expunges, tell_new=tell_new)
+            told = view.sync(
+                tell_expunges=expunges and news.expunges, tell_new=tell_new, tell_flags=news.flags
+            )
         except ViewLost:
             raise _inconsistent() from None
         self._tell_flags(told, view, with_uid=with_uid)
@@ -308,6 +309,22 @@ class Conversation:
         self._tell_messages(told)
         if updates is not None and told.exists is not None:
             self._tell_lines(await updates.of_new(before))
+        if told.exists is not None:
+            await news.tell_new(before)
+
+    @property
+    def notifies(self) -> bool:
+        """Whether the client may be told something while no command is in progress."""
+        return self.notifications is not None and self.engine.between_commands
+
+    async def tell_unasked(self) -> None:
+        """News while no command is in progress (RFC 5465)."""
+        self.take_change()
+        if self.view is not None and self.news.unasked:
+            await self.refresh()
+            await self.tell_changes(asked=True, expunges=self.news.expunges_unasked)
+        if self.notifications is not None:
+            await self.notifications.tell()
 
     def _tell_lines(self, lines: Iterable[bytes]) -> None:
         for line in lines:

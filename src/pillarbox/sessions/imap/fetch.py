@@ -106,6 +106,14 @@ async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
     await _Fetch(conversation, FetchItems((Item.UID, Item.FLAGS, Item.MODSEQ))).all(chosen)
 
 
+async def fetch_items(conversation: Conversation, wanted: FetchItems, after: int) -> None:
+    """What a client of NOTIFY wants to have of messages with a UID above `after`  RFC 5465 §5.2"""
+    if Item.MODSEQ in wanted.items:
+        await conversation.enable_condstore()
+    view = conversation.selected
+    await _Fetch(conversation, wanted).all(view.by_uids(NumberSet(((after + 1, view.last_uid),))))
+
+
 async def tell_vanished(
     conversation: Conversation, uids: NumberSet | None, modseq: int, *, above: int = 0
 ) -> None:

@@ -50,6 +50,8 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
         if conversation.take_change():
             await conversation.refresh()
             await conversation.tell_changes(asked=True)
+            if conversation.notifications is not None:
+                await conversation.notifications.tell()
         await conversation.flush()
         command = engine.next_command()
         if isinstance(command, Line):

@@ -39,7 +39,7 @@ class SearchContext(msgspec.Struct):
 
 
 class SearchContexts:
-    """Those of the selected mailbox: `conversation.ResultUpdates`."""
+    """Those of the selected mailbox: `news.ResultUpdates`."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation

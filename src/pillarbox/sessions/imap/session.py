@@ -42,6 +42,7 @@ from pillarbox.sessions.imap import (
     mailbox_commands,
     message_commands,
     metadata,
+    notify,
     quota_commands,
     search,
     selecting,
@@ -59,7 +60,7 @@ CAPABILITIES: Final = (
     b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS"
     b" THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS"
     b" LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH"
-    b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+"
+    b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY"
     b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID CREATE-SPECIAL-USE"
 ).split()
 """What works after login, in Dovecot's order."""
@@ -68,6 +69,7 @@ ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"IMAP4R
 AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
 MAX_BAD_COMMANDS: Final = 20
+_INTERNAL_ERROR: Final = b"Internal error occurred. Refer to server log for more information."
 SERVER_ID: Final = ((b"name", b"Dovecot"),)
 """Dovecot's imap_id_send, `name *`: clients know servers by it and switch workarounds on and off."""
 
@@ -127,6 +129,8 @@ class ImapSession:
         finally:
             conversation.transport.send(engine.data_to_send())
             conversation.leave_mailbox()
+            if conversation.notifications is not None:
+                conversation.notifications.close()
             conversation.transport.close()
         return Ended(reason, conversation.figures.text(engine))
 
@@ -156,13 +160,23 @@ class ImapSession:
                     answered = True
 
     async def _receive(self) -> None:
-        match await self._conversation.receive(limit=AUTOLOGOUT):
+        conversation = self._conversation
+        match await conversation.receive(limit=AUTOLOGOUT, heed_changes=conversation.notifies):
             case bytes() as data:
-                self._conversation.engine.receive_data(data)
+                conversation.engine.receive_data(data)
+            case Woken.CHANGE:
+                await self._tell_unasked()
             case Woken.SHUTDOWN:
                 raise Disconnect("Server shutting down.", bye=b"Server shutting down.")
             case _:
                 raise Disconnect("Inactivity", bye=b"Disconnected for inactivity.")
+
+    async def _tell_unasked(self) -> None:
+        try:
+            await self._conversation.tell_unasked()
+        except StoreUnavailable as problem:
+            self._conversation.sink(Warned(str(problem)))
+            raise Disconnect("Internal error", bye=_INTERNAL_ERROR) from problem
 
     async def _answer(self, command: Command) -> None:
         conversation = self._conversation
@@ -191,9 +205,7 @@ class ImapSession:
             conversation.no(tag, b"[NONEXISTENT] Mailbox doesn't exist")
         except StoreUnavailable as problem:
             conversation.sink(Warned(str(problem)))
-            conversation.no(
-                tag, b"[SERVERBUG] Internal error occurred. Refer to server log for more information."
-            )
+            conversation.no(tag, b"[SERVERBUG] " + _INTERNAL_ERROR)
         self._last_command = kind.__name__.lower()
         self._last_time = conversation.clock.monotonic()
 
@@ -310,6 +322,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.GetQuotaRoot: quota_commands.get_quota_root,
     commands.SetQuota: quota_commands.set_quota,
     commands.Idle: idle.idle,
+    commands.Notify: notify.notify,
     commands.Check: message_commands.check,
     commands.Close: selecting.close,
     commands.Unselect: selecting.unselect,

@@ -10,6 +10,8 @@ STANDARDS
 import re
 from typing import Final
 
+import msgspec
+
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.commands import CancelUpdate, Copy, Expunge, Fetch, Move, Store, StoreAction
@@ -59,13 +61,7 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     items: dict[Item, None] = {Item.UID: None} if by_uid else {}
     sections: dict[bytes, Section] = {}
     if scanner.take(b"("):
-        if scanner.at(b")"):
-            raise BadSyntax("FETCH list is empty")
-        while True:
-            _fetch_attribute(scanner, items, sections)
-            if scanner.take(b")"):
-                break
-            scanner.space()
+        _fetch_attributes(scanner, items, sections)
     else:
         _fetch_attribute(scanner, items, sections, macros=True)
     changed_since, vanished = None, False
@@ -76,6 +72,27 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
         items[Item.MODSEQ] = None
     wanted = FetchItems(tuple(items), tuple(sections.values()))
     return Fetch(tag, by_uid, messages, wanted, changed_since, vanished)
+
+
+def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: dict[bytes, Section]) -> None:
+    """`fetch-att *(SP fetch-att) ")"`, the bracket already taken"""
+    if scanner.at(b")"):
+        raise BadSyntax("FETCH list is empty")
+    while True:
+        _fetch_attribute(scanner, items, sections)
+        if scanner.take(b")"):
+            return
+        scanner.space()
+
+
+def fetch_list(scanner: Scanner) -> FetchItems:
+    """`"(" fetch-att *(SP fetch-att) ")"` of NOTIFY (RFC 5465 §8), which has UID with it and marks nothing"""
+    scanner.expect(b"(")
+    items: dict[Item, None] = {Item.UID: None}
+    sections: dict[bytes, Section] = {}
+    _fetch_attributes(scanner, items, sections)
+    peeked = tuple(msgspec.structs.replace(section, peek=True) for section in sections.values())
+    return FetchItems(tuple(items), peeked)
 
 
 def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, bool]:

@@ -82,9 +82,12 @@ def listing(
     separator: bytes = b"/",
     *,
     child_info: bool = False,
+    old_name: bytes | None = None,
 ) -> bytes:
     """`LIST (\\HasNoChildren) "/" name`, or LSUB; `name` as `mailbox` takes it"""
     extended = b' (CHILDINFO ("SUBSCRIBED"))' if child_info else b""
+    if old_name is not None:  # RFC 5465 §5.4, RFC 9051 §6.3.9.7
+        extended = b' ("OLDNAME" (%b))' % mailbox(old_name)
     return b'%s (%s) "%s" %s%s' % (kind, b" ".join(attributes), separator, mailbox(name), extended)
 
 

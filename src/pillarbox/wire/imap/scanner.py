@@ -237,6 +237,10 @@ class Scanner:
         """`mailbox = "INBOX" / astring`, decoded"""
         return decode_mailbox(self.astring(), utf8=self.utf8_names)
 
+    def mailbox_name(self) -> str:
+        """A mailbox where a name may hold wildcards that mean themselves (`mailboxes *`, as Dovecot reads it)."""
+        return decode_mailbox(self.list_mailbox(), utf8=self.utf8_names)
+
     def list_mailbox(self) -> bytes:
         """`list-mailbox = 1*list-char / string`"""
         text = self.take_string()

@@ -28,6 +28,7 @@ from pillarbox.wire.imap import (
     mailbox_grammar,
     message_grammar,
     metadata_grammar,
+    notify_grammar,
     quota_grammar,
     search_grammar,
     session_grammar,
@@ -93,6 +94,7 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"SETMETADATA": metadata_grammar.set_metadata,
     b"COMPRESS": session_grammar.compress,
     b"IDLE": session_grammar.idle,
+    b"NOTIFY": notify_grammar.notify,
     b"GETQUOTA": quota_grammar.get_quota,
     b"GETQUOTAROOT": quota_grammar.get_quota_root,
     b"SETQUOTA": quota_grammar.set_quota,
@@ -175,6 +177,11 @@ class ImapServer:
             self._fragments.receive(data)
         else:
             self._closed = True
+
+    @property
+    def between_commands(self) -> bool:
+        """Whether nothing of another command has come."""
+        return self._fragments.between_commands
 
     def unread(self) -> bytes:
         """Take away what has come behind the last command: for another engine, or to be thrown away."""
