@@ -44,7 +44,7 @@ TREATMENTS = [
     ("transport_maps", Kind.SERVED),
     ("canonical_maps", Kind.SERVED),
     ("smtp_helo_name", Kind.SERVED),
-    ("smtp_header_checks", Kind.LATER),
+    ("smtp_header_checks", Kind.SERVED),
     ("max_use", Kind.NO_EFFECT),
     ("daemon_directory", Kind.NO_EFFECT),
     ("smtp_destination_concurrency_limit", Kind.SERVED),
@@ -70,7 +70,7 @@ def test_findings() -> None:
         {
             "biff": "no",
             "my_own_name": "x",
-            "smtp_header_checks": "x",
+            "smtp_dns_reply_filter": "x",
             "queue_run_delay": "1s",
             "smtpd_milters": "inet:127.0.0.1:8891",
         }
@@ -80,7 +80,7 @@ def test_findings() -> None:
         "mail would pass (remove it to start without it)",
         "command line: parameter content_filter: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
-        "main.cf, line 3: parameter smtp_header_checks is ignored: the SMTP client is not served yet",
+        "main.cf, line 3: parameter smtp_dns_reply_filter is ignored: the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
 
 

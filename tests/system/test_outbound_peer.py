@@ -59,6 +59,21 @@ transport_maps = inline:{
   { nowhere.test = nosuch:x }
   { same.test = : }
   }
+smtp_header_checks = regexp:{
+  { /^X-Check: ignore/ IGNORE }
+  { /^X-Check: prepend/ PREPEND X-Before: yes }
+  { /^X-Check: replace (.*)/ REPLACE X-Replaced: $$1 }
+  { /^X-Check: warn/ WARN look here }
+  { /^X-Check: info/ INFO }
+  { /^X-Check: strip/ STRIP it goes }
+  { /^X-Check: dunno/ DUNNO }
+  { /^X-Check: reject/ REJECT not here }
+  }
+smtp_mime_header_checks = regexp:{ { /^Content-Description: x/ REPLACE Content-Description: y } }
+smtp_nested_header_checks = regexp:{ { /^Subject: nested/ PREPEND X-Nested: 1 } }
+smtp_body_checks = regexp:{ { /^secret/ REPLACE hidden } { /^drop/ IGNORE } { /^note/ WARN noted } }
+smtp_reply_filter = regexp:{ { /^550 5\\.7\\.1 rewrite me(.*)/ 450 4.7.1 later$$1 } }
+smtp_delivery_status_filter = regexp:{ { /^5(\\.7\\.2 .*filter me.*)/ 4$$1 } { /^4(\\.7\\.3 .*filter me.*)/ 5$$1 } }
 relocated_maps = inline:{ { eve@person.test = eve@elsewhere.test } }
 sender_dependent_relayhost_maps = inline:{ { relayed@sender.test = [mx0.helo.test] } }
 """
@@ -200,7 +215,61 @@ SCENARIOS: tuple["Scenario", ...] = (
 )
 
 
+_FROM: Final = (
+    b"Message-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n"
+)
+_PARTS: Final = _FROM + (
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed;\r\n boundary=out\r\n"
+    b"Content-Transfer-Encoding: 8bit\r\nSubject: parts\r\n\r\npre\r\n--out\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nContent-Description: x\r\n\r\n"
+    b"Gr\xc3\xbc\xc3\x9fe = \t\r\n"
+    + b"\xc3\xa4 " * 40
+    + b"\r\n\r\n"
+    + b"=" * 30
+    + b"\r\n.dot\r\nsecret\r\n--out\r\n"
+    b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--out\r\n"
+    b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    b"Subject: nested\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: BINARY\r\n\r\n\xc3\xa4 inside \r\n"
+    b"drop this\r\nnote this\r\n--out\r\n\r\nplain part \r\n--out--\r\nafter \r\n"
+)
+_NO_EIGHT: Final = (Server({"EHLO": b"250-mx.peer.test\r\n250 PIPELINING"}),)
 SCENARIOS += (
+    Scenario(
+        name="checks",
+        message=_FROM
+        + b"".join(
+            b"X-Check: %s line\r\n\tfolded\r\n" % word
+            for word in (b"ignore", b"prepend", b"replace", b"warn", b"info", b"strip", b"dunno", b"reject")
+        )
+        + b"Subject: x\r\n\r\nsecret word\r\ndrop this\r\nnote that\r\nnot secret\r\n",
+    ),
+    Scenario(name="parts", message=_PARTS, parameters=(" BODY=8BITMIME", "")),
+    Scenario(name="partsto7", servers=_NO_EIGHT, message=_PARTS, parameters=(" BODY=8BITMIME", "")),
+    Scenario(
+        name="textto7",
+        servers=_NO_EIGHT,
+        message=_FROM
+        + b"Content-Transfer-Encoding: 8bit (really)\r\nSubject: x\r\n\r\nplain line\r\n\r\nends in blank \r\n"
+        + b"x" * 72
+        + b" \r\n"
+        + b"\xe4" * 100
+        + b"\r\na=b\tc\x01\x7f\r\n.\r\n",
+        parameters=(" BODY=8BITMIME", ""),
+    ),
+    Scenario(
+        name="unknownto7",
+        servers=_NO_EIGHT,
+        message=_FROM + b"Subject: \xc3\xa4\r\n\r\nno field tells of \xc3\xa4\r\n",
+    ),
+    Scenario(
+        name="sevento7",
+        servers=_NO_EIGHT,
+        message=_FROM + b"Content-Transfer-Encoding: 8bit\r\n\r\n7-bit = only\r\n",
+        parameters=(" BODY=7BIT", ""),
+    ),
+    Scenario(name="replyfilter", servers=(Server({"RCPT": b"550 5.7.1 rewrite me, please"}),)),
+    Scenario(name="statussofter", servers=(Server({"RCPT": b"550 5.7.2 filter me"}),)),
+    Scenario(name="statusharder", servers=(Server({"RCPT": b"450 4.7.3 filter me"}),)),
     Scenario(name="mapped"),
     Scenario(name="below.mapped"),
     Scenario(name="person"),
@@ -393,4 +462,4 @@ def test_the_same_as_postfix(world: World, scenario: Scenario) -> None:
         if f"{scenario.name}:{part}" in known:
             assert theirs != ours, f"{scenario.name}:{part} is on the list of differences, and there is none"
         else:
-            assert theirs == ours
+            assert theirs == ours, f"{theirs}\n--- and ours:\n{ours}"

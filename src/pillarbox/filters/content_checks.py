@@ -18,7 +18,7 @@ STANDARDS
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -44,6 +44,7 @@ class ContentTables(msgspec.Struct, frozen=True, kw_only=True):
     nested_header: Sequence[LookupTable] = ()
     body: Sequence[LookupTable] = ()
     body_limit: int = 51200
+    prefix: str = ""  # of the parameters' names: smtp_
 
     @property
     def any(self) -> bool:
@@ -54,7 +55,16 @@ class ContentTables(msgspec.Struct, frozen=True, kw_only=True):
 class Inspector:
     """One message."""
 
-    def __init__(self, tables: ContentTables, log: Log, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        tables: ContentTables,
+        log: Log,
+        warn: Callable[[str], None],
+        *,
+        verbs: Collection[str] | None = None,
+    ) -> None:
+        """`verbs`: the only actions that are served, for mail on its way out; a LookupFault is raised then."""
+        self._verbs = verbs
         self.refusal: Reply | None = None
         self.hold = self.discard = False
         self.redirect = b""
@@ -99,6 +109,12 @@ class Inspector:
         self._rest = rest
         return text
 
+    def lines(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """A whole message in lines without their ends; the lines to be kept."""
+        for line in lines:
+            yield from self._line(line)
+        yield from self._end_field()
+
     def finish(self) -> bytes:
         """The end of the message: what was waited for."""
         last = self._line(self._rest) if self._rest else []
@@ -142,26 +158,24 @@ class Inspector:
         name = match[1].lower() if match is not None else b""
         if match is not None:
             self._mime.field(name, b"".join(lines)[match.end() :])
-        if name in MIME_HEADERS:
-            tables = self._tables.mime_header
-        elif self._mime.place is Place.HEADER:
-            tables = self._tables.header
+        if name not in MIME_HEADERS and self._mime.place is Place.HEADER:
+            tables, title = self._tables.header, "header"
+        elif name not in MIME_HEADERS and self._mime.place is Place.NESTED:
+            tables, title = self._tables.nested_header, "nested_header"
         else:
-            tables = (
-                self._tables.nested_header if self._mime.place is Place.NESTED else self._tables.mime_header
-            )
+            tables, title = self._tables.mime_header, "mime_header"
         if match is not None and match.end() - match.end(1) > 1:  # blanks before the colon go, in any case
             lines = [match[1] + b":" + lines[0][match.end() :], *lines[1:]]
-        return self._ask(tables, "header", lines)
+        return self._ask(tables, "header", title, lines)
 
     def _ask_body(self, line: bytes) -> list[bytes]:
         if self._mime.body_octets >= self._tables.body_limit:
             return [line]
-        return self._ask(self._tables.body, "body", [line])
+        return self._ask(self._tables.body, "body", "body", [line])
 
     # -- what the tables say ---------------------------------------------------------------------------
 
-    def _ask(self, tables: Sequence[LookupTable], kind: str, lines: list[bytes]) -> list[bytes]:
+    def _ask(self, tables: Sequence[LookupTable], kind: str, title: str, lines: list[bytes]) -> list[bytes]:
         if self._passed or not tables:
             return lines
         text = b"\n".join(lines)
@@ -169,14 +183,19 @@ class Inspector:
         try:
             value = _first(tables, key.decode("utf-8", "surrogateescape"))
         except LookupFault as fault:
+            if self._verbs is not None:  # there is no client to be refused
+                raise
             self._give_up(fault.reason)
             return lines
-        return lines if value is None else self._act(value, kind, text, lines)
+        return lines if value is None else self._act(value, kind, title, text, lines)
 
-    def _act(self, value: str, kind: str, text: bytes, lines: list[bytes]) -> list[bytes]:
+    def _act(self, value: str, kind: str, title: str, text: bytes, lines: list[bytes]) -> list[bytes]:
         word, _, argument = value.strip().partition(" ")
         verb, octets = word.upper(), argument.strip().encode("utf-8", "surrogateescape")
         if verb in ("DUNNO", "OK"):
+            return lines
+        if self._verbs is not None and verb not in self._verbs:
+            self._warn(f"unsupported command in {self._tables.prefix}{title}_checks map: {value[:100]}")
             return lines
         if verb == "IGNORE":
             return []

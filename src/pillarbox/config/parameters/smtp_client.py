@@ -24,6 +24,11 @@ class MailExchange:
     known_tcp_ports: tuple[str, ...] = parameter(
         "lmtp=24, smtp=25, smtps=submissions=465, submission=587", doc="Ports of service names."
     )
+    disable_mime_output_conversion: bool = parameter(
+        "no",
+        doc="Send 8-bit MIME as it is to servers that do not offer 8BITMIME, instead of converting it to "
+        "quoted-printable.",
+    )
     smtp_always_send_ehlo: bool = parameter("yes", doc="Begin with EHLO whatever the greeting says.")
     smtp_never_send_ehlo: bool = parameter("no", doc="Begin with HELO, and so do without all extensions.")
 
@@ -81,6 +86,27 @@ class SmtpClient:
         "",
         doc="Tables from an address, in the envelope or the header of mail that is sent, to the one that takes its "
         "place, such as user@host.local to somebody@provider.example. Keys are those of canonical_maps.",
+    )
+    smtp_header_checks: tuple[str, ...] = parameter(
+        "",
+        doc="Tables (regexp, pcre) that are asked for each header of mail that is sent; they may answer IGNORE, "
+        "INFO, PREPEND, REPLACE, STRIP or WARN.",
+    )
+    smtp_mime_header_checks: tuple[str, ...] = parameter(
+        "", doc="The same for MIME headers, of the message and of its parts."
+    )
+    smtp_nested_header_checks: tuple[str, ...] = parameter(
+        "", doc="The same for the other headers of attached messages."
+    )
+    smtp_body_checks: tuple[str, ...] = parameter(
+        "", doc="The same for each line of a body, up to body_checks_size_limit of each part."
+    )
+    smtp_reply_filter: str = parameter(
+        "", doc="Table that is asked for each line of a server's replies; its answer takes the line's place."
+    )
+    smtp_delivery_status_filter: tuple[str, ...] = parameter(
+        "$default_delivery_status_filter",
+        doc="Tables from the status code and text of a delivery to those that take their place.",
     )
     smtp_send_xforward_command: bool = parameter(
         "no", doc="Tell servers that offer XFORWARD which client the message came from, for their logs."

@@ -59,7 +59,6 @@ smtpd_proxy_timeout = 100s
         """
 detect_8bit_encoding_header = yes
 disable_mime_input_processing = no
-disable_mime_output_conversion = no
 force_mime_input_conversion = no
 full_name_encoding_charset = utf-8
 header_address_token_limit = 10240

@@ -8,6 +8,7 @@ import random
 from ipaddress import ip_interface
 from typing import Literal
 
+from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.queue_manager import QueueManager
@@ -21,6 +22,7 @@ from pillarbox.delivery.smtp.destination import known_ports, port_number
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
 from pillarbox.routing.configured_mappings import own_address_maps
@@ -114,6 +116,18 @@ def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resol
             kind="generic",
             clock=clock,
         ),
+        checks=ContentTables(
+            header=tables("smtp_header_checks", client.smtp_header_checks),
+            mime_header=tables("smtp_mime_header_checks", client.smtp_mime_header_checks),
+            nested_header=tables("smtp_nested_header_checks", client.smtp_nested_header_checks),
+            body=tables("smtp_body_checks", client.smtp_body_checks),
+            body_limit=snapshot.group(ContentChecks).body_checks_size_limit,
+            prefix=f"{prefix}_",
+        ),
+        reply_filter=tables("smtp_reply_filter", (client.smtp_reply_filter,))[0]
+        if client.smtp_reply_filter
+        else None,
+        status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
         ports=ports,
         queue_directory=snapshot.value("queue_directory"),
         soft_bounce=queue.soft_bounce,

@@ -111,6 +111,11 @@ class Conversation:
         self.is_over = True
         self.wire.close()
 
+    def abort(self) -> None:
+        """End it in the middle."""
+        self.is_over = True
+        self.wire.abort()
+
     def _broken(self, status: str, text: str) -> Broken:
         self.is_over = True
         self.wire.abort()

@@ -13,6 +13,7 @@ DESCRIPTION
 import errno
 import os
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import msgspec
 
@@ -20,6 +21,7 @@ from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
+from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
@@ -27,12 +29,14 @@ from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, co
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.transaction import Transaction, Verdict
+from pillarbox.delivery.status_filter import StatusFilter
+from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.wire.smtp.replies import ServerReply
+from pillarbox.wire.smtp.replies import MalformedReply, ServerReply
 
 
 class Service(msgspec.Struct, kw_only=True):
@@ -46,6 +50,9 @@ class Service(msgspec.Struct, kw_only=True):
     passwords: tuple[LookupTable, ...]
     discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
     generic: AddressMaps  # smtp_generic_maps
+    checks: ContentTables  # smtp_header_checks and its kin
+    reply_filter: LookupTable | None
+    status_filter: tuple[LookupTable, ...]
     ports: Ports
     queue_directory: str
     soft_bounce: bool
@@ -225,6 +232,9 @@ class SmtpDelivery:
             )
         wire = await connect(place, limit=rules.client.smtp_connect_timeout, source=source or None)
         conversation = Conversation(wire, target)
+        if self._service.reply_filter is not None:
+            rewrite = partial(self._filtered_reply, self._service.reply_filter, target)
+            conversation.engine.filter_replies(rewrite)
         session = Session(
             conversation,
             discarded=self._discarded(target),
@@ -271,17 +281,18 @@ class SmtpDelivery:
 
     async def _deliver(self, session: Session, destination: Destination, *, final: bool) -> None:
         waiting = self._waiting()
-        content, generic = self._lines(), self._service.generic
-        mapped = generic.map_first
-        if generic:
-            content = rewritten(content, HeaderRewriting(mapped, mapped, True, True))
+        generic = self._service.generic
         transaction = Transaction(
             session,
             self._job,
             [self._job.recipients[at] for at in waiting],
-            rewrite=mapped if generic else None,
+            rewrite=generic.map_first if generic else None,
         )
-        verdicts = await transaction.run(content)
+        try:
+            verdicts = await transaction.run(self._content(session))
+        except LookupFault:
+            session.conversation.abort()
+            raise
         for at, verdict in zip(waiting, verdicts, strict=True):
             is_final = final or not verdict.is_soft
             if not is_final and (not transaction.broken or verdict.reply is not None):
@@ -301,6 +312,39 @@ class SmtpDelivery:
             self._wants_to_keep(session, destination) and self._cache.keep(self._key(destination), session)
         ):
             await session.quit()
+
+    def _content(self, session: Session) -> Iterable[bytes]:
+        """The lines as this server is to get them."""
+        lines, service = self._lines(), self._service
+        if not (session.capabilities.eight_bit or service.rules.exchange.disable_mime_output_conversion):
+            lines = downgraded(lines)
+        if service.checks.any:
+            lines = Inspector(service.checks, self._tell_check, self._warn, verbs=_VERBS).lines(lines)
+        if service.generic:
+            mapped = service.generic.map_first
+            lines = rewritten(lines, HeaderRewriting(mapped, mapped, True, True))
+        return lines
+
+    def _tell_check(self, verb: str, kind: str, content: bytes, text: bytes) -> None:
+        said = f": {text.decode('utf-8', 'replace')}" if text else ""
+        shown = content[:60].decode("utf-8", "replace")
+        self._tell(events.Noted(f"{self._job.queue_id}: {verb}: {kind} {shown}{said}"))
+
+    def _warn(self, reason: str) -> None:
+        self._tell(events.Warned(reason))
+
+    def _filtered_reply(self, table: LookupTable, target: Target, line: bytes) -> bytes:
+        """smtp_reply_filter."""
+        try:
+            found = table.query(line.decode("utf-8", "surrogateescape"))
+        except LookupFault as fault:
+            self._tell(events.Warned(fault.reason))
+            raise MalformedReply("the reply filter cannot answer") from fault
+        if found is None:
+            return line
+        shown = line.decode("utf-8", "replace")
+        self._tell(events.Noted(f'{target.relay}: replacing server reply "{shown}" with "{found}"'))
+        return found.encode("utf-8", "surrogateescape")
 
     def _wants_to_keep(self, session: Session, destination: Destination) -> bool:
         client = self._service.rules.client
@@ -330,6 +374,11 @@ class SmtpDelivery:
         fate = self._fates[at] or _Fate(_NEVER, None, 0, self._clock.now())
         verdict, job, now = fate.verdict, self._job, self._clock.now()
         status = "sent" if verdict.is_sent else "deferred" if verdict.is_soft else "bounced"
+        if self._service.status_filter:
+            said = StatusFilter(self._service.status_filter, warn=self._warn).outcome(
+                Outcome(status, verdict.status, verdict.text)
+            )
+            status, verdict = said.status, msgspec.structs.replace(verdict, status=said.dsn, text=said.text)
         if status == "bounced" and self._service.soft_bounce:
             status = "SOFTBOUNCE"
         relay = fate.target.relay if fate.target is not None else "none"
@@ -367,6 +416,7 @@ class SmtpDelivery:
         return outcome
 
 
+_VERBS = frozenset(("IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WARN"))
 _NEVER = Verdict("4.3.0", "no server was tried")
 
 

@@ -71,6 +71,10 @@ class SmtpClient:
         """Lines that were no replies."""
         return self._reader.garbage
 
+    def filter_replies(self, rewrite: Callable[[bytes], bytes]) -> None:
+        """What is done to each line of a reply before it is looked at."""
+        self._reader.rewrite = rewrite
+
     def receive_data(self, data: bytes) -> None:
         """Bytes from the server."""
         self._reader.feed(data)

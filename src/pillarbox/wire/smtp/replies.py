@@ -18,6 +18,7 @@ STANDARDS
 """
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -63,6 +64,7 @@ class ReplyReader:
 
     def __init__(self) -> None:
         self.strict = False
+        self.rewrite: Callable[[bytes], bytes] | None = None  # each line, before it is looked at
         self.garbage: list[bytes] = []
         self._buffer = bytearray()
         self._lines: list[bytes] = []
@@ -87,7 +89,8 @@ class ReplyReader:
             line = bytes(self._buffer[start : min(end, start + MAX_LINE)])
             self._octets += end - start
             start = end + 1
-            reply = self._take(line.rstrip(b"\r"))
+            line = line.rstrip(b"\r")
+            reply = self._take(line if self.rewrite is None else self.rewrite(line))
         del self._buffer[:start]
         if reply is None and self._octets + len(self._buffer) > MAX_REPLY:
             raise MalformedReply("a reply that does not end")
