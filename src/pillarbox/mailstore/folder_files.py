@@ -94,9 +94,11 @@ class FolderFiles:
         clock: Clock,
         names: NameMaker,
         control: bytes = b"",
+        index: bytes = b"",
     ) -> None:
         """`root` has the account's dovecot-uidvalidity, `control` the folder's uidlist and keywords if not
-        `directory`."""
+        `directory`, and `index` Dovecot's index."""
+        self.index_directory = index or directory
         self.directory = directory
         self.root = root
         self.files = files

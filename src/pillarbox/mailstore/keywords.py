@@ -38,6 +38,7 @@ FILE_NAME: Final = b"dovecot-keywords"
 SURPLUS_FILE_NAME: Final = b"pillarbox-keywords"
 
 _LETTER_LINE: Final = re.compile(rb"(\d{1,2}) ([^\n]+)\n")
+_STAMP_LINE: Final = re.compile(rb"^I ([0-9:,]{1,200})$", re.MULTILINE)
 _SURPLUS_LINE: Final = re.compile(rb"(?:K (\d{1,2}) ([^\n]+)|M (\d{1,10}) ([0-9a-f]{1,16}))\n")
 _MIN_LINES: Final = 100
 
@@ -56,6 +57,8 @@ class KeywordTable:
         self._read_mtime = -1
         self.surplus: dict[int, int] = {}
         """UID → bits that no file name holds."""
+        self.index_stamp = b""
+        """Of which state of Dovecot's index the surplus was taken (mailstore/takeover.py)."""
         self._surplus_lines = 0
         self._surplus_size = -1
 
@@ -153,6 +156,11 @@ class KeywordTable:
                 lines.append(b"M %d %x\n" % (uid, bits))
         self._append_surplus(b"".join(lines))
 
+    def note_index(self, stamp: bytes) -> None:
+        """What Dovecot's index tells has been taken over."""
+        self.index_stamp = stamp
+        self._append_surplus(b"I %b\n" % stamp)
+
     def forget(self, uids: Iterable[int]) -> None:
         """Messages are gone; rewrite the surplus file when it is mostly out of date."""
         for uid in uids:
@@ -218,6 +226,8 @@ class KeywordTable:
         self._surplus_size = size
         content = self._files.read_file(self._surplus_path)
         self._surplus_lines = content.count(b"\n")
+        for match in _STAMP_LINE.finditer(content):
+            self.index_stamp = match[1]
         for bit_text, name, uid, bits in _SURPLUS_LINE.findall(content):
             if not name:
                 self.surplus[decimal(uid)] = int(bits, 16)
@@ -247,6 +257,7 @@ class KeywordTable:
     def _rewrite_surplus(self) -> None:
         letters = {bit for bit in self._letter_bits if bit >= 0}
         lines = [b"K %d %s\n" % (bit, name) for bit, name in enumerate(self.names) if bit not in letters]
+        lines += [b"I %b\n" % self.index_stamp] if self.index_stamp else []
         lines += [b"M %d %x\n" % (uid, bits) for uid, bits in sorted(self.surplus.items()) if bits]
         temporary = self._surplus_path + b".tmp"
         fd = self._files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

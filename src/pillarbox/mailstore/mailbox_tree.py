@@ -133,11 +133,13 @@ class MailboxTree:
         files: FileSystem,
         names: NameMaker,
         control: bytes = b"",
+        index: bytes = b"",
         nested: bool = False,
     ) -> None:
         self.root = root
         self.control = control or root
         """Where subscriptions and dovecot-uidvalidity are."""
+        self._index = index
         self.layout: Layout = NestedLayout() if nested else FlatLayout()
         self._is_nested = nested
         self._files = files
@@ -153,6 +155,12 @@ class MailboxTree:
         if self.control == self.root:
             return self.directory(name)
         return self.control + b"/" + (self.layout.directory(name) or self.layout.inbox)
+
+    def index_directory(self, name: str) -> bytes:
+        """Where Dovecot has its index of the mailbox."""
+        if not self._index:
+            return self.directory(name)
+        return self._index + b"/" + (self.layout.directory(name) or self.layout.inbox)
 
     def existing(self, name: str) -> bytes:
         """The directory that a name would have; a name that cannot be is no mailbox."""

@@ -60,6 +60,7 @@ from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
 from pillarbox.mailstore.sort_key_cache import read_sort_columns
 from pillarbox.mailstore.summary_reading import SummaryReading
+from pillarbox.mailstore.takeover import read_index, seed_history
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -379,11 +380,16 @@ class MaildirMailbox:
 
     def _load(self) -> None:
         folder = self.folder
+        dovecots = read_index(folder)
         folder.sync(move_new=False)
         folder.remove_old_temporaries()
+        first_recent = dovecots.first_recent if dovecots is not None else 0
         self._cache_number, self._first_recent, self._kept_modseq = self._cache.mailbox(
-            folder.guid, folder.uid_validity, first_unseen=folder.first_unseen()
+            folder.guid, folder.uid_validity, first_unseen=first_recent or folder.first_unseen()
         )
+        if dovecots is not None and not self._kept_modseq:
+            self._kept_modseq = seed_history(self._history, self._cache_number, folder, dovecots)
+        self._first_recent = max(self._first_recent, first_recent)
         self._reading.number = self._cache_number
         self._modseqs.has_history = self._kept_modseq != 0
 

@@ -83,6 +83,7 @@ def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None
         files=files,
         names=names or NameMaker(SystemClock()),
         control=os.fsencode(place.control.rstrip("/")),
+        index=os.fsencode(place.index.rstrip("/")),
         nested=place.nested,
     )
 
@@ -411,6 +412,7 @@ class MaildirAccount:
             self._tree.directory(name),
             self._tree.control,
             control=self._tree.control_directory(name),
+            index=self._tree.index_directory(name),
             files=self._files,
             clock=self._clock,
             names=self._names,
