@@ -215,6 +215,7 @@ class AccountWorker:
             mailboxes=self._settings.namespaces[0].mailboxes,
             attributes=attributes,
             quota=quota,
+            packing=self._settings.packing,
         )
 
     def _as_named(self, account: MaildirAccount) -> Account:

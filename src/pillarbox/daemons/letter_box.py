@@ -21,6 +21,7 @@ from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
+from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.mailbox import MailboxNameRefused, MailTooLarge, OverQuota, QuotaExceeded
 from pillarbox.mailstore.mailbox_names import normalise
 from pillarbox.mailstore.maildir_account import MaildirAccount
@@ -139,7 +140,9 @@ class LetterBox:
             mailbox, maildir = self._detail_mailbox(letter.detail, place)
         size = os.fstat(descriptor).st_size
         content = os.pread(descriptor, size, 0)
-        return _Sorted(letter, mailbox, Delivery(maildir, (content,)))
+        packing = self._settings.packing
+        packed = None if packing is None else packed_content(content, *packing)
+        return _Sorted(letter, mailbox, Delivery(maildir, (content,), packed=packed))
 
     def _detail_mailbox(self, detail: str, place: Storage) -> tuple[str, str]:
         """The mailbox that the detail names, or INBOX."""

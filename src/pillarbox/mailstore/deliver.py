@@ -54,6 +54,8 @@ class Delivery(msgspec.Struct, frozen=True):
     flags: bytes | None = None
     modified: float | None = None
     """INTERNALDATE, seconds since 1970; None: now."""
+    packed: bytes | None = None
+    """What is written instead of `content`, which the sizes of the name are of (mailstore/file_content.py)."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -122,7 +124,8 @@ class _Draft:
         except FileNotFoundError:
             make_maildir(self.delivery.maildir, files=self.files)
             self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
-        self.files.write_all(self.descriptor, self.delivery.content)
+        packed = self.delivery.packed
+        self.files.write_all(self.descriptor, self.delivery.content if packed is None else [packed])
         if self.delivery.modified is not None:
             self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
 

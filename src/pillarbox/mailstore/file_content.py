@@ -1,47 +1,66 @@
-"""The content of a message's file, unpacked if Dovecot's zlib plugin has packed it.
+"""The content of a message's file, unpacked if Dovecot's zlib plugin has packed it; and packed as it does.
 
 DESCRIPTION
     Dovecot's zlib (2.4: mail_compress) plugin stores messages compressed; the sizes in file names are those
-    of the plain message.  Readers find out by the first bytes, which no message begins with.  gzip and bzip2
-    are unpacked, up to `MAX_PLAIN` bytes.
+    of the plain message.  Readers find out by the first bytes, which no message begins with.  gzip, bzip2,
+    xz, zstd and Dovecot's own frame of lz4 blocks are unpacked, up to `MAX_PLAIN` bytes.
+
+        Dovecot-LZ4\\r*\\x9b\\xc5  u32 largest block, plain  { u32 length  block }*     numbers big-endian
 
 FAULTS
-    StoreUnavailable  packed in a way that we cannot read (zstd, lz4, encrypted), damaged, or too large
+    StoreUnavailable  encrypted, damaged, or too large
 
 STANDARDS
-    RFC 1952 (gzip); Dovecot 2.3, Maildir format (compression plugin)
+    RFC 1952 (gzip); RFC 8878 (zstd); LZ4 block format; Dovecot 2.3, Maildir format (compression plugin)
 """
 
 import bz2
+import gzip
+import lzma
 import zlib
+from collections.abc import Callable
 from typing import Final
+
+import lz4.block
+import zstandard
 
 from pillarbox.mailstore.mailbox import StoreUnavailable
 
 MAX_PLAIN: Final = 1 << 30
 """Octets of an unpacked message."""
-
-_UNREADABLE: Final = (
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"Dovecot-LZ4\r*\x9b\xc5", "lz4"),
-    (b"CRYPTED\x03\x07", "mail_crypt"),
-)
-_PACKED: Final = frozenset((b"\x1f", b"B", b"\x28", b"D", b"C"))
-"""First octets of packed files."""
+LZ4_MAGIC: Final = b"Dovecot-LZ4\r*\x9b\xc5"
+LZ4_BLOCK: Final = 64 * 1024
+"""Plain octets of a block, as Dovecot writes them."""
+_MAX_LZ4_BLOCK: Final = 1 << 24
+_MAX_XZ_MEMORY: Final = 128 << 20
+_MAX_ZSTD_WINDOW: Final = 128 << 20
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_ZSTD_SLICE: Final = 4096
+"""Octets that are unpacked at once: four of them may become 128 KiB."""
 
 
 def plain_content(stored: bytes) -> bytes:
     """The message that the file holds."""
-    if stored[:1] not in _PACKED:
+    if stored[:1] not in _FIRST:
         return stored
-    if stored.startswith(b"\x1f\x8b"):
-        return _gunzip(stored)
-    if stored.startswith(b"BZh"):
-        return _bunzip(stored)
-    for magic, name in _UNREADABLE:
+    for magic, unpack in _UNPACKERS:
         if stored.startswith(magic):
-            raise StoreUnavailable(f"message file is packed with {name}, which is not supported")
+            return unpack(stored)
     return stored
+
+
+def packed_content(plain: bytes, algorithm: str, level: int) -> bytes:
+    """The file of a message; `level` 0 is the algorithm's usual one.  ValueError for an unknown algorithm."""
+    match algorithm:
+        case "gz":
+            return gzip.compress(plain, level or 6, mtime=0)
+        case "bz2":
+            return bz2.compress(plain, level or 9)
+        case "zstd":
+            return zstandard.ZstdCompressor(level=level or 3).compress(plain)
+        case "lz4":
+            return _lz4_packed(plain)
+    raise ValueError(f"unknown compression: {algorithm}")
 
 
 def _gunzip(stored: bytes) -> bytes:
@@ -52,14 +71,14 @@ def _gunzip(stored: bytes) -> bytes:
             unpacker = zlib.decompressobj(wbits=31)
             part = unpacker.decompress(stored, room)
             if not unpacker.eof:
-                raise StoreUnavailable("message file is cut short, or too large when unpacked")
+                raise _cut_short()
             parts.append(part)
             room -= len(part)
             stored = unpacker.unused_data
             if room <= 0:
                 raise StoreUnavailable("message file is too large when unpacked")
     except zlib.error as error:
-        raise StoreUnavailable(f"message file is damaged: {error}") from error
+        raise _damaged(error) from error
     return b"".join(parts)
 
 
@@ -68,7 +87,95 @@ def _bunzip(stored: bytes) -> bytes:
     try:
         plain = unpacker.decompress(stored, MAX_PLAIN)
     except (OSError, EOFError) as error:
-        raise StoreUnavailable(f"message file is damaged: {error}") from error
+        raise _damaged(error) from error
     if not unpacker.eof:
-        raise StoreUnavailable("message file is cut short, or too large when unpacked")
+        raise _cut_short()
     return plain
+
+
+def _unxz(stored: bytes) -> bytes:
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+    try:
+        plain = unpacker.decompress(stored, MAX_PLAIN)
+    except (lzma.LZMAError, EOFError) as error:
+        raise _damaged(error) from error
+    if not unpacker.eof:
+        raise _cut_short()
+    return plain
+
+
+def _unzstd(stored: bytes) -> bytes:
+    parts: list[bytes] = []
+    room = MAX_PLAIN
+    at = 0
+    try:
+        while stored.startswith(_ZSTD_MAGIC, at):  # frames may be concatenated (RFC 8878 §3.1)
+            unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW).decompressobj()
+            while not unpacker.eof:
+                if at >= len(stored) or room <= 0:
+                    raise _cut_short()
+                part = unpacker.decompress(stored[at : at + _ZSTD_SLICE])
+                at = min(len(stored), at + _ZSTD_SLICE)
+                parts.append(part)
+                room -= len(part)
+            at -= len(unpacker.unused_data)
+    except zstandard.ZstdError as error:
+        raise _damaged(error) from error
+    return b"".join(parts)
+
+
+def _unlz4(stored: bytes) -> bytes:
+    at = len(LZ4_MAGIC)
+    largest = int.from_bytes(stored[at : at + 4], "big")
+    at += 4
+    if at > len(stored) or not 0 < largest <= _MAX_LZ4_BLOCK:
+        raise StoreUnavailable("message file is damaged: invalid lz4 header")
+    parts = []
+    room = MAX_PLAIN
+    while at < len(stored):
+        length = int.from_bytes(stored[at : at + 4], "big")
+        at += 4
+        block = stored[at : at + length]
+        if not length or len(block) != length:
+            raise _cut_short()
+        at += length
+        try:
+            part = lz4.block.decompress(block, uncompressed_size=largest)
+        except (lz4.block.LZ4BlockError, ValueError) as error:
+            raise _damaged(error) from error
+        parts.append(part)
+        room -= len(part)
+        if room <= 0:
+            raise StoreUnavailable("message file is too large when unpacked")
+    return b"".join(parts)
+
+
+def _lz4_packed(plain: bytes) -> bytes:
+    parts = [LZ4_MAGIC, LZ4_BLOCK.to_bytes(4, "big")]
+    for start in range(0, len(plain), LZ4_BLOCK):
+        block = lz4.block.compress(plain[start : start + LZ4_BLOCK], store_size=False)
+        parts += [len(block).to_bytes(4, "big"), block]
+    return b"".join(parts)
+
+
+def _encrypted(stored: bytes) -> bytes:
+    raise StoreUnavailable("message file is encrypted (mail_crypt), which is not supported")
+
+
+def _damaged(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"message file is damaged: {error}")
+
+
+def _cut_short() -> StoreUnavailable:
+    return StoreUnavailable("message file is cut short, or too large when unpacked")
+
+
+_UNPACKERS: Final[tuple[tuple[bytes, Callable[[bytes], bytes]], ...]] = (
+    (b"\x1f\x8b", _gunzip),
+    (b"BZh", _bunzip),
+    (b"\xfd7zXZ\0", _unxz),
+    (_ZSTD_MAGIC, _unzstd),
+    (LZ4_MAGIC, _unlz4),
+    (b"CRYPTED\x03\x07", _encrypted),
+)
+_FIRST: Final = frozenset(magic[:1] for magic, _ in _UNPACKERS)

@@ -27,7 +27,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
-from pillarbox.mailstore.file_content import plain_content
+from pillarbox.mailstore.file_content import packed_content, plain_content
 from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
 from pillarbox.mailstore.mailbox import (
     ChangeKind,
@@ -257,7 +257,9 @@ def _define(folder: FolderFiles, names: Iterable[bytes]) -> int:
 
 def _delivery(folder: FolderFiles, message: NewMessage, bits: int) -> Delivery:
     flags = write_letters(Letters(message.flags & ~Flag.RECENT, folder.keywords.to_letters(bits)))
-    return Delivery(os.fsdecode(folder.directory), [to_lf(message.content)], flags, message.internal_date)
+    content = to_lf(message.content)
+    packed = None if folder.packing is None else packed_content(content, *folder.packing)
+    return Delivery(os.fsdecode(folder.directory), [content], flags, message.internal_date, packed)
 
 
 def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> list[Uid]:
@@ -375,7 +377,15 @@ def _copy_content(source: FolderFiles, uid: int, target: FolderFiles, letters: b
     """Another file system, or too many links."""
     content, times = source.read(uid)
     [result] = deliver_batch(
-        [Delivery(os.fsdecode(target.directory), [content], letters, times.modified / 1e9)],
+        [
+            Delivery(
+                os.fsdecode(target.directory),
+                [plain_content(content)],
+                letters,
+                times.modified / 1e9,
+                packed=content,
+            )
+        ],
         files=target.files,
         names=target.new_names,
     )

@@ -104,6 +104,8 @@ class FolderFiles:
         self.files = files
         self.clock = clock
         self.new_names = names
+        self.packing: tuple[str, int] | None = None
+        """Compression and level of new messages (mailstore/file_content.py)."""
         self.quota: FolderQuota | None = None
         """Who has to be asked before messages come, and told when they have come or gone."""
         self.mutex = threading.RLock()

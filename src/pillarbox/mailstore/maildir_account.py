@@ -110,6 +110,7 @@ class MaildirAccount:
         nested: bool = False,
         attributes: str = "",
         quota: AccountQuota | None = None,
+        packing: tuple[str, int] | None = None,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
         LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`."""
@@ -125,6 +126,7 @@ class MaildirAccount:
         place = Storage(path=root, control=control, index=index, nested=nested)
         self._tree = tree_at(place, files=files, names=self._names)
         self._quota = quota
+        self._packing = packing
         self._cache = Cache(index or root)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
@@ -146,6 +148,7 @@ class MaildirAccount:
         mailboxes: Sequence[MailboxDefinition] = USUAL,
         attributes: str = "",
         quota: AccountQuota | None = None,
+        packing: tuple[str, int] | None = None,
     ) -> "MaildirAccount":
         """The account that a mail_location with absolute paths names."""
         return cls(
@@ -160,6 +163,7 @@ class MaildirAccount:
             nested=place.nested,
             attributes=attributes,
             quota=quota,
+            packing=packing,
         )
 
     def name_of(self, mailbox: Mailbox) -> str:
@@ -316,6 +320,7 @@ class MaildirAccount:
                 elif self._tree.control != self._tree.root:
                     await self._run(self._tree.make_control, name)
                 folder = self._folder(name)
+                folder.packing = self._packing
                 if self._quota is not None:
                     folder.quota = FolderQuota(self._quota, name)
                 mailbox = MaildirMailbox(

@@ -24,6 +24,7 @@ from pillarbox.config.mailbox_settings import (
     UnixSocket,
 )
 from pillarbox.config.quota_settings import QuotaFault, quota_settings
+from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
@@ -116,6 +117,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         mail_server_admin=value("mail_server_admin"),
         mail_server_comment=value("mail_server_comment"),
         quota_mail_size=configuration.octets("quota_mail_size"),
+        packing=_packing(configuration),
         mail_plugins={
             name: configuration.for_protocol(name).words("mail_plugins") for name in SERVED_PROTOCOLS
         },
@@ -145,6 +147,33 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
                 mend=" ".join(WORKAROUNDS),
             )
     return words
+
+
+_PACKINGS: Final = {"gz": 9, "bz2": 9, "zstd": 22, "lz4": 9}
+"""zlib_save, and its highest zlib_save_level."""
+
+
+def _packing(configuration: Configuration) -> tuple[str, int] | None:
+    """How new messages are compressed."""
+    plugins = {
+        word for name in SERVED_PROTOCOLS for word in configuration.for_protocol(name).words("mail_plugins")
+    }
+    algorithm = configuration.value("plugin", "zlib_save")
+    if "zlib" not in plugins or not algorithm:
+        return None
+    if algorithm not in _PACKINGS:
+        raise ConfigurationFault(
+            configuration.where("plugin", "zlib_save"),
+            f"zlib_save: Unknown handler: {algorithm}",
+            mend=", ".join(_PACKINGS),
+        )
+    level = configuration.value("plugin", "zlib_save_level") or "0"
+    if not is_decimal(level.encode("ascii", "replace")) or not 0 <= int(level) <= _PACKINGS[algorithm]:
+        raise ConfigurationFault(
+            configuration.where("plugin", "zlib_save_level"),
+            f"zlib_save_level: Level must be between 1 and {_PACKINGS[algorithm]}",
+        )
+    return algorithm, int(level)
 
 
 def _check_quotas(configuration: Configuration, settings: MailboxSettings) -> None:

@@ -21,19 +21,16 @@ from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-_SERVED_PLUGINS: Final = frozenset(("quota", "imap_quota"))
+_SERVED_PLUGINS: Final = frozenset(("quota", "imap_quota", "zlib", "imap_zlib", "mail_compress"))
 _REFUSED_PLUGINS: Final = {
     "acl": "access lists of shared mailboxes would be ignored",
     "mail_crypt": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
-    "zlib": "compressed mail could not be read",
-    "mail_compress": "compressed mail could not be read",
     "virtual": "virtual mailboxes would be missing",
 }
 _REFUSED_PREFIXES: Final = {
     "acl": "acl",
     "mail_crypt": "mail_crypt",
-    "zlib_save": "zlib",
     "mail_filter": "mail_filter",
 }
 _LATER_PREFIXES: Final = {
@@ -154,7 +151,7 @@ def _plugins(entry: Entry) -> str:
 
 
 def _plugin_setting(name: str, entry: Entry) -> str:
-    if is_quota_setting(name):
+    if is_quota_setting(name) or name in ("zlib_save", "zlib_save_level"):
         return ""
     for prefix, plugin in _REFUSED_PREFIXES.items():
         if name.startswith(prefix) and entry.value:
