@@ -193,7 +193,10 @@ def test_one_takes_the_others_tree(pair: tuple[str, Server, Server]) -> None:
 VARIOUS = """\
 protocols = imap
 mail_location = maildir:~/Maildir
-mail_plugins = quota imap_quota
+mail_plugins = quota
+protocol imap {
+  mail_plugins = $mail_plugins imap_quota
+}
 plugin {
   quota = maildir:By file
   quota2 = count:second
@@ -241,5 +244,19 @@ def test_several_roots_and_a_users_own_rule() -> None:
         ]
         said = [play(server, more) for server in (ours, theirs)]
         assert said[0] == said[1], differences(*said)
+        files = [maildirsize(server.home()) for server in (ours, theirs)]
+        assert files[0] == files[1]
+        for server in (ours, theirs):
+            (server.home() / "Maildir" / "cur" / "1600000001.foreign.host:2,S").write_bytes(SMALL)
+        for words in (
+            ["quota", "get", "-u", "me"],
+            ["-f", "tab", "quota", "get", "-u", "me"],
+            ["-f", "json", "quota", "get", "-u", "me"],
+            ["-f", "flow", "quota", "get", "-u", "me"],
+            ["quota", "recalc", "-u", "me"],
+            ["quota", "get", "-u", "me"],
+        ):
+            done = [server.doveadm(*words) for server in (ours, theirs)]
+            assert (done[0].returncode, done[0].stdout) == (done[1].returncode, done[1].stdout), done
         files = [maildirsize(server.home()) for server in (ours, theirs)]
         assert files[0] == files[1]

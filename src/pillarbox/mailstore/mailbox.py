@@ -425,6 +425,10 @@ class Account(Protocol):
         """What is used of each quota; None if the account has none.  Raises StoreUnavailable."""
         ...
 
+    async def recalculate_quotas(self) -> None:
+        """Count the mail anew.  Raises StoreUnavailable."""
+        ...
+
     async def close(self) -> None:
         """Give back all files."""
         ...

@@ -286,6 +286,11 @@ class MaildirAccount:
             return None
         return await self._run(self._quota.states)
 
+    async def recalculate_quotas(self) -> None:
+        """Count the mail anew."""
+        if self._quota is not None:
+            await self._run(self._quota.recalculate)
+
     async def close(self) -> None:
         """Give back all files."""
         for mailbox in self._open.values():

@@ -488,6 +488,10 @@ class MemoryAccount:
         """None are kept."""
         return None
 
+    async def recalculate_quotas(self) -> None:
+        """Count the mail anew."""
+        return
+
     async def close(self) -> None:
         """There are no files."""
 

@@ -134,6 +134,10 @@ class NamespacedAccount:
         """What is used of each quota."""
         return await self._account.quotas()
 
+    async def recalculate_quotas(self) -> None:
+        """Count the mail anew."""
+        await self._account.recalculate_quotas()
+
     async def close(self) -> None:
         """Give back all files."""
         await self._account.close()

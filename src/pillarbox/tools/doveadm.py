@@ -32,6 +32,7 @@ from pillarbox.tools import (
     doveadm_mailboxes,
     doveadm_messages,
     doveadm_output,
+    doveadm_quota,
     doveadm_sessions,
     doveadm_users,
     doveconf,
@@ -70,6 +71,7 @@ COMMANDS: Final[dict[str, tuple[Command, str]]] = {
     "log": (doveadm_log.log, "errors|find|reopen|test"),
     "mailbox": (doveadm_mailboxes.mailbox, "|".join(doveadm_mailboxes.USAGE)),
     "pw": (doveadm_users.pw, doveadm_users.PW_USAGE.partition(" ")[2]),
+    "quota": (doveadm_quota.quota, "|".join(doveadm_quota.USAGE)),
     "reload": (_reload, ""),
     "stop": (_stop, ""),
     "user": (doveadm_users.user, doveadm_users.USER_USAGE.partition(" ")[2]),
@@ -83,7 +85,6 @@ COMMANDS: Final[dict[str, tuple[Command, str]]] = {
 
 _OF_PLUGINS: Final = {
     "acl": "access control lists are not served",
-    "quota": "quotas are not served",
     "sieve": "Sieve is not served",
 }
 

@@ -18,7 +18,7 @@ import os
 import pwd
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -38,6 +38,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.user_quota import user_quota
 from pillarbox.tools import doveadm_output
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_faults import (
@@ -120,9 +121,19 @@ class Owner:
     """Whose files an account's are, and where they lie."""
 
     def __init__(
-        self, user: str, place: Storage, *, attributes: str, uid: int, gid: int, groups: list[int]
+        self,
+        user: str,
+        place: Storage,
+        *,
+        attributes: str,
+        uid: int,
+        gid: int,
+        groups: list[int],
+        fields: Mapping[str, str],
     ) -> None:
-        """`attributes`: the file of the annotations, if it is not in the Maildir."""
+        """`attributes`: the file of the annotations, if it is not in the Maildir; `fields`: what the userdb
+        says."""
+        self.fields = fields
         self.attributes = attributes
         self.user = user
         self.place = place
@@ -146,7 +157,7 @@ class Owner:
         uid, gid = int(fields["uid"]), int(fields["gid"])
         groups_of = fields.get("system_groups_user")
         groups = os.getgrouplist(groups_of, gid) if groups_of and os.getuid() == 0 else [gid]
-        return cls(name, place, attributes=attributes, uid=uid, gid=gid, groups=groups)
+        return cls(name, place, attributes=attributes, uid=uid, gid=gid, groups=groups, fields=fields)
 
     @classmethod
     def _oneself(cls, command: MailCommand, user: str) -> "Owner":
@@ -159,7 +170,7 @@ class Owner:
             raise MailFault(user, "Mail access for users with UID 0 not permitted: use -u", EX_TEMPFAIL)
         if uid == 0:
             uid, gid = _number(settings.mail_uid, gid=False), _number(settings.mail_gid or "0", gid=True)
-        return cls(user, place, attributes=attributes, uid=uid, gid=gid, groups=[gid])
+        return cls(user, place, attributes=attributes, uid=uid, gid=gid, groups=[gid], fields={"home": home})
 
     @staticmethod
     def _place(command: MailCommand, user: str, mail: str, home: str) -> tuple[Storage, str]:
@@ -192,10 +203,17 @@ def _number(text: str, *, gid: bool) -> int:
 
 def open_store(command: MailCommand, owner: Owner) -> MaildirAccount:
     """The owner's account, as the configuration's namespace has it."""
+    home = owner.fields.get("home", "")
+    try:
+        quota = user_quota(command.settings, owner.place, owner.fields, user=owner.user, home=home)
+    except ConfigurationFault as fault:
+        raise MailFault(owner.user, str(fault), EX_TEMPFAIL) from fault
     return MaildirAccount.at(
         owner.place,
         mailboxes=command.settings.namespaces[0].mailboxes,
         attributes=owner.attributes,
+        quota=quota,
+        packing=command.settings.packing,
     )
 
 
@@ -265,9 +283,14 @@ def show(
     form: str = "flow",
     hidden: Sequence[str] = (),
     texts: Sequence[str] = (),
+    titles: Sequence[str] = (),
+    right: Sequence[str] = (),
 ) -> None:
     """Print rows; in front whose they are, if the command is for many."""
     if command.is_for_many:
         columns, rows = ("username", *columns), [[user, *row] for row in rows]
         hidden = ("username", *hidden)
-    doveadm_output.show(columns, rows, command.form or form, hidden=hidden, texts=texts)
+        titles = ("Username", *titles) if titles else ()
+    doveadm_output.show(
+        columns, rows, command.form or form, hidden=hidden, texts=texts, titles=titles, right=right
+    )
