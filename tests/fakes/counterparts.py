@@ -40,6 +40,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "strace": ("strace", "--version"),
     "swaks": ("swaks", "--version"),
     "thunderbird": ("thunderbird", "--version"),
+    "systemd": ("systemctl", "--version"),
     "unshare": ("unshare", "--version"),
     "xvfb": ("Xvfb", "-version"),
 }

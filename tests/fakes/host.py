@@ -63,8 +63,8 @@ chmod 711 root
 hostname "$NAME"
 ip link set lo up
 ip address add "$ADDRESS/32" dev lo
-exec chroot . "$PYTHON" -I -c "$FIRST_PROCESS"
 """
+_BOOT: Final = 'exec chroot . "$PYTHON" -I -c "$FIRST_PROCESS"\n'
 _FIRST_PROCESS: Final = r"""
 import os, signal
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
@@ -82,7 +82,16 @@ while True:
 class Host:
     """One host.  `path` is PATH of its commands."""
 
-    def __init__(self, name: str, *, path: str = PACKAGED) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        path: str = PACKAGED,
+        boot: str = _BOOT,
+        starter: tuple[str, ...] = (),
+        more_namespaces: tuple[str, ...] = (),
+    ) -> None:
+        """`boot` is the shell's last words: they become the first process, which says `up`; `starter` comes before all."""
         self.name = name
         self.path = path
         self._sockets: list[socket.socket] = []
@@ -98,17 +107,19 @@ class Host:
         }
         self._process = subprocess.Popen(
             [
+                *starter,
                 "unshare",
                 "--mount",
                 "--net",
                 "--pid",
                 "--uts",
                 "--ipc",
+                *more_namespaces,
                 "--fork",
                 "--kill-child",
                 "/bin/sh",
                 "-c",
-                _SET_UP,
+                _SET_UP + boot,
             ],
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -52,6 +52,8 @@ _UNITS: Final = {
     "dovecot": ("Pillarbox POP3 and IMAP server", "pillarbox-mailbox", "dovecot -F"),
 }
 _UNIT_DIRECTORY: Final = Path("/etc/systemd/system")
+_PACKAGED_UNITS: Final = (Path("/lib/systemd/system"), Path("/usr/lib/systemd/system"))
+_INSTANCES: Final = "postfix@.service"
 
 
 class Installer:
@@ -207,7 +209,20 @@ class Installer:
             if not path.exists() or path.read_text() != text:
                 self._do(f"write {path}", _Write(path, text))
             self._ours(path)
+        if self._take_over:
+            self._mask_instances()
         self._do("tell systemd of the units", _tell_systemd)
+
+    def _mask_instances(self) -> None:
+        """Debian's generator has postfix.service start postfix@-.service, which would start us a second time."""
+        mask = _UNIT_DIRECTORY / _INSTANCES
+        if not any((directory / _INSTANCES).exists() for directory in _PACKAGED_UNITS):
+            return
+        if not os.path.lexists(mask):
+            self._do(f"mask {_INSTANCES} of the package", _Link(str(mask), Path(os.devnull)))
+            self._ours(mask)
+        elif str(mask) not in self._manifest.files:
+            self._print(f"note: {mask} is there already and stays; it must not start postfix a second time")
 
     # -- uninstall -------------------------------------------------------------------------------------
 
