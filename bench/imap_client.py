@@ -1,14 +1,28 @@
-"""An IMAP client that only sends commands and counts what comes back: the server is measured, not the client."""
+"""IMAP clients that only send commands and count what comes back: the server is measured, not the client."""
 
+import asyncio
 import socket
+import ssl
 import time
+from typing import Self
+
+
+def trusting() -> ssl.SSLContext:
+    """The certificates were made for the benchmark."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class Client:
     """One connection, logged in."""
 
-    def __init__(self, port: int, user: str, password: str) -> None:
+    def __init__(self, port: int, user: str, password: str, *, tls: bool = False) -> None:
         self._sock = socket.create_connection(("127.0.0.1", port))
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._sock = trusting().wrap_socket(self._sock)
         self._number = 0
         self._until(b"\r\n")
         self.command(f"LOGIN {user} {password}")
@@ -22,29 +36,45 @@ class Client:
         octets = self._until_tagged(tag)
         return time.perf_counter() - start, octets
 
+    def append(self, mailbox: str, message: bytes) -> None:
+        """APPEND as most programs do: the literal when the server says so."""
+        self._number += 1
+        tag = b"t%d" % self._number
+        self._sock.sendall(b"%b APPEND %b {%d}\r\n" % (tag, mailbox.encode(), len(message)))
+        self._until(b"\r\n")
+        self._sock.sendall(message + b"\r\n")
+        self._until_tagged(tag)
+
     def idle(self) -> None:
         """Begin IDLE and leave it at that."""
         self._sock.sendall(b"idle IDLE\r\n")
         self._until(b"+ idling\r\n")
 
+    def wait_for(self, text: bytes) -> None:
+        """Until the server has said this."""
+        data = b""
+        while text not in data:
+            data += self._receive()
+
     def close(self) -> None:
         """Hang up."""
         self._sock.close()
 
+    def _receive(self) -> bytes:
+        part = self._sock.recv(1 << 20)
+        if not part:
+            raise ConnectionError("the server has hung up")
+        return part
+
     def _until(self, end: bytes) -> None:
         data = b""
         while not data.endswith(end):
-            part = self._sock.recv(65536)
-            if not part:
-                raise ConnectionError(data[-200:])
-            data += part
+            data += self._receive()
 
     def _until_tagged(self, tag: bytes) -> int:
         octets, tail = 0, b""
         while True:
-            part = self._sock.recv(1 << 20)
-            if not part:
-                raise ConnectionError(tail)
+            part = self._receive()
             octets += len(part)
             tail = (tail + part)[-1000:]
             last = tail[:-2].rpartition(b"\r\n")[2] if tail.endswith(b"\r\n") else b""
@@ -52,3 +82,50 @@ class Client:
                 if not last.startswith(tag + b" OK"):
                     raise ConnectionError(last)
                 return octets
+
+
+class AsyncClient:
+    """One of many connections at once, logged in."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._number = 0
+
+    @classmethod
+    async def connect(cls, port: int, user: str, password: str, *, tls: bool = False) -> Self:
+        """Connect and log in."""
+        context = trusting() if tls else None
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, limit=1 << 24)
+        client = cls(reader, writer)
+        await reader.readline()
+        await client.command(f"LOGIN {user} {password}")
+        return client
+
+    async def command(self, text: str, literal: bytes | None = None) -> None:
+        """Send a command, its literal when the server says so; the tagged answer must be OK."""
+        self._number += 1
+        tag = b"t%d" % self._number
+        self._writer.write(tag + b" " + text.encode() + b"\r\n")
+        if literal is not None:
+            await self._reader.readline()
+            self._writer.write(literal + b"\r\n")
+        while not (line := await self._reader.readline()).startswith(tag + b" "):
+            if not line:
+                raise ConnectionError("the server has hung up")
+            if line.endswith(b"}\r\n"):
+                size = line[line.rindex(b"{") + 1 : -3]
+                await self._reader.readexactly(int(size))
+        if not line.startswith(tag + b" OK"):
+            raise ConnectionError(line)
+
+    async def idle(self) -> None:
+        """Begin IDLE and leave it at that."""
+        self._writer.write(b"idle IDLE\r\n")
+        while not (line := await self._reader.readline()).startswith(b"+ "):
+            if not line:
+                raise ConnectionError("the server has hung up")
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()

@@ -1,30 +1,33 @@
 """Logins as fast as they go: greeting, LOGIN, LOGOUT, over and over, from some clients at once."""
 
 import asyncio
+import ssl
 import time
 
 import uvloop
 
+from bench.imap_client import trusting
 from bench.systems import PASSWORD, USER
 
 CLIENTS = 20
 SECONDS = 4.0
 
 
-def logins_per_second(port: int) -> float:
+def logins_per_second(port: int, *, tls: bool = False) -> float:
     """How many logins were answered with OK, per second."""
-    return uvloop.run(_run(port)) / SECONDS
+    return uvloop.run(_run(port, tls=tls)) / SECONDS
 
 
-async def _run(port: int) -> int:
+async def _run(port: int, *, tls: bool) -> int:
     end = time.monotonic() + SECONDS
-    return sum(await asyncio.gather(*(_log_in_until(port, end) for _ in range(CLIENTS))))
+    context = trusting() if tls else None
+    return sum(await asyncio.gather(*(_log_in_until(port, end, context) for _ in range(CLIENTS))))
 
 
-async def _log_in_until(port: int, end: float) -> int:
+async def _log_in_until(port: int, end: float, context: ssl.SSLContext | None) -> int:
     done = 0
     while time.monotonic() < end:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
         await reader.readline()
         writer.write(f"a LOGIN {USER} {PASSWORD}\r\n".encode())
         answer = await reader.readline()

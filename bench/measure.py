@@ -15,6 +15,8 @@ class Row:
     original: str
     theirs: list[float] = field(default_factory=list)
     ours: list[float] = field(default_factory=list)
+    processor: list[tuple[float, float]] = field(default_factory=list)
+    """Milliseconds of processor time of their processes and of ours, in pairs; a busy machine shows less in it."""
 
     @property
     def ratio(self) -> float:
@@ -24,7 +26,13 @@ class Row:
 
     def line(self) -> str:
         """A line of a Markdown table: medians, spreads and the ratio."""
-        return f"| {self.name} | {_spread(self.theirs)} | {_spread(self.ours)} {self.unit} | **{self.ratio:.2f}×** |"
+        return f"| {self.name} | {_spread(self.theirs)} | {_spread(self.ours)} {self.unit} | **{self.ratio:.2f}×** | {self._processor()} |"
+
+    def _processor(self) -> str:
+        if not self.processor:
+            return ""
+        theirs, ours = (statistics.median(pair[side] for pair in self.processor) for side in (0, 1))
+        return f"{theirs:.0f} / {ours:.0f} ms"
 
 
 def _spread(figures: list[float]) -> str:

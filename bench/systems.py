@@ -89,7 +89,9 @@ listen = 127.0.0.1
 protocols = imap
 log_path = {root}/dovecot.log
 info_log_path = {root}/dovecot.log
-ssl = no
+ssl = yes
+ssl_cert = <{root}/etc/cert.pem
+ssl_key = <{root}/etc/key.pem
 disable_plaintext_auth = no
 mail_uid = {uid}
 mail_gid = {gid}
@@ -119,7 +121,8 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {tls_port}
+    ssl = yes
   }}
 }}
 service imap {{
@@ -138,6 +141,24 @@ service stats {{
   }}
 }}
 """
+
+
+def make_certificate(directory: Path) -> None:
+    """cert.pem and key.pem of an elliptic curve, as Pillarbox makes for itself."""
+    command = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+    ]
+    files = ["-keyout", str(directory / "key.pem"), "-out", str(directory / "cert.pem")]
+    subprocess.run(
+        [*command, *files, "-subj", f"/CN={DOMAIN}", "-days", "30"], check=True, capture_output=True
+    )
 
 
 def mail_user() -> pwd.struct_passwd:
@@ -168,6 +189,10 @@ class System:
     def stop(self) -> None:
         """Stop it."""
         raise AssertionError("a system says how it stops")
+
+    def processes(self) -> list[int]:
+        """All of them."""
+        raise AssertionError("a system says which they are")
 
     def clear_mailbox(self) -> None:
         """An empty mailbox, owned by the mail user."""
@@ -280,12 +305,24 @@ def mailboxes() -> list[str]:
 class Dovecot(System):
     """Debian's Dovecot."""
 
+    @property
+    def tls_port(self) -> int:
+        """Where IMAP begins with TLS."""
+        return self.port + 1
+
     def start(self) -> None:
         """As `dovecot -c` does."""
         user = mail_user()
         for path in (self.root, self.root / "etc", self.root / "run", self.root / "state"):
             path.mkdir(exist_ok=True, mode=0o755)
-        facts = {"root": self.root, "port": self.port, "uid": user.pw_uid, "gid": user.pw_gid}
+        facts = {
+            "root": self.root,
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "uid": user.pw_uid,
+            "gid": user.pw_gid,
+        }
+        make_certificate(self.root / "etc")
         (self.root / "etc" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
         (self.root / "etc" / "dovecot.conf").write_text(DOVECOT_CONF.format(**facts))
         # Its children keep what they inherit: a pipe would never end.
@@ -318,6 +355,7 @@ class Pillarbox(System):
     def __init__(self, root: Path) -> None:
         super().__init__(root, 25 + self.OFFSET)
         self.imap_port = 143 + self.OFFSET
+        self.imaps_port = 993 + self.OFFSET
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -305,8 +305,13 @@ class Cache:
 
 
 def _has_mailbox(connection: apsw.Connection, number: int) -> bool:
-    """Whether the mailbox is known still: it may have been deleted, or the cache made anew."""
-    return bool(list(connection.execute("SELECT 1 FROM mailbox WHERE number = ?", (number,))))
+    """Whether the mailbox is known still: it may have been deleted, or the cache made anew.
+
+    It is asked by a statement that writes: whoever reads first and writes then is refused at once, without waiting,
+    if another process has written in between (SQLITE_BUSY_SNAPSHOT).
+    """
+    connection.execute("UPDATE mailbox SET number = number WHERE number = ?", (number,))
+    return connection.changes() == 1
 
 
 def run(connection: apsw.Connection, statement: str, rows: Sequence[tuple[int | bytes | str, ...]]) -> None:

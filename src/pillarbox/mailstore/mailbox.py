@@ -238,6 +238,8 @@ class Mailbox(Protocol):
     keywords: list[bytes]  # index = bit in MessageTable.keywords; only grows
     memo: dict[object, object]
     """What has been found out about the messages and does not change; forgotten when messages are added."""
+    lasting_memo: dict[object, object]
+    """The same of what stays true then; forgotten when nobody has the mailbox open."""
 
     @property
     def uid_next(self) -> Uid:
@@ -417,8 +419,8 @@ class Account(Protocol):
         """
         ...
 
-    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
-        """STATUS; `highest_modseq` counts only `with_modseq`.  Raises NoSuchMailbox."""
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
+        """STATUS; `highest_modseq` counts only `with_modseq`, `size` only `with_size`.  Raises NoSuchMailbox."""
         ...
 
     async def quotas(self) -> list[QuotaState] | None:

@@ -24,6 +24,7 @@ STANDARDS
 import asyncio
 import os
 from array import array
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -62,7 +63,7 @@ from pillarbox.mailstore.sort_key_cache import read_sort_columns
 from pillarbox.mailstore.summary_reading import SummaryReading
 from pillarbox.mailstore.takeover import read_index, seed_history
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.flags import Flag, count_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 MAX_JOURNAL: Final = 20_000
@@ -93,6 +94,7 @@ class MaildirMailbox:
         self.messages = MessageTable()
         self.keywords = folder.keywords.names
         self.memo: dict[object, object] = {}
+        self.lasting_memo: dict[object, object] = {}
         self.folder = folder
         self.users = 0
         """How many sessions have it open."""
@@ -265,21 +267,21 @@ class MaildirMailbox:
             guids = [self.folder.message_guid(uid) for uid in uids]
         return [short_guid(guid) for guid in guids]
 
-    async def status(self) -> MailboxStatus:
+    async def status(self, *, with_size: bool) -> MailboxStatus:
         """STATUS, without moving new messages."""
-        await self._run(partial(self.folder.sync, move_new=False))
-        size = await self._run(self._total_size)
-        flags = self.messages.flags
+        await self.refresh(read_only=True)
+        size = await self._run(self._total_size) if with_size else 0
+        uids, flags = self.messages.uids, self.messages.flags
         return MailboxStatus(
             messages=len(self.messages),
-            recent=sum(1 for uid in self.messages.uids if uid >= self._first_recent),
-            unseen=sum(1 for bits in flags if not bits & Flag.SEEN),
+            recent=len(uids) - bisect_left(uids, self._first_recent),
+            unseen=len(uids) - count_flag(flags, Flag.SEEN),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             highest_modseq=self.highest_modseq,
             size=size,
             guid=self.guid,
-            deleted=sum(1 for bits in flags if bits & Flag.DELETED),
+            deleted=count_flag(flags, Flag.DELETED),
         )
 
     # --- being told ---------------------------------------------------------------------------------
@@ -303,6 +305,7 @@ class MaildirMailbox:
         self.users -= 1
         if self.users == 0:
             self._reading.forget()
+            self.lasting_memo.clear()
             self._on_close(self)
 
     # --- inside -------------------------------------------------------------------------------------

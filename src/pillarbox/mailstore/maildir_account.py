@@ -273,12 +273,12 @@ class MaildirAccount:
                 raise
         return await self._opened(await self._loaded(name), read_only=read_only)
 
-    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
         mailbox = await self._loaded(name)
         if with_modseq:
             await mailbox.track_modseqs()
-        return await mailbox.status()
+        return await mailbox.status(with_size=with_size)
 
     async def quotas(self) -> list[QuotaState] | None:
         """What is used of each quota; None if the account has none."""

@@ -69,6 +69,7 @@ class MemoryMailbox:
         self.messages = MessageTable()
         self.keywords: list[bytes] = []
         self.memo: dict[object, object] = {}
+        self.lasting_memo: dict[object, object] = {}
         self.deleted = False
         self.attributes: dict[str, bytes] = {}
         self.size_limit = size_limit
@@ -468,7 +469,7 @@ class MemoryAccount:
             raise NoSuchMailbox(name)
         return self._mailboxes[name]
 
-    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
         mailbox = await self.open(name)
         table = mailbox.messages

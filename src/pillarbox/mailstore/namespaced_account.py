@@ -126,9 +126,9 @@ class NamespacedAccount:
         """The opened mailbox, refreshed."""
         return await self._account.open(self._existing(name), read_only=read_only)
 
-    async def status(self, name: str, *, with_modseq: bool = False) -> MailboxStatus:
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
-        return await self._account.status(self._existing(name), with_modseq=with_modseq)
+        return await self._account.status(self._existing(name), with_modseq=with_modseq, with_size=with_size)
 
     async def quotas(self) -> list[QuotaState] | None:
         """What is used of each quota."""

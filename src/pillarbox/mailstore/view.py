@@ -25,6 +25,7 @@ STANDARDS
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -32,6 +33,9 @@ from pillarbox.mailstore.mailbox import ChangeKind, Mailbox
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import SequenceNumber, Uid
 from pillarbox.vocabulary.number_set import NumberSet
+
+FEW: Final = 64
+"""UIDs whose numbers are looked for one by one."""
 
 
 class ViewLost(Exception):
@@ -147,6 +151,17 @@ class MailboxView:
         known = self.known_uids()
         row = bisect_left(known, uid)
         return SequenceNumber(row + 1) if row < len(known) and known[row] == uid else None
+
+    def numbers_of(self, uids: Sequence[int]) -> list[int]:
+        """The sequence numbers of those of `uids` that the client knows, in their order."""
+        known = self.known_uids()
+        if len(uids) < FEW or not known:
+            return [number for uid in uids if (number := self.number_of(uid)) is not None]
+        if known[-1] - known[0] + 1 == len(known):  # none was ever expunged between them
+            before, last = known[0] - 1, known[-1]
+            return [uid - before for uid in uids if before < uid <= last]
+        number_of = dict(zip(known, range(1, len(known) + 1), strict=True))
+        return [number_of[uid] for uid in uids if uid in number_of]
 
     def by_numbers(self, numbers: NumberSet, *, clamp: bool = False) -> Chosen:
         """The messages that sequence numbers name.  Raises NoSuchNumber unless `clamp`."""

@@ -128,7 +128,7 @@ def _status(command: MailCommand) -> Work:
 
 
 async def _values(account: Account, name: str, wanted: Sequence[str]) -> dict[str, str]:
-    found = await account.status(name, with_modseq="highestmodseq" in wanted)
+    found = await account.status(name, with_modseq="highestmodseq" in wanted, with_size="vsize" in wanted)
     first = await _first_saved(account, name) if "firstsaved" in wanted else ""
     values: tuple[object, ...] = (
         found.messages,

@@ -122,7 +122,7 @@ async def _search(account: Account, query: Query, *, read_only: bool = False) ->
             raise NoSuchMailbox(name)
     for name in matching(there, ()):
         if query.asks_guid:
-            guid = (await account.status(name)).guid.decode("ascii")
+            guid = (await account.status(name, with_size=False)).guid.decode("ascii")
         else:
             guid = ""
         key = query.within(name, guid)
@@ -341,7 +341,7 @@ def _index(command: MailCommand) -> Work:
         status = 0
         for name in await _masked(command, account):
             try:
-                if most and (await account.status(name)).recent > int(most):
+                if most and (await account.status(name, with_size=False)).recent > int(most):
                     continue
                 async with _opened(account, name, read_only=True) as mailbox:
                     fields = FetchFields(("imap.envelope", "imap.bodystructure", "body.snippet"))

@@ -140,7 +140,9 @@ async def _list_status(conversation: Conversation, command: List, name: str) -> 
         with_modseq = StatusItem.HIGHESTMODSEQ in command.status
         if with_modseq:
             await conversation.enable_condstore()
-        found = await conversation.account.status(name, with_modseq=with_modseq)
+        found = await conversation.account.status(
+            name, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.status
+        )
     except (NoSuchMailbox, StoreUnavailable):
         return
     values = [(item, status_value(conversation, found, item)) for item in command.status]

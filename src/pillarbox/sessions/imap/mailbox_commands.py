@@ -58,7 +58,7 @@ async def create(conversation: Conversation, command: Create) -> None:
     name = command.mailbox.removesuffix(conversation.account.separator)
     if command.uses and not await _mark(conversation, name, command):
         return
-    guid = (await conversation.account.status(name)).guid
+    guid = (await conversation.account.status(name, with_size=False)).guid
     conversation.ok(command.tag, responses.mailbox_id(mailbox_id(guid)) + b" Create completed")
 
 
@@ -140,7 +140,7 @@ async def subscribe(conversation: Conversation, command: Subscribe) -> None:
     """SUBSCRIBE: "A server MAY validate the mailbox argument … to verify that it exists"; Dovecot does."""
     name = command.mailbox
     try:
-        await conversation.account.status(name)
+        await conversation.account.status(name, with_size=False)
     except NoSuchMailbox:
         conversation.no(command.tag, missing(conversation, name))
         return
@@ -168,7 +168,9 @@ async def status(conversation: Conversation, command: Status) -> None:
     try:
         if with_modseq:
             await conversation.enable_condstore()
-        found = await conversation.account.status(command.mailbox, with_modseq=with_modseq)
+        found = await conversation.account.status(
+            command.mailbox, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.items
+        )
     except NoSuchMailbox:
         conversation.no(command.tag, missing(conversation, command.mailbox))
         return

@@ -184,7 +184,7 @@ async def _answer(
     view, engine, result = conversation.selected, conversation.engine, command.result
     numbers = found
     if not command.by_uid:
-        numbers = [number for uid in found if (number := view.number_of(uid)) is not None]
+        numbers = view.numbers_of(found)
     modseq = _highest_modseq(view, found, result) if with_modseq else 0
     if result is None:
         engine.untagged(

@@ -21,16 +21,20 @@ from typing import Any, Final, Protocol
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.structured_fields import parse_date
+from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.text_matching import (
     address_has,
     body_has,
     field_values,
     fold,
+    folded_addresses,
+    folded_values,
     header_has,
     message_has,
 )
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.flags import having_flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
@@ -58,7 +62,7 @@ from pillarbox.wire.imap.search_keys import (
     Uids,
 )
 
-BATCH: Final = 256
+BATCH: Final = 1024
 """Summaries asked of the store at once."""
 _DAY: Final = 86400
 
@@ -132,7 +136,7 @@ class MessageFilter:
         bit = int(key.flag)
         want = bit if key.wanted else 0
         if len(uids) == len(table.uids):  # the usual `SEARCH UNSEEN`: all rows, side by side
-            return [uid for uid, flags in zip(uids, table.flags, strict=True) if flags & bit == want]
+            return having_flag(uids, table.flags, key.flag, wanted=key.wanted)
         flags = table.flags
         return [uid for uid, row in self._rows(uids) if flags[row] & bit == want]
 
@@ -208,15 +212,27 @@ class MessageFilter:
 
     async def address(self, key: AddressHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
+        kept = await self._search_kept(uids, field, text, folded_addresses)
+        if kept is not None:
+            return kept
         return await self._by_summary(
             uids, Fields.HEADER, lambda found: address_has(found.header, field, text)
         )
 
     async def header(self, key: HeaderHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
+        kept = await self._search_kept(uids, field, text, folded_values)
+        if kept is not None:
+            return kept
         return await self._by_summary(
             uids, Fields.HEADER, lambda found: header_has(found.header, field, text)
         )
+
+    async def _search_kept(
+        self, uids: list[int], field: bytes, text: str, values_of: ValuesOf
+    ) -> list[int] | None:
+        pause = self._conversation.flush_if_much
+        return await search_field(self._view, uids, field, text, values_of, pause)
 
     async def _by_summary(
         self, uids: list[int], fields: Fields, matches: Callable[[MessageSummary], bool]

@@ -10,6 +10,7 @@ STANDARDS
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from pillarbox.message import mime_tree
@@ -19,6 +20,7 @@ from pillarbox.message.header_fields import fields, header_end, unfold
 from pillarbox.message.mime_tree import Part
 from pillarbox.message.part_content import text_of
 
+_NAME: Final = re.compile(rb"[!-9;-~]+")
 _WHITE_SPACE: Final = re.compile(r"\s+")
 
 
@@ -29,19 +31,37 @@ def fold(text: str) -> str:
 
 def header_has(header: bytes, name: bytes, wanted: str) -> bool:
     """Whether a field of that (lower-case) name holds the folded text; an empty one asks for the field."""
-    return any(wanted in fold(decode_words(value)) for value in field_values(header, name))
+    return any(wanted in value for value in folded_values(header, name))
+
+
+def folded_values(header: bytes, name: bytes) -> list[str]:
+    """What the fields of a (lower-case) name say."""
+    return [fold(decode_words(value)) for value in field_values(header, name)]
 
 
 def address_has(header: bytes, name: bytes, wanted: str) -> bool:
     """The same of a field of addresses, which are compared as `Name <mailbox@domain>` however they are written."""
-    return any(wanted in fold(decode_words(address_text(value))) for value in field_values(header, name))
+    return any(wanted in value for value in folded_addresses(header, name))
+
+
+def folded_addresses(header: bytes, name: bytes) -> list[str]:
+    """The addresses of the fields of a (lower-case) name."""
+    return [fold(decode_words(address_text(value))) for value in field_values(header, name)]
 
 
 def field_values(header: bytes, name: bytes) -> list[bytes]:
     """Unfolded values of the fields of a (lower-case) name."""
-    if name not in header.lower():
-        return []
+    if _NAME.fullmatch(name):
+        return [unfold(value.rstrip(b"\r")) for value in _values(name).findall(header)]
     return [unfold(field.value) for field in fields(header) if field.name.lower() == name]
+
+
+@lru_cache(maxsize=64)
+def _values(name: bytes) -> "re.Pattern[bytes]":
+    """Finds the values of a field, folded or not."""
+    return re.compile(
+        rb"^%b[ \t]*:((?>(?:[^\n]*\n[ \t])*)[^\n]*)" % re.escape(name), re.IGNORECASE | re.MULTILINE
+    )
 
 
 def message_has(content: bytes, wanted: str) -> bool:

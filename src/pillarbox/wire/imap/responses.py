@@ -125,10 +125,10 @@ def copy_uid(uid_validity: int, pairs: Sequence[tuple[int, int]]) -> bytes:
 
 def search(numbers: Sequence[int], modseq: int = 0) -> bytes:
     """`SEARCH 1 2 (MODSEQ 917162500)`: the mod-sequence if the client searched for one (RFC 7162 §3.1.5)"""
-    words = [b"SEARCH", *map(b"%d".__mod__, numbers)]
+    words = ["SEARCH", *map(str, numbers)]
     if modseq:
-        words.append(b"(MODSEQ %d)" % modseq)
-    return b" ".join(words)
+        words.append(f"(MODSEQ {modseq})")
+    return " ".join(words).encode("ascii")
 
 
 def sort(numbers: Sequence[int], modseq: int = 0) -> bytes:
