@@ -10,8 +10,9 @@ import pytest
 
 from fakes.immediate_fsyncs import ImmediateFsyncs
 from pillarbox.files.file_system import DISK
-from pillarbox.files.fsync_batch import Fsyncs, KernelFsyncs, Results, ThreadFsyncs, WaitingFsyncs
+from pillarbox.files.fsync_batch import Fsyncs, KernelFsyncs, ThreadFsyncs
 from pillarbox.files.kernel_aio import KernelAio
+from pillarbox.files.waiting_fsyncs import Results, WaitingFsyncs
 
 
 def small_kernel() -> Fsyncs:

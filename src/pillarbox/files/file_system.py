@@ -21,7 +21,7 @@ import os
 from collections.abc import Sequence
 from typing import AnyStr, Final, Protocol
 
-from pillarbox.files.fsync_batch import WAITING_FSYNCS
+from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
 
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""

@@ -7,7 +7,7 @@ DESCRIPTION
         KernelFsyncs    Linux's asynchronous I/O, no threads (kernel_aio.py)
         ThreadFsyncs    a few threads, where the kernel has none or forbids it
 
-    `WaitingFsyncs` is the same for those without a loop: its callers wait.
+    waiting_fsyncs.py has the same for those without a loop: its callers wait.
 
 FAULTS
     As results, never raised.
@@ -16,7 +16,6 @@ FAULTS
 import asyncio
 import itertools
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,10 +23,10 @@ from queue import SimpleQueue
 from typing import Final, Protocol
 
 from pillarbox.files.kernel_aio import KernelAio
+from pillarbox.files.waiting_fsyncs import Results
 
 _THREADS: Final = 4
 
-Results = list[OSError | None]
 Done = Callable[[Results], None]
 
 
@@ -168,61 +167,3 @@ def background_fsyncs() -> Fsyncs:
         return KernelFsyncs(KernelAio())
     except OSError:
         return ThreadFsyncs()
-
-
-class WaitingFsyncs:
-    """fsync of many files, for worker threads and processes without a loop."""
-
-    def __init__(self) -> None:
-        self._aio: KernelAio | None = None
-        self._owner = 0
-        self._lock = threading.Lock()
-
-    def sync(self, descriptors: Sequence[int]) -> Results:
-        """One result for each descriptor, when all are done."""
-        if len(descriptors) < 2:
-            return [_fsync(descriptor) for descriptor in descriptors]
-        with self._lock:
-            aio = self._own_context()
-            if aio is None:
-                return [_fsync(descriptor) for descriptor in descriptors]
-            return self._sync_together(aio, descriptors)
-
-    def _sync_together(self, aio: KernelAio, descriptors: Sequence[int]) -> Results:
-        results: Results = [None] * len(descriptors)
-        waiting = deque((descriptor, index) for index, descriptor in enumerate(descriptors))
-        while waiting or aio.under_way:
-            if waiting:
-                try:
-                    for _ in range(aio.submit(waiting)):
-                        waiting.popleft()
-                except OSError:
-                    descriptor, index = waiting.popleft()
-                    results[index] = _fsync(descriptor)
-                    continue
-            for completion in aio.completed(wait=True):
-                if completion.error:
-                    results[completion.token] = OSError(completion.error, os.strerror(completion.error))
-        return results
-
-    def _own_context(self) -> KernelAio | None:
-        """This process's context: what a parent made does not work in its child."""
-        if self._owner != os.getpid():
-            self._owner = os.getpid()
-            try:
-                self._aio = KernelAio()
-            except OSError:
-                self._aio = None
-        return self._aio
-
-
-WAITING_FSYNCS: Final = WaitingFsyncs()
-"""This process's."""
-
-
-def _fsync(descriptor: int) -> OSError | None:
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        return error
-    return None

@@ -32,7 +32,8 @@ from functools import partial
 from typing import Final
 
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.files.fsync_batch import Fsyncs, Results, background_fsyncs
+from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
+from pillarbox.files.waiting_fsyncs import Results
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.vocabulary.clock import Clock

@@ -12,14 +12,15 @@ STANDARDS
 """
 
 import os
+import re
 import stat
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Generator
+from typing import Final, Self
 
 import msgspec
 
 from pillarbox.queue.queue_directories import EXPIRE_BIT, READY, QueueDirectories
-from pillarbox.queue.recipient_log import read_entries
+from pillarbox.queue.recipient_log import read_reasons
 from pillarbox.queue.records import (
     END,
     EXTRACTED,
@@ -39,6 +40,10 @@ LISTED_QUEUES: Final = ("maildrop", "active", "incoming", "deferred", "hold")
 _MAX_LOG: Final = 64 << 20
 _WINDOW: Final = 16384
 _LISTED: Final = frozenset((TIME, SIZE, SENDER, RECIPIENT, END))
+_CONTENT: Final = bytes((MESSAGE,))
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_PLAIN: Final = re.compile(rb"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*@[A-Za-z0-9.-]+")
+"""Addresses that look the same in both forms."""
 
 
 class ListedRecipient(msgspec.Struct, frozen=True):
@@ -60,13 +65,101 @@ class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
     recipients: list[ListedRecipient]
 
 
-def list_queue(directories: QueueDirectories, *, empty_address: bytes) -> Iterator[ListedMessage]:
+def list_queue(
+    directories: QueueDirectories, *, empty_address: bytes
+) -> Generator[ListedMessage, None, None]:
     """Every message; `empty_address` (empty_address_recipient) stands for the null sender."""
-    for queue in LISTED_QUEUES:
-        for queue_id in directories.scan(queue):
-            message = _read(directories, queue, queue_id, empty_address)
-            if message is not None:
-                yield message
+    with _OpenDirectories(directories) as opened:
+        for queue in LISTED_QUEUES:
+            for queue_id in directories.scan(queue):
+                message = _read(opened, queue, queue_id, empty_address)
+                if message is not None:
+                    yield message
+
+
+def recipients_of(directories: QueueDirectories, queue: str, queue_id: QueueId) -> list[bytes]:
+    """Who is still to get a message, in internal form; nobody if it cannot be read."""
+    with _OpenDirectories(directories) as opened:
+        read = _read_file(opened, queue, queue_id)
+    return read[0].recipients if read is not None else []
+
+
+class _OpenDirectories:
+    """The directory that was read from last, of each queue: one short name to look up instead of a path."""
+
+    def __init__(self, directories: QueueDirectories) -> None:
+        self._directories = directories
+        self._opened: dict[str, tuple[str, int]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _path, descriptor in self._opened.values():
+            os.close(descriptor)
+        self._opened.clear()
+
+    def open(self, queue: str, queue_id: QueueId) -> int:
+        """A message's file in a queue, for reading.  OSError."""
+        path = self._directories.directory(queue, queue_id)
+        last, directory = self._opened.get(queue, ("", -1))
+        if path != last:
+            following = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if last:
+                os.close(directory)
+            directory = following
+            self._opened[queue] = (path, directory)
+        return os.open(queue_id, _FLAGS, dir_fd=directory)
+
+
+def _read(
+    opened: _OpenDirectories, queue: str, queue_id: QueueId, empty_address: bytes
+) -> ListedMessage | None:
+    read = _read_file(opened, queue, queue_id)
+    if read is None:
+        return None
+    facts, status = read
+    if facts.sender is None:
+        return None
+    recipients = [
+        ListedRecipient(_printable(recipient), _printable(reason))
+        for recipient, reason in read_reasons(_defer_log(opened, queue_id))
+    ]
+    known = {recipient.address for recipient in recipients}
+    for internal in facts.recipients:
+        address = _shown(internal, empty_address)
+        if address not in known:
+            recipients.append(ListedRecipient(address))
+    return ListedMessage(
+        queue=queue,
+        queue_id=queue_id,
+        time=facts.time or int(status.st_mtime),
+        size=facts.size or status.st_size,
+        forced_expire=bool(status.st_mode & EXPIRE_BIT),
+        sender=_shown(facts.sender, empty_address),
+        recipients=recipients,
+    )
+
+
+def _read_file(
+    opened: _OpenDirectories, queue: str, queue_id: QueueId
+) -> "tuple[_Facts, os.stat_result] | None":
+    try:
+        descriptor = opened.open(queue, queue_id)
+    except OSError:
+        return None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_mode & READY != READY:
+            return None
+        facts = _Facts()
+        try:
+            _take_records(facts, descriptor)
+        except CorruptQueueFile:
+            pass  # what was read before it is shown
+    finally:
+        os.close(descriptor)
+    return facts, status
 
 
 class _File:
@@ -81,77 +174,43 @@ class _File:
         return os.pread(self._descriptor, length, offset)
 
 
-def recipients_of(directories: QueueDirectories, queue: str, queue_id: QueueId) -> list[bytes]:
-    """Who is still to get a message, in internal form; nobody if it cannot be read."""
-    read = _read_file(directories, queue, queue_id)
-    return read[0].recipients if read is not None else []
-
-
-def _read(
-    directories: QueueDirectories, queue: str, queue_id: QueueId, empty_address: bytes
-) -> ListedMessage | None:
-    read = _read_file(directories, queue, queue_id)
-    if read is None or read[0].sender is None:
-        return None
-    facts, status = read
-    recipients = [
-        ListedRecipient(_printable(entry[b"recipient"]), _printable(entry.get(b"reason", b"")))
-        for entry in _defer_log(directories, queue_id)
-    ]
-    known = {recipient.address for recipient in recipients}
-    left = (_shown(address, empty_address) for address in facts.recipients)
-    recipients += [ListedRecipient(address) for address in left if address not in known]
-    return ListedMessage(
-        queue=queue,
-        queue_id=queue_id,
-        time=facts.time or int(status.st_mtime),
-        size=facts.size or status.st_size,
-        forced_expire=bool(status.st_mode & EXPIRE_BIT),
-        sender=_shown(facts.sender or b"", empty_address),
-        recipients=recipients,
-    )
-
-
-def _read_file(
-    directories: QueueDirectories, queue: str, queue_id: QueueId
-) -> "tuple[_Facts, os.stat_result] | None":
-    try:
-        descriptor = os.open(
-            directories.path(queue, queue_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        )
-    except OSError:
-        return None
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_mode & READY != READY:
-            return None
-        facts = _Facts()
-        try:
-            _take_records(facts, _File(descriptor))
-        except CorruptQueueFile:
-            pass  # what was read before it is shown
-    finally:
-        os.close(descriptor)
-    return facts, status
-
-
 class _Facts:
+    __slots__ = ("data_offset", "recipients", "sender", "size", "time")
+
     def __init__(self) -> None:
         self.time = self.size = self.data_offset = 0
         self.sender: bytes | None = None
         self.recipients: list[bytes] = []
 
 
-def _take_records(facts: _Facts, source: _File) -> None:
+def _take_records(facts: _Facts, descriptor: int) -> None:
     """All of a file.  CorruptQueueFile where it cannot be read on."""
-    found, offset = short_records(source.read_at(0, _WINDOW), _LISTED)
-    for kind, payload in found:
-        if kind == END:
+    window = os.pread(descriptor, _WINDOW, 0)
+    found, offset = short_records(window, _LISTED)
+    if _take_all(facts, found):
+        return
+    following = facts.data_offset + facts.size
+    if (
+        window[offset : offset + 1] == _CONTENT
+        and offset < facts.data_offset
+        and following < len(window)
+        and facts.sender is not None
+    ):
+        found, offset = short_records(window, _LISTED, following)
+        if _take_all(facts, found):
             return
-        _take(facts, kind, payload)
-    reader = RecordReader(source)
+    reader = RecordReader(_File(descriptor))
     while offset >= 0:
         offset = _take_segment(facts, reader, offset)
+
+
+def _take_all(facts: _Facts, found: list[tuple[int, bytes]]) -> bool:
+    """Whether the end is among them."""
+    for kind, payload in found:
+        if kind == END:
+            return True
+        _take(facts, kind, payload)
+    return False
 
 
 def _take_segment(facts: _Facts, reader: RecordReader, offset: int) -> int:
@@ -183,21 +242,25 @@ def _number(text: bytes) -> int:
     return int(digits) if digits.isdigit() and len(digits) <= 15 else 0
 
 
-def _defer_log(directories: QueueDirectories, queue_id: QueueId) -> Iterator[dict[bytes, bytes]]:
+def _defer_log(opened: _OpenDirectories, queue_id: QueueId) -> bytes:
     try:
-        descriptor = os.open(directories.path("defer", queue_id), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = opened.open("defer", queue_id)
     except OSError:
-        return iter(())
+        return b""
     try:
-        content = os.read(descriptor, min(os.fstat(descriptor).st_size, _MAX_LOG))
+        content = os.read(descriptor, _WINDOW)
+        if len(content) == _WINDOW:
+            content += os.read(descriptor, _MAX_LOG)
+        return content
     except OSError:
-        return iter(())
+        return b""
     finally:
         os.close(descriptor)
-    return read_entries(content)
 
 
 def _shown(address: bytes, empty_address: bytes) -> bytes:
+    if _PLAIN.fullmatch(address):
+        return address
     return _printable(Address.from_internal(address).external) if address else empty_address
 
 

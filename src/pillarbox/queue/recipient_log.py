@@ -99,6 +99,19 @@ def read_entries(content: bytes) -> Iterator[dict[bytes, bytes]]:
             yield fields
 
 
+def read_reasons(content: bytes) -> list[tuple[bytes, bytes]]:
+    """Recipient and reason of each entry of a log, as `read_entries` has them; the reason may be empty."""
+    found = []
+    for block in content.split(b"\n\n"):
+        lines = b"\n%s\n" % block
+        at = lines.find(b"\nrecipient=")
+        if at >= 0:
+            recipient = lines[at + 11 : lines.index(b"\n", at + 11)]
+            at = lines.find(b"\nreason=")
+            found.append((recipient, lines[at + 8 : lines.index(b"\n", at + 8)] if at >= 0 else b""))
+    return found
+
+
 def log_entries(
     directories: QueueDirectories, queue: str, queue_id: QueueId, *, files: FileSystem = DISK
 ) -> list[LogEntry]:

@@ -157,14 +157,14 @@ _STRAY_TO_BLANK: Final = bytes(0x20 if octet in b"\r\n" else octet for octet in 
 _WINDOW: Final = 65536
 
 
-def short_records(window: bytes, wanted: frozenset[int]) -> tuple[list[tuple[int, bytes]], int]:
-    """The records of some kinds at the beginning of a file, and the offset of the first that was not looked at.
+def short_records(window: bytes, wanted: frozenset[int], at: int = 0) -> tuple[list[tuple[int, bytes]], int]:
+    """The records of some kinds in the beginning of a file, from `at` on, and where the first is that was not read.
 
     It stops before `M`, pointers, records of 128 octets and more, and what the window does not hold whole: a
     `RecordReader` goes on from there.  For a whole envelope it takes a quarter of that reader's time.
     """
     found: list[tuple[int, bytes]] = []
-    at, end = 0, len(window)
+    end = len(window)
     while at + 2 <= end:
         kind, length = window[at], window[at + 1]
         following = at + 2 + length

@@ -26,7 +26,8 @@ from functools import partial
 from typing import Final
 
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.files.fsync_batch import Fsyncs, Results
+from pillarbox.files.fsync_batch import Fsyncs
+from pillarbox.files.waiting_fsyncs import Results
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.vocabulary.clock import Clock
 

@@ -22,7 +22,8 @@ from pillarbox.queue.queue_listing_protocol import GREETING, encode_message
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.wire.attributes import END
 
-_SLICE: Final = 64
+_FIRST_SLICE: Final = 32
+_SLICE: Final = 256
 """Messages per turn of the thread."""
 _PATIENCE: Final = 60.0
 _CLIENTS: Final = 50
@@ -75,12 +76,17 @@ class ShowQueue:
         loop = asyncio.get_running_loop()
         messages = list_queue(self._directories, empty_address=self._empty_address)
 
-        def encoded_slice() -> bytes:
-            return b"".join([encode_message(message) for message in islice(messages, _SLICE)])
+        def encoded(count: int) -> bytes:
+            return b"".join([encode_message(message) for message in islice(messages, count)])
 
-        data = GREETING
-        while data:
-            async with asyncio.timeout(_PATIENCE):
-                await loop.sock_sendall(client, data)
-            data = await loop.run_in_executor(self._threads, encoded_slice)
+        data, following = GREETING, loop.run_in_executor(self._threads, encoded, _FIRST_SLICE)
+        try:
+            while data:
+                async with asyncio.timeout(_PATIENCE):
+                    await loop.sock_sendall(client, data)
+                data = await following
+                following = loop.run_in_executor(self._threads, encoded, _SLICE)
+        finally:
+            await following  # or it would be read on by nobody
+            messages.close()
         await loop.sock_sendall(client, END)

@@ -20,9 +20,9 @@ _MARKS: Final = {"active": "*", "hold": "!"}
 def print_traditional(messages: Iterator[ListedMessage], *, long_ids: bool, write: Write) -> None:
     """For people, and for the scripts that read it."""
     octets = count = 0
+    report = _Traditional(long_ids=long_ids)
     for message in messages:
-        write(b"\n" if count else _heading(long_ids))
-        write(_traditional(message, long_ids=long_ids))
+        write(b"\n%s" % report.entry(message) if count else _heading(long_ids) + report.entry(message))
         octets += message.size
         count += 1
     if count:
@@ -43,19 +43,31 @@ def _row(long_ids: bool, queue_id: str, size: str, date: str, rest: str) -> byte
     return (text + rest + "\n").encode()
 
 
-def _traditional(message: ListedMessage, *, long_ids: bool) -> bytes:
-    queue_id = message.queue_id + _MARKS.get(message.queue, "") + ("#" if message.forced_expire else "")
-    date = time.asctime(time.localtime(message.time))[: 19 if long_ids else 20]
-    parts = [_row(long_ids, queue_id, str(message.size), date, "")[:-1], message.sender, b"\n"]
-    indent = _row(long_ids, "", "", "", "")[:-1]
-    said = b""
-    for recipient in message.recipients:
-        if recipient.reason != said:
-            said = recipient.reason
-            shown = said or b"reason unavailable"
-            parts.append(b"%s(%s)\n" % (b" " * (_REASON_WIDTH - len(shown)), shown))
-        parts += (indent, recipient.address, b"\n")
-    return b"".join(parts)
+class _Traditional:
+    """Entries in the traditional form.  Messages of the same second share the text of their time."""
+
+    def __init__(self, *, long_ids: bool) -> None:
+        self._form = b"%-17b %8d %b %b\n" if long_ids else b"%-11b %7d %b %b\n"
+        self._date_width = 19 if long_ids else 20
+        self._indent = _row(long_ids, "", "", "", "")[:-1]
+        self._second = -1
+        self._date = b""
+
+    def entry(self, message: ListedMessage) -> bytes:
+        """A message with its recipients."""
+        if message.time != self._second:
+            self._second = message.time
+            date = time.asctime(time.localtime(message.time))[: self._date_width]
+            self._date = date.ljust(self._date_width).encode()
+        queue_id = message.queue_id + _MARKS.get(message.queue, "") + ("#" if message.forced_expire else "")
+        text = self._form % (queue_id.encode(), message.size, self._date, message.sender)
+        said = b""
+        for recipient in message.recipients:
+            if recipient.reason != said:
+                said = recipient.reason
+                text += b"%*b\n" % (_REASON_WIDTH + 2, b"(%b)" % (said or b"reason unavailable"))
+            text += b"%b%b\n" % (self._indent, recipient.address)
+        return text
 
 
 def print_json(messages: Iterator[ListedMessage], *, write: Write) -> None:

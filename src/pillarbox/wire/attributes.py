@@ -52,6 +52,13 @@ class AttributeReader:
         self._start = 0
         self._buffer += data
 
+    def take_rest(self) -> bytes:
+        """Octets that no attribute was made of; they are the caller's now.  Between attributes only."""
+        rest = bytes(self._buffer[self._start :])
+        self._buffer.clear()
+        self._start = 0
+        return rest
+
     def next(self) -> Attribute | None:
         """The next attribute, `(b"", b"")` for the end of a list; None if more octets are needed."""
         if self._name is None:
