@@ -64,7 +64,7 @@ NOT_YET = {
     ),
 }
 """Differences in the words of a refusal, the dots only where `/` is the separator."""
-_MORE = re.compile(rb"(?<=x OK )\[MAILBOXID [^]]*\] |(?<=x NO )\[NONEXISTENT\] ")
+_MORE = re.compile(rb"(?<=x OK )\[MAILBOXID [^]]*\] |(?<=x NO )\[(?:NONEXISTENT|CANNOT)\] ")
 """What we say more: RFC 8474, and codes of RFC 5530 that Dovecot 2.4 gives."""
 CONVERSATION = [
     b"NAMESPACE",

@@ -12,7 +12,7 @@ DESCRIPTION
     waits for long, since a mailbox's changes are made one after another (mailstore/maildir.py).
 
 FAULTS
-    StoreUnavailable  the lock was not free for two minutes
+    StoreBusy  the lock was not free for two minutes
     OSError           the lock file cannot be made
 
 STANDARDS
@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
-from pillarbox.mailstore.mailbox import StoreUnavailable
+from pillarbox.mailstore.mailbox import StoreBusy
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.digits import decimal, is_decimal
 
@@ -65,7 +65,7 @@ class DotLock:
                 self._remove_void(status)
                 continue
             if now > until:
-                raise StoreUnavailable(f"{os.fsdecode(self._lock)}: locked by another program")
+                raise StoreBusy(f"{os.fsdecode(self._lock)}: locked by another program")
             time.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
         return self

@@ -55,6 +55,10 @@ class StoreUnavailable(Exception):
     """The files cannot be read or written now (permissions, disk full); `str()` is for the log."""
 
 
+class StoreBusy(StoreUnavailable):
+    """Another program has held a lock for too long ("Timeout while waiting for lock")."""
+
+
 class OverQuota(Exception):
     """No room: ENOSPC or a quota ("Quota exceeded")."""
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
-from pillarbox.mailstore.mailbox import StoreUnavailable
+from pillarbox.mailstore.mailbox import StoreBusy
 from pillarbox.mailstore.mailbox_names import SEPARATOR, decode_utf7, storage_name
 
 FILE_NAME: Final = b"subscriptions"
@@ -110,7 +110,7 @@ class Subscriptions:
                 self._discard()
                 continue
             time.sleep(0.05)
-        raise StoreUnavailable(f"{os.fsdecode(path)}: locked by another program")
+        raise StoreBusy(f"{os.fsdecode(path)}: locked by another program")
 
     def _discard(self) -> None:
         try:

@@ -1,6 +1,7 @@
 """Conversations with the IMAP session: transcripts, whole and cut to pieces, and what only time brings."""
 
 import asyncio
+import errno
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport, read_transcript
-from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, StoreUnavailable
+from pillarbox.mailstore.deliver import fault_of
+from pillarbox.mailstore.mailbox import (
+    FlagAction,
+    FlagChange,
+    MessageGone,
+    NewMessage,
+    StoreBusy,
+    StoreUnavailable,
+)
 from pillarbox.mailstore.memory import MemoryAccount, MemoryMailbox
 from pillarbox.observability.events import Event, Warned
 from pillarbox.sessions.imap import session
@@ -383,6 +392,68 @@ def test_a_store_that_fails_tells_the_log() -> None:
     assert b"c OK NOOP" in sent
     assert b"Permission" not in sent
     assert events == [Warned("/var/mail/INBOX: Permission denied")] * 2
+
+
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (OSError(errno.EACCES, "Permission denied"), b"[NOPERM] Permission denied"),
+        (OSError(errno.EROFS, "Read-only file system"), b"[NOPERM] Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), b"[OVERQUOTA] Not enough disk space"),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded"),
+            b"[OVERQUOTA] Quota exceeded (mailbox for user is full)",
+        ),
+        (OSError(errno.EIO, "Input/output error"), b"[SERVERBUG] Internal error occurred."),
+    ],
+    ids=lambda value: value.strerror if isinstance(value, OSError) else "",
+)
+def test_what_the_disk_says_has_a_code(problem: OSError, code: bytes) -> None:
+    """RFC 5530: what clients can act upon; the session goes on."""
+
+    async def talk() -> bytes:
+        account = new_account()
+
+        async def broken(name: str) -> None:
+            raise fault_of(problem, name)
+
+        account.create = broken  # type: ignore[method-assign]
+        events: list[Event] = []
+        client = ScriptedTransport([b"a CREATE x\r\nb NOOP\r\n"])
+        await ImapSession(client, account, clock=ManualClock(), sink=events.append, login_tag=b"L").run()
+        return client.take_sent()
+
+    said = asyncio.run(talk())
+    assert b"a NO " + code in said
+    assert b"b OK NOOP" in said
+
+
+def test_what_is_locked_or_gone_has_a_code() -> None:
+    """INUSE and EXPUNGEISSUED (RFC 5530)."""
+
+    async def talk() -> bytes:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a")])
+
+        async def busy(name: str) -> None:
+            raise StoreBusy("subscriptions.lock: locked by another program")
+
+        async def gone(uids: object, target: object) -> list[tuple[Uid, Uid]]:
+            raise MessageGone("1")
+
+        account.unsubscribe = busy  # type: ignore[method-assign]
+        inbox.copy = gone  # type: ignore[method-assign]
+        client = ScriptedTransport(
+            [b"a UNSUBSCRIBE x\r\nb SELECT INBOX\r\nc COPY 1 Sent\r\nd MOVE 1 Sent\r\n"]
+        )
+        await ImapSession(client, account, clock=ManualClock(), sink=ignore, login_tag=b"L").run()
+        return client.take_sent()
+
+    said = asyncio.run(talk())
+    assert b"a NO [INUSE] Timeout while waiting for lock" in said
+    assert b"c NO [EXPUNGEISSUED] Some of the requested messages no longer exist" in said
+    assert b"d NO [EXPUNGEISSUED] " in said
 
 
 def test_the_log_tells_how_a_session_ended() -> None:

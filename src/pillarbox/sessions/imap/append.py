@@ -38,7 +38,7 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
 async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | None:
     """Why the message may not come."""
     if command.size == 0:
-        return b"Can't save a zero byte message"
+        return b"[CANNOT] Can't save a zero byte message"
     limit = conversation.message_size_limit
     if limit and command.size > limit:
         return b"[TOOBIG] Message is larger than %d bytes" % limit
@@ -74,7 +74,7 @@ async def replace(conversation: Conversation, command: Replace) -> None:
         conversation.no(command.tag, b"[NONEXISTENT] No such message")
         return
     if view.read_only:
-        conversation.no(command.tag, b"Mailbox is read-only")
+        conversation.no(command.tag, b"[READ-ONLY] Mailbox is read-only")
         return
     code = await _store(conversation, command.tag, command.mailbox, [command.appended])
     if code is None:
@@ -99,7 +99,7 @@ async def _store(
     try:
         messages = [await _made(conversation, message) for message in appended]
         if not all(message.content for message in messages):
-            conversation.no(tag, b"Can't save a zero byte message")
+            conversation.no(tag, b"[CANNOT] Can't save a zero byte message")
             return None
         uids = await mailbox.append(messages)
     except BadPart as problem:

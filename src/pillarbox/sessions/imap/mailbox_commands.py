@@ -95,7 +95,7 @@ async def delete(conversation: Conversation, command: Delete) -> None:
     """DELETE; who deletes the mailbox that is selected has to go, as with Dovecot."""
     name = command.mailbox
     if name == "INBOX":
-        conversation.no(command.tag, b"INBOX can't be deleted")
+        conversation.no(command.tag, b"[CANNOT] INBOX can't be deleted")
         return
     if not name:
         conversation.no(command.tag, b"[CANNOT] Storage root can't be deleted")
@@ -122,7 +122,7 @@ async def rename(conversation: Conversation, command: Rename) -> None:
         conversation.no(command.tag, b"[ALREADYEXISTS] Can't rename mailbox to itself")
         return
     if command.new_name.startswith(command.mailbox + conversation.account.separator):
-        conversation.no(command.tag, b"Can't rename mailbox under its own child")
+        conversation.no(command.tag, b"[CANNOT] Can't rename mailbox under its own child")
         return
     if not _may_be_new(conversation, command.tag, command.new_name):
         return

@@ -121,7 +121,7 @@ async def move(conversation: Conversation, command: Move) -> None:
     chosen = _choose(conversation, command)
     view = conversation.selected
     if chosen is not None and view.read_only:
-        conversation.no(command.tag, b"Mailbox is read-only")
+        conversation.no(command.tag, b"[READ-ONLY] Mailbox is read-only")
         return
     target = await _target(conversation, command, chosen)
     if not chosen or target is None:

@@ -17,6 +17,7 @@ STANDARDS
     RFC 9051 §6.3.1 (IMAP4rev2); RFC 9755 (UTF8=ACCEPT)
 """
 
+import errno
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -26,12 +27,13 @@ from pillarbox.mailstore.mailbox import (
     Account,
     MailboxNameRefused,
     MailTooLarge,
+    MessageGone,
     NoSuchMailbox,
     OverQuota,
     QuotaExceeded,
+    StoreBusy,
     StoreUnavailable,
 )
-from pillarbox.mailstore.namespaced_account import OutsideNamespace
 from pillarbox.net.connection import IdleTimeout, TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.imap import (
@@ -191,8 +193,6 @@ class ImapSession:
         tag = command.tag
         try:
             await _HANDLERS[kind](conversation, command)
-        except OutsideNamespace as refused:
-            conversation.no(tag, str(refused).encode("ascii", "replace"))
         except MailboxNameRefused as refused:
             conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
         except MailTooLarge as fault:
@@ -201,11 +201,13 @@ class ImapSession:
             conversation.no(tag, b"[OVERQUOTA] " + str(fault).encode("utf-8", "replace"))
         except OverQuota:
             conversation.no(tag, b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
+        except MessageGone:  # another program has removed its file  RFC 5530 §3
+            conversation.no(tag, b"[EXPUNGEISSUED] Some of the requested messages no longer exist")
         except NoSuchMailbox:  # deleted while the command was worked on
             conversation.no(tag, b"[NONEXISTENT] Mailbox doesn't exist")
         except StoreUnavailable as problem:
             conversation.sink(Warned(str(problem)))
-            conversation.no(tag, b"[SERVERBUG] " + _INTERNAL_ERROR)
+            conversation.no(tag, _text_of(problem))
         self._last_command = kind.__name__.lower()
         self._last_time = conversation.clock.monotonic()
 
@@ -224,6 +226,19 @@ class ImapSession:
             return "Connection closed (No commands sent)"
         ago = self._conversation.clock.monotonic() - self._last_time
         return f"Connection closed ({self._last_command} finished {ago:.3f} secs ago)"
+
+
+def _text_of(problem: StoreUnavailable) -> bytes:
+    """What the client hears of it, with the code of RFC 5530 §3; the log hears the rest."""
+    cause = problem.__cause__
+    number = cause.errno if isinstance(cause, OSError) else None
+    if isinstance(problem, StoreBusy):
+        return b"[INUSE] Timeout while waiting for lock"
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return b"[NOPERM] Permission denied"
+    if number == errno.ENOSPC:
+        return b"[OVERQUOTA] Not enough disk space"
+    return b"[SERVERBUG] " + _INTERNAL_ERROR
 
 
 def _without_separator(command: Command, separator: str) -> Command:

@@ -1,0 +1,105 @@
+"""Several IMAP sessions of one user at once, through the real processes, with other programs at the files."""
+
+import asyncio
+import random
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from fakes.imap_model import ACTIONS, ModelClient
+from fakes.mail_system import MailSystem
+from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
+from system.conftest import new_system
+
+pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(90)]
+PASSWORD: Final = "correct horse"
+SESSIONS: Final = 4
+STEPS: Final = 40
+"""Commands of each session."""
+_TAG: Final = re.compile(rb"([^ ]+) ")
+
+
+@pytest.fixture
+def mail_system() -> Iterator[MailSystem]:
+    """A running system; its rights make no difference to what IMAP says."""
+    system = new_system("rootless")
+    try:
+        system.start()
+        yield system
+        assert system.stop() == 0
+        assert "Traceback" not in system.log() + system.screen()
+    finally:
+        system.end()
+
+
+class SocketClient:
+    """A connection of a session."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def hear_greeting(self) -> None:
+        """`* OK …`"""
+        assert (await self._reader.readline()).startswith(b"* OK ")
+
+    async def ask(self, line: bytes) -> bytes:
+        """Say a command; the answer up to its tagged line."""
+        found = _TAG.match(line)
+        assert found is not None
+        self._writer.write(line)
+        said = b""
+        while True:
+            answer = await self._reader.readline()
+            assert answer, f"the connection ended after {line!r}: {said!r}"
+            said += answer
+            if answer.startswith(found[1] + b" "):
+                return said
+
+    def close(self) -> None:
+        """The client goes."""
+        self._writer.close()
+
+
+def test_every_session_sees_the_same(mail_system: MailSystem) -> None:
+    """Each client's numbers, flags and kept results are right, whatever happens between any two of its commands."""
+    user = "crowd@pillarbox.test"
+    mail_system.add_user(user, PASSWORD)
+    port = mail_system.port("imap")
+    maildir = mail_system.maildir(user)
+
+    async def connect(number: int) -> tuple[SocketClient, ModelClient]:
+        connection = SocketClient(*await asyncio.open_connection("127.0.0.1", port))
+        await connection.hear_greeting()
+        client = ModelClient(connection.ask)
+        await client.say(b'LOGIN %b "%b"' % (user.encode(), PASSWORD.encode()))
+        if number == 0:
+            await client.enable_qresync()
+            await client.say(b"APPEND INBOX {1+}\r\nx")
+        await client.begin()
+        return connection, client
+
+    async def act(client: ModelClient, chance: random.Random) -> None:
+        for _ in range(STEPS):
+            await client.act(chance.choice(ACTIONS), chance.randrange(10))
+            if chance.random() < 0.3:  # in the middle of what the others are doing
+                do_strange_thing(maildir, chance.choice(STRANGE_ACTIONS), chance.randrange(10))
+
+    async def run() -> None:
+        pairs = [await connect(number) for number in range(SESSIONS)]
+        clients = [client for _, client in pairs]
+        async with asyncio.TaskGroup() as tasks:
+            for seed, client in enumerate(clients):
+                tasks.create_task(act(client, random.Random(seed)))
+        for client in clients:
+            await client.say(b"NOOP")
+        for client in clients:
+            await client.check()
+        assert len({tuple(client.uids) for client in clients}) == 1
+        assert all(client.flags == clients[0].flags for client in clients)
+        for connection, _ in pairs:
+            connection.close()
+
+    asyncio.run(run())
