@@ -37,7 +37,7 @@ def test_every_default_can_be_expanded() -> None:
 
 TREATMENTS = [
     ("queue_run_delay", Kind.SERVED),
-    ("content_filter", Kind.REFUSED),
+    ("content_filter", Kind.SERVED),
     ("smtpd_milters", Kind.REFUSED),
     ("non_smtpd_milters", Kind.REFUSED),
     ("smtpd_tls_req_ccert", Kind.REFUSED),
@@ -74,11 +74,11 @@ def test_findings() -> None:
             "queue_run_delay": "1s",
             "smtpd_milters": "inet:127.0.0.1:8891",
         }
-    ).with_overrides({"content_filter": "scan:[127.0.0.1]:10024"})
+    ).with_overrides({"smtpd_proxy_filter": "127.0.0.1:10024"})
     assert [
         "main.cf, line 5: parameter smtpd_milters: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
-        "command line: parameter content_filter: content filters are not served, and without them unfiltered "
+        "command line: parameter smtpd_proxy_filter: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
         "main.cf, line 3: parameter smtp_dns_reply_filter is ignored: the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
@@ -110,7 +110,7 @@ def test_a_start_warns_once_of_each_setting(tmp_path: Path) -> None:
 def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None:
     """The first such setting is told with its line, also one of a service."""
     found = configuration(
-        tmp_path, "best_mx_transport = local\n", "x inet n - n - - smtpd -o content_filter=a:b\n"
+        tmp_path, "best_mx_transport = local\n", "x inet n - n - - smtpd -o smtpd_proxy_filter=a:b\n"
     )
     with pytest.raises(ConfigurationFault) as caught:
         start_warnings(found)

@@ -10,7 +10,7 @@ from pillarbox.vocabulary.clock import ManualClock
 HEADER = (
     "regexp:{ {/^Subject: drop/ IGNORE}, {/^Subject: strip/ STRIP}, {/^Subject: new/ REPLACE Subject: other},"
     " {/^Subject: more/ PREPEND X-Seen: yes}, {/^Subject: folded.*twice/ REPLACE Subject: flat},"
-    " {/^Received:.*secret/ IGNORE}, {/^X-Bad:/ REJECT}, {/^X-Pass:/ PASS}, {/^X-Filter:/ FILTER smtp:x} }"
+    " {/^Received:.*secret/ IGNORE}, {/^X-Bad:/ REJECT}, {/^X-Pass:/ PASS}, {/^X-Filter:/ FOO smtp:x} }"
 )
 MIME = "regexp:{ {/^Content-Type:.*exe/ REJECT no programs}, {/^Content-Type:.*x-old/ REPLACE Content-Type: text/plain} }"
 NESTED = "regexp:{ {/^X-Nested/ IGNORE} }"

@@ -238,8 +238,8 @@ MISTAKES = [
         id="restriction",
     ),
     pytest.param(
-        "content_filter = smtp:[127.0.0.1]:10025",
-        "parameter content_filter: content filters are not served, ",
+        "smtpd_proxy_filter = 127.0.0.1:10025",
+        "parameter smtpd_proxy_filter: content filters are not served, ",
         id="content filter",
     ),
     pytest.param(

@@ -213,6 +213,28 @@ propagate_unmatched_extensions = generic
 canonical_maps = inline:{ { canonical@here.test = me@here.test } }
 """
 
+FILTERED: Final = """\
+content_filter = smtp:[10.53.0.21]
+canonical_maps = inline:{ { old@here.test = new@here.test } }
+header_checks = regexp:{ { /^X-Filter: other/ FILTER smtp:[10.53.0.20] } { /^X-Filter: bad/ FILTER nowhere }
+  { /^X-Filter: domain/ FILTER smtp: } }
+default_filter_nexthop = [10.53.0.20]
+smtpd_recipient_restrictions = check_recipient_access inline:{
+  { other@here.test = FILTER smtp:[10.53.0.20] } { both@here.test = FILTER smtp:[10.53.0.20]:25 } }
+smtpd_end_of_data_restrictions = check_sender_access inline:{ { end@here.test = FILTER smtp:[10.53.0.20]:25 } }
+local_recipient_maps = inline:{ { old = x } { other = x } { both = x } }
+"""
+BACK: Final = """\
+receive_override_options = no_address_mappings, no_header_body_checks, no_unknown_recipient_checks, no_milters
+canonical_maps = inline:{ { old@here.test = new@here.test } }
+virtual_alias_maps = inline:{ { a@alias.test = b@box.test } }
+always_bcc = all@here.test
+masquerade_domains = masq.test
+header_checks = regexp:{ { /^X-Check: reject/ REJECT no } }
+body_checks = regexp:{ { /^body/ REJECT no } }
+local_recipient_maps = inline:{ { old = x } }
+"""
+
 CONFIGURATIONS: Final = {
     "rules": (CANONICAL, RULES),
     "remote": (
@@ -244,6 +266,28 @@ CONFIGURATIONS: Final = {
             Row("null", "", ("me@here.test",), "From: other@elsewhere.test\nX-Mail: me@here.test\n"),
         ),
     ),
+    "filtered": (
+        FILTERED,
+        (
+            Row("plain", "x@out.test", ("y@out.test", "old@here.test"), "From: old@here.test\n"),
+            Row("null", "", ("y@out.test",)),
+            Row("header", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: other\n"),
+            Row("bad", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: bad\n"),
+            Row("nexthop", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: domain\n"),
+            Row("access", "x@out.test", ("other@here.test", "y@out.test")),
+            Row("headerwins", "x@out.test", ("both@here.test",), "From: x@out.test\nX-Filter: other\n"),
+            Row("endwins", "end@here.test", ("y@out.test",), "From: x@out.test\nX-Filter: other\n"),
+            Row("sendmail", "old", ("y@out.test",), "From: old\nX-Filter: no\n", local=True),
+        ),
+    ),
+    "back": (
+        BACK,
+        (
+            Row("plain", "u@h.masq.test", ("old@here.test", "a@alias.test", "nobody@here.test")),
+            Row("headers", "old@here.test", ("y@out.test",), "From: old\nTo: old@here.test\nX-Check: reject\n"),
+            Row("sendmail", "old", ("old@here.test",), "From: old\nX-Check: reject\n", local=True),
+        ),
+    ),
     "limits": (
         LIMITS,
         (
@@ -266,7 +310,8 @@ class World:
     def __init__(self, directory: Path) -> None:
         self.network = Network(directory, {"here.test": f"@ IN A {address(2)}\n"})
         _ip(f"address add {address(20)}/32 dev internet")
-        self.server = ScriptedServer(address(20), 25)
+        _ip(f"address add {address(21)}/32 dev internet")
+        self.servers = [ScriptedServer(address(number), 25) for number in (20, 21)]
         self._number = 0
         self.hosts = [self._host(2, PACKAGED), self._host(3, INSTALLED)]
 
@@ -309,13 +354,15 @@ class World:
 
     def end(self) -> None:
         """Everything goes."""
-        self.server.close()
+        for server in self.servers:
+            server.close()
         self.network.end()
 
     def play(self, host: Host, rows: Sequence[Row]) -> dict[str, str]:
         """What becomes of the messages, by the rows' names."""
-        self.server.conversations.clear()
-        self.server.messages.clear()
+        for server in self.servers:
+            server.conversations.clear()
+            server.messages.clear()
         before = len(host.file(LOG).read_text())
 
         def log() -> str:
@@ -330,13 +377,14 @@ class World:
             ),
             what=log,
         )
-        until(lambda: not self.server.open, what="the server is left")
+        until(lambda: not any(server.open for server in self.servers), what="the servers are left")
         text, ids = log(), _ids(rows, log())
         return {row.name: self._result(replies[row.name], row.name, ids[row.name], text) for row in rows}
 
     def _result(self, reply: str, name: str, queue_id: str, log: str) -> str:
         lines = [line for line in log.split("\n") if f" {queue_id}: " in line and _counts(line)]
-        said = next((said for said in self.server.conversations if _is_of(name, said)), [])
+        conversations = [said for server in self.servers for said in server.conversations]
+        said = next((said for said in conversations if _is_of(name, said)), [])
         envelope = [
             re.sub(r" SIZE=\d+| ENVID=\w+", "", line.decode())
             for line in said
@@ -344,7 +392,8 @@ class World:
         ]
         headers = [
             _headers(message)
-            for message in self.server.messages
+            for server in self.servers
+            for message in server.messages
             if b"\nX-Row: %s\r" % name.encode() in message
         ]
         return "\n".join([_text(reply), *sorted(map(_log_line, lines)), *sorted(envelope), *headers])
@@ -390,7 +439,9 @@ def _is_of(name: str, said: list[bytes]) -> bool:
 
 
 def _counts(line: str) -> bool:
-    return " to=<" in line or "warning" in line or ("from=<" in line and "qmgr" in line)
+    return (
+        " to=<" in line or "warning" in line or ("from=<" in line and ("qmgr" in line or ": filter:" in line))
+    )
 
 
 def _text(line: str) -> str:

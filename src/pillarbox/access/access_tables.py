@@ -133,10 +133,11 @@ class AccessResults:
             number = int(code[1])
             rest = value.strip()[code.end() :]
             return self._refuse(number, f"{number // 100}.7.1", rest, name, about)
+        if verb == "FILTER" and ":" not in text:
+            what = "need transport:destination" if text else "it has no destination"
+            raise BadResult(f"{source}: bad FILTER {text!r}: {what}")
         if verb in _NOTES:
             return _note(verb, text, question, name, about)
-        if verb == "FILTER":
-            raise BadResult(f"{source}: FILTER is not served; mail would go by without being filtered")
         return self._others(value, question, subject, source)
 
     @staticmethod
@@ -180,7 +181,7 @@ class AccessResults:
         return None
 
 
-_NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "BCC", "PREPEND", "WARN", "INFO")
+_NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "PREPEND", "WARN", "INFO")
 
 
 def _note(verb: str, text: str, question: Question, name: bytes, about: Subject) -> Outcome:
@@ -192,7 +193,7 @@ def _note(verb: str, text: str, question: Question, name: bytes, about: Subject)
             actions.prepend.append(octets)
         return None
     shown = octets
-    if verb in ("REDIRECT", "BCC"):
+    if verb in ("REDIRECT", "BCC", "FILTER"):
         shown = b"triggers %s %s" % (verb.encode(), octets)
     elif not octets:
         shown = b"triggers %s action" % verb.encode()
@@ -209,6 +210,8 @@ def _note(verb: str, text: str, question: Question, name: bytes, about: Subject)
         return PERMIT
     elif verb == "REDIRECT":
         actions.redirect = octets
+    elif verb == "FILTER":
+        actions.filter = octets
     elif verb == "BCC":
         actions.bcc.append(octets)
     return None

@@ -15,6 +15,7 @@ from pillarbox.access.restrictions import Compiler, RestrictionList
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -74,7 +75,8 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         etrn=compiled("smtpd_etrn_restrictions", access.smtpd_etrn_restrictions, Subject.ETRN),
         delay_reject=access.smtpd_delay_reject,
         relay_before_recipient=access.smtpd_relay_before_recipient_restrictions,
-        reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient,
+        reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient
+        and configured_receive_options(snapshot).unknown_recipient_checks,
         reject_unlisted_sender=access.smtpd_reject_unlisted_sender,
     )
     return Access(lists, _codes(access), notes)

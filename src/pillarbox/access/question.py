@@ -63,6 +63,7 @@ class Actions(msgspec.Struct):
     hold: bool = False
     discard: bool = False
     redirect: bytes = b""
+    filter: bytes = b""  # transport:destination
     prepend: list[bytes] = []
     bcc: list[bytes] = []
 

@@ -11,6 +11,7 @@ from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.parameters.address_mapping import AddressMapping
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
+from pillarbox.config.parameters.content_filter import ContentFilter
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.local_delivery import LocalDelivery
@@ -40,6 +41,7 @@ GROUPS: Final[tuple[type, ...]] = (
     SmtpServerTls,
     Cleanup,
     ContentChecks,
+    ContentFilter,
     LocalRecipients,
     LocalDelivery,
     LocalSubmission,

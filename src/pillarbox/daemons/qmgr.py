@@ -9,6 +9,7 @@ import socket
 
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import Notifier
+from pillarbox.config.parameters.content_filter import ContentFilter
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
@@ -56,7 +57,8 @@ def open_role(startup: Startup) -> Serve:
     bounce_rules = configured_bounces(snapshot, warn=template_warnings.append)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
-    doors = Doors(snapshot, startup.listeners, mappings=mappings, clock=clock)
+    pickup = Snapshot.decode(startup.snapshots["pickup"])
+    doors = Doors(snapshot, startup.listeners, pickup=pickup, mappings=mappings, clock=clock)
     rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
 
     async def serve(control: Control, tell: events.EventSink) -> None:
@@ -95,6 +97,7 @@ def open_role(startup: Startup) -> Serve:
         manager = QueueManager(
             directories=directories,
             settings=settings,
+            filter_nexthop=snapshot.group(ContentFilter).default_filter_nexthop,
             resolver=resolver,
             transports=transports,
             rules=rules_of,

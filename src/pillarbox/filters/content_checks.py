@@ -3,15 +3,15 @@
 DESCRIPTION
     `Inspector` takes the content of one message, trace header first, and gives back what is to be queued: lines
     may be left out (IGNORE, STRIP), replaced, or have others put before them.  What else the tables decree
-    (REJECT, HOLD, DISCARD, REDIRECT, BCC) is noted for the end of the message.
+    (REJECT, HOLD, DISCARD, REDIRECT, BCC, FILTER) is noted for the end of the message.
 
     A header is asked for as one text, its continuation lines joined by newlines; MIME headers go to
     mime_header_checks wherever they stand.  Body lines are asked for one by one, body_checks_size_limit octets of
     each part.  Empty lines are never asked for.
 
 FAULTS
-    A table that cannot answer, and an action that is not served (FILTER), keep the message out for now:
-    451 4.3.0, and a warning in the log.
+    A table that cannot answer, and an action that there is not, keep the message out for now: 451 4.3.0, and a
+    warning in the log.
 
 STANDARDS
     header_checks(5)
@@ -68,6 +68,7 @@ class Inspector:
         self.refusal: Reply | None = None
         self.hold = self.discard = False
         self.redirect = b""
+        self.filter = b""  # transport:destination
         self.bcc: list[bytes] = []
         self._tables = tables
         self._log = log
@@ -207,6 +208,10 @@ class Inspector:
             self.refusal = Reply(451 if status.startswith(b"4") else 550, (said,))
             self._passed = True
             return lines
+        if verb == "FILTER" and b":" not in octets:
+            what = "-- need transport:destination" if octets else "-- it has no destination"
+            self._warn(f"bad FILTER command {argument!r} in {title}_checks {what}")
+            return lines
         if verb not in _LOGGED:
             self._give_up(f'"{value[:100]}" is no action of {kind} checks that is served')
             return lines
@@ -223,6 +228,8 @@ class Inspector:
         self.discard |= verb == "DISCARD"
         if verb == "REDIRECT":
             self.redirect = octets
+        elif verb == "FILTER":
+            self.filter = octets
         elif verb == "BCC":
             self.bcc.append(octets)
         return lines
@@ -240,6 +247,7 @@ _LOGGED: Final = {
     "DISCARD": "discard",
     "REDIRECT": "redirect",
     "BCC": "bcc",
+    "FILTER": "filter",
     "PREPEND": "prepend",
     "REPLACE": "replace",
     "STRIP": "strip",

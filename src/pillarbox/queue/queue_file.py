@@ -400,6 +400,10 @@ def qmgr_flags(recipients: Iterable[NewRecipient]) -> int:
     return flags
 
 
-def encode_end(attributes: Iterable[tuple[bytes, bytes]] = ()) -> bytes:
-    """The extracted segment: `X`, attributes learnt from the content, `E`."""
-    return b"X\x00" + encode_attributes(attributes) + b"E\x00"
+def encode_end(attributes: Iterable[tuple[bytes, bytes]] = (), *, content_filter: bytes = b"") -> bytes:
+    """The extracted segment: `X`, what was learnt from the content, `E`.
+
+    `content_filter` is the transport:destination that the message has to go through.
+    """
+    through = encode_record(FILTER, content_filter) if content_filter else b""
+    return b"X\x00" + through + encode_attributes(attributes) + b"E\x00"

@@ -86,6 +86,7 @@ class Submission:
         "_rules",
         "_too_big",
         "_written",
+        "content_filter",
         "message_id",
         "send_options",
     )
@@ -105,6 +106,7 @@ class Submission:
         self._handed_over = False
         self.message_id = b""
         self.send_options = 0
+        self.content_filter = b""  # transport:destination that it goes through
 
     @property
     def queue_id(self) -> QueueId:
@@ -190,7 +192,8 @@ class Submission:
             content_size=self._written,
             send_options=self.send_options,
         )
-        self._parts.append(encode_end(((b"message_id", self.message_id),) if self.message_id else ()))
+        learnt = ((b"message_id", self.message_id),) if self.message_id else ()
+        self._parts.append(encode_end(learnt, content_filter=self.content_filter))
         head = b""
         if self._file.spilled:
             head = size

@@ -14,6 +14,8 @@ FAULTS
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+import msgspec
+
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
@@ -22,7 +24,7 @@ from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.results import attempts_made
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
-from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.resolution import Resolution, Resolver
 from pillarbox.scheduling.scheduler import Entry, Scheduler, Suspended, TransportRules, Verdict
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
@@ -40,6 +42,7 @@ class Dispatcher:
         *,
         resolver: Resolver,
         settings: QueueSettings,
+        filter_nexthop: str,
         transports: Mapping[str, Transport],
         rules: Mapping[str, TransportSettings],
         completed: Callable[[ActiveMessage], None],
@@ -47,9 +50,10 @@ class Dispatcher:
         sleep: Callable[[float], Awaitable[None]],
         tell: events.EventSink,
     ) -> None:
-        """`transports` and `rules` by service name."""
+        """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop."""
         self._resolver = resolver
         self._settings = settings
+        self._filter_nexthop = filter_nexthop
         self._transports = transports
         self._rules = rules
         self._completed = completed
@@ -88,7 +92,7 @@ class Dispatcher:
         sender = Address.from_internal(active.message.sender)
         groups: dict[tuple[str, str], list[Routed]] = {}
         for recipient in active.to_do:
-            routed = self._route(recipient, sender)
+            routed = self._route(recipient, sender, active.message.filter)
             if isinstance(routed, Outcome):
                 self._settle(active, recipient, "error", routed)
                 continue
@@ -110,12 +114,23 @@ class Dispatcher:
 
     # -- routes ----------------------------------------------------------------------------------------
 
-    def _route(self, recipient: QueueRecipient, sender: Address) -> Routed | Outcome:
+    def _route(self, recipient: QueueRecipient, sender: Address, content_filter: bytes) -> Routed | Outcome:
+        address = Address.from_internal(recipient.address)
         try:
-            resolution = self._resolver.resolve(Address.from_internal(recipient.address), sender)
+            resolution = self._resolver.resolve(address, sender)
+            if content_filter:
+                resolution = self._through(content_filter, resolution)
             return Routed(recipient, resolution)
         except LookupFault as fault:
             return Outcome("deferred", "4.3.0", "address resolver failure", fault.reason)
+
+    def _through(self, content_filter: bytes, resolution: Resolution) -> Resolution:
+        """The filter comes before whatever the address leads to."""
+        text = content_filter.decode("utf-8", "surrogateescape")
+        transport, _, nexthop = text.partition(":")
+        domain = resolution.recipient.domain.decode("utf-8", "surrogateescape")
+        nexthop = nexthop or self._filter_nexthop or domain
+        return msgspec.structs.replace(resolution, transport=transport, nexthop=nexthop)
 
     def _destination(self, transport: str, routed: Routed) -> str:
         resolution = routed.resolution

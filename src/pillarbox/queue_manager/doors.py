@@ -19,10 +19,12 @@ from pillarbox.config.parameters.queue_manager import QueueManager as QueueSetti
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.inotify import open_inotify
 from pillarbox.filters.configured_checks import configured_content_tables
+from pillarbox.filters.content_checks import ContentTables
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.queue_manager.flush import Flusher, serve_flush
 from pillarbox.queue_manager.manager import QueueManager
 from pillarbox.queue_manager.pickup import Pickup, PickupRules
@@ -45,10 +47,17 @@ class Doors:
     """All of them; opened with the rights that the role begins with."""
 
     def __init__(
-        self, snapshot: Snapshot, listeners: Mapping[str, int], *, mappings: Mappings, clock: Clock
+        self,
+        snapshot: Snapshot,
+        listeners: Mapping[str, int],
+        *,
+        pickup: Snapshot,
+        mappings: Mappings,
+        clock: Clock,
     ) -> None:
+        """`pickup` are the settings of master.cf's pickup service."""
         self._clock = clock
-        self._rules = _pickup_rules(snapshot, mappings, clock)
+        self._rules = _pickup_rules(snapshot, pickup, mappings, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._empty_address = snapshot.group(QueueSettings).empty_address_recipient.encode()
@@ -144,10 +153,14 @@ async def _watch(maildrop: str, pickup: Pickup) -> None:
             inotify.close()
 
 
-def _pickup_rules(snapshot: Snapshot, mappings: Mappings, clock: Clock) -> PickupRules:
+def _pickup_rules(snapshot: Snapshot, own: Snapshot, mappings: Mappings, clock: Clock) -> PickupRules:
+    receive = configured_receive_options(own)
     return PickupRules(
         submission=configured_rules(snapshot),
         mail_name=snapshot.group(Identity).mail_name.encode(),
         mappings=mappings,
-        content_tables=configured_content_tables(snapshot, clock=clock),
+        content_tables=configured_content_tables(snapshot, clock=clock)
+        if receive.header_body_checks
+        else ContentTables(),
+        receive=receive,
     )

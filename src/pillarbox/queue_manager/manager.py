@@ -53,6 +53,7 @@ class QueueManager:
         *,
         directories: QueueDirectories,
         settings: QueueSettings,
+        filter_nexthop: str,
         resolver: Resolver,
         transports: Mapping[str, Transport],
         rules: Mapping[str, TransportSettings],
@@ -62,7 +63,10 @@ class QueueManager:
         tell: events.EventSink,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """`transports` and `rules` by service name; `sleep` lets seconds of `clock` go by."""
+        """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
+
+        `sleep` lets seconds of `clock` go by.
+        """
         self._aftermath = Aftermath(
             directories=directories,
             settings=settings,
@@ -81,6 +85,7 @@ class QueueManager:
         self._dispatcher = Dispatcher(
             resolver=resolver,
             settings=settings,
+            filter_nexthop=filter_nexthop,
             transports=transports,
             rules=rules,
             completed=self._completed,

@@ -38,6 +38,7 @@ from pillarbox.queue.queue_file import (
     read_content,
     read_message,
 )
+from pillarbox.queue.receive_options import ReceiveOptions
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile, Source
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
@@ -65,6 +66,7 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
     mail_name: bytes
     mappings: Mappings
     content_tables: ContentTables  # header_checks and its kin
+    receive: ReceiveOptions = ReceiveOptions()
 
 
 class _Rejected(Exception):
@@ -227,11 +229,14 @@ class Pickup:
         ]
         is_local = message.attributes.get(b"rewrite_context") != b"remote"
         mappings, warn = rules.mappings, self._warning(submission.queue_id)
+        submission.content_filter = rules.receive.content_filter
         submission.begin(
             envelope,
             trace=trace if inspector is None else inspector.trace(trace),
             add_missing=is_local,
-            rewrite=mappings.headers(mappings.rewriting, warn=warn) if is_local else None,
+            rewrite=mappings.headers(mappings.rewriting, warn=warn, mapped=rules.receive.address_mappings)
+            if is_local
+            else None,
             send_options=message.send_options & 1,
         )
 
@@ -263,14 +268,18 @@ class Pickup:
             return False
         if inspector.hold:
             submission.hold()
+        submission.content_filter = inspector.filter or submission.content_filter
         if inspector.redirect or inspector.bcc:
             given = _given(message)
             if inspector.redirect:
                 given = [NewRecipient(inspector.redirect, inspector.redirect)]
             given += [NewRecipient(copy, copy, Notify.NEVER) for copy in inspector.bcc]
             mappings, warn = self._rules.mappings, self._warning(submission.queue_id)
-            sender = mappings.sender(Address.from_internal(message.sender), warn=warn)
-            submission.replace_recipients(mappings.recipients(given, sender=sender, warn=warn))
+            is_mapped = self._rules.receive.address_mappings
+            sender = mappings.sender(Address.from_internal(message.sender), warn=warn, mapped=is_mapped)
+            submission.replace_recipients(
+                mappings.recipients(given, sender=sender, warn=warn, copies=is_mapped, mapped=is_mapped)
+            )
         return True
 
     def _envelope(
@@ -279,7 +288,11 @@ class Pickup:
         now = self._clock.now()
         found = message.attributes
         mappings, warn = self._rules.mappings, self._warning(queue_id)
-        sender = mappings.sender(Address.from_internal(message.sender), warn=warn)
+        is_mapped = self._rules.receive.address_mappings
+        sender = mappings.sender(Address.from_internal(message.sender), warn=warn, mapped=is_mapped)
+        recipients = mappings.recipients(
+            _given(message), sender=sender, warn=warn, copies=is_mapped, mapped=is_mapped
+        )
         context = b"remote" if found.get(b"rewrite_context") == b"remote" else b"local"
         attributes = [(b"log_ident", queue_id.encode()), (b"rewrite_context", context)]
         for name, value in found.items():
@@ -293,7 +306,7 @@ class Pickup:
             arrival_time=message.arrival_time or modified,
             create_time=now,
             sender=sender.internal,
-            recipients=mappings.recipients(_given(message), sender=sender, warn=warn),
+            recipients=recipients,
             attributes=attributes,
             encoding=found.get(b"encoding", b""),
             full_name=message.full_name,

@@ -50,6 +50,7 @@ _TRANSPORT_PARAMETERS: Final = (
     "virtual_transport",
     "relay_transport",
     "default_transport",
+    "content_filter",
 )
 
 
@@ -129,7 +130,7 @@ def mta_half(
                 module="pillarbox.daemons.qmgr",
                 on_reload="restart",
                 listeners=("qmgr", *_DOORS),
-                snapshots={"qmgr": encoded},
+                snapshots={"qmgr": encoded, "pickup": _pickup_snapshot(configuration)},
                 services=agents,
                 user=postfix,
             ),
@@ -152,6 +153,14 @@ def _smtpd_snapshot(configuration: Configuration, service: Service) -> bytes:
         limit = Value(str(service.process_limit), service.file, service.line)
         snapshot = snapshot.with_overrides({"default_process_limit": limit})
     return snapshot.encode()
+
+
+def _pickup_snapshot(configuration: Configuration) -> bytes:
+    """What master.cf's line of pickup(8) says of mail from local users."""
+    for service in configuration.master_cf.services:
+        if os.path.basename(service.command) == "pickup":
+            return configuration.for_service(service).encode()
+    return configuration.snapshot.encode()
 
 
 def service_warnings(configuration: Configuration) -> list[str]:

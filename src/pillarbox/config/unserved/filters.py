@@ -9,10 +9,8 @@ SECTIONS: Final[tuple[Section, ...]] = (
         Kind.REFUSED,
         "content filters are not served, and without them unfiltered mail would pass",
         """
-content_filter =
 milter_header_checks =
 non_smtpd_milters =
-receive_override_options =
 smtpd_milter_maps =
 smtpd_milters =
 smtpd_proxy_filter =
@@ -29,7 +27,6 @@ message_reject_characters =
         Kind.LATER,
         "filters are not served yet",
         """
-default_filter_nexthop =
 internal_mail_filter_classes =
 message_strip_characters =
 milter_command_timeout = 30s

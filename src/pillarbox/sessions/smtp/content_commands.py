@@ -113,6 +113,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
             return Reply(250, (b"2.0.0 Ok: queued as %s" % discarded.encode(),))
         if transaction.actions.hold:
             submission.hold()
+        submission.content_filter = transaction.actions.filter or submission.content_filter
         queue_id = await submission.commit()
     except MessageTooBig:
         return Reply(552, (b"5.3.4 Error: message file too big",))

@@ -24,6 +24,7 @@ from pillarbox.config.value_types import NetworkList
 from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
+from pillarbox.queue.receive_options import ReceiveOptions, configured_receive_options
 from pillarbox.queue.submission import Rules
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.mappings import Mappings
@@ -62,6 +63,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     always_add_missing_headers: bool
     local_clients: LocalClients
     mappings: Mappings
+    receive: ReceiveOptions
 
     @property
     def host(self) -> bytes:
@@ -97,6 +99,7 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
     cleanup = snapshot.group(Cleanup)
 
     rewriting = configured_rewriting(snapshot)
+    receive = configured_receive_options(snapshot)
     access = configured_access(snapshot, clock=clock)
     return SmtpPolicy(
         service=service,
@@ -122,7 +125,10 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
         forbids_other_letters=any(
             word.startswith("regexp:{{/^[^A-Z]/") for word in server.smtpd_forbidden_commands
         ),
-        content_tables=configured_content_tables(snapshot, clock=clock),
+        content_tables=configured_content_tables(snapshot, clock=clock)
+        if receive.header_body_checks
+        else ContentTables(),
+        receive=receive,
         rewriting=rewriting,
         remote_rewriting=_remote_rewriting(rewriting, cleanup.remote_header_rewrite_domain.encode()),
         always_add_missing_headers=cleanup.always_add_missing_headers,

@@ -128,7 +128,10 @@ class Transaction:
         if self.inspector is not None:
             trace = self.inspector.trace(trace)
         mappings, self._warn = policy.mappings, warn
-        self._sender = mappings.sender(self.mail.sender, warn=warn)
+        is_mapped = policy.receive.address_mappings
+        submission.content_filter = self.actions.filter or policy.receive.content_filter
+        self.actions.filter = b""  # from here on, who speaks later is right
+        self._sender = mappings.sender(self.mail.sender, warn=warn, mapped=is_mapped)
         submission.begin(
             NewEnvelope(
                 arrival_time=now,
@@ -141,7 +144,9 @@ class Transaction:
             ),
             trace=trace,
             add_missing=rewriting is not None or policy.always_add_missing_headers,
-            rewrite=mappings.headers(rewriting, warn=warn) if rewriting is not None else None,
+            rewrite=mappings.headers(rewriting, warn=warn, mapped=is_mapped)
+            if rewriting is not None
+            else None,
             send_options=self._send_options(),
         )
         self.begun = True
@@ -173,6 +178,8 @@ class Transaction:
         actions = self.actions
         actions.hold |= inspector.hold
         actions.discard |= inspector.discard
+        if inspector.filter and self.submission is not None:
+            self.submission.content_filter = inspector.filter
         if inspector.redirect == actions.redirect and len(inspector.bcc) == self._copies:
             return
         actions.redirect = inspector.redirect or actions.redirect
@@ -214,7 +221,10 @@ class Transaction:
         if self.actions.redirect:
             given = [NewRecipient(self.actions.redirect, self.actions.redirect)]
         given += [NewRecipient(copy, copy, Notify.NEVER) for copy in self.actions.bcc]
-        return self._policy.mappings.recipients(given, sender=self._sender, warn=self._warn)
+        is_mapped = self._policy.receive.address_mappings
+        return self._policy.mappings.recipients(
+            given, sender=self._sender, warn=self._warn, copies=is_mapped, mapped=is_mapped
+        )
 
     def _send_options(self) -> int:
         options = SEND_SMTPUTF8 if self.mail.smtputf8 else 0
