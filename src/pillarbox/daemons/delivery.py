@@ -22,6 +22,7 @@ FAULTS
     For virtual mailboxes, root and a uid below virtual_minimum_uid are refused.
 """
 
+import gc
 import os
 import pwd
 import selectors
@@ -96,6 +97,7 @@ class DeliveryRole:
         self._selector.register(self._listener, selectors.EVENT_READ)
         ready = FrameWriter()
         ready.put(Ready(os.getpid()))
+        gc.freeze()  # agents share these pages as long as no collection writes into them
         ready.write_to(self._control)
         while True:
             for key, _ in self._selector.select():

@@ -13,6 +13,7 @@ FAULTS
     A ticket that cannot be redeemed, a uid below first_valid_uid: the login process is told, and tells the client.
 """
 
+import gc
 import itertools
 import os
 import selectors
@@ -120,6 +121,7 @@ class Spawner:
             self._auth_socket()  # this generation's: it alone knows the logins of this generation's clients
         except OSError:
             self._auth_lost()  # it is asked again with the first login
+        gc.freeze()  # workers share these pages as long as no collection writes into them
         _write(self._control, Ready(os.getpid()))
         while self._running:
             for key, _ in self._selector.select():
