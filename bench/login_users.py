@@ -3,6 +3,8 @@
 import ctypes
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 PASSWORD = "benchmark"
@@ -10,8 +12,9 @@ NAMES = tuple(f"bench{number:03d}" for number in range(61))
 _UID = 6100
 
 
-def add_login_users(root: Path) -> None:
-    """The users exist from here on, with homes below `root`; only where /etc is our own."""
+@contextmanager
+def login_users(root: Path) -> Iterator[None]:
+    """The users exist, with homes below `root`; only where /etc is our own."""
     passwd, shadow = Path("/etc/passwd").read_text(), Path("/etc/shadow").read_text()
     stored = _stored()
     for number, name in enumerate(NAMES):
@@ -25,6 +28,11 @@ def add_login_users(root: Path) -> None:
         path.write_text(text)
         path.chmod(mode)
         subprocess.run(["mount", "--bind", str(path), f"/etc/{name}"], check=True)
+    try:
+        yield
+    finally:
+        for name in ("passwd", "shadow"):
+            subprocess.run(["umount", f"/etc/{name}"], check=True)
 
 
 def _stored() -> str:

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.imap_client import Client
-from bench.login_users import NAMES, PASSWORD, add_login_users
+from bench.login_users import NAMES, PASSWORD, login_users
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave
 from bench.processes import proportional_memory, tree
@@ -97,10 +97,9 @@ def system_user_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
     memory_name = f"memory per system user (PSS, {len(NAMES[1:])} users with an idle session each)"
     if only not in login_name and only not in memory_name:
         return
-    add_login_users(root)
     theirs = MailboxHalf(root / "dovecot-users", 4146, ours=False)
     ours = MailboxHalf(root / "pillarbox-users", 4147, ours=True)
-    with theirs, ours:
+    with login_users(root), theirs, ours:
         if only in memory_name:
             row = Row(memory_name, "KiB", more_is_better=False, original="Dovecot")
             row.theirs.append(_memory(theirs))

@@ -8,6 +8,8 @@ DESCRIPTION
 
 import msgspec
 
+from pillarbox.config.connection_rules import ConnectionBlock, ConnectionRules
+
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
     """A passdb or userdb block."""
@@ -126,6 +128,9 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     login_trusted_networks: tuple[str, ...] = ()
     mail_max_userip_connections: int = 10
 
+    connection_blocks: tuple[ConnectionBlock, ...] = ()
+    """What is set otherwise for some connections."""
+
     ssl: str = "yes"
     ssl_cert: str = ""
     ssl_key: str = ""
@@ -165,6 +170,18 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     lmtp_add_received_header: bool = True
     lda_mailbox_autocreate: bool = False
     quota_full_tempfail: bool = False
+
+    def connection_rules(self) -> ConnectionRules:
+        """What depends on the connection; ask it once."""
+        values = {
+            "disable_plaintext_auth": "yes" if self.disable_plaintext_auth else "no",
+            "login_greeting": self.login_greeting,
+            "mail_max_userip_connections": str(self.mail_max_userip_connections),
+            "ssl": self.ssl,
+            "ssl_cert": self.ssl_cert,
+            "ssl_key": self.ssl_key,
+        }
+        return ConnectionRules(values, self.connection_blocks)
 
     def has_plugin(self, name: str, *protocols: str) -> bool:
         """Whether mail_plugins of one of the protocols (none named: any) has it."""

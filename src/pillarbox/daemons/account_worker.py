@@ -96,6 +96,7 @@ class AccountWorker:
             server_admin=settings.mail_server_admin,
             has_quota=settings.has_plugin("imap_quota", "imap"),
         )
+        self._rules = settings.connection_rules()
         self._tell = tell
         self._inotify = inotify
         self._clock = SystemClock()
@@ -150,7 +151,15 @@ class AccountWorker:
         sock.setblocking(False)
         _, connection = await loop.connect_accepted_socket(Connection, sock)
         client = (session.user, session.peer.remote, session.peer.service)
-        limit = self._settings.mail_max_userip_connections
+        peer = session.peer
+        limit = int(
+            self._rules.value(
+                "mail_max_userip_connections",
+                protocol=peer.service,
+                local=peer.local,
+                remote=peer.remote,
+            )
+        )
         if limit and self._per_client[client] >= limit:
             self._refuse(connection, session, limit)
             return

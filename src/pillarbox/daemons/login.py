@@ -149,12 +149,13 @@ class LoginRole:
         self,
         settings: MailboxSettings,
         *,
-        tls_context: ssl.SSLContext | None,
+        contexts: dict[tuple[str, str], ssl.SSLContext],
         tell: EventSink,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._settings = settings
-        self._tls_context = tls_context
+        self._contexts = contexts
+        self._rules = settings.connection_rules()
         self._tell = tell
         self._tasks = tasks
         self._clock = SystemClock()
@@ -165,10 +166,6 @@ class LoginRole:
         self._logging_in = 0
         self._closing = False
         self._sockets = {name: socket for name, (socket, _) in settings.listener_names().items()}
-        self._policy = LoginPolicy(
-            greeting=settings.login_greeting.encode(),
-            cleartext_allowed=not settings.disable_plaintext_auth,
-        )
 
     async def start(self) -> None:
         """Connect to this generation's auth server and spawner, which know of each other's logins."""
@@ -208,7 +205,7 @@ class LoginRole:
         peer = Peer(service, remote, local, _session_id(), False)
         try:
             if self._sockets[name].tls:
-                await self._begin_tls(connection)
+                await self._begin_tls(connection, peer)
             outcome = await self._converse(connection, peer)
         except (TlsFault, IdleTimeout) as fault:
             connection.abort()
@@ -221,10 +218,21 @@ class LoginRole:
         peer = msgspec.structs.replace(peer, secured=bool(security))
         return await self._hand_over(connection, outcome, peer, security)
 
-    async def _begin_tls(self, connection: Connection) -> None:
-        if self._tls_context is None:
+    def _setting(self, name: str, peer: Peer) -> str:
+        return self._rules.value(name, protocol=peer.service, local=peer.local, remote=peer.remote)
+
+    def _context(self, peer: Peer) -> ssl.SSLContext | None:
+        """With the certificate for a client that names no host; None if TLS is not for this client."""
+        if self._setting("ssl", peer) == "no":
+            return None
+        pair = self._rules.certificate(protocol=peer.service, local=peer.local, remote=peer.remote)
+        return self._contexts.get(pair)
+
+    async def _begin_tls(self, connection: Connection, peer: Peer) -> None:
+        context = self._context(peer)
+        if context is None:
             raise TlsFault("no certificate is configured")
-        await connection.start_tls(self._tls_context)
+        await connection.start_tls(context)
 
     async def _converse(self, connection: Connection, peer: Peer) -> HandOver | NotLoggedIn:
         kind = ImapLoginSession if peer.service == "imap" else Pop3LoginSession
@@ -233,9 +241,12 @@ class LoginRole:
             connection,
             LoginAuthenticator(self._auth, peer, trusted=self._is_trusted(peer.remote)),
             clock=self._clock,
-            policy=self._policy,
+            policy=LoginPolicy(
+                greeting=self._setting("login_greeting", peer).encode(),
+                cleartext_allowed=self._setting("disable_plaintext_auth", peer) == "no",
+            ),
             secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
-            tls_context=None if connection.tls is not None else self._tls_context,
+            tls_context=None if connection.tls is not None else self._context(peer),
         )
         self._waiting[session] = None
         if len(self._waiting) > self._settings.login_client_limit:
@@ -348,19 +359,31 @@ def _session_id() -> str:
 _OLDEST: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
 
 
-def open_role(startup: Startup) -> Serve:
-    """The certificate and the sockets."""
-    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
-    context = (
-        server_context(settings.ssl_cert, settings.ssl_key, where="ssl_cert") if settings.ssl_cert else None
-    )
-    if context is not None:
+def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLContext]:
+    """A context for each pair of certificate and key; the host that a client names chooses among them."""
+    rules = settings.connection_rules()
+    contexts = {pair: server_context(*pair, where="ssl_cert") for pair in rules.certificates()}
+
+    def choose(tls: ssl.SSLObject, host: str | None, _context: ssl.SSLContext) -> None:
+        pair = rules.certificate_for(host) if host else None
+        if pair is not None and pair in contexts:
+            tls.context = contexts[pair]
+
+    for context in contexts.values():
         context.minimum_version = _OLDEST[settings.ssl_min_protocol]
+        context.sni_callback = choose
+    return contexts
+
+
+def open_role(startup: Startup) -> Serve:
+    """The certificates and the sockets."""
+    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
+    contexts = tls_contexts(settings)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 
     async def serve(control: Control, tell: EventSink) -> None:
         async with asyncio.TaskGroup() as tasks:
-            role = LoginRole(settings, tls_context=context, tell=tell, tasks=tasks)
+            role = LoginRole(settings, contexts=contexts, tell=tell, tasks=tasks)
             await role.start()
             listeners: list[Listener] = []
             for name, sock in sockets.items():

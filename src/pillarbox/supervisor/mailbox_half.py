@@ -37,7 +37,8 @@ def mailbox_half(
         )
         settings = msgspec.structs.replace(settings, inet_sockets=sockets)
     named = settings.listener_names()
-    for name, path in (("ssl_cert", settings.ssl_cert), ("ssl_key", settings.ssl_key)):
+    pairs = settings.connection_rules().certificates()
+    for name, path in [pair for files in pairs for pair in zip(("ssl_cert", "ssl_key"), files, strict=True)]:
         if path and not os.access(path, os.R_OK):
             why = "Permission denied" if os.path.exists(path) else "No such file or directory"
             raise ConfigurationFault("Error in configuration file", f"{name}: Can't open file {path}: {why}")

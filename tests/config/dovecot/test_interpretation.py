@@ -153,8 +153,8 @@ ALOUD = [
     ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
     (
         "served outside a filter",
-        "protocol imap {\n mail_max_userip_connections = 20\n}",
-        "line 4: mail_max_userip_connections inside protocol imap { } is ignored: set it outside the block",
+        "protocol imap {\n recipient_delimiter = -\n}",
+        "line 4: recipient_delimiter inside protocol imap { } is ignored: set it outside the block",
     ),
     (
         "another protocol's",
@@ -162,9 +162,9 @@ ALOUD = [
         "line 4: imap_capability inside protocol pop3 { } is ignored",
     ),
     (
-        "a certificate by name",
-        "local_name mx.example.org {\n ssl_cert = </etc/ssl/mx.pem\n}",
-        "line 4: ssl_cert inside local_name mx.example.org { } is ignored",
+        "a greeting by name",
+        "local_name mx.example.org {\n login_greeting = Hello.\n}",
+        "line 4: login_greeting inside local_name mx.example.org { } is ignored",
     ),
     (
         "alias",
@@ -194,9 +194,9 @@ STOP = [
         "service quota-status is not served",
     ),
     (
-        "clear text from afar",
-        "remote 10.0.0.0/8 {\n disable_plaintext_auth = no\n}",
-        "line 4: disable_plaintext_auth = no inside remote 10.0.0.0/8 { } is not served, and who may log in",
+        "mechanisms from afar",
+        "remote 10.0.0.0/8 {\n auth_mechanisms = login\n}",
+        "line 4: auth_mechanisms = login inside remote 10.0.0.0/8 { } is not served, and who may log in",
     ),
     (
         "other mail by protocol",

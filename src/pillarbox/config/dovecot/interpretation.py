@@ -13,6 +13,7 @@ from typing import Final
 
 from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
+from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.mailbox_settings import (
@@ -95,6 +96,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         login_greeting=value("login_greeting"),
         login_trusted_networks=words("login_trusted_networks"),
         mail_max_userip_connections=configuration.number("mail_max_userip_connections"),
+        connection_blocks=connection_blocks(configuration),
         ssl=tls,
         ssl_cert=_tls_file(configuration, "ssl_cert"),
         ssl_key=_tls_file(configuration, "ssl_key"),

@@ -3,8 +3,9 @@
 DESCRIPTION
     `warnings(configuration)` gives one line for each setting that is set to something else than its default and
     has no effect, or is not served yet.  Settings are served outside `local`, `remote`, `local_name` and
-    `protocol` blocks, and a few within `protocol` (`SERVED_WITHIN_PROTOCOL`); inside a block that does not count, a
-    setting is told, or refused if who gets in or where mail goes depends on it.
+    `protocol` blocks, a few within `protocol` (`SERVED_WITHIN_PROTOCOL`), and those of `connection_blocks` in all;
+    inside a block that does not count, a setting is told, or refused if who gets in or where mail goes depends
+    on it.
 
 FAULTS
     ConfigurationFault  a setting that must not be ignored: who gets in or where mail goes depends on it
@@ -14,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.dovecot.connection_blocks import is_served
 from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.interpretation import SERVED_PROTOCOLS, SERVED_WITHIN_PROTOCOL
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
@@ -112,6 +114,8 @@ def _finding_in_block(configuration: Configuration, scope: Filter, path: Path, e
     """A served setting that counts outside the block only."""
     declared = setting_of(path)
     if declared is None or declared.kind is not Kind.SERVED or entry.value == configuration.value(*path):
+        return ""
+    if is_served(scope, path):
         return ""
     if scope == Filter(protocol=scope.protocol) and path[-1] in SERVED_WITHIN_PROTOCOL.get(
         scope.protocol, ()

@@ -1,0 +1,182 @@
+"""Blocks local_name, remote, local and protocol of dovecot.conf: Debian's Dovecot and ours with the same file."""
+
+import datetime
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from fakes.dovecot_pair import Server, dovecot_pair
+from pillarbox.net.tls_contexts import make_self_signed
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+
+NAMES: Final = ("outside.example", "mx.example", "net.example", "four.example")
+SETTINGS: Final = """\
+protocols = imap
+ssl = yes
+disable_plaintext_auth = yes
+login_greeting = Outside.
+mail_location = maildir:~/Maildir
+ssl_cert = <CERTIFICATES/outside.example.pem
+ssl_key = <CERTIFICATES/outside.example.key
+local_name mx.example {
+  ssl_cert = <CERTIFICATES/mx.example.pem
+  ssl_key = <CERTIFICATES/mx.example.key
+}
+local_name *.net.example {
+  ssl_cert = <CERTIFICATES/net.example.pem
+  ssl_key = <CERTIFICATES/net.example.key
+}
+service imap-login {
+  inet_listener imaps {
+    port = 0
+  }
+}
+protocol imap {
+  mail_max_userip_connections = 2
+}
+protocol pop3 {
+  login_greeting = Not for IMAP.
+}
+remote 127.0.0.2 {
+  disable_plaintext_auth = no
+}
+remote 127.0.0.0/29 {
+  login_greeting = From nearby.
+}
+remote 127.0.0.4 {
+  ssl_cert = <CERTIFICATES/four.example.pem
+  ssl_key = <CERTIFICATES/four.example.key
+  login_greeting = Four.
+}
+remote 127.0.0.5 {
+  ssl = no
+}
+remote 127.0.0.6 {
+  ssl = required
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[tuple[Server, Server]]:
+    """(ours, theirs)"""
+    with tempfile.TemporaryDirectory(prefix="certificates-") as directory:
+        certificates = Path(directory)
+        certificates.chmod(0o755)
+        now = datetime.datetime.now(datetime.UTC)
+        for name in NAMES:
+            for path in make_self_signed(certificates, host=name, now=now):
+                path.rename(certificates / f"{name}{path.suffix}")
+        with dovecot_pair(SETTINGS.replace("CERTIFICATES", directory)) as servers:
+            yield servers
+
+
+def connect(server: Server, source: str) -> socket.socket:
+    """A client with that address."""
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20, source_address=(source, 0))
+
+
+def greeting(server: Server, source: str) -> bytes:
+    """What a client hears: greeting, STARTTLS and LOGINDISABLED in it, and what becomes of a login in clear."""
+    with closing(connect(server, source)) as sock, sock.makefile("rb") as lines:
+        first = lines.readline()
+        capabilities = first.partition(b"[CAPABILITY ")[2].partition(b"]")[0].split()
+        told = sorted({b"STARTTLS", b"LOGINDISABLED", b"AUTH=PLAIN"} & set(capabilities))
+        sock.sendall(b"a LOGIN me secret\r\n")
+        answer = lines.readline()
+        while answer.startswith(b"* "):
+            answer = lines.readline()
+        return b"|".join([first.rpartition(b"] ")[2].strip(), *told, b" ".join(answer.split()[:3])[:20]])
+
+
+def certificate(server: Server, source: str, host: str | None) -> str:
+    """Whose certificate a client sees that asks for `host`."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_REQUIRED
+    found = []
+    for path in NAMES:
+        context = ssl.create_default_context(cafile=str(_certificates(server) / f"{path}.pem"))
+        context.check_hostname = False
+        with closing(connect(server, source)) as sock, sock.makefile("rb") as lines:
+            lines.readline()
+            sock.sendall(b"a STARTTLS\r\n")
+            if not lines.readline().startswith(b"a OK"):
+                return "no TLS"
+            try:
+                with context.wrap_socket(sock, server_hostname=host):
+                    found.append(path)
+            except ssl.SSLCertVerificationError:
+                continue
+    return " ".join(found)
+
+
+def _certificates(server: Server) -> Path:
+    for line in server.configuration.read_text().split("\n"):
+        if line.startswith("ssl_cert"):
+            return Path(line.partition("<")[2]).parent
+    raise AssertionError("no ssl_cert")
+
+
+SOURCES: Final = ("127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5", "127.0.0.6", "127.0.0.9")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_greetings_and_clear_text_by_address(pair: tuple[Server, Server], source: str) -> None:
+    """Each client hears from ours what it hears from Dovecot."""
+    ours, theirs = (greeting(server, source) for server in pair)
+    assert ours == theirs
+
+
+def test_what_the_addresses_hear(pair: tuple[Server, Server]) -> None:
+    """The blocks are for different clients indeed."""
+    said = {source: greeting(pair[0], source) for source in SOURCES}
+    assert said["127.0.0.2"].startswith(b"From nearby.|AUTH=PLAIN|STARTTLS|a OK")
+    assert said["127.0.0.3"].startswith(b"From nearby.|LOGINDISABLED|STARTTLS|a NO")
+    assert said["127.0.0.4"].startswith(b"Four.|")
+    assert said["127.0.0.5"].startswith(b"From nearby.|LOGINDISABLED|a NO")
+    assert said["127.0.0.9"].startswith(b"Outside.|LOGINDISABLED|STARTTLS|a NO")
+
+
+@pytest.mark.parametrize(
+    ("source", "host", "expected"),
+    [
+        ("127.0.0.1", None, "outside.example"),
+        ("127.0.0.1", "mx.example", "mx.example"),
+        ("127.0.0.1", "MX.example", "mx.example"),
+        ("127.0.0.1", "imap.net.example", "net.example"),
+        ("127.0.0.1", "net.example", "outside.example"),
+        ("127.0.0.1", "unknown.example", "outside.example"),
+        ("127.0.0.4", "unknown.example", "four.example"),
+        ("127.0.0.5", "mx.example", "no TLS"),
+    ],
+)
+def test_certificates_by_name(
+    pair: tuple[Server, Server], source: str, host: str | None, expected: str
+) -> None:
+    """SNI chooses, then the address; who has both fails with Dovecot ("Conflict in setting ssl_cert")."""
+    assert [certificate(server, source, host) for server in pair] == [expected, expected]
+
+
+def test_connections_of_a_user_by_protocol(pair: tuple[Server, Server]) -> None:
+    """mail_max_userip_connections of `protocol imap`: the third is one too many."""
+    for server in pair:
+        answers, held = [], []
+        for _ in range(3):
+            sock = connect(server, "127.0.0.2")
+            lines = sock.makefile("rb")
+            lines.readline()
+            sock.sendall(b"a LOGIN other secret\r\n")
+            answers.append(b" ".join(lines.readline().split()[:3])[:10])
+            held.append((sock, lines))
+        for sock, lines in held:
+            lines.close()
+            sock.close()
+        assert answers == [b"a OK [CAPA", b"a OK [CAPA", b"a NO [LIMI"], (server.name, answers)
