@@ -56,6 +56,11 @@ LINES: list[tuple[e.Event, str, str]] = [
     (e.MessageRemoved("4ABC"), "qmgr", "4ABC: removed"),
     (e.MessageExpired("4ABC", b""), "qmgr", "4ABC: from=<>, status=expired, returned to sender"),
     (
+        e.MessageExpired("4ABC", b"a@b", is_forced=True),
+        "qmgr",
+        "4ABC: from=<a@b>, status=force-expired, returned to sender",
+    ),
+    (
         e.AttemptMade("virtual", "4ABC", b"a@b", b"a@b", "virtual", (0.1, 0.004, 0, 0.52), "2.0.0", "sent", "delivered to maildir"),
         "virtual",
         "4ABC: to=<a@b>, relay=virtual, delay=0.62, delays=0.1/0/0/0.52, dsn=2.0.0, status=sent (delivered to maildir)",

@@ -10,8 +10,9 @@ from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow,
 from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import read_message
-from pillarbox.queue.recipient_log import LogEntry, read_entries
+from pillarbox.queue.recipient_log import LogEntry, encode_entry, read_entries
 from pillarbox.queue.records import BytesSource
+from pillarbox.queue_manager.results import failed, not_tried
 from pillarbox.vocabulary.identifiers import QueueId
 
 ID = QueueId("10F512301A4")
@@ -53,6 +54,27 @@ def test_a_message_becomes_active() -> None:
     message = opened(files, "deferred").message
     assert [recipient.address for recipient in message.to_do] == [b"defer+ext@dest.example"]
     assert list(files.files()) == ["/q/active/10F512301A4"]
+
+
+def test_an_expired_message_brings_its_reasons() -> None:
+    """What postsuper -e has marked is not tried again: the last defer log says what its sender is told."""
+    files = new_files("deferred", mode=0o710)
+    files.make_file("/q/defer/1/10F512301A4", encode_entry(ENTRY))
+    message = opened(files, "deferred")
+    assert message.is_expired
+    assert [(entry.offset, entry.reason) for entry in message.reasons] == [(760, "try again")]
+    outcomes = not_tried(message.message.to_do, message.reasons)
+    assert [(transport, outcome.status) for transport, outcome in outcomes.values()] == [("none", "deferred")]
+    failures = failed(message.message.to_do[0], outcomes[760][1], expired=True)
+    assert [(failure.entry.action, failure.entry.reason) for failure in failures] == [("failed", "try again")]
+
+
+def test_an_expired_message_that_was_never_tried() -> None:
+    """Its sender hears of it all the same."""
+    message = opened(new_files(mode=0o710))
+    assert message.reasons == []
+    ((_, outcome),) = not_tried(message.message.to_do, message.reasons).values()
+    assert (outcome.dsn, outcome.text) == ("4.7.0", "message expired by the administrator")
 
 
 LEFT = [

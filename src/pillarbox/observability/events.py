@@ -213,6 +213,7 @@ class MessageExpired(Event, frozen=True):
 
     queue_id: str
     sender: bytes
+    is_forced: bool = False  # by postsuper -e: `status=force-expired`
 
 
 class MessageCorrupt(Event, frozen=True):

@@ -215,7 +215,8 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.MessageRemoved: lambda event: ("qmgr", f"{event.queue_id}: removed"),
     e.MessageExpired: lambda event: (
         "qmgr",
-        f"{event.queue_id}: from=<{_text(event.sender)}>, status=expired, returned to sender",
+        f"{event.queue_id}: from=<{_text(event.sender)}>, "
+        f"status={'force-' * event.is_forced}expired, returned to sender",
     ),
     e.MessageCorrupt: lambda event: (
         "qmgr",

@@ -25,9 +25,9 @@ from collections.abc import Callable, Container, Iterable, Sequence
 import msgspec
 
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.queue.queue_directories import CORRUPT, QueueDirectories
+from pillarbox.queue.queue_directories import CORRUPT, EXPIRE_BIT, QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_message
-from pillarbox.queue.recipient_log import LogEntry, append_entries, discard
+from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log_entries
 from pillarbox.queue.records import DONE, CorruptQueueFile
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -38,6 +38,8 @@ class Opened(msgspec.Struct):
     queue_id: QueueId
     descriptor: int
     message: QueueMessage
+    is_expired: bool = False  # by postsuper -e
+    reasons: list[LogEntry] = []  # of such a message: why it was deferred the last time
 
 
 class NotNow(msgspec.Struct, frozen=True):
@@ -121,12 +123,15 @@ class ActiveFiles:
         except OSError as error:
             locked = error.errno in (errno.EWOULDBLOCK, errno.EAGAIN)
             return self._leave(NotNow(queue_id, queue, now + 60 if locked else 0.0), descriptor)
+        opened = Opened(queue_id, descriptor, message, bool(status.st_mode & EXPIRE_BIT))
         if queue == "deferred":
             try:
+                if opened.is_expired:
+                    opened.reasons = log_entries(self._directories, "defer", queue_id, files=files)
                 discard(self._directories, "defer", queue_id, files=files)
             except OSError:
                 pass  # mailq tells an old reason
-        return Opened(queue_id, descriptor, message)
+        return opened
 
     def _leave(self, result: NotNow, descriptor: int) -> NotNow:
         self._files.close(descriptor)

@@ -61,7 +61,7 @@ class Aftermath:
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
         failures: list[Failure] = []
         successes: list[LogEntry] = []
-        expired = is_expired(
+        expired = opened.is_expired or is_expired(
             now=now,
             created=message.create_time,
             is_bounce=not message.sender,
@@ -77,7 +77,8 @@ class Aftermath:
             else:
                 finished.done.append(recipient)
         if failures and expired:
-            self._tell(events.MessageExpired(opened.queue_id, Address.from_internal(message.sender).external))
+            sender = Address.from_internal(message.sender).external
+            self._tell(events.MessageExpired(opened.queue_id, sender, is_forced=opened.is_expired))
         if failures and not await self._report_failures(active, failures):
             kept = {failure.entry.offset for failure in failures}
             finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]

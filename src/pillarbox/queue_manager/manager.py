@@ -32,6 +32,7 @@ from pillarbox.queue.spare_files import LARGEST, SpareFiles
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.aftermath import Aftermath
 from pillarbox.queue_manager.dispatcher import Dispatcher
+from pillarbox.queue_manager.results import not_tried
 from pillarbox.queue_manager.transport import Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
@@ -229,6 +230,10 @@ class QueueManager:
             self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
             return
         self._recipients += len(active.to_do)
+        if opened.is_expired:
+            active.outcomes = not_tried(active.to_do, opened.reasons)
+            self._completed(active)
+            return
         self._dispatcher.submit(active, flush=opened.queue_id in self._flushed)
 
     def _completed(self, active: ActiveMessage) -> None:

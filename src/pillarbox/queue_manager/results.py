@@ -5,6 +5,8 @@ DESCRIPTION
     if it failed, an entry of its own in the bounce; the recipient as a whole is done or tried again.
 """
 
+from collections.abc import Iterable
+
 import msgspec
 
 from pillarbox.delivery.request import Attempt, Outcome
@@ -78,6 +80,30 @@ def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> li
             attempt = msgspec.structs.replace(attempt, text=reason)
             entries.append(_entry(recipient, attempt, outcome.success_action))
     return entries
+
+
+def not_tried(
+    recipients: Iterable[QueueRecipient], reasons: Iterable[LogEntry]
+) -> dict[int, tuple[str, Outcome]]:
+    """Outcomes by offset for a message that the admin has expired: what was said of it the last time."""
+    last: dict[int, list[Attempt]] = {}
+    for entry in reasons:
+        last.setdefault(entry.offset, []).append(
+            Attempt(
+                entry.recipient,
+                entry.original_recipient,
+                "deferred",
+                entry.status,
+                entry.reason,
+                diagnostic=entry.diagnostic,
+                remote_mta=entry.remote_mta,
+            )
+        )
+    text = "message expired by the administrator"
+    return {
+        offset: ("none", Outcome("deferred", "4.7.0", text, attempts=last.get(offset)))
+        for offset in (recipient.offset for recipient in recipients)
+    }
 
 
 def _attempts(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
