@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.delivery.local.expansion import LocalExpansion, Means, Tables
+from pillarbox.delivery.local.expansion import LocalExpansion
 from pillarbox.delivery.local.forwarding import ForwardFault
 from pillarbox.delivery.local.frames import (
     Account,
@@ -21,6 +21,7 @@ from pillarbox.delivery.local.frames import (
     Readdressed,
     UserMail,
 )
+from pillarbox.delivery.local.means import Means, Tables
 from pillarbox.delivery.local.recipient_state import State, split_extension
 from pillarbox.delivery.request import DeliverRecipients, JobRecipient, Outcome
 from pillarbox.routing.configured_routes import configured_routes

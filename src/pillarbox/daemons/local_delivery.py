@@ -32,9 +32,10 @@ from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.agent_settings import agent_settings
 from pillarbox.delivery.local.configured import local_tables, status_filter_tables
-from pillarbox.delivery.local.expansion import LocalExpansion, Means, Tables
+from pillarbox.delivery.local.expansion import LocalExpansion
 from pillarbox.delivery.local.forwarding import QueueForwarder
 from pillarbox.delivery.local.frames import Account
+from pillarbox.delivery.local.means import Means, Tables
 from pillarbox.delivery.local.message_copy import header_of
 from pillarbox.delivery.local.users import SystemUsers
 from pillarbox.delivery.pipe import PipeService

@@ -6,8 +6,8 @@ FAULTS
 
 from collections.abc import Sequence
 
-from pillarbox.delivery.local.expansion import Agents
 from pillarbox.delivery.local.frames import Account, DeliverLocally, PipeMail, Recipient
+from pillarbox.delivery.local.means import Agents
 from pillarbox.delivery.mailbox_delivery import is_loop
 from pillarbox.delivery.pipe import PipeService
 from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome

@@ -42,8 +42,9 @@ from pillarbox.delivery.local.frames import (
     Readdressed,
     UserMail,
 )
+from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
 from pillarbox.delivery.local.message_copy import from_line, trace_headers
-from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.delivery.local.name_expansion import expand_names, local_names
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
 from pillarbox.files.file_system import DISK, FileSystem
@@ -220,13 +221,12 @@ class AgentWork:
                 self._done.addresses.append(address)
 
     def _below_home(self, text: bytes, where: str) -> Steps:
-        home = self._account.home
-        refusal = home_refusal(text, home)
-        if refusal:
-            self._warn(refusal)
-            self._tell(Piece("bounced", "5.3.5", "mail system configuration error"))
-        else:
-            yield from self._file((b"" if home == b"/" else home) + text[1:], where=where)
+        try:
+            path = below_home(text, self._account.home)
+        except NotRead as fault:
+            self._not_read(fault)
+            return
+        yield from self._file(path, where=where)
 
     def _include(self, path: bytes, *, depth: int) -> Steps:
         shown = os.fsdecode(path)
@@ -236,23 +236,21 @@ class AgentWork:
             return
         if self._is_repeated(b"include %d %s" % (self._account.uid, path)):
             return
-        refusal = ""
-        text = b""
-        if not path.startswith(b"/"):
-            refusal = f":include:{shown} uses a relative path"
-        else:
-            try:
-                status = self._files.stat(path)
-                refusal = include_refusal(shown, status)
-                text = b"" if refusal else self._files.read_file(path)
-            except OSError as error:
-                refusal = f"unable to lookup :include: file {shown}: {error.strerror}"
-        if refusal:
-            self._warn(refusal)
-            self._tell(Piece("bounced", "5.3.5", "mail system configuration error"))
+        try:
+            include_status(path, self._files)
+            text = self._files.read_file(path)
+        except OSError as error:
+            self._not_read(not_readable(path, error))
+            return
+        except NotRead as fault:
+            self._not_read(fault)
             return
         keep = "include" in self._settings.propagate
         yield from self._lines(text, where="include", keep_extension=keep, depth=depth)
+
+    def _not_read(self, fault: NotRead) -> None:
+        self._warn(str(fault))
+        self._tell(Piece("bounced", "5.3.5", "mail system configuration error"))
 
     # -- mailboxes and files ---------------------------------------------------------------------------
 
@@ -447,41 +445,6 @@ class AgentWork:
 
     def _warn(self, text: str) -> None:
         self._done.warnings.append(text)
-
-
-def home_refusal(text: bytes, home: bytes) -> str:
-    """Why `~/file` cannot be delivered to; empty if it can."""
-    if text[1:2] != b"/":
-        return f"bad home directory syntax for: {os.fsdecode(text)}"
-    return "" if home else f"unknown home directory for: {os.fsdecode(text)}"
-
-
-def include_refusal(shown: str, status: os.stat_result) -> str:
-    """Why an :include: file is not read; empty if it is."""
-    if not stat.S_ISREG(status.st_mode):
-        return f":include: file {shown} is not a regular file"
-    return f":include: file {shown} is world writable" if status.st_mode & 0o002 else ""
-
-
-def local_names(request: DeliverLocally) -> dict[str, str | None]:
-    """What `$name` stands for in local delivery's parameters; None: no value."""
-    who, account = request.recipient, request.account
-
-    def text(value: bytes | None) -> str | None:
-        return os.fsdecode(value) if value else None
-
-    return {
-        "user": text(who.user),
-        "home": text(account.home),
-        "shell": text(account.shell),
-        "domain": text(who.domain),
-        "local": text(who.local),
-        "mailbox": text(who.local),
-        "recipient": text(who.address),
-        "extension": text(who.extension),
-        "recipient_delimiter": text(who.delimiter),
-        **{name.decode().lower(): text(value) for name, value in request.client},
-    }
 
 
 def _check_not_executable(status: os.stat_result) -> None:

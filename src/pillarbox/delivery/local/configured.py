@@ -7,7 +7,7 @@ FAULTS
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.delivery.local.expansion import Tables
+from pillarbox.delivery.local.means import Tables
 from pillarbox.tables.opening import open_default_table, open_tables
 from pillarbox.tables.table import LookupTable, Opening
 from pillarbox.vocabulary.clock import Clock

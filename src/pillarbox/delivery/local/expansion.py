@@ -23,16 +23,14 @@ STANDARDS
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError
-from pillarbox.config.parameters.local_delivery import LocalDelivery
-from pillarbox.delivery.local.agent_work import home_refusal, include_refusal, local_names
 from pillarbox.delivery.local.destinations import destinations
-from pillarbox.delivery.local.forwarding import Forwarder, ForwardFault
+from pillarbox.delivery.local.forwarding import ForwardFault
 from pillarbox.delivery.local.frames import (
     Account,
     CommandMail,
@@ -43,7 +41,9 @@ from pillarbox.delivery.local.frames import (
     UserMail,
     Work,
 )
-from pillarbox.delivery.local.name_expansion import expand_names
+from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
+from pillarbox.delivery.local.means import Means, UserFault
+from pillarbox.delivery.local.name_expansion import expand_names, local_names
 from pillarbox.delivery.local.recipient_state import (
     ALIAS,
     FORWARD,
@@ -56,7 +56,6 @@ from pillarbox.delivery.local.users import account_of
 from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
 from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
-from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
 
@@ -75,42 +74,6 @@ _CLIENT: Final = {
     b"SASL_USERNAME": b"sasl_username",
 }
 """A command's environment from attributes of the queue file."""
-
-
-class Tables(msgspec.Struct, frozen=True):
-    """The lookup tables of local delivery."""
-
-    aliases: tuple[LookupTable, ...]
-    mailbox_transports: tuple[LookupTable, ...] = ()
-    mailbox_commands: tuple[LookupTable, ...] = ()
-    fallback_transports: tuple[LookupTable, ...] = ()
-
-
-class UserFault(Exception):
-    """An account that should be there is not."""
-
-
-class Agents(Protocol):
-    """Agents with the rights of accounts."""
-
-    async def local(self, request: DeliverLocally, descriptor: int) -> LocalJobDone:
-        """Ask the agent of `request.account`; its number is filled in."""
-        ...
-
-
-class Means(msgspec.Struct, frozen=True, kw_only=True):
-    """What local delivery works with."""
-
-    settings: LocalDelivery
-    delimiters: bytes  # recipient_delimiter
-    propagate: frozenset[str]  # propagate_unmatched_extensions
-    default_account: Account
-    tables: Tables
-    resolver: Resolver
-    agents: Agents
-    find_user: Callable[[bytes], Awaitable[Account | None]]
-    forwarder: Forwarder
-    warn: Callable[[str], None]
 
 
 class LocalExpansion:
@@ -262,13 +225,12 @@ class LocalExpansion:
                 return
             await self._ask(state, parts, FileMail(text))
         elif text.startswith(b"~"):
-            home = state.account.home if state.account is not None else b""
-            refusal = home_refusal(text, home)
-            if refusal:
-                self._means.warn(refusal)
-                self._tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
-            else:
-                await self._destination(state, parts, (b"" if home == b"/" else home) + text[1:])
+            try:
+                path = below_home(text, state.account.home if state.account is not None else b"")
+            except NotRead as fault:
+                self._not_read(state, fault)
+                return
+            await self._destination(state, parts, path)
         elif text.startswith(b"|"):
             if state.source not in self._means.settings.allow_mail_to_commands:
                 self._tell(state, "bounced", "5.7.1", "mail to command is restricted", to_owner=True)
@@ -295,35 +257,29 @@ class LocalExpansion:
             return
         if self._is_repeated(b"include 0 %s" % path):
             return
-        refusal, account, text = "", None, b""
-        if not path.startswith(b"/"):
-            refusal = f":include:{shown} uses a relative path"
-        else:
-            try:
-                status = os.stat(path)
-                refusal = include_refusal(shown, status)
-                if not refusal and status.st_uid:
-                    account = account_of(status.st_uid)
-                    if account is None:
-                        raise UserFault(f"cannot find username for uid {status.st_uid}")
-                elif not refusal:
-                    text = DISK.read_file(path)
-            except PermissionError:
-                self._means.warn(
-                    f"cannot open include file {shown}: Permission denied; it must be readable by the mail system"
-                )
-                self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-                return
-            except UserFault as fault:
-                self._means.warn(str(fault))
-                self._means.warn(f"{shown}: cannot find :include: file owner username")
-                self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
-                return
-            except OSError as error:
-                refusal = f"unable to lookup :include: file {shown}: {error.strerror}"
-        if refusal:
-            self._means.warn(refusal)
-            self._tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
+        account, text = None, b""
+        try:
+            status = include_status(path, DISK)
+            if status.st_uid:
+                account = _include_owner(status.st_uid)
+            else:
+                text = DISK.read_file(path)
+        except PermissionError:
+            self._means.warn(
+                f"cannot open include file {shown}: Permission denied; it must be readable by the mail system"
+            )
+            self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            return
+        except UserFault as fault:
+            self._means.warn(str(fault))
+            self._means.warn(f"{shown}: cannot find :include: file owner username")
+            self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            return
+        except OSError as error:
+            self._not_read(state, not_readable(path, error))
+            return
+        except NotRead as fault:
+            self._not_read(state, fault)
             return
         if account is not None:
             await self._ask(msgspec.structs.replace(state, account=account), parts, IncludeMail(path))
@@ -338,6 +294,10 @@ class LocalExpansion:
                 await self._destination(state, parts, destination)
             if self._has_to_wait():
                 break
+
+    def _not_read(self, state: State, fault: NotRead) -> None:
+        self._means.warn(str(fault))
+        self._tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
 
     async def _address(self, state: State, text: bytes) -> None:
         """An address that an alias or a file lists."""
@@ -522,6 +482,13 @@ class LocalExpansion:
             return True
         self._seen.add(what)
         return False
+
+
+def _include_owner(uid: int) -> Account:
+    account = account_of(uid)
+    if account is None:
+        raise UserFault(f"cannot find username for uid {uid}")
+    return account
 
 
 def _owner(table: LookupTable) -> Account | None:

@@ -8,12 +8,14 @@ FAULTS
     ExpansionError  bad syntax, a comparison of what cannot be compared
 """
 
+import os
 from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError, Reference, references
+from pillarbox.delivery.local.frames import DeliverLocally
 
 
 class Expanded(msgspec.Struct, frozen=True):
@@ -28,6 +30,27 @@ def expand_names(template: str, values: Mapping[str, str | None], *, allowed: st
     """Replace the names in `template`; `allowed` are the octets that values may bring in, None for all."""
     expansion = _Expansion(values, None if allowed is None else frozenset(allowed))
     return Expanded(expansion.of(template), expansion.undefined, frozenset(expansion.names))
+
+
+def local_names(request: DeliverLocally) -> dict[str, str | None]:
+    """What `$name` stands for in local delivery's parameters; None: no value."""
+    who, account = request.recipient, request.account
+
+    def text(value: bytes | None) -> str | None:
+        return os.fsdecode(value) if value else None
+
+    return {
+        "user": text(who.user),
+        "home": text(account.home),
+        "shell": text(account.shell),
+        "domain": text(who.domain),
+        "local": text(who.local),
+        "mailbox": text(who.local),
+        "recipient": text(who.address),
+        "extension": text(who.extension),
+        "recipient_delimiter": text(who.delimiter),
+        **{name.decode().lower(): text(value) for name, value in request.client},
+    }
 
 
 class _Expansion:
