@@ -82,7 +82,7 @@ def _create_parameters(scanner: Scanner) -> tuple[bytes, ...]:
             scanner.take_space()
             use = scanner.take_flag()
             if use is None or not use.startswith(b"\\"):
-                raise BadSyntax("USE list contains non-atoms.")
+                raise BadSyntax("USE list contains non-atoms")
             uses.append(use)
     return tuple(uses)
 
@@ -205,7 +205,7 @@ def _select_parameters(scanner: Scanner) -> tuple[bool, KnownState | None]:
         if not first:
             scanner.space()
         first = False
-        name = scanner.word(reason="SELECT options contains non-atoms.")
+        name = scanner.word(reason="SELECT options contain non-atoms")
         if name == b"CONDSTORE":
             condstore = True
         elif name == b"QRESYNC":

@@ -76,13 +76,16 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
 
 def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: dict[bytes, Section]) -> None:
     """`fetch-att *(SP fetch-att) ")"`, the bracket already taken"""
+    scanner.take_space()  # Quirk: `( UID )` is taken, as Dovecot does
     if scanner.at(b")"):
         raise BadSyntax("FETCH list is empty")
     while True:
         _fetch_attribute(scanner, items, sections)
+        spaced = scanner.take_space()
         if scanner.take(b")"):
             return
-        scanner.space()
+        if not spaced:
+            scanner.space()
 
 
 def fetch_list(scanner: Scanner) -> FetchItems:
@@ -143,7 +146,7 @@ def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
 
 def _store_modifiers(scanner: Scanner) -> int:
     """`store-modifiers = "(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" SP`  RFC 7162 §3.1.3"""
-    if scanner.word(reason="STORE modifiers contain non-atoms.") != b"UNCHANGEDSINCE":
+    if scanner.word(reason="STORE modifiers contain non-atoms") != b"UNCHANGEDSINCE":
         raise BadSyntax("Unknown STORE modifier")
     scanner.space_or("Invalid modseq")
     value = scanner.number(reason="Invalid modseq", maximum=MAX_MODSEQ)

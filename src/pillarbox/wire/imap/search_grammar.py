@@ -50,7 +50,7 @@ from pillarbox.wire.imap.search_keys import (
 
 MAX_MODSEQ: Final = (1 << 63) - 1
 """RFC 7162 §7: mod-sequence-value"""
-MAX_DEPTH: Final = 50
+MAX_DEPTH: Final = 100
 """Parentheses, NOT and OR within each other."""
 
 BARE_KEYS: Final[dict[bytes, SearchKey]] = {
@@ -235,11 +235,18 @@ class _KeyReader:
         return Not(self._key())
 
     def alternative(self, name: bytes) -> SearchKey:
-        """`"OR" SP search-key SP search-key`"""
-        self._next_key()
-        left = self._key()
-        self._next_key()
-        return Or(left, self._key())
+        """`"OR" SP search-key SP search-key`
+
+        Programs write `OR a OR b OR c d` for hundreds of keys: that is no deeper than one of them.
+        """
+        keys: list[SearchKey] = []
+        while True:
+            self._next_key()
+            keys.append(self._key())
+            self._next_key()
+            if not self._scanner.take_word(b"OR"):
+                keys.append(self._key())
+                return _any_of(keys)
 
     def _next_key(self) -> None:
         if not self._scanner.take_space():
@@ -333,6 +340,14 @@ class _KeyReader:
     def text(self, name: bytes) -> SearchKey:
         """`"TEXT" SP astring`"""
         return TextHas(self._text(name))
+
+
+def _any_of(keys: list[SearchKey]) -> SearchKey:
+    """OR of all keys, as flat as two at a time can be."""
+    if len(keys) == 1:
+        return keys[0]
+    middle = len(keys) // 2
+    return Or(_any_of(keys[:middle]), _any_of(keys[middle:]))
 
 
 _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = {
