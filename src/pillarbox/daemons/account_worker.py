@@ -58,6 +58,8 @@ _KEPT_SECONDS: Final = 60.0
 """How long an account stays open after its last session."""
 _MAX_KEPT: Final = 16
 """Accounts without sessions that stay open."""
+_THREADS: Final = 8
+"""Made as they are needed; mostly they wait for the disk, and the more of them do the better it is used."""
 _SWITCH_SECONDS: Final = 0.001
 """After which a thread that parses lets the event loop run (the interpreter's own is 5 ms)."""
 
@@ -100,7 +102,7 @@ class AccountWorker:
         self._tell = tell
         self._inotify = inotify
         self._clock = SystemClock()
-        self._threads = ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="store")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and Maildir
         self._tasks = asyncio.TaskGroup()
         self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}

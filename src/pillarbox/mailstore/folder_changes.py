@@ -6,7 +6,7 @@ DESCRIPTION
     messages.  What they did is told by the folder's events.
 
 PROMISES
-    append, copy  file, name and UID survive a crash; on a fault none of the messages stays
+    append, copy  file, name and UID survive a crash; on a fault none of the messages (of the group) stays
     expunge       the files are gone
     flags         renames without fsync: a crash may undo the last changes, never a message
     move          copy, then expunge: a crash may leave both, never none
@@ -23,6 +23,7 @@ STANDARDS
 import errno
 import os
 from collections.abc import Iterable, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -52,32 +53,67 @@ from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
 
-def append(folder: FolderFiles, messages: Sequence[NewMessage]) -> list[Uid]:
-    """Store messages, all or none."""
+def append(folder: FolderFiles, groups: Sequence[Sequence[NewMessage]]) -> list[list[Uid] | Exception]:
+    """Store messages, of each group all or none: the UIDs of each, or why there are none."""
     with folder.mutex:
         _settle(folder)
-        quota_sizes = [_size_of(message) for message in messages] if folder.quota is not None else []
-        if folder.quota is not None:
-            folder.quota.check(quota_sizes)
-        masks = [_define(folder, message.keywords) for message in messages]
-        results = deliver_batch(
-            [_delivery(folder, message, kept) for message, kept in zip(messages, masks, strict=True)],
-            files=folder.files,
-            names=folder.new_names,
-        )
-        stored = [result for result in results if isinstance(result, Stored)]
-        if len(stored) != len(results):
-            _undo(folder, [CUR + result.name for result in stored])
-            raise next(_for_client(result) for result in results if not isinstance(result, Stored))
-        paths = [CUR + result.name for result in stored]
-        before = folder.uidlist.next_uid
-        uids = _give_uids(folder, paths)
-        foreign = folder.uidlist.next_uid != before + len(uids)
-        surplus = {uid: folder.keywords.surplus_of(kept) for uid, kept in zip(uids, masks, strict=True)}
-        _add_messages(folder, uids, paths, surplus, foreign=foreign)
-        if folder.quota is not None:
-            folder.quota.came(quota_sizes)
-        return uids
+        outcomes: list[list[Uid] | Exception] = []
+        accepted: list[Size] = []
+        deliveries: list[Delivery] = []
+        masks: list[int] = []
+        for messages in groups:
+            try:
+                kept = [_define(folder, message.keywords) for message in messages]
+                if folder.quota is not None:
+                    sizes_of_all = [_size_of(message) for message in messages]
+                    folder.quota.check(accepted + sizes_of_all)
+                    accepted += sizes_of_all
+            except (OverQuota, OverflowError) as error:
+                outcomes.append(error)
+                continue
+            deliveries += [
+                _delivery(folder, message, bits) for message, bits in zip(messages, kept, strict=True)
+            ]
+            masks += kept
+            outcomes.append([])
+        results = iter(deliver_batch(deliveries, files=folder.files, names=folder.new_names))
+        came: list[tuple[int, bytes]] = []  # bits of its keywords and path of each message that was stored
+        bits_left = iter(masks)
+        for at, messages in enumerate(groups):
+            if isinstance(outcomes[at], Exception):
+                continue
+            mine = [(next(bits_left), next(results)) for _ in messages]
+            stored = [(bits, CUR + result.name) for bits, result in mine if isinstance(result, Stored)]
+            fault = next((result for _, result in mine if not isinstance(result, Stored)), None)
+            if fault is None:
+                came += stored
+            else:
+                _undo(folder, [path for _, path in stored])
+                outcomes[at] = _for_client(fault)
+        if came:
+            _take_in(folder, groups, outcomes, came)
+        return outcomes
+
+
+def _take_in(
+    folder: FolderFiles,
+    groups: Sequence[Sequence[NewMessage]],
+    outcomes: list[list[Uid] | Exception],
+    came: Sequence[tuple[int, bytes]],
+) -> None:
+    """Give UIDs to messages that were stored, and tell each group its own."""
+    before = folder.uidlist.next_uid
+    paths = [path for _, path in came]
+    uids = _give_uids(folder, paths)
+    foreign = folder.uidlist.next_uid != before + len(uids)
+    surplus = {uid: folder.keywords.surplus_of(bits) for uid, (bits, _) in zip(uids, came, strict=True)}
+    _add_messages(folder, uids, paths, surplus, foreign=foreign)
+    left = iter(uids)
+    for at, messages in enumerate(groups):
+        if not isinstance(outcomes[at], Exception):
+            outcomes[at] = list(islice(left, len(messages)))
+            if folder.quota is not None:
+                folder.quota.came([_size_of(message) for message in messages])
 
 
 def change_flags(

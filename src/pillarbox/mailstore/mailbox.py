@@ -138,7 +138,6 @@ class MailboxEntry(msgspec.Struct, frozen=True):
     has_children: bool
     subscribed: bool
     special_use: bytes = b""  # `\\Sent` and the like (RFC 6154)
-    marked: bool = False  # new messages wait (LIST \Marked)
 
 
 class MailboxStatus(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from typing import Final, Protocol
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.deliver import make_maildir
+from pillarbox.mailstore.directory_state import DirectoryState
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_names import (
     INBOX,
@@ -40,6 +41,8 @@ from pillarbox.mailstore.mailbox_names import (
     normalise,
 )
 from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.vocabulary.clock import Clock
 
 TRASHED: Final = b"..DOVECOT-TRASHED"
 MAX_DEPTH_OF_TREE: Final = 20
@@ -73,20 +76,40 @@ class Layout(Protocol):
 
 
 class FlatLayout:
-    """Maildir++."""
+    """Maildir++.
+
+    The root is listed when its mtime has changed (mailstore/directory_state.py): to look at a thousand mailboxes
+    takes 6 ms.  While a directory is there that holds no mail yet, it is listed every time.
+    """
 
     inbox = b".INBOX"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._state = DirectoryState()
+        self._names: list[str] = []
 
     def directory(self, name: str) -> bytes:
         """`.A.B` for `A/B`."""
         return directory_name(name)
 
     def names(self, root: bytes, files: FileSystem) -> Iterator[tuple[str, bool]]:
-        """One listing."""
-        for entry in _entries(root, files):
-            if entry.startswith(b".") and (name := name_of_directory(entry)) is not None:
-                if is_maildir(root + b"/" + entry, files):
-                    yield name, True
+        """One listing, if anything has changed."""
+        now = int(self._clock.now() * 1e9)
+        try:
+            mtime = files.stat(root).st_mtime_ns
+        except FileNotFoundError:
+            return iter(())
+        if self._state.is_stale(mtime, now):
+            self._names = []
+            self._state.note_listing(mtime, now)
+            for entry in _entries(root, files):
+                if entry.startswith(b".") and (name := name_of_directory(entry)) is not None:
+                    if is_maildir(root + b"/" + entry, files):
+                        self._names.append(name)
+                    elif is_directory(root + b"/" + entry, files):
+                        self._state.forget()  # it may become one
+        return iter([(name, True) for name in self._names])
 
 
 class NestedLayout:
@@ -135,12 +158,13 @@ class MailboxTree:
         control: bytes = b"",
         index: bytes = b"",
         nested: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.root = root
         self.control = control or root
         """Where subscriptions and dovecot-uidvalidity are."""
         self._index = index
-        self.layout: Layout = NestedLayout() if nested else FlatLayout()
+        self.layout: Layout = NestedLayout() if nested else FlatLayout(clock or SystemClock())
         self._is_nested = nested
         self._files = files
         self._names = names
@@ -176,11 +200,6 @@ class MailboxTree:
     def entries(self) -> dict[str, bool]:
         """Names without INBOX, and whether they hold mail; in a tree, also directories that hold none."""
         return dict(self.layout.names(self.root, self._files))
-
-    def has_new(self, name: str) -> bool:
-        """Whether messages wait in new/."""
-        entries = _entries(self.directory(name) + b"/new", self._files)
-        return any(not entry.startswith(b".") for entry in entries)
 
     def make(self, name: str) -> None:
         """The mailbox's directories, with all that is missing above; nothing happens to what is there."""

@@ -26,8 +26,9 @@ import os
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from functools import partial
 from itertools import groupby, islice
 from operator import attrgetter
@@ -40,6 +41,7 @@ from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import Event, FolderFiles
+from pillarbox.mailstore.group_commit import GroupCommit
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import (
     Change,
@@ -117,6 +119,9 @@ class MaildirMailbox:
         )
         self.filling = CacheFilling(self._reading.fill, slice_size=self._reading.slice_size)
         self._is_filling = False
+        self._appends = GroupCommit(
+            partial(folder_changes.append, folder), executor=executor, stored=self.take_events
+        )
         self._writes: set[asyncio.Future[None]] = set()
 
     # --- what is known without asking ---------------------------------------------------------------
@@ -213,7 +218,9 @@ class MaildirMailbox:
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none."""
-        return await self._run(folder_changes.append, self.folder, messages)
+        self.filling.note_use(asyncio.get_running_loop().time())
+        with self._faults():
+            return await self._appends.append(messages)
 
     async def change_flags(
         self, uids: Sequence[Uid], change: FlagChange, *, origin: object | None = None
@@ -314,14 +321,21 @@ class MaildirMailbox:
         """One thread hop; afterwards the tables hold what it found and did."""
         loop = asyncio.get_running_loop()
         self.filling.note_use(loop.time())
+        with self._faults():
+            try:
+                return await loop.run_in_executor(self._executor, partial(function, *arguments))
+            finally:
+                self.take_events()
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What goes wrong with files, in the words of the store."""
         try:
-            return await loop.run_in_executor(self._executor, partial(function, *arguments))
+            yield
         except (FileNotFoundError, NoSuchMailbox) as error:
             raise NoSuchMailbox(self.name) from error
         except OSError as error:
             raise fault_of(error, os.fsdecode(self.folder.directory)) from error
-        finally:
-            self.take_events()
 
     def take_events(self) -> None:
         """Put what threads found or did into the tables and the journal.  Only on the loop."""

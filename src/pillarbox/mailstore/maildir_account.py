@@ -367,7 +367,6 @@ class MaildirAccount:
                 has_children=name in with_children,
                 subscribed=name in subscribed,
                 special_use=self._special_use.get(name, b""),
-                marked=name in existing and self._tree.has_new(name),
             )
             for name in sorted(existing | implied)
         ]

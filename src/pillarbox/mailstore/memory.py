@@ -387,7 +387,6 @@ class MemoryAccount:
                 has_children=any(other.startswith(name + "/") for other in names),
                 subscribed=name in self._subscribed,
                 special_use=self._use_of(name),
-                marked=name in self._mailboxes and self._has_recent(self._mailboxes[name]),
             )
             for name in sorted(names)
         ]
@@ -512,9 +511,6 @@ class MemoryAccount:
             self._mailboxes[name].attributes.get("private/specialuse") if name in self._mailboxes else None
         )
         return given if given is not None else self._special_use.get(name, b"")
-
-    def _has_recent(self, mailbox: MemoryMailbox) -> bool:
-        return bool(mailbox.messages.uids) and mailbox.messages.uids[-1] >= mailbox.first_recent_uid
 
     def _check_name(self, name: str) -> None:
         for bad, reason in (

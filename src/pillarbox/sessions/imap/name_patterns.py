@@ -34,6 +34,8 @@ class NamePattern:
         """Whether the whole name is one that the pattern means."""
         if self._text is not None:
             return name == self._text
+        if self._pattern == b"*":  # what mail programs ask
+            return True
         pattern = self._pattern
         if len(pattern) > MAX_PATTERN:
             return False

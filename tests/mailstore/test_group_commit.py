@@ -1,0 +1,120 @@
+"""Appends of several sessions are stored together, and each is answered as if it had been alone."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from pillarbox.files.file_system import DiskFileSystem
+from pillarbox.mailstore import folder_changes
+from pillarbox.mailstore.group_commit import MAX_MESSAGES, GroupCommit, Outcome
+from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.vocabulary.identifiers import Uid
+
+
+def test_what_comes_meanwhile_is_one_batch() -> None:
+    """The first goes alone, the rest together, up to a limit."""
+
+    async def talk() -> list[int]:
+        batches: list[int] = []
+
+        def store(groups: object) -> list[Outcome]:
+            assert isinstance(groups, list)
+            batches.append(len(groups))
+            return [[Uid(len(batches))] for _ in groups]
+
+        commit = GroupCommit(store, executor=None, stored=lambda: None)
+        message = [NewMessage(b"x")]
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(MAX_MESSAGES + 31):
+                tasks.create_task(commit.append(message))
+        return batches
+
+    assert [1, MAX_MESSAGES, 30] == asyncio.run(talk())
+
+
+def test_a_session_that_is_cut_takes_nobody_along() -> None:
+    """Its message is stored; the others get their answers, the failing one its fault."""
+
+    async def talk() -> tuple[int, list[object]]:
+        calls = 0
+
+        def store(groups: object) -> list[Outcome]:
+            nonlocal calls
+            calls += 1
+            assert isinstance(groups, list)
+            return [StoreUnavailable("no") if group[0].content == b"bad" else [Uid(7)] for group in groups]
+
+        commit = GroupCommit(store, executor=None, stored=lambda: None)
+        async with asyncio.TaskGroup() as tasks:
+            cut = tasks.create_task(commit.append([NewMessage(b"first")]))
+            await asyncio.sleep(0)
+            cut.cancel()
+            others = await asyncio.gather(
+                *(commit.append([NewMessage(content)]) for content in (b"good", b"bad", b"good")),
+                return_exceptions=True,
+            )
+        return calls, [one if isinstance(one, list) else type(one) for one in others]
+
+    assert (2, [[7], StoreUnavailable, [7]]) == asyncio.run(talk())
+
+
+def test_messages_of_many_and_one_that_is_refused(tmp_path: Path) -> None:
+    """Twenty at once into a Maildir: every message has its UID and its content; too many keywords harm nobody else."""
+
+    async def talk() -> None:
+        account = MaildirAccount(str(tmp_path))
+        inbox = await account.open("INBOX")
+
+        async def append(number: int) -> tuple[int, list[Uid]]:
+            pair = [NewMessage(b"Subject: %d\n\n%d" % (number, part)) for part in (1, 2)]
+            return number, await inbox.append(pair)
+
+        keywords = tuple(b"k%d" % number for number in range(100))
+        async with asyncio.TaskGroup() as tasks:
+            running = [tasks.create_task(append(number)) for number in range(10)]
+            with pytest.raises(OverflowError):
+                await inbox.append([NewMessage(b"refused", keywords=keywords)])
+            running += [tasks.create_task(append(number)) for number in range(10, 20)]
+        assert 40 == len(inbox.messages)
+        for number, uids in (task.result() for task in running):
+            assert uids == [uids[0], uids[0] + 1]
+            for part, uid in enumerate(uids, 1):
+                assert b"Subject: %d\r\n\r\n%d" % (number, part) == await inbox.content(uid)
+        inbox.close()
+        await account.close()
+
+    asyncio.run(talk())
+
+
+class FailingDisk(DiskFileSystem):
+    """One that cannot write what is bad."""
+
+    def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        """Write, or fail."""
+        if b"bad" in chunks[0]:
+            raise OSError(5, "Input/output error")
+        return super().write_all(fd, chunks)
+
+
+def test_one_group_that_cannot_be_stored_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message that fails takes those of its own command along, and no others."""
+
+    async def talk() -> list[int]:
+        account = MaildirAccount(str(tmp_path), files=FailingDisk())
+        inbox = await account.open("INBOX")
+        good, bad = NewMessage(b"good"), NewMessage(b"bad")
+        outcomes = folder_changes.append(inbox.folder, [[good], [good, bad, good], [good, good]])
+        await inbox.refresh()
+        assert isinstance(outcomes[1], StoreUnavailable)
+        assert [[1], [2, 3]] == [outcomes[0], outcomes[2]]
+        assert 3 == len(list((tmp_path / "cur").iterdir()))
+        inbox.close()
+        await account.close()
+        return inbox.messages.uids.tolist()
+
+    assert [1, 2, 3] == asyncio.run(talk())
