@@ -22,8 +22,9 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
     utf8 = snapshot.group(SmtpServer).smtputf8_enable
     origin = identity.myorigin.encode()
 
-    def complete(address: str) -> bytes:
-        return address.encode() if "@" in address else address.encode() + b"@" + origin
+    def postmaster(address: str) -> tuple[bytes, bytes]:
+        written = address.encode()
+        return (written if "@" in address else written + b"@" + origin), written
 
     return BounceRules(
         style=Style(
@@ -37,11 +38,12 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
         size_limit=queue.bounce_size_limit,
         classes=frozenset(queue.notify_classes),
         postmasters={
-            "bounce": complete(queue.bounce_notice_recipient),
-            "2bounce": complete(queue.two_bounce_notice_recipient),
-            "delay": complete(queue.delay_notice_recipient),
+            "bounce": postmaster(queue.bounce_notice_recipient),
+            "2bounce": postmaster(queue.two_bounce_notice_recipient),
+            "delay": postmaster(queue.delay_notice_recipient),
         },
-        double_bounce=complete(identity.double_bounce_sender),
+        # Of this host, whatever myorigin is: it is the only one whose mail comes back to it.
+        double_bounce=f"{identity.double_bounce_sender}@{identity.myhostname}".encode(),
         queue_lifetime=queue.maximal_queue_lifetime,
         utf8=utf8,
     )

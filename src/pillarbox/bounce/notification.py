@@ -85,7 +85,8 @@ def compose(
             b"Content-Description: Notification\nContent-Type: text/plain; charset=%s\n" % charset.encode(),
             encoding,
             b"\n",
-            template.expanded(style.value).encode() + b"\n",
+            # As bounce(8): the postmaster needs no introduction.
+            b"" if for_postmaster else template.expanded(style.value).encode() + b"\n",
             *(_paragraph(entry) for entry in entries),
         )
     )

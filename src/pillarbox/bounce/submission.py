@@ -65,7 +65,7 @@ class BounceRules(msgspec.Struct, frozen=True, kw_only=True):
     templates: Mapping[str, Template]
     size_limit: int  # bounce_size_limit, octets of returned content
     classes: frozenset[str]  # notify_classes
-    postmasters: Mapping[str, bytes]  # by class: who gets the copies, complete addresses
+    postmasters: Mapping[str, tuple[bytes, bytes]]  # by class: who gets the copies, complete and as written
     double_bounce: bytes  # complete address
     queue_lifetime: float  # seconds
     utf8: bool = True  # smtputf8_enable
@@ -119,14 +119,15 @@ class Notifier:
             notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
         copy = self._copy_class(kind, message.sender)
         if copy and not is_double and kind != "success":
-            postmaster = Address.from_internal(self._rules.postmasters[copy])
+            complete, written = self._rules.postmasters[copy]
             notice = await self._queue_notice(
                 kind,
                 queue_id,
                 message,
                 told,
                 source,
-                recipient=postmaster,
+                recipient=Address.from_internal(complete),
+                written=written,
                 for_postmaster=True,
                 full=copy == "2bounce",
             )
@@ -147,6 +148,7 @@ class Notifier:
         source: Source,
         *,
         recipient: Address,
+        written: bytes = b"",
         for_postmaster: bool = False,
         full: bool = True,
     ) -> QueueId:
@@ -170,7 +172,7 @@ class Notifier:
                     arrival_time=now,
                     sender=sender.internal,
                     recipients=self._mappings.recipients(
-                        [NewRecipient(recipient.internal, recipient.internal)],
+                        [NewRecipient(recipient.internal, written or recipient.internal)],
                         sender=sender,
                         warn=warn,
                         copies=False,
@@ -224,7 +226,9 @@ class Notifier:
         encoding = message.attributes.get(b"encoding", b"").decode("ascii", "replace")
         return Original(
             queue_id=queue_id,
-            sender=Address.from_internal(message.sender).external,
+            # As bounce(8): what had no sender came from the mail system.
+            sender=Address.from_internal(message.sender).external
+            or b"MAILER-DAEMON@" + self._rules.style.host,
             arrival_time=message.arrival_time,
             envelope_id=message.attributes.get(b"envelope_id", b""),
             content=b"".join([line + b"\r\n" for line in lines]),
