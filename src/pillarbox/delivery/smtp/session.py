@@ -26,6 +26,7 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
+from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
 from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
 from pillarbox.observability import events
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -86,7 +87,7 @@ class Session:
         self.is_tls = False
         self.is_logged_in = False
         self.is_trusted = False
-        self.in_transaction = False  # the server took MAIL, and no end of data
+        self.in_transaction = False  # the server was told MAIL, and no end of data: RSET before QUIT
         self._discarded = discarded
         self._destination = destination
         self._policy = policy
@@ -194,14 +195,22 @@ class Session:
         self.is_trusted = not objection and (policy.wants_trust or policy.level == "fingerprint")
         self._tell_tls(wire, certificate, matched=not objection)
         if objection:
+            what = FINGERPRINT_MISMATCH if policy.level == "fingerprint" else NAME_MISMATCH
+            self.tell(events.Noted(f"server certificate verification failed for {self.target.relay}: {what}"))
             raise SiteFault("4.7.5", objection)
 
     def _tls_fault(self, error: Exception) -> SiteFault:
         self.conversation.is_over = True
         cause = error.__cause__
-        self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: {_tls_reason(cause or error)}"))
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return SiteFault("4.7.5", "Server certificate not trusted")
+            self.tell(events.Noted(verification_failure(self.target.relay, cause)))
+            return SiteFault("4.7.5", "Server certificate not verified")
+        reason = _tls_reason(cause or error)
+        if isinstance(cause, ssl.SSLError):
+            self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: -1"))
+            self.tell(events.Warned(f"TLS library problem: {reason}"))
+        else:
+            self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: {reason}"))
         return SiteFault(
             "4.7.5", "Cannot start TLS: handshake failure", retry_plain=not self._policy.is_required
         )
@@ -335,6 +344,8 @@ def _tls_reason(error: BaseException) -> str:
     """In Postfix's words, where it has words."""
     if isinstance(error, IdleTimeout):
         return "Connection timed out"
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
     return "lost connection" if isinstance(error, TlsFault) else str(error)
 
 

@@ -126,8 +126,9 @@ class TlsPolicies:
         context.minimum_version, context.maximum_version = version_range(policy.protocols)
         ciphers = ":".join([self._grades[policy.ciphers], *(f"!{name}" for name in policy.exclude)])
         try:
-            # Opportunistic TLS with old servers is better than clear text (RFC 7435 §3).
-            context.set_ciphers(ciphers if policy.is_required else f"{ciphers}:@SECLEVEL=0")
+            # As Postfix: what is too old is said by smtp_tls_…protocols and …ciphers, not by how OpenSSL was built;
+            # and opportunistic TLS with old servers is better than clear text (RFC 7435 §3).
+            context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
             if settings.smtp_tls_CAfile or settings.smtp_tls_CApath:
                 context.load_verify_locations(
                     settings.smtp_tls_CAfile or None, settings.smtp_tls_CApath or None

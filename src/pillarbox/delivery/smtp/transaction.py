@@ -123,10 +123,10 @@ class Transaction:
         pipelining = session.capabilities.pipelining
         if not pipelining:
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
+            session.in_transaction = True
             if reply.kind != 2:
                 self._all(self._refused(reply, Exchange.MAIL))
                 return
-            session.in_transaction = True
         asked: list[int] = []
         for at, recipient in enumerate(self._recipients):
             try:
@@ -140,9 +140,8 @@ class Transaction:
         if pipelining:
             engine.command(Exchange.DATA, b"DATA")
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
-            if reply.kind == 2:
-                session.in_transaction = True
-            else:
+            session.in_transaction = True
+            if reply.kind != 2:
                 self._all(self._refused(reply, Exchange.MAIL))
             for at in asked:
                 self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))

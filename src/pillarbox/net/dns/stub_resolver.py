@@ -119,7 +119,8 @@ class StubResolver:
                 except OSError as error:
                     reason = f"{server[0]}: {error.strerror or error}"
                 except DnsFault as fault:
-                    reason = f"{server[0]}: {fault.reason}"
+                    own = fault.reason.removeprefix(f"DNS: {query.name} {query.kind.value}: ")
+                    reason = f"{server[0]}: {own}"
         raise DnsFault(query.name, query.kind, reason)
 
 
