@@ -37,16 +37,19 @@ $TTL 5
 
 
 class Network:
-    """`zones` are the records of each zone, as a zone file has them."""
+    """`zones` are the records of each zone, as a zone file has them; None: somebody else is the name server."""
 
-    def __init__(self, directory: Path, zones: Mapping[str, str]) -> None:
+    def __init__(self, directory: Path, zones: Mapping[str, str] | None) -> None:
         self._directory = directory
         self._hosts: list[Host] = []
         # With an address of its own: else it takes the lowest of its ports', which changes with each host that comes,
         # and hosts that know the old one lose the resolver for half a minute.
         _ip("link add internet address 02:00:5e:00:53:01 type bridge")
-        _ip(f"address add {RESOLVER}/24 dev internet")
+        _ip(f"address add {RESOLVER}/16 dev internet")
         _ip("link set internet up")
+        self._named: subprocess.Popen[bytes] | None = None
+        if zones is None:
+            return
         configuration = _NAMED_CONF.format(directory=directory)
         (directory / "zone.root").write_text(_START_OF_ZONE + f"ns.test. IN A {RESOLVER}\n")
         for name, records in zones.items():
@@ -65,7 +68,7 @@ class Network:
         _ip(f"link add host{number} type veth peer name eth0 netns {host.first}")
         _ip(f"link set host{number} master internet")
         _ip(f"link set host{number} up")
-        host.output(f"ip address add {address(number)}/24 dev eth0 && ip link set eth0 up")
+        host.output(f"ip address add {address(number)}/16 dev eth0 && ip link set eth0 up")
         host.write("/etc/resolv.conf", f"nameserver {RESOLVER}\n")
         host.write("/etc/hosts", f"127.0.0.1 localhost\n{address(number)} {name}\n")
         return host
@@ -74,8 +77,9 @@ class Network:
         """Everything goes."""
         for host in self._hosts:
             host.end()
-        self._named.terminate()
-        self._named.wait()
+        if self._named is not None:
+            self._named.terminate()
+            self._named.wait()
         _ip("link delete internet")
 
 

@@ -17,6 +17,7 @@ from fakes.host import PACKAGED, Host
 from fakes.mail_system import until
 from fakes.network import Network, _ip, address
 from fakes.pillarbox_host import INSTALLED, install
+from fakes.postfix_services import MASTER_CF
 from fakes.scripted_server import BREAK_TLS, DROP, Replies, ScriptedServer
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
@@ -76,32 +77,6 @@ smtp_reply_filter = regexp:{ { /^550 5\\.7\\.1 rewrite me(.*)/ 450 4.7.1 later$$
 smtp_delivery_status_filter = regexp:{ { /^5(\\.7\\.2 .*filter me.*)/ 4$$1 } { /^4(\\.7\\.3 .*filter me.*)/ 5$$1 } }
 relocated_maps = inline:{ { eve@person.test = eve@elsewhere.test } }
 sender_dependent_relayhost_maps = inline:{ { relayed@sender.test = [mx0.helo.test] } }
-"""
-_MASTER_CF: Final = """\
-smtp      inet  n       -       n       -       -       smtpd
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-tlsmgr    unix  -       -       n       1000?   1       tlsmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-verify    unix  -       -       n       -       1       verify
-flush     unix  n       -       n       1000?   0       flush
-proxymap  unix  -       -       n       -       -       proxymap
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-discard   unix  -       -       n       -       -       discard
-local     unix  -       n       n       -       -       local
-virtual   unix  -       n       n       -       -       virtual
-lmtp      unix  -       -       n       -       -       lmtp
-anvil     unix  -       -       n       -       1       anvil
-scache    unix  -       -       n       -       1       scache
-showq     unix  n       -       n       -       -       showq
-postlog   unix-dgram n  -       n       -       1       postlogd
 """
 
 
@@ -319,7 +294,7 @@ class World:
         else:
             install(host)
         host.write("/etc/postfix/main.cf", _MAIN_CF)
-        host.write("/etc/postfix/master.cf", _MASTER_CF)
+        host.write("/etc/postfix/master.cf", MASTER_CF)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
         host.output("postfix start")

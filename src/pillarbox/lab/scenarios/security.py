@@ -65,7 +65,7 @@ _LEVELS: Final = (
     ("encrypt", "", "expired", True),
     ("encrypt", "", "", False),
     ("encrypt", "", "no cipher", False),
-    ("encrypt", "", "old protocol", False),
+    ("encrypt", "", "old protocol", True),
     ("verify", "", "good", True),
     ("verify", "", "wrong name", False),
     ("verify", "", "self-signed", False),
@@ -83,10 +83,9 @@ _LEVELS: Final = (
 _WHY: Final = {
     "": ("4.7.4", "TLS is required, but was not offered"),
     "no cipher": ("4.7.5", "Cannot start TLS: handshake failure"),
-    "old protocol": ("4.7.5", "Cannot start TLS: handshake failure"),
-    "self-signed": ("4.7.5", "Server certificate not trusted"),
-    "expired": ("4.7.5", "Server certificate not trusted"),
-    "unknown authority": ("4.7.5", "Server certificate not trusted"),
+    "self-signed": ("4.7.5", "Server certificate not verified"),
+    "expired": ("4.7.5", "Server certificate not verified"),
+    "unknown authority": ("4.7.5", "Server certificate not verified"),
     "wrong name": ("4.7.5", "Server certificate not verified"),
     "good": ("4.7.5", "Server certificate not verified"),
 }

@@ -59,6 +59,18 @@ REFUSED: Final = tuple(
 )
 
 OTHERS: Final = (
+    Scenario(
+        name="plainrefused",
+        about="553 at MAIL, without PIPELINING",
+        hosts=(host(Behaviour(offers=_BARE, replies={"MAIL": "553 5.1.8 Sender address does not exist"})),),
+        expected={"bob": returned("5.1.8", "Sender address does not exist")},
+    ),
+    Scenario(
+        name="plainunknown",
+        about="550 at RCPT, without PIPELINING",
+        hosts=(host(Behaviour(offers=_BARE, recipients={"bob": "550 5.1.1 Unknown"})),),
+        expected={"bob": returned("5.1.1", "Unknown"), "carol": delivered(0)},
+    ),
     Scenario(name="polite", about="takes everything"),
     Scenario(
         name="greylist",

@@ -1,0 +1,138 @@
+"""The lab's scenarios for Debian's Postfix and for us: the same log, the same words to the hosts, the same notices.
+
+Every scenario is gone through to its end: first attempt, delay, and the end of its time in the queue.  Queue ids,
+times and process ids are taken out.  Differences stand in lab_differences.txt, each with its reason.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from fakes.lab_beside_postfix import LOG, Played, Product, Trial
+from fakes.mail_system import until
+from fakes.smtp_submission import submit
+from pillarbox.lab.behaviour import Behaviour
+from pillarbox.lab.catalogue import SCENARIOS
+from pillarbox.lab.scenario import Scenario, host
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "unshare", "ip"),
+    pytest.mark.timeout(180),
+]
+
+RETRIED = Scenario(
+    name="retried", about="busy for good", hosts=(host(Behaviour(replies={"connect": "421 4.3.2 Busy"})),)
+)
+ORPHAN = Scenario(
+    name="orphan",
+    about="a notice that cannot be delivered: the postmaster hears of it",
+    hosts=(host(Behaviour(replies={"RCPT": "550 5.1.1 Unknown"})),),
+    sender="",
+)
+_NOT_HERE = {"silentdns"}  # a minute of the C library's patience
+COMPARED = [
+    ORPHAN,
+    *(
+        scenario
+        for scenario in SCENARIOS.values()
+        if scenario.messages == 1
+        and not scenario.client
+        and not scenario.at
+        and scenario.name not in _NOT_HERE
+    ),
+]
+PARTS = ("log", "wire", "notices")
+
+
+class Comparison:
+    """What both made of each scenario."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+        self.theirs: dict[str, Played] = trial.play("postfix")
+        self.ours: dict[str, Played] = trial.play("pillarbox")
+
+
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
+    """Once for all scenarios."""
+    directory = tmp_path_factory.mktemp("internet")
+    for parent in (directory, *directory.parents[:2]):
+        parent.chmod(0o755)
+    trial = Trial(directory, [*COMPARED, RETRIED])
+    try:
+        yield Comparison(trial)
+    finally:
+        trial.end()
+
+
+def differences() -> Mapping[str, str]:
+    """scenario:part → reason."""
+    text = (Path(__file__).parent / "lab_differences.txt").read_text()
+    rows = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
+    return {f"{row[0]}:{row[1]}": row[3] for row in rows}
+
+
+@pytest.mark.parametrize("name", [scenario.name for scenario in COMPARED])
+def test_the_same_as_postfix(comparison: Comparison, name: str) -> None:
+    """Log lines, words on the wire, and all notices: failure, delay, and the postmaster's copies."""
+    known = differences()
+    for part in PARTS:
+        theirs, ours = getattr(comparison.theirs[name], part), getattr(comparison.ours[name], part)
+        if f"{name}:{part}" in known:
+            assert theirs != ours, f"{name}:{part} is on the list of differences, and there is none"
+        else:
+            assert theirs == ours, part
+
+
+def test_the_list_names_scenarios() -> None:
+    """No entry for what is not compared."""
+    names = {scenario.name for scenario in COMPARED}
+    assert all(key.split(":")[0] in names and key.split(":")[1] in PARTS for key in differences())
+
+
+# -- retries, live ---------------------------------------------------------------------------------------
+
+_MINIMAL, _MAXIMAL, _RUN_DELAY, _LIFETIME = 1, 3, 1, 7
+
+
+def test_retries_at_short_backoffs(comparison: Comparison) -> None:
+    """Both try again when the formula says, and give up at the same age."""
+    products: tuple[Product, ...] = ("postfix", "pillarbox")
+    ids: dict[Product, str] = {}
+    for product in products:
+        machine = comparison.trial.hosts[product]
+        machine.output(
+            f"postconf -e minimal_backoff_time={_MINIMAL}s maximal_backoff_time={_MAXIMAL}s "
+            f"queue_run_delay={_RUN_DELAY}s maximal_queue_lifetime={_LIFETIME}s && postfix reload"
+        )
+        machine.until_answers(25)
+        ids[product] = submit(
+            machine,
+            sender="alice@pillarbox.test",
+            recipients=["bob@retried.test"],
+            message=b"Subject: again\r\n\r\nAnd again.\r\n",
+        )
+    ages: dict[Product, list[float]] = {}
+    for product in products:
+        log = _until_removed(comparison.trial.hosts[product].file(LOG), ids[product])
+        ages[product] = [float(age) for age in re.findall(rf"{ids[product]}: to=.* delay=([0-9.]+),", log)]
+        assert re.search(rf"{ids[product]}: from=.*status=expired, returned to sender", log)
+    for product, seen in ages.items():
+        for before, after in itertools.pairwise(seen):
+            due = before + min(max(before, _MINIMAL), _MAXIMAL)
+            # A file's time is in whole seconds for Postfix, and what is due within a second is due.
+            assert due - 1.5 <= after <= due + _RUN_DELAY + 2.5, (product, seen)
+        assert seen[-2] < _LIFETIME + 1 <= seen[-1] + 2, (product, seen)
+    assert abs(len(ages["postfix"]) - len(ages["pillarbox"])) <= 1, ages
+
+
+def _until_removed(log: Path, queue_id: str) -> str:
+    """The log, when the message is gone."""
+    until(lambda: f"{queue_id}: removed" in log.read_text(), seconds=40, what=f"{queue_id} is given up")
+    return log.read_text()
