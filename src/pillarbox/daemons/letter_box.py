@@ -59,7 +59,10 @@ class LetterBox:
         executor: Executor,
         tasks: asyncio.TaskGroup,
         quotas: AccountQuotas,
+        service: str = "lmtp",
     ) -> None:
+        """`service` is who delivers, for the log."""
+        self._service = service
         self._settings = settings
         self._quotas = quotas
         self._answer = answer
@@ -179,9 +182,10 @@ class LetterBox:
         text = f"save failed to {one.mailbox}: {result}"
         return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", head + text)
 
-    @staticmethod
-    def _notice(letter: Letter, severity: str, text: str) -> MailboxNotice:
-        return MailboxNotice(f"lmtp({letter.user})<{os.getpid()}><{letter.session}>", severity, text)
+    def _notice(self, letter: Letter, severity: str, text: str) -> MailboxNotice:
+        return MailboxNotice(
+            f"{self._service}({letter.user})<{os.getpid()}><{letter.session}>", severity, text
+        )
 
 
 def _size_of(delivery: Delivery) -> Size:

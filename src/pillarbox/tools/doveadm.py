@@ -1,6 +1,6 @@
 """doveadm(1): the mailbox half's administration.
 
-    doveadm [-Dv] [-f flow|pager|tab|table|json] [-c FILE] COMMAND [ARGUMENTS]
+    doveadm [-Dv] [-f flow|pager|tab|table|json] [-c FILE] [-o SETTING=VALUE]... COMMAND [ARGUMENTS]
 
     stop  reload  config  who  kick
     user  auth test|login|lookup|cache  pw
@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pillarbox.config.dovecot.reading import Configuration, read_configuration
+from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.supervisor import dovecot_control
 from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.tools import (
@@ -39,6 +39,7 @@ from pillarbox.tools import (
 )
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.doveadm_faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
+from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 Command = Callable[[Configuration, str, Sequence[str]], int]
@@ -102,8 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if form and form not in doveadm_output.FORMS:
         sys.stderr.write(f"Fatal: Unknown formatter: {form}\n")
         return EX_TEMPFAIL
-    if "-o" in options or "-i" in options:
-        sys.stderr.write("Fatal: -o and -i are not served: use -c with a configuration of its own\n")
+    if "-i" in options:
+        sys.stderr.write("Fatal: -i is not served: use -c with the instance's configuration\n")
         return EX_TEMPFAIL
     if not words or words[0] in ("help", "--help"):
         return _usage()
@@ -114,16 +115,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fatal(f"Unknown command '{words[0]}': {_OF_PLUGINS[words[0]]}")
     if words[0] not in COMMANDS:
         return _usage()
-    return _run(path, form, words)
+    return _run(path, [value for flag, value in pairs if flag == "-o"], form, words)
 
 
-def _run(path: str, form: str, words: Sequence[str]) -> int:
+def _run(path: str, overrides: Sequence[str], form: str, words: Sequence[str]) -> int:
     try:
         if words[0] == "pw":  # needs nothing that runs, nor a configuration
             return doveadm_users.pw(None, form, words[1:])
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # messages are octets
-        return COMMANDS[words[0]][0](read_configuration(path), form, words[1:])
+        return COMMANDS[words[0]][0](read_overridden(path, overrides), form, words[1:])
     except ConfigurationFault as fault:
         return _fatal(f"Error reading configuration: {fault}")
     except (NotRunning, PermissionError) as fault:

@@ -155,6 +155,9 @@ class Owner:
         fields, name = fields_of(answer), answer.fields[0]
         place, attributes = cls._place(command, name, fields.get("mail", ""), fields.get("home", ""))
         uid, gid = int(fields["uid"]), int(fields["gid"])
+        if uid == 0:
+            text = "Mail access for users with UID 0 not permitted (this is always denied)"
+            raise MailFault(user, text, EX_TEMPFAIL)
         groups_of = fields.get("system_groups_user")
         groups = os.getgrouplist(groups_of, gid) if groups_of and os.getuid() == 0 else [gid]
         return cls(name, place, attributes=attributes, uid=uid, gid=gid, groups=groups, fields=fields)

@@ -43,6 +43,7 @@ _AUTH_SOCKETS: Final = {
 }
 _OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
 SERVED_WITHIN_PROTOCOL: Final = {
+    "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length "
         "imap_metadata mail_plugins".split()

@@ -45,8 +45,8 @@ ACCOUNTS: Final = {
 GROUPS: Final = ("postdrop",)
 FOR_USERS: Final = frozenset(("mailq", "newaliases", "pillarbox", "doveadm", "doveconf"))
 """Commands in bin; the others are in sbin, as Debian has them."""
-WELL_KNOWN: Final = ("/usr/sbin/sendmail", "/usr/lib/sendmail")
-"""Where programs look for sendmail, whatever PATH is."""
+WELL_KNOWN: Final = ("/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/lib/dovecot/dovecot-lda")
+"""Where programs look for sendmail, and main.cf for dovecot-lda, whatever PATH is."""
 _UNITS: Final = {
     "postfix": ("Pillarbox mail transfer agent", "pillarbox-mta", "postfix start-fg"),
     "dovecot": ("Pillarbox POP3 and IMAP server", "pillarbox-mailbox", "dovecot -F"),
@@ -296,6 +296,7 @@ class _Link:
     def __call__(self) -> None:
         if os.path.lexists(self._place):
             os.unlink(self._place)
+        os.makedirs(os.path.dirname(self._place), exist_ok=True)
         os.symlink(self._target, self._place)
 
 

@@ -1,0 +1,206 @@
+"""dovecot-lda(1): a message on standard input goes into a mailbox, for mailbox_command, .forward and pipe(8).
+
+    dovecot-lda [-ek] [-c FILE] [-d USER] [-m MAILBOX] [-p FILE] [-f SENDER] [-a ADDRESS] [-r ADDRESS]
+                [-o SETTING=VALUE]...
+
+    -d  the user that the userdb knows; without it, whoever runs the command
+    -m  a mailbox, made if lda_mailbox_autocreate says so; where there is none, the message goes to INBOX
+    -p  the message's file, in the place of standard input
+    -e  what is refused (a full quota) is told on standard error, as it is without -e: the MTA tells the sender
+    -f, -a, -r and -k change nothing: sender and addresses are for Sieve, and the environment is not looked at
+
+DESCRIPTION
+    The message is stored with the rights of the mailbox's owner, by the function that stores LMTP's.  What
+    happened is told in Dovecot's log, or on standard error if the user may not write there.
+
+EXIT STATUS
+    0 stored; 64 wrong use; 67 no such user; 75 not now, the MTA tries again; 77 refused
+"""
+
+import asyncio
+import getopt
+import os
+import secrets
+import sys
+from base64 import b64encode
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import msgspec
+
+from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.daemons.letter_box import LetterBox
+from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox
+from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.message.header_fields import first_value, split
+from pillarbox.net.handover import Delivered, Letter
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import Event, EventSink, MailboxNotice
+from pillarbox.observability.log_file import LogFile
+from pillarbox.supervisor.dovecot_master import log_target
+from pillarbox.tools import doveconf
+from pillarbox.tools.doveadm_accounts import MailCommand, Owner, open_store
+from pillarbox.tools.doveadm_faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.tools.overridden_configuration import read_overridden
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_USAGE: Final = """\
+Usage: dovecot-lda [-c <config file>] [-d <username>] [-p <path>]
+                   [-m <mailbox>] [-e] [-k] [-f <envelope sender>]
+                   [-a <original envelope recipient>]
+                   [-r <final envelope recipient>] 
+"""  # noqa: W291 - as Dovecot's ends
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Entry of the command."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        pairs, words = getopt.getopt(given, "a:c:d:ef:km:o:p:r:")
+    except getopt.GetoptError as error:
+        sys.stdout.write(_USAGE)
+        known = "requires argument" in error.msg
+        text = "option requires an argument" if known else "invalid option"
+        sys.stderr.write(f"dovecot-lda: {text} -- '{error.opt}'\n")
+        return EX_USAGE
+    if words:
+        sys.stdout.write(_USAGE)
+        sys.stderr.write(f"lda: Fatal: Unknown argument: {words[0]}\n")
+        return EX_USAGE
+    options = dict(pairs)
+    if "-d" not in options and os.geteuid() == 0:
+        sys.stderr.write("lda: Fatal: destination user parameter (-d user) not given\n")
+        return EX_USAGE
+    try:
+        path = options.get("-c", doveconf.DEFAULT_PATH)
+        configuration = read_overridden(path, [value for flag, value in pairs if flag == "-o"])
+        return _deliver(configuration, options)
+    except (ConfigurationFault, Fatal, Usage) as fault:
+        sys.stderr.write(f"lda: Fatal: {fault}\n")
+        return EX_TEMPFAIL
+    except MailFault as fault:
+        sys.stderr.write(f"lda({fault.user}): Error: {fault}\n")
+        return fault.status
+
+
+def _deliver(configuration: Configuration, options: dict[str, str]) -> int:
+    within = configuration.for_protocol("lda")
+    settings = msgspec.structs.replace(
+        mailbox_settings(configuration, hostname="localhost"),
+        mail_plugins={"lmtp": within.words("mail_plugins")},
+        lmtp_save_to_detail_mailbox=True,
+        lda_mailbox_autocreate=within.yes("lda_mailbox_autocreate"),
+        quota_full_tempfail=within.yes("quota_full_tempfail"),
+    )
+    tell = _log(settings)
+    whose = ["-u", options["-d"]] if "-d" in options else []
+    command = MailCommand(configuration, "", "lda", "", whose)
+    (user,) = command.users()
+    owner = Owner.find(command, user)
+    content = _content(options.get("-p", ""))
+    owner.become()
+    session = b64encode(secrets.token_bytes(12)).decode("ascii")
+    lda = _Lda(command, settings, owner, session, tell)
+    return asyncio.run(lda.store(content, options.get("-m", "")))
+
+
+def _log(settings: MailboxSettings) -> EventSink:
+    """Dovecot's log; standard error for who may not write there."""
+    try:
+        target = log_target(settings)
+    except (ConfigurationFault, OSError):
+        return _tell_standard_error
+    return LogFile(target.descriptor, program="dovecot", clock=SystemClock(), form=target.form)
+
+
+def _tell_standard_error(event: Event) -> None:
+    if isinstance(event, MailboxNotice) and event.severity != "Info":
+        sys.stderr.write(f"{event.program}: {event.severity}: {event.text}\n")
+
+
+def _content(path: str) -> bytes:
+    """The message, without the line that separates messages in an mbox."""
+    if path:
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except OSError as error:
+            raise Fatal(f"Can't open delivery mail as raw: open({path}) failed: {error.strerror}") from error
+    else:
+        content = sys.stdin.buffer.read()
+    content = content.replace(b"\r\n", b"\n")
+    return content.partition(b"\n")[2] if content.startswith(b"From ") else content
+
+
+class _Lda:
+    """One delivery."""
+
+    def __init__(
+        self, command: MailCommand, settings: MailboxSettings, owner: Owner, session: str, tell: EventSink
+    ) -> None:
+        self._command = command
+        self._settings = settings
+        self._owner = owner
+        self._session = session
+        self._tell = tell
+        self._answer: Delivered | None = None
+
+    async def store(self, content: bytes, mailbox: str) -> int:
+        """The exit status."""
+        if mailbox and not self._settings.lda_mailbox_autocreate:
+            mailbox = await self._existing(mailbox, content)
+        descriptor = os.memfd_create("message", os.MFD_CLOEXEC)
+        view = memoryview(content)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        owner = self._owner
+        home, mail = owner.fields.get("home", ""), owner.fields.get("mail", "")
+        letter = Letter(1, owner.user, home, mail, mailbox, self._session, dict(owner.fields))
+        with ThreadPoolExecutor(1) as threads:
+            async with asyncio.TaskGroup() as tasks:
+                quotas = AccountQuotas(self._settings, tell=self._tell, tasks=tasks)
+                box = LetterBox(
+                    self._settings,
+                    self._take,
+                    tell=self._tell,
+                    executor=threads,
+                    tasks=tasks,
+                    quotas=quotas,
+                    service="lda",
+                )
+                box.take(letter, descriptor)
+        if self._answer is None or self._answer.reply.startswith(b"4"):
+            return EX_TEMPFAIL
+        if self._answer.reply.startswith(b"2"):
+            return 0
+        sys.stderr.write(self._answer.reply[10:].decode("utf-8", "replace") + "\n")
+        return EX_NOPERM
+
+    def _take(self, delivered: Delivered) -> None:
+        self._answer = delivered
+
+    async def _existing(self, name: str, content: bytes) -> str:
+        """The mailbox; empty, for INBOX, if there is none."""
+        store = open_store(self._command, self._owner)
+        account = as_named(store, self._settings.namespaces[0])
+        try:
+            await account.status(name)
+            return name
+        except (NoSuchMailbox, MailboxNameRefused) as fault:
+            why = f"Mailbox doesn't exist: {name}" if isinstance(fault, NoSuchMailbox) else str(fault)
+            msgid = first_value(split(content)[0], b"message-id")
+            shown = msgid.decode("utf-8", "replace").strip() if msgid else "unspecified"
+            text = f"msgid={shown}: save failed to open mailbox {name}: {why}"
+            program = f"lda({self._owner.user})<{os.getpid()}><{self._session}>"
+            self._tell(MailboxNotice(program, "Info", text))
+            return ""
+        finally:
+            await account.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
