@@ -72,6 +72,7 @@ class Server:
         self._program = list(program)
         self._doveadm = list(doveadm)
         self.configuration = self.base / "dovecot.conf"
+        fields = fields.replace("{base}", str(self.base))
         text = COMMON.format(base=self.base, port=self.port, fields=fields) + settings.replace(
             "{base}", str(self.base)
         )

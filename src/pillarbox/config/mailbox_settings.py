@@ -43,8 +43,12 @@ class MailboxDefinition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):
-    """The namespace of a user's own mail."""
+    """A tree of mailboxes and what its names begin with; the first is that of the user's own mail."""
 
+    kind: str = "private"
+    """private, public or shared."""
+    location: "Storage | None" = None
+    """Where it is; None for the user's own mail.  Of shared ones, `%u` and the like are the other user's."""
     prefix: str = ""
     separator: str = ""
     """`/` or `.`; empty for the store's own."""
@@ -158,6 +162,12 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """By protocol: imap, pop3, lmtp."""
     plugin: dict[str, str] = {}
     """The plugin block, variables not expanded."""
+    acl_file: str = ""
+    """Access lists for all mailboxes (acl = vfile:PATH)."""
+    acl_shared_dict: str = ""
+    """The file that tells who shares with whom."""
+    acl_anyone: bool = False
+    """Whether users may share with everybody."""
     packing: tuple[str, int] | None = None
     """zlib_save and zlib_save_level: how new messages are compressed."""
     quota_mail_size: int = 64 * 1024 * 1024

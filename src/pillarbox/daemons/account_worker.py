@@ -17,11 +17,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+import msgspec
 import uvloop
 
 from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
+from pillarbox.daemons.account_namespaces import AccountNamespaces
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
@@ -29,8 +31,8 @@ from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.mailstore.quota import AccountQuota
+from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import (
@@ -97,6 +99,8 @@ class AccountWorker:
             server_comment=settings.mail_server_comment,
             server_admin=settings.mail_server_admin,
             has_quota=settings.has_plugin("imap_quota", "imap"),
+            has_acl=settings.has_plugin("imap_acl", "imap") and settings.has_plugin("acl", "imap"),
+            acl_anyone=settings.acl_anyone,
         )
         self._rules = settings.connection_rules()
         self._tell = tell
@@ -113,6 +117,9 @@ class AccountWorker:
             lambda: self._send(IndexerWanted()), most=os.cpu_count() or 1, tasks=self._tasks
         )
         self._quotas = AccountQuotas(settings, tell=tell, tasks=self._tasks)
+        self._namespaces = AccountNamespaces(
+            settings, executor=self._threads, inotify=inotify, tasks=self._tasks
+        )
         self._letters = LetterBox(
             settings,
             self._answer,
@@ -147,6 +154,7 @@ class AccountWorker:
                 task.cancel()
             for account in [key for key, opened in self._accounts.items() if not opened.sessions]:
                 await self._close(account)
+            self._namespaces.close()
 
     async def _serve(self, session: Session, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -188,8 +196,8 @@ class AccountWorker:
             if not opened.has_defaults:
                 await opened.account.ensure_defaults()
                 opened.has_defaults = True
-            await self._run_session(connection, session, opened.account)
-        except StoreUnavailable as fault:
+            await self._run_session(connection, session, opened.account, place)
+        except (StoreUnavailable, ConfigurationFault) as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
         finally:
             connection.close()
@@ -229,22 +237,21 @@ class AccountWorker:
             packing=self._settings.packing,
         )
 
-    def _as_named(self, account: MaildirAccount) -> Account:
-        """The account with the names that IMAP clients use."""
-        named = as_named(account, self._settings.namespaces[0])
-        return account if named.is_plain else named
-
-    async def _run_session(self, connection: Connection, session: Session, account: MaildirAccount) -> None:
+    async def _run_session(
+        self, connection: Connection, session: Session, account: MaildirAccount, place: Storage
+    ) -> None:
         served: ImapSession | Pop3Session
+        united: Account | None = None
         if session.peer.service == "imap":
+            united = self._namespaces.account(session.user, session.home, place, session.fields, account)
             served = ImapSession(
                 connection,
-                self._as_named(account),
+                united,
                 clock=self._clock,
                 sink=self._tell,
                 login_tag=session.tag,
                 unread=session.unread,
-                options=self._options,
+                options=msgspec.structs.replace(self._options, user=session.user),
             )
         else:
             served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)
@@ -258,6 +265,8 @@ class AccountWorker:
         finally:
             del self._sessions[served]
             del self._ids[served]
+            if isinstance(united, UnitedAccount):
+                await united.close()
             self._send(SessionClosed(session.peer.session))
         self._tell(
             MailSessionEnded(

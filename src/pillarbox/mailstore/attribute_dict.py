@@ -100,7 +100,7 @@ class AttributeDict:
                     entries.pop(key, None)
                 else:
                     entries[key] = value
-            content = b"".join(b"%b\n%b\n" % (_escape(key), _escape(value)) for key, value in entries.items())
+            content = b"".join(b"%b\n%b\n" % (escape(key), escape(value)) for key, value in entries.items())
             if len(content) > MAX_FILE:
                 raise AttributesFull
             self._write(content)
@@ -154,7 +154,7 @@ def parse(content: bytes) -> dict[bytes, bytes]:
     return {_unescape(key): _unescape(value) for key, value in zip(lines[::2], lines[1::2], strict=False)}
 
 
-def _escape(text: bytes) -> bytes:
+def escape(text: bytes) -> bytes:
     for plain, escaped in _ESCAPES.items():  # 0x01 first
         text = text.replace(plain, escaped)
     return text

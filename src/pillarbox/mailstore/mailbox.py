@@ -67,6 +67,10 @@ class AttributesFull(Exception):
     """No room for more annotations in this account (METADATA TOOMANY)."""
 
 
+class PermissionDenied(Exception):
+    """An access list says no (RFC 4314)."""
+
+
 class QuotaExceeded(OverQuota):
     """A quota of ours says no; `str()` is for the client."""
 

@@ -3,7 +3,8 @@
 DESCRIPTION
     The store has `/` between the levels of a name and nothing before it.  `NamespacedAccount` stands before it
     and translates: with separator `.` and prefix `INBOX.`, as Courier has it, `Lists/a` is `INBOX.Lists.a`.
-    INBOX is INBOX.  A prefix that is no mailbox is listed as one that cannot be selected.
+    INBOX is INBOX; another user's is the prefix without its last separator, `shared/alice`.  A prefix
+    that is no mailbox is listed as one that cannot be selected.
 
 FAULTS
     OutsideNamespace     a name without the prefix; with Dovecot's text
@@ -50,8 +51,10 @@ class PublicNames:
 class NamespacedAccount:
     """`Account` over another one, with the names of one namespace."""
 
-    def __init__(self, account: Account, *, prefix: str, separator: str) -> None:
+    def __init__(self, account: Account, *, prefix: str, separator: str, is_shared: bool = False) -> None:
+        """`is_shared`: another user's tree, whose INBOX is the prefix itself."""
         self._account = account
+        self._is_shared = is_shared
         self.prefix = prefix
         self.separator = separator
         self._root = prefix.removesuffix(separator) if prefix else ""
@@ -71,7 +74,7 @@ class NamespacedAccount:
             msgspec.structs.replace(entry, name=self._to_client(entry.name))
             for entry in await self._account.list_mailboxes()
         ]
-        if not self._root:
+        if not self._root or self._is_shared:
             return entries
         others = any(entry.name != INBOX for entry in entries)
         if normalise(self._root) == INBOX:
@@ -110,6 +113,14 @@ class NamespacedAccount:
         """UNSUBSCRIBE."""
         await self._account.unsubscribe(self._to_store(name))
 
+    async def subscribe_elsewhere(self, name: str) -> None:
+        """SUBSCRIBE to a mailbox of another namespace, by its full name."""
+        await self._account.subscribe(name.replace(self.separator, SEPARATOR))
+
+    async def unsubscribe_elsewhere(self, name: str) -> None:
+        """UNSUBSCRIBE of the same."""
+        await self._account.unsubscribe(name.replace(self.separator, SEPARATOR))
+
     async def subscriptions(self) -> list[str]:
         """Subscribed names, existing or not."""
         return list(map(self._to_client, await self._account.subscriptions()))
@@ -147,7 +158,9 @@ class NamespacedAccount:
         return self._to_store(name)
 
     def _to_client(self, name: str) -> str:
-        return INBOX if name == INBOX else self.prefix + name.replace(SEPARATOR, self.separator)
+        if name == INBOX:
+            return self._root if self._is_shared else INBOX
+        return self.prefix + name.replace(SEPARATOR, self.separator)
 
     def _existing(self, name: str) -> str:
         """The store's name; one that cannot be is no mailbox."""
@@ -160,6 +173,8 @@ class NamespacedAccount:
 
     def _to_store(self, name: str) -> str:
         name = normalise(name)
+        if self._is_shared and name.removeprefix(self.prefix) in (self._root, self.prefix, INBOX):
+            return INBOX
         if name == INBOX or (self._root and normalise(name.removesuffix(self.separator)) == self._root):
             return INBOX if name == INBOX or self._root == INBOX else ""
         if not self._has_prefix(name):
@@ -181,7 +196,12 @@ class NamespacedAccount:
 
 def as_named(account: Account, namespace: Namespace) -> NamespacedAccount:
     """The account with the names of a configured namespace; Maildir++ has dots where nothing is configured."""
-    return NamespacedAccount(account, prefix=namespace.prefix, separator=namespace.separator or OWN_SEPARATOR)
+    return NamespacedAccount(
+        account,
+        prefix=namespace.prefix,
+        separator=namespace.separator or OWN_SEPARATOR,
+        is_shared=namespace.kind == "shared",
+    )
 
 
 _MUST_NOT: Final = "Invalid mailbox name: Name must not have '/' characters"

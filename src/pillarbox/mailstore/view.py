@@ -29,6 +29,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import ChangeKind, Mailbox
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import SequenceNumber, Uid
@@ -83,11 +84,14 @@ class MailboxView:
         "_recent_told",
         "mailbox",
         "read_only",
+        "rights",
     )
 
-    def __init__(self, mailbox: Mailbox, *, read_only: bool) -> None:
+    def __init__(self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL) -> None:
+        """`rights`: what the user may do here."""
         self.mailbox = mailbox
         self.read_only = read_only
+        self.rights = rights
         self._position = mailbox.journal_position
         uids = mailbox.messages.uids
         self._count = len(uids)

@@ -85,7 +85,7 @@ COMMANDS: Final[dict[str, tuple[Command, str]]] = {
 
 
 _OF_PLUGINS: Final = {
-    "acl": "access control lists are not served",
+    "acl": "use SETACL of IMAP, or edit dovecot-acl",
     "sieve": "Sieve is not served",
 }
 

@@ -103,12 +103,33 @@ REFUSED = [
         "line 5: passdb static with proxy or host",
     ),
     ("passwd-file without file", "passdb {\n driver = passwd-file\n}", "Missing args: path"),
-    ("shared namespace", "namespace s {\n type = shared\n prefix = shared/\n}", "type shared is not served"),
+    (
+        "shared namespace",
+        "namespace s {\n type = shared\n separator = /\n prefix = shared/\n}",
+        "Shared namespace prefix and location need %%u",
+    ),
+    ("public namespace", "namespace p {\n type = public\n prefix = p/\n}", "namespace p is missing location"),
+    ("acl", "plugin {\n acl = dict\n}", "line 4: acl: Unknown ACL backend: dict"),
+    (
+        "acl dict",
+        "plugin {\n acl_shared_dict = proxy::acl\n}",
+        "line 4: acl_shared_dict proxy::acl is not served",
+    ),
+    (
+        "packing",
+        "mail_plugins = zlib\nplugin {\n zlib_save = rar\n}",
+        "line 5: zlib_save: Unknown handler: rar",
+    ),
     ("separator", "namespace inbox {\n inbox = yes\n separator = ~\n}", "separator ~ is not served"),
     (
         "second namespace",
-        "namespace inbox {\n inbox = yes\n}\nnamespace a {\n prefix = a/\n}",
-        "namespace a is not served",
+        "namespace inbox {\n inbox = yes\n separator = .\n}\nnamespace a {\n separator = /\n prefix = a/\n}",
+        "line 8: namespace a: all namespaces must use the same separator",
+    ),
+    (
+        "the same prefix",
+        "namespace inbox {\n inbox = yes\n}\nnamespace a {\n location = maildir:/srv/a\n}",
+        "namespace a: Duplicate namespace prefix",
     ),
     (
         "haproxy",
@@ -166,11 +187,6 @@ ALOUD = [
         "local_name mx.example.org {\n login_greeting = Hello.\n}",
         "line 4: login_greeting inside local_name mx.example.org { } is ignored",
     ),
-    (
-        "alias",
-        "namespace inbox {\n inbox = yes\n}\nnamespace compat {\n prefix = INBOX.\n hidden = yes\n list = no\n}",
-        "line 8: namespace compat is ignored",
-    ),
     ("limits", "service imap {\n process_limit = 2000\n}", "service/imap/process_limit has no effect"),
 ]
 
@@ -184,7 +200,7 @@ def test_what_is_ignored_is_told(name: str, text: str, line: str) -> None:
 
 STOP = [
     ("client certificates", "auth_ssl_require_client_cert = yes", "who gets in"),
-    ("access lists", "mail_plugins = acl", "access lists of shared mailboxes"),
+    ("access lists", "plugin {\n acl_globals_only = yes\n}", "rights would be others"),
     ("encryption", "plugin {\n mail_crypt_curve = secp521r1\n}", "unencrypted"),
     ("proxying", "lmtp_proxy = yes", "delivered or read elsewhere"),
     ("directors", "director_servers = 10.0.0.1", "not be sent to the host"),

@@ -9,7 +9,8 @@ FAULTS
 """
 
 import os
-from typing import Final
+import re
+from typing import Any, Final
 
 from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
@@ -121,6 +122,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         mail_server_comment=value("mail_server_comment"),
         quota_mail_size=configuration.octets("quota_mail_size"),
         packing=_packing(configuration),
+        **_access_lists(configuration),
         mail_plugins={
             name: configuration.for_protocol(name).words("mail_plugins") for name in SERVED_PROTOCOLS
         },
@@ -150,6 +152,28 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
                 mend=" ".join(WORKAROUNDS),
             )
     return words
+
+
+def _access_lists(configuration: Configuration) -> dict[str, Any]:
+    """What the acl plugin is to do."""
+    value = configuration.value("plugin", "acl")
+    driver, _, path = value.partition(":")
+    if value and driver != "vfile":
+        raise ConfigurationFault(
+            configuration.where("plugin", "acl"), f"acl: Unknown ACL backend: {driver}", mend="acl = vfile"
+        )
+    shared = configuration.value("plugin", "acl_shared_dict")
+    if shared and not shared.startswith("file:/"):
+        raise ConfigurationFault(
+            configuration.where("plugin", "acl_shared_dict"),
+            f"acl_shared_dict {shared} is not served",
+            mend="acl_shared_dict = file:/var/lib/dovecot/shared-mailboxes",
+        )
+    return {
+        "acl_file": path.partition(":")[0],
+        "acl_shared_dict": shared.removeprefix("file:"),
+        "acl_anyone": configuration.value("plugin", "acl_anyone") == "allow",
+    }
 
 
 _PACKINGS: Final = {"gz": 9, "bz2": 9, "zstd": 22, "lz4": 9}
@@ -418,22 +442,33 @@ def _template_at(configuration: Configuration, path: Path) -> None:
 
 
 def _namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
-    """The namespace of the user's own mail.  Others hold mail that would not be found."""
-    found: list[Namespace] = []
-    for path in configuration.blocks("namespace"):
-        if configuration.yes(*path, "disabled"):
+    """The namespace of the user's own mail, then the others."""
+    paths = [path for path in configuration.blocks("namespace") if not configuration.yes(*path, "disabled")]
+    own = next((path for path in paths if configuration.yes(*path, "inbox")), None)
+    if own is None:
+        own = next((path for path in paths if configuration.value(*path, "type") == "private"), None)
+    if own is None:
+        main = Namespace(inbox=True, separator=_own_separator(configuration))
+    else:
+        main = _namespace(configuration, own)
+    found = [main]
+    for path in paths:
+        if path == own:
             continue
         namespace = _namespace(configuration, path)
-        if not namespace.inbox and found and namespace.hidden:
-            continue  # an alias: unserved.warnings() tells that its names are not served
-        if not namespace.inbox and len(configuration.blocks("namespace")) > 1:
+        if namespace.separator != main.separator:
+            raise ConfigurationFault(
+                configuration.where(*path, "separator"),
+                f"namespace {path[-1]}: all namespaces must use the same separator",
+                mend=f"separator = {main.separator}",
+            )
+        if any(namespace.prefix == other.prefix for other in found):
             raise ConfigurationFault(
                 _where_of(configuration, path),
-                f"namespace {path[-1]} is not served: only the one with inbox = yes is",
-                mend="put disabled = yes into it",
+                f"namespace {path[-1]}: Duplicate namespace prefix: {namespace.prefix!r}",
             )
         found.append(namespace)
-    return tuple(found) or (Namespace(inbox=True, separator=_own_separator(configuration)),)
+    return tuple(found)
 
 
 def _own_separator(configuration: Configuration) -> str:
@@ -450,12 +485,7 @@ def _where_of(configuration: Configuration, path: Path) -> str:
 
 
 def _namespace(configuration: Configuration, path: Path) -> Namespace:
-    if configuration.value(*path, "type") != "private":
-        raise ConfigurationFault(
-            configuration.where(*path, "type"),
-            f"namespace {path[-1]}: type {configuration.value(*path, 'type')} is not served",
-            mend="put disabled = yes into it",
-        )
+    kind = configuration.value(*path, "type")
     separator = configuration.value(*path, "separator") or _own_separator(configuration)
     if separator not in ("/", "."):
         raise ConfigurationFault(
@@ -463,17 +493,31 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             f"namespace {path[-1]}: separator {separator} is not served",
             mend="/ or .",
         )
-    location = configuration.value(*path, "location")
-    if location and storage(location, where=configuration.where(*path, "location")) != storage(
+    prefix, location = configuration.value(*path, "prefix"), configuration.value(*path, "location")
+    where = configuration.where(*path, "location")
+    if kind == "shared" and (not re.search("%%[und]", prefix) or not re.search("%%[undh]", location)):
+        raise ConfigurationFault(
+            _where_of(configuration, path),
+            f"namespace {path[-1]}: Shared namespace prefix and location need %%u, %%n or %%d",
+            mend=f"prefix = shared{separator}%%u{separator}, location = maildir:%%h/Maildir",
+        )
+    if kind == "public" and not location:
+        raise ConfigurationFault(_where_of(configuration, path), f"namespace {path[-1]} is missing location")
+    if kind != "private" and (not prefix or not prefix.endswith(separator)):
+        raise ConfigurationFault(
+            _where_of(configuration, path),
+            f"namespace {path[-1]}: prefix {prefix!r} does not end with the separator",
+            mend=f"prefix = {path[-1]}{separator}",
+        )
+    place = storage(location.replace("%%", "%"), where=where) if location else None
+    if kind == "private" and place == storage(
         configuration.value("mail_location"), where=configuration.where("mail_location")
     ):
-        raise ConfigurationFault(
-            configuration.where(*path, "location"),
-            f"namespace {path[-1]}: a location of its own is not served",
-            mend="set mail_location instead",
-        )
+        place = None
     return Namespace(
-        prefix=configuration.value(*path, "prefix"),
+        kind=kind,
+        location=place,
+        prefix=prefix,
         separator=separator,
         inbox=configuration.yes(*path, "inbox"),
         hidden=configuration.yes(*path, "hidden"),

@@ -23,15 +23,16 @@ from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-_SERVED_PLUGINS: Final = frozenset(("quota", "imap_quota", "zlib", "imap_zlib", "mail_compress"))
+_SERVED_PLUGINS: Final = frozenset(
+    ("acl", "imap_acl", "quota", "imap_quota", "zlib", "imap_zlib", "mail_compress")
+)
+_SERVED_PLUGIN_SETTINGS: Final = frozenset("zlib_save zlib_save_level acl acl_shared_dict acl_anyone".split())
 _REFUSED_PLUGINS: Final = {
-    "acl": "access lists of shared mailboxes would be ignored",
     "mail_crypt": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
     "virtual": "virtual mailboxes would be missing",
 }
 _REFUSED_PREFIXES: Final = {
-    "acl": "acl",
     "mail_crypt": "mail_crypt",
     "mail_filter": "mail_filter",
 }
@@ -75,12 +76,6 @@ def warnings(configuration: Configuration) -> list[str]:
         f"{_place(configuration.where('protocols'))}: protocol {word} is not served yet"
         for word in configuration.words("protocols")
         if word not in SERVED_PROTOCOLS and word != "none"
-    ]
-    found += [
-        f"{configuration.root.entries[(*path, 'hidden')].where}: namespace {path[-1]} is ignored: mailboxes have "
-        "the names of the namespace with inbox = yes only"
-        for path in configuration.blocks("namespace")
-        if configuration.yes(*path, "hidden") and not configuration.yes(*path, "inbox")
     ]
     found += _services(configuration)
     return [line for line in dict.fromkeys(found) if line]
@@ -155,8 +150,14 @@ def _plugins(entry: Entry) -> str:
 
 
 def _plugin_setting(name: str, entry: Entry) -> str:
-    if is_quota_setting(name) or name in ("zlib_save", "zlib_save_level"):
+    if is_quota_setting(name) or name in _SERVED_PLUGIN_SETTINGS:
         return ""
+    if name.startswith("acl") and entry.value:
+        raise ConfigurationFault(
+            f"Error in configuration file {entry.where}",
+            f"plugin/{name} is not served, and rights would be others than it says",
+            mend="remove it to start without it",
+        )
     for prefix, plugin in _REFUSED_PREFIXES.items():
         if name.startswith(prefix) and entry.value:
             raise ConfigurationFault(

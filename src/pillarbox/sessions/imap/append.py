@@ -7,14 +7,19 @@ STANDARDS
 
 from collections.abc import Sequence
 
+import msgspec
+
+from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import (
     MailboxNameRefused,
     NewMessage,
     NoSuchMailbox,
+    PermissionDenied,
     StoreUnavailable,
 )
 from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
+from pillarbox.sessions.imap.flag_rights import CHANGE, storable
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace
@@ -24,7 +29,7 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
     """A message is to come: take it, or answer at once."""
     try:
         refusal = await _refusal(conversation, command)
-    except (StoreUnavailable, MailboxNameRefused):
+    except (StoreUnavailable, MailboxNameRefused, PermissionDenied):
         conversation.engine.refuse_literal()  # the session answers NO; the engine has to know, too
         raise
     if refusal is None:
@@ -45,7 +50,7 @@ async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | 
     if limit and command.total > limit:  # what MULTIAPPEND sends is stored all or none, so all is kept
         return b"[LIMIT] Messages of one command are larger than %d bytes" % limit
     try:
-        (await conversation.account.open(command.mailbox, read_only=True)).close()
+        (await conversation.open_target(command.mailbox)).close()
     except NoSuchMailbox:
         return _try_create(conversation, command.mailbox)
     return None
@@ -73,6 +78,8 @@ async def replace(conversation: Conversation, command: Replace) -> None:
     if not chosen.uids:
         conversation.no(command.tag, b"[NONEXISTENT] No such message")
         return
+    if Rights.EXPUNGE not in view.rights:
+        raise PermissionDenied
     if view.read_only:
         conversation.no(command.tag, b"[READ-ONLY] Mailbox is read-only")
         return
@@ -92,12 +99,13 @@ async def _store(
 ) -> bytes | None:
     """Store messages: `[APPENDUID …]`, or None after an answer."""
     try:
-        mailbox = await conversation.account.open(name, read_only=True)
+        mailbox = await conversation.open_target(name)
     except NoSuchMailbox:
         conversation.no(tag, _try_create(conversation, name))
         return None
     try:
-        messages = [await _made(conversation, message) for message in appended]
+        rights = await conversation.rights(name)
+        messages = [_permitted(await _made(conversation, message), rights) for message in appended]
         if not all(message.content for message in messages):
             conversation.no(tag, b"[CANNOT] Can't save a zero byte message")
             return None
@@ -114,6 +122,15 @@ async def _store(
     finally:
         mailbox.close()
     return responses.append_uid(mailbox.uid_validity, uids)
+
+
+def _permitted(message: NewMessage, rights: Rights) -> NewMessage:
+    """With those of its flags that the user may set."""
+    if rights & CHANGE == CHANGE:
+        return message
+    keywords = message.keywords if Rights.WRITE in rights else ()
+    flags = message.flags & storable(rights)
+    return msgspec.structs.replace(message, flags=flags, keywords=keywords)
 
 
 async def _made(conversation: Conversation, message: Appended) -> NewMessage:

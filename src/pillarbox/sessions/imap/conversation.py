@@ -21,11 +21,14 @@ from collections.abc import Iterable
 from enum import Enum, auto
 from typing import Final
 
+from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox
+from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
+from pillarbox.sessions.imap.flag_rights import CHANGE, storable_names
 from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.transport import Transport
@@ -240,10 +243,20 @@ class Conversation:
                 self.notifications.selected_changed()
             self.engine.state = State.AUTHENTICATED
 
-    def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool) -> MailboxView:
+    async def rights(self, name: str) -> Rights:
+        """What the user may do to a mailbox: everything, unless access lists say otherwise."""
+        return await self.account.rights(name) if isinstance(self.account, UnitedAccount) else ALL
+
+    async def open_target(self, name: str) -> Mailbox:
+        """A mailbox into which something is put.  NoSuchMailbox, PermissionDenied."""
+        if isinstance(self.account, UnitedAccount):
+            return await self.account.open_target(name)
+        return await self.account.open(name, read_only=True)
+
+    def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL) -> MailboxView:
         """A mailbox is selected."""
         self.saved_result = []
-        self.view = MailboxView(mailbox, read_only=read_only)
+        self.view = MailboxView(mailbox, read_only=read_only, rights=rights)
         self.engine.state = State.SELECTED
         if self.notifications is not None:
             self.notifications.selected_changed()
@@ -387,9 +400,12 @@ class Conversation:
         """FLAGS and PERMANENTFLAGS, at SELECT and when there is a new keyword."""
         keywords = view.mailbox.keywords
         self.engine.untagged(responses.flags(keywords))
-        self.engine.untagged(
-            responses.permanent_flags(keywords, read_only=view.read_only, more=len(keywords) < MAX_KEYWORDS)
-        )
+        if view.rights & CHANGE == CHANGE or view.read_only:
+            more = len(keywords) < MAX_KEYWORDS
+            text = responses.permanent_flags(keywords, read_only=view.read_only, more=more)
+        else:
+            text = responses.some_permanent_flags(storable_names(view.rights, keywords))
+        self.engine.untagged(text)
 
 
 def _inconsistent() -> Disconnect:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
+from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, MessageGone, MessageSummary
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
@@ -179,7 +180,9 @@ class _Fetch:
         self._fields = Fields(0)
         for item in wanted.items:
             self._fields |= _FIELDS.get(item, Fields(0))
-        self._marks_seen = wanted.marks_seen and not self._view.read_only
+        self._marks_seen = (
+            wanted.marks_seen and not self._view.read_only and Rights.WRITE_SEEN in self._view.rights
+        )
         self._flags = FlagRenderer(self._view, with_recent=not conversation.rev2)
         self._sections = SectionRenderer(wanted.sections) if wanted.sections else None
         if self._sections is not None and self._sections.needs_only_header:

@@ -12,6 +12,7 @@ STANDARDS
 
 from collections.abc import Iterator, Sequence
 
+from pillarbox.mailstore.acl_file import for_client
 from pillarbox.mailstore.mailbox import MailboxEntry, NoSuchMailbox, StoreUnavailable
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value
@@ -28,6 +29,10 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         # "An empty mailbox name argument is a special request to return the hierarchy delimiter"
         engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b"", _separator(conversation)))
         conversation.ok(command.tag, b"List completed")
+        return
+    with_rights = bool((command.returns or ListReturn.NONE) & ListReturn.MYRIGHTS)
+    if with_rights and not conversation.options.has_acl:
+        conversation.bad(command.tag, b"Error in IMAP command LIST: Unknown return options")
         return
     separator = _separator(conversation)
     patterns = [NamePattern(command.reference, pattern, separator) for pattern in command.patterns]
@@ -53,6 +58,10 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         engine.untagged(
             responses.listing(b"LIST", attributes, names[entry.name], separator, child_info=child_info)
         )
+        if with_rights and entry.selectable:  # RFC 8440 §4: after LIST
+            rights = for_client(await conversation.rights(entry.name))
+            name = responses.mailbox(names[entry.name])
+            engine.untagged(b"MYRIGHTS %b %b" % (name, rights.encode("ascii")))
         if command.status and entry.selectable:
             await _list_status(conversation, command, entry.name)
         await conversation.flush_if_much()

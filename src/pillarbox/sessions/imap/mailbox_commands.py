@@ -17,9 +17,11 @@ from pillarbox.mailstore.mailbox import (
     MailboxExists,
     MailboxStatus,
     NoSuchMailbox,
+    PermissionDenied,
     StoreUnavailable,
 )
 from pillarbox.mailstore.special_uses import KNOWN
+from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect
 from pillarbox.sessions.imap.object_ids import mailbox_id
@@ -58,7 +60,11 @@ async def create(conversation: Conversation, command: Create) -> None:
     name = command.mailbox.removesuffix(conversation.account.separator)
     if command.uses and not await _mark(conversation, name, command):
         return
-    guid = (await conversation.account.status(name, with_size=False)).guid
+    try:
+        guid = (await conversation.account.status(name, with_size=False)).guid
+    except (NoSuchMailbox, PermissionDenied):  # it exists, but may not be read
+        conversation.ok(command.tag, b"Create completed")
+        return
     conversation.ok(command.tag, responses.mailbox_id(mailbox_id(guid)) + b" Create completed")
 
 
@@ -155,10 +161,17 @@ async def unsubscribe(conversation: Conversation, command: Unsubscribe) -> None:
 
 
 async def namespace(conversation: Conversation, command: Namespace) -> None:
-    """NAMESPACE: one, personal."""
+    """NAMESPACE: personal, other users', shared (RFC 2342 §5)."""
     account = conversation.account
-    prefix, separator = conversation.name(account.prefix), account.separator.encode("ascii")
-    conversation.engine.untagged(b"NAMESPACE ((%b %b)) NIL NIL" % (string(prefix), string(separator)))
+    kinds = {"private": [account.prefix], "shared": [], "public": []}
+    if isinstance(account, UnitedAccount):
+        kinds = account.namespaces()
+    separator = string(account.separator.encode("ascii"))
+    groups = []
+    for prefixes in kinds.values():
+        pairs = [b"(%b %b)" % (string(conversation.name(prefix)), separator) for prefix in prefixes]
+        groups.append(b"(%b)" % b"".join(pairs) if pairs else b"NIL")
+    conversation.engine.untagged(b"NAMESPACE " + b" ".join(groups))
     conversation.ok(command.tag, b"Namespace completed")
 
 

@@ -7,9 +7,11 @@ STANDARDS
 
 from typing import Final
 
-from pillarbox.mailstore.mailbox import FlagAction, FlagChange, Mailbox, NoSuchMailbox
+from pillarbox.mailstore.acl_file import Rights
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, Mailbox, NoSuchMailbox, PermissionDenied
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
+from pillarbox.sessions.imap.flag_rights import CHANGE, permitted, storable
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, compact
@@ -20,6 +22,7 @@ BATCH: Final = 1000
 """Messages whose flags are changed in one go."""
 
 _DELETED: Final = bytes(bool(flags & Flag.DELETED) for flags in range(256))
+_SYSTEM: Final = Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.DRAFT
 _ACTIONS: Final = {
     StoreAction.REPLACE: FlagAction.REPLACE,
     StoreAction.ADD: FlagAction.ADD,
@@ -64,7 +67,7 @@ async def store(conversation: Conversation, command: Store) -> None:
     try:
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
-            changed = await view.mailbox.change_flags(batch, change, origin=origin)
+            changed = await _change(view, batch, change, origin)
             if expected is not None:
                 # Somebody was faster between our look and the change: theirs has a newer mod-sequence.
                 modified |= _changed_since(view, set(batch) - set(changed), command.unchanged_since or 0)
@@ -98,6 +101,24 @@ def _changed_since(view: MailboxView, uids: set[Uid], modseq: int) -> set[Uid]:
     return {uid for uid in uids if (row := table.row(uid)) is not None and table.modseqs[row] > modseq}
 
 
+async def _change(view: MailboxView, uids: list[Uid], change: FlagChange, origin: object | None) -> list[Uid]:
+    """Change what the user may change."""
+    changed: dict[Uid, None] = {}
+    for allowed in permitted([change], view.rights):
+        found = await view.mailbox.change_flags(uids, allowed, origin=origin)
+        changed.update(dict.fromkeys(found))
+    return list(changed)
+
+
+async def _keep_permitted(target: Mailbox, uids: list[Uid], rights: Rights) -> None:
+    """Take flags from copies that the user may not set there."""
+    if rights & CHANGE == CHANGE:
+        return
+    keywords = () if Rights.WRITE in rights else tuple(target.keywords)
+    change = FlagChange(FlagAction.REMOVE, ~storable(rights) & _SYSTEM, keywords)
+    await target.change_flags(uids, change)
+
+
 async def copy(conversation: Conversation, command: Copy) -> None:
     """COPY and UID COPY."""
     chosen = _choose(conversation, command)
@@ -106,6 +127,8 @@ async def copy(conversation: Conversation, command: Copy) -> None:
         return
     try:
         pairs = await conversation.selected.mailbox.copy(chosen, target)
+        rights = await conversation.rights(command.mailbox)
+        await _keep_permitted(target, [uid for _, uid in pairs], rights)
     finally:
         target.close()
     await conversation.refresh()
@@ -123,11 +146,15 @@ async def move(conversation: Conversation, command: Move) -> None:
     if chosen is not None and view.read_only:
         conversation.no(command.tag, b"[READ-ONLY] Mailbox is read-only")
         return
+    if Rights.EXPUNGE not in view.rights:
+        raise PermissionDenied
     target = await _target(conversation, command, chosen)
     if not chosen or target is None:
         return
     try:
         pairs = await view.mailbox.move(chosen, target, origin=view)
+        rights = await conversation.rights(command.mailbox)
+        await _keep_permitted(target, [uid for _, uid in pairs], rights)
     finally:
         target.close()
     if not pairs:
@@ -147,6 +174,8 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
     conversation.take_in()
     if not view.read_only:
         deleted = deleted_uids(view, command.uids)
+        if deleted and Rights.EXPUNGE not in view.rights:
+            raise PermissionDenied
         if deleted:
             gone = await view.mailbox.expunge(deleted, origin=view)
             conversation.figures.expunged += len(gone)
@@ -182,7 +211,7 @@ async def _target(
     if chosen is None:
         return None
     try:
-        target = await conversation.account.open(command.mailbox, read_only=True)
+        target = await conversation.open_target(command.mailbox)
     except NoSuchMailbox:
         conversation.no(
             command.tag, b"[TRYCREATE] Mailbox doesn't exist: " + conversation.name(command.mailbox)

@@ -31,6 +31,9 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     capability: str = ""  # imap_capability: instead of ours, or with `+` behind them
     workarounds: frozenset[Workaround] = frozenset()
     idle_notify_interval: float = 120.0  # seconds between two `Still here`
+    user: str = ""
+    has_acl: bool = False  # mail_plugins has imap_acl
+    acl_anyone: bool = False  # users may share with everybody
     has_quota: bool = False  # mail_plugins has imap_quota
     max_line_length: int = MAX_LINE  # octets
     metadata: bool = False  # imap_metadata: GETMETADATA and SETMETADATA are for clients

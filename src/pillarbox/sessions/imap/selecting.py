@@ -11,9 +11,11 @@ STANDARDS
 
 from typing import Final
 
+from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
+from pillarbox.sessions.imap.flag_rights import CHANGE
 from pillarbox.sessions.imap.mailbox_commands import missing
 from pillarbox.sessions.imap.message_commands import deleted_uids
 from pillarbox.sessions.imap.object_ids import mailbox_id
@@ -22,13 +24,16 @@ from pillarbox.vocabulary.number_set import STAR, NumberSet
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Close, Examine, KnownState, Select, Unselect
 
+_CHANGING: Final = CHANGE | Rights.INSERT | Rights.EXPUNGE
+"""Who has none of these rights can only look."""
 _UNSEEN: Final = bytes(not flags & Flag.SEEN for flags in range(256))
 
 
 async def select(conversation: Conversation, command: Select) -> None:
     """SELECT."""
     if await _open(conversation, command, read_only=False):
-        conversation.ok(command.tag, b"[READ-WRITE] Select completed")
+        mode = b"READ-ONLY" if conversation.selected.read_only else b"READ-WRITE"
+        conversation.ok(command.tag, b"[%b] Select completed" % mode)
 
 
 async def examine(conversation: Conversation, command: Examine) -> None:
@@ -65,7 +70,9 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
     except BaseException:
         mailbox.close()
         raise
-    view = conversation.enter_mailbox(mailbox, read_only=read_only)
+    rights = await conversation.rights(name)
+    read_only = read_only or not rights & _CHANGING
+    view = conversation.enter_mailbox(mailbox, read_only=read_only, rights=rights)
     conversation.tell_flags(view)
     engine.untagged(b"%d EXISTS" % view.count)
     if conversation.rev2:  # RFC 9051 §6.3.2: no RECENT, no UNSEEN, but the name
@@ -104,7 +111,7 @@ def _first_unseen(flags: bytearray) -> int | None:
 async def close(conversation: Conversation, command: Close) -> None:
     """CLOSE: what is \\Deleted goes, and nothing is told of it (RFC 3501 §6.4.2)."""
     view = conversation.selected
-    if not view.read_only:
+    if not view.read_only and Rights.EXPUNGE in view.rights:
         deleted = deleted_uids(view)
         if deleted:
             gone = await view.mailbox.expunge(deleted, origin=view)

@@ -30,6 +30,7 @@ from pillarbox.mailstore.mailbox import (
     MessageGone,
     NoSuchMailbox,
     OverQuota,
+    PermissionDenied,
     QuotaExceeded,
     StoreBusy,
     StoreUnavailable,
@@ -37,6 +38,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.net.connection import IdleTimeout, TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.imap import (
+    acl_commands,
     append,
     fetch,
     idle,
@@ -195,6 +197,8 @@ class ImapSession:
             await _HANDLERS[kind](conversation, command)
         except MailboxNameRefused as refused:
             conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
+        except PermissionDenied:
+            conversation.no(tag, b"[NOPERM] Permission denied")
         except MailTooLarge as fault:
             conversation.no(tag, b"[LIMIT] " + str(fault).encode("utf-8", "replace"))
         except QuotaExceeded as fault:
@@ -255,6 +259,8 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
     if conversation.options.metadata:
         ours.append(b"METADATA")
+    if conversation.options.has_acl:
+        ours += [b"ACL", b"RIGHTS=texk", b"LIST-MYRIGHTS"]
     if conversation.options.has_quota:
         ours.append(b"QUOTA")
     configured = conversation.options.capability.encode("ascii", "replace")
@@ -336,6 +342,11 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.GetQuota: quota_commands.get_quota,
     commands.GetQuotaRoot: quota_commands.get_quota_root,
     commands.SetQuota: quota_commands.set_quota,
+    commands.GetAcl: acl_commands.get_acl,
+    commands.SetAcl: acl_commands.set_acl,
+    commands.DeleteAcl: acl_commands.delete_acl,
+    commands.ListRights: acl_commands.list_rights,
+    commands.MyRights: acl_commands.my_rights,
     commands.Idle: idle.idle,
     commands.Notify: notify.notify,
     commands.Check: message_commands.check,

@@ -41,6 +41,7 @@ _RETURN_OPTIONS: Final = {
     b"SUBSCRIBED": ListReturn.SUBSCRIBED,
     b"CHILDREN": ListReturn.CHILDREN,
     b"SPECIAL-USE": ListReturn.SPECIAL_USE,
+    b"MYRIGHTS": ListReturn.MYRIGHTS,
 }
 
 MAX_MATCHES: Final = 1000

@@ -62,6 +62,11 @@ def permanent_flags(keywords: Sequence[bytes], *, read_only: bool, more: bool) -
     return b"OK [PERMANENTFLAGS (%s)] Flags permitted." % names
 
 
+def some_permanent_flags(names: Sequence[bytes]) -> bytes:
+    """The same where an access list allows some only"""
+    return b"OK [PERMANENTFLAGS (%b)] Flags permitted." % b" ".join(names)
+
+
 def capability(names: Iterable[bytes]) -> bytes:
     """`CAPABILITY IMAP4rev1 …`"""
     return b"CAPABILITY " + b" ".join(names)

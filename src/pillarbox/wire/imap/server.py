@@ -24,6 +24,7 @@ from functools import partial
 from typing import Final
 
 from pillarbox.wire.imap import (
+    acl_grammar,
     append_grammar,
     mailbox_grammar,
     message_grammar,
@@ -98,6 +99,11 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"GETQUOTA": quota_grammar.get_quota,
     b"GETQUOTAROOT": quota_grammar.get_quota_root,
     b"SETQUOTA": quota_grammar.set_quota,
+    b"GETACL": acl_grammar.get_acl,
+    b"SETACL": acl_grammar.set_acl,
+    b"DELETEACL": acl_grammar.delete_acl,
+    b"LISTRIGHTS": acl_grammar.list_rights,
+    b"MYRIGHTS": acl_grammar.my_rights,
 }
 _OFFERS: Final = {
     b"APPEND": append_grammar.append_offer,

@@ -42,7 +42,8 @@ mail_server_admin : str =
 mail_server_comment : str =
     What clients read as /shared/comment of the server.
 mail_plugins : str =
-    `quota`, `imap_quota`, `zlib`; other plugins are refused where mail would not be found, or told at start.
+    `quota`, `imap_quota`, `zlib`, `acl`, `imap_acl`; other plugins are refused where mail would not be found, or
+    told at start.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 quota_full_tempfail : bool = no

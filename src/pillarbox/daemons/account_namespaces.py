@@ -1,0 +1,181 @@
+"""The namespaces of a session: the user's own mail, public trees, and those of other users.
+
+DESCRIPTION
+    Without other namespaces and access lists a session has the user's own account alone.  Otherwise the trees are
+    united (mailstore/united_account.py), each with the access lists that concern the user.
+
+    Where another user's mail is, the userdb says: by the socket auth-userdb, which tells a process of users with
+    its own uid only.  Others are as if they did not exist: their files could not be read.
+
+STANDARDS
+    Dovecot 2.3, Namespaces, SharedMailboxes, ACL
+"""
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from functools import partial
+from typing import Final
+
+import msgspec
+
+from pillarbox.auth.lookup_client import LookupClient
+from pillarbox.config.dovecot.mail_location import place_of
+from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
+from pillarbox.files.file_system import DISK
+from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore.acl import AccessLists, AclUser
+from pillarbox.mailstore.mailbox import Account
+from pillarbox.mailstore.mailbox_names import INBOX
+from pillarbox.mailstore.maildir_account import MaildirAccount, tree_at
+from pillarbox.mailstore.namespaced_account import PublicNames, as_named
+from pillarbox.mailstore.shared_dict import SharedDict
+from pillarbox.mailstore.united_account import Part, UnitedAccount
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.auth_protocol import parameters
+
+_OWNER: Final = re.compile("%[und]")
+
+
+class SessionUser(msgspec.Struct, frozen=True):
+    """Who has logged in."""
+
+    name: str
+    home: str
+    place: Storage
+    groups: tuple[str, ...] = ()
+
+
+class AccountNamespaces:
+    """One worker's."""
+
+    def __init__(
+        self,
+        settings: MailboxSettings,
+        *,
+        executor: Executor,
+        inotify: Inotify | None,
+        tasks: asyncio.TaskGroup,
+    ) -> None:
+        self.settings = settings
+        self.executor = executor
+        self._inotify = inotify
+        self.clock = SystemClock()
+        self.users = LookupClient(f"{settings.base_dir}/auth-userdb", tasks=tasks)
+        self.has_lists = settings.has_plugin("acl")
+        self.shared_dict = (
+            SharedDict(settings.acl_shared_dict, DISK, self.clock) if settings.acl_shared_dict else None
+        )
+
+    def account(
+        self, user: str, home: str, place: Storage, fields: Mapping[str, str], own: MaildirAccount
+    ) -> Account:
+        """What a session of IMAP sees.  ConfigurationFault."""
+        settings = self.settings
+        main = as_named(own, settings.namespaces[0])
+        if len(settings.namespaces) == 1 and not self.has_lists:
+            return own if main.is_plain else main
+        groups = tuple(fields.get("acl_groups", "").replace(",", " ").split())
+        who = SessionUser(user, home, place, groups)
+        publish = partial(self._publish, who) if self.has_lists and self.shared_dict is not None else None
+        lists = self.lists(settings.namespaces[0], place, who, is_owner=True)
+        parts = [Part(settings.namespaces[0], main, lists=lists, sharing=publish)]
+        shared = []
+        for namespace in settings.namespaces[1:]:
+            if namespace.kind == "shared":
+                shared.append(OtherUsers(self, namespace, who))
+                continue
+            if namespace.location is None:  # the same mail by another name
+                alias = as_named(own, namespace)
+                parts.append(Part(namespace, alias, lists=self.lists(namespace, place, who, is_owner=True)))
+                continue
+            there = place_of(namespace.location, "", user=user, home=home)
+            is_owner = namespace.kind == "private"
+            lists = self.lists(namespace, there, who, is_owner=is_owner)
+            parts.append(Part(namespace, as_named(self.open(there, namespace), namespace), lists=lists))
+        return UnitedAccount(parts, shared=shared, executor=self.executor)
+
+    def open(self, place: Storage, namespace: Namespace) -> MaildirAccount:
+        """Another tree."""
+        return MaildirAccount.at(
+            place,
+            clock=self.clock,
+            executor=self.executor,
+            inotify=self._inotify,
+            mailboxes=namespace.mailboxes,
+            packing=self.settings.packing,
+        )
+
+    def lists(
+        self, namespace: Namespace, place: Storage, user: SessionUser, *, is_owner: bool
+    ) -> AccessLists | None:
+        """Access lists of a tree, as they concern a user."""
+        if not self.has_lists:
+            return None
+        return AccessLists(
+            tree_at(place),
+            AclUser(name=user.name, groups=user.groups, is_owner=is_owner),
+            files=DISK,
+            clock=self.clock,
+            global_file=self.settings.acl_file,
+            public_name=PublicNames(namespace).to_client,
+        )
+
+    def _publish(self, user: SessionUser) -> None:
+        """Tell with whom a user shares; in a thread."""
+        if self.shared_dict is None:
+            return
+        tree = tree_at(user.place)
+        lists = self.lists(self.settings.namespaces[0], user.place, user, is_owner=True)
+        if lists is not None:
+            names = [INBOX, *(name for name, holds in tree.entries().items() if holds)]
+            self.shared_dict.publish(user.name, [lists.entries(name) for name in names])
+
+    def close(self) -> None:
+        """Let the auth server go."""
+        self.users.close()
+
+
+class OtherUsers:
+    """`united_account.SharedTrees`: a namespace whose prefix has a user's name in it."""
+
+    def __init__(self, namespaces: AccountNamespaces, namespace: Namespace, user: SessionUser) -> None:
+        self._namespaces = namespaces
+        self._namespace = namespace
+        self._user = user
+        self._template = namespace.prefix.replace("%%", "%")
+        self.head = _OWNER.split(self._template)[0]
+
+    async def owners(self) -> list[str]:
+        """Those that the shared dict names."""
+        shared = self._namespaces.shared_dict
+        if shared is None:
+            return []
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._namespaces.executor, shared.owners, self._user.name, self._user.groups
+        )
+
+    async def open(self, owner: str) -> Part | None:
+        """The tree of a user with our uid."""
+        if "/" in owner or owner in (".", "..") or self._namespace.location is None:
+            return None
+        answer = await self._namespaces.users.lookup(owner, service="imap")
+        if answer is None or answer[0] != b"USER" or len(answer) < 3:
+            return None
+        fields = parameters(answer[3:])
+        if fields.get(b"uid") != b"%d" % os.getuid():
+            return None
+        home = os.fsdecode(fields.get(b"home", b""))
+        try:
+            place = place_of(self._namespace.location, "", user=owner, home=home)
+        except ConfigurationFault:
+            return None
+        prefix = _OWNER.sub(owner, self._template, count=1)
+        namespace = msgspec.structs.replace(self._namespace, prefix=prefix)
+        lists = self._namespaces.lists(namespace, place, self._user, is_owner=owner == self._user.name)
+        account = self._namespaces.open(place, namespace)
+        return Part(namespace, as_named(account, namespace), lists=lists)

@@ -1,0 +1,225 @@
+"""Access lists, public and shared mailboxes: the same conversations of two users as with Debian's Dovecot."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from fakes.dovecot_pair import Server, differences, dovecot_pair, play
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+
+SETTINGS = """\
+protocols = imap
+mail_location = maildir:~/Maildir
+mail_plugins = acl
+protocol imap {
+  mail_plugins = $mail_plugins imap_acl
+}
+namespace inbox {
+  inbox = yes
+  separator = /
+}
+namespace public {
+  type = public
+  separator = /
+  prefix = Public/
+  location = maildir:{base}/home/public
+  subscriptions = no
+}
+namespace shared {
+  type = shared
+  separator = /
+  prefix = shared/%%u/
+  location = maildir:%%h/Maildir
+  subscriptions = no
+  list = children
+}
+plugin {
+  acl = vfile
+  acl_shared_dict = file:{base}/home/shared-mailboxes
+}
+"""
+MESSAGE = b"Subject: x\r\n\r\nbody\r\n"
+LISTS = {
+    "box": "anyone lr\nuser=me ie\n",
+    "locked": "user=you lrwstipekxa\n",
+    "look": "authenticated lrwstipekxa\nuser=you lri\n-user=me w\nowner lr\n",
+    "read": "anyone lr\n",
+    "seen": 'anyone lrs\n"user=a b" l\n',
+}
+Script = list[bytes | tuple[bytes, bytes]]
+OWNER: Script = [
+    b"NAMESPACE",
+    b"CREATE mine",
+    b"GETACL INBOX",
+    b"GETACL mine",
+    b"MYRIGHTS INBOX",
+    b"GETACL nosuch",
+    b"LISTRIGHTS INBOX you",
+    b"LISTRIGHTS INBOX -you",
+    b"SETACL mine you lrs",
+    b"GETACL mine",
+    b"SETACL mine you +i",
+    b"SETACL mine -you +s",
+    b"SETACL mine anyone l",
+    b"SETACL mine x lrq",
+    b"SETACL mine $grp lr",
+    b"SETACL mine authenticated r",
+    b"SETACL mine owner lrwstipekxa",
+    b"SETACL mine cd cd",
+    b"GETACL mine",
+    b"DELETEACL mine cd",
+    b"DELETEACL mine nosuch",
+    b"DELETEACL mine $grp",
+    b"GETACL mine",
+    b"CREATE mine/below",
+    b"GETACL mine/below",
+    b'LIST "" *',
+    b'LIST "" %',
+    b"MYRIGHTS Public/box",
+    b"MYRIGHTS Public/look",
+    b"MYRIGHTS Public/locked",
+    b"MYRIGHTS Public/read",
+    b"GETACL Public/box",
+    b"GETACL Public/look",
+    b"GETACL Public/read",
+    b"SELECT Public/box",
+    b"SELECT Public/locked",
+    b"STATUS Public/locked (MESSAGES)",
+    (b"APPEND Public/locked", MESSAGE),
+    (b"APPEND Public/read", MESSAGE),
+    (b"APPEND Public/look (\\Flagged)", MESSAGE),
+    b"SELECT Public/look",
+    b"STORE 1 +FLAGS (\\Flagged)",
+    b"STORE 1 +FLAGS (\\Seen \\Flagged)",
+    b"FETCH 1 FLAGS",
+    b"COPY 1 Public/read",
+    b"STORE 1 FLAGS (\\Flagged \\Deleted)",
+    b"FETCH 1 FLAGS",
+    b"COPY 1 INBOX",
+    b"STORE 1 -FLAGS (\\Deleted)",
+    b"SELECT Public/read",
+    b"UNSELECT",
+    b"CREATE Public/box/kid",
+    b"CREATE Public/new",
+    b"CREATE Public/read/kid",
+    b"CREATE Public/look/kid",
+    b"GETACL Public/look/kid",
+    b"DELETE Public/box",
+    b"DELETE Public/read",
+    b"RENAME Public/box Public/b2",
+    b"RENAME Public/read Public/b2",
+    b"RENAME Public/look/kid Public/look/kid2",
+    b"DELETE Public/look/kid2",
+    b"SETACL Public/box you lr",
+    b"SETACL Public/read you lr",
+    b"DELETEACL Public/read you",
+    b"LISTRIGHTS Public/box you",
+    b"SUBSCRIBE Public/read",
+    b"SUBSCRIBE Public/locked",
+    b'LSUB "" *',
+    b'LIST (SUBSCRIBED) "" *',
+    b"GETACL",
+    b"SETACL mine",
+    b"SETACL mine you",
+    b"MYRIGHTS",
+    b"STATUS Public (MESSAGES)",
+    (b"APPEND mine (\\Seen)", MESSAGE),
+    (b"APPEND mine", MESSAGE),
+    b"SETACL INBOX you lr",
+    b"GETACL INBOX",
+]
+OTHER: Script = [
+    b'LIST "" *',
+    b"NAMESPACE",
+    b"MYRIGHTS shared/me/mine",
+    b"SELECT shared/me/mine",
+    b"FETCH 1:* FLAGS",
+    b"STORE 2 +FLAGS (\\Seen \\Deleted)",
+    b"FETCH 2 BODY.PEEK[TEXT]",  # BODY[TEXT] tells \\Seen with Dovecot, though it is not stored
+    b"EXPUNGE",
+    (b"APPEND shared/me/mine (\\Flagged)", MESSAGE),
+    b"FETCH 3 FLAGS",
+    b"COPY 1 INBOX",
+    b"MOVE 1 INBOX",
+    b"UNSELECT",
+    b"SELECT shared/me/INBOX",
+    b"UNSELECT",
+    b"STATUS shared/me (MESSAGES)",
+    b"MYRIGHTS shared/me",
+    b"GETACL shared/me/mine",
+    b"SETACL shared/me/mine you lrwstipekxa",
+    b'LIST "" shared/%',
+    b'LIST "" shared/*',
+    b"SELECT shared/nobody/x",
+    b"CREATE shared/me/new",
+    b"DELETE shared/me/mine",
+    b'LIST "" %',
+    b"SELECT Public/locked",
+    b"SELECT shared/me/nosuch",
+    b"SELECT Public/seen",
+    b"UNSELECT",
+    b"SUBSCRIBE shared/me/mine",
+    b'LSUB "" *',
+]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Server, Server]]:
+    """Both, with a public tree."""
+    fields = "uid=nobody gid=nogroup home={base}/home/%u allow_all_users=yes"
+    with dovecot_pair(SETTINGS, fields=fields) as (ours, theirs):
+        for server in (ours, theirs):
+            public = server.base / "home" / "public"
+            for name, text in LISTS.items():
+                for place in ("cur", "new", "tmp"):
+                    (public / f".{name}" / place).mkdir(parents=True)
+                (public / f".{name}" / "dovecot-acl").write_text(text)
+            for path in (public, *public.rglob("*")):
+                shutil.chown(path, "nobody", "nogroup")
+        yield ours, theirs
+
+
+def _compared(answer: list[bytes]) -> list[bytes]:
+    """Without codes for mailboxes that do not exist, which Dovecot has for some commands only (RFC 5530), and
+    without \\UnMarked, a hint that Dovecot gives when it happens to know."""
+    lines = [
+        line.replace(b" \\UnMarked", b"").replace(b"x NO [NONEXISTENT] Mailbox", b"x NO Mailbox")
+        for line in answer
+    ]
+    return [lines[0], *sorted(lines[1:-1]), lines[-1]]
+
+
+def test_rights_in_a_listing() -> None:
+    """LIST-MYRIGHTS (RFC 8440), which Dovecot 2.3 has not, and a list for all mailboxes; by us alone."""
+    settings = SETTINGS.replace("acl = vfile", "acl = vfile:{base}/global").replace("acl_shared_dict", "#")
+    with dovecot_pair(settings) as pair:
+        for server in pair:
+            (server.base / "home" / "public").mkdir()
+            shutil.chown(server.base / "home" / "public", "nobody", "nogroup")
+            (server.base / "global").write_text('* -owner a\n"Trash*" owner lr\nDrafts user=me lrs\n')
+        script: Script = [
+            b"CREATE Trash",
+            b"CREATE Drafts",
+            b"CREATE Other",
+            b"MYRIGHTS Trash",
+            b"MYRIGHTS Drafts",
+            b"MYRIGHTS Other",
+            b"DELETE Trash",
+        ]
+        said = [play(server, script) for server in pair]
+        assert said[0] == said[1], differences(*said)
+        [listed] = play(pair[0], [b'LIST "" % RETURN (MYRIGHTS)'])
+        assert b"* MYRIGHTS Trash lr" in listed
+        assert b"* MYRIGHTS Other lrwstipekxcd" in listed
+
+
+def test_two_users(pair: tuple[Server, Server]) -> None:
+    """One shares and looks around in public; the other sees what he may; then who shares with whom, and the files."""
+    for user, script in (("me", OWNER), ("you", OTHER)):
+        said = [[_compared(one) for one in play(server, script, user)] for server in pair]
+        assert said[0] == said[1], differences(*said)
+    for name in ("me/Maildir/.mine/dovecot-acl", "me/Maildir/.mine.below/dovecot-acl", "shared-mailboxes"):
+        files = [(server.base / "home" / name).read_text() for server in pair]
+        assert files[0] == files[1], name
