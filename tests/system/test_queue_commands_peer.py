@@ -7,12 +7,11 @@ DESCRIPTION
     `DIFFERENCES` lists what is meant to differ, by the script's name.
 """
 
-import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from fakes.debian_postfix import DebianPostfix
 from fakes.filled_queue import Spool
 from fakes.mail_system import until
 from pillarbox.config.value_types import MatchList, Pattern
+from pillarbox.net.forks import fork
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.tables.authorized_users import AuthorizedUsers
@@ -133,27 +133,15 @@ def our_showq(spool: Spool) -> Iterator[None]:
     everybody = AuthorizedUsers(
         MatchList((Pattern("static:anyone", is_table=True),)), where="", clock=ManualClock()
     )
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        showq = ShowQueue(
-            QueueDirectories(str(spool.queue)),
-            empty_address=b"MAILER-DAEMON",
-            authorized=everybody,
-            tell=lambda event: None,
-        )
-        await showq.serve(listener)
-
-    serving = loop.create_task(serve())
-    serving.add_done_callback(lambda _: loop.stop())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
+    showq = ShowQueue(
+        QueueDirectories(str(spool.queue)), empty_address=b"MAILER-DAEMON", authorized=everybody
+    )
+    serving = fork(lambda: showq.serve(listener, tell=lambda event: None))
     try:
         yield
     finally:
-        loop.call_soon_threadsafe(serving.cancel)
-        thread.join()
-        loop.close()
+        os.kill(serving, signal.SIGKILL)
+        os.waitpid(serving, 0)
         listener.close()
 
 

@@ -30,12 +30,13 @@ USERS = {  # when started as root
     "smtpd": "postfix",
     "smtp": "postfix",
     "qmgr": "postfix",
+    "showq": "postfix",
     "auth": "dovecot",
     "login": "dovenull",
     "worker": "vmail",
     "agent": "vmail",
 }
-SERVES_PEERS = ("smtpd", "smtp", "qmgr", "auth", "login", "worker", "agent")
+SERVES_PEERS = ("smtpd", "smtp", "qmgr", "showq", "auth", "login", "worker", "agent")
 """These read what comes from others: no way back to any right, not even by exec."""
 
 
@@ -48,6 +49,8 @@ def everybody(system: MailSystem) -> dict[str, int]:
             found["worker"] = pid
         elif parent == found["delivery"]:
             found["agent"] = pid
+        elif parent == found["qmgr"]:
+            found["showq"] = pid
     return found
 
 

@@ -1,10 +1,15 @@
 """The qmgr role: opens tables and directories, then runs the queue manager (queue_manager/manager.py).
 
+DESCRIPTION
+    A child with the same rights lists the queue for whoever asks (queue_manager/showq.py).
+
 FAULTS
     A mistake in the configuration ends the role before it serves, with the place and the mend.
 """
 
 import asyncio
+import os
+import signal
 import socket
 
 from pillarbox.bounce.configured import configured_bounces
@@ -13,11 +18,12 @@ from pillarbox.config.parameters.content_filter import ContentFilter
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.daemons.startup import Control, Serve, role_clock, run_role
+from pillarbox.daemons.startup import Control, Serve, open_log, role_clock, run_role
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.local.configured import status_filter_tables
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.files.fsync_batch import background_fsyncs
+from pillarbox.net.forks import fork
 from pillarbox.net.shared_clock import LabClock
 from pillarbox.net.startup import Startup
 from pillarbox.observability import events
@@ -28,6 +34,7 @@ from pillarbox.queue.spare_files import SpareFiles
 from pillarbox.queue_manager.doors import Doors
 from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.manager import QueueManager
+from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.queue_manager.smtp_transport import SmtpTransport
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
 from pillarbox.queue_manager.transport_rules import transport_settings
@@ -35,6 +42,7 @@ from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTran
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -59,9 +67,16 @@ def open_role(startup: Startup) -> Serve:
     mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
     pickup = Snapshot.decode(startup.snapshots["pickup"])
     doors = Doors(snapshot, startup.listeners, pickup=pickup, mappings=mappings, clock=clock)
+    show_queue = ShowQueue(
+        directories,
+        empty_address=settings.empty_address_recipient.encode(),
+        authorized=AuthorizedUsers.of(snapshot, "authorized_mailq_users", clock=clock),
+    )
     rules_of = {service.name: transport_settings(service, snapshot) for service in startup.services}
 
     async def serve(control: Control, tell: events.EventSink) -> None:
+        if "showq" in startup.listeners:  # before there is any thread
+            fork(lambda: _serve_showq(startup, show_queue))
         for text in template_warnings:
             tell(events.Warned(text))
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
@@ -126,6 +141,16 @@ def open_role(startup: Startup) -> Serve:
         queue.close()
 
     return serve
+
+
+def _serve_showq(startup: Startup, show_queue: ShowQueue) -> None:
+    """The whole life of the child.  It has nothing of its parent's but the log and its own listener."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    listener = startup.listeners["showq"]
+    for descriptor in {startup.control, *startup.listeners.values()} - {listener}:
+        os.close(descriptor)
+    show_queue.serve(socket.socket(fileno=listener), tell=open_log(startup))
 
 
 def _mailbox_owners(

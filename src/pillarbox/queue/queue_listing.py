@@ -14,7 +14,8 @@ STANDARDS
 import os
 import re
 import stat
-from collections.abc import Generator
+from collections.abc import Iterator
+from enum import Enum
 from typing import Final, Self
 
 import msgspec
@@ -65,16 +66,31 @@ class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
     recipients: list[ListedRecipient]
 
 
-def list_queue(
-    directories: QueueDirectories, *, empty_address: bytes
-) -> Generator[ListedMessage, None, None]:
+class Half(Enum):
+    """Which messages of a queue are read: halves are for two processes, and a message is always in the same one."""
+
+    BOTH = 0
+    ODD = 1
+    EVEN = 2
+
+
+def list_queue(directories: QueueDirectories, *, empty_address: bytes) -> Iterator[ListedMessage]:
     """Every message; `empty_address` (empty_address_recipient) stands for the null sender."""
+    for queue in LISTED_QUEUES:
+        yield from list_messages(directories, queue, empty_address=empty_address)
+
+
+def list_messages(
+    directories: QueueDirectories, queue: str, *, empty_address: bytes, half: Half = Half.BOTH
+) -> Iterator[ListedMessage]:
+    """The messages of one queue."""
     with _OpenDirectories(directories) as opened:
-        for queue in LISTED_QUEUES:
-            for queue_id in directories.scan(queue):
-                message = _read(opened, queue, queue_id, empty_address)
-                if message is not None:
-                    yield message
+        for queue_id in directories.scan(queue):
+            if half is not Half.BOTH and (half is Half.ODD) != bool(ord(queue_id[-1]) & 1):
+                continue
+            message = _read(opened, queue, queue_id, empty_address)
+            if message is not None:
+                yield message
 
 
 def recipients_of(directories: QueueDirectories, queue: str, queue_id: QueueId) -> list[bytes]:

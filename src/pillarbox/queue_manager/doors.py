@@ -1,6 +1,5 @@
 """What the queue manager's process does for others: the sockets in public/.
 
-public/showq    the queue, listed            (showq.py)
 public/flush    a message, a site, now       (flush.py)
 public/qmgr     look at incoming, deferred   (triggers.py)
 public/pickup   look at maildrop             (triggers.py, pickup.py)
@@ -15,7 +14,6 @@ from typing import Final
 
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.identity import Identity
-from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.inotify import open_inotify
 from pillarbox.filters.configured_checks import configured_content_tables
@@ -28,7 +26,6 @@ from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.queue_manager.flush import Flusher, serve_flush
 from pillarbox.queue_manager.manager import QueueManager
 from pillarbox.queue_manager.pickup import Pickup, PickupRules
-from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
 from pillarbox.routing.mappings import Mappings
@@ -39,7 +36,7 @@ _PICKUP_SECONDS: Final = 60.0
 """How often what is left in maildrop is looked at, as in Postfix's master.cf."""
 _SETTLING_SECONDS: Final = 0.1
 
-DOORS: Final = ("showq", "flush", "qmgr-trigger", "pickup-trigger", "submit")
+DOORS: Final = ("flush", "qmgr-trigger", "pickup-trigger", "submit")
 """Names of the listeners."""
 
 
@@ -60,8 +57,6 @@ class Doors:
         self._rules = _pickup_rules(snapshot, pickup, mappings, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
-        self._empty_address = snapshot.group(QueueSettings).empty_address_recipient.encode()
-        self._may_look = AuthorizedUsers.of(snapshot, "authorized_mailq_users", clock=clock)
         self._may_flush = AuthorizedUsers.of(snapshot, "authorized_flush_users", clock=clock)
 
     async def serve(
@@ -83,9 +78,6 @@ class Doors:
             clock=self._clock,
             queued=manager.queued,
             tell=tell,
-        )
-        showq = ShowQueue(
-            directories, empty_address=self._empty_address, authorized=self._may_look, tell=tell
         )
         submission = SubmissionService(
             pickup,
@@ -111,7 +103,6 @@ class Doors:
 
                 may_flush = self._may_flush
                 services: dict[str, Callable[[socket.socket], Coroutine[None, None, None]]] = {
-                    "showq": showq.serve,
                     "flush": lambda listener: serve_flush(listener, flusher, authorized=may_flush),
                     "qmgr-trigger": lambda listener: serve_triggers(
                         listener, wake, authorized=may_flush, tell=tell

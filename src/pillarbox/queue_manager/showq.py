@@ -1,32 +1,44 @@
 """showq(8): whoever connects to public/showq is sent the queue.
 
 DESCRIPTION
-    Files are read by a thread, in slices; the next slice is read when the client has taken the last one.  So the
-    listing begins at once and takes the same memory however long the queue is.  A client that takes nothing for
-    a minute is left.
+    A process of its own, with a child for each client, as listing a long queue is work for seconds that the queue
+    manager's loop must not share.  Messages are sent as they are found, so the listing begins at once and takes
+    the same memory however long the queue is.  A second child reads half of a long queue, if there is a processor
+    for it.  A client that takes nothing for a minute is left.
 
     authorized_mailq_users says who may ask; root and the owner of the queue always may.
+
+FAULTS
+    A child that fails leaves the listing without its end, which the client tells.
 """
 
-import asyncio
+import fcntl
+import os
+import signal
 import socket
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import Final
 
+from pillarbox.net.forks import fork
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_listing import list_queue
+from pillarbox.queue.queue_listing import LISTED_QUEUES, Half, ListedMessage, list_messages
 from pillarbox.queue.queue_listing_protocol import GREETING, encode_message
 from pillarbox.tables.authorized_users import AuthorizedUsers
+from pillarbox.tables.table import LookupFault
 from pillarbox.wire.attributes import END
 
-_FIRST_SLICE: Final = 32
-_SLICE: Final = 256
-"""Messages per turn of the thread."""
+_SLICE: Final = 128
+"""Messages that are sent at once."""
+_LONG: Final = 256 * 1024
+"""Octets of a queue's directories from which on two children read it: some ten thousand messages."""
 _PATIENCE: Final = 60.0
 _CLIENTS: Final = 50
+_BUSY_SECONDS: Final = 0.1
 
 
 class ShowQueue:
@@ -38,55 +50,105 @@ class ShowQueue:
         *,
         empty_address: bytes,
         authorized: AuthorizedUsers,
-        tell: events.EventSink,
     ) -> None:
         self._directories = directories
         self._empty_address = empty_address
         self._authorized = authorized
+        self._tell: events.EventSink = lambda event: None
+        self._children: set[int] = set()
+
+    def serve(self, listener: socket.socket, *, tell: events.EventSink) -> None:
+        """Until the process ends."""
         self._tell = tell
-        self._threads = ThreadPoolExecutor(1, thread_name_prefix="showq")
-        self._room = asyncio.Semaphore(_CLIENTS)
+        signal.signal(signal.SIGCHLD, lambda *_: self._reap())
+        listener.setblocking(True)
+        while True:
+            while len(self._children) >= _CLIENTS:
+                time.sleep(_BUSY_SECONDS)
+            client, _ = listener.accept()
+            with client:
+                if self._is_authorized(client):
+                    self._begin(client)
 
-    async def serve(self, listener: socket.socket) -> None:
-        """Until cancelled."""
-        loop = asyncio.get_running_loop()
-        listener.setblocking(False)
+    def _begin(self, client: socket.socket) -> None:
+        # A child that ends before it is known would be counted for ever.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                while True:
-                    await self._room.acquire()
-                    client, _ = await loop.sock_accept(listener)
-                    tasks.create_task(self._show(client))
+            self._children.add(fork(partial(self._show, client)))
+        except OSError as error:
+            self._tell(events.Warned(f"showq: fork: {error}"))
         finally:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
 
-    async def _show(self, client: socket.socket) -> None:
-        with client:
+    def _reap(self) -> None:
+        while self._children:
             try:
-                if self._authorized.may(uid := peer_uid(client)):
-                    await self._send_all(client)
-                else:
-                    self._tell(events.Warned(f"showq: user {uid} is not allowed to view the mail queue"))
-            except (OSError, TimeoutError):
-                return  # the reader has gone, or has stopped reading
-            finally:
-                self._room.release()
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            self._children.discard(pid)
 
-    async def _send_all(self, client: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        messages = list_queue(self._directories, empty_address=self._empty_address)
-
-        def encoded(count: int) -> bytes:
-            return b"".join([encode_message(message) for message in islice(messages, count)])
-
-        data, following = GREETING, loop.run_in_executor(self._threads, encoded, _FIRST_SLICE)
+    def _is_authorized(self, client: socket.socket) -> bool:
         try:
-            while data:
-                async with asyncio.timeout(_PATIENCE):
-                    await loop.sock_sendall(client, data)
-                data = await following
-                following = loop.run_in_executor(self._threads, encoded, _SLICE)
-        finally:
-            await following  # or it would be read on by nobody
-            messages.close()
-        await loop.sock_sendall(client, END)
+            uid = peer_uid(client)
+            if self._authorized.may(uid):
+                return True
+            self._tell(events.Warned(f"showq: user {uid} is not allowed to view the mail queue"))
+        except OSError:
+            pass  # gone already
+        except LookupFault as fault:
+            self._tell(events.Warned(f"showq: {fault.reason}"))
+        return False
+
+    # -- in a child ------------------------------------------------------------------------------------
+
+    def _show(self, client: socket.socket) -> None:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+        client.settimeout(_PATIENCE)
+        try:
+            client.sendall(GREETING)
+            for queue in LISTED_QUEUES:
+                if self._is_long(queue) and len(os.sched_getaffinity(0)) > 1:
+                    self._send_in_halves(client, queue)
+                else:
+                    for data in self._slices(queue):
+                        client.sendall(data)
+            client.sendall(END)
+        except OSError:
+            return  # the reader has gone, or has stopped reading
+
+    def _is_long(self, queue: str) -> bool:
+        top = f"{self._directories.root}/{queue}"
+        try:
+            with os.scandir(top) as entries:
+                hashed = [entry.path for entry in entries if len(entry.name) == 1]
+            return sum(os.stat(path).st_size for path in (top, *hashed)) > _LONG
+        except OSError:
+            return False
+
+    def _send_in_halves(self, client: socket.socket, queue: str) -> None:
+        """Slices of the two do not mix: who sends has a lock, which ends with its process."""
+        right = os.memfd_create("showq")
+
+        def send(half: Half) -> None:
+            for data in self._slices(queue, half):
+                fcntl.lockf(right, fcntl.LOCK_EX)
+                client.sendall(data)
+                fcntl.lockf(right, fcntl.LOCK_UN)
+
+        other = fork(partial(send, Half.ODD))
+        send(Half.EVEN)
+        _, status = os.waitpid(other, 0)
+        os.close(right)
+        if status:
+            raise OSError("half of the queue was not sent")
+
+    def _slices(self, queue: str, half: Half = Half.BOTH) -> Iterator[bytes]:
+        messages: Iterator[ListedMessage] = list_messages(
+            self._directories, queue, empty_address=self._empty_address, half=half
+        )
+        while data := b"".join([encode_message(message) for message in islice(messages, _SLICE)]):
+            yield data

@@ -1,0 +1,27 @@
+"""Children that do one piece of work, and end with it or with their parent."""
+
+import ctypes
+import os
+import signal
+from collections.abc import Callable
+from typing import Final
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def fork(work: Callable[[], None]) -> int:
+    """A child that does `work` and ends: with status 0, or 1 after an exception.  Its process id.
+
+    Only for processes without threads and without a running event loop of their own.
+    """
+    parent = os.getpid()
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() == parent:  # it did not end just before
+            work()
+            status = 0
+    finally:
+        os._exit(status)

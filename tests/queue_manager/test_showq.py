@@ -1,0 +1,97 @@
+"""The listing service: who is sent the queue, and that all of it comes however many processes read it."""
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from fakes import postfix_queue_files as golden
+from pillarbox.config.value_types import MatchList, Pattern
+from pillarbox.net.forks import fork
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_listing import Half
+from pillarbox.queue.queue_listing_protocol import read_messages
+from pillarbox.queue_manager import showq
+from pillarbox.queue_manager.showq import ShowQueue
+from pillarbox.tables.authorized_users import AuthorizedUsers
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.identifiers import QueueId
+from pillarbox.wire.attributes import AttributeFault
+
+_MESSAGES = 700
+
+
+@pytest.fixture
+def directories(tmp_path: Path) -> QueueDirectories:
+    """A queue of some hundred messages, one of them in hold."""
+    found = QueueDirectories(str(tmp_path))
+    found.create()
+    for number in range(_MESSAGES):
+        queue = "deferred" if number else "hold"
+        path = Path(found.path(queue, QueueId(f"{number:05X}A{number:X}")))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(golden.A_TWO_RECIPIENTS)
+        path.chmod(0o700)
+    return found
+
+
+@contextmanager
+def serving(directories: QueueDirectories, *, users: str = "static:anyone") -> Iterator[Callable[[], bytes]]:
+    """The service in a process of its own; what receives from it."""
+    path = f"{directories.root}/public/showq"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        pattern = Pattern(users, is_table=":" in users)
+        allowed = AuthorizedUsers(MatchList((pattern,)), where="", clock=ManualClock())
+        service = ShowQueue(directories, empty_address=b"MAILER-DAEMON", authorized=allowed)
+        child = fork(lambda: service.serve(listener, tell=lambda event: None))
+    try:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(path)
+            yield lambda: client.recv(65536)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+@pytest.mark.parametrize("processors", [1, 2])
+def test_all_of_a_long_queue(
+    directories: QueueDirectories, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message once and whole, read by one process or by two; hold comes last."""
+    monkeypatch.setattr(showq, "_LONG", 1)
+    monkeypatch.setattr(showq, "_SLICE", 7)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(processors)))
+    with serving(directories) as receive:
+        found = [(message.queue, message.queue_id) for message in read_messages(receive)]
+    assert len(found) == len(set(found)) == _MESSAGES
+    assert [queue for queue, _ in found] == ["deferred"] * (_MESSAGES - 1) + ["hold"]
+
+
+def test_who_may_not_look(directories: QueueDirectories, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, which the client tells from an empty queue."""
+    monkeypatch.setattr(showq, "peer_uid", lambda _: 65533)
+    with serving(directories, users="nobody-else") as receive, pytest.raises(AttributeFault):
+        list(read_messages(receive))
+
+
+def test_half_a_listing_is_no_listing(directories: QueueDirectories, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that reads one half is killed: the listing has no end."""
+    whole = ShowQueue._slices
+
+    def slices(self: ShowQueue, queue: str, half: Half = Half.BOTH) -> Iterator[bytes]:
+        if half is Half.ODD:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return whole(self, queue, half)
+
+    monkeypatch.setattr(showq, "_LONG", 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(ShowQueue, "_slices", slices)
+    with serving(directories) as receive, pytest.raises(AttributeFault):
+        list(read_messages(receive))
