@@ -16,6 +16,7 @@ from bench.imap_rows import imap_rows
 from bench.isolation import isolate
 from bench.mail_rows import mail_rows
 from bench.measure import Costs
+from bench.queue_rows import queue_rows
 from bench.system_users import system_user_rows
 from pillarbox.supervisor.system_users import system_users
 
@@ -43,6 +44,7 @@ def main() -> int:
         costs: list[Costs] = []
         for row in chain(
             mail_rows(root, home, options.runs, options.rows, costs),
+            queue_rows(root, options.rows),
             imap_rows(root, options.runs, options.rows, messages=options.messages, tls=options.tls),
             system_user_rows(root, options.runs, options.rows),
         ):

@@ -273,6 +273,10 @@ class Postfix(System):
         """As `postfix stop` does."""
         self._run("stop")
 
+    def reload(self) -> None:
+        """As `postfix reload` does."""
+        self._run("reload")
+
     def _run(self, order: str) -> None:
         # Its children keep what they inherit: a pipe would never end.
         with (self.root / "command.log").open("wb") as log:
