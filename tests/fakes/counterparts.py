@@ -35,6 +35,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "pflogsumm": ("pflogsumm", "--version"),
     "procmail": ("procmail", "-v"),
     "postfix": ("postconf", "-d", "-h", "mail_version"),
+    "qshape": ("qshape",),
     "rsyslogd": ("rsyslogd", "-v"),
     "s-nail": ("s-nail", "-V"),
     "strace": ("strace", "--version"),
@@ -76,6 +77,8 @@ def version(name: str) -> str:
         return archives.version(name)
     if name in client_libraries.LIBRARIES:
         return client_libraries.version(name)
+    if name == "qshape":
+        return version("postfix")
     command = [program(name) or name, *COMMANDS[name][1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace", timeout=20)
     found = _VERSION.search(done.stdout + done.stderr)
