@@ -40,7 +40,7 @@ TREATMENTS = [
     ("content_filter", Kind.SERVED),
     ("smtpd_milters", Kind.REFUSED),
     ("non_smtpd_milters", Kind.REFUSED),
-    ("smtpd_tls_req_ccert", Kind.REFUSED),
+    ("smtpd_tls_req_ccert", Kind.SERVED),
     ("transport_maps", Kind.SERVED),
     ("canonical_maps", Kind.SERVED),
     ("smtp_helo_name", Kind.SERVED),

@@ -4,6 +4,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
 
+from pillarbox.net.client_certificates import ClientCertificate
 from pillarbox.vocabulary.address import Address
 
 
@@ -22,6 +23,7 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     is_mynetworks: bool = False
     uses_tls: bool = False
     cipher: tuple[str, str, int] | None = None  # name, protocol, bits
+    certificate: ClientCertificate | None = None
     sender: Address | None = None
     server_address: str = ""
     server_port: int = 0

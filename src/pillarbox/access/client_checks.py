@@ -1,8 +1,13 @@
 """Restrictions on clients, by network, name, login and HELO name."""
 
-from pillarbox.access.question import PERMIT, Outcome, Question, Subject, refusal, rejected
+from collections.abc import Sequence
+
+from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, refusal, rejected
+from pillarbox.net.client_certificates import ClientCertificate
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
+from pillarbox.routing.address_lookup import find_first
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.paths import is_address, is_address_literal, is_host_name
 
@@ -47,9 +52,34 @@ def permit_sasl_authenticated(question: Question, subject: Subject) -> Outcome:
     return PERMIT if question.client.sasl_username else None
 
 
-def no_certificate(question: Question, subject: Subject) -> Outcome:
-    """Client certificates are not asked for, so nobody has one."""
-    return None
+def certificate_of(question: Question, word: str, *, asks: bool) -> ClientCertificate | None:
+    """What a restriction that is about the client's certificate looks at."""
+    if question.client.uses_tls and not asks:
+        question.tell_warning(f'{word} is requested, but "smtpd_tls_ask_ccert = no"')
+    return question.client.certificate
+
+
+def certificate_checks(tables: Sequence[LookupTable], *, asks: bool) -> dict[str, Restriction]:
+    """permit_tls_clientcerts by the fingerprints of relay_clientcerts, and permit_tls_all_clientcerts.
+
+    Whoever has signed a certificate, it is known by its fingerprint.
+    """
+
+    def known(certificate: ClientCertificate) -> Outcome:
+        fingerprints = (certificate.fingerprint, certificate.key_fingerprint)
+        return PERMIT if any(find_first(tables, one) is not None for one in fingerprints) else None
+
+    def listed(question: Question, subject: Subject) -> Outcome:
+        certificate = certificate_of(question, "permit_tls_clientcerts", asks=asks)
+        return known(certificate) if certificate is not None else None
+
+    def every(question: Question, subject: Subject) -> Outcome:
+        certificate = certificate_of(question, "permit_tls_all_clientcerts", asks=asks)
+        if certificate is None:
+            return None
+        return PERMIT if certificate.is_trusted else known(certificate)
+
+    return {"permit_tls_clientcerts": listed, "permit_tls_all_clientcerts": every}
 
 
 def reject_plaintext_session(question: Question, subject: Subject) -> Outcome:

@@ -14,6 +14,7 @@ from pillarbox.access.question import Codes, Subject
 from pillarbox.access.restrictions import Compiler, RestrictionList
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.tables.opening import open_tables
@@ -36,7 +37,7 @@ class Access(msgspec.Struct, frozen=True):
 
 def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
     """The lists of a service."""
-    access = snapshot.group(SmtpAccess)
+    access, tls = snapshot.group(SmtpAccess), snapshot.group(SmtpServerTls)
     matched = snapshot.group(LocalRecipients).parent_domain_matches_subdomains
     compiler = Compiler(
         clock=clock,
@@ -49,6 +50,12 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
             where=f"{snapshot.where('smtpd_sender_login_maps')}, parameter smtpd_sender_login_maps",
             clock=clock,
         ),
+        relay_certificates=open_tables(
+            access.relay_clientcerts,
+            where=f"{snapshot.where('relay_clientcerts')}, parameter relay_clientcerts",
+            clock=clock,
+        ),
+        asks_for_certificates=tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert,
         policy=_policy_settings(access),
         queue_directory=snapshot.value("queue_directory"),
         class_text=snapshot.value,

@@ -21,6 +21,7 @@ from pillarbox.access.access_tables import AccessResults
 from pillarbox.access.question import Outcome, Question, Restriction, Subject
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.policy_delegation import PolicyReply, encode_request
+from pillarbox.wire.smtp.client import xtext
 
 
 class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +153,7 @@ def check_policy_service(service: PolicyService, results: AccessResults) -> Rest
 
 def _attributes(question: Question, context: str) -> list[tuple[str, bytes]]:
     client = question.client
+    certificate = client.certificate
     cipher, protocol, bits = client.cipher or ("", "", 0)
     return [
         ("protocol_state", question.stage.encode()),
@@ -174,10 +176,13 @@ def _attributes(question: Question, context: str) -> list[tuple[str, bytes]]:
         ("sasl_method", client.sasl_method.encode()),
         ("sasl_username", client.sasl_username.encode("utf-8", "surrogateescape")),
         ("sasl_sender", client.sasl_sender.encode()),
-        ("ccert_subject", b""),
-        ("ccert_issuer", b""),
-        ("ccert_fingerprint", b""),
-        ("ccert_pubkey_fingerprint", b""),
+        ("ccert_subject", xtext(certificate.subject.encode()) if certificate is not None else b""),
+        ("ccert_issuer", xtext(certificate.issuer.encode()) if certificate is not None else b""),
+        ("ccert_fingerprint", certificate.fingerprint.encode() if certificate is not None else b""),
+        (
+            "ccert_pubkey_fingerprint",
+            certificate.key_fingerprint.encode() if certificate is not None else b"",
+        ),
         ("encryption_protocol", protocol.encode()),
         ("encryption_cipher", cipher.encode()),
         ("encryption_keysize", b"%d" % bits),

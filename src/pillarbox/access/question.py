@@ -55,6 +55,7 @@ class Subject(Enum):
     END_OF_DATA = "End-of-data"
     ETRN = "Etrn command"
     LOGIN = "SASL login name"
+    CERTIFICATE = "Client certificate"
 
 
 class Actions(msgspec.Struct):

@@ -71,19 +71,29 @@ class Compiler:
         clock: Clock,
         keys: AccessKeys,
         sender_logins: Sequence[LookupTable],
+        relay_certificates: Sequence[LookupTable] = (),
+        asks_for_certificates: bool = False,
         policy: PolicySettings,
         queue_directory: str,
         class_text: Callable[[str], str],
         classes: Sequence[str],
     ) -> None:
-        """`class_text` gives the value of a parameter that smtpd_restriction_classes names."""
+        """`class_text` gives the value of a parameter that smtpd_restriction_classes names.
+
+        `relay_certificates` are the tables of relay_clientcerts.
+        """
         self._clock = clock
         self._keys = keys
         self._policy = policy
         self._directory = queue_directory
+        self._asks = asks_for_certificates
         self._class_text = class_text
         self._classes = frozenset(classes)
-        self._plain = _PLAIN | address_checks.sender_login_checks(sender_logins)
+        self._plain = (
+            _PLAIN
+            | address_checks.sender_login_checks(sender_logins)
+            | client_checks.certificate_checks(relay_certificates, asks=asks_for_certificates)
+        )
         self._results = AccessResults(self._of_result)
         self._services: dict[str, PolicyService] = {}
 
@@ -143,8 +153,10 @@ class Compiler:
             about, servers = server_tables.BY_NAME[name]
             table = open_table(argument, where=where, clock=self._clock)
             return server_tables.check_server_access(table, about, servers, self._keys, self._results)
-        if name in ("check_ccert_access", "check_sasl_access"):
-            return self._login_table(name, argument, where)
+        if name == "check_sasl_access":
+            return self._login_table(argument, where)
+        if name == "check_ccert_access":
+            return self._certificate_table(argument, where)
         try:
             if name == "sleep":
                 return _sleep(time_span(argument))
@@ -159,13 +171,37 @@ class Compiler:
             open_table(name, where=where, clock=self._clock), about, self._keys, self._results
         )
 
-    def _login_table(self, name: str, argument: str, where: str) -> Restriction:
-        """check_sasl_access; check_ccert_access never finds a certificate, since none is asked for."""
+    def _certificate_table(self, argument: str, where: str) -> Restriction:
+        """check_ccert_access: by the certificate's fingerprint, then by its public key's."""
         table = open_table(argument, where=where, clock=self._clock)
         results = self._results
 
         def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
-            login = question.client.sasl_username if name == "check_sasl_access" else ""
+            certificate = client_checks.certificate_of(question, "check_ccert_access", asks=self._asks)
+            if certificate is None:
+                return None
+            for fingerprint in (certificate.fingerprint, certificate.key_fingerprint):
+                value = table.query(fingerprint)
+                if value is not None:
+                    return results.act(
+                        value,
+                        question,
+                        name=certificate.subject.encode(),
+                        about=Subject.CERTIFICATE,
+                        subject=subject,
+                        source=table.name,
+                    )
+            return None
+
+        return check
+
+    def _login_table(self, argument: str, where: str) -> Restriction:
+        """check_sasl_access."""
+        table = open_table(argument, where=where, clock=self._clock)
+        results = self._results
+
+        def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
+            login = question.client.sasl_username
             value = table.query(login.lower()) if login else None
             if value is None:
                 return None
@@ -269,8 +305,6 @@ _PLAIN: Final[dict[str, Restriction]] = {
     "permit_mynetworks": client_checks.permit_mynetworks,
     "permit_inet_interfaces": client_checks.permit_inet_interfaces,
     "permit_sasl_authenticated": client_checks.permit_sasl_authenticated,
-    "permit_tls_clientcerts": client_checks.no_certificate,
-    "permit_tls_all_clientcerts": client_checks.no_certificate,
     "reject_plaintext_session": client_checks.reject_plaintext_session,
     "reject_unauth_pipelining": client_checks.reject_unauth_pipelining,
     "reject_unknown_client_hostname": client_checks.reject_unknown_client_hostname,

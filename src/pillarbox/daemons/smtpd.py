@@ -26,6 +26,7 @@ from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
+from pillarbox.net.client_certificates import ask_for_certificates, known_digest
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
@@ -288,6 +289,13 @@ def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) ->
     level = policy.tls_level
     if level == "none" and not tls.smtpd_tls_wrappermode:
         return None
+    if policy.asks_for_certificates and not known_digest(tls.smtpd_tls_fingerprint_digest):
+        digest = "smtpd_tls_fingerprint_digest"
+        raise ConfigurationFault(
+            snapshot.where(digest), f"parameter {digest}: unknown digest {tls.smtpd_tls_fingerprint_digest}"
+        )
+    if tls.smtpd_tls_req_ccert and not policy.needs_certificate:
+        warnings.append("Can't require client certs unless TLS is required")
     chains = [(name, "") for name in tls.smtpd_tls_chain_files] or [
         pair
         for pair in (
@@ -301,13 +309,23 @@ def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) ->
     parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
     is_must = level == "encrypt"
     try:
-        return smtp_server_context(
+        context = smtp_server_context(
             chains,
             protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
             ciphers=_ciphers(tls, is_must=is_must),
             prefers_own_order=tls.tls_preempt_cipherlist,
             where=f"{snapshot.where(parameter)}, parameter {parameter}",
         )
+        if policy.asks_for_certificates:
+            name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
+            ask_for_certificates(
+                context,
+                ca_file=tls.smtpd_tls_CAfile,
+                ca_path=tls.smtpd_tls_CApath,
+                depth=tls.smtpd_tls_ccert_verifydepth,
+                where=f"{snapshot.where(name)}, parameter {name}",
+            )
+        return context
     except ConfigurationFault as fault:
         if level != "may" or tls.smtpd_tls_wrappermode:
             raise

@@ -165,6 +165,7 @@ class TlsEstablished(Event, frozen=True):
     protocol: str
     cipher: str
     bits: int
+    trust: str = "Anonymous"  # or Untrusted, Trusted: the client's certificate
 
 
 class TlsFailed(Event, frozen=True):

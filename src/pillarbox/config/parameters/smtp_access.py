@@ -54,6 +54,10 @@ class SmtpAccess:
     smtpd_sender_login_maps: tuple[str, ...] = parameter(
         "", doc="Tables from sender address to the logins that own it, for reject_sender_login_mismatch."
     )
+    relay_clientcerts: tuple[str, ...] = parameter(
+        "",
+        doc="Tables of fingerprints, of certificates or public keys, that permit_tls_clientcerts knows.",
+    )
     smtpd_null_access_lookup_key: str = parameter(
         "<>", doc="What stands for the null sender in access tables."
     )

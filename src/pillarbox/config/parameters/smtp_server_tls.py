@@ -41,6 +41,26 @@ class SmtpServerTls:
     smtpd_tls_eckey_file: str = parameter(
         "$smtpd_tls_eccert_file", doc="PEM file with the private key of smtpd_tls_eccert_file."
     )
+    smtpd_tls_ask_ccert: bool = parameter(
+        "no",
+        doc="Ask clients for a certificate, for permit_tls_clientcerts, check_ccert_access and Received: headers.",
+    )
+    smtpd_tls_req_ccert: bool = parameter(
+        "no",
+        doc="Send clients away that show no certificate which smtpd_tls_CAfile or smtpd_tls_CApath vouches for. "
+        "Counts where TLS is mandatory.",
+    )
+    smtpd_tls_CAfile: str = parameter(
+        "", doc="PEM file of the authorities whose client certificates are trusted, and are asked for."
+    )
+    smtpd_tls_CApath: str = parameter("", doc="Directory of such files, with hashed names (openssl rehash).")
+    smtpd_tls_ccert_verifydepth: int = parameter(
+        "9", minimum=0, doc="How many certificates may stand between a client's and that of an authority."
+    )
+    smtpd_tls_fingerprint_digest: str = parameter(
+        "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}",
+        doc="How fingerprints of client certificates are made, for relay_clientcerts and check_ccert_access.",
+    )
     smtpd_tls_protocols: str = parameter(
         ">=TLSv1",
         doc="TLS versions for security level may: >=TLSv1.2, <=TLSv1.3, or names with ! before the "

@@ -17,13 +17,6 @@ smtpd_upstream_proxy_protocol =
     ),
     Section(
         Kind.REFUSED,
-        "client certificates are not asked for yet, and clients without one would come in",
-        """
-smtpd_tls_req_ccert = no
-""",
-    ),
-    Section(
-        Kind.REFUSED,
         "who may submit mail is not restricted this way yet, and others would be let in",
         """
 local_login_sender_maps = static:*
@@ -101,15 +94,9 @@ unverified_sender_reject_reason =
     ),
     Section(
         Kind.LATER,
-        "client certificates are not asked for yet",
+        "raw public keys and default authorities are not used",
         """
-relay_clientcerts =
-smtpd_tls_CAfile =
-smtpd_tls_CApath =
-smtpd_tls_ask_ccert = no
-smtpd_tls_ccert_verifydepth = 9
 smtpd_tls_enable_rpk = no
-smtpd_tls_fingerprint_digest = ${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}
 tls_append_default_CA = no
 """,
     ),

@@ -13,6 +13,7 @@ from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.submission import MessageTooBig, TooManyHops
 from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.sessions.smtp.session_state import SessionState
+from pillarbox.sessions.smtp.trace import comment_text
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.reply import Reply
@@ -79,7 +80,7 @@ async def _begin_content(session: SessionState) -> Reply | None:
             client_records=session.records.of(
                 session.client, session.transport.local_address, session.forwarded
             ),
-            tls=_tls_text(session),
+            tls=_tls_texts(session),
             warn=_warning(session, transaction),
         )
     except (LookupFault, ExpansionFault) as fault:
@@ -181,11 +182,22 @@ async def _refuse_message(session: SessionState, transaction: Transaction) -> Re
     return await lists.refuse_message(question)
 
 
-def _tls_text(session: SessionState) -> str:
-    """smtpd_tls_received_header's text."""
+def _tls_texts(session: SessionState) -> tuple[str, ...]:
+    """smtpd_tls_received_header's texts."""
     tls = session.transport.tls
     cipher = tls.cipher() if tls is not None else None
     if cipher is None:
-        return ""
+        return ()
     name, protocol, bits = cipher
-    return f"using {protocol} with cipher {name} ({bits}/{bits} bits)"
+    return (f"using {protocol} with cipher {name} ({bits}/{bits} bits)", _certificate_text(session))
+
+
+def _certificate_text(session: SessionState) -> str:
+    """What the Received: header says of the client's certificate."""
+    certificate = session.client.certificate
+    if certificate is None:
+        asked = session.policy.tls.smtpd_tls_ask_ccert
+        return "Client did not present a certificate" if asked else "No client certificate requested"
+    trust = "verified OK" if certificate.is_trusted else "not verified"
+    subject, issuer = (comment_text(name).decode() for name in (certificate.subject, certificate.issuer))
+    return f'Client CN "{subject}", Issuer "{issuer}" ({trust})'

@@ -80,6 +80,17 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return "encrypt"
         return "may" if tls.smtpd_use_tls else "none"
 
+    @property
+    def needs_certificate(self) -> bool:
+        """smtpd_tls_req_ccert, where TLS is mandatory."""
+        must = self.tls_level == "encrypt" or self.tls.smtpd_tls_wrappermode
+        return self.tls.smtpd_tls_req_ccert and must
+
+    @property
+    def asks_for_certificates(self) -> bool:
+        """smtpd_tls_ask_ccert, or more."""
+        return self.tls.smtpd_tls_ask_ccert or self.tls.smtpd_tls_req_ccert
+
     def is_forbidden(self, line: bytes) -> bool:
         """smtpd_forbidden_commands, for a line that is no command: a browser, or a client that does not listen."""
         word = (line.split(None, 1) or [b""])[0].upper()

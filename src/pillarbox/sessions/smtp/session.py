@@ -201,6 +201,9 @@ class SmtpSession:
             state.last = VERBS[kind].upper()
         if state.last != "UNKNOWN":
             self._check_pipelining()
+        if state.objection:
+            text = b"4.7.1 %s Error: %s" % (state.policy.host, state.objection.encode())
+            raise Goodbye(Reply(421, (text,)))
         if state.denied and kind is not Quit:
             denied = b"5.7.0 Error: access denied for " + state.client.label.encode()
             reply = Reply(503, (denied,))

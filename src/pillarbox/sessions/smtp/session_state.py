@@ -95,6 +95,7 @@ class SessionState:
         "last",
         "may_use_xclient",
         "may_use_xforward",
+        "objection",
         "pipelined",
         "policy",
         "queue",
@@ -130,6 +131,7 @@ class SessionState:
         self.queue = queue
         self.resolver = resolver
         self.dns = dns
+        self.objection = ""  # to the client's certificate: nothing is answered but that
         self.denied = False  # refused at connect: nothing but QUIT is answered
         self.pipelined = False  # commands came ahead where they may not
         self.deferrals: dict[str, Reply] = {}  # defer_if_permit of lists that were asked before RCPT

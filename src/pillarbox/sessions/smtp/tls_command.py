@@ -1,6 +1,7 @@
 """STARTTLS, and TLS from the first octet on port 465 (RFC 3207; RFC 8314 §3.3)."""
 
 from pillarbox.access.client_rates import Event
+from pillarbox.net.client_certificates import certificate_of
 from pillarbox.net.connection import TlsFault
 from pillarbox.observability import events
 from pillarbox.sessions.smtp.session_state import SessionState
@@ -39,7 +40,20 @@ async def begin_tls(session: SessionState) -> None:
         raise TlsFault("no certificate is configured")
     await session.transport.start_tls(session.tls_context)
     session.client.uses_tls = True
-    session.client.cipher = session.transport.tls.cipher() if session.transport.tls is not None else None
-    if session.policy.tls.smtpd_tls_loglevel and (tls := session.transport.tls) is not None:
+    tls, client = session.transport.tls, session.client
+    if tls is None:
+        return
+    client.cipher = tls.cipher()
+    settings = session.policy.tls
+    if session.policy.asks_for_certificates:
+        client.certificate = certificate_of(tls, digest=settings.smtpd_tls_fingerprint_digest)
+    certificate = client.certificate
+    if settings.smtpd_tls_loglevel:
         name, protocol, bits = tls.cipher() or ("?", "?", 0)
-        session.tell(events.TlsEstablished("from", session.client.label, protocol, name, bits))
+        trust = "Anonymous" if certificate is None else "Trusted" if certificate.is_trusted else "Untrusted"
+        session.tell(events.TlsEstablished("from", client.label, protocol, name, bits, trust))
+    if session.policy.needs_certificate and (certificate is None or not certificate.is_trusted):
+        session.objection = (
+            "No client certificate presented" if certificate is None else "Client certificate not trusted"
+        )
+        session.tell(events.Noted(f"NOQUEUE: abort: TLS from {client.label}: {session.objection}"))

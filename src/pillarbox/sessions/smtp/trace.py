@@ -1,5 +1,7 @@
 """The Received: header that smtpd(8) puts in front of every message (RFC 5321 §4.4)."""
 
+from collections.abc import Sequence
+
 from pillarbox.access.client import ClientFacts
 from pillarbox.queue.mail_date import mail_date
 
@@ -14,21 +16,20 @@ def received_header(
     now: float,
     protocol: str,
     authenticated: bool,
-    tls: str,
+    tls: Sequence[str],
 ) -> list[bytes]:
     """Lines without line ends.  `recipient` is given only if there is one: others must stay unknown.
 
-    `authenticated` is smtpd_sasl_authenticated_header, `tls` smtpd_tls_received_header's text.
+    `authenticated` is smtpd_sasl_authenticated_header, `tls` are smtpd_tls_received_header's texts.
     """
     helo = client.helo or b"unknown"
     lines = [
         b"Received: from %s (%s [%s])"
         % (helo, client.name.encode("ascii", "replace"), client.literal.encode())
     ]
-    if tls:
-        lines.append(b"\t(%s)" % tls.encode())
+    lines += [b"\t(%s)" % text.encode() for text in tls]
     if authenticated and client.sasl_username:
-        lines.append(b"\t(Authenticated sender: %s)" % _comment(client.sasl_username))
+        lines.append(b"\t(Authenticated sender: %s)" % comment_text(client.sasl_username))
     by = b"\tby %s (%s) with %s id %s" % (host, mail_name, protocol.encode(), queue_id.encode())
     date = mail_date(now)
     if recipient is None:
@@ -44,7 +45,7 @@ def protocol_name(client: ClientFacts, *, smtputf8: bool) -> str:
     return name + ("S" if client.uses_tls else "") + ("A" if client.sasl_username else "")
 
 
-def _comment(text: str) -> bytes:
+def comment_text(text: str) -> bytes:
     """Text that cannot end a comment."""
     return "".join(
         letter if letter.isprintable() and letter not in "()\\" else "?" for letter in text

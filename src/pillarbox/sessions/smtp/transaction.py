@@ -5,6 +5,7 @@ DESCRIPTION
     `Submission`.  The queue file, and so the queue id, exists from the first accepted recipient on.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.access.client import ClientFacts
@@ -104,7 +105,9 @@ class Transaction:
         self._recipients.append(recipient)
         return first
 
-    def begin(self, client: ClientFacts, *, now: float, client_records: bytes, tls: str, warn: Warn) -> None:
+    def begin(
+        self, client: ClientFacts, *, now: float, client_records: bytes, tls: Sequence[str], warn: Warn
+    ) -> None:
         """The envelope is complete.  ExpansionFault, LookupFault if its aliases cannot be expanded."""
         submission = self.submission
         if submission is None or self.begun:
@@ -123,7 +126,7 @@ class Transaction:
             now=now,
             protocol=protocol,
             authenticated=policy.sasl.smtpd_sasl_authenticated_header,
-            tls=tls if policy.tls.smtpd_tls_received_header else "",
+            tls=tls if policy.tls.smtpd_tls_received_header else (),
         )
         if self.inspector is not None:
             trace = self.inspector.trace(trace)

@@ -1,0 +1,159 @@
+"""Certificates of TLS clients: asked for, looked at, and never a reason to end the handshake.
+
+DESCRIPTION
+    A client may have a certificate that nobody has signed whom we know, and be welcome by its fingerprint.
+    Python's ssl module can only refuse such a client in the handshake; OpenSSL can go on, and keep what it found.
+    `ask_for_certificates()` tells it to, by the C function for that purpose; `certificate_of()` gives the
+    certificate of a finished handshake, and whether the chain was verified.
+
+    Sessions are not resumed where certificates are asked for: the client shows its own each time.
+
+FAULTS
+    ConfigurationFault  this Python does not give access to OpenSSL's functions, or a CA file cannot be loaded
+
+STANDARDS
+    RFC 8446 §4.3.2 (CertificateRequest); OpenSSL SSL_CTX_set_cert_verify_callback(3)
+"""
+
+import ctypes
+import hashlib
+import ssl
+import sys
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_FUNCTIONS: Final = {
+    "SSL_CTX_set_cert_verify_callback": (None, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
+    "SSL_CTX_set_verify_depth": (None, (ctypes.c_void_p, ctypes.c_int)),
+    "SSL_CTX_get_verify_mode": (ctypes.c_int, (ctypes.c_void_p,)),
+    "SSL_CTX_set_client_CA_list": (None, (ctypes.c_void_p, ctypes.c_void_p)),
+    "SSL_load_client_CA_file": (ctypes.c_void_p, (ctypes.c_char_p,)),
+    "X509_verify_cert": (ctypes.c_int, (ctypes.c_void_p,)),
+    "X509_STORE_CTX_get_ex_data": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_int)),
+    "SSL_get_ex_data_X509_STORE_CTX_idx": (ctypes.c_int, ()),
+    "SSL_get_ex_data": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_int)),
+}
+_POINTER: Final = object.__basicsize__
+"""Where the SSL_CTX pointer is in a context: the first field behind the object's head, in every CPython so far."""
+
+
+class ClientCertificate(msgspec.Struct, frozen=True):
+    """What a client showed."""
+
+    subject: str  # the common name; empty if there is none
+    issuer: str  # the common name, or else the organization
+    fingerprint: str  # AB:CD:…
+    key_fingerprint: str  # of the public key
+    is_trusted: bool  # signed by an authority of smtpd_tls_CAfile or smtpd_tls_CApath
+
+
+def ask_for_certificates(
+    context: ssl.SSLContext, *, ca_file: str, ca_path: str, depth: int, where: str
+) -> None:
+    """Have each client asked for a certificate; whatever it shows, the handshake goes on."""
+    library = _library()
+    if library is None:
+        raise ConfigurationFault(
+            where,
+            "client certificates cannot be asked for: this Python hides its OpenSSL",
+            mend="use a Python whose ssl module is linked with the system's OpenSSL",
+        )
+    try:
+        if ca_file or ca_path:
+            context.load_verify_locations(ca_file or None, ca_path or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationFault(where, f"cannot load {ca_file or ca_path}: {error}") from error
+    address = _address(context)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    if library.SSL_CTX_get_verify_mode(address) != 1:  # SSL_VERIFY_PEER
+        raise ConfigurationFault(where, "client certificates cannot be asked for with this Python")
+    context.options |= ssl.OP_NO_TICKET
+    context.num_tickets = 0
+    library.SSL_CTX_set_verify_depth(address, depth + 1)
+    library.SSL_CTX_set_cert_verify_callback(address, _VERIFY, None)
+    if ca_file and (names := library.SSL_load_client_CA_file(ca_file.encode())):
+        library.SSL_CTX_set_client_CA_list(address, names)
+
+
+def certificate_of(tls: ssl.SSLObject, *, digest: str) -> ClientCertificate | None:
+    """The client's certificate; None if it showed none, or one that cannot be read."""
+    encoded = tls.getpeercert(binary_form=True)
+    if not encoded:
+        return None
+    try:
+        certificate = x509.load_der_x509_certificate(encoded)
+        key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        subject = _name(certificate.subject, x509.NameOID.COMMON_NAME)
+        issuer = _name(certificate.issuer, x509.NameOID.COMMON_NAME)
+        issuer = issuer or _name(certificate.issuer, x509.NameOID.ORGANIZATION_NAME)
+    except ValueError:
+        return None
+    return ClientCertificate(
+        subject,
+        issuer,
+        _fingerprint(encoded, digest),
+        _fingerprint(key, digest),
+        getattr(tls, _TRUSTED, False),
+    )
+
+
+def known_digest(name: str) -> bool:
+    """Whether fingerprints can be made by it."""
+    return name.lower() in hashlib.algorithms_available
+
+
+def _name(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
+    found = name.get_attributes_for_oid(oid)
+    return str(found[-1].value) if found else ""
+
+
+def _fingerprint(data: bytes, digest: str) -> str:
+    made = hashlib.new(digest, data, usedforsecurity=False)
+    return ":".join(f"{octet:02X}" for octet in made.digest())
+
+
+# -- OpenSSL -----------------------------------------------------------------------------------------------
+
+_TRUSTED: Final = "pillarbox_client_is_trusted"
+
+
+@cache
+def _library() -> Any:  # noqa: ANN401 - ctypes gives libraries no better type
+    """The library that the ssl module itself has loaded; None if its functions cannot be reached."""
+    if sys.implementation.name != "cpython":
+        return None
+    import _ssl
+
+    try:
+        library = ctypes.CDLL(_ssl.__file__)
+        for name, (result, arguments) in _FUNCTIONS.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (AttributeError, OSError):
+        return None
+    return library
+
+
+def _address(context: ssl.SSLContext) -> int:
+    return ctypes.c_void_p.from_address(id(context) + _POINTER).value or 0
+
+
+def _verify(store: int, _argument: int | None) -> int:
+    """OpenSSL's own verification, whose result is noted at the connection; the handshake goes on."""
+    library = _library()
+    verified = library.X509_verify_cert(store) == 1
+    connection = library.X509_STORE_CTX_get_ex_data(store, library.SSL_get_ex_data_X509_STORE_CTX_idx())
+    python_object = library.SSL_get_ex_data(connection, 0) if connection else None
+    if python_object:
+        setattr(ctypes.cast(python_object, ctypes.py_object).value.owner, _TRUSTED, verified)
+    return 1
+
+
+_CALLBACK: Final = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)(_verify)
+_VERIFY: Final = ctypes.cast(_CALLBACK, ctypes.c_void_p)
