@@ -153,6 +153,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     imap_client_workarounds: tuple[str, ...] = ()
     imap_idle_notify_interval: float = 120.0
     imap_max_line_length: int = 65536
+    imap_id_send: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)
+    imap_literal_minus: bool = False
     imap_metadata: bool = False
     mail_attribute_dict: str = ""
     """Path of the file of a user's annotations, with `~` and %-variables; empty for one in the Maildir."""

@@ -95,6 +95,8 @@ class AccountWorker:
             workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
             idle_notify_interval=settings.imap_idle_notify_interval,
             max_line_length=settings.imap_max_line_length,
+            server_id=settings.imap_id_send,
+            literal_minus=settings.imap_literal_minus,
             metadata=settings.imap_metadata,
             server_comment=settings.mail_server_comment,
             server_admin=settings.mail_server_admin,

@@ -39,6 +39,8 @@ class LoginPolicy(msgspec.Struct, frozen=True):
 
     greeting: bytes = b"Dovecot (Debian) ready."  # login_greeting
     cleartext_allowed: bool = False  # disable_plaintext_auth = no
+    server_id: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)  # imap_id_send
+    literal_minus: bool = False  # imap_literal_minus
 
 
 class HandOver(msgspec.Struct, frozen=True):

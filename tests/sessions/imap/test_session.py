@@ -328,6 +328,23 @@ def test_imap_capability(configured: str, end: bytes) -> None:
     assert said.partition(b" Logged in")[0].endswith(end)
 
 
+def test_literal_minus_and_identity() -> None:
+    """RFC 7888 §5: at most 4 KiB unasked; RFC 2971: what the configuration says."""
+
+    async def talk() -> bytes:
+        options = ImapOptions(literal_minus=True, server_id=(("name", "x"), ("os", None)))
+        big, small = b"a" * 4097, b"a" * 4096
+        script = b"a APPEND INBOX {4097+}\r\n" + big + b"\r\nb APPEND INBOX {4096+}\r\n" + small
+        return (await play([script + b"\r\nc ID NIL\r\nd CAPABILITY\r\n"], options=options))[0]
+
+    said = asyncio.run(talk())
+    assert b"a BAD Error in IMAP command APPEND: Non-synchronizing literal size too large" in said
+    assert b"b OK [APPENDUID " in said
+    assert b'* ID ("name" "x" "os" NIL)\r\n' in said
+    assert b" LITERAL- " in said
+    assert b"LITERAL+" not in said
+
+
 def test_a_message_too_large_is_refused_before_it_comes() -> None:
     """RFC 4469 §3 TOOBIG: the limit counts all messages of one command."""
 

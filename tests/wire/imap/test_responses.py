@@ -38,7 +38,7 @@ CASES = [
         r.permanent_flags([b"k"], read_only=True, more=True),
         b"OK [PERMANENTFLAGS ()] Read-only mailbox.",
     ),
-    ("ID", r.identification([(b"name", b"x"), (b"os", None)]), b'ID ("name" "x" "os" NIL)'),
+    ("ID", r.identification([("name", "x"), ("os", None)]), b'ID ("name" "x" "os" NIL)'),
     ("ID without fields", r.identification([]), b"ID NIL"),
     ("LIST", r.listing(b"LIST", [b"\\HasNoChildren", b"\\Sent"], b"x y"), b'LIST (\\HasNoChildren \\Sent) "/" "x y"'),
     (

@@ -17,6 +17,7 @@ from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.dovecot.server_identity import server_identity
 from pillarbox.config.mailbox_settings import (
     Database,
     InetSocket,
@@ -47,7 +48,7 @@ SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length "
-        "imap_metadata mail_plugins".split()
+        "imap_metadata imap_id_send imap_literal_minus mail_plugins".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
@@ -116,6 +117,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_client_workarounds=_workarounds(imap),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
         imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
+        imap_id_send=server_identity(imap),
+        imap_literal_minus=imap.yes("imap_literal_minus"),
         imap_metadata=imap.yes("imap_metadata"),
         mail_attribute_dict=attribute_file(configuration),
         mail_server_admin=value("mail_server_admin"),

@@ -126,6 +126,7 @@ class Conversation:
         self.sink = sink
         self.options = options
         self.engine = ImapServer(state=State.AUTHENTICATED, max_line=options.max_line_length)
+        self.engine.literal_minus = options.literal_minus
         self.view: MailboxView | None = None
         self.figures = Figures()
         self.condstore = False  # the client wants mod-sequences (RFC 7162 §3.1)

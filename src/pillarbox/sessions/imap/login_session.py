@@ -17,7 +17,6 @@ import ssl
 from base64 import b64encode
 from typing import Final
 
-from pillarbox.sessions.imap.session import SERVER_ID
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
@@ -59,6 +58,7 @@ class ImapLoginSession:
     ) -> None:
         """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STARTTLS."""
         self._engine = ImapServer(state=State.NOT_AUTHENTICATED, max_line=MAX_LINE_BEFORE_LOGIN)
+        self._engine.literal_minus = policy.literal_minus
         self._client = LoginClient(
             transport,
             self._engine,
@@ -119,7 +119,7 @@ class ImapLoginSession:
                 engine.untagged(responses.capability(self._capabilities()))
                 engine.reply(tag, b"OK Pre-login capabilities listed, post-login capabilities have more.")
             case commands.Id():
-                engine.untagged(responses.identification(SERVER_ID))
+                engine.untagged(responses.identification(self._client.policy.server_id))
                 engine.reply(tag, b"OK ID completed.")
             case commands.Enable():
                 engine.untagged(b"ENABLED")
@@ -135,6 +135,8 @@ class ImapLoginSession:
     def _capabilities(self) -> list[bytes]:
         """CAPABILITY: STARTTLS where it can be had, LOGINDISABLED where LOGIN cannot (RFC 3501 §6.2.3)."""
         names = list(_BASE)
+        if self._engine.literal_minus:
+            names[names.index(b"LITERAL+")] = b"LITERAL-"
         if self._client.tls_context is not None:
             names.append(b"STARTTLS")
         if not self._client.cleartext:

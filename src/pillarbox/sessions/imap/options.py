@@ -36,6 +36,8 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     acl_anyone: bool = False  # users may share with everybody
     has_quota: bool = False  # mail_plugins has imap_quota
     max_line_length: int = MAX_LINE  # octets
+    server_id: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)  # imap_id_send
+    literal_minus: bool = False  # LITERAL- in place of LITERAL+  RFC 7888 §5
     metadata: bool = False  # imap_metadata: GETMETADATA and SETMETADATA are for clients
     server_comment: str = ""  # mail_server_comment
     server_admin: str = ""  # mail_server_admin

@@ -74,8 +74,6 @@ AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
 MAX_BAD_COMMANDS: Final = 20
 _INTERNAL_ERROR: Final = b"Internal error occurred. Refer to server log for more information."
-SERVER_ID: Final = ((b"name", b"Dovecot"),)
-"""Dovecot's imap_id_send, `name *`: clients know servers by it and switch workarounds on and off."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -257,6 +255,8 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     """What works in this session."""
     limit = conversation.message_size_limit
     ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
+    if conversation.options.literal_minus:
+        ours[ours.index(b"LITERAL+")] = b"LITERAL-"
     if conversation.options.metadata:
         ours.append(b"METADATA")
     if conversation.options.has_acl:
@@ -296,7 +296,7 @@ async def _compress(conversation: Conversation, command: commands.Compress) -> N
 
 
 async def _id(conversation: Conversation, command: commands.Id) -> None:
-    conversation.engine.untagged(responses.identification(SERVER_ID))
+    conversation.engine.untagged(responses.identification(conversation.options.server_id))
     conversation.ok(command.tag, b"ID completed")
 
 

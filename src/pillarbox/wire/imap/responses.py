@@ -72,11 +72,13 @@ def capability(names: Iterable[bytes]) -> bytes:
     return b"CAPABILITY " + b" ".join(names)
 
 
-def identification(fields: Sequence[tuple[bytes, bytes | None]]) -> bytes:
+def identification(fields: Sequence[tuple[str, str | None]]) -> bytes:
     """`ID ("name" "Dovecot")`"""
     if not fields:
         return b"ID NIL"
-    written = (string(text) if text is not None else b"NIL" for field in fields for text in field)
+    written = (
+        string(text.encode("ascii")) if text is not None else b"NIL" for field in fields for text in field
+    )
     return b"ID (%s)" % b" ".join(written)
 
 

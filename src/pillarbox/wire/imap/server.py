@@ -47,6 +47,10 @@ MAX_LITERALS: Final = 65536
 """Octets of all literals of a command, messages not counted."""
 
 
+MAX_UNASKED: Final = 4096
+"""Octets of a literal that a client may send without being asked, with LITERAL- (RFC 7888 §5)."""
+
+
 class State(Enum):
     """RFC 3501 §3; logout is the end of the connection."""
 
@@ -157,6 +161,7 @@ class ImapServer:
         "_spent",
         "bytes_in",
         "bytes_out",
+        "literal_minus",
         "state",
         "unsent",
         "utf8_names",
@@ -166,6 +171,7 @@ class ImapServer:
         self.state = state
         self.bytes_in = 0
         self.bytes_out = 0
+        self.literal_minus = False  # what comes without being asked for is small  RFC 7888 §5
         self.utf8_names = False  # the client has enabled UTF8=ACCEPT or IMAP4rev2
         self.unsent = 0  # octets that data_to_send() would give
         self._fragments = Fragments(max_line=max_line)
@@ -271,6 +277,9 @@ class ImapServer:
         if isinstance(head, Refused):
             return self._refuse(head)
         tag, name, _ = head
+        unasked = self.literal_minus and not announcement.synchronizing
+        if unasked and announcement.size > MAX_UNASKED:
+            return self._refuse(self._bad(tag, name, "Non-synchronizing literal size too large"))
         if announcement.binary and name not in _WITH_LITERAL8:
             return self._refuse(self._bad(tag, name, "literal8 not allowed here"))
         if name in _OFFERS:

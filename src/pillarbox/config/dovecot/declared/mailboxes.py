@@ -24,6 +24,11 @@ imap_client_workarounds : str =
     `delay-newmail`, `tb-extra-mailbox-sep`, `tb-lsub-flags`: for clients that misread the protocol.
 imap_idle_notify_interval : time = 2 mins
     How often a client that is idle hears that the server is still there; 0 for never.
+imap_id_send : str = name *
+    What the server says of itself (ID, RFC 2971): names and values in turn, `*` for what is so.  `name *` is
+    Dovecot, by which clients know what to expect.
+imap_literal_minus : bool = no
+    Offer LITERAL- in place of LITERAL+ (RFC 7888): what clients send without being asked is at most 4 KiB large.
 imap_max_line_length : size = 64 k
     Octets of a command line after login.
 imap_metadata : bool = no
@@ -153,8 +158,6 @@ imap_fetch_failure : disconnect-immediately|disconnect-after|no-reply = disconne
 imap_hibernate_timeout : time = 0
 imap_id_log : str =
 imap_id_retain : bool = no
-imap_id_send : str = name *
-imap_literal_minus : bool = no
 imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
 hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
 body_bytes=%{fetch_body_bytes}
