@@ -1,5 +1,7 @@
 """The record format, against files that Postfix wrote."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -189,6 +191,45 @@ def test_any_chunking_gives_the_same_records(lines: list[bytes], cuts: list[int]
     got = list(read_content(BytesSource(out + encode_end()), 0))
     expected = lines if content and lines[-1] else lines[:-1]
     assert got == expected
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([b"N", b"L", b"N", b"p"]), st.sampled_from([0, 1, 127, 128, 2048, 16_383])),
+        max_size=60,
+    ),
+    st.sampled_from([b"X\0E\0", b"X", b"E\0", b"", b"N\x05abc", b"N\xff\xff"]),
+)
+def test_windows_of_content_are_read_like_single_records(shapes: list[tuple[bytes, int]], end: bytes) -> None:
+    """Lines, parts of lines, pointers to nowhere, damaged ends: the same lines, or the same fault."""
+    data = b""
+    for number, (kind, length) in enumerate(shapes):
+        payload = b"%15d" % 0 if kind == b"p" else bytes((97 + number % 26,)) * length
+        data += encode_record(kind[0], payload)
+    data += end
+
+    def one_by_one() -> Iterator[bytes]:
+        held: list[bytes] = []
+        for kind, _, payload in RecordReader(BytesSource(data)).records(0):
+            if kind == ord("X"):
+                if held:
+                    yield b"".join(held)
+                return
+            if kind not in b"NL":
+                raise CorruptQueueFile("unexpected")
+            held.append(payload)
+            if kind == ord("N"):
+                yield b"".join(held)
+                held.clear()
+        raise CorruptQueueFile("no end")
+
+    def lines_of(content: Iterator[bytes]) -> list[bytes] | None:
+        try:
+            return list(content)
+        except CorruptQueueFile:
+            return None
+
+    assert lines_of(read_content(BytesSource(data), 0)) == lines_of(one_by_one())
 
 
 @given(st.integers(0, 100_000), st.integers(700, 70_000))

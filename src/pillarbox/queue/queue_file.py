@@ -14,6 +14,7 @@ FAULTS
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 import msgspec
@@ -271,8 +272,72 @@ def _end_of_content(reader: RecordReader, offset: int) -> int:
 
 def read_content(source: Source, data_offset: int) -> Iterator[bytes]:
     """The lines of the message, without line ends.  CorruptQueueFile if anything but `X` follows them."""
+    for lines in _batches(source, data_offset):
+        yield from lines
+
+
+def content_text(source: Source, data_offset: int) -> bytes:
+    """The message with LF line ends.  CorruptQueueFile as `read_content()`."""
+    batches = [*_batches(source, data_offset)]
+    lines = batches[0] if len(batches) == 1 else [line for lines in batches for line in lines]
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
+def _batches(source: Source, data_offset: int) -> Iterator[list[bytes]]:
+    """Lines, 64 KiB of records at a time; single records from one on that is neither a line nor part of one."""
     held: list[bytes] = []
-    for kind, offset, payload in RecordReader(source).records(data_offset):
+    offset = data_offset
+    while True:
+        window = source.read_at(offset, _WINDOW)
+        lines, used = _lines_in(window, held)
+        if used + 1 < len(window) and window[used] == EXTRACTED:
+            if held:
+                lines.append(b"".join(held))
+            yield lines
+            return
+        yield lines
+        if not used:
+            rest = _read_on(source, offset, held)
+            while some := [*islice(rest, _SOME)]:
+                yield some
+            return
+        offset += used
+
+
+def _lines_in(window: bytes, held: list[bytes]) -> tuple[list[bytes], int]:
+    """Lines whose records a window begins with, and the octets of those.  `held` has the parts of a line so far."""
+    lines: list[bytes] = []
+    at = used = 0
+    octets = len(window)
+    end = octets - 3
+    while at < end:
+        kind = window[at]
+        head, length = at + 2, window[at + 1]
+        if length >= 0x80:
+            if window[head] >= 0x80:
+                break
+            length = (length & 0x7F) | window[head] << 7
+            head += 1
+        at = head + length
+        if at > octets:
+            break
+        if kind != LINE or held:
+            if kind == PARTIAL:
+                held.append(window[head:at])
+            elif kind == LINE:
+                lines.append(b"".join([*held, window[head:at]]))
+                held.clear()
+            else:
+                break
+        else:
+            lines.append(window[head:at])
+        used = at
+    return lines, used
+
+
+def _read_on(source: Source, offset: int, held: list[bytes]) -> Iterator[bytes]:
+    for kind, at, payload in RecordReader(source).records(offset):
         if kind == LINE:
             if held:
                 held.append(payload)
@@ -286,36 +351,12 @@ def read_content(source: Source, data_offset: int) -> Iterator[bytes]:
                 yield b"".join(held)
             return
         else:
-            raise CorruptQueueFile(f"unexpected record type {kind} in the content at {offset}")
+            raise CorruptQueueFile(f"unexpected record type {kind} in the content at {at}")
     raise CorruptQueueFile("the content does not end")
 
 
 _WINDOW: Final = 65536
-
-
-def content_text(source: Source, data_offset: int) -> bytes:
-    """The message with LF line ends.  CorruptQueueFile as `read_content()`, which a large message falls back on.
-
-    A message of 4 KiB takes a third of the time that its lines one by one would (12 µs, 36).
-    """
-    window = source.read_at(data_offset, _WINDOW)
-    lines: list[bytes] = []
-    at, end = 0, len(window) - 3
-    while at < end:
-        if window[at] != LINE:
-            break
-        head, length = at + 2, window[at + 1]
-        if length >= 0x80:
-            if window[head] >= 0x80:
-                break
-            length = (length & 0x7F) | window[head] << 7
-            head += 1
-        at = head + length
-        lines.append(window[head:at])
-    if at + 1 < len(window) and window[at] == EXTRACTED:
-        lines.append(b"")
-        return b"\n".join(lines)
-    return b"\n".join([*read_content(source, data_offset), b""])
+_SOME: Final = 500
 
 
 # -- writing -------------------------------------------------------------------------------------------
