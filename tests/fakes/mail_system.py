@@ -39,6 +39,13 @@ STANDARD_PORTS: Final = {
 }
 _IN_USER_NAMESPACE: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 _MARK: Final = "PILLARBOX_TEST_SYSTEM"
+_MAKE_HOME: Final = """\
+import datetime, os, pathlib, sys
+from pillarbox.supervisor.first_run import Home, prepare
+from pillarbox.supervisor.system_users import system_users
+owners = system_users() if os.getuid() == 0 else None
+prepare(Home(pathlib.Path(sys.argv[1])), owners=owners, now=datetime.datetime.now(datetime.UTC))
+"""
 
 
 class NoRootless(Exception):
@@ -117,7 +124,7 @@ class MailSystem:
         """Start it, and wait until both halves are healthy."""
         begun = time.monotonic()
         self.launch()
-        until(self._is_up_or_ended, what="both halves healthy")
+        until(self._is_up_or_ended, what=lambda: f"both halves healthy:\n{self.log()}", seconds=40)
         self.started_in = time.monotonic() - begun
         if not self.is_healthy():
             raise AssertionError(f"the system ended at once:\n{self.screen()}\n{self.log()}")
@@ -133,6 +140,11 @@ class MailSystem:
                 env={**os.environ, _MARK: self.mark},
                 start_new_session=True,
             )
+
+    def make_home(self) -> None:
+        """Have what the first start makes before anything runs: configuration, users, certificate."""
+        command = [*self._prefix, sys.executable, "-c", _MAKE_HOME, str(self.data)]
+        subprocess.run(command, check=True, timeout=30)
 
     def stop(self, number: int = signal.SIGINT) -> int:
         """Ctrl-C in the foreground; the exit status.  Nothing may be left."""

@@ -51,8 +51,7 @@ def system() -> Iterator[MailSystem]:
     """One system for all operations, which tries again each second and starts roles again at once."""
     system = new_system("rootless")
     try:
-        system.start()
-        assert system.stop() == 0
+        system.make_home()
         system.configure(
             minimal_backoff_time="1s",
             maximal_backoff_time="1s",

@@ -36,8 +36,7 @@ def system(users: SystemUsers) -> Iterator[MailSystem]:
     """Delivers local.test to them."""
     system = MailSystem(rootless=False)
     try:
-        system.start()
-        assert system.stop() == 0
+        system.make_home()
         aliases = users.base / "aliases"
         aliases.write_text(ALIASES)
         users.write("carol", ".forward", FORWARD)

@@ -134,8 +134,7 @@ def test_records_by_postdrop(mail_system: MailSystem) -> None:
 @pytest.fixture
 def stalled(fresh_system: MailSystem) -> Iterator[MailSystem]:
     """A system whose mail for elsewhere waits."""
-    fresh_system.start()
-    fresh_system.stop()
+    fresh_system.make_home()
     fresh_system.configure(default_transport="retry:4.3.0 later")
     fresh_system.start()
     yield fresh_system

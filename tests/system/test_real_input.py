@@ -163,8 +163,7 @@ def read_pop3(system: MailSystem, monkeypatch: pytest.MonkeyPatch) -> dict[bytes
 @pytest.mark.timeout(150)
 def test_what_went_in_comes_out(fresh_system: MailSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     """IMAP and POP3 give every message as it was sent; so they do when all caches have been deleted."""
-    fresh_system.start()
-    assert fresh_system.stop() == 0
+    fresh_system.make_home()
     fresh_system.configure(header_size_limit=str(HEADER_LIMIT), message_size_limit="100000000")
     # What a local client's addresses become is compared with Postfix's below.
     fresh_system.configure(append_at_myorigin="no", swap_bangpath="no", allow_percent_hack="no")
@@ -233,8 +232,7 @@ def comparable(content: bytes) -> bytes:
 @pytest.mark.timeout(150)
 def test_the_same_as_postfix_and_dovecot(rootless_system: MailSystem) -> None:
     """The same messages through Debian's Postfix, read by Debian's Dovecot: equal but for ids and times."""
-    rootless_system.start()
-    assert rootless_system.stop() == 0
+    rootless_system.make_home()
     rootless_system.configure(header_size_limit=str(HEADER_LIMIT), message_size_limit="100000000")
     rootless_system.start()
     messages = [

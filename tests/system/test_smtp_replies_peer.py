@@ -452,8 +452,7 @@ def both_servers() -> Iterator[tuple[Server, Server]]:
     ours = MailSystem(rootless=True)
     ours.configure_mailboxes(PATIENT_WITH_GUESSERS)
     try:
-        ours.start()
-        assert ours.stop() == 0
+        ours.make_home()
         ours.configure(**SETTINGS)
         with open(ours.data / "etc" / "master.cf", "a", encoding="utf-8") as file:
             file.write(_services(FIRST_PORT))
