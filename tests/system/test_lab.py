@@ -75,8 +75,22 @@ def _connections(number: int) -> Callable[[Lab, str], bool]:
     return lambda lab, name: len({one.connection for one in lab.internet.host(name).received}) <= number
 
 
+def _pauses(seconds: float) -> Callable[[Lab, str], bool]:
+    """Between two messages at least."""
+    return lambda lab, name: all(
+        after.at - before.at >= seconds - 1
+        for before, after in itertools.pairwise(lab.internet.host(name).received)
+    )
+
+
 SHARING = (
     # scenario, what is true of it, why
+    ("paced", _pauses(600), "paced_destination_rate_delay"),
+    (
+        "narrow",
+        lambda lab, name: lab.internet.host(name).most_open <= 2,
+        "narrow_destination_concurrency_limit",
+    ),
     ("reuse", _connections(3), "ten messages need few connections (smtp_connection_cache_on_demand)"),
     (
         "crowded",

@@ -214,12 +214,14 @@ class Internet:
 
     def settings(self) -> tuple[str, str]:
         """Lines of main.cf, and of master.cf."""
-        transports, policies, services = [], [], []
+        transports, policies, services, settings = [], [], [], ""
         for scenario in self.scenarios.values():
             if scenario.transport:
                 transports.append((scenario.domain, self.expanded(scenario.transport, scenario)))
             if scenario.policy:
                 policies.append((scenario.domain, self.expanded(scenario.policy, scenario)))
+            if scenario.settings:
+                settings += self.expanded(scenario.settings, scenario) + "\n"
             if scenario.service:
                 services.append(self.expanded(scenario.service, scenario))
         main_cf = (
@@ -232,7 +234,7 @@ smtp_tls_policy_maps = {_inline(policies)}
 transport_maps = {_inline(transports)}
 """
         )
-        return main_cf, "".join(f"{line}\n" for line in services)
+        return main_cf + settings, "".join(f"{line}\n" for line in services)
 
 
 def _inline(pairs: list[tuple[str, str]]) -> str:

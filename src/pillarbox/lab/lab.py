@@ -40,7 +40,8 @@ FIVE_DAYS: Final = 432_000.0
 _AHEAD_SECONDS: Final = 3.0
 """The clock begins later than the machine's: files that the kernel dates never lie in the lab's future."""
 _LOOKS_SECONDS: Final = 0.001
-_PRESENCE: Final = ("incoming", "active", "maildrop")
+_NEW: Final = ("incoming", "maildrop")
+"""Where messages are that the queue manager may not know of."""
 
 
 class Overdue(Exception):
@@ -208,11 +209,11 @@ class Lab:
         if not self.inside.is_running:
             raise StartFault(f"it ended; {self.inside.home.log} says why")
         wakes = self.clock.until_sleeper_wakes
-        if wakes is None or any(self._holds(queue) for queue in _PRESENCE):
+        if wakes is None or any(self._holds(queue) for queue in _NEW):
             return True
-        if not self._waiting and not self.left():
+        if not self._waiting and not self.left() and not self._holds("active"):
             # Asked again: what the queue manager has just begun to look at is in neither place for a moment.
-            return self.clock.until_sleeper_wakes is None or any(self._holds(queue) for queue in _PRESENCE)
+            return self.clock.until_sleeper_wakes is None or any(self._holds(queue) for queue in _NEW)
         if self._waiting:
             wakes = min(wakes, max(0.0, self._waiting[-1].at - (self.clock.now() - self.began)))
         self.clock.skip(wakes)

@@ -80,7 +80,10 @@ class MailHost:
         """Serve.  OSError if the address cannot be had."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         listener = Listener(self._serve, tasks=tasks, tell=lambda _: None)
-        await listener.start(socket.create_server((address, port), family=family, backlog=100))
+        sock = socket.create_server((address, port), family=family, backlog=100)
+        # asyncio leaves it to connections that were told that they are TCP; replies to a pipeline must not wait.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        await listener.start(sock)
         return listener
 
     async def _serve(self, connection: Connection) -> None:

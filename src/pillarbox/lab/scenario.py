@@ -89,6 +89,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""  # of smtp_tls_policy_maps
     transport: str = ""  # of transport_maps
     service: str = ""  # a line of master.cf
+    settings: str = ""  # lines of main.cf
     client: str = ""  # mail from outside: the name of the client, which is host 0
     listed: bool = False  # in the block list
     only_port_25: bool = False  # means nothing where hosts are on other ports

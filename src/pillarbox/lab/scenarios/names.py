@@ -5,7 +5,7 @@ from typing import Final
 from pillarbox.lab.behaviour import Behaviour, Say
 from pillarbox.lab.scenario import Scenario, delivered, expired, host, returned
 
-_HOUR = (3600.0, 8000.0)
+_HOUR = (3500.0, 9500.0)
 
 NAMES: Final = (
     Scenario(

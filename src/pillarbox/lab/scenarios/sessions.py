@@ -5,7 +5,8 @@ from typing import Final
 from pillarbox.lab.behaviour import CUT, DROP, OFFERS, SILENCE, Behaviour, Say
 from pillarbox.lab.scenario import Scenario, delivered, expired, host, returned
 
-_SOON = (300.0, 1300.0)  # at the second or third attempt
+# Scans are on a grid of five minutes, and on a busy machine the first attempt takes its time.
+_SOON = (290.0, 1900.0)  # at the second or third attempt
 _BARE = tuple(offer for offer in OFFERS if offer != "PIPELINING")
 _PHASES: Final = {
     "connect": "greeting",
@@ -21,7 +22,7 @@ BUSY: Final = tuple(
         name=f"busy-{name}",
         about=f"421 at {phase}, twice",
         hosts=(host(Behaviour(replies={phase: Say("421 4.3.2 Service shutting down", times=2)})),),
-        expected={"bob": delivered(0, attempts=3, after=(600.0, 1300.0))},
+        expected={"bob": delivered(0, attempts=3, after=(590.0, 1900.0))},
     )
     for phase, name in _PHASES.items()
 )
@@ -76,7 +77,7 @@ OTHERS: Final = (
         name="greylist",
         about="not before five minutes are over",
         hosts=(host(Behaviour(greylist=280.0)),),
-        expected={"bob": delivered(0, attempts=2, after=(299.0, 700.0))},
+        expected={"bob": delivered(0, attempts=2, after=(290.0, 1000.0))},
     ),
     Scenario(
         name="greylist-long",

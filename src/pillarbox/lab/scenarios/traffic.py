@@ -53,14 +53,42 @@ TRAFFIC: Final = (
         transport="reuse:reuse.test",
         service="reuse unix - - n - 1 smtp",
         messages=10,
-        expected={"bob": delivered(0, attempts=None, after=(200.0, 1300.0))},
+        expected={"bob": delivered(0, attempts=None, after=(200.0, 1900.0))},
+    ),
+    Scenario(
+        name="paced",
+        about="five messages, one in ten minutes (paced_destination_rate_delay)",
+        transport="paced:paced.test",
+        service="paced unix - - n - - smtp",
+        settings="paced_destination_rate_delay = 600s",
+        messages=5,
+        expected={"bob": delivered(0, attempts=1, after=(2350.0, 3400.0))},
+    ),
+    Scenario(
+        name="narrow",
+        about="twenty messages that waited together, two at a time (narrow_destination_concurrency_limit)",
+        hosts=(
+            host(
+                Behaviour(
+                    replies={
+                        "connect": Say("421 4.3.2 Not yet", seconds=200),
+                        "MAIL": Say("250 2.1.0 Ok", after=0.01),
+                    }
+                )
+            ),
+        ),
+        transport="narrow:narrow.test",
+        service="narrow unix - - n - - smtp",
+        settings="narrow_destination_concurrency_limit = 2",
+        messages=20,
+        expected={"bob": delivered(0, attempts=None, after=(200.0, 1900.0))},
     ),
     Scenario(
         name="down",
         about="ten messages for a host that is down for an hour: it is not asked ten times",
         hosts=(host(Behaviour(replies={"connect": Say("421 4.3.2 Down", seconds=3600)})),),
         messages=10,
-        expected={"bob": delivered(0, attempts=None, after=(3600.0, 9000.0))},
+        expected={"bob": delivered(0, attempts=None, after=(3500.0, 9500.0))},
     ),
     Scenario(
         name="fewrecipients",
