@@ -60,6 +60,7 @@ transport_maps = inline:{
   { nowhere.test = nosuch:x }
   { same.test = : }
   }
+smtp_send_xforward_command = yes
 smtp_header_checks = regexp:{
   { /^X-Check: ignore/ IGNORE }
   { /^X-Check: prepend/ PREPEND X-Before: yes }
@@ -242,6 +243,44 @@ SCENARIOS += (
         message=_FROM + b"Content-Transfer-Encoding: 8bit\r\n\r\n7-bit = only\r\n",
         parameters=(" BODY=7BIT", ""),
     ),
+    *(
+        Scenario(
+            name=f"encoding{at}",
+            message=_FROM + b"Content-Transfer-Encoding: %s\r\n\r\nx\r\n" % value,
+            parameters=(parameter, ""),
+        )
+        for at, (value, parameter) in enumerate(
+            (
+                (b"8bit", ""),
+                (b"8BIT", " BODY=7BIT"),
+                (b"8bit ", " BODY=7BIT"),
+                (b"7bit", ""),
+                (b"binary", ""),
+                (b"base64", ""),
+                (b"quoted-printable", " BODY=8BITMIME"),
+                (b"8bit (comment)", ""),
+            )
+        )
+    ),
+    *(
+        Scenario(
+            name=f"xforward{at}", servers=(Server({"EHLO": b"250-mx.peer.test\r\n250%s" % offer, **replies}),)
+        )
+        for at, (offer, replies) in enumerate(
+            (
+                (
+                    b"-PIPELINING\r\n250 XFORWARD NAME ADDR PROTO HELO SOURCE PORT IDENT",
+                    {"XFORWARD": b"250 2.0.0 Ok"},
+                ),
+                (b" XFORWARD NAME ADDR PROTO HELO", {"XFORWARD": b"250 2.0.0 Ok"}),
+                (
+                    b"-PIPELINING\r\n250 XFORWARD ADDR HELO",
+                    {"XFORWARD": b"550 5.7.0 Error: insufficient authorization"},
+                ),
+                (b" XFORWARD FOO", {"XFORWARD": b"250 2.0.0 Ok"}),
+            )
+        )
+    ),
     Scenario(name="replyfilter", servers=(Server({"RCPT": b"550 5.7.1 rewrite me, please"}),)),
     Scenario(name="statussofter", servers=(Server({"RCPT": b"550 5.7.2 filter me"}),)),
     Scenario(name="statusharder", servers=(Server({"RCPT": b"450 4.7.3 filter me"}),)),
@@ -393,6 +432,7 @@ def _normal(line: str) -> str:
 def _conversation(server: ScriptedServer) -> str:
     said = "\n".join(line.decode("utf-8", "replace") for line in server.said)
     content = "\n".join(message.decode("utf-8", "replace") for message in server.messages)
+    said = re.sub(r" PORT=\d+", " PORT=N", re.sub(r" IDENT=\w+", " IDENT=ID", said))
     return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + _normal_text(content.replace("\r\n", "\n"))
 
 

@@ -25,11 +25,6 @@ class Unread(msgspec.Struct, frozen=True):
 
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
-        Kind.LATER,
-        "servers are not told of clients yet",
-        "smtp_send_xforward_command smtp_xforward_timeout lmtp_send_xforward_command lmtp_xforward_timeout",
-    ),
-    Unread(
         Kind.REFUSED,
         "mail for ourselves is returned as a loop",
         "best_mx_transport",

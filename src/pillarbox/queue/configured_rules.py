@@ -19,5 +19,6 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         undisclosed_recipients=cleanup.undisclosed_recipients_header.encode(),
         myhostname=identity.myhostname.encode(),
         myorigin=identity.myorigin.encode(),
+        detects_encoding=cleanup.detect_8bit_encoding_header,
         delay_warning_time=snapshot.group(QueueManager).delay_warning_time,
     )

@@ -29,6 +29,9 @@ _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
 _PATIENCE: Final = 262144
 """Octets of header after which finished fields are dealt with before the rest has come."""
 
+_ENCODINGS: Final = {b"8bit": b"8bit", b"binary": b"8bit"}
+"""What detect_8bit_encoding_header makes of Content-Transfer-Encoding:."""
+
 MissingHeaders = Callable[[bytes, frozenset[bytes]], bytes]
 """Given `Resent-` or nothing, and the lower-case names that are there: the header lines to append."""
 
@@ -44,6 +47,7 @@ class HeaderCleaner:
         "_names",
         "_rewrite",
         "_started",
+        "encoding",
         "hops",
         "in_body",
         "message_id",
@@ -61,6 +65,7 @@ class HeaderCleaner:
         self.in_body = False
         self.message_id = b""
         self.hops = 0
+        self.encoding = b""  # 8bit or 7bit, if Content-Transfer-Encoding: says so
         self._dropped = dropped
         self._limit = size_limit
         self._missing = missing
@@ -138,6 +143,8 @@ class HeaderCleaner:
             self._names.add(name)
             if name == b"received":
                 self.hops += 1
+            elif name == b"content-transfer-encoding":
+                self.encoding = _ENCODINGS.get(field[match.end() :].lstrip().lower(), b"")
             elif name in (b"message-id", b"resent-message-id"):
                 self._note_message_id(name, field[match.end() :])
             if match.end() - match.end(1) > 1:

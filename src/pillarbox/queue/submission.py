@@ -66,6 +66,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     myhostname: bytes
     myorigin: bytes
     delay_warning_time: float
+    detects_encoding: bool = True  # detect_8bit_encoding_header
 
 
 class Submission:
@@ -192,7 +193,9 @@ class Submission:
             content_size=self._written,
             send_options=self.send_options,
         )
-        learnt = ((b"message_id", self.message_id),) if self.message_id else ()
+        learnt = [(b"message_id", self.message_id)] if self.message_id else []
+        if self._rules.detects_encoding and self._cleaner.encoding:
+            learnt.append((b"encoding", self._cleaner.encoding))
         self._parts.append(encode_end(learnt, content_filter=self.content_filter))
         head = b""
         if self._file.spilled:

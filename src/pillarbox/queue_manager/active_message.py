@@ -1,11 +1,20 @@
 """A message that is active: its recipients, where they go, and what has become of each."""
 
+import msgspec
+
 from pillarbox.delivery.request import Outcome
 from pillarbox.queue.active_files import Opened
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue_manager.transport import Routed
 from pillarbox.queue_manager.writers import Writer
 from pillarbox.vocabulary.identifiers import QueueId
+
+
+def _to_do(message: QueueMessage) -> list[QueueRecipient]:
+    """Who gets the message: with a REDIRECT of cleanup(8), one address in the place of all recipients."""
+    if not message.redirect or not message.to_do:
+        return message.to_do
+    return [msgspec.structs.replace(message.to_do[0], address=message.redirect)]
 
 
 class ActiveMessage:
@@ -18,7 +27,7 @@ class ActiveMessage:
         self.opened = opened
         self.active_time = active_time
         self.writer = writer
-        self.to_do: list[QueueRecipient] = opened.message.to_do
+        self.to_do = _to_do(opened.message)
         self.routed: dict[int, Routed] = {}  # by the recipient's offset
         self.outcomes: dict[int, tuple[str, Outcome]] = {}  # transport and outcome, by offset
         self.started = active_time  # when the first delivery began

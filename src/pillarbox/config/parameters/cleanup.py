@@ -27,6 +27,11 @@ class Cleanup:
         "bcc, content-length, resent-bcc, return-path",
         doc="Headers that are taken out of every message.",
     )
+    detect_8bit_encoding_header: bool = parameter(
+        "yes",
+        doc="Take a message with Content-Transfer-Encoding: 8bit for one in 8 bits, whatever the client said of it "
+        "with MAIL FROM.",
+    )
     hopcount_limit: int = parameter(
         "50", minimum=1, doc="Received: headers at which a message is taken to be in a loop and is returned."
     )

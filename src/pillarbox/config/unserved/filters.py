@@ -54,7 +54,6 @@ smtpd_proxy_timeout = 100s
         Kind.LATER,
         "this way of handling MIME is not served yet",
         """
-detect_8bit_encoding_header = yes
 disable_mime_input_processing = no
 force_mime_input_conversion = no
 full_name_encoding_charset = utf-8

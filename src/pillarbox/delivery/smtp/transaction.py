@@ -115,12 +115,17 @@ class Transaction:
     async def _envelope(self, content: Iterable[bytes]) -> None:
         session, client = self._session, self._session.rules.client
         engine = session.conversation.engine
+        told = self._tell_of_client()
         try:
             engine.mail(self._shown(self._job.sender), self._mail_parameters())
         except ValueError:
             self._all(Verdict("5.1.7", "bad sender address syntax"))
             return
         pipelining = session.capabilities.pipelining
+        if told and pipelining:
+            session.conversation.flush()
+        for exchange in told:
+            self._note_xforward(exchange, await self._ask(client.smtp_xforward_timeout, "sending XFORWARD"))
         if not pipelining:
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
             session.in_transaction = True
@@ -151,11 +156,40 @@ class Transaction:
             return
         await self._data(content)
 
+    def _tell_of_client(self) -> list[Exchange]:
+        """smtp_send_xforward_command: who has sent the message to us, as far as the server wants to know."""
+        session, job = self._session, self._job
+        offered = session.capabilities.xforward
+        if not offered or not session.rules.client.smtp_send_xforward_command:
+            return []
+        sent: list[Exchange] = []
+        for exchange, words in _XFORWARD:
+            known = [
+                b"%s=%s" % (word, xtext(value))
+                for word, attribute in words
+                if word in offered and (value := _forwarded(job, attribute))
+            ]
+            if known:
+                session.conversation.engine.command(exchange, b" ".join((b"XFORWARD", *known)))
+                sent.append(exchange)
+        return sent
+
+    def _note_xforward(self, exchange: Exchange, reply: ServerReply) -> None:
+        """A server that does not want it after all gets the message all the same."""
+        if reply.kind != 2:
+            text = reply.text.decode("utf-8", "replace")
+            said = f"host {self._session.target.relay} said: {text} (in reply to {exchange.value})"
+            self._session.tell(events.Warned(said))
+
     def _shown(self, address: bytes) -> bytes:
         """An address of the envelope as the server sees it.  LookupFault."""
         if self._rewrite is None or not address:
             return address
-        return self._rewrite(Address.from_internal(address)).internal
+        try:
+            parsed = Address.parse(address)
+        except ValueError:
+            return address
+        return self._rewrite(parsed).external
 
     def _take_rcpt(self, at: int, reply: ServerReply) -> None:
         if self._verdicts[at] is not None or reply.kind == 2:
@@ -252,6 +286,32 @@ class Transaction:
 
     async def _ask(self, limit: float, doing: str) -> ServerReply:
         return (await self._session.conversation.ask(limit=limit, doing=doing)).reply
+
+
+_XFORWARD = (
+    (
+        Exchange.XFORWARD_CLIENT,
+        ((b"NAME", b"log_client_name"), (b"ADDR", b"log_client_address"), (b"PORT", b"log_client_port")),
+    ),
+    (
+        Exchange.XFORWARD_SESSION,
+        (
+            (b"PROTO", b"log_protocol_name"),
+            (b"HELO", b"log_helo_name"),
+            (b"IDENT", b"log_ident"),
+            (b"SOURCE", b"rewrite_context"),
+        ),
+    ),
+)
+"""Attributes of the queue file in the order of XFORWARD_README, and what they are called on the wire."""
+
+
+def _forwarded(job: DeliverBySmtp, attribute: bytes) -> bytes:
+    """The value for a server; empty if it is not known."""
+    value = job.attributes.get(attribute, b"")
+    if attribute == b"rewrite_context":
+        return value.upper()
+    return b"" if value == b"unknown" else value
 
 
 _LEFT_OVER = Verdict("4.3.0", "unexpected end of the conversation")

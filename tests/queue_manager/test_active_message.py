@@ -1,0 +1,29 @@
+"""What of a queue file's envelope is delivered."""
+
+from pillarbox.queue.active_files import Opened
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.identifiers import QueueId
+
+
+def active(message: QueueMessage) -> ActiveMessage:
+    return ActiveMessage(Opened(QueueId("A1"), -1, message), active_time=0.0, writer=None)
+
+
+def recipient(address: bytes, offset: int, *, done: bool = False) -> QueueRecipient:
+    return QueueRecipient(address, address, offset, done, Notify.DEFAULT, b"")
+
+
+def test_a_redirect_of_cleanup_takes_the_place_of_all_recipients() -> None:
+    """A queue of Postfix may hold messages that header_checks have redirected."""
+    recipients = [recipient(b"a@x.test", 10), recipient(b"b@x.test", 20)]
+    found = active(QueueMessage(recipients=recipients, redirect=b"trap@x.test")).to_do
+    assert [(one.address, one.original, one.offset) for one in found] == [(b"trap@x.test", b"a@x.test", 10)]
+
+
+def test_others_are_delivered_to() -> None:
+    """Those that have not got it."""
+    recipients = [recipient(b"a@x.test", 10, done=True), recipient(b"b@x.test", 20)]
+    assert [one.address for one in active(QueueMessage(recipients=recipients)).to_do] == [b"b@x.test"]
+    assert active(QueueMessage(redirect=b"trap@x.test")).to_do == []
