@@ -329,6 +329,13 @@ class Mailbox(Protocol):
         """The whole message with CRLF line ends.  Raises MessageGone, StoreUnavailable."""
         ...
 
+    async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
+        """Those of the messages whose content, with any line ends, matches; gone ones do not.
+
+        `matches` is called in another thread.  Callers ask for some dozens at a time.  Raises StoreUnavailable.
+        """
+        ...
+
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out.
 

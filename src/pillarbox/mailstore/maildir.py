@@ -50,6 +50,7 @@ from pillarbox.mailstore.mailbox import (
     FlagChange,
     Mailbox,
     MailboxStatus,
+    MessageGone,
     MessageSummary,
     MessageTable,
     NewMessage,
@@ -257,6 +258,10 @@ class MaildirMailbox:
         """The whole message with CRLF line ends."""
         return await self._run(self._content, uid)
 
+    async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
+        """Those whose content matches."""
+        return await self._run(self._matching, uids, matches)
+
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
         self.filling.note_use(asyncio.get_running_loop().time())
@@ -436,6 +441,17 @@ class MaildirMailbox:
     def _content(self, uid: Uid) -> bytes:
         stored, _ = self.folder.read(uid)
         return to_crlf(plain_content(stored))
+
+    def _matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
+        found = []
+        for uid in uids:
+            try:
+                stored, _ = self.folder.read(uid)
+            except MessageGone:
+                continue
+            if matches(plain_content(stored)):
+                found.append(uid)
+        return found
 
     def _total_size(self) -> int:
         """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for."""

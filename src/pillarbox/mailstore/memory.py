@@ -235,6 +235,10 @@ class MemoryMailbox:
             raise MessageGone
         return self._contents[uid]
 
+    async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
+        """Those whose content matches."""
+        return [uid for uid in uids if uid in self._contents and matches(self._contents[uid])]
+
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """All columns, whichever are wanted."""
         return [self._summary(uid) for uid in uids if uid in self._contents]

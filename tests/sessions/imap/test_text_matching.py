@@ -1,11 +1,14 @@
 """What SEARCH finds in headers and bodies."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.message.encoded_words import decode_words
-from pillarbox.sessions.imap.text_matching import body_has, fold, header_has, message_has
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.sessions.imap.text_matching import body_has, fold, header_has, may_hold, message_has
 
 WORDS = [
     (b"plain", "plain"),
@@ -81,3 +84,38 @@ def test_any_message_can_be_searched(content: bytes) -> None:
     header = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + content
     assert message_has(header, "boundary")
     assert message_has(content, "") is True
+
+
+@given(st.text("ab \t\n\u00a0\u2003ßKſ", max_size=12))
+def test_folding_leaves_single_blanks(text: str) -> None:
+    """Without case, and every run of white space is one blank, at the ends, too."""
+    assert re.sub(r"\s+", " ", text.casefold()) == fold(text)
+
+
+PIECES = st.sampled_from(
+    [
+        b"ab", b"Ab cd", b" ", b"\n", b"\n\n", b"Subject: ab\n", b"Subject : cd\n", b"=?utf-8?q?a=62?=", b"=61b", b"YWI=",
+        b"Content-Transfer-Encoding: base64\n", b"Content-Transfer-Encoding: quoted-printable\n", b"\xc5\xbf", b"+AGE-b",
+        b"Content-Type: text/plain; charset=utf-7\n", b"Content-Type: multipart/mixed; boundary=x\n", b"--x\n", b"--x--\n",
+        b"Content-Type: text/plain; charset=utf-16\n", b"a\0b\0", b"Content-Type: message/rfc822\n", b"s", b"\x1b$B",
+    ]
+)  # fmt: skip
+WANTED = st.sampled_from(
+    ["ab", "cd", "ab cd", "subject: ab", "subject: cd", "s", "b a", "ſ", "aB", "tent-type: t", " a"]
+)
+
+
+@given(st.lists(PIECES, max_size=14).map(b"".join), WANTED)
+def test_what_cannot_hold_a_text_does_not(stored: bytes, wanted: str) -> None:
+    """The quick look refuses nothing that reading everything would find."""
+    text = fold(wanted)
+    content = to_crlf(stored)
+    if message_has(content, text) or body_has(content, text):
+        assert may_hold(text)(stored)
+
+
+def test_the_quick_look_spares_plain_messages() -> None:
+    """What is ASCII and not encoded is not decoded in vain."""
+    assert not may_hold("absent")(b"Subject: x\n\npresent\n")
+    assert may_hold("present")(b"Subject: x\n\npresent\n")
+    assert may_hold("absent")(b"Content-Transfer-Encoding: base64\n\nYWJz\n")

@@ -18,8 +18,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
-from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
+from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.mailstore.view import Chosen, MailboxView
+from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.structured_fields import parse_date
 from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
@@ -31,6 +32,7 @@ from pillarbox.sessions.imap.text_matching import (
     folded_addresses,
     folded_values,
     header_has,
+    may_hold,
     message_has,
 )
 from pillarbox.vocabulary.clock import Clock
@@ -64,6 +66,8 @@ from pillarbox.wire.imap.search_keys import (
 
 BATCH: Final = 1024
 """Summaries asked of the store at once."""
+CONTENTS: Final = 64
+"""Messages read at once, by a thread."""
 _DAY: Final = 86400
 
 
@@ -249,21 +253,22 @@ class MessageFilter:
 
     async def body(self, key: BodyHas, uids: list[int]) -> list[int]:
         text = fold(key.text)
-        return await self._by_content(uids, lambda content: body_has(content, text))
+        return await self._by_content(uids, text, body_has)
 
     async def text(self, key: TextHas, uids: list[int]) -> list[int]:
         text = fold(key.text)
-        return await self._by_content(uids, lambda content: message_has(content, text))
+        return await self._by_content(uids, text, message_has)
 
-    async def _by_content(self, uids: list[int], matches: Callable[[bytes], bool]) -> list[int]:
+    async def _by_content(self, uids: list[int], text: str, has: Callable[[bytes, str], bool]) -> list[int]:
+        may_match = may_hold(text)
+
+        def matches(stored: bytes) -> bool:
+            return may_match(stored) and has(to_crlf(stored), text)
+
         found: list[int] = []
-        for uid in uids:
-            try:
-                content = await self._view.mailbox.content(Uid(uid))
-            except MessageGone:
-                continue
-            if matches(content):
-                found.append(uid)
+        for start in range(0, len(uids), CONTENTS):
+            batch = [Uid(uid) for uid in uids[start : start + CONTENTS]]
+            found += await self._view.mailbox.matching(batch, matches)
             await self._conversation.flush_if_much()
         return found
 

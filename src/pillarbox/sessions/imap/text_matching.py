@@ -10,6 +10,7 @@ STANDARDS
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -21,12 +22,20 @@ from pillarbox.message.mime_tree import Part
 from pillarbox.message.part_content import text_of
 
 _NAME: Final = re.compile(rb"[!-9;-~]+")
-_WHITE_SPACE: Final = re.compile(r"\s+")
+_MARKS: Final = (
+    b"base64", b"quoted-printable", b"=?", b"utf-7", b"utf7", b"u7", b"~{", b"\0", b"\x0e", b"\x1b",
+)  # fmt: skip
+"""Without any of them, and without 8-bit octets, a message's text is what it shows when nothing is decoded."""
+_BETWEEN_WORDS: Final = re.compile("[ :]+")
 
 
 def fold(text: str) -> str:
     """The text without case, white space as single blanks."""
-    return _WHITE_SPACE.sub(" ", text.casefold())
+    folded = text.casefold()
+    words = " ".join(folded.split())  # six times as fast as an expression
+    if not words:
+        return " " if folded else ""
+    return f"{' ' if folded[0].isspace() else ''}{words}{' ' if folded[-1].isspace() else ''}"
 
 
 def header_has(header: bytes, name: bytes, wanted: str) -> bool:
@@ -64,6 +73,24 @@ def _values(name: bytes) -> "re.Pattern[bytes]":
     )
 
 
+def may_hold(wanted: str) -> Callable[[bytes], bool]:
+    """Whether a message with any line ends could hold the folded text; most that do not are told apart at once.
+
+    Each word of the text must stand somewhere, unless something in the message needs decoding first.
+    """
+    words = [word.encode() for word in _BETWEEN_WORDS.split(wanted) if word] if wanted.isascii() else None
+
+    def check(stored: bytes) -> bool:
+        if not stored.isascii():
+            return True
+        lower = stored.lower()
+        if words is not None and all(word in lower for word in words):
+            return True
+        return any(mark in lower for mark in _MARKS)
+
+    return check
+
+
 def message_has(content: bytes, wanted: str) -> bool:
     """Whether header or body hold the folded text (TEXT)."""
     header = content[: header_end(content)]
@@ -87,7 +114,7 @@ def _whole_field(name: bytes, value: bytes) -> str:
 def _part_has(content: bytes, part: Part, wanted: str, *, is_root: bool) -> bool:
     if not is_root:
         header = content[part.header_start : part.body_start]
-        if wanted in fold(decode_words(unfold(header))):
+        if any(wanted in fold(_whole_field(field.name, field.value)) for field in fields(header)):
             return True
     if part.children:
         return any(_part_has(content, child, wanted, is_root=False) for child in part.children)
