@@ -10,7 +10,10 @@ from fakes.dovecot_pair import Server, differences, dovecot_pair, play
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
 MESSAGE = b"Subject: a\r\n\r\nbody\r\n"
-NAMESPACE = "protocols = imap\nnamespace inbox {\n inbox = yes\n separator = /\n}\n"
+NAMESPACE = "protocols = imap\nnamespace inbox {\n inbox = yes\n separator = /\n" + (
+    " mailbox few {\n  auto = no\n  autoexpunge = 30d\n  autoexpunge_max_mails = 2\n }\n"
+    " mailbox masked/* {\n  autoexpunge = 30d\n  autoexpunge_max_mails = 1\n }\n}\n"
+)
 LAYOUTS = {
     "fs": "mail_location = maildir:~/Maildir:LAYOUT=fs\n" + NAMESPACE,
     "fs with control": "mail_location = maildir:~/Maildir:LAYOUT=fs:CONTROL=~/ctl:INDEX=~/idx\n" + NAMESPACE,
@@ -114,3 +117,22 @@ def test_one_takes_the_others_tree(pair: tuple[str, Server, Server]) -> None:
     assert again[0][1:-1] == changed[3][1:-1]
     assert again[2] == changed[5]
     assert b"k3" in again[2][2], layout
+
+
+def test_old_messages_go_when_a_session_ends(pair: tuple[str, Server, Server]) -> None:
+    """autoexpunge_max_mails, of a mailbox and of those that a mask names."""
+    _, ours, theirs = pair
+    script: list[bytes | tuple[bytes, bytes]] = []
+    for name in (b"few", b"masked/a", b"other"):
+        script += [b"CREATE " + name, *[(b"APPEND " + name, MESSAGE)] * 4]
+    look = [b"STATUS %b (MESSAGES UIDNEXT)" % name for name in (b"few", b"masked/a", b"other")]
+    said = []
+    for server in (ours, theirs):
+        play(server, script, "many")
+        said.append([answer[1] for answer in play(server, look, "many")])
+    assert said[0] == said[1]
+    assert said[0] == [
+        b"* STATUS few (MESSAGES 2 UIDNEXT 5)",
+        b"* STATUS masked/a (MESSAGES 1 UIDNEXT 5)",
+        b"* STATUS other (MESSAGES 4 UIDNEXT 5)",
+    ]

@@ -257,6 +257,6 @@ def test_several_roots_and_a_users_own_rule() -> None:
             ["quota", "get", "-u", "me"],
         ):
             done = [server.doveadm(*words) for server in (ours, theirs)]
-            assert (done[0].returncode, done[0].stdout) == (done[1].returncode, done[1].stdout), done
+            assert (done[0].returncode, done[0].stdout) == (done[1].returncode, done[1].stdout), done[0]
         files = [maildirsize(server.home()) for server in (ours, theirs)]
         assert files[0] == files[1]

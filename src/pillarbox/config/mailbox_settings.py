@@ -40,6 +40,10 @@ class MailboxDefinition(msgspec.Struct, frozen=True, kw_only=True):
     """no, create, or subscribe."""
     special_use: tuple[str, ...] = ()
     """`\\Sent` and the like (RFC 6154)."""
+    autoexpunge: int = 0
+    """Seconds after which messages go; 0: never."""
+    autoexpunge_max_mails: int = 0
+    """How many messages stay; 0: all."""
 
 
 class Namespace(msgspec.Struct, frozen=True, kw_only=True):

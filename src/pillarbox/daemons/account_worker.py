@@ -28,6 +28,7 @@ from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
+from pillarbox.mailstore.autoexpunge import autoexpunge
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
@@ -199,6 +200,8 @@ class AccountWorker:
                 await opened.account.ensure_defaults()
                 opened.has_defaults = True
             await self._run_session(connection, session, opened.account, place)
+            definitions = self._settings.namespaces[0].mailboxes
+            await autoexpunge(opened.account, definitions, now=self._clock.now())
         except (StoreUnavailable, ConfigurationFault) as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
         finally:

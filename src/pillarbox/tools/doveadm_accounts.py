@@ -19,6 +19,7 @@ import pwd
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -241,6 +242,8 @@ def _as_owner(command: MailCommand, user: str, work: Work) -> int:
 
 def _work(command: MailCommand, owner: Owner, work: Work) -> int:
     async def run() -> int | None:
+        # Named here so that it is loaded before the rights are dropped that may be needed to read it.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="store"))
         namespace = command.settings.namespaces[0]
         store = open_store(command, owner)
         await store.ensure_defaults()

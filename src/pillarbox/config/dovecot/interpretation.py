@@ -542,4 +542,10 @@ def _mailbox(configuration: Configuration, path: Path, separator: str) -> Mailbo
                 mend="\\Sent, \\Drafts, \\Junk, \\Trash, \\Archive, \\All, \\Flagged",
             )
     name = path[-1].replace(separator, "/")
-    return MailboxDefinition(name=name, auto=configuration.value(*path, "auto"), special_use=uses)
+    return MailboxDefinition(
+        name=name,
+        auto=configuration.value(*path, "auto"),
+        special_use=uses,
+        autoexpunge=configuration.seconds(*path, "autoexpunge"),
+        autoexpunge_max_mails=configuration.number(*path, "autoexpunge_max_mails"),
+    )

@@ -16,14 +16,10 @@ auto : no|create|subscribe = no
     Make the mailbox at the first login; `subscribe` also subscribes to it.
 special_use : str =
     What it is for: \\Sent, \\Trash (RFC 6154).
-""",
-    ),
-    Part(
-        Kind.LATER,
-        "messages are not expunged by age yet",
-        """
 autoexpunge : time = 0
+    Remove messages that came into it longer ago; when a session of the user ends.
 autoexpunge_max_mails : number = 0
+    Remove the oldest messages above this number as well; without autoexpunge it does nothing.
 """,
     ),
     Part(
