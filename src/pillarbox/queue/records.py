@@ -99,10 +99,13 @@ _PARTIAL_HEAD: Final = b"L" + encode_length(LINE_LENGTH)
 def encode_lines(lines: list[bytes]) -> bytes:
     """Content records of lines without line ends."""
     heads = _LINE_HEADS
+    pieces = [b""] * (2 * len(lines))
     try:
-        return b"".join([heads[len(line)] + line for line in lines])
+        pieces[::2] = [heads[length] for length in map(len, lines)]
     except IndexError:
         return b"".join([_encode_line(line) for line in lines])
+    pieces[1::2] = lines
+    return b"".join(pieces)
 
 
 def _encode_line(line: bytes) -> bytes:
@@ -132,12 +135,12 @@ class ContentEncoder:
             content = self._rest + content
         lines = content.split(b"\r\n")
         self._rest = lines.pop()
+        ends = len(lines)
         # A beginning of a very long line goes out as it comes, so that memory stays bounded.
         head = b""
         if len(self._rest) > 8 * LINE_LENGTH:
             ready = len(self._rest) - len(self._rest) % LINE_LENGTH - LINE_LENGTH
             head, self._rest = self._rest[:ready], self._rest[ready:]
-        ends = content.count(b"\r\n")
         if content.count(b"\r") != ends or content.count(b"\n") != ends:
             lines = [line.translate(_STRAY_TO_BLANK) for line in lines]
             head = head.translate(_STRAY_TO_BLANK)

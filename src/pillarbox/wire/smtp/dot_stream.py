@@ -90,8 +90,12 @@ class DataReader:
 
     def _take_clean(self, whole: bytes) -> bytes:
         """Lines that all end in CRLF, at once."""
-        if self._at_line_start and whole.startswith(b".\r\n"):
-            return self._finish(b"", whole[3:])
+        if self._at_line_start and whole.startswith(b"."):
+            if whole.startswith(b".\r\n"):
+                return self._finish(b"", whole[3:])
+        elif b"\r\n." not in whole:
+            self._at_line_start = True
+            return whole
         end = whole.find(b"\r\n.\r\n")
         if end >= 0:
             return self._finish(self._unstuffed(whole[: end + 2]), whole[end + 5 :])
