@@ -25,6 +25,8 @@ pytestmark = [
     pytest.mark.peer("postfix", "dovecot", "named", "rsyslogd", "unshare"),
 ]
 
+EMPTY_LOG: Final = "empty 'maillog_file' parameter value - logfile rotation failed"
+POSTFIX_USAGE: Final = "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\r\n"
 ALIASES: Final = "postmaster: alice\nteam: alice, bob\n"
 
 
@@ -93,9 +95,39 @@ def test_before_the_first_start(bare_host: Host) -> None:
     bare_host.write("/etc/postfix/main.cf", MAIN_CF)
     if bare_host.answers(25):
         pytest.skip("it runs already")
-    for command in ("status", "stop", "reload", "abort"):
-        assert bare_host.run(f"postfix {command}").returncode == 1, command
+    not_running = "postfix/postfix-script: the Postfix mail system is not running\r\n"
+    fatal = not_running.replace("script: ", "script: fatal: ")
+    usage = (
+        "Usage: postfix start (or stop, reload, abort, flush, check, status, set-permissions, "
+        "upgrade-configuration, logrotate)\r\n"
+    )
+    for command, status, shown in (
+        ("status", 1, not_running),
+        ("-D status", 1, not_running),
+        ("stop", 1, fatal),
+        ("reload", 1, fatal),
+        ("drain", 1, fatal),
+        ("abort", 1, fatal),
+        ("logrotate", 1, fatal.replace("the Postfix mail system is not running", EMPTY_LOG)),
+        ("set-permissions", 0, ""),
+        ("", 1, f"postfix/postfix-script: fatal: unknown command: ''. {usage}"),
+        ("quiet-start", 1, f"postfix/postfix-script: fatal: unknown command: 'quiet-start'. {usage}"),
+        ("-Z", 1, f"postfix: invalid option -- 'Z'\r\n{POSTFIX_USAGE}"),
+        ("-c", 1, f"postfix: option requires an argument -- 'c'\r\n{POSTFIX_USAGE}"),
+        ("-c relative status", 1, "postfix: fatal: -c requires absolute pathname\r\n"),
+        (
+            "-c /nonexistent status",
+            1,
+            "postfix: fatal: open /nonexistent/main.cf: No such file or directory\r\n",
+        ),
+    ):
+        done = bare_host.run(f"script -qec 'postfix {command}' /dev/null")
+        assert (done.returncode, done.stdout) == (status, shown), command
     bare_host.output("postfix check")
+    assert bare_host.run("postfix status", user="bob").returncode == 1
+    done = bare_host.run("script -qec 'postfix flush' /dev/null")
+    assert done.returncode == 69
+    assert done.stdout.endswith("postqueue: fatal: Cannot flush mail queue - mail system is down\r\n")
 
 
 def test_typed_message_comes_into_the_maildir(mail_host: Host) -> None:
@@ -199,7 +231,21 @@ def test_postfix_command_while_it_runs(mail_host: Host) -> None:
     assert done.stdout.startswith(
         "postfix/postfix-script: fatal: unknown command: 'dance'. Usage: postfix start "
     )
-    assert logged(mail_host, "already running") == [
+    for command, status, shown in (
+        ("start-fg", 1, "postfix/postfix-script: fatal: the Postfix mail system is already running\r\n"),
+        ("flush", 0, ""),
+        ("set-permissions", 0, ""),
+        ("logrotate", 1, f"postfix/postfix-script: fatal: {EMPTY_LOG}\r\n"),
+        (
+            "-c /etc/other status",
+            0,
+            f"postfix/postfix-script: the Postfix mail system is running: PID: {pid}\r\n",
+        ),
+    ):
+        mail_host.output("mkdir -p /etc/other; cp /etc/postfix/main.cf /etc/postfix/master.cf /etc/other/")
+        done = mail_host.run(f"script -qec 'postfix {command}' /dev/null")
+        assert (done.returncode, done.stdout) == (status, shown), command
+    assert sorted(set(logged(mail_host, "already running"))) == [
         "postfix/postfix-script: fatal: the Postfix mail system is already running"
     ]
 

@@ -64,6 +64,14 @@ class Failed(Exception):
     """`postfix/postfix-script: fatal: …` and exit status 1."""
 
 
+class Ended(Exception):
+    """The command has ended with an exit status of its own, and has said all there is to say."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 class NotRunning(Exception):
     """What `status` says with exit status 1."""
 
@@ -109,6 +117,8 @@ class PostfixCommand:
             return 1
         except NotRunning:
             return 1
+        except Ended as end:
+            return end.status
         except OSError as error:
             self.log.refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             return 1
@@ -181,7 +191,7 @@ class PostfixCommand:
         command = [sys.executable, "-I", "-m", "pillarbox.tools.postqueue"]
         done = subprocess.run([*command, "-c", self._configuration.directory, "-f"], check=False)
         if done.returncode:
-            raise Failed("cannot flush the mail queue")
+            raise Ended(done.returncode)  # it has said why
 
     # -- files -----------------------------------------------------------------------------------------
 
@@ -226,7 +236,7 @@ class PostfixCommand:
         settings = self._snapshot.group(Logging)
         path = settings.maillog_file
         if not path:
-            raise Failed("maillog_file is empty: the log goes to syslog, which rotates it")
+            raise Failed("empty 'maillog_file' parameter value - logfile rotation failed")
         if path.startswith("/dev/"):
             raise Failed(f"not a regular file: maillog_file {path}")
         now = datetime.datetime.now(datetime.UTC).astimezone()
@@ -247,12 +257,14 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options, arguments = getopt.getopt(sys.argv[1:] if argv is None else argv, "c:Dv")
     except getopt.GetoptError as error:
-        return _fatal(f"invalid option -- '{error.opt}'", "usage: postfix [-c config_dir] [-Dv] command")
+        what = "option requires an argument" if "requires" in error.msg else "invalid option"
+        sys.stderr.write(f"postfix: {what} -- '{error.opt}'\n")
+        return _fatal("usage: postfix [-c config_dir] [-Dv] command")
     verbose = False
     for option, value in options:
         if option == "-c":
             if not value.startswith("/"):
-                return _fatal(f"-c requires absolute pathname: {value}")
+                return _fatal("-c requires absolute pathname")
             directory = value
         verbose = verbose or option == "-v"
     if os.geteuid() != 0:
@@ -260,7 +272,7 @@ def main(argv: list[str] | None = None) -> int:
         return _fatal("the postfix command is reserved for the superuser")
     try:
         if not os.path.exists(f"{directory}/main.cf"):
-            raise ConfigurationFault(f"{directory}/main.cf", "no such file", mend="an empty one will do")
+            raise ConfigurationFault(f"open {directory}/main.cf", "No such file or directory")
         command = PostfixCommand(read_configuration(directory, facts=host_facts()))
     except ConfigurationFault as fault:
         SystemLog(None, program="postfix", label="postfix").refuse(str(fault))
@@ -270,9 +282,8 @@ def main(argv: list[str] | None = None) -> int:
     return command.run(arguments[0] if arguments else "")
 
 
-def _fatal(*lines: str) -> int:
-    for line in lines:
-        sys.stderr.write(f"postfix: fatal: {line}\n" if line is lines[0] else f"{line}\n")
+def _fatal(text: str) -> int:
+    sys.stderr.write(f"postfix: fatal: {text}\n")
     return 1
 
 
