@@ -7,6 +7,7 @@ Both get the same configuration files, the same commands and the same expectatio
 import imaplib
 import poplib
 import re
+import smtplib
 import socket
 from collections.abc import Iterator
 from typing import Final
@@ -292,6 +293,52 @@ def test_alias_goes_to_both(mail_host: Host) -> None:
         (line,) = [line for line in lines if f"to=<{user}@{DOMAIN}>" in line]
         assert f"to=<{user}@{DOMAIN}>, orig_to=<team@{DOMAIN}>, relay=local, " in line
         assert line.endswith("dsn=2.0.0, status=sent (delivered to maildir)")
+
+
+class Smtp(smtplib.SMTP):
+    """An SMTP client of the host."""
+
+    def __init__(self, host: Host) -> None:
+        self._inside = host
+        super().__init__("mail", 25)
+
+    def _get_socket(self, _host: str, _port: int, _timeout: float) -> socket.socket:
+        return self._inside.connect(25)
+
+
+def test_success_is_reported_once(mail_host: Host) -> None:
+    """NOTIFY=SUCCESS: an alias or a .forward file is told of as expanded, those it stands for not at all."""
+    mail_host.write("/home/bob/.forward", "alice\n")
+    mail_host.output("chown bob /home/bob/.forward")
+    for recipient in ("team", "bob", "alice"):
+        with Smtp(mail_host) as client:
+            client.ehlo("client.tutorial.test")
+            client.mail(f"alice@{DOMAIN}")
+            assert client.rcpt(f"{recipient}@{DOMAIN}", ["NOTIFY=SUCCESS"])[0] == 250
+            client.data(f"Subject: success of {recipient}\r\n\r\nHello.\r\n".encode())
+
+    def reports() -> list[str]:
+        files = "$(grep -ls 'report-type=delivery-status' /home/alice/Maildir/*/*)"
+        return sorted(
+            mail_host.run(f"grep -hE '^(Final-R|Action|Diag)' /dev/null {files}").stdout.split("\n")
+        )
+
+    until(
+        lambda: "Action: delivered" in reports() and reports().count("Action: expanded") == 2, what="reports"
+    )
+    assert [line for line in reports() if line] == [
+        "Action: delivered",
+        "Action: expanded",
+        "Action: expanded",
+        "Diagnostic-Code: X-Postfix; delivery via local: alias expanded",
+        "Diagnostic-Code: X-Postfix; delivery via local: alias expanded",
+        "Diagnostic-Code: X-Postfix; delivery via local: delivered to maildir",
+        f"Final-Recipient: rfc822; alice@{DOMAIN}",
+        f"Final-Recipient: rfc822; bob@{DOMAIN}",
+        f"Final-Recipient: rfc822; team@{DOMAIN}",
+    ]
+    until(lambda: mail_host.output("postqueue -p") == "Mail queue is empty\n", what="all is delivered")
+    mail_host.output("rm /home/bob/.forward $(grep -ls 'success of' /home/*/Maildir/*/*)")
 
 
 def test_sendmail_of_a_user(mail_host: Host) -> None:

@@ -70,7 +70,8 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     relay: str = ""
     diagnostic: str = ""  # as of an Outcome
     remote_mta: str = ""
-    told: bool = False  # the agent has written the line itself
+    told: bool = False  # the agent has written the line itself, or there is none
+    success_action: str | None = None  # as an Outcome's, in its place; empty: nobody is told of this one
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):

@@ -70,15 +70,16 @@ def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> lis
 
 def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> list[LogEntry]:
     """Entries for what was delivered, if the sender wants to hear of it and no other system tells."""
-    if not recipient.notify & Notify.SUCCESS or not outcome.success_action:
+    if not recipient.notify & Notify.SUCCESS:
         return []
     entries: list[LogEntry] = []
     for attempt in _attempts(recipient, outcome):
-        if attempt.status == "sent":
+        action = outcome.success_action if attempt.success_action is None else attempt.success_action
+        if attempt.status == "sent" and action:
             relay = attempt.relay or transport
             reason = f"delivery via {relay}: {attempt.text}"
             attempt = msgspec.structs.replace(attempt, text=reason)
-            entries.append(_entry(recipient, attempt, outcome.success_action))
+            entries.append(_entry(recipient, attempt, action))
     return entries
 
 

@@ -30,7 +30,7 @@ import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.delivery.local.destinations import destinations
-from pillarbox.delivery.local.forwarding import ForwardFault
+from pillarbox.delivery.local.forwarding import ForwardFault, without_success
 from pillarbox.delivery.local.frames import (
     Account,
     CommandMail,
@@ -58,6 +58,7 @@ from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Notify
 
 MAX_LEVEL: Final = 100
 """Aliases within aliases; more is a loop."""
@@ -178,6 +179,7 @@ class LocalExpansion:
             self._means.warn(str(fault))
             self._tell(state, "deferred", "4.3.0", "cannot find alias database owner")
             return True
+        state = self._expanded(state, "delivered" if owner is not None else "expanded")
         state = msgspec.structs.replace(state, source_name=name, source=ALIAS, account=account)
         if owner is not None:
             state = msgspec.structs.replace(
@@ -406,6 +408,8 @@ class LocalExpansion:
         self._seen.update(done.seen)
         for warning in done.warnings:
             self._means.warn(warning)
+        if done.forward_path:
+            state = self._expanded(state, "expanded")
         for piece in done.pieces:
             self._tell(state, piece.status, piece.dsn, piece.text, to_owner=piece.to_owner)
         for found in done.addresses:
@@ -462,7 +466,10 @@ class LocalExpansion:
                 self._means.warn(str(fault))
                 self._tell(first, "deferred", "4.3.0", "unable to forward message")
                 return
-            self._tell(first, "sent", "2.0.0", f"forwarded as {queue_id}")
+            is_told = any(Notify(state.notify) & Notify.SUCCESS for state in states)
+            notify = Notify(first.notify) if is_told else without_success(Notify(first.notify))
+            told = msgspec.structs.replace(first, notify=int(notify))
+            self._tell(told, "sent", "2.0.0", f"forwarded as {queue_id}")
 
     def _tell(self, state: State, status: str, dsn: str, text: str, *, to_owner: bool = False) -> None:
         report_to = state.sender if to_owner and state.owner_alias else None
@@ -474,8 +481,26 @@ class LocalExpansion:
                 dsn,
                 text,
                 report_to,
+                success_action=None if Notify(state.notify) & Notify.SUCCESS else "",
             )
         )
+
+    def _expanded(self, state: State, action: str) -> State:
+        """An alias or a .forward file reports success itself: those it stands for do not (RFC 3461 §5.2.7)."""
+        if not Notify(state.notify) & Notify.SUCCESS:
+            return state
+        self._attempts.append(
+            Attempt(
+                Address.from_internal(state.address).external,
+                Address.from_internal(state.original).external,
+                "sent",
+                "2.0.0",
+                "alias expanded",
+                told=True,
+                success_action=action,
+            )
+        )
+        return msgspec.structs.replace(state, notify=int(without_success(Notify(state.notify))))
 
     def _is_repeated(self, what: bytes) -> bool:
         if what in self._seen:

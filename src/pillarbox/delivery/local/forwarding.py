@@ -163,12 +163,12 @@ def _given(state: State) -> NewRecipient:
     return NewRecipient(
         state.address,
         state.original or state.address,
-        _without_success(Notify(state.notify)),
+        without_success(Notify(state.notify)),
         state.dsn_original,
     )
 
 
-def _without_success(notify: Notify) -> Notify:
+def without_success(notify: Notify) -> Notify:
     """The alias itself reports success: those it stands for do not (RFC 3461 §5.2.7.3)."""
     if notify == Notify.SUCCESS:
         return Notify.NEVER
