@@ -19,7 +19,7 @@ from fakes.mail_system import until
 from fakes.network import RESOLVER, Network
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
-from fakes.smtp_submission import submit
+from fakes.smtp_submission import SmtpClient
 from pillarbox.lab.internet import Internet
 from pillarbox.lab.lab import Submission, content, recipients
 from pillarbox.lab.places import Places
@@ -110,7 +110,8 @@ class Trial:
         internet.start()
         try:
             host = self._host(product, internet)
-            ids = {name: self._submit(host, scenario) for name, scenario in self.scenarios.items()}
+            with SmtpClient(host) as client:
+                ids = {name: _submit(client, scenario) for name, scenario in self.scenarios.items()}
             until(lambda: _is_quiet(host), seconds=40, what=f"{product}: all was tried once")
             self._again(host, "postqueue -f")
             self._again(host, "postsuper -e ALL deferred 2>/dev/null; postqueue -f")
@@ -141,16 +142,6 @@ class Trial:
         host.until_answers(25)
         return host
 
-    def _submit(self, host: Host, scenario: Scenario) -> str:
-        message = content(Submission(scenario=scenario, number=0, at=0.0))
-        return submit(
-            host,
-            sender=scenario.sender,
-            recipients=recipients(scenario),
-            message=message,
-            parameters=scenario.parameters,
-        )
-
     def _again(self, host: Host, command: str) -> None:
         """A flush: every deferred message is tried, and what comes of it is delivered."""
         before = {queue_id: _attempts(host, queue_id) for queue_id in _deferred(host)}
@@ -168,6 +159,15 @@ class Trial:
                 )
             ),
         )
+
+
+def _submit(client: SmtpClient, scenario: Scenario) -> str:
+    return client.submit(
+        sender=scenario.sender,
+        recipients=recipients(scenario),
+        message=content(Submission(scenario=scenario, number=0, at=0.0)),
+        parameters=scenario.parameters,
+    )
 
 
 def _log(host: Host) -> str:

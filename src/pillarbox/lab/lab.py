@@ -261,6 +261,6 @@ def content(submission: Submission) -> bytes:
         f"To: {', '.join(recipients(scenario))}\r\n"
         f"Subject: {scenario.name} {submission.number}\r\n"
         f"Message-Id: <{scenario.name}.{submission.number}@lab.test>\r\n"
-        f"Date: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
-        "\r\n" + scenario.body.replace("\n", "\r\n")
+        "Date: Thu, 1 Jan 2026 00:00:00 +0000\r\n"
+        + f"{scenario.header}\n{scenario.body}".replace("\n", "\r\n")
     ).encode()

@@ -82,6 +82,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     expected: Mapping[str, Expected] = msgspec.field(default_factory=lambda: {"bob": delivered(0)})
     sender: str = "alice@pillarbox.test"  # "" for a notice
+    header: str = ""  # more lines of it
     body: str = "Hello.\n"
     parameters: tuple[str, ...] = ()  # of MAIL
     messages: int = 1

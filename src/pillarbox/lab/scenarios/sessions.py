@@ -145,6 +145,16 @@ OTHERS: Final = (
         expected={"bob": returned("5.3.4", "Message too big")},
     ),
     Scenario(
+        name="seven",
+        about="no 8BITMIME, and a message that needs it: as quoted-printable (RFC 6152 §3)",
+        hosts=(host(Behaviour(offers=("PIPELINING", "DSN", "ENHANCEDSTATUSCODES"))),),
+        parameters=("BODY=8BITMIME",),
+        header="MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n",
+        body="Gr\u00fc\u00dfe = \u00a5\u00a3\u20ac, and a line that is long enough to be broken: "
+        + "\u00e4 " * 40
+        + "\n",
+    ),
+    Scenario(
         name="noutf8",
         about="no SMTPUTF8, and an address that needs it",
         hosts=(host(Behaviour(offers=("PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"))),),
