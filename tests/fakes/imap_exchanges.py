@@ -94,8 +94,12 @@ def give(path: Path) -> None:
 class DovecotImap:
     """Dovecot's imap, once or twice, on the Maildir below `base`."""
 
-    def __init__(self, base: Path, *, separator: str = "/", prefix: str = "") -> None:
+    def __init__(
+        self, base: Path, *, separator: str = "/", prefix: str = "", patience: float = SILENCE
+    ) -> None:
+        """`patience`: seconds after which a server that says nothing waits for more of a command."""
         self._base = base
+        self._patience = patience
         for name in ("run", "state"):
             (base / name).mkdir()
         special = "".join(
@@ -153,7 +157,7 @@ class DovecotImap:
     def _read(self, session: "subprocess.Popen[bytes]", until: re.Pattern[bytes]) -> bytes:
         assert session.stdout is not None
         said = b""
-        deadline = time.monotonic() + SILENCE
+        deadline = time.monotonic() + self._patience
         while until.search(said[-4096:]) is None and time.monotonic() < deadline:
             ready, _, _ = select.select([session.stdout], [], [], 1)
             if ready:

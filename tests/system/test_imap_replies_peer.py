@@ -94,7 +94,7 @@ def both() -> Iterator[Both]:
         base.chmod(0o755)
         making = base / "prepared"
         making.mkdir()
-        server = DovecotImap(making)
+        server = DovecotImap(making, patience=20)
         for line in PREPARATION:
             answer = server.say(line)
             assert b"\r\nx OK" in b"\r\n" + answer, (line, answer)

@@ -36,7 +36,7 @@ def theirs(base: Path, steps: tuple[bytes, ...]) -> list[bytes]:
     for name in ("run", "state"):
         if (base / name).exists():
             (base / name).rmdir()
-    server = DovecotImap(base)
+    server = DovecotImap(base, patience=20)
     try:
         return [server.say(step).rpartition(b" (")[0] for step in steps]
     finally:

@@ -112,7 +112,7 @@ class Theirs(Say):
         give(base)
         for name in ("run", "state"):
             shutil.rmtree(base / name, ignore_errors=True)
-        self._imap = DovecotImap(base)
+        self._imap = DovecotImap(base, patience=60)
 
     def __call__(self, line: bytes) -> bytes:
         return self._imap.say(line)
