@@ -61,6 +61,7 @@ transport_maps = inline:{
   { same.test = : }
   }
 smtp_send_xforward_command = yes
+best_mx_transport = discard:it is ours
 smtp_header_checks = regexp:{
   { /^X-Check: ignore/ IGNORE }
   { /^X-Check: prepend/ PREPEND X-Before: yes }
@@ -280,6 +281,11 @@ SCENARIOS += (
                 (b" XFORWARD FOO", {"XFORWARD": b"250 2.0.0 Ok"}),
             )
         )
+    ),
+    Scenario(
+        name="bestmx",
+        servers=(),
+        records=f"@ IN MX 10 us\n@ IN MX 20 other\nus IN A {address(2)}\nus IN A {address(3)}\nother IN A {address(19)}\n",
     ),
     Scenario(name="replyfilter", servers=(Server({"RCPT": b"550 5.7.1 rewrite me, please"}),)),
     Scenario(name="statussofter", servers=(Server({"RCPT": b"550 5.7.2 filter me"}),)),

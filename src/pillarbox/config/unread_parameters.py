@@ -25,11 +25,6 @@ class Unread(msgspec.Struct, frozen=True):
 
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
-        Kind.REFUSED,
-        "mail for ourselves is returned as a loop",
-        "best_mx_transport",
-    ),
-    Unread(
         Kind.LATER,
         "this limit on clients is not served yet",
         "smtpd_per_request_deadline smtpd_min_data_rate smtpd_recipient_overshoot_limit",

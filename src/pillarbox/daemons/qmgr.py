@@ -83,8 +83,8 @@ def open_role(startup: Startup) -> Serve:
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
         fsyncs = background_fsyncs()
         spares = SpareFiles(directories, fsyncs=fsyncs, clock=clock)
-        smtp = SmtpTransport(f"{directories.root}/private/pillarbox-smtp", tell=tell)
         transports: dict[str, Transport] = {}
+        smtp = SmtpTransport(f"{directories.root}/private/pillarbox-smtp", transports, tell=tell)
         by_program: dict[str, Transport] = {
             "smtp": smtp,
             "lmtp": smtp,

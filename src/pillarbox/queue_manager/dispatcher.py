@@ -198,6 +198,7 @@ class Dispatcher:
                 more_follows=self._scheduler.more_follows(entry),
             )
         )
+        told = transport.tells_attempts if done.told is None else done.told
         for routed, outcome in zip(members, done.outcomes, strict=True):
             self._settle(
                 active,
@@ -205,7 +206,7 @@ class Dispatcher:
                 entry.transport,
                 outcome,
                 started=started,
-                told=transport.tells_attempts and done.transport_fault is None,
+                told=told and done.transport_fault is None,
             )
         self._running -= 1
         verdict = Verdict(done.site_fault, done.transport_fault)

@@ -11,10 +11,7 @@ import msgspec
 
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
-from pillarbox.queue_manager.transport import Done, Job, MissingTransport, Routed, Transport
-from pillarbox.vocabulary.address import Address
-
-_MISSING = MissingTransport()
+from pillarbox.queue_manager.transport import Done, Job, Routed, Transport, pass_on
 
 
 class LocalTransport:
@@ -74,31 +71,9 @@ class LocalTransport:
 
     async def _passed(self, job: Job, routed: Routed, attempt: Attempt) -> list[Attempt]:
         """Another transport delivers to the address."""
-        transport, _, nexthop = attempt.text.partition(":")
-        address = Address.parse(attempt.recipient)
-        nexthop = nexthop or address.domain.decode("utf-8", "replace")
-        passed = Routed(
-            msgspec.structs.replace(routed.recipient, address=address.internal),
-            msgspec.structs.replace(
-                routed.resolution, recipient=address, transport=transport, nexthop=nexthop
-            ),
+        return await pass_on(
+            job,
+            routed,
+            attempt,
+            transports=self._transports,
         )
-        other = msgspec.structs.replace(job, transport=transport, nexthop=nexthop, recipients=[passed])
-        agent = self._transports.get(transport, _MISSING)
-        done = await agent.deliver(other)
-        (outcome,) = done.outcomes
-        if outcome.attempts is not None:
-            return outcome.attempts
-        return [
-            msgspec.structs.replace(
-                attempt,
-                status=outcome.status,
-                dsn=outcome.dsn,
-                text=outcome.text,
-                agent=transport,
-                relay=outcome.relay,
-                diagnostic=outcome.diagnostic,
-                remote_mta=outcome.remote_mta,
-                told=agent.tells_attempts and done.transport_fault is None,
-            )
-        ]

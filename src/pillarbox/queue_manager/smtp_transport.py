@@ -7,12 +7,13 @@ FAULTS
 import asyncio
 import itertools
 import socket
+from collections.abc import Mapping
 
-from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.request import Attempt, Outcome
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpRecipient
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.observability.events import EventSink, Warned
-from pillarbox.queue_manager.transport import Done, Job
+from pillarbox.queue_manager.transport import Done, Job, Transport, pass_on
 from pillarbox.vocabulary.address import Address
 
 _GONE = Outcome("deferred", "4.3.0", "mail transport unavailable")
@@ -23,8 +24,9 @@ class SmtpTransport:
 
     tells_attempts = True
 
-    def __init__(self, path: str, *, tell: EventSink) -> None:
-        """`path` is the role's socket."""
+    def __init__(self, path: str, transports: Mapping[str, Transport], *, tell: EventSink) -> None:
+        """`path` is the role's socket, `transports` are all there are, by service name."""
+        self._transports = transports
         self._path = path
         self._tell = tell
         self._link: _Link | None = None
@@ -58,6 +60,7 @@ class SmtpTransport:
             attributes=message.attributes,
             send_options=message.send_options,
             more_follows=job.more_follows,
+            may_pass=not job.was_passed,
         )
         try:
             answered = asyncio.get_running_loop().create_future()
@@ -65,10 +68,24 @@ class SmtpTransport:
             link.waiting[number] = answered
             link.channel.send(request, [job.descriptor])
             done = await answered
+            if done.passed:
+                return await self._pass_on(job, done.passed)
             return Done(done.outcomes, done.site_fault)
         except (OSError, ChannelClosed) as error:
             self._tell(Warned(f"connect to transport private/{job.transport}: {error!r}"))
             return Done([_GONE] * len(job.recipients), transport_fault=("4.3.0", _GONE.text))
+
+    async def _pass_on(self, job: Job, route: str) -> Done:
+        """best_mx_transport has the mail whose best mail exchanger we are."""
+        outcomes: list[Outcome] = []
+        for routed in job.recipients:
+            recipient = routed.resolution.recipient.external
+            original = Address.from_internal(routed.recipient.original).external
+            attempt = Attempt(recipient, original, "passed", "", route)
+            attempts = await pass_on(job, routed, attempt, transports=self._transports)
+            waits = any(attempt.status == "deferred" for attempt in attempts)
+            outcomes.append(Outcome("deferred" if waits else "sent", "2.0.0", "", attempts=attempts))
+        return Done(outcomes, told=False)
 
     def close(self) -> None:
         """No more jobs."""

@@ -10,13 +10,15 @@ FAULTS
     A transport that cannot work at all answers with `deferred` for each recipient, and the mail is tried again.
 """
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.request import Attempt, Outcome
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.routing.resolution import Resolution
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -38,6 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     recipients: list[Routed]
     active_time: float = 0.0  # when the queue manager took the message
     more_follows: bool = False  # other mail for the same destination is waiting
+    was_passed: bool = False  # by another transport
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -48,6 +51,8 @@ class Done(msgspec.Struct, frozen=True):
     """Status code and text, if the destination could not be reached: the scheduler leaves it alone for a while."""
     transport_fault: tuple[str, str] | None = None
     """The same if the agent itself could not be reached."""
+    told: bool | None = None
+    """Whether delivery lines have been written, if that is not what the transport's `tells_attempts` says."""
 
 
 class Transport(Protocol):
@@ -59,6 +64,41 @@ class Transport(Protocol):
     async def deliver(self, job: Job) -> Done:
         """What became of each recipient."""
         ...
+
+
+async def pass_on(
+    job: Job, routed: Routed, attempt: Attempt, *, transports: "Mapping[str, Transport]"
+) -> list[Attempt]:
+    """Have another transport deliver to an address that a recipient stands for, as an attempt says (`passed`)."""
+    transport, _, nexthop = attempt.text.partition(":")
+    address = Address.parse(attempt.recipient)
+    nexthop = nexthop or address.domain.decode("utf-8", "replace")
+    passed = Routed(
+        msgspec.structs.replace(routed.recipient, address=address.internal),
+        msgspec.structs.replace(routed.resolution, recipient=address, transport=transport, nexthop=nexthop),
+    )
+    other = msgspec.structs.replace(
+        job, transport=transport, nexthop=nexthop, recipients=[passed], was_passed=True
+    )
+    agent = transports.get(transport, _MISSING)
+    done = await agent.deliver(other)
+    (outcome,) = done.outcomes
+    if outcome.attempts is not None:
+        return outcome.attempts
+    told = agent.tells_attempts if done.told is None else done.told
+    return [
+        msgspec.structs.replace(
+            attempt,
+            status=outcome.status,
+            dsn=outcome.dsn,
+            text=outcome.text,
+            agent=transport,
+            relay=outcome.relay,
+            diagnostic=outcome.diagnostic,
+            remote_mta=outcome.remote_mta,
+            told=told and done.transport_fault is None,
+        )
+    ]
 
 
 class ErrorTransport:
@@ -104,3 +144,6 @@ class MissingTransport:
     async def deliver(self, job: Job) -> Done:
         """It waits until there is one."""
         return Done([Outcome("deferred", "4.3.0", "mail transport unavailable")] * len(job.recipients))
+
+
+_MISSING: Final = MissingTransport()

@@ -51,6 +51,7 @@ _TRANSPORT_PARAMETERS: Final = (
     "relay_transport",
     "default_transport",
     "content_filter",
+    "best_mx_transport",
 )
 
 

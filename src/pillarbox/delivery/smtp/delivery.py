@@ -98,6 +98,7 @@ class SmtpDelivery:
         self._fates: list[_Fate | None] = [None] * len(job.recipients)
         self._told: list[Outcome | None] = [None] * len(job.recipients)
         self._site_fault: tuple[str, str] | None = None
+        self._passed = ""  # best_mx_transport
         self._set_up = self._started
 
     async def run(self) -> SmtpDone:
@@ -110,6 +111,8 @@ class SmtpDelivery:
         except BadPolicy as fault:
             self._tell(events.Warned(f"smtp_tls_policy_maps, {self._job.nexthop}: {fault}"))
             self._rest(Verdict("4.7.5", "client TLS configuration problem"), None)
+        if self._passed:
+            return SmtpDone(self._job.job, [], passed=self._passed)
         outcomes = [self._finish(at) for at in range(len(self._job.recipients))]
         return SmtpDone(self._job.job, outcomes, self._site_fault)
 
@@ -142,6 +145,11 @@ class SmtpDelivery:
             try:
                 targets = await self._service.exchangers.targets(destination)
             except Unreachable as fault:
+                if fault.is_loop and self._job.may_pass:
+                    self._passed = self._service.rules.exchange.best_mx_transport
+                if self._passed:
+                    self._tell_passed()
+                    return
                 for warning in filter(None, (fault.warning, fault.reason)):
                     self._tell(events.Warned(warning))
                 self._rest(Verdict(fault.status, fault.text), None, final=is_last)
@@ -149,6 +157,12 @@ class SmtpDelivery:
             await self._try_targets(destination, targets, is_last=is_last)
             if not self._waiting():
                 return
+
+    def _tell_passed(self) -> None:
+        transport = self._passed.partition(":")[0]
+        for recipient in self._job.recipients:
+            shown = recipient.address.decode("utf-8", "replace")
+            self._tell(events.Noted(f"{self._job.queue_id}: passing <{shown}> to transport={transport}"))
 
     async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
         client = self._service.rules.client

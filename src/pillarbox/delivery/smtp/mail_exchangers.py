@@ -35,6 +35,7 @@ class Unreachable(Exception):
         self.text = text
         self.reason = reason
         self.warning = ""
+        self.is_loop = False  # we are the best mail exchanger ourselves
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -151,7 +152,9 @@ class MailExchangers:
             return found
         better = [target for target in found if target.preference < min(ours)]
         if not better:
-            raise Unreachable("5.4.6", f"mail for {destination.text} loops back to myself")
+            loop = Unreachable("5.4.6", f"mail for {destination.text} loops back to myself")
+            loop.is_loop = True
+            raise loop
         return better
 
     def _ordered(self, found: list[Target]) -> list[Target]:

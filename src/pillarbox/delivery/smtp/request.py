@@ -37,6 +37,7 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     attributes: dict[bytes, bytes] = {}  # of the queue file: encoding, envelope_id, log_client_name …
     send_options: int = 0
     more_follows: bool = False  # other mail for the destination is waiting
+    may_pass: bool = True  # on to best_mx_transport
 
 
 class SmtpDone(msgspec.Struct, tag=True):
@@ -45,3 +46,4 @@ class SmtpDone(msgspec.Struct, tag=True):
     job: int
     outcomes: list[Outcome]
     site_fault: tuple[str, str] | None = None  # status code and text, if the destination could not be used
+    passed: str = ""  # transport:nexthop that is to deliver instead; there are no outcomes then
