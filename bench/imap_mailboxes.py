@@ -30,6 +30,12 @@ def fill(maildir: Path, count: int) -> None:
         os.utime(path, (1700000000 + number, 1700000000 + number))
 
 
+def fill_alike(maildir: Path, filled: Path) -> None:
+    """The same messages as in a mailbox that was filled before and that nobody has touched: by links, quickly."""
+    for entry in os.scandir(filled / "cur"):
+        os.link(entry.path, maildir / "cur" / entry.name)
+
+
 def deliver(maildir: Path, number: int) -> None:
     """As a delivery agent does: tmp/, fsync, rename to new/."""
     user = mail_user()

@@ -16,7 +16,7 @@ from pathlib import Path
 import uvloop
 
 from bench.imap_client import AsyncClient, Client
-from bench.imap_mailboxes import deliver, fill, make_maildir, message
+from bench.imap_mailboxes import deliver, fill, fill_alike, make_maildir, message
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave
 from bench.processes import processor_time, proportional_memory
@@ -40,6 +40,7 @@ class Server:
     port: int
     tls: bool
     messages: int
+    filled: Path
     numbers: dict[str, int] = field(default_factory=dict)
 
     def connect(self) -> Client:
@@ -90,7 +91,7 @@ def of_new_mailbox(*texts: str) -> Work:
 
     def work(server: Server) -> float:
         name, maildir = server.new_maildir("Cold")
-        fill(maildir, server.messages)
+        fill_alike(maildir, server.filled)
         client = server.connect()
         try:
             *before, last = (text.format(name) for text in texts)
@@ -356,9 +357,11 @@ def imap_rows(root: Path, runs: int, only: str, *, messages: int, tls: bool) -> 
         system.root.mkdir(exist_ok=True)
         system.clear_mailbox()
         fill(system.maildir, messages)
+    filled = make_maildir(root / "filled")
+    fill(filled, messages)
     with dovecot, pillarbox:
-        theirs = Server(dovecot, dovecot.tls_port if tls else dovecot.port, tls, messages)
-        ours = Server(pillarbox, pillarbox.imaps_port if tls else pillarbox.imap_port, tls, messages)
+        theirs = Server(dovecot, dovecot.tls_port if tls else dovecot.port, tls, messages, filled)
+        ours = Server(pillarbox, pillarbox.imaps_port if tls else pillarbox.imap_port, tls, messages, filled)
         for name, unit, more_is_better, work in wanted:
             row = Row(f"{name}{', TLS' if tls else ''}", unit, more_is_better, original="Dovecot")
             if unit == "KiB":  # once: a second time would find memory that the first has left
