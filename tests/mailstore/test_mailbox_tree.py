@@ -1,5 +1,6 @@
 """Names and directories, by Maildir++ and as a tree: what is made is listed, renamed and removed."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,21 @@ def test_what_is_made_is_listed(
     for name in names:
         tree.create(name)
     assert {name for name, holds in tree.entries().items() if holds} == set(names)
+
+
+def test_other_programs_mailboxes_are_seen_at_once(tmp_path: Path) -> None:
+    """The root is listed anew when its mtime has changed, and while a directory is there that holds no mail yet."""
+    clock = ManualClock(tmp_path.stat().st_mtime + 60)  # long after what happens to the files now
+    tree = MailboxTree(bytes(tmp_path), files=DISK, names=NameMaker(clock), clock=clock)
+    for number, step in enumerate((".A", ".A/cur", ".file", ".B", ".B/cur", ".C", ".C/cur")):
+        if step == ".file":
+            (tmp_path / step).touch()
+        else:
+            (tmp_path / step).mkdir()
+        if "/" not in step:  # what made it changed the root
+            os.utime(tmp_path, ns=(0, number))
+        there = {other.name[1:] for other in tmp_path.glob(".*") if (other / "cur").exists()}
+        assert there == set(tree.entries())
+        assert there == set(tree.entries())
+    (tmp_path / ".A").rename(tmp_path / ".D")
+    assert {"B", "C", "D"} == set(tree.entries())

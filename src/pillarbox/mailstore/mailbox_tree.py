@@ -86,8 +86,10 @@ class FlatLayout:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._state = DirectoryState()
-        self._names: list[str] = []
+        self._known: tuple[DirectoryState, list[str]] = (
+            DirectoryState(),
+            [],
+        )  # replaced as a whole: several threads ask
 
     def directory(self, name: str) -> bytes:
         """`.A.B` for `A/B`."""
@@ -100,16 +102,18 @@ class FlatLayout:
             mtime = files.stat(root).st_mtime_ns
         except FileNotFoundError:
             return iter(())
-        if self._state.is_stale(mtime, now):
-            self._names = []
-            self._state.note_listing(mtime, now)
+        state, found = self._known
+        if state.is_stale(mtime, now):
+            state, found = DirectoryState(), []
+            state.note_listing(mtime, now)
             for entry in _entries(root, files):
                 if entry.startswith(b".") and (name := name_of_directory(entry)) is not None:
                     if is_maildir(root + b"/" + entry, files):
-                        self._names.append(name)
+                        found.append(name)
                     elif is_directory(root + b"/" + entry, files):
-                        self._state.forget()  # it may become one
-        return iter([(name, True) for name in self._names])
+                        state.forget()  # it may become one
+            self._known = (state, found)
+        return iter([(name, True) for name in found])
 
 
 class NestedLayout:
