@@ -67,6 +67,8 @@ def run_lab(options: argparse.Namespace) -> int:
     try:
         with _directory(options.data) as directory, _terminable():
             return _run(chosen, seed=options.seed, directory=directory)
+    except KeyboardInterrupt:  # before there was anything to sum up
+        return _INTERRUPTED
     except (StartFault, Overdue, OSError) as fault:
         print(f"pillarbox: {fault}", file=sys.stderr)
         return 1
@@ -114,6 +116,11 @@ def _directory(kept: str | None) -> Iterator[Path]:
         path = Path(kept).absolute()
         if path.exists():
             raise StartFault(f"{path} exists; the lab wants a directory of its own")
+        closed = next((parent for parent in path.parents if parent.exists() and not _is_open(parent)), None)
+        if closed is not None:
+            raise StartFault(
+                f"{closed} is closed to the users that roles become; chmod o+x, or choose another"
+            )
         path.mkdir(parents=True)
         yield path
         return
@@ -122,6 +129,11 @@ def _directory(kept: str | None) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_open(directory: Path) -> bool:
+    """Whether everybody may pass it, which matters to root only: its roles become others."""
+    return os.getuid() != 0 or bool(directory.stat().st_mode & 0o001)
 
 
 @contextlib.contextmanager
