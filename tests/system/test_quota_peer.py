@@ -1,5 +1,6 @@
 """Quotas: the same conversations, deliveries, warnings and maildirsize as Debian's Dovecot."""
 
+import functools
 import os
 import socket
 import threading
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.dovecot_pair import Server, differences, dovecot_pair, play
+from fakes.mail_system import until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
@@ -260,3 +262,48 @@ def test_several_roots_and_a_users_own_rule() -> None:
             assert (done[0].returncode, done[0].stdout) == (done[1].returncode, done[1].stdout), done[0]
         files = [maildirsize(server.home()) for server in (ours, theirs)]
         assert files[0] == files[1]
+
+
+SCRIPT_SERVICE = """\
+protocols = imap
+mail_location = maildir:~/Maildir
+mail_plugins = quota
+service quota-warning {
+  executable = script {base}/warn.sh first
+  user = nobody
+  unix_listener quota-warning {
+    user = nobody
+    mode = 0600
+  }
+}
+plugin {
+  quota = count:User quota
+  quota_vsizes = yes
+  quota_rule = *:storage=10K
+  quota_warning = storage=75%% quota-warning 75 %u "two words"
+}
+"""
+WARN = """\
+#!/bin/sh
+printf '%s|' "$@" >> ${0%/*}/home/warned
+id -un >> ${0%/*}/home/warned
+"""
+
+
+def _has_ended(path: Path) -> bool:
+    return path.read_text().endswith("nobody\n")
+
+
+def test_a_warning_runs_a_program() -> None:
+    """The script service: its own arguments and the warning's, by its user, no shell between."""
+    with dovecot_pair(SCRIPT_SERVICE) as pair:
+        for server in pair:
+            (server.base / "warn.sh").write_text(WARN)
+            (server.base / "warn.sh").chmod(0o755)
+            play(server, [(b"APPEND INBOX", of_size(8000))])
+            warned = server.base / "home" / "warned"
+            until(warned.exists, what=f"the program has run: {server.log()}")
+            until(functools.partial(_has_ended, warned), what="it has ended")
+        texts = [(server.base / "home" / "warned").read_text() for server in pair]
+        assert texts[0] == texts[1]
+        assert texts[0].startswith("first|75|me|")

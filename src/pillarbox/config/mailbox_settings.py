@@ -99,6 +99,16 @@ class UnixSocket(msgspec.Struct, frozen=True, kw_only=True):
     group: str = ""
 
 
+class ScriptService(msgspec.Struct, frozen=True, kw_only=True):
+    """A service whose executable is `script PROGRAM`."""
+
+    name: str
+    command: tuple[str, ...]
+    """The program's absolute path, and its first arguments."""
+    user: str = ""
+    sockets: tuple[UnixSocket, ...] = ()
+
+
 class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """dovecot.conf, as far as it is served."""
 
@@ -109,6 +119,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     protocols: tuple[str, ...] = ("imap", "pop3")
     inet_sockets: tuple[InetSocket, ...] = ()
     unix_sockets: tuple[UnixSocket, ...] = ()
+    scripts: tuple[ScriptService, ...] = ()
     login_processes: int = 0
     """How many login processes; 0 for one per core."""
     login_client_limit: int = 1000

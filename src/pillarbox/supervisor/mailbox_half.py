@@ -14,7 +14,7 @@ import pwd
 
 import msgspec
 
-from pillarbox.config.mailbox_settings import MailboxSettings, UnixSocket
+from pillarbox.config.mailbox_settings import MailboxSettings, ScriptService, UnixSocket
 from pillarbox.net.startup import User
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.listeners import InetListener, UnixListener
@@ -119,16 +119,49 @@ def mailbox_half(
                 user=dovenull,
             )
         )
+    roles += [
+        Role(
+            name=service.name,
+            program="dovecot",
+            module="pillarbox.daemons.script",
+            on_reload="overlap",
+            listeners=tuple(name for name, _ in _script_sockets(service)),
+            settings=msgspec.msgpack.encode(service),
+            user=_script_user(service) if owners is not None else None,
+        )
+        for service in settings.scripts
+    ]
+    scripts = [
+        UnixListener(name, socket.path, socket.mode, _owner(socket, owners))
+        for service in settings.scripts
+        for name, socket in _script_sockets(service)
+    ]
     return Half(
         name="mailbox",
         pid_file=f"{base}/master.pid",
         pid_form=b"%d\n",
         keeps_pid_file=False,
         status_socket=status_socket,
-        listeners=(*inet.values(), *own_doors, *configured),
+        listeners=(*inet.values(), *own_doors, *configured, *scripts),
         roles=tuple(roles),
         facts={"protocols": ", ".join(settings.protocols) or "no protocols"},
     )
+
+
+def _script_sockets(service: ScriptService) -> list[tuple[str, UnixSocket]]:
+    """Name of each listening socket, and what it is."""
+    return [(f"script-{service.name}/{number}", socket) for number, socket in enumerate(service.sockets)]
+
+
+def _script_user(service: ScriptService) -> User:
+    """Whose rights the program has; root's if nobody is named, as with Dovecot."""
+    try:
+        entry = pwd.getpwnam(service.user or "root")
+    except KeyError:
+        raise ConfigurationFault(
+            f"service {service.name}", f"user {service.user} doesn't exist", mend="make it, or name another"
+        ) from None
+    return User(entry.pw_uid, entry.pw_gid)
 
 
 def _pair(user: User | None) -> tuple[int, int] | None:

@@ -108,6 +108,11 @@ REFUSED = [
         "namespace s {\n type = shared\n separator = /\n prefix = shared/\n}",
         "Shared namespace prefix and location need %%u",
     ),
+    (
+        "script path",
+        "service w {\n executable = script warn.sh\n unix_listener w {\n }\n}",
+        "line 4: service w: warn.sh is not the absolute path of a program",
+    ),
     ("public namespace", "namespace p {\n type = public\n prefix = p/\n}", "namespace p is missing location"),
     ("acl", "plugin {\n acl = dict\n}", "line 4: acl: Unknown ACL backend: dict"),
     (

@@ -24,6 +24,7 @@ from pillarbox.config.mailbox_settings import (
     MailboxDefinition,
     MailboxSettings,
     Namespace,
+    ScriptService,
     UnixSocket,
 )
 from pillarbox.config.quota_settings import QuotaFault, quota_settings
@@ -77,6 +78,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         protocols=_protocols(configuration),
         inet_sockets=_inet_sockets(configuration, tls=tls != "no"),
         unix_sockets=_unix_sockets(configuration),
+        scripts=_scripts(configuration),
         login_processes=_login_processes(configuration),
         login_client_limit=_login_client_limit(configuration),
         internal_user=value("default_internal_user"),
@@ -342,6 +344,40 @@ def _unix_sockets(configuration: Configuration) -> tuple[UnixSocket, ...]:
             for path in configuration.default_blocks("unix_listener", "service", "lmtp")
         ]
     return tuple(socket for socket in found if socket.mode)
+
+
+def script_command(configuration: Configuration, path: Path) -> tuple[str, ...]:
+    """The program of a service that runs one for whoever asks; empty for all others."""
+    words = tuple(configuration.value(*path, "executable").split())
+    return words[1:] if words and os.path.basename(words[0]) == "script" else ()
+
+
+def _scripts(configuration: Configuration) -> tuple[ScriptService, ...]:
+    found = []
+    for path in configuration.blocks("service"):
+        command = script_command(configuration, path)
+        if not command:
+            continue
+        if not command[0].startswith("/"):
+            raise ConfigurationFault(
+                configuration.where(*path, "executable"),
+                f"service {path[-1]}: {command[0]} is not the absolute path of a program",
+                mend="executable = script /usr/local/bin/program",
+            )
+        base = configuration.value("base_dir")
+        sockets = tuple(
+            _unix_socket(configuration, inner, "script", base)
+            for inner in configuration.blocks("unix_listener", *path)
+        )
+        found.append(
+            ScriptService(
+                name=path[-1],
+                command=command,
+                user=configuration.value(*path, "user"),
+                sockets=tuple(socket for socket in sockets if socket.mode),
+            )
+        )
+    return tuple(found)
 
 
 def _kind_by_name(name: str) -> str:

@@ -17,7 +17,11 @@ import msgspec
 
 from pillarbox.config.dovecot.connection_blocks import is_served
 from pillarbox.config.dovecot.declared.blocks import ROOT
-from pillarbox.config.dovecot.interpretation import SERVED_PROTOCOLS, SERVED_WITHIN_PROTOCOL
+from pillarbox.config.dovecot.interpretation import (
+    SERVED_PROTOCOLS,
+    SERVED_WITHIN_PROTOCOL,
+    script_command,
+)
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
 from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
@@ -60,7 +64,10 @@ def warnings(configuration: Configuration) -> list[str]:
         for path, entry in settings.entries.items()
         if path == ("mail_plugins",)
     )
+    scripts = [path for path in configuration.blocks("service") if script_command(configuration, path)]
     for path, entry in configuration.root.entries.items():
+        if path[:2] in scripts and path[2:] in (("executable",), ("user",)):
+            continue
         found.append(_finding(path, entry))
         if path[0] == "plugin" and is_quota_setting(path[-1]) and not has_quota:
             found.append(f"{entry.where}: plugin/{path[-1]} is ignored: quota is not among mail_plugins")
@@ -171,11 +178,30 @@ def _plugin_setting(name: str, entry: Entry) -> str:
     return f"{entry.where}: plugin/{name} is ignored: its plugin does not exist here"
 
 
+def _script_listeners(configuration: Configuration, path: Path) -> list[str]:
+    """A script is reached by Unix sockets only."""
+    for kind in ("inet_listener", "fifo_listener"):
+        for inner in configuration.blocks(kind, *path):
+            used = [known for known in configuration.root.entries if known[: len(inner)] == inner]
+            place = configuration.root.entries[used[0]].where if used else configuration.path
+            raise ConfigurationFault(
+                f"Error in configuration file {place}",
+                f"service {path[-1]}: {kind} of a script is not served",
+                mend="use a unix_listener",
+            )
+    if configuration.blocks("unix_listener", *path):
+        return []
+    return [f"{_place(configuration.where(*path, 'executable'))}: service {path[-1]} has no unix_listener"]
+
+
 def _services(configuration: Configuration) -> list[str]:
     found: list[str] = []
     for path in configuration.blocks("service"):
         name = path[-1]
         if name in _SERVED_SERVICES:
+            continue
+        if script_command(configuration, path):
+            found += _script_listeners(configuration, path)
             continue
         listeners = [
             inner for kind in ROOT.blocks["service"].blocks for inner in configuration.blocks(kind, *path)
