@@ -194,7 +194,7 @@ def _shown_name(conversation: Conversation, name: str) -> bytes:
 
 
 def _account(conversation: Conversation, command: Command, name: bytes) -> UnitedAccount | None:
-    if conversation.options.has_acl and isinstance(conversation.account, UnitedAccount):
+    if isinstance(conversation.account, UnitedAccount):  # it always is where the commands exist
         return conversation.account
     conversation.bad(command.tag, b"Error in IMAP command %b: Unknown command" % name)
     return None

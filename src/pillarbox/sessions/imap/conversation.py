@@ -125,7 +125,9 @@ class Conversation:
         self.clock = clock
         self.sink = sink
         self.options = options
-        self.engine = ImapServer(state=State.AUTHENTICATED, max_line=options.max_line_length)
+        self.engine = ImapServer(
+            state=State.AUTHENTICATED, max_line=options.max_line_length, absent=options.absent_commands
+        )
         self.engine.literal_minus = options.literal_minus
         self.view: MailboxView | None = None
         self.figures = Figures()

@@ -24,6 +24,10 @@ class Workaround(Enum):
     """LSUB tells \\Noselect of what cannot be selected, as LIST does: Thunderbird."""
 
 
+ACL_COMMANDS: Final = frozenset((b"GETACL", b"SETACL", b"DELETEACL", b"LISTRIGHTS", b"MYRIGHTS"))
+QUOTA_COMMANDS: Final = frozenset((b"GETQUOTA", b"GETQUOTAROOT", b"SETQUOTA"))
+
+
 class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Of all sessions of a worker."""
 
@@ -47,6 +51,16 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
         """What the configuration says of the account's annotations (RFC 5464 §6.2.1)."""
         texts = {"/shared/comment": self.server_comment, "/shared/admin": self.server_admin}
         return {entry: text.encode("utf-8") for entry, text in texts.items() if text}
+
+    @property
+    def absent_commands(self) -> frozenset[bytes]:
+        """Commands of plugins that are not loaded."""
+        absent: frozenset[bytes] = frozenset()
+        if not self.has_acl:
+            absent |= ACL_COMMANDS
+        if not self.has_quota:
+            absent |= QUOTA_COMMANDS
+        return absent
 
 
 DEFAULTS: Final = ImapOptions()

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     Every mailbox, existing or not, belongs to all quotas of the account.  Resources without a limit are not told.
-    Limits are set in the configuration only.  Without imap_quota among mail_plugins the commands do not exist.
+    Limits are set in the configuration only.  Without imap_quota among mail_plugins the commands
+    do not exist (sessions/imap/options.py).
 
 STANDARDS
     RFC 2087, RFC 9208 (QUOTA): STORAGE in units of 1024 octets, MESSAGE
@@ -16,8 +17,6 @@ from pillarbox.wire.imap.commands import GetQuota, GetQuotaRoot, SetQuota
 
 async def get_quota(conversation: Conversation, command: GetQuota) -> None:
     """GETQUOTA."""
-    if _is_unknown(conversation, command.tag, b"GETQUOTA"):
-        return
     for state in await conversation.account.quotas() or ():
         if state.root.encode() == command.root:
             conversation.engine.untagged(_rendered(state))
@@ -28,8 +27,6 @@ async def get_quota(conversation: Conversation, command: GetQuota) -> None:
 
 async def get_quota_root(conversation: Conversation, command: GetQuotaRoot) -> None:
     """GETQUOTAROOT."""
-    if _is_unknown(conversation, command.tag, b"GETQUOTAROOT"):
-        return
     states = [state for state in await conversation.account.quotas() or () if not state.is_hidden]
     names = [responses.mailbox(conversation.name(command.mailbox))]
     names += [responses.astring(state.root.encode()) for state in states]
@@ -41,15 +38,7 @@ async def get_quota_root(conversation: Conversation, command: GetQuotaRoot) -> N
 
 async def set_quota(conversation: Conversation, command: SetQuota) -> None:
     """SETQUOTA."""
-    if not _is_unknown(conversation, command.tag, b"SETQUOTA"):
-        conversation.no(command.tag, b"Quota can be changed only by admin")
-
-
-def _is_unknown(conversation: Conversation, tag: bytes, name: bytes) -> bool:
-    if conversation.options.has_quota:
-        return False
-    conversation.bad(tag, b"Error in IMAP command %b: Unknown command" % name)
-    return True
+    conversation.no(command.tag, b"Quota can be changed only by admin")
 
 
 def _rendered(state: QuotaState) -> bytes:

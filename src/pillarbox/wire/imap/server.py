@@ -154,6 +154,7 @@ class ImapServer:
     """One connection's commands and answers."""
 
     __slots__ = (
+        "_absent",
         "_awaits_line",
         "_closed",
         "_fragments",
@@ -167,7 +168,11 @@ class ImapServer:
         "utf8_names",
     )
 
-    def __init__(self, *, state: State, max_line: int = MAX_LINE) -> None:
+    def __init__(
+        self, *, state: State, max_line: int = MAX_LINE, absent: frozenset[bytes] = frozenset()
+    ) -> None:
+        """`absent`: commands that are unknown here, as those of plugins that are not loaded."""
+        self._absent = absent
         self.state = state
         self.bytes_in = 0
         self.bytes_out = 0
@@ -334,8 +339,8 @@ class ImapServer:
         except BadSyntax:
             return self._bad_head(tag, "Error in IMAP command: Invalid command name")
         parser = COMMANDS[self.state].get(name)
-        if parser is None:
-            if self.state is State.AUTHENTICATED and name in _SELECTED:
+        if parser is None or name in self._absent:
+            if self.state is State.AUTHENTICATED and name in _SELECTED and name not in self._absent:
                 return Refused(tag, b"BAD", b"No mailbox selected")
             return self._bad(tag, name[:80], "Unknown command")
         return tag, name, parser
