@@ -246,7 +246,7 @@ class Mailbox(Protocol):
     memo: dict[object, object]
     """What has been found out about the messages and does not change; forgotten when messages are added."""
     lasting_memo: dict[object, object]
-    """The same of what stays true then; forgotten when nobody has the mailbox open."""
+    """The same of what stays true then; forgotten with the mailbox, which is kept loaded for a while."""
 
     @property
     def uid_next(self) -> Uid:

@@ -317,7 +317,6 @@ class MaildirMailbox:
         self.users -= 1
         if self.users == 0:
             self._reading.forget()
-            self.lasting_memo.clear()
             self._on_close(self)
 
     # --- inside -------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@ DESCRIPTION
     values of a field stand one line after the other in one string, in which 10,000 messages are searched in half
     a millisecond; messages that have come since are added.
 
-    A mailbox keeps `MAX_FIELDS` of them, of `MAX_CHARACTERS` each, as long as a session has it open.
+    A mailbox keeps `MAX_FIELDS` of them, of `MAX_CHARACTERS` each, as long as it is loaded: webmail opens it
+    anew for every search.
 
 STANDARDS
     RFC 3501 §6.4.4 (substrings, without regard to case)
