@@ -1,7 +1,9 @@
 """What a message's header and body go through on their way in: address rewriting, and header and body checks."""
 
+from pillarbox.delivery.smtp.mime_downgrade import downgraded
+from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.filters.content_checks import ContentTables, Inspector
-from pillarbox.message.address_rewriting import rewrite_field
+from pillarbox.message.address_rewriting import HeaderRewriting, rewrite_field
 from pillarbox.routing.rewriting import AddressRewriting
 
 SEEDS = [
@@ -12,6 +14,7 @@ SEEDS = [
 ]
 DICTIONARY = [
     b"Content-Type:",
+    b"Content-Transfer-Encoding: 8bit",
     b"multipart/x;",
     b"boundary=",
     b"message/rfc822",
@@ -27,6 +30,8 @@ DICTIONARY = [
 ]
 
 REWRITING = AddressRewriting(myorigin=b"origin.test", mydomain=b"domain.test", append_dot_mydomain=True)
+
+HEADERS = HeaderRewriting(REWRITING.rewrite, REWRITING.rewrite)
 
 
 class Nothing:
@@ -58,3 +63,7 @@ def fuzz_one(data: bytes) -> None:
     whole, cut = (Inspector(tables, lambda *_: None, lambda _: None) for _ in range(2))
     pieces = b"".join(cut.feed(content[at : at + step]) for at in range(0, len(content), step)) + cut.finish()
     assert whole.feed(content) + whole.finish() == pieces
+    lines = content.split(b"\r\n")
+    seven = list(downgraded(lines))
+    assert list(downgraded(seven)) == seven
+    assert all(b"\n" not in line for line in list(rewritten(seven, HEADERS)) if b"\n" not in content)

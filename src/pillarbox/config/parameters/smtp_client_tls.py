@@ -37,6 +37,10 @@ class SmtpClientTls:
     )
     smtp_tls_cert_file: str = parameter("", doc="PEM file with our own certificate, for servers that ask.")
     smtp_tls_key_file: str = parameter("$smtp_tls_cert_file", doc="PEM file with its key.")
+    smtp_tls_eccert_file: str = parameter(
+        "", doc="PEM file with our own ECDSA certificate, next to the RSA one."
+    )
+    smtp_tls_eckey_file: str = parameter("$smtp_tls_eccert_file", doc="PEM file with its key.")
     smtp_tls_protocols: str = parameter(
         ">=TLSv1", doc="TLS versions for level may: >=TLSv1.2, or names with ! before the excluded ones."
     )

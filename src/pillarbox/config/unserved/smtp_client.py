@@ -51,8 +51,6 @@ smtp_sasl_path =
 smtp_sasl_type = cyrus
 smtp_tls_block_early_mail_reply = no
 smtp_tls_dane_insecure_mx_policy = ${{$smtp_tls_security_level} == {dane} ? {dane} : {may}}
-smtp_tls_eccert_file =
-smtp_tls_eckey_file = $smtp_tls_eccert_file
 smtp_tls_enable_rpk = no
 smtp_tls_enforce_sts_mx_patterns = yes
 smtp_tls_force_insecure_host_tlsa_lookup = no
@@ -94,8 +92,6 @@ lmtp_sasl_auth_cache_time = 90d
 lmtp_sasl_path =
 lmtp_sasl_type = cyrus
 lmtp_tls_block_early_mail_reply = no
-lmtp_tls_eccert_file =
-lmtp_tls_eckey_file = $lmtp_tls_eccert_file
 lmtp_tls_enable_rpk = no
 lmtp_tls_enforce_sts_mx_patterns = yes
 lmtp_tls_force_insecure_host_tlsa_lookup = no

@@ -139,6 +139,8 @@ class TlsPolicies:
                 context.load_cert_chain(chain)
             if settings.smtp_tls_cert_file:
                 context.load_cert_chain(settings.smtp_tls_cert_file, settings.smtp_tls_key_file or None)
+            if settings.smtp_tls_eccert_file:
+                context.load_cert_chain(settings.smtp_tls_eccert_file, settings.smtp_tls_eckey_file or None)
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationFault("smtp_tls_…", f"client TLS configuration problem: {error}") from error
         return context

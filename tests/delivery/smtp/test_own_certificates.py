@@ -1,0 +1,44 @@
+"""What we show to servers that ask for a certificate."""
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from fakes.certificates import NOW, issue
+from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.net.client_certificates import ask_for_certificates, certificate_of
+from pillarbox.net.tls_contexts import make_self_signed, server_context
+
+
+@pytest.mark.parametrize("parameter", ["smtp_tls_cert_file", "smtp_tls_eccert_file", "smtp_tls_chain_files"])
+def test_the_certificate_of_main_cf(tmp_path: Path, parameter: str) -> None:
+    """In whichever parameter it stands."""
+    make_self_signed(tmp_path, host="mx.test", now=NOW)
+    own = issue(tmp_path, "me.test")
+    modern = {"smtp_tls_protocols": ">=TLSv1.2", "smtp_tls_mandatory_protocols": ">=TLSv1.2"}
+    snapshot = Snapshot.of({"smtp_tls_security_level": "encrypt", parameter: str(own), **modern})
+    policies = TlsPolicies(snapshot.group(SmtpClientTls), (), medium="HIGH:MEDIUM", high="HIGH")
+    server_side = server_context(
+        str(tmp_path / "self-signed.pem"), str(tmp_path / "self-signed.key"), where="test"
+    )
+    ask_for_certificates(server_side, ca_file="", ca_path="", depth=9, where="test")
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = server_side.wrap_bio(to_server, to_client, server_side=True)
+    client = policies.context(policies.default).wrap_bio(to_client, to_server)
+    waiting = [server, client]
+    while waiting:
+        waiting = [one for one in waiting if not _is_done(one)]
+    shown = certificate_of(server, digest="sha256")
+    assert shown is not None
+    assert shown.subject == "me.test"
+
+
+def _is_done(one: ssl.SSLObject) -> bool:
+    try:
+        one.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
+    return True
