@@ -46,7 +46,7 @@ class ClosingReport:
             if name == _TOLD:
                 self._told.append(str(value))
             elif name == _MET and report.passed:
-                test = report.nodeid.rpartition("/")[2].partition("[")[0]
+                test = report.nodeid.partition("[")[0].rpartition("/")[2]
                 met = self._met.setdefault(test, [])
                 met += [name for name in str(value).split(", ") if name not in met]
 

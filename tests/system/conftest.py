@@ -33,10 +33,11 @@ def must_have_all() -> bool:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def own_namespaces() -> None:
+def own_namespaces(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A network with nothing but lo, and mounts of our own.  Where that is forbidden, free ports are chosen."""
     if os.getuid() != 0:
         return
+    tmp_path_factory.getbasetemp().chmod(0o755)  # roles run as users of their own
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) == 0:
         subprocess.run(["/usr/bin/env", "ip", "link", "set", "lo", "up"], check=True)
