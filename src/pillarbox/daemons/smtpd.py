@@ -25,7 +25,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.queue_hints import QueueHints
-from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
+from pillarbox.daemons.startup import Control, Serve, finish_sessions, resolver_options, role_clock, run_role
 from pillarbox.net.client_certificates import ask_for_certificates, known_digest
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
@@ -108,11 +108,9 @@ class SmtpdRole:
             for listener in listeners:
                 listener.stop()
             if isinstance(order, Drain):
-                for listener in listeners:
-                    await listener.finished()
-            else:
-                for listener in listeners:
-                    listener.cancel()
+                await finish_sessions(control, listeners)
+            for listener in listeners:
+                listener.cancel()
             taking.cancel()
         self._hints.close()
         self._queue.close()

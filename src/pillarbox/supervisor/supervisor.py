@@ -259,6 +259,8 @@ class Supervisor:
                     running.process.stop()
                 await self._until_ended(role.name, asyncio.get_running_loop().time() + _FINISH_SECONDS)
         for role in half.roles:
+            if self._stopped_by:
+                return  # whoever stops us waits: nothing more is begun
             old = self._of(role.name)
             if role.on_reload == "keep" and old:
                 continue
