@@ -9,26 +9,23 @@ FAULTS
 """
 
 import os
-import re
-from typing import Any, Final
+from typing import Final
 
 from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
+from pillarbox.config.dovecot.namespaces import namespaces
+from pillarbox.config.dovecot.plugins import access_lists, check_quotas, packing
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.dovecot.server_identity import server_identity
 from pillarbox.config.mailbox_settings import (
     Database,
     InetSocket,
-    MailboxDefinition,
     MailboxSettings,
-    Namespace,
     ScriptService,
     UnixSocket,
 )
-from pillarbox.config.quota_settings import QuotaFault, quota_settings
-from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
@@ -114,7 +111,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         first_valid_gid=configuration.number("first_valid_gid"),
         last_valid_gid=configuration.number("last_valid_gid"),
         storage=storage(value("mail_location"), where=configuration.where("mail_location")),
-        namespaces=_namespaces(configuration),
+        namespaces=namespaces(configuration),
         imap_capability=imap.value("imap_capability"),
         imap_client_workarounds=_workarounds(imap),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
@@ -126,8 +123,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         mail_server_admin=value("mail_server_admin"),
         mail_server_comment=value("mail_server_comment"),
         quota_mail_size=configuration.octets("quota_mail_size"),
-        packing=_packing(configuration),
-        **_access_lists(configuration),
+        packing=packing(configuration, SERVED_PROTOCOLS),
+        **access_lists(configuration),
         mail_plugins={
             name: configuration.for_protocol(name).words("mail_plugins") for name in SERVED_PROTOCOLS
         },
@@ -144,7 +141,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         quota_full_tempfail=lmtp.yes("quota_full_tempfail"),
     )
     _check_quota_mail_size(configuration, settings)
-    _check_quotas(configuration, settings)
+    check_quotas(configuration, settings)
     return settings
 
 
@@ -157,69 +154,6 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
                 mend=" ".join(WORKAROUNDS),
             )
     return words
-
-
-def _access_lists(configuration: Configuration) -> dict[str, Any]:
-    """What the acl plugin is to do."""
-    value = configuration.value("plugin", "acl")
-    driver, _, path = value.partition(":")
-    if value and driver != "vfile":
-        raise ConfigurationFault(
-            configuration.where("plugin", "acl"), f"acl: Unknown ACL backend: {driver}", mend="acl = vfile"
-        )
-    shared = configuration.value("plugin", "acl_shared_dict")
-    if shared and not shared.startswith("file:/"):
-        raise ConfigurationFault(
-            configuration.where("plugin", "acl_shared_dict"),
-            f"acl_shared_dict {shared} is not served",
-            mend="acl_shared_dict = file:/var/lib/dovecot/shared-mailboxes",
-        )
-    return {
-        "acl_file": path.partition(":")[0],
-        "acl_shared_dict": shared.removeprefix("file:"),
-        "acl_anyone": configuration.value("plugin", "acl_anyone") == "allow",
-    }
-
-
-_PACKINGS: Final = {"gz": 9, "bz2": 9, "zstd": 22, "lz4": 9}
-"""zlib_save, and its highest zlib_save_level."""
-
-
-def _packing(configuration: Configuration) -> tuple[str, int] | None:
-    """How new messages are compressed."""
-    plugins = {
-        word for name in SERVED_PROTOCOLS for word in configuration.for_protocol(name).words("mail_plugins")
-    }
-    algorithm = configuration.value("plugin", "zlib_save")
-    if "zlib" not in plugins or not algorithm:
-        return None
-    if algorithm not in _PACKINGS:
-        raise ConfigurationFault(
-            configuration.where("plugin", "zlib_save"),
-            f"zlib_save: Unknown handler: {algorithm}",
-            mend=", ".join(_PACKINGS),
-        )
-    level = configuration.value("plugin", "zlib_save_level") or "0"
-    if not is_decimal(level.encode("ascii", "replace")) or not 0 <= int(level) <= _PACKINGS[algorithm]:
-        raise ConfigurationFault(
-            configuration.where("plugin", "zlib_save_level"),
-            f"zlib_save_level: Level must be between 1 and {_PACKINGS[algorithm]}",
-        )
-    return algorithm, int(level)
-
-
-def _check_quotas(configuration: Configuration, settings: MailboxSettings) -> None:
-    """Quotas that would not be enforced end the start."""
-    if not settings.has_plugin("quota"):
-        return
-    try:
-        quota_settings({key: variables.expand(text, {}) for key, text in settings.plugin.items()})
-    except QuotaFault as fault:
-        raise ConfigurationFault(configuration.where("plugin", fault.setting), f"plugin/{fault}") from fault
-    except ValueError as error:
-        raise ConfigurationFault(
-            f"Error in configuration file {configuration.path}", f"plugin: {error}"
-        ) from error
 
 
 def _check_quota_mail_size(configuration: Configuration, settings: MailboxSettings) -> None:
@@ -475,113 +409,3 @@ def _template_at(configuration: Configuration, path: Path) -> None:
         variables.check(configuration.value(*path))
     except ValueError as error:
         raise ConfigurationFault(configuration.where(*path), f"{path[-1]}: {error}") from error
-
-
-# -- namespaces ----------------------------------------------------------------------------------------
-
-
-def _namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
-    """The namespace of the user's own mail, then the others."""
-    paths = [path for path in configuration.blocks("namespace") if not configuration.yes(*path, "disabled")]
-    own = next((path for path in paths if configuration.yes(*path, "inbox")), None)
-    if own is None:
-        own = next((path for path in paths if configuration.value(*path, "type") == "private"), None)
-    if own is None:
-        main = Namespace(inbox=True, separator=_own_separator(configuration))
-    else:
-        main = _namespace(configuration, own)
-    found = [main]
-    for path in paths:
-        if path == own:
-            continue
-        namespace = _namespace(configuration, path)
-        if namespace.separator != main.separator:
-            raise ConfigurationFault(
-                configuration.where(*path, "separator"),
-                f"namespace {path[-1]}: all namespaces must use the same separator",
-                mend=f"separator = {main.separator}",
-            )
-        if any(namespace.prefix == other.prefix for other in found):
-            raise ConfigurationFault(
-                _where_of(configuration, path),
-                f"namespace {path[-1]}: Duplicate namespace prefix: {namespace.prefix!r}",
-            )
-        found.append(namespace)
-    return tuple(found)
-
-
-def _own_separator(configuration: Configuration) -> str:
-    """Dovecot's own for Maildirs."""
-    own = storage(configuration.value("mail_location"), where=configuration.where("mail_location"))
-    return "/" if own.nested else "."
-
-
-def _where_of(configuration: Configuration, path: Path) -> str:
-    for known, entry in configuration.root.entries.items():
-        if known[: len(path)] == path:
-            return f"Error in configuration file {entry.where}"
-    return f"Error in configuration file {configuration.path}"
-
-
-def _namespace(configuration: Configuration, path: Path) -> Namespace:
-    kind = configuration.value(*path, "type")
-    separator = configuration.value(*path, "separator") or _own_separator(configuration)
-    if separator not in ("/", "."):
-        raise ConfigurationFault(
-            configuration.where(*path, "separator"),
-            f"namespace {path[-1]}: separator {separator} is not served",
-            mend="/ or .",
-        )
-    prefix, location = configuration.value(*path, "prefix"), configuration.value(*path, "location")
-    where = configuration.where(*path, "location")
-    if kind == "shared" and (not re.search("%%[und]", prefix) or not re.search("%%[undh]", location)):
-        raise ConfigurationFault(
-            _where_of(configuration, path),
-            f"namespace {path[-1]}: Shared namespace prefix and location need %%u, %%n or %%d",
-            mend=f"prefix = shared{separator}%%u{separator}, location = maildir:%%h/Maildir",
-        )
-    if kind == "public" and not location:
-        raise ConfigurationFault(_where_of(configuration, path), f"namespace {path[-1]} is missing location")
-    if kind != "private" and (not prefix or not prefix.endswith(separator)):
-        raise ConfigurationFault(
-            _where_of(configuration, path),
-            f"namespace {path[-1]}: prefix {prefix!r} does not end with the separator",
-            mend=f"prefix = {path[-1]}{separator}",
-        )
-    place = storage(location.replace("%%", "%"), where=where) if location else None
-    if kind == "private" and place == storage(
-        configuration.value("mail_location"), where=configuration.where("mail_location")
-    ):
-        place = None
-    return Namespace(
-        kind=kind,
-        location=place,
-        prefix=prefix,
-        separator=separator,
-        inbox=configuration.yes(*path, "inbox"),
-        hidden=configuration.yes(*path, "hidden"),
-        list=configuration.value(*path, "list"),
-        subscriptions=configuration.yes(*path, "subscriptions"),
-        mailboxes=tuple(
-            _mailbox(configuration, inner, separator) for inner in configuration.blocks("mailbox", *path)
-        ),
-    )
-
-
-def _mailbox(configuration: Configuration, path: Path, separator: str) -> MailboxDefinition:
-    uses = configuration.words(*path, "special_use")
-    for use in uses:
-        if not use.startswith("\\") or not use[1:].isalnum():
-            raise ConfigurationFault(
-                configuration.where(*path, "special_use"),
-                f"special_use {use} does not begin with \\",
-                mend="\\Sent, \\Drafts, \\Junk, \\Trash, \\Archive, \\All, \\Flagged",
-            )
-    name = path[-1].replace(separator, "/")
-    return MailboxDefinition(
-        name=name,
-        auto=configuration.value(*path, "auto"),
-        special_use=uses,
-        autoexpunge=configuration.seconds(*path, "autoexpunge"),
-        autoexpunge_max_mails=configuration.number(*path, "autoexpunge_max_mails"),
-    )

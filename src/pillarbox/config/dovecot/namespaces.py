@@ -1,0 +1,122 @@
+"""Namespaces of a dovecot.conf: trees of mailboxes, and the names that clients have for them.
+
+FAULTS
+    ConfigurationFault  a tree that would not be found, or names that would mean two mailboxes
+
+STANDARDS
+    Dovecot 2.3, Namespaces, SharedMailboxes, MailboxSettings
+"""
+
+import re
+
+from pillarbox.config.dovecot.mail_location import storage
+from pillarbox.config.dovecot.reading import Configuration, Path
+from pillarbox.config.mailbox_settings import MailboxDefinition, Namespace
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def namespaces(configuration: Configuration) -> tuple[Namespace, ...]:
+    """The namespace of the user's own mail, then the others."""
+    paths = [path for path in configuration.blocks("namespace") if not configuration.yes(*path, "disabled")]
+    own = next((path for path in paths if configuration.yes(*path, "inbox")), None)
+    if own is None:
+        own = next((path for path in paths if configuration.value(*path, "type") == "private"), None)
+    if own is None:
+        main = Namespace(inbox=True, separator=_own_separator(configuration))
+    else:
+        main = _namespace(configuration, own)
+    found = [main]
+    for path in paths:
+        if path == own:
+            continue
+        namespace = _namespace(configuration, path)
+        if namespace.separator != main.separator:
+            raise ConfigurationFault(
+                configuration.where(*path, "separator"),
+                f"namespace {path[-1]}: all namespaces must use the same separator",
+                mend=f"separator = {main.separator}",
+            )
+        if any(namespace.prefix == other.prefix for other in found):
+            raise ConfigurationFault(
+                _where_of(configuration, path),
+                f"namespace {path[-1]}: Duplicate namespace prefix: {namespace.prefix!r}",
+            )
+        found.append(namespace)
+    return tuple(found)
+
+
+def _own_separator(configuration: Configuration) -> str:
+    """Dovecot's own for Maildirs."""
+    own = storage(configuration.value("mail_location"), where=configuration.where("mail_location"))
+    return "/" if own.nested else "."
+
+
+def _where_of(configuration: Configuration, path: Path) -> str:
+    for known, entry in configuration.root.entries.items():
+        if known[: len(path)] == path:
+            return f"Error in configuration file {entry.where}"
+    return f"Error in configuration file {configuration.path}"
+
+
+def _namespace(configuration: Configuration, path: Path) -> Namespace:
+    kind = configuration.value(*path, "type")
+    separator = configuration.value(*path, "separator") or _own_separator(configuration)
+    if separator not in ("/", "."):
+        raise ConfigurationFault(
+            configuration.where(*path, "separator"),
+            f"namespace {path[-1]}: separator {separator} is not served",
+            mend="/ or .",
+        )
+    prefix, location = configuration.value(*path, "prefix"), configuration.value(*path, "location")
+    where = configuration.where(*path, "location")
+    if kind == "shared" and (not re.search("%%[und]", prefix) or not re.search("%%[undh]", location)):
+        raise ConfigurationFault(
+            _where_of(configuration, path),
+            f"namespace {path[-1]}: Shared namespace prefix and location need %%u, %%n or %%d",
+            mend=f"prefix = shared{separator}%%u{separator}, location = maildir:%%h/Maildir",
+        )
+    if kind == "public" and not location:
+        raise ConfigurationFault(_where_of(configuration, path), f"namespace {path[-1]} is missing location")
+    if kind != "private" and (not prefix or not prefix.endswith(separator)):
+        raise ConfigurationFault(
+            _where_of(configuration, path),
+            f"namespace {path[-1]}: prefix {prefix!r} does not end with the separator",
+            mend=f"prefix = {path[-1]}{separator}",
+        )
+    place = storage(location.replace("%%", "%"), where=where) if location else None
+    if kind == "private" and place == storage(
+        configuration.value("mail_location"), where=configuration.where("mail_location")
+    ):
+        place = None
+    return Namespace(
+        kind=kind,
+        location=place,
+        prefix=prefix,
+        separator=separator,
+        inbox=configuration.yes(*path, "inbox"),
+        hidden=configuration.yes(*path, "hidden"),
+        list=configuration.value(*path, "list"),
+        subscriptions=configuration.yes(*path, "subscriptions"),
+        mailboxes=tuple(
+            _mailbox(configuration, inner, separator) for inner in configuration.blocks("mailbox", *path)
+        ),
+    )
+
+
+def _mailbox(configuration: Configuration, path: Path, separator: str) -> MailboxDefinition:
+    uses = configuration.words(*path, "special_use")
+    for use in uses:
+        if not use.startswith("\\") or not use[1:].isalnum():
+            raise ConfigurationFault(
+                configuration.where(*path, "special_use"),
+                f"special_use {use} does not begin with \\",
+                mend="\\Sent, \\Drafts, \\Junk, \\Trash, \\Archive, \\All, \\Flagged",
+            )
+    name = path[-1].replace(separator, "/")
+    return MailboxDefinition(
+        name=name,
+        auto=configuration.value(*path, "auto"),
+        special_use=uses,
+        autoexpunge=configuration.seconds(*path, "autoexpunge"),
+        autoexpunge_max_mails=configuration.number(*path, "autoexpunge_max_mails"),
+    )
