@@ -123,6 +123,13 @@ def test_answers_are_those_of_dovecot(both: Both) -> None:
     assert wanted or not gone, f"no difference any more, take it off the list: {gone}"
 
 
+def test_every_extension_of_dovecot_is_ours(both: Both) -> None:
+    """CAPABILITY after login: what clients were promised there they are promised here."""
+    theirs, ours = both.have(Exchange("capability", (b"x CAPABILITY",)))
+    missing = set(theirs[0][0].split()) - set(ours[0][0].split())
+    assert missing == set()
+
+
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("separator", "prefix"), [(".", "INBOX."), (".", "")], ids=["courier", "dots"])
 def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> None:
