@@ -12,6 +12,7 @@ DESCRIPTION
 
 import ctypes
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -35,6 +36,10 @@ def must_have_all() -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def own_namespaces(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A network with nothing but lo, and mounts of our own.  Where that is forbidden, free ports are chosen."""
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # a shell's background: what we start would not hear Ctrl-C
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if os.getuid() != 0:
         return
     tmp_path_factory.getbasetemp().chmod(0o755)  # roles run as users of their own
