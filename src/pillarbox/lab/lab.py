@@ -40,6 +40,7 @@ FIVE_DAYS: Final = 432_000.0
 _AHEAD_SECONDS: Final = 3.0
 """The clock begins later than the machine's: files that the kernel dates never lie in the lab's future."""
 _LOOKS_SECONDS: Final = 0.001
+_PATIENCE_SECONDS: Final = 5.0
 _NEW: Final = ("incoming", "maildrop")
 """Where messages are that the queue manager may not know of."""
 
@@ -208,16 +209,30 @@ class Lab:
         """Skip what there is to skip; False at the end."""
         if not self.inside.is_running:
             raise StartFault(f"it ended; {self.inside.home.log} says why")
-        wakes = self.clock.until_sleeper_wakes
-        if wakes is None or any(self._holds(queue) for queue in _NEW):
+        wakes = self._nothing_to_do_for()
+        if wakes is None:
             return True
         if not self._waiting and not self.left() and not self._holds("active"):
-            # Asked again: what the queue manager has just begun to look at is in neither place for a moment.
-            return self.clock.until_sleeper_wakes is None or any(self._holds(queue) for queue in _NEW)
+            return False
         if self._waiting:
             wakes = min(wakes, max(0.0, self._waiting[-1].at - (self.clock.now() - self.began)))
         self.clock.skip(wakes)
         return True
+
+    def _nothing_to_do_for(self) -> float | None:
+        """Seconds until the queue manager has something to do; None if it has something now.
+
+        A message that it has just taken is in no queue for new mail any more, and not yet in what the queue
+        manager says of itself: after the look into the queues it has to say once more that it has nothing to do.
+        """
+        if any(self._holds(queue) for queue in _NEW):
+            return None
+        looks, deadline = self.clock.looks, time.monotonic() + _PATIENCE_SECONDS
+        while self.clock.looks < looks + 2:  # one look may have begun before
+            if self.clock.until_sleeper_wakes is None or time.monotonic() > deadline:
+                return None
+            time.sleep(_LOOKS_SECONDS)
+        return None if any(self._holds(queue) for queue in _NEW) else self.clock.until_sleeper_wakes
 
     def _holds(self, queue: str) -> bool:
         if queue == "maildrop":

@@ -6,10 +6,11 @@ DESCRIPTION
     between the skips time passes as it always does, and nobody's timeout on the network means anything else.
 
     One process at a time sleeps on the clock: the queue manager.  While it has nothing to do (`idle`) it says in
-    the shared memory until when it sleeps.
+    the shared memory until when it sleeps, and counts how often it has said so: what it said before something
+    happened is worth nothing after it.
 
     Layout of the memory, native doubles: seconds skipped; when the sleeper wakes (monotonic seconds; 0: it is
-    awake, or has work).
+    awake, or has work); how often it has looked whether it has work.
 """
 
 import asyncio
@@ -21,9 +22,10 @@ from typing import Final
 
 from pillarbox.net.system_clock import SystemClock
 
-_SIZE: Final = 16
+_SIZE: Final = 24
 _SKIPPED: Final = 0
 _WAKES: Final = 1
+_LOOKS: Final = 2
 _LOOKS_SECONDS: Final = 0.001
 
 
@@ -54,6 +56,7 @@ class LabClock:
         try:
             while self.monotonic() < wakes:
                 self._cells[_WAKES] = self._sleeping[0] if self.idle() else 0.0
+                self._cells[_LOOKS] += 1
                 await asyncio.sleep(_LOOKS_SECONDS)
         finally:
             self._cells[_WAKES] = 0.0
@@ -73,6 +76,11 @@ class LabClock:
         """Seconds until the one who sleeps has something to do; None while it is awake."""
         wakes = self._cells[_WAKES]
         return None if not wakes else max(0.0, wakes - self.monotonic())
+
+    @property
+    def looks(self) -> float:
+        """How often the sleeper has looked whether it has something to do."""
+        return self._cells[_LOOKS]
 
 
 def new_clock_memory() -> int:

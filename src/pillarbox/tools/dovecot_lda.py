@@ -191,7 +191,10 @@ class _Lda:
             await account.status(name)
             return name
         except (NoSuchMailbox, MailboxNameRefused) as fault:
-            why = f"Mailbox doesn't exist: {name}" if isinstance(fault, NoSuchMailbox) else str(fault)
+            refused = fault if isinstance(fault, MailboxNameRefused) else fault.__cause__
+            why = (
+                str(refused) if isinstance(refused, MailboxNameRefused) else f"Mailbox doesn't exist: {name}"
+            )
             msgid = first_value(split(content)[0], b"message-id")
             shown = msgid.decode("utf-8", "replace").strip() if msgid else "unspecified"
             text = f"msgid={shown}: save failed to open mailbox {name}: {why}"
