@@ -11,9 +11,15 @@ def tree(root: int) -> list[int]:
     """A process and all that descend from it."""
     found = [root]
     for pid in found:
-        for task in Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            continue  # ended just now
+        for task in tasks:
             try:
-                found += [int(child) for child in (task / "children").read_text().split()]
+                found += [
+                    int(child) for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split()
+                ]
             except OSError:
                 continue
     return found
