@@ -200,6 +200,15 @@ def test_other_literals_have_a_limit() -> None:
     assert noop == c.Noop(b"b")
 
 
+def test_an_announcement_with_too_many_digits_is_none() -> None:
+    """The command ends at the line's end, and is refused like any other that is not complete."""
+    sent = b"a APPEND INBOX {" + b"0" * 80 + b"24+}\r\nb REPLACE 1 INBOX {" + b"0" * 80 + b"1}\r\nc NOOP\r\n"
+    append, replace, noop = commands_of(sent)
+    assert append == c.Refused(b"a", b"BAD", b"Error in IMAP command APPEND: Invalid arguments")
+    assert replace == c.Refused(b"b", b"BAD", b"Error in IMAP command REPLACE: Invalid arguments")
+    assert noop == c.Noop(b"c")
+
+
 def test_strangers_are_told_nothing() -> None:
     """Before login every mistake has the same answer, as with Dovecot."""
     expected = b"Error in IMAP command received by server."

@@ -67,7 +67,7 @@ def append(tag: bytes, scanner: Scanner) -> Append:
     """`append = "APPEND" SP mailbox 1*append-message`  RFC 3502 §6.3.11"""
     scanner.space()
     mailbox = scanner.mailbox()
-    messages = tuple(_messages(scanner))
+    messages = _all_messages(scanner)
     scanner.end()
     if not messages:
         raise BadSyntax("Missing message size")
@@ -80,11 +80,19 @@ def replace(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Replace:
     messages = scanner.sequence_set(reason="Invalid uidset" if by_uid else "Invalid messageset")
     scanner.space()
     mailbox = scanner.mailbox()
-    appended = tuple(_messages(scanner))
+    appended = _all_messages(scanner)
     scanner.end()
     if len(appended) != 1 or messages.saved or len(messages.ranges) != 1 or len(set(messages.ranges[0])) != 1:
         raise BadSyntax("Invalid arguments")
     return Replace(tag, by_uid, messages, mailbox, appended[0])
+
+
+def _all_messages(scanner: Scanner) -> tuple[Appended, ...]:
+    """Of a command that is complete: what looks like the announcement of a literal there was none."""
+    try:
+        return tuple(_messages(scanner))
+    except (_Comes, _UrlComes):
+        raise BadSyntax("Invalid arguments") from None
 
 
 def _messages(scanner: Scanner) -> Iterator[Appended]:
