@@ -58,6 +58,7 @@ SEND_UTF8_SENDER: Final = 4
 
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
+_PROBES: Final = 256 | 512
 
 
 class QueueRecipient(msgspec.Struct, frozen=True):
@@ -89,6 +90,12 @@ class QueueMessage(msgspec.Struct):
     redirect: bytes = b""
     verp: bytes = b""
     attributes: dict[bytes, bytes] = {}
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it is not to be delivered, only tried out: sendmail -bv, or a probe of verify(8)."""
+        flags = self.attributes.get(b"trace_flags", b"")
+        return flags.isdigit() and len(flags) < 10 and bool(int(flags) & _PROBES)
 
     @property
     def to_do(self) -> list[QueueRecipient]:

@@ -61,12 +61,16 @@ class Aftermath:
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
         failures: list[Failure] = []
         successes: list[LogEntry] = []
-        expired = opened.is_expired or is_expired(
-            now=now,
-            created=message.create_time,
-            is_bounce=not message.sender,
-            queue_lifetime=settings.maximal_queue_lifetime,
-            bounce_lifetime=settings.bounce_queue_lifetime,
+        expired = (
+            opened.is_expired
+            or message.is_probe
+            or is_expired(
+                now=now,
+                created=message.create_time,
+                is_bounce=not message.sender,
+                queue_lifetime=settings.maximal_queue_lifetime,
+                bounce_lifetime=settings.bounce_queue_lifetime,
+            )
         )
         for recipient in active.to_do:
             transport, outcome = active.outcomes[recipient.offset]
@@ -76,7 +80,7 @@ class Aftermath:
                 finished.deferred += delayed(recipient, outcome)
             else:
                 finished.done.append(recipient)
-        if failures and expired:
+        if failures and expired and not message.is_probe:
             sender = Address.from_internal(message.sender).external
             self._tell(events.MessageExpired(opened.queue_id, sender, is_forced=opened.is_expired))
         if failures and not await self._report_failures(active, failures):

@@ -43,6 +43,7 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
 _BATCH: Final = 16
+_NO_PROBES: Final = "nothing was delivered: deliveries cannot be tried out yet (sendmail -bv)"
 """Messages that are opened in one turn of the loop."""
 
 
@@ -230,8 +231,9 @@ class QueueManager:
             self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
             return
         self._recipients += len(active.to_do)
-        if opened.is_expired:
-            active.outcomes = not_tried(active.to_do, opened.reasons)
+        if opened.is_expired or message.is_probe:
+            text = _NO_PROBES if message.is_probe else "message expired by the administrator"
+            active.outcomes = not_tried(active.to_do, opened.reasons, text=text)
             self._completed(active)
             return
         self._dispatcher.submit(active, flush=opened.queue_id in self._flushed)

@@ -84,9 +84,9 @@ def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> li
 
 
 def not_tried(
-    recipients: Iterable[QueueRecipient], reasons: Iterable[LogEntry]
+    recipients: Iterable[QueueRecipient], reasons: Iterable[LogEntry], *, text: str
 ) -> dict[int, tuple[str, Outcome]]:
-    """Outcomes by offset for a message that the admin has expired: what was said of it the last time."""
+    """Outcomes by offset for a message that is returned as it is: what was said of it the last time, or `text`."""
     last: dict[int, list[Attempt]] = {}
     for entry in reasons:
         last.setdefault(entry.offset, []).append(
@@ -100,7 +100,6 @@ def not_tried(
                 remote_mta=entry.remote_mta,
             )
         )
-    text = "message expired by the administrator"
     return {
         offset: ("none", Outcome("deferred", "4.7.0", text, attempts=last.get(offset)))
         for offset in (recipient.offset for recipient in recipients)
