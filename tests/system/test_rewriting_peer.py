@@ -469,7 +469,7 @@ def _headers(message: bytes) -> str:
         line = re.sub(r"\s*,\s*", ", ", re.sub(r"[ \t]+", " ", line).replace(" (", "("))
         line = re.sub(r"<\d{14}\.\w+@", "<ID@", line)
         line = re.sub(r"\bid \w+", "id ID", line)
-        line = re.sub(r'boundary="\w+\.', 'boundary="ID.', line)
+        line = re.sub(r'boundary="\w+\.\d*', 'boundary="ID.', line)
         line = re.sub(r"userid \d+", "userid N", line)
         normal.append(re.sub(r"\w{3}, +\d+ \w{3} 20\d\d \d\d:\d\d:\d\d \+0000 ?\(UTC\)", "DATE", line))
     return "\n".join(normal)
