@@ -92,9 +92,9 @@ class DebianPostfix:
         shutil.chown(self.maildir, owner.pw_uid, owner.pw_gid)
         shutil.chown(self.base, owner.pw_uid, owner.pw_gid)
         subprocess.run(["mount", "--bind", str(self._configuration), "/etc/postfix"], check=True)
-        start = ["/usr/bin/env", "--default-signal", "/usr/sbin/postfix", "start"]
-        for _ in range(8):  # a busy machine may not start it in time, or the last one may still have the port
-            done = subprocess.run(start, check=False, capture_output=True, timeout=30, start_new_session=True)
+        start = ["/usr/sbin/postfix", "start"]
+        for _ in range(3):  # master(8) gives itself ten seconds, which a busy machine may not have
+            done = subprocess.run(start, check=False, capture_output=True, timeout=30)
             if done.returncode == 0:
                 return self
         self._unmount()

@@ -179,7 +179,8 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     "soft": {"soft_bounce": "yes"},
     "no tls": {"smtpd_tls_security_level": "none"},
 }
-FIRST_PORT: Final = 3101
+FIRST_PORT: Final = 1101
+"""Of the services' own ports: below all that a system under test may have, which begin at 2025."""
 
 HELLO: Final = b"EHLO client.example"
 MAIL: Final = b"MAIL FROM:<a@example.test>"
