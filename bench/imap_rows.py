@@ -7,6 +7,7 @@ DESCRIPTION
 
 import asyncio
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from bench.imap_mailboxes import deliver, fill, fill_alike, make_maildir, messag
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave
 from bench.processes import processor_time, proportional_memory
-from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System
+from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
 
 IDLE_SESSIONS = 500
 MAILBOXES = 1000
@@ -146,12 +147,17 @@ def copies(server: Server, what: str) -> float:
     return elapsed[what] * 1000
 
 
-def list_mailboxes(server: Server) -> float:
-    """LIST of 1,000 mailboxes, ten times."""
-    if not (server.system.maildir / ".Box0").exists():
+def of_many_mailboxes(server: Server, command: str) -> float:
+    """A command about 1,000 mailboxes, ten times; all of them are subscribed."""
+    maildir = server.system.maildir
+    if not (maildir / ".Box0").exists():
         for number in range(MAILBOXES):
-            make_maildir(server.system.maildir / f".Box{number}")
-    return commands(*['LIST "" *'] * 10, before=())(server)
+            make_maildir(maildir / f".Box{number}")
+        (maildir / "subscriptions").write_text(
+            "V\t2\n\n" + "".join(f"Box{number}\n" for number in range(MAILBOXES))
+        )
+        shutil.chown(maildir / "subscriptions", mail_user().pw_uid)
+    return commands(*[command] * 10, before=())(server)
 
 
 def push(server: Server) -> float:
@@ -300,7 +306,15 @@ def works(count: int) -> Iterator[tuple[str, str, bool, Work]]:
         (f"SELECT {of} again", commands("SELECT INBOX")),
         (f"STATUS {of}, first of all", of_new_mailbox("STATUS {} (MESSAGES UNSEEN UIDNEXT)")),
         (f"STATUS {of}, 100 times", commands(*["STATUS INBOX (MESSAGES UNSEEN UIDNEXT)"] * 100, before=())),
-        (f"LIST of {MAILBOXES:,} mailboxes, 10 times", list_mailboxes),
+        (f"LIST of {MAILBOXES:,} mailboxes, 10 times", partial(of_many_mailboxes, command='LIST "" *')),
+        (f"LSUB of {MAILBOXES:,} mailboxes, 10 times", partial(of_many_mailboxes, command='LSUB "" *')),
+        (
+            f"LIST (SUBSCRIBED) with STATUS of {MAILBOXES:,} mailboxes, 10 times",
+            partial(
+                of_many_mailboxes,
+                command='LIST (SUBSCRIBED) "" * RETURN (CHILDREN STATUS (MESSAGES UNSEEN UIDNEXT))',
+            ),
+        ),
         (f"FETCH (UID FLAGS) {of}", commands(f"FETCH {every} (UID FLAGS)")),
         (
             f"FETCH envelope and structure {of}, first of all",

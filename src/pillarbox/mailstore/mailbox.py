@@ -28,6 +28,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from pillarbox.mailstore.mailbox_list import MailboxList
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
@@ -132,16 +133,6 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     uid: Uid
     modseq: ModSeq
     origin: object | None = None
-
-
-class MailboxEntry(msgspec.Struct, frozen=True):
-    """One line of LIST: a name and what it can do."""
-
-    name: str
-    selectable: bool
-    has_children: bool
-    subscribed: bool
-    special_use: bytes = b""  # `\\Sent` and the like (RFC 6154)
 
 
 class MailboxStatus(msgspec.Struct, frozen=True):
@@ -375,7 +366,7 @@ class Account(Protocol):
         """The name of an opened mailbox, as this account has it."""
         ...
 
-    async def list_mailboxes(self) -> list[MailboxEntry]:
+    async def list_mailboxes(self) -> MailboxList:
         """Every mailbox, and every parent without one, in name order; INBOX is always there."""
         ...
 

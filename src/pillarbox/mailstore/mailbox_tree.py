@@ -24,7 +24,7 @@ STANDARDS
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from pillarbox.files.file_system import FileSystem
@@ -70,8 +70,8 @@ class Layout(Protocol):
         """The directory below the root, empty for INBOX.  MailboxNameRefused."""
         ...
 
-    def names(self, root: bytes, files: FileSystem) -> Iterator[tuple[str, bool]]:
-        """(name, whether it holds mail), without INBOX."""
+    def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
+        """Name → whether it holds mail, without INBOX."""
         ...
 
 
@@ -86,34 +86,32 @@ class FlatLayout:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._known: tuple[DirectoryState, list[str]] = (
-            DirectoryState(),
-            [],
-        )  # replaced as a whole: several threads ask
+        # Replaced as a whole: several threads ask.
+        self._known: tuple[DirectoryState, dict[str, bool]] = (DirectoryState(), {})
 
     def directory(self, name: str) -> bytes:
         """`.A.B` for `A/B`."""
         return directory_name(name)
 
-    def names(self, root: bytes, files: FileSystem) -> Iterator[tuple[str, bool]]:
+    def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
         """One listing, if anything has changed."""
         now = int(self._clock.now() * 1e9)
         try:
             mtime = files.stat(root).st_mtime_ns
         except FileNotFoundError:
-            return iter(())
+            return {}
         state, found = self._known
         if state.is_stale(mtime, now):
-            state, found = DirectoryState(), []
+            state, found = DirectoryState(), {}
             state.note_listing(mtime, now)
             for entry in _entries(root, files):
                 if entry.startswith(b".") and (name := name_of_directory(entry)) is not None:
                     if is_maildir(root + b"/" + entry, files):
-                        found.append(name)
+                        found[name] = True
                     elif is_directory(root + b"/" + entry, files):
                         state.forget()  # it may become one
             self._known = (state, found)
-        return iter([(name, True) for name in found])
+        return found
 
 
 class NestedLayout:
@@ -126,9 +124,9 @@ class NestedLayout:
         name = normalise(name)
         return b"" if name == INBOX else b"/".join(levels_on_disk(name))
 
-    def names(self, root: bytes, files: FileSystem) -> Iterator[tuple[str, bool]]:
+    def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
         """Every directory but those that make a Maildir of the one above."""
-        yield from self._below(root, b"", "", files, MAX_DEPTH_OF_TREE)
+        return dict(self._below(root, b"", "", files, MAX_DEPTH_OF_TREE))
 
     def _below(
         self, root: bytes, directory: bytes, name: str, files: FileSystem, depth: int
@@ -201,9 +199,9 @@ class MailboxTree:
         """Whether there is such a one."""
         return is_maildir(self.existing(name), self._files)
 
-    def entries(self) -> dict[str, bool]:
+    def entries(self) -> Mapping[str, bool]:
         """Names without INBOX, and whether they hold mail; in a tree, also directories that hold none."""
-        return dict(self.layout.names(self.root, self._files))
+        return self.layout.names(self.root, self._files)
 
     def make(self, name: str) -> None:
         """The mailbox's directories, with all that is missing above; nothing happens to what is there."""

@@ -112,6 +112,7 @@ class MaildirMailbox:
         self._kept_modseq = 0
         self._journal: deque[Change] = deque(maxlen=MAX_JOURNAL)
         self._position = 0
+        self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
         self._watchers: list[Callable[[], None]] = []
         self._end_watches: list[Callable[[], None]] = []
         self._keep_alive: asyncio.TimerHandle | None = None
@@ -282,6 +283,12 @@ class MaildirMailbox:
     async def status(self, *, with_size: bool) -> MailboxStatus:
         """STATUS, without moving new messages."""
         await self.refresh(read_only=True)
+        state = (self._position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
+        if self._status is None or self._status[0] != state:
+            self._status = (state, await self._count(with_size=with_size))
+        return self._status[1]
+
+    async def _count(self, *, with_size: bool) -> MailboxStatus:
         size = await self._run(self._total_size) if with_size else 0
         uids, flags = self.messages.uids, self.messages.flags
         return MailboxStatus(

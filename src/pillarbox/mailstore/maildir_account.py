@@ -22,7 +22,7 @@ STANDARDS
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final, TypeVar
@@ -40,12 +40,12 @@ from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import (
     Mailbox,
-    MailboxEntry,
     MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
     QuotaState,
 )
+from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise, parents
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir import MaildirMailbox
@@ -132,6 +132,9 @@ class MaildirAccount:
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
         self._special_uses = SpecialUses(self._attributes, self._guid)
         self._name_watch = NameWatch(tuple({self._tree.root, self._tree.control}), inotify)
+        self._listing: (
+            tuple[tuple[object, object], list[MailboxEntry], dict[str, bytes], MailboxList] | None
+        ) = None
         self._guids: dict[str, tuple[int, bytes]] = {}  # name → inode of its directory, GUID
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
@@ -172,9 +175,9 @@ class MaildirAccount:
 
     # --- the tree -----------------------------------------------------------------------------------
 
-    async def list_mailboxes(self) -> list[MailboxEntry]:
+    async def list_mailboxes(self) -> MailboxList:
         """Every mailbox, and every parent without one, in name order; INBOX is always there."""
-        return await self._run(self._list_with_uses)
+        return await self._run(self._listed)
 
     async def create(self, name: str) -> None:
         """CREATE."""
@@ -246,7 +249,7 @@ class MaildirAccount:
 
     async def subscriptions(self) -> list[str]:
         """Subscribed names, existing or not."""
-        return await self._run(self._subscriptions.read)
+        return list(await self._run(self._subscriptions.read))
 
     # --- annotations --------------------------------------------------------------------------------
 
@@ -353,12 +356,10 @@ class MaildirAccount:
         except OSError as error:
             raise fault_of(error, self._root) from error
 
-    def _list(self) -> list[MailboxEntry]:
-        found = self._tree.entries()
+    def _entries(self, found: Mapping[str, bool], subscribed: Set[str]) -> list[MailboxEntry]:
         existing = {INBOX, *(name for name, holds in found.items() if holds)}
         implied = {parent for name in existing for parent in parents(name)} | {*found} - existing
         implied -= existing
-        subscribed = set(self._subscriptions.read())
         with_children = {name.rpartition(SEPARATOR)[0] for name in existing | implied}
         return [
             MailboxEntry(
@@ -371,16 +372,21 @@ class MaildirAccount:
             for name in sorted(existing | implied)
         ]
 
-    def _list_with_uses(self) -> list[MailboxEntry]:
-        """The list, with the special uses that mailboxes were given."""
-        entries = self._list()
+    def _listed(self) -> MailboxList:
+        """The list, with the special uses that mailboxes were given; the same again if it would be equal."""
+        state = (self._tree.entries(), self._subscriptions.read())
+        known = self._listing  # replaced as a whole: several threads ask
+        is_known = known is not None and known[0] == state
+        entries = known[1] if known is not None and is_known else self._entries(state[0], frozenset(state[1]))
         uses = self._special_uses.by_name([entry.name for entry in entries if entry.selectable])
-        if not uses:
-            return entries
-        return [
+        if known is not None and is_known and known[2] == uses:
+            return known[3]
+        listed = MailboxList(
             msgspec.structs.replace(entry, special_use=uses[entry.name]) if entry.name in uses else entry
             for entry in entries
-        ]
+        )
+        self._listing = (state, entries, uses, listed)
+        return listed
 
     def _guid(self, name: str) -> bytes:
         return read_guid(self._tree.control_directory(name), self._files)

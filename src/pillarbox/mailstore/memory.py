@@ -22,7 +22,6 @@ from pillarbox.mailstore.mailbox import (
     FlagAction,
     FlagChange,
     Mailbox,
-    MailboxEntry,
     MailboxExists,
     MailboxNameRefused,
     MailboxStatus,
@@ -36,6 +35,7 @@ from pillarbox.mailstore.mailbox import (
     SortColumn,
     SortValue,
 )
+from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.maildir_names import short_guid
 from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.sort_key_cache import STORED_COLUMNS
@@ -378,13 +378,13 @@ class MemoryAccount:
         """The name of an opened mailbox."""
         return mailbox.name
 
-    async def list_mailboxes(self) -> list[MailboxEntry]:
+    async def list_mailboxes(self) -> MailboxList:
         """Every mailbox and every parent, in name order."""
         names = set(self._mailboxes)
         for name in self._mailboxes:
             parts = name.split("/")
             names.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
-        return [
+        return MailboxList(
             MailboxEntry(
                 name,
                 selectable=name in self._mailboxes,
@@ -393,7 +393,7 @@ class MemoryAccount:
                 special_use=self._use_of(name),
             )
             for name in sorted(names)
-        ]
+        )
 
     async def create(self, name: str) -> None:
         """CREATE."""

@@ -23,12 +23,12 @@ from pillarbox.config.mailbox_settings import Namespace
 from pillarbox.mailstore.mailbox import (
     Account,
     Mailbox,
-    MailboxEntry,
     MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
     QuotaState,
 )
+from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, OWN_SEPARATOR, SEPARATOR, normalise
 
 
@@ -68,12 +68,19 @@ class NamespacedAccount:
         """An opened mailbox's name."""
         return self._to_client(mailbox.name)
 
-    async def list_mailboxes(self) -> list[MailboxEntry]:
+    async def list_mailboxes(self) -> MailboxList:
         """Every mailbox, and every parent without one, in name order."""
-        entries = [
-            msgspec.structs.replace(entry, name=self._to_client(entry.name))
-            for entry in await self._account.list_mailboxes()
-        ]
+        stored = await self._account.list_mailboxes()
+        key = ("namespace", self.prefix, self.separator, self._is_shared)
+        named = stored.recall(key)
+        if not isinstance(named, MailboxList):
+            named = MailboxList(self._named(stored))
+            stored.keep(key, named)
+        return named
+
+    def _named(self, stored: MailboxList) -> list[MailboxEntry]:
+        """What the namespace makes of the store's mailboxes."""
+        entries = [msgspec.structs.replace(entry, name=self._to_client(entry.name)) for entry in stored]
         if not self._root or self._is_shared:
             return entries
         others = any(entry.name != INBOX for entry in entries)

@@ -31,6 +31,8 @@ class SpecialUses:
     def by_name(self, names: Sequence[str]) -> dict[str, bytes]:
         """Name → special uses, of those mailboxes that were given one."""
         uses = self._attributes.special_uses()
+        if not uses:
+            return {}
         known = frozenset(names)
         found = {
             name: use

@@ -48,10 +48,14 @@ class Subscriptions:
         self._separator = separator
         self._path = root + b"/" + FILE_NAME
         self._files = files
+        self._known: tuple[bytes, tuple[str, ...]] = (b"", ())  # what the file held, and the names in it
 
-    def read(self) -> list[str]:
+    def read(self) -> tuple[str, ...]:
         """The subscribed names, in the file's order; lines that are no names are left out."""
         content = self._content()
+        known, read = self._known
+        if content == known:
+            return read
         separator = b"\t" if content.startswith(HEADER) or not content else self._separator
         names = []
         for line in _lines(content):
@@ -60,7 +64,8 @@ class Subscriptions:
             except ValueError:
                 continue
             names.append(SEPARATOR.join(levels))
-        return names
+        self._known = (content, tuple(names))
+        return self._known[1]
 
     def add(self, name: str) -> None:
         """Subscribe; no change if it is."""

@@ -32,13 +32,13 @@ from pillarbox.mailstore.acl import AccessLists
 from pillarbox.mailstore.acl_file import ALL, Entry, Identifier, Rights
 from pillarbox.mailstore.mailbox import (
     Mailbox,
-    MailboxEntry,
     MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
     PermissionDenied,
     QuotaState,
 )
+from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
 from pillarbox.mailstore.namespaced_account import NamespacedAccount
 
@@ -101,6 +101,7 @@ class UnitedAccount:
         self._others: dict[str, Part | None] = {}  # by prefix and owner
         self._executor = executor
         self._homes: dict[Mailbox, Part] = {}
+        self._listed = MailboxList()
         self.separator = self._main.account.separator
         self.prefix = self._main.prefix
 
@@ -197,7 +198,7 @@ class UnitedAccount:
 
     # --- the trees ----------------------------------------------------------------------------------
 
-    async def list_mailboxes(self) -> list[MailboxEntry]:
+    async def list_mailboxes(self) -> MailboxList:
         """Every mailbox that may be looked up, and every parent of one."""
         entries: dict[str, MailboxEntry] = {}
         for part in self._parts:
@@ -220,13 +221,16 @@ class UnitedAccount:
                 others.append(MailboxEntry(root, selectable=False, has_children=True, subscribed=False))
                 entries.update((entry.name, entry) for entry in others)
         subscribed = set(await self.subscriptions())
-        return sorted(
+        listed = sorted(
             (msgspec.structs.replace(one, subscribed=one.name in subscribed) for one in entries.values()),
             key=lambda entry: entry.name,
         )
+        if listed != list(self._listed):  # the same again, with what was made of it
+            self._listed = MailboxList(listed)
+        return self._listed
 
     async def _visible(self, part: Part) -> list[MailboxEntry]:
-        entries = await part.account.list_mailboxes()
+        entries = list(await part.account.list_mailboxes())
         lists = part.lists
         if part is not self._main:  # INBOX is the main part's alone
             entries = [entry for entry in entries if entry.name != INBOX]

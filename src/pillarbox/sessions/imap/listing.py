@@ -5,95 +5,186 @@ DESCRIPTION
     level.  The plain LIST of RFC 3501 tells children and special uses unasked, as Dovecot does; the
     extended one tells what was asked for.
 
+    An answer is made once for a list of mailboxes (mailstore/mailbox_list.py) and sent again until that changes.
+
 STANDARDS
     RFC 3501 §6.3.8, §6.3.9; RFC 5258 (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6154 (SPECIAL-USE);
     RFC 3348 (CHILDREN)
 """
 
+import asyncio
 from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
 
 from pillarbox.mailstore.acl_file import for_client
-from pillarbox.mailstore.mailbox import MailboxEntry, NoSuchMailbox, StoreUnavailable
+from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, StoreUnavailable
+from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value
 from pillarbox.sessions.imap.name_patterns import NamePattern
 from pillarbox.sessions.imap.options import Workaround
-from pillarbox.wire.imap import responses
+from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub, StatusItem
+
+_SLICE: Final = 256
+"""Lines that are made before others get the loop."""
+_STATUS_SLICE: Final = 16
+"""The same with STATUS, for which the store is asked."""
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What the answer depends on, besides the mailboxes: under it, the answer is kept with the list of them."""
+
+    reference: bytes
+    patterns: tuple[bytes, ...]
+    separator: bytes
+    utf8_names: bool
+    select: ListSelect = ListSelect.NONE
+    returns: ListReturn | None = None
+    subscribed: tuple[str, ...] = ()
+    with_flags: bool = False  # of LSUB
+
+
+class _Line(msgspec.Struct):
+    """One mailbox in an answer."""
+
+    entry: MailboxEntry
+    name: bytes  # as the client reads it
+    text: bytes
+    asked: tuple[StatusItem, ...] = ()
+    found: MailboxStatus | None = None
+    status: bytes = b""  # what was told of this when that was asked
 
 
 async def list_mailboxes(conversation: Conversation, command: List) -> None:
     """LIST."""
     engine = conversation.engine
+    separator = _separator(conversation)
     if command.patterns == (b"",) and command.returns is None:
         # "An empty mailbox name argument is a special request to return the hierarchy delimiter"
-        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b"", _separator(conversation)))
+        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b"", separator))
         conversation.ok(command.tag, b"List completed")
         return
     with_rights = bool((command.returns or ListReturn.NONE) & ListReturn.MYRIGHTS)
     if with_rights and not conversation.options.has_acl:
         conversation.bad(command.tag, b"Error in IMAP command LIST: Unknown return options")
         return
-    separator = _separator(conversation)
-    patterns = [NamePattern(command.reference, pattern, separator) for pattern in command.patterns]
-    entries = await conversation.account.list_mailboxes()
-    level = conversation.account.separator
-    if command.select & ListSelect.SUBSCRIBED:
-        entries = _with_missing(entries, await conversation.account.subscriptions())
-    names = {entry.name: conversation.name(entry.name) for entry in entries}
-    matching = {name for name, shown in names.items() if any(pattern.matches(shown) for pattern in patterns)}
-    speaking: set[str] = set()
-    if command.select & ListSelect.RECURSIVEMATCH:
-        # Parents speak for those below them that the patterns leave out; the others speak for themselves.
-        left_out = (entry for entry in entries if entry.name not in matching)
-        chosen = (entry.name for entry in left_out if _selects(entry, command.select))
-        speaking = {parent for name in chosen for parent in _parents(name, level)}
-    for entry in entries:
-        if entry.name not in matching:
-            continue
-        child_info = entry.name in speaking
-        if not _selects(entry, command.select) and not child_info:
-            continue
-        attributes = _attributes(entry, command)
-        engine.untagged(
-            responses.listing(b"LIST", attributes, names[entry.name], separator, child_info=child_info)
-        )
-        if with_rights and entry.selectable:  # RFC 8440 §4: after LIST
-            rights = for_client(await conversation.rights(entry.name))
-            name = responses.mailbox(names[entry.name])
-            engine.untagged(b"MYRIGHTS %b %b" % (name, rights.encode("ascii")))
-        if command.status and entry.selectable:
-            await _list_status(conversation, command, entry.name)
-        await conversation.flush_if_much()
+    account = conversation.account
+    entries = await account.list_mailboxes()
+    asked = _Asked(
+        command.reference,
+        tuple(command.patterns),
+        separator,
+        engine.utf8_names,
+        command.select,
+        command.returns,
+        tuple(await account.subscriptions()) if command.select & ListSelect.SUBSCRIBED else (),
+    )
+    if with_rights or command.status:
+        for number, line in enumerate(await _lines(conversation, entries, asked)):
+            engine.send(line.text)
+            if with_rights and line.entry.selectable:  # RFC 8440 §4: after LIST
+                rights = for_client(await conversation.rights(line.entry.name))
+                engine.untagged(b"MYRIGHTS %b %b" % (responses.mailbox(line.name), rights.encode("ascii")))
+            if command.status and line.entry.selectable:
+                await _list_status(conversation, command, line)
+            if number % _STATUS_SLICE == 0:
+                await conversation.flush_if_much()
+    else:
+        answer = entries.recall(asked)
+        if not isinstance(answer, bytes):
+            answer = b"".join(line.text for line in await _made_lines(conversation, entries, asked))
+            entries.keep(asked, answer)
+        await conversation.send_long(answer)
     conversation.ok(command.tag, b"List completed")
+
+
+async def _lines(conversation: Conversation, entries: MailboxList, asked: _Asked) -> "list[_Line]":
+    """The mailboxes that are told, in order."""
+    key = (b"lines", asked)
+    lines = entries.recall(key)
+    if not isinstance(lines, list):
+        lines = await _made_lines(conversation, entries, asked)
+        entries.keep(key, lines)
+    return lines
+
+
+async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _Asked) -> list[_Line]:
+    names = _shown(entries, utf8_names=asked.utf8_names)
+    listed: Sequence[MailboxEntry] = entries
+    if asked.select & ListSelect.SUBSCRIBED:
+        listed = _with_missing(entries, asked.subscribed)
+        names += map(conversation.name, (entry.name for entry in listed[len(entries) :]))
+    patterns = [NamePattern(asked.reference, pattern, asked.separator) for pattern in asked.patterns]
+    matching = [any(pattern.matches(name) for pattern in patterns) for name in names]
+    speaking: set[str] = set()
+    if asked.select & ListSelect.RECURSIVEMATCH:
+        # Parents speak for those below them that the patterns leave out; the others speak for themselves.
+        left_out = (entry for entry, is_told in zip(listed, matching, strict=True) if not is_told)
+        chosen = (entry.name for entry in left_out if _selects(entry, asked.select))
+        level = conversation.account.separator
+        speaking = {parent for name in chosen for parent in _parents(name, level)}
+    lines = []
+    for entry, name, is_told in zip(listed, names, matching, strict=True):
+        child_info = entry.name in speaking
+        if not is_told or not (_selects(entry, asked.select) or child_info):
+            continue
+        attributes = _attributes(entry, asked)
+        text = responses.listing(b"LIST", attributes, name, asked.separator, child_info=child_info)
+        lines.append(_Line(entry, name, b"* %b\r\n" % text))
+        if len(lines) % _SLICE == 0:
+            await asyncio.sleep(0)
+    return lines
+
+
+def _shown(entries: MailboxList, *, utf8_names: bool) -> list[bytes]:
+    """The names as the client reads them."""
+    encode = mailbox_names.encode_utf8 if utf8_names else mailbox_names.encode
+    return [encode(entry.name) for entry in entries]
 
 
 async def lsub(conversation: Conversation, command: Lsub) -> None:
     """LSUB: with `%`, a parent stands for subscribed names below it (RFC 3501 §6.3.9)."""
-    separator = _separator(conversation)
-    pattern = NamePattern(command.reference, command.pattern, separator)
-    subscribed = await conversation.account.subscriptions()
-    entries = await conversation.account.list_mailboxes()
+    account = conversation.account
+    entries = await account.list_mailboxes()
+    asked = _Asked(
+        command.reference,
+        (command.pattern,),
+        _separator(conversation),
+        conversation.engine.utf8_names,
+        subscribed=tuple(await account.subscriptions()),
+        with_flags=Workaround.LSUB_FLAGS in conversation.options.workarounds,
+    )
+    key = (b"LSUB", asked)
+    answer = entries.recall(key)
+    if not isinstance(answer, bytes):
+        answer = b"".join(b"* %b\r\n" % line for line in _subscribed_lines(conversation, entries, asked))
+        entries.keep(key, answer)
+    await conversation.send_long(answer)
+    conversation.ok(command.tag, b"Lsub completed")
+
+
+def _subscribed_lines(conversation: Conversation, entries: MailboxList, asked: _Asked) -> Iterator[bytes]:
+    pattern = NamePattern(asked.reference, asked.patterns[0], asked.separator)
     uses = {entry.name: entry.special_use for entry in entries}
-    closed = set()
-    if Workaround.LSUB_FLAGS in conversation.options.workarounds:
-        closed = set(subscribed) - {entry.name for entry in entries if entry.selectable}
+    selectable = {entry.name for entry in entries if entry.selectable}
     told: set[bytes] = set()
-    for full_name in subscribed:
+    for full_name in asked.subscribed:
         name = conversation.name(full_name)
         if pattern.matches(name):
-            attributes = [b"\\Noselect"] if full_name in closed else []
+            attributes = [b"\\Noselect"] if asked.with_flags and full_name not in selectable else []
             attributes += [use] if (use := uses.get(full_name)) else []
-            conversation.engine.untagged(responses.listing(b"LSUB", attributes, name, separator))
+            yield responses.listing(b"LSUB", attributes, name, asked.separator)
             told.add(name)
-    for full_name in subscribed if b"%" in command.pattern else ():
-        parts = conversation.name(full_name).split(separator)
+    for full_name in asked.subscribed if b"%" in asked.patterns[0] else ():
+        parts = conversation.name(full_name).split(asked.separator)
         for depth in range(1, len(parts)):
-            parent = separator.join(parts[:depth])
+            parent = asked.separator.join(parts[:depth])
             if parent not in told and pattern.matches(parent):
-                conversation.engine.untagged(responses.listing(b"LSUB", [b"\\Noselect"], parent, separator))
+                yield responses.listing(b"LSUB", [b"\\Noselect"], parent, asked.separator)
                 told.add(parent)
-    conversation.ok(command.tag, b"Lsub completed")
 
 
 def _separator(conversation: Conversation) -> bytes:
@@ -108,7 +199,7 @@ def _parents(name: str, separator: str) -> Iterator[str]:
         position = name.find(separator, position + 1)
 
 
-def _with_missing(entries: list[MailboxEntry], subscribed: Sequence[str]) -> list[MailboxEntry]:
+def _with_missing(entries: MailboxList, subscribed: Sequence[str]) -> list[MailboxEntry]:
     """Subscribed names that do not exist are listed, too (RFC 5258 §3.1)."""
     known = {entry.name for entry in entries}
     missing = [
@@ -125,34 +216,36 @@ def _selects(entry: MailboxEntry, options: ListSelect) -> bool:
     return bool(entry.special_use) or not options & ListSelect.SPECIAL_USE
 
 
-def _attributes(entry: MailboxEntry, command: List) -> list[bytes]:
+def _attributes(entry: MailboxEntry, asked: _Asked) -> list[bytes]:
     """What is told of a mailbox, in Dovecot's order."""
     attributes: list[bytes] = []
-    returns = command.returns
-    plain = returns is None
-    asked = returns or ListReturn.NONE
-    if entry.subscribed and (asked & ListReturn.SUBSCRIBED or command.select & ListSelect.SUBSCRIBED):
+    plain = asked.returns is None
+    returns = asked.returns or ListReturn.NONE
+    if entry.subscribed and (returns & ListReturn.SUBSCRIBED or asked.select & ListSelect.SUBSCRIBED):
         attributes.append(b"\\Subscribed")
     if not entry.selectable:
         attributes.append(b"\\Noselect" if plain else b"\\NonExistent")
-    if plain or asked & ListReturn.CHILDREN:
+    if plain or returns & ListReturn.CHILDREN:
         attributes.append(b"\\HasChildren" if entry.has_children else b"\\HasNoChildren")
-    special = plain or asked & ListReturn.SPECIAL_USE or command.select & ListSelect.SPECIAL_USE
+    special = plain or returns & ListReturn.SPECIAL_USE or asked.select & ListSelect.SPECIAL_USE
     if entry.special_use and special:
         attributes.append(entry.special_use)
     return attributes
 
 
-async def _list_status(conversation: Conversation, command: List, name: str) -> None:
+async def _list_status(conversation: Conversation, command: List, line: _Line) -> None:
     """`* STATUS` behind `* LIST`; without it when the mailbox cannot be read (RFC 5819 §2)."""
     try:
         with_modseq = StatusItem.HIGHESTMODSEQ in command.status
         if with_modseq:
             await conversation.enable_condstore()
         found = await conversation.account.status(
-            name, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.status
+            line.entry.name, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.status
         )
     except (NoSuchMailbox, StoreUnavailable):
         return
-    values = [(item, status_value(conversation, found, item)) for item in command.status]
-    conversation.engine.untagged(responses.status(conversation.name(name), values))
+    if found is not line.found or command.status != line.asked:
+        values = [(item, status_value(conversation, found, item)) for item in command.status]
+        line.found, line.asked = found, command.status
+        line.status = b"* %b\r\n" % responses.status(line.name, values)
+    conversation.engine.send(line.status)

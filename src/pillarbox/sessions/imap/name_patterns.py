@@ -1,13 +1,14 @@
 """Patterns of LIST and LSUB.
 
 DESCRIPTION
-    A pattern is matched by following all its readings at once, so that the time is at most the product of
-    the two lengths, however many wildcards a client writes.
+    A pattern is matched by following all its readings at once, as bits of a number, so that the time is at most the
+    product of the two lengths, however many wildcards a client writes.
 
 STANDARDS
     RFC 3501 §6.3.8 (`*`, `%`, reference and mailbox name)
 """
 
+import re
 from typing import Final
 
 MAX_PATTERN: Final = 1024
@@ -15,12 +16,13 @@ MAX_PATTERN: Final = 1024
 
 _ANY: Final = 0x2A  # *
 _LEVEL: Final = 0x25  # %
+_WILDCARDS: Final = re.compile(rb"[*%]+")
 
 
 class NamePattern:
     """A reference and a pattern, put together."""
 
-    __slots__ = ("_pattern", "_separator", "_text")
+    __slots__ = ("_any", "_end", "_level", "_literals", "_prefix", "_separator", "_tail", "_text")
 
     def __init__(self, reference: bytes, pattern: bytes, separator: bytes = b"/") -> None:
         self._separator = separator[0]
@@ -28,45 +30,39 @@ class NamePattern:
         if text[:5].upper() == b"INBOX" and text[5:6] in (b"", separator, b"*", b"%"):
             text = b"INBOX" + text[5:]  # RFC 3501 §5.1: INBOX is case-insensitive
         self._text: bytes | None = text if b"*" not in text and b"%" not in text else None
-        self._pattern = _without_repeats(text)
+        pattern = _WILDCARDS.sub(lambda run: b"*" if b"*" in run[0] else b"%", text)
+        self._prefix = _WILDCARDS.split(pattern, maxsplit=1)[0]
+        rest = pattern[len(self._prefix) :]
+        self._tail = rest if rest in (b"*", b"%") else b""  # what mail programs ask: no more than this
+        self._end = len(pattern)
+        self._literals: dict[int, int] = {}  # octet → places where the pattern has it
+        self._any = self._level = 0  # places of wildcards
+        if self._end > MAX_PATTERN:
+            return
+        for place, octet in enumerate(pattern):
+            if octet == _ANY:
+                self._any |= 1 << place
+            elif octet == _LEVEL:
+                self._level |= 1 << place
+            else:
+                self._literals[octet] = self._literals.get(octet, 0) | 1 << place
 
     def matches(self, name: bytes) -> bool:
         """Whether the whole name is one that the pattern means."""
         if self._text is not None:
             return name == self._text
-        if self._pattern == b"*":  # what mail programs ask
-            return True
-        pattern = self._pattern
-        if len(pattern) > MAX_PATTERN:
+        if self._end > MAX_PATTERN or not name.startswith(self._prefix):
             return False
-        places = _after_wildcards(pattern, {0})
-        for octet in name:
-            moved: set[int] = set()
-            for place in places:
-                if place == len(pattern):
-                    continue
-                wanted = pattern[place]
-                if wanted == _ANY or (wanted == _LEVEL and octet != self._separator):
-                    moved.add(place)
-                elif wanted == octet and wanted != _LEVEL:
-                    moved.add(place + 1)
-            places = _after_wildcards(pattern, moved)
+        if self._tail:
+            return self._tail == b"*" or name.find(self._separator, len(self._prefix)) < 0
+        literals, any_octet = self._literals, self._any
+        wild = any_octet | self._level
+        start = len(self._prefix)
+        places = 0b11 << start  # the wildcard there may stand for nothing, as may all others
+        for octet in name[start:]:
+            stay = places & (any_octet if octet == self._separator else wild)
+            places = stay | (places & literals.get(octet, 0)) << 1
+            places |= (places & wild) << 1
             if not places:
                 return False
-        return len(pattern) in places
-
-
-def _after_wildcards(pattern: bytes, places: set[int]) -> set[int]:
-    """A wildcard may stand for nothing."""
-    reached = set(places)
-    for place in places:
-        while place < len(pattern) and pattern[place] in (_ANY, _LEVEL):
-            place += 1
-            reached.add(place)
-    return reached
-
-
-def _without_repeats(text: bytes) -> bytes:
-    while b"**" in text or b"%%" in text:
-        text = text.replace(b"**", b"*").replace(b"%%", b"%")
-    return text
+        return bool(places >> self._end & 1)
