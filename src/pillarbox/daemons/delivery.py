@@ -62,6 +62,7 @@ from pillarbox.delivery.request import (
     OpenAgent,
     OpenLocalDelivery,
 )
+from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import AgentService, Ready, Startup, User
 from pillarbox.observability.events import EventSink
@@ -219,7 +220,11 @@ def _become_local_user(uid: int, gid: int, spool_gid: int | None) -> None:
 
 
 def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> None:
-    """An agent's life: jobs in, outcomes out, as many at once as have come."""
+    """An agent's life: jobs in, outcomes out, as many at once as have come.
+
+    When no job waits, what it has stored is noted for those who will read it.
+    """
+    notes = ArrivalNotes()
     reader = FrameReader(msgspec.msgpack.Decoder(DeliverToMailboxes))
     writer = FrameWriter()
     sock.setblocking(False)
@@ -227,14 +232,18 @@ def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> No
         selector.register(sock, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)
         while True:
-            if any(key.fd == lifeline for key, _ in selector.select()):
+            ready = selector.select(0 if notes.waiting else None)
+            if any(key.fd == lifeline for key, _ in ready):
                 return
+            if not ready:
+                notes.write_one()
+                continue
             jobs = take_jobs(sock, reader)
             if jobs is None:
                 return
             try:
                 work = [(request, passed[0]) for request, passed in jobs]
-                for job, outcomes in deliver_jobs(work, rules=rules).items():
+                for job, outcomes in deliver_jobs(work, rules=rules, notes=notes).items():
                     writer.put(JobDone(job, outcomes))
             finally:
                 for _, passed in jobs:

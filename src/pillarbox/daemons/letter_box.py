@@ -2,7 +2,8 @@
 
 DESCRIPTION
     All messages that have come in one turn of the loop are stored together, by `mailstore.deliver` in a worker
-    thread; while they are, the next ones gather.  A message that names a mailbox by its detail (user+mailbox)
+    thread; while they are, the next ones gather.  When none waits, what was stored is noted for the
+    sessions that will read it (mailstore/arrivals.py).  A message that names a mailbox by its detail (user+mailbox)
     goes there if lmtp_save_to_detail_mailbox says so and there is such a one, otherwise into INBOX.
 
 FAULTS
@@ -20,6 +21,7 @@ import msgspec
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
 from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.mailbox import MailboxNameRefused, MailTooLarge, OverQuota, QuotaExceeded
@@ -71,6 +73,7 @@ class LetterBox:
         self._tasks = tasks
         self._waiting: list[tuple[Letter, int]] = []
         self._busy = False
+        self._notes = ArrivalNotes()
 
     def take(self, letter: Letter, descriptor: int) -> None:
         """A message has come; the descriptor is ours now."""
@@ -89,6 +92,8 @@ class LetterBox:
             for delivered, notice in await loop.run_in_executor(self._executor, self._store, batch, quotas):
                 self._tell(notice)
                 self._answer(delivered)
+            while self._notes.waiting and not self._waiting:
+                await loop.run_in_executor(self._executor, self._notes.write_one)
         self._busy = False
 
     def _quota_of(self, letter: Letter) -> AccountQuota | None:
@@ -126,7 +131,9 @@ class LetterBox:
                 done.append((Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", str(fault))))
             finally:
                 os.close(descriptor)
-        results = deliver_batch([one.delivery for one in sorted_letters])
+        deliveries = [one.delivery for one in sorted_letters]
+        results = deliver_batch(deliveries)
+        self._notes.remember(deliveries, results)
         for one, result in zip(sorted_letters, results, strict=True):
             if isinstance(result, Stored) and one.quota is not None and one.size is not None:
                 try:

@@ -26,6 +26,7 @@ import msgspec
 from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox, dsn_of, mbox_from_line
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.queue_file import content_text
@@ -71,8 +72,12 @@ def deliver_jobs(
     rules: MailboxRules,
     files: FileSystem = DISK,
     clock: Clock = _CLOCK,
+    notes: ArrivalNotes | None = None,
 ) -> dict[int, list[Outcome]]:
-    """Outcomes by job number.  Each job comes with the descriptor of its queue file, which stays open."""
+    """Outcomes by job number.  Each job comes with the descriptor of its queue file, which stays open.
+
+    `notes` remembers what was stored in Maildirs.
+    """
     outcomes: dict[int, list[Outcome]] = {}
     waiting: list[_Waiting] = []
     for request, descriptor in jobs:
@@ -94,7 +99,10 @@ def deliver_jobs(
             else:
                 delivery = Delivery(target.mailbox.rstrip("/"), (head, content))
                 waiting.append(_Waiting(request.job, at, delivery))
-    results = deliver_batch([one.delivery for one in waiting], files=files)
+    deliveries = [one.delivery for one in waiting]
+    results = deliver_batch(deliveries, files=files)
+    if notes is not None:
+        notes.remember(deliveries, results)
     for one, result in zip(waiting, results, strict=True):
         if not isinstance(result, Stored):
             outcomes[one.job][one.at] = _failed(result, one.delivery.maildir)

@@ -65,6 +65,8 @@ class Stored(msgspec.Struct, frozen=True):
     """Its file's name in new/ or cur/; what precedes `:` is its identity."""
     size: int
     crlf_size: int
+    modified_ns: int = 0
+    """The file's mtime, nanoseconds since 1970: INTERNALDATE."""
 
 
 Result = Stored | OverQuota | StoreUnavailable
@@ -106,7 +108,8 @@ class _Draft:
             self._name = b"%s:2,%s" % (self._identity, delivery.flags)
             self.directory = f"{delivery.maildir}/cur"
         self._temporary = "/".join((delivery.maildir, "tmp", os.fsdecode(self._identity)))
-        self._stored = Stored(self._name, size, with_crlf)
+        self._sizes = size, with_crlf
+        self._modified_ns = 0
 
     def attempt(self, step: Callable[[], None]) -> None:
         """Take a step unless an earlier one failed; a failed one ends the message."""
@@ -128,6 +131,7 @@ class _Draft:
         self.files.write_all(self.descriptor, self.delivery.content if packed is None else [packed])
         if self.delivery.modified is not None:
             self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
+        self._modified_ns = self.files.fstat(self.descriptor).st_mtime_ns
 
     def publish(self) -> None:
         """Give the file its name in new/ or cur/."""
@@ -144,7 +148,9 @@ class _Draft:
 
     def result(self) -> Result:
         """What became of the message."""
-        return self._stored if self.fault is None else self.fault
+        if self.fault is not None:
+            return self.fault
+        return Stored(self._name, *self._sizes, self._modified_ns)
 
     def close(self) -> None:
         """Close the file."""

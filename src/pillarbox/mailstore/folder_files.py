@@ -37,6 +37,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.arrivals import Arrivals
 from pillarbox.mailstore.directory_state import DirectoryState
 from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.keywords import KeywordTable
@@ -115,6 +116,8 @@ class FolderFiles:
         """Of each message, in UID order: `cur/<name>` or `new/<name>`."""
         self.uidlist = UidList(control or directory, files)
         self.keywords = KeywordTable(control or directory, files)
+        self.arrivals = Arrivals(directory, files)
+        """What deliverers have noted of new messages."""
         self.uid_validity = 0
         self.guid = b""
         self._in_new = 0
@@ -126,6 +129,7 @@ class FolderFiles:
         """The folder has been renamed."""
         with self.mutex:
             self.directory = directory
+            self.arrivals = Arrivals(directory, self.files)
             self.uidlist = UidList(control or directory, self.files)
             self.keywords.relocate(control or directory)
 
@@ -155,6 +159,12 @@ class FolderFiles:
                 if attempt:
                     break
         raise MessageGone(str(uid))
+
+    def base_of(self, uid: int) -> bytes:
+        """The base of the message's file name; empty if it is gone."""
+        with self.mutex:
+            row = self.row(uid)
+            return _identity(self.paths[row]) if row >= 0 else b""
 
     def first_unseen(self) -> int:
         """Above all messages that a session has taken out of new/; the next UID if there are none in it."""

@@ -36,6 +36,7 @@ from typing import Final, TypeVar
 
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore import folder_changes
+from pillarbox.mailstore.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
@@ -210,6 +211,8 @@ class MaildirMailbox:
         """From now on, what the cache does not hold of the messages is put there in the background."""
         if not self._is_filling:
             self._is_filling = True
+            self._later(self.folder.arrivals.prepare)
+            self._adopt_arrivals()
             self.filling.want(self.messages.uids)
 
     async def finish(self) -> None:
@@ -380,6 +383,7 @@ class MaildirMailbox:
             [Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin) for event in events]
         )
         if self._is_filling:
+            self._adopt_arrivals()
             self.filling.want([event.uid for event in events])
 
     def _change_row(self, event: Event, modseq: ModSeq) -> None:
@@ -432,6 +436,10 @@ class MaildirMailbox:
 
         highest = self._modseqs.highest
         self._later(write)
+
+    def _adopt_arrivals(self) -> None:
+        """What deliverers have noted goes into the cache."""
+        self._later(partial(adopt_arrivals, self.folder, self._cache, self._cache_number))
 
     def _later(self, write: Callable[[], None]) -> None:
         """Write something to the cache that nobody waits for but `finish`."""

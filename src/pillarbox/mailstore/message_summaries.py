@@ -2,7 +2,8 @@
 
 DESCRIPTION
     `read_summaries` answers for a few hundred messages at once: one SELECT for those in the cache; the rest
-    are read, parsed and rendered, and kept in one transaction.  Date and size alone need no parsing: the
+    that deliverers have noted (mailstore/arrivals.py) are told from there; what is left is
+    read, parsed and rendered, and kept in one transaction.  Date and size alone need no parsing: the
     date is the file's mtime, the size is in its name.
 
     When a message came into the mailbox is the file's ctime when it is seen first; later the ctime tells of
@@ -15,11 +16,12 @@ STANDARDS
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import msgspec
 
+from pillarbox.mailstore.arrivals import Arrival
 from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import CUR, FolderFiles, Times
@@ -54,7 +56,7 @@ def read_summaries(
     What was found in files is put into the cache at once, or with `later` by whoever calls what is put there.
     """
     writes: Writes = [] if later is None else later
-    found = cache.summaries(number, uids, fields)
+    found = known_summaries(folder, cache, number, uids, fields)
     missing = [uid for uid in uids if uid not in found]
     if missing:
         if not fields & ~_FROM_FILE_NAME:
@@ -71,21 +73,51 @@ def read_summaries(
             }
             writes.append(partial(cache.add_previews, number, previews))
         for row in rows:
-            found[row.uid] = MessageSummary(
-                Uid(row.uid),
-                row.date,
-                row.size,
-                row.envelope,
-                row.body,
-                row.body_structure,
-                row.header,
-                row.saved,
-                previews.get(row.uid, b""),
-            )
+            found[row.uid] = _summary(row, previews.get(row.uid, b""))
     if later is None:
         for write in writes:
             write()
     return [found[uid] for uid in alive(folder, uids) if uid in found]
+
+
+def known_summaries(
+    folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int], fields: Fields
+) -> dict[int, MessageSummary]:
+    """Those that the cache has or deliverers have noted, by UID."""
+    found = cache.summaries(number, uids, fields)
+    if len(found) < len(uids):
+        base_of = _Bases(folder, [uid for uid in uids if uid not in found])
+        for base, arrival in folder.arrivals.find(base_of).items():
+            row = row_of_arrival(base_of.uids[base], arrival)
+            found[row.uid] = _summary(row, arrival.preview)
+    return found
+
+
+class _Bases:
+    """The bases of messages' files, found out when somebody wants them."""
+
+    def __init__(self, folder: FolderFiles, uids: Sequence[int]) -> None:
+        self._folder = folder
+        self._wanted = uids
+        self.uids: dict[bytes, int] = {}
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.uids = {self._folder.base_of(uid): uid for uid in self._wanted}
+        return iter(self.uids)
+
+
+def _summary(row: Row, preview: bytes) -> MessageSummary:
+    return MessageSummary(
+        Uid(row.uid),
+        row.date,
+        row.size,
+        row.envelope,
+        row.body,
+        row.body_structure,
+        row.header,
+        row.saved,
+        preview,
+    )
 
 
 def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> list[Row]:
@@ -188,6 +220,21 @@ def row_of(uid: int, content: bytes, times: Times) -> Row:
         times.modified // 10**9,
         found.size,
         times.changed // 10**9,
+        found.envelope,
+        found.body,
+        found.body_structure,
+        found.header,
+    )
+
+
+def row_of_arrival(uid: int, arrival: Arrival) -> Row:
+    """What is kept of a message, from a deliverer's note."""
+    found = arrival.summary
+    return Row(
+        uid,
+        arrival.date,
+        found.size,
+        arrival.saved,
         found.envelope,
         found.body,
         found.body_structure,

@@ -16,13 +16,20 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
+from pillarbox.mailstore.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import SLICE
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.indexers import PORTION, Indexers, Source
 from pillarbox.mailstore.indexing import Indexed
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
-from pillarbox.mailstore.message_summaries import Writes, alive, fill_cache, read_summaries
+from pillarbox.mailstore.message_summaries import (
+    Writes,
+    alive,
+    fill_cache,
+    known_summaries,
+    read_summaries,
+)
 from pillarbox.mailstore.sort_key_cache import keep_sort_keys
 
 MANY: Final = 64
@@ -78,7 +85,7 @@ class SummaryReading:
             self._read_ahead(indexers, uids[-1], len(uids), fields)
             await _take(answers, found)
         else:
-            found = await self._run(self._cache.summaries, self.number, uids, fields)
+            found = await self._run(known_summaries, self._folder, self._cache, self.number, uids, fields)
         missing = [uid for uid in uids if uid not in found]
         while len(missing) >= MANY:
             indexers.want()
@@ -135,6 +142,7 @@ class SummaryReading:
         return found
 
     def _fill_here(self, uids: list[int]) -> int:
+        adopt_arrivals(self._folder, self._cache, self.number)
         rows = fill_cache(self._folder, self._cache, self.number, uids)
         keep_sort_keys(self._cache, self.number, rows)
         return len(rows)

@@ -22,7 +22,6 @@ MAX_CHARACTERS: Final = 200
 """RFC 8970 §3.1: "MUST NOT exceed 256"; Dovecot's are of 200."""
 MAX_READ: Final = 65536
 """Octets of the part that are read for it."""
-_WHITE_SPACE: Final = re.compile(r"\s+")
 _NOT_SHOWN: Final = frozenset(("head", "script", "style", "title"))
 _QUOTED: Final = "blockquote"
 _WITHIN_WORDS: Final = frozenset(("a", "b", "i", "u", "em", "strong", "span", "font"))
@@ -62,7 +61,7 @@ def _of_plain(text: str) -> str:
 
 
 def _joined(text: str) -> str:
-    return _WHITE_SPACE.sub(" ", text.replace("\0", "")).strip()
+    return " ".join(text.replace("\0", "").split())  # ten times as fast as an expression
 
 
 def _of_html(text: str) -> str:

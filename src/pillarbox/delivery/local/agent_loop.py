@@ -26,6 +26,7 @@ from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
 from pillarbox.delivery.local.message_copy import content_of
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, deliver_batch
 from pillarbox.net.channel import FrameReader, FrameWriter
 from pillarbox.net.system_clock import SystemClock
@@ -48,6 +49,8 @@ class Worker:
         self._runs: dict[_Work, Running] = {}
         self._waiting: deque[tuple[_Work, CommandRun]] = deque()
         self._done: list[LocalJobDone] = []
+        self.notes = ArrivalNotes(files=files)
+        """Of what was stored, to be written when there is nothing to do."""
 
     @property
     def watched(self) -> list[int]:
@@ -114,7 +117,9 @@ class Worker:
                     deliveries.append((work, step))
                 else:
                     self._waiting.append((work, step))
-            results = deliver_batch([delivery for _, delivery in deliveries], files=self._files)
+            stored = [delivery for _, delivery in deliveries]
+            results = deliver_batch(stored, files=self._files)
+            self.notes.remember(stored, results)
             works = [(work, result) for (work, _), result in zip(deliveries, results, strict=True)]
             works += self._start_commands()
 
@@ -155,9 +160,12 @@ def serve_local_jobs(
         selector.register(sock, selectors.EVENT_READ)
         selector.register(lifeline, selectors.EVENT_READ)
         while True:
-            ready = {key.fd for key, _ in selector.select(worker.patience())}
+            patience = 0 if worker.notes.waiting else worker.patience()
+            ready = {key.fd for key, _ in selector.select(patience)}
             if lifeline in ready:
                 return
+            if not ready and worker.notes.waiting:
+                worker.notes.write_one()
             for descriptor in watched:
                 selector.unregister(descriptor)
             jobs = take_jobs(sock, reader) if sock.fileno() in ready else []
