@@ -42,3 +42,25 @@ def test_a_listing_settles_the_second_look() -> None:
     assert state.is_stale(T, T + 2000 * MS)
     state.note_listing(T, T + 2000 * MS)
     assert not state.is_stale(T, T + 9000 * MS)
+
+
+def test_changes_of_our_own_one_after_the_other() -> None:
+    """Messages that are stored every 5 ms: the directory is listed once a second, not at every message."""
+    state = DirectoryState()
+    state.note_listing(T, T + MS)
+    listings = []
+    for at in range(5, 3000, 5):
+        mtime = T + at * MS
+        if state.is_stale(mtime - 5 * MS, mtime):
+            state.note_listing(mtime - 5 * MS, mtime)
+            listings.append(at)
+        state.note_own_change(mtime, mtime)
+    assert [5, 1005, 2005] == listings
+
+
+def test_where_we_changed_nothing() -> None:
+    """A change elsewhere of ours hides nothing that may have come in the tick of the listing."""
+    state = DirectoryState()
+    state.note_listing(T, T + MS)
+    state.note_own_change(T, T + 2 * MS)
+    assert state.is_stale(T, T + 3 * MS)

@@ -42,9 +42,16 @@ class DirectoryState:
         self._recheck_at = 0
 
     def note_own_change(self, mtime: int, now: int) -> None:
-        """We changed the directory, and it has this mtime now."""
+        """We may have changed the directory, and it has this mtime now.
+
+        Of many changes one after the other the first sets the time of the next listing: not each of them must list
+        what grows, and what they hide is not hidden for as long as they go on.
+        """
+        if mtime == self._mtime:
+            return
         self._mtime = mtime
-        self._recheck_at = now + RECHECK_NS
+        self._same_tick = False
+        self._recheck_at = self._recheck_at or now + RECHECK_NS
 
     def forget(self) -> None:
         """List it next time, whatever its mtime."""
