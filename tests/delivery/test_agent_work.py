@@ -369,3 +369,35 @@ def test_names(template: str, expected: str, *, undefined: bool) -> None:
     """forward_path's names: values are filtered, not expanded again."""
     found = expand_names(template, NAMES, allowed="abcdefghijklmnopqrstuvwxyz/")
     assert (found.text, found.undefined) == (expected, undefined)
+
+
+def test_nothing_is_done_that_is_only_asked_about(tmp_path: Path) -> None:
+    """A trace says where the mail would go: no mailbox is made, no file written, no command run."""
+    for values, work, text in (
+        ({}, UserMail(True, True), "delivers to maildir"),
+        ({"home_mailbox": "mbox"}, UserMail(True, True), "delivers to mailbox"),
+        ({}, UserMail(True, True, b"touch ran"), "delivers to command: touch ran"),
+        ({}, CommandMail(b"touch ran"), "delivers to command: touch ran"),
+        ({}, FileMail(b"/nowhere/at/all"), "delivers to file: /nowhere/at/all"),
+        ({}, FileMail(b"/nowhere/at/all/"), "delivers to file: /nowhere/at/all/"),
+    ):
+        bench = Bench(tmp_path, **values)
+        job = bench.job(1, work)
+        job.trace_only = True
+        (done,) = bench.run_all([job])
+        assert [(piece.status, piece.text) for piece in done.pieces] == [("sent", text)]
+    assert [path.name for path in tmp_path.iterdir()] == ["message"]
+
+
+def test_a_forward_file_is_followed_in_a_trace(tmp_path: Path) -> None:
+    """What it lists is told; what it may not list is refused as ever."""
+    bench = Bench(tmp_path, allow_mail_to_commands="alias")
+    bench.forward('other@x.test, "|touch ran", ~/file\n')
+    job = bench.job(1, UserMail(True, True))
+    job.trace_only = True
+    (done,) = bench.run_all([job])
+    assert [piece.text for piece in done.pieces] == [
+        "mail to command is restricted",
+        f"delivers to file: {tmp_path}/file",
+    ]
+    assert [found.address for found in done.addresses] == [b"other@x.test"]

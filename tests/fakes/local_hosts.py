@@ -8,15 +8,19 @@ DESCRIPTION
     Only for a test that runs as root in a mount namespace of its own.
 """
 
+import os
 import re
 import shutil
 import smtplib
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final, Protocol
 
 from fakes.mail_system import MailSystem, until
+from pillarbox.tools import sendmail
 
 DOMAIN: Final = "local.test"
 SENDER: Final = "sender@example.test"
@@ -84,6 +88,10 @@ class Host(Protocol):
         """Everything it logged."""
         ...
 
+    def sendmail(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run its sendmail command."""
+        ...
+
 
 class OurHost:
     """Pillarbox."""
@@ -114,6 +122,10 @@ class OurHost:
     def log(self) -> str:
         """Everything it logged."""
         return self._system.log()
+
+    def sendmail(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run our sendmail command."""
+        return _forked(sendmail.main, arguments, stdin, MAIL_CONFIG=str(self._system.data / "etc"))
 
 
 class TheirHost:
@@ -155,6 +167,43 @@ class TheirHost:
         """Everything it logged."""
         path = self._base / "log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    def sendmail(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run Postfix's sendmail command."""
+        return subprocess.run(
+            ["/usr/sbin/sendmail", *arguments],
+            input=stdin,
+            env={**os.environ, "NAME": ""},
+            capture_output=True,
+            check=False,
+            timeout=30,
+        )
+
+
+def _forked(
+    main: Callable[[list[str]], int], arguments: Sequence[str], stdin: bytes, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """One of our commands in a child of this process: a Python of its own would take longer than the command does."""
+    with TemporaryFile() as given, TemporaryFile() as said, TemporaryFile() as complained:
+        given.write(stdin)
+        given.seek(0)
+        pid = os.fork()
+        if not pid:
+            try:
+                for number, file in enumerate((given, said, complained)):
+                    os.dup2(file.fileno(), number)
+                sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
+                os.environ |= {"NAME": "", **environment}
+                status = main(list(arguments))
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+            finally:
+                os._exit(99)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        said.seek(0)
+        complained.seek(0)
+        return subprocess.CompletedProcess(list(arguments), status, said.read(), complained.read())
 
 
 def send(host: Host, recipient: str, content: bytes, *, sender: str = SENDER) -> str:

@@ -141,12 +141,12 @@ def _message_fields(original: Original, style: Style) -> bytes:
 def _recipient_fields(kind: Kind, original: Original, entry: LogEntry, style: Style) -> bytes:
     """RFC 3464 §2.3"""
     utf8 = b"utf-8" if original.smtputf8 and not entry.recipient.isascii() else b"rfc822"
-    given = entry.dsn_original or b"rfc822;" + (entry.original_recipient or entry.recipient)
+    given = entry.dsn_original or (entry.original_recipient and b"rfc822;" + entry.original_recipient)
     mta_kind, _, mta = entry.remote_mta.partition("; ")
     diagnostic = entry.diagnostic or f"X-{style.mail_name.decode()}; {entry.reason}"
     lines = [
         b"\nFinal-Recipient: %s; %s\n" % (utf8, entry.recipient),
-        b"Original-Recipient: %s\n" % given,
+        b"Original-Recipient: %s\n" % given if given else b"",
         b"Action: %s\n" % entry.action.encode(),
         b"Status: %s\n" % entry.status.encode(),
     ]

@@ -9,7 +9,8 @@ DESCRIPTION
     `bounce` and `delay` are there.  Notices to postmaster come from double_bounce_sender; one that cannot be
     delivered ends.
 
-    A recipient with NOTIFY=NEVER, or without the word for what happened, is not reported (RFC 3461 §4.1).
+    Of a failure or a delay, a recipient with NOTIFY=NEVER, or without the word for what happened, is not reported
+    (RFC 3461 §4.1).  What a trace has is all reported: it was put there because somebody wants to hear of it.
 
 FAULTS
     QueueFileFault  a notice cannot be queued: the caller tries the message again later
@@ -44,12 +45,7 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.identifiers import QueueId
 
-_WANTED: Final[dict[Kind, Notify]] = {
-    "failure": Notify.FAILURE,
-    "delay": Notify.DELAY,
-    "success": Notify.SUCCESS,
-    "verify": Notify.DEFAULT,
-}
+_WANTED: Final[Mapping[Kind, Notify]] = {"failure": Notify.FAILURE, "delay": Notify.DELAY}
 _WORDS: Final[dict[Kind, str]] = {
     "failure": "non-delivery notification",
     "delay": "delay notification",
@@ -118,7 +114,7 @@ class Notifier:
             notice = await self._queue_notice(kind, queue_id, message, told, source, recipient=sender)
             notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
         copy = self._copy_class(kind, message.sender)
-        if copy and not is_double and kind != "success":
+        if copy and not is_double:
             complete, written = self._rules.postmasters[copy]
             notice = await self._queue_notice(
                 kind,
@@ -240,6 +236,4 @@ class Notifier:
 
 
 def _is_wanted(kind: Kind, notify: int) -> bool:
-    if kind == "success":
-        return bool(notify & Notify.SUCCESS)
-    return not notify or bool(notify & _WANTED[kind])
+    return kind not in _WANTED or not notify or bool(notify & _WANTED[kind])

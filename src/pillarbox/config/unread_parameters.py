@@ -58,7 +58,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "notices of this kind are not sent yet",
-        "confirm_delay_cleared error_notice_recipient smtpd_history_flush_threshold",
+        "error_notice_recipient smtpd_history_flush_threshold",
     ),
     Unread(
         Kind.LATER,

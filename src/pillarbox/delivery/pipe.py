@@ -147,6 +147,12 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationFault(where, f"pipe service {name}: {error}") from error
 
     @property
+    def program(self) -> str:
+        """The command's name as master.cf has it."""
+        first = self.templates[0].pieces
+        return "".join(piece if isinstance(piece, str) else f"${{{piece.subject}}}" for piece in first)
+
+    @property
     def one_by_one(self) -> bool:
         """Whether the command runs once for each recipient."""
         return bool(self.flags & {"D", "O"})

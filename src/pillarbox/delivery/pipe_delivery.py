@@ -6,7 +6,7 @@ FAULTS
 
 from collections.abc import Sequence
 
-from pillarbox.delivery.local.frames import Account, DeliverLocally, PipeMail, Recipient
+from pillarbox.delivery.local.frames import Account, DeliverLocally, Piece, PipeMail, Recipient
 from pillarbox.delivery.local.means import Agents
 from pillarbox.delivery.mailbox_delivery import is_loop
 from pillarbox.delivery.pipe import PipeService
@@ -27,14 +27,18 @@ class PipeDelivery:
         """What became of each recipient.  `header` is the message's, LF line ends."""
         service = self._service
         if service.size_limit and request.size > service.size_limit:
-            return [_outcome(each, "bounced", "5.2.3", "message too large") for each in request.recipients]
+            too_large = Piece("bounced", "5.2.3", "message too large")
+            return [_outcome(each, too_large) for each in request.recipients]
+        if request.trace_only:
+            text = f"delivers to command: {service.program}"
+            return [_outcome(each, Piece("sent", "2.0.0", text)) for each in request.recipients]
         outcomes: dict[int, Outcome] = {}
         waiting: list[int] = []
         for at, recipient in enumerate(request.recipients):
             address = Address.from_internal(recipient.address).external
             if "D" in service.flags and is_loop(header, address):
                 text = f"mail forwarding loop for {address.decode('utf-8', 'replace')}"
-                outcomes[at] = _outcome(recipient, "bounced", "5.4.6", text)
+                outcomes[at] = _outcome(recipient, Piece("bounced", "5.4.6", text))
             else:
                 waiting.append(at)
         groups = [[at] for at in waiting] if service.one_by_one else [waiting] if waiting else []
@@ -69,16 +73,20 @@ class PipeDelivery:
             descriptor,
         )
         piece = done.pieces[0]
-        return [_outcome(each, piece.status, piece.dsn, piece.text) for each in recipients]
+        action = "delivered" if "X" in service.flags else "relayed"
+        return [_outcome(each, piece, action=action) for each in recipients]
 
 
-def _outcome(recipient: JobRecipient, status: str, dsn: str, text: str) -> Outcome:
+def _outcome(recipient: JobRecipient, piece: Piece, *, action: str = "") -> Outcome:
     """With an attempt of its own, which names the program in the log."""
     attempt = Attempt(
         Address.from_internal(recipient.address).external,
         Address.from_internal(recipient.original).external,
-        status,
-        dsn,
-        text,
+        piece.status,
+        piece.dsn,
+        piece.text,
+        diagnostic=piece.diagnostic,
+        action=action,
     )
-    return Outcome("deferred" if status == "deferred" else "sent", dsn, text, attempts=[attempt])
+    status = "deferred" if piece.status == "deferred" else "sent"
+    return Outcome(status, piece.dsn, piece.text, attempts=[attempt])

@@ -52,6 +52,7 @@ class DeliverRecipients(msgspec.Struct, tag=True):
     recipients: list[JobRecipient]
     attributes: dict[bytes, bytes]  # of the queue file: client_address and others
     send_options: int = 0
+    trace_only: bool = False  # nothing is delivered; the outcomes say what would be
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
@@ -71,7 +72,11 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     diagnostic: str = ""  # as of an Outcome
     remote_mta: str = ""
     told: bool = False  # the agent has written the line itself, or there is none
-    success_action: str | None = None  # as an Outcome's, in its place; empty: nobody is told of this one
+    action: str = ""  # as an Outcome's, in its place
+    tells_success: bool = True  # as an Outcome's
+    only_success: bool = (
+        False  # nothing was done: it stands for what NOTIFY=SUCCESS wants to hear of an alias
+    )
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -88,8 +93,13 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     """As the log has it: `mx.example.org[192.0.2.1]:25`; empty: the transport's own name, or none."""
     diagnostic: str = ""  # `smtp; 550 5.1.1 no such user`, for Diagnostic-Code: (RFC 3464 §2.3.6)
     remote_mta: str = ""  # `dns; mx.example.org`, for Remote-MTA: (RFC 3464 §2.3.5)
-    success_action: str = "delivered"
-    """For the notice that NOTIFY=SUCCESS asks for: delivered, relayed, or empty if the next system sends it."""
+    action: str = "delivered"  # of what is sent, for Action: (RFC 3464 §2.3.3): delivered, relayed, expanded
+    tells_success: bool = True  # False: the notice that NOTIFY=SUCCESS asks for is the next system's business
+
+
+def would_be(status: str) -> str:
+    """The log's word for the status of what was only tried out: deliverable or undeliverable."""
+    return "deliverable" if status == "sent" else "undeliverable"
 
 
 class JobDone(msgspec.Struct, tag=True):

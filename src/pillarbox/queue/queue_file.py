@@ -46,8 +46,8 @@ from pillarbox.queue.records import (
     Source,
     encode_record,
 )
-from pillarbox.vocabulary.digits import decimal
-from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.digits import decimal, is_decimal
+from pillarbox.vocabulary.envelope import Notify, Trace
 
 SIZE_RECORD: Final = 97
 """Octets of the size record: type, length and six numbers of 15 with blanks between."""
@@ -58,7 +58,7 @@ SEND_UTF8_SENDER: Final = 4
 
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
-_PROBES: Final = 256 | 512
+_TRACE_ONLY: Final = Trace.PROBE | Trace.WHAT_IF
 
 
 class QueueRecipient(msgspec.Struct, frozen=True):
@@ -89,13 +89,21 @@ class QueueMessage(msgspec.Struct):
     filter: bytes = b""
     redirect: bytes = b""
     verp: bytes = b""
+    trace_offset: int = 0  # of the record that says so; 0: there is none
     attributes: dict[bytes, bytes] = {}
 
     @property
-    def is_probe(self) -> bool:
+    def trace(self) -> Trace:
+        """What else is to come of it."""
+        flags = self.attributes.get(b"trace_flags")
+        if flags is None:
+            return Trace.NONE
+        return Trace(decimal(flags)) if is_decimal(flags, max_digits=9) else Trace.NONE
+
+    @property
+    def is_trace_only(self) -> bool:
         """Whether it is not to be delivered, only tried out: sendmail -bv, or a probe of verify(8)."""
-        flags = self.attributes.get(b"trace_flags", b"")
-        return flags.isdigit() and len(flags) < 10 and bool(int(flags) & _PROBES)
+        return bool(self.trace & _TRACE_ONLY)
 
     @property
     def to_do(self) -> list[QueueRecipient]:
@@ -154,6 +162,8 @@ def _take_envelope(
     message: QueueMessage, seen: _EnvelopeFacts, kind: int, offset: int, payload: bytes
 ) -> None:
     if kind == ATTRIBUTE:
+        if payload.startswith(b"trace_flags="):
+            message.trace_offset = offset
         _take_attribute(message, seen.recipient, payload)
     elif kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
         _take_recipient(message, seen.recipient, kind, offset, payload)

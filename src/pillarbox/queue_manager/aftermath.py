@@ -2,11 +2,18 @@
 
 DESCRIPTION
     Failures are reported to the sender (or to whom an alias names), deliveries too if the sender asked for that.
-    A message that is late is reported once, delay_warning_time after it came.  When its time is up, what still
-    waits fails.  Entries of a bounce log that an earlier system left are reported with the others.
+    A message that is late is reported once, delay_warning_time after it came, and with confirm_delay_cleared once
+    more when it was delivered.  When its time is up, what still waits fails.
+
+    sendmail -v has the first attempt reported whatever came of it, sendmail -bv what would come of one; then every
+    recipient is done.
+
+    Entries of a bounce or trace log that are left from before, a notice could not be queued or it was another
+    system, are reported with the others.
 
 FAULTS
-    A notice that cannot be queued: nobody is done who was not delivered to, and the message is tried again.
+    A notice that cannot be queued: nobody is done who was not delivered to, and the message is tried again.  What
+    was delivered, or would be, stands in the trace log until then.
 """
 
 import os
@@ -18,18 +25,21 @@ from pillarbox.bounce.notification import Kind
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.mailbox_delivery import FileSource
+from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
 from pillarbox.queue.active_files import Finished
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_file import QueueMessage
-from pillarbox.queue.recipient_log import LogEntry, discard, log_entries
-from pillarbox.queue.records import WARN, CorruptQueueFile, encode_record
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log_entries
+from pillarbox.queue.records import KILLED, WARN, CorruptQueueFile, encode_record
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.results import Failure, delayed, delivered, failed
+from pillarbox.queue_manager.results import traced as outcomes_traced
 from pillarbox.scheduling.backoff import is_expired, next_attempt
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.envelope import Notify, Trace
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -60,37 +70,43 @@ class Aftermath:
         opened, message, settings = active.opened, active.message, self._settings
         finished = Finished(queue_id=opened.queue_id, descriptor=opened.descriptor)
         failures: list[Failure] = []
-        successes: list[LogEntry] = []
-        expired = (
-            opened.is_expired
-            or message.is_probe
-            or is_expired(
-                now=now,
-                created=message.create_time,
-                is_bounce=not message.sender,
-                queue_lifetime=settings.maximal_queue_lifetime,
-                bounce_lifetime=settings.bounce_queue_lifetime,
-            )
+        traced: list[LogEntry] = []
+        expired = opened.is_expired or is_expired(
+            now=now,
+            created=message.create_time,
+            is_bounce=not message.sender,
+            queue_lifetime=settings.maximal_queue_lifetime,
+            bounce_lifetime=settings.bounce_queue_lifetime,
         )
         for recipient in active.to_do:
             transport, outcome = active.outcomes[recipient.offset]
+            traced += self._traced(message, recipient, transport, outcome)
+            if message.is_trace_only:
+                finished.done.append(recipient)
+                continue
             failures += failed(recipient, outcome, expired=expired)
-            successes += delivered(recipient, transport, outcome)
             if outcome.status == "deferred" and not expired:
                 finished.deferred += delayed(recipient, outcome)
             else:
                 finished.done.append(recipient)
-        if failures and expired and not message.is_probe:
+        if failures and expired:
             sender = Address.from_internal(message.sender).external
             self._tell(events.MessageExpired(opened.queue_id, sender, is_forced=opened.is_expired))
-        if failures and not await self._report_failures(active, failures):
-            kept = {failure.entry.offset for failure in failures}
+        has_history = len(active.to_do) < len(message.recipients)
+        left_over = (
+            log_entries(self._directories, "bounce", active.queue_id) if failures or has_history else []
+        )
+        if failures or left_over:
+            finished.deferred += await self._report_failures(active, failures, left_over)
+            kept = {entry.offset for entry in finished.deferred}
             finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
-            finished.deferred += [failure.entry for failure in failures]
-        if successes:
-            await self._report("success", opened.queue_id, message, successes, opened.descriptor)
+        if has_history:
+            traced = log_entries(self._directories, "trace", active.queue_id) + traced
+        if traced:
+            finished.deferred += await self._report_trace(active, traced)
         if finished.deferred:
-            await self._warn_of_delay(active, finished.deferred, now)
+            if not message.is_trace_only:
+                await self._warn_of_delay(active, finished.deferred, now)
             finished.next_attempt = next_attempt(
                 now=now,
                 created=message.create_time,
@@ -99,16 +115,53 @@ class Aftermath:
             )
         return finished, expired
 
-    async def _report_failures(self, active: ActiveMessage, failures: list[Failure]) -> bool:
-        """One notice for each who is to hear of failures; False if one could not be queued."""
+    def _traced(
+        self, message: QueueMessage, recipient: QueueRecipient, transport: str, outcome: Outcome
+    ) -> list[LogEntry]:
+        """What a trace log has of a recipient: sendmail -v and -bv, NOTIFY=SUCCESS, confirm_delay_cleared."""
+        trace = message.trace
+        entries: list[LogEntry] = []
+        if trace & (Trace.WHAT_IF | Trace.RECORD):
+            entries += outcomes_traced(recipient, transport, outcome, only=message.is_trace_only)
+        if message.is_trace_only:
+            return entries
+        wants_delays = not recipient.notify or recipient.notify & Notify.DELAY
+        was_told = trace & Trace.DELAY_TOLD or (
+            self._settings.confirm_delay_cleared and message.warn_offset and message.warn_time < 0
+        )
+        if was_told and wants_delays and not trace & Trace.RECORD:
+            entries += delivered(recipient, transport, outcome)
+        if recipient.notify & Notify.SUCCESS:
+            entries += delivered(recipient, transport, outcome)
+        return entries
+
+    async def _report_trace(self, active: ActiveMessage, entries: list[LogEntry]) -> list[LogEntry]:
+        """Tell the sender; what has to wait because the notice could not be queued."""
+        message, directories = active.message, self._directories
+        kind: Kind = "verify" if message.trace & (Trace.WHAT_IF | Trace.RECORD) else "success"
+        if await self._report(kind, active.queue_id, message, entries, active.opened.descriptor):
+            discard(directories, "trace", active.queue_id)
+            if message.trace & Trace.RECORD:  # once is enough
+                try:
+                    os.pwrite(active.opened.descriptor, bytes((KILLED,)), message.trace_offset)
+                except OSError as error:
+                    self._tell(events.Warned(f"{active.queue_id}: queue file: {error}"))
+            return []
+        try:
+            discard(directories, "trace", active.queue_id)
+            append_entries(directories, "trace", active.queue_id, entries)
+        except OSError as error:
+            self._tell(events.Warned(f"{active.queue_id}: trace log: {error}"))
+        return entries
+
+    async def _report_failures(
+        self, active: ActiveMessage, failures: list[Failure], left_over: list[LogEntry]
+    ) -> list[LogEntry]:
+        """One notice for each who is to hear of failures; what has to wait because one could not be queued."""
         queue_id, descriptor = active.queue_id, active.opened.descriptor
         by_listener: dict[bytes | None, list[LogEntry]] = {}
         reported = {failure.entry.offset for failure in failures}
-        left_over = [
-            entry
-            for entry in log_entries(self._directories, "bounce", queue_id)
-            if entry.offset not in reported
-        ]
+        left_over = [entry for entry in left_over if entry.offset not in reported]
         if left_over:
             by_listener[None] = left_over
         for failure in failures:
@@ -118,9 +171,9 @@ class Aftermath:
             if listener is not None:
                 message = msgspec.structs.replace(message, sender=listener)
             if not await self._report("failure", queue_id, message, entries, descriptor):
-                return False
+                return [failure.entry for failure in failures] or left_over
         discard(self._directories, "bounce", queue_id)
-        return True
+        return []
 
     async def _warn_of_delay(self, active: ActiveMessage, entries: list[LogEntry], now: float) -> None:
         """Once, when delay_warning_time is over: the time in the file's W record becomes -1."""

@@ -234,7 +234,8 @@ class Dispatcher:
         told: bool = False,
     ) -> None:
         """A recipient's fate is known."""
-        if self._settings.soft_bounce and outcome.status == "bounced":
+        trace_only = active.message.is_trace_only
+        if self._settings.soft_bounce and outcome.status == "bounced" and not trace_only:
             outcome = Outcome(
                 "deferred", f"4{outcome.dsn[1:]}", outcome.text, outcome.reason, relay=outcome.relay
             )
@@ -252,8 +253,10 @@ class Dispatcher:
             max(0.0, now - begun),
         )
         settings = self._rules.get(transport)
-        program = settings.service.program if settings is not None else transport
-        for attempt in attempts_made(active.queue_id, recipient, program, outcome, delays):
+        # What no service delivers is deferred in the name of error(8).
+        program = settings.service.program if settings is not None else "error"
+        made = attempts_made(active.queue_id, recipient, program, outcome, delays, trace_only=trace_only)
+        for attempt in made:
             self._tell(attempt)
 
     def _complete_if_done(self, active: ActiveMessage) -> None:

@@ -47,6 +47,7 @@ class LocalTransport:
             ],
             attributes=message.attributes,
             send_options=message.send_options,
+            trace_only=message.is_trace_only,
         )
         outcomes = await self._agents.deliver_recipients(request, job.descriptor)
         return Done(

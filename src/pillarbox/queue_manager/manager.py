@@ -43,7 +43,6 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
 _BATCH: Final = 16
-_NO_PROBES: Final = "nothing was delivered: deliveries cannot be tried out yet (sendmail -bv)"
 """Messages that are opened in one turn of the loop."""
 
 
@@ -227,12 +226,12 @@ class QueueManager:
                 len(message.recipients),
             )
         )
-        if not active.to_do:
-            self._finish(Finished(queue_id=opened.queue_id, descriptor=opened.descriptor))
+        if not active.to_do:  # there may be notices that could not be queued
+            self._completed(active)
             return
         self._recipients += len(active.to_do)
-        if opened.is_expired or message.is_probe:
-            text = _NO_PROBES if message.is_probe else "message expired by the administrator"
+        if opened.is_expired:
+            text = "message expired by the administrator"
             active.outcomes = not_tried(active.to_do, opened.reasons, text=text)
             self._completed(active)
             return

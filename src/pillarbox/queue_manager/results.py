@@ -9,12 +9,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pillarbox.delivery.request import Attempt, Outcome
+from pillarbox.delivery.request import Attempt, Outcome, would_be
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.vocabulary.address import Address
-from pillarbox.vocabulary.envelope import Notify
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -31,6 +30,8 @@ def attempts_made(
     agent: str,
     outcome: Outcome,
     delays: tuple[float, float, float, float],
+    *,
+    trace_only: bool = False,
 ) -> list[events.AttemptMade]:
     """The events that delivery lines are made of."""
     return [
@@ -39,10 +40,10 @@ def attempts_made(
             queue_id,
             attempt.recipient,
             attempt.original or attempt.recipient,
-            attempt.relay or (agent if agent == "virtual" else "none"),
+            _relay(attempt, agent),
             delays,
             attempt.dsn,
-            attempt.status,
+            would_be(attempt.status) if trace_only else attempt.status,
             attempt.text,
         )
         for attempt in _attempts(recipient, outcome)
@@ -69,18 +70,41 @@ def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> lis
 
 
 def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> list[LogEntry]:
-    """Entries for what was delivered, if the sender wants to hear of it and no other system tells."""
-    if not recipient.notify & Notify.SUCCESS:
-        return []
+    """Entries for what was delivered and no other system tells of."""
     entries: list[LogEntry] = []
     for attempt in _attempts(recipient, outcome):
-        action = outcome.success_action if attempt.success_action is None else attempt.success_action
-        if attempt.status == "sent" and action:
-            relay = attempt.relay or transport
-            reason = f"delivery via {relay}: {attempt.text}"
-            attempt = msgspec.structs.replace(attempt, text=reason)
-            entries.append(_entry(recipient, attempt, action))
+        if attempt.status == "sent" and attempt.tells_success and outcome.tells_success:
+            action = attempt.action or outcome.action
+            entries.append(_entry(recipient, _with_relay(attempt, transport), action))
     return entries
+
+
+def traced(recipient: QueueRecipient, transport: str, outcome: Outcome, *, only: bool) -> list[LogEntry]:
+    """Entries of a trace log: everything that was done for the recipient, or would be (`only`)."""
+    entries: list[LogEntry] = []
+    for attempt in _attempts(recipient, outcome):
+        if attempt.only_success:
+            continue
+        if only:
+            action = would_be(attempt.status)
+        elif attempt.status == "sent":
+            action = attempt.action or outcome.action
+        else:
+            action = "delayed" if attempt.status == "deferred" else "failed"
+        entries.append(_entry(recipient, _with_relay(attempt, transport), action))
+    return entries
+
+
+def _relay(attempt: Attempt, agent: str) -> str:
+    return attempt.relay or (agent if agent == "virtual" else "none")
+
+
+def _with_relay(attempt: Attempt, agent: str) -> Attempt:
+    """As trace(3) has it: who took the mail stands in front of what was said."""
+    relay = _relay(attempt, agent)
+    if relay == "none":
+        return attempt
+    return msgspec.structs.replace(attempt, text=f"delivery via {relay}: {attempt.text}")
 
 
 def not_tried(
@@ -128,7 +152,7 @@ def _entry(recipient: QueueRecipient, attempt: Attempt, action: str) -> LogEntry
         recipient=attempt.recipient,
         original_recipient=attempt.original,
         offset=recipient.offset,
-        dsn_original=recipient.dsn_original,
+        dsn_original=recipient.dsn_original if attempt.original else b"",
         notify=int(recipient.notify),
         status=attempt.dsn,
         action=action,

@@ -61,6 +61,7 @@ class SmtpTransport:
             send_options=message.send_options,
             more_follows=job.more_follows,
             may_pass=not job.was_passed,
+            trace_only=message.is_trace_only,
         )
         try:
             answered = asyncio.get_running_loop().create_future()

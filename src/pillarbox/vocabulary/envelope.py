@@ -29,6 +29,18 @@ class Ret(IntFlag):
     HEADERS = 2
 
 
+class Trace(IntFlag):
+    """What else is to come of a message: trace_flags of Postfix queue files, with their bit values."""
+
+    NONE = 0
+    PROBE = 256  # of verify(8): nothing is delivered, its cache learns what would be
+    WHAT_IF = 512  # sendmail -bv: nothing is delivered, the sender hears what would be
+    RECORD = 1024  # sendmail -v: the sender hears what became of the first attempt
+    DELAY_TOLD = (
+        8192  # the sender was told of a delay and wants to hear of the delivery (confirm_delay_cleared)
+    )
+
+
 class Recipient(msgspec.Struct, frozen=True):
     """One recipient.
 

@@ -261,10 +261,12 @@ class AgentWork:
         if where and not self._settings.may("files", where):
             self._tell(Piece("bounced", "5.7.1", "mail to file is restricted"))
             return
+        shown = os.fsdecode(path)
+        if self._only_traces(f"file: {shown}"):
+            return
         if path.endswith(b"/"):
             yield from self._maildir(path)
             return
-        shown = os.fsdecode(path)
         try:
             self._append(path, check=_check_not_executable, lock_file_may_fail=True, warn=self._warn)
         except MboxFault as fault:
@@ -273,6 +275,8 @@ class AgentWork:
             self._tell(Piece("sent", "2.0.0", f"delivered to file: {shown}"))
 
     def _mailbox_file(self, path: bytes, *, lock_file_may_fail: bool = False) -> None:
+        if self._only_traces("mailbox"):
+            return
         shown = os.fsdecode(path)
         try:
             self._append(
@@ -312,6 +316,8 @@ class AgentWork:
         )
 
     def _maildir(self, path: bytes) -> Steps:
+        if self._only_traces("maildir"):
+            return
         limit = self._settings.local.mailbox_size_limit
         head = self._headers("file")
         if limit and len(head) + len(self._content) > limit:
@@ -340,6 +346,8 @@ class AgentWork:
     def _command(self, command: bytes) -> Steps:
         account, settings = self._account, self._settings
         if self._is_repeated(b"command %s:%d %s" % (self._recipient.user, account.uid, command)):
+            return
+        if self._only_traces(f"command: {command.decode('utf-8', 'replace')}"):
             return
         try:
             directory = self._directory()
@@ -433,6 +441,12 @@ class AgentWork:
     def _headers(self, kind: str) -> bytes:
         wanted = kind in self._settings.local.prepend_delivered_header
         return trace_headers(self._recipient, delivered_to=wanted)
+
+    def _only_traces(self, where: str) -> bool:
+        """Whether nothing may be delivered; then it has been told where the mail would go."""
+        if self._request.trace_only:
+            self._tell(Piece("sent", "2.0.0", f"delivers to {where}"))
+        return self._request.trace_only
 
     def _is_repeated(self, what: bytes) -> bool:
         if what in self._seen:

@@ -220,21 +220,30 @@ def outcome_of(run: CommandRun, result: CommandResult) -> Piece:
     """What the end of a command means for the mail."""
     output = f". Command output: {result.output}" if result.output else ""
     if result.timed_out:
-        return Piece("bounced", "5.3.0", f'Command time limit exceeded: "{run.name}"{output}', to_owner=True)
+        text = f'Command time limit exceeded: "{run.name}"{output}'
+        return _failed("5.3.0", text, result.output or SYSEXITS[70][1])
     if result.status == 0:
         return Piece("sent", "2.0.0", f"delivered to command: {run.name}")
     if result.status < 0:
         text = f'Command died with signal {-result.status}: "{run.name}"{output}'
-        return Piece("deferred", "4.3.0", text, to_owner=True)
+        return _failed("4.3.0", text, result.output or f"Command died with signal {-result.status}")
     own = _OWN_STATUS.match(result.output)
     if own is not None:
         dsn, text = own[1], result.output[own.end() :]
+        detail = text
     elif result.status in SYSEXITS:
         dsn, reason = SYSEXITS[result.status]
         text = f"{reason}{output}"
+        detail = result.output or reason
     else:
         dsn, text = "5.3.0", f'Command died with status {result.status}: "{run.name}"{output}'
-    return Piece("deferred" if dsn.startswith("4") else "bounced", dsn, text, to_owner=True)
+        detail = result.output or f"unknown mail system error {result.status}"
+    return _failed(dsn, text, detail)
+
+
+def _failed(dsn: str, text: str, detail: str) -> Piece:
+    status = "deferred" if dsn.startswith("4") else "bounced"
+    return Piece(status, dsn, text, to_owner=True, diagnostic=f"x-unix; {detail}")
 
 
 def censored(value: bytes, allowed: str) -> bytes:

@@ -411,7 +411,14 @@ class LocalExpansion:
         if done.forward_path:
             state = self._expanded(state, "expanded")
         for piece in done.pieces:
-            self._tell(state, piece.status, piece.dsn, piece.text, to_owner=piece.to_owner)
+            self._tell(
+                state,
+                piece.status,
+                piece.dsn,
+                piece.text,
+                to_owner=piece.to_owner,
+                diagnostic=piece.diagnostic,
+            )
         for found in done.addresses:
             if self._has_to_wait():
                 break
@@ -445,6 +452,7 @@ class LocalExpansion:
             service=self._request.transport,
             client=self._client,
             seen=sorted(self._seen),
+            trace_only=self._request.trace_only,
         )
 
     # -- results ---------------------------------------------------------------------------------------
@@ -452,6 +460,9 @@ class LocalExpansion:
     def _forward(self, state: State) -> None:
         """The address gets a message of its own, together with others of the same sender."""
         if self._is_repeated(b"indirect %s" % state.address):
+            return
+        if self._request.trace_only:
+            self._tell(state, "sent", "2.0.0", f"forwards to {_shown(state.address)}")
             return
         delivered = state.delivered if state.delivered is not None else state.address
         self._forwards.setdefault((delivered, state.sender), []).append(state)
@@ -469,9 +480,19 @@ class LocalExpansion:
             is_told = any(Notify(state.notify) & Notify.SUCCESS for state in states)
             notify = Notify(first.notify) if is_told else without_success(Notify(first.notify))
             told = msgspec.structs.replace(first, notify=int(notify))
-            self._tell(told, "sent", "2.0.0", f"forwarded as {queue_id}")
+            self._tell(told, "sent", "2.0.0", f"forwarded as {queue_id}", action="relayed")
 
-    def _tell(self, state: State, status: str, dsn: str, text: str, *, to_owner: bool = False) -> None:
+    def _tell(
+        self,
+        state: State,
+        status: str,
+        dsn: str,
+        text: str,
+        *,
+        to_owner: bool = False,
+        action: str = "",
+        diagnostic: str = "",
+    ) -> None:
         report_to = state.sender if to_owner and state.owner_alias else None
         self._attempts.append(
             Attempt(
@@ -481,7 +502,9 @@ class LocalExpansion:
                 dsn,
                 text,
                 report_to,
-                success_action=None if Notify(state.notify) & Notify.SUCCESS else "",
+                diagnostic=diagnostic,
+                action=action,
+                tells_success=bool(Notify(state.notify) & Notify.SUCCESS),
             )
         )
 
@@ -497,7 +520,8 @@ class LocalExpansion:
                 "2.0.0",
                 "alias expanded",
                 told=True,
-                success_action=action,
+                action=action,
+                only_success=True,
             )
         )
         return msgspec.structs.replace(state, notify=int(without_success(Notify(state.notify))))

@@ -95,6 +95,7 @@ class DeliverLocally(msgspec.Struct, tag=True):
     service: str = "local"
     client: list[tuple[bytes, bytes]] = []  # CLIENT_ADDRESS and others, for a command's environment
     seen: list[bytes] = []  # what has been done for this recipient already
+    trace_only: bool = False  # nothing is stored or run; the result says what would be
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
@@ -104,6 +105,7 @@ class Piece(msgspec.Struct, frozen=True, array_like=True):
     dsn: str
     text: str
     to_owner: bool = False  # a bounce goes to the alias's owner
+    diagnostic: str = ""  # `x-unix; user unknown`, for Diagnostic-Code: (RFC 3464 §2.3.6)
 
 
 class Readdressed(msgspec.Struct, frozen=True, array_like=True):

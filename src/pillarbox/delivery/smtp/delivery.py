@@ -17,7 +17,7 @@ from functools import partial
 
 import msgspec
 
-from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.request import Outcome, would_be
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
@@ -393,8 +393,11 @@ class SmtpDelivery:
                 Outcome(status, verdict.status, verdict.text)
             )
             status, verdict = said.status, msgspec.structs.replace(verdict, status=said.dsn, text=said.text)
-        if status == "bounced" and self._service.soft_bounce:
-            status = "SOFTBOUNCE"
+        shown = status
+        if self._job.trace_only:
+            shown = would_be(status)
+        elif status == "bounced" and self._service.soft_bounce:
+            status = shown = "SOFTBOUNCE"
         relay = fate.target.relay if fate.target is not None else "none"
         delays = (
             max(0.0, job.active_time - job.arrival_time),
@@ -412,7 +415,7 @@ class SmtpDelivery:
                 relay,
                 delays,
                 verdict.status,
-                status,
+                shown,
                 verdict.text,
                 uses=fate.uses + 1 if fate.uses else 0,
             )
@@ -424,7 +427,8 @@ class SmtpDelivery:
             relay=relay,
             diagnostic=_diagnostic(verdict.reply),
             remote_mta=f"dns; {fate.target.host}" if fate.target is not None and verdict.reply else "",
-            success_action="" if verdict.handled_dsn else "relayed",
+            action="relayed",
+            tells_success=not verdict.handled_dsn,
         )
         self._told[at] = outcome
         return outcome

@@ -38,6 +38,7 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     send_options: int = 0
     more_follows: bool = False  # other mail for the destination is waiting
     may_pass: bool = True  # on to best_mx_transport
+    trace_only: bool = False  # the server is asked about the recipients and sent no message
 
 
 class SmtpDone(msgspec.Struct, tag=True):

@@ -76,7 +76,6 @@ class Transaction:
         self._recipients = recipients
         self._verdicts: list[Verdict | None] = [None] * len(recipients)
         self.broken: Broken | None = None
-        self.reached_content = False
 
     async def run(self, content: Iterable[bytes]) -> list[Verdict]:
         """Deliver; `content` are the lines.  The session can be used again if it is not over."""
@@ -142,19 +141,24 @@ class Transaction:
             asked.append(at)
             if not pipelining:
                 self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))
+        sends = (
+            not self._job.trace_only
+        )  # else RCPT's reply is the last word, and RSET ends it (Session.quit)
         if pipelining:
-            engine.command(Exchange.DATA, b"DATA")
+            if sends:
+                engine.command(Exchange.DATA, b"DATA")
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
             session.in_transaction = True
             if reply.kind != 2:
                 self._all(self._refused(reply, Exchange.MAIL))
             for at in asked:
                 self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))
-        elif any(verdict is None for verdict in self._verdicts):
+        elif sends and any(verdict is None for verdict in self._verdicts):
             engine.command(Exchange.DATA, b"DATA")
         else:
             return
-        await self._data(content)
+        if sends:
+            await self._data(content)
 
     def _tell_of_client(self) -> list[Exchange]:
         """smtp_send_xforward_command: who has sent the message to us, as far as the server wants to know."""
@@ -192,9 +196,12 @@ class Transaction:
         return self._rewrite(parsed).external
 
     def _take_rcpt(self, at: int, reply: ServerReply) -> None:
-        if self._verdicts[at] is not None or reply.kind == 2:
+        if self._verdicts[at] is not None:
             return
-        self._verdicts[at] = self._refused(reply, Exchange.RCPT)
+        if reply.kind != 2:
+            self._verdicts[at] = self._refused(reply, Exchange.RCPT)
+        elif self._job.trace_only:
+            self._verdicts[at] = Verdict(reply.status, reply.text.decode("utf-8", "replace"), reply)
 
     async def _data(self, content: Iterable[bytes]) -> None:
         session, client = self._session, self._session.rules.client
@@ -209,7 +216,6 @@ class Transaction:
             session.in_transaction = False
             await self._ask(client.smtp_data_done_timeout, "sending end of data")
             return
-        self.reached_content = True
         limit = client.smtp_line_length_limit
 
         def broken() -> None:

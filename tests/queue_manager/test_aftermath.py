@@ -1,0 +1,198 @@
+"""What comes of a message when its recipients' fates are known: reports of what was done, or would be."""
+
+import asyncio
+import errno
+import os
+from pathlib import Path
+
+from pillarbox.bounce.notification import Kind
+from pillarbox.bounce.submission import Notice, Notifier
+from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.request import Attempt, Outcome
+from pillarbox.observability.events import Event
+from pillarbox.queue.active_files import Finished, Opened
+from pillarbox.queue.incoming import QueueFileFault
+from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue.recipient_log import LogEntry, append_entries, log_entries
+from pillarbox.queue.records import ATTRIBUTE, KILLED, Source, encode_record
+from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.aftermath import Aftermath
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.envelope import Notify, Trace
+from pillarbox.vocabulary.identifiers import QueueId
+
+ID = QueueId("A1B2C3")
+SENT = Outcome("sent", "2.0.0", "250 Ok", relay="mx.test[192.0.2.1]:25", action="relayed")
+REFUSED = Outcome("bounced", "5.1.1", 'unknown user: "x"')
+LATER = Outcome("deferred", "4.4.1", "connect to mx.test: Connection refused")
+
+
+class Notices(Notifier):
+    """Who would have been told what."""
+
+    def __init__(self, *, broken: bool) -> None:
+        self.told: list[tuple[Kind, list[tuple[bytes, str, str]]]] = []
+        self.broken = broken
+
+    async def report(
+        self, kind: Kind, queue_id: QueueId, message: QueueMessage, entries: object, source: Source
+    ) -> list[Notice]:
+        """Remember it, or fail as a full disk would make it."""
+        if self.broken:
+            raise QueueFileFault(OSError(errno.ENOSPC, "No space left on device"))
+        assert isinstance(entries, list)
+        self.told.append((kind, [(entry.recipient, entry.action, entry.reason) for entry in entries]))
+        return [Notice(QueueId("N1"), "sender delivery status notification")]
+
+
+class Bench:
+    """One message after an attempt."""
+
+    def __init__(self, root: Path, **settings: str) -> None:
+        self.directories = QueueDirectories(str(root), hashed=(), depth=0)
+        for name in ("active", "bounce", "defer", "trace"):
+            (root / name).mkdir()
+        self.file = root / "active" / ID
+        self.file.write_bytes(encode_record(ATTRIBUTE, b"trace_flags=1024"))
+        self.notices = Notices(broken=False)
+        self.events: list[Event] = []
+        self.clock = ManualClock()
+        self.aftermath = Aftermath(
+            directories=self.directories,
+            settings=Snapshot.of(settings).group(QueueSettings),
+            notifier=self.notices,
+            queued=lambda _: None,
+            clock=self.clock,
+            tell=self.events.append,
+        )
+
+    def decide(
+        self,
+        *outcomes: Outcome,
+        trace: Trace = Trace.NONE,
+        notify: Notify = Notify.DEFAULT,
+        done: int = 0,
+        warn_time: int = 0,
+    ) -> Finished:
+        """What is to be done after these outcomes; `done` recipients had the message before."""
+        recipients = [
+            QueueRecipient(b"r%d@x.test" % at, b"r%d@x.test" % at, 100 + at, at < done, notify, b"")
+            for at in range(done + len(outcomes))
+        ]
+        message = QueueMessage(
+            sender=b"s@x.test",
+            recipients=recipients,
+            create_time=self.clock.now(),
+            attributes={b"trace_flags": b"%d" % trace} if trace else {},
+            warn_time=warn_time,
+            warn_offset=1 if warn_time else 0,
+        )
+        active = ActiveMessage(
+            Opened(ID, os.open(self.file, os.O_RDWR), message), active_time=0.0, writer=None
+        )
+        for at, outcome in enumerate(outcomes, start=done):
+            active.outcomes[100 + at] = ("smtp", outcome)
+        return asyncio.run(self.aftermath.decide(active))[0]
+
+
+def entry(recipient: bytes, action: str) -> LogEntry:
+    """An entry that is left from before."""
+    return LogEntry(
+        recipient=recipient, original_recipient=b"", offset=100, status="2.0.0", action=action, reason="left"
+    )
+
+
+def test_what_would_be_is_told_and_everybody_is_done(tmp_path: Path) -> None:
+    """sendmail -bv: one report of all, no bounce, and nothing to be tried again."""
+    bench = Bench(tmp_path)
+    finished = bench.decide(SENT, REFUSED, LATER, trace=Trace.WHAT_IF, notify=Notify.NEVER)
+    assert [one.offset for one in finished.done] == [100, 101, 102]
+    assert not finished.deferred
+    assert bench.notices.told == [
+        (
+            "verify",
+            [
+                (b"r0@x.test", "deliverable", "delivery via mx.test[192.0.2.1]:25: 250 Ok"),
+                (b"r1@x.test", "undeliverable", 'unknown user: "x"'),
+                (b"r2@x.test", "undeliverable", "connect to mx.test: Connection refused"),
+            ],
+        )
+    ]
+
+
+def test_the_first_attempt_is_recorded_once(tmp_path: Path) -> None:
+    """sendmail -v: a report beside what happens anyway; then the queue file forgets that it was wanted."""
+    bench = Bench(tmp_path)
+    finished = bench.decide(SENT, LATER, trace=Trace.RECORD, notify=Notify.SUCCESS)
+    assert [one.offset for one in finished.done] == [100]
+    assert len(finished.deferred) == 1
+    via = "delivery via mx.test[192.0.2.1]:25: 250 Ok"
+    row = (b"r0@x.test", "relayed", via)
+    late = (b"r1@x.test", "delayed", "connect to mx.test: Connection refused")
+    assert bench.notices.told == [("verify", [row, row, late])]
+    assert bench.file.read_bytes()[0] == KILLED
+
+
+def test_an_alias_is_no_delivery(tmp_path: Path) -> None:
+    """What only NOTIFY=SUCCESS wants to hear does not stand in sendmail -v's report."""
+    expanded = Attempt(
+        b"a@x.test", b"a@x.test", "sent", "2.0.0", "alias expanded", relay="local", only_success=True
+    )
+    outcome = Outcome("sent", "2.0.0", "", attempts=[expanded])
+    bench = Bench(tmp_path)
+    bench.decide(outcome, trace=Trace.RECORD)
+    assert bench.notices.told == []
+    bench.decide(outcome, notify=Notify.SUCCESS)
+    assert bench.notices.told == [
+        ("success", [(b"a@x.test", "delivered", "delivery via local: alias expanded")])
+    ]
+
+
+def test_a_delay_that_is_over(tmp_path: Path) -> None:
+    """confirm_delay_cleared: told if a delay was, to whom delays matter."""
+    for told, settings, arguments in (
+        (True, {"confirm_delay_cleared": "yes"}, {"warn_time": -1}),
+        (True, {"confirm_delay_cleared": "yes"}, {"warn_time": -1, "notify": Notify.DELAY}),
+        (False, {"confirm_delay_cleared": "yes"}, {"warn_time": -1, "notify": Notify.FAILURE}),
+        (False, {"confirm_delay_cleared": "yes"}, {"warn_time": 5}),
+        (False, {"confirm_delay_cleared": "yes"}, {}),
+        (False, {}, {"warn_time": -1}),
+    ):
+        directory = tmp_path / f"{told}{settings}{arguments}"
+        directory.mkdir()
+        bench = Bench(directory, **settings)
+        bench.decide(SENT, **arguments)  # type: ignore[arg-type]
+        assert bool(bench.notices.told) is told, (settings, arguments)
+
+
+def test_a_report_that_cannot_be_queued_waits(tmp_path: Path) -> None:
+    """It stands in the trace log, and goes out with the next attempt, in which nobody gets the message."""
+    bench = Bench(tmp_path)
+    bench.notices.broken = True
+    finished = bench.decide(SENT, trace=Trace.WHAT_IF)
+    assert [one.offset for one in finished.done] == [100]
+    assert finished.deferred
+    assert [row.action for row in log_entries(bench.directories, "trace", ID)] == ["deliverable"]
+    bench.notices.broken = False
+    finished = bench.decide(done=1, trace=Trace.WHAT_IF)
+    assert not finished.deferred
+    (told,) = bench.notices.told
+    assert told[1] == [(b"r0@x.test", "deliverable", "delivery via mx.test[192.0.2.1]:25: 250 Ok")]
+    assert not list((tmp_path / "trace").iterdir())
+
+
+def test_logs_of_another_system_are_reported(tmp_path: Path) -> None:
+    """Everybody is done, but nobody was told: a bounce log and a trace log were left."""
+    bench = Bench(tmp_path)
+    append_entries(bench.directories, "bounce", ID, [entry(b"b@x.test", "failed")])
+    append_entries(bench.directories, "trace", ID, [entry(b"t@x.test", "relayed")])
+    finished = bench.decide(done=2)
+    assert not finished.deferred
+    assert bench.notices.told == [
+        ("failure", [(b"b@x.test", "failed", "left")]),
+        ("success", [(b"t@x.test", "relayed", "left")]),
+    ]
+    assert not list((tmp_path / "trace").iterdir())
+    assert not list((tmp_path / "bounce").iterdir())
