@@ -14,8 +14,9 @@ from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.dns.zones import ZoneResolver, Zones
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import Event
 from pillarbox.observability.log_lines import render
 from pillarbox.queue.incoming import IncomingQueue
@@ -69,7 +70,7 @@ class Transport(ScriptedTransport):
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """The handshake."""
         if self._tls_fails:
-            raise TlsFault("no shared cipher")
+            raise TlsFault("TLS handshake failed", "error:0A0000C1:SSL routines::no shared cipher")
 
 
 class Conversation:

@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import counterparts
-from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
+from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.tls_contexts import make_self_signed, server_context
+from pillarbox.net.tls_faults import TlsFault
 
 HIGH_WATER = 262144
 

@@ -20,9 +20,9 @@ LINES: list[tuple[e.Event, str, str]] = [
     (e.ClientLost("", "lost connection", "RCPT", C), "smtpd", f"lost connection after RCPT from {C}"),
     (e.ClientLost("4ABC", "timeout", "DATA", C), "smtpd", f"4ABC: timeout after DATA from {C}"),
     (
-        e.ImproperPipelining("EHLO", C, b"MAIL FROM:<a@b>\r\n"),
+        e.ImproperPipelining("EHLO", C, b"MAIL FROM:<a\\b>\r\n\x81\x011"),
         "smtpd",
-        f"improper command pipelining after EHLO from {C}: MAIL FROM:<a@b>??",
+        f"improper command pipelining after EHLO from {C}: MAIL FROM:<a\\\\b>\\r\\n\\201\\0011",
     ),
     (e.NotSmtp(C, b"GET / HTTP/1.1"), "smtpd", f"warning: non-SMTP command from {C}: GET / HTTP/1.1"),
     (e.MessageBegun("4ABC", C), "smtpd", f"4ABC: client={C}"),

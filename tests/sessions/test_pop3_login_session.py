@@ -7,7 +7,7 @@ import pytest
 
 from fakes.scripted_authenticator import ScriptedAuthenticator
 from fakes.scripted_transport import ScriptedTransport
-from pillarbox.net.connection import TlsFault
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions.login import Ticket
 from pillarbox.sessions.mailbox_login import HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
@@ -27,7 +27,7 @@ class TlsTransport(ScriptedTransport):
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """The handshake."""
         if self.fails:
-            raise TlsFault("no shared cipher")
+            raise TlsFault("TLS handshake failed", "error:0A0000C1:SSL routines::no shared cipher")
 
 
 def play(

@@ -47,11 +47,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.LATER,
-        "handshakes have the time of smtpd_timeout",
-        "smtpd_starttls_timeout",
-    ),
-    Unread(
-        Kind.LATER,
         "addresses are not rewritten this way yet",
         "resolve_dequoted_address",
     ),

@@ -25,16 +25,17 @@ from pillarbox.auth.client import Accepted, AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
 from pillarbox.net.channel import Channel, ChannelClosed
-from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
+from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.handover import Handover, HandoverDone, Peer
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, MailboxNotice
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Exchange, Failure, Ticket
-from pillarbox.sessions.mailbox_login import HandOver, LoginPolicy, NotLoggedIn
+from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
 from pillarbox.wire.sasl import USUAL_MECHANISMS
 
@@ -203,17 +204,22 @@ class LoginRole:
             connection.abort()
             return None
         peer = Peer(service, remote, local, _session_id(), False)
+        attempts = Attempts(self._clock)
+        outcome: HandOver | NotLoggedIn
         try:
             if self._sockets[name].tls:
                 await self._begin_tls(connection, peer)
             outcome = await self._converse(connection, peer)
-        except (TlsFault, IdleTimeout) as fault:
+        except TlsFault as fault:
             connection.abort()
-            outcome = NotLoggedIn(f"Disconnected: TLS handshaking: {fault}", "", "")
+            outcome = attempts.ended_by_tls(fault)
+        except IdleTimeout:
+            connection.abort()
+            outcome = attempts.ended("Inactivity")
         security = "TLS" if connection.tls else ("secured" if self._is_secured(remote, local) else "")
         if isinstance(outcome, NotLoggedIn):
             ended = (outcome.reason, outcome.user, outcome.method, remote, local)
-            self._tell(LoginEnded(service, *ended, security, peer.session))
+            self._tell(LoginEnded(service, *ended, outcome.tls or security, peer.session))
             return None
         peer = msgspec.structs.replace(peer, secured=bool(security))
         return await self._hand_over(connection, outcome, peer, security)

@@ -30,8 +30,9 @@ from pillarbox.lab.behaviour import (
     Received,
     Say,
 )
-from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
+from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.listeners import Listener
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.digits import decimal
 

@@ -26,6 +26,8 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
+from pillarbox.net.tls_faults import LOST_CONNECTION, TlsFault, library_error
+
 _HIGH_WATER: Final = 262144
 """Octets received and not yet taken at which the peer is paused."""
 
@@ -40,10 +42,6 @@ class IdleTimeout(Exception):
     """The peer was silent for too long."""
 
 
-class TlsFault(Exception):
-    """TLS could not be begun, or broke."""
-
-
 class Connection(asyncio.Protocol):
     """One connection of a server or client."""
 
@@ -51,6 +49,7 @@ class Connection(asyncio.Protocol):
         "_closing",
         "_connected",
         "_drained",
+        "_end_reason",
         "_ended",
         "_idle_timer",
         "_last_activity",
@@ -82,6 +81,7 @@ class Connection(asyncio.Protocol):
         self._last_activity = 0.0
         self._paused = self._closing = self._timed_out = False
         self._ended = False  # the peer sends no more
+        self._end_reason = LOST_CONNECTION
         self._lost = False  # nor does it take anything
         self._tls: _TlsLayer | None = None
 
@@ -186,12 +186,12 @@ class Connection(asyncio.Protocol):
             while not self._tls.handshake_step():
                 self._flush_tls()
                 if self._ended:
-                    raise TlsFault("lost connection during the TLS handshake")
+                    raise TlsFault(self._end_reason)
                 await self._wait()
         except ssl.SSLError as error:
             self._flush_tls()
             self.abort()
-            raise TlsFault(str(error)) from error
+            raise TlsFault("TLS handshake failed", library_error(error)) from error
         self._flush_tls()
         self._take_decrypted()
 
@@ -240,6 +240,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """asyncio.Protocol: it is over."""
         self._lost = True
+        if isinstance(error, OSError) and error.errno:
+            self._end_reason = os.strerror(error.errno)
         self._ended_by_peer()
         self._stop_timer()
         if self._drained is not None and not self._drained.done():

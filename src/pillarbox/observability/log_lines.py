@@ -167,6 +167,23 @@ def _text(octets: bytes) -> str:
     return octets.decode("utf-8", "replace")
 
 
+_ESCAPES: Final = dict(zip(b"\a\b\f\n\r\t\v\\", r"\a \b \f \n \r \t \v \\".split(), strict=True))
+
+
+def _escaped(octets: bytes) -> str:
+    """What is not printable as in a string of C: `NOOP\\r\\n`; no digit may seem to belong to an octal number."""
+    written = []
+    for place, octet in enumerate(octets):
+        if octet in _ESCAPES:
+            written.append(_ESCAPES[octet])
+        elif 32 <= octet < 127:
+            written.append(chr(octet))
+        else:
+            wide = octets[place + 1 : place + 2].isdigit()
+            written.append(f"\\{octet:03o}" if wide else f"\\{octet:o}")
+    return "".join(written)
+
+
 _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.Warned: lambda event: ("", f"warning: {event.reason}"),
     e.Refused: lambda event: ("", f"fatal: {event.reason}"),
@@ -186,7 +203,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.ClientLost: _lost,
     e.ImproperPipelining: lambda event: (
         "smtpd",
-        f"improper command pipelining after {event.after} from {event.client}: {_text(event.data[:100])}",
+        f"improper command pipelining after {event.after} from {event.client}: {_escaped(event.data[:100])}",
     ),
     e.NotSmtp: lambda event: (
         "smtpd",

@@ -21,7 +21,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire import lmtp

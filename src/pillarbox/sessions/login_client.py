@@ -16,7 +16,8 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.login import Authenticator, Exchange, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.mailbox_login import (
@@ -105,7 +106,8 @@ class LoginClient:
         except IdleTimeout:
             reason = "Inactivity"
         except TlsFault as fault:
-            reason = f"Disconnected: TLS handshaking: {fault}"
+            self._transport.close()
+            return self.attempts.ended_by_tls(fault)
         else:
             await self.flush()
             return result

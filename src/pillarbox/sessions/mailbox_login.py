@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions.login import ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
@@ -61,6 +62,7 @@ class NotLoggedIn(msgspec.Struct, frozen=True):
     reason: str
     user: str
     method: str
+    tls: str = ""  # what went wrong with TLS, if that was the end
 
 
 class NotBase64(ExchangeAborted):
@@ -110,6 +112,17 @@ class Attempts:
         else:
             note = self._note or f"no auth attempts in {seconds} secs"
         return NotLoggedIn(f"{reason} ({note})", self.user, self.method)
+
+    def ended_by_tls(self, fault: TlsFault) -> NotLoggedIn:
+        """The connection ends in a handshake: `Connection closed: SSL_accept() failed: error:…`"""
+        if fault.library:
+            detail = f"SSL_accept() failed: {fault.library}"
+        elif fault.is_end:
+            detail = ""
+        else:
+            detail = f"read() failed: {fault}"
+        ended = self.ended(f"Connection closed: {detail}" if detail else "Connection closed")
+        return msgspec.structs.replace(ended, tls=f"TLS handshaking: {detail or 'Connection closed'}")
 
     @property
     def seconds_left(self) -> float:

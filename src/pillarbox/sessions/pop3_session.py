@@ -28,7 +28,8 @@ from pillarbox.mailstore.mailbox import (
     StoreUnavailable,
 )
 from pillarbox.message.header_fields import header_end
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.transport import Transport

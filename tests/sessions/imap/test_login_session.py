@@ -7,7 +7,7 @@ import pytest
 
 from fakes.scripted_authenticator import ScriptedAuthenticator
 from fakes.scripted_transport import ScriptedTransport
-from pillarbox.net.connection import TlsFault
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.sessions import mailbox_login
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Ticket
@@ -35,7 +35,7 @@ class TlsTransport(ScriptedTransport):
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """The handshake."""
         if self.fails:
-            raise TlsFault("no shared cipher")
+            raise TlsFault("TLS handshake failed", "error:0A0000C1:SSL routines::no shared cipher")
         self.tls_begun = True
 
 
@@ -164,8 +164,10 @@ def test_starttls_that_cannot_be_had() -> None:
     answer, _ = play(TlsTransport(b"a STARTTLS\r\n"))
     assert answer == b"a BAD TLS support isn't enabled.\r\n"
     _, result = play(TlsTransport(b"a STARTTLS\r\n", fails=True), tls=True)
-    assert isinstance(result, NotLoggedIn)
-    assert result.reason.startswith("Disconnected: TLS handshaking: no shared cipher")
+    failed = "SSL_accept() failed: error:0A0000C1:SSL routines::no shared cipher"
+    assert result == NotLoggedIn(
+        f"Connection closed: {failed} (no auth attempts in 0 secs)", "", "", f"TLS handshaking: {failed}"
+    )
 
 
 def test_the_log_tells_of_those_who_did_not_get_in() -> None:

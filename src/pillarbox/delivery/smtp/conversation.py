@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from pillarbox.delivery.smtp.mail_exchangers import Target
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.wire.smtp.client import Answered, SmtpClient
 from pillarbox.wire.smtp.replies import MalformedReply
 

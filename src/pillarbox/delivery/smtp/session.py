@@ -27,7 +27,8 @@ from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
-from pillarbox.net.connection import Connection, IdleTimeout, TlsFault
+from pillarbox.net.connection import Connection, IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability import events
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import ClientMechanism, choose
@@ -205,12 +206,11 @@ class Session:
         if isinstance(cause, ssl.SSLCertVerificationError):
             self.tell(events.Noted(verification_failure(self.target.relay, cause)))
             return SiteFault("4.7.5", "Server certificate not verified")
-        reason = _tls_reason(cause or error)
-        if isinstance(cause, ssl.SSLError):
-            self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: -1"))
-            self.tell(events.Warned(f"TLS library problem: {reason}"))
-        else:
-            self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: {reason}"))
+        library = error.library if isinstance(error, TlsFault) else ""
+        reason = "Connection timed out" if isinstance(error, IdleTimeout) else str(error)
+        self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: {'-1' if library else reason}"))
+        if library:
+            self.tell(events.Warned(f"TLS library problem: {library}:"))
         return SiteFault(
             "4.7.5", "Cannot start TLS: handshake failure", retry_plain=not self._policy.is_required
         )
@@ -338,15 +338,6 @@ class Session:
         return SiteFault(
             status or reply.status, f"host {self.target.label} refused to talk to me: {text}", reply=reply
         )
-
-
-def _tls_reason(error: BaseException) -> str:
-    """In Postfix's words, where it has words."""
-    if isinstance(error, IdleTimeout):
-        return "Connection timed out"
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
-    return "lost connection" if isinstance(error, TlsFault) else str(error)
 
 
 def _passes(mechanism: bytes, wanted: tuple[str, ...]) -> bool:

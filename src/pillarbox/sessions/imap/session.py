@@ -35,7 +35,8 @@ from pillarbox.mailstore.mailbox import (
     StoreBusy,
     StoreUnavailable,
 )
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.imap import (
     acl_commands,

@@ -68,7 +68,7 @@ class CommandCounts:
             if command.chunked:
                 self.add("bdat", succeeded=reply.is_positive)
             elif not reply.is_positive:
-                self._by_verb["data"][0] -= 1
+                self.take_back("data")
             return
         verb = VERBS.get(kind, "unknown")
         if isinstance(command, Refused):
@@ -82,6 +82,10 @@ class CommandCounts:
         count = self._by_verb.setdefault(verb, [0, 0])
         count[0] += succeeded
         count[1] += 1
+
+    def take_back(self, verb: str) -> None:
+        """What was answered with success has failed after all."""
+        self._by_verb[verb][0] -= 1
 
     def forgive(self) -> None:
         """A message was taken: the client does work after all."""

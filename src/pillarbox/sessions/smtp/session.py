@@ -23,8 +23,9 @@ from typing import Any, Final
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate
-from pillarbox.net.connection import IdleTimeout, TlsFault
+from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.dns.records import Resolver as DnsResolver
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.routing.resolution import Resolver
@@ -143,9 +144,7 @@ class SmtpSession:
         except IdleTimeout:
             self._send_last(Reply(421, (b"4.4.2 %s Error: timeout exceeded" % state.policy.host,)))
             tell(events.ClientLost(state.queue_id, "timeout", state.last, client.label))
-        except TlsFault as fault:
-            tell(events.TlsFailed(client.label, str(fault)))
-        except Gone:
+        except (Gone, TlsFault):
             self._lost()
         finally:
             state.abort_transaction()
@@ -264,10 +263,11 @@ class SmtpSession:
             return
         if engine.state.name in ("DATA", "BDAT", "AUTH"):
             return
+        if not state.pipelined:
+            state.tell(events.ImproperPipelining(state.last, state.client.label, engine.waiting_input))
         state.pipelined = True
         if not state.policy.server.smtpd_forbid_unauth_pipelining:
             return
-        state.tell(events.ImproperPipelining(state.last, state.client.label, engine.waiting_input))
         raise Goodbye(Reply(554, (b"5.5.0 Error: SMTP protocol synchronization",)))
 
     def _bare_newline(self, command: object, stage: str) -> Reply:

@@ -1,10 +1,15 @@
 """STARTTLS, and TLS from the first octet on port 465 (RFC 3207; RFC 8314 §3.3)."""
 
+import errno
+import os
+from typing import NoReturn
+
 from pillarbox.access.client_rates import Event
 from pillarbox.net.client_certificates import certificate_of
-from pillarbox.net.connection import TlsFault
+from pillarbox.net.connection import IdleTimeout
+from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability import events
-from pillarbox.sessions.smtp.session_state import SessionState
+from pillarbox.sessions.smtp.session_state import Gone, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import StartTls
 
@@ -22,9 +27,13 @@ def starttls(session: SessionState, command: StartTls) -> Reply:
 
 
 async def finish_starttls(session: SessionState) -> None:
-    """The handshake behind the 220.  TlsFault if it fails."""
+    """The handshake behind the 220.  Gone if it fails: STARTTLS has not succeeded then."""
     await session.flush()
-    await begin_tls(session)
+    try:
+        await begin_tls(session)
+    except Gone:
+        session.counts.take_back("starttls")
+        raise
     session.engine.start_tls()
     # RFC 3207 §4.2: what the client said before does not count any more.
     client = session.client
@@ -34,11 +43,31 @@ async def finish_starttls(session: SessionState) -> None:
     session.tell_engine()
 
 
+async def _handshake(session: SessionState) -> None:
+    transport = session.transport
+    limit, transport.idle_limit = transport.idle_limit, session.policy.tls.smtpd_starttls_timeout
+    try:
+        if session.tls_context is None:
+            raise TlsFault("no certificate is configured")
+        await transport.start_tls(session.tls_context)
+    except TlsFault as fault:
+        _failed(session, "-1" if fault.library else str(fault), fault.library)
+    except IdleTimeout:
+        _failed(session, os.strerror(errno.ETIMEDOUT))
+    finally:
+        transport.idle_limit = limit
+
+
+def _failed(session: SessionState, reason: str, library: str = "") -> NoReturn:
+    session.tell(events.TlsFailed(session.client.label, reason))
+    if library:
+        session.tell(events.Warned(f"TLS library problem: {library}:"))
+    raise Gone
+
+
 async def begin_tls(session: SessionState) -> None:
-    """Put TLS on the connection, and say so in the log."""
-    if session.tls_context is None:
-        raise TlsFault("no certificate is configured")
-    await session.transport.start_tls(session.tls_context)
+    """Put TLS on the connection, and say in the log how it went.  Gone if it fails."""
+    await _handshake(session)
     session.client.uses_tls = True
     tls, client = session.transport.tls, session.client
     if tls is None:
