@@ -131,9 +131,13 @@ class MailSystem:
 
     def launch(self, *arguments: str) -> None:
         """Start it without waiting."""
+        self.launch_by(*self._command("run", "--port-offset", str(self.offset), *arguments))
+
+    def launch_by(self, *command: str) -> None:
+        """Start what starts it, without waiting."""
         with open(self.root / "screen", "ab") as screen:
             self.process = subprocess.Popen(
-                [*self._prefix, *self._command("run", "--port-offset", str(self.offset), *arguments)],
+                [*self._prefix, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=screen,
                 stderr=screen,

@@ -75,6 +75,7 @@ def mail_system(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
         system.until_healthy()  # a change of users at the very end may still be on its way
         assert system.stop() == 0
         assert "Traceback" not in system.log() + system.screen()
+        assert "did not end" not in system.log()
     finally:
         system.end()
 

@@ -79,3 +79,5 @@ def test_logins_are_dovecots_to_judge(system: MailSystem) -> None:
         with pytest.raises(smtplib.SMTPAuthenticationError):
             client.login("me@pillarbox.test", system.password)
     until(lambda: "authentication failed" in system.log(), what="the failure is logged")
+    assert system.stop() == 0
+    assert "did not end" not in system.log()  # the connection to Dovecot, which goes on, keeps nobody

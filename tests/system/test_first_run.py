@@ -3,8 +3,6 @@
 import imaplib
 import json
 import os
-import signal
-import smtplib
 import socket
 import stat
 import subprocess
@@ -12,7 +10,7 @@ import sys
 
 import pytest
 
-from fakes.mail_system import STANDARD_PORTS, USER, MailSystem, kill, until
+from fakes.mail_system import STANDARD_PORTS, USER, MailSystem, until
 from pillarbox.supervisor.version import DOVECOT_VERSION, VERSION
 
 pytestmark = pytest.mark.system
@@ -285,36 +283,3 @@ def test_other_address(rootless_system: MailSystem) -> None:
             socket.create_connection(("127.0.0.1", rootless_system.port(name)), timeout=10)
     assert f"curl -sS smtp://[::1]:{rootless_system.port('smtp')} " in rootless_system.screen()
     assert rootless_system.stop() == 0
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
-def test_signals_stop_everything(fresh_system: MailSystem, number: signal.Signals) -> None:
-    """Ctrl-C, a polite kill, a terminal that goes away: exit status 0, no process left, with clients inside."""
-    fresh_system.start()
-    with (
-        smtplib.SMTP("127.0.0.1", fresh_system.port("smtp"), timeout=20) as sending,
-        socket.create_connection(("127.0.0.1", fresh_system.port("imap")), timeout=20) as reading,
-    ):
-        sending.ehlo()
-        reading.sendall(f'a LOGIN {USER} "{fresh_system.password}"\r\nb SELECT INBOX\r\n'.encode())
-        received = b""
-        while b"\nb OK" not in received:
-            received += reading.recv(65536)
-        assert fresh_system.stop(number) == 0
-        received = b""
-        while data := reading.recv(65536):
-            received += data
-        assert received.startswith(b"* BYE")  # RFC 3501 §7.1.5
-        sending.close()
-
-
-def test_killed_foreground_leaves_nothing(fresh_system: MailSystem) -> None:
-    """kill -9 of the command: both halves see it and end; nobody is left; the next start works."""
-    fresh_system.start()
-    assert log_in(fresh_system, USER, fresh_system.password)  # a worker is there, too
-    assert fresh_system.process is not None
-    assert kill(fresh_system.process.pid)
-    fresh_system.process.wait()
-    until(lambda: not fresh_system.processes(), what=fresh_system.leftovers)
-    fresh_system.start()
-    assert fresh_system.stop() == 0

@@ -198,7 +198,7 @@ class Killer:
     def _start_again(self) -> None:
         assert self._system.process is not None
         self._system.process.wait(20)
-        until(lambda: not self._system.processes(), what=self._system.leftovers, seconds=60)
+        until(lambda: not self._system.processes(), what=self._system.leftovers)
         self._system.start()
 
 

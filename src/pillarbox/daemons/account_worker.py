@@ -112,7 +112,9 @@ class AccountWorker:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
         self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and Maildir
         self._tasks = asyncio.TaskGroup()
-        self._sessions: dict[ImapSession | Pop3Session, asyncio.Task[None]] = {}
+        self._serving: set[asyncio.Task[None]] = set()
+        self._sessions: set[ImapSession | Pop3Session] = set()  # those that have begun
+        self._is_ending = False
         self._per_client: Counter[tuple[str, str, str]] = Counter()
         self._ids: dict[ImapSession | Pop3Session, str] = {}
         self._seen = 0
@@ -141,19 +143,22 @@ class AccountWorker:
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
                 if descriptors and isinstance(frame, Session):
-                    self._tasks.create_task(self._serve(frame, socket.socket(fileno=descriptors[0])))
+                    task = self._tasks.create_task(self._serve(frame, socket.socket(fileno=descriptors[0])))
+                    self._serving.add(task)
+                    task.add_done_callback(self._serving.discard)
                 elif descriptors and isinstance(frame, Letter):
                     self._letters.take(frame, descriptors[0])
                 elif descriptors and isinstance(frame, IndexerReady):
                     self._indexers.add(socket.socket(fileno=descriptors[0]))
                 elif isinstance(frame, Kick):
                     self._kick(frame.session)
+            self._is_ending = True
             for open_session in self._sessions:
                 open_session.shutdown()
             self._indexers.close()
-            if self._sessions:
-                await asyncio.wait(self._sessions.values(), timeout=_LAST_WORDS_SECONDS)
-            for task in self._sessions.values():
+            if self._serving:
+                await asyncio.wait(self._serving, timeout=_LAST_WORDS_SECONDS)
+            for task in self._serving:
                 task.cancel()
             for account in [key for key, opened in self._accounts.items() if not opened.sessions]:
                 await self._close(account)
@@ -260,15 +265,14 @@ class AccountWorker:
             )
         else:
             served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)
-        task = asyncio.current_task()
-        if task is None:
-            raise AssertionError("a session runs in a task")
-        self._sessions[served] = task
+        self._sessions.add(served)
         self._ids[served] = session.peer.session
+        if self._is_ending:  # it was handed over at the last moment
+            served.shutdown()
         try:
             ended = await served.run()
         finally:
-            del self._sessions[served]
+            self._sessions.remove(served)
             del self._ids[served]
             if isinstance(united, UnitedAccount):
                 await united.close()

@@ -3,7 +3,7 @@
 DESCRIPTION
     The auth role connects to its socket and asks one question at a time on each connection.  Each connection is
     served by a child, because PAM blocks, and because what a PAM module does to a process ends with it: a child
-    ends after `_REQUESTS` questions, or a minute without one.
+    ends after `_REQUESTS` questions, a minute without one, or with the role, whatever its PAM modules wait for.
 
     The role parses frames of the auth role and nothing that a peer sent in another form.
 
@@ -12,6 +12,7 @@ FAULTS
 """
 
 import ctypes
+import functools
 import os
 import selectors
 import signal
@@ -25,7 +26,9 @@ from pillarbox.auth import pam
 from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.auth.system_users import CheckByPam, CheckByShadow, Checked, Question
 from pillarbox.daemons.startup import open_log, read_startup
+from pillarbox.net import last_seconds
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.forks import fork
 from pillarbox.net.startup import Ready
 from pillarbox.observability.events import EventSink, MailboxNotice
 
@@ -134,24 +137,23 @@ class AuthWorker:
             return
         with client:
             try:
-                child = os.fork()
+                fork(functools.partial(self._answer, client))
             except OSError as error:
                 self._tell(MailboxNotice("auth-worker", "Error", f"fork() failed: {error.strerror}"))
-                return
-            if child:
-                return
-            try:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # pam_unix waits for its helper
-                self._listener.close()
-                self._control.close()
-                serve_questions(client)
-            finally:
-                os._exit(0)
+
+    def _answer(self, client: socket.socket) -> None:
+        """In a child."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # pam_unix waits for its helper
+        self._listener.close()
+        self._control.close()
+        serve_questions(client)
 
 
 def main() -> None:
     """Entry of the role."""
+    supervisor = os.getppid()
     startup = read_startup(int(sys.argv[1]))
+    last_seconds.begin_with_parents_end(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     os.umask(0o077)

@@ -63,6 +63,7 @@ from pillarbox.delivery.request import (
     OpenLocalDelivery,
 )
 from pillarbox.mailstore.arrivals import ArrivalNotes
+from pillarbox.net import last_seconds
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import AgentService, Ready, Startup, User
 from pillarbox.observability.events import EventSink
@@ -143,9 +144,9 @@ class DeliveryRole:
         else:
             ours, theirs = socket.socketpair()
             if isinstance(order, OpenLocalDelivery):
-                self._fork(ours, lambda: self._live_as_local_delivery(theirs))
+                self._fork(ours, lambda role: self._live_as_local_delivery(theirs, role))
             else:
-                self._fork(ours, lambda: self._live_as_agent(theirs, order))
+                self._fork(ours, lambda role: self._live_as_agent(theirs, order, role))
             theirs.close()
             answer.put(AgentOpened(), [ours.fileno()])
             ours.close()
@@ -163,8 +164,9 @@ class DeliveryRole:
             return f"uid {order.uid} is below virtual_minimum_uid"
         return "" if not order.service or order.service in self._settings else f"no service {order.service}"
 
-    def _fork(self, ours: socket.socket, live: Callable[[], None]) -> None:
-        """A child that does nothing but `live`."""
+    def _fork(self, ours: socket.socket, live: Callable[[int], None]) -> None:
+        """A child that does nothing but `live`, which is given the role's process id."""
+        role = os.getpid()
         if os.fork():
             return
         try:
@@ -176,13 +178,14 @@ class DeliveryRole:
                 client.close()
             self._listener.close()
             self._control.close()
-            live()
+            live(role)
         finally:
             os._exit(0)
 
-    def _live_as_agent(self, sock: socket.socket, order: OpenAgent) -> None:
+    def _live_as_agent(self, sock: socket.socket, order: OpenAgent, role: int) -> None:
         if not order.service:
             drop_rights(None if self._rootless else User(order.uid, order.gid))
+            last_seconds.begin_with_parents_end(role)
             serve_jobs(sock, lifeline=self._lifeline, rules=self._rules)
             return
         settings = self._settings[order.service]
@@ -193,15 +196,17 @@ class DeliveryRole:
         if order.uid == 0:
             drop_capabilities()
         os.umask(0o077)
+        last_seconds.begin_with_parents_end(role)
         serve_local_jobs(sock, lifeline=self._lifeline, settings=settings, spool=spool)
 
-    def _live_as_local_delivery(self, sock: socket.socket) -> None:
+    def _live_as_local_delivery(self, sock: socket.socket, role: int) -> None:
         opened = open_local_delivery(self._snapshot, self._startup.services)
         user = None
         if not self._rootless:
             entry = pwd.getpwnam(self._snapshot.group(Paths).mail_owner)
             user = User(entry.pw_uid, entry.pw_gid)
         drop_rights(user)
+        last_seconds.begin_with_parents_end(role)
         startup = msgspec.structs.replace(self._startup, program="local")
         log = open_log(startup)
         serve_local_delivery(opened, sock, lifeline=self._lifeline, tell=log)
@@ -255,7 +260,9 @@ def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> No
 
 def main() -> None:
     """Entry of the role."""
+    supervisor = os.getppid()
     startup = read_startup(int(sys.argv[1]))
+    last_seconds.begin_with_parents_end(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # agents are reaped by the kernel
     tell = open_log(startup)

@@ -111,6 +111,8 @@ class SmtpdRole:
                 await finish_sessions(control, listeners)
             for listener in listeners:
                 listener.cancel()
+            for auth in self._auth.values():
+                auth.close()
             taking.cancel()
         self._hints.close()
         self._queue.close()

@@ -29,7 +29,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_worker import serve_sessions
 from pillarbox.daemons.indexer import serve_indexing
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
-from pillarbox.net import sessions_doors
+from pillarbox.net import last_seconds, sessions_doors
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.handover import (
     Delivered,
@@ -411,11 +411,12 @@ class Spawner:
         """A process with the owner's rights; its pid and our end of the channel to it."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
+        spawner = os.getpid()
         pid = os.fork()
         if pid == 0:
             for descriptor in not_inherited:
                 os.close(descriptor)
-            self._become(serve, theirs, ours, owner)
+            self._become(serve, theirs, ours, owner, spawner)
         theirs.close()
         return pid, ours
 
@@ -425,6 +426,7 @@ class Spawner:
         theirs: socket.socket,
         ours: socket.socket,
         owner: User,
+        spawner: int,
     ) -> None:
         """In the child: close what is not ours to use, drop rights, serve."""
         status = 1
@@ -441,6 +443,7 @@ class Spawner:
             for asked in self._asked.values():
                 os.close(asked.descriptor)
             drop_rights(None if self._rootless else owner)
+            last_seconds.begin_with_parents_end(spawner)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             serve(theirs)
             status = 0
@@ -510,7 +513,9 @@ def _write(sock: socket.socket, frame: object, *descriptors: int) -> bool:
 
 def main() -> None:
     """Entry of the role."""
+    supervisor = os.getppid()
     startup = read_startup(int(sys.argv[1]))
+    last_seconds.begin_with_parents_end(supervisor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are reaped by the kernel
     Spawner(startup, msgspec.msgpack.decode(startup.settings, type=MailboxSettings)).serve()

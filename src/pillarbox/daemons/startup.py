@@ -11,7 +11,7 @@ DESCRIPTION
         serves                      until the control channel ends or says Stop
 
     The end of the control channel means that the supervisor is gone: the role finishes what it is committing
-    and exits, so that no orphan is left.
+    and exits, in the last seconds that it has then (net/last_seconds.py), so that no orphan is left.
 
 FAULTS
     ConfigurationFault at `open` ends the role with exit status 78 (EX_CONFIG) and one line on the log.
@@ -33,6 +33,7 @@ from typing import Final, NoReturn
 import msgspec
 import uvloop
 
+from pillarbox.net import last_seconds
 from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.listeners import Listener
@@ -44,7 +45,6 @@ from pillarbox.observability.log_file import LogFile
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG: Final = 78
-_LAST_SECONDS: Final = 8
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_SET_DUMPABLE: Final = 4
 _CAPABILITY_VERSION_3: Final = 0x20080522
@@ -148,16 +148,15 @@ class Control:
     async def order(self) -> FromSupervisor:
         """What the supervisor wants; Stop when it is gone.
 
-        A role that was told to stop has `_LAST_SECONDS`: whatever it waits for then, no orphan is left.
-        What it was committing is as safe as after any other kill.
+        A role that was told to stop has its last seconds, whatever it waits for.
         """
         received = await self._channel.receive()
         order, passed = (Stop(), []) if received is None else received
         for descriptor in passed:
             self._log.redirect(descriptor)  # it was rotated while old sessions go on
         if isinstance(order, Stop):
-            signal.alarm(_LAST_SECONDS)
-            asyncio.get_running_loop().call_later(_LAST_SECONDS - 1, self._say_what_is_awaited)
+            last_seconds.begin()
+            asyncio.get_running_loop().call_later(last_seconds.SECONDS - 1, self._say_what_is_awaited)
         return order
 
     def _say_what_is_awaited(self) -> None:
@@ -200,6 +199,7 @@ Open = Callable[[Startup], Serve]
 
 def run_role(open_role: Open) -> None:
     """The whole life of a role that has an event loop."""
+    supervisor = os.getppid()
     startup = read_startup(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's business
     tell = open_log(startup)
@@ -208,10 +208,12 @@ def run_role(open_role: Open) -> None:
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
     drop_rights(startup.user)
+    last_seconds.begin_with_parents_end(supervisor)
     freeze_memory()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_serve(startup, serve))
+            os._exit(0)  # nobody waits for threads: one may be asking a name server that does not answer
     except Exception as error:
         for reason in _reasons(error):
             tell(Broke(reason))

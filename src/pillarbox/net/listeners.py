@@ -26,6 +26,7 @@ class Listener:
         self._tell = tell
         self._server: asyncio.Server | None = None
         self._sessions: set[asyncio.Task[None]] = set()
+        self._cancelled = False
 
     async def start(self, sock: socket.socket, *, backlog: int = 1024) -> None:
         """Begin to accept."""
@@ -48,7 +49,8 @@ class Listener:
             self._server = None
 
     def cancel(self) -> None:
-        """End the sessions."""
+        """End the sessions, and with them a connection that was accepted a moment ago and is not yet told to us."""
+        self._cancelled = True
         for session in list(self._sessions):
             session.cancel()
 
@@ -58,7 +60,10 @@ class Listener:
             await asyncio.wait(self._sessions)
 
     def adopt(self, connection: Connection) -> None:
-        """Serve a connection that came another way."""
+        """Serve a connection."""
+        if self._cancelled:
+            connection.abort()
+            return
         task = self._tasks.create_task(self._guarded(connection))
         self._sessions.add(task)
         task.add_done_callback(self._sessions.discard)

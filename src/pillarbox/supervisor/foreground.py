@@ -2,7 +2,8 @@
 
 DESCRIPTION
     Two supervisor processes are started, each the leader of its own session.  When both are ready, addresses and
-    lines to try are printed, then the log.  Ctrl-C, SIGTERM, or the end of either half stops both.
+    lines to try are printed, then the log.  Ctrl-C, SIGTERM, SIGHUP, or the end of either half stops both, at any
+    moment; a second signal does not wait for what is being finished.  nohup(1) keeps SIGHUP away.
 
 FAULTS
     StartFault  a half could not start; everything is stopped again
@@ -29,6 +30,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_STOPPED = (0, -signal.SIGTERM)
+"""What a supervisor's end looks like that was told to; the second if it had only just begun."""
 
 
 def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
@@ -51,10 +54,24 @@ def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
 async def _run(home: Home, listen: str, port_offset: int) -> int:
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
+    halves: list[_HalfProcess] = []
+
+    def stop() -> None:
+        stopped.set()
+        for half in reversed(halves):
+            half.stop()
+
+    def ended(half: _HalfProcess) -> None:
+        loop.remove_reader(half.sock.fileno())
+        if not stopped.is_set():
+            sys.stderr.write(f"pillarbox: the {half.name} supervisor ended; stopping\n")
+            stop()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, stopped.set)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop)
     follower = LogFollower(home.log)
-    halves = [_HalfProcess(name, home, listen, port_offset) for name in ("mailbox", "mta")]
+    halves += [_HalfProcess(name, home, listen, port_offset) for name in ("mailbox", "mta")]
     try:
         for half in halves:
             await half.until_ready(stopped)
@@ -63,23 +80,15 @@ async def _run(home: Home, listen: str, port_offset: int) -> int:
             sys.stdout.flush()
             follower.start()
             for half in halves:
-                loop.add_reader(half.sock.fileno(), _half_ended, half, stopped)
+                loop.add_reader(half.sock.fileno(), ended, half)
             await stopped.wait()
     finally:
-        for half in reversed(halves):
-            half.stop()
+        if not stopped.is_set():
+            stop()
         for half in halves:
             await loop.run_in_executor(None, half.wait)
     follower.finish()
-    return 0 if all(half.process.returncode == 0 for half in halves) else 1
-
-
-def _half_ended(half: "_HalfProcess", stopped: asyncio.Event) -> None:
-    """A supervisor went away by itself."""
-    asyncio.get_running_loop().remove_reader(half.sock.fileno())
-    if not stopped.is_set():
-        sys.stderr.write(f"pillarbox: the {half.name} supervisor ended; stopping\n")
-    stopped.set()
+    return 0 if all(half.process.returncode in _STOPPED for half in halves) else 1
 
 
 class _HalfProcess:

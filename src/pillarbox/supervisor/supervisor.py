@@ -5,9 +5,9 @@ DESCRIPTION
     for a while, after a pause if it ends again and again.
 
     It is the leader of a session of its own and holds locks for life: they, not the files, tell whether it runs.
-    SIGTERM stops it.  SIGHUP reads the configuration again and replaces the roles by a new generation: what they
-    open is opened with the rights of a start, so that a renewed certificate and a table that only root may read
-    are seen; sessions go on to their end.  A configuration that cannot be used changes nothing.
+    SIGTERM stops it, a second one at once.  SIGHUP reads the configuration again and replaces the roles by a new
+    generation: what they open is opened with the rights of a start, so that a renewed certificate and a table that
+    only root may read are seen; sessions go on to their end.  A configuration that cannot be used changes nothing.
 
 FAULTS
     StartFault  before anything was started: nothing was changed
@@ -93,6 +93,8 @@ class Supervisor:
             for listener in (*self._half.listeners, status):
                 self._sockets[listener] = bind(listener)
             for role in self._half.roles:
+                if self._stopped_by:
+                    break
                 for _ in range(role.processes):
                     self._start(role)
                 await self._until_ready(role)
@@ -119,6 +121,9 @@ class Supervisor:
                 await self._wake.wait()
 
     def _stop(self, number: int) -> None:
+        if self._stopped_by:  # once more: whoever waits has no patience left
+            for running in self._running.values():
+                running.process.process.kill()
         self._stopped_by = number
         self._wake.set()
         self._changed.set()
@@ -281,8 +286,11 @@ class Supervisor:
     # -- the end ---------------------------------------------------------------------------------------
 
     async def _stop_all(self) -> None:
-        """The last first; what does not end in time is killed."""
+        """The last first; what does not end in time is killed, and what does not serve yet at once."""
         self._stopping = True
+        for running in self._running.values():
+            if not running.process.is_ready:
+                running.process.process.kill()
         deadline = asyncio.get_running_loop().time() + _STOP_SECONDS
         names = dict.fromkeys(role.name for role in reversed(self._half.roles))
         for name in (*names, *{running.role.name for running in self._running.values()} - set(names)):
@@ -303,6 +311,8 @@ class Supervisor:
         try:
             async with asyncio.timeout_at(deadline):
                 while any(running.role.name == name for running in self._running.values()):
+                    if self._stopped_by and not self._stopping:
+                        return  # a reload: all are to end now
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
