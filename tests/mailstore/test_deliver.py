@@ -1,6 +1,7 @@
 """Delivery: what is acknowledged survives, what fails leaves nothing behind."""
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
-from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch, make_maildir
+from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
 from pillarbox.mailstore.maildir_names import NameMaker, sizes
 from pillarbox.message.line_ends import to_crlf
@@ -109,3 +110,35 @@ def test_sizes_in_names_are_true(chunks: list[bytes]) -> None:
     content = b"".join(chunks)
     assert isinstance(result, Stored)
     assert (len(content), len(to_crlf(content))) == sizes(result.name)
+
+
+def test_a_large_message_is_written_as_it_is_read(tmp_path: Path) -> None:
+    """Its sizes stand in its name all the same; nobody sees it before it is whole."""
+    root = tmp_path / "Maildir"
+
+    def rest() -> Iterator[bytes]:
+        for number in range(3):
+            assert not list((root / "new").iterdir())
+            yield b"block %d\nline\r\n" % number
+
+    [stored] = deliver_batch([Delivery(str(root), (b"Subject: x\n\n",), rest=rest)])
+    assert isinstance(stored, Stored)
+    whole = b"Subject: x\n\n" + b"".join(b"block %d\nline\r\n" % number for number in range(3))
+    assert whole == (root / "new" / stored.name.decode()).read_bytes()
+    assert (len(whole), len(to_crlf(whole))) == sizes(stored.name) == (stored.size, stored.crlf_size)
+
+
+@pytest.mark.parametrize("fault", [Unreadable("no such record"), TooLarge()])
+def test_a_message_that_cannot_be_read_to_its_end_is_not_stored(tmp_path: Path, fault: Exception) -> None:
+    """The fault is its result, the others of the batch are stored."""
+    root = tmp_path / "Maildir"
+
+    def rest() -> Iterator[bytes]:
+        yield b"block\n"
+        raise fault
+
+    broken, stored = deliver_batch([Delivery(str(root), (b"",), rest=rest), Delivery(str(root), (b"x\n",))])
+    assert broken is fault
+    assert isinstance(stored, Stored)
+    assert [stored.name.decode()] == [path.name for path in (root / "new").iterdir()]
+    assert not list((root / "tmp").iterdir())

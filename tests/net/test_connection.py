@@ -21,6 +21,7 @@ from fakes import counterparts
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.tls_contexts import make_self_signed, server_context
 from pillarbox.net.tls_faults import TlsFault
+from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline, DataReader
 
 HIGH_WATER = 262144
 
@@ -100,6 +101,80 @@ def test_what_comes_is_taken_in_order() -> None:
         connection.eof_received()
         assert await connection.receive() == b""
         assert connection.peer_address == ("192.0.2.1", 4321)
+
+    run(scene)
+
+
+def test_bytes_come_together() -> None:
+    """`gather()` goes on when there are enough, when the mark may be there, at the end, and when time is up."""
+
+    async def scene() -> None:
+        connection, _ = connected(idle_limit=0.05)
+        loop = asyncio.get_running_loop()
+        for chunks, whole in (
+            ([b"abc", b"def", b"ghi"], b"abcdefghi"),
+            ([b"ab", b"c\n.", b"x"], b"abc\n.x"),
+            ([b"ab\n", b".", b"x"], b"ab\n.x"),
+            ([b".", b"x"], b".x"),
+        ):
+            waiting = loop.create_task(connection.gather(9, b"\n."))
+            for chunk in chunks[:-1]:
+                await asyncio.sleep(0)
+                assert not waiting.done()
+                connection.data_received(chunk)
+                if chunk.endswith(b"."):
+                    break
+            else:
+                await asyncio.sleep(0)
+                connection.data_received(chunks[-1])
+            assert whole.startswith(await waiting)
+            connection.data_received(b"left")
+            assert await connection.gather(9) == b"left"  # nobody need send more
+        loop.call_soon(connection.data_received, b"kept")
+        with pytest.raises(IdleTimeout):
+            await connection.gather(9)
+        assert await connection.receive() == b"kept"
+        loop.call_soon(connection.data_received, b"last")
+        loop.call_soon(connection.eof_received)
+        assert await connection.gather(9) == b"last"
+        assert await connection.gather(9) == b""
+
+    run(scene)
+
+
+@given(
+    st.lists(st.sampled_from([b"\r", b"\n", b"\r\n", b".", b"\r\n.\r\n", b"a", b"xyz"]), max_size=16),
+    st.lists(st.integers(1, 5), min_size=1, max_size=8),
+    st.sampled_from(BareNewline),
+)
+def test_no_end_of_content_is_waited_for_in_vain(
+    pieces: list[bytes], steps: list[int], mode: BareNewline
+) -> None:
+    """However content is cut: when its end has come, whoever gathers has been told."""
+    stream = b"".join(pieces)
+
+    async def read(connection: Connection, reader: DataReader) -> None:
+        while not reader.ended:
+            data = await (connection.receive() if reader.expects_end else connection.gather(64, MARK_OF_END))
+            if not data:
+                return
+            reader.feed(data)
+
+    async def scene() -> None:
+        whole = DataReader(mode)
+        whole.feed(stream)
+        reader, (connection, _) = DataReader(mode), connected()
+        reading = asyncio.get_running_loop().create_task(read(connection, reader))
+        at = 0
+        while at < len(stream):
+            step = steps[at % len(steps)]
+            connection.data_received(stream[at : at + step])
+            at += step
+            for _ in range(4):
+                await asyncio.sleep(0)
+        assert reader.ended is whole.ended
+        connection.eof_received()
+        await reading
 
     run(scene)
 

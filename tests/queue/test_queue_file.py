@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import postfix_queue_files as golden
+from pillarbox.queue.content_blocks import content_text
 from pillarbox.queue.queue_file import (
     NewEnvelope,
     NewRecipient,
-    content_text,
     encode_attributes,
     encode_end,
     encode_envelope,

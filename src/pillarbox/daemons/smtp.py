@@ -16,7 +16,6 @@ import asyncio
 import os
 import socket
 import traceback
-from collections.abc import Iterator
 
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
@@ -33,7 +32,7 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.log_file import LogFile
-from pillarbox.queue.queue_file import read_content
+from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.records import DONE, CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
@@ -97,12 +96,11 @@ class SmtpRole:
         service = self._services.get(job.service)
         if service is None:
             return _all(job, Outcome("deferred", "4.3.0", "mail transport unavailable"))
-
-        def lines() -> Iterator[bytes]:
-            return read_content(FileSource(descriptor), job.data_offset)
-
+        content = QueuedContent(FileSource(descriptor), job.data_offset)
         try:
-            return await SmtpDelivery(service, job, lines=lines, cache=self._cache, clock=self._clock).run()
+            return await SmtpDelivery(
+                service, job, content=content, cache=self._cache, clock=self._clock
+            ).run()
         except (CorruptQueueFile, OSError) as error:
             self._tell(Warned(f"{job.queue_id}: queue file: {error}"))
             return _all(job, Outcome("deferred", "4.3.0", "queue file read error"))

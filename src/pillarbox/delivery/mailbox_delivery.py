@@ -1,9 +1,9 @@
 """virtual(8)'s work: a message from its queue file into Maildirs and mbox files.
 
 DESCRIPTION
-    Jobs that wait together are delivered together: every message's content is read once, and
-    `mailstore.deliver` shares the directory fsync of messages for the same Maildir.  Each copy gets
-    Return-Path:, X-Original-To: and Delivered-To: in front (virtual(8)).
+    Jobs that wait together are delivered together: every message's content is read once, a large one in blocks for
+    each Maildir, and `mailstore.deliver` shares the directory fsync of messages for the same Maildir.  Each copy
+    gets Return-Path:, X-Original-To: and Delivered-To: in front (virtual(8)).
 
     A mailbox whose path does not end in a slash is a file in mbox format, locked as virtual_mailbox_lock says
     (delivery/mbox.py).  virtual_mailbox_limit is the largest message in a Maildir, and the largest mbox file.
@@ -18,7 +18,8 @@ FAULTS
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -27,15 +28,21 @@ from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox, dsn_o
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.arrivals import ArrivalNotes
-from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
+from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.queue.queue_file import content_text
+from pillarbox.queue.content_blocks import content_text, lf_blocks
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
 _CLOCK: Final = SystemClock()
 
+_LARGE: Final = 524288
+"""Octets of a queue file from which on its content is not taken into memory."""
+
 SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
+_TOO_LARGE: Final = Outcome(
+    "bounced", "5.2.2", "maildir delivery failed: error writing message: File too large"
+)
 
 
 class FileSource:
@@ -82,23 +89,28 @@ def deliver_jobs(
     waiting: list[_Waiting] = []
     for request, descriptor in jobs:
         outcomes[request.job] = [SENT] * len(request.targets)
+        source = FileSource(descriptor, files=files)
         try:
-            content = content_text(FileSource(descriptor, files=files), request.data_offset)
+            is_large = files.fstat(descriptor).st_size > _LARGE and all(map(_is_maildir, request.targets))
+            content = b"" if is_large else content_text(source, request.data_offset)
         except (OSError, CorruptQueueFile) as error:
             broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
             outcomes[request.job] = [broken] * len(request.targets)
             continue
         for at, target in enumerate(request.targets):
             head = _prefix(request.sender, target)
-            if not target.mailbox.endswith("/"):
+            maildir = target.mailbox.rstrip("/")
+            if not _is_maildir(target):
                 line = mbox_from_line(request.sender, now=clock.now())
                 outcomes[request.job][at] = _append(target, [line + head, as_mbox(content)], rules, files)
+            elif is_large:
+                limit = rules.size_limit - len(head) if rules.size_limit else 0
+                rest = partial(_limited, source, request.data_offset, limit)
+                waiting.append(_Waiting(request.job, at, Delivery(maildir, (head,), rest=rest)))
             elif rules.size_limit and len(head) + len(content) > rules.size_limit:
-                text = "maildir delivery failed: error writing message: File too large"
-                outcomes[request.job][at] = Outcome("bounced", "5.2.2", text)
+                outcomes[request.job][at] = _TOO_LARGE
             else:
-                delivery = Delivery(target.mailbox.rstrip("/"), (head, content))
-                waiting.append(_Waiting(request.job, at, delivery))
+                waiting.append(_Waiting(request.job, at, Delivery(maildir, (head, content))))
     deliveries = [one.delivery for one in waiting]
     results = deliver_batch(deliveries, files=files)
     if notes is not None:
@@ -107,6 +119,23 @@ def deliver_jobs(
         if not isinstance(result, Stored):
             outcomes[one.job][one.at] = _failed(result, one.delivery.maildir)
     return outcomes
+
+
+def _is_maildir(target: MailboxTarget) -> bool:
+    return target.mailbox.endswith("/")
+
+
+def _limited(source: FileSource, data_offset: int, limit: int) -> Iterator[bytes]:
+    """The content in blocks.  TooLarge behind `limit` octets, Unreadable."""
+    octets = 0
+    try:
+        for block in lf_blocks(source, data_offset):
+            octets += len(block)
+            if limit and octets > limit:
+                raise TooLarge
+            yield block
+    except (OSError, CorruptQueueFile) as error:
+        raise Unreadable(str(error)) from error
 
 
 def _append(
@@ -163,6 +192,10 @@ def _prefix(sender: bytes, target: MailboxTarget) -> bytes:
 
 def _failed(fault: Exception, maildir: str) -> Outcome:
     """As virtual(8) has it: what may mend itself waits."""
+    if isinstance(fault, TooLarge):
+        return _TOO_LARGE
+    if isinstance(fault, Unreadable):
+        return Outcome("deferred", "4.3.0", "queue file read error", str(fault))
     cause = fault.__cause__
     if not isinstance(cause, OSError):
         return Outcome("deferred", "4.2.0", f"maildir delivery failed: {fault}")

@@ -2,8 +2,9 @@
 
 DESCRIPTION
     A `Connection` is a plain asyncio protocol, not a stream pair: an idle one costs a few kilobytes.
-    `receive()` waits for bytes; it may be cancelled and loses nothing.  A peer that sends faster than it is
-    read is paused.  `send()` never blocks; `drain()` waits until the peer has taken enough.
+    `receive()` waits for bytes; it may be cancelled and loses nothing.  `gather()` lets bytes of which there will
+    be many come together, so that whoever takes them is not woken for each packet.  A peer that sends faster than
+    it is read is paused.  `send()` never blocks; `drain()` waits until the peer has taken enough.
 
     `start_tls()` puts an `SSLObject` over memory BIOs between the two (20 KiB for an idle connection where
     asyncio's own TLS has 269).  What has come and was not taken is taken for the beginning of TLS.
@@ -51,10 +52,12 @@ class Connection(asyncio.Protocol):
         "_drained",
         "_end_reason",
         "_ended",
+        "_gathers",
         "_idle_timer",
         "_last_activity",
         "_loop",
         "_lost",
+        "_mark",
         "_paused",
         "_received",
         "_received_octets",
@@ -79,6 +82,7 @@ class Connection(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._last_activity = 0.0
+        self._gathers, self._mark = 0, b""  # what `gather()` waits for
         self._paused = self._closing = self._timed_out = False
         self._ended = False  # the peer sends no more
         self._end_reason = LOST_CONNECTION
@@ -135,6 +139,25 @@ class Connection(asyncio.Protocol):
             self._paused = False
             self._transport.resume_reading()
         return data
+
+    async def gather(self, octets: int, mark: bytes = b"") -> bytes:
+        """As `receive()`, but not before so many have come, unless `mark` may be among them.
+
+        A mark may be: it is in what came at once, or its last octet came first.  What has come before is given at
+        once, so that only bytes are waited for that the peer must still send.
+        """
+        if self._received or self._ended:
+            return await self.receive()
+        self._gathers, self._mark = octets, mark
+        try:
+            while self._gathers and not self._ended:
+                await self._wait()
+                if self._timed_out:
+                    self._timed_out = False
+                    raise IdleTimeout
+        finally:
+            self._gathers = 0
+        return await self.receive()
 
     def unreceive(self, data: bytes) -> None:
         """Give back bytes that were taken too early; the next `receive()` begins with them."""
@@ -264,15 +287,26 @@ class Connection(asyncio.Protocol):
     def _keep(self, data: bytes) -> None:
         self._received.append(data)
         self._received_octets += len(data)
+        if self._gathers and self._is_enough(data):
+            self._gathers = 0
         if self._received_octets > _HIGH_WATER and not self._paused and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
+
+    def _is_enough(self, data: bytes) -> bool:
+        mark = self._mark
+        return self._received_octets >= self._gathers or bool(
+            mark and (mark in data or data[:1] == mark[-1:])
+        )
 
     def _ended_by_peer(self) -> None:
         self._ended = True
         self._wake()
 
     def _wake(self) -> None:
+        """Go on with whoever waits, unless that is for more."""
+        if self._gathers and not (self._ended or self._timed_out):
+            return
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

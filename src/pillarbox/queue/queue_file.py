@@ -293,14 +293,6 @@ def read_content(source: Source, data_offset: int) -> Iterator[bytes]:
         yield from lines
 
 
-def content_text(source: Source, data_offset: int) -> bytes:
-    """The message with LF line ends.  CorruptQueueFile as `read_content()`."""
-    batches = [*_batches(source, data_offset)]
-    lines = batches[0] if len(batches) == 1 else [line for lines in batches for line in lines]
-    lines.append(b"")
-    return b"\n".join(lines)
-
-
 def _batches(source: Source, data_offset: int) -> Iterator[list[bytes]]:
     """Lines, 64 KiB of records at a time; single records from one on that is neither a line nor part of one."""
     held: list[bytes] = []

@@ -15,6 +15,9 @@ FAULTS
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from pillarbox.message.even_lines import EvenRun, even_run
+from pillarbox.message.line_ends import has_crlf_only
+
 SIZE: Final = 0x43  # C
 TIME: Final = 0x54  # T
 FULL_NAME: Final = 0x46  # F
@@ -133,21 +136,25 @@ class ContentEncoder:
         """Records of the lines that `content` completes."""
         if self._rest:
             content = self._rest + content
-        lines = content.split(b"\r\n")
-        self._rest = lines.pop()
-        ends = len(lines)
-        # A beginning of a very long line goes out as it comes, so that memory stays bounded.
-        head = b""
-        if len(self._rest) > 8 * LINE_LENGTH:
-            ready = len(self._rest) - len(self._rest) % LINE_LENGTH - LINE_LENGTH
-            head, self._rest = self._rest[:ready], self._rest[ready:]
-        if content.count(b"\r") != ends or content.count(b"\n") != ends:
-            lines = [line.translate(_STRAY_TO_BLANK) for line in lines]
-            head = head.translate(_STRAY_TO_BLANK)
-        partial = b"".join(
-            [_PARTIAL_HEAD + head[at : at + LINE_LENGTH] for at in range(0, len(head), LINE_LENGTH)]
-        )
-        return encode_lines(lines) + partial
+        cut = content.rfind(b"\r\n") + 2
+        if cut < 2:
+            self._rest = content
+            return self._long_beginning()
+        whole, self._rest = content[:cut], content[cut:]
+        run = even_run(whole)
+        if run is None:
+            return _records_of(whole) + self._long_beginning()
+        before, behind = _records_of(whole[: run.begin]), _records_of(whole[run.end :])
+        return b"".join([before, _even_records(whole, run), behind, self._long_beginning()])
+
+    def _long_beginning(self) -> bytes:
+        """A beginning of a very long line goes out as it comes, so that memory stays bounded."""
+        rest = self._rest
+        if len(rest) <= 8 * LINE_LENGTH:
+            return b""
+        ready = len(rest) - len(rest) % LINE_LENGTH - LINE_LENGTH
+        head, self._rest = rest[:ready].translate(_STRAY_TO_BLANK), rest[ready:]
+        return b"".join([_PARTIAL_HEAD + head[at : at + LINE_LENGTH] for at in range(0, ready, LINE_LENGTH)])
 
     def finish(self) -> bytes:
         """Records of a last line that had no line end."""
@@ -155,6 +162,26 @@ class ContentEncoder:
         return _encode_line(rest.translate(_STRAY_TO_BLANK)) if rest else b""
 
 
+def _records_of(whole: bytes) -> bytes:
+    """Records of lines that all end in CRLF; a stray CR or LF inside is a blank."""
+    lines = whole.split(b"\r\n")
+    lines.pop()
+    if not has_crlf_only(whole, len(lines)):
+        lines = [line.translate(_STRAY_TO_BLANK) for line in lines]
+    return encode_lines(lines)
+
+
+def _even_records(whole: bytes, run: EvenRun) -> bytearray:
+    """Records of the lines of a run."""
+    records = bytearray(b"\r\n")
+    records += memoryview(whole)[run.begin : run.end - 2]  # each CRLF stands where a record has its head
+    lines = len(records) // run.width
+    records[:: run.width] = _LINE * lines
+    records[1 :: run.width] = bytes((run.width - 2,)) * lines
+    return records
+
+
+_LINE: Final = bytes((LINE,))
 _STRAY_TO_BLANK: Final = bytes(0x20 if octet in b"\r\n" else octet for octet in range(256))
 
 _WINDOW: Final = 65536

@@ -73,7 +73,7 @@ def converse(server: Server, *recipients: bytes, trace_only: bool) -> list[tuple
             tell=lambda _: None,
         )
         await session.greet()
-        verdicts = await Transaction(session, job, job.recipients).run([b"Subject: x", b"", b"x"])
+        verdicts = await Transaction(session, job, job.recipients).run([b"Subject: x\r\n\r\nx\r\n"])
         await session.quit()
         return [(verdict.status, verdict.text) for verdict in verdicts]
 

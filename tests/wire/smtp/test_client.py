@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.wire.smtp.capabilities import Capabilities, read_capabilities
-from pillarbox.wire.smtp.client import Exchange, SmtpClient, stuff, xtext
+from pillarbox.wire.smtp.client import Exchange, SmtpClient, in_blocks, stuff, xtext
 from pillarbox.wire.smtp.dot_stream import DataReader
 from pillarbox.wire.smtp.replies import MAX_LINE, MalformedReply, ReplyReader, ServerReply
 
@@ -200,37 +200,67 @@ def test_discarded_keywords() -> None:
     assert Capabilities(name=b"mx", dsn=True) == read_capabilities(reply, discarded={"pipelining"})
 
 
+def text_of(octets: bytes) -> bytes:
+    """A line's octets."""
+    return octets.replace(b"\r", b"").replace(b"\n", b"")
+
+
 lines = st.lists(
-    st.binary(max_size=30).map(lambda line: line.replace(b"\r", b"").replace(b"\n", b"")), max_size=20
+    st.binary(max_size=30).map(text_of) | st.integers(0, 3000).map(lambda length: b"." * length), max_size=20
 )
 
 
-@given(lines, st.integers(1, 50))
-def test_content_comes_out_as_it_went_in(content: list[bytes], chunk: int) -> None:
+@given(lines, st.integers(1, 50), st.integers(1, 4))
+def test_content_comes_out_as_it_went_in(content: list[bytes], chunk: int, blocks: int) -> None:
     """`stuff()` and the server's DataReader undo each other."""
-    sent = b"".join(stuff(content)) + b".\r\nQUIT\r\n"
+    cut = [content[at : at + blocks] for at in range(0, len(content), blocks)]
+    sent = b"".join(stuff((crlf(part) for part in cut), line_limit=0)) + b".\r\nQUIT\r\n"
     reader, received = DataReader(), b""
     for at in range(0, len(sent), chunk):
         if reader.ended:
             break
         received += reader.feed(sent[at : at + chunk])
     assert reader.ended
-    assert b"".join(line + b"\r\n" for line in content) == received
+    assert crlf(content) == received
 
 
-def test_large_content_goes_in_chunks() -> None:
-    """Memory stays bounded, and dots at the beginning of a chunk are doubled, too."""
-    chunks = list(stuff([b".x"] * 100_000))
-    assert len(chunks) > 3
-    assert b"..x\r\n" * 100_000 == b"".join(chunks)
+def crlf(content: list[bytes]) -> bytes:
+    """Lines with their ends."""
+    return b"".join(line + b"\r\n" for line in content)
+
+
+def test_large_content_goes_in_blocks() -> None:
+    """Memory stays bounded, and dots at the beginning of a block are doubled, too."""
+    blocks = list(stuff(in_blocks([b".x"] * 100_000)))
+    assert len(blocks) > 3
+    assert b"..x\r\n" * 100_000 == b"".join(blocks)
 
 
 def test_long_lines_are_broken() -> None:
     """smtp_line_length_limit: CRLF and a blank."""
-    assert [b"abcd\r\n ef\r\n"] == list(stuff([b"abcdef"], line_limit=4))
-    assert [b"abcdef\r\n"] == list(stuff([b"abcdef"], line_limit=0))
-    assert [b".....\r\n ..\r\n"] == list(stuff([b"......"], line_limit=4))  # the dot at the start is doubled
-    assert [b"abcd\r\n efg\r\n h\r\n"] == list(stuff([b"abcdefgh"], line_limit=4))  # the blank counts
+    assert [b"abcd\r\n ef\r\n"] == list(stuff([b"abcdef\r\n"], line_limit=4))
+    assert [b"abcdef\r\n"] == list(stuff([b"abcdef\r\n"], line_limit=0))
+    assert [b".....\r\n ..\r\n"] == list(stuff([b"......\r\n"], line_limit=4))  # the first dot is doubled
+    assert [b"abcd\r\n efg\r\n h\r\n"] == list(stuff([b"abcdefgh\r\n"], line_limit=4))  # the blank counts
+
+
+@given(st.lists(st.integers(0, 30), max_size=12), st.integers(1, 12), st.integers(1, 4))
+def test_lines_are_broken_wherever_they_stand(lengths: list[int], limit: int, blocks: int) -> None:
+    """As line by line; told once, if at all."""
+    content = [b"abcdefghijklmnopqrstuvwxyz0123456789"[:length] for length in lengths]
+    told: list[None] = []
+    cut = [crlf(content[at : at + blocks]) for at in range(0, len(content), blocks)]
+    sent = b"".join(stuff(cut, line_limit=limit, broken=lambda: told.append(None)))
+    expected = b""
+    for line in content:
+        expected += line[:limit]
+        step = max(1, limit - 1)
+        expected += (
+            b"".join(b"\r\n " + line[at : at + step] for at in range(limit, len(line), step)) + b"\r\n"
+        )
+    assert sent == expected
+    assert bool(told) is any(length > limit for length in lengths)
+    assert len(told) <= 1
 
 
 def test_xtext() -> None:

@@ -12,7 +12,7 @@ DESCRIPTION
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
@@ -33,9 +33,11 @@ from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
+from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.wire.smtp.client import in_blocks
 from pillarbox.wire.smtp.replies import MalformedReply, ServerReply
 
 
@@ -83,14 +85,13 @@ class SmtpDelivery:
         service: Service,
         job: DeliverBySmtp,
         *,
-        lines: Callable[[], Iterable[bytes]],
+        content: QueuedContent,
         cache: SessionCache,
         clock: Clock,
     ) -> None:
-        """`lines` gives the content anew each time."""
         self._service = service
         self._job = job
-        self._lines = lines
+        self._queued = content
         self._cache = cache
         self._clock = clock
         self._tell = service.tell
@@ -328,16 +329,20 @@ class SmtpDelivery:
             await session.quit()
 
     def _content(self, session: Session) -> Iterable[bytes]:
-        """The lines as this server is to get them."""
-        lines, service = self._lines(), self._service
-        if not (session.capabilities.eight_bit or service.rules.exchange.disable_mime_output_conversion):
+        """The message as this server is to get it, in blocks of whole lines."""
+        service = self._service
+        keeps_octets = session.capabilities.eight_bit or service.rules.exchange.disable_mime_output_conversion
+        if keeps_octets and not service.checks.any and not service.generic:
+            return self._queued.blocks()
+        lines: Iterable[bytes] = self._queued.lines()
+        if not keeps_octets:
             lines = downgraded(lines)
         if service.checks.any:
             lines = Inspector(service.checks, self._tell_check, self._warn, verbs=_VERBS).lines(lines)
         if service.generic:
             mapped = service.generic.map_first
             lines = rewritten(lines, HeaderRewriting(mapped, mapped, True, True))
-        return lines
+        return in_blocks(lines)
 
     def _tell_check(self, verb: str, kind: str, content: bytes, text: bytes) -> None:
         said = f": {text.decode('utf-8', 'replace')}" if text else ""

@@ -78,7 +78,7 @@ class Transaction:
         self.broken: Broken | None = None
 
     async def run(self, content: Iterable[bytes]) -> list[Verdict]:
-        """Deliver; `content` are the lines.  The session can be used again if it is not over."""
+        """Deliver; `content` are whole lines with CRLF.  The session can be used again if it is not over."""
         try:
             if (objection := self._objection()) is not None:
                 return [objection] * len(self._recipients)

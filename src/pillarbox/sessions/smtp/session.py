@@ -68,7 +68,7 @@ from pillarbox.wire.smtp.commands import (
     XClient,
     XForward,
 )
-from pillarbox.wire.smtp.dot_stream import BareNewline
+from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
 
 _LAST_WORDS: Final = (421, 521)
@@ -162,7 +162,8 @@ class SmtpSession:
             command = engine.next_command()
             if command is Pause.NEED_DATA:
                 await state.flush()
-                received = await transport.receive()
+                wanted = engine.content_wanted
+                received = await (transport.gather(wanted, MARK_OF_END) if wanted else transport.receive())
                 if not received:
                     self._lost()
                     return

@@ -56,6 +56,10 @@ class SmtpTransport(Transport, Protocol):
         """Put TLS on.  TlsFault if it fails."""
         ...
 
+    async def gather(self, octets: int, mark: bytes = b"") -> bytes:
+        """As `receive()`, once so many have come or the mark may have."""
+        ...
+
 
 Queued = Callable[[QueueId], None]
 """Told of each message that was committed."""

@@ -8,7 +8,7 @@ DESCRIPTION
     Who may say what when is the caller's business (delivery/smtp), except what would endanger the conversation:
     a command holds no line break, and STARTTLS and the end of data go alone or last in a batch.
 
-    `stuff()` makes content ready for DATA in whole chunks.
+    `stuff()` makes content ready for DATA, in large blocks.
 
 FAULTS
     MalformedReply  the server does not speak SMTP
@@ -130,41 +130,67 @@ class SmtpClient:
         self._expected.extend([Exchange.END_OF_DATA] * replies)
 
 
-_CHUNK: Final = 65536
+_BLOCK: Final = 65536
 
 
 def stuff(
-    lines: Iterable[bytes], *, line_limit: int = 998, broken: Callable[[], object] | None = None
+    blocks: Iterable[bytes], *, line_limit: int = 998, broken: Callable[[], object] | None = None
 ) -> Iterator[bytes]:
-    """Content for DATA, in chunks of some 64 KiB: CRLF line ends, dots doubled (RFC 5321 §4.5.2).
+    """Content for DATA: dots doubled at the beginning of lines (RFC 5321 §4.5.2).  Blocks are whole lines.
 
     A line longer than `line_limit` octets is broken with CRLF and a blank (smtp_line_length_limit; 0: never);
     `broken` is called at the first.
     """
-    held: list[bytes] = []
-    octets = 0
-    for line in lines:
-        if line_limit and len(line) > line_limit:
-            step = max(1, line_limit - 1)  # the blank counts
-            rest = range(line_limit, len(line), step)
-            line = b"\r\n ".join([line[:line_limit], *(line[at : at + step] for at in rest)])
+    for block in blocks:
+        if line_limit and _has_longer_line(block, line_limit):
+            block = _with_breaks(block, line_limit)
             if broken is not None:
                 broken()
                 broken = None
+        yield _stuffed(block)
+
+
+def in_blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines without line ends, as blocks of some 64 KiB for `stuff()`."""
+    held: list[bytes] = []
+    octets = 0
+    for line in lines:
         held.append(line)
         octets += len(line) + 2
-        if octets > _CHUNK:
-            yield _stuffed(held)
+        if octets > _BLOCK:
+            yield b"\r\n".join([*held, b""])
             held, octets = [], 0
     if held:
-        yield _stuffed(held)
+        yield b"\r\n".join([*held, b""])
 
 
-def _stuffed(lines: list[bytes]) -> bytes:
-    content = b"\r\n".join([*lines, b""])
-    if b"\r\n." in content:
-        content = content.replace(b"\r\n.", b"\r\n..")
-    return b"." + content if content.startswith(b".") else content
+def _has_longer_line(block: bytes, limit: int) -> bool:
+    """Looks at one line end in each `limit` octets."""
+    at, size = 0, len(block)
+    while size - at > limit + 2:
+        end = block.rfind(b"\r\n", at, at + limit + 2)
+        if end < 0:
+            return True
+        at = end + 2
+    return False
+
+
+def _with_breaks(block: bytes, limit: int) -> bytes:
+    step = max(1, limit - 1)  # the blank counts
+    return b"\r\n".join(
+        [
+            b"\r\n ".join([line[:limit], *(line[at : at + step] for at in range(limit, len(line), step))])
+            for line in block.split(b"\r\n")
+        ]
+    )
+
+
+def _stuffed(block: bytes) -> bytes:
+    if b"." not in block:
+        return block
+    if b"\r\n." in block:
+        block = block.replace(b"\r\n.", b"\r\n..")
+    return b"." + block if block.startswith(b".") else block
 
 
 def xtext(octets: bytes) -> bytes:

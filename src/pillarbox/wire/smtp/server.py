@@ -102,6 +102,9 @@ class State(Enum):
     CLOSED = auto()
 
 
+_BLOCK: Final = 65536
+"""Octets of content from which on larger pieces make no difference."""
+
 _BETWEEN: Final = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKING)
 """States in which a command line is expected."""
 
@@ -213,6 +216,16 @@ class SmtpServer:
         self._chunks_failed = False  # a chunk was refused: so are those that follow, up to the last
         self._discarding = 0  # octets of a refused chunk, which are no commands
         self._skipping = False
+
+    @property
+    def content_wanted(self) -> int:
+        """Octets of content that are worth being waited for; 0 if it may end with the next octet, or there is none.
+
+        They may be fewer if the end of content is among them (dot_stream.MARK_OF_END).
+        """
+        if self.state is State.DATA and self._reader is not None and not self._reader.expects_end:
+            return _BLOCK
+        return min(_BLOCK, self._chunk_left) if self.state is State.BDAT else 0
 
     @property
     def input_waiting(self) -> bool:
