@@ -1,14 +1,12 @@
 """Indexers read what a worker would have read itself, and nothing depends on them."""
 
 import asyncio
-import socket
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
+from fakes.spawned_indexers import Spawner
 from fakes.varied_messages import varied_messages
-from pillarbox.daemons.indexer import serve_indexing
 from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
@@ -30,30 +28,6 @@ def maildir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         stored = content if number % 5 == 0 else content.replace(b"\r\n", b"\n")
         (root / "cur" / f"{1700000000 + number}.M{number}.host:2,").write_bytes(stored)
     return root
-
-
-class Spawner:
-    """Gives indexers as the spawner does, each a thread instead of a process; or a socket nobody reads from."""
-
-    def __init__(self, *, alive: bool = True, most: int = 2) -> None:
-        self.given = 0
-        self.threads: list[Thread] = []
-        self.ends: list[socket.socket] = []
-        self.alive = alive
-        self.most = most
-        self.indexers: Indexers
-
-    def give(self) -> None:
-        """What IndexerWanted makes the spawner do."""
-        self.given += 1
-        ours, theirs = socket.socketpair()
-        if self.alive:
-            self.threads.append(Thread(target=serve_indexing, args=(theirs,)))
-            self.threads[-1].start()
-        else:
-            theirs.shutdown(socket.SHUT_RDWR)
-            self.ends.append(theirs)
-        self.indexers.add(ours)
 
 
 async def summaries(maildir: Path, spawner: Spawner | None, *, batch: int = 100) -> list[MessageSummary]:

@@ -32,6 +32,7 @@ from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.maildir_account import MaildirAccount, tree_at
 from pillarbox.mailstore.namespaced_account import PublicNames, as_named
 from pillarbox.mailstore.shared_dict import SharedDict
+from pillarbox.mailstore.text_searching import IndexPolicy
 from pillarbox.mailstore.united_account import Part, UnitedAccount
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -107,6 +108,7 @@ class AccountNamespaces:
             inotify=self._inotify,
             mailboxes=namespace.mailboxes,
             packing=self.settings.packing,
+            index_policy=IndexPolicy(self.settings.search_index),
         )
 
     def lists(

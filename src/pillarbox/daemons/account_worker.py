@@ -33,6 +33,7 @@ from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.quota import AccountQuota
+from pillarbox.mailstore.text_searching import IndexPolicy
 from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
@@ -245,6 +246,7 @@ class AccountWorker:
             attributes=attributes,
             quota=quota,
             packing=self._settings.packing,
+            index_policy=IndexPolicy(self._settings.search_index),
         )
 
     async def _run_session(

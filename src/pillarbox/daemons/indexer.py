@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.indexing import Indexing, IndexMessages
+from pillarbox.mailstore.indexing import Indexing, IndexMessages, IndexTexts
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter
 
 MOMENT: Final = 0.05
@@ -24,8 +24,9 @@ _READ: Final = 65536
 def serve_indexing(sock: socket.socket) -> None:
     """The process's life, from the fork on."""
     indexing = Indexing(DISK)
-    reader: FrameReader[IndexMessages] = FrameReader(msgspec.msgpack.Decoder(IndexMessages))
-    asked: deque[IndexMessages] = deque()
+    decoder = msgspec.msgpack.Decoder(IndexMessages | IndexTexts)
+    reader: FrameReader[IndexMessages | IndexTexts] = FrameReader(decoder)
+    asked: deque[IndexMessages | IndexTexts] = deque()
     sock.setblocking(True)
     has_kept = True
     try:

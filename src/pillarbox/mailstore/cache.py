@@ -9,29 +9,19 @@ DESCRIPTION
     that were expunged, and when; complete from the mailbox's `vanished_floor` on).  The key of a message is mailbox
     number × 2³² + UID, so that FETCH 1:* is one scan.
 
-    The file may be deleted, damaged or of another version at any moment: then it is made anew and filled as
-    messages are asked for; what is lost is \\Recent and the history of mod-sequences.  No method raises for a
-    broken cache; it finds nothing.
-
-    Written in WAL mode without fsync per commit (synchronous=NORMAL): a crash may lose the last rows, not
-    mix them up.  `trusted_schema` is off, since the file belongs to the user.  Methods block; a connection
-    is used by one thread at a time.
+    What is lost with the file (mailstore/account_database.py) is \\Recent and the history of mod-sequences.
 
     Measured: 10,000 rows of four columns into MessageSummary: 22 ms.
-
-STANDARDS
-    https://www.sqlite.org/security.html (untrusted database files)
 """
 
-import os
 import secrets
-import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import apsw
 import msgspec
 
+from pillarbox.mailstore.account_database import AccountDatabase, run
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -40,11 +30,6 @@ VERSION: Final = 4
 """Of the tables and of what is rendered into them; another version's cache is thrown away."""
 MAX_RANGE_WASTE: Final = 4
 """Rows between the first and the last UID asked for, per row asked for, up to which one scan reads all."""
-CHECKPOINT: Final = 16_000
-"""Pages of the log at which it is worked into the database (64 MiB), or when the account is closed.
-
-SQLite's own 1,000 make a client that looks at a new mailbox wait for ten fsyncs.
-"""
 MAX_UNASKED_HEADER: Final = 8192
 """Octets of a header that is kept although nobody has asked for it yet."""
 
@@ -72,8 +57,6 @@ _COLUMNS: Final = (
 
 _OF_MESSAGES: Final = ("summary", "header", "preview", "sorting", "modseq")
 
-_T = TypeVar("_T")
-
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
     """All that is kept of a message."""
@@ -88,15 +71,11 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     header: bytes
 
 
-class Cache:
+class Cache(AccountDatabase):
     """The cache of one account."""
 
     def __init__(self, root: str) -> None:
-        self.directory = root
-        self._path = os.path.join(root, FILE_NAME)
-        self._lock = threading.Lock()
-        self._connection: apsw.Connection | None = None
-        self._is_closed = False
+        super().__init__(root, FILE_NAME, schema=_SCHEMA, version=VERSION)
 
     def mailbox(self, guid: bytes, uid_validity: int, *, first_unseen: int) -> tuple[int, int, int]:
         """The mailbox's number, first recent UID and highest mod-sequence (0: nobody has used any).
@@ -242,67 +221,6 @@ class Cache:
 
         self.attempt(write, None)
 
-    def close(self) -> None:
-        """Give back the file."""
-        with self._lock:
-            self._is_closed = True
-            self._drop()
-
-    def attempt(self, use: Callable[[apsw.Connection], _T], default: _T) -> _T:
-        """Use the database; if it is broken, make it anew and try once more."""
-        with self._lock:
-            for _ in range(2):
-                try:
-                    return use(self._open())
-                except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, apsw.FormatError):
-                    self._drop()
-                    self._delete()
-                except (apsw.Error, OSError):  # busy, disk full, not writable: no cache this time
-                    return default
-            return default
-
-    def _open(self) -> apsw.Connection:
-        if self._connection is None:
-            if self._is_closed:
-                raise apsw.ConnectionClosedError
-            connection = self._connect()
-            if connection.pragma("user_version") != VERSION:
-                connection.close()
-                self._delete()
-                connection = self._connect()
-                with connection:
-                    connection.execute(_SCHEMA)
-                    connection.pragma("user_version", VERSION)
-            self._connection = connection
-        return self._connection
-
-    def _connect(self) -> apsw.Connection:
-        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE | apsw.SQLITE_OPEN_NOFOLLOW
-        os.makedirs(os.path.dirname(self._path), 0o700, exist_ok=True)  # INDEX=
-        # SQLite would make it readable for others; its -wal and -shm get the mode of the database.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        connection = apsw.Connection(self._path, flags=flags)
-        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-        connection.set_busy_timeout(1000)
-        connection.pragma("cell_size_check", True)
-        connection.pragma("journal_mode", "wal")
-        connection.pragma("synchronous", "normal")
-        connection.pragma("wal_autocheckpoint", CHECKPOINT)
-        return connection
-
-    def _drop(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.close(True)
-
-    def _delete(self) -> None:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            try:
-                os.unlink(self._path + suffix)
-            except OSError:
-                continue
-
 
 def _has_mailbox(connection: apsw.Connection, number: int) -> bool:
     """Whether the mailbox is known still: it may have been deleted, or the cache made anew.
@@ -312,8 +230,3 @@ def _has_mailbox(connection: apsw.Connection, number: int) -> bool:
     """
     connection.execute("UPDATE mailbox SET number = number WHERE number = ?", (number,))
     return connection.changes() == 1
-
-
-def run(connection: apsw.Connection, statement: str, rows: Sequence[tuple[int | bytes | str, ...]]) -> None:
-    """One statement for each of the rows."""
-    connection.executemany(statement, rows)

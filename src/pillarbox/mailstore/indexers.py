@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.indexing import Indexed, IndexMessages
+from pillarbox.mailstore.indexing import Indexed, IndexMessages, IndexTexts
 from pillarbox.mailstore.mailbox import Fields
 from pillarbox.net.channel import Channel, ChannelClosed
 
@@ -39,7 +39,7 @@ class Indexers:
 
     def __init__(self, ask: Callable[[], None], *, most: int, tasks: asyncio.TaskGroup) -> None:
         """`ask` asks the spawner for one more."""
-        self._ask = ask
+        self._start_one = ask
         self._most = most
         self._tasks = tasks
         self._asked = 0
@@ -58,7 +58,7 @@ class Indexers:
         """There will be work: have them started."""
         while self._asked < self._most:
             self._asked += 1
-            self._ask()
+            self._start_one()
 
     def add(self, sock: socket.socket) -> None:
         """One that was asked for is there."""
@@ -83,6 +83,15 @@ class Indexers:
             for start in range(0, len(uids), PORTION)
         ]
 
+    def ask_texts(
+        self, source: Source, uids: list[int], paths: list[bytes]
+    ) -> "asyncio.Future[Indexed | None]":
+        """Have the index of texts filled; the source's number is the mailbox's there."""
+        self._use()
+        return self._ask(
+            lambda number: IndexTexts(number, source.root, source.mailbox, source.directory, uids, paths)
+        )
+
     def close(self) -> None:
         """Let all go: they finish what they have."""
         channels, self._channels, self._asked = self._channels, [], 0
@@ -95,17 +104,21 @@ class Indexers:
     def _question(
         self, source: Source, uids: list[int], paths: list[bytes], fields: Fields
     ) -> "asyncio.Future[Indexed | None]":
+        return self._ask(
+            lambda number: IndexMessages(
+                number, source.root, source.mailbox, source.directory, uids, paths, fields.value
+            )
+        )
+
+    def _ask(self, question: Callable[[int], IndexMessages | IndexTexts]) -> "asyncio.Future[Indexed | None]":
         answer: asyncio.Future[Indexed | None] = asyncio.get_running_loop().create_future()
         if not self._channels:
             answer.set_result(None)
             return answer
         self._number += 1
         channel = self._channels[self._number % len(self._channels)]
-        asked = IndexMessages(
-            self._number, source.root, source.mailbox, source.directory, uids, paths, fields.value
-        )
         try:
-            channel.send(asked)
+            channel.send(question(self._number))
         except ChannelClosed:  # _listen sees it, too
             answer.set_result(None)
         else:

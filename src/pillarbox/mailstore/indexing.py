@@ -3,7 +3,8 @@
 DESCRIPTION
     A worker that meets many messages that nobody has looked at yet hands them to other processes of the same
     rights (daemons/indexer.py), because parsing holds the interpreter.  `IndexMessages` goes there, `Indexed`
-    comes back; who asks for no fields wants the cache filled, and nothing else.
+    comes back; who asks for no fields wants the cache filled, and nothing else.  `IndexTexts` wants the index of
+    texts filled (mailstore/text_index.py).
 
     Answers come first: what is to be put into the cache waits until there is nothing to answer, up to
     `MAX_WAITING` octets.
@@ -13,7 +14,7 @@ FAULTS
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -21,14 +22,20 @@ import msgspec
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.file_content import plain_content
-from pillarbox.mailstore.folder_files import read_file
+from pillarbox.mailstore.folder_files import Times, read_file
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, StoreUnavailable
 from pillarbox.mailstore.message_summaries import row_of
 from pillarbox.mailstore.sort_key_cache import keep_sort_keys
+from pillarbox.mailstore.text_index import IndexedText, TextIndex
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.word_index import ANY_WORDS, words_of_message
 from pillarbox.vocabulary.identifiers import Uid
 
 MAX_WAITING: Final = 16 * 1024 * 1024
 """Octets of rows that wait to be put into the cache."""
+
+MAX_INDEXED: Final = 16 * 1024 * 1024
+"""Octets of a file whose text is indexed; a larger one is read by each search."""
 
 MAX_CACHES: Final = 8
 """Accounts whose caches are open at once."""
@@ -46,6 +53,17 @@ class IndexMessages(msgspec.Struct, tag=True):
     fields: int  # of `Fields`; 0: only those that the cache does not have, into the cache
 
 
+class IndexTexts(msgspec.Struct, tag=True):
+    """worker → indexer: put the texts of these messages into the index, unless they are there."""
+
+    number: int
+    root: bytes  # the index's directory
+    mailbox: int  # its number in the index
+    directory: bytes
+    uids: list[int]
+    paths: list[bytes]
+
+
 class Indexed(msgspec.Struct, tag=True):
     """indexer → worker: what was found, and how many messages had to be read."""
 
@@ -60,11 +78,14 @@ class Indexing:
     def __init__(self, files: FileSystem) -> None:
         self._files = files
         self._caches: dict[bytes, Cache] = {}
+        self._indexes: dict[bytes, TextIndex] = {}
         self._waiting: list[tuple[IndexMessages, list[Row]]] = []
         self._octets = 0
 
-    def answer(self, asked: IndexMessages) -> Indexed:
+    def answer(self, asked: IndexMessages | IndexTexts) -> Indexed:
         """Read the messages; what the cache gets waits for `keep`."""
+        if isinstance(asked, IndexTexts):
+            return self._index(asked)
         if not asked.fields:
             return self._fill(asked)
         rows = self._read(asked, dict(zip(asked.uids, asked.paths, strict=True)))
@@ -86,6 +107,9 @@ class Indexing:
         for cache in self._caches.values():
             cache.close()
         self._caches.clear()
+        for index in self._indexes.values():
+            index.close()
+        self._indexes.clear()
 
     def _fill(self, asked: IndexMessages) -> Indexed:
         self.keep()
@@ -94,6 +118,30 @@ class Indexing:
         rows = self._read(asked, {uid: path_of[uid] for uid in missing})
         self._keep(asked, rows)
         return Indexed(asked.number, [], len(rows))
+
+    def _index(self, asked: IndexTexts) -> Indexed:
+        self.keep()
+        if asked.root not in self._indexes:
+            while len(self._indexes) >= MAX_CACHES:
+                self._indexes.pop(next(iter(self._indexes))).close()
+            self._indexes[asked.root] = TextIndex(os.fsdecode(asked.root))
+        index = self._indexes[asked.root]
+        path_of = dict(zip(asked.uids, asked.paths, strict=True))
+        missing = index.missing(asked.mailbox, asked.uids)
+        small, texts = [], []
+        for uid in missing:
+            try:
+                size = self._files.stat(asked.directory + b"/" + path_of[uid]).st_size
+            except OSError:
+                continue
+            if size <= MAX_INDEXED:
+                small.append(uid)
+            else:
+                texts.append(IndexedText(uid, ANY_WORDS))
+        for uid, content, _ in self._contents(asked.directory, {uid: path_of[uid] for uid in small}):
+            texts.append(IndexedText(uid, words_of_message(to_crlf(content))))
+        index.add(asked.mailbox, texts)
+        return Indexed(asked.number, [], len(texts))
 
     def _keep(self, asked: IndexMessages, rows: Sequence[Row]) -> None:
         cache = self._cache(asked.root)
@@ -108,15 +156,16 @@ class Indexing:
         return self._caches[root]
 
     def _read(self, asked: IndexMessages, paths: dict[int, bytes]) -> list[Row]:
-        rows = []
+        return [row_of(uid, content, times) for uid, content, times in self._contents(asked.directory, paths)]
+
+    def _contents(self, directory: bytes, paths: dict[int, bytes]) -> Iterator[tuple[int, bytes, Times]]:
+        """UID, content with any line ends, and times of those that can be read."""
         for uid, path in paths.items():
             try:
-                stored, times = read_file(self._files, asked.directory + b"/" + path)
-                content = plain_content(stored)
+                stored, times = read_file(self._files, directory + b"/" + path)
+                yield uid, plain_content(stored), times
             except (OSError, StoreUnavailable):
                 continue
-            rows.append(row_of(uid, content, times))
-        return rows
 
 
 def _summaries(rows: Sequence[Row], fields: Fields) -> list[MessageSummary]:

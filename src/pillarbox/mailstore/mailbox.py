@@ -21,8 +21,8 @@ PROMISES
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from enum import Enum, auto
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum, IntEnum, auto
 from enum import Flag as EnumFlag
 from typing import Final, Protocol
 
@@ -192,6 +192,13 @@ class Fields(EnumFlag):
     PREVIEW = auto()  # RFC 8970
 
 
+class TextPlace(IntEnum):
+    """Where SEARCH looks for a text."""
+
+    HEADER = 0
+    BODY = 1
+
+
 class MessageSummary(msgspec.Struct, frozen=True, array_like=True):
     """What the cache holds of one message, as it goes on the wire."""
 
@@ -318,6 +325,11 @@ class Mailbox(Protocol):
 
     async def content(self, uid: Uid) -> bytes:
         """The whole message with CRLF line ends.  Raises MessageGone, StoreUnavailable."""
+        ...
+
+    async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
+        """Those of `uids` (rising) of which one of the places may hold the text, folded as SEARCH does; the others
+        need not be looked at."""
         ...
 
     async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:

@@ -26,7 +26,7 @@ import os
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
@@ -58,6 +58,7 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     SortColumn,
     SortValue,
+    TextPlace,
 )
 from pillarbox.mailstore.maildir_names import short_guid
 from pillarbox.mailstore.message_summaries import read_summaries, size_of
@@ -66,6 +67,8 @@ from pillarbox.mailstore.modseqs import ModSeqs
 from pillarbox.mailstore.sort_key_cache import read_sort_columns
 from pillarbox.mailstore.summary_reading import SummaryReading
 from pillarbox.mailstore.takeover import read_index, seed_history
+from pillarbox.mailstore.text_index import TextIndex
+from pillarbox.mailstore.text_searching import IndexPolicy, TextSearching
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag, count_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -90,6 +93,8 @@ class MaildirMailbox:
         executor: Executor | None,
         inotify: Inotify | None,
         indexers: Indexers | None,
+        text_index: TextIndex,
+        index_policy: IndexPolicy,
         on_close: Callable[["MaildirMailbox"], None],
     ) -> None:
         self.name = name
@@ -122,6 +127,9 @@ class MaildirMailbox:
         )
         self.filling = CacheFilling(self._reading.fill, slice_size=self._reading.slice_size)
         self._is_filling = False
+        self.texts = TextSearching(
+            folder, text_index, indexers, index_policy, executor=executor, run=self._run, later=self._later
+        )
         self._appends = GroupCommit(
             partial(folder_changes.append, folder), executor=executor, stored=self.take_events
         )
@@ -214,16 +222,22 @@ class MaildirMailbox:
             self._later(self.folder.arrivals.prepare)
             self._adopt_arrivals()
             self.filling.want(self.messages.uids)
+            self.texts.fill()
+
+    def stop_filling(self) -> None:
+        """Fill neither cache nor index any more."""
+        self.filling.stop()
+        self.texts.filling.stop()
 
     async def finish(self) -> None:
         """The account is closed: what was begun in the background is done."""
-        self.filling.stop()
+        self.stop_filling()
         while self._writes:
             await asyncio.wait(self._writes)
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none."""
-        self.filling.note_use(asyncio.get_running_loop().time())
+        self._note_use()
         with self._faults():
             return await self._appends.append(messages)
 
@@ -262,13 +276,17 @@ class MaildirMailbox:
         """The whole message with CRLF line ends."""
         return await self._run(self._content, uid)
 
+    async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
+        """Those of `uids` of which one of the places may hold the text."""
+        return await self.texts.may_hold(uids, text, places)
+
     async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
         """Those whose content matches."""
         return await self._run(self._matching, uids, matches)
 
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
-        self.filling.note_use(asyncio.get_running_loop().time())
+        self._note_use()
         return await self._reading.read(uids, fields)
 
     async def sort_columns(
@@ -327,19 +345,26 @@ class MaildirMailbox:
         self.users -= 1
         if self.users == 0:
             self._reading.forget()
+            self.texts.tidy()
             self._on_close(self)
 
     # --- inside -------------------------------------------------------------------------------------
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         """One thread hop; afterwards the tables hold what it found and did."""
-        loop = asyncio.get_running_loop()
-        self.filling.note_use(loop.time())
+        loop = self._note_use()
         with self._faults():
             try:
                 return await loop.run_in_executor(self._executor, partial(function, *arguments))
             finally:
                 self.take_events()
+
+    def _note_use(self) -> asyncio.AbstractEventLoop:
+        """What is done in the background waits for a moment in which no client uses the mailbox."""
+        loop = asyncio.get_running_loop()
+        self.filling.note_use(loop.time())
+        self.texts.filling.note_use(loop.time())
+        return loop
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -385,6 +410,7 @@ class MaildirMailbox:
         if self._is_filling:
             self._adopt_arrivals()
             self.filling.want([event.uid for event in events])
+            self.texts.note_new([event.uid for event in events])
 
     def _change_row(self, event: Event, modseq: ModSeq) -> None:
         table = self.messages
@@ -396,6 +422,7 @@ class MaildirMailbox:
             self._note(Change(ChangeKind.FLAGS, Uid(event.uid), modseq, event.origin))
 
     def _expunge_rows(self, expunged: Sequence[Event], modseq: ModSeq) -> None:
+        self.texts.note_expunged()
         table = self.messages
         gone = {event.uid for event in expunged}
         kept = [row for row, uid in enumerate(table.uids) if uid not in gone]
@@ -424,6 +451,7 @@ class MaildirMailbox:
         self._first_recent = max(self._first_recent, first_recent)
         self._reading.number = self._cache_number
         self._modseqs.has_history = self._kept_modseq != 0
+        self.texts.load()
 
     def _keep_modseqs(self, rows: dict[int, ModSeqRow], gone: list[int]) -> None:
         """Write mod-sequences down, in the background: a crash loses none that `adopt` would not replace."""

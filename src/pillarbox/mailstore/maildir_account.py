@@ -54,6 +54,8 @@ from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.quota import AccountQuota, FolderQuota
 from pillarbox.mailstore.special_uses import SpecialUses
 from pillarbox.mailstore.subscriptions import Subscriptions
+from pillarbox.mailstore.text_index import TextIndex
+from pillarbox.mailstore.text_searching import IndexPolicy
 from pillarbox.mailstore.uidlist import UidList, read_guid
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.clock import Clock
@@ -111,6 +113,7 @@ class MaildirAccount:
         attributes: str = "",
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
+        index_policy: IndexPolicy = IndexPolicy.NONE,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
         LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`."""
@@ -128,6 +131,8 @@ class MaildirAccount:
         self._quota = quota
         self._packing = packing
         self._cache = Cache(index or root)
+        self._text_index = TextIndex(index or root)
+        self._index_policy = index_policy
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
         self._special_uses = SpecialUses(self._attributes, self._guid)
@@ -152,6 +157,7 @@ class MaildirAccount:
         attributes: str = "",
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
+        index_policy: IndexPolicy = IndexPolicy.NONE,
     ) -> "MaildirAccount":
         """The account that a mail_location with absolute paths names."""
         return cls(
@@ -167,6 +173,7 @@ class MaildirAccount:
             attributes=attributes,
             quota=quota,
             packing=packing,
+            index_policy=index_policy,
         )
 
     def name_of(self, mailbox: Mailbox) -> str:
@@ -195,6 +202,7 @@ class MaildirAccount:
         self._name_watch.tell()
         if guid:
             await self._run(self._cache.forget, guid)
+            await self._run(self._text_index.forget, guid)
             await self._run(self._attributes.forget, guid)
 
     async def rename(self, old: str, new: str) -> None:
@@ -300,6 +308,7 @@ class MaildirAccount:
             await mailbox.finish()
         self._open.clear()
         await self._run(self._cache.close)
+        await self._run(self._text_index.close)
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -338,6 +347,8 @@ class MaildirAccount:
                     executor=self._executor,
                     inotify=self._inotify,
                     indexers=self._indexers,
+                    text_index=self._text_index,
+                    index_policy=self._index_policy,
                     on_close=self._keep_few_idle,
                 )
                 await mailbox.load()
@@ -347,7 +358,7 @@ class MaildirAccount:
     def _keep_few_idle(self, closed: MaildirMailbox) -> None:
         idle = [name for name, mailbox in self._open.items() if mailbox.users == 0 and mailbox is not closed]
         for name in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
-            self._open.pop(name).filling.stop()
+            self._open.pop(name).stop_filling()
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()

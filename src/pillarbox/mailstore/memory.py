@@ -10,7 +10,7 @@ DESCRIPTION
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -34,6 +34,7 @@ from pillarbox.mailstore.mailbox import (
     QuotaState,
     SortColumn,
     SortValue,
+    TextPlace,
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.maildir_names import short_guid
@@ -234,6 +235,10 @@ class MemoryMailbox:
         if uid not in self._contents:
             raise MessageGone
         return self._contents[uid]
+
+    async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
+        """There is no index: any of them may."""
+        return uids
 
     async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
         """Those whose content matches."""

@@ -12,7 +12,8 @@ from typing import Final
 
 import apsw
 
-from pillarbox.mailstore.cache import Cache, run
+from pillarbox.mailstore.account_database import run
+from pillarbox.mailstore.cache import Cache
 
 MAX_VANISHED: Final = 20_000
 """Expunged UIDs of a mailbox that are remembered; a quarter goes when there are more."""

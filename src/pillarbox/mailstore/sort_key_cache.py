@@ -14,7 +14,8 @@ from typing import Final
 import apsw
 import msgspec
 
-from pillarbox.mailstore.cache import Cache, Row, run
+from pillarbox.mailstore.account_database import run
+from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import Fields, SortColumn, SortValue
 from pillarbox.mailstore.message_summaries import read_summaries

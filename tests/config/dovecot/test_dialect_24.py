@@ -53,6 +53,9 @@ service imap-login {
     port = 1143
   }
 }
+plugin {
+  fts_autoindex = yes
+}
 """
 NEW = """
 dovecot_config_version = 2.4.1
@@ -112,6 +115,10 @@ service imap-login {
     port = 1143
   }
 }
+fts_autoindex = yes
+fts flatcurve {
+  substring_search = yes
+}
 """
 
 
@@ -133,6 +140,7 @@ def test_both_dialects_come_to_the_same() -> None:
     """One configuration, written twice."""
     old, new = read(OLD), read(NEW)
     assert old.mail_home == "/srv/mail/%Lu"
+    assert old.search_index == "all"
     assert new.mail_home == "/srv/mail/%{user | lower}"
     assert {name: getattr(old, name) for name in old.__struct_fields__ if name != "mail_home"} == {
         name: getattr(new, name) for name in new.__struct_fields__ if name != "mail_home"

@@ -176,6 +176,13 @@ ALOUD = [
     ),
     ("plugin", "mail_plugins = quota mail_log", "line 3: mail_plugins: mail_log do nothing yet"),
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
+    (
+        "another index",
+        "plugin {\n fts = solr\n}",
+        "line 4: plugin/fts: solr is not used: the index of texts is",
+    ),
+    ("its choices", "plugin {\n fts_languages = en\n}", "line 4: plugin/fts_languages is ignored: the index"),
+    ("its block", "fts solr {\n url = x\n}", "line 4: fts solr/url is ignored: the index of texts is"),
     ("sieve", "protocols = imap sieve", "line 3: protocol sieve is not served yet"),
     ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
     (
@@ -250,6 +257,22 @@ def test_settings_of_a_protocol_count_within_its_block() -> None:
 def test_a_block_that_repeats_what_holds_is_no_finding() -> None:
     """It asks for nothing."""
     assert warnings(parse_configuration(NEEDED + "protocol imap {\n disable_plaintext_auth = yes\n}\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "which"),
+    [
+        ("", "searched"),
+        ("mail_plugins = fts\nplugin {\n fts_autoindex = yes\n}\n", "all"),
+        ("plugin {\n fts_autoindex = no\n}\n", "searched"),
+        ("plugin {\n fts = no\n fts_autoindex = yes\n}\n", "none"),
+    ],
+)
+def test_which_mailboxes_get_an_index(text: str, which: str) -> None:
+    """By Dovecot's names; without any, those in which somebody searches."""
+    configuration = parse_configuration(NEEDED + text)
+    assert mailbox_settings(configuration, hostname="mx.example.org").search_index == which
+    assert warnings(configuration) == []
 
 
 def test_defaults_are_no_findings() -> None:

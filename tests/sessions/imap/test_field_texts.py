@@ -9,11 +9,11 @@ from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import NewMessage
 from pillarbox.mailstore.memory import MemoryAccount
 from pillarbox.message.header_fields import fields, unfold
+from pillarbox.message.text_matching import field_values, folded_addresses, folded_values
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import field_texts
 from pillarbox.sessions.imap.field_texts import FieldTexts
 from pillarbox.sessions.imap.session import ImapSession
-from pillarbox.sessions.imap.text_matching import field_values, folded_addresses, folded_values
 from pillarbox.vocabulary.clock import ManualClock
 
 TEXTS = st.lists(st.text("ab ", max_size=4), max_size=12)

@@ -35,6 +35,7 @@ _RENAMED_IN_BLOCKS: Final = {
     ("service", "restart_request_count"): "service_count",
 }
 _FILES: Final = {"ssl_server_cert_file": "ssl_cert", "ssl_server_key_file": "ssl_key"}
+_OF_PLUGINS: Final = frozenset(("fts_autoindex",))
 _LISTS: Final = frozenset(
     "auth_mechanisms auth_realms import_environment listen login_trusted_networks mail_access_groups "
     "mail_plugins protocols imap_client_workarounds pop3_client_workarounds".split()
@@ -107,6 +108,7 @@ class Dialect24:
         self._locations: dict[tuple[str, ...], dict[str, str]] = {}
         self._lists: dict[tuple[str, ...], list[str]] = {}
         self._english: set[tuple[str, ...]] = set()
+        self._plugin: dict[str, str] = {}
 
     def collects(self, outer: str, kind: str) -> bool:
         """Whether a block is a list, or a group of settings with a common prefix."""
@@ -142,6 +144,9 @@ class Dialect24:
             return self._of_driver(driver, name, value, form)
         if name in _LOCATION and (not path or path[0] == "namespace"):
             self._locations.setdefault(path, {})[name] = value
+            return None
+        if not path and name in _OF_PLUGINS:
+            self._plugin[name] = value
             return None
         if not path:
             return self._at_root(name, value, form)
@@ -203,9 +208,10 @@ class Dialect24:
         return made
 
     def finish(self) -> Made:
-        """mail_location, when everything is read."""
+        """mail_location, and what plugin { } was, when everything is read."""
         location = self._locations.pop((), None)
-        return [(("mail_location",), _composed(location), self._where, 0)] if location else []
+        made: Made = [(("plugin", name), value, self._where, 0) for name, value in self._plugin.items()]
+        return [*made, (("mail_location",), _composed(location), self._where, 0)] if location else made
 
     def _mailbox_defaults(self, value: str, path: tuple[str, ...]) -> tuple[str, str, Form] | None:
         if value != "english":

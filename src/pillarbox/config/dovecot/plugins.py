@@ -1,10 +1,10 @@
-"""What plugin { } says of the plugins that are served: acl, zlib and quota.
+"""What plugin { } says of the plugins that are served: acl, fts, zlib and quota.
 
 FAULTS
     ConfigurationFault  who may read what, or what may be stored, would be other than it says
 
 STANDARDS
-    Dovecot 2.3, ACL, Plugins.Zlib, Quota.Configuration
+    Dovecot 2.3, ACL, Plugins.FTS, Plugins.Zlib, Quota.Configuration
 """
 
 from collections.abc import Iterable
@@ -63,6 +63,19 @@ def packing(configuration: Configuration, protocols: Iterable[str]) -> tuple[str
             f"zlib_save_level: Level must be between 1 and {_PACKINGS[algorithm]}",
         )
     return algorithm, int(level)
+
+
+NO_INDEX: Final = frozenset(("no", "none"))
+"""Values of plugin/fts, which otherwise names a driver, for no index at all."""
+
+
+def search_index(configuration: Configuration) -> str:
+    """Which mailboxes get an index of their texts: all with fts_autoindex, none with fts = no."""
+    if configuration.value("plugin", "fts").lower() in NO_INDEX:
+        return "none"
+    return (
+        "all" if configuration.value("plugin", "fts_autoindex").lower() in {"yes", "y", "1"} else "searched"
+    )
 
 
 def check_quotas(configuration: Configuration, settings: MailboxSettings) -> None:

@@ -22,15 +22,18 @@ from pillarbox.config.dovecot.interpretation import (
     SERVED_WITHIN_PROTOCOL,
     script_command,
 )
+from pillarbox.config.dovecot.plugins import NO_INDEX
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
 from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED_PLUGINS: Final = frozenset(
-    ("acl", "imap_acl", "quota", "imap_quota", "zlib", "imap_zlib", "mail_compress")
+    ("acl", "imap_acl", "fts", "quota", "imap_quota", "zlib", "imap_zlib", "mail_compress")
 )
-_SERVED_PLUGIN_SETTINGS: Final = frozenset("zlib_save zlib_save_level acl acl_shared_dict acl_anyone".split())
+_SERVED_PLUGIN_SETTINGS: Final = frozenset(
+    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex".split()
+)
 _REFUSED_PLUGINS: Final = {
     "mail_crypt": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
@@ -40,10 +43,11 @@ _REFUSED_PREFIXES: Final = {
     "mail_crypt": "mail_crypt",
     "mail_filter": "mail_filter",
 }
+_OWN_INDEX: Final = "the index of texts is Pillarbox's own"
 _LATER_PREFIXES: Final = {
     "quota": "it does not exist here",
     "sieve": "Sieve scripts are not run yet",
-    "fts": "searches read the mail itself",
+    "fts": _OWN_INDEX,
 }
 _SERVED_SERVICES: Final = frozenset(
     "auth auth-worker imap-login pop3-login imap pop3 lmtp anvil config log stats doveadm master".split()
@@ -95,6 +99,8 @@ def _place(where: str) -> str:
 def _finding(path: Path, entry: Entry) -> str:
     if path[0] == "plugin":
         return _plugin_setting(path[-1], entry)
+    if path[0].partition(" ")[0] == "fts":
+        return f"{entry.where}: {'/'.join(path)} is ignored: {_OWN_INDEX}"
     if path[-1] == "mail_plugins":
         return _plugins(entry)
     declared = setting_of(path)
@@ -157,7 +163,9 @@ def _plugins(entry: Entry) -> str:
 
 
 def _plugin_setting(name: str, entry: Entry) -> str:
-    if is_quota_setting(name) or name in _SERVED_PLUGIN_SETTINGS:
+    if name == "fts" and entry.value.lower() not in NO_INDEX:
+        return f"{entry.where}: plugin/fts: {entry.shown} is not used: {_OWN_INDEX}"
+    if is_quota_setting(name) or name == "fts" or name in _SERVED_PLUGIN_SETTINGS:
         return ""
     if name.startswith("acl") and entry.value:
         raise ConfigurationFault(

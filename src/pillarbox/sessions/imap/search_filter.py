@@ -4,7 +4,7 @@ DESCRIPTION
     A key is a filter: it takes UIDs and gives those that match.  The keys of an AND run one after the other
     over what is left, flags and dates before headers, headers before bodies; so that a body is read only
     when everything else fits.  Flags come from the table, sizes, dates and headers from the store's cache,
-    only BODY and TEXT open messages.
+    only BODY and TEXT open messages.  Messages that the store's index knows not to hold a text are passed over.
 
     Texts match as substrings without regard to case; header fields are decoded (RFC 2047), bodies by their
     transfer encoding and charset.
@@ -18,13 +18,11 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
-from pillarbox.mailstore.mailbox import Fields, MessageSummary
+from pillarbox.mailstore.mailbox import Fields, MessageSummary, TextPlace
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.structured_fields import parse_date
-from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
-from pillarbox.sessions.imap.object_ids import email_id, thread_ids
-from pillarbox.sessions.imap.text_matching import (
+from pillarbox.message.text_matching import (
     address_has,
     body_has,
     field_values,
@@ -35,6 +33,8 @@ from pillarbox.sessions.imap.text_matching import (
     may_hold,
     message_has,
 )
+from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
+from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.flags import having_flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -216,27 +216,36 @@ class MessageFilter:
 
     async def address(self, key: AddressHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
-        kept = await self._search_kept(uids, field, text, folded_addresses)
-        if kept is not None:
-            return kept
-        return await self._by_summary(
-            uids, Fields.HEADER, lambda found: address_has(found.header, field, text)
+        return await self._by_field(
+            uids, field, text, folded_addresses, lambda found: address_has(found.header, field, text)
         )
 
     async def header(self, key: HeaderHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
-        kept = await self._search_kept(uids, field, text, folded_values)
-        if kept is not None:
-            return kept
-        return await self._by_summary(
-            uids, Fields.HEADER, lambda found: header_has(found.header, field, text)
+        return await self._by_field(
+            uids, field, text, folded_values, lambda found: header_has(found.header, field, text)
         )
 
-    async def _search_kept(
-        self, uids: list[int], field: bytes, text: str, values_of: ValuesOf
-    ) -> list[int] | None:
-        pause = self._conversation.flush_if_much
-        return await search_field(self._view, uids, field, text, values_of, pause)
+    async def _by_field(
+        self,
+        uids: list[int],
+        field: bytes,
+        text: str,
+        values_of: ValuesOf,
+        matches: Callable[[MessageSummary], bool],
+    ) -> list[int]:
+        """By what the field is known to say, or, where an index leaves few messages, by theirs alone."""
+        mailbox = self._view.mailbox
+        if (field, values_of) in mailbox.lasting_memo:
+            few = uids
+        else:
+            few = await mailbox.may_hold(uids, text, (TextPlace.HEADER,))
+        if few is uids or len(few) * 4 > len(uids):
+            pause = self._conversation.flush_if_much
+            kept = await search_field(self._view, few, field, text, values_of, pause)
+            if kept is not None:
+                return kept
+        return await self._by_summary(few, Fields.HEADER, matches)
 
     async def _by_summary(
         self, uids: list[int], fields: Fields, matches: Callable[[MessageSummary], bool]
@@ -253,10 +262,12 @@ class MessageFilter:
 
     async def body(self, key: BodyHas, uids: list[int]) -> list[int]:
         text = fold(key.text)
+        uids = await self._view.mailbox.may_hold(uids, text, (TextPlace.BODY,))
         return await self._by_content(uids, text, body_has)
 
     async def text(self, key: TextHas, uids: list[int]) -> list[int]:
         text = fold(key.text)
+        uids = await self._view.mailbox.may_hold(uids, text, tuple(TextPlace))
         return await self._by_content(uids, text, message_has)
 
     async def _by_content(self, uids: list[int], text: str, has: Callable[[bytes, str], bool]) -> list[int]:

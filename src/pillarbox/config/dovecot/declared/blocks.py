@@ -219,6 +219,7 @@ ROOT: Final[Block] = block(
         _SERVICE,
         block("plugin", free=True),
         block("dict", free=True),
+        block("fts", free=True),
         block("metric", free=True),
         block("event_exporter", free=True),
     ),

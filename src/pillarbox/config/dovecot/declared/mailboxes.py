@@ -48,7 +48,8 @@ mail_server_comment : str =
     What clients read as /shared/comment of the server.
 mail_plugins : str =
     `quota`, `imap_quota`, `zlib`, `acl`, `imap_acl`; other plugins are refused where mail would not be found, or
-    told at start.
+    told at start. `fts` makes no difference: a mailbox gets an index of its texts, ours, when a client searches
+    bodies in it; with `fts_autoindex = yes` in `plugin { }` when a client opens it, with `fts = no` never.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 quota_full_tempfail : bool = no

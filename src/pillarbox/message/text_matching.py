@@ -10,7 +10,7 @@ STANDARDS
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -21,6 +21,8 @@ from pillarbox.message.header_fields import fields, header_end, unfold
 from pillarbox.message.mime_tree import Part
 from pillarbox.message.part_content import text_of
 
+ADDRESS_FIELDS: Final = (b"from", b"to", b"cc", b"bcc")
+"""Those that are searched as addresses."""
 _NAME: Final = re.compile(rb"[!-9;-~]+")
 _MARKS: Final = (
     b"base64", b"quoted-printable", b"=?", b"utf-7", b"utf7", b"u7", b"~{", b"\0", b"\x0e", b"\x1b",
@@ -94,31 +96,35 @@ def may_hold(wanted: str) -> Callable[[bytes], bool]:
 def message_has(content: bytes, wanted: str) -> bool:
     """Whether header or body hold the folded text (TEXT)."""
     header = content[: header_end(content)]
-    if any(wanted in fold(_whole_field(field.name, field.value)) for field in fields(header)):
-        return True
-    return body_has(content, wanted)
+    return any(wanted in text for text in header_texts(header)) or body_has(content, wanted)
 
 
 def body_has(content: bytes, wanted: str) -> bool:
     """Whether a text part of the body, or a header within it, holds the folded text (BODY)."""
-    if not wanted:
-        return True
-    tree = mime_tree.parse(content)
-    return _part_has(content, tree, wanted, is_root=True)
+    return not wanted or any(wanted in text for text in body_texts(content))
+
+
+def header_texts(header: bytes) -> Iterator[str]:
+    """What TEXT looks for in a header: each field, folded."""
+    return (fold(_whole_field(field.name, field.value)) for field in fields(header))
+
+
+def body_texts(content: bytes) -> Iterator[str]:
+    """What BODY looks for in a message: the fields and the text of each part, folded."""
+    return _part_texts(content, mime_tree.parse(content), is_root=True)
 
 
 def _whole_field(name: bytes, value: bytes) -> str:
     return name.decode("ascii", "replace") + ": " + decode_words(unfold(value))
 
 
-def _part_has(content: bytes, part: Part, wanted: str, *, is_root: bool) -> bool:
+def _part_texts(content: bytes, part: Part, *, is_root: bool) -> Iterator[str]:
     if not is_root:
-        header = content[part.header_start : part.body_start]
-        if any(wanted in fold(_whole_field(field.name, field.value)) for field in fields(header)):
-            return True
+        yield from header_texts(content[part.header_start : part.body_start])
     if part.children:
-        return any(_part_has(content, child, wanted, is_root=False) for child in part.children)
+        for child in part.children:
+            yield from _part_texts(content, child, is_root=False)
+        return
     kind = part.content_type
-    if kind is not None and kind.type.lower() not in (b"text", b"message"):
-        return False
-    return wanted in fold(text_of(content, part))
+    if kind is None or kind.type.lower() in (b"text", b"message"):
+        yield fold(text_of(content, part))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.sessions.imap.text_matching import body_has, fold, header_has, may_hold, message_has
+from pillarbox.message.text_matching import body_has, fold, header_has, may_hold, message_has
 
 WORDS = [
     (b"plain", "plain"),
