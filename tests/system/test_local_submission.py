@@ -3,9 +3,11 @@
 import os
 import re
 import shutil
+import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes
 from pathlib import Path
 
@@ -151,11 +153,21 @@ def test_records_by_postdrop(mail_system: MailSystem) -> None:
 def stalled(fresh_system: MailSystem) -> Iterator[MailSystem]:
     """A system whose mail for elsewhere waits."""
     fresh_system.make_home()
-    fresh_system.configure(default_transport="retry:4.3.0 later")
+    fresh_system.configure(fast_flush_domains="elsewhere.test", default_transport="retry:4.3.0 later")
     fresh_system.start()
     yield fresh_system
     assert fresh_system.stop() == 0
     assert "Traceback" not in fresh_system.log() + fresh_system.screen()
+
+
+@contextmanager
+def tried_again(system: MailSystem) -> Iterator[None]:
+    """The one deferred message, both recipients; it is in deferred again."""
+    (queue_id,) = queue_ids(system)
+    before = system.log().count("status=deferred")
+    yield
+    until(lambda: system.log().count("status=deferred") == before + 2, what="tried again")
+    until(lambda: queue_ids(system) == [queue_id], what="in deferred again")
 
 
 def test_the_queue_in_the_admins_hands(stalled: MailSystem) -> None:
@@ -179,11 +191,12 @@ def test_the_queue_in_the_admins_hands(stalled: MailSystem) -> None:
         done = subprocess.run([debians, "-p"], env=environment, capture_output=True, check=True, text=True)
         assert done.stdout == listing
     (queue_id,) = queue_ids(system)
-    for flush in (["-f"], ["-i", queue_id]):
-        before = system.log().count("status=deferred")
-        assert command(system, "postqueue", *flush).returncode == 0
-        until(lambda: system.log().count("status=deferred") == before + 2, what=f"tried after {flush}")  # noqa: B023
-        until(lambda: queue_ids(system) == [queue_id], what="in deferred again")
+    for flush in (["-f"], ["-i", queue_id], ["-s", "elsewhere.test"]):
+        with tried_again(system):
+            assert command(system, "postqueue", *flush).returncode == 0
+    with tried_again(system), smtplib.SMTP("127.0.0.1", system.port("smtp"), timeout=20) as client:
+        assert client.docmd("ETRN", "other.test") == (459, b"<other.test>: service unavailable")
+        assert client.docmd("ETRN", "elsewhere.test") == (250, b"Queuing started")
     if system.rootless:
         return  # postsuper is root's
     assert b"placed on hold" in command(system, "postsuper", "-h", queue_id).stderr

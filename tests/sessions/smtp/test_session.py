@@ -67,7 +67,7 @@ def test_ehlo_offers_what_postfix_offers_in_its_order(tmp_path: Path) -> None:
     """smtpd_discard_ehlo_keywords and smtpd_tls_auth_only take away."""
     done = converse(tmp_path / "q", [HELLO, QUIT], tls=True)
     assert done.replies[:-1] == [
-        "250-mx.test", "250-PIPELINING", "250-SIZE 10240000", "250-VRFY", "250-STARTTLS",
+        "250-mx.test", "250-PIPELINING", "250-SIZE 10240000", "250-VRFY", "250-ETRN", "250-STARTTLS",
         "250-AUTH PLAIN LOGIN", "250-ENHANCEDSTATUSCODES", "250-8BITMIME", "250-DSN", "250-SMTPUTF8",
         "250 CHUNKING",
     ]  # fmt: skip
@@ -227,6 +227,20 @@ REFUSALS = [
     ("an unknown command", b"FOO\r\n", "500 5.5.2 Error: command not recognized"),
     ("an endless line", b"NOOP " + b"x" * 5000 + b"\r\n", "500 5.5.2 mx.test Error: command too long"),
 ]  # fmt: skip
+
+
+def test_etrn_without_anybody_to_ask(tmp_path: Path) -> None:
+    """A site of fast_flush_domains or below one; the queue manager is not there."""
+    sent = [HELLO, b"ETRN site.test\r\n", b"ETRN @below.SITE.test\r\n", b"ETRN other.test\r\n", QUIT]
+    done = converse(tmp_path / "q", sent, settings={"fast_flush_domains": "site.test"})
+    assert after_hello(done.replies) == [
+        "458 Unable to queue messages",
+        "458 Unable to queue messages",
+        "459 <other.test>: service unavailable",
+        "221 2.0.0 Bye",
+    ]
+    assert "warning: unable to talk to fast flush service" in done.lines
+    assert f"warning: reject: ETRN other.test... from {CLIENT}" in done.lines
 
 
 @pytest.mark.parametrize(("sent", "reply"), [row[1:] for row in REFUSALS], ids=[row[0] for row in REFUSALS])

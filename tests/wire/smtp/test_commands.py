@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 from pillarbox.vocabulary.envelope import Notify, Ret
+from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import (
     Auth,
     Bdat,
@@ -202,6 +203,29 @@ def test_without_smtputf8_enable() -> None:
     assert isinstance(refused, Refused)
     assert refused.reply.text == (b"5.5.4 Syntax: VRFY address",)
     assert parse_command(b"HELO \xff", grammar) == Helo(b"\xff")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"MAIL FROM:<a@b.c> RET=FULL",
+        b"MAIL FROM:<a@b.c> ENVID=no+xtext",
+        b"RCPT TO:<a@b.c> NOTIFY=NEVER",
+        b"RCPT TO:<a@b.c> ORCPT=rfc822;a@b.c",
+    ],
+)
+def test_without_dsn(line: bytes) -> None:
+    """smtpd_discard_ehlo_keywords = dsn: a client that asks for it all the same is told."""
+    refused = parse_command(line, Grammar(dsn=False))
+    assert isinstance(refused, Refused)
+    assert refused.reply == Reply(501, (b"5.7.1 DSN support is disabled",))
+
+
+def test_without_chunking() -> None:
+    """smtpd_discard_ehlo_keywords = chunking: nobody knows what follows, so 521 ends the session."""
+    refused = parse_command(b"BDAT 3 LAST", Grammar(chunking=False))
+    assert isinstance(refused, Refused)
+    assert refused.reply == Reply(521, (b"5.5.1 Error: command not implemented",))
 
 
 @given(st.binary(max_size=60))

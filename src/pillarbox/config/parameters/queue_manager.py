@@ -175,5 +175,6 @@ class QueueManager:
     )
     fast_flush_domains: MatchList = parameter(
         "$relay_domains",
-        doc="Domains, and by default their subdomains, whose deferred mail can be asked for with `postqueue -s`.",
+        doc="Domains, and by default their subdomains, whose deferred mail can be asked for with `postqueue -s` "
+        "and the SMTP command ETRN.",
     )

@@ -23,8 +23,8 @@ qmgr_message_recipient_minimum = 10
 """,
     ),
     Section(
-        Kind.LATER,
-        "mail is not held for single sites yet",
+        Kind.NO_EFFECT,
+        "mail for a site is found in the deferred queue itself, without logs that would have to be refreshed",
         """
 fast_flush_purge_time = 7d
 fast_flush_refresh_time = 12h

@@ -1,9 +1,9 @@
-"""RSET, NOOP, ETRN, HELP and QUIT: commands that give us nothing to do with a message."""
+"""RSET, NOOP, HELP and QUIT: commands that give us nothing to do with a message."""
 
 from pillarbox.sessions.smtp.command_counts import VERBS
 from pillarbox.sessions.smtp.session_state import OK, SessionState
 from pillarbox.vocabulary.reply import Reply
-from pillarbox.wire.smtp.commands import Etrn, Help, Noop, Quit, Rset
+from pillarbox.wire.smtp.commands import Help, Noop, Quit, Rset
 
 
 def rset(session: SessionState, command: Rset) -> Reply:
@@ -15,17 +15,6 @@ def rset(session: SessionState, command: Rset) -> Reply:
 def noop(session: SessionState, command: Noop) -> Reply:
     """RFC 5321 §4.1.1.9."""
     return OK
-
-
-async def etrn(session: SessionState, command: Etrn) -> Reply:
-    """No site has a queue of its own here: fast_flush_domains is not served (RFC 1985 §4)."""
-    question = session.question("ETRN")
-    question.etrn_domain = command.domain
-    refused = await session.policy.lists.refuse_etrn(question)
-    if refused is not None:
-        session.tell_refusal("ETRN", refused)
-        return refused
-    return Reply(459, (b"<%s>: service unavailable" % command.domain,))
 
 
 def help_(session: SessionState, command: Help) -> Reply:

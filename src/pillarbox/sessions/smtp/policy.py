@@ -14,6 +14,7 @@ from pillarbox.access.decisions import AccessLists
 from pillarbox.access.question import Codes
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer as SmtpServerSettings
 from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
@@ -27,8 +28,9 @@ from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.receive_options import ReceiveOptions, configured_receive_options
 from pillarbox.queue.submission import Rules
 from pillarbox.routing.configured_mappings import configured_mappings
+from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
-from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
@@ -63,6 +65,8 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     always_add_missing_headers: bool
     local_clients: LocalClients
     mappings: Mappings
+    flush_sites: DomainList  # who may say ETRN
+    queue_directory: str
     receive: ReceiveOptions
 
     @property
@@ -144,6 +148,8 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
         remote_rewriting=_remote_rewriting(rewriting, cleanup.remote_header_rewrite_domain.encode()),
         always_add_missing_headers=cleanup.always_add_missing_headers,
         local_clients=configured_local_clients(snapshot, clock=clock),
+        flush_sites=fast_flush_domains(snapshot, clock=clock),
+        queue_directory=snapshot.group(Paths).queue_directory,
         mappings=configured_mappings(snapshot, resolver=resolver, clock=clock),
     )
 

@@ -34,8 +34,9 @@ from pillarbox.sessions.smtp.auth_command import auth
 from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
 from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content
 from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, vrfy
+from pillarbox.sessions.smtp.flush_command import etrn
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
-from pillarbox.sessions.smtp.plain_commands import etrn, help_, noop, quit_, rset
+from pillarbox.sessions.smtp.plain_commands import help_, noop, quit_, rset
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.proxy_commands import xclient, xforward
 from pillarbox.sessions.smtp.session_state import (

@@ -290,13 +290,18 @@ async def ask_early(
 
 
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
-    server = policy.server
+    server, discarded = policy.server, policy.discarded_keywords
     return SmtpServer(
         policy.host,
         max_line=server.line_length_limit,
         max_response=policy.sasl.smtpd_sasl_response_limit,
         max_message=policy.rules.message_size_limit,
-        grammar=Grammar(strict=server.strict_rfc821_envelopes, smtputf8=server.smtputf8_enable),
+        grammar=Grammar(
+            strict=server.strict_rfc821_envelopes,
+            smtputf8=server.smtputf8_enable and "SMTPUTF8" not in discarded,
+            dsn="DSN" not in discarded,
+            chunking="CHUNKING" not in discarded,
+        ),
         helo_required=server.smtpd_helo_required,
         bare_newline=bare_newline,
     )

@@ -136,6 +136,9 @@ class Grammar(msgspec.Struct, frozen=True):
 
     strict: bool = False  # strict_rfc821_envelopes
     smtputf8: bool = True  # smtputf8_enable
+    # What smtpd_discard_ehlo_keywords takes away is not understood either:
+    dsn: bool = True
+    chunking: bool = True
 
 
 LENIENT: Final = Grammar()
@@ -161,6 +164,7 @@ Request = (
 
 _UNKNOWN: Final = Reply(500, (b"5.5.2 Error: command not recognized",))
 _BAD_SYNTAX: Final = Reply(500, (b"5.5.2 Error: bad syntax",))
+_DSN_DISABLED: Final = 501, b"5.7.1 DSN support is disabled"
 _BAD_UTF8: Final = Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
 _LARGEST_FILE: Final = 2**63 - 1
 _HEADER: Final = re.compile(rb"[!-9;-~]+:")
@@ -272,6 +276,8 @@ def _mail_parameters(
             eight_bit = _BODY_TYPES[value.upper()]
         elif name == b"SMTPUTF8" and not equals and grammar.smtputf8:
             smtputf8 = True
+        elif name in (b"RET", b"ENVID") and equals and not grammar.dsn:
+            return refusal(b"MAIL", *_DSN_DISABLED)
         elif name == b"RET" and equals:
             if ret or value.upper() not in _RET_TYPES:
                 return refusal(b"MAIL", 501, b"5.5.4 Bad RET parameter syntax")
@@ -314,15 +320,21 @@ def _rcpt(argument: bytes, grammar: Grammar) -> Request | Refused:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
     if recipient.is_null:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
-    return _rcpt_parameters(recipient, text, parameters) if parameters else RcptTo(recipient, text)
+    if not parameters:
+        return RcptTo(recipient, text)
+    return _rcpt_parameters(recipient, text, parameters, grammar)
 
 
-def _rcpt_parameters(recipient: Address, text: bytes, parameters: list[bytes]) -> Request | Refused:
+def _rcpt_parameters(
+    recipient: Address, text: bytes, parameters: list[bytes], grammar: Grammar
+) -> Request | Refused:
     notify = Notify.DEFAULT
     dsn_original = b""
     for parameter in parameters:
         keyword, equals, value = parameter.partition(b"=")
         name = keyword.upper()
+        if name in (b"NOTIFY", b"ORCPT") and equals and not grammar.dsn:
+            return refusal(b"RCPT", *_DSN_DISABLED)
         if name == b"NOTIFY" and equals:
             try:
                 if notify:
@@ -347,6 +359,8 @@ def _data(argument: bytes, grammar: Grammar) -> Request | Refused:
 
 
 def _bdat(argument: bytes, grammar: Grammar) -> Request | Refused:
+    if not grammar.chunking:
+        return refusal(b"BDAT", 521, b"5.5.1 Error: command not implemented")
     size, *marker = argument.split() or [b""]
     try:
         if len(marker) > 1 or (marker and marker[0].upper() != b"LAST"):
