@@ -153,20 +153,26 @@ class BesideOthers(RuleBasedStateMachine):
         """One of the messages that are there."""
         return data.draw(st.sampled_from(sorted(self.model)))
 
+    def number_in(self, uid: int) -> int:
+        """What the message holds."""
+        content = self.do(self.box.content(Uid(uid)))
+        assert isinstance(content, bytes)
+        return int(content)
+
     def refresh(self) -> None:
         """After a refresh the mailbox is what the files are."""
         self.do(self.box.refresh())
         table = self.box.messages
         seen = {}
         for row, uid in enumerate(table.uids):
-            number = int(self.do(self.box.content(Uid(uid))))
+            number = self.number_in(uid)
             seen[number] = Flag(table.flags[row])
             if number in self.uids:
                 assert self.uids[number] == uid, "a UID changed"
             else:
                 assert uid > self.highest, "a UID was given again, or in between"
         self.highest = max([self.highest, *table.uids])
-        self.uids = {int(self.do(self.box.content(Uid(uid)))): uid for uid in table.uids}
+        self.uids = {self.number_in(uid): uid for uid in table.uids}
         assert self.model == seen
         assert list(table.uids) == sorted(set(table.uids))
         assert self.box.uid_next > self.highest

@@ -189,9 +189,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """zlib_save and zlib_save_level: how new messages are compressed."""
     search_index: str = "searched"
     """Which mailboxes get an index of their texts: none, all, or those in which bodies have been searched."""
-    quota_mail_size: int = 64 * 1024 * 1024
-    """Octets of a message that IMAP APPEND takes (RFC 7889).  Dovecot 2.4 has no limit unless this sets one;
-    ours is in memory until it is on disk, so that there always is one."""
+    quota_mail_size: int = 0
+    """Octets of a message that IMAP APPEND takes (RFC 7889); 0: no limit."""
 
     recipient_delimiter: str = "+"
     lmtp_save_to_detail_mailbox: bool = False

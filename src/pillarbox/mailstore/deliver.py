@@ -51,6 +51,14 @@ class TooLarge(OverQuota):
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
+class Written(msgspec.Struct, frozen=True):
+    """A message that lies in tmp/ of the Maildir already, fsynced (mailstore/spool.py)."""
+
+    path: bytes
+    size: int
+    crlf_size: int
+
+
 class Delivery(msgspec.Struct, frozen=True):
     """One message for one mailbox.
 
@@ -69,6 +77,8 @@ class Delivery(msgspec.Struct, frozen=True):
     rest: Callable[[], Iterable[bytes]] | None = None
     """What follows `content`, if the message is too large to be in memory: blocks of whole lines, each read when
     the one before is written."""
+    written: Written | None = None
+    """The message, instead of `content`."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -97,7 +107,7 @@ def deliver_batch(
     drafts = [_Draft(delivery, names, files) for delivery in deliveries]
     for draft in drafts:
         draft.attempt(draft.write)
-    _sync_files([draft for draft in drafts if draft.fault is None], files)
+    _sync_files([draft for draft in drafts if draft.fault is None and draft.descriptor >= 0], files)
     for draft in drafts:
         draft.attempt(draft.publish)
     _sync_directories(drafts, files)
@@ -112,12 +122,15 @@ class _Draft:
         self.delivery = delivery
         self.fault: OverQuota | StoreUnavailable | None = None
         self.descriptor = -1
-        self._size = sum(map(len, delivery.content))
-        self._crlf_size = _crlf_size(delivery.content)
+        written = delivery.written
+        self._size = sum(map(len, delivery.content)) if written is None else written.size
+        self._crlf_size = _crlf_size(delivery.content) if written is None else written.crlf_size
         self._identity = names.take()
         self._name = b""  # with its sizes, once it has it
         self.directory = f"{delivery.maildir}/{'new' if delivery.flags is None else 'cur'}"
         self._temporary = "/".join((delivery.maildir, "tmp", os.fsdecode(self._identity)))
+        if written is not None:
+            self._temporary = os.fsdecode(written.path)
         self._modified_ns = 0
 
     def attempt(self, step: Callable[[], None]) -> None:
@@ -132,7 +145,12 @@ class _Draft:
             self.fail(fault)
 
     def write(self) -> None:
-        """Create the file in tmp/ and write it."""
+        """Create the file in tmp/ and write it, if it is not there."""
+        if self.delivery.written is not None:
+            if self.delivery.modified is not None:
+                self.files.utime(self._temporary, modified_ns=int(self.delivery.modified * 1e9))
+            self._modified_ns = self.files.stat(self._temporary).st_mtime_ns
+            return
         try:
             self.descriptor = self.files.open(self._temporary, _CREATE, 0o600)
         except FileNotFoundError:

@@ -15,7 +15,6 @@ STANDARDS
 """
 
 import bz2
-import gzip
 import lzma
 import zlib
 from collections.abc import Callable
@@ -24,23 +23,31 @@ from typing import Final
 import lz4.block
 import zstandard
 
-from pillarbox.mailstore.mailbox import StoreUnavailable
+from pillarbox.mailstore.faults import StoreUnavailable
+from pillarbox.mailstore.packing import LZ4_MAGIC, packer
 
-MAX_PLAIN: Final = 1 << 30
-"""Octets of an unpacked message."""
-LZ4_MAGIC: Final = b"Dovecot-LZ4\r*\x9b\xc5"
-LZ4_BLOCK: Final = 64 * 1024
-"""Plain octets of a block, as Dovecot writes them."""
-_MAX_LZ4_BLOCK: Final = 1 << 24
-_MAX_XZ_MEMORY: Final = 128 << 20
-_MAX_ZSTD_WINDOW: Final = 128 << 20
-_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+MAX_PLAIN: Final = 1 << 26
+"""Octets of a message that is unpacked in memory."""
+MAX_LZ4_BLOCK: Final = 1 << 24
+MAX_XZ_MEMORY: Final = 128 << 20
+MAX_ZSTD_WINDOW: Final = 128 << 20
+_TOO_LARGE: Final = "message file is too large when unpacked"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _ZSTD_SLICE: Final = 4096
 """Octets that are unpacked at once: four of them may become 128 KiB."""
 
 
+class PlainTooLarge(StoreUnavailable):
+    """More than is unpacked in memory (mailstore/unpacking.py does it in a file)."""
+
+
+def is_packed(first: bytes) -> bool:
+    """Whether a file that begins so is packed."""
+    return any(first.startswith(magic) for magic, _ in _UNPACKERS)
+
+
 def plain_content(stored: bytes) -> bytes:
-    """The message that the file holds."""
+    """The message that the file holds.  PlainTooLarge."""
     if stored[:1] not in _FIRST:
         return stored
     for magic, unpack in _UNPACKERS:
@@ -51,16 +58,8 @@ def plain_content(stored: bytes) -> bytes:
 
 def packed_content(plain: bytes, algorithm: str, level: int) -> bytes:
     """The file of a message; `level` 0 is the algorithm's usual one.  ValueError for an unknown algorithm."""
-    match algorithm:
-        case "gz":
-            return gzip.compress(plain, level or 6, mtime=0)
-        case "bz2":
-            return bz2.compress(plain, level or 9)
-        case "zstd":
-            return zstandard.ZstdCompressor(level=level or 3).compress(plain)
-        case "lz4":
-            return _lz4_packed(plain)
-    raise ValueError(f"unknown compression: {algorithm}")
+    one = packer(algorithm, level)
+    return one.add(plain) + one.end()
 
 
 def _gunzip(stored: bytes) -> bytes:
@@ -71,14 +70,14 @@ def _gunzip(stored: bytes) -> bytes:
             unpacker = zlib.decompressobj(wbits=31)
             part = unpacker.decompress(stored, room)
             if not unpacker.eof:
-                raise _cut_short()
+                raise _torn(part, room)
             parts.append(part)
             room -= len(part)
             stored = unpacker.unused_data
             if room <= 0:
-                raise StoreUnavailable("message file is too large when unpacked")
+                raise PlainTooLarge(_TOO_LARGE)
     except zlib.error as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
     return b"".join(parts)
 
 
@@ -87,20 +86,20 @@ def _bunzip(stored: bytes) -> bytes:
     try:
         plain = unpacker.decompress(stored, MAX_PLAIN)
     except (OSError, EOFError) as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
     if not unpacker.eof:
-        raise _cut_short()
+        raise _torn(plain, MAX_PLAIN)
     return plain
 
 
 def _unxz(stored: bytes) -> bytes:
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MAX_XZ_MEMORY)
     try:
         plain = unpacker.decompress(stored, MAX_PLAIN)
     except (lzma.LZMAError, EOFError) as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
     if not unpacker.eof:
-        raise _cut_short()
+        raise _torn(plain, MAX_PLAIN)
     return plain
 
 
@@ -109,18 +108,20 @@ def _unzstd(stored: bytes) -> bytes:
     room = MAX_PLAIN
     at = 0
     try:
-        while stored.startswith(_ZSTD_MAGIC, at):  # frames may be concatenated (RFC 8878 §3.1)
-            unpacker = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW).decompressobj()
+        while stored.startswith(ZSTD_MAGIC, at):  # frames may be concatenated (RFC 8878 §3.1)
+            unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW).decompressobj()
             while not unpacker.eof:
-                if at >= len(stored) or room <= 0:
-                    raise _cut_short()
+                if room <= 0:
+                    raise PlainTooLarge(_TOO_LARGE)
+                if at >= len(stored):
+                    raise cut_short()
                 part = unpacker.decompress(stored[at : at + _ZSTD_SLICE])
                 at = min(len(stored), at + _ZSTD_SLICE)
                 parts.append(part)
                 room -= len(part)
             at -= len(unpacker.unused_data)
     except zstandard.ZstdError as error:
-        raise _damaged(error) from error
+        raise damaged(error) from error
     return b"".join(parts)
 
 
@@ -128,7 +129,7 @@ def _unlz4(stored: bytes) -> bytes:
     at = len(LZ4_MAGIC)
     largest = int.from_bytes(stored[at : at + 4], "big")
     at += 4
-    if at > len(stored) or not 0 < largest <= _MAX_LZ4_BLOCK:
+    if at > len(stored) or not 0 < largest <= MAX_LZ4_BLOCK:
         raise StoreUnavailable("message file is damaged: invalid lz4 header")
     parts = []
     room = MAX_PLAIN
@@ -137,24 +138,16 @@ def _unlz4(stored: bytes) -> bytes:
         at += 4
         block = stored[at : at + length]
         if not length or len(block) != length:
-            raise _cut_short()
+            raise cut_short()
         at += length
         try:
             part = lz4.block.decompress(block, uncompressed_size=largest)
         except (lz4.block.LZ4BlockError, ValueError) as error:
-            raise _damaged(error) from error
+            raise damaged(error) from error
         parts.append(part)
         room -= len(part)
         if room <= 0:
-            raise StoreUnavailable("message file is too large when unpacked")
-    return b"".join(parts)
-
-
-def _lz4_packed(plain: bytes) -> bytes:
-    parts = [LZ4_MAGIC, LZ4_BLOCK.to_bytes(4, "big")]
-    for start in range(0, len(plain), LZ4_BLOCK):
-        block = lz4.block.compress(plain[start : start + LZ4_BLOCK], store_size=False)
-        parts += [len(block).to_bytes(4, "big"), block]
+            raise PlainTooLarge(_TOO_LARGE)
     return b"".join(parts)
 
 
@@ -162,19 +155,25 @@ def _encrypted(stored: bytes) -> bytes:
     raise StoreUnavailable("message file is encrypted (mail_crypt), which is not supported")
 
 
-def _damaged(error: Exception) -> StoreUnavailable:
+def _torn(plain: bytes, room: int) -> StoreUnavailable:
+    return PlainTooLarge(_TOO_LARGE) if len(plain) >= room else cut_short()
+
+
+def damaged(error: Exception) -> StoreUnavailable:
+    """A file that no program has written so."""
     return StoreUnavailable(f"message file is damaged: {error}")
 
 
-def _cut_short() -> StoreUnavailable:
-    return StoreUnavailable("message file is cut short, or too large when unpacked")
+def cut_short() -> StoreUnavailable:
+    """A file without its end."""
+    return StoreUnavailable("message file is cut short")
 
 
 _UNPACKERS: Final[tuple[tuple[bytes, Callable[[bytes], bytes]], ...]] = (
     (b"\x1f\x8b", _gunzip),
     (b"BZh", _bunzip),
     (b"\xfd7zXZ\0", _unxz),
-    (_ZSTD_MAGIC, _unzstd),
+    (ZSTD_MAGIC, _unzstd),
     (LZ4_MAGIC, _unlz4),
     (b"CRYPTED\x03\x07", _encrypted),
 )

@@ -27,9 +27,11 @@ from itertools import islice
 
 import msgspec
 
-from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
-from pillarbox.mailstore.file_content import packed_content, plain_content
+from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch
+from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
+from pillarbox.mailstore.large_content import BLOCK
 from pillarbox.mailstore.mailbox import (
     ChangeKind,
     FlagAction,
@@ -48,6 +50,7 @@ from pillarbox.mailstore.maildir_names import (
     write_letters,
 )
 from pillarbox.mailstore.quota import Size
+from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.message.line_ends import crlf_size, to_lf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -231,9 +234,12 @@ def stored_size(folder: FolderFiles, uid: int) -> Size | None:
     stored, with_crlf = sizes(base(os.path.basename(path)))
     if stored is None or with_crlf is None:
         try:
-            content = plain_content(folder.read(uid)[0])
+            content, _ = folder.read(uid)
         except MessageGone:
             return None
+        if not isinstance(content, bytes):
+            plain = len(content) - content.count(b"\n") if stored is None else stored
+            return Size(plain, len(content) if with_crlf is None else with_crlf)
         stored = len(content) if stored is None else stored
         with_crlf = crlf_size(content) if with_crlf is None else with_crlf
     return Size(stored, with_crlf)
@@ -247,6 +253,9 @@ def all_sizes(folder: FolderFiles) -> list[Size]:
 
 
 def _size_of(message: NewMessage) -> Size:
+    if isinstance(message.content, SpoolFile):
+        return Size(message.content.size, message.content.crlf_size)
+    assert isinstance(message.content, bytes)
     return Size(len(to_lf(message.content)), crlf_size(message.content))
 
 
@@ -293,9 +302,15 @@ def _define(folder: FolderFiles, names: Iterable[bytes]) -> int:
 
 def _delivery(folder: FolderFiles, message: NewMessage, bits: int) -> Delivery:
     flags = write_letters(Letters(message.flags & ~Flag.RECENT, folder.keywords.to_letters(bits)))
+    maildir = os.fsdecode(folder.directory)
+    if isinstance(message.content, SpoolFile):
+        spool = message.content
+        written = Written(spool.path, spool.size, spool.crlf_size)
+        return Delivery(maildir, (), flags, message.internal_date, written=written)
+    assert isinstance(message.content, bytes)
     content = to_lf(message.content)
     packed = None if folder.packing is None else packed_content(content, *folder.packing)
-    return Delivery(os.fsdecode(folder.directory), [content], flags, message.internal_date, packed)
+    return Delivery(maildir, [content], flags, message.internal_date, packed)
 
 
 def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> list[Uid]:
@@ -409,22 +424,33 @@ def _copy_file(source: FolderFiles, uid: int, target: FolderFiles, letters: byte
     raise MessageGone(str(uid))
 
 
+def _copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: FileSystem) -> int:
+    """Copy a file as it is, fsynced; its mtime in nanoseconds."""
+    descriptor = source.open(path, os.O_RDONLY)
+    try:
+        copied = target.open(copy_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            while block := source.read(descriptor, BLOCK):
+                target.write_all(copied, [block])
+            target.fsync(copied)
+        finally:
+            target.close(copied)
+        return source.fstat(descriptor).st_mtime_ns
+    finally:
+        source.close(descriptor)
+
+
 def _copy_content(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
     """Another file system, or too many links."""
-    content, times = source.read(uid)
-    [result] = deliver_batch(
-        [
-            Delivery(
-                os.fsdecode(target.directory),
-                [plain_content(content)],
-                letters,
-                times.modified / 1e9,
-                packed=content,
-            )
-        ],
-        files=target.files,
-        names=target.new_names,
-    )
+    size = stored_size(source, uid)
+    path = source.path_of(uid)
+    if size is None or path is None:
+        raise MessageGone(str(uid))
+    temporary = b"%b/tmp/%b" % (target.directory, target.new_names.take())
+    modified = _copy_blocks(path, temporary, source.files, target.files)
+    written = Written(temporary, size.stored, size.with_crlf)
+    delivery = Delivery(os.fsdecode(target.directory), (), letters, modified / 1e9, written=written)
+    [result] = deliver_batch([delivery], files=target.files, names=target.new_names)
     if not isinstance(result, Stored):
         raise _for_client(result)
     return CUR + result.name

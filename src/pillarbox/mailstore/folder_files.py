@@ -32,6 +32,7 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from typing import Final
 
 import msgspec
@@ -41,8 +42,10 @@ from pillarbox.mailstore.arrivals import Arrivals
 from pillarbox.mailstore.directory_state import DirectoryState
 from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.keywords import KeywordTable
+from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
 from pillarbox.mailstore.maildir_names import NameMaker, base, delivery_order, parse_letters, split
+from pillarbox.mailstore.message_files import Times, message_at
 from pillarbox.mailstore.quota import FolderQuota
 from pillarbox.mailstore.uid_validity import next_uid_validity
 from pillarbox.mailstore.uidlist import UidList
@@ -64,23 +67,6 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     flags: int = 0
     keywords: int = 0
     origin: object | None = None
-
-
-class Times(msgspec.Struct, frozen=True, array_like=True):
-    """mtime and ctime of a file, in nanoseconds."""
-
-    modified: int
-    changed: int
-
-
-def read_file(files: FileSystem, path: bytes) -> tuple[bytes, Times]:
-    """Content of a message's file as it is, and its times."""
-    descriptor = files.open(path, os.O_RDONLY)
-    try:
-        status = files.fstat(descriptor)
-        return files.read(descriptor, status.st_size + 1), Times(status.st_mtime_ns, status.st_ctime_ns)
-    finally:
-        files.close(descriptor)
 
 
 class FolderFiles:
@@ -145,15 +131,15 @@ class FolderFiles:
         row = self.row(uid)
         return None if row < 0 else self.directory + b"/" + self.paths[row]
 
-    def read(self, uid: int) -> tuple[bytes, Times]:
-        """Content of the file as it is, and its times.  Raises MessageGone."""
+    def read(self, uid: int, executor: Executor | None = None) -> tuple[bytes | LargeContent, Times]:
+        """The message, in memory with any line ends or a huge one with CRLF, and its file's times.  MessageGone."""
         for attempt in (False, True):
             with self.mutex:
                 path = self.path_of(uid)
             if path is None:
                 break
             try:
-                return read_file(self.files, path)
+                return message_at(self.files, path, executor=executor)
             except FileNotFoundError:
                 self.rescan()
                 if attempt:

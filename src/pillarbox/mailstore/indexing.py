@@ -21,13 +21,12 @@ import msgspec
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.cache import Cache, Row
-from pillarbox.mailstore.file_content import plain_content
-from pillarbox.mailstore.folder_files import Times, read_file
+from pillarbox.mailstore.large_content import LargeContent, crlf_in_memory
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, StoreUnavailable
+from pillarbox.mailstore.message_files import Times, message_at
 from pillarbox.mailstore.message_summaries import row_of
 from pillarbox.mailstore.sort_key_cache import keep_sort_keys
 from pillarbox.mailstore.text_index import IndexedText, TextIndex
-from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.word_index import ANY_WORDS, words_of_message
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -139,7 +138,7 @@ class Indexing:
             else:
                 texts.append(IndexedText(uid, ANY_WORDS))
         for uid, content, _ in self._contents(asked.directory, {uid: path_of[uid] for uid in small}):
-            texts.append(IndexedText(uid, words_of_message(to_crlf(content))))
+            texts.append(IndexedText(uid, words_of_message(crlf_in_memory(content))))
         index.add(asked.mailbox, texts)
         return Indexed(asked.number, [], len(texts))
 
@@ -158,12 +157,14 @@ class Indexing:
     def _read(self, asked: IndexMessages, paths: dict[int, bytes]) -> list[Row]:
         return [row_of(uid, content, times) for uid, content, times in self._contents(asked.directory, paths)]
 
-    def _contents(self, directory: bytes, paths: dict[int, bytes]) -> Iterator[tuple[int, bytes, Times]]:
+    def _contents(
+        self, directory: bytes, paths: dict[int, bytes]
+    ) -> Iterator[tuple[int, bytes | LargeContent, Times]]:
         """UID, content with any line ends, and times of those that can be read."""
         for uid, path in paths.items():
             try:
-                stored, times = read_file(self._files, directory + b"/" + path)
-                yield uid, plain_content(stored), times
+                content, times = message_at(self._files, directory + b"/" + path)
+                yield uid, content, times
             except (OSError, StoreUnavailable):
                 continue
 

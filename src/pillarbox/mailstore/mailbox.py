@@ -28,56 +28,46 @@ from typing import Final, Protocol
 
 import msgspec
 
+from pillarbox.mailstore.faults import (
+    AttributesFull as AttributesFull,
+)
+from pillarbox.mailstore.faults import (
+    MailboxExists as MailboxExists,
+)
+from pillarbox.mailstore.faults import (
+    MailboxNameRefused as MailboxNameRefused,
+)
+from pillarbox.mailstore.faults import (
+    MailTooLarge as MailTooLarge,
+)
+from pillarbox.mailstore.faults import (
+    MessageGone as MessageGone,
+)
+from pillarbox.mailstore.faults import (
+    NoSuchMailbox as NoSuchMailbox,
+)
+from pillarbox.mailstore.faults import (
+    OverQuota as OverQuota,
+)
+from pillarbox.mailstore.faults import (
+    PermissionDenied as PermissionDenied,
+)
+from pillarbox.mailstore.faults import (
+    QuotaExceeded as QuotaExceeded,
+)
+from pillarbox.mailstore.faults import (
+    StoreBusy as StoreBusy,
+)
+from pillarbox.mailstore.faults import (
+    StoreUnavailable as StoreUnavailable,
+)
+from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox_list import MailboxList
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 MAX_KEYWORDS: Final = 64
 """Keywords of one mailbox: 26 have letters in Maildir file names, the rest live in a file of ours."""
-
-
-class NoSuchMailbox(Exception):
-    """The name names no mailbox ("Mailbox doesn't exist: X")."""
-
-
-class MailboxExists(Exception):
-    """CREATE or RENAME to a name that is taken ("Mailbox already exists")."""
-
-
-class MailboxNameRefused(Exception):
-    """A name that the store cannot hold; `str()` says why, for the client."""
-
-
-class MessageGone(Exception):
-    """The message was expunged by another session or program while it was being read."""
-
-
-class StoreUnavailable(Exception):
-    """The files cannot be read or written now (permissions, disk full); `str()` is for the log."""
-
-
-class StoreBusy(StoreUnavailable):
-    """Another program has held a lock for too long ("Timeout while waiting for lock")."""
-
-
-class OverQuota(Exception):
-    """No room: ENOSPC or a quota ("Quota exceeded")."""
-
-
-class AttributesFull(Exception):
-    """No room for more annotations in this account (METADATA TOOMANY)."""
-
-
-class PermissionDenied(Exception):
-    """An access list says no (RFC 4314)."""
-
-
-class QuotaExceeded(OverQuota):
-    """A quota of ours says no; `str()` is for the client."""
-
-
-class MailTooLarge(OverQuota):
-    """The message is larger than quota_max_mail_size; `str()` is for the client."""
 
 
 class QuotaState(msgspec.Struct, frozen=True, array_like=True):
@@ -149,10 +139,37 @@ class MailboxStatus(msgspec.Struct, frozen=True):
     deleted: int = 0  # messages with \Deleted
 
 
+SPOOL_AT: Final = 1 << 19
+"""Octets of a message from which on it is written as it comes."""
+
+
+class Spool(Protocol):
+    """A message that is coming."""
+
+    size: int
+    """Octets with LF line ends, so far."""
+
+    async def add(self, data: bytes) -> None:
+        """Take octets with any line ends."""
+        ...
+
+    async def finish(self) -> None:
+        """All has come, and is on the disk.  OverQuota, StoreUnavailable."""
+        ...
+
+    async def content(self) -> bytes | LargeContent:
+        """What has come, with CRLF line ends, once it is finished.  StoreUnavailable."""
+        ...
+
+    async def discard(self) -> None:
+        """It is not needed, or has been taken."""
+        ...
+
+
 class NewMessage(msgspec.Struct, frozen=True):
     """A message to append: content with any line ends, flags, keywords and INTERNALDATE."""
 
-    content: bytes
+    content: bytes | Spool  # a spool is one of the mailbox's own
     flags: Flag = Flag.NONE
     keywords: tuple[bytes, ...] = ()
     internal_date: float | None = None  # seconds since 1970; None: now
@@ -296,6 +313,10 @@ class Mailbox(Protocol):
         """
         ...
 
+    async def spool(self, size: int) -> Spool:
+        """For a message of about so many octets that is written as it comes.  OverQuota if there is no room."""
+        ...
+
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none.  Raises OverQuota, StoreUnavailable."""
         ...
@@ -323,8 +344,8 @@ class Mailbox(Protocol):
         """Move messages (RFC 6851); a crash may leave a copy in both, never in none."""
         ...
 
-    async def content(self, uid: Uid) -> bytes:
-        """The whole message with CRLF line ends.  Raises MessageGone, StoreUnavailable."""
+    async def content(self, uid: Uid) -> bytes | LargeContent:
+        """The whole message with CRLF line ends; a huge one in its file.  Raises MessageGone, StoreUnavailable."""
         ...
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:

@@ -40,10 +40,10 @@ from pillarbox.mailstore.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
-from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import Event, FolderFiles
 from pillarbox.mailstore.group_commit import GroupCommit
 from pillarbox.mailstore.indexers import Indexers
+from pillarbox.mailstore.large_content import LargeContent, pieces_of, searchable
 from pillarbox.mailstore.mailbox import (
     Change,
     ChangeKind,
@@ -58,13 +58,16 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     SortColumn,
     SortValue,
+    Spool,
     TextPlace,
 )
 from pillarbox.mailstore.maildir_names import short_guid
 from pillarbox.mailstore.message_summaries import read_summaries, size_of
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
+from pillarbox.mailstore.quota import Size
 from pillarbox.mailstore.sort_key_cache import read_sort_columns
+from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.mailstore.summary_reading import SummaryReading
 from pillarbox.mailstore.takeover import read_index, seed_history
 from pillarbox.mailstore.text_index import TextIndex
@@ -77,6 +80,9 @@ MAX_JOURNAL: Final = 20_000
 """Changes that are kept for sessions that have not looked for a while."""
 KEEP_ALIVE: Final = 30.0
 """Seconds between looks at a watched mailbox where inotify is not to be had."""
+
+MAX_LARGE: Final = 4
+"""Huge messages whose files stay open."""
 
 _T = TypeVar("_T")
 
@@ -134,6 +140,7 @@ class MaildirMailbox:
             partial(folder_changes.append, folder), executor=executor, stored=self.take_events
         )
         self._writes: set[asyncio.Future[None]] = set()
+        self._large: dict[int, LargeContent] = {}
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -235,6 +242,19 @@ class MaildirMailbox:
         while self._writes:
             await asyncio.wait(self._writes)
 
+    async def spool(self, size: int) -> SpoolFile:
+        """For a message that is written as it comes."""
+        folder = self.folder
+        if folder.quota is not None:
+            await self._run(folder.quota.check, [Size(size, size)])
+        return SpoolFile(
+            folder.directory,
+            folder.new_names.take(),
+            files=folder.files,
+            executor=self._executor,
+            packing=folder.packing,
+        )
+
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none."""
         self._note_use()
@@ -272,9 +292,10 @@ class MaildirMailbox:
         finally:
             target.take_events()
 
-    async def content(self, uid: Uid) -> bytes:
-        """The whole message with CRLF line ends."""
-        return await self._run(self._content, uid)
+    async def content(self, uid: Uid) -> bytes | LargeContent:
+        """The whole message with CRLF line ends; a huge one in its file."""
+        known = self._large.get(uid)
+        return known if known is not None else await self._run(self._content, uid)
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """Those of `uids` of which one of the places may hold the text."""
@@ -344,6 +365,7 @@ class MaildirMailbox:
         """One user less."""
         self.users -= 1
         if self.users == 0:
+            self._large.clear()
             self._reading.forget()
             self.texts.tidy()
             self._on_close(self)
@@ -480,18 +502,23 @@ class MaildirMailbox:
         self._cache.remove(self._cache_number, gone)
         return gone
 
-    def _content(self, uid: Uid) -> bytes:
-        stored, _ = self.folder.read(uid)
-        return to_crlf(plain_content(stored))
+    def _content(self, uid: Uid) -> bytes | LargeContent:
+        content, _ = self.folder.read(uid, self._executor)
+        if isinstance(content, bytes):
+            return to_crlf(content)
+        self._large[uid] = content  # clients ask for one piece after the other
+        while len(self._large) > MAX_LARGE:
+            self._large.pop(next(iter(self._large)), None)
+        return content
 
     def _matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
         found = []
         for uid in uids:
             try:
-                stored, _ = self.folder.read(uid)
+                content, _ = self.folder.read(uid)
             except MessageGone:
                 continue
-            if matches(plain_content(stored)):
+            if matches(content if isinstance(content, bytes) else searchable(content)):
                 found.append(uid)
         return found
 
@@ -516,6 +543,7 @@ class MaildirMailbox:
         """Into a mailbox of another kind."""
         messages = []
         there = []
+        spools: list[Spool] = []
         for uid in uids:
             row = self.messages.row(uid)
             if row is None:
@@ -525,9 +553,26 @@ class MaildirMailbox:
             flags = Flag(self.messages.flags[row])
             [summary] = await self.summaries([uid], Fields.DATE)
             content = await self.content(uid)
-            messages.append(NewMessage(content, flags, keywords, float(summary.internal_date)))
+            copied: bytes | Spool = b""
+            if isinstance(content, bytes):
+                copied = content
+            else:
+                copied = await self._spooled(content, target)
+                spools.append(copied)
+            messages.append(NewMessage(copied, flags, keywords, float(summary.internal_date)))
             there.append(uid)
-        return list(zip(there, await target.append(messages), strict=True))
+        try:
+            return list(zip(there, await target.append(messages), strict=True))
+        finally:
+            for spool in spools:
+                await spool.discard()
+
+    async def _spooled(self, content: LargeContent, target: Mailbox) -> Spool:
+        spool = await target.spool(len(content))
+        async for block in pieces_of(content):
+            await spool.add(block)
+        await spool.finish()
+        return spool
 
     def _begin_watching(self) -> None:
         if self._inotify is not None:

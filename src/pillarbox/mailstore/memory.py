@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import (
     MAX_KEYWORDS,
     Change,
@@ -43,13 +44,44 @@ from pillarbox.mailstore.sort_key_cache import STORED_COLUMNS
 from pillarbox.message.body_structure import render as render_structure
 from pillarbox.message.envelope import render_envelope
 from pillarbox.message.header_fields import split
-from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.line_ends import to_crlf, to_lf
 from pillarbox.message.mime_tree import parse
 from pillarbox.message.preview import preview
 from pillarbox.message.sort_keys import sort_keys
 from pillarbox.vocabulary.clock import Clock, ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
+
+
+class MemorySpool:
+    """`Spool` for tests."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.data = b""
+
+    async def add(self, data: bytes) -> None:
+        """Take octets."""
+        self.data += data
+        self.size = len(to_lf(self.data))
+
+    async def finish(self) -> None:
+        """It is there."""
+
+    async def content(self) -> bytes | LargeContent:
+        """What has come."""
+        return to_crlf(self.data)
+
+    async def discard(self) -> None:
+        """It is not needed any more."""
+
+
+def _octets(message: NewMessage) -> bytes:
+    content = message.content
+    if isinstance(content, bytes):
+        return content
+    assert isinstance(content, MemorySpool)
+    return content.data
 
 
 class MemoryMailbox:
@@ -138,9 +170,15 @@ class MemoryMailbox:
         if self.deleted:
             raise NoSuchMailbox(self.name)
 
+    async def spool(self, size: int) -> MemorySpool:
+        """For a message that is written as it comes."""
+        if self.size_limit is not None and self.size + size > self.size_limit:
+            raise OverQuota(self.name)
+        return MemorySpool()
+
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages."""
-        contents = [to_crlf(message.content) for message in messages]
+        contents = [to_crlf(_octets(message)) for message in messages]
         if self.size_limit is not None and self.size + sum(map(len, contents)) > self.size_limit:
             raise OverQuota(self.name)
         bits = [self._keyword_bits(message.keywords) for message in messages]

@@ -23,10 +23,13 @@ import msgspec
 
 from pillarbox.mailstore.arrivals import Arrival
 from pillarbox.mailstore.cache import Cache, Row
-from pillarbox.mailstore.file_content import plain_content
-from pillarbox.mailstore.folder_files import CUR, FolderFiles, Times
+from pillarbox.mailstore.folder_files import CUR, FolderFiles
+from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir_names import base, sizes
+from pillarbox.mailstore.message_files import Times
+from pillarbox.message.content import Content
+from pillarbox.message.header_fields import header_end
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.message_summary import summarise
 from pillarbox.message.preview import preview
@@ -68,9 +71,7 @@ def read_summaries(
             writes.append(partial(cache.add, number, rows, with_header=bool(fields & Fields.HEADER)))
         previews = {}
         if fields & Fields.PREVIEW:
-            previews = {
-                row.uid: preview(to_crlf(content)) for row, content in zip(rows, contents, strict=True)
-            }
+            previews = {row.uid: _preview(content) for row, content in zip(rows, contents, strict=True)}
             writes.append(partial(cache.add_previews, number, previews))
         for row in rows:
             found[row.uid] = _summary(row, previews.get(row.uid, b""))
@@ -173,20 +174,29 @@ def _add_extras(
     previews: dict[int, bytes] = {}
     for uid, summary in known.items():
         try:
-            stored, _ = folder.read(uid)
+            content, _ = folder.read(uid)
         except MessageGone:
             continue
-        content = plain_content(stored)
         if fields & Fields.HEADER:
-            headers[uid] = to_crlf(content[: _stored_header_end(content)])
+            headers[uid] = _header(content)
         if fields & Fields.PREVIEW:
-            previews[uid] = preview(to_crlf(content))
+            previews[uid] = _preview(content)
         found[uid] = msgspec.structs.replace(
             summary, header=headers.get(uid, b""), preview=previews.get(uid, b"")
         )
     cache.add_headers(number, headers)
     cache.add_previews(number, previews)
     return [uid for uid in uids if uid not in known]
+
+
+def _header(content: bytes | LargeContent) -> bytes:
+    if isinstance(content, bytes):
+        return to_crlf(content[: _stored_header_end(content)])
+    return content[: header_end(content)]
+
+
+def _preview(content: bytes | LargeContent) -> bytes:
+    return preview(to_crlf(content) if isinstance(content, bytes) else content)
 
 
 def _stored_header_end(content: bytes) -> int:
@@ -197,22 +207,21 @@ def _stored_header_end(content: bytes) -> int:
     return content.index(b"\n", min(ends) + 1) + 1 if ends else len(content)
 
 
-def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], list[bytes]]:
+def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], list[bytes | LargeContent]]:
     """What is kept of the messages, and the messages with any line ends."""
     rows = []
     contents = []
     for uid in uids:
         try:
-            stored, times = folder.read(uid)
+            content, times = folder.read(uid)
         except MessageGone:
             continue
-        content = plain_content(stored)
         rows.append(row_of(uid, content, times))
         contents.append(content)
     return rows, contents
 
 
-def row_of(uid: int, content: bytes, times: Times) -> Row:
+def row_of(uid: int, content: Content, times: Times) -> Row:
     """What is kept of a message."""
     found = summarise(content)
     return Row(

@@ -24,12 +24,12 @@ from typing import Final
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.directory_state import DirectoryState
-from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.mailbox import StoreUnavailable
 from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir_names import base, sizes
 from pillarbox.mailstore.maildirsize import Usage
+from pillarbox.mailstore.message_files import message_at
 from pillarbox.mailstore.uidlist import UidList
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.vocabulary.clock import Clock
@@ -170,7 +170,7 @@ class TreeUsage:
         try:
             if not self._with_crlf:
                 return self._files.stat(path).st_size
-            content = plain_content(self._files.read_file(path))
+            content, _ = message_at(self._files, path)
         except (FileNotFoundError, StoreUnavailable):
             return 0
-        return crlf_size(content)
+        return crlf_size(content) if isinstance(content, bytes) else len(content)

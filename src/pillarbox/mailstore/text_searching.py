@@ -18,14 +18,13 @@ from functools import partial
 from typing import Final
 
 from pillarbox.mailstore.cache_filling import CacheFilling
-from pillarbox.mailstore.file_content import plain_content
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.indexers import Indexers, Source
 from pillarbox.mailstore.indexing import MAX_INDEXED, Indexed
+from pillarbox.mailstore.large_content import crlf_in_memory
 from pillarbox.mailstore.mailbox import MessageGone, StoreUnavailable, TextPlace
 from pillarbox.mailstore.summary_reading import Run
 from pillarbox.mailstore.text_index import IndexedText, TextIndex
-from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.word_index import ANY_WORDS, MAX_DOCUMENTS, patterns_of, words_of_message
 
 MANY: Final = 64
@@ -147,8 +146,8 @@ class TextSearching:
                 if path is None or self._folder.files.stat(path).st_size > MAX_INDEXED:
                     texts.append(IndexedText(uid, ANY_WORDS))
                     continue
-                stored, _ = self._folder.read(uid)
-                texts.append(IndexedText(uid, words_of_message(to_crlf(plain_content(stored)))))
+                content, _ = self._folder.read(uid)
+                texts.append(IndexedText(uid, words_of_message(crlf_in_memory(content))))
             except (MessageGone, StoreUnavailable, OSError):
                 continue  # whoever searches is told
         self._index.add(self._number, texts)

@@ -11,6 +11,7 @@ STANDARDS
 
 from typing import Final
 
+from pillarbox.message.content import Content
 from pillarbox.message.envelope import one_line, render_envelope
 from pillarbox.message.imap_strings import NIL, nstring, string
 from pillarbox.message.mime_fields import (
@@ -26,14 +27,14 @@ _NO_PARTS: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)'
 _NO_PARTS_EXTENDED: Final = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'
 
 
-def render(content: bytes, tree: Part) -> tuple[bytes, bytes]:
+def render(content: Content, tree: Part) -> tuple[bytes, bytes]:
     """BODY and BODYSTRUCTURE of the message."""
     if tree.is_multipart:
         return _multipart(content, tree)
     return _single(content, tree)
 
 
-def _multipart(content: bytes, part: Part) -> tuple[bytes, bytes]:
+def _multipart(content: Content, part: Part) -> tuple[bytes, bytes]:
     """`"(" 1*body SP media-subtype [SP body-ext-mpart] ")"`"""
     if part.children:
         rendered = [render(content, child) for child in part.children]
@@ -56,7 +57,7 @@ def multipart_end(part: Part) -> tuple[bytes, bytes]:
     )
 
 
-def _single(content: bytes, part: Part) -> tuple[bytes, bytes]:
+def _single(content: Content, part: Part) -> tuple[bytes, bytes]:
     """`body-type-1part`: text with its lines, message/rfc822 with envelope and structure, or any other."""
     fields = part.fields
     size = part.body_end - part.body_start

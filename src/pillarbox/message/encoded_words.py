@@ -17,7 +17,7 @@ from pillarbox.message.charsets import codec_of
 
 _ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\s]*)\?=")
 _BETWEEN_WORDS: Final = re.compile(rb"(\?=)\s+(=\?)")
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
+NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 MAX_FIELD: Final = 65536
 """Octets of a header field that are read."""
 
@@ -41,7 +41,7 @@ def decode_words(value: bytes) -> str:
 
 def decode_base64(text: bytes) -> bytes:
     """RFC 2045 §6.8: what is not in the alphabet is ignored; a torn end loses its last octets only."""
-    clean = _NOT_BASE64.sub(b"", text.partition(b"=")[0])
+    clean = NOT_BASE64.sub(b"", text.partition(b"=")[0])
     if len(clean) % 4 == 1:
         clean = clean[:-1]
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))

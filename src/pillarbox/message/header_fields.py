@@ -18,6 +18,8 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.message.content import Content
+
 # A field: a line and the lines after it that begin with white space.
 _FIELD: Final = re.compile(rb"([^:\n]*+)(:?)((?>(?:[^\n]*\n[ \t])*)[^\n]*)\n?")
 
@@ -31,7 +33,7 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
     end: int
 
 
-def header_end(content: bytes, start: int = 0, end: int | None = None) -> int:
+def header_end(content: Content, start: int = 0, end: int | None = None) -> int:
     """Where the body begins: after the first empty line, or at the end if there is none."""
     if content.startswith(b"\r\n", start):
         return start + 2

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.message.body_structure import render
+from pillarbox.message.content import Content
 from pillarbox.message.envelope import render_envelope, render_fields
 from pillarbox.message.header_fields import header_end
 from pillarbox.message.line_ends import to_crlf
@@ -39,12 +40,14 @@ class Summary(msgspec.Struct, frozen=True, array_like=True):
     body_structure: bytes
 
 
-def summarise(stored: bytes) -> Summary:
-    """The summary of a message with any line ends."""
+def summarise(stored: Content) -> Summary:
+    """The summary of a message: in memory with any line ends, otherwise with CRLF."""
+    if not isinstance(stored, bytes):
+        return _thorough(stored)
     return _quick(stored) or _thorough(to_crlf(stored))
 
 
-def _thorough(content: bytes) -> Summary:
+def _thorough(content: Content) -> Summary:
     header = content[: header_end(content)]
     return Summary(len(content), header, render_envelope(header), *render(content, parse(content)))
 

@@ -23,6 +23,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.message.content import Content
 from pillarbox.message.header_fields import header_end
 from pillarbox.message.mime_fields import ContentType, parse_content_type, parse_disposition, parse_encoding
 
@@ -51,7 +52,7 @@ class Part(msgspec.Struct):
     children: list["Part"] = []
 
 
-def parse(content: bytes) -> Part:
+def parse(content: Content) -> Part:
     """The tree of the message's parts."""
     return _TreeBuilder(content).build()
 
@@ -67,7 +68,7 @@ class _Boundary:
 
 
 class _TreeBuilder:
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: Content) -> None:
         self.content = content
         self.length = len(content)
         self.boundaries: list[_Boundary] = []

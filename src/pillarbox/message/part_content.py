@@ -6,9 +6,11 @@ STANDARDS
 
 import quopri
 import re
+from collections.abc import Iterator
 from typing import Final
 
-from pillarbox.message.encoded_words import decode_base64, lenient_codec
+from pillarbox.message.content import Content
+from pillarbox.message.encoded_words import NOT_BASE64, decode_base64, lenient_codec
 from pillarbox.message.header_fields import first_value
 from pillarbox.message.mime_fields import parse_encoding
 from pillarbox.message.mime_tree import Part
@@ -16,10 +18,12 @@ from pillarbox.message.mime_tree import Part
 _ENCODING: Final = b"content-transfer-encoding"
 KNOWN_ENCODINGS: Final = frozenset((b"", b"7bit", b"8bit", b"binary", b"base64", b"quoted-printable"))
 """Transfer encodings that `decoded_body` undoes."""
+_BLOCK: Final = 1 << 18
+_LONGEST_LINE: Final = 1 << 22
 _TRAILING: Final = re.compile(rb"[ \t]+(?=\r?\n)")
 
 
-def transfer_encoding(content: bytes, part: Part) -> bytes:
+def transfer_encoding(content: Content, part: Part) -> bytes:
     """The part's Content-Transfer-Encoding in lower case; empty if it has none.
 
     A message that is not MIME by RFC 2045 §4 is taken at its word all the same.
@@ -30,7 +34,7 @@ def transfer_encoding(content: bytes, part: Part) -> bytes:
     return (parse_encoding(field) or b"").lower() if field is not None else b""
 
 
-def decoded_body(content: bytes, part: Part) -> bytes:
+def decoded_body(content: Content, part: Part) -> bytes:
     """The part's body without its transfer encoding."""
     body = content[part.body_start : part.body_end]
     match transfer_encoding(content, part):
@@ -42,7 +46,35 @@ def decoded_body(content: bytes, part: Part) -> bytes:
             return body
 
 
-def text_of(content: bytes, part: Part) -> str:
+def decoded_blocks(content: Content, part: Part) -> Iterator[bytes]:
+    """`decoded_body` of a part that is too large for it, block by block.
+
+    Blocks of quoted-printable are cut at line ends, but for a line of some megabytes.
+    """
+    encoding = transfer_encoding(content, part)
+    held = b""
+    for start in range(part.body_start, part.body_end, _BLOCK):
+        block = held + content[start : min(start + _BLOCK, part.body_end)]
+        held = b""
+        if encoding == b"base64":
+            text, end, _ = block.partition(b"=")
+            clean = NOT_BASE64.sub(b"", text)
+            if end or start + _BLOCK >= part.body_end:
+                yield decode_base64(clean)
+                return
+            whole = len(clean) - len(clean) % 4
+            held = clean[whole:]
+            yield decode_base64(clean[:whole])
+        elif encoding == b"quoted-printable":
+            cut = block.rfind(b"\n") + 1
+            if start + _BLOCK < part.body_end and (cut or len(block) < _LONGEST_LINE):
+                block, held = block[:cut], block[cut:]
+            yield quopri.decodestring(_TRAILING.sub(b"", block))
+        else:
+            yield block
+
+
+def text_of(content: Content, part: Part) -> str:
     """The part's body as text, by its charset; UTF-8 where it names none."""
     charset = b"utf-8"
     if part.content_type is not None:

@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.message.content import Content
 from pillarbox.message.mime_tree import Part, parse
 from pillarbox.message.part_content import text_of
 
@@ -28,7 +29,7 @@ _WITHIN_WORDS: Final = frozenset(("a", "b", "i", "u", "em", "strong", "span", "f
 _TAG: Final = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)[^<>]*>|<[!?][^<>]*>")
 
 
-def preview(content: bytes) -> bytes:
+def preview(content: Content) -> bytes:
     """The preview of a message with CRLF line ends, in UTF-8; empty if there is nothing to show."""
     for part in _leaves(parse(content)):
         kind = part.content_type

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
+from pillarbox.mailstore.large_content import LargeContent, Span, pieces_of
 from pillarbox.mailstore.mailbox import (
     Account,
     Fields,
@@ -36,7 +37,7 @@ from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire import pop3
-from pillarbox.wire.pop3 import Command, Pause, Pop3Server, State, stuffed, top_lines
+from pillarbox.wire.pop3 import Command, Pause, Pop3Server, State, Stuffing, stuffed, top_lines
 
 INACTIVITY: Final = 600.0
 """Seconds of silence after which the client is sent away (RFC 1939 §3: at least ten minutes)."""
@@ -187,6 +188,23 @@ class Pop3Session:
             if self._engine.unsent >= FLUSH_AT:
                 await self._flush()
 
+    async def _send_message(self, text: bytes | LargeContent | Span) -> int:
+        """The lines of a multi-line response; how many octets went out."""
+        if isinstance(text, bytes):
+            sent = stuffed(text)
+            await self._send_long(sent)
+            return len(sent)
+        stuffing = Stuffing()
+        octets = 0
+        async for piece in pieces_of(text):
+            sent = stuffing.add(piece)
+            octets += len(sent)
+            self._engine.send(sent)
+            await self._flush()
+        end = stuffing.end()
+        self._engine.send(end)
+        return octets + len(end)
+
     async def _answer(self, command: Command) -> None:
         engine = self._engine
         if isinstance(command, pop3.Refused):
@@ -234,19 +252,21 @@ class Pop3Session:
     async def retrieve(self, command: pop3.Retrieve) -> None:
         content = await self._content(command.message)
         self._retrieved.add(command.message)
-        sent = stuffed(content)
         self._engine.ok(b"%d octets" % len(content))
-        await self._send_long(sent)
+        self._retrieved_bytes += await self._send_message(content)
         self._retrieved_count += 1
-        self._retrieved_bytes += len(sent)
 
     async def top(self, command: pop3.Top) -> None:
         content = await self._content(command.message)
-        sent = stuffed(top_lines(content, header_end(content), command.lines))
+        top: bytes | Span
+        if isinstance(content, bytes):
+            top = top_lines(content, header_end(content), command.lines)
+        else:
+            body = await content.run(header_end, content)
+            top = Span(content, 0, await content.run(content.after_lines, body, command.lines))
         self._engine.ok()
-        await self._send_long(sent)
+        self._top_bytes += await self._send_message(top)
         self._top_count += 1
-        self._top_bytes += len(sent)
 
     async def delete(self, command: pop3.Delete) -> None:
         self._row(command.message)
@@ -288,7 +308,7 @@ class Pop3Session:
             raise _NoMessage(b"Message is deleted.")
         return number - 1
 
-    async def _content(self, number: int) -> bytes:
+    async def _content(self, number: int) -> bytes | LargeContent:
         assert self._mailbox is not None
         return await self._mailbox.content(Uid(self._uids[self._row(number)]))
 

@@ -231,7 +231,11 @@ class FetchFields:
                 message = Message(user, view.mailbox, name, number, summary, shown.decode())
                 try:
                     if self._whole:
-                        message.content = await view.mailbox.content(summary.uid)
+                        content = await view.mailbox.content(summary.uid)
+                        # What is printed is made in memory: this process ends with it.
+                        message.content = (
+                            content if isinstance(content, bytes) else b"".join(content.blocks())
+                        )
                     rows.append([field.value(message) for field in self._fields])
                 except MessageGone:
                     continue

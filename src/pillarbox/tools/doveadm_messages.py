@@ -27,7 +27,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.mailstore.view import MailboxView
-from pillarbox.message.header_fields import first_value, split
+from pillarbox.message.header_fields import first_value, header_end
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.sessions.imap.search_filter import MessageFilter
 from pillarbox.tools import doveadm_query
@@ -239,6 +239,11 @@ def _expunge(command: MailCommand) -> Work:
     return _on_each(command, query, act, "Syncing mailbox '{}' failed")
 
 
+async def _header_of(mailbox: Mailbox, uid: Uid) -> bytes:
+    content = await mailbox.content(uid)
+    return content[: header_end(content)]
+
+
 def _deduplicate(command: MailCommand) -> Work:
     """Of messages with the same GUID, or with -m the same Message-ID, the first stays."""
     query = _query(command, command.words)
@@ -248,7 +253,7 @@ def _deduplicate(command: MailCommand) -> Work:
         known, more = set[bytes](), list[Uid]()
         for uid in found.uids:
             if "-m" in command.options:
-                identity = first_value(split(await mailbox.content(uid))[0], b"message-id") or b""
+                identity = first_value(await _header_of(mailbox, uid), b"message-id") or b""
             elif isinstance(mailbox, MaildirMailbox):
                 identity = mailbox.folder.message_guid(uid)
             else:

@@ -359,6 +359,25 @@ def stuffed(content: bytes) -> bytes:
     return b"%b%b%b" % (dot, content, end)
 
 
+class Stuffing:
+    """`stuffed` of a message that goes out in pieces."""
+
+    def __init__(self) -> None:
+        self._before = b"\r\n"  # the last two octets
+        self._is_empty = True
+
+    def add(self, piece: bytes) -> bytes:
+        """What to send for it."""
+        joined = self._before + piece
+        self._before = joined[-2:]
+        self._is_empty = self._is_empty and not piece
+        return joined.replace(b"\r\n.", b"\r\n..")[2:]
+
+    def end(self) -> bytes:
+        """What to send when all has been added."""
+        return b".\r\n" if self._is_empty or self._before == b"\r\n" else b"\r\n.\r\n"
+
+
 def top_lines(content: bytes, body_start: int, lines: int) -> bytes:
     """Header, empty line and the first lines of the body (TOP)."""
     if lines > content.count(b"\n", body_start):

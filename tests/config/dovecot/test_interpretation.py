@@ -152,7 +152,7 @@ REFUSED = [
         "protocol lmtp {\n mail_plugins = quota\n}\nplugin {\n quota = dict:U::proxy::quota\n}",
         "line 7: plugin/quota: Quota backend dict is not served",
     ),
-    ("no size", "quota_mail_size = 0", "not between 1 and 4G"),
+    ("size", "quota_mail_size = 4G", "not below 4G"),
     ("dict", "mail_attribute_dict = proxy::x", "line 3: mail_attribute_dict proxy::x is not served: "),
     ("identity", 'imap_id_send = name "x', "line 3: imap_id_send name .x is not a list of names and values"),
     ("workaround", "imap_client_workarounds = foo", "line 3: .*Unknown client workaround: foo"),

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong
+from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion, Streamed
 
-Piece = list[bytes] | Overlong
+Piece = list[bytes] | Overlong | Portion
 
 
 def cut(chunks: list[bytes], *, accepts: bool = True, max_line: int = 60) -> list[Piece]:
@@ -132,3 +132,37 @@ def test_any_chunking_gives_the_same_commands(
         return [piece if isinstance(piece, list) else None for piece in pieces]
 
     assert comparable(cut([whole], accepts=accepts)) == comparable(cut(chunks, accepts=accepts))
+
+
+@given(
+    texts=st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4),
+    sizes=st.lists(st.integers(1, 50)),
+)
+def test_a_streamed_literal_comes_as_it_comes(texts: list[bytes], sizes: list[int]) -> None:
+    """Portions make up the literal however the bytes were cut; the command has its size in its place."""
+    sent = b"a X" + b"".join(b" {%d}\r\n%b" % (len(text), text) for text in texts) + b" end\r\nb NOOP\r\n"
+    fragments = Fragments(max_line=60)
+    portions: list[bytes] = []
+    commands: list[list[bytes]] = []
+    announced: list[int] = []
+    while sent:
+        size = sizes.pop() if sizes else len(sent)
+        fragments.receive(sent[:size])
+        sent = sent[size:]
+        while (piece := fragments.read()) is not None:
+            match piece:
+                case Announcement():
+                    announced.append(piece.size)
+                    fragments.accept(streamed=True)
+                case Portion(data):
+                    portions.append(data)
+                case _:
+                    assert isinstance(piece, list)
+                    commands.append(piece)
+    assert b"".join(texts) == b"".join(portions)
+    assert all(portions)
+    [first, second] = commands
+    literals = [part for part in first if isinstance(part, Streamed)]
+    assert announced == list(map(len, texts)) == [literal.size for literal in literals]
+    assert b"" == b"".join(literals)
+    assert [b"b NOOP"] == second

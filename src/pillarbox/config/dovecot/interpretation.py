@@ -158,10 +158,10 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
 
 
 def _check_quota_mail_size(configuration: Configuration, settings: MailboxSettings) -> None:
-    if not 0 < settings.quota_mail_size < 1 << 32:
+    if not settings.quota_mail_size < 1 << 32:
         raise ConfigurationFault(
             configuration.where("quota_mail_size"),
-            f"quota_mail_size {configuration.value('quota_mail_size')} is not between 1 and 4G",
+            f"quota_mail_size {configuration.value('quota_mail_size')} is not below 4G",
         )
 
 

@@ -5,16 +5,21 @@ STANDARDS
     RFC 8508 (REPLACE); RFC 7888 §4 (a literal that nobody waits to be asked for, and that is too big)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import (
+    SPOOL_AT,
+    Mailbox,
     MailboxNameRefused,
     NewMessage,
     NoSuchMailbox,
+    OverQuota,
     PermissionDenied,
+    Spool,
     StoreUnavailable,
 )
 from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
@@ -22,37 +27,53 @@ from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, storable
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
-from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace
+from pillarbox.wire.imap.commands import Append, AppendData, Appended, AppendOffer, Replace
+from pillarbox.wire.imap.fragments import Streamed
+
+KEPT_AT: Final = 1 << 22
+"""Octets of the messages of one command from which on even small ones are written as they come (MULTIAPPEND)."""
 
 
 async def append_offer(conversation: Conversation, command: AppendOffer) -> None:
     """A message is to come: take it, or answer at once."""
+    streamed = command.size >= SPOOL_AT or command.total >= KEPT_AT
     try:
-        refusal = await _refusal(conversation, command)
-    except (StoreUnavailable, MailboxNameRefused, PermissionDenied):
+        refusal = await _refusal(conversation, command, streamed=streamed)
+    except (StoreUnavailable, MailboxNameRefused, PermissionDenied, OverQuota):
         conversation.engine.refuse_literal()  # the session answers NO; the engine has to know, too
         raise
     if refusal is None:
-        conversation.engine.accept_literal()
+        conversation.engine.accept_literal(streamed=streamed)
     else:
         # A client that sends its literal anyway, {n+}, sends it into nothing (RFC 7888 §4).
         conversation.no(command.tag, refusal)
         conversation.engine.refuse_literal()
 
 
-async def _refusal(conversation: Conversation, command: AppendOffer) -> bytes | None:
+async def append_data(conversation: Conversation, command: AppendData) -> None:
+    """Some of a large message: it is written before more is read."""
+    spool = conversation.spools[-1]
+    await spool.add(command.data)
+
+
+async def _refusal(conversation: Conversation, command: AppendOffer, *, streamed: bool) -> bytes | None:
     """Why the message may not come."""
     if command.size == 0:
         return b"[CANNOT] Can't save a zero byte message"
     limit = conversation.message_size_limit
     if limit and command.size > limit:
         return b"[TOOBIG] Message is larger than %d bytes" % limit
-    if limit and command.total > limit:  # what MULTIAPPEND sends is stored all or none, so all is kept
+    if limit and command.total > limit:  # what MULTIAPPEND sends is stored all or none
         return b"[LIMIT] Messages of one command are larger than %d bytes" % limit
     try:
-        (await conversation.open_target(command.mailbox)).close()
+        mailbox = await conversation.open_target(command.mailbox)
     except NoSuchMailbox:
         return _try_create(conversation, command.mailbox)
+    try:
+        if streamed:
+            await conversation.new_spool(mailbox, command.size)
+    finally:
+        mailbox.close()
     return None
 
 
@@ -105,8 +126,11 @@ async def _store(
         return None
     try:
         rights = await conversation.rights(name)
-        messages = [_permitted(await _made(conversation, message), rights) for message in appended]
-        if not all(message.content for message in messages):
+        spools = iter(list(conversation.spools))
+        messages = [
+            _permitted(await _made(conversation, mailbox, message, spools), rights) for message in appended
+        ]
+        if not all(map(_octets, messages)):
             conversation.no(tag, b"[CANNOT] Can't save a zero byte message")
             return None
         uids = await mailbox.append(messages)
@@ -133,8 +157,19 @@ def _permitted(message: NewMessage, rights: Rights) -> NewMessage:
     return msgspec.structs.replace(message, flags=flags, keywords=keywords)
 
 
-async def _made(conversation: Conversation, message: Appended) -> NewMessage:
-    content = await catenate(conversation, message.parts) if message.parts else message.content
+def _octets(message: NewMessage) -> int:
+    return len(message.content) if isinstance(message.content, bytes) else message.content.size
+
+
+async def _made(
+    conversation: Conversation, target: Mailbox, message: Appended, spools: Iterator[Spool]
+) -> NewMessage:
+    content: bytes | Spool = message.content
+    if message.parts:
+        content = await catenate(conversation, target, message.parts, spools)
+    elif isinstance(content, Streamed):
+        content = next(spools)
+        await content.finish()
     return NewMessage(content, message.flags, message.keywords, message.internal_date)
 
 

@@ -8,13 +8,15 @@ STANDARDS
     RFC 4469 §3, §4
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from pillarbox.mailstore.mailbox import MessageGone, NoSuchMailbox
+from pillarbox.mailstore.large_content import LargeContent, Span, pieces_of
+from pillarbox.mailstore.mailbox import SPOOL_AT, Mailbox, MessageGone, NoSuchMailbox, Spool
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.sections import SectionRenderer
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.commands import Url
+from pillarbox.wire.imap.fragments import Streamed
 from pillarbox.wire.imap.imap_url import BadUrl, MessageUrl, parse_message_url
 
 
@@ -26,25 +28,46 @@ class TooBig(Exception):
     """More octets than a message may have."""
 
 
-async def catenate(conversation: Conversation, parts: Sequence[bytes | Url]) -> bytes:
-    """The message."""
+async def catenate(
+    conversation: Conversation, target: Mailbox, parts: Sequence[bytes | Url], spools: Iterator[Spool]
+) -> bytes | Spool:
+    """The message, in a spool of the target if it is large; `spools` are those of texts that came so."""
     limit = conversation.message_size_limit
     pieces: list[bytes] = []
     size = 0
+    whole: Spool | None = None
     for part in parts:
-        piece = part if isinstance(part, bytes) else await _fetch(conversation, part.text)
-        size += len(piece)
+        if isinstance(part, Streamed):
+            text: bytes | LargeContent | Span = await next(spools).content()
+        else:
+            text = part if isinstance(part, bytes) else await _fetch(conversation, part.text)
+        size += len(text)
         if limit and size > limit:
             raise TooBig
-        pieces.append(piece)
-    return b"".join(pieces)
+        if whole is None and size >= SPOOL_AT:
+            whole = await conversation.new_spool(target, size)
+            for piece in pieces:
+                await whole.add(piece)
+        if whole is None:
+            pieces += [piece async for piece in pieces_of(text)]
+        else:
+            async for piece in pieces_of(text):
+                await whole.add(piece)
+    if whole is None:
+        return b"".join(pieces)
+    await whole.finish()
+    return whole
 
 
-async def _fetch(conversation: Conversation, text: bytes) -> bytes:
+async def _fetch(conversation: Conversation, text: bytes) -> bytes | Span:
     try:
         url = parse_message_url(text)
         content = await _content(conversation, url)
-        piece = SectionRenderer([url.section]).only_text(content)
+        renderer = SectionRenderer([url.section])
+        if isinstance(content, bytes):
+            piece = renderer.only_text(content)
+        else:
+            piece = await content.run(renderer.only_text, content)
     except BadUrl as problem:
         raise BadPart(_answer(text, str(problem))) from None
     if piece is None:
@@ -52,7 +75,7 @@ async def _fetch(conversation: Conversation, text: bytes) -> bytes:
     return piece
 
 
-async def _content(conversation: Conversation, url: MessageUrl) -> bytes:
+async def _content(conversation: Conversation, url: MessageUrl) -> bytes | LargeContent:
     if not url.mailbox and conversation.view is None:
         raise BadUrl("No mailbox selected")
     name = url.mailbox or conversation.account.name_of(conversation.selected.mailbox)

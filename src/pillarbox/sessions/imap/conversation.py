@@ -22,7 +22,8 @@ from enum import Enum, auto
 from typing import Final
 
 from pillarbox.mailstore.acl_file import ALL, Rights
-from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox
+from pillarbox.mailstore.large_content import Span, pieces_of
+from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox, Spool
 from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.observability.events import EventSink
@@ -40,8 +41,6 @@ from pillarbox.wire.imap.server import ImapServer, State
 
 FLUSH_AT: Final = 65536
 """Octets of answers that are gathered before they are sent."""
-PIECE: Final = 262144
-"""Octets of something long that are sent at once."""
 
 
 class Disconnect(Exception):
@@ -102,6 +101,7 @@ class Conversation:
         "rev2",
         "saved_result",
         "sink",
+        "spools",
         "started",
         "transport",
         "updates",
@@ -139,6 +139,7 @@ class Conversation:
         self.news = SelectedNews()
         self.notifications: Notifications | None = None
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
+        self.spools: list[Spool] = []  # of the command that is coming, one for each large message
         self._told_expunges = False  # since the last tagged answer
         self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
         self._changed = False  # a mailbox may have changed since we last looked
@@ -195,10 +196,13 @@ class Conversation:
             await self.flush()
         await asyncio.sleep(0)
 
-    async def send_long(self, text: bytes) -> None:
-        """Send something long in pieces, each when the client has taken enough of those before."""
-        for start in range(0, len(text), PIECE):
-            self.engine.send(text[start : start + PIECE])
+    async def send_long(self, text: bytes | Span, *, as_it_is: bool = True) -> None:
+        """Send something long in pieces, each when the client has taken enough of those before.
+
+        Unless `as_it_is`, NUL of a huge message becomes 0x80 (sessions/imap/sections.py).
+        """
+        async for piece in pieces_of(text):
+            self.engine.send(piece if as_it_is or isinstance(text, bytes) else piece.replace(b"\0", b"\x80"))
             await self.flush_if_much()
 
     # Answers.
@@ -255,6 +259,17 @@ class Conversation:
         if isinstance(self.account, UnitedAccount):
             return await self.account.open_target(name)
         return await self.account.open(name, read_only=True)
+
+    async def new_spool(self, target: Mailbox, size: int) -> Spool:
+        """For a message that is written as it comes; it goes with the command.  OverQuota."""
+        spool = await target.spool(size)
+        self.spools.append(spool)
+        return spool
+
+    async def discard_spools(self) -> None:
+        """What has come of a command is not needed any more, or has been stored."""
+        while self.spools:
+            await self.spools.pop().discard()
 
     def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL) -> MailboxView:
         """A mailbox is selected."""

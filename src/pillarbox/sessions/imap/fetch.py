@@ -24,7 +24,7 @@ from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
-from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding
+from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding, Written
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, runs
@@ -355,18 +355,22 @@ class _Fetch:
             figures.body_count += 1
             figures.body_bytes += len(content)
             try:
-                pieces = sections.from_content(content)
+                pieces: Sequence[Written]
+                if isinstance(content, bytes):
+                    pieces = sections.from_content(content)
+                else:
+                    pieces = await content.run(sections.from_large, content)
             except UnknownEncoding:
                 self.unknown_encoding = True
                 continue
             for label, text in pieces:
                 head += blank + label
                 blank = b" "
-                if len(text) < FLUSH_AT:
+                if isinstance(text, bytes) and len(text) < FLUSH_AT:
                     head += text
                     continue
                 engine.send(head)
-                await self._conversation.send_long(text)
+                await self._conversation.send_long(text, as_it_is=label.startswith(b"BINARY"))
                 head = b""
             engine.send(head + b")\r\n")
             if engine.unsent >= FLUSH_AT:

@@ -15,9 +15,10 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from pillarbox.mailstore.large_content import LargeContent, Span
 from pillarbox.message import mime_tree
 from pillarbox.message.header_fields import header_end, select_fields
-from pillarbox.message.part_content import KNOWN_ENCODINGS, decoded_body, transfer_encoding
+from pillarbox.message.part_content import KNOWN_ENCODINGS, decoded_blocks, decoded_body, transfer_encoding
 from pillarbox.message.sections import Section as Place
 from pillarbox.message.sections import Text, find_part, locate
 from pillarbox.wire.imap.fetch_items import Section, SectionPart
@@ -30,8 +31,8 @@ _TEXTS: Final = {
     SectionPart.TEXT: Text.TEXT,
     SectionPart.MIME: Text.MIME,
 }
-Written = tuple[bytes, bytes]
-"""`BODY[] {50}` CRLF, and the text behind it."""
+Written = tuple[bytes, bytes | Span]
+"""`BODY[] {50}` CRLF, and the text behind it; of a huge message, where that is."""
 
 _HEADERS: Final = (SectionPart.HEADER, SectionPart.HEADER_FIELDS, SectionPart.HEADER_FIELDS_NOT)
 
@@ -58,12 +59,12 @@ class SectionRenderer:
                 % (label, len(text) + 2, text.replace(b"\0", b"\x80") if b"\0" in text else text)
                 for text in texts
             ]
-        return [b" ".join([label + text for label, text in self._from_header(header)]) for header in headers]
+        return [b" ".join(map(b"".join, self._from_header(header))) for header in headers]
 
-    def _from_header(self, header: bytes) -> list[Written]:
+    def _from_header(self, header: bytes) -> list[tuple[bytes, bytes]]:
         return [_written(section, self._fields_of(row, header)) for row, section in enumerate(self._sections)]
 
-    def from_content(self, content: bytes) -> list[Written]:
+    def from_content(self, content: bytes) -> list[tuple[bytes, bytes]]:
         """The sections of a message."""
         tree = mime_tree.parse(content) if self._needs_tree else None
         return [
@@ -73,14 +74,72 @@ class SectionRenderer:
             for row, section in enumerate(self._sections)
         ]
 
-    def only_text(self, content: bytes) -> bytes | None:
+    def from_large(self, content: LargeContent) -> list[Written]:
+        """The same of a huge one, for a worker thread: its parts are read when they are sent."""
+        written: list[Written] = []
+        for row, section in enumerate(self._sections):
+            if section.decoded:
+                written.append(self._large_decoded(section, content))
+                continue
+            text = self._large_text(row, content)
+            if isinstance(text, Span):
+                text = text if section.partial is None else text.cut(*section.partial)
+                written.append((b"%b {%d}\r\n" % (_label(section), len(text)), text))
+            else:
+                written.append(_written(section, text or b""))
+        return written
+
+    def _large_text(self, row: int, content: LargeContent) -> bytes | Span | None:
+        section = self._sections[row]
+        if section.path:
+            found = locate(
+                content.remember("tree", mime_tree.parse), Place(section.path, _TEXTS[section.part])
+            )
+        else:
+            body = content.remember("body", header_end)
+            ends = {SectionPart.ALL: (0, len(content)), SectionPart.TEXT: (body, len(content))}
+            found = ends.get(section.part, (0, body))
+        if found is None:
+            return None
+        if section.part in _HEADERS or section.part is SectionPart.MIME:
+            return self._fields_of(row, content[found[0] : found[1]])
+        return Span(content, *found)
+
+    def _large_decoded(self, section: Section, content: LargeContent) -> Written:
+        tree = content.remember("tree", mime_tree.parse)
+        part = find_part(tree, section.path) if section.path else tree
+        opening = b" {%d}\r\n"
+        if part is None:
+            text = Span(content, 0, 0)
+        elif not section.path:
+            text = Span(content, 0, len(content))
+        elif part.is_multipart or part.is_message:
+            text = Span(content, part.body_start, part.body_end)
+        else:
+            encoding = transfer_encoding(content, part)
+            if encoding not in KNOWN_ENCODINGS:
+                raise UnknownEncoding
+            text = Span(content, part.body_start, part.body_end)
+            if encoding in (b"base64", b"quoted-printable"):
+                opening = b" ~{%d}\r\n"
+                decoded = _decoded_file(content, section.path, part)
+                text = Span(decoded, 0, len(decoded))
+        if section.only_size:
+            return b"%b %d" % (section.label, len(text)), b""
+        if section.partial is not None:
+            text = text.cut(*section.partial)
+        return _label(section) + opening % len(text), text
+
+    def only_text(self, content: bytes | LargeContent) -> bytes | Span | None:
         """What the first section is, as it is; None if the message has no such part."""
-        tree = mime_tree.parse(content) if self._needs_tree else None
-        text = self._text(0, content, tree)
         partial = self._sections[0].partial
-        if text is not None and partial is not None:
-            return text[partial[0] : partial[0] + partial[1]]
-        return text
+        if isinstance(content, LargeContent):
+            text: bytes | Span | None = self._large_text(0, content)
+        else:
+            text = self._text(0, content, mime_tree.parse(content) if self._needs_tree else None)
+        if text is None or partial is None:
+            return text
+        return text.cut(*partial) if isinstance(text, Span) else text[partial[0] : partial[0] + partial[1]]
 
     def _text(self, row: int, content: bytes, tree: mime_tree.Part | None) -> bytes | None:
         section = self._sections[row]
@@ -117,7 +176,7 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
     )
 
 
-def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> "Written":
+def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> tuple[bytes, bytes]:
     """BINARY[…]: a literal8 where an encoding was undone, as Dovecot has it.  Raises UnknownEncoding."""
     assert tree is not None
     part = find_part(tree, section.path) if section.path else tree
@@ -137,25 +196,35 @@ def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> "
             opening = b" ~{%d}\r\n"
     if section.only_size:
         return b"%b %d" % (section.label, len(text)), b""
-    label = section.label
     if section.partial is not None:
         first, count = section.partial
         text = text[first : first + count]
-        label = b"%b<%d>" % (label, first)
-    return label + opening % len(text), text
+    return _label(section) + opening % len(text), text
 
 
 class UnknownEncoding(Exception):
     """A Content-Transfer-Encoding that we cannot undo: NO [UNKNOWN-CTE] (RFC 3516 §4.3)."""
 
 
-def _written(section: Section, text: bytes) -> "Written":
+def _decoded_file(content: LargeContent, path: tuple[int, ...], part: mime_tree.Part) -> LargeContent:
+    """The part without its encoding; that of one part is kept, as clients ask for one piece after the other."""
+    known = content.memo.get("decoded")
+    if isinstance(known, tuple) and known[0] == path and isinstance(known[1], LargeContent):
+        return known[1]
+    decoded = content.derived(decoded_blocks(content, part))
+    content.memo["decoded"] = (path, decoded)
+    return decoded
+
+
+def _label(section: Section) -> bytes:
+    return section.label if section.partial is None else b"%b<%d>" % (section.label, section.partial[0])
+
+
+def _written(section: Section, text: bytes) -> tuple[bytes, bytes]:
     """Label and size, then the text: a long one is not copied more than need be."""
-    label = section.label
     if section.partial is not None:
         first, count = section.partial
         text = text[first : first + count]
-        label = b"%b<%d>" % (label, first)
     if b"\0" in text:
         text = text.replace(b"\0", b"\x80")
-    return b"%b {%d}\r\n" % (label, len(text)), text
+    return b"%b {%d}\r\n" % (_label(section), len(text)), text

@@ -132,6 +132,7 @@ class ImapSession:
         finally:
             conversation.transport.send(engine.data_to_send())
             conversation.leave_mailbox()
+            await conversation.discard_spools()
             if conversation.notifications is not None:
                 conversation.notifications.close()
             conversation.transport.close()
@@ -185,6 +186,7 @@ class ImapSession:
         conversation = self._conversation
         conversation.started = conversation.clock.monotonic()
         if isinstance(command, commands.Refused):
+            await conversation.discard_spools()
             self._refuse(command)
             return
         self._bad_commands = 0
@@ -193,7 +195,11 @@ class ImapSession:
         kind = type(command)
         tag = command.tag
         try:
-            await _HANDLERS[kind](conversation, command)
+            try:
+                await _HANDLERS[kind](conversation, command)
+            finally:
+                if conversation.spools and kind not in _COMING:
+                    await conversation.discard_spools()
         except MailboxNameRefused as refused:
             conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
         except PermissionDenied:
@@ -316,6 +322,8 @@ async def _enable(conversation: Conversation, command: commands.Enable) -> None:
     conversation.ok(command.tag, b"Enabled")
 
 
+_COMING: Final = (commands.AppendOffer, commands.AppendData)
+"""What precedes the command whose messages come."""
 # Each handler takes commands of its own type only, which a dict cannot say.
 _Handler = Callable[[Conversation, Any], Awaitable[None]]
 _HANDLERS: Final[dict[type[Command], _Handler]] = {
@@ -338,6 +346,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     commands.GetMetadata: metadata.get_metadata,
     commands.SetMetadata: metadata.set_metadata,
     commands.AppendOffer: append.append_offer,
+    commands.AppendData: append.append_data,
     commands.Append: append.append,
     commands.Replace: append.replace,
     commands.GetQuota: quota_commands.get_quota,

@@ -15,6 +15,7 @@ from pillarbox.vocabulary.flags import Flag
 from pillarbox.wire.imap.commands import Append, Appended, AppendOffer, Replace, Url
 from pillarbox.wire.imap.dates import date_time
 from pillarbox.wire.imap.flag_grammar import flag_list
+from pillarbox.wire.imap.fragments import Streamed
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
 MAX_PARTS: Final = 1000
@@ -103,7 +104,7 @@ def _messages(scanner: Scanner) -> Iterator[Appended]:
         if scanner.take_word(b"CATENATE"):
             scanner.space_or("Invalid arguments")
             parts = _catenation(scanner, octets)
-            octets += sum(len(part) for part in parts if isinstance(part, bytes))
+            octets += sum(_size(part) for part in parts if isinstance(part, bytes))
             yield Appended(b"", flags, keywords, internal_date, parts)
             continue
         utf8 = scanner.take_word(b"UTF8")
@@ -113,7 +114,7 @@ def _messages(scanner: Scanner) -> Iterator[Appended]:
         content = _literal(scanner, octets)
         if utf8:
             scanner.expect(b")")
-        octets += len(content)
+        octets += _size(content)
         yield Appended(content, flags, keywords, internal_date)
 
 
@@ -142,7 +143,7 @@ def _catenation(scanner: Scanner, before: int) -> tuple[bytes | Url, ...]:
         scanner.space_or("Invalid arguments")
         if name == b"TEXT":
             text = _literal(scanner, octets)
-            octets += len(text)
+            octets += _size(text)
             parts.append(text)
         elif name == b"URL":
             if scanner.at_announcement():
@@ -155,6 +156,10 @@ def _catenation(scanner: Scanner, before: int) -> tuple[bytes | Url, ...]:
         if scanner.take(b")"):
             return tuple(parts)
         scanner.space()
+
+
+def _size(literal: bytes) -> int:
+    return literal.size if isinstance(literal, Streamed) else len(literal)
 
 
 def _literal(scanner: Scanner, octets: int) -> bytes:

@@ -301,6 +301,12 @@ class AppendOffer(Command, frozen=True):
     synchronizing: bool
 
 
+class AppendData(Command, frozen=True):
+    """Octets of a literal that was accepted as `streamed`; when all have come, the rest of its command follows."""
+
+    data: bytes
+
+
 class Url(msgspec.Struct, frozen=True):
     """`"URL" SP url`: part of a message that is there already  RFC 4469 §3"""
 
@@ -313,7 +319,7 @@ class Appended(msgspec.Struct, frozen=True):
     With `parts` it is to be put together of them (CATENATE).
     """
 
-    content: bytes
+    content: bytes  # `fragments.Streamed` if it has come as AppendData
     flags: Flag
     keywords: tuple[bytes, ...]
     internal_date: int | None

@@ -8,6 +8,7 @@ DESCRIPTION
     `read()` gives one of
         None            more bytes are needed
         Announcement    a line has ended with `{n}`: say `accept()` or `refuse()` before reading on
+        Portion         octets of a literal that was accepted as `streamed`, in order, as they come
         Overlong        a line was longer than `max_line`; it was skipped to its end
         list[bytes]     a whole command: line, literal, line, … line, without CRLF
 
@@ -46,6 +47,25 @@ class Announcement(msgspec.Struct, frozen=True):
     binary: bool  # `~{n}`, a literal8
 
 
+class Portion(msgspec.Struct, frozen=True):
+    """Some octets of a literal."""
+
+    data: bytes
+
+
+class Streamed(bytes):
+    """In the place of a literal that was given away in portions: no octets, but their number."""
+
+    size: int
+
+    @classmethod
+    def of(cls, size: int) -> "Streamed":
+        """The literal had so many octets."""
+        made = cls()
+        made.size = size
+        return made
+
+
 class Overlong(msgspec.Struct, frozen=True):
     """The beginning of a line that was too long."""
 
@@ -56,6 +76,7 @@ class _State(Enum):
     LINE = auto()
     DECISION = auto()
     LITERAL = auto()
+    STREAM = auto()
     SKIP_LITERAL = auto()
     SKIP_LINE = auto()
 
@@ -100,7 +121,7 @@ class Fragments:
         """Whether nothing of a command has come."""
         return self._state is _State.LINE and not self._parts and not self._buffer and not self._skipping
 
-    def read(self) -> "list[bytes] | Announcement | Overlong | None":
+    def read(self) -> "list[bytes] | Announcement | Portion | Overlong | None":
         """The next piece, see above."""
         while True:
             match self._state:
@@ -117,6 +138,10 @@ class Fragments:
                     self._parts.append(bytes(memoryview(self._buffer)[: self._remaining]))
                     self._forget(self._remaining)
                     self._state = _State.LINE
+                case _State.STREAM:
+                    if not self._buffer:
+                        return None
+                    return self._give_portion()
                 case _State.SKIP_LITERAL:
                     skipped = min(self._remaining, len(self._buffer))
                     self._forget(skipped)
@@ -141,13 +166,16 @@ class Fragments:
             return None
         return self._begin_skip()
 
-    def accept(self) -> bool:
-        """The announced literal may come; whether the client waits to be told so."""
+    def accept(self, *, streamed: bool = False) -> bool:
+        """The announced literal may come, in portions if it is `streamed`; whether the client waits to be told."""
         assert self._announced is not None
         self._remaining = self._announced.size
         waits = self._announced.synchronizing
         self._announced = None
         self._state = _State.LITERAL
+        if streamed and self._remaining:
+            self._parts.append(Streamed.of(self._remaining))
+            self._state = _State.STREAM
         return waits
 
     def refuse(self) -> None:
@@ -159,6 +187,15 @@ class Fragments:
         else:
             self._skip(self._announced.size)
         self._announced = None
+
+    def _give_portion(self) -> Portion:
+        size = min(self._remaining, len(self._buffer))
+        data = bytes(memoryview(self._buffer)[:size])
+        self._forget(size)
+        self._remaining -= size
+        if not self._remaining:
+            self._state = _State.LINE
+        return Portion(data)
 
     def _use_line(self, line: bytes) -> "list[bytes] | Announcement | None":
         """What a line completes or announces; None while a command is thrown away."""

@@ -35,8 +35,8 @@ from pillarbox.wire.imap import (
     session_grammar,
     sort_grammar,
 )
-from pillarbox.wire.imap.commands import AppendOffer, Command, Line, Refused
-from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong
+from pillarbox.wire.imap.commands import AppendData, AppendOffer, Command, Line, Refused
+from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault
 
 MAX_LINE: Final = 65536
@@ -158,6 +158,7 @@ class ImapServer:
         "_awaits_line",
         "_closed",
         "_fragments",
+        "_offer_tag",
         "_out",
         "_spent",
         "bytes_in",
@@ -184,6 +185,7 @@ class ImapServer:
         self._closed = False
         self._awaits_line: bytes | None = None  # tag of the command whose lines are read
         self._spent = 0  # octets of literals in the command that is coming
+        self._offer_tag = b""  # of the command whose messages come
 
     # From the client.
 
@@ -216,6 +218,8 @@ class ImapServer:
                     command = self._consider(announcement)
                     if command is not None:
                         return command
+                case Portion(data):
+                    return AppendData(self._offer_tag, data)
                 case Overlong(start):
                     self._spent = 0
                     return self._refuse_overlong(start)
@@ -227,9 +231,9 @@ class ImapServer:
         """The next line is no command: it comes as `Line` with this tag."""
         self._awaits_line = tag
 
-    def accept_literal(self) -> None:
-        """Let the message that was offered come, and tell a client that waits for it."""
-        if self._fragments.accept():
+    def accept_literal(self, *, streamed: bool = False) -> None:
+        """Let the message that was offered come, `streamed` as AppendData, and tell a client that waits."""
+        if self._fragments.accept(streamed=streamed):
             self.go_ahead(b"OK")
 
     def refuse_literal(self) -> None:
@@ -290,6 +294,7 @@ class ImapServer:
         if name in _OFFERS:
             offer = self._offer(tag, name, scanner, announcement)
             if offer is not None:
+                self._offer_tag = tag
                 return offer
         if self._spent + announcement.size > MAX_LITERALS:
             return self._refuse(self._bad(tag, name, "Literal size too large"))

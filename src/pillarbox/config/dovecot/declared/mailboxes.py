@@ -224,8 +224,8 @@ PILLARBOX: Final = Part(
     Kind.SERVED,
     "",
     """
-quota_mail_size : size = 64 M
-    Octets of a message that IMAP APPEND takes (RFC 7889); Dovecot 2.4 has this setting, without a limit.
+quota_mail_size : size = 0
+    Octets of a message that IMAP APPEND takes (RFC 7889); 0 is no limit.  Dovecot 2.4 has this setting.
 """,
 )
 """What Dovecot 2.3 does not have."""
