@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fakes.directories import let_others_in
 from fakes.lab_beside_postfix import LOG, Played, Product, Trial
 from fakes.mail_system import until
 from fakes.smtp_submission import SmtpClient
@@ -62,8 +63,7 @@ class Comparison:
 def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]:
     """Once for all scenarios."""
     directory = tmp_path_factory.mktemp("internet")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
+    let_others_in(directory)
     trial = Trial(directory, [*COMPARED, RETRIED])
     try:
         yield Comparison(trial)

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 import pytest
 
+from fakes.directories import let_others_in
 from fakes.host import PACKAGED, Host
 from fakes.mail_system import until
 from fakes.network import Network, _ip, address
@@ -459,8 +460,7 @@ def _normal_bounce(text: str) -> str:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The hosts, once for all scenarios."""
     directory = tmp_path_factory.mktemp("internet")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
+    let_others_in(directory)
     made = World(directory)
     try:
         yield made

@@ -19,6 +19,7 @@ from typing import Final
 
 import pytest
 
+from fakes.directories import let_others_in
 from pillarbox.tools import postalias, postmap
 
 pytestmark = [pytest.mark.system, pytest.mark.peer("postfix")]
@@ -524,8 +525,8 @@ def test_owner_and_mode(
     for side_name in ("ours", "theirs"):
         side = Side(tmp_path / side_name, {"a": "a b\n"})
         source, database = side.base / "a", side.base / f"a{suffix}"
-        for path in (tmp_path, *tmp_path.parents[:2], side.base):
-            path.chmod(0o777)
+        let_others_in(tmp_path)
+        side.base.chmod(0o777)
         source.chmod(mode)
         os.chown(source, owner, owner)
         line = ["postmap", *([options] if options else []), f"{kind}:a"]

@@ -21,6 +21,7 @@ from typing import Final
 import pytest
 
 from fakes.debian_postfix import DebianPostfix
+from fakes.directories import let_others_in
 from fakes.filled_queue import Spool
 from fakes.mail_system import until
 from pillarbox.config.value_types import MatchList, Pattern
@@ -101,8 +102,7 @@ def run(spool: Spool, line: str, *, is_ours: bool) -> Result:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], list[Result]]:
     """All scripts by both, side by side: Debian's commands wait for a second after each fatal error."""
     base = tmp_path_factory.mktemp("queues")
-    for path in (base, *base.parents[:2]):
-        path.chmod(0o755)
+    let_others_in(base)
 
     def play(job: tuple[str, bool]) -> tuple[tuple[str, bool], list[Result]]:
         name, is_ours = job
@@ -148,8 +148,7 @@ def our_showq(spool: Spool) -> Iterator[None]:
 def test_debians_postqueue_reads_from_our_showq(tmp_path: Path) -> None:
     """Byte by byte what it reads from its own."""
     spool = Spool(tmp_path / "q", owner="postfix")
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    let_others_in(tmp_path)
     directly = [run(spool, line, is_ours=False)[2] for line in ("postqueue -p", "postqueue -j")]
     with our_showq(spool):
         for side in (False, True):
@@ -161,8 +160,7 @@ def test_debians_postqueue_reads_from_our_showq(tmp_path: Path) -> None:
 
 def test_our_postqueue_asks_a_running_postfix(tmp_path: Path) -> None:
     """Its showq is read, and its queue manager does what we ask."""
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o755)
+    let_others_in(tmp_path)
     with DebianPostfix(
         tmp_path,
         settings={"default_transport": "retry:4.3.0 later"},

@@ -17,6 +17,7 @@ from typing import Final
 
 import pytest
 
+from fakes.directories import let_others_in
 from fakes.filled_queue import Spool
 from pillarbox.queue.records import LINE, PARTIAL, BytesSource, RecordReader
 
@@ -139,8 +140,7 @@ def logical_records(data: bytes) -> list[tuple[str, bytes]]:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, bool], Result]:
     """All cases by both, side by side: Debian's sendmail waits for a second after each fatal error."""
     base = tmp_path_factory.mktemp("sendmail")
-    for path in (base, *base.parents[:2]):
-        path.chmod(0o755)
+    let_others_in(base)
 
     def play(job: tuple[int, bool]) -> tuple[tuple[int, bool], Result]:
         number, is_ours = job

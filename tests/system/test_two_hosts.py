@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from fakes.directories import let_others_in
 from fakes.host import Host
 from fakes.mail_hosts import LOGIN, PACKAGES, mail_host
 from fakes.mail_system import until
@@ -23,8 +24,7 @@ LOG = "/var/log/mail.log"
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """A host of ours, `one`, and the network with everybody's zones."""
     directory = tmp_path_factory.mktemp("internet")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
+    let_others_in(directory)
     zones = {f"{peer}.test": ZONE.format(address(20 + at)) for at, peer in enumerate(PEERS)}
     made = Network(directory, {"one.test": ZONE.format(address(10)), **zones})
     try:
