@@ -173,6 +173,31 @@ class QueueManager:
         doc="Queue a recipient again that comes to the same address under another name. With no, each address is "
         "queued once.",
     )
+    default_delivery_slot_cost: int = parameter(
+        "5",
+        minimum=0,
+        doc="Deliveries of a message that earn a slot, in which one delivery of a smaller message can go first. 0: "
+        "no message is overtaken. A transport's own: TRANSPORT_delivery_slot_cost.",
+    )
+    default_delivery_slot_loan: int = parameter(
+        "3",
+        minimum=0,
+        doc="Slots by which a message may be overtaken before it has earned them. A transport's own: "
+        "TRANSPORT_delivery_slot_loan.",
+    )
+    default_delivery_slot_discount: int = parameter(
+        "50",
+        minimum=0,
+        maximum=100,
+        doc="Percent of the slots it needs that an overtaking message does not have to wait for. A transport's "
+        "own: TRANSPORT_delivery_slot_discount.",
+    )
+    default_minimum_delivery_slots: int = parameter(
+        "3",
+        minimum=0,
+        doc="Slots that a message must be able to earn to be overtaken at all. A transport's own: "
+        "TRANSPORT_minimum_delivery_slots.",
+    )
     fast_flush_domains: MatchList = parameter(
         "$relay_domains",
         doc="Domains, and by default their subdomains, whose deferred mail can be asked for with `postqueue -s` "

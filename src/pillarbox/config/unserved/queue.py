@@ -9,11 +9,7 @@ SECTIONS: Final[tuple[Section, ...]] = (
         Kind.LATER,
         "this part of scheduling is not served yet",
         """
-default_delivery_slot_cost = 5
-default_delivery_slot_discount = 50
-default_delivery_slot_loan = 3
 default_extra_recipient_limit = 1000
-default_minimum_delivery_slots = 3
 default_recipient_limit = 20000
 default_recipient_refill_delay = 5s
 default_recipient_refill_limit = 100
