@@ -1,14 +1,18 @@
 """Indexers read what a worker would have read itself, and nothing depends on them."""
 
 import asyncio
+import os
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from fakes.spawned_indexers import Spawner
 from fakes.varied_messages import varied_messages
+from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.indexers import Indexers
+from pillarbox.mailstore.indexing import Indexing, IndexMessages
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.vocabulary.identifiers import Uid
@@ -114,3 +118,43 @@ def test_a_number_of_a_cache_that_was_lost_is_worth_nothing(tmp_path: Path) -> N
     fresh.add(number, [Row(1, 0, 0, 0, b"", b"", b"", b"")], with_header=False)
     assert [1] == fresh.missing(number, [1])
     fresh.close()
+
+
+def test_headers_are_told_before_anything_is_parsed(maildir: Path) -> None:
+    """What is told is what a parsed message tells; the cache is filled afterwards, a question at a time."""
+    names = sorted((maildir / "cur").iterdir())[:60]
+    with closing(Cache(str(maildir))) as cache:
+        number, _, _ = cache.mailbox(b"headers", 1, first_unseen=1)
+    indexing = Indexing(DISK)
+    uids, paths = list(range(1, 61)), [b"cur/" + os.fsencode(path.name) for path in names]
+    directory = os.fsencode(maildir)
+    headers = Fields.HEADER | Fields.SIZE | Fields.DATE
+    told = indexing.answer(IndexMessages(1, directory, number, directory, uids, paths, headers.value))
+    again = indexing.answer(IndexMessages(2, directory, number, directory, uids, paths, headers.value))
+    assert told.summaries == again.summaries
+    with closing(Cache(str(maildir))) as cache:
+        assert len(cache.missing(number, uids)) == 60
+    indexing.keep_some()
+    with closing(Cache(str(maildir))) as cache:
+        assert cache.missing(number, uids) == []
+    assert indexing.waiting
+    indexing.close()
+    parsed = Indexing(DISK).answer(IndexMessages(3, directory, 0, directory, uids, paths, ALL.value))
+    fields = ("uid", "internal_date", "size", "header", "saved")
+    assert [[getattr(one, name) for name in fields] for one in told.summaries] == [
+        [getattr(one, name) for name in fields] for one in parsed.summaries
+    ]
+    assert all(one.envelope == b"" for one in told.summaries)
+
+
+def test_what_waits_for_the_cache_is_bounded(maildir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has no room is not kept: the worker asks for it again."""
+    monkeypatch.setattr("pillarbox.mailstore.indexing.MAX_WAITING", 1)
+    path = next((maildir / "cur").iterdir())
+    indexing = Indexing(DISK)
+    directory = os.fsencode(maildir)
+    question = IndexMessages(
+        1, directory, 0, directory, [1], [b"cur/" + os.fsencode(path.name)], Fields.HEADER.value
+    )
+    assert indexing.answer(question).count == 1
+    assert not indexing.waiting

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     Forked by the spawner when a worker asks for it, it answers the questions that come over its channel
-    (mailstore/indexing.py), fills the cache when none has come for a moment, and goes when the channel ends.
+    (mailstore/indexing.py), fills the cache when none has come for a moment, until one does, and goes when the
+    channel ends.
 """
 
 import select
@@ -28,13 +29,14 @@ def serve_indexing(sock: socket.socket) -> None:
     reader: FrameReader[IndexMessages | IndexTexts] = FrameReader(decoder)
     asked: deque[IndexMessages | IndexTexts] = deque()
     sock.setblocking(True)
-    has_kept = True
+    patience = MOMENT
     try:
         while True:
             if not asked:
-                if not has_kept and not select.select([sock], [], [], MOMENT)[0]:
-                    indexing.keep()
-                    has_kept = True
+                if indexing.waiting and not select.select([sock], [], [], patience)[0]:
+                    indexing.keep_some()
+                    patience = 0.0
+                    continue
                 data = sock.recv(_READ)
                 if not data:
                     return
@@ -42,7 +44,7 @@ def serve_indexing(sock: socket.socket) -> None:
                 continue
             writer = FrameWriter()
             writer.put(indexing.answer(asked.popleft()))
-            has_kept = False
+            patience = MOMENT
             writer.write_to(sock)
     except (OSError, ChannelClosed):
         return  # the worker is gone

@@ -6,14 +6,16 @@ DESCRIPTION
     comes back; who asks for no fields wants the cache filled, and nothing else.  `IndexTexts` wants the index of
     texts filled (mailstore/text_index.py).
 
-    Answers come first: what is to be put into the cache waits until there is nothing to answer, up to
-    `MAX_WAITING` octets.
+    Answers come first.  Who asks for headers is told them without a message being parsed; and what is to be put
+    into the cache waits until there is nothing to answer, up to `MAX_WAITING` octets: what has no room is read
+    again when the worker has the cache filled.
 
 FAULTS
     A message that is gone or cannot be read is left out; the worker looks for it again, and says what is wrong.
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -24,14 +26,15 @@ from pillarbox.mailstore.cache import Cache, Row
 from pillarbox.mailstore.large_content import LargeContent, crlf_in_memory
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, StoreUnavailable
 from pillarbox.mailstore.message_files import Times, message_at
-from pillarbox.mailstore.message_summaries import row_of
+from pillarbox.mailstore.message_summaries import header_of, row_of
 from pillarbox.mailstore.sort_key_cache import keep_sort_keys
 from pillarbox.mailstore.text_index import IndexedText, TextIndex
+from pillarbox.message.line_ends import crlf_size
 from pillarbox.message.word_index import ANY_WORDS, words_of_message
 from pillarbox.vocabulary.identifiers import Uid
 
-MAX_WAITING: Final = 16 * 1024 * 1024
-"""Octets of rows that wait to be put into the cache."""
+MAX_WAITING: Final = 32 * 1024 * 1024
+"""Octets of messages and rows that wait to be put into the cache."""
 
 MAX_INDEXED: Final = 16 * 1024 * 1024
 """Octets of a file whose text is indexed; a larger one is read by each search."""
@@ -71,6 +74,20 @@ class Indexed(msgspec.Struct, tag=True):
     count: int
 
 
+_Message = tuple[int, bytes | LargeContent, Times]
+"""UID, content with any line ends, times of its file."""
+_UNPARSED: Final = (Fields.HEADER | Fields.DATE | Fields.SIZE | Fields.SAVED).value
+
+
+class _Waiting(msgspec.Struct, frozen=True):
+    """Of one question: rows for the cache, or what they are to be made of."""
+
+    asked: IndexMessages
+    rows: list[Row]
+    contents: list[_Message]
+    octets: int
+
+
 class Indexing:
     """The work of one process.  Blocks."""
 
@@ -78,7 +95,7 @@ class Indexing:
         self._files = files
         self._caches: dict[bytes, Cache] = {}
         self._indexes: dict[bytes, TextIndex] = {}
-        self._waiting: list[tuple[IndexMessages, list[Row]]] = []
+        self._waiting: deque[_Waiting] = deque()
         self._octets = 0
 
     def answer(self, asked: IndexMessages | IndexTexts) -> Indexed:
@@ -87,18 +104,55 @@ class Indexing:
             return self._index(asked)
         if not asked.fields:
             return self._fill(asked)
-        rows = self._read(asked, dict(zip(asked.uids, asked.paths, strict=True)))
-        self._waiting.append((asked, rows))
-        self._octets += sum(len(row.envelope) + len(row.body_structure) + len(row.header) for row in rows)
-        if self._octets > MAX_WAITING:
-            self.keep()
+        paths = dict(zip(asked.uids, asked.paths, strict=True))
+        if not asked.fields & ~_UNPARSED:
+            return self._headers(asked, paths)
+        rows = self._read(asked, paths)
+        octets = sum(len(row.envelope) + len(row.body_structure) + len(row.header) for row in rows)
+        self._wait(_Waiting(asked, rows, [], octets))
         return Indexed(asked.number, _summaries(rows, Fields(asked.fields)), len(rows))
 
+    def _headers(self, asked: IndexMessages, paths: dict[int, bytes]) -> Indexed:
+        """What is known without parsing.  Of huge messages nothing waits."""
+        summaries = []
+        contents: list[_Message] = []
+        octets = 0
+        for uid, content, times in self._contents(asked.directory, paths):
+            size = len(content)
+            if isinstance(content, bytes):
+                contents.append((uid, content, times))
+                octets += size
+                size = crlf_size(content)
+            date, saved = times.modified // 10**9, times.changed // 10**9
+            summaries.append(MessageSummary(Uid(uid), date, size, b"", b"", b"", header_of(content), saved))
+        self._wait(_Waiting(asked, [], contents, octets))
+        return Indexed(asked.number, summaries, len(summaries))
+
+    def _wait(self, waiting: "_Waiting") -> None:
+        self._waiting.append(waiting)
+        self._octets += waiting.octets
+        while self._octets > MAX_WAITING:
+            self._octets -= self._waiting.popleft().octets
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something for the cache."""
+        return bool(self._waiting)
+
+    def keep_some(self) -> None:
+        """Put into the cache what was found for one question: some 20 ms."""
+        waiting = self._waiting.popleft()
+        self._octets -= waiting.octets
+        rows, asked = waiting.rows, waiting.asked
+        if waiting.contents:  # another question may have been for the same
+            missing = set(self._cache(asked.root).missing(asked.mailbox, asked.uids))
+            rows = [row_of(*message) for message in waiting.contents if message[0] in missing]
+        self._keep(asked, rows)
+
     def keep(self) -> None:
-        """Put into the cache what waits."""
-        waiting, self._waiting, self._octets = self._waiting, [], 0
-        for asked, rows in waiting:
-            self._keep(asked, rows)
+        """Put into the cache all that waits."""
+        while self._waiting:
+            self.keep_some()
 
     def close(self) -> None:
         """Keep what waits, and give back all files."""
@@ -157,10 +211,8 @@ class Indexing:
     def _read(self, asked: IndexMessages, paths: dict[int, bytes]) -> list[Row]:
         return [row_of(uid, content, times) for uid, content, times in self._contents(asked.directory, paths)]
 
-    def _contents(
-        self, directory: bytes, paths: dict[int, bytes]
-    ) -> Iterator[tuple[int, bytes | LargeContent, Times]]:
-        """UID, content with any line ends, and times of those that can be read."""
+    def _contents(self, directory: bytes, paths: dict[int, bytes]) -> Iterator[_Message]:
+        """Those that can be read."""
         for uid, path in paths.items():
             try:
                 content, times = message_at(self._files, directory + b"/" + path)

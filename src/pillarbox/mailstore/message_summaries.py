@@ -178,7 +178,7 @@ def _add_extras(
         except MessageGone:
             continue
         if fields & Fields.HEADER:
-            headers[uid] = _header(content)
+            headers[uid] = header_of(content)
         if fields & Fields.PREVIEW:
             previews[uid] = _preview(content)
         found[uid] = msgspec.structs.replace(
@@ -189,7 +189,8 @@ def _add_extras(
     return [uid for uid in uids if uid not in known]
 
 
-def _header(content: bytes | LargeContent) -> bytes:
+def header_of(content: bytes | LargeContent) -> bytes:
+    """The header with CRLF line ends and the empty line."""
     if isinstance(content, bytes):
         return to_crlf(content[: _stored_header_end(content)])
     return content[: header_end(content)]
