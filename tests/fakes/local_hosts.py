@@ -13,12 +13,11 @@ import re
 import shutil
 import smtplib
 import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import Final, Protocol
 
+from fakes.forked_command import run_forked
 from fakes.mail_system import MailSystem, until
 from pillarbox.tools import sendmail
 
@@ -103,8 +102,7 @@ class OurHost:
         self.port = self._system.port("smtp")
 
     def __enter__(self) -> "OurHost":
-        self._system.start()
-        assert self._system.stop() == 0
+        self._system.make_home()
         self._system.configure(**{**COMMON, **self._settings})
         with open(self._system.data / "etc" / "master.cf", "a") as file:
             file.write(self._services)
@@ -125,7 +123,8 @@ class OurHost:
 
     def sendmail(self, *arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run our sendmail command."""
-        return _forked(sendmail.main, arguments, stdin, MAIL_CONFIG=str(self._system.data / "etc"))
+        configuration = str(self._system.data / "etc")
+        return run_forked(sendmail.main, arguments, stdin=stdin, NAME="", MAIL_CONFIG=configuration)
 
 
 class TheirHost:
@@ -178,32 +177,6 @@ class TheirHost:
             check=False,
             timeout=30,
         )
-
-
-def _forked(
-    main: Callable[[list[str]], int], arguments: Sequence[str], stdin: bytes, **environment: str
-) -> subprocess.CompletedProcess[bytes]:
-    """One of our commands in a child of this process: a Python of its own would take longer than the command does."""
-    with TemporaryFile() as given, TemporaryFile() as said, TemporaryFile() as complained:
-        given.write(stdin)
-        given.seek(0)
-        pid = os.fork()
-        if not pid:
-            try:
-                for number, file in enumerate((given, said, complained)):
-                    os.dup2(file.fileno(), number)
-                sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w")
-                os.environ |= {"NAME": "", **environment}
-                status = main(list(arguments))
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-            finally:
-                os._exit(99)
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        said.seek(0)
-        complained.seek(0)
-        return subprocess.CompletedProcess(list(arguments), status, said.read(), complained.read())
 
 
 def send(host: Host, recipient: str, content: bytes, *, sender: str = SENDER) -> str:

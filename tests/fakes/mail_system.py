@@ -41,10 +41,16 @@ _IN_USER_NAMESPACE: Final = ("unshare", "--user", "--map-user=1000", "--map-grou
 _MARK: Final = "PILLARBOX_TEST_SYSTEM"
 _MAKE_HOME: Final = """\
 import datetime, os, pathlib, sys
+from pillarbox.config.host_facts import host_facts
+from pillarbox.config.reading import read_configuration
 from pillarbox.supervisor.first_run import Home, prepare
+from pillarbox.supervisor.mta_half import make_queue
 from pillarbox.supervisor.system_users import system_users
 owners = system_users() if os.getuid() == 0 else None
-prepare(Home(pathlib.Path(sys.argv[1])), owners=owners, now=datetime.datetime.now(datetime.UTC))
+home = Home(pathlib.Path(sys.argv[1]))
+prepare(home, owners=owners, now=datetime.datetime.now(datetime.UTC))
+snapshot = read_configuration(str(home.etc), facts=host_facts()).snapshot
+make_queue(snapshot, owners.mail_owner if owners is not None else None)
 """
 
 
@@ -146,7 +152,7 @@ class MailSystem:
             )
 
     def make_home(self) -> None:
-        """Have what the first start makes before anything runs: configuration, users, certificate."""
+        """Have what the first start makes before anything runs: configuration, users, certificate, queue."""
         command = [*self._prefix, sys.executable, "-c", _MAKE_HOME, str(self.data)]
         subprocess.run(command, check=True, timeout=30)
 

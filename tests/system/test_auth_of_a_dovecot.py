@@ -44,8 +44,7 @@ def system() -> Iterator[MailSystem]:
     base.mkdir()
     configuration = base / "dovecot.conf"
     try:
-        system.start()
-        system.stop()
+        system.make_home()
         socket = system.data / "spool" / "private" / "dovecot-auth"
         (base / "users").write_text("remote@example.org:other secret\n")
         text = CONFIGURATION.format(base=base, socket=socket) + PATIENT_WITH_GUESSERS

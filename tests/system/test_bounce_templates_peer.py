@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,22 +64,25 @@ def test_templates(letter: str, tmp_path: Path) -> None:
     (tmp_path / "main.cf").write_text(MAIN)
     (tmp_path / "master.cf").write_text("")
     theirs = counterparts.program("postfix") or "postconf"
-    for name, content in FILES.items():
-        arguments = ["-c", str(tmp_path), letter]
+    cases: list[list[str]] = []
+    for number, content in enumerate(FILES.values()):
+        path = tmp_path / f"templates{number}"
         if content is not None:
-            (tmp_path / "templates").write_text(content)
-            arguments.append(str(tmp_path / "templates"))
-        found = []
-        for command in ([theirs], [OURS]):
-            done = subprocess.run(
-                [*command, *arguments],
-                capture_output=True,
-                check=False,
-                timeout=20,
-                env={**os.environ, "LC_ALL": "C.UTF-8"},
-            )
-            found.append((done.returncode, done.stdout.decode(), _messages(done.stderr.decode())))
-        (their_status, their_output, their_messages), ours = found
+            path.write_text(content)
+        cases.append(["-c", str(tmp_path), letter, *([] if content is None else [str(path)])])
+
+    def found(command: list[str]) -> tuple[int, str, set[str]]:
+        done = subprocess.run(
+            command, capture_output=True, check=False, timeout=60, env={**os.environ, "LC_ALL": "C.UTF-8"}
+        )
+        return done.returncode, done.stdout.decode(), _messages(done.stderr.decode())
+
+    with ThreadPoolExecutor(len(cases)) as pool:  # the original waits for a second after each fatal error
+        at_once = pool.map(found, ([program, *case] for case in cases for program in (theirs, OURS)))
+        results = list(at_once)
+    for name, (their_status, their_output, their_messages), ours in zip(
+        FILES, results[::2], results[1::2], strict=True
+    ):
         if their_status != 0:
             their_output = ours[1]  # Postfix has printed what came before the mistake
         assert (their_status, their_output, their_messages) == ours, name

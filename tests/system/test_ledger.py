@@ -219,11 +219,10 @@ def test_what_was_promised_is_delivered(
     """Every line of the ledger is a message in the mailbox after 20 and more kills over all processes."""
     seed = int(os.environ.get("LEDGER_SEED", "0")) or random.SystemRandom().randrange(1, 1_000_000)
     tell(f"ledger: LEDGER_SEED={seed}")
-    fresh_system.start()
+    fresh_system.make_home()
     fresh_system.configure(
         minimal_backoff_time="1s", maximal_backoff_time="1s", queue_run_delay="1s", transport_retry_time="1s"
     )
-    assert fresh_system.stop() == 0
     fresh_system.start()
     ledger = Ledger(tmp_path / "ledger")
     load = Load(fresh_system, ledger, seed)

@@ -117,7 +117,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], 
         return job, run(short / f"{CASES.index(line)}{is_ours:d}", line, is_ours=is_ours)
 
     try:
-        with ThreadPoolExecutor(max_workers=8) as pool:
+        with ThreadPoolExecutor(max_workers=48) as pool:
             return dict(pool.map(play, [(line, side) for line in CASES for side in (False, True)]))
     finally:
         short.unlink()

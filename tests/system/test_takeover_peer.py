@@ -357,8 +357,7 @@ def test_mbsync_fetches_nothing_twice(tree: Path, tmp_path: Path) -> None:
     assert len(before) > MESSAGES
     system = MailSystem(rootless=True)
     try:
-        system.start()
-        assert system.stop() == 0
+        system.make_home()
         maildir = system.maildir(USER)
         shutil.rmtree(maildir, ignore_errors=True)
         shutil.copytree(tree / "Maildir", maildir, copy_function=link_or_copy)

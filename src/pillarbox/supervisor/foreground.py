@@ -72,9 +72,9 @@ async def _run(home: Home, listen: str, port_offset: int) -> int:
             loop.add_signal_handler(number, stop)
     follower = LogFollower(home.log)
     halves += [_HalfProcess(name, home, listen, port_offset) for name in ("mailbox", "mta")]
+    waits = [loop.create_task(half.until_ready(stopped)) for half in halves]
     try:
-        for half in halves:
-            await half.until_ready(stopped)
+        await asyncio.gather(*waits)
         if not stopped.is_set():
             sys.stdout.write(_welcome(home))
             sys.stdout.flush()
@@ -83,6 +83,8 @@ async def _run(home: Home, listen: str, port_offset: int) -> int:
                 loop.add_reader(half.sock.fileno(), ended, half)
             await stopped.wait()
     finally:
+        for wait in waits:
+            wait.cancel()  # the one that could start is not waited for if the other could not
         if not stopped.is_set():
             stop()
         for half in halves:
