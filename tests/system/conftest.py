@@ -10,22 +10,17 @@ DESCRIPTION
     Tests that share a started system stay together (fakes/process_groups.py).
 """
 
-import ctypes
 import os
 import signal
-import subprocess
 from collections.abc import Callable, Iterator
-from typing import Final
 
 import pytest
 
 from fakes import counterparts
 from fakes.closing_report import teller, will_meet
 from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
+from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import group
-
-_CLONE_NEWNET: Final = 0x40000000
-_CLONE_NEWNS: Final = 0x00020000
 
 
 def must_have_all() -> bool:
@@ -43,11 +38,7 @@ def own_namespaces(tmp_path_factory: pytest.TempPathFactory) -> None:
     if os.getuid() != 0:
         return
     tmp_path_factory.getbasetemp().chmod(0o755)  # roles run as users of their own
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWNET) == 0:
-        subprocess.run(["/usr/bin/env", "ip", "link", "set", "lo", "up"], check=True)
-    if libc.unshare(_CLONE_NEWNS) == 0:
-        subprocess.run(["/usr/bin/env", "mount", "--make-rprivate", "/"], check=True)
+    leave_the_hosts()
 
 
 def _modes() -> list[str]:

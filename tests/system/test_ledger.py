@@ -26,7 +26,10 @@ pytestmark = [pytest.mark.system, pytest.mark.slow]
 
 SESSIONS = 8
 APPENDING = 2
-KILLS = 30
+KILLS = 22
+"""Each victim at least once; twenty must have been killed in the end."""
+PACE = 0.04
+"""Seconds between the messages of a session: what is killed has to start again beside the load."""
 TOKEN = re.compile(rb"(?m)^X-Ledger: (\S+)\r?$")
 FORKED = {"agent": "delivery", "worker": "spawner"}
 """Processes that the supervisors do not know, and the role that forks them."""
@@ -114,6 +117,7 @@ class Load:
             writer.write(message + b".\r\n")
             await _expect(reader, b"250")
             self._ledger.promise(token)
+            await asyncio.sleep(PACE)
 
     async def _append(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, next_message: NextMessage
@@ -126,6 +130,7 @@ class Load:
             writer.write(b"b APPEND INBOX {%d+}\r\n%s\r\n" % (len(message), message))
             await _answer(reader, b"b OK")
             self._ledger.promise(token)
+            await asyncio.sleep(PACE)
 
 
 async def _expect(reader: asyncio.StreamReader, code: bytes) -> None:
@@ -157,8 +162,8 @@ class Killer:
         self.killed: Counter[str] = Counter()
 
     async def run(self) -> None:
-        """Every victim at least twice, in random order, while messages flow."""
-        victims = [self.victims[number % len(self.victims)] for number in range(KILLS)]
+        """Every victim, some of them twice, in random order, while messages flow."""
+        victims = [*self.victims, *self._chance.choices(self.victims, k=KILLS - len(self.victims))]
         self._chance.shuffle(victims)
         for victim in victims:
             await self._flow()
