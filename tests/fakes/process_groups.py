@@ -6,6 +6,11 @@ DESCRIPTION
 
         test_clients.py::test_swaks[root-TLS]   →   test_clients.py, root
 
+    The system's name is the first parameter: that of the fixture.
+
+    The longest groups are begun first, and those of which nothing is known to be long last: a long one that is begun
+    last has to be waited for.
+
     xdist's own way, `--dist loadgroup`, changes the names of tests, and pytest 9.2 lets nobody do that any more.
 """
 
@@ -21,14 +26,46 @@ SYSTEMS: Final = frozenset(
 )
 """Values of parameters that a fixture for a whole module is made for."""
 
-_PARAMETERS: Final = re.compile(r"\[(.*)\]$", re.DOTALL)
+LONG: Final = {
+    "test_killed_at_any_call.py": 70,
+    "test_queue_takeover_peer.py": 60,
+    "test_local_peer.py": 50,
+    "test_ledger.py": 45,
+    "test_in_place.py": 45,
+    "test_imap_clients.py": 45,
+    "test_tutorial.py": 40,
+    "test_takeover_peer.py": 40,
+    "test_lab_notices_peer.py": 35,
+    "test_systemd.py": 35,
+    "test_bad_input.py": 30,
+    "test_mixed_halves.py": 25,
+    "test_mailbox_half_in_place.py": 25,
+    "test_first_run.py": 25,
+    "test_stopping.py": 20,
+    "test_disks.py": 20,
+    "test_two_hosts.py": 20,
+    "test_real_input.py": 20,
+    "test_thunderbird.py": 20,
+    "test_smtp_replies_peer.py": 20,
+    "test_outbound_peer.py": 20,
+    "test_lab.py": 20,
+    "test_clients.py": 20,
+}
+"""Modules whose groups take long, and seconds that the longest group of each takes on two processors."""
+
+_PARAMETERS: Final = re.compile(r"\[([^-\]]*).*\]$", re.DOTALL)
 
 
 def group(nodeid: str) -> str:
     """The group of a test."""
     found = _PARAMETERS.search(nodeid)
-    made_for = SYSTEMS.intersection(found[1].split("-")) if found else ()
-    return " ".join([nodeid.partition("::")[0], *sorted(made_for)])
+    made_for = [found[1]] if found and found[1] in SYSTEMS else []
+    return " ".join([nodeid.partition("::")[0], *made_for])
+
+
+def seconds(nodeid: str) -> int:
+    """How long the group of a test takes, as far as that is known."""
+    return LONG.get(nodeid.partition("::")[0].rpartition("/")[2], 0)
 
 
 def scheduling(config: pytest.Config, log: object) -> LoadScopeScheduling:

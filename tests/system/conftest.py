@@ -20,7 +20,7 @@ from fakes import counterparts
 from fakes.closing_report import teller, will_meet
 from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
 from fakes.namespaces import leave_the_hosts
-from fakes.process_groups import group
+from fakes.process_groups import seconds
 
 
 def must_have_all() -> bool:
@@ -99,9 +99,8 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups with a slow test come first: a long one that is begun last has to be waited for."""
-    slow = {group(item.nodeid) for item in items if any(item.iter_markers("slow"))}
-    items.sort(key=lambda item: group(item.nodeid) not in slow)
+    """The longest groups come first."""
+    items.sort(key=lambda item: -seconds(item.nodeid))
 
 
 def _peers(item: pytest.Item) -> tuple[str, ...]:

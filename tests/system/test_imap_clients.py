@@ -17,7 +17,7 @@ from fakes.mail_system import MailSystem, until
 from fakes.terminal import Terminal
 from system.conftest import new_system
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 PASSWORD: Final = "correct horse"
 
 

@@ -18,7 +18,6 @@ from system.local_cases import MAILDIR, MBOX, PROGRAMS, ROOT_SPOOL, SPOOL, VIRTU
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.slow,
     pytest.mark.root,
     pytest.mark.peer("postfix", "dovecot", "procmail", "maildrop"),
 ]

@@ -14,7 +14,7 @@ from fakes.mail_system import MailSystem
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from system.conftest import new_system
 
-pytestmark = [pytest.mark.system, pytest.mark.slow, pytest.mark.timeout(90)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 PASSWORD: Final = "correct horse"
 SESSIONS: Final = 4
 STEPS: Final = 40

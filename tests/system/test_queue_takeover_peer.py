@@ -22,7 +22,7 @@ import pytest
 from fakes.debian_postfix import PORT, DebianPostfix
 from fakes.mail_system import until
 
-pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.slow, pytest.mark.peer("postfix")]
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
 
 COUNT: Final = 1000
 HERE: Final = "pillarbox.test"

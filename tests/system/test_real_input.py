@@ -19,7 +19,7 @@ from fakes.doveadm import Doveadm
 from fakes.mail_system import USER, MailSystem, until
 from fakes.varied_messages import varied_messages
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system]
 
 HEADER_LIMIT = 1_000_000
 TRACE = re.compile(

@@ -24,7 +24,7 @@ from fakes.debian_postfix import PORT, DebianPostfix
 from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, until
 from fakes.smtp_exchanges import Exchange, Raw, have
 
-pytestmark = [pytest.mark.system, pytest.mark.slow]
+pytestmark = [pytest.mark.system]
 
 SETTINGS: Final = {
     "mynetworks": "127.0.0.2",

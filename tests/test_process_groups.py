@@ -1,0 +1,34 @@
+"""Which system tests stay together, and which come first."""
+
+from pathlib import Path
+
+import pytest
+
+from fakes.process_groups import LONG, group, seconds
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [
+        ("tests/system/test_clients.py::test_swaks[root-TLS]", "tests/system/test_clients.py root"),
+        ("tests/system/test_clients.py::test_swaks[rootless-TLS]", "tests/system/test_clients.py rootless"),
+        (
+            "tests/system/test_mixed_halves.py::test_x[postfix+dovecot]",
+            "tests/system/test_mixed_halves.py postfix+dovecot",
+        ),
+        ("tests/system/test_sendmail_peer.py::test_x[62 -- -root]", "tests/system/test_sendmail_peer.py"),
+        ("tests/system/test_lab_peer.py::test_x", "tests/system/test_lab_peer.py"),
+        ("tests/system/test_x.py::test_x['a]b\n[c']", "tests/system/test_x.py"),
+    ],
+)
+def test_groups(nodeid: str, expected: str) -> None:
+    """The module, and the system that a fixture of it is made for."""
+    assert group(nodeid) == expected
+
+
+def test_long_groups() -> None:
+    """Modules that there are."""
+    system = Path(__file__).parent / "system"
+    assert {path.name for path in system.glob("test_*.py")} >= set(LONG)
+    assert seconds("tests/system/test_ledger.py::test_x[root]") == LONG["test_ledger.py"]
+    assert seconds("tests/system/test_first_look.py::test_x") == 0
