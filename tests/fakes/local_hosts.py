@@ -99,6 +99,8 @@ class OurHost:
         self._settings = settings
         self._services = services
         self._system = MailSystem(rootless=False)
+        self.queue = self._system.data / "spool"
+        self.data = self._system.data / "lib"
         self.port = self._system.port("smtp")
 
     def __enter__(self) -> "OurHost":
@@ -134,6 +136,8 @@ class TheirHost:
 
     def __init__(self, base: Path, settings: Mapping[str, str], services: str) -> None:
         self._base = base
+        self.queue = base / "spool"
+        self.data = base / "lib"
         self._settings = settings
         self._services = services
         self._configuration = base / "etc"

@@ -58,15 +58,20 @@ class Bench:
         self.file.write_bytes(encode_record(ATTRIBUTE, b"trace_flags=1024"))
         self.notices = Notices(broken=False)
         self.events: list[Event] = []
+        self.probed: list[tuple[bytes, str]] = []
         self.clock = ManualClock()
         self.aftermath = Aftermath(
             directories=self.directories,
             settings=Snapshot.of(settings).group(QueueSettings),
             notifier=self.notices,
             queued=lambda _: None,
+            probed=self._probed,
             clock=self.clock,
             tell=self.events.append,
         )
+
+    async def _probed(self, recipient: QueueRecipient, outcome: Outcome) -> None:
+        self.probed.append((recipient.address, outcome.status))
 
     def decide(
         self,
@@ -120,6 +125,16 @@ def test_what_would_be_is_told_and_everybody_is_done(tmp_path: Path) -> None:
             ],
         )
     ]
+
+
+def test_a_probe_is_told_to_whoever_sent_it(tmp_path: Path) -> None:
+    """verify(8) learns of every recipient, and nobody else of any."""
+    bench = Bench(tmp_path)
+    finished = bench.decide(SENT, REFUSED, LATER, trace=Trace.PROBE, notify=Notify.SUCCESS)
+    assert [one.offset for one in finished.done] == [100, 101, 102]
+    assert not finished.deferred
+    assert bench.probed == [(b"r0@x.test", "sent"), (b"r1@x.test", "bounced"), (b"r2@x.test", "deferred")]
+    assert not bench.notices.told
 
 
 def test_the_first_attempt_is_recorded_once(tmp_path: Path) -> None:

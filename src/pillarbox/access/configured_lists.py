@@ -5,19 +5,26 @@ FAULTS
                         make an open relay
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from pillarbox.access.access_tables import AccessKeys
+from pillarbox.access.address_verification import VerifyClient, verification_checks
 from pillarbox.access.decisions import AccessLists
 from pillarbox.access.policy_service import PolicySettings
 from pillarbox.access.question import Codes, Subject
 from pillarbox.access.restrictions import Compiler, RestrictionList
+from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.queue.receive_options import configured_receive_options
+from pillarbox.routing.probe_sender import probe_senders
+from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_tables
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -38,6 +45,7 @@ class Access(msgspec.Struct, frozen=True):
 def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
     """The lists of a service."""
     access, tls = snapshot.group(SmtpAccess), snapshot.group(SmtpServerTls)
+    verification = snapshot.group(AddressVerification)
     matched = snapshot.group(LocalRecipients).parent_domain_matches_subdomains
     compiler = Compiler(
         clock=clock,
@@ -60,6 +68,15 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         queue_directory=snapshot.value("queue_directory"),
         class_text=snapshot.value,
         classes=access.smtpd_restriction_classes,
+        verification=verification_checks(
+            verification,
+            VerifyClient(
+                snapshot.value("queue_directory"),
+                verification.address_verify_service_name,
+                patience=(verification.address_verify_poll_count - 1)
+                * verification.address_verify_poll_delay,
+            ),
+        ),
     )
 
     def compiled(parameter: str, words: tuple[str, ...], subject: Subject) -> RestrictionList:
@@ -85,8 +102,25 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient
         and configured_receive_options(snapshot).unknown_recipient_checks,
         reject_unlisted_sender=access.smtpd_reject_unlisted_sender,
+        is_probe_sender=_is_probe_sender(snapshot, verification, clock=clock),
     )
     return Access(lists, _codes(access), notes)
+
+
+def _is_probe_sender(
+    snapshot: Snapshot, verification: AddressVerification, *, clock: Clock
+) -> Callable[[Address], bool]:
+    rewriting = configured_rewriting(snapshot)
+    sender, ttl = verification.address_verify_sender, verification.address_verify_sender_ttl
+    base = sender.partition("@")[0].lower().encode()
+
+    def is_probe_sender(address: Address) -> bool:
+        if not base or not address.local_part.lower().startswith(base):
+            return False
+        own = probe_senders(sender, ttl=ttl, now=clock.now())
+        return any(rewriting.rewrite(Address.from_internal(one)).folded == address.folded for one in own)
+
+    return is_probe_sender
 
 
 def _relay_restrictions(snapshot: Snapshot, access: SmtpAccess) -> tuple[tuple[str, ...], tuple[str, ...]]:

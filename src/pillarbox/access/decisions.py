@@ -9,11 +9,14 @@ STANDARDS
     SMTPD_ACCESS_README; RFC 5321 §4.5.1 (postmaster without a domain is always accepted)
 """
 
+from collections.abc import Callable
+
 import msgspec
 
 from pillarbox.access.address_checks import reject_unlisted_recipient, reject_unlisted_sender
 from pillarbox.access.question import Question, Subject
 from pillarbox.access.restrictions import RestrictionList
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.reply import Reply
 
 
@@ -32,11 +35,15 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
     relay_before_recipient: bool
     reject_unlisted_recipient: bool
     reject_unlisted_sender: bool
+    is_probe_sender: Callable[[Address], bool]
+    """Whether an address is the sender of our address probes: servers that are probed may ask back for it."""
 
     async def refuse_recipient(self, question: Question) -> Reply | None:
         """Why a recipient is not taken; None if it is."""
         recipient = question.recipient
         if recipient is not None and not recipient.domain and recipient.folded == b"postmaster":
+            return None
+        if recipient is not None and self.is_probe_sender(recipient):
             return None
         lists = [self.client, self.helo] if self.delay_reject else []
         for restrictions in lists:

@@ -20,7 +20,7 @@ STANDARDS
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -77,10 +77,11 @@ class Compiler:
         queue_directory: str,
         class_text: Callable[[str], str],
         classes: Sequence[str],
+        verification: Mapping[str, Restriction],
     ) -> None:
         """`class_text` gives the value of a parameter that smtpd_restriction_classes names.
 
-        `relay_certificates` are the tables of relay_clientcerts.
+        `relay_certificates` are the tables of relay_clientcerts, `verification` what probes addresses, by its name.
         """
         self._clock = clock
         self._keys = keys
@@ -91,6 +92,7 @@ class Compiler:
         self._classes = frozenset(classes)
         self._plain = (
             _PLAIN
+            | dict(verification)
             | address_checks.sender_login_checks(sender_logins)
             | client_checks.certificate_checks(relay_certificates, asks=asks_for_certificates)
         )

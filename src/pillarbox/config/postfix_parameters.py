@@ -9,6 +9,7 @@ from typing import Final
 
 from pillarbox.config.parameter import Declaration, declarations
 from pillarbox.config.parameters.address_mapping import AddressMapping
+from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.content_filter import ContentFilter
@@ -37,6 +38,7 @@ GROUPS: Final[tuple[type, ...]] = (
     QueueManager,
     SmtpServer,
     SmtpAccess,
+    AddressVerification,
     SmtpServerSasl,
     SmtpServerTls,
     Cleanup,

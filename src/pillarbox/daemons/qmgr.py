@@ -14,7 +14,9 @@ import socket
 
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import Notifier
+from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.content_filter import ContentFilter
+from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
@@ -38,9 +40,13 @@ from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.queue_manager.smtp_transport import SmtpTransport
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
 from pillarbox.queue_manager.transport_rules import transport_settings
+from pillarbox.queue_manager.verification.cache import VerifyCache
+from pillarbox.queue_manager.verification.probes import Probes
+from pillarbox.queue_manager.verification.service import ProbeResults, serve_verify
+from pillarbox.queue_manager.verification.store import open_store
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
 from pillarbox.routing.configured_mappings import configured_mappings
-from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.configured_routes import configured_routes, probe_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.opening import open_tables
@@ -58,12 +64,20 @@ def open_role(startup: Startup) -> Serve:
         snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
     )
     resolver = Resolver(configured_routes(snapshot, clock=clock))
+    probe_resolver = Resolver(probe_routes(snapshot, resolver.routes, clock=clock))
+    verification = snapshot.group(AddressVerification)
+    caches_failures = verification.address_verify_negative_cache
+    verify_store = open_store(
+        verification.address_verify_map,
+        where=f"{snapshot.where('address_verify_map')}, parameter address_verify_map",
+    )
     owners = _mailbox_owners(snapshot, virtual, resolver, clock)
     filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
     rules = configured_rules(snapshot)
     template_warnings: list[str] = []
     bounce_rules = configured_bounces(snapshot, warn=template_warnings.append)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
+    verify_door = socket.socket(fileno=startup.listeners["verify"])
     mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
     pickup = Snapshot.decode(startup.snapshots["pickup"])
     doors = Doors(snapshot, startup.listeners, pickup=pickup, mappings=mappings, clock=clock)
@@ -84,7 +98,12 @@ def open_role(startup: Startup) -> Serve:
         fsyncs = background_fsyncs()
         spares = SpareFiles(directories, fsyncs=fsyncs, clock=clock)
         transports: dict[str, Transport] = {}
-        smtp = SmtpTransport(f"{directories.root}/private/pillarbox-smtp", transports, tell=tell)
+        smtp = SmtpTransport(
+            f"{directories.root}/private/pillarbox-smtp",
+            transports,
+            caches_failures=caches_failures,
+            tell=tell,
+        )
         by_program: dict[str, Transport] = {
             "smtp": smtp,
             "lmtp": smtp,
@@ -109,6 +128,14 @@ def open_role(startup: Startup) -> Serve:
         notifier = Notifier(
             queue, rules=bounce_rules, submission=rules, mappings=mappings, clock=clock, tell=tell
         )
+        verify_cache = VerifyCache(
+            verify_store,
+            settings=verification,
+            send_probe=lambda address: probes.send(address),
+            clock=clock,
+            sleep=clock.sleep,
+            tell=tell,
+        )
         manager = QueueManager(
             directories=directories,
             settings=settings,
@@ -117,9 +144,24 @@ def open_role(startup: Startup) -> Serve:
             transports=transports,
             rules=rules_of,
             notifier=notifier,
+            probed=ProbeResults(verify_cache, negative=caches_failures).take,
+            probe_resolver=probe_resolver,
+            double_bounce=snapshot.group(Identity).double_bounce_sender.encode(),
+            caches_failures=caches_failures,
             spares=spares,
             clock=clock,
             sleep=clock.sleep,
+            tell=tell,
+        )
+        probes = Probes(
+            queue,
+            settings=verification,
+            rules=rules,
+            mail_name=snapshot.group(Identity).mail_name.encode(),
+            mappings=mappings,
+            clock=clock,
+            queued=manager.queued,
+            learnt=verify_cache.update,
             tell=tell,
         )
         if isinstance(clock, LabClock):
@@ -131,9 +173,12 @@ def open_role(startup: Startup) -> Serve:
             open_doors = tasks.create_task(
                 doors.serve(manager, directories, queue, notifier=notifier, tell=tell)
             )
+            verify = tasks.create_task(serve_verify(verify_door, verify_cache, tell=tell))
             await asyncio.wait((running, ordered), return_when=asyncio.FIRST_COMPLETED)
             open_doors.cancel()
+            verify.cancel()
             stop.set()
+        await verify_cache.close()
         agents.close()
         smtp.close()
         fsyncs.close()

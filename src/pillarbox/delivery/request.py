@@ -53,6 +53,7 @@ class DeliverRecipients(msgspec.Struct, tag=True):
     attributes: dict[bytes, bytes]  # of the queue file: client_address and others
     send_options: int = 0
     trace_only: bool = False  # nothing is delivered; the outcomes say what would be
+    is_probe: bool = False  # for verify(8): what lists other addresses is not followed
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):
@@ -97,9 +98,14 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     tells_success: bool = True  # False: the notice that NOTIFY=SUCCESS asks for is the next system's business
 
 
-def would_be(status: str) -> str:
-    """The log's word for the status of what was only tried out: deliverable or undeliverable."""
-    return "deliverable" if status == "sent" else "undeliverable"
+def would_be(status: str, *, cached: bool = True) -> str:
+    """The log's word for the status of what was only tried out: deliverable or undeliverable.
+
+    `cached`: verify(8) remembers it, or did not ask.
+    """
+    if status == "sent":
+        return "deliverable"
+    return "undeliverable" if cached else "undeliverable-but-not-cached"
 
 
 class JobDone(msgspec.Struct, tag=True):

@@ -240,6 +240,14 @@ class AttemptMade(Event, frozen=True):
     uses: int = 0  # of a connection that is used again: conn_use=
 
 
+class CacheCleaned(Event, frozen=True):
+    """verify: `cache btree:/… full cleanup: retained=3 dropped=1 entries`"""
+
+    name: str
+    retained: int
+    dropped: int
+
+
 class BounceQueued(Event, frozen=True):
     """bounce: `QID: sender non-delivery notification: NEWID`"""
 

@@ -241,6 +241,10 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
         f"{event.reason}",
     ),
     e.AttemptMade: _attempt,
+    e.CacheCleaned: lambda event: (
+        "verify",
+        f"cache {event.name} full cleanup: retained={event.retained} dropped={event.dropped} entries",
+    ),
     e.BounceQueued: lambda event: ("bounce", f"{event.queue_id}: {event.what}: {event.new_queue_id}"),
     e.MailboxNotice: lambda event: (DOVECOT, f"{event.program}: {event.severity}: {event.text}"),
     e.LoggedIn: _logged_in,

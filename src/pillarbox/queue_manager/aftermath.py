@@ -17,7 +17,7 @@ FAULTS
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -42,6 +42,9 @@ from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Trace
 from pillarbox.vocabulary.identifiers import QueueId
 
+Probed = Callable[[QueueRecipient, Outcome], Awaitable[None]]
+"""Learns what became of a recipient of an address probe."""
+
 
 class Aftermath:
     """Decides for one queue manager."""
@@ -53,10 +56,12 @@ class Aftermath:
         settings: QueueSettings,
         notifier: Notifier,
         queued: Callable[[list[QueueId]], None],
+        probed: Probed,
         clock: Clock,
         tell: events.EventSink,
     ) -> None:
-        """`queued` is told of notices."""
+        """`queued` is told of notices, `probed` of what verify(8) asked for."""
+        self._probed = probed
         self._directories = directories
         self._settings = settings
         self._notifier = notifier
@@ -83,6 +88,8 @@ class Aftermath:
             traced += self._traced(message, recipient, transport, outcome)
             if message.is_trace_only:
                 finished.done.append(recipient)
+                if message.trace & Trace.PROBE:
+                    await self._probed(recipient, outcome)
                 continue
             failures += failed(recipient, outcome, expired=expired)
             if outcome.status == "deferred" and not expired:

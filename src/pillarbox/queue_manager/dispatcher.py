@@ -19,18 +19,20 @@ import msgspec
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
-from pillarbox.queue.queue_file import QueueRecipient
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.results import attempts_made
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
-from pillarbox.routing.resolution import Resolution, Resolver
+from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
 from pillarbox.scheduling.scheduler import Entry, Scheduler, Suspended, TransportRules, Verdict
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.envelope import Trace
 
 _MISSING = MissingTransport()
+_DISCARDED = Outcome("sent", "2.0.0", "undeliverable postmaster notification discarded")
 _SUSPENDED = "delivery temporarily suspended: "
 
 
@@ -41,6 +43,9 @@ class Dispatcher:
         self,
         *,
         resolver: Resolver,
+        probe_resolver: Resolver,
+        double_bounce: bytes,
+        caches_failures: bool,
         settings: QueueSettings,
         filter_nexthop: str,
         transports: Mapping[str, Transport],
@@ -50,8 +55,15 @@ class Dispatcher:
         sleep: Callable[[float], Awaitable[None]],
         tell: events.EventSink,
     ) -> None:
-        """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop."""
+        """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
+
+        `probe_resolver` is for address probes; `double_bounce` is the local part of who gets nothing;
+        `caches_failures` is address_verify_negative_cache.
+        """
         self._resolver = resolver
+        self._probe_resolver = probe_resolver
+        self._double_bounce = double_bounce.lower()
+        self._caches_failures = caches_failures
         self._settings = settings
         self._filter_nexthop = filter_nexthop
         self._transports = transports
@@ -92,9 +104,12 @@ class Dispatcher:
         sender = Address.from_internal(active.message.sender)
         groups: dict[tuple[str, str], list[Routed]] = {}
         for recipient in active.to_do:
-            routed = self._route(recipient, sender, active.message.filter)
+            routed = self._route(recipient, sender, active.message)
             if isinstance(routed, Outcome):
                 self._settle(active, recipient, "error", routed)
+                continue
+            if self._is_double_bounce(routed.resolution):
+                self._settle(active, recipient, "qmgr", _DISCARDED)
                 continue
             active.routed[recipient.offset] = routed
             transport = routed.resolution.transport
@@ -114,15 +129,23 @@ class Dispatcher:
 
     # -- routes ----------------------------------------------------------------------------------------
 
-    def _route(self, recipient: QueueRecipient, sender: Address, content_filter: bytes) -> Routed | Outcome:
+    def _route(self, recipient: QueueRecipient, sender: Address, message: QueueMessage) -> Routed | Outcome:
         address = Address.from_internal(recipient.address)
+        resolver = self._probe_resolver if message.trace & Trace.PROBE else self._resolver
         try:
-            resolution = self._resolver.resolve(address, sender)
-            if content_filter:
-                resolution = self._through(content_filter, resolution)
+            resolution = resolver.resolve(address, sender)
+            if message.filter:
+                resolution = self._through(message.filter, resolution)
             return Routed(recipient, resolution)
         except LookupFault as fault:
             return Outcome("deferred", "4.3.0", "address resolver failure", fault.reason)
+
+    def _is_double_bounce(self, resolution: Resolution) -> bool:
+        """Whether it is the sender of notices to postmaster and of probes: what comes back to it ends here."""
+        return (
+            resolution.address_class is AddressClass.LOCAL
+            and resolution.recipient.local_part.lower() == self._double_bounce
+        )
 
     def _through(self, content_filter: bytes, resolution: Resolution) -> Resolution:
         """The filter comes before whatever the address leads to."""
@@ -254,8 +277,17 @@ class Dispatcher:
         )
         settings = self._rules.get(transport)
         # What no service delivers is deferred in the name of error(8).
-        program = settings.service.program if settings is not None else "error"
-        made = attempts_made(active.queue_id, recipient, program, outcome, delays, trace_only=trace_only)
+        own = "qmgr" if transport == "qmgr" else "error"
+        program = settings.service.program if settings is not None else own
+        made = attempts_made(
+            active.queue_id,
+            recipient,
+            program,
+            outcome,
+            delays,
+            trace_only=trace_only,
+            cached=self._caches_failures or not active.message.trace & Trace.PROBE,
+        )
         for attempt in made:
             self._tell(attempt)
 

@@ -30,7 +30,7 @@ from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.spare_files import LARGEST, SpareFiles
 from pillarbox.queue_manager.active_message import ActiveMessage
-from pillarbox.queue_manager.aftermath import Aftermath
+from pillarbox.queue_manager.aftermath import Aftermath, Probed
 from pillarbox.queue_manager.dispatcher import Dispatcher
 from pillarbox.queue_manager.results import not_tried
 from pillarbox.queue_manager.transport import Transport
@@ -59,12 +59,18 @@ class QueueManager:
         transports: Mapping[str, Transport],
         rules: Mapping[str, TransportSettings],
         notifier: Notifier,
+        probed: Probed,
+        probe_resolver: Resolver,
+        double_bounce: bytes,
+        caches_failures: bool,
         spares: SpareFiles,
         clock: Clock,
         tell: events.EventSink,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
+
+        `probed` learns what became of address probes, which go where `probe_resolver` says.
 
         `sleep` lets seconds of `clock` go by.
         """
@@ -73,6 +79,7 @@ class QueueManager:
             settings=settings,
             notifier=notifier,
             queued=self.queued,
+            probed=probed,
             clock=clock,
             tell=tell,
         )
@@ -85,6 +92,9 @@ class QueueManager:
         self._settings = settings
         self._dispatcher = Dispatcher(
             resolver=resolver,
+            probe_resolver=probe_resolver,
+            double_bounce=double_bounce,
+            caches_failures=caches_failures,
             settings=settings,
             filter_nexthop=filter_nexthop,
             transports=transports,

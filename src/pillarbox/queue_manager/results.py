@@ -32,8 +32,9 @@ def attempts_made(
     delays: tuple[float, float, float, float],
     *,
     trace_only: bool = False,
+    cached: bool = True,
 ) -> list[events.AttemptMade]:
-    """The events that delivery lines are made of."""
+    """The events that delivery lines are made of; `cached` is as for `would_be()`."""
     return [
         events.AttemptMade(
             attempt.agent or agent,
@@ -43,10 +44,10 @@ def attempts_made(
             _relay(attempt, agent),
             delays,
             attempt.dsn,
-            would_be(attempt.status) if trace_only else attempt.status,
+            would_be(attempt.status, cached=cached) if trace_only else attempt.status,
             attempt.text,
         )
-        for attempt in _attempts(recipient, outcome)
+        for attempt in attempts_of(recipient, outcome)
         if not attempt.told
     ]
 
@@ -55,7 +56,7 @@ def delayed(recipient: QueueRecipient, outcome: Outcome) -> list[LogEntry]:
     """Entries for what is tried again."""
     return [
         _entry(recipient, attempt, "delayed")
-        for attempt in _attempts(recipient, outcome)
+        for attempt in attempts_of(recipient, outcome)
         if attempt.status == "deferred"
     ]
 
@@ -64,7 +65,7 @@ def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> lis
     """Entries for what is returned; when the message's time is up, that is what would be tried again, too."""
     return [
         Failure(_entry(recipient, attempt, "failed"), attempt.report_to)
-        for attempt in _attempts(recipient, outcome)
+        for attempt in attempts_of(recipient, outcome)
         if attempt.status == "bounced" or (expired and attempt.status == "deferred")
     ]
 
@@ -72,7 +73,7 @@ def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> lis
 def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> list[LogEntry]:
     """Entries for what was delivered and no other system tells of."""
     entries: list[LogEntry] = []
-    for attempt in _attempts(recipient, outcome):
+    for attempt in attempts_of(recipient, outcome):
         if attempt.status == "sent" and attempt.tells_success and outcome.tells_success:
             action = attempt.action or outcome.action
             entries.append(_entry(recipient, _with_relay(attempt, transport), action))
@@ -82,7 +83,7 @@ def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> li
 def traced(recipient: QueueRecipient, transport: str, outcome: Outcome, *, only: bool) -> list[LogEntry]:
     """Entries of a trace log: everything that was done for the recipient, or would be (`only`)."""
     entries: list[LogEntry] = []
-    for attempt in _attempts(recipient, outcome):
+    for attempt in attempts_of(recipient, outcome):
         if attempt.only_success:
             continue
         if only:
@@ -130,7 +131,8 @@ def not_tried(
     }
 
 
-def _attempts(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
+def attempts_of(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
+    """What was done for the recipient, or for those it stands for."""
     if outcome.attempts is not None:
         return outcome.attempts
     return [

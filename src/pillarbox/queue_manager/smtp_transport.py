@@ -15,6 +15,7 @@ from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue_manager.transport import Done, Job, Transport, pass_on
 from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Trace
 
 _GONE = Outcome("deferred", "4.3.0", "mail transport unavailable")
 
@@ -24,8 +25,14 @@ class SmtpTransport:
 
     tells_attempts = True
 
-    def __init__(self, path: str, transports: Mapping[str, Transport], *, tell: EventSink) -> None:
-        """`path` is the role's socket, `transports` are all there are, by service name."""
+    def __init__(
+        self, path: str, transports: Mapping[str, Transport], *, caches_failures: bool, tell: EventSink
+    ) -> None:
+        """`path` is the role's socket, `transports` are all there are, by service name.
+
+        `caches_failures` is address_verify_negative_cache.
+        """
+        self._caches_failures = caches_failures
         self._transports = transports
         self._path = path
         self._tell = tell
@@ -62,6 +69,7 @@ class SmtpTransport:
             more_follows=job.more_follows,
             may_pass=not job.was_passed,
             trace_only=message.is_trace_only,
+            is_cached=self._caches_failures or not message.trace & Trace.PROBE,
         )
         try:
             answered = asyncio.get_running_loop().create_future()

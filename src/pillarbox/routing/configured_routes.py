@@ -4,7 +4,10 @@ FAULTS
     ConfigurationFault  a table of an unknown type or a file that is not there, with the parameter's file and line
 """
 
+import msgspec
+
 from pillarbox.config.parameters.address_mapping import AddressMapping
+from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.queue_manager import QueueManager
@@ -18,6 +21,40 @@ from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
+    """The routes of address probes: those of all mail, but for what address_verify_… parameters say."""
+    probes = snapshot.group(AddressVerification)
+
+    def tables(
+        parameter: str, names: tuple[str, ...], usual: tuple[LookupTable, ...]
+    ) -> tuple[LookupTable, ...]:
+        if snapshot.value(parameter) == snapshot.value(parameter.removeprefix("address_verify_")):
+            return usual
+        return open_tables(names, where=_where(snapshot, parameter), clock=clock)
+
+    return msgspec.structs.replace(
+        routes,
+        local_transport=probes.address_verify_local_transport,
+        virtual_transport=probes.address_verify_virtual_transport,
+        relay_transport=probes.address_verify_relay_transport,
+        default_transport=probes.address_verify_default_transport,
+        relayhost=probes.address_verify_relayhost,
+        transport_maps=tables(
+            "address_verify_transport_maps", probes.address_verify_transport_maps, routes.transport_maps
+        ),
+        sender_transports=tables(
+            "address_verify_sender_dependent_default_transport_maps",
+            probes.address_verify_sender_dependent_default_transport_maps,
+            routes.sender_transports,
+        ),
+        sender_relayhosts=tables(
+            "address_verify_sender_dependent_relayhost_maps",
+            probes.address_verify_sender_dependent_relayhost_maps,
+            routes.sender_relayhosts,
+        ),
+    )
 
 
 def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:

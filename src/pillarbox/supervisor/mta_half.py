@@ -13,6 +13,7 @@ import os
 from typing import Final
 
 from pillarbox.config.master_cf import Service
+from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
@@ -94,6 +95,12 @@ def mta_half(
         UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
         UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
         *(UnixListener(name, f"{queue}/public/{socket}", 0o666, pair) for name, socket in _DOORS.items()),
+        UnixListener(
+            "verify",
+            f"{queue}/private/{snapshot.group(AddressVerification).address_verify_service_name}",
+            0o666,
+            pair,
+        ),
         UnixListener("smtp-client", f"{queue}/private/pillarbox-smtp", 0o600, pair),
     ]
     _check_transports(configuration)
@@ -130,7 +137,7 @@ def mta_half(
                 name="qmgr",
                 module="pillarbox.daemons.qmgr",
                 on_reload="restart",
-                listeners=("qmgr", *_DOORS),
+                listeners=("qmgr", *_DOORS, "verify"),
                 snapshots={"qmgr": encoded, "pickup": _pickup_snapshot(configuration)},
                 services=agents,
                 user=postfix,

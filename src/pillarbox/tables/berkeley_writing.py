@@ -1,4 +1,4 @@
-"""Berkeley DB files, written by the C library: commands only, never a daemon.
+"""Berkeley DB files, written by the C library: for commands, and for the cache of verified addresses.
 
 DESCRIPTION
     libdb 5.3 is loaded by ctypes: what it writes any Postfix reads and changes.  Its functions are called by the

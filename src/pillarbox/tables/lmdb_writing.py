@@ -1,4 +1,4 @@
-"""LMDB files, written by py-lmdb: commands only, never a daemon.
+"""LMDB files, written by py-lmdb: for commands, and for the cache of verified addresses.
 
 FAULTS
     WriteFault  the library's refusal: a key longer than 511 octets

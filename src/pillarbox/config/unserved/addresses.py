@@ -21,7 +21,6 @@ virtual_maps =
         Kind.LATER,
         "tables of this kind are not served yet",
         """
-default_cache_db_type = lmdb
 non_bdb_custom_mapping =
 non_bdb_migration_allow_root_prefixes =
 non_bdb_migration_allow_user_prefixes =

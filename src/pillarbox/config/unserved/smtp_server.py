@@ -55,41 +55,6 @@ smtputf8_autodetect_classes = sendmail, verify
 reject_tempfail_action = defer_if_permit
 unknown_address_tempfail_action = $reject_tempfail_action
 unknown_helo_hostname_tempfail_action = $reject_tempfail_action
-unverified_recipient_tempfail_action = $reject_tempfail_action
-unverified_sender_tempfail_action = $reject_tempfail_action
-""",
-    ),
-    Section(
-        Kind.LATER,
-        "addresses are not verified by probes yet",
-        """
-address_verify_cache_cleanup_interval = 12h
-address_verify_default_transport = $default_transport
-address_verify_local_transport = $local_transport
-address_verify_map = $default_cache_db_type:$data_directory/verify_cache
-address_verify_negative_cache = yes
-address_verify_negative_expire_time = 3d
-address_verify_negative_refresh_time = 3h
-address_verify_pending_request_limit = 5000
-address_verify_poll_count = ${stress?{1}:{3}}
-address_verify_poll_delay = 3s
-address_verify_positive_expire_time = 31d
-address_verify_positive_refresh_time = 7d
-address_verify_relay_transport = $relay_transport
-address_verify_relayhost = $relayhost
-address_verify_sender = $double_bounce_sender
-address_verify_sender_dependent_default_transport_maps = $sender_dependent_default_transport_maps
-address_verify_sender_dependent_relayhost_maps = $sender_dependent_relayhost_maps
-address_verify_sender_ttl = 0s
-address_verify_service_name = verify
-address_verify_transport_maps = $transport_maps
-address_verify_virtual_transport = $virtual_transport
-unverified_recipient_defer_code = 450
-unverified_recipient_reject_code = 450
-unverified_recipient_reject_reason =
-unverified_sender_defer_code = 450
-unverified_sender_reject_code = 450
-unverified_sender_reject_reason =
 """,
     ),
     Section(

@@ -159,6 +159,9 @@ class AgentWork:
         except OSError as error:
             self._warn(f"cannot open file {shown}: {error.strerror}")
             return False
+        if self._request.is_probe:
+            self._tell(Piece("sent", "2.0.0", f"forward via file: {shown}"))
+            return True
         self._done.forward_path = path
         count = yield from self._lines(text, where="forward", keep_extension=keep_extension, depth=0)
         return count > 0

@@ -179,6 +179,9 @@ class LocalExpansion:
             self._means.warn(str(fault))
             self._tell(state, "deferred", "4.3.0", "cannot find alias database owner")
             return True
+        if self._request.is_probe:
+            self._tell(state, "sent", "2.0.0", f"aliased to {_shown(value)}")
+            return True
         state = self._expanded(state, "delivered" if owner is not None else "expanded")
         state = msgspec.structs.replace(state, source_name=name, source=ALIAS, account=account)
         if owner is not None:
@@ -453,6 +456,7 @@ class LocalExpansion:
             client=self._client,
             seen=sorted(self._seen),
             trace_only=self._request.trace_only,
+            is_probe=self._request.is_probe,
         )
 
     # -- results ---------------------------------------------------------------------------------------

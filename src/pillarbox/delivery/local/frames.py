@@ -96,6 +96,7 @@ class DeliverLocally(msgspec.Struct, tag=True):
     client: list[tuple[bytes, bytes]] = []  # CLIENT_ADDRESS and others, for a command's environment
     seen: list[bytes] = []  # what has been done for this recipient already
     trace_only: bool = False  # nothing is stored or run; the result says what would be
+    is_probe: bool = False  # for verify(8): a .forward file is not read
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):

@@ -400,7 +400,7 @@ class SmtpDelivery:
             status, verdict = said.status, msgspec.structs.replace(verdict, status=said.dsn, text=said.text)
         shown = status
         if self._job.trace_only:
-            shown = would_be(status)
+            shown = would_be(status, cached=self._job.is_cached)
         elif status == "bounced" and self._service.soft_bounce:
             status = shown = "SOFTBOUNCE"
         relay = fate.target.relay if fate.target is not None else "none"

@@ -39,6 +39,7 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     more_follows: bool = False  # other mail for the destination is waiting
     may_pass: bool = True  # on to best_mx_transport
     trace_only: bool = False  # the server is asked about the recipients and sent no message
+    is_cached: bool = True  # verify(8) remembers what the server does not take, or has not asked
 
 
 class SmtpDone(msgspec.Struct, tag=True):
