@@ -1,11 +1,13 @@
 """LMTP sessions: what is said to whom, and what is stored."""
 
 import asyncio
+import os
 
 import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.sessions import lmtp_session
 from pillarbox.sessions.lmtp_session import LmtpEnded, LmtpPolicy, LmtpSession, Message, Recipient
 
 
@@ -14,6 +16,9 @@ class Users:
 
     def __init__(self) -> None:
         self.stored: list[tuple[str, str, bytes]] = []
+        self.files = 0
+        self.is_full = False
+        self.faults: list[OSError] = []
 
     async def exists(self, user: str) -> bool | None:
         """By name."""
@@ -28,16 +33,37 @@ class Users:
         """Kept, unless the mailbox is full."""
         if recipient.user.startswith("full"):
             return b"552 5.2.2 Quota exceeded (mailbox for user is full)"
-        self.stored.append((recipient.user, recipient.detail, content.head + b"".join(content.content)))
+        text = b"".join(content.content)
+        if content.file >= 0:
+            self.files += 1
+            text = os.pread(content.file, 1 << 20, 0)
+        self.stored.append((recipient.user, recipient.detail, content.head + text))
         return b"250 2.0.0 Saved"
+
+    def new_file(self) -> int:
+        """In memory."""
+        if self.is_full:
+            raise OSError(28, "No space left on device")
+        return os.memfd_create("message")
+
+    def tell_fault(self, error: OSError) -> None:
+        """Kept."""
+        self.faults.append(error)
 
 
 def play(
-    script: bytes, policy: LmtpPolicy | None = None, remote: str = "192.0.2.1"
+    script: bytes,
+    policy: LmtpPolicy | None = None,
+    remote: str = "192.0.2.1",
+    *,
+    step: int = 0,
+    is_full: bool = False,
 ) -> tuple[list[bytes], Users, LmtpEnded]:
-    """Replies, what was stored, and how it ended."""
+    """Replies, what was stored, and how it ended; with `step` the script comes in pieces of so many octets."""
     users = Users()
-    transport = ScriptedTransport([script])
+    users.is_full = is_full
+    step = step or len(script)
+    transport = ScriptedTransport([script[at : at + step] for at in range(0, len(script), step)])
     session = LmtpSession(
         transport,
         users,
@@ -137,3 +163,33 @@ def test_chunks_make_one_message() -> None:
     )
     assert replies[-3:] == [b"250 2.0.0 OK", b"250 2.0.0 <me@b.example> " + ID + b" Saved", b"250 2.1.0 OK"]
     assert users.stored[0][2].endswith(b"DATE\na\n\nb\n")
+
+
+@pytest.mark.parametrize("step", [1, 7, 0])
+def test_a_large_message_is_in_a_file(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The octets are those of a small one, for each recipient, however they come; nothing stays open."""
+    script = (
+        b"LHLO c\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<me@b.example>\r\nRCPT TO:<you@b.example>\r\nDATA\r\n"
+        b"Subject: x\r\n\r\n..dot\r\nlone \r here\r\n" + b"line\r\n" * 20 + b".\r\n"
+        b"MAIL FROM:<s@c.example>\r\nRCPT TO:<me@b.example>\r\nBDAT 4 LAST\r\nab\r\rQUIT\r\n"
+    )
+    expected, small, _ = play(script, step=step)
+    assert 0 == small.files
+    monkeypatch.setattr(lmtp_session, "SPILL_AT", 2)
+    before = len(os.listdir("/proc/self/fd"))
+    replies, large, _ = play(script, step=step)
+    assert 3 == large.files
+    assert before == len(os.listdir("/proc/self/fd"))
+    assert (expected, small.stored) == (replies, large.stored)
+
+
+def test_no_room_for_a_large_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client may try again; the rest of it is read."""
+    monkeypatch.setattr(lmtp_session, "SPILL_AT", 2)
+    replies, users, _ = play(
+        b"LHLO c\r\nMAIL FROM:<s@c.example>\r\nRCPT TO:<me@b.example>\r\nDATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n",
+        step=9,
+        is_full=True,
+    )
+    assert [b"451 4.3.0 <me@b.example> Temporary internal error", b"221 2.0.0 Bye"] == replies[-2:]
+    assert ([], 1) == (users.stored, len(users.faults))

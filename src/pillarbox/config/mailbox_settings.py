@@ -192,6 +192,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     quota_mail_size: int = 0
     """Octets of a message that IMAP APPEND takes (RFC 7889); 0: no limit."""
 
+    mail_temp_dir: str = "/tmp"  # noqa: S108 - Dovecot's default; files in it have no name
     recipient_delimiter: str = "+"
     lmtp_save_to_detail_mailbox: bool = False
     lmtp_hdr_delivery_address: str = "final"

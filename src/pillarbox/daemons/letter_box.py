@@ -21,17 +21,22 @@ import msgspec
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.arrivals import ArrivalNotes
-from pillarbox.mailstore.deliver import Delivery, Result, Stored, deliver_batch, make_maildir
+from pillarbox.mailstore.deliver import Delivery, Result, Stored, Written, deliver_batch, make_maildir
 from pillarbox.mailstore.file_content import packed_content
+from pillarbox.mailstore.large_content import BLOCK
 from pillarbox.mailstore.mailbox import MailboxNameRefused, MailTooLarge, OverQuota, QuotaExceeded
 from pillarbox.mailstore.mailbox_names import normalise
 from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir_names import NameMaker
 from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.mailstore.quota import AccountQuota, Size
+from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.message.header_fields import first_value
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter
+from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -74,6 +79,7 @@ class LetterBox:
         self._waiting: list[tuple[Letter, int]] = []
         self._busy = False
         self._notes = ArrivalNotes()
+        self._names = NameMaker(SystemClock())
 
     def take(self, letter: Letter, descriptor: int) -> None:
         """A message has come; the descriptor is ours now."""
@@ -127,6 +133,8 @@ class LetterBox:
                 sorted_letters.append(one)
             except (QuotaExceeded, MailTooLarge) as fault:
                 done.append(self._told(one, fault))
+                if one.delivery.written is not None:
+                    os.unlink(one.delivery.written.path)
             except (ConfigurationFault, OSError) as fault:
                 done.append((Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", str(fault))))
             finally:
@@ -149,10 +157,39 @@ class LetterBox:
         if letter.detail and self._settings.lmtp_save_to_detail_mailbox:
             mailbox, maildir = self._detail_mailbox(letter.detail, place)
         size = os.fstat(descriptor).st_size
+        if letter.head:
+            return self._sort_large(letter, mailbox, maildir, descriptor)
         content = os.pread(descriptor, size, 0)
         packing = self._settings.packing
         packed = None if packing is None else packed_content(content, *packing)
         return _Sorted(letter, mailbox, Delivery(maildir, (content,), packed=packed))
+
+    def _sort_large(self, letter: Letter, mailbox: str, maildir: str, descriptor: int) -> _Sorted:
+        """A message in a file is copied into the mailbox's tmp/.  OSError."""
+        make_maildir(maildir)
+        spool = SpoolFile(
+            os.fsencode(maildir),
+            self._names.take(),
+            files=DISK,
+            executor=None,
+            packing=self._settings.packing,
+        )
+        try:
+            spool.write(letter.head)
+            at = 0
+            while block := os.pread(descriptor, BLOCK, at):
+                spool.write(block)
+                at += len(block)
+            spool.end()
+        except OSError:
+            spool.remove()
+            raise
+        if spool.fault is not None:
+            spool.remove()
+            raise OSError(str(spool.fault)) from spool.fault
+        written = Written(spool.path, spool.size, spool.crlf_size)
+        beginning = letter.head + os.pread(descriptor, BLOCK, 0)
+        return _Sorted(letter, mailbox, Delivery(maildir, (beginning,), written=written))
 
     def _detail_mailbox(self, detail: str, place: Storage) -> tuple[str, str]:
         """The mailbox that the detail names, or INBOX."""
@@ -196,5 +233,7 @@ class LetterBox:
 
 
 def _size_of(delivery: Delivery) -> Size:
+    if delivery.written is not None:
+        return Size(delivery.written.size, delivery.written.crlf_size)
     content = delivery.content[0]
     return Size(len(content), crlf_size(content))

@@ -14,6 +14,7 @@ import itertools
 import os
 import secrets
 import socket
+import tempfile
 import time
 from email.utils import formatdate
 
@@ -37,7 +38,9 @@ _INTERNAL = b"451 4.3.0 Temporary internal error"
 class SpawnerMailboxes:
     """`sessions.lmtp_session.Mailboxes` through the auth server and the spawner."""
 
-    def __init__(self, base_dir: str, tasks: asyncio.TaskGroup, tell: EventSink) -> None:
+    def __init__(self, base_dir: str, tasks: asyncio.TaskGroup, tell: EventSink, *, directory: str) -> None:
+        """`directory` is for files of large messages, mail_temp_dir."""
+        self._directory = directory
         self._path = f"{base_dir}/spawner"
         self._tasks = tasks
         self._tell = tell
@@ -55,13 +58,16 @@ class SpawnerMailboxes:
         number = next(self._numbers)
         future: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        descriptor = os.memfd_create("message", os.MFD_CLOEXEC)
+        if content.file >= 0:
+            descriptor, head = os.dup(content.file), content.head
+        else:
+            descriptor, head = os.memfd_create("message", os.MFD_CLOEXEC), b""
         try:
-            for piece in (content.head, *content.content):
+            for piece in () if head else (content.head, *content.content):
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(descriptor, view) :]
-            frame = DeliverMail(number, recipient.user, recipient.detail, recipient.session)
+            frame = DeliverMail(number, recipient.user, recipient.detail, recipient.session, head)
             self._open().send(frame, [descriptor])
             done = await future
         except (OSError, ChannelClosed) as error:
@@ -73,6 +79,16 @@ class SpawnerMailboxes:
             os.close(descriptor)
             self._waiting.pop(number, None)
         return done.reply
+
+    def new_file(self) -> int:
+        """For a large message: a file of mail_temp_dir that goes with its descriptors."""
+        descriptor, path = tempfile.mkstemp(prefix="lmtp.", dir=self._directory)
+        os.unlink(path)
+        return descriptor
+
+    def tell_fault(self, error: OSError) -> None:
+        """A large message could not be written."""
+        self._tell(MailboxNotice("lmtp", "Error", f"{self._directory}: {error.strerror}"))
 
     def close(self) -> None:
         """Let both go."""
@@ -122,7 +138,7 @@ def open_role(startup: Startup) -> Serve:
 
     async def serve(control: Control, tell: EventSink) -> None:
         async with asyncio.TaskGroup() as tasks:
-            mailboxes = SpawnerMailboxes(settings.base_dir, tasks, tell)
+            mailboxes = SpawnerMailboxes(settings.base_dir, tasks, tell, directory=settings.mail_temp_dir)
 
             async def serve_client(connection: Connection, *, is_unix: bool) -> None:
                 remote = "" if is_unix else connection.peer_address[0]

@@ -368,7 +368,7 @@ class Spawner:
                 self._refuse(asked, "no worker")
             return
         number = next(self._letters)
-        letter = Letter(number, name, home, mail, frame.detail, frame.session, fields)
+        letter = Letter(number, name, home, mail, frame.detail, frame.session, fields, frame.head)
         if _write(worker.sock, letter, asked.descriptor):
             worker.letters[number] = (asked.client, frame.number)
             os.close(asked.descriptor)

@@ -85,7 +85,12 @@ class ArrivalNotes:
     def remember(self, deliveries: Sequence[Delivery], results: Sequence[Result]) -> None:
         """Messages were delivered; nothing is parsed or written yet."""
         for delivery, result in zip(deliveries, results, strict=True):
-            if isinstance(result, Stored) and result.size <= MAX_CONTENT and delivery.rest is None:
+            if (
+                isinstance(result, Stored)
+                and result.size <= MAX_CONTENT
+                and delivery.rest is None
+                and delivery.written is None
+            ):
                 if self._octets + result.size > MAX_PENDING:
                     return
                 self._octets += result.size

@@ -56,17 +56,18 @@ class SpoolFile:
         self._descriptor = -1
         self._is_made = False
         self._held = b""  # a CR that may belong to a CRLF
-        self._fault: OverQuota | StoreUnavailable | None = None
+        self.fault: OverQuota | StoreUnavailable | None = None
+        """What went wrong so far."""
 
     async def add(self, data: bytes) -> None:
         """Take octets with any line ends."""
-        await self._run(self._add, data)
+        await self._run(self.write, data)
 
     async def finish(self) -> None:
         """All has come, and is on the disk."""
-        await self._run(self._finish)
-        if self._fault is not None:
-            raise self._fault
+        await self._run(self.end)
+        if self.fault is not None:
+            raise self.fault
 
     async def content(self) -> bytes | LargeContent:
         """What has come; only where messages are not packed."""
@@ -74,19 +75,20 @@ class SpoolFile:
 
     async def discard(self) -> None:
         """Remove the file, if it still has its name in tmp/."""
-        await self._run(self._discard)
+        await self._run(self.remove)
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._executor, partial(function, *arguments))
 
-    def _add(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """`add`, in this thread."""
         data = self._held + data
         self._held = b"\r" if data.endswith(b"\r") else b""
-        self._write(to_lf(data[:-1] if self._held else data))
+        self._put(to_lf(data[:-1] if self._held else data))
 
-    def _write(self, data: bytes) -> None:
-        if self._fault is not None:
+    def _put(self, data: bytes) -> None:
+        if self.fault is not None:
             return
         self.size += len(data)
         self.crlf_size += crlf_size(data)
@@ -99,18 +101,19 @@ class SpoolFile:
                 self._descriptor, [data if self._packer is None else self._packer.add(data)]
             )
         except OSError as error:
-            self._fault = fault_of(error, self._maildir)
+            self.fault = fault_of(error, self._maildir)
 
-    def _finish(self) -> None:
+    def end(self) -> None:
+        """`finish`, in this thread; `fault` says whether it went well."""
         held, self._held = self._held, b""
-        self._write(held)
-        if self._fault is None and self._descriptor >= 0:
+        self._put(held)
+        if self.fault is None and self._descriptor >= 0:
             try:
                 if self._packer is not None:
                     self._files.write_all(self._descriptor, [self._packer.end()])
                 self._files.fsync(self._descriptor)
             except OSError as error:
-                self._fault = fault_of(error, self._maildir)
+                self.fault = fault_of(error, self._maildir)
         self._close()
 
     def _content(self) -> bytes | LargeContent:
@@ -127,7 +130,8 @@ class SpoolFile:
         except OSError as error:
             raise StoreUnavailable(f"{os.fsdecode(self.path)}: {error.strerror}") from error
 
-    def _discard(self) -> None:
+    def remove(self) -> None:
+        """`discard`, in this thread."""
         self._close()
         if self._is_made:
             self._is_made = False

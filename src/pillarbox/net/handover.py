@@ -36,12 +36,13 @@ class Handover(msgspec.Struct, tag=True):
 
 
 class DeliverMail(msgspec.Struct, tag=True):
-    """LMTP server → spawner: a message for a user, in the memory file that is passed along."""
+    """LMTP server → spawner: a message for a user, in the file that is passed along."""
 
     number: int
     user: str
     detail: str  # of user+detail
     session: str  # id in log lines
+    head: bytes = b""  # what stands before what is in the file
 
 
 class Delivered(msgspec.Struct, tag=True):
@@ -75,7 +76,7 @@ class Session(msgspec.Struct, tag=True):
 
 
 class Letter(msgspec.Struct, tag=True):
-    """spawner → worker: store the message in the memory file that is passed along."""
+    """spawner → worker: store the message in the file that is passed along."""
 
     number: int
     user: str
@@ -84,6 +85,7 @@ class Letter(msgspec.Struct, tag=True):
     detail: str
     session: str
     fields: dict[str, str] = {}
+    head: bytes = b""  # what stands before what is in the file
 
 
 class Kick(msgspec.Struct, tag=True):

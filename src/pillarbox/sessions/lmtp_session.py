@@ -16,7 +16,8 @@ STANDARDS
 
 import asyncio
 import base64
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -29,7 +30,9 @@ from pillarbox.wire import lmtp
 from pillarbox.wire.lmtp import Content, EndOfContent, LmtpServer, Pause
 
 IDLE_SECONDS: Final = 300.0
-MAX_MESSAGE: Final = 1 << 30
+MAX_MESSAGE: Final = 1 << 34
+SPILL_AT: Final = 1 << 20
+"""Octets of a message that are held in memory."""
 MAX_RECIPIENTS: Final = 1000
 _BASE: Final = (b"8BITMIME", b"CHUNKING", b"ENHANCEDSTATUSCODES", b"PIPELINING")
 
@@ -50,16 +53,26 @@ class Mailboxes(Protocol):
         """Whether there is such a user; None if nobody knows now."""
         ...
 
+    def new_file(self) -> int:
+        """The descriptor of a file for a large message, which goes with its descriptors.  OSError."""
+        ...
+
+    def tell_fault(self, error: OSError) -> None:
+        """A large message could not be written."""
+        ...
+
     async def deliver(self, recipient: Recipient, content: "Message") -> bytes:
         """Store the message; the reply's code and text, without the recipient's address: `250 2.0.0 Saved`."""
         ...
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What is stored: fields in front, and the content in LF line ends."""
+    """What is stored: fields in front, and the content in LF line ends, in memory or in a file."""
 
     head: bytes
-    content: list[bytes]
+    content: Sequence[bytes]
+    file: int = -1
+    """Descriptor of the file that has all of a large one."""
 
 
 class LmtpPolicy(msgspec.Struct, frozen=True):
@@ -107,7 +120,10 @@ class LmtpSession:
         self._recipients: list[Recipient] = []
         self._counted = 0
         self._content: list[bytes] = []
+        self._held = b""  # a CR that may belong to a CRLF
         self._size = 0
+        self._file = -1
+        self._fault: OSError | None = None
         self._in_chunks = False
 
     async def run(self) -> LmtpEnded:
@@ -134,6 +150,7 @@ class LmtpSession:
         except TlsFault as fault:
             return LmtpEnded(str(fault), self._state())
         finally:
+            self._forget_content()
             self._transport.close()
 
     async def _receive(self) -> None:
@@ -147,7 +164,7 @@ class LmtpSession:
             self._transport.send(data)
 
     def _state(self) -> str:
-        if self._content:
+        if self._size:
             return "DATA"
         return "READY" if self._sender is None else ("RCPT TO" if self._recipients else "MAIL FROM")
 
@@ -155,7 +172,7 @@ class LmtpSession:
         engine = self._engine
         match command:
             case Content(data):
-                self._keep(data)
+                await self._keep(data)
             case EndOfContent(last):
                 await self._end_of_content(last=last)
             case lmtp.Lhlo(host):
@@ -188,7 +205,7 @@ class LmtpSession:
     def _reset(self) -> None:
         self._sender = None
         self._recipients = []
-        self._content, self._size = [], 0
+        self._forget_content()
         self._in_chunks = False
         self._engine.forget_chunks()
 
@@ -254,17 +271,37 @@ class LmtpSession:
             self._in_chunks = True
         self._engine.begin_chunk(command)
 
-    def _keep(self, data: bytes) -> None:
+    async def _keep(self, data: bytes) -> None:
+        """Take a piece of the content; from `SPILL_AT` octets on, it is in a file."""
         self._size += len(data)
-        if self._size <= MAX_MESSAGE and self._recipients:
-            self._content.append(data)
+        if self._size > MAX_MESSAGE or not self._recipients or self._fault is not None:
+            return
+        piece = self._held + data
+        self._held = b"\r" if piece.endswith(b"\r") else b""  # CRLF becomes LF
+        self._content.append((piece[:-1] if self._held else piece).replace(b"\r\n", b"\n"))
+        if self._file >= 0 or self._size > SPILL_AT:
+            pieces, self._content = self._content, []
+            try:
+                if self._file < 0:
+                    self._file = self._mailboxes.new_file()
+                await asyncio.to_thread(_write, self._file, pieces)
+            except OSError as error:
+                self._fault = error
+                self._mailboxes.tell_fault(error)
+
+    def _forget_content(self) -> None:
+        self._content, self._held, self._size = [], b"", 0
+        self._fault = None
+        if self._file >= 0:
+            descriptor, self._file = self._file, -1
+            os.close(descriptor)
 
     async def _end_of_content(self, *, last: bool) -> None:
         engine = self._engine
         if self._sender is None or not self._recipients:
             missing = b"MAIL needed first" if self._sender is None else b"No valid recipients"
             engine.reply(b"503 5.5.0 " + missing)
-            self._content, self._size = [], 0
+            self._forget_content()
             return
         if not last:
             engine.reply(b"250 2.0.0 OK")
@@ -272,16 +309,25 @@ class LmtpSession:
         if self._size > MAX_MESSAGE:
             for recipient in self._recipients:
                 engine.reply(b"552 5.2.3 <%s> Message size exceeds fixed limit" % recipient.address)
+        elif self._fault is not None:
+            for recipient in self._recipients:
+                engine.reply(b"451 4.3.0 <%s> Temporary internal error" % recipient.address)
         else:
             await self._deliver()
         self._reset()
 
     async def _deliver(self) -> None:
-        content = _to_lf(self._content)
-        self._content = []
+        content, held = self._content, self._held
+        self._content, self._held = [], b""
+        if held:
+            content.append(held)
+            if self._file >= 0:
+                _write(self._file, content)
         async with asyncio.TaskGroup() as tasks:
             work = [
-                tasks.create_task(self._mailboxes.deliver(recipient, Message(self._head(recipient), content)))
+                tasks.create_task(
+                    self._mailboxes.deliver(recipient, Message(self._head(recipient), content, self._file))
+                )
                 for recipient in self._recipients
             ]
         for recipient, done in zip(self._recipients, work, strict=True):
@@ -313,12 +359,8 @@ class LmtpSession:
         return b"".join(head)
 
 
-def _to_lf(pieces: list[bytes]) -> list[bytes]:
-    """CRLF as LF, also where it lies across two pieces."""
-    found: list[bytes] = []
-    held = b""
+def _write(descriptor: int, pieces: Sequence[bytes]) -> None:
     for piece in pieces:
-        piece = held + piece
-        held = b"\r" if piece.endswith(b"\r") else b""
-        found.append((piece[:-1] if held else piece).replace(b"\r\n", b"\n"))
-    return [*found, held] if held else found
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(descriptor, view) :]

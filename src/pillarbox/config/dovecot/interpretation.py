@@ -134,6 +134,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
             for path, entry in configuration.root.entries.items()
             if path[0] == "plugin" and len(path) == 2
         },
+        mail_temp_dir=value("mail_temp_dir"),
         recipient_delimiter=value("recipient_delimiter"),
         lmtp_save_to_detail_mailbox=lmtp.yes("lmtp_save_to_detail_mailbox"),
         lmtp_hdr_delivery_address=lmtp.value("lmtp_hdr_delivery_address"),

@@ -50,6 +50,8 @@ mail_plugins : str =
     `quota`, `imap_quota`, `zlib`, `acl`, `imap_acl`; other plugins are refused where mail would not be found, or
     told at start. `fts` makes no difference: a mailbox gets an index of its texts, ours, when a client searches
     bodies in it; with `fts_autoindex = yes` in `plugin { }` when a client opens it, with `fts = no` never.
+mail_temp_dir : str = /tmp
+    Where LMTP keeps a message of more than a MiB while it comes.
 mail_uid : str =
     Owner of mailboxes whose user has none of his own.
 quota_full_tempfail : bool = no
@@ -87,7 +89,6 @@ mail_plugin_dir : str = /usr/lib/dovecot/modules
 mail_prefetch_count : number = 0
 mail_privileged_group : str =
 mail_sort_max_read_count : number = 0
-mail_temp_dir : str = /tmp
 mail_temp_scan_interval : time = 1 weeks
 mail_vsize_bg_after_count : number = 0
 mailbox_idle_check_interval : time = 30 secs
