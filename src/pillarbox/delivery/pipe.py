@@ -21,9 +21,7 @@ STANDARDS
     pipe(8)
 """
 
-import grp
 import os
-import pwd
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -35,10 +33,12 @@ from pillarbox.delivery.local.frames import PipeContent
 from pillarbox.delivery.local.message_copy import from_line
 from pillarbox.delivery.local.recipient_state import split_extension
 from pillarbox.delivery.request import DeliverRecipients, JobRecipient
+from pillarbox.delivery.service_command import account, attributes
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 
+_ATTRIBUTES: Final = ("flags", "user", "directory", "size", "eol", "null_sender", "chroot")
 _FLAGS: Final = frozenset("BDFORXhqu.>")
 _ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _OF_RECIPIENT: Final = frozenset(
@@ -118,8 +118,8 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
     ) -> "PipeService":
         """The service that these words of master.cf describe.  `where` is file and line."""
         try:
-            given, command = _attributes(arguments)
-            user, uid, gid = _account(given.pop("user", ""), mail_owner)
+            given, command = attributes(arguments, _ATTRIBUTES)
+            user, uid, gid = account(given.pop("user", ""), mail_owner)
             flags = frozenset(given.pop("flags", ""))
             if flags - _FLAGS:
                 raise ValueError(f"unknown flag: {''.join(sorted(flags - _FLAGS))}")
@@ -225,55 +225,6 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
 
     def _shown(self, address: Address) -> bytes:
         return address.external if "q" in self.flags else address.internal
-
-
-def _attributes(arguments: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Attributes by name, and the command after argv=."""
-    given: dict[str, str] = {}
-    for at, argument in enumerate(arguments):
-        name, equals, value = argument.partition("=")
-        if not equals or name not in (
-            "flags",
-            "user",
-            "directory",
-            "size",
-            "eol",
-            "null_sender",
-            "chroot",
-            "argv",
-        ):
-            raise ValueError(f"unknown attribute: {argument}")
-        if name == "argv":
-            command = (value, *arguments[at + 1 :]) if value else tuple(arguments[at + 1 :])
-            if not command:
-                break
-            return given, command
-        given[name] = value
-    raise ValueError("missing argv= command-line attribute")
-
-
-def _account(text: str, mail_owner: str) -> tuple[str, int, int]:
-    """User name, uid and gid of `user` or `user:group`."""
-    name, colon, group = text.partition(":")
-    if not name:
-        raise ValueError("missing user= command-line attribute")
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError:
-        raise ValueError(f"unknown username: {name}") from None
-    gid = entry.pw_gid
-    if colon:
-        try:
-            gid = grp.getgrnam(group).gr_gid
-        except KeyError:
-            raise ValueError(f"unknown group: {group}") from None
-    if entry.pw_uid == 0:
-        raise ValueError("user= command-line attribute specifies root privileges")
-    if name == mail_owner and os.getuid() == 0:
-        raise ValueError(f"user= command-line attribute specifies mail system owner {mail_owner}")
-    if gid == 0:
-        raise ValueError("user= command-line attribute specifies privileged group id 0")
-    return name, entry.pw_uid, gid
 
 
 def _unescaped(text: str) -> str:

@@ -27,6 +27,7 @@ from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
 from pillarbox.supervisor.instance_lock import LockFile
 from pillarbox.supervisor.listeners import InetListener, UnixListener
+from pillarbox.supervisor.spawn_services import is_spawn, spawn_fault, spawn_roles
 from pillarbox.supervisor.transport_services import BUILT_IN, pipe_fault, transport_services
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -75,7 +76,7 @@ def mta_half(
     names: list[str] = []
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
-        if program != "smtpd" and program not in _WITHIN_ROLES:
+        if program != "smtpd" and program not in _WITHIN_ROLES and not is_spawn(service):
             raise ConfigurationFault(
                 service.where,
                 f'program "{program}" of service {service.name} is not served',
@@ -104,6 +105,9 @@ def mta_half(
         UnixListener("smtp-client", f"{queue}/private/pillarbox-smtp", 0o600, pair),
     ]
     _check_transports(configuration)
+    spawned, doors = spawn_roles(
+        configuration, queue=queue, mail_owner=mail_owner, listen=listen, port_offset=port_offset
+    )
     encoded = snapshot.encode()
     agents = transport_services(configuration)
     return Half(
@@ -112,7 +116,7 @@ def mta_half(
         more_locks=(LockFile(f"{paths.data_directory}/master.lock", postfix),),
         status_socket=status_socket,
         keeps_sockets=True,
-        listeners=tuple(listeners),
+        listeners=(*listeners, *doors),
         syslog_name=snapshot.group(Logging).syslog_name,
         longest_throttle=snapshot.group(Processes).service_throttle_time,
         roles=(
@@ -150,6 +154,7 @@ def mta_half(
                 snapshots=services,
                 user=postfix,
             ),
+            *spawned,
         ),
     )
 
@@ -172,15 +177,17 @@ def _pickup_snapshot(configuration: Configuration) -> bytes:
 
 
 def service_warnings(configuration: Configuration) -> list[str]:
-    """Pipes that a start goes without: mail that is routed to them waits.
+    """Pipes and spawned services that a start goes without: mail that is routed to them waits.
 
     Stock files have some whose users exist on few hosts.
     """
-    return [
-        str(fault)
-        for service in configuration.master_cf.services
-        if os.path.basename(service.command) == "pipe" and (fault := pipe_fault(configuration, service))
-    ]
+    faults: list[ConfigurationFault | None] = []
+    for service in configuration.master_cf.services:
+        if os.path.basename(service.command) == "pipe":
+            faults.append(pipe_fault(configuration, service))
+        elif is_spawn(service):
+            faults.append(spawn_fault(configuration, service))
+    return [str(fault) for fault in faults if fault is not None]
 
 
 def _check_transports(configuration: Configuration) -> None:

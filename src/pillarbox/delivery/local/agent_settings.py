@@ -15,6 +15,7 @@ from pillarbox.delivery.local.frames import Account
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import MailboxRules
 from pillarbox.delivery.mbox import MboxLocks
+from pillarbox.delivery.service_command import command_environment
 from pillarbox.net.startup import AgentService
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -43,11 +44,7 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
     ConfigurationFault for a default_privs that does not exist or has root's rights.
     """
     local, paths = snapshot.group(LocalDelivery), snapshot.group(Paths)
-    environment = [
-        (b"PATH", b"/usr/bin:/bin"),
-        (b"MAIL_CONFIG", os.fsencode(snapshot.value("config_directory"))),
-    ]
-    environment += _exported(paths.export_environment)
+    environment = command_environment(snapshot.value("config_directory"), paths.export_environment)
     limit = f"{service.name}_destination_concurrency_limit"
     try:
         of_recipient = number(snapshot.value(limit)) if service.program == "local" else 0
@@ -63,7 +60,7 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
         locks=_locks(snapshot, "mailbox_delivery_lock", local.mailbox_delivery_lock, local),
         queue_directory=paths.queue_directory,
         propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
-        environment=tuple(environment),
+        environment=environment,
         default_account=_default_account(paths.default_privs, snapshot.where("default_privs")),
     )
 
@@ -87,18 +84,6 @@ def _locks(snapshot: Snapshot, parameter: str, styles: tuple[str, ...], local: L
     return MboxLocks(
         frozenset(styles), local.deliver_lock_attempts, local.deliver_lock_delay, local.stale_lock_time
     )
-
-
-def _exported(names: tuple[str, ...]) -> list[tuple[bytes, bytes]]:
-    """Variables of ours that commands get: by name, or `name=value`."""
-    found: list[tuple[bytes, bytes]] = []
-    for item in names:
-        name, equals, value = item.partition("=")
-        if not equals:
-            value = "C" if name == "LANG" else os.environ.get(name, "")  # as import_environment has it
-        if value and name != "MAIL_CONFIG":
-            found.append((os.fsencode(name), os.fsencode(value)))
-    return found
 
 
 def _default_account(name: str, where: str) -> Account:

@@ -1,0 +1,70 @@
+"""The command that a service of master.cf runs: its attributes, the user whose rights it has, its environment.
+
+DESCRIPTION
+    What follows `pipe` or `spawn` on a service's line are attributes, `argv=` the last of them: all behind it is
+    the command.  Its user is named by `user=name` or `user=name:group`, and is neither root nor the mail system's
+    owner.
+
+FAULTS
+    ValueError  an attribute that does not exist, no command, no user or too powerful a one; in Postfix's words
+
+STANDARDS
+    pipe(8), spawn(8), postconf(5): export_environment
+"""
+
+import grp
+import os
+import pwd
+from collections.abc import Collection, Sequence
+
+
+def attributes(arguments: Sequence[str], names: Collection[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Attributes by name, and the command behind `argv=`."""
+    given: dict[str, str] = {}
+    for at, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if not equals or (name not in names and name != "argv"):
+            raise ValueError(f"unknown attribute: {argument}")
+        if name == "argv":
+            command = (value, *arguments[at + 1 :]) if value else tuple(arguments[at + 1 :])
+            if not command:
+                break
+            return given, command
+        given[name] = value
+    raise ValueError("missing argv= command-line attribute")
+
+
+def account(text: str, mail_owner: str) -> tuple[str, int, int]:
+    """User name, uid and gid of `user` or `user:group`."""
+    name, colon, group = text.partition(":")
+    if not name:
+        raise ValueError("missing user= command-line attribute")
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise ValueError(f"unknown username: {name}") from None
+    gid = entry.pw_gid
+    if colon:
+        try:
+            gid = grp.getgrnam(group).gr_gid
+        except KeyError:
+            raise ValueError(f"unknown group: {group}") from None
+    if entry.pw_uid == 0:
+        raise ValueError("user= command-line attribute specifies root privileges")
+    if name == mail_owner and os.getuid() == 0:
+        raise ValueError(f"user= command-line attribute specifies mail system owner {mail_owner}")
+    if gid == 0:
+        raise ValueError("user= command-line attribute specifies privileged group id 0")
+    return name, entry.pw_uid, gid
+
+
+def command_environment(config_directory: str, exported: Sequence[str]) -> tuple[tuple[bytes, bytes], ...]:
+    """PATH, MAIL_CONFIG, and of our own variables those that `exported` has, by name or as `name=value`."""
+    found = [(b"PATH", b"/usr/bin:/bin"), (b"MAIL_CONFIG", os.fsencode(config_directory))]
+    for item in exported:
+        name, equals, value = item.partition("=")
+        if not equals:
+            value = "C" if name == "LANG" else os.environ.get(name, "")  # as import_environment has it
+        if value and name != "MAIL_CONFIG":
+            found.append((os.fsencode(name), os.fsencode(value)))
+    return tuple(found)
