@@ -92,7 +92,8 @@ def encode_length(length: int) -> bytes:
 
 def encode_record(kind: int, payload: bytes) -> bytes:
     """One record."""
-    return bytes((kind,)) + encode_length(len(payload)) + payload
+    length = len(payload)
+    return (bytes((kind, length)) if length < 0x80 else bytes((kind,)) + encode_length(length)) + payload
 
 
 _LINE_HEADS: Final = tuple(b"N" + encode_length(length) for length in range(LINE_LENGTH + 1))

@@ -30,6 +30,8 @@ class Reply(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """The bytes on the wire, each line printable and of a legal length."""
+        if len(self.text) == 1:
+            return b"%d %s\r\n" % (self.code, _legal(self.text[0]))
         lines = [_legal(line) for line in self.text]
         head = b"".join(b"%d-%s\r\n" % (self.code, line) for line in lines[:-1])
         return head + b"%d %s\r\n" % (self.code, lines[-1])
