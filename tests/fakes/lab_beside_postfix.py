@@ -235,6 +235,7 @@ def _normal_line(line: str) -> str:
     line = re.sub(r"message size \d+", "message size N", line)
     line = line.replace("Connection reset by peer", "lost connection")
     line = re.sub(r"(SSL_connect error to \S+): (?:-1|lost connection)", r"\1: ERROR", line)  # who was faster
+    line = re.sub(r" key-exchange .*", "", line)  # Python's ssl does not tell
     return re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
 
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.name_server import NameServer
+from pillarbox.delivery.smtp.dane import usable
 from pillarbox.net.dns.host_files import (
     HostNames,
     ResolverOptions,
@@ -25,6 +26,7 @@ from pillarbox.net.dns.records import (
     Outcome,
     RecordType,
     Resolver,
+    Tlsa,
     host_name,
     reverse_name,
 )
@@ -268,6 +270,27 @@ def test_any_octets_are_an_answer_or_refused(noise: bytes, at: int) -> None:
             continue
 
 
+def test_tlsa_records_that_are_none_are_there() -> None:
+    """A digest of a wrong length: a record that cannot be used is not the same as no record (RFC 7672 §2.2)."""
+    query = new_query("_25._tcp.mx.test", RecordType.TLSA)
+    good = b"\x03\x01\x01" + b"x" * 32
+
+    def answer(*records: bytes) -> Answer:
+        head = query.wire[:2] + struct.pack("!5H", 0x8180, 1, len(records), 0, 0)
+        question = query.wire[12 : query.wire.index(b"\x00\x34\x00\x01") + 4]
+        answers = [
+            b"\xc0\x0c\x00\x34\x00\x01" + struct.pack("!IH", 300, len(record)) + record for record in records
+        ]
+        return read_response(query, head + question + b"".join(answers))
+
+    assert answer(good).records == (Tlsa(3, 1, 1, b"x" * 32),)
+    for bad in (b"\x03\x01\x01x", b"\x03\x01\x02" + b"x" * 32, b"\x03\x01"):
+        found = answer(bad)
+        assert found.outcome is Outcome.FOUND
+        assert usable(found.records, ("sha256", "sha512")) == ()  # type: ignore[arg-type]
+        assert Tlsa(3, 1, 1, b"x" * 32) in answer(good, bad).records
+
+
 # -- files and names -------------------------------------------------------------------------------------
 
 
@@ -337,7 +360,9 @@ def test_host_lookup_of_one_protocol() -> None:
     """inet_protocols; and a fault when nothing else is known."""
     lookup = HostLookup(ZoneResolver(ZONES, failing=FAILING), clock=ManualClock(), ipv4=False)
     found = asyncio.run(lookup.addresses("a.example.test"))
-    assert HostAddresses(("2001:db8::1",), Outcome.FOUND, RecordType.AAAA) == found
+    assert (
+        HostAddresses(("2001:db8::1",), Outcome.FOUND, RecordType.AAAA, canonical="a.example.test") == found
+    )
     with pytest.raises(DnsFault):
         asyncio.run(lookup.addresses("broken.test"))
 

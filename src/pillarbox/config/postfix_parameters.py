@@ -13,6 +13,7 @@ from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.content_filter import ContentFilter
+from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.local_delivery import LocalDelivery
@@ -54,6 +55,7 @@ GROUPS: Final[tuple[type, ...]] = (
     SmtpClient,
     SmtpClientSasl,
     SmtpClientTls,
+    Dane,
     LmtpClient,
     LmtpClientSasl,
     LmtpClientTls,

@@ -130,13 +130,14 @@ def open_role(startup: Startup) -> Serve:
     """Settings, tables and certificates of all services."""
     clock = role_clock(startup)
     resolver = StubResolver(clock=clock, options=resolver_options(startup))
+    proving = StubResolver(clock=clock, options=resolver_options(startup), dnssec=True)
     services: dict[str, Service] = {}
     names: dict[str, str] = {}
     for transport in startup.services:
         snapshot = Snapshot.decode(transport.snapshot)
         names[transport.name] = snapshot.group(Logging).syslog_name
         services[transport.name] = open_service(
-            transport.name, transport.program, snapshot, resolver=resolver, clock=clock
+            transport.name, transport.program, snapshot, resolver=resolver, proving=proving, clock=clock
         )
     listener = socket.socket(fileno=startup.listeners["smtp-client"])
 

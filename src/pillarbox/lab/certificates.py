@@ -59,7 +59,10 @@ class Authority:
         self._stranger = _name("Nobody's Authority"), self._key("stranger")
         self.path = str(directory / "authority.pem")
         own = self._sign("authority", self._signer[0], self._signer, authority=True)
-        Path(self.path).write_bytes(own.public_bytes(serialization.Encoding.PEM))
+        self._own = own.public_bytes(serialization.Encoding.PEM)
+        Path(self.path).write_bytes(self._own)
+        self.tlsa = f"2 0 1 {hashlib.sha256(own.public_bytes(serialization.Encoding.DER)).hexdigest()}"
+        """DANE-TA, certificate, SHA-256."""
 
     def issue(self, host: str, kind: Kind = "good") -> Certificate:
         """What a host of that name shows."""
@@ -79,6 +82,7 @@ class Authority:
                 serialization.NoEncryption(),
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
+            + (self._own if signer is self._signer else b"")  # DANE-TA needs it in what the host sends
         )
         path.chmod(0o600)
         public = key.public_key().public_bytes(

@@ -176,6 +176,12 @@ class Internet:
                 delay=scenario.delay,
                 truncated=scenario.truncated,
             )
+            if scenario.below is not None:
+                yield msgspec.structs.replace(
+                    scenario.below,
+                    name=f"{scenario.below.name}.{scenario.domain}",
+                    records=self.expanded(scenario.below.records, scenario),
+                )
 
     def _listed(self) -> Iterable[str]:
         yield "2.0.0.127 IN A 127.0.0.2"  # the entry for tests (RFC 5782 §5)
@@ -203,6 +209,7 @@ class Internet:
             "name": scenario.domain,
             "port": self.places.port,
             "own": self.places.own,
+            "authority": self.authority.tlsa,
         }
         for placed in self._placed[scenario.name]:
             values[f"a{placed.number}"] = placed.address

@@ -3,7 +3,7 @@
 DESCRIPTION
     `records` are added to the MX and address records of the hosts.  In texts, {name} is the scenario's domain,
     {port} the port of all hosts, {a0} the address of the first host, {tlsa0} and {fingerprint0} are those of its
-    certificate.
+    certificate, {authority} is the TLSA record of the lab's authority.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from pillarbox.lab.behaviour import Behaviour
-from pillarbox.lab.zones import Dnssec, Fault
+from pillarbox.lab.zones import Dnssec, Fault, Zone
 
 Fate = Literal["delivered", "returned", "refused"]
 
@@ -76,6 +76,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     hosts: tuple[Host, ...] = (Host(),)
     records: str = ""
     dnssec: Dnssec = ""
+    below: Zone | None = None  # a zone below the domain, its name and records relative to it
     fault: Fault = ""
     fault_seconds: float = 0.0
     delay: float = 0.0

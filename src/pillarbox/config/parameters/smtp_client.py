@@ -42,6 +42,11 @@ class SmtpClient:
         "dns",
         doc="Where addresses of hosts are looked up: dns, or native for /etc/hosts before the DNS, or both.",
     )
+    smtp_dns_support_level: Literal["", "disabled", "enabled", "dnssec"] = parameter(
+        "",
+        doc="How much is asked of the DNS. disabled: no more than with disable_dns_lookups, and addresses of hosts "
+        "come from /etc/hosts alone. dnssec: with proofs, as DANE needs them. Empty: as disable_dns_lookups says.",
+    )
     smtp_address_preference: Literal["any", "ipv4", "ipv6"] = parameter(
         "any", doc="Which addresses of equally preferred hosts are tried first. any: by lot."
     )

@@ -16,7 +16,8 @@ class SmtpClientTls:
         "${{$compatibility_level} <level {3.11} ? {} : {may}}",
         doc="none: clear text. may: TLS if the server offers it. encrypt: TLS or no delivery. verify and secure: "
         "and the certificate must be that of the mail exchanger or the destination. fingerprint: and it must be "
-        "a known one. Empty: what smtp_use_tls and smtp_enforce_tls say.",
+        "a known one. dane: what TLSA records in the signed DNS say, without any as may. dane-only: no delivery "
+        "without such records. Empty: what smtp_use_tls and smtp_enforce_tls say.",
     )
     smtp_use_tls: bool = parameter("no", doc="Old spelling of smtp_tls_security_level=may.")
     smtp_enforce_tls: bool = parameter("no", doc="Old spelling of smtp_tls_security_level=encrypt or verify.")
@@ -26,6 +27,9 @@ class SmtpClientTls:
     smtp_tls_policy_maps: tuple[str, ...] = parameter(
         "",
         doc="Tables of levels by nexthop, as written or by its domain: `example.org secure match=.example.org`.",
+    )
+    smtp_tls_force_insecure_host_tlsa_lookup: bool = parameter(
+        "no", doc="Look for TLSA records of hosts, too, whose addresses are not signed."
     )
     smtp_tls_wrappermode: bool = parameter(
         "no", doc="TLS from the first octet, without STARTTLS, as servers on port 465 want it."

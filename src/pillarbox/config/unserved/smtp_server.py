@@ -73,7 +73,6 @@ requiretls_enable = yes
 requiretls_redact_dsn = yes
 tls_config_file = default
 tls_config_name =
-tls_dane_digests = sha512 sha256
 tls_disable_workarounds =
 tls_eecdh_auto_curves = X25519 X448 prime256v1 secp521r1 secp384r1
 tls_export_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH

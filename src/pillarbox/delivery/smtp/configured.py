@@ -9,6 +9,7 @@ from ipaddress import ip_interface
 from typing import Literal
 
 from pillarbox.config.parameters.content_checks import ContentChecks
+from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.queue_manager import QueueManager
@@ -17,6 +18,7 @@ from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.smtp.dane_policy import DanePolicies, dane_rules
 from pillarbox.delivery.smtp.delivery import Service
 from pillarbox.delivery.smtp.destination import known_ports, port_number
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
@@ -33,8 +35,16 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import OPTIONS
 
 
-def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resolver, clock: Clock) -> Service:
-    """The service, ready to deliver.  ConfigurationFault."""
+def open_service(
+    name: str,
+    program: str,
+    snapshot: Snapshot,
+    *,
+    resolver: Resolver,
+    proving: Resolver | None = None,
+    clock: Clock,
+) -> Service:
+    """The service, ready to deliver; `proving` asks the DNS for proofs.  ConfigurationFault."""
     lmtp = program == "lmtp"
     client = snapshot.group(LmtpClient if lmtp else SmtpClient)
     sasl = snapshot.group(LmtpClientSasl if lmtp else SmtpClientSasl)
@@ -68,19 +78,26 @@ def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resol
             medium=grades.tls_medium_cipherlist,
             high=grades.tls_high_cipherlist,
         )
-        if policies.default.level != "none":
-            policies.context(policies.default)  # files that only root may read are read now
+        default = policies.default
+        if default.level != "none":  # files that only root may read are read now
+            policies.context(policies.at_level(default, "encrypt") if default.is_by_dns else default)
+        rules = dane_rules(snapshot.group(Dane), client, tls, exchange, lmtp=lmtp)
     except ConfigurationFault as fault:
         raise ConfigurationFault(where("smtp_tls_security_level"), f"{fault.where}: {fault.what}") from fault
     protocols = set(identity.inet_protocols)
     own = {str(ip_interface(address).ip) for _, address in snapshot.facts.interfaces}
     own |= {address.strip("[]") for address in identity.proxy_interfaces}
+    if client.smtp_dns_support_level == "dnssec" and proving is not None:
+        resolver = proving
+    is_without_dns = client.smtp_dns_support_level == "disabled"
     exchangers = MailExchangers(
         resolver,
         HostLookup(
             resolver,
             clock=clock,
-            methods=_methods(client.smtp_host_lookup, where=where("smtp_host_lookup")),
+            methods=("files",)
+            if is_without_dns
+            else _methods(client.smtp_host_lookup, where=where("smtp_host_lookup")),
             ipv4=bool(protocols & {"all", "ipv4"}),
             ipv6=bool(protocols & {"all", "ipv6"}),
         ),
@@ -104,6 +121,7 @@ def open_service(name: str, program: str, snapshot: Snapshot, *, resolver: Resol
         ),
         exchangers=exchangers,
         policies=policies,
+        dane=DanePolicies(resolver, policies, rules),
         passwords=tables("smtp_sasl_password_maps", sasl.smtp_sasl_password_maps),
         discarded=tables(
             "smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps

@@ -19,6 +19,7 @@ import msgspec
 
 from pillarbox.delivery.request import Outcome, would_be
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
+from pillarbox.delivery.smtp.dane_policy import DanePolicies, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
@@ -49,6 +50,7 @@ class Service(msgspec.Struct, kw_only=True):
     rules: SessionRules
     exchangers: MailExchangers
     policies: TlsPolicies
+    dane: DanePolicies
     passwords: tuple[LookupTable, ...]
     discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
     generic: AddressMaps  # smtp_generic_maps
@@ -131,7 +133,8 @@ class SmtpDelivery:
                 port=client.smtp_tcp_port,
                 ports=service.ports,
                 lmtp=service.lmtp,
-                mx=not exchange.disable_dns_lookups,
+                mx=client.smtp_dns_support_level in ("enabled", "dnssec")
+                or not (client.smtp_dns_support_level or exchange.disable_dns_lookups),
             )
         ]
 
@@ -177,7 +180,16 @@ class SmtpDelivery:
                 return
             final = is_last and (number == len(targets) - 1 or bool(limit and sessions == limit - 1))
             try:
-                session = await self._open(target, destination, policy)
+                known = await self._service.dane.of(policy, destination, target, tell=self._tell)
+            except NoPolicy as fault:
+                self._tell(
+                    events.Warned(f"TLS policy lookup for {destination.text}/{target.host}: {fault.text}")
+                )
+                final = is_last and number == len(targets) - 1
+                self._rest(Verdict(fault.status, fault.text), None, final=final)
+                continue
+            try:
+                session = await self._open(target, destination, known)
             except (OSError, TimeoutError) as error:
                 final = is_last and number == len(targets) - 1
                 self._cannot_connect(target, error, final=final)

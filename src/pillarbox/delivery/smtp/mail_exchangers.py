@@ -38,6 +38,14 @@ class Unreachable(Exception):
         self.is_loop = False  # we are the best mail exchanger ourselves
 
 
+class MxName(msgspec.Struct, frozen=True):
+    """The domain whose MX records name a host."""
+
+    asked: str
+    canonical: str  # behind aliases
+    is_secure: bool  # DNSSEC proves the records
+
+
 class Target(msgspec.Struct, frozen=True):
     """One address of one host."""
 
@@ -45,6 +53,9 @@ class Target(msgspec.Struct, frozen=True):
     address: str  # or the path of a Unix socket
     port: int = 0  # 0: a Unix socket
     preference: int = 0
+    canonical: str = ""  # the host's name behind aliases; empty: not looked up in the DNS
+    is_secure: bool = False  # DNSSEC proves its address
+    mx: MxName | None = None  # None: not named by MX records
 
     @property
     def label(self) -> str:
@@ -114,9 +125,12 @@ class MailExchangers:
     async def _by_exchanges(self, answer: Answer, destination: Destination) -> list[Target]:
         found: list[Target] = []
         fault: Unreachable | None = None
+        mx = MxName(destination.host, answer.name, answer.authentic)
         for exchange in answer.exchanges:
             try:
-                found += await self._by_host(exchange.host, destination.port, preference=exchange.preference)
+                found += await self._by_host(
+                    exchange.host, destination.port, preference=exchange.preference, mx=mx
+                )
             except Unreachable as error:
                 # A fault is more than a miss: there may be addresses that we do not know now.
                 if fault is None or error.status[0] == "4":
@@ -128,7 +142,9 @@ class MailExchangers:
             raise fault
         return found
 
-    async def _by_host(self, host: str, port: int, *, preference: int = 0) -> list[Target]:
+    async def _by_host(
+        self, host: str, port: int, *, preference: int = 0, mx: MxName | None = None
+    ) -> list[Target]:
         try:
             answer = await self._hosts.addresses(host)
         except DnsFault as fault:
@@ -139,7 +155,10 @@ class MailExchangers:
                 f"Host or domain name not found. Name service error for name={host} type={answer.kind.value}: "
                 f"{(answer.outcome if answer.outcome is not Outcome.FOUND else Outcome.NO_DATA).value}",
             )
-        return [Target(host, address, port, preference) for address in answer.addresses]
+        return [
+            Target(host, address, port, preference, answer.canonical, answer.authentic, mx)
+            for address in answer.addresses
+        ]
 
     # -- order -----------------------------------------------------------------------------------------
 

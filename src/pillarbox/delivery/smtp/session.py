@@ -22,12 +22,14 @@ from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
+from pillarbox.delivery.smtp.dane import Mismatch, described, match
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
 from pillarbox.net.connection import Connection, IdleTimeout
+from pillarbox.net.peer_chain import peer_chain
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability import events
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -190,15 +192,36 @@ class Session:
             raise SiteFault("4.7.5", "client TLS configuration problem") from fault
         self.is_tls = True
         certificate = wire.tls.getpeercert(binary_form=True) if wire.tls is not None else None
-        objection = policies.objection(
-            policy, certificate, destination=self._destination, host=self.target.host
+        what = FINGERPRINT_MISMATCH if policy.level == "fingerprint" else NAME_MISMATCH
+        if policy.tlsa:
+            what = self._dane_mismatch(wire)
+            objection = "Server certificate not verified" if what else ""
+        else:
+            objection = policies.objection(
+                policy, certificate, destination=self._destination, host=self.target.host
+            )
+        self.is_trusted = not objection and (
+            policy.wants_trust or policy.level in ("fingerprint", "dane", "dane-only")
         )
-        self.is_trusted = not objection and (policy.wants_trust or policy.level == "fingerprint")
         self._tell_tls(wire, certificate, matched=not objection)
         if objection:
-            what = FINGERPRINT_MISMATCH if policy.level == "fingerprint" else NAME_MISMATCH
             self.tell(events.Noted(f"server certificate verification failed for {self.target.relay}: {what}"))
             raise SiteFault("4.7.5", objection)
+
+    def _dane_mismatch(self, wire: Connection) -> str:
+        """Why the server's certificates are not those that TLSA records tell of; empty if they are."""
+        policy = self._policy
+        try:
+            found = match(peer_chain(wire.tls) if wire.tls is not None else (), policy.tlsa, policy.match)
+        except Mismatch as mismatch:
+            return str(mismatch)
+        if self.rules.tls.smtp_tls_loglevel > 1:
+            kind = "TA certificate" if found.depth else "EE certificate"
+            record = described(found.record)
+            self.tell(
+                events.Noted(f"{self.target.relay}: Matched DANE {kind} at depth {found.depth}: {record}")
+            )
+        return ""
 
     def _tls_fault(self, error: Exception) -> SiteFault:
         self.conversation.is_over = True
@@ -223,8 +246,10 @@ class Session:
             trust = "Anonymous"
         elif policy.wants_trust:
             trust = "Verified" if matched else "Trusted"
-        elif policy.level == "fingerprint":
+        elif policy.level in ("fingerprint", "dane", "dane-only"):
             trust = "Verified" if matched else "Untrusted"
+        elif policy.level == "half-dane":
+            trust = "Trusted" if matched else "Untrusted"
         else:
             trust = "Untrusted"
         cipher, _, bits = wire.tls.cipher() or ("?", "", 0)

@@ -7,6 +7,9 @@ DESCRIPTION
         none         never
         may          if the server offers it; any certificate; clear text if the handshake fails
         encrypt      any certificate
+        dane         what TLSA records say of each server (dane_policy.py); without any: may
+        dane-only    the same; without any there is no delivery
+        half-dane    dane for a server that insecure MX records name; no level that is written down
         fingerprint  a certificate, or public key, with a known fingerprint
         verify       a trusted certificate that names the server (smtp_tls_verify_cert_match)
         secure       a trusted certificate that names the destination (smtp_tls_secure_cert_match)
@@ -31,12 +34,24 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.net.dns.records import Tlsa
 from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-LEVELS: Final = ("none", "may", "encrypt", "fingerprint", "verify", "secure")
-_LATER: Final = ("dane", "dane-only", "half-dane")
+LEVELS: Final = (
+    "none",
+    "may",
+    "encrypt",
+    "half-dane",
+    "dane",
+    "dane-only",
+    "fingerprint",
+    "verify",
+    "secure",
+)
+_BY_DNS: Final = ("dane", "dane-only")
+_UNWRITTEN: Final = "half-dane"
 
 
 class BadPolicy(Exception):
@@ -52,6 +67,12 @@ class TlsPolicy(msgspec.Struct, frozen=True):
     ciphers: str = ""
     exclude: tuple[str, ...] = ()
     servername: str = ""
+    tlsa: tuple[Tlsa, ...] = ()  # of which one has to match; `match` are the names for DANE-TA then
+
+    @property
+    def is_by_dns(self) -> bool:
+        """Whether TLSA records have to be looked up before anything is known."""
+        return self.level in _BY_DNS and not self.tlsa
 
     @property
     def is_required(self) -> bool:
@@ -87,8 +108,26 @@ class TlsPolicies:
                     return self._complete(read_policy(answer))
         return self.default
 
+    def at_level(
+        self,
+        policy: TlsPolicy,
+        level: str,
+        *,
+        tlsa: tuple[Tlsa, ...] = (),
+        names: tuple[str, ...] = (),
+        servername: str = "",
+    ) -> TlsPolicy:
+        """A policy of level dane, now that the DNS has been asked."""
+        return self._complete(
+            msgspec.structs.replace(
+                policy, level=level, tlsa=tlsa, match=names, servername=servername or policy.servername
+            )
+        )
+
     def _complete(self, policy: TlsPolicy) -> TlsPolicy:
         """With the defaults of main.cf for what the policy leaves open."""
+        if policy.is_by_dns:
+            return policy
         settings = self._settings
         by_level = {
             "verify": settings.smtp_tls_verify_cert_match,
@@ -183,10 +222,6 @@ def _default_level(settings: SmtpClientTls) -> str:
         level = "may" if settings.smtp_use_tls else "none"
         if settings.smtp_enforce_tls:
             level = "verify" if settings.smtp_tls_enforce_peername else "encrypt"
-    if level in _LATER:
-        raise ConfigurationFault(
-            "smtp_tls_security_level", f"level {level} is not served", mend="use encrypt, verify or secure"
-        )
     return level
 
 
@@ -204,13 +239,15 @@ def read_policy(text: str) -> TlsPolicy:
     """`level [attribute=value]…`.  BadPolicy."""
     level, *attributes = text.replace(",", " ").split() or [""]
     level = level.lower()
-    if level not in LEVELS:
+    if level not in LEVELS or level == _UNWRITTEN:
         raise BadPolicy(f'invalid security level "{level}"')
     values: dict[str, str] = {}
     for attribute in attributes:
         name, equals, value = attribute.partition("=")
         if not equals or not value or name not in ("match", "protocols", "ciphers", "exclude", "servername"):
             raise BadPolicy(f'malformed or unknown attribute "{attribute}"')
+        if name == "match" and level not in ("fingerprint", "verify", "secure"):
+            raise BadPolicy(f'attribute "match" invalid with security level "{level}"')
         values[name] = f"{values[name]}:{value}" if name == "match" and name in values else value
     try:
         if "protocols" in values:

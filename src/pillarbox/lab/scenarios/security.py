@@ -3,7 +3,8 @@
 from typing import Final
 
 from pillarbox.lab.behaviour import GARBAGE, HANG_UP, HANG_UP_LATER, NO_HANDSHAKE, Behaviour, Say
-from pillarbox.lab.scenario import Scenario, delivered, expired, host, returned
+from pillarbox.lab.scenario import Expected, Scenario, delivered, expired, host, returned
+from pillarbox.lab.zones import Dnssec, Zone
 
 _CERTIFICATES: Final = ("good", "expired", "self-signed", "wrong name", "unknown authority", "old protocol")
 _BREAKS: Final = {
@@ -124,4 +125,63 @@ LOGINS: Final = (
     ),
 )
 
-SECURITY: Final = (*MAY, *LEVELS, *LOGINS)
+_UNVERIFIED: Final = expired("4.7.5", "Server certificate not verified")
+_SERVED: Final = delivered(0, tls=True)
+_TLSA: Final = "_{port}._tcp.mx0 IN TLSA "
+
+# name, what it is about, level, certificate, zone signed, its TLSA record, what comes of it
+_DANE: Final[tuple[tuple[str, str, str, str, Dnssec, str, Expected], ...]] = (
+    ("ee", "its own key is right", "dane", "self-signed", "valid", "{tlsa0}", _SERVED),
+    ("ee-expired", "its own key is right, and dates do not count", "dane", "expired", "valid", "{tlsa0}", _SERVED),
+    ("ee-only", "dane-only, and its own key is right", "dane-only", "wrong name", "valid", "{tlsa0}", _SERVED),
+    ("ta", "the authority is right", "dane", "good", "valid", "{authority}", _SERVED),
+    ("ta-name", "the authority is right, not the name", "dane", "wrong name", "valid", "{authority}", _UNVERIFIED),
+    ("ta-expired", "its dates are not right", "dane", "expired", "valid", "{authority}", _UNVERIFIED),
+    ("ta-other", "another authority", "dane", "unknown authority", "valid", "{authority}", _UNVERIFIED),
+    ("wrong", "another key", "dane", "good", "valid", "3 1 1 " + "ab" * 32, _UNVERIFIED),
+    ("unsigned", "another key, but who says so", "dane", "good", "", "3 1 1 " + "ab" * 32, _SERVED),
+    ("none", "no record", "dane", "self-signed", "valid", "", _SERVED),
+    ("unusable", "a record for browsers", "dane", "self-signed", "valid", "1 0 1 " + "ab" * 32, _SERVED),
+    ("notls", "a record, and no STARTTLS", "dane", "", "valid", "3 1 1 " + "ab" * 32,
+     expired("4.7.4", "TLS is required, but was not offered")),
+    ("only", "dane-only without a record", "dane-only", "good", "valid", "",
+     expired("4.7.5", "no TLSA records found")),
+    ("only-unsigned", "dane-only, not signed", "dane-only", "good", "", "{tlsa0}",
+     expired("4.7.5", "non DNSSEC destination")),
+)  # fmt: skip
+
+
+def _dane_service(name: str, level: str) -> str:
+    return (
+        f"{name} unix - - n - - smtp -o smtp_tls_security_level={level} -o smtp_dns_support_level=dnssec"
+        " -o smtp_tls_loglevel=1"
+    )
+
+
+DANE: Final = (
+    *(
+        Scenario(
+            name=f"dane-{name}",
+            about=f"level {level}: {about}",
+            hosts=(host(Behaviour(tls=certificate)),),
+            dnssec=dnssec,
+            records=_TLSA + record if record else "",
+            transport=f"dane-{name}:{{name}}",
+            service=_dane_service(f"dane-{name}", level),
+            expected={"bob": expected},
+        )
+        for name, about, level, certificate, dnssec, record, expected in _DANE
+    ),
+    Scenario(
+        name="dane-bogus",
+        about="level dane: a record with a signature that does not hold: who knows what it was",
+        hosts=(host(Behaviour(tls="good")),),
+        dnssec="valid",
+        below=Zone(name="_tcp.mx0", records="_{port} IN TLSA {tlsa0}", dnssec="broken"),
+        transport="dane-bogus:{name}",
+        service=_dane_service("dane-bogus", "dane"),
+        expected={"bob": expired("4.7.5", "TLSA lookup error")},
+    ),
+)
+
+SECURITY: Final = (*MAY, *LEVELS, *LOGINS, *DANE)

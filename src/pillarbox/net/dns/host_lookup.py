@@ -2,7 +2,7 @@
 
 DESCRIPTION
     `dns` asks for A and AAAA records.  `native` looks into /etc/hosts first, as nsswitch.conf's `files dns` does.
-    Both, in the order given: `dns, native`.
+    Both, in the order given: `dns, native`.  `files` looks into /etc/hosts alone.
 
 FAULTS
     DnsFault  one of the questions has no answer and the others found nothing: there may be addresses
@@ -19,7 +19,7 @@ from pillarbox.vocabulary.clock import Clock
 
 HOSTS: Final = "/etc/hosts"
 
-Lookup = Literal["dns", "native"]
+Lookup = Literal["dns", "native", "files"]
 
 
 class HostAddresses(msgspec.Struct, frozen=True):
@@ -28,7 +28,8 @@ class HostAddresses(msgspec.Struct, frozen=True):
     addresses: tuple[str, ...]
     outcome: Outcome = Outcome.FOUND
     kind: RecordType = RecordType.A  # the type that was asked for last, for the log
-    authentic: bool = False
+    authentic: bool = False  # DNSSEC proves them
+    canonical: str = ""  # the host's name behind its aliases; empty: not known
 
 
 class HostLookup:
@@ -55,11 +56,13 @@ class HostLookup:
         last = HostAddresses((), Outcome.NO_NAME)
         fault: DnsFault | None = None
         for method in self._methods:
-            if method == "native":
+            if method != "dns":
                 listed = self._hosts.value().addresses.get(host, ())
                 wanted = tuple(address for address in listed if self._is_wanted(address))
                 if wanted:
                     return HostAddresses(wanted)
+            if method == "files":
+                continue
             try:
                 last = await self._ask(host)
             except DnsFault as error:
@@ -89,5 +92,6 @@ class HostLookup:
             outcome = Outcome.FOUND
         elif any(answer.outcome is Outcome.NO_DATA for answer in answers):
             outcome = Outcome.NO_DATA
-        authentic = bool(answers) and all(answer.authentic for answer in answers if answer.records)
-        return HostAddresses(addresses, outcome, self._kinds[-1], authentic)
+        found = [answer for answer in answers if answer.records]
+        authentic = bool(found) and all(answer.authentic for answer in found)
+        return HostAddresses(addresses, outcome, self._kinds[-1], authentic, found[0].name if found else "")

@@ -79,7 +79,12 @@ def new_query(name: str, kind: RecordType, *, dnssec: bool = False) -> Query:
 def read_response(query: Query, data: bytes) -> Answer:
     """What a server says.  NotOurs, Truncated or DnsFault."""
     try:
-        response = dns.message.from_wire(data, raise_on_truncation=False, ignore_trailing=True)
+        response = dns.message.from_wire(
+            data,
+            raise_on_truncation=False,
+            ignore_trailing=True,
+            continue_on_error=query.kind is RecordType.TLSA,
+        )
     except dns.exception.DNSException as error:
         raise NotOurs(f"cannot be read: {error}") from error
     except (ValueError, IndexError, KeyError) as error:  # a record that only pretends to be of its type
@@ -91,7 +96,12 @@ def read_response(query: Query, data: bytes) -> Answer:
     code = response.rcode()
     if code not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
         raise DnsFault(query.name, query.kind, f"the server says {dns.rcode.to_text(code)}")
-    return _answer(query, response, missing=code == dns.rcode.NXDOMAIN)
+    answer = _answer(query, response, missing=code == dns.rcode.NXDOMAIN)
+    if response.errors:
+        # A TLSA record that is none cannot be used, but it is there, and asks for TLS (RFC 7672 §2.2).
+        records = (*answer.records, *[_UNREADABLE] * len(response.errors))
+        return msgspec.structs.replace(answer, records=records, outcome=Outcome.FOUND)
+    return answer
 
 
 def _answer(query: Query, response: dns.message.Message, *, missing: bool) -> Answer:
@@ -134,6 +144,8 @@ def _negative_ttl(response: dns.message.Message) -> int:
 def _text(name: dns.name.Name) -> str:
     return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else ""
 
+
+_UNREADABLE: Final = Tlsa(3, 0, 1, b"")
 
 _RECORDS: Final[dict[RecordType, Callable[[Any], Record]]] = {
     RecordType.A: lambda record: str(record.address),
