@@ -1,10 +1,13 @@
 """The first look at mail that was just delivered: nothing is read again that the deliverer has seen."""
 
 import imaplib
+import os
 
+import apsw
 import pytest
 
 from fakes.mail_system import USER, MailSystem, until
+from pillarbox.mailstore import text_index
 from pillarbox.mailstore.arrivals import FILE_NAME, parse_notes
 
 pytestmark = pytest.mark.system
@@ -41,4 +44,40 @@ def test_envelopes_of_new_mail_are_told_without_opening_it(mail_system: MailSyst
         assert client.sort("(REVERSE SUBJECT)", "US-ASCII", "ALL")[1] == [b"3 2 1"]
         assert client.fetch("1", "(BODY.PEEK[TEXT])")[0] == "NO"  # it is true that nobody may read them
     for path in mail_system.delivered():
+        path.unlink()
+
+
+def test_bodies_are_searched_by_an_index_that_indexers_make(mail_system: MailSystem) -> None:
+    """After the first search nobody needs to read messages that do not hold the text, in any later session."""
+    cur = mail_system.maildir() / "cur"
+    owner = cur.stat()
+    paths = [cur / f"{1_700_000_000 + number}.M{number}P1.host:2," for number in range(300)]
+    for number, path in enumerate(paths):
+        path.write_text(MESSAGE.format(number, f"rare{number}word" if number % 100 == 7 else "many"))
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+    def search(*key: str) -> list[bytes]:
+        with imaplib.IMAP4("127.0.0.1", mail_system.port("imap"), timeout=60) as client:
+            client.login(USER, mail_system.password)
+            client.select(readonly=True)
+            found: bytes = client.search(None, *key)[1][0]
+            return found.split()
+
+    assert search("BODY", "e7wor") == [b"8"]
+    index = mail_system.maildir() / text_index.FILE_NAME
+
+    def indexed() -> int:
+        connection = apsw.Connection(str(index), flags=apsw.SQLITE_OPEN_READONLY)
+        rows = list(connection.execute("SELECT length(uids) / 4 FROM segment"))
+        connection.close()
+        return sum(count for (count,) in rows)
+
+    until(lambda: index.exists() and indexed() == 300, what="all are indexed")
+    for number, path in enumerate(paths):
+        if number % 100 != 7:
+            path.chmod(0)
+    assert search("BODY", "e7wor") == [b"8"]
+    assert search("TEXT", "RARE107") == [b"108"]
+    assert search("SUBJECT", '"number 20"') == [b"21", *(b"%d" % number for number in range(201, 211))]
+    for path in paths:
         path.unlink()

@@ -5,8 +5,8 @@ DESCRIPTION
     mailboxes are indexed is told by an `IndexPolicy`: those in which a client has searched bodies, unless all or
     none are.  From then on, messages that come are indexed too.
 
-    Indexers do it, a segment at a time (mailstore/indexers.py), or a thread a few messages at a time, and only
-    while no client uses the mailbox (mailstore/cache_filling.py).
+    Indexers do it (mailstore/indexers.py), or a thread, a few messages at a time, and only while no client uses the
+    mailbox (mailstore/cache_filling.py).
 """
 
 import asyncio
@@ -25,10 +25,11 @@ from pillarbox.mailstore.large_content import crlf_in_memory
 from pillarbox.mailstore.mailbox import MessageGone, StoreUnavailable, TextPlace
 from pillarbox.mailstore.summary_reading import Run
 from pillarbox.mailstore.text_index import IndexedText, TextIndex
-from pillarbox.message.word_index import ANY_WORDS, MAX_DOCUMENTS, patterns_of, words_of_message
+from pillarbox.message.word_index import ANY_WORDS, patterns_of, words_of_message
 
 MANY: Final = 64
-"""Messages that a search has to read from which on an index is worth it."""
+"""Messages that a search has to read from which on an index is worth it; and that an indexer indexes at once:
+20 ms, for which a question of another mailbox may wait."""
 FEW: Final = 16
 """Messages that are read rather than asked for; and that a thread indexes at once: three milliseconds."""
 
@@ -136,7 +137,7 @@ class TextSearching:
             return FEW
         if found and wanted >= MANY:
             indexers.want()
-        return MAX_DOCUMENTS if indexers.ready else FEW
+        return MANY if indexers.ready else FEW
 
     def _fill_here(self, uids: list[int]) -> int:
         texts = []

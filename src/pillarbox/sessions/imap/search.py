@@ -13,6 +13,7 @@ STANDARDS
 """
 
 from array import array
+from collections.abc import Awaitable, Callable
 from operator import itemgetter
 from typing import Final
 
@@ -84,33 +85,71 @@ async def sort(conversation: Conversation, command: Sort) -> None:
     if _is_duplicate(conversation, command):
         return
     with_modseq, found = await _found(conversation, command.key)
-    found = await _sorted(conversation, found, command.steps)
-    await _answer(conversation, command, found, b"SORT", with_modseq=with_modseq)
+    if command.result is None and not with_modseq:
+
+        async def render() -> bytes:
+            order = await _sorted(conversation, found, command.steps)
+            return responses.sort(order if command.by_uid else conversation.selected.numbers_of(order))
+
+        await _tell_text(conversation, command, command.steps, found, render)
+    else:
+        order = await _sorted(conversation, found, command.steps)
+        await _answer(conversation, command, order, b"SORT", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Sort completed")
 
 
 async def thread(conversation: Conversation, command: Thread) -> None:
     """THREAD and UID THREAD."""
     _, found = await _found(conversation, command.key)
-    view = conversation.selected
-    uids = array("I", found)
-    known = view.mailbox.memo.get(command.algorithm)
-    if isinstance(known, _Threads) and known.uids == uids:
-        words = known.words
-    else:
+
+    async def render() -> bytes:
         words = await _threads(conversation, found, command.algorithm)
-        view.mailbox.memo[command.algorithm] = _Threads(uids, words)
-    if not command.by_uid:
-        number_of = {uid: number for number, uid in enumerate(view.known_uids(), 1)}
-        words = [number_of[word] if isinstance(word, int) else word for word in words]
-    text = b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
-    conversation.engine.untagged(b"THREAD " + text)
-    await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+        if not command.by_uid:
+            number_of = {uid: number for number, uid in enumerate(conversation.selected.known_uids(), 1)}
+            words = [number_of[word] if isinstance(word, int) else word for word in words]
+        return b"THREAD " + b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
+
+    await _tell_text(conversation, command, command.algorithm, found, render)
     conversation.ok(command.tag, b"Thread completed")
 
 
+class _Told(msgspec.Struct, frozen=True):
+    """A whole answer to SORT or THREAD: webmail asks for the same with each page of it."""
+
+    order: object
+    by_uid: bool
+    uids: "array[int]"  # rising: what was put in order
+    known: "array[int]"  # by which sequence numbers were told
+    text: bytes
+
+
+async def _tell_text(
+    conversation: Conversation,
+    command: Sort | Thread,
+    order: object,
+    found: list[int],
+    render: Callable[[], Awaitable[bytes]],
+) -> None:
+    """Tell the same as the last time, or what is rendered."""
+    view, memo = conversation.selected, conversation.selected.mailbox.memo
+    uids, by_uid = array("I", found), command.by_uid
+    told = memo.get(type(command))
+    if not (
+        isinstance(told, _Told)
+        and (told.order, told.by_uid) == (order, by_uid)
+        and told.uids == uids
+        and (by_uid or told.known == view.known_uids())
+    ):
+        text = await render()
+        told = memo[type(command)] = _Told(
+            order, by_uid, uids, array("I", () if by_uid else view.known_uids()), text
+        )
+    conversation.engine.untagged(told.text)
+    await conversation.tell_changes(expunges=by_uid, with_uid=by_uid)
+
+
 class _Threads(msgspec.Struct, frozen=True):
-    """What was found the last time: webmail asks again and again."""
+    """What was found the last time."""
 
     uids: "array[int]"
     words: list[int | bytes]
@@ -121,13 +160,19 @@ async def _threads(
 ) -> list[int | bytes]:
     """The threads of the messages, by UID."""
     mailbox = conversation.selected.mailbox
+    asked = array("I", uids)
+    known = mailbox.memo.get(algorithm)
+    if isinstance(known, _Threads) and known.uids == asked:
+        return known.words
     messages: list[Threaded] = []
     for start in range(0, len(uids), BATCH):
         batch = [Uid(uid) for uid in uids[start : start + BATCH]]
         rows = await mailbox.sort_columns(batch, _THREAD_COLUMNS)
         messages += [Threaded(*row) for row in rows]  # type: ignore[arg-type]  # as the columns are
         await conversation.flush_if_much()
-    return thread_words(messages, algorithm)
+    words = thread_words(messages, algorithm)
+    mailbox.memo[algorithm] = _Threads(asked, words)
+    return words
 
 
 async def cancel_update(conversation: Conversation, command: CancelUpdate) -> None:
@@ -219,7 +264,7 @@ async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[Sort
     for step in reversed(steps):
         rows.sort(key=itemgetter(1 + columns.index(_COLUMNS[step.by])), reverse=step.reverse)
     order: list[int] = [row[0] for row in rows]  # type: ignore[misc]  # the first is the UID
-    if len(mailbox.memo) < MAX_MEMO:
+    if len(mailbox.memo) < MAX_MEMO or steps in mailbox.memo:
         mailbox.memo[steps] = array("I", order)
     return order
 
