@@ -10,7 +10,6 @@ FAULTS
 
 import asyncio
 import functools
-import itertools
 import os
 import secrets
 import socket
@@ -23,10 +22,11 @@ import msgspec
 from pillarbox.auth.lookup_client import LookupClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
-from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import Delivered, DeliverMail
 from pillarbox.net.listeners import Listener
+from pillarbox.net.question_channel import QuestionChannel
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice
@@ -41,13 +41,9 @@ class SpawnerMailboxes:
     def __init__(self, base_dir: str, tasks: asyncio.TaskGroup, tell: EventSink, *, directory: str) -> None:
         """`directory` is for files of large messages, mail_temp_dir."""
         self._directory = directory
-        self._path = f"{base_dir}/spawner"
-        self._tasks = tasks
         self._tell = tell
         self._users = LookupClient(f"{base_dir}/auth-lookup", tasks=tasks)
-        self._numbers = itertools.count(1)
-        self._channel: Channel[Delivered] | None = None
-        self._waiting: dict[int, asyncio.Future[Delivered]] = {}
+        self._spawner = QuestionChannel(f"{base_dir}/spawner", Delivered, tasks=tasks)
 
     async def exists(self, user: str) -> bool | None:
         """The userdb's answer."""
@@ -55,9 +51,6 @@ class SpawnerMailboxes:
 
     async def deliver(self, recipient: Recipient, content: Message) -> bytes:
         """The worker's answer."""
-        number = next(self._numbers)
-        future: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
         if content.file >= 0:
             descriptor, head = os.dup(content.file), content.head
         else:
@@ -67,9 +60,10 @@ class SpawnerMailboxes:
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(descriptor, view) :]
-            frame = DeliverMail(number, recipient.user, recipient.detail, recipient.session, head)
-            self._open().send(frame, [descriptor])
-            done = await future
+            done = await self._spawner.ask(
+                lambda number: DeliverMail(number, recipient.user, recipient.detail, recipient.session, head),
+                [descriptor],
+            )
         except (OSError, ChannelClosed) as error:
             self._tell(
                 MailboxNotice("lmtp", "Error", f"{recipient.user}: the spawner does not answer: {error}")
@@ -77,7 +71,6 @@ class SpawnerMailboxes:
             return _INTERNAL
         finally:
             os.close(descriptor)
-            self._waiting.pop(number, None)
         return done.reply
 
     def new_file(self) -> int:
@@ -93,29 +86,7 @@ class SpawnerMailboxes:
     def close(self) -> None:
         """Let both go."""
         self._users.close()
-        if self._channel is not None:
-            self._channel.close()
-
-    def _open(self) -> "Channel[Delivered]":
-        if self._channel is None or self._channel.closed:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.connect(self._path)
-            except OSError:
-                sock.close()
-                raise
-            self._channel = Channel(sock, Delivered)
-            self._tasks.create_task(self._listen(self._channel))
-        return self._channel
-
-    async def _listen(self, channel: "Channel[Delivered]") -> None:
-        while (received := await channel.receive()) is not None:
-            future = self._waiting.get(received[0].number)
-            if future is not None and not future.done():
-                future.set_result(received[0])
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(ChannelClosed("the spawner is gone"))
+        self._spawner.close()
 
 
 def _date(seconds: float) -> bytes:

@@ -11,7 +11,6 @@ FAULTS
 import asyncio
 import base64
 import functools
-import itertools
 import os
 import secrets
 import socket
@@ -24,10 +23,11 @@ import msgspec
 from pillarbox.auth.client import Accepted, AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
-from pillarbox.net.channel import Channel, ChannelClosed
+from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.handover import Handover, HandoverDone, Peer
 from pillarbox.net.listeners import Listener
+from pillarbox.net.question_channel import QuestionChannel
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
@@ -78,69 +78,37 @@ class SpawnerClient:
     """Hands sessions to the spawner and hears what became of them."""
 
     def __init__(self, path: str, tasks: asyncio.TaskGroup) -> None:
-        self._path = path
-        self._tasks = tasks
-        self._numbers = itertools.count(1)
-        self._channel: Channel[HandoverDone] | None = None
-        self._waiting: dict[int, asyncio.Future[HandoverDone]] = {}
+        self._spawner = QuestionChannel(path, HandoverDone, tasks=tasks)
 
     async def hand_over(
         self, handover: HandOver, peer: Peer, *, unread: bytes, descriptor: int
     ) -> HandoverDone:
         """The spawner's answer; the descriptor stays the caller's."""
-        number = next(self._numbers)
         ticket = handover.ticket
-        frame = Handover(
-            number,
-            peer,
-            ticket.request_id,
-            ticket.client_pid,
-            ticket.cookie,
-            handover.tag,
-            handover.unread + unread,
-        )
-        future: asyncio.Future[HandoverDone] = asyncio.get_running_loop().create_future()
-        self._waiting[number] = future
+
+        def frame(number: int) -> Handover:
+            return Handover(
+                number,
+                peer,
+                ticket.request_id,
+                ticket.client_pid,
+                ticket.cookie,
+                handover.tag,
+                handover.unread + unread,
+            )
+
         try:
-            self._open().send(frame, [descriptor])
-            return await future
+            return await self._spawner.ask(frame, [descriptor])
         except (OSError, ChannelClosed):
-            return HandoverDone(number, refusal="the spawner does not answer")
-        finally:
-            self._waiting.pop(number, None)
+            return HandoverDone(0, refusal="the spawner does not answer")
 
     def connect(self) -> None:
         """Open the channel now, if the spawner is there."""
-        try:
-            self._open()
-        except OSError:
-            return  # `hand_over()` tries again
+        self._spawner.connect()
 
     def close(self) -> None:
         """Close the channel."""
-        if self._channel is not None:
-            self._channel.close()
-
-    def _open(self) -> "Channel[HandoverDone]":
-        if self._channel is None or self._channel.closed:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.connect(self._path)
-            except OSError:
-                sock.close()
-                raise
-            self._channel = Channel(sock, HandoverDone)
-            self._tasks.create_task(self._listen(self._channel))
-        return self._channel
-
-    async def _listen(self, channel: "Channel[HandoverDone]") -> None:
-        while (received := await channel.receive()) is not None:
-            future = self._waiting.get(received[0].number)
-            if future is not None and not future.done():
-                future.set_result(received[0])
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(ChannelClosed())
+        self._spawner.close()
 
 
 class LoginRole:

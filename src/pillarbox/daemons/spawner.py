@@ -2,8 +2,8 @@
 
 DESCRIPTION
     The role stays root (or, rootless, the invoking user) and is tiny: a loop over sockets, no threads.  A login
-    process hands it a session with a ticket.  It redeems the ticket at the auth server's master socket, and
-    takes user, uid, gid and home from that answer alone.
+    process hands it a session with a ticket.  It redeems the ticket at the auth server's master socket
+    (account_lookup.py), and takes user, uid, gid and home from that answer alone.
 
     Workers are forked from this process, which has imported all they need.  All sessions of an account go to the
     same worker; accounts of the mail uid are spread over as many workers as there are cores.  A worker that has
@@ -26,6 +26,7 @@ from collections.abc import Callable
 import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.account_lookup import INTERNAL_ERROR, AccountLookup, FoundAccount, NoAccount
 from pillarbox.daemons.account_worker import serve_sessions
 from pillarbox.daemons.indexer import serve_indexing
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
@@ -51,7 +52,6 @@ from pillarbox.net.handover import (
 )
 from pillarbox.net.startup import Drain, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.observability.events import MailboxNotice
-from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
 _ACCOUNT_FIELDS = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
 """What the userdb says that workers need not hear again."""
@@ -100,12 +100,12 @@ class Spawner:
         self._workers: dict[tuple[int, int, int], _Worker] = {}
         self._clients: dict[int, _Client] = {}
         self._admins: dict[int, socket.socket] = {}
-        self._requests = itertools.count(1)
-        self._asked: dict[int, _Asked] = {}
+        self._asked: dict[int, _Asked] = {}  # by descriptor
         self._letters = itertools.count(1)
         self._sessions: dict[str, OpenSession] = {}
-        self._auth: socket.socket | None = None
-        self._auth_lines = LineReader()
+        self._accounts = AccountLookup(
+            f"{settings.base_dir}/auth-master", opened=self._register, closing=self._selector.unregister
+        )
         self._orders: FrameReader[FromSupervisor] = FrameReader(msgspec.msgpack.Decoder(FromSupervisor))
         self._draining = False
         self._running = True
@@ -117,10 +117,7 @@ class Spawner:
         self._register(self._listener, self._accept)
         self._admin.setblocking(False)
         self._register(self._admin, self._accept_admin)
-        try:
-            self._auth_socket()  # this generation's: it alone knows the logins of this generation's clients
-        except OSError:
-            self._auth_lost()  # it is asked again with the first login
+        self._accounts.connect()  # this generation's: it alone knows the logins of this generation's clients
         gc.freeze()  # workers share these pages as long as no collection writes into them
         _write(self._control, Ready(os.getpid()))
         while self._running:
@@ -201,9 +198,7 @@ class Spawner:
             client.sock.close()
             self._end_if_drained()
 
-    def _refuse(
-        self, asked: _Asked, refusal: str, reply: bytes = b"451 4.3.0 Temporary internal error"
-    ) -> None:
+    def _refuse(self, asked: _Asked, refusal: str, reply: bytes = INTERNAL_ERROR) -> None:
         """Tell the client: `refusal` for the log, `reply` for whoever sent a message."""
         os.close(asked.descriptor)
         if isinstance(asked.frame, Handover):
@@ -253,101 +248,34 @@ class Spawner:
     # -- the auth server -------------------------------------------------------------------------------
 
     def _ask(self, asked: _Asked) -> None:
-        """Redeem a login, or look the recipient of a message up."""
-        number = next(self._requests)
-        frame = asked.frame
-        if isinstance(frame, Handover):
-            line = encode_line(
-                b"REQUEST",
-                b"%d" % number,
-                b"%d" % frame.client_pid,
-                b"%d" % frame.request_id,
-                frame.cookie,
-                b"session_pid=%d" % os.getpid(),
-            )
-        else:
-            line = encode_line(b"USER", b"%d" % number, frame.user.encode(), b"service=lmtp")
-        for _ in range(2):  # the second time over a fresh connection
-            try:
-                self._auth_socket().sendall(line)
-                self._asked[number] = asked
-                return
-            except OSError:
-                self._auth_lost()
-        self._refuse(asked, "the auth server does not answer")
+        """Whose login it is, or whose mail."""
+        self._asked[asked.descriptor] = asked
 
-    def _auth_socket(self) -> socket.socket:
-        if self._auth is None:
-            sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            sock.settimeout(10)
-            try:
-                sock.connect(f"{self._settings.base_dir}/auth-master")
-                sock.sendall(encode_line(b"VERSION", b"1", b"1"))
-            except OSError:
-                sock.close()
-                raise
-            self._auth, self._auth_lines = sock, LineReader()
-            self._register(sock, self._hear_auth)
-        return self._auth
+        def answered(found: FoundAccount | NoAccount) -> None:
+            del self._asked[asked.descriptor]
+            if isinstance(found, NoAccount):
+                self._refuse(asked, found.refusal, found.reply)
+            else:
+                self._pass_on(asked, found)
 
-    def _hear_auth(self) -> None:
-        if self._auth is None:
-            return
-        try:
-            data = self._auth.recv(65536)
-            lines = self._auth_lines.feed(data)
-        except (OSError, LineTooLong):
-            data, lines = b"", []
-        for line in lines:
-            self._take_answer(split_line(line))
-        if not data:
-            self._auth_lost()
-
-    def _auth_lost(self) -> None:
-        if self._auth is not None:
-            self._selector.unregister(self._auth)
-            self._auth.close()
-            self._auth = None
-        waiting, self._asked = self._asked, {}
-        for asked in waiting.values():
-            self._refuse(asked, "the auth server is gone")
-
-    def _take_answer(self, fields: list[bytes]) -> None:
-        if fields[0] not in (b"USER", b"FAIL", b"NOTFOUND") or len(fields) < 2 or not fields[1].isdigit():
-            return  # VERSION and SPID, the server's greeting
-        asked = self._asked.pop(int(fields[1]), None)
-        if asked is None:
-            return
-        if fields[0] != b"USER" or len(fields) < 3:
-            gone = fields[0] == b"NOTFOUND"
-            reply = b"550 5.1.1 User doesn't exist" if gone else b"451 4.3.0 Temporary internal error"
-            self._refuse(asked, "userdb does not know the user" if gone else "userdb lookup failed", reply)
-            return
-        account = parameters(fields[3:])
-        uid, gid = account.get(b"uid", b""), account.get(b"gid", b"")
-        if not (uid.isdigit() and gid.isdigit()):
-            self._refuse(asked, "userdb gave no uid or gid")
-            return
-        self._pass_on(asked, fields[2], int(uid), int(gid), account)
+        self._accounts.ask(asked.frame, answered)
 
     # -- workers ---------------------------------------------------------------------------------------
 
     def _pass_on(
         self,
         asked: _Asked,
-        user: bytes,
-        uid: int,
-        gid: int,
-        account: dict[bytes, bytes],
+        found: FoundAccount,
     ) -> None:
-        refusal = self._refusal(uid, gid)
+        refusal = self._refusal(found.uid, found.gid)
         if refusal:
             self._refuse(asked, refusal)
             return
+        account = found.fields
         groups_of = account.get(b"system_groups_user", b"").decode("utf-8", "replace")
-        worker = self._worker(user, uid, gid, groups_of, client=asked.descriptor)
+        worker = self._worker(found.user, found.uid, found.gid, groups_of, client=asked.descriptor)
         worker.sessions += 1
-        name = user.decode("utf-8", "replace")
+        name = found.user.decode("utf-8", "replace")
         home, mail = os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b""))
         fields = {
             key.decode("utf-8", "replace"): os.fsdecode(value)
@@ -433,9 +361,9 @@ class Spawner:
         try:
             ours.close()
             self._selector.close()
-            for sock in (self._control, self._listener, self._admin, self._auth, *self._admins.values()):
-                if sock is not None:
-                    sock.close()
+            passed_by = (*self._admins.values(), *self._accounts.sockets)
+            for sock in (self._control, self._listener, self._admin, *passed_by):
+                sock.close()
             for client in self._clients.values():
                 client.sock.close()
             for other in self._workers.values():
@@ -488,7 +416,7 @@ class Spawner:
             for gone in [one.session for one in self._sessions.values() if one.pid == worker.pid]:
                 del self._sessions[gone]
             for client, number in worker.letters.values():
-                _write(client.sock, Delivered(number, b"451 4.3.0 Temporary internal error"))
+                _write(client.sock, Delivered(number, INTERNAL_ERROR))
             self._selector.unregister(worker.sock)
             worker.sock.close()
             del self._workers[key]

@@ -45,7 +45,7 @@ local_recipient_maps =
 virtual_mailbox_domains = pillarbox.test
 virtual_mailbox_base = {root}/mail
 virtual_mailbox_maps = inline:{{ alice@pillarbox.test=alice/, postmaster@pillarbox.test=postmaster/ }}
-virtual_alias_maps = inline:{{ double-bounce@pillarbox.test=postmaster@pillarbox.test }}
+virtual_alias_maps =
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = {minimum_uid}
