@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 
+from pillarbox.config.findings import check_values
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
 from pillarbox.supervisor.first_run import USER, Home, prepare
@@ -42,6 +43,7 @@ def run_in_foreground(home: Home, *, listen: str, port_offset: int) -> int:
     prepare(home, owners=owners, now=datetime.datetime.now(datetime.UTC))
     try:
         configuration = read_configuration(str(home.etc), facts=host_facts())
+        check_values(configuration)  # here as well: nothing needs to be started to find a mistake
         # Before either half: the mailbox half puts a socket for the MTA into the queue's private/.
         make_queue(configuration.snapshot, owners.mail_owner if owners is not None else None)
     except ConfigurationFault as fault:
