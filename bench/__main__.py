@@ -11,6 +11,7 @@ import sys
 import tempfile
 from itertools import chain
 from pathlib import Path
+from statistics import geometric_mean
 
 from bench.imap_rows import imap_rows
 from bench.isolation import isolate
@@ -28,6 +29,8 @@ def main() -> int:
     parser.add_argument("--rows", default="", help="only rows whose name holds this text")
     parser.add_argument("--messages", type=int, default=10_000, help="in the mailboxes of IMAP's rows")
     parser.add_argument("--tls", action="store_true", help="IMAP under TLS")
+    parser.add_argument("--sessions", type=int, default=5000, help="that idle, in the row of the slope")
+    parser.add_argument("--hibernate", type=int, default=0, help="Dovecot's imap_hibernate_timeout, seconds")
     options = parser.parse_args()
     if os.getuid() != 0:
         print("bench: needs root, because Postfix does", file=sys.stderr)
@@ -42,13 +45,25 @@ def main() -> int:
         root = Path(directory)
         home = isolate(root)
         costs: list[Costs] = []
+        ratios: list[float] = []
         for row in chain(
             mail_rows(root, home, options.runs, options.rows, costs),
             queue_rows(root, options.rows),
-            imap_rows(root, options.runs, options.rows, messages=options.messages, tls=options.tls),
+            imap_rows(
+                root,
+                options.runs,
+                options.rows,
+                messages=options.messages,
+                tls=options.tls,
+                sessions=options.sessions,
+                hibernate=options.hibernate,
+            ),
             system_user_rows(root, options.runs, options.rows),
         ):
             print(row.line(), flush=True)
+            ratios.append(row.ratio)
+    if ratios:
+        print(f"\nGeometric mean of {len(ratios)} rows: {geometric_mean(ratios):.2f}×")
     if costs:
         print("\nProcessor time per message, ms:\n")
         print("| work | Postfix | Pillarbox | of that |\n|---|---|---|---|")

@@ -256,19 +256,25 @@ def mixed(server: Server, sessions: int) -> float:
     return uvloop.run(work())
 
 
-def idle_memory(server: Server, sessions: int) -> float:
-    """KiB (PSS) that each of many selected, IDLEing sessions adds."""
+def idle_memory(server: Server, sessions: int, *, base: int = 1) -> float:
+    """KiB (PSS) that each of many selected, IDLEing sessions adds to `base` of them.
+
+    Where the server hibernates, it gets the time for it.
+    """
     processes = server.system.processes
-    first = server.connect()
-    first.command("SELECT INBOX")
-    before = proportional_memory(processes())
-    clients = [first]
-    for _ in range(sessions):
-        client = server.connect()
-        client.command("SELECT INBOX")
-        client.idle()
-        clients.append(client)
-    after = proportional_memory(processes())
+    clients: list[Client] = []
+
+    def idle(count: int) -> float:
+        for _ in range(count):
+            client = server.connect()
+            client.command("SELECT INBOX")
+            client.idle()
+            clients.append(client)
+        time.sleep(server.system.rest_seconds)
+        return proportional_memory(processes())
+
+    before = idle(base)
+    after = idle(sessions)
     for client in clients:
         client.close()
     return (after - before) / sessions
@@ -282,13 +288,15 @@ def _messages(count: int) -> list[bytes]:
 # -- All of them ----------------------------------------------------------------------------------------
 
 
-def works(count: int) -> Iterator[tuple[str, str, bool, Work]]:
-    """(name, unit, more is better, work) of each row for mailboxes of `count` messages."""
+def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]:
+    """(name, unit, more is better, work) of each row for mailboxes of `count` messages; many `sessions` idle."""
     of = f"of {count:,}"
     every = f"1:{count}"
     # First, so that no row leaves free memory behind for the sessions to use.
     name = f"memory per idle session (PSS, {IDLE_SESSIONS} sessions)"
     yield name, "KiB", False, partial(idle_memory, sessions=IDLE_SESSIONS)
+    name = f"memory per idle session (PSS, from {IDLE_SESSIONS} to {sessions:,} sessions)"
+    yield name, "KiB", False, partial(idle_memory, sessions=sessions - IDLE_SESSIONS, base=IDLE_SESSIONS)
     name = f"login and logout, {CLIENTS} clients, passwd-file"
     yield name, "logins/s", True, lambda server: logins_per_second(server.port, tls=server.tls)
     for name, work in (
@@ -357,16 +365,19 @@ def works(count: int) -> Iterator[tuple[str, str, bool, Work]]:
         ("delivery to a client that IDLEs", push),
     ):
         yield name, "ms", False, work
-    for sessions in (20, 200):
-        yield f"mixed load, {sessions} sessions", "operations/s", True, partial(mixed, sessions=sessions)
+    for clients in (20, 200):
+        yield f"mixed load, {clients} sessions", "operations/s", True, partial(mixed, sessions=clients)
 
 
-def imap_rows(root: Path, runs: int, only: str, *, messages: int, tls: bool) -> Iterator[Row]:
-    """Rows whose names hold `only`."""
-    wanted = [one for one in works(messages) if only in one[0]]
+def imap_rows(
+    root: Path, runs: int, only: str, *, messages: int, tls: bool, sessions: int, hibernate: int
+) -> Iterator[Row]:
+    """Rows whose names hold `only`; `hibernate` is Dovecot's imap_hibernate_timeout in seconds, 0 for never."""
+    wanted = [one for one in works(messages, sessions=sessions) if only in one[0]]
     if not wanted:
         return
-    dovecot, pillarbox = Dovecot(root / "dovecot", 4144), Pillarbox(root / "pillarbox-imap")
+    dovecot = Dovecot(root / "dovecot", 4144, hibernate=hibernate)
+    pillarbox = Pillarbox(root / "pillarbox-imap")
     for system in (dovecot, pillarbox):
         system.root.mkdir(exist_ok=True)
         system.clear_mailbox()
@@ -377,7 +388,8 @@ def imap_rows(root: Path, runs: int, only: str, *, messages: int, tls: bool) -> 
         theirs = Server(dovecot, dovecot.tls_port if tls else dovecot.port, tls, messages, filled)
         ours = Server(pillarbox, pillarbox.imaps_port if tls else pillarbox.imap_port, tls, messages, filled)
         for name, unit, more_is_better, work in wanted:
-            row = Row(f"{name}{', TLS' if tls else ''}", unit, more_is_better, original="Dovecot")
+            how = f"{', TLS' if tls else ''}{', Dovecot hibernates' if hibernate else ''}"
+            row = Row(name + how, unit, more_is_better, original="Dovecot")
             if unit == "KiB":  # once: a second time would find memory that the first has left
                 row.theirs.append(work(theirs))
                 row.ours.append(work(ours))

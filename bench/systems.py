@@ -98,9 +98,11 @@ mail_gid = {gid}
 first_valid_uid = 1
 mail_home = {root}/mail/%d/%n
 mail_location = maildir:~/Maildir
-mail_max_userip_connections = 2000
-default_client_limit = 4000
-default_process_limit = 2000
+mail_max_userip_connections = 8000
+default_client_limit = 8000
+default_process_limit = 8000
+default_vsz_limit = 1G
+imap_hibernate_timeout = {hibernate} secs
 passdb {{
   driver = passwd-file
   args = scheme=PLAIN username_format=%u {root}/etc/users
@@ -116,7 +118,7 @@ namespace inbox {{
 service imap-login {{
   service_count = 0
   process_min_avail = 1
-  client_limit = 2000
+  client_limit = 8000
   inet_listener imap {{
     port = {port}
   }}
@@ -126,16 +128,26 @@ service imap-login {{
   }}
 }}
 service imap {{
-  process_limit = 2000
+  process_limit = 8000
+  unix_listener imap-master {{
+    user = dovecot
+  }}
+}}
+service imap-hibernate {{
+  client_limit = 8000
+  process_limit = 1
+  unix_listener imap-hibernate {{
+    mode = 0666
+  }}
 }}
 service anvil {{
-  client_limit = 5000
+  client_limit = 20000
 }}
 service auth {{
-  client_limit = 5000
+  client_limit = 20000
 }}
 service stats {{
-  client_limit = 5000
+  client_limit = 20000
   unix_listener stats-writer {{
     mode = 0666
   }}
@@ -168,6 +180,9 @@ def mail_user() -> pwd.struct_passwd:
 
 class System:
     """A system that can be started and stopped, and whose processes can be found."""
+
+    rest_seconds: float = 0.0
+    """How long idle sessions have to be left alone until they cost no more than they ever will."""
 
     def __init__(self, root: Path, port: int) -> None:
         self.root = root
@@ -309,6 +324,12 @@ def mailboxes() -> list[str]:
 class Dovecot(System):
     """Debian's Dovecot."""
 
+    def __init__(self, root: Path, port: int, *, hibernate: int = 0) -> None:
+        """`hibernate`: imap_hibernate_timeout, seconds after which an idle session is one of many in a process."""
+        super().__init__(root, port)
+        self._hibernate = hibernate
+        self.rest_seconds = hibernate + 3.0 if hibernate else 0.0
+
     @property
     def tls_port(self) -> int:
         """Where IMAP begins with TLS."""
@@ -325,6 +346,7 @@ class Dovecot(System):
             "tls_port": self.tls_port,
             "uid": user.pw_uid,
             "gid": user.pw_gid,
+            "hibernate": self._hibernate,
         }
         make_certificate(self.root / "etc")
         (self.root / "etc" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
@@ -369,7 +391,7 @@ class Pillarbox(System):
         (etc / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::{DOMAIN}/me::\n")
         shutil.chown(etc / "users", "dovecot")
         os.chmod(etc / "users", 0o600)
-        (etc / "dovecot.conf").write_text("mail_max_userip_connections = 2000\n")
+        (etc / "dovecot.conf").write_text("mail_max_userip_connections = 8000\n")
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
         self._wait_until_healthy()
 

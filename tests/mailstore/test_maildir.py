@@ -714,3 +714,27 @@ def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew() -> Non
         assert (77, 9, 0) == (again.uid_validity, again.uid_next, len(again.messages))
 
     run(scene)
+
+
+def test_a_large_change_does_not_outrun_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has looked before a change learns all of it, however many messages it is about; older ones do not stay."""
+    monkeypatch.setattr("pillarbox.mailstore.maildir.MAX_JOURNAL", 3)
+
+    async def scene() -> None:
+        box = await account_on(fresh_files()).open("INBOX")
+        before = box.journal_position
+        uids = await box.append([new_message(number) for number in range(10)])
+        added = box.changes_since(before)
+        assert added is not None
+        assert uids == [change.uid for change in added]
+        middle = box.journal_position
+        await box.expunge(uids[:6])
+        gone = box.changes_since(middle)
+        assert gone is not None
+        assert uids[:6] == [change.uid for change in gone]
+        assert box.changes_since(middle - 3) is not None
+        assert box.changes_since(before) is None
+        await box.expunge(uids[6:7])
+        assert box.changes_since(middle) is None
+
+    run(scene)

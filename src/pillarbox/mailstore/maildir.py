@@ -77,7 +77,7 @@ from pillarbox.vocabulary.flags import Flag, count_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 MAX_JOURNAL: Final = 20_000
-"""Changes that are kept for sessions that have not looked for a while."""
+"""Changes that are kept for sessions that have not looked for a while, besides those that came with the last."""
 KEEP_ALIVE: Final = 30.0
 """Seconds between looks at a watched mailbox where inotify is not to be had."""
 
@@ -122,7 +122,7 @@ class MaildirMailbox:
         self._on_close = on_close
         self._modseqs = ModSeqs(folder.clock)
         self._kept_modseq = 0
-        self._journal: deque[Change] = deque(maxlen=MAX_JOURNAL)
+        self._journal: deque[Change] = deque()
         self._position = 0
         self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
         self._watchers: list[Callable[[], None]] = []
@@ -416,6 +416,8 @@ class MaildirMailbox:
         if self._modseqs.is_tracking:
             gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
             self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
+        for _ in range(len(self._journal) - MAX_JOURNAL - len(events)):
+            self._journal.popleft()
         self._tell()
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:

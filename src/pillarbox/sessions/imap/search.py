@@ -12,8 +12,9 @@ STANDARDS
     RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9051 §6.4.4; RFC 9394 (PARTIAL)
 """
 
+import asyncio
 from array import array
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
@@ -61,6 +62,8 @@ _THREAD_COLUMNS: Final = (
 )
 BATCH: Final = 2000
 """Messages whose columns are asked for at once."""
+MANY: Final = 5000
+"""Messages whose threads are put together beside the event loop."""
 MAX_MEMO: Final = 16
 """Orders of a mailbox that are remembered until it gets new messages: 40 KB each for 10,000 of them."""
 
@@ -104,10 +107,10 @@ async def thread(conversation: Conversation, command: Thread) -> None:
 
     async def render() -> bytes:
         words = await _threads(conversation, found, command.algorithm)
-        if not command.by_uid:
-            number_of = {uid: number for number, uid in enumerate(conversation.selected.known_uids(), 1)}
-            words = [number_of[word] if isinstance(word, int) else word for word in words]
-        return b"THREAD " + b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
+        numbers = None if command.by_uid else conversation.selected.known_uids()[:]
+        if len(words) < MANY:
+            return _written(words, numbers)
+        return await asyncio.to_thread(_written, words, numbers)
 
     await _tell_text(conversation, command, command.algorithm, found, render)
     conversation.ok(command.tag, b"Thread completed")
@@ -148,6 +151,14 @@ async def _tell_text(
     await conversation.tell_changes(expunges=by_uid, with_uid=by_uid)
 
 
+def _written(words: list[int | bytes], known: Sequence[int] | None) -> bytes:
+    """The threads as the answer has them: by UID, or by number with the UIDs that the client knows."""
+    if known is not None:
+        number_of = {uid: number for number, uid in enumerate(known, 1)}
+        words = [number_of[word] if isinstance(word, int) else word for word in words]
+    return b"THREAD " + b"".join([b"%d" % word if isinstance(word, int) else word for word in words])
+
+
 class _Threads(msgspec.Struct, frozen=True):
     """What was found the last time."""
 
@@ -170,7 +181,11 @@ async def _threads(
         rows = await mailbox.sort_columns(batch, _THREAD_COLUMNS)
         messages += [Threaded(*row) for row in rows]  # type: ignore[arg-type]  # as the columns are
         await conversation.flush_if_much()
-    words = thread_words(messages, algorithm)
+    if len(messages) < MANY:
+        words = thread_words(messages, algorithm)
+    else:
+        # A second for 50,000 messages: meanwhile other sessions get the interpreter every millisecond.
+        words = await asyncio.to_thread(thread_words, messages, algorithm)
     mailbox.memo[algorithm] = _Threads(asked, words)
     return words
 
