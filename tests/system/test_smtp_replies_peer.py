@@ -184,6 +184,17 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_discard_ehlo_keywords": "pipelining, size, vrfy, etrn, starttls, auth, enhancedstatuscodes, 8bitmime, dsn, smtputf8, "
         "chunking",
     },
+    "overshoot": {
+        "smtpd_hard_error_limit": "3",
+        "smtpd_recipient_limit": "1",
+        "smtpd_recipient_overshoot_limit": "4",
+    },
+    "no-ops": {
+        "smtpd_noop_commands": "foo vrfy help",
+        "smtpd_junk_command_limit": "6",
+        "smtpd_hard_error_limit": "2",
+    },
+    "strict UTF-8": {"strict_smtputf8": "yes", "smtpd_client_port_logging": "yes"},
     "no tls": {"smtpd_tls_security_level": "none"},
 }
 FIRST_PORT: Final = 1101
@@ -215,6 +226,9 @@ EXCHANGES: Final = [
     Exchange("odd VRFY", (HELLO, b"VRFY <me@pillarbox.test", b"VRFY 'me'", b'VRFY "me"@pillarbox.test', b"VRFY \xff", b"VRFY (x)")),
     Exchange("HELP and others", (b"EXPN staff", b"TURN", b"SEND FROM:<a@b>", b"SOML", b"FOO", b"foo bar", b"", b" ", b"\t", b".", b"XCLIENT NAME=x", b"XFORWARD NAME=x", b"QUIT now")),
     Exchange("HELP", (b"HELP", b"HELP MAIL")),
+    Exchange("more recipients than there may be", (HELLO, MAIL, RCPT, *(RCPT,) * 8), "overshoot"),
+    Exchange("commands that do nothing", (b"FOO", HELLO, b"foo bar", b"VRFY no@pillarbox.test", b"HELP", b"FOOD", b"FOO", b"FOO", b"FOO", b"FOO", b"FOO", b"FOO", b"FOO"), "no-ops"),
+    Exchange("strict SMTPUTF8", (HELLO, b"MAIL FROM:<\xc3\xbc@example.test>", b"MAIL FROM:<a@\xc3\xbc.test>", b"MAIL FROM:<\xc3\xbc@example.test> SMTPUTF8", b"RCPT TO:<\xc3\xbc@pillarbox.test>", b"RSET", MAIL, b"RCPT TO:<\xc3\xbc@pillarbox.test>", b"RCPT TO:<x@\xc3\xbc.test>", b"RCPT TO:<a@elsewhere.test>"), "strict UTF-8"),
     Exchange("discarded keywords", (HELLO, b"VRFY me@pillarbox.test", b"ETRN flush.test", b"MAIL FROM:<a@b> SIZE=99999999", b"RSET", b"MAIL FROM:<a@b> BODY=8BITMIME", b"RSET", b"MAIL FROM:<a@b> SMTPUTF8", b"MAIL FROM:<a@b> RET=FULL", b"MAIL FROM:<a@b> ENVID=x", b"MAIL FROM:<a@b> RET=x", MAIL, RCPT + b" NOTIFY=NEVER", RCPT + b" ORCPT=rfc822;x", RCPT + b" NOTIFY=x", RCPT, b"RSET", b"AUTH PLAIN", b"AUTH", Raw(b"NOOP\r\nNOOP\r\n", 2), b"HELO x", MAIL, RCPT, b"BDAT 3 LAST\r\nabc", b"STARTTLS"), "discarding"),
     Exchange("ETRN", (b"ETRN", b"ETRN example.test", HELLO, b"ETRN", b"ETRN pillarbox.test", b"ETRN a b", b"ETRN @x", b"ETRN #x", b"ETRN no_such!", b"ETRN flush.test", b"ETRN sub.FLUSH.test", b"ETRN @flush.test", b"ETRN [192.0.2.1]")),
     Exchange("commands of browsers", (b"GET / HTTP/1.0",)),
@@ -428,9 +442,10 @@ class Server:
         return self._ports[service]
 
     def decisions(self) -> list[str]:
-        """`NOQUEUE: reject: RCPT from …` and the like, without queue ids, once the last session has ended."""
+        """`NOQUEUE: reject: RCPT from …` and the like, without queue ids and ports, once the last session has ended."""
         until(self._is_idle, what="the session is logged to its end")
-        return [re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self._log())]
+        lines = (re.sub(r"^[0-9A-Z]+(?=: )", "ID", match[1]) for match in _DECISION.finditer(self._log()))
+        return [re.sub(r"(?<=\]:)\d+", "PORT", line) for line in lines]
 
     def inspections(self) -> Counter[str]:
         """What header and body checks said.  Postfix's cleanup(8) logs it when it comes to it."""

@@ -27,12 +27,14 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     sender: Address | None = None
     server_address: str = ""
     server_port: int = 0
+    shows_port: bool = False  # smtpd_client_port_logging
     instance: str = ""  # one for each message, for policy services
 
     @property
     def label(self) -> str:
-        """`name[address]`, as log lines and replies name it."""
-        return f"{self.name}[{self.address}]"
+        """`name[address]` or `name[address]:port`, as log lines and replies name it."""
+        label = f"{self.name}[{self.address}]"
+        return f"{label}:{self.port or 'unknown'}" if self.shows_port else label
 
     @property
     def literal(self) -> str:

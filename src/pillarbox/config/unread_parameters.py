@@ -27,13 +27,12 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "this limit on clients is not served yet",
-        "smtpd_per_request_deadline smtpd_min_data_rate smtpd_recipient_overshoot_limit",
+        "smtpd_per_request_deadline smtpd_min_data_rate",
     ),
     Unread(
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
-        "smtpd_noop_commands strict_smtputf8 smtpd_delay_open_until_valid_rcpt "
-        "smtpd_reject_footer smtpd_hide_client_session",
+        "smtpd_delay_open_until_valid_rcpt smtpd_reject_footer",
     ),
     Unread(
         Kind.LATER,
@@ -41,9 +40,9 @@ _UNREAD: Final[tuple[Unread, ...]] = (
         "smtpd_log_access_permit_actions",
     ),
     Unread(
-        Kind.LATER,
-        "logins are checked by our own authentication service, which has its own settings",
-        "smtpd_sasl_type smtpd_sasl_service smtpd_sasl_local_domain",
+        Kind.NO_EFFECT,
+        "the protocol of Dovecot's authentication service has no realm: set auth_default_realm in dovecot.conf",
+        "smtpd_sasl_local_domain",
     ),
     Unread(
         Kind.LATER,
@@ -58,7 +57,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "log lines have this form",
-        "smtpd_client_port_logging info_log_address_format delay_logging_resolution_limit",
+        "info_log_address_format delay_logging_resolution_limit",
     ),
     Unread(
         Kind.LATER,

@@ -151,6 +151,7 @@ class SmtpdRole:
         client = ClientFacts(
             address=address,
             port=port,
+            shows_port=policy.server.smtpd_client_port_logging,
             name=name,
             reverse_name=reverse,
             server_address=connection.local_address[0],
@@ -219,10 +220,21 @@ class SmtpdRole:
             clock=self._clock,
             tell=self._log.named(service.syslog_name),
             queued=self._hints,
-            authenticator=SmtpAuthenticator(auth, local=local, remote=str(client.address)) if auth else None,
+            authenticator=SmtpAuthenticator(
+                auth, service=service.policy.sasl.smtpd_sasl_service, local=local, remote=str(client.address)
+            )
+            if auth
+            else None,
             tls_context=service.tls_context,
             rate=rate,
         )
+
+
+def _authentication_socket(snapshot: Snapshot, policy: SmtpPolicy) -> str:
+    """Where logins are checked."""
+    match policy.sasl.smtpd_sasl_type:
+        case "dovecot":
+            return os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path)
 
 
 def open_role(startup: Startup) -> Serve:
@@ -242,7 +254,7 @@ def open_role(startup: Startup) -> Serve:
                 resolver,
                 _tls_context(snapshot, policy, warnings),
                 socket.socket(fileno=startup.listeners[name]),
-                os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path),
+                _authentication_socket(snapshot, policy),
                 snapshot.value("syslog_name"),
                 _slots(name, snapshot, slots),
             )

@@ -604,3 +604,16 @@ def test_a_message_too_long_to_be_sent_elsewhere_is_to_come_again(tmp_path: Path
     done = converse(tmp_path / "q", [*DATA[:2], long, QUIT], settings=settings)
     assert after_hello(done.replies)[-2] == "451 4.3.0 Error: queue file write error"
     assert done.incoming == []
+
+
+def test_a_client_that_is_hidden(tmp_path: Path) -> None:
+    """smtpd_hide_client_session: nothing of the client in Received:, and its lines in the log are as ever."""
+    done = converse(
+        tmp_path / "q",
+        [HELLO, MAIL, RCPT, b"DATA\r\n", b"x\r\n.\r\n", QUIT],
+        settings={"smtpd_hide_client_session": "yes"},
+    )
+    header = done.message()[1][:2]
+    assert header[0] == b"Received: by mx.test (Postfix) id %s" % done.queued[0].encode()
+    assert header[1].startswith(b"\tfor <me@box.test>; ")
+    assert done.lines[0] == "connect from client.test[192.0.2.7]"

@@ -30,7 +30,6 @@ class Logging:
         doc="What comes before the program's name in each log line, as postfix in postfix/smtpd.",
     )
     syslog_facility: str = parameter("mail", doc="The facility of syslog messages.")
-    smtpd_client_port_logging: bool = parameter("no", doc="Show the client's port in log lines.")
     info_log_address_format: Literal["external", "internal"] = parameter(
         "external", doc="Whether log lines show an address with its quotes (external) or without (internal)."
     )

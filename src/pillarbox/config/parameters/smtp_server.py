@@ -155,6 +155,9 @@ class SmtpServer:
         doc="Text added to every 4xx and 5xx reply. \\c at its beginning joins it to the reply's last "
         "line; \\n begins a line.",
     )
+    smtpd_client_port_logging: bool = parameter(
+        "no", doc="Show the client's port behind its address in log lines."
+    )
     smtpd_hide_client_session: bool = parameter(
         "no",
         doc="Leave the client's name, address and protocol out of the Received: header. For submission "

@@ -7,8 +7,10 @@ from pillarbox.sessions.login import Exchange, Failure, Ticket
 class SmtpAuthenticator:
     """`sessions.login.Authenticator` for one client of smtpd."""
 
-    def __init__(self, client: AuthClient, *, local: str, remote: str) -> None:
+    def __init__(self, client: AuthClient, *, service: str, local: str, remote: str) -> None:
+        """`service` is smtpd_sasl_service."""
         self._client = client
+        self._service = service.encode()
         self._local = local.encode()
         self._remote = remote.encode()
 
@@ -21,7 +23,7 @@ class SmtpAuthenticator:
         self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
     ) -> Ticket | Failure:
         """Run a mechanism to its end."""
-        fields = (b"service=smtp", b"nologin", b"lip=" + self._local, b"rip=" + self._remote)
+        fields = (b"service=" + self._service, b"nologin", b"lip=" + self._local, b"rip=" + self._remote)
         result = await self._client.authenticate(
             mechanism, initial_response, exchange, fields=(*fields, b"secured") if secured else fields
         )

@@ -7,7 +7,6 @@ DESCRIPTION
 
 from typing import Final
 
-from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import (
     Auth,
     Bdat,
@@ -62,18 +61,18 @@ class CommandCounts:
         self.junk = 0
         self._by_verb: dict[str, list[int]] = {}
 
-    def count(self, command: object, kind: type, reply: Reply) -> None:
-        """A command and its reply; a command that failed at its end failed."""
+    def count(self, command: object, kind: type, *, succeeded: bool) -> None:
+        """A command and how it went; one that failed at its end failed."""
         if isinstance(command, EndOfContent):
             if command.chunked:
-                self.add("bdat", succeeded=reply.is_positive)
-            elif not reply.is_positive:
+                self.add("bdat", succeeded=succeeded)
+            elif not succeeded:
                 self.take_back("data")
             return
         verb = VERBS.get(kind, "unknown")
         if isinstance(command, Refused):
             verb = command.verb.decode("ascii").lower()
-        self.add(verb, succeeded=reply.is_positive)
+        self.add(verb, succeeded=succeeded)
         if kind in JUNK:
             self.junk += 1
 

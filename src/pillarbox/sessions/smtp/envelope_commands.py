@@ -15,6 +15,7 @@ from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo, Vrfy
 
 _MAIL_OK: Final = Reply(250, (b"2.1.0 Ok",))
+_MUST_DECLARE: Final = Reply(553, (b"5.6.7 Must declare SMTPUTF8 to send unicode address",))
 _INSTANCES: Final = itertools.count()
 VRFY_DISABLED: Final = Reply(502, (b"5.5.1 VRFY command is disabled",))
 _RCPT_OK: Final = Reply(250, (b"2.1.5 Ok",))
@@ -25,6 +26,8 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
     policy, client = session.policy, session.client
     if _needs_smtputf8(session, command.sender) and not command.smtputf8:
         return Reply(501, (b"5.1.7 Bad sender address syntax",))
+    if _hides_smtputf8(session, command.sender) and not command.smtputf8:
+        return _MUST_DECLARE
     if (too_often := session.too_often(Event.MESSAGE, b"much mail")) is not None:
         return too_often
     client.sender = command.sender
@@ -56,8 +59,12 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
         raise AssertionError("RCPT without MAIL reached the session")
     if _needs_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
         return Reply(501, (b"5.1.3 Bad recipient address syntax",))
+    if _hides_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
+        return _MUST_DECLARE
     policy = session.policy
     if transaction.recipient_count >= policy.server.smtpd_recipient_limit:
+        transaction.overshoot += 1
+        session.is_excused = transaction.overshoot <= policy.server.smtpd_recipient_overshoot_limit
         return Reply(452, (b"4.5.3 Error: too many recipients",))
     if (too_often := session.too_often(Event.RECIPIENT, b"many recipients")) is not None:
         return too_often
@@ -101,6 +108,12 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
 def _needs_smtputf8(session: SessionState, address: Address) -> bool:
     """A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever."""
     return session.policy.server.smtputf8_enable and not address.domain.isascii()
+
+
+def _hides_smtputf8(session: SessionState, address: Address) -> bool:
+    """strict_smtputf8: a local part outside ASCII needs it, too."""
+    server = session.policy.server
+    return server.strict_smtputf8 and server.smtputf8_enable and not address.local_part.isascii()
 
 
 def _disk_is_full(session: SessionState, size: int) -> bool:

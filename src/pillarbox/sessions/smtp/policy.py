@@ -5,6 +5,7 @@ FAULTS
 """
 
 from ipaddress import ip_address
+from typing import Final
 
 import msgspec
 
@@ -35,8 +36,12 @@ from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.commands import is_header
 from pillarbox.wire.smtp.dot_stream import BareNewline
+
+_NEEDED: Final = frozenset("helo ehlo mail rcpt data bdat rset quit starttls auth xclient xforward".split())
+"""Commands that smtpd_noop_commands may not take away."""
 
 
 class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +63,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     bare_newline: BareNewline
     discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
     forbidden_commands: frozenset[bytes]
+    noop_commands: frozenset[str]
     forbids_other_letters: bool
     content_tables: ContentTables
     rewriting: AddressRewriting  # of envelopes, and of headers of local clients
@@ -134,6 +140,7 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
             {"yes": "normalize"}.get(server.smtpd_forbid_bare_newline, server.smtpd_forbid_bare_newline)
         ),
         discarded_keywords=frozenset(word.upper() for word in server.smtpd_discard_ehlo_keywords),
+        noop_commands=_noop_commands(server, snapshot),
         forbidden_commands=frozenset(
             word.upper().encode() for word in server.smtpd_forbidden_commands if ":" not in word
         ),
@@ -158,6 +165,17 @@ def _remote_rewriting(rewriting: AddressRewriting, domain: bytes) -> AddressRewr
     if not domain:
         return None
     return msgspec.structs.replace(rewriting, myorigin=domain, mydomain=domain)
+
+
+def _noop_commands(server: SmtpServerSettings, snapshot: Snapshot) -> frozenset[str]:
+    words = frozenset(word.lower() for word in server.smtpd_noop_commands)
+    if needed := sorted(words & _NEEDED):
+        raise ConfigurationFault(
+            f"{snapshot.where('smtpd_noop_commands')}, parameter smtpd_noop_commands",
+            f"{', '.join(needed)}: no mail could be sent",
+            mend="name commands that are not SMTP, or VRFY, ETRN, HELP",
+        )
+    return words
 
 
 def _mechanisms(snapshot: Snapshot, clock: Clock) -> MechanismFilter:

@@ -40,6 +40,7 @@ from pillarbox.sessions.smtp.plain_commands import help_, noop, quit_, rset
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.proxy_commands import xclient, xforward
 from pillarbox.sessions.smtp.session_state import (
+    OK,
     Gone,
     Goodbye,
     Queued,
@@ -72,6 +73,7 @@ from pillarbox.wire.smtp.commands import (
 from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
 
+_CHANGING_NOTHING: Final = (Noop, Vrfy, Etrn, Help)
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
@@ -196,10 +198,14 @@ class SmtpSession:
         kind = type(command)
         reply: Reply
         before = state.last
+        state.is_excused = False
         if type(command) is Refused:
             state.last = command.verb.decode("ascii")
         elif kind in VERBS:
             state.last = VERBS[kind].upper()
+        if self._is_noop(command):
+            await self._do_nothing()
+            return
         if state.last != "UNKNOWN":
             self._check_pipelining()
         if state.objection:
@@ -220,9 +226,9 @@ class SmtpSession:
                 reply = state.lookup_failed(fault, b"")
         reply = state.softened(reply)
         counts = state.counts
-        counts.count(command, kind, reply)
+        counts.count(command, kind, succeeded=reply.is_positive or state.is_excused)
         is_junk = kind in JUNK and counts.junk - 1 > state.policy.server.smtpd_junk_command_limit
-        if is_junk or not reply.is_positive:
+        if is_junk or not (reply.is_positive or state.is_excused):
             await self._penalty(reply)
         if reply.code in _LAST_WORDS:
             raise Goodbye(reply)
@@ -231,6 +237,21 @@ class SmtpSession:
             state.abort_transaction()
         if kind is StartTls and reply.is_positive:
             await finish_starttls(state)
+
+    def _is_noop(self, command: object) -> bool:
+        """smtpd_noop_commands: a word that is no command, or a command that changes nothing."""
+        if isinstance(command, Refused):
+            word = (command.line.split(None, 1) or [b""])[0].decode("ascii", "replace")
+        else:
+            word = VERBS[type(command)] if type(command) in _CHANGING_NOTHING else ""
+        return bool(word) and word.lower() in self._state.policy.noop_commands
+
+    async def _do_nothing(self) -> None:
+        state = self._state
+        state.counts.junk += 1
+        if state.counts.junk - 1 > state.policy.server.smtpd_junk_command_limit:
+            await self._penalty(OK)
+        state.engine.reply(OK)
 
     def _send_last(self, reply: Reply) -> None:
         state = self._state

@@ -96,6 +96,7 @@ class SessionState:
         "dns",
         "engine",
         "forwarded",
+        "is_excused",
         "last",
         "may_use_xclient",
         "may_use_xforward",
@@ -136,6 +137,7 @@ class SessionState:
         self.resolver = resolver
         self.dns = dns
         self.objection = ""  # to the client's certificate: nothing is answered but that
+        self.is_excused = False  # the refusal of this command is no error of the client's
         self.denied = False  # refused at connect: nothing but QUIT is answered
         self.pipelined = False  # commands came ahead where they may not
         self.deferrals: dict[str, Reply] = {}  # defer_if_permit of lists that were asked before RCPT

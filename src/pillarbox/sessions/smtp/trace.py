@@ -15,13 +15,19 @@ def received_header(
     recipient: bytes | None,
     now: float,
     protocol: str,
+    hidden: bool = False,
     authenticated: bool,
     tls: Sequence[str],
 ) -> list[bytes]:
     """Lines without line ends.  `recipient` is given only if there is one: others must stay unknown.
 
-    `authenticated` is smtpd_sasl_authenticated_header, `tls` are smtpd_tls_received_header's texts.
+    `authenticated` is smtpd_sasl_authenticated_header, `tls` are smtpd_tls_received_header's texts.  With `hidden`
+    (smtpd_hide_client_session) nothing is said of the client and its session.
     """
+    date = mail_date(now)
+    if hidden:
+        by = b"Received: by %s (%s) id %s" % (host, mail_name, queue_id.encode())
+        return [by + b";", b"\t" + date] if recipient is None else [by, b"\tfor <%s>; %s" % (recipient, date)]
     helo = client.helo or b"unknown"
     lines = [
         b"Received: from %s (%s [%s])"
@@ -31,7 +37,6 @@ def received_header(
     if authenticated and client.sasl_username:
         lines.append(b"\t(Authenticated sender: %s)" % comment_text(client.sasl_username))
     by = b"\tby %s (%s) with %s id %s" % (host, mail_name, protocol.encode(), queue_id.encode())
-    date = mail_date(now)
     if recipient is None:
         return [*lines, by + b";", b"\t" + date]
     return [*lines, by, b"\tfor <%s>; %s" % (recipient, date)]

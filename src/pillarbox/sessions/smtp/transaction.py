@@ -49,6 +49,7 @@ class Transaction:
         "fault",
         "inspector",
         "mail",
+        "overshoot",
         "refusal",
         "submission",
     )
@@ -60,6 +61,7 @@ class Transaction:
         self.submission: Submission | None = None
         self.refusal: Reply | None = None  # of the envelope, found when the first chunk came
         self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
+        self.overshoot = 0  # recipients beyond smtpd_recipient_limit
         self._copies = 0
         self._decreed: tuple[bytes, ...] = (b"",)  # what the recipients were written with
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
@@ -125,6 +127,7 @@ class Transaction:
             recipient=only,
             now=now,
             protocol=protocol,
+            hidden=policy.server.smtpd_hide_client_session,
             authenticated=policy.sasl.smtpd_sasl_authenticated_header,
             tls=tls if policy.tls.smtpd_tls_received_header else (),
         )
