@@ -7,9 +7,6 @@ DESCRIPTION
 
     `refresh` costs a few stat calls when nothing has happened, and no thread hop; no directory is listed.
 
-    `watch` uses inotify on new/ and cur/.  Without inotify the directories are looked at every
-    `KEEP_ALIVE` seconds while somebody watches: the documented keep-alive.
-
     Mod-sequences are those of mailstore/modseqs.py; once a client has asked for them, each batch of changes is
     written to the cache behind it.
 
@@ -41,6 +38,7 @@ from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import Event, FolderFiles
+from pillarbox.mailstore.folder_watch import FolderWatch
 from pillarbox.mailstore.group_commit import GroupCommit
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.large_content import LargeContent, pieces_of, searchable
@@ -78,8 +76,6 @@ from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 MAX_JOURNAL: Final = 20_000
 """Changes that are kept for sessions that have not looked for a while, besides those that came with the last."""
-KEEP_ALIVE: Final = 30.0
-"""Seconds between looks at a watched mailbox where inotify is not to be had."""
 
 MAX_LARGE: Final = 4
 """Huge messages whose files stay open."""
@@ -118,16 +114,13 @@ class MaildirMailbox:
         self._cache_number = 0
         self._first_recent = 1
         self._executor = executor
-        self._inotify = inotify
+        self._watch = FolderWatch(lambda: folder.directory, inotify)
         self._on_close = on_close
         self._modseqs = ModSeqs(folder.clock)
         self._kept_modseq = 0
         self._journal: deque[Change] = deque()
         self._position = 0
         self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
-        self._watchers: list[Callable[[], None]] = []
-        self._end_watches: list[Callable[[], None]] = []
-        self._keep_alive: asyncio.TimerHandle | None = None
         self._reading = SummaryReading(
             folder, cache, indexers, executor=executor, run=self._run, later=self._later
         )
@@ -349,17 +342,7 @@ class MaildirMailbox:
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon when the mailbox may have changed; the result ends the watch."""
-        self._watchers.append(notify)
-        if len(self._watchers) == 1:
-            self._begin_watching()
-
-        def end() -> None:
-            if notify in self._watchers:
-                self._watchers.remove(notify)
-                if not self._watchers:
-                    self._end_watching()
-
-        return end
+        return self._watch.watch(notify)
 
     def close(self) -> None:
         """One user less."""
@@ -418,7 +401,7 @@ class MaildirMailbox:
             self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
         for _ in range(len(self._journal) - MAX_JOURNAL - len(events)):
             self._journal.popleft()
-        self._tell()
+        self._watch.tell()
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
         self.memo.clear()
@@ -575,38 +558,3 @@ class MaildirMailbox:
             await spool.add(block)
         await spool.finish()
         return spool
-
-    def _begin_watching(self) -> None:
-        if self._inotify is not None:
-            try:
-                for place in (b"/new", b"/cur"):
-                    self._end_watches.append(self._inotify.watch(self.folder.directory + place, self._tell))
-                return
-            except OSError:
-                self._end_inotify()
-        self._look_again()
-
-    def _look_again(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._keep_alive = loop.call_later(KEEP_ALIVE, self._keep_alive_passed)
-
-    def _keep_alive_passed(self) -> None:
-        self._tell()
-        self._look_again()
-
-    def _end_watching(self) -> None:
-        self._end_inotify()
-        if self._keep_alive is not None:
-            self._keep_alive.cancel()
-            self._keep_alive = None
-
-    def _end_inotify(self) -> None:
-        for end in self._end_watches:
-            end()
-        self._end_watches.clear()
-
-    def _tell(self) -> None:
-        if self._watchers:
-            loop = asyncio.get_running_loop()
-            for notify in list(self._watchers):
-                loop.call_soon(notify)
