@@ -118,6 +118,7 @@ def test_a_segment_is_of_so_many_messages() -> None:
         ("quick.", [b"quick\n"]),
         ("the quick-brown fox", [b"\nquick\n", b"\nbrown\n", b"the\n", b"\nfox"]),
         ("at", []),
+        ("needle in a haystack of it", [b"\nhaystack\n", b"needle\n"]),
         ("a b c d", []),
         ("@", []),
         ("", []),

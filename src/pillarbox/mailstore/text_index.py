@@ -19,6 +19,7 @@ import sys
 import zlib
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import attrgetter
 from typing import Final, TypeVar
 
 import apsw
@@ -37,7 +38,7 @@ from pillarbox.message.word_index import (
 )
 
 FILE_NAME: Final = "pillarbox.search.sqlite"
-VERSION: Final = 1 if sys.byteorder == "little" else 1 << 16 | 1
+VERSION: Final = 2 if sys.byteorder == "little" else 1 << 16 | 2
 """Of the tables, of what a word is, and of what SEARCH looks for in a message."""
 MAX_OCTETS: Final = 1 << 30
 """Of the file: two million messages."""
@@ -49,9 +50,11 @@ _DEAD: Final = 8
 _SCHEMA: Final = """
 CREATE TABLE mailbox (number INTEGER PRIMARY KEY, guid BLOB NOT NULL, uid_validity INTEGER NOT NULL,
     UNIQUE (guid, uid_validity));
-CREATE TABLE segment (number INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, uids BLOB NOT NULL,
-    partial BLOB NOT NULL, checksum INTEGER NOT NULL);
-CREATE INDEX segment_mailbox ON segment (mailbox);
+CREATE TABLE segment (number INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, count INTEGER NOT NULL, uids BLOB NOT NULL, partial BLOB NOT NULL,
+    checksum INTEGER NOT NULL);
+CREATE INDEX segment_place ON segment (mailbox, first, last);
+CREATE INDEX segment_count ON segment (mailbox, count);
 CREATE TABLE words (key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE TABLE postings (key INTEGER PRIMARY KEY, checksum INTEGER NOT NULL, data BLOB NOT NULL);
 """
@@ -111,14 +114,14 @@ class TextIndex(AccountDatabase):
         return self.attempt(find, 0) if create or self.exists() else 0
 
     def missing(self, number: int, uids: Sequence[int]) -> list[int]:
-        """Those of `uids` that are to be indexed; none for an index that does not work, or is full."""
+        """Those of `uids` (rising) that are to be indexed; none for an index that does not work, or is full."""
         if not number or not uids:
             return []
 
         def find(connection: apsw.Connection) -> list[int]:
             if _octets(connection) >= MAX_OCTETS:
                 return []
-            known = {uid for segment in _segments(connection, number) for uid in segment.uids}
+            known = {uid for segment in _segments(connection, number, uids) for uid in segment.uids}
             return [uid for uid in uids if uid not in known]
 
         return self.attempt(find, [])
@@ -127,6 +130,7 @@ class TextIndex(AccountDatabase):
         """Index messages, in one transaction."""
         if not number or not texts:
             return
+        texts = sorted(texts, key=attrgetter("uid"))
 
         def write(connection: apsw.Connection) -> None:
             with connection:
@@ -134,12 +138,13 @@ class TextIndex(AccountDatabase):
                 connection.execute("UPDATE mailbox SET number = number WHERE number = ?", (number,))
                 if connection.changes() != 1 or _octets(connection) >= MAX_OCTETS:
                     return
-                segments = _segments(connection, number)
-                known = {uid for segment in segments for uid in segment.uids}
+                there = _segments(connection, number, [text.uid for text in texts])
+                known = {uid for segment in there for uid in segment.uids}
                 new = [text for text in texts if text.uid not in known]
-                small = [segment for segment in segments if len(segment.uids) <= _SMALL]
+                small = _small_segments(connection, number)
                 if len(small) >= MOST_SMALL:
-                    new = [text for segment in small for text in _unpacked(connection, segment)] + new
+                    new += [text for segment in small for text in _unpacked(connection, segment)]
+                    new.sort(key=attrgetter("uid"))
                     _remove(connection, small)
                 for start in range(0, len(new), MAX_DOCUMENTS):
                     _insert(connection, number, new[start : start + MAX_DOCUMENTS])
@@ -149,7 +154,7 @@ class TextIndex(AccountDatabase):
     def candidates(
         self, number: int, uids: Sequence[int], patterns: Sequence[bytes], places: Collection[TextPlace]
     ) -> tuple[list[int], int]:
-        """Those of `uids` that may have the patterns in one of the places, and how many are not indexed.
+        """Those of `uids` (rising) that may have the patterns in one of the places, and how many are not indexed.
 
         Those that are not indexed are among them.
         """
@@ -160,7 +165,7 @@ class TextIndex(AccountDatabase):
             known: set[int] = set()
             found: set[int] = set()
             with connection:  # one state of the database
-                for segment in _segments(connection, number):
+                for segment in _segments(connection, number, uids):
                     known.update(segment.uids)
                     found.update(segment.uids[at] for at in segment.partial)
                     for place in places:
@@ -204,11 +209,26 @@ class TextIndex(AccountDatabase):
         self.attempt(write, None)
 
 
-def _segments(connection: apsw.Connection, number: int) -> list[_Stored]:
-    query = "SELECT number, uids, partial, checksum FROM segment WHERE mailbox = ?"
+def _segments(
+    connection: apsw.Connection, mailbox: int, uids: Sequence[int] = (0, 0xFFFFFFFF)
+) -> list[_Stored]:
+    """Those that could have some of the UIDs (rising)."""
+    query = _SELECT + "mailbox = ? AND first <= ? AND last >= ?"
+    return _stored(mailbox, connection.execute(query, (mailbox, uids[-1], uids[0])) if uids else ())
+
+
+def _small_segments(connection: apsw.Connection, mailbox: int) -> list[_Stored]:
+    query = _SELECT + "mailbox = ? AND count <= ?"
+    return _stored(mailbox, connection.execute(query, (mailbox, _SMALL)))
+
+
+_SELECT: Final = "SELECT number, uids, partial, checksum FROM segment WHERE "
+
+
+def _stored(mailbox: int, rows: Iterable[tuple[int, bytes, bytes, int]]) -> list[_Stored]:
     return [
-        _Stored(segment, array("I", _whole(segment, checksum, uids, _rest(number, partial))), partial)
-        for segment, uids, partial, checksum in connection.execute(query, (number,))
+        _Stored(number, array("I", _whole(number, checksum, uids, _rest(mailbox, partial))), partial)
+        for number, uids, partial, checksum in rows
     ]
 
 
@@ -259,8 +279,9 @@ def _insert(connection: apsw.Connection, number: int, texts: Sequence[IndexedTex
     partial = bytes(at for at, text in enumerate(texts) if text.words.is_partial)
     [(highest,)] = connection.execute("SELECT coalesce(max(number), 0) FROM segment")
     segment_number = highest + 1
-    row = (segment_number, number, uids, partial, _checksum(segment_number, uids, _rest(number, partial)))
-    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?)", row)
+    checksum = _checksum(segment_number, uids, _rest(number, partial))
+    row = (segment_number, number, texts[0].uid, texts[-1].uid, len(texts), uids, partial, checksum)
+    connection.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     header = segment_of([text.words.header for text in texts])
     body = segment_of([text.words.body for text in texts])
     for place, segment in ((TextPlace.HEADER, header), (TextPlace.BODY, body)):

@@ -30,8 +30,8 @@ from pillarbox.message.text_matching import ADDRESS_FIELDS, body_texts, folded_a
 MAX_DOCUMENTS: Final = 255
 """Messages of a segment: the number of one is an octet, and one is left to stand between words."""
 MIN_LENGTH: Final = 3
-"""Octets of the longest word of a text below which nearly all messages may hold it."""
-MAX_PATTERNS: Final = 8
+"""Octets of a word below which it is not looked for: nearly all messages may hold it."""
+MAX_PATTERNS: Final = 4
 """Words of a text that are looked for; the longest."""
 MAX_TEXT: Final = 1 << 20
 """Characters of a message that are indexed; a longer one may hold any text."""
@@ -87,14 +87,13 @@ def patterns_of(wanted: str) -> list[bytes]:
     """What to look for among words for a folded text; nothing if the index cannot help."""
     text = _separated(wanted)
     words = text.split()
-    if not words or max(map(len, words)) < MIN_LENGTH:
-        return []
     patterns = [b"\n%b\n" % word for word in words]
-    if text[:1] != b" ":
+    if words and text[:1] != b" ":
         patterns[0] = patterns[0][1:]
-    if text[-1:] != b" ":
+    if words and text[-1:] != b" ":
         patterns[-1] = patterns[-1][:-1]
-    return sorted(patterns, key=len, reverse=True)[:MAX_PATTERNS]
+    long = [pattern for pattern, word in zip(patterns, words, strict=True) if len(word) >= MIN_LENGTH]
+    return sorted(long, key=len, reverse=True)[:MAX_PATTERNS]
 
 
 def segment_of(documents: Sequence[Collection[bytes]]) -> Segment:
