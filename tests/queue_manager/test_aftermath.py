@@ -37,7 +37,14 @@ class Notices(Notifier):
         self.broken = broken
 
     async def report(
-        self, kind: Kind, queue_id: QueueId, message: QueueMessage, entries: object, source: Source
+        self,
+        kind: Kind,
+        queue_id: QueueId,
+        message: QueueMessage,
+        entries: object,
+        source: Source,
+        *,
+        verp: bytes = b"",
     ) -> list[Notice]:
         """Remember it, or fail as a full disk would make it."""
         if self.broken:

@@ -123,3 +123,36 @@ def test_unknown_classes_are_refused(name: str) -> None:
     """With the parameter's name."""
     with pytest.raises(ConfigurationFault, match=f'parameter {name}: unknown value "body"'):
         mappings(**{name: "body"})
+
+
+def test_who_reports_success() -> None:
+    """An alias of one or more says that it was expanded; those it stands for are silent (RFC 3461 §5.2.7.3)."""
+    aliases = "inline:{ {two@x.test = a@y.test, two@x.test}, one@x.test=a@y.test, same@x.test=SAME@x.test }"
+    found = mappings(virtual_alias_maps=aliases, always_bcc="", recipient_bcc_maps="")
+    both, success = Notify.SUCCESS | Notify.FAILURE, Notify.SUCCESS
+
+    def queued(address: bytes, notify: Notify) -> list[tuple[bytes, Notify, bool]]:
+        given = [NewRecipient(address, address, notify)]
+        rows = found.recipients(given, sender=Address.parse(b"s@x.test"), warn=lambda _: None)
+        return [(row.address, row.notify, row.expanded) for row in rows]
+
+    assert queued(b"two@x.test", both) == [
+        (b"two@x.test", both, True),
+        (b"a@y.test", Notify.FAILURE, False),
+        (b"two@x.test", Notify.FAILURE, False),
+    ]
+    assert queued(b"one@x.test", success) == [
+        (b"one@x.test", success, True),
+        (b"a@y.test", Notify.NEVER, False),
+    ]
+    assert queued(b"one@x.test", Notify.DEFAULT) == [(b"a@y.test", Notify.DEFAULT, False)]
+    assert queued(b"same@x.test", success) == [(b"SAME@x.test", success, False)]
+
+
+def test_the_null_address_as_a_recipient() -> None:
+    """It stands for empty_address_recipient."""
+    found = mappings(empty_address_recipient="nobody", always_bcc="")
+    (row,) = found.recipients(
+        [NewRecipient(b"", b"")], sender=Address.parse(b"s@x.test"), warn=lambda _: None
+    )
+    assert (row.address, row.original) == (b"nobody@mx.test", b"")

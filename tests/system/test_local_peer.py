@@ -26,7 +26,6 @@ SHARED: Final = Path("/home/shared")
 LISTS: Final = Path("/home/lists")
 
 DIFFERENCES: Final[dict[str, str]] = {
-    "null user": "not yet: empty_address_recipient is not put in for an empty local part",
     "virtual without uid": "deliberate: the warning is the queue manager's, and names the message",
     "virtual with a low uid": "deliberate: the warning is the queue manager's, and names the message",
     "include that only root may read": "deliberate: nothing of ours reads a file as root; the warning says what to do",

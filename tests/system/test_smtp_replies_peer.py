@@ -77,6 +77,7 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_recipient_restrictions": "reject_non_fqdn_recipient,permit_mynetworks,reject_unauth_destination",
     },
     "few": {"smtpd_hard_error_limit": "4", "smtpd_junk_command_limit": "3"},
+    "verp": {"smtpd_authorized_verp_clients": "127.0.0.1"},
     "bare": {"smtpd_forbid_bare_newline": "reject"},
     "access": {
         "smtpd_restriction_classes": "strangers",
@@ -218,6 +219,7 @@ def recipients(*paths: bytes) -> tuple[bytes, ...]:
 
 
 EXCHANGES: Final = [
+    Exchange("XVERP", (HELLO, b"MAIL FROM:<a@s.test> XVERP", b"RSET", b"MAIL FROM:<a@s.test> XVERP=-+", b"RSET", b"MAIL FROM:<> XVERP", b"MAIL FROM:<a@s.test> XVERP=*/", b"MAIL FROM:<a@s.test> XVERP=", b"MAIL FROM:<a@s.test> XVERP=+=x", b"MAIL FROM:<a@s.test> XVERPX"), "verp"),
     Exchange("greetings", (b"HELO client.example", b"EHLO client.example", b"helo x", b"EhLo x")),
     Exchange("no name", (b"HELO", b"EHLO", b"HELO ", b"EHLO  ")),
     Exchange("odd names", (b"HELO a b", b"EHLO [127.0.0.1]", b"EHLO [IPv6:::1]", b"EHLO (a)", b"EHLO <a>", b"EHLO -", b"EHLO a\0b", b"EHLO gr\xc3\xbc\xc3\x9f", b"EHLO \xff", b"HELO \xff")),

@@ -46,6 +46,7 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
         double_bounce=f"{identity.double_bounce_sender}@{identity.myhostname}".encode(),
         queue_lifetime=queue.maximal_queue_lifetime,
         utf8=utf8,
+        threaded=queue.enable_threaded_bounces,
     )
 
 

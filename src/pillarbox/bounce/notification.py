@@ -35,6 +35,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     encoding: str = "8bit"  # of the notice: 7bit, 8bit or ""
     smtputf8: bool = False
     retry_until: float = 0.0  # for delays
+    message_id: bytes = b""  # with angle brackets; empty: no thread is made (enable_threaded_bounces)
 
 
 class Style(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +74,9 @@ def compose(
             b"From: %s\n" % _completed(template.sender, style.origin),
             b"Subject: %s\n" % subject.encode(),
             b"To: %s\n" % recipient,
+            b"References: %s\nIn-Reply-To: %s\n" % (original.message_id, original.message_id)
+            if original.message_id
+            else b"",
             b"Auto-Submitted: %s\n" % (b"auto-generated" if for_postmaster else b"auto-replied"),
             b"MIME-Version: 1.0\n",
             b'Content-Type: multipart/report; report-type=%s;\n\tboundary="%s"\n' % (report, boundary),

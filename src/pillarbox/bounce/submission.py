@@ -37,6 +37,7 @@ from pillarbox.queue.queue_file import (
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import Source
 from pillarbox.queue.submission import Rules, Submission
+from pillarbox.queue.verp import verp_sender
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
@@ -65,6 +66,7 @@ class BounceRules(msgspec.Struct, frozen=True, kw_only=True):
     double_bounce: bytes  # complete address
     queue_lifetime: float  # seconds
     utf8: bool = True  # smtputf8_enable
+    threaded: bool = False  # enable_threaded_bounces
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -102,17 +104,21 @@ class Notifier:
         message: QueueMessage,
         entries: Sequence[LogEntry],
         source: Source,
+        *,
+        verp: bytes = b"",
     ) -> list[Notice]:
-        """Tell who is to be told; the notices."""
+        """Tell who is to be told; the notices.  `verp`: each recipient has one, to an address of its own."""
         told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
         if not told:
             return []
         notices: list[Notice] = []
-        sender = Address.from_internal(message.sender)
         is_double = message.sender.lower() == self._rules.double_bounce.lower()
         if message.sender and not is_double:
-            notice = await self._queue_notice(kind, queue_id, message, told, source, recipient=sender)
-            notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
+            for address, some in _by_address(message.sender, told, verp):
+                notice = await self._queue_notice(
+                    kind, queue_id, message, some, source, recipient=Address.from_internal(address)
+                )
+                notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
         copy = self._copy_class(kind, message.sender)
         if copy and not is_double:
             complete, written = self._rules.postmasters[copy]
@@ -231,8 +237,30 @@ class Notifier:
             headers_only=not full,
             encoding=encoding or ("8bit" if self._rules.utf8 else ""),
             smtputf8=bool(message.send_options & SEND_SMTPUTF8),
+            message_id=message.attributes.get(b"message_id", b"") if self._rules.threaded else b"",
             retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
         )
+
+
+def _by_address(
+    sender: bytes, entries: Sequence[LogEntry], verp: bytes
+) -> list[tuple[bytes, Sequence[LogEntry]]]:
+    """Who hears of which entries."""
+    if not verp:
+        return [(sender, entries)]
+    return [(verp_sender(sender, verp, _internal(_recipient(entry))), [entry]) for entry in entries]
+
+
+def _recipient(entry: LogEntry) -> bytes:
+    """Whom a sender knows the recipient as."""
+    return entry.original_recipient or entry.recipient
+
+
+def _internal(address: bytes) -> bytes:
+    try:
+        return Address.parse(address).internal
+    except ValueError:
+        return address
 
 
 def _is_wanted(kind: Kind, notify: int) -> bool:

@@ -28,6 +28,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -36,6 +37,7 @@ from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.files.waiting_fsyncs import Results
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
+from pillarbox.queue.recipient_log import LogEntry, append_entries, discard
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -195,6 +197,21 @@ class IncomingQueue:
         self._waiting.append(job)
         self._schedule(loop)
         await job.done
+
+    async def write_trace_log(self, queue_id: QueueId, entries: Sequence[LogEntry]) -> None:
+        """What the sender is to hear of a message that is about to be committed.  QueueFileFault."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(
+                self._threads,
+                lambda: append_entries(self._directories, "trace", queue_id, entries, files=self._files),
+            )
+        except OSError as error:
+            raise QueueFileFault(error) from error
+
+    def discard_trace_log(self, queue_id: QueueId) -> None:
+        """The message was not committed after all."""
+        with suppress(OSError):  # its name will not come again soon
+            discard(self._directories, "trace", queue_id, files=self._files)
 
     def close(self) -> None:
         """Wait for what is being committed; remove the reserve."""

@@ -83,6 +83,7 @@ class QueueMessage(msgspec.Struct):
     data_size: int = 0
     content_size: int = 0
     send_options: int = 0
+    flags: int = 0  # of the queue manager: what recipients want to be told of, one bit higher
     warn_time: int = 0
     warn_offset: int = 0
     full_name: bytes = b""
@@ -99,6 +100,11 @@ class QueueMessage(msgspec.Struct):
         if flags is None:
             return Trace.NONE
         return Trace(decimal(flags)) if is_decimal(flags, max_digits=9) else Trace.NONE
+
+    @property
+    def wants_success(self) -> bool:
+        """Whether there may be a trace log of what became of it before it was delivered: an alias expanded."""
+        return bool(self.flags & Notify.SUCCESS << 1)
 
     @property
     def is_trace_only(self) -> bool:
@@ -236,6 +242,7 @@ def _take_sizes(message: QueueMessage, payload: bytes) -> None:
     if len(numbers) > 3 and numbers[3] & ~_QMGR_FLAGS:
         raise CorruptQueueFile("unknown flags in the size record")
     message.data_size, message.data_offset = numbers[0], numbers[1]
+    message.flags = numbers[3] if len(numbers) > 3 else 0
     message.content_size = numbers[4] if len(numbers) > 4 else numbers[0]
     message.send_options = numbers[5] if len(numbers) > 5 else 0
 
@@ -393,6 +400,7 @@ class NewRecipient(msgspec.Struct, frozen=True):
     original: bytes
     notify: Notify = Notify.DEFAULT
     dsn_original: bytes = b""
+    expanded: bool = False  # others get the message for it; the sender hears that, and nothing else of it
 
 
 def size_record(

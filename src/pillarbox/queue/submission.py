@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.message.address_rewriting import RECIPIENTS, HeaderRewriting
-from pillarbox.queue.incoming import IncomingQueue, NewFile
+from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner
 from pillarbox.queue.queue_file import (
@@ -33,6 +33,7 @@ from pillarbox.queue.queue_file import (
     qmgr_flags,
     size_record,
 )
+from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import ContentEncoder
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
@@ -79,6 +80,7 @@ class Submission:
         "_data_offset",
         "_encoder",
         "_envelope",
+        "_expanded",
         "_file",
         "_handed_over",
         "_held",
@@ -103,6 +105,7 @@ class Submission:
         self._content_octets = 0
         self._data_offset = 0
         self._too_big = False
+        self._expanded: list[NewRecipient] = []
         self._begun = False
         self._handed_over = False
         self.message_id = b""
@@ -128,7 +131,7 @@ class Submission:
         `rewrite` brings the addresses in its header to their standard form.
         """
         self._begun = True
-        self._envelope = envelope
+        envelope = self._without_expanded(envelope)
         self.send_options = send_options
         head = encode_envelope(envelope)
         self._data_offset = SIZE_RECORD + len(head)
@@ -146,10 +149,20 @@ class Submission:
         """Other recipients than the envelope had.  TooLate if it has been written to disk."""
         if self._file.spilled:
             raise TooLate
-        self._envelope = msgspec.structs.replace(self._envelope, recipients=recipients)
-        head = encode_envelope(self._envelope)
+        head = encode_envelope(
+            self._without_expanded(msgspec.structs.replace(self._envelope, recipients=recipients))
+        )
         self._data_offset = SIZE_RECORD + len(head)
         self._parts[1] = head
+
+    def _without_expanded(self, envelope: NewEnvelope) -> NewEnvelope:
+        """Note which recipients have been expanded; the others are the envelope's."""
+        self._expanded = [one for one in envelope.recipients if one.expanded]
+        if self._expanded:
+            others = [one for one in envelope.recipients if not one.expanded]
+            envelope = msgspec.structs.replace(envelope, recipients=others)
+        self._envelope = envelope
+        return envelope
 
     def hold(self) -> None:
         """The message goes into the hold queue, where it waits for an admin."""
@@ -189,7 +202,7 @@ class Submission:
             data_size=self._written,
             data_offset=self._data_offset,
             recipients=len(self._envelope.recipients),
-            flags=qmgr_flags(self._envelope.recipients),
+            flags=qmgr_flags([*self._envelope.recipients, *self._expanded]),
             content_size=self._written,
             send_options=self.send_options,
         )
@@ -202,8 +215,16 @@ class Submission:
             head = size
         else:
             self._parts[0] = size
+        if self._expanded:
+            entries = [_expansion(one) for one in self._expanded]
+            await self._queue.write_trace_log(self._file.queue_id, entries)
         self._handed_over = True  # from here on the file is the queue's, whatever becomes of us
-        await self._queue.commit(self._file, self._parts, head=head)
+        try:
+            await self._queue.commit(self._file, self._parts, head=head)
+        except QueueFileFault:
+            if self._expanded:
+                self._queue.discard_trace_log(self._file.queue_id)
+            raise
         return self._file.queue_id
 
     @property
@@ -257,6 +278,20 @@ class Submission:
         address = Address.from_internal(sender if b"@" in sender else sender + b"@" + self._rules.myorigin)
         name = self._envelope.full_name
         return b"%s <%s>" % (_phrase(name), address.external) if name else address.external
+
+
+def _expansion(recipient: NewRecipient) -> LogEntry:
+    """What the sender hears of an alias that was expanded (RFC 3461 §5.2.7.3)."""
+    return LogEntry(
+        recipient=Address.from_internal(recipient.address).external,
+        original_recipient=Address.from_internal(recipient.original).external,
+        offset=0,
+        dsn_original=recipient.dsn_original,
+        notify=int(recipient.notify),
+        status="2.0.0",
+        action="expanded",
+        reason="alias expanded",
+    )
 
 
 def _phrase(name: bytes) -> bytes:

@@ -107,7 +107,7 @@ class Aftermath:
             finished.deferred += await self._report_failures(active, failures, left_over)
             kept = {entry.offset for entry in finished.deferred}
             finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
-        if has_history:
+        if has_history or message.wants_success:
             traced = log_entries(self._directories, "trace", active.queue_id) + traced
         if traced:
             finished.deferred += await self._report_trace(active, traced)
@@ -167,6 +167,7 @@ class Aftermath:
         """One notice for each who is to hear of failures; what has to wait because one could not be queued."""
         queue_id, descriptor = active.queue_id, active.opened.descriptor
         by_listener: dict[bytes | None, list[LogEntry]] = {}
+        verp = b"" if self._settings.disable_verp_bounces else active.message.verp
         reported = {failure.entry.offset for failure in failures}
         left_over = [entry for entry in left_over if entry.offset not in reported]
         if left_over:
@@ -177,7 +178,8 @@ class Aftermath:
             message = active.message
             if listener is not None:
                 message = msgspec.structs.replace(message, sender=listener)
-            if not await self._report("failure", queue_id, message, entries, descriptor):
+            own = verp if listener is None else b""
+            if not await self._report("failure", queue_id, message, entries, descriptor, verp=own):
                 return [failure.entry for failure in failures] or left_over
         discard(self._directories, "bounce", queue_id)
         return []
@@ -194,10 +196,18 @@ class Aftermath:
                 self._tell(events.Warned(f"{active.queue_id}: queue file: {error}"))
 
     async def _report(
-        self, kind: Kind, queue_id: QueueId, message: QueueMessage, entries: list[LogEntry], descriptor: int
+        self,
+        kind: Kind,
+        queue_id: QueueId,
+        message: QueueMessage,
+        entries: list[LogEntry],
+        descriptor: int,
+        *,
+        verp: bytes = b"",
     ) -> bool:
+        source = FileSource(descriptor)
         try:
-            notices = await self._notifier.report(kind, queue_id, message, entries, FileSource(descriptor))
+            notices = await self._notifier.report(kind, queue_id, message, entries, source, verp=verp)
         except (QueueFileFault, CorruptQueueFile, OSError) as fault:
             self._tell(events.Warned(f"{queue_id}: cannot queue a notification: {fault}"))
             return False

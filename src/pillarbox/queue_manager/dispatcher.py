@@ -20,6 +20,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager as QueueSetti
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue.verp import verp_sender
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.results import attempts_made
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
@@ -167,6 +168,8 @@ class Dispatcher:
     ) -> list[Entry]:
         settings = self._rules.get(transport)
         limit = settings.recipient_limit if settings is not None else 0
+        if active.message.verp:  # each recipient has a sender of its own
+            limit = 1
         size = limit or len(members)
         return [
             Entry(
@@ -209,11 +212,16 @@ class Dispatcher:
         members = [active.routed[offset] for offset in entry.recipients]
         transport = self._transports.get(entry.transport, _MISSING)
         started = self._clock.now()
+        message = active.message
+        if message.verp and message.sender:
+            recipient = members[0].recipient
+            sender = verp_sender(message.sender, message.verp, recipient.original)
+            message = msgspec.structs.replace(message, sender=sender)
         done = await transport.deliver(
             Job(
                 queue_id=active.queue_id,
                 descriptor=active.opened.descriptor,
-                message=active.message,
+                message=message,
                 transport=entry.transport,
                 nexthop=members[0].resolution.nexthop,
                 recipients=members,

@@ -78,6 +78,7 @@ def configured_mappings(snapshot: Snapshot, *, resolver: Resolver, clock: Clock)
         recipient_bcc=opened("recipient_bcc_maps", settings.recipient_bcc_maps),
         always_bcc=settings.always_bcc,
         keeps_original=snapshot.group(QueueManager).enable_original_recipient,
+        empty_address=snapshot.group(QueueManager).empty_address_recipient.encode(),
         duplicate_limit=snapshot.group(Cleanup).duplicate_filter_limit,
     )
 

@@ -106,6 +106,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
         null_sender_transport_key=routing.empty_address_default_transport_maps_lookup_key,
         null_sender_relayhost_key=routing.empty_address_relayhost_maps_lookup_key,
         relocated=tables("relocated_maps", routing.relocated_maps),
+        empty_address=queue.empty_address_recipient.encode(),
     )
 
 

@@ -30,7 +30,7 @@ from pillarbox.routing.masquerading import Masquerading
 from pillarbox.routing.rewriting import AddressRewriting
 from pillarbox.tables.table import Warn
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
-from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.envelope import Notify, without_success
 
 _RECURSION: Final = 10
 """How often a canonical map is asked for what it gave."""
@@ -65,6 +65,7 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     recipient_bcc: AddressMaps
     always_bcc: str = ""
     keeps_original: bool = True  # enable_original_recipient
+    empty_address: bytes = b"MAILER-DAEMON"  # empty_address_recipient
     duplicate_limit: int = 0  # duplicate_filter_limit; 0: none
 
     # -- envelope --------------------------------------------------------------------------------------
@@ -116,6 +117,8 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
 
     def recipient(self, address: Address, *, warn: Warn, mapped: bool = True) -> Address:
         """An envelope recipient before virtual_alias_maps."""
+        if address.is_null:
+            address = Address(self.empty_address, b"")
         address = self.rewriting.rewrite(address)
         if not mapped:
             return address
@@ -129,8 +132,13 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
 
     def _queue(self, address: Address, given: NewRecipient, queue: "_Queued", *, mapped: bool) -> None:
         asked = given.dsn_original or b"rfc822;" + address.external
-        for result in expand(address, self.aliases, self.alias_limits) if mapped else [address]:
-            queue.add(NewRecipient(result.internal, given.original, given.notify, asked))
+        results = expand(address, self.aliases, self.alias_limits) if mapped else [address]
+        notify = given.notify
+        if notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):
+            queue.add(NewRecipient(address.internal, given.original, notify, asked, expanded=True))
+            notify = without_success(notify)
+        for result in results:
+            queue.add(NewRecipient(result.internal, given.original, notify, asked))
 
     # -- headers ---------------------------------------------------------------------------------------
 
@@ -174,6 +182,9 @@ class _Queued:
 
     def add(self, recipient: NewRecipient) -> None:
         """One more, unless it is there."""
+        if recipient.expanded:
+            self.recipients.append(recipient)
+            return
         key: tuple[object, ...] = (recipient.address.lower(),)
         if self._by_original:
             key = (*key, recipient.original.lower(), int(recipient.notify), recipient.dsn_original.lower())

@@ -96,6 +96,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     null_sender_transport_key: str = "<>"
     null_sender_relayhost_key: str = "<>"
     relocated: tuple[LookupTable, ...] = ()
+    empty_address: bytes = b"MAILER-DAEMON"  # empty_address_recipient
 
 
 class Resolver:
@@ -144,6 +145,8 @@ class Resolver:
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
+        if not address.local_part:
+            address = Address(self.routes.empty_address, address.domain)
         address = self.complete(address)
         domain = text_of(address.domain).rstrip(".")
         address_class = self.classify(domain)

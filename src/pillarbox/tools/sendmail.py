@@ -26,6 +26,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.message.recipient_headers import HeaderRecipients, addresses_of
@@ -50,6 +51,7 @@ from pillarbox.tools.command_settings import EX_NOPERM, EX_UNAVAILABLE, Stop, re
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
 from pillarbox.tools.sendmail_request import PROGRAM, Mode, Request, fatal, parse_request
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _VERIFY_ONLY: Final = 512
@@ -151,8 +153,9 @@ def submit(request: Request, snapshot: Snapshot) -> None:
     caller = Caller()
     sender = _sender(request, caller)
     who = f"{sender.decode('utf-8', 'replace')}({caller.uid})"
-    if request.verp and not sender:
+    if request.one_by_one and not sender:
         raise fatal(f"{who}: -V option requires non-null sender address")
+    _check_delimiters(request, snapshot.group(QueueManager))
     recipients = [address for text in request.recipients for address in _recipients_of(text)]
     if not recipients and not request.from_header:
         raise fatal(f"{who}: Recipient addresses must be specified on the command line or via the -t option")
@@ -166,6 +169,16 @@ def submit(request: Request, snapshot: Snapshot) -> None:
         door.abort()
         raise
     door.commit()
+
+
+def _check_delimiters(request: Request, settings: QueueManager) -> None:
+    """Fill in those of main.cf, and refuse others than it allows."""
+    if not request.one_by_one:
+        return
+    request.verp = request.verp or settings.default_verp_delimiters
+    allowed = settings.verp_delimiter_filter
+    if len(request.verp) != 2 or not set(request.verp) <= set(allowed):
+        raise fatal(f"-V requires two characters from {allowed}")
 
 
 def _sender(request: Request, caller: Caller) -> bytes:
@@ -225,7 +238,7 @@ def _envelope(request: Request, caller: Caller, sender: bytes, recipients: list[
     trace = _VERIFY_ONLY * request.verify_only or _REPORT * request.report
     if trace:
         parts.append(encode_record(ATTRIBUTE, b"trace_flags=%d" % trace))
-    if request.verp:
+    if request.one_by_one:
         parts.append(encode_record(VERP, request.verp.encode()))
     parts += [_recipient(address, request) for address in recipients]
     parts.append(encode_record(MESSAGE, b""))
@@ -245,7 +258,7 @@ def _one_line(text: bytes) -> bytes:
 def _probe(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
     yield b"From: " + sender
     yield b"Subject: probe"
-    names = [b"\t" + address for address in recipients]
+    names = [b"\t" + (Address.from_internal(address).external or b'""') for address in recipients]
     yield b"To:" + names[0] + (b"," if names[1:] else b"")
     for at, name in enumerate(names[1:], start=2):
         yield name + (b"," if at < len(names) else b"")

@@ -78,7 +78,8 @@ class Request(msgspec.Struct, kw_only=True):
     ret: Ret = Ret.DEFAULT
     envelope_id: str = ""
     encoding: str = ""
-    verp: str = ""  # two delimiters; "": none
+    one_by_one: bool = False  # an envelope sender for each recipient (VERP)
+    verp: str = ""  # with these two delimiters; "": those of main.cf
     queue_id: str = ""  # -qI
     site: str = ""  # -qR
     verbose: int = 0
@@ -208,10 +209,8 @@ def _take_envelope_id(request: Request, value: str) -> None:
 def _take_verp(request: Request, value: str) -> None:
     if value[:1] != "V":
         raise fatal(f"unsupported: -X{value[:1]}")
-    delimiters = value[1:] or "+="
-    if len(delimiters) != 2 or not set(delimiters) <= _VERP_DELIMITERS:
-        raise fatal("-V requires two characters from -=+")
-    request.verp = delimiters
+    request.verp = value[1:]
+    request.one_by_one = True
 
 
 def _refuse(letter: str) -> Callable[[Request, str], None]:

@@ -21,6 +21,13 @@ class Notify(IntFlag):
     DELAY = 8
 
 
+def without_success(notify: Notify) -> Notify:
+    """For what an alias stands for: the alias itself reports success (RFC 3461 §5.2.7.3)."""
+    if notify == Notify.SUCCESS:
+        return Notify.NEVER
+    return notify & ~Notify.SUCCESS
+
+
 class Ret(IntFlag):
     """RET= of RFC 3461 §4.3, with the values that Postfix queue files hold."""
 

@@ -263,3 +263,28 @@ def test_xtext_hides_no_controls(text: bytes) -> None:
     except ValueError:
         return
     assert all(octet >= 0x20 and octet != 0x7F for octet in decoded)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (b"MAIL FROM:<a@b.c> XVERP", b"+="),
+        (b"MAIL FROM:<a@b.c> XVERP=-=", b"-="),
+        (b"MAIL FROM:<a@b.c> xverp", b"+="),
+        (b"MAIL FROM:<a@b.c> XVERP=", b"501 5.5.4 Error: XVERP needs two characters from -=+"),
+        (b"MAIL FROM:<a@b.c> XVERP=+", b"501 5.5.4 Error: XVERP needs two characters from -=+"),
+        (b"MAIL FROM:<a@b.c> XVERP=+/", b"501 5.5.4 Error: XVERP needs two characters from -=+"),
+        (b"MAIL FROM:<> XVERP", b"503 5.5.4 Error: XVERP requires non-null sender"),
+    ],
+)
+def test_xverp(line: bytes, expected: bytes) -> None:
+    """VERP_README: for clients that may; others hear of an option that is not supported."""
+    command = parse_command(line, Grammar(verp=b"+="))
+    if isinstance(command, Refused):
+        assert b"%d %s" % (command.reply.code, command.reply.text[0]) == expected
+    else:
+        assert isinstance(command, MailFrom)
+        assert command.verp == expected
+    refused = parse_command(line, Grammar())
+    assert isinstance(refused, Refused)
+    assert refused.reply.code == 555

@@ -168,6 +168,16 @@ class QueueManager:
     empty_address_recipient: str = parameter(
         "MAILER-DAEMON", doc="The recipient that stands for the null address, <>."
     )
+    enable_threaded_bounces: bool = parameter(
+        "no", doc="Link notices to the message that they are about, by References: and In-Reply-To:."
+    )
+    default_verp_delimiters: str = parameter(
+        "+=", doc="The two characters of senders that sendmail -XV or XVERP makes for each recipient."
+    )
+    verp_delimiter_filter: str = parameter("-=+", doc="Characters that may be chosen as such delimiters.")
+    disable_verp_bounces: bool = parameter(
+        "no", doc="Send one bounce to the sender as it was given, not one for each recipient to its own."
+    )
     enable_original_recipient: bool = parameter(
         "yes",
         doc="Queue a recipient again that comes to the same address under another name. With no, each address is "

@@ -105,6 +105,11 @@ class SmtpServer:
     smtpd_authorized_xclient_hosts: NetworkList = parameter(
         "", doc="Clients that may say with XCLIENT for whom they speak: proxies, tests."
     )
+    authorized_verp_clients: NetworkList = parameter("", doc="Old spelling of smtpd_authorized_verp_clients.")
+    smtpd_authorized_verp_clients: NetworkList = parameter(
+        "$authorized_verp_clients",
+        doc="Clients that may ask with XVERP for an envelope sender for each recipient.",
+    )
     smtpd_authorized_xforward_hosts: NetworkList = parameter(
         "", doc="Clients that may say with XFORWARD whose mail they bring: content filters."
     )

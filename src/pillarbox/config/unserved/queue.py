@@ -31,10 +31,6 @@ fast_flush_refresh_time = 12h
         "bounces cannot be shaped this way yet",
         """
 backwards_bounce_logfile_compatibility = yes
-default_verp_delimiters = +=
-disable_verp_bounces = no
-enable_threaded_bounces = no
-verp_delimiter_filter = -=+
 """,
     ),
     Section(

@@ -26,7 +26,6 @@ local_login_sender_maps = static:*
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
         r"""
-authorized_verp_clients = $mynetworks
 cyrus_sasl_config_path =
 default_rbl_reply =
     $rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?;
@@ -36,7 +35,6 @@ enable_idna2003_compatibility = no
 maps_rbl_domains =
 permit_mx_backup_networks =
 respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
-smtpd_authorized_verp_clients = $authorized_verp_clients
 smtpd_client_connection_limit_exceptions =
 smtpd_discard_ehlo_keyword_address_maps =
 smtpd_expansion_filter =

@@ -226,7 +226,7 @@ def outcome_of(run: CommandRun, result: CommandResult) -> Piece:
         return Piece("sent", "2.0.0", f"delivered to command: {run.name}")
     if result.status < 0:
         text = f'Command died with signal {-result.status}: "{run.name}"{output}'
-        return _failed("4.3.0", text, result.output or f"Command died with signal {-result.status}")
+        return _failed("4.3.0", text, result.output or SYSEXITS[70][1])
     own = _OWN_STATUS.match(result.output)
     if own is not None:
         dsn, text = own[1], result.output[own.end() :]

@@ -30,7 +30,7 @@ import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.delivery.local.destinations import destinations
-from pillarbox.delivery.local.forwarding import ForwardFault, without_success
+from pillarbox.delivery.local.forwarding import ForwardFault
 from pillarbox.delivery.local.frames import (
     Account,
     CommandMail,
@@ -58,7 +58,7 @@ from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
-from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.envelope import Notify, without_success
 
 MAX_LEVEL: Final = 100
 """Aliases within aliases; more is a loop."""

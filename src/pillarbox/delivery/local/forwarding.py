@@ -26,7 +26,7 @@ from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.envelope import Notify
+from pillarbox.vocabulary.envelope import Notify, without_success
 from pillarbox.vocabulary.identifiers import QueueId
 
 _CLIENT_ATTRIBUTES = (
@@ -166,10 +166,3 @@ def _given(state: State) -> NewRecipient:
         without_success(Notify(state.notify)),
         state.dsn_original,
     )
-
-
-def without_success(notify: Notify) -> Notify:
-    """The alias itself reports success: those it stands for do not (RFC 3461 §5.2.7.3)."""
-    if notify == Notify.SUCCESS:
-        return Notify.NEVER
-    return notify & ~Notify.SUCCESS

@@ -55,6 +55,8 @@ def _keywords(session: SessionState) -> list[bytes]:
         words.append(b"AUTH " + b" ".join(mechanisms))
         if policy.sasl.broken_sasl_auth_clients:
             words.append(b"AUTH=" + b" ".join(mechanisms))
+    if session.may_use_xverp:
+        words.append(b"XVERP")
     if session.may_use_xclient:
         words.append(b"XCLIENT " + b" ".join(XCLIENT))
     if session.may_use_xforward:

@@ -56,6 +56,8 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     codes: Codes
     rules: Rules
     soft_bounce: bool
+    verp_delimiters: bytes  # default_verp_delimiters
+    verp_filter: bytes  # verp_delimiter_filter
     lists: AccessLists
     mechanisms: MechanismFilter
     rates: RateLimits
@@ -131,6 +133,8 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
         virtual=snapshot.group(VirtualDelivery),
         codes=access.codes,
         rules=configured_rules(snapshot),
+        verp_delimiters=snapshot.group(QueueManager).default_verp_delimiters.encode(),
+        verp_filter=snapshot.group(QueueManager).verp_delimiter_filter.encode(),
         soft_bounce=snapshot.group(QueueManager).soft_bounce,
         lists=access.lists,
         mechanisms=_mechanisms(snapshot, clock),

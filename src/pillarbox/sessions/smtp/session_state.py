@@ -100,6 +100,7 @@ class SessionState:
         "last",
         "may_use_xclient",
         "may_use_xforward",
+        "may_use_xverp",
         "objection",
         "pipelined",
         "policy",
@@ -154,6 +155,7 @@ class SessionState:
         excluded = policy.server.smtpd_forbid_bare_newline_exclusions.contains(client.address)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
+        self.note_xverp()
         self.tell_engine()
         self.transaction: Transaction | None = None
         self.records = ClientRecords()
@@ -188,6 +190,17 @@ class SessionState:
             and "AUTH" not in policy.discarded_keywords
             and not self.must_start_tls
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
+        )
+
+    def note_xverp(self) -> None:
+        """Whether this client may use XVERP."""
+        policy = self.policy
+        self.may_use_xverp = (
+            "XVERP" not in policy.discarded_keywords
+            and policy.server.smtpd_authorized_verp_clients.contains(self.client.address)
+        )
+        self.engine.allow_verp(
+            policy.verp_delimiters if self.may_use_xverp else b"", allowed=policy.verp_filter
         )
 
     def too_often(self, event: Event, what: bytes) -> Reply | None:

@@ -147,6 +147,7 @@ class Transaction:
                 encoding=_ENCODINGS[self.mail.eight_bit],
                 client_records=client_records,
                 warn_after=policy.rules.delay_warning_time,
+                verp=self.mail.verp,
             ),
             trace=trace,
             add_missing=rewriting is not None or policy.always_add_missing_headers,

@@ -48,6 +48,7 @@ class MailFrom(msgspec.Struct, frozen=True):
     ret: Ret = Ret.DEFAULT
     envelope_id: bytes = b""
     auth: bytes | None = None  # AUTH=, still xtext (RFC 4954 §5)
+    verp: bytes = b""  # XVERP: two delimiters (VERP_README)
 
 
 class RcptTo(msgspec.Struct, frozen=True):
@@ -139,6 +140,8 @@ class Grammar(msgspec.Struct, frozen=True):
     # What smtpd_discard_ehlo_keywords takes away is not understood either:
     dsn: bool = True
     chunking: bool = True
+    verp: bytes = b""  # what XVERP without delimiters means; empty: the client may not use it
+    verp_filter: bytes = b"-=+"  # of what delimiters may be
 
 
 LENIENT: Final = Grammar()
@@ -262,6 +265,7 @@ def _mail_parameters(
     ret = Ret.DEFAULT
     envelope_id = b""
     auth: bytes | None = None
+    verp = b""
     for parameter in parameters:
         keyword, equals, value = parameter.partition(b"=")
         name = keyword.upper()
@@ -276,6 +280,11 @@ def _mail_parameters(
             eight_bit = _BODY_TYPES[value.upper()]
         elif name == b"SMTPUTF8" and not equals and grammar.smtputf8:
             smtputf8 = True
+        elif name == b"XVERP" and grammar.verp:
+            verp = value if equals else grammar.verp
+            if len(verp) != 2 or verp.translate(None, grammar.verp_filter):
+                text = b"5.5.4 Error: XVERP needs two characters from " + grammar.verp_filter
+                return refusal(b"MAIL", 501, text)
         elif name in (b"RET", b"ENVID") and equals and not grammar.dsn:
             return refusal(b"MAIL", *_DSN_DISABLED)
         elif name == b"RET" and equals:
@@ -293,6 +302,8 @@ def _mail_parameters(
             auth = value if _is_printable(value) else b""
         else:
             return refusal(b"MAIL", 555, b"5.5.4 Unsupported option: " + parameter)
+    if verp and sender.is_null:
+        return refusal(b"MAIL", 503, b"5.5.4 Error: XVERP requires non-null sender")
     return MailFrom(
         sender,
         text,
@@ -302,6 +313,7 @@ def _mail_parameters(
         ret=ret,
         envelope_id=envelope_id,
         auth=auth,
+        verp=verp,
     )
 
 

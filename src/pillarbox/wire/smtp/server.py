@@ -250,6 +250,10 @@ class SmtpServer:
             return command.verb not in _LAST_OF_GROUP_REFUSED
         return not isinstance(command, _LAST_OF_GROUP)
 
+    def allow_verp(self, delimiters: bytes, *, allowed: bytes) -> None:
+        """XVERP may be asked for, and means these delimiters if it names none; empty: it is not known."""
+        self._grammar = msgspec.structs.replace(self._grammar, verp=delimiters, verp_filter=allowed)
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._buffer = self._buffer + data if self._buffer else data
