@@ -18,6 +18,7 @@ STANDARDS
 import asyncio
 from bisect import bisect_left
 from collections.abc import Iterable
+from contextvars import ContextVar
 from enum import Enum, auto
 from typing import Final
 
@@ -41,6 +42,10 @@ from pillarbox.wire.imap.server import ImapServer, State
 
 FLUSH_AT: Final = 65536
 """Octets of answers that are gathered before they are sent."""
+
+
+_STARTED: Final[ContextVar[float]] = ContextVar("started", default=0.0)
+"""Of the command that a task works on."""
 
 
 class Disconnect(Exception):
@@ -100,9 +105,10 @@ class Conversation:
         "qresync",
         "rev2",
         "saved_result",
+        "searches_beside",
         "sink",
+        "speaking",
         "spools",
-        "started",
         "transport",
         "updates",
         "utf8_accept",
@@ -141,7 +147,8 @@ class Conversation:
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
         self.spools: list[Spool] = []  # of the command that is coming, one for each large message
         self._told_expunges = False  # since the last tagged answer
-        self.started = 0.0  # when the command that is worked on began, by clock.monotonic()
+        self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
+        self.searches_beside = False  # a search goes on while other commands are answered  RFC 3501 §5.5
         self._changed = False  # a mailbox may have changed since we last looked
         self._heeding = False  # whether we wait for that, too
 
@@ -149,6 +156,15 @@ class Conversation:
     def message_size_limit(self) -> int:
         """Octets of a message that APPEND takes; 0 for any."""
         return self.options.message_size_limit
+
+    @property
+    def started(self) -> float:
+        """When the command that this task works on began, by clock.monotonic()."""
+        return _STARTED.get()
+
+    @started.setter
+    def started(self, moment: float) -> None:
+        _STARTED.set(moment)
 
     def name(self, name: str) -> bytes:
         """A mailbox's name as this client reads it."""
@@ -329,7 +345,9 @@ class Conversation:
         before = view.last_uid
         try:
             told = view.sync(
-                tell_expunges=expunges and news.expunges, tell_new=tell_new, tell_flags=news.flags
+                tell_expunges=expunges and news.expunges and not self.searches_beside,
+                tell_new=tell_new,
+                tell_flags=news.flags,
             )
         except ViewLost:
             raise _inconsistent() from None
@@ -346,7 +364,8 @@ class Conversation:
     @property
     def notifies(self) -> bool:
         """Whether the client may be told something while no command is in progress."""
-        return self.notifications is not None and self.engine.between_commands
+        idle = self.engine.between_commands and not self.searches_beside
+        return self.notifications is not None and idle
 
     async def tell_unasked(self) -> None:
         """News while no command is in progress (RFC 5465)."""

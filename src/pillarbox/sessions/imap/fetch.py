@@ -363,15 +363,24 @@ class _Fetch:
             except UnknownEncoding:
                 self.unknown_encoding = True
                 continue
-            for label, text in pieces:
-                head += blank + label
-                blank = b" "
-                if isinstance(text, bytes) and len(text) < FLUSH_AT:
-                    head += text
-                    continue
-                engine.send(head)
-                await self._conversation.send_long(text, as_it_is=label.startswith(b"BINARY"))
-                head = b""
-            engine.send(head + b")\r\n")
+            if all(isinstance(text, bytes) and len(text) < FLUSH_AT for _, text in pieces):
+                texts = b" ".join(label + text for label, text in pieces if isinstance(text, bytes))
+                engine.send(b"%b%b%b)\r\n" % (head, blank, texts))
+            else:
+                async with self._conversation.speaking:
+                    await self._send_pieces(head + blank, pieces)
             if engine.unsent >= FLUSH_AT:
                 await self._conversation.flush_if_much()
+
+    async def _send_pieces(self, head: bytes, pieces: Sequence[Written]) -> None:
+        """An answer whose sections are long; nobody else may say anything before its end."""
+        engine = self._conversation.engine
+        for number, (label, text) in enumerate(pieces):
+            head += b" " * (number > 0) + label
+            if isinstance(text, bytes) and len(text) < FLUSH_AT:
+                head += text
+                continue
+            engine.send(head)
+            await self._conversation.send_long(text, as_it_is=label.startswith(b"BINARY"))
+            head = b""
+        engine.send(head + b")\r\n")

@@ -68,6 +68,16 @@ MAX_MEMO: Final = 16
 """Orders of a mailbox that are remembered until it gets new messages: 40 KB each for 10,000 of them."""
 
 
+def is_alone(conversation: Conversation, command: Search | Sort | Thread) -> bool:
+    """Whether nothing but the answer comes of a search, so that other commands may be answered meanwhile."""
+    if conversation.updates is not None or conversation.notifications is not None:
+        return False
+    result = None if isinstance(command, Thread) else command.result
+    if result is not None and result.what & (SearchResult.SAVE | SearchResult.UPDATE):
+        return False
+    return conversation.condstore or not _asks_modseq(command.key)
+
+
 async def search(conversation: Conversation, command: Search) -> None:
     """SEARCH and UID SEARCH."""
     if command.names_charset and conversation.utf8_accept:  # RFC 9755 §3: "SHOULD reject … with BAD"
@@ -79,7 +89,8 @@ async def search(conversation: Conversation, command: Search) -> None:
     with_modseq, found = await _found(conversation, command.key)
     if command.result is None and conversation.rev2:  # RFC 9051 §6.4.4: there is no `* SEARCH`
         command = msgspec.structs.replace(command, result=ResultOptions(SearchResult.ALL))
-    await _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
+    async with conversation.speaking:
+        await _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Search completed")
 
 
@@ -147,8 +158,9 @@ async def _tell_text(
         told = memo[type(command)] = _Told(
             order, by_uid, uids, array("I", () if by_uid else view.known_uids()), text
         )
-    conversation.engine.untagged(told.text)
-    await conversation.tell_changes(expunges=by_uid, with_uid=by_uid)
+    async with conversation.speaking:
+        conversation.engine.untagged(told.text)
+        await conversation.tell_changes(expunges=by_uid, with_uid=by_uid)
 
 
 def _written(words: list[int | bytes], known: Sequence[int] | None) -> bytes:

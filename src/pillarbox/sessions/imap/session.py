@@ -17,6 +17,7 @@ STANDARDS
     RFC 9051 §6.3.1 (IMAP4rev2); RFC 9755 (UTF8=ACCEPT)
 """
 
+import asyncio
 import errno
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -74,6 +75,8 @@ ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"IMAP4R
 AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
 MAX_BAD_COMMANDS: Final = 20
+PATIENCE: Final = 0.05
+"""Seconds that a search has before the commands behind it are looked at."""
 _INTERNAL_ERROR: Final = b"Internal error occurred. Refer to server log for more information."
 
 
@@ -87,7 +90,15 @@ class Ended(msgspec.Struct, frozen=True):
 class ImapSession:
     """One client's session in the worker of its account."""
 
-    __slots__ = ("_bad_commands", "_conversation", "_last_command", "_last_time", "_login_tag", "_unread")
+    __slots__ = (
+        "_bad_commands",
+        "_conversation",
+        "_last_command",
+        "_last_time",
+        "_login_tag",
+        "_search",
+        "_unread",
+    )
 
     def __init__(
         self,
@@ -105,6 +116,7 @@ class ImapSession:
         self._login_tag = login_tag
         self._unread = unread
         self._bad_commands = 0
+        self._search: asyncio.Task[None] | None = None  # that goes on while other commands are answered
         self._last_command = ""
         self._last_time = 0.0
 
@@ -131,6 +143,7 @@ class ImapSession:
             reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
         finally:
             conversation.transport.send(engine.data_to_send())
+            await self._abandon_search()
             conversation.leave_mailbox()
             await conversation.discard_spools()
             if conversation.notifications is not None:
@@ -151,8 +164,10 @@ class ImapSession:
                     await self._receive()
                     answered = False
                 case Pause.CLOSED:
+                    await self._search_ended()
                     return self._connection_closed()
                 case commands.Logout():
+                    await self._search_ended()
                     engine.untagged(b"BYE Logging out")
                     conversation.started = conversation.clock.monotonic()
                     conversation.ok(command.tag, b"Logout completed")
@@ -160,17 +175,25 @@ class ImapSession:
                 case Command():
                     if answered:  # the next of many that were sent ahead
                         await conversation.flush_if_much()
+                    if self._search is not None and not _may_run_beside(command):
+                        await self._search_ended()
                     await self._answer(command)
                     answered = True
 
     async def _receive(self) -> None:
         conversation = self._conversation
+        if self._search is not None and self._search.done():
+            await self._search_ended()
+            return
         match await conversation.receive(limit=AUTOLOGOUT, heed_changes=conversation.notifies):
             case bytes() as data:
                 conversation.engine.receive_data(data)
             case Woken.CHANGE:
                 await self._tell_unasked()
+            case Woken.TIME_UP if self._search is not None and self._search.done():
+                await self._search_ended()
             case Woken.SHUTDOWN:
+                await self._search_ended()
                 raise Disconnect("Server shutting down.", bye=b"Server shutting down.")
             case _:
                 raise Disconnect("Inactivity", bye=b"Disconnected for inactivity.")
@@ -192,8 +215,52 @@ class ImapSession:
         self._bad_commands = 0
         if Workaround.EXTRA_MAILBOX_SEPARATOR in conversation.options.workarounds:
             command = _without_separator(command, conversation.account.separator)
+        if isinstance(command, commands.Search | commands.Sort | commands.Thread):
+            if self._search is None and search.is_alone(conversation, command):
+                await self._begin_search(command)
+                return
+        await self._perform(command)
+
+    async def _begin_search(self, command: Command) -> None:
+        """A search; one that takes long goes on while others are answered that make no difference to it.
+
+        RFC 3501 §5.5: meanwhile no expunges are told, as sequence numbers have to stay.
+        """
+        loop = asyncio.get_running_loop()
+        # Whoever ends the session, or comes to a command that cannot run beside it, waits for it.
+        self._search = loop.create_task(self._perform(command))
+        await asyncio.wait({self._search}, timeout=PATIENCE)
+        if self._search.done():
+            await self._search_ended()
+        else:
+            self._conversation.searches_beside = True
+            self._search.add_done_callback(lambda _: self._conversation.wait.wake())
+
+    async def _search_ended(self) -> None:
+        """Wait for the search that goes on, if one does.  Disconnect."""
+        task = self._search
+        if task is not None:
+            try:
+                await task
+            finally:
+                self._search = None
+                self._conversation.searches_beside = False
+
+    async def _abandon_search(self) -> None:
+        """The session is over."""
+        task, self._search = self._search, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+            if not task.cancelled():
+                task.exception()
+
+    async def _perform(self, command: Command) -> None:
+        """Answer a command that could be read."""
+        conversation = self._conversation
         kind = type(command)
         tag = command.tag
+        refusal = b""
         try:
             try:
                 await _HANDLERS[kind](conversation, command)
@@ -201,22 +268,25 @@ class ImapSession:
                 if conversation.spools and kind not in _COMING:
                     await conversation.discard_spools()
         except MailboxNameRefused as refused:
-            conversation.no(tag, b"[CANNOT] " + str(refused).encode("ascii", "replace"))
+            refusal = b"[CANNOT] " + str(refused).encode("ascii", "replace")
         except PermissionDenied:
-            conversation.no(tag, b"[NOPERM] Permission denied")
+            refusal = b"[NOPERM] Permission denied"
         except MailTooLarge as fault:
-            conversation.no(tag, b"[LIMIT] " + str(fault).encode("utf-8", "replace"))
+            refusal = b"[LIMIT] " + str(fault).encode("utf-8", "replace")
         except QuotaExceeded as fault:
-            conversation.no(tag, b"[OVERQUOTA] " + str(fault).encode("utf-8", "replace"))
+            refusal = b"[OVERQUOTA] " + str(fault).encode("utf-8", "replace")
         except OverQuota:
-            conversation.no(tag, b"[OVERQUOTA] Quota exceeded (mailbox for user is full)")
+            refusal = b"[OVERQUOTA] Quota exceeded (mailbox for user is full)"
         except MessageGone:  # another program has removed its file  RFC 5530 §3
-            conversation.no(tag, b"[EXPUNGEISSUED] Some of the requested messages no longer exist")
+            refusal = b"[EXPUNGEISSUED] Some of the requested messages no longer exist"
         except NoSuchMailbox:  # deleted while the command was worked on
-            conversation.no(tag, b"[NONEXISTENT] Mailbox doesn't exist")
+            refusal = b"[NONEXISTENT] Mailbox doesn't exist"
         except StoreUnavailable as problem:
             conversation.sink(Warned(str(problem)))
-            conversation.no(tag, _text_of(problem))
+            refusal = _text_of(problem)
+        if refusal:
+            async with conversation.speaking:
+                conversation.no(tag, refusal)
         self._last_command = kind.__name__.lower()
         self._last_time = conversation.clock.monotonic()
 
@@ -324,6 +394,34 @@ async def _enable(conversation: Conversation, command: commands.Enable) -> None:
 
 _COMING: Final = (commands.AppendOffer, commands.AppendData)
 """What precedes the command whose messages come."""
+_BESIDE: Final = frozenset(
+    (
+        commands.Noop,
+        commands.Capability,
+        commands.Id,
+        commands.Namespace,
+        commands.List,
+        commands.Lsub,
+        commands.Status,
+        commands.GetQuota,
+        commands.GetQuotaRoot,
+        commands.GetMetadata,
+        commands.GetAcl,
+        commands.ListRights,
+        commands.MyRights,
+        commands.Refused,
+    )
+)
+"""Commands that change nothing that a search looks at."""
+
+
+def _may_run_beside(command: Command) -> bool:
+    """Whether a command may be answered while a search goes on."""
+    if isinstance(command, commands.Fetch):
+        return not command.items.marks_seen
+    return type(command) in _BESIDE
+
+
 # Each handler takes commands of its own type only, which a dict cannot say.
 _Handler = Callable[[Conversation, Any], Awaitable[None]]
 _HANDLERS: Final[dict[type[Command], _Handler]] = {
