@@ -109,3 +109,24 @@ def test_any_chunking_gives_the_same_message(lines: list[bytes], step: int) -> N
     assert cleaned(message, step=step)[0] == whole
     body = message.partition(b"\r\n\r\n")[2]
     assert whole.endswith(body)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (b"TLS-Required: no", True),
+        (b"tls-required:\r\n No \t", True),
+        (b"TLS-Required: yes", False),
+        (b"TLS-Required: no way", False),
+        (b"TLS-Required:", False),
+        (b"X: TLS-Required: no", False),
+        (b"A: b\r\n\r\nTLS-Required: no", False),
+    ],
+)
+def test_senders_that_need_no_tls(header: bytes, expected: bool) -> None:
+    """RFC 8689 §5: this word, in the message's own header."""
+    message = b"A: 1\r\n" + header + b"\r\n\r\nbody\r\n"
+    for step in (0, 1, 5):
+        out, cleaner = cleaned(message, step=step)
+        assert cleaner.tls_optional is expected
+        assert out == message

@@ -29,6 +29,7 @@ from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_file import (
     SEND_SMTPUTF8,
+    SEND_TLS_OPTIONAL,
     NewEnvelope,
     NewRecipient,
     QueueMessage,
@@ -191,7 +192,8 @@ class Notifier:
                 send_options=message.send_options & SEND_SMTPUTF8,
             )
             await submission.feed(
-                b"Date: %s\r\n" % mail_date(now)
+                (b"TLS-Required: no\r\n" if message.send_options & SEND_TLS_OPTIONAL else b"")  # RFC 8689 §5
+                + b"Date: %s\r\n" % mail_date(now)
                 + compose(
                     kind,
                     original,

@@ -20,5 +20,6 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         myhostname=identity.myhostname.encode(),
         myorigin=identity.myorigin.encode(),
         detects_encoding=cleanup.detect_8bit_encoding_header,
+        heeds_tls_required=cleanup.tls_required_enable,
         delay_warning_time=snapshot.group(QueueManager).delay_warning_time,
     )

@@ -15,7 +15,8 @@ DESCRIPTION
     When `in_body` is true the rest can go by unseen.  `message_id` and `hops` are then known.
 
 STANDARDS
-    RFC 5322 §2.2 (fields), §3.6.6 (Resent-); RFC 5321 §6.3 (loops, found by counting Received:)
+    RFC 5322 §2.2 (fields), §3.6.6 (Resent-); RFC 5321 §6.3 (loops, found by counting Received:);
+    RFC 8689 §5 (TLS-Required)
 """
 
 import re
@@ -51,6 +52,7 @@ class HeaderCleaner:
         "hops",
         "in_body",
         "message_id",
+        "tls_optional",
     )
 
     def __init__(
@@ -65,6 +67,7 @@ class HeaderCleaner:
         self.in_body = False
         self.message_id = b""
         self.hops = 0
+        self.tls_optional = False  # TLS-Required: no
         self.encoding = b""  # 8bit or 7bit, if Content-Transfer-Encoding: says so
         self._dropped = dropped
         self._limit = size_limit
@@ -145,6 +148,8 @@ class HeaderCleaner:
                 self.hops += 1
             elif name == b"content-transfer-encoding":
                 self.encoding = _ENCODINGS.get(field[match.end() :].lstrip().lower(), b"")
+            elif name == b"tls-required":
+                self.tls_optional |= field[match.end() :].strip().lower() == b"no"
             elif name in (b"message-id", b"resent-message-id"):
                 self._note_message_id(name, field[match.end() :])
             if match.end() - match.end(1) > 1:

@@ -55,6 +55,8 @@ SIZE_RECORD: Final = 97
 SEND_SMTPUTF8: Final = 1
 SEND_UTF8_HEADER: Final = 2
 SEND_UTF8_SENDER: Final = 4
+SEND_TLS_OPTIONAL: Final = 16
+"""`TLS-Required: no` (RFC 8689 §5)"""
 
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit

@@ -25,6 +25,7 @@ from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner
 from pillarbox.queue.queue_file import (
+    SEND_TLS_OPTIONAL,
     SIZE_RECORD,
     NewEnvelope,
     NewRecipient,
@@ -68,6 +69,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     myorigin: bytes
     delay_warning_time: float
     detects_encoding: bool = True  # detect_8bit_encoding_header
+    heeds_tls_required: bool = True  # tls_required_enable
 
 
 class Submission:
@@ -198,6 +200,8 @@ class Submission:
         if self._cleaner.hops >= self._rules.hopcount_limit:
             raise TooManyHops
         self._add(self._encoder.finish())
+        if self._rules.heeds_tls_required and self._cleaner.tls_optional:
+            self.send_options |= SEND_TLS_OPTIONAL
         size = size_record(
             data_size=self._written,
             data_offset=self._data_offset,

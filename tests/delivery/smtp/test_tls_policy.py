@@ -70,6 +70,23 @@ def test_default_level(settings: dict[str, str], level: str) -> None:
     assert level == policies(**settings).default.level
 
 
+OPTIONAL = [
+    ({"smtp_tls_security_level": "secure"}, "may"),
+    ({"smtp_tls_security_level": "dane-only"}, "may"),
+    ({"smtp_tls_security_level": "may"}, "may"),
+    ({"smtp_tls_security_level": "none"}, "none"),
+    ({"smtp_tls_security_level": "secure", "smtp_tls_wrappermode": "yes"}, "encrypt"),
+]
+
+
+@pytest.mark.parametrize(("settings", "level"), OPTIONAL)
+def test_messages_that_need_no_tls(settings: dict[str, str], level: str) -> None:
+    """TLS-Required: no (RFC 8689 §5): neither the level nor a table keeps them."""
+    made = policies("{ { example.test=secure } }", **settings)
+    assert made.policy(DESTINATION).level == "secure"
+    assert made.optional().level == level
+
+
 TABLE = "{ { example.test=encrypt } { .example.test=may } { [mx.test]:587=secure match=a.test:.b.test } }"
 KEYS = [
     (DESTINATION, "encrypt"),

@@ -617,3 +617,17 @@ def test_a_client_that_is_hidden(tmp_path: Path) -> None:
     assert header[0] == b"Received: by mx.test (Postfix) id %s" % done.queued[0].encode()
     assert header[1].startswith(b"\tfor <me@box.test>; ")
     assert done.lines[0] == "connect from client.test[192.0.2.7]"
+
+
+@pytest.mark.parametrize(("settings", "option"), [({}, 16), ({"tls_required_enable": "no"}, 0)])
+def test_a_sender_that_needs_no_tls(tmp_path: Path, settings: dict[str, str], option: int) -> None:
+    """RFC 8689 §5: TLS-Required: no goes into the queue file as Postfix 3.10 has it."""
+    said = [
+        b"EHLO c.test\r\n",
+        b"MAIL FROM:<a@b.test>\r\nRCPT TO:<me@box.test>\r\nDATA\r\n",
+        b"TLS-Required: No\r\nSubject: x\r\n\r\nx\r\n.\r\n",
+        b"QUIT\r\n",
+    ]
+    message, lines = converse(tmp_path / "queue", said, settings=settings).message()
+    assert message.send_options == option
+    assert b"TLS-Required: No" in lines

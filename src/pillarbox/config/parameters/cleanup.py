@@ -12,6 +12,11 @@ class Cleanup:
         doc="Add From:, Date: and Message-Id: wherever they are missing, and not only to mail from the "
         "clients of local_header_rewrite_clients.",
     )
+    tls_required_enable: bool = parameter(
+        "yes",
+        doc="Heed `TLS-Required: no` in a header: the sender would rather have the message sent without TLS than "
+        "not at all, whatever smtp_tls_security_level and smtp_tls_policy_maps say (RFC 8689).",
+    )
     local_header_rewrite_clients: tuple[str, ...] = parameter(
         "permit_inet_interfaces",
         doc="Clients whose message headers are completed with our domain: permit_inet_interfaces, "

@@ -47,6 +47,11 @@ class SmtpClient:
         doc="How much is asked of the DNS. disabled: no more than with disable_dns_lookups, and addresses of hosts "
         "come from /etc/hosts alone. dnssec: with proofs, as DANE needs them. Empty: as disable_dns_lookups says.",
     )
+    smtp_dns_reply_filter: tuple[str, ...] = parameter(
+        "",
+        doc="Tables that are asked for each record that the DNS gives, such as "
+        "`mx.example.org. 300 IN AAAA 2001:db8::1`. IGNORE: as if it was not there.",
+    )
     smtp_address_preference: Literal["any", "ipv4", "ipv6"] = parameter(
         "any", doc="Which addresses of equally preferred hosts are tried first. any: by lot."
     )
@@ -135,6 +140,17 @@ class SmtpClient:
     )
     smtp_data_done_timeout: Seconds = parameter(
         "600s", minimum=1, doc="Time for the answer to the final dot."
+    )
+    smtp_per_record_deadline: bool = parameter("no", doc="Old name of smtp_per_request_deadline.")
+    smtp_per_request_deadline: bool = parameter(
+        "${smtp_per_record_deadline?{$smtp_per_record_deadline}:{no}}",
+        doc="Count the time limits above for a whole command and its whole reply, so that a server that sends an "
+        "octet now and then does not hold a delivery up.",
+    )
+    smtp_min_data_rate: int = parameter(
+        "500",
+        minimum=1,
+        doc="Octets per second of content that extend its time limit, with smtp_per_request_deadline.",
     )
     smtp_rset_timeout: Seconds = parameter(
         "20s", minimum=1, doc="Time for RSET, by which a kept connection is tested."

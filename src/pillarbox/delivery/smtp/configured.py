@@ -8,6 +8,7 @@ import random
 from ipaddress import ip_interface
 from typing import Literal
 
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
@@ -28,6 +29,7 @@ from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
 from pillarbox.routing.configured_mappings import own_address_maps
+from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
@@ -89,6 +91,11 @@ def open_service(
     own |= {address.strip("[]") for address in identity.proxy_interfaces}
     if client.smtp_dns_support_level == "dnssec" and proving is not None:
         resolver = proving
+    dns_filter: FilteredResolver | None = None
+    if client.smtp_dns_reply_filter:
+        title = f"{prefix}_dns_reply_filter"
+        names = tables("smtp_dns_reply_filter", client.smtp_dns_reply_filter)
+        resolver = dns_filter = FilteredResolver(resolver, names, parameter=title)
     is_without_dns = client.smtp_dns_support_level == "disabled"
     exchangers = MailExchangers(
         resolver,
@@ -146,9 +153,11 @@ def open_service(
         if client.smtp_reply_filter
         else None,
         status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
+        dns_filter=dns_filter,
         ports=ports,
         queue_directory=snapshot.value("queue_directory"),
         soft_bounce=queue.soft_bounce,
+        heeds_tls_required=snapshot.group(Cleanup).tls_required_enable,
         minimal_backoff=queue.minimal_backoff_time,
     )
 

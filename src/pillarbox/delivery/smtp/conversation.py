@@ -10,8 +10,9 @@ FAULTS
 """
 
 import asyncio
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import Final, Protocol
 
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.net.connection import IdleTimeout
@@ -55,10 +56,16 @@ class Broken(Exception):
         self.text = text
 
 
+_PIECE: Final = 16384
+"""Octets of content for which time is counted."""
+
+
 class Conversation:
     """An engine on a connection."""
 
-    def __init__(self, wire: Wire, target: Target) -> None:
+    def __init__(self, wire: Wire, target: Target, *, least_rate: int = 0) -> None:
+        """With `least_rate` (octets per second) limits count for whole replies, and content earns time by it."""
+        self._least_rate = least_rate
         self.wire = wire
         self.target = target
         self.engine = SmtpClient()
@@ -71,15 +78,16 @@ class Conversation:
             self.wire.send(data)
 
     async def ask(self, *, limit: float, doing: str) -> Answered:
-        """Send, and wait for the next reply, `limit` seconds at most between two packets.  Broken."""
+        """Send, and wait for the next reply, `limit` seconds at most between two packets, or in all.  Broken."""
         self.flush()
         self.wire.idle_limit = limit
         try:
-            while (answered := self.engine.next_reply()) is None:
-                data = await self.wire.receive()
-                if not data:
-                    raise self._broken("4.4.2", f"lost connection with {self.target.label} while {doing}")
-                self.engine.receive_data(data)
+            async with asyncio.timeout(limit) if self._least_rate else nullcontext():
+                while (answered := self.engine.next_reply()) is None:
+                    data = await self.wire.receive()
+                    if not data:
+                        raise self._broken("4.4.2", f"lost connection with {self.target.label} while {doing}")
+                    self.engine.receive_data(data)
         except (IdleTimeout, TimeoutError):
             raise self._broken(
                 "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
@@ -97,15 +105,23 @@ class Conversation:
     async def send_content(self, chunks: Iterable[bytes], *, limit: float) -> None:
         """Send content as fast as the server takes it.  Broken."""
         doing = "sending message body"
+        loop, left = asyncio.get_running_loop(), limit
         try:
-            for chunk in chunks:
+            for chunk in self._pieces(chunks):
+                began = loop.time()
                 self.wire.send(chunk)
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout(left):
                     await self.wire.drain()
+                if self._least_rate:
+                    left = min(limit, left - (loop.time() - began) + len(chunk) / self._least_rate)
         except TimeoutError:
             raise self._broken(
                 "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
             ) from None
+
+    def _pieces(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
+        """Small enough for a slow server to take each in time."""
+        return _cut(chunks) if self._least_rate else chunks
 
     def close(self) -> None:
         """No more is said."""
@@ -121,3 +137,9 @@ class Conversation:
         self.is_over = True
         self.wire.abort()
         return Broken(status, text)
+
+
+def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), _PIECE):
+            yield chunk[at : at + _PIECE]

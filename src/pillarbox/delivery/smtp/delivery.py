@@ -35,7 +35,9 @@ from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
+from pillarbox.queue.queue_file import SEND_TLS_OPTIONAL
 from pillarbox.routing.address_maps import AddressMaps
+from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.smtp.client import in_blocks
@@ -58,8 +60,10 @@ class Service(msgspec.Struct, kw_only=True):
     reply_filter: LookupTable | None
     status_filter: tuple[LookupTable, ...]
     ports: Ports
+    dns_filter: FilteredResolver | None  # smtp_dns_reply_filter
     queue_directory: str
     soft_bounce: bool
+    heeds_tls_required: bool
     minimal_backoff: float  # seconds
     tell: events.EventSink = lambda _: None  # set when the log is there
 
@@ -170,7 +174,10 @@ class SmtpDelivery:
 
     async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
         client = self._service.rules.client
-        policy = self._service.policies.policy(destination)
+        if self._service.heeds_tls_required and self._job.send_options & SEND_TLS_OPTIONAL:
+            policy = self._service.policies.optional()
+        else:
+            policy = self._service.policies.policy(destination)
         limit = client.smtp_mx_session_limit
         if (kept := await self._kept(destination)) is not None:
             await self._deliver(kept, destination, final=is_last and not targets)
@@ -258,7 +265,8 @@ class SmtpDelivery:
                 target, address=os.path.join(self._service.queue_directory, target.address)
             )
         wire = await connect(place, limit=rules.client.smtp_connect_timeout, source=source or None)
-        conversation = Conversation(wire, target)
+        least_rate = rules.client.smtp_min_data_rate if rules.client.smtp_per_request_deadline else 0
+        conversation = Conversation(wire, target, least_rate=least_rate)
         if self._service.reply_filter is not None:
             rewrite = partial(self._filtered_reply, self._service.reply_filter, target)
             conversation.engine.filter_replies(rewrite)

@@ -113,7 +113,7 @@ class MailExchangers:
             answer = await self._resolver.resolve(destination.host, RecordType.MX)
         except DnsFault as fault:
             if not self._rules.ignore_mx_fault:
-                raise Unreachable("4.4.3", fault.public, reason=fault.reason) from fault
+                raise Unreachable(str(fault.status), fault.public, reason=fault.reason) from fault
             return await self._by_host(destination.host, destination.port)
         exchanges = answer.exchanges
         if not exchanges:
@@ -148,7 +148,7 @@ class MailExchangers:
         try:
             answer = await self._hosts.addresses(host)
         except DnsFault as fault:
-            raise Unreachable("4.4.3", fault.public, reason=fault.reason) from fault
+            raise Unreachable(str(fault.status), fault.public, reason=fault.reason) from fault
         if not answer.addresses:
             raise Unreachable(
                 "5.4.4",

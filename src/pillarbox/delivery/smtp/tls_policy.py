@@ -108,6 +108,13 @@ class TlsPolicies:
                     return self._complete(read_policy(answer))
         return self.default
 
+    def optional(self) -> TlsPolicy:
+        """For a message whose sender needs no TLS: tables are not asked, and nothing is more than a wish."""
+        level = "may" if LEVELS.index(self.default.level) > LEVELS.index("may") else self.default.level
+        if self._settings.smtp_tls_wrappermode:
+            level = "encrypt"  # there is no other way to speak with the server
+        return self._complete(TlsPolicy(level))
+
     def at_level(
         self,
         policy: TlsPolicy,

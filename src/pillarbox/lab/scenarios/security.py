@@ -102,6 +102,16 @@ LEVELS: Final = tuple(
     for number, (level, more, certificate, will_do) in enumerate(_LEVELS)
 )
 
+OPTIONAL: Final = (
+    Scenario(
+        name="tls-optional",
+        about="level secure, and a sender who would rather have the message sent in clear text (RFC 8689)",
+        header="TLS-Required: no\n",
+        policy="secure",
+        expected={"bob": delivered(0, tls=False)},
+    ),
+)
+
 LOGINS: Final = (
     Scenario(
         name="relayhost",
@@ -184,4 +194,4 @@ DANE: Final = (
     ),
 )
 
-SECURITY: Final = (*MAY, *LEVELS, *LOGINS, *DANE)
+SECURITY: Final = (*MAY, *LEVELS, *OPTIONAL, *LOGINS, *DANE)

@@ -1,0 +1,81 @@
+"""smtp_dns_reply_filter and smtpd_dns_reply_filter: records of the DNS that are not to be seen.
+
+DESCRIPTION
+    Each record of an answer is a line for the tables, names with a dot at the end:
+
+        example.org. 300 IN MX 10 mx.example.org.
+        mx.example.org. 300 IN AAAA 2001:db8::1
+
+    IGNORE takes it away.  An answer of which all records are taken away is no answer: it is neither there nor
+    missing, so mail waits.
+
+FAULTS
+    FilteredOut  all records were taken away, or a table cannot be understood
+    LookupFault  a table cannot answer
+
+STANDARDS
+    postconf(5)
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from pillarbox.net.dns.records import Answer, DnsFault, Mx, Record, RecordType, Resolver, Tlsa
+from pillarbox.observability.events import EventSink, Noted, Warned
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.status import EnhancedStatus
+
+_NAMES = (RecordType.CNAME, RecordType.NS, RecordType.PTR)
+
+
+class FilteredOut(DnsFault):
+    """Nothing is left of an answer."""
+
+    def __init__(self, name: str, kind: RecordType, why: str) -> None:
+        super().__init__(name, kind, why)
+        self.public = f"Error looking up name={name} type={kind.value}: {why}"
+        self.reason = ""  # the log has it already
+        self.status = EnhancedStatus(4, 7, 0)
+
+
+class FilteredResolver:
+    """A `Resolver` that asks another one, and tables."""
+
+    def __init__(self, resolver: Resolver, tables: Sequence[LookupTable], *, parameter: str) -> None:
+        """`tell` is to be set when there is a log."""
+        self._resolver = resolver
+        self._tables = tables
+        self._parameter = parameter
+        self.tell: EventSink = lambda _: None
+
+    async def resolve(self, name: str, kind: RecordType) -> Answer:
+        """What is left of the answer.  DnsFault, LookupFault."""
+        answer = await self._resolver.resolve(name, kind)
+        if not answer.records:
+            return answer
+        kept = tuple(record for record in answer.records if not self._is_ignored(answer, record))
+        if not kept:
+            raise FilteredOut(name, kind, "DNS reply filter drops all results")
+        return msgspec.structs.replace(answer, records=kept)
+
+    def _is_ignored(self, answer: Answer, record: Record) -> bool:
+        line = f"{answer.name}. {answer.ttl} IN {answer.kind.value} {_text(answer.kind, record)}"
+        action = next((found for table in self._tables if (found := table.query(line)) is not None), None)
+        if action is None:
+            return False
+        if action.partition(" ")[0].strip().upper() != "IGNORE":
+            self.tell(Warned(f'{self._parameter}: unknown DNS filter action: "{action}"'))
+            raise FilteredOut(answer.name, answer.kind, "Invalid DNS reply filter syntax")
+        self.tell(Noted(f"ignoring DNS RR: {line}"))
+        return True
+
+
+def _text(kind: RecordType, record: Record) -> str:
+    if isinstance(record, Mx):
+        return f"{record.preference} {record.host}."
+    if isinstance(record, Tlsa):
+        return f"{record.usage} {record.selector} {record.matching} {record.data.hex().upper()}"
+    if isinstance(record, bytes):
+        return record.decode("utf-8", "replace")
+    return f"{record}." if kind in _NAMES else record
