@@ -19,6 +19,7 @@ from fakes.mail_system import until
 from fakes.network import RESOLVER, Network
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
+from fakes.postfix_texts import normal_line, normal_notice
 from fakes.smtp_submission import SmtpClient
 from pillarbox.lab.internet import Internet
 from pillarbox.lab.lab import Submission, content, recipients
@@ -207,11 +208,11 @@ def _played(host: Host, internet: Internet, scenario: Scenario, queue_id: str) -
         for path in sorted(host.file(f"/home/{user}/Maildir/new").glob("*")):
             text = path.read_text(errors="surrogateescape")
             if own.search(text):
-                found.append(f"To {user}:\n{_normal_text(text)}")
+                found.append(f"To {user}:\n{normal_notice(text)}")
     wire = [
         "\n".join(line for conversation in mail_host.conversations for line in conversation)
         + "".join(
-            f"\n{_normal_text(received.content.decode('utf-8', 'replace'))}"
+            f"\n{normal_notice(received.content.decode('utf-8', 'replace'))}"
             for received in mail_host.received
         )
         for mail_host in internet.hosts(scenario.name)
@@ -229,25 +230,8 @@ def _played(host: Host, internet: Internet, scenario: Scenario, queue_id: str) -
 
 
 def _normal_line(line: str) -> str:
-    line = re.sub(r"^.*? postfix/([\w/]+)\[\d+\]: ", r"\1: ", line)
-    line = re.sub(r"\b[0-9A-F]{6,}(?=: )", "ID", line)
-    line = re.sub(r"(notification: )\w+", r"\1ID", line)
-    line = re.sub(r"message size \d+", "message size N", line)
-    line = line.replace("Connection reset by peer", "lost connection")
-    line = re.sub(r"(SSL_connect error to \S+): (?:-1|lost connection)", r"\1: ERROR", line)  # who was faster
-    line = re.sub(r" key-exchange .*", "", line)  # Python's ssl does not tell
-    return re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
-
-
-def _normal_text(text: str) -> str:
-    text = text.replace("\r\n", "\n")
-    text = re.sub(r"<\d{14}\.\w+@", "<ID@", text)
-    text = re.sub(r"\b[0-9A-F]{6,}(?=[;.\n])", "ID", text)
-    text = re.sub(r"\w{3}, +\d+ \w{3} 20\d\d \d\d:\d\d:\d\d \+0000(?: \(UTC\))?", "DATE", text)
-    text = re.sub(r"\bID\.\d+/", "ID.SECONDS/", text)
-    text = re.sub(r"message size \d+", "message size N", text)
-    text = text.replace("unknown [127.0.0.1]", "localhost [127.0.0.1]")
-    return re.sub(r"X-Postfix-Queue-ID: \w+", "X-Postfix-Queue-ID: ID", text)
+    # Who was faster.
+    return re.sub(r"(SSL_connect error to \S+): (?:-1|lost connection)", r"\1: ERROR", normal_line(line))
 
 
 def _ip(arguments: str) -> None:

@@ -19,6 +19,7 @@ from typing import Final, Protocol
 
 from fakes.forked_command import run_forked
 from fakes.mail_system import MailSystem, until
+from fakes.postfix_services import SERVICES
 from pillarbox.tools import sendmail
 
 DOMAIN: Final = "local.test"
@@ -57,25 +58,7 @@ maillog_file_prefixes = {base}
 """
 _POSTFIX_SERVICES: Final = f"""\
 127.0.0.1:{_PORT} inet n - n - - smtpd
-pickup unix n - n 60 1 pickup
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-proxymap unix - - n - - proxymap
-local unix - n n - - local
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-smtp unix - - n - - smtp
-anvil unix - - n - 1 anvil
-showq unix n - n - - showq
-postlog unix-dgram n - n - 1 postlogd
-"""
+{SERVICES}"""
 
 
 class Host(Protocol):

@@ -2,8 +2,7 @@
 
 from typing import Final
 
-MASTER_CF: Final = """\
-smtp      inet  n       -       n       -       -       smtpd
+SERVICES: Final = """\
 pickup    unix  n       -       n       60      1       pickup
 cleanup   unix  n       -       n       -       0       cleanup
 qmgr      unix  n       -       n       300     1       qmgr
@@ -28,3 +27,8 @@ scache    unix  -       -       n       -       1       scache
 showq     unix  n       -       n       -       -       showq
 postlog   unix-dgram n  -       n       -       1       postlogd
 """
+"""Everything but smtpd."""
+
+MASTER_CF: Final = f"""\
+smtp      inet  n       -       n       -       -       smtpd
+{SERVICES}"""

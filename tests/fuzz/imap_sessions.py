@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fakes.scripted_transport import ScriptedTransport, read_transcript
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.memory import MemoryAccount
+from pillarbox.mailstore.memory_account import MemoryAccount
 from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock

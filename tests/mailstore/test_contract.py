@@ -22,7 +22,7 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
 )
 from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.memory import MemoryAccount
+from pillarbox.mailstore.memory_account import MemoryAccount
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 

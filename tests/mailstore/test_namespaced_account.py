@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox
-from pillarbox.mailstore.memory import MemoryAccount
+from pillarbox.mailstore.memory_account import MemoryAccount
 from pillarbox.mailstore.namespaced_account import NamespacedAccount, OutsideNamespace
 
 

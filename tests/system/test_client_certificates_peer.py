@@ -13,6 +13,7 @@ from fakes.certificates import fingerprint, issue, key_fingerprint
 from fakes.host import PACKAGED, Host
 from fakes.mail_system import until
 from fakes.pillarbox_host import INSTALLED, install
+from fakes.postfix_services import SERVICES
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "unshare")]
 
@@ -40,7 +41,7 @@ smtpd_relay_restrictions =
   check_ccert_access inline:{{ {{ {refused} = REJECT not you }} {{ {by_key} = 450 4.7.9 later }} }},
   permit_tls_clientcerts, reject_unauth_destination
 """
-_MASTER_CF: Final = """\
+_MASTER_CF: Final = f"""\
 25        inet  n       -       n       -       -       smtpd
 587       inet  n       -       n       -       -       smtpd
   -o smtpd_tls_security_level=encrypt -o smtpd_tls_req_ccert=yes
@@ -48,26 +49,7 @@ _MASTER_CF: Final = """\
   -o smtpd_relay_restrictions=permit_tls_all_clientcerts,reject
 589       inet  n       -       n       -       -       smtpd
   -o smtpd_tls_ask_ccert=no
-pickup    unix  n       -       n       60      1       pickup
-cleanup   unix  n       -       n       -       0       cleanup
-qmgr      unix  n       -       n       300     1       qmgr
-tlsmgr    unix  -       -       n       1000?   1       tlsmgr
-rewrite   unix  -       -       n       -       -       trivial-rewrite
-bounce    unix  -       -       n       -       0       bounce
-defer     unix  -       -       n       -       0       bounce
-trace     unix  -       -       n       -       0       bounce
-proxymap  unix  -       -       n       -       -       proxymap
-smtp      unix  -       -       n       -       -       smtp
-relay     unix  -       -       n       -       -       smtp
-error     unix  -       -       n       -       -       error
-retry     unix  -       -       n       -       -       error
-local     unix  -       n       n       -       -       local
-virtual   unix  -       n       n       -       -       virtual
-lmtp      unix  -       -       n       -       -       lmtp
-anvil     unix  -       -       n       -       1       anvil
-scache    unix  -       -       n       -       1       scache
-postlog   unix-dgram n  -       n       -       1       postlogd
-"""
+{SERVICES}"""
 PORTS: Final = (25, 587, 588, 589)
 CLIENTS: Final = ("", "known", "stranger", "relayed", "refused", "by_key")
 

@@ -19,6 +19,7 @@ from fakes.mail_system import until
 from fakes.network import Network, _ip, address
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
+from fakes.postfix_texts import normal_line, normal_notice, normal_text
 from fakes.scripted_server import BREAK_TLS, DROP, Replies, ScriptedServer
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
@@ -379,9 +380,9 @@ class World:
         ]
         host.output("postsuper -d ALL deferred 2>/dev/null; true")
         return (
-            "\n".join(_normal(line) for line in lines if _counts(line)),
+            "\n".join(normal_line(line) for line in lines if _counts(line)),
             "\n".join(_conversation(server) for server in servers),
-            "\n".join(map(_normal_bounce, returned)),
+            "\n".join(map(normal_notice, returned)),
         )
 
 
@@ -427,33 +428,11 @@ def _counts(line: str) -> bool:
     return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp|discard)\[", line))
 
 
-def _normal(line: str) -> str:
-    line = re.sub(r"^.*? postfix/(\w+)\[\d+\]: ", r"\1: ", line)
-    line = re.sub(r"\b[0-9A-F]{6,}(?=: )", "ID", line)
-    line = re.sub(r"(notification: )\w+", r"\1ID", line)
-    line = re.sub(r"message size \d+", "message size N", line)
-    line = line.replace("Connection reset by peer", "lost connection")
-    return re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
-
-
 def _conversation(server: ScriptedServer) -> str:
     said = "\n".join(line.decode("utf-8", "replace") for line in server.said)
     content = "\n".join(message.decode("utf-8", "replace") for message in server.messages)
     said = re.sub(r" PORT=\d+", " PORT=N", re.sub(r" IDENT=\w+", " IDENT=ID", said))
-    return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + _normal_text(content.replace("\r\n", "\n"))
-
-
-def _normal_text(text: str) -> str:
-    text = re.sub(r"<\d{14}\.\w+@", "<ID@", text)
-    text = re.sub(r"\b[0-9A-F]{6,}(?=[;.\n])", "ID", text)
-    text = re.sub(r"\w{3}, +\d+ \w{3} 20\d\d \d\d:\d\d:\d\d \+0000 \(UTC\)", "DATE", text)
-    text = re.sub(r"\bID\.\d+/", "ID.SECONDS/", text)
-    text = re.sub(r"message size \d+", "message size N", text)
-    return re.sub(r"X-Postfix-Queue-ID: \w+", "X-Postfix-Queue-ID: ID", text)
-
-
-def _normal_bounce(text: str) -> str:
-    return _normal_text(text.replace("\r\n", "\n")).replace("unknown [127.0.0.1]", "localhost [127.0.0.1]")
+    return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + normal_text(content)
 
 
 @pytest.fixture(scope="module")

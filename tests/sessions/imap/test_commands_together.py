@@ -7,7 +7,8 @@ import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.memory import MemoryAccount, MemoryMailbox
+from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.memory_mailbox import MemoryMailbox
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import session as session_module
 from pillarbox.sessions.imap.session import ImapSession
