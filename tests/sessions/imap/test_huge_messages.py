@@ -210,3 +210,59 @@ def test_a_client_that_goes_amid_a_message(tmp_path: Path, monkeypatch: pytest.M
         assert [] == os.listdir(tmp_path / "M" / "tmp")
 
     asyncio.run(talk())
+
+
+def test_messages_before_one_that_is_refused_go_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MULTIAPPEND is all or none: what has come of it is not taken for the messages of the next command."""
+    lower_limits(monkeypatch)
+    first, second = b"Subject: first\r\n\r\n" + b"1" * 50, b"Subject: second\r\n\r\n" + b"2" * 50
+
+    async def talk() -> None:
+        account = MaildirAccount(str(tmp_path / "M"))
+        await account.create("Other")
+        transport = ScriptedTransport(ends=False)
+        async with asyncio.TaskGroup() as tasks:
+            session = ImapSession(
+                transport,
+                account,
+                clock=ManualClock(),
+                sink=ignore,
+                login_tag=b"L",
+                options=ImapOptions(message_size_limit=100),
+            )
+            tasks.create_task(session.run())
+            await transport.rest()
+            several = b"a APPEND INBOX %b %b\r\n" % (literal(first), literal(second))
+            assert b"a NO [LIMIT]" in await transport.ask(several)
+            assert b"b OK [APPENDUID" in await transport.ask(b"b APPEND Other %b\r\n" % literal(second))
+            assert b"c NO [TRYCREATE]" in await transport.ask(b"c APPEND Missing %b\r\n" % literal(first))
+            await transport.ask(b"d EXAMINE Other\r\n")
+            assert second in await transport.ask(b"e FETCH 1:* BODY.PEEK[]\r\n")
+            assert b"* STATUS INBOX (MESSAGES 0)" in await transport.ask(b"f STATUS INBOX (MESSAGES)\r\n")
+            transport.end()
+        for name in ("tmp", ".Other/tmp"):
+            assert [] == os.listdir(tmp_path / "M" / name)
+
+    asyncio.run(talk())
+
+
+def test_a_mailbox_that_goes_while_its_message_comes(tmp_path: Path) -> None:
+    """The client is told to make it anew; nothing else of it comes back."""
+
+    async def talk() -> None:
+        account = MaildirAccount(str(tmp_path / "M"))
+        await account.create("Gone")
+        transport = ScriptedTransport(ends=False)
+        async with asyncio.TaskGroup() as tasks:
+            session = ImapSession(transport, account, clock=ManualClock(), sink=ignore, login_tag=b"L")
+            tasks.create_task(session.run())
+            await transport.rest()
+            assert b"+ OK" in await transport.ask(b"a APPEND Gone {5}\r\n")
+            await account.delete("Gone")
+            assert b"a NO [TRYCREATE]" in await transport.ask(b"hello\r\n")
+            transport.end()
+        assert not (tmp_path / "M" / ".Gone").exists()
+
+    asyncio.run(talk())

@@ -41,6 +41,7 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
         refusal = await _refusal(conversation, command, streamed=streamed)
     except (StoreUnavailable, MailboxNameRefused, PermissionDenied, OverQuota):
         conversation.engine.refuse_literal()  # the session answers NO; the engine has to know, too
+        await conversation.end_of_messages()
         raise
     if refusal is None:
         conversation.engine.accept_literal(streamed=streamed)
@@ -48,6 +49,9 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
         # A client that sends its literal anyway, {n+}, sends it into nothing (RFC 7888 §4).
         conversation.no(command.tag, refusal)
         conversation.engine.refuse_literal()
+        await (
+            conversation.end_of_messages()
+        )  # those of the command that have come are not stored  RFC 3502 §6.3.11
 
 
 async def append_data(conversation: Conversation, command: AppendData) -> None:
@@ -66,14 +70,11 @@ async def _refusal(conversation: Conversation, command: AppendOffer, *, streamed
     if limit and command.total > limit:  # what MULTIAPPEND sends is stored all or none
         return b"[LIMIT] Messages of one command are larger than %d bytes" % limit
     try:
-        mailbox = await conversation.open_target(command.mailbox)
+        mailbox = await conversation.await_messages(command.mailbox)
     except NoSuchMailbox:
         return _try_create(conversation, command.mailbox)
-    try:
-        if streamed:
-            await conversation.new_spool(mailbox, command.size)
-    finally:
-        mailbox.close()
+    if streamed:
+        await conversation.new_spool(mailbox, command.size)
     return None
 
 
@@ -120,11 +121,7 @@ async def _store(
 ) -> bytes | None:
     """Store messages: `[APPENDUID …]`, or None after an answer."""
     try:
-        mailbox = await conversation.open_target(name)
-    except NoSuchMailbox:
-        conversation.no(tag, _try_create(conversation, name))
-        return None
-    try:
+        mailbox = await conversation.await_messages(name)
         rights = await conversation.rights(name)
         spools = iter(list(conversation.spools))
         messages = [
@@ -134,6 +131,9 @@ async def _store(
             conversation.no(tag, b"[CANNOT] Can't save a zero byte message")
             return None
         uids = await mailbox.append(messages)
+    except NoSuchMailbox:  # perhaps gone while the message came
+        conversation.no(tag, _try_create(conversation, name))
+        return None
     except BadPart as problem:
         conversation.no(tag, str(problem).encode("ascii"))
         return None
@@ -143,8 +143,6 @@ async def _store(
     except OverflowError:
         conversation.no(tag, b"[LIMIT] Too many keywords in this mailbox")
         return None
-    finally:
-        mailbox.close()
     return responses.append_uid(mailbox.uid_validity, uids)
 
 

@@ -92,6 +92,7 @@ class Conversation:
 
     __slots__ = (
         "_changed",
+        "_coming",
         "_heeding",
         "_told_expunges",
         "account",
@@ -149,6 +150,7 @@ class Conversation:
         self._told_expunges = False  # since the last tagged answer
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.searches_beside = False  # a search goes on while other commands are answered  RFC 3501 §5.5
+        self._coming: tuple[str, Mailbox] | None = None  # where the messages of a command go
         self._changed = False  # a mailbox may have changed since we last looked
         self._heeding = False  # whether we wait for that, too
 
@@ -282,8 +284,25 @@ class Conversation:
         self.spools.append(spool)
         return spool
 
-    async def discard_spools(self) -> None:
+    async def await_messages(self, name: str) -> Mailbox:
+        """The mailbox for the messages of a command that is coming: opened once, closed by `end_of_messages`.
+
+        All messages of a command go into one mailbox.
+        """
+        if self._coming is None:
+            self._coming = (name, await self.open_target(name))
+        return self._coming[1]
+
+    @property
+    def messages_come(self) -> bool:
+        """Whether `end_of_messages` has something to do."""
+        return self._coming is not None
+
+    async def end_of_messages(self) -> None:
         """What has come of a command is not needed any more, or has been stored."""
+        if self._coming is not None:
+            self._coming[1].close()
+            self._coming = None
         while self.spools:
             await self.spools.pop().discard()
 

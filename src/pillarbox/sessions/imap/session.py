@@ -145,7 +145,7 @@ class ImapSession:
             conversation.transport.send(engine.data_to_send())
             await self._abandon_search()
             conversation.leave_mailbox()
-            await conversation.discard_spools()
+            await conversation.end_of_messages()
             if conversation.notifications is not None:
                 conversation.notifications.close()
             conversation.transport.close()
@@ -209,7 +209,7 @@ class ImapSession:
         conversation = self._conversation
         conversation.started = conversation.clock.monotonic()
         if isinstance(command, commands.Refused):
-            await conversation.discard_spools()
+            await conversation.end_of_messages()
             self._refuse(command)
             return
         self._bad_commands = 0
@@ -265,8 +265,8 @@ class ImapSession:
             try:
                 await _HANDLERS[kind](conversation, command)
             finally:
-                if conversation.spools and kind not in _COMING:
-                    await conversation.discard_spools()
+                if conversation.messages_come and kind not in _COMING:
+                    await conversation.end_of_messages()
         except MailboxNameRefused as refused:
             refusal = b"[CANNOT] " + str(refused).encode("ascii", "replace")
         except PermissionDenied:
