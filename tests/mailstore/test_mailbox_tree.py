@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillarbox.files.file_system import DISK
+from pillarbox.mailstore.arrivals import Arrivals
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir_names import NameMaker
@@ -95,3 +96,14 @@ def test_other_programs_mailboxes_are_seen_at_once(tmp_path: Path) -> None:
         assert there == set(tree.entries())
     (tmp_path / ".A").rename(tmp_path / ".D")
     assert {"B", "C", "D"} == set(tree.entries())
+
+
+def test_what_we_put_beside_the_messages_goes_with_them(tmp_path: Path) -> None:
+    """A mailbox of a tree that had clients leaves no directory behind."""
+    tree = tree_at(tmp_path, nested=True, with_control=False)
+    tree.create("a/b")
+    directory = Path(os.fsdecode(tree.directory("a/b")))
+    Arrivals(os.fsencode(directory), DISK).prepare()
+    assert (directory / "pillarbox.arrivals").exists()
+    tree.delete("a/b")
+    assert not directory.exists()

@@ -80,4 +80,13 @@ def test_bodies_are_searched_by_an_index_that_indexers_make(mail_system: MailSys
     assert search("TEXT", "RARE107") == [b"108"]
     assert search("SUBJECT", '"number 20"') == [b"21", *(b"%d" % number for number in range(201, 211))]
     for path in paths:
+        path.chmod(0o600)
+    for number in range(300, 305):
+        paths.append(cur / f"{1_700_000_000 + number}.M{number}P1.host:2,")
+        paths[-1].write_text(MESSAGE.format(number, "rarer"))
+        os.chown(paths[-1], owner.st_uid, owner.st_gid)
+    done = mail_system.doveadm("index", "-u", USER, "INBOX")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert indexed() == 305
+    for path in paths:
         path.unlink()

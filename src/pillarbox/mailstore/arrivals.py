@@ -45,6 +45,8 @@ MAX_CONTENT: Final = 512 * 1024
 """Octets of a message that is noted; parsing a larger one takes milliseconds, for which a delivery might wait."""
 MAX_PENDING: Final = 8 * 1024 * 1024
 """Octets of messages that wait to be noted; what comes while deliveries do not stop is not noted."""
+MAX_ADOPTED: Final = 64
+"""Notes that are in the cache by now and still answered from."""
 MAX_NOTE: Final = 64 * 1024
 """Octets of a note."""
 
@@ -198,7 +200,8 @@ class Arrivals:
         """These are in the cache now, or their messages are gone; the file of which all is known goes empty."""
         with self._lock:
             gone = {base: self._known.pop(base, None) for base in bases}
-            self._adopted = {base: arrival for base, arrival in gone.items() if arrival is not None}
+            adopted = {base: arrival for base, arrival in gone.items() if arrival is not None}
+            self._adopted = adopted if len(adopted) <= MAX_ADOPTED else {}
             if self._position and (not self._known or self._position >= MAX_OCTETS // 2):
                 self._empty()
 

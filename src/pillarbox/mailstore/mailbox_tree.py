@@ -51,6 +51,7 @@ _CONTROL_FILES: Final = (
     b"dovecot-uidlist",
     b"dovecot-keywords",
     b"pillarbox-keywords",
+    b"pillarbox.arrivals",
     b"dovecot-acl",
     b"dovecot.index",
     b"dovecot.index.log",

@@ -25,7 +25,7 @@ from pillarbox.mailstore.large_content import crlf_in_memory
 from pillarbox.mailstore.mailbox import MessageGone, StoreUnavailable, TextPlace
 from pillarbox.mailstore.summary_reading import Run
 from pillarbox.mailstore.text_index import IndexedText, TextIndex
-from pillarbox.message.word_index import ANY_WORDS, patterns_of, words_of_message
+from pillarbox.message.word_index import ANY_WORDS, MAX_DOCUMENTS, patterns_of, words_of_message
 
 MANY: Final = 64
 """Messages that a search has to read from which on an index is worth it; and that an indexer indexes at once:
@@ -82,6 +82,17 @@ class TextSearching:
             with self._folder.mutex:
                 uids = self._folder.uids.tolist()
             self.filling.want(uids)
+
+    async def complete(self) -> None:
+        """Index all messages now, unless no mailbox is to be indexed (doveadm index)."""
+        if self._policy is IndexPolicy.NONE:
+            return
+        if not self._number:
+            await self._run(self._create)
+        with self._folder.mutex:
+            uids = self._folder.uids.tolist()
+        for start in range(0, len(uids), MAX_DOCUMENTS):
+            await self._run(self._fill_here, uids[start : start + MAX_DOCUMENTS])
 
     def note_new(self, uids: Sequence[int]) -> None:
         """Messages have come."""

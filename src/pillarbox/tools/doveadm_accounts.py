@@ -39,6 +39,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.text_searching import IndexPolicy
 from pillarbox.mailstore.user_quota import user_quota
 from pillarbox.tools import doveadm_output
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
@@ -218,6 +219,7 @@ def open_store(command: MailCommand, owner: Owner) -> MaildirAccount:
         attributes=owner.attributes,
         quota=quota,
         packing=command.settings.packing,
+        index_policy=IndexPolicy(command.settings.search_index),
     )
 
 

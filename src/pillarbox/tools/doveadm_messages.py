@@ -335,7 +335,10 @@ def _save(command: MailCommand) -> Work:
 
 
 def _index(command: MailCommand) -> Work:
-    """Everything that a session would ask for goes into the cache; nothing if more than -n are \\Recent."""
+    """Everything that a session would ask for goes into the cache, and texts into the index that SEARCH has.
+
+    Nothing if more than -n are \\Recent.
+    """
     if len(command.words) != 1:
         raise Usage(command.usage)
     most = command.options.get("-n", "")
@@ -351,6 +354,8 @@ def _index(command: MailCommand) -> Work:
                 async with _opened(account, name, read_only=True) as mailbox:
                     fields = FetchFields(("imap.envelope", "imap.bodystructure", "body.snippet"))
                     await fields.rows(user, name, MailboxView(mailbox, read_only=True), mailbox.messages.uids)
+                    if isinstance(mailbox, MaildirMailbox):
+                        await mailbox.texts.complete()
             except NoSuchMailbox as fault:
                 status = told(user, f"Mailbox {name}: {fault}", EX_NOTFOUND)
         return status
