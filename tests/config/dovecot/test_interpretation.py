@@ -167,6 +167,17 @@ def test_what_must_not_be_ignored_is_refused(name: str, text: str, why: str) -> 
 
 
 ALOUD = [
+    ("ALT=", "mail_location = maildir:~/Maildir:ALT=/old", "line 3: mail_location: ALT is ignored: "),
+    (
+        "flags of one's own",
+        "mail_location = maildir:~/Maildir:INDEXPVT=~/own:VOLATILEDIR=/tmp",
+        "line 3: mail_location: INDEXPVT is ignored: flags are not kept for each user",
+    ),
+    (
+        "names without mailbox",
+        "namespace x {\n prefix = x/\n location = maildir:/x:NO-NOSELECT\n}",
+        "line 5: location: NO-NOSELECT is ignored: ",
+    ),
     ("no effect", "mmap_disable = yes", "line 3: mmap_disable has no effect: "),
     ("not yet", "imap_id_log = *", "line 3: imap_id_log is ignored: "),
     (

@@ -22,7 +22,15 @@ _DRIVERS: Final = {
     "imapc": "only local mailboxes are served",
     "pop3c": "only local mailboxes are served",
 }
-_WITHOUT_EFFECT: Final = ("INDEXPVT", "INDEXCACHE", "VOLATILEDIR", "ITERINDEX", "NO-NOSELECT")
+_WITHOUT_EFFECT: Final = {
+    "ALT": "Maildir has no alternate storage, in Dovecot neither",
+    "INDEXPVT": "flags are not kept for each user: all who share a mailbox see the same",
+    "NO-NOSELECT": "a name without mailbox is listed as long as there is one below it",
+    "INDEXCACHE": "",
+    "VOLATILEDIR": "",
+    "ITERINDEX": "",
+}
+"""What an admin is told of options that change nothing here; nothing of those by which Dovecot is only faster."""
 
 
 def storage(text: str, *, where: str) -> Storage:
@@ -52,6 +60,12 @@ def storage(text: str, *, where: str) -> Storage:
         else:
             _check(option, path, where)
     return Storage(**chosen, nested=nested)
+
+
+def without_effect(text: str) -> list[str]:
+    """`OPTION is ignored: why`, of those that somebody could miss."""
+    names = [option.partition("=")[0].upper() for option in text.split(":")[2:]]
+    return [f"{name} is ignored: {reason}" for name in names if (reason := _WITHOUT_EFFECT.get(name))]
 
 
 def _path(path: str, where: str) -> str:

@@ -22,6 +22,7 @@ from pillarbox.config.dovecot.interpretation import (
     SERVED_WITHIN_PROTOCOL,
     script_command,
 )
+from pillarbox.config.dovecot.mail_location import without_effect
 from pillarbox.config.dovecot.plugins import NO_INDEX
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
 from pillarbox.config.quota_settings import is_quota_setting
@@ -73,6 +74,8 @@ def warnings(configuration: Configuration) -> list[str]:
         if path[:2] in scripts and path[2:] in (("executable",), ("user",)):
             continue
         found.append(_finding(path, entry))
+        if path == ("mail_location",) or (path[0] == "namespace" and path[-1] == "location"):
+            found += [f"{entry.where}: {path[-1]}: {text}" for text in without_effect(entry.value)]
         if path[0] == "plugin" and is_quota_setting(path[-1]) and not has_quota:
             found.append(f"{entry.where}: plugin/{path[-1]} is ignored: quota is not among mail_plugins")
     for settings in configuration.filters:
