@@ -122,7 +122,7 @@ def converse(
     root.mkdir(exist_ok=True)
     directories.create()
     resolver = Resolver(configured_routes(snapshot, clock=clock))
-    policy = configured_policy(snapshot, service="smtp", resolver=resolver, clock=clock)
+    policy = configured_policy(snapshot, cleanup=snapshot, service="smtp", resolver=resolver, clock=clock)
     events: list[Event] = []
     queued: list[QueueId] = []
     transport = Transport(

@@ -41,6 +41,12 @@ small unix - n n - - pipe
   size=10 user=nobody argv=/bin/true
 slow unix - n n - - pipe
   user=nobody argv=/bin/sleep 1000
+cleanup unix n - n - 0 cleanup
+  -o message_drop_headers=auto-submitted,return-path
+pickup unix n - n 60 1 pickup
+  -o cleanup_service_name=other-cleanup
+other-cleanup unix n - n - 0 cleanup
+  -o { header_checks = regexp:{{/^X-Strip:/ IGNORE}} }
 """
 _SETTINGS: Final = {
     "home_mailbox": "Maildir/",
@@ -81,7 +87,7 @@ _FORWARDS: Final = {
     "forwards": "\\forwards, user, someone@hard.test, |cat\n",
     "looks": "~/file, /home/looks/other/\n",
 }
-_MESSAGE: Final = b"Subject: verbose\nFrom: a@example.test\nMessage-Id: <one@example.test>\n\nHello.\n"
+_MESSAGE: Final = b"Subject: verbose\nFrom: a@example.test\nMessage-Id: <one@example.test>\nX-Strip: 1\nAuto-Submitted: no\n\nHello.\n"
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -65,7 +65,7 @@ from pillarbox.delivery.request import (
 from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
-from pillarbox.net.startup import AgentService, Ready, Startup, User
+from pillarbox.net.startup import AgentService, Ready, Startup, User, cleanup_of
 from pillarbox.observability.events import EventSink
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -200,7 +200,11 @@ class DeliveryRole:
         serve_local_jobs(sock, lifeline=self._lifeline, settings=settings, spool=spool)
 
     def _live_as_local_delivery(self, sock: socket.socket, role: int) -> None:
-        opened = open_local_delivery(self._snapshot, self._startup.services)
+        opened = open_local_delivery(
+            self._snapshot,
+            self._startup.services,
+            cleanup=Snapshot.decode(self._startup.snapshots[cleanup_of("virtual")]),
+        )
         user = None
         if not self._rootless:
             entry = pwd.getpwnam(self._snapshot.group(Paths).mail_owner)

@@ -73,6 +73,7 @@ class Opened(msgspec.Struct, frozen=True):
     """What was opened with the rights of a start."""
 
     snapshot: Snapshot
+    cleanup: Snapshot
     resolver: Resolver
     local: dict[str, OpenedService]
     pipes: dict[str, PipeService]
@@ -80,10 +81,10 @@ class Opened(msgspec.Struct, frozen=True):
     faults: list[str]
 
 
-def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService]) -> Opened:
-    """Open all tables, and read what master.cf says of pipes."""
+def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService], *, cleanup: Snapshot) -> Opened:
+    """Open all tables, and read what master.cf says of pipes.  `cleanup` is what forwarded mail goes through."""
     clock = SystemClock()
-    opened = Opened(snapshot, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, [])
+    opened = Opened(snapshot, cleanup, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, [])
     if not any(service.name == "local" for service in services):
         services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
     for service in services:
@@ -98,7 +99,7 @@ def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService]) ->
                     own,
                     local_tables(own, clock=clock),
                     account,
-                    configured_mappings(own, resolver=opened.resolver, clock=clock),
+                    configured_mappings(cleanup, resolver=opened.resolver, clock=clock),
                 )
         except ConfigurationFault as fault:
             opened.faults.append(f"service {service.name}: {fault}")
@@ -219,7 +220,7 @@ class _Services:
         identity, local = snapshot.group(Identity), snapshot.group(LocalDelivery)
         forwarder = QueueForwarder(
             self._queue,
-            rules=configured_rules(snapshot),
+            rules=configured_rules(self._opened.cleanup),
             mappings=service.mappings,
             mail_name=identity.mail_name.encode(),
             delivered_header="forward" in local.prepend_delivered_header,

@@ -27,7 +27,7 @@ from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.files.fsync_batch import background_fsyncs
 from pillarbox.net.forks import fork
 from pillarbox.net.shared_clock import LabClock
-from pillarbox.net.startup import Startup
+from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.observability import events
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
@@ -73,14 +73,22 @@ def open_role(startup: Startup) -> Serve:
     )
     owners = _mailbox_owners(snapshot, virtual, resolver, clock)
     filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
-    rules = configured_rules(snapshot)
+    cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
+    rules = configured_rules(cleanup)
     template_warnings: list[str] = []
     bounce_rules = configured_bounces(snapshot, warn=template_warnings.append)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     verify_door = socket.socket(fileno=startup.listeners["verify"])
-    mappings = configured_mappings(snapshot, resolver=resolver, clock=clock)
-    pickup = Snapshot.decode(startup.snapshots["pickup"])
-    doors = Doors(snapshot, startup.listeners, pickup=pickup, mappings=mappings, clock=clock)
+    mappings = configured_mappings(cleanup, resolver=resolver, clock=clock)
+    pickup_cleanup = Snapshot.decode(startup.snapshots[cleanup_of("pickup")])
+    doors = Doors(
+        snapshot,
+        startup.listeners,
+        pickup=Snapshot.decode(startup.snapshots["pickup"]),
+        cleanup=pickup_cleanup,
+        mappings=configured_mappings(pickup_cleanup, resolver=resolver, clock=clock),
+        clock=clock,
+    )
     show_queue = ShowQueue(
         directories,
         empty_address=settings.empty_address_recipient.encode(),

@@ -32,7 +32,7 @@ from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
-from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.startup import Drain, Startup, cleanup_of
 from pillarbox.net.tls_contexts import smtp_server_context
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
@@ -243,10 +243,11 @@ def open_role(startup: Startup) -> Serve:
     services: list[Service] = []
     warnings: list[str] = []
     slots: dict[str, asyncio.Semaphore] = {}
-    for name, encoded in startup.snapshots.items():
-        snapshot = Snapshot.decode(encoded)
+    for name in [name for name in startup.snapshots if name in startup.listeners]:
+        snapshot = Snapshot.decode(startup.snapshots[name])
+        cleanup = Snapshot.decode(startup.snapshots[cleanup_of(name)])
         resolver = Resolver(configured_routes(snapshot, clock=clock))
-        policy = configured_policy(snapshot, service=name, resolver=resolver, clock=clock)
+        policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
         services.append(
             Service(
                 name,

@@ -36,6 +36,11 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     name_servers: tuple[tuple[str, int], ...] = ()  # none: those of /etc/resolv.conf
 
 
+def cleanup_of(name: str) -> str:
+    """By which name `Startup.snapshots` has the cleanup(8) that a service's mail goes through."""
+    return f"{name} cleanup"
+
+
 class Startup(msgspec.Struct, frozen=True, kw_only=True):
     """What a role is given."""
 

@@ -49,12 +49,13 @@ class Doors:
         listeners: Mapping[str, int],
         *,
         pickup: Snapshot,
+        cleanup: Snapshot,
         mappings: Mappings,
         clock: Clock,
     ) -> None:
-        """`pickup` are the settings of master.cf's pickup service."""
+        """`pickup` are the settings of master.cf's pickup service, `cleanup` and `mappings` of its cleanup(8)."""
         self._clock = clock
-        self._rules = _pickup_rules(snapshot, pickup, mappings, clock)
+        self._rules = _pickup_rules(cleanup, pickup, mappings, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._may_flush = AuthorizedUsers.of(snapshot, "authorized_flush_users", clock=clock)
@@ -144,13 +145,13 @@ async def _watch(maildrop: str, pickup: Pickup) -> None:
             inotify.close()
 
 
-def _pickup_rules(snapshot: Snapshot, own: Snapshot, mappings: Mappings, clock: Clock) -> PickupRules:
+def _pickup_rules(cleanup: Snapshot, own: Snapshot, mappings: Mappings, clock: Clock) -> PickupRules:
     receive = configured_receive_options(own)
     return PickupRules(
-        submission=configured_rules(snapshot),
-        mail_name=snapshot.group(Identity).mail_name.encode(),
+        submission=configured_rules(cleanup),
+        mail_name=own.group(Identity).mail_name.encode(),
         mappings=mappings,
-        content_tables=configured_content_tables(snapshot, clock=clock)
+        content_tables=configured_content_tables(cleanup, clock=clock)
         if receive.header_body_checks
         else ContentTables(),
         receive=receive,

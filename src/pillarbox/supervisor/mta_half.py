@@ -14,13 +14,14 @@ from typing import Final
 
 from pillarbox.config.master_cf import Service
 from pillarbox.config.parameters.address_verification import AddressVerification
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
-from pillarbox.net.startup import User
+from pillarbox.net.startup import User, cleanup_of
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.supervisor.half import Half, Role
@@ -89,6 +90,8 @@ def mta_half(
             listeners.append(listener)
             names.append(listener.name)
             services[listener.name] = _smtpd_snapshot(configuration, service)
+            own = configuration.for_service(service)
+            services[cleanup_of(listener.name)] = _cleanup_snapshot(configuration, own)
     queue = paths.queue_directory
     postfix = mail_owner
     pair = (postfix.uid, postfix.gid) if postfix is not None else None
@@ -105,6 +108,7 @@ def mta_half(
         UnixListener("smtp-client", f"{queue}/private/pillarbox-smtp", 0o600, pair),
     ]
     _check_transports(configuration)
+    pickup = _pickup_snapshot(configuration)
     spawned, doors = spawn_roles(
         configuration, queue=queue, mail_owner=mail_owner, listen=listen, port_offset=port_offset
     )
@@ -126,7 +130,10 @@ def mta_half(
                 on_reload="restart",
                 program="virtual",
                 listeners=("delivery",),
-                snapshots={"virtual": encoded},
+                snapshots={
+                    "virtual": encoded,
+                    cleanup_of("virtual"): _cleanup_snapshot(configuration, snapshot),
+                },
                 services=tuple(agent for agent in agents if agent.program in ("local", "pipe")),
             ),
             Role(
@@ -142,7 +149,12 @@ def mta_half(
                 module="pillarbox.daemons.qmgr",
                 on_reload="restart",
                 listeners=("qmgr", *_DOORS, "verify"),
-                snapshots={"qmgr": encoded, "pickup": _pickup_snapshot(configuration)},
+                snapshots={
+                    "qmgr": encoded,
+                    cleanup_of("qmgr"): _cleanup_snapshot(configuration, snapshot),
+                    "pickup": pickup.encode(),
+                    cleanup_of("pickup"): _cleanup_snapshot(configuration, pickup),
+                },
                 services=agents,
                 user=postfix,
             ),
@@ -168,11 +180,29 @@ def _smtpd_snapshot(configuration: Configuration, service: Service) -> bytes:
     return snapshot.encode()
 
 
-def _pickup_snapshot(configuration: Configuration) -> bytes:
+def _pickup_snapshot(configuration: Configuration) -> Snapshot:
     """What master.cf's line of pickup(8) says of mail from local users."""
     for service in configuration.master_cf.services:
         if os.path.basename(service.command) == "pickup":
+            return configuration.for_service(service)
+    return configuration.snapshot
+
+
+def _cleanup_snapshot(configuration: Configuration, snapshot: Snapshot) -> bytes:
+    """What counts for mail that a service with these settings takes in: cleanup(8)'s line of master.cf.
+
+    Without any line for it, main.cf.  ConfigurationFault for a name that is no service of cleanup(8).
+    """
+    name = snapshot.group(Cleanup).cleanup_service_name
+    for service in configuration.master_cf.services:
+        if service.name == name and service.type == "unix" and os.path.basename(service.command) == "cleanup":
             return configuration.for_service(service).encode()
+    if name != "cleanup":
+        raise ConfigurationFault(
+            snapshot.where("cleanup_service_name"),
+            f"parameter cleanup_service_name: {name} is no service of cleanup(8)",
+            mend="a line of master.cf such as: NAME unix n - n - 0 cleanup",
+        )
     return configuration.snapshot.encode()
 
 

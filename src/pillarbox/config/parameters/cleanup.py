@@ -7,6 +7,11 @@ from pillarbox.config.parameter import parameter, settings_group
 class Cleanup:
     """Header completion, limits and MIME handling at the door of the queue."""
 
+    cleanup_service_name: str = parameter(
+        "cleanup",
+        doc="Service of cleanup(8) whose -o options count for mail that comes in: address mappings, header and "
+        "body checks, limits on headers.",
+    )
     always_add_missing_headers: bool = parameter(
         "no",
         doc="Add From:, Date: and Message-Id: wherever they are missing, and not only to mail from the "

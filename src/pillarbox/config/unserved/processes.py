@@ -43,7 +43,6 @@ trigger_timeout = 10s
         "roles talk over channels of their own, not over services of this name",
         """
 bounce_service_name = bounce
-cleanup_service_name = cleanup
 defer_service_name = defer
 error_service_name = error
 flush_service_name = flush

@@ -115,12 +115,15 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return _holds(self.server.smtpd_client_event_limit_exceptions, address)
 
 
-def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, clock: Clock) -> SmtpPolicy:
-    """The policy of a service.  ConfigurationFault names what cannot be served."""
+def configured_policy(
+    snapshot: Snapshot, *, cleanup: Snapshot, service: str, resolver: Resolver, clock: Clock
+) -> SmtpPolicy:
+    """The policy of a service.  ConfigurationFault names what cannot be served.
+
+    `cleanup` are the settings of the cleanup(8) that its mail goes through.
+    """
     identity = snapshot.group(Identity)
     server = snapshot.group(SmtpServerSettings)
-    cleanup = snapshot.group(Cleanup)
-
     rewriting = configured_rewriting(snapshot)
     receive = configured_receive_options(snapshot)
     access = configured_access(snapshot, clock=clock)
@@ -132,7 +135,9 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
         tls=snapshot.group(SmtpServerTls),
         virtual=snapshot.group(VirtualDelivery),
         codes=access.codes,
-        rules=configured_rules(snapshot),
+        rules=msgspec.structs.replace(
+            configured_rules(cleanup), message_size_limit=server.message_size_limit
+        ),
         verp_delimiters=snapshot.group(QueueManager).default_verp_delimiters.encode(),
         verp_filter=snapshot.group(QueueManager).verp_delimiter_filter.encode(),
         soft_bounce=snapshot.group(QueueManager).soft_bounce,
@@ -151,17 +156,19 @@ def configured_policy(snapshot: Snapshot, *, service: str, resolver: Resolver, c
         forbids_other_letters=any(
             word.startswith("regexp:{{/^[^A-Z]/") for word in server.smtpd_forbidden_commands
         ),
-        content_tables=configured_content_tables(snapshot, clock=clock)
+        content_tables=configured_content_tables(cleanup, clock=clock)
         if receive.header_body_checks
         else ContentTables(),
         receive=receive,
         rewriting=rewriting,
-        remote_rewriting=_remote_rewriting(rewriting, cleanup.remote_header_rewrite_domain.encode()),
-        always_add_missing_headers=cleanup.always_add_missing_headers,
+        remote_rewriting=_remote_rewriting(
+            rewriting, cleanup.group(Cleanup).remote_header_rewrite_domain.encode()
+        ),
+        always_add_missing_headers=cleanup.group(Cleanup).always_add_missing_headers,
         local_clients=configured_local_clients(snapshot, clock=clock),
         flush_sites=fast_flush_domains(snapshot, clock=clock),
         queue_directory=snapshot.group(Paths).queue_directory,
-        mappings=configured_mappings(snapshot, resolver=resolver, clock=clock),
+        mappings=configured_mappings(cleanup, resolver=resolver, clock=clock),
     )
 
 
