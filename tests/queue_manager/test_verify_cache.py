@@ -13,7 +13,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.observability.events import CacheCleaned, Event, Warned
 from pillarbox.queue.verification import AddressStatus, Verified
 from pillarbox.queue_manager.verification.cache import VerifyCache
-from pillarbox.queue_manager.verification.store import DatabaseStore, MemoryStore, Store, open_store
+from pillarbox.tables.cache_store import DatabaseStore, MemoryStore, Store, open_store
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault
 

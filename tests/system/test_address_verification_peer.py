@@ -21,7 +21,7 @@ from fakes.local_hosts import Host, OurHost, TheirHost
 from fakes.mail_system import until
 from fakes.system_users import SystemUsers
 from pillarbox.queue.verification import PROTOCOL, AddressStatus, answer_from, encode_query
-from pillarbox.queue_manager.verification.store import DatabaseStore
+from pillarbox.tables.cache_store import DatabaseStore
 from pillarbox.wire.attributes import AttributeReader
 
 pytestmark = [

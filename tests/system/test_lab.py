@@ -151,6 +151,13 @@ def test_logins_reach_the_relayhost_over_tls_only(day: Lab) -> None:
         )
 
 
+def test_a_refused_password_is_told_once(day: Lab) -> None:
+    """smtp_sasl_auth_cache_name: five days of retries, one login."""
+    conversations = day.internet.host("cachedlogin").conversations
+    assert len(conversations) > 10
+    assert sum(line.startswith("AUTH") for conversation in conversations for line in conversation) == 1
+
+
 # -- retries over days -----------------------------------------------------------------------------------
 
 

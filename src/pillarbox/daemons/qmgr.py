@@ -43,12 +43,12 @@ from pillarbox.queue_manager.transport_rules import transport_settings
 from pillarbox.queue_manager.verification.cache import VerifyCache
 from pillarbox.queue_manager.verification.probes import Probes
 from pillarbox.queue_manager.verification.service import ProbeResults, serve_verify
-from pillarbox.queue_manager.verification.store import open_store
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes, probe_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.authorized_users import AuthorizedUsers
+from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault

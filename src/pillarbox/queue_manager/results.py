@@ -117,7 +117,8 @@ def not_tried(
         last.setdefault(entry.offset, []).append(
             Attempt(
                 entry.recipient,
-                entry.original_recipient,
+                # A log leaves out an original recipient that is the recipient; who has none has no ORCPT either.
+                entry.original_recipient or (entry.recipient if entry.dsn_original else b""),
                 "deferred",
                 entry.status,
                 entry.reason,

@@ -1,6 +1,7 @@
 """How the SMTP client logs in."""
 
 from pillarbox.config.parameter import parameter, settings_group
+from pillarbox.config.value_types import Seconds
 
 
 @settings_group
@@ -34,6 +35,12 @@ class SmtpClientSasl:
     smtp_sasl_auth_soft_bounce: bool = parameter(
         "yes", doc="Keep mail queued when a login is refused for good, instead of returning it."
     )
+    smtp_sasl_auth_cache_name: str = parameter(
+        "",
+        doc="Database (btree:, hash: or lmdb: and a name, with proxy: before it or not) of logins that a server "
+        "has refused with 535: they are not tried again with the same password.",
+    )
+    smtp_sasl_auth_cache_time: Seconds = parameter("90d", minimum=0, doc="How long they are remembered.")
     smtp_send_dummy_mail_auth: bool = parameter(
         "no", doc="Give AUTH=<> with MAIL FROM to servers that we logged in to."
     )

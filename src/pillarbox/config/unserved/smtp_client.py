@@ -40,8 +40,6 @@ smtp_pix_workarounds = disable_esmtp,delay_dotcrlf
 smtp_quote_rfc821_envelope = yes
 smtp_requiretls_policy =
     inline:{{.$mydomain=opportunistic}, {localhost=opportunistic}}, opportunistic+starttls
-smtp_sasl_auth_cache_name =
-smtp_sasl_auth_cache_time = 90d
 smtp_sasl_path =
 smtp_sasl_type = cyrus
 smtp_tls_block_early_mail_reply = no
@@ -75,8 +73,6 @@ lmtp_pix_workaround_threshold_time = 500s
 lmtp_pix_workarounds = disable_esmtp,delay_dotcrlf
 lmtp_quote_rfc821_envelope = yes
 lmtp_requiretls_policy = opportunistic
-lmtp_sasl_auth_cache_name =
-lmtp_sasl_auth_cache_time = 90d
 lmtp_sasl_path =
 lmtp_sasl_type = cyrus
 lmtp_tls_block_early_mail_reply = no

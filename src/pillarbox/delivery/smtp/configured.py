@@ -22,6 +22,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, dane_rules
 from pillarbox.delivery.smtp.delivery import Service
 from pillarbox.delivery.smtp.destination import known_ports, port_number
+from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
@@ -29,6 +30,7 @@ from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
 from pillarbox.routing.configured_mappings import own_address_maps
+from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
@@ -130,6 +132,13 @@ def open_service(
         policies=policies,
         dane=DanePolicies(resolver, policies, rules),
         passwords=tables("smtp_sasl_password_maps", sasl.smtp_sasl_password_maps),
+        login_failures=LoginFailures(
+            open_store(sasl.smtp_sasl_auth_cache_name, where=where("smtp_sasl_auth_cache_name")),
+            sasl.smtp_sasl_auth_cache_time,
+            clock=clock,
+        )
+        if sasl.smtp_sasl_auth_cache_name
+        else None,
         discarded=tables(
             "smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps
         ),

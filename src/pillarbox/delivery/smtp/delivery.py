@@ -21,6 +21,7 @@ from pillarbox.delivery.request import Outcome, would_be
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
+from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
@@ -54,6 +55,7 @@ class Service(msgspec.Struct, kw_only=True):
     policies: TlsPolicies
     dane: DanePolicies
     passwords: tuple[LookupTable, ...]
+    login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
     discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
     generic: AddressMaps  # smtp_generic_maps
     checks: ContentTables  # smtp_header_checks and its kin
@@ -277,6 +279,7 @@ class SmtpDelivery:
             destination=destination,
             policy=policy,
             tell=self._tell,
+            failures=self._service.login_failures,
         )
         try:
             if rules.tls.smtp_tls_wrappermode and tls:

@@ -24,6 +24,7 @@ from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane import Mismatch, described, match
 from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
@@ -80,7 +81,10 @@ class Session:
         destination: Destination,
         policy: TlsPolicy,
         tell: events.EventSink,
+        failures: LoginFailures | None = None,
     ) -> None:
+        """`failures` are logins that need not be tried again."""
+        self._failures = failures
         self.conversation = conversation
         self.target = conversation.target
         self.capabilities = Capabilities()
@@ -267,6 +271,15 @@ class Session:
         if login is None or not self.capabilities.has_auth:
             return
         sasl, label = self.rules.sasl, self.target.label
+        if self._failures is not None:
+            known = self._failures.find(self.target.host, login, tell=self.tell)
+            if known is not None:
+                status = "4" + known.status[1:] if sasl.smtp_sasl_auth_soft_bounce else known.status
+                raise SiteFault(
+                    status,
+                    f"SASL [CACHED] authentication failed; server {self.target.host} said: {known.text}",
+                    reply=ServerReply(535, (known.text.encode(),)),
+                )
         offered = [
             name for name in self.capabilities.mechanisms if _passes(name, sasl.smtp_sasl_mechanism_filter)
         ]
@@ -290,6 +303,8 @@ class Session:
             )
         reply = await self._authenticate(mechanism)
         if reply.kind != 2:
+            if reply.code == 535 and self._failures is not None:
+                self._failures.remember(self.target.host, login, reply, tell=self.tell)
             status = reply.status
             if reply.kind == 5 and sasl.smtp_sasl_auth_soft_bounce:
                 status = "4" + status[1:]

@@ -194,4 +194,18 @@ DANE: Final = (
     ),
 )
 
-SECURITY: Final = (*MAY, *LEVELS, *OPTIONAL, *LOGINS, *DANE)
+CACHED: Final = (
+    Scenario(
+        name="cachedlogin",
+        about="a relayhost that does not know our password, and is not told it twice",
+        hosts=(host(Behaviour(tls="good", login=("pillarbox", "something else"))),),
+        transport="cachedlogin:[mx0.{name}]",
+        service="cachedlogin unix - - n - - smtp -o smtp_sasl_auth_enable=yes"
+        " -o {{ smtp_sasl_password_maps = inline:{{ {{ [mx0.{name}] = pillarbox:let me in }} }} }}"
+        " -o smtp_sasl_security_options=noanonymous -o smtp_tls_security_level=encrypt"
+        " -o smtp_sasl_auth_cache_name=btree:$data_directory/sasl_auth_cache",
+        expected={"bob": expired("4.7.8", "Authentication credentials invalid")},
+    ),
+)
+
+SECURITY: Final = (*MAY, *LEVELS, *OPTIONAL, *LOGINS, *CACHED, *DANE)

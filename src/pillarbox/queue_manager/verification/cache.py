@@ -26,7 +26,7 @@ import msgspec
 from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.observability import events
 from pillarbox.queue.verification import IN_PROGRESS, AddressStatus, Verified
-from pillarbox.queue_manager.verification.store import Store, StoreFault
+from pillarbox.tables.cache_store import Store, StoreFault
 from pillarbox.vocabulary.clock import Clock
 
 _LOST: Final = 1000.0

@@ -1,8 +1,8 @@
-"""address_verify_map: where results of probes outlive the process.
+"""address_verify_map, smtp_sasl_auth_cache_name: where what a process has learnt outlives it.
 
 DESCRIPTION
-    All records are in memory; what has changed is written to the database from time to time, in one step, so that a
-    crash loses some seconds of results and never the database.  Postfix's verify(8) reads the same file.
+    All records are in memory; what has changed is written to the database in one step, from time to time or at
+    once, so that a crash loses some seconds of results and never the database.  Postfix reads the same file.
 
 FAULTS
     ConfigurationFault  at start: a type that cannot be written, or one whose library is missing
@@ -29,7 +29,7 @@ class StoreFault(Exception):
 
 
 class MemoryStore:
-    """Nothing outlives the process (address_verify_map is empty)."""
+    """Nothing outlives the process (the parameter is empty)."""
 
     name = "internal:verify"
 
@@ -50,7 +50,7 @@ class DatabaseStore:
         self._path = path
 
     def load(self) -> dict[bytes, bytes]:
-        """All records by address.  StoreFault."""
+        """All records by key.  StoreFault."""
         kind = INDEX_KINDS[self._kind]
         try:
             descriptor = os.open(self._path + kind.suffix, os.O_RDONLY | os.O_CLOEXEC)
@@ -90,7 +90,7 @@ Store = MemoryStore | DatabaseStore
 
 
 def open_store(name: str, *, where: str) -> Store:
-    """The store that address_verify_map names.  ConfigurationFault."""
+    """The store that a parameter names.  ConfigurationFault."""
     if not name:
         return MemoryStore()
     kind, colon, path = name.removeprefix("proxy:").partition(":")
