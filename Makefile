@@ -3,8 +3,11 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGUMENTS ?=
 S ?= 30
-# Tests run in as many processes as there are cores, but two at least: they wait more than they compute.
-PROCESSES ?= $(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2)
+# Quick tests run in as many processes as there are cores, but two at least.  System tests wait for more than half of
+# their time, so half as many again.  PROCESSES=N is for both.
+PROCESSES ?=
+QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
+SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n + (n + 1) / 2))))
 
 .PHONY: run test check quick system fuzz crash bench docs lock clean
 .DEFAULT_GOAL := help
@@ -37,13 +40,13 @@ check: develop
 	$(BIN)/lint-imports --no-logo
 
 quick: develop
-	$(BIN)/python -m pytest -q -n $(PROCESSES) -m "not system and not fuzz" tests
+	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -m "not system and not fuzz" tests
 
 system: develop
 	@scripts/install-peers
 	@scripts/fetch-archives
 	@scripts/fetch-clients
-	$(BIN)/python -m pytest -q -n $(PROCESSES) --dist loadscope --no-loadscope-reorder -m system tests/system
+	$(BIN)/python -m pytest -q -n $(SYSTEM_PROCESSES) --dist loadscope --no-loadscope-reorder -m system tests/system
 
 fuzz: develop
 	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S)
