@@ -29,6 +29,8 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.delivery.local.alias_lookup import find_alias, owner_of_alias
+from pillarbox.delivery.local.attempts import Attempts
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.forwarding import ForwardFault
 from pillarbox.delivery.local.frames import (
@@ -53,7 +55,7 @@ from pillarbox.delivery.local.recipient_state import (
     recipient_of,
 )
 from pillarbox.delivery.local.users import account_of
-from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
+from pillarbox.delivery.request import DeliverRecipients, JobRecipient, Outcome
 from pillarbox.files.file_system import DISK
 from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -90,7 +92,7 @@ class LocalExpansion:
             (name, value) for name, key in _CLIENT.items() if (value := request.attributes.get(key))
         ]
         self._seen: set[bytes] = set()
-        self._attempts: list[Attempt] = []
+        self._attempts = Attempts()
         self._forwards: dict[tuple[bytes, bytes], list[State]] = {}
 
     async def deliver(self, recipient: JobRecipient) -> Outcome:
@@ -103,14 +105,11 @@ class LocalExpansion:
             dsn_original=recipient.dsn_original,
         )
         await self._recipient(state)
-        if self._forwards and not self._has_to_wait():
+        if self._forwards and not self._attempts.has_to_wait:
             await self._forward_all(state)
-        if self._has_to_wait():
-            return Outcome("deferred", "4.3.0", "", attempts=self._attempts)
-        return Outcome("sent", "2.0.0", "", attempts=self._attempts)
-
-    def _has_to_wait(self) -> bool:
-        return any(attempt.status == "deferred" for attempt in self._attempts)
+        if self._attempts.has_to_wait:
+            return Outcome("deferred", "4.3.0", "", attempts=self._attempts.made)
+        return Outcome("sent", "2.0.0", "", attempts=self._attempts.made)
 
     # -- one recipient ---------------------------------------------------------------------------------
 
@@ -118,13 +117,13 @@ class LocalExpansion:
         state = _deeper(state)
         if state.level > MAX_LEVEL + 10:  # a loop of aliases is found before
             self._means.warn(f"recipient nesting limit exceeded for {_shown(state.address)}")
-            self._tell(state, "bounced", "5.4.6", "recipient nesting limit exceeded")
+            self._attempts.tell(state, "bounced", "5.4.6", "recipient nesting limit exceeded")
             return
         if self._is_repeated(b"recipient %d %s" % (state.level, state.address)):
             return
         if Address.from_internal(state.address).external.lower() in self._loops:
             text = f"mail forwarding loop for {_shown(state.address)}"
-            self._tell(state, "bounced", "5.4.6", text, to_owner=True)
+            self._attempts.tell(state, "bounced", "5.4.6", text, to_owner=True)
             return
         if state.delivered is None:
             state = msgspec.structs.replace(state, delivered=state.address)
@@ -135,7 +134,7 @@ class LocalExpansion:
             local = state.address.lower().rpartition(b"@")[0]
             self._means.warn(f"{self._request.queue_id}: address with illegal extension: {_shown(local)}")
         if not parts.user:
-            self._tell(state, "bounced", "5.1.3", f'null username in "{_shown(state.address)}"')
+            self._attempts.tell(state, "bounced", "5.1.3", f'null username in "{_shown(state.address)}"')
             return
         await self._switch(state, parts)
 
@@ -163,26 +162,26 @@ class LocalExpansion:
             return False  # an alias that lists itself means the user
         if state.level > MAX_LEVEL:
             self._means.warn(f"alias database loop for {_shown(name)}")
-            self._tell(state, "bounced", "5.4.6", f"alias database loop for {_shown(name)}")
+            self._attempts.tell(state, "bounced", "5.4.6", f"alias database loop for {_shown(name)}")
             return True
         try:
-            found = self._find_alias(name)
+            found = find_alias(self._means, name)
             if found is None:
                 return False
             value, account = found
-            owner = self._owner_of(name)
+            owner = owner_of_alias(self._means, name)
         except LookupFault as fault:
             self._means.warn(fault.reason)
-            self._tell(state, "deferred", "4.3.0", "alias database unavailable")
+            self._attempts.tell(state, "deferred", "4.3.0", "alias database unavailable")
             return True
         except UserFault as fault:
             self._means.warn(str(fault))
-            self._tell(state, "deferred", "4.3.0", "cannot find alias database owner")
+            self._attempts.tell(state, "deferred", "4.3.0", "cannot find alias database owner")
             return True
         if self._request.is_probe:
-            self._tell(state, "sent", "2.0.0", f"aliased to {_shown(value)}")
+            self._attempts.tell(state, "sent", "2.0.0", f"aliased to {_shown(value)}")
             return True
-        state = self._expanded(state, "delivered" if owner is not None else "expanded")
+        state = self._attempts.expanded(state, "delivered" if owner is not None else "expanded")
         state = msgspec.structs.replace(state, source_name=name, source=ALIAS, account=account)
         if owner is not None:
             state = msgspec.structs.replace(
@@ -195,38 +194,17 @@ class LocalExpansion:
         listed = destinations(value)
         if not listed:
             self._means.warn(f"no recipient in alias lookup result for {_shown(name)}")
-            self._tell(state, "deferred", "4.3.0", "alias database unavailable")
+            self._attempts.tell(state, "deferred", "4.3.0", "alias database unavailable")
         for destination in listed:
             await self._destination(state, parts, destination)
         return True
-
-    def _find_alias(self, name: bytes) -> tuple[bytes, Account | None] | None:
-        key = os.fsdecode(name)
-        for table in self._means.tables.aliases:
-            value = table.query(key)
-            if value is not None:
-                return value.encode("utf-8", "surrogateescape"), _owner(table)
-        return None
-
-    def _owner_of(self, name: bytes) -> bytes | None:
-        """The address of the alias's owner, if it has one."""
-        if not self._means.settings.owner_request_special:
-            return None
-        owner = b"owner-" + name
-        found = self._find_alias(owner)
-        if found is None:
-            return None
-        if self._means.settings.expand_owner_alias:
-            listed = destinations(found[0])
-            owner = listed[0] if listed else owner
-        return self._means.resolver.complete(Address.from_internal(owner)).internal
 
     # -- what aliases and files list -------------------------------------------------------------------
 
     async def _destination(self, state: State, parts: Parts, text: bytes) -> None:
         if text.startswith(b"/"):
             if state.source not in self._means.settings.allow_mail_to_files:
-                self._tell(state, "bounced", "5.7.1", "mail to file is restricted")
+                self._attempts.tell(state, "bounced", "5.7.1", "mail to file is restricted")
                 return
             await self._ask(state, parts, FileMail(text))
         elif text.startswith(b"~"):
@@ -238,7 +216,7 @@ class LocalExpansion:
             await self._destination(state, parts, path)
         elif text.startswith(b"|"):
             if state.source not in self._means.settings.allow_mail_to_commands:
-                self._tell(state, "bounced", "5.7.1", "mail to command is restricted", to_owner=True)
+                self._attempts.tell(state, "bounced", "5.7.1", "mail to command is restricted", to_owner=True)
                 return
             await self._ask(state, parts, CommandMail(text[1:]))
         elif text[:9].lower() == b":include:":
@@ -252,7 +230,7 @@ class LocalExpansion:
         shown = os.fsdecode(path)
         if state.level > MAX_LEVEL:
             self._means.warn(f":include: nesting limit exceeded for {shown}")
-            self._tell(state, "bounced", "5.4.6", ":include: nesting limit exceeded")
+            self._attempts.tell(state, "bounced", "5.4.6", ":include: nesting limit exceeded")
             return
         if state.owner is None:
             state = msgspec.structs.replace(state, owner=state.address)
@@ -273,12 +251,12 @@ class LocalExpansion:
             self._means.warn(
                 f"cannot open include file {shown}: Permission denied; it must be readable by the mail system"
             )
-            self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
             return
         except UserFault as fault:
             self._means.warn(str(fault))
             self._means.warn(f"{shown}: cannot find :include: file owner username")
-            self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
             return
         except OSError as error:
             self._not_read(state, not_readable(path, error))
@@ -297,12 +275,12 @@ class LocalExpansion:
                 continue
             for destination in destinations(line):
                 await self._destination(state, parts, destination)
-            if self._has_to_wait():
+            if self._attempts.has_to_wait:
                 break
 
     def _not_read(self, state: State, fault: NotRead) -> None:
         self._means.warn(str(fault))
-        self._tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
+        self._attempts.tell(state, "bounced", "5.3.5", _CONFIGURATION_ERROR)
 
     async def _address(self, state: State, text: bytes) -> None:
         """An address that an alias or a file lists."""
@@ -310,13 +288,13 @@ class LocalExpansion:
         resolver = self._means.resolver
         address = resolver.complete(Address.from_internal(text))
         if not address.local_part and not address.domain:
-            self._tell(state, "bounced", "5.1.3", f"bad recipient address syntax: {_shown(text)}")
+            self._attempts.tell(state, "bounced", "5.1.3", f"bad recipient address syntax: {_shown(text)}")
             return
         try:
             resolution = resolver.resolve(address)
         except LookupFault as fault:
             self._means.warn(fault.reason)
-            self._tell(state, "deferred", "4.3.0", "address resolver failure")
+            self._attempts.tell(state, "deferred", "4.3.0", "address resolver failure")
             return
         address = resolution.recipient
         if state.unmatched:
@@ -340,11 +318,11 @@ class LocalExpansion:
             ).decode("utf-8", "surrogateescape")
         except OSError as error:
             self._means.warn(f"error looking up passwd info for {_shown(parts.user)}: {error.strerror}")
-            self._tell(state, "deferred", "4.0.0", "user lookup error")
+            self._attempts.tell(state, "deferred", "4.0.0", "user lookup error")
             return
         except LookupFault as fault:
             self._means.warn(fault.reason)
-            self._tell(state, "deferred", "4.3.0", "table lookup failure")
+            self._attempts.tell(state, "deferred", "4.3.0", "table lookup failure")
             return
         if account is not None:
             if not settings.frozen_delivered_to:
@@ -364,7 +342,7 @@ class LocalExpansion:
                 return
         if transport:
             if not self._is_repeated(b"mailbox %s" % parts.local):
-                self._tell(state, "passed", "2.0.0", transport)
+                self._attempts.tell(state, "passed", "2.0.0", transport)
             return
         await self._unknown(state, parts)
 
@@ -376,18 +354,18 @@ class LocalExpansion:
             transport = self._look_up(tables.fallback_transports, parts.user) or settings.fallback_transport
         except LookupFault as fault:
             self._means.warn(fault.reason)
-            self._tell(state, "deferred", "4.3.0", "table lookup failure")
+            self._attempts.tell(state, "deferred", "4.3.0", "table lookup failure")
             return
         user = _shown(parts.user)
         if transport:
-            self._tell(state, "passed", "2.0.0", transport)
+            self._attempts.tell(state, "passed", "2.0.0", transport)
         elif settings.luser_relay:
             await self._luser_relay(state, parts)
         elif parts.user in (b"postmaster", b"mailer-daemon"):
             self._means.warn(f"required alias not found: {user}")
-            self._tell(state, "sent", "2.0.0", "discarded")
+            self._attempts.tell(state, "sent", "2.0.0", "discarded")
         else:
-            self._tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
+            self._attempts.tell(state, "bounced", "5.1.1", f'unknown user: "{user}"')
 
     async def _luser_relay(self, state: State, parts: Parts) -> None:
         template = self._means.settings.luser_relay
@@ -396,7 +374,7 @@ class LocalExpansion:
             address = expand_names(template, names, allowed=None).text
         except ExpansionError as error:
             self._means.warn(f"bad parameter value syntax for luser_relay: {error}")
-            self._tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
+            self._attempts.tell(state, "deferred", "4.3.5", _CONFIGURATION_ERROR)
             return
         await self._address(msgspec.structs.replace(state, unmatched=None), os.fsencode(address))
 
@@ -412,9 +390,9 @@ class LocalExpansion:
         for warning in done.warnings:
             self._means.warn(warning)
         if done.forward_path:
-            state = self._expanded(state, "expanded")
+            state = self._attempts.expanded(state, "expanded")
         for piece in done.pieces:
-            self._tell(
+            self._attempts.tell(
                 state,
                 piece.status,
                 piece.dsn,
@@ -423,7 +401,7 @@ class LocalExpansion:
                 diagnostic=piece.diagnostic,
             )
         for found in done.addresses:
-            if self._has_to_wait():
+            if self._attempts.has_to_wait:
                 break
             source = INCLUDE if found.from_include else state.source
             listed = msgspec.structs.replace(state, source=source, source_name=parts.local)
@@ -466,7 +444,7 @@ class LocalExpansion:
         if self._is_repeated(b"indirect %s" % state.address):
             return
         if self._request.trace_only:
-            self._tell(state, "sent", "2.0.0", f"forwards to {_shown(state.address)}")
+            self._attempts.tell(state, "sent", "2.0.0", f"forwards to {_shown(state.address)}")
             return
         delivered = state.delivered if state.delivered is not None else state.address
         self._forwards.setdefault((delivered, state.sender), []).append(state)
@@ -479,56 +457,12 @@ class LocalExpansion:
                 )
             except ForwardFault as fault:
                 self._means.warn(str(fault))
-                self._tell(first, "deferred", "4.3.0", "unable to forward message")
+                self._attempts.tell(first, "deferred", "4.3.0", "unable to forward message")
                 return
             is_told = any(Notify(state.notify) & Notify.SUCCESS for state in states)
             notify = Notify(first.notify) if is_told else without_success(Notify(first.notify))
             told = msgspec.structs.replace(first, notify=int(notify))
-            self._tell(told, "sent", "2.0.0", f"forwarded as {queue_id}", action="relayed")
-
-    def _tell(
-        self,
-        state: State,
-        status: str,
-        dsn: str,
-        text: str,
-        *,
-        to_owner: bool = False,
-        action: str = "",
-        diagnostic: str = "",
-    ) -> None:
-        report_to = state.sender if to_owner and state.owner_alias else None
-        self._attempts.append(
-            Attempt(
-                Address.from_internal(state.address).external,
-                Address.from_internal(state.original).external,
-                status,
-                dsn,
-                text,
-                report_to,
-                diagnostic=diagnostic,
-                action=action,
-                tells_success=bool(Notify(state.notify) & Notify.SUCCESS),
-            )
-        )
-
-    def _expanded(self, state: State, action: str) -> State:
-        """An alias or a .forward file reports success itself: those it stands for do not (RFC 3461 §5.2.7)."""
-        if not Notify(state.notify) & Notify.SUCCESS:
-            return state
-        self._attempts.append(
-            Attempt(
-                Address.from_internal(state.address).external,
-                Address.from_internal(state.original).external,
-                "sent",
-                "2.0.0",
-                "alias expanded",
-                told=True,
-                action=action,
-                only_success=True,
-            )
-        )
-        return msgspec.structs.replace(state, notify=int(without_success(Notify(state.notify))))
+            self._attempts.tell(told, "sent", "2.0.0", f"forwarded as {queue_id}", action="relayed")
 
     def _is_repeated(self, what: bytes) -> bool:
         if what in self._seen:
@@ -541,16 +475,6 @@ def _include_owner(uid: int) -> Account:
     account = account_of(uid)
     if account is None:
         raise UserFault(f"cannot find username for uid {uid}")
-    return account
-
-
-def _owner(table: LookupTable) -> Account | None:
-    """Whose table it is; None for root's."""
-    if table.owner_uid == 0:
-        return None
-    account = account_of(table.owner_uid)
-    if account is None:
-        raise UserFault(f"cannot find alias database owner for {table.name}")
     return account
 
 

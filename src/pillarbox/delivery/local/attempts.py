@@ -1,0 +1,69 @@
+"""What became of a recipient of local delivery, attempt by attempt.
+
+STANDARDS
+    RFC 3461 §5.2.7
+"""
+
+import msgspec
+
+from pillarbox.delivery.local.recipient_state import State
+from pillarbox.delivery.request import Attempt
+from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.envelope import Notify, without_success
+
+
+class Attempts:
+    """The attempts of one recipient, in their order."""
+
+    def __init__(self) -> None:
+        self.made: list[Attempt] = []
+
+    @property
+    def has_to_wait(self) -> bool:
+        """Whether something could not be done now."""
+        return any(attempt.status == "deferred" for attempt in self.made)
+
+    def tell(
+        self,
+        state: State,
+        status: str,
+        dsn: str,
+        text: str,
+        *,
+        to_owner: bool = False,
+        action: str = "",
+        diagnostic: str = "",
+    ) -> None:
+        """Add one."""
+        report_to = state.sender if to_owner and state.owner_alias else None
+        self.made.append(
+            Attempt(
+                Address.from_internal(state.address).external,
+                Address.from_internal(state.original).external,
+                status,
+                dsn,
+                text,
+                report_to,
+                diagnostic=diagnostic,
+                action=action,
+                tells_success=bool(Notify(state.notify) & Notify.SUCCESS),
+            )
+        )
+
+    def expanded(self, state: State, action: str) -> State:
+        """An alias or a .forward file reports success itself: those it stands for do not (RFC 3461 §5.2.7)."""
+        if not Notify(state.notify) & Notify.SUCCESS:
+            return state
+        self.made.append(
+            Attempt(
+                Address.from_internal(state.address).external,
+                Address.from_internal(state.original).external,
+                "sent",
+                "2.0.0",
+                "alias expanded",
+                told=True,
+                action=action,
+                only_success=True,
+            )
+        )
+        return msgspec.structs.replace(state, notify=int(without_success(Notify(state.notify))))
