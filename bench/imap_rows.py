@@ -378,12 +378,12 @@ def imap_rows(
         return
     dovecot = Dovecot(root / "dovecot", 4144, hibernate=hibernate)
     pillarbox = Pillarbox(root / "pillarbox-imap")
+    filled = make_maildir(root / "filled")
+    fill(filled, messages)
     for system in (dovecot, pillarbox):
         system.root.mkdir(exist_ok=True)
         system.clear_mailbox()
-        fill(system.maildir, messages)
-    filled = make_maildir(root / "filled")
-    fill(filled, messages)
+        fill_alike(system.maildir, filled)
     with dovecot, pillarbox:
         theirs = Server(dovecot, dovecot.tls_port if tls else dovecot.port, tls, messages, filled)
         ours = Server(pillarbox, pillarbox.imaps_port if tls else pillarbox.imap_port, tls, messages, filled)
