@@ -176,7 +176,7 @@ class SmtpDelivery:
 
     async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
         client = self._service.rules.client
-        if self._service.heeds_tls_required and self._job.send_options & SEND_TLS_OPTIONAL:
+        if self._is_tls_optional:
             policy = self._service.policies.optional()
         else:
             policy = self._service.policies.policy(destination)
@@ -226,11 +226,17 @@ class SmtpDelivery:
             self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
             self._rest(Verdict(fault.status, fault.text, fault.reply), target, final=False)
 
+    @property
+    def _is_tls_optional(self) -> bool:
+        """TLS-Required: no."""
+        return self._service.heeds_tls_required and bool(self._job.send_options & SEND_TLS_OPTIONAL)
+
     # -- sessions --------------------------------------------------------------------------------------
 
     def _key(self, destination: Destination) -> Key:
         by_sender = self._service.rules.sasl.smtp_sender_dependent_authentication
-        return Key(self._service.name, destination.text.lower(), self._job.sender if by_sender else b"")
+        sender = self._job.sender if by_sender else b""
+        return Key(self._service.name, destination.text.lower(), sender, self._is_tls_optional)
 
     async def _kept(self, destination: Destination) -> Session | None:
         while (session := self._cache.take(self._key(destination))) is not None:

@@ -3,7 +3,8 @@
 DESCRIPTION
     A session is kept under the destination it was opened for; who takes it out tests it with RSET.  It is closed
     when nobody wants it for smtp_connection_cache_time_limit seconds, and is not kept past its age or its number
-    of messages.  A session that logged in is only for those who would log in alike.
+    of messages.  A session that logged in is only for those who would log in alike; one for a message that needs
+    no TLS (RFC 8689) is not for those that do.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ class Key(msgspec.Struct, frozen=True):
     service: str
     destination: str  # the nexthop, as written
     sender: bytes = b""  # with smtp_sender_dependent_authentication
+    tls_optional: bool = False  # opened for a message that needs no TLS, and so perhaps without
 
 
 class SessionCache:

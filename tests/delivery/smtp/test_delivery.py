@@ -1,0 +1,69 @@
+"""One job: which kept sessions it may use."""
+
+import asyncio
+
+import pytest
+
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.smtp.configured import open_service
+from pillarbox.delivery.smtp.delivery import SmtpDelivery
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
+from pillarbox.delivery.smtp.session import Session
+from pillarbox.delivery.smtp.session_cache import Key, SessionCache
+from pillarbox.net.dns.zones import ZoneResolver
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.content_blocks import QueuedContent
+from pillarbox.queue.queue_file import SEND_TLS_OPTIONAL
+from pillarbox.queue.records import BytesSource
+from pillarbox.vocabulary.clock import ManualClock
+
+
+class Asked(SessionCache):
+    """A cache without sessions that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+
+    def take(self, key: Key) -> Session | None:
+        """There is none."""
+        self.keys.append(key)
+        return None
+
+
+def key_of(*, send_options: int, **settings: str) -> Key:
+    """What a job looks for; nobody listens where it goes."""
+    clock = ManualClock()
+    service = open_service("smtp", "smtp", Snapshot.of(settings), resolver=ZoneResolver({}), clock=clock)
+    recipient = SmtpRecipient(b"a@x.test", b"a@x.test")
+    job = DeliverBySmtp(
+        job=1,
+        service="smtp",
+        nexthop="[127.0.0.1]:1",
+        queue_id="A1",
+        sender=b"s@here.test",
+        recipients=[recipient],
+        data_offset=0,
+        size=10,
+        arrival_time=0.0,
+        active_time=0.0,
+        send_options=send_options,
+    )
+    cache = Asked()
+    content = QueuedContent(BytesSource(b"X\0E\0"), 0)
+    delivery = SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock())
+    done = asyncio.run(delivery.run())
+    assert done.outcomes[0].status == "deferred"
+    (key,) = cache.keys
+    return key
+
+
+@pytest.mark.parametrize(("settings", "is_shared"), [({}, False), ({"tls_required_enable": "no"}, True)])
+def test_sessions_without_tls_are_not_for_mail_that_needs_it(
+    settings: dict[str, str], is_shared: bool
+) -> None:
+    """A message with TLS-Required: no may have gone in clear text; the next one may not."""
+    versions = {"smtp_tls_protocols": ">=TLSv1.2", "smtp_tls_mandatory_protocols": ">=TLSv1.2"}
+    settings = {"smtp_tls_security_level": "encrypt", **versions, **settings}
+    optional = key_of(send_options=SEND_TLS_OPTIONAL, **settings)
+    assert (optional == key_of(send_options=0, **settings)) is is_shared
+    assert optional == key_of(send_options=SEND_TLS_OPTIONAL, **settings)
