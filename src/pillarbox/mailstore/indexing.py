@@ -117,12 +117,13 @@ class Indexing:
         summaries = []
         contents: list[_Message] = []
         octets = 0
+        with_size = bool(Fields(asked.fields) & Fields.SIZE)
         for uid, content, times in self._contents(asked.directory, paths):
             size = len(content)
             if isinstance(content, bytes):
                 contents.append((uid, content, times))
                 octets += size
-                size = crlf_size(content)
+                size = crlf_size(content) if with_size else 0
             date, saved = times.modified // 10**9, times.changed // 10**9
             summaries.append(MessageSummary(Uid(uid), date, size, b"", b"", b"", header_of(content), saved))
         self._wait(_Waiting(asked, [], contents, octets))

@@ -204,6 +204,9 @@ def _stored_header_end(content: bytes) -> int:
     """Where the body begins in a file, whose lines may end in LF or CRLF."""
     if content.startswith((b"\n", b"\r\n")):
         return content.index(b"\n") + 1
+    if b"\r" not in content:
+        end = content.find(b"\n\n")
+        return end + 2 if end >= 0 else len(content)
     ends = [end for mark in (b"\n\n", b"\n\r\n") if (end := content.find(mark)) >= 0]
     return content.index(b"\n", min(ends) + 1) + 1 if ends else len(content)
 
