@@ -9,7 +9,7 @@ PROCESSES ?=
 QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
 SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n + (n + 1) / 2))))
 
-.PHONY: run test check quick system fuzz crash bench docs lock clean
+.PHONY: run test check quick system fuzz crash ledger bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -21,6 +21,7 @@ help:
 	  'make system   tests with the real processes and real mail programs' \
 	  'make fuzz     every fuzz target for S=30 seconds' \
 	  'make crash    kill the real processes at every single system call (a quarter of an hour)' \
+	  'make ledger   a hundred kills under load, and nothing promised may be missing (five minutes)' \
 	  'make bench    figures against Postfix and Dovecot' \
 	  'make docs     write the generated reference'
 
@@ -53,6 +54,9 @@ fuzz: develop
 
 crash: develop
 	CALLS=all $(BIN)/python -m pytest -q tests/system/test_killed_at_any_call.py
+
+ledger: develop
+	LEDGER_KILLS=100 $(BIN)/python -m pytest -q tests/system/test_ledger.py
 
 bench: develop
 	@scripts/install-peers
