@@ -218,6 +218,16 @@ MISTAKES = [
         id="transport",
     ),
     pytest.param(
+        "cleanup_service_name = nosuch",
+        "parameter cleanup_service_name: nosuch is no service of cleanup(8) (a line of master.cf such as: ",
+        id="cleanup",
+    ),
+    pytest.param(
+        "address_verify_map = memcache:/x",
+        "parameter address_verify_map: memcache:/x: a cache cannot be kept in such a table (btree:, hash: or lmdb: and a name)",
+        id="cache",
+    ),
+    pytest.param(
         "queue_run_delay = soon",
         'parameter queue_run_delay: "soon" is not a time such as 300s, 5m, 1h, 2d or 1w (',
         id="time",

@@ -249,7 +249,9 @@ def run(setup: str, host: str) -> Outcome:
         base.chmod(0o755)
         users = stack.enter_context(SystemUsers(base, [*accounts, *more]))
         prepare(cases, names, users)
-        sink = stack.enter_context(subprocess.Popen(["/usr/sbin/smtp-sink", "-L", _SINK, "10"]))
+        sink = stack.enter_context(
+            subprocess.Popen(["/usr/sbin/smtp-sink", "-u", "nobody", "-L", _SINK, "10"])
+        )
         stack.callback(sink.kill)
         own = {name: filled(value, {"base": str(base)}) for name, value in settings.items()}
         own["alias_maps"] = f"texthash:{base}/aliases"

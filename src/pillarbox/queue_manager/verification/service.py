@@ -34,6 +34,8 @@ from pillarbox.wire.attributes import AttributeFault, AttributeReader
 
 _IDLE: Final = 100.0  # max_idle
 _CLIENTS: Final = 1000
+_ATTRIBUTES: Final = 20
+"""Attributes of a request at most; there are four."""
 _LONGEST: Final = 300.0
 """Seconds for which an answer may be waited for."""
 _STATUS: Final = {
@@ -102,6 +104,8 @@ async def _converse(client: socket.socket, cache: VerifyCache, tell: events.Even
         async with asyncio.timeout(_IDLE):
             while (attribute := reader.next()) != (b"", b""):
                 if attribute is not None:
+                    if len(request) >= _ATTRIBUTES:
+                        raise AttributeFault("a request with too many attributes")
                     request[attribute[0]] = attribute[1]
                     continue
                 data = await loop.sock_recv(client, 4096)
