@@ -311,8 +311,8 @@ def test_mistakes_in_master_cf(rootless_system: MailSystem) -> None:
     number = good.count("\n") + 1
     for line, what in (
         (
-            "policy unix - n n - 0 spawn user=nobody argv=/bin/true",
-            'program "spawn" of service policy is not served (put a # before the line)',
+            "mail unix - n n - 0 qmqpd",
+            'program "qmqpd" of service mail is not served (put a # before the line)',
         ),
         ("smtp inet n -", 'missing "chroot" field'),
     ):
