@@ -33,8 +33,8 @@ class AddressVerification:
     address_verify_poll_delay: Seconds = parameter(
         "3s",
         minimum=1,
-        doc="Time between two looks.",
-        differs="The answer is given as soon as the probe is back.",
+        doc="Time between two looks, together the longest that a client waits: the answer is given as soon as the "
+        "probe is back.",
     )
     address_verify_positive_expire_time: Seconds = parameter(
         "31d",
