@@ -121,6 +121,7 @@ class MailSystem:
         self.data = self.root / "data"
         self.offset = free_offset()
         self.mark = uuid.uuid4().hex
+        self.ignored: frozenset[str] = frozenset()  # of HUP and INT, those that it is started without hearing
         self.process: subprocess.Popen[bytes] | None = None
         self.started_in = 0.0
 
@@ -140,10 +141,16 @@ class MailSystem:
         self.launch_by(*self._command("run", "--port-offset", str(self.offset), *arguments))
 
     def launch_by(self, *command: str) -> None:
-        """Start what starts it, without waiting."""
+        """Start what starts it, without waiting.
+
+        Whoever runs the tests may ignore SIGHUP or SIGINT, as nohup and a shell's background do.
+        """
+        signals = [
+            f"--{'ignore' if name in self.ignored else 'default'}-signal={name}" for name in ("HUP", "INT")
+        ]
         with open(self.root / "screen", "ab") as screen:
             self.process = subprocess.Popen(
-                [*self._prefix, *command],
+                ["/usr/bin/env", *signals, *self._prefix, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=screen,
                 stderr=screen,

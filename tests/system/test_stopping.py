@@ -75,11 +75,8 @@ def test_second_signal_is_for_the_impatient(rootless_system: MailSystem) -> None
 
 def test_nohup(rootless_system: MailSystem) -> None:
     """Who was started with SIGHUP ignored goes on when his terminal is gone."""
-    handler = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        rootless_system.start()
-    finally:
-        signal.signal(signal.SIGHUP, handler)
+    rootless_system.ignored = frozenset({"HUP"})
+    rootless_system.start()
     assert rootless_system.process is not None
     ignored = re.search(
         r"(?m)^SigIgn:\t(\w+)$", Path(f"/proc/{rootless_system.process.pid}/status").read_text()
@@ -96,13 +93,10 @@ def test_nohup(rootless_system: MailSystem) -> None:
 def test_make_run_in_the_background() -> None:
     """As a shell starts it with &: SIGINT is ignored, and SIGTERM to make ends all of it."""
     system = new_system("root")
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    system.ignored = frozenset({"INT"})
+    arguments = f"ARGUMENTS=--port-offset {system.offset} --data {system.data}"
     try:
-        arguments = f"ARGUMENTS=--port-offset {system.offset} --data {system.data}"
         system.launch_by("make", "-C", str(REPOSITORY), "run", arguments)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    try:
         system.until_healthy()
         assert system.stop(signal.SIGTERM) == -signal.SIGTERM  # which is how make ends
         assert "terminating on signal 15" in system.log()
