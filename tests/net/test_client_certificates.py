@@ -7,7 +7,8 @@ import pytest
 
 from fakes.certificates import NOW, fingerprint, issue, key_fingerprint
 from pillarbox.net.client_certificates import ClientCertificate, ask_for_certificates, certificate_of
-from pillarbox.net.tls_contexts import make_self_signed, server_context
+from pillarbox.net.self_signed import make_self_signed
+from pillarbox.net.tls_contexts import server_context
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 

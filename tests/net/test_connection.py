@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from fakes import counterparts
 from pillarbox.net.connection import Connection, IdleTimeout
-from pillarbox.net.tls_contexts import make_self_signed, server_context
+from pillarbox.net.self_signed import make_self_signed
+from pillarbox.net.tls_contexts import server_context
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline, DataReader
 

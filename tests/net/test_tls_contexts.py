@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.net.tls_contexts import make_self_signed, smtp_server_context
+from pillarbox.net.self_signed import make_self_signed
+from pillarbox.net.tls_contexts import smtp_server_context
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 NOW = datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)

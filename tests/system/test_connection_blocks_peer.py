@@ -12,7 +12,7 @@ from typing import Final
 import pytest
 
 from fakes.dovecot_pair import Server, dovecot_pair
-from pillarbox.net.tls_contexts import make_self_signed
+from pillarbox.net.self_signed import make_self_signed
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 

@@ -20,7 +20,6 @@ import traceback
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
-from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.delivery import Service, SmtpDelivery
@@ -33,6 +32,7 @@ from pillarbox.net.startup import Drain, Startup
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.content_blocks import QueuedContent
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.records import DONE, CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 

@@ -31,6 +31,7 @@ from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.content_blocks import content_text, lf_blocks
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
@@ -43,20 +44,6 @@ SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
 _TOO_LARGE: Final = Outcome(
     "bounced", "5.2.2", "maildir delivery failed: error writing message: File too large"
 )
-
-
-class FileSource:
-    """A queue file's octets by pread(2)."""
-
-    __slots__ = ("_descriptor", "_files")
-
-    def __init__(self, descriptor: int, *, files: FileSystem = DISK) -> None:
-        self._descriptor = descriptor
-        self._files = files
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """At most `length` octets from `offset`."""
-        return self._files.pread(self._descriptor, length, offset)
 
 
 class _Waiting(msgspec.Struct):

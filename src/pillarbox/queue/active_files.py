@@ -25,6 +25,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 import msgspec
 
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_directories import CORRUPT, EXPIRE_BIT, QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_message
 from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log_entries
@@ -70,19 +71,6 @@ class Finished(msgspec.Struct, kw_only=True):
     """Where the file goes instead of being removed, if nothing is deferred (spare_files.py); "" : nowhere."""
 
 
-class _Descriptor:
-    """A `records.Source` over a descriptor."""
-
-    __slots__ = ("_descriptor", "_files")
-
-    def __init__(self, descriptor: int, files: FileSystem) -> None:
-        self._descriptor = descriptor
-        self._files = files
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        return self._files.pread(self._descriptor, length, offset)
-
-
 class ActiveFiles:
     """File operations of one queue manager."""
 
@@ -111,7 +99,7 @@ class ActiveFiles:
                 if stat.S_IMODE(status.st_mode) != CORRUPT:
                     return self._leave(NotNow(queue_id, queue), descriptor)  # being written
                 raise CorruptQueueFile("marked as corrupt by a delivery agent")
-            message = read_message(_Descriptor(descriptor, files))
+            message = read_message(FileSource(descriptor, files=files))
             self._directories.move(queue_id, queue, "active")
         except CorruptQueueFile as fault:
             try:

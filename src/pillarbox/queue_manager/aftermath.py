@@ -24,10 +24,10 @@ import msgspec
 from pillarbox.bounce.notification import Kind
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
-from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
 from pillarbox.queue.active_files import Finished
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient

@@ -28,6 +28,7 @@ import msgspec
 from pillarbox.bounce.submission import Notifier
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.observability import events
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_directories import READY, QueueDirectories
@@ -71,19 +72,6 @@ class PickupRules(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Rejected(Exception):
     """What a content check says of a message: status and text."""
-
-
-class FileSource:
-    """A `records.Source` over an open file."""
-
-    __slots__ = ("_descriptor",)
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """At most `length` octets."""
-        return os.pread(self._descriptor, length, offset)
 
 
 class Pickup:

@@ -20,9 +20,10 @@ from typing import Final
 
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.submission_protocol import CleanupStatus, encode_answer
-from pillarbox.queue_manager.pickup import FileSource, Pickup
+from pillarbox.queue_manager.pickup import Pickup
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock

@@ -26,7 +26,6 @@ from typing import Final
 import msgspec
 
 from pillarbox.auth.password_schemes import make
-from pillarbox.net.tls_contexts import make_self_signed
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.vocabulary.secret import Secret
@@ -96,6 +95,8 @@ def prepare(home: Home, *, owners: Owners | None, now: datetime.datetime) -> Non
         if not home.users.exists():
             _make_user(home, owners)
         if not (home.etc / "self-signed.pem").exists():
+            from pillarbox.net.self_signed import make_self_signed  # later starts do without
+
             make_self_signed(home.etc, host=DOMAIN, now=now)
         if not (home.etc / "main.cf").exists():
             _write(home.etc / "main.cf", _main_cf(home, owners), 0o644)

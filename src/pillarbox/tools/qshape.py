@@ -23,8 +23,8 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_directories import READY
 from pillarbox.queue.queue_file import QueueMessage, read_message
 from pillarbox.queue.queue_ids import is_queue_id

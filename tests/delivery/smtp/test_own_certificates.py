@@ -10,7 +10,8 @@ from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.net.client_certificates import ask_for_certificates, certificate_of
-from pillarbox.net.tls_contexts import make_self_signed, server_context
+from pillarbox.net.self_signed import make_self_signed
+from pillarbox.net.tls_contexts import server_context
 
 
 @pytest.mark.parametrize("parameter", ["smtp_tls_cert_file", "smtp_tls_eccert_file", "smtp_tls_chain_files"])

@@ -5,10 +5,10 @@ STANDARDS
 """
 
 from pillarbox.delivery.local.frames import Recipient
-from pillarbox.delivery.mailbox_delivery import FileSource
 from pillarbox.delivery.mbox import mbox_from_line
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.queue.content_blocks import content_text
+from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_file import read_content
 from pillarbox.vocabulary.address import Address
 
