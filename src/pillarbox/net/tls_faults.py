@@ -3,7 +3,7 @@
 DESCRIPTION
     A handshake fails either because the connection does, or because the peer sends what the library refuses.
     `TlsFault` keeps both apart: its text is the cause in the system's words (`lost connection`, `Connection reset
-    by peer`), and `library` is OpenSSL's error, when there was one, as its error strings read:
+    by peer`), and `openssl` is OpenSSL's error, when there was one, as its error strings read:
     `error:0A000418:SSL routines::tlsv1 alert unknown ca: SSL alert number 48`.
 """
 
@@ -25,9 +25,9 @@ _ALERTS: Final = range(1000, 1256)
 class TlsFault(Exception):
     """TLS could not be begun, or broke."""
 
-    def __init__(self, reason: str, library: str = "") -> None:
+    def __init__(self, reason: str, openssl: str = "") -> None:
         super().__init__(reason)
-        self.library = library
+        self.openssl = openssl
 
     @property
     def is_end(self) -> bool:
@@ -39,7 +39,8 @@ def library_error(error: ssl.SSLError) -> str:
     """The error as ERR_error_string() gives it, without the function and the place in OpenSSL's source."""
     name = error.reason or ""
     text = name.replace("_", " ").lower() or str(error)
-    code = _reason_codes().get(name, 0) if error.library == "SSL" else 0
+    of_ssl = getattr(error, "library", "") == "SSL"  # other parts of OpenSSL number theirs anew
+    code = _reason_codes().get(name, 0) if of_ssl else 0
     if not code:
         return text
     alert = f": SSL alert number {code - _ALERTS.start}" if code in _ALERTS else ""

@@ -115,8 +115,8 @@ class Attempts:
 
     def ended_by_tls(self, fault: TlsFault) -> NotLoggedIn:
         """The connection ends in a handshake: `Connection closed: SSL_accept() failed: error:…`"""
-        if fault.library:
-            detail = f"SSL_accept() failed: {fault.library}"
+        if fault.openssl:
+            detail = f"SSL_accept() failed: {fault.openssl}"
         elif fault.is_end:
             detail = ""
         else:

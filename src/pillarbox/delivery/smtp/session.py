@@ -233,7 +233,7 @@ class Session:
         if isinstance(cause, ssl.SSLCertVerificationError):
             self.tell(events.Noted(verification_failure(self.target.relay, cause)))
             return SiteFault("4.7.5", "Server certificate not verified")
-        library = error.library if isinstance(error, TlsFault) else ""
+        library = error.openssl if isinstance(error, TlsFault) else ""
         reason = "Connection timed out" if isinstance(error, IdleTimeout) else str(error)
         self.tell(events.Noted(f"SSL_connect error to {self.target.relay}: {'-1' if library else reason}"))
         if library:

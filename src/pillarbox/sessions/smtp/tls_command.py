@@ -51,7 +51,7 @@ async def _handshake(session: SessionState) -> None:
             raise TlsFault("no certificate is configured")
         await transport.start_tls(session.tls_context)
     except TlsFault as fault:
-        _failed(session, "-1" if fault.library else str(fault), fault.library)
+        _failed(session, "-1" if fault.openssl else str(fault), fault.openssl)
     except IdleTimeout:
         _failed(session, os.strerror(errno.ETIMEDOUT))
     finally:
