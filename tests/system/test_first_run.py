@@ -7,6 +7,7 @@ import socket
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -41,15 +42,25 @@ def greeting(port: int) -> bytes:
         return sock.recv(1000)
 
 
+def _busy_seconds() -> float:
+    """Processor time that this machine has spent since it was started, on all cores (proc(5))."""
+    user, nice, system, _, _, *others = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + sum(others)) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.peer("smtplib", "imaplib")
 def test_listeners_answer_soon(fresh_system: MailSystem) -> None:
     """Within two seconds of the start all seven ports answer; the screen shows how to use them."""
-    fresh_system.start()
-    for _ in range(2):
-        if fresh_system.started_in < 2.0 or os.getloadavg()[0] > 2.0:
-            break
-        assert fresh_system.stop() == 0  # something else wanted the processor just then
+    for attempt in range(3):
+        if attempt:
+            assert fresh_system.stop() == 0
+        before = _busy_seconds()
         fresh_system.start()
+        others = _busy_seconds() - before - fresh_system.processor_seconds()
+        if fresh_system.started_in < 2.0 or others > 0.6:  # something else wanted the processor just then
+            break
     else:
         assert fresh_system.started_in < 2.0
     for name, expected in GREETINGS.items():
