@@ -49,6 +49,7 @@ class Flusher:
         self._clock = clock
         self._flushed = flushed
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="flush")
+        self._sites: set[bytes] = set()  # those that are being looked for
 
     async def everything(self) -> None:
         """All deferred mail."""
@@ -59,8 +60,14 @@ class Flusher:
         await self._flush(lambda: [queue_id])
 
     async def site(self, site: bytes) -> None:
-        """All deferred mail that a site is to get."""
+        """All deferred mail that a site is to get.
+
+        Strangers can ask by ETRN, and the whole queue is read for it: who asks while the same site's mail is looked
+        for has asked with him who did first.
+        """
         domain = site.lower().removeprefix(b"@")
+        if domain in self._sites:
+            return
 
         def wanted() -> Iterable[QueueId]:
             for queue_id in self._directories.scan("deferred"):
@@ -69,7 +76,11 @@ class Flusher:
                         yield queue_id
                         break
 
-        await self._flush(wanted)
+        self._sites.add(domain)
+        try:
+            await self._flush(wanted)
+        finally:
+            self._sites.discard(domain)
 
     def close(self) -> None:
         """No more work."""
