@@ -229,6 +229,32 @@ def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail)
     assert mail.names() == []
 
 
+def test_a_user_who_needs_tls(mail: Mail) -> None:
+    """sendmail -O requiretls=yes; what the mail system alone may say is left out."""
+    mail.drop(message(attributes=(b"rewrite_context=local", b"sendopts=63")))
+    (queued,) = mail.pick_up()
+    assert queued.send_options == 1 + 32
+    assert b"sendopts" not in queued.attributes
+
+
+@pytest.mark.parametrize(("settings", "options"), [("", 0), ("requiretls_redact_dsn = no\n", 32)])
+def test_a_notice_of_what_needed_tls(mail: Mail, settings: str, options: int) -> None:
+    """RFC 8689 §4.3: the header alone, which may travel without."""
+    mail.configure(settings)
+    mail.drop(
+        message(
+            attributes=(b"rewrite_context=local", b"sendopts=32"),
+            lines=[b"TLS-Required: no", b"Subject: known", b"", b"secret", *[b"x" * 1000] * 6],
+        )
+    )
+    (notice,) = mail.pick_up()
+    assert notice.send_options == options
+    assert b"Subject: known" in mail.lines()
+    assert (b"secret" in mail.lines()) is bool(options)
+    assert b"Content-Description: Undelivered Message" + b" Headers" * (not options) in mail.lines()
+    assert b"TLS-Required: no" not in mail.lines()[:8]
+
+
 def test_what_is_no_message_is_kept(mail: Mail) -> None:
     """In corrupt/, for the admin."""
     mail.drop(b"junk" * 10)

@@ -11,6 +11,7 @@ from pillarbox.bounce.submission import BounceRules
 from pillarbox.bounce.templates import BUILT_IN, Template, read_templates
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.require_tls import RequireTls
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -47,6 +48,7 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
         queue_lifetime=queue.maximal_queue_lifetime,
         utf8=utf8,
         threaded=queue.enable_threaded_bounces,
+        redacts=snapshot.group(RequireTls).requiretls_redact_dsn,
     )
 
 

@@ -28,6 +28,7 @@ from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_file import (
+    SEND_REQUIRES_TLS,
     SEND_SMTPUTF8,
     SEND_TLS_OPTIONAL,
     NewEnvelope,
@@ -68,6 +69,7 @@ class BounceRules(msgspec.Struct, frozen=True, kw_only=True):
     queue_lifetime: float  # seconds
     utf8: bool = True  # smtputf8_enable
     threaded: bool = False  # enable_threaded_bounces
+    redacts: bool = True  # requiretls_redact_dsn
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -189,10 +191,11 @@ class Notifier:
                 ],
                 add_missing=True,
                 rewrite=self._mappings.headers(self._mappings.rewriting, warn=warn),
-                send_options=message.send_options & SEND_SMTPUTF8,
+                send_options=message.send_options
+                & (SEND_SMTPUTF8 | (0 if rules.redacts else SEND_REQUIRES_TLS)),
             )
             await submission.feed(
-                (b"TLS-Required: no\r\n" if message.send_options & SEND_TLS_OPTIONAL else b"")  # RFC 8689 §5
+                _tls_required(message)
                 + b"Date: %s\r\n" % mail_date(now)
                 + compose(
                     kind,
@@ -221,6 +224,8 @@ class Notifier:
             full
             and message.attributes.get(b"ret_flags") != b"%d" % Ret.HEADERS
             and message.content_size <= self._rules.size_limit
+            # RFC 8689 §4.3: what needed protection is not sent back without.
+            and not (self._rules.redacts and message.send_options & SEND_REQUIRES_TLS)
         )
         lines: list[bytes] = []
         for line in read_content(source, message.data_offset):
@@ -242,6 +247,12 @@ class Notifier:
             message_id=message.attributes.get(b"message_id", b"") if self._rules.threaded else b"",
             retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
         )
+
+
+def _tls_required(message: QueueMessage) -> bytes:
+    """RFC 8689 §5: a notice needs no more than the message did."""
+    both = message.send_options & (SEND_TLS_OPTIONAL | SEND_REQUIRES_TLS)
+    return b"TLS-Required: no\r\n" if both == SEND_TLS_OPTIONAL else b""
 
 
 def _by_address(

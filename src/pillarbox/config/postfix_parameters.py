@@ -23,6 +23,7 @@ from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.require_tls import RequireTls
 from pillarbox.config.parameters.routing import Routing
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
@@ -56,6 +57,7 @@ GROUPS: Final[tuple[type, ...]] = (
     SmtpClientSasl,
     SmtpClientTls,
     Dane,
+    RequireTls,
     LmtpClient,
     LmtpClientSasl,
     LmtpClientTls,

@@ -49,6 +49,8 @@ virtual_alias_maps =
 virtual_uid_maps = static:{uid}
 virtual_gid_maps = static:{gid}
 virtual_minimum_uid = {minimum_uid}
+smtpd_tls_security_level = may
+smtpd_tls_chain_files = {certificate}
 smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination, reject_rbl_client bl.test
 notify_classes =
 delay_warning_time = 4h
@@ -85,6 +87,7 @@ class Inside:
             minimum_uid=min(uid, 100),
             own=internet.places.own,
             timeouts=_TIMEOUTS,
+            certificate=internet.authority.issue("mail.pillarbox.test").path,
         )
         (self.home.etc / "main.cf").write_text(text + main_cf + settings)
         (self.home.etc / "master.cf").write_text(_MASTER_CF + services)

@@ -19,6 +19,7 @@ FAULTS
 import os
 import random
 import smtplib
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -158,7 +159,13 @@ class Lab:
         with smtplib.SMTP(
             self.internet.places.own, self.inside.port, timeout=30, source_address=(source, 0)
         ) as client:
-            client.ehlo(scenario.client or "client.pillarbox.test")
+            name = scenario.client or "client.pillarbox.test"
+            client.ehlo(name)
+            if "REQUIRETLS" in scenario.parameters:  # is offered under TLS only
+                context = ssl.create_default_context(cafile=self.internet.authority.path)
+                context.check_hostname = False  # the connection is by address
+                client.starttls(context=context)
+                client.ehlo(name)
             client.command_encoding = "utf-8"
             client.mail(scenario.sender, scenario.parameters)
             for recipient in recipients(scenario):

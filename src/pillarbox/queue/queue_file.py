@@ -57,6 +57,8 @@ SEND_UTF8_HEADER: Final = 2
 SEND_UTF8_SENDER: Final = 4
 SEND_TLS_OPTIONAL: Final = 16
 """`TLS-Required: no` (RFC 8689 §5)"""
+SEND_REQUIRES_TLS: Final = 32
+"""`MAIL FROM:<…> REQUIRETLS` (RFC 8689 §2)"""
 
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit

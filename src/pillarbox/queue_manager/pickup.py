@@ -33,6 +33,8 @@ from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_file import (
+    SEND_REQUIRES_TLS,
+    SEND_SMTPUTF8,
     NewEnvelope,
     NewRecipient,
     QueueMessage,
@@ -49,6 +51,7 @@ from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.vocabulary.envelope import Notify
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -165,6 +168,7 @@ class Pickup:
         OK: it is queued, or has been returned to its sender.  WRITE: not now.  CorruptQueueFile if it is none.
         """
         message = read_message(source, maildrop=True)
+        message.send_options = _kept_options(message)
         if not message.to_do:
             return CleanupStatus.NO_RECIPIENTS, ""
         try:
@@ -225,7 +229,7 @@ class Pickup:
             rewrite=mappings.headers(mappings.rewriting, warn=warn, mapped=rules.receive.address_mappings)
             if is_local
             else None,
-            send_options=message.send_options & 1,
+            send_options=message.send_options,
         )
 
     def _inspector(self, queue_id: QueueId, envelope: NewEnvelope) -> Inspector | None:
@@ -341,6 +345,15 @@ class Pickup:
             self._tell(events.BounceQueued(queue_id, notice.queue_id, notice.what))
             self._queued([notice.queue_id])
         return CleanupStatus.OK
+
+
+def _kept_options(message: QueueMessage) -> int:
+    """What the submitter, or who put it back, asked for; the rest is seen anew in the message."""
+    asked = message.send_options
+    given = message.attributes.get(b"sendopts", b"")
+    if is_decimal(given) and len(given) < 4:
+        asked |= int(given)
+    return asked & (SEND_SMTPUTF8 | SEND_REQUIRES_TLS)
 
 
 def _given(message: QueueMessage) -> list[NewRecipient]:

@@ -31,6 +31,7 @@ from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.message.recipient_headers import HeaderRecipients, addresses_of
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8
 from pillarbox.queue.records import (
     ATTRIBUTE,
     END,
@@ -228,6 +229,8 @@ def _envelope(request: Request, caller: Caller, sender: bytes, recipients: list[
         attributes.append(b"envelope_id=" + os.fsencode(request.envelope_id))
     if request.ret:
         attributes.append(b"ret_flags=%d" % request.ret)
+    if options := SEND_REQUIRES_TLS * request.requires_tls | SEND_SMTPUTF8 * request.smtputf8:
+        attributes.append(b"sendopts=%d" % options)
     attributes.append(b"rewrite_context=" + (b"remote" if request.remote else b"local"))
     name = request.full_name if request.full_name is not None else caller.full_name
     parts = [encode_record(ATTRIBUTE, attribute) for attribute in attributes]

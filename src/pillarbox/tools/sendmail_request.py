@@ -82,6 +82,8 @@ class Request(msgspec.Struct, kw_only=True):
     verp: str = ""  # with these two delimiters; "": those of main.cf
     queue_id: str = ""  # -qI
     site: str = ""  # -qR
+    requires_tls: bool = False  # -O requiretls=yes
+    smtputf8: bool = False  # -O smtputf8=yes
     verbose: int = 0
 
 
@@ -162,6 +164,17 @@ def _take_old_option(request: Request, value: str) -> None:
         request.dots_are_text = True
 
 
+def _take_named_option(request: Request, value: str) -> None:
+    """`-O name=value`, of which Postfix knows two; others were for other programs."""
+    name, _, given = value.partition("=")
+    attribute = {"requiretls": "requires_tls", "smtputf8": "smtputf8"}.get(name.strip().lower())
+    if attribute is None:
+        return
+    if given.strip().lower() not in ("yes", "no"):
+        raise fatal(f"bad -O option value: {value}")
+    setattr(request, attribute, given.strip().lower() == "yes")
+
+
 def _take_encoding(request: Request, value: str) -> None:
     request.encoding = {"8BITMIME": "8bit", "7BIT": "7bit"}.get(value.upper(), "")
     if not request.encoding:
@@ -240,6 +253,7 @@ _TAKERS: Final[dict[str, Callable[[Request, str], None]]] = {
     "G": _turn_on("remote"),
     "I": lambda request, _value: setattr(request, "mode", Mode.NEW_ALIASES),
     "N": _take_notify,
+    "O": _take_named_option,
     "R": _take_ret,
     "V": _take_envelope_id,
     "X": _take_verp,

@@ -13,7 +13,7 @@ from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.content_blocks import QueuedContent
-from pillarbox.queue.queue_file import SEND_TLS_OPTIONAL
+from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL
 from pillarbox.queue.records import BytesSource
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -67,3 +67,14 @@ def test_sessions_without_tls_are_not_for_mail_that_needs_it(
     optional = key_of(send_options=SEND_TLS_OPTIONAL, **settings)
     assert (optional == key_of(send_options=0, **settings)) is is_shared
     assert optional == key_of(send_options=SEND_TLS_OPTIONAL, **settings)
+
+
+@pytest.mark.parametrize(("settings", "is_shared"), [({}, False), ({"requiretls_enable": "no"}, True)])
+def test_sessions_that_are_not_verified_are_not_for_mail_that_needs_it(
+    settings: dict[str, str], is_shared: bool
+) -> None:
+    """A message with REQUIRETLS goes over no session that another one has opened; it outweighs TLS-Required: no."""
+    required = key_of(send_options=SEND_REQUIRES_TLS, **settings)
+    assert (required == key_of(send_options=0, **settings)) is is_shared
+    both = key_of(send_options=SEND_REQUIRES_TLS | SEND_TLS_OPTIONAL, **settings)
+    assert (both == required) is not is_shared

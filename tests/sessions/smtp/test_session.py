@@ -22,7 +22,8 @@ DATA = [HELLO, MAIL + RCPT + b"DATA\r\n", TEXT]
 
 def after_hello(replies: list[str]) -> list[str]:
     """Replies without EHLO's."""
-    return [reply for reply in replies if not reply.startswith("250-") and reply != "250 CHUNKING"]
+    last = ("250 CHUNKING", "250 REQUIRETLS")
+    return [reply for reply in replies if not reply.startswith("250-") and reply not in last]
 
 
 def test_a_message_is_in_the_queue_when_it_is_said_to_be(tmp_path: Path) -> None:
@@ -617,6 +618,37 @@ def test_a_client_that_is_hidden(tmp_path: Path) -> None:
     assert header[0] == b"Received: by mx.test (Postfix) id %s" % done.queued[0].encode()
     assert header[1].startswith(b"\tfor <me@box.test>; ")
     assert done.lines[0] == "connect from client.test[192.0.2.7]"
+
+
+REQUIRETLS = [
+    # settings, whether under TLS, whether it is offered and kept
+    ({}, True, True),
+    ({}, False, False),
+    ({"requiretls_enable": "no"}, True, False),
+    ({"smtpd_discard_ehlo_keywords": "requiretls"}, True, False),
+]
+
+
+@pytest.mark.parametrize(("settings", "encrypted", "offered"), REQUIRETLS)
+def test_a_sender_that_needs_tls(
+    tmp_path: Path, settings: dict[str, str], encrypted: bool, offered: bool
+) -> None:
+    """RFC 8689 §2: offered under TLS alone; the wish goes into the queue file where Postfix 3.11 has it."""
+    said = [
+        *([HELLO, b"STARTTLS\r\n"] if encrypted else []),
+        HELLO,
+        b"MAIL FROM:<a@b.test> requiretls=1\r\n",
+        b"MAIL FROM:<a@b.test> SIZE=9 requiretls\r\n",
+        *([RCPT + b"DATA\r\n", TEXT] if offered else []),
+        QUIT,
+    ]
+    settings = {"smtpd_tls_security_level": "may", **settings}
+    done = converse(tmp_path / "q", said, tls=True, settings=settings)
+    assert ("250 REQUIRETLS" in done.replies) is offered
+    assert "555 5.5.4 Unsupported option: requiretls=1" in done.replies
+    assert ("555 5.5.4 Unsupported option: requiretls" in done.replies) is not offered
+    if offered:
+        assert done.message()[0].send_options == 32
 
 
 @pytest.mark.parametrize(("settings", "option"), [({}, 16), ({"tls_required_enable": "no"}, 0)])

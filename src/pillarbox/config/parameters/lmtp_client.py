@@ -24,6 +24,7 @@ _DEFAULTS: Final = {
     "smtp_connect_timeout": "0s",
     "smtp_fallback_relay": "",
     "smtp_per_request_deadline": "${lmtp_per_record_deadline?{$lmtp_per_record_deadline}:{no}}",
+    "smtp_requiretls_policy": "opportunistic",
     "smtp_skip_quit_response": "no",
     "smtp_tcp_port": "24",
     "smtp_tls_secure_cert_match": "nexthop",

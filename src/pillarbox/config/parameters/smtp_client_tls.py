@@ -24,6 +24,13 @@ class SmtpClientTls:
     smtp_tls_enforce_peername: bool = parameter(
         "yes", doc="With smtp_enforce_tls: the certificate must match the server's name."
     )
+    smtp_requiretls_policy: tuple[str, ...] = parameter(
+        "inline:{{$mydomain=opportunistic}, {.$mydomain=opportunistic}, {localhost=opportunistic}}, "
+        "cidr:{{0.0.0.0/0 opportunistic}, {::/0 opportunistic}}, enforce",
+        doc="How much a message with REQUIRETLS (RFC 8689) asks of a nexthop: words, and tables of words by name "
+        "or address. enforce: a verified certificate, and a server that offers REQUIRETLS; else it is returned. "
+        "opportunistic+starttls: TLS. opportunistic: REQUIRETLS where it can be had. disable: nothing.",
+    )
     smtp_tls_policy_maps: tuple[str, ...] = parameter(
         "",
         doc="Tables of levels by nexthop, as written or by its domain: `example.org secure match=.example.org`.",

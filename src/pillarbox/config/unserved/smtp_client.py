@@ -38,8 +38,6 @@ smtp_pix_workaround_maps =
 smtp_pix_workaround_threshold_time = 500s
 smtp_pix_workarounds = disable_esmtp,delay_dotcrlf
 smtp_quote_rfc821_envelope = yes
-smtp_requiretls_policy =
-    inline:{{.$mydomain=opportunistic}, {localhost=opportunistic}}, opportunistic+starttls
 smtp_sasl_path =
 smtp_sasl_type = cyrus
 smtp_tls_block_early_mail_reply = no
@@ -72,7 +70,6 @@ lmtp_pix_workaround_maps =
 lmtp_pix_workaround_threshold_time = 500s
 lmtp_pix_workarounds = disable_esmtp,delay_dotcrlf
 lmtp_quote_rfc821_envelope = yes
-lmtp_requiretls_policy = opportunistic
 lmtp_sasl_path =
 lmtp_sasl_type = cyrus
 lmtp_tls_block_early_mail_reply = no

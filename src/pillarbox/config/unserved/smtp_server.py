@@ -67,8 +67,6 @@ tls_append_default_CA = no
         Kind.LATER,
         "this TLS setting is not served yet",
         """
-requiretls_enable = yes
-requiretls_redact_dsn = yes
 tls_config_file = default
 tls_config_name =
 tls_disable_workarounds =

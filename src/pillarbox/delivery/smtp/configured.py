@@ -14,6 +14,7 @@ from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.require_tls import RequireTls
 from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
@@ -24,6 +25,7 @@ from pillarbox.delivery.smtp.delivery import Service
 from pillarbox.delivery.smtp.destination import known_ports, port_number
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
+from pillarbox.delivery.smtp.requirement import RequirementPolicy
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.filters.content_checks import ContentTables
@@ -167,6 +169,15 @@ def open_service(
         queue_directory=snapshot.value("queue_directory"),
         soft_bounce=queue.soft_bounce,
         heeds_tls_required=snapshot.group(Cleanup).tls_required_enable,
+        requirement=RequirementPolicy(
+            [
+                tables("smtp_requiretls_policy", (item,))[0] if ":" in item else item
+                for item in tls.smtp_requiretls_policy
+            ],
+            parameter=where("smtp_requiretls_policy"),
+        )
+        if snapshot.group(RequireTls).requiretls_enable
+        else None,
         minimal_backoff=queue.minimal_backoff_time,
     )
 

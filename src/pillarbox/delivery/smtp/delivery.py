@@ -27,6 +27,7 @@ from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
+from pillarbox.delivery.smtp.requirement import Requirement, RequirementPolicy
 from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
@@ -36,7 +37,7 @@ from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
-from pillarbox.queue.queue_file import SEND_TLS_OPTIONAL
+from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -66,6 +67,7 @@ class Service(msgspec.Struct, kw_only=True):
     queue_directory: str
     soft_bounce: bool
     heeds_tls_required: bool
+    requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
     minimal_backoff: float  # seconds
     tell: events.EventSink = lambda _: None  # set when the log is there
 
@@ -176,12 +178,13 @@ class SmtpDelivery:
 
     async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
         client = self._service.rules.client
+        requirement = self._requirement(destination)
         if self._is_tls_optional:
             policy = self._service.policies.optional()
         else:
             policy = self._service.policies.policy(destination)
         limit = client.smtp_mx_session_limit
-        if (kept := await self._kept(destination)) is not None:
+        if (kept := await self._kept(destination, requirement)) is not None:
             await self._deliver(kept, destination, final=is_last and not targets)
         sessions = 0
         for number, target in enumerate(targets):
@@ -198,7 +201,7 @@ class SmtpDelivery:
                 self._rest(Verdict(fault.status, fault.text), None, final=final)
                 continue
             try:
-                session = await self._open(target, destination, known)
+                session = await self._open(target, destination, known, requirement)
             except (OSError, TimeoutError) as error:
                 final = is_last and number == len(targets) - 1
                 self._cannot_connect(target, error, final=final)
@@ -218,7 +221,7 @@ class SmtpDelivery:
         self._rest(Verdict("4.4.1", text), None, final=final)
 
     def _cannot_use(self, target: Target, fault: SiteFault, *, final: bool) -> None:
-        soft = fault.status[0] == "4"
+        soft = fault.status[0] == "4" or (fault.is_of_server and not final)
         if final or not soft:
             self._site_fault = (fault.status, fault.text) if soft else None
             self._rest(Verdict(fault.status, fault.text, fault.reply), target)
@@ -228,29 +231,40 @@ class SmtpDelivery:
 
     @property
     def _is_tls_optional(self) -> bool:
-        """TLS-Required: no."""
+        """TLS-Required: no.  Who asks for both wants TLS (RFC 8689 §2, §5)."""
+        if self._service.requirement is not None and self._job.send_options & SEND_REQUIRES_TLS:
+            return False
         return self._service.heeds_tls_required and bool(self._job.send_options & SEND_TLS_OPTIONAL)
+
+    def _requirement(self, destination: Destination) -> Requirement:
+        """What REQUIRETLS asks of the destination.  BadPolicy, LookupFault."""
+        policy = self._service.requirement
+        if policy is None or not self._job.send_options & SEND_REQUIRES_TLS:
+            return Requirement.NONE
+        return policy.of(destination.host or destination.path)
 
     # -- sessions --------------------------------------------------------------------------------------
 
-    def _key(self, destination: Destination) -> Key:
+    def _key(self, destination: Destination, requirement: Requirement) -> Key:
         by_sender = self._service.rules.sasl.smtp_sender_dependent_authentication
         sender = self._job.sender if by_sender else b""
-        return Key(self._service.name, destination.text.lower(), sender, self._is_tls_optional)
+        return Key(self._service.name, destination.text.lower(), sender, self._is_tls_optional, requirement)
 
-    async def _kept(self, destination: Destination) -> Session | None:
-        while (session := self._cache.take(self._key(destination))) is not None:
+    async def _kept(self, destination: Destination, requirement: Requirement) -> Session | None:
+        while (session := self._cache.take(self._key(destination, requirement))) is not None:
             if await session.reset():
                 self._set_up = self._clock.now()
                 return session
             await session.quit()
         return None
 
-    async def _open(self, target: Target, destination: Destination, policy: TlsPolicy) -> Session:
+    async def _open(
+        self, target: Target, destination: Destination, policy: TlsPolicy, requirement: Requirement
+    ) -> Session:
         """A session that takes mail.  OSError, TimeoutError, SiteFault."""
         waited = self._job.active_time - self._job.arrival_time
         try:
-            return await self._open_once(target, destination, policy, tls=True)
+            return await self._open_once(target, destination, policy, requirement, tls=True)
         except SiteFault as fault:
             # As Postfix: first TLS is given another chance, and a password never goes in clear text.
             if (
@@ -260,10 +274,16 @@ class SmtpDelivery:
             ):
                 raise
             self._tell(events.Noted(f"{self._job.queue_id}: {fault.text}"))
-        return await self._open_once(target, destination, policy, tls=False)
+        return await self._open_once(target, destination, policy, requirement, tls=False)
 
     async def _open_once(
-        self, target: Target, destination: Destination, policy: TlsPolicy, *, tls: bool
+        self,
+        target: Target,
+        destination: Destination,
+        policy: TlsPolicy,
+        requirement: Requirement,
+        *,
+        tls: bool,
     ) -> Session:
         rules = self._service.rules
         source = rules.client.smtp_bind_address6 if ":" in target.address else rules.client.smtp_bind_address
@@ -286,6 +306,7 @@ class SmtpDelivery:
             policy=policy,
             tell=self._tell,
             failures=self._service.login_failures,
+            requirement=requirement,
         )
         try:
             if rules.tls.smtp_tls_wrappermode and tls:
@@ -293,6 +314,7 @@ class SmtpDelivery:
             await session.greet()
             if not rules.tls.smtp_tls_wrappermode:
                 await session.secure(self._service.policies, allowed=tls)
+            session.check_requirement()
             await session.log_in(self._login(target, destination))
         except Broken as fault:
             raise SiteFault(fault.status, fault.text) from fault
@@ -325,6 +347,13 @@ class SmtpDelivery:
 
     async def _deliver(self, session: Session, destination: Destination, *, final: bool) -> None:
         waiting = self._waiting()
+        if session.requirement and session.is_tls and not session.asks_for_tls:
+            self._tell(
+                events.Noted(
+                    f"{self._job.queue_id}: REQUIRETLS Debug: sender requested REQUIRETLS, but REQUIRETLS support "
+                    f"was not offered by host {session.target.label}"
+                )
+            )
         generic = self._service.generic
         transaction = Transaction(
             session,
@@ -353,7 +382,8 @@ class SmtpDelivery:
             else:
                 self._tell(events.Noted(f"{self._job.queue_id}: {transaction.broken.text}"))
         if not (
-            self._wants_to_keep(session, destination) and self._cache.keep(self._key(destination), session)
+            self._wants_to_keep(session, destination)
+            and self._cache.keep(self._key(destination, session.requirement), session)
         ):
             await session.quit()
 

@@ -27,6 +27,7 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
+from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
 from pillarbox.net.connection import Connection, IdleTimeout
@@ -44,9 +45,17 @@ class SiteFault(Exception):
     """A server that cannot be used now."""
 
     def __init__(
-        self, status: str, text: str, *, reply: ServerReply | None = None, retry_plain: bool = False
+        self,
+        status: str,
+        text: str,
+        *,
+        reply: ServerReply | None = None,
+        retry_plain: bool = False,
+        is_of_server: bool = False,
     ) -> None:
+        """`is_of_server`: what is final for one server is not while there are others."""
         super().__init__(text)
+        self.is_of_server = is_of_server
         self.status = status
         self.text = text
         self.reply = reply
@@ -82,8 +91,10 @@ class Session:
         policy: TlsPolicy,
         tell: events.EventSink,
         failures: LoginFailures | None = None,
+        requirement: Requirement = Requirement.NONE,
     ) -> None:
         """`failures` are logins that need not be tried again."""
+        self.requirement = requirement
         self._failures = failures
         self.conversation = conversation
         self.target = conversation.target
@@ -158,18 +169,24 @@ class Session:
         """STARTTLS if the policy and the server want it; `allowed` is false after TLS has failed once."""
         policy, tls = self._policy, self.rules.tls
         if policy.level == "none" or not allowed:
+            if self.requirement.is_tls:
+                raise self._requires_tls("5.7.30", f"TLS is turned off for host {self.target.label}")
             if self.capabilities.starttls and tls.smtp_tls_note_starttls_offer and policy.level == "none":
                 self.tell(events.Noted(f"Host offered STARTTLS: [{self.target.host}]"))
             return
         if not self.capabilities.starttls:
+            if self.requirement.is_tls:
+                raise self._requires_tls("5.7.30", f"TLS service was not offered by host {self.target.label}")
             if policy.is_required:
                 raise SiteFault("4.7.4", f"TLS is required, but was not offered by host {self.target.label}")
             return
         self.conversation.engine.command(Exchange.STARTTLS, b"STARTTLS")
         reply = await self._ask(tls.smtp_starttls_timeout, "receiving the STARTTLS response")
         if reply.kind != 2:
+            text = reply.text.decode("utf-8", "replace")
+            if self.requirement.is_tls:
+                raise self._requires_tls("5.7.10", f"host {self.target.label} refused to start TLS: {text}")
             if policy.is_required:
-                text = reply.text.decode("utf-8", "replace")
                 raise SiteFault(
                     reply.status if reply.kind == 4 else "4.7.5",
                     f"TLS is required, but host {self.target.label} refused to start TLS: {text}",
@@ -178,6 +195,33 @@ class Session:
             return
         await self.handshake(policies)
         await self.hello()
+
+    def check_requirement(self) -> None:
+        """REQUIRETLS (RFC 8689 §4.2.1), now that the server is known.  SiteFault."""
+        if self.requirement is Requirement.ENFORCED and not self.is_trusted:
+            raise self._unverified("matching")
+        if self.requirement is Requirement.ENFORCED and not self.asks_for_tls:
+            raise self._requires_tls(
+                "5.7.30",
+                "no server was found that supports REQUIRETLS. The last attempted server was "
+                + self.target.label,
+            )
+
+    @property
+    def asks_for_tls(self) -> bool:
+        """Whether MAIL is sent with REQUIRETLS."""
+        return bool(self.requirement) and self.is_tls and self.capabilities.requiretls
+
+    def _unverified(self, kind: str) -> SiteFault:
+        return self._requires_tls(
+            "5.7.10",
+            f"no {kind} server certificate was found. The last attempted server was {self.target.label}",
+        )
+
+    def _requires_tls(self, status: str, but: str) -> SiteFault:
+        return SiteFault(
+            status, f"REQUIRETLS Failure: sender requested REQUIRETLS, but {but}", is_of_server=True
+        )
 
     async def handshake(self, policies: TlsPolicies) -> None:
         """TLS on the connection, and a certificate that will do.  SiteFault."""
@@ -210,6 +254,8 @@ class Session:
         self._tell_tls(wire, certificate, matched=not objection)
         if objection:
             self.tell(events.Noted(f"server certificate verification failed for {self.target.relay}: {what}"))
+            if self.requirement is Requirement.ENFORCED:
+                raise self._unverified("matching")
             raise SiteFault("4.7.5", objection)
 
     def _dane_mismatch(self, wire: Connection) -> str:
@@ -232,6 +278,8 @@ class Session:
         cause = error.__cause__
         if isinstance(cause, ssl.SSLCertVerificationError):
             self.tell(events.Noted(verification_failure(self.target.relay, cause)))
+            if self.requirement is Requirement.ENFORCED:
+                return self._unverified("trusted")
             return SiteFault("4.7.5", "Server certificate not verified")
         library = error.openssl if isinstance(error, TlsFault) else ""
         reason = "Connection timed out" if isinstance(error, IdleTimeout) else str(error)
@@ -239,7 +287,9 @@ class Session:
         if library:
             self.tell(events.Warned(f"TLS library problem: {library}:"))
         return SiteFault(
-            "4.7.5", "Cannot start TLS: handshake failure", retry_plain=not self._policy.is_required
+            "4.7.5",
+            "Cannot start TLS: handshake failure",
+            retry_plain=not self._policy.is_required and not self.requirement.is_tls,
         )
 
     def _tell_tls(self, wire: Connection, certificate: bytes | None, *, matched: bool) -> None:

@@ -4,7 +4,7 @@ DESCRIPTION
     A session is kept under the destination it was opened for; who takes it out tests it with RSET.  It is closed
     when nobody wants it for smtp_connection_cache_time_limit seconds, and is not kept past its age or its number
     of messages.  A session that logged in is only for those who would log in alike; one for a message that needs
-    no TLS (RFC 8689) is not for those that do.
+    no TLS, or verified TLS (RFC 8689), is only for those that need the same.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ class Key(msgspec.Struct, frozen=True):
     destination: str  # the nexthop, as written
     sender: bytes = b""  # with smtp_sender_dependent_authentication
     tls_optional: bool = False  # opened for a message that needs no TLS, and so perhaps without
+    requirement: int = 0  # of REQUIRETLS: what the server was found to have
 
 
 class SessionCache:

@@ -8,7 +8,7 @@ DESCRIPTION
     The queue file's content is sent as it is, dots doubled; see mime_downgrade.py for servers without 8BITMIME.
 
 STANDARDS
-    RFC 5321 §3.3; RFC 2920 §3.1 (what may be pipelined); RFC 1870 (SIZE);
+    RFC 5321 §3.3; RFC 2920 §3.1 (what may be pipelined); RFC 1870 (SIZE); RFC 8689 §2 (REQUIRETLS);
     RFC 3461 §5 (DSN parameters); RFC 6531 §3.4 (SMTPUTF8); RFC 2033 §4.2 (LMTP's replies after the dot)
 """
 
@@ -264,6 +264,8 @@ class Transaction:
                 parameters.append(b"RET=FULL" if ret == b"%d" % Ret.FULL else b"RET=HDRS")
         if offered.smtputf8 and self._needs_smtputf8():
             parameters.append(b"SMTPUTF8")
+        if self._session.asks_for_tls:
+            parameters.append(b"REQUIRETLS")
         return parameters
 
     def _rcpt_parameters(self, recipient: SmtpRecipient) -> list[bytes]:

@@ -2,8 +2,16 @@
 
 from typing import Final
 
-from pillarbox.lab.behaviour import GARBAGE, HANG_UP, HANG_UP_LATER, NO_HANDSHAKE, Behaviour, Say
-from pillarbox.lab.scenario import Expected, Scenario, delivered, expired, host, returned
+from pillarbox.lab.behaviour import (
+    GARBAGE,
+    HANG_UP,
+    HANG_UP_LATER,
+    NO_HANDSHAKE,
+    OFFERS,
+    Behaviour,
+    Say,
+)
+from pillarbox.lab.scenario import Expected, Host, Scenario, delivered, expired, host, returned
 from pillarbox.lab.zones import Dnssec, Zone
 
 _CERTIFICATES: Final = ("good", "expired", "self-signed", "wrong name", "unknown authority", "old protocol")
@@ -208,4 +216,43 @@ CACHED: Final = (
     ),
 )
 
-SECURITY: Final = (*MAY, *LEVELS, *OPTIONAL, *LOGINS, *CACHED, *DANE)
+_REQUIRETLS: Final = (*OFFERS, "REQUIRETLS")
+_UNKNOWN_TO_ALL: Final = returned("5.7.10", "no matching server certificate was found")
+
+# name, what it is about, level, hosts, what comes of it
+_REQUIRED: Final[tuple[tuple[str, str, str, tuple[Host, ...], Expected], ...]] = (
+    ("kept", "a verified server that offers it", "secure",
+     (host(Behaviour(tls="good", offers=_REQUIRETLS)),), delivered(0, tls=True)),
+    ("second", "the second of two servers offers it", "secure",
+     (host(Behaviour(tls="good"), preference=1), host(Behaviour(tls="good", offers=_REQUIRETLS))),
+     delivered(1, tls=True)),
+    ("none", "no server offers it", "secure",
+     (host(Behaviour(tls="good"), preference=1), host(Behaviour(tls="good"))),
+     returned("5.7.30", "no server was found that supports REQUIRETLS")),
+    ("clear", "a server without TLS that says it offers it", "may",
+     (host(Behaviour(offers=_REQUIRETLS)),), returned("5.7.30", "TLS service was not offered by host")),
+    ("refused", "a server that refuses to start TLS", "may",
+     (host(Behaviour(tls="good", offers=_REQUIRETLS, replies={"STARTTLS": "454 4.7.0 Not now"})),),
+     returned("5.7.10", "refused to start TLS")),
+    ("unverified", "it is offered, but nobody says whose certificate it has to be", "may",
+     (host(Behaviour(tls="good", offers=_REQUIRETLS)),), _UNKNOWN_TO_ALL),
+    ("wrongname", "the certificate of somebody else", "secure",
+     (host(Behaviour(tls="wrong name", offers=_REQUIRETLS)),), _UNKNOWN_TO_ALL),
+    ("nobody", "the certificate of an unknown authority", "secure",
+     (host(Behaviour(tls="unknown authority", offers=_REQUIRETLS)),),
+     returned("5.7.10", "no trusted server certificate was found")),
+)  # fmt: skip
+
+REQUIRED: Final = tuple(
+    Scenario(
+        name=f"requiretls-{name}",
+        about=f"REQUIRETLS, level {level}: {about}",
+        hosts=hosts,
+        parameters=("REQUIRETLS",),
+        policy=level,
+        expected={"bob": expected},
+    )
+    for name, about, level, hosts, expected in _REQUIRED
+)
+
+SECURITY: Final = (*MAY, *LEVELS, *OPTIONAL, *LOGINS, *CACHED, *DANE, *REQUIRED)

@@ -65,5 +65,7 @@ def _keywords(session: SessionState) -> list[bytes]:
     if policy.server.smtputf8_enable:
         words.append(b"SMTPUTF8")
     words.append(b"CHUNKING")
+    if session.offers_requiretls:
+        words.append(b"REQUIRETLS")
     discarded = policy.discarded_keywords
     return [word for word in words if word.partition(b" ")[0].partition(b"=")[0].decode() not in discarded]

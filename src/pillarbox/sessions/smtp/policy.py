@@ -17,6 +17,7 @@ from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.parameters.require_tls import RequireTls
 from pillarbox.config.parameters.smtp_server import SmtpServer as SmtpServerSettings
 from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
@@ -63,6 +64,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     rates: RateLimits
     notes: tuple[str, ...]  # for the log, at start
     bare_newline: BareNewline
+    requires_tls: RequireTls
     discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
     forbidden_commands: frozenset[bytes]
     noop_commands: frozenset[str]
@@ -148,6 +150,7 @@ def configured_policy(
         bare_newline=BareNewline(
             {"yes": "normalize"}.get(server.smtpd_forbid_bare_newline, server.smtpd_forbid_bare_newline)
         ),
+        requires_tls=snapshot.group(RequireTls),
         discarded_keywords=frozenset(word.upper() for word in server.smtpd_discard_ehlo_keywords),
         noop_commands=_noop_commands(server, snapshot),
         forbidden_commands=frozenset(

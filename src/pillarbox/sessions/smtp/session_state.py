@@ -180,6 +180,16 @@ class SessionState:
         """smtpd_tls_security_level = encrypt, and the client has not."""
         return self.policy.tls_level == "encrypt" and not self.client.uses_tls
 
+    @property
+    def offers_requiretls(self) -> bool:
+        """RFC 8689 §2: under TLS only."""
+        policy = self.policy
+        return (
+            self.client.uses_tls
+            and policy.requires_tls.requiretls_enable
+            and "REQUIRETLS" not in policy.discarded_keywords
+        )
+
     def tell_engine(self) -> None:
         """Which commands have a place, as things stand: it changes with TLS."""
         policy, in_clear = self.policy, not self.client.uses_tls
@@ -191,6 +201,7 @@ class SessionState:
             and not self.must_start_tls
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
         )
+        self.engine.allow_requiretls(self.offers_requiretls)
 
     def note_xverp(self) -> None:
         """Whether this client may use XVERP."""

@@ -13,6 +13,7 @@ from pillarbox.access.question import Actions
 from pillarbox.filters.content_checks import Inspector
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.queue_file import (
+    SEND_REQUIRES_TLS,
     SEND_SMTPUTF8,
     SEND_UTF8_SENDER,
     NewEnvelope,
@@ -235,6 +236,8 @@ class Transaction:
 
     def _send_options(self) -> int:
         options = SEND_SMTPUTF8 if self.mail.smtputf8 else 0
+        if self.mail.requires_tls:
+            options |= SEND_REQUIRES_TLS
         return options if self.mail.sender.is_ascii else options | SEND_UTF8_SENDER
 
     def _first_attributes(self, client: ClientFacts, context: str) -> list[tuple[bytes, bytes]]:

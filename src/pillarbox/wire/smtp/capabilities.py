@@ -2,7 +2,8 @@
 
 STANDARDS
     RFC 5321 §4.1.1.1; RFC 1870 (SIZE); RFC 6152 (8BITMIME); RFC 2920 (PIPELINING); RFC 3461 (DSN);
-    RFC 3207 (STARTTLS); RFC 4954 (AUTH); RFC 6531 (SMTPUTF8)
+    RFC 3207 (STARTTLS); RFC 4954 (AUTH); RFC 6531 (SMTPUTF8);
+    RFC 8689 (REQUIRETLS)
 """
 
 from collections.abc import Collection
@@ -22,6 +23,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     smtputf8: bool = False
     dsn: bool = False
     starttls: bool = False
+    requiretls: bool = False
     xforward: tuple[bytes, ...] = ()
     mechanisms: tuple[bytes, ...] = ()
     has_auth: bool = False
@@ -45,6 +47,7 @@ def read_capabilities(reply: ServerReply, *, discarded: Collection[str] = ()) ->
         smtputf8=b"SMTPUTF8" in words,
         dsn=b"DSN" in words,
         starttls=b"STARTTLS" in words,
+        requiretls=b"REQUIRETLS" in words,
         xforward=tuple(words.get(b"XFORWARD", ())),
         mechanisms=tuple(dict.fromkeys(words.get(b"AUTH", ()))),
         has_auth=b"AUTH" in words,

@@ -8,7 +8,7 @@ DESCRIPTION
 
 STANDARDS
     RFC 5321 §4.1; RFC 1870 (SIZE); RFC 6152 (8BITMIME); RFC 3030 (CHUNKING); RFC 3461 (DSN);
-    RFC 4954 (AUTH); RFC 6531 (SMTPUTF8)
+    RFC 4954 (AUTH); RFC 6531 (SMTPUTF8); RFC 8689 (REQUIRETLS)
 """
 
 import re
@@ -45,6 +45,7 @@ class MailFrom(msgspec.Struct, frozen=True):
     size: int | None = None
     eight_bit: bool | None = None  # BODY=8BITMIME / 7BIT
     smtputf8: bool = False
+    requires_tls: bool = False
     ret: Ret = Ret.DEFAULT
     envelope_id: bytes = b""
     auth: bytes | None = None  # AUTH=, still xtext (RFC 4954 §5)
@@ -137,6 +138,7 @@ class Grammar(msgspec.Struct, frozen=True):
 
     strict: bool = False  # strict_rfc821_envelopes
     smtputf8: bool = True  # smtputf8_enable
+    requiretls: bool = False  # requiretls_enable, and the connection has TLS (RFC 8689 §2)
     # What smtpd_discard_ehlo_keywords takes away is not understood either:
     dsn: bool = True
     chunking: bool = True
@@ -261,7 +263,7 @@ def _mail_parameters(
 ) -> Request | Refused:
     size: int | None = None
     eight_bit: bool | None = None
-    smtputf8 = False
+    smtputf8 = requires_tls = False
     ret = Ret.DEFAULT
     envelope_id = b""
     auth: bytes | None = None
@@ -280,6 +282,8 @@ def _mail_parameters(
             eight_bit = _BODY_TYPES[value.upper()]
         elif name == b"SMTPUTF8" and not equals and grammar.smtputf8:
             smtputf8 = True
+        elif name == b"REQUIRETLS" and not equals and grammar.requiretls:
+            requires_tls = True
         elif name == b"XVERP" and grammar.verp:
             verp = value if equals else grammar.verp
             if len(verp) != 2 or verp.translate(None, grammar.verp_filter):
@@ -310,6 +314,7 @@ def _mail_parameters(
         size=size,
         eight_bit=eight_bit,
         smtputf8=smtputf8,
+        requires_tls=requires_tls,
         ret=ret,
         envelope_id=envelope_id,
         auth=auth,

@@ -254,6 +254,10 @@ class SmtpServer:
         """XVERP may be asked for, and means these delimiters if it names none; empty: it is not known."""
         self._grammar = msgspec.structs.replace(self._grammar, verp=delimiters, verp_filter=allowed)
 
+    def allow_requiretls(self, allowed: bool) -> None:
+        """Whether MAIL takes REQUIRETLS (RFC 8689 §2: only where EHLO offers it, under TLS)."""
+        self._grammar = msgspec.structs.replace(self._grammar, requiretls=allowed)
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._buffer = self._buffer + data if self._buffer else data
