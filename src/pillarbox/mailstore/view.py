@@ -139,7 +139,11 @@ class MailboxView:
         return known[-1] if known else 0
 
     def known_uids(self) -> "array[int]":
-        """UIDs of the client's messages: that of number n is at n - 1.  Not to be changed or kept."""
+        """UIDs of the client's messages: that of number n is at n - 1.  Not to be changed or kept.
+
+        Raises ViewLost.
+        """
+        self.take_in()  # the table may have changed at any await since
         if self._merged is None:
             uids = self.mailbox.messages.uids
             if self._expunged is None and self._count == len(uids):
@@ -191,7 +195,7 @@ class MailboxView:
     # What happens, and telling it.
 
     def take_in(self) -> None:
-        """Learn what happened to the mailbox; call before numbers are used.  Raises ViewLost."""
+        """Learn what happened to the mailbox; whatever gives numbers does so first.  Raises ViewLost."""
         position = self.mailbox.journal_position
         if position == self._position:
             return

@@ -14,17 +14,19 @@ from pillarbox.sessions.transport import Transport
 class ClientWait:
     """The wait of one session for its client."""
 
-    __slots__ = ("_deadline", "shutting_down", "transport")
+    __slots__ = ("_deadline", "shutting_down", "transport", "woken")
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
         self.shutting_down = False
+        self.woken = False  # the last wait was ended by `wake()`, though time was not up
         self._deadline: asyncio.Timeout | None = None
 
     async def receive(self, *, limit: float) -> bytes | None:
         """Bytes, b"" when the client has closed; None when time is up, `wake()` was called, or we close."""
         if self.shutting_down:
             return None
+        self.woken = False
         try:
             async with asyncio.timeout(limit) as deadline:
                 self._deadline = deadline
@@ -38,6 +40,7 @@ class ClientWait:
         """End the wait, if there is one."""
         deadline, self._deadline = self._deadline, None
         if deadline is not None:
+            self.woken = True
             deadline.reschedule(0)  # a moment that has passed: at the next turn of the loop
 
     def shut_down(self) -> None:

@@ -26,7 +26,7 @@ from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.large_content import Span, pieces_of
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox, Spool
 from pillarbox.mailstore.united_account import UnitedAccount
-from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told, ViewLost
+from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
@@ -66,6 +66,7 @@ class Woken(Enum):
 
     TIME_UP = auto()
     CHANGE = auto()
+    CALLED = auto()  # something of ours may have ended
     SHUTDOWN = auto()
 
 
@@ -184,7 +185,9 @@ class Conversation:
                 return data
         if self.wait.shutting_down:
             return Woken.SHUTDOWN
-        return Woken.CHANGE if heed_changes and self._changed else Woken.TIME_UP
+        if heed_changes and self._changed:
+            return Woken.CHANGE
+        return Woken.CALLED if self.wait.woken else Woken.TIME_UP
 
     def mailbox_changed(self) -> None:
         """The watch of the selected mailbox, or of others: something may be new."""
@@ -329,11 +332,8 @@ class Conversation:
             raise InvalidMessageSet from None
 
     def take_in(self) -> None:
-        """Bring the view up to date, without telling anything."""
-        try:
-            self.selected.take_in()
-        except ViewLost:
-            raise _inconsistent() from None
+        """Bring the view up to date, without telling anything.  ViewLost."""
+        self.selected.take_in()
 
     async def refresh(self) -> None:
         """Learn what other programs did to the selected mailbox."""
@@ -362,14 +362,11 @@ class Conversation:
         updates = self.updates
         lines = await updates.of_flags() if updates is not None else []
         before = view.last_uid
-        try:
-            told = view.sync(
-                tell_expunges=expunges and news.expunges and not self.searches_beside,
-                tell_new=tell_new,
-                tell_flags=news.flags,
-            )
-        except ViewLost:
-            raise _inconsistent() from None
+        told = view.sync(
+            tell_expunges=expunges and news.expunges and not self.searches_beside,
+            tell_new=tell_new,
+            tell_flags=news.flags,
+        )
         self._tell_flags(told, view, with_uid=with_uid)
         if updates is not None:
             lines += updates.of_expunged(told)
@@ -462,10 +459,3 @@ class Conversation:
         else:
             text = responses.some_permanent_flags(storable_names(view.rights, keywords))
         self.engine.untagged(text)
-
-
-def _inconsistent() -> Disconnect:
-    return Disconnect(
-        "IMAP session state is inconsistent, please relogin.",
-        bye=b"IMAP session state is inconsistent, please relogin.",
-    )

@@ -87,8 +87,6 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         return
     if command.vanished and command.changed_since is not None:
         await tell_vanished(conversation, command.messages, command.changed_since)
-    if conversation.selected.take_keywords():  # before flags that have them
-        conversation.tell_flags(conversation.selected)
     work = _Fetch(conversation, command.items)
     await work.all(chosen)
     if conversation.condstore and Item.MODSEQ not in command.items.items:
@@ -224,6 +222,10 @@ class _Fetch:
                 uids = [summary.uid for summary in summaries]
                 numbers = [number_of[uid] for uid in uids]
                 self.some_gone = True
+        if (
+            self._view.take_keywords()
+        ):  # which another session may have made meanwhile; before flags that have them
+            self._conversation.tell_flags(self._view)
         numbers, uids, summaries, flags = self._with_flags(numbers, uids, summaries)
         if not uids:
             return

@@ -65,5 +65,5 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
                 engine.untagged(b"OK Still here")
             case Woken.SHUTDOWN:
                 return None
-            case Woken.CHANGE:
+            case Woken.CHANGE | Woken.CALLED:
                 continue

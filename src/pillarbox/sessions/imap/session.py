@@ -36,6 +36,7 @@ from pillarbox.mailstore.mailbox import (
     StoreBusy,
     StoreUnavailable,
 )
+from pillarbox.mailstore.view import ViewLost
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
@@ -139,6 +140,9 @@ class ImapSession:
             reason = end.reason
             if end.bye:
                 engine.untagged(b"BYE " + end.bye)
+        except ViewLost:
+            reason = "IMAP session state is inconsistent, please relogin."
+            engine.untagged(b"BYE " + reason.encode())
         except (IdleTimeout, TlsFault) as fault:
             reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
         finally:
@@ -190,8 +194,9 @@ class ImapSession:
                 conversation.engine.receive_data(data)
             case Woken.CHANGE:
                 await self._tell_unasked()
-            case Woken.TIME_UP if self._search is not None and self._search.done():
-                await self._search_ended()
+            case Woken.CALLED:  # by a search that has ended; another command may have waited for it meanwhile
+                if self._search is not None and self._search.done():
+                    await self._search_ended()
             case Woken.SHUTDOWN:
                 await self._search_ended()
                 raise Disconnect("Server shutting down.", bye=b"Server shutting down.")
