@@ -1,6 +1,8 @@
-"""The account worker's end: whoever was handed over at the last moment does not keep it."""
+"""The account worker: its end, which nobody delays, and what a mistake of ours ends."""
 
 import asyncio
+import os
+import re
 import socket
 from pathlib import Path
 
@@ -9,9 +11,10 @@ import pytest
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import parse_configuration
 from pillarbox.daemons.account_worker import AccountWorker
+from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.net.channel import Channel, FrameWriter
 from pillarbox.net.handover import Peer, Session, ToWorker
-from pillarbox.observability.events import Event
+from pillarbox.observability.events import Event, MailboxNotice
 
 CONFIGURATION = """\
 ssl = no
@@ -56,3 +59,46 @@ def test_session_that_comes_with_the_end(tmp_path: Path, service: str) -> None:
     assert received.endswith(
         {"imap": b"* BYE Server shutting down.\r\n", "pop3": b"shutting down.\r\n"}[service]
     )
+
+
+def test_a_mistake_ends_its_own_session_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log says what and where; whoever else is served notices nothing."""
+    settings = mailbox_settings(parse_configuration(CONFIGURATION), hostname="mx.example.org")
+    spawner, ours = socket.socketpair()
+    told: list[Event] = []
+
+    async def broken(account: MaildirAccount, name: str) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr(MaildirAccount, "subscribe", broken)
+
+    async def log_in(session: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        client, served = socket.socketpair()
+        peer = Peer("imap", "127.0.0.1", "127.0.0.1", session, True)
+        writer = FrameWriter()
+        writer.put(Session(peer, "user", str(tmp_path), "", b"a", b"", {}), [served.fileno()])
+        writer.write_to(spawner)
+        served.close()
+        streams = await asyncio.open_connection(sock=client)
+        assert (await streams[0].readline()).startswith(b"a OK")
+        return streams
+
+    async def life() -> None:
+        channel: Channel[ToWorker] = Channel(ours, ToWorker)
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            worker = AccountWorker(channel, settings=settings, tell=told.append, inotify=None)
+            tasks.create_task(worker.run())
+            reader, writer = await log_in("one")
+            other_reader, other_writer = await log_in("two")
+            writer.write(b"b SELECT INBOX\r\nc SUBSCRIBE INBOX\r\n")
+            assert b"b OK" in await reader.read()
+            other_writer.write(b"b NOOP\r\n")
+            assert (await other_reader.readline()).startswith(b"b OK")
+            spawner.close()
+            writer.close()
+            other_writer.close()
+
+    asyncio.run(life())
+    (notice,) = [event for event in told if isinstance(event, MailboxNotice)]
+    assert (f"imap(user)<{os.getpid()}><one>", "Fatal") == (notice.program, notice.severity)
+    assert re.fullmatch(r"KeyError: 'INBOX' at \S+/test_account_worker\.py:\d+, in broken", notice.text)

@@ -7,6 +7,9 @@ DESCRIPTION
     clients are told BYE and the worker exits.
 
     A worker that has nothing to do for a while says so and goes.
+
+FAULTS
+    A mistake of ours ends the session in which it was made, with a line in the log; the others go on.
 """
 
 import asyncio
@@ -51,6 +54,7 @@ from pillarbox.net.handover import (
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.pop3_session import Pop3Session
@@ -210,6 +214,10 @@ class AccountWorker:
             await autoexpunge(opened.account, definitions, now=self._clock.now())
         except (StoreUnavailable, ConfigurationFault) as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
+        except Exception as error:  # one session's bug must not end the others
+            who = f"{peer.service}({session.user})<{os.getpid()}><{peer.session}>"
+            for mistake in mistakes(error):
+                self._tell(MailboxNotice(who, "Fatal", mistake))
         finally:
             connection.close()
             opened.sessions -= 1
@@ -340,5 +348,9 @@ async def _serve_sessions(sock: socket.socket, startup: Startup, settings: Mailb
     channel: Channel[ToWorker] = Channel(sock, ToWorker)
     try:
         await AccountWorker(channel, settings=settings, tell=log, inotify=open_inotify(loop)).run()
+    except Exception as error:
+        for mistake in mistakes(error):
+            log(MailboxNotice("master", "Fatal", f"account worker {os.getpid()}: {mistake}"))
+        raise
     finally:
         log.flush()

@@ -38,6 +38,7 @@ from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _MOST_AT_ONCE: Final = 64
@@ -94,8 +95,13 @@ class LetterBox:
         while self._waiting:
             batch = self._waiting[:_MOST_AT_ONCE]
             del self._waiting[:_MOST_AT_ONCE]
-            quotas = [self._quota_of(letter) for letter, _ in batch]
-            for delivered, notice in await loop.run_in_executor(self._executor, self._store, batch, quotas):
+            try:
+                quotas = [self._quota_of(letter) for letter, _ in batch]
+                done = await loop.run_in_executor(self._executor, self._store, batch, quotas)
+            except Exception as error:  # these letters' bug must not end the worker's sessions
+                notice = self._notice(batch[0][0], "Fatal", "; ".join(mistakes(error)))
+                done = [(Delivered(letter.number, _INTERNAL), notice) for letter, _ in batch]
+            for delivered, notice in done:
                 self._tell(notice)
                 self._answer(delivered)
             while self._notes.waiting and not self._waiting:

@@ -15,7 +15,6 @@ FAULTS
 import asyncio
 import os
 import socket
-import traceback
 
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
@@ -31,6 +30,7 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.startup import Drain, Startup
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.records import DONE, CorruptQueueFile
@@ -105,9 +105,8 @@ class SmtpRole:
             self._tell(Warned(f"{job.queue_id}: queue file: {error}"))
             return _all(job, Outcome("deferred", "4.3.0", "queue file read error"))
         except Exception as error:  # one delivery's bug must not end the others
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{where.filename}:{where.lineno}, in {where.name}"
-            self._tell(Warned(f"panic: {job.queue_id}: {type(error).__name__}: {error} at {place}"))
+            for mistake in mistakes(error):
+                self._tell(Warned(f"panic: {job.queue_id}: {mistake}"))
             return _all(job, Outcome("deferred", "4.3.0", "delivery agent failed"))
 
 

@@ -26,8 +26,7 @@ import signal
 import socket
 import struct
 import sys
-import traceback
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NoReturn
 
 import msgspec
@@ -42,6 +41,7 @@ from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, 
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Broke, EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
+from pillarbox.observability.mistakes import mistakes
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG: Final = 78
@@ -215,20 +215,9 @@ def run_role(open_role: Open) -> None:
             runner.run(_serve(startup, serve))
             os._exit(0)  # nobody waits for threads: one may be asking a name server that does not answer
     except Exception as error:
-        for reason in _reasons(error):
+        for reason in mistakes(error):
             tell(Broke(reason))
         raise
-
-
-def _reasons(error: BaseException) -> Iterator[str]:
-    """What went wrong and where, a line for each exception of a group: standard error goes nowhere in a daemon."""
-    if isinstance(error, BaseExceptionGroup):
-        for one in error.exceptions:
-            yield from _reasons(one)
-        return
-    place = next(iter(reversed(traceback.extract_tb(error.__traceback__))), None)
-    where = f" at {place.filename}:{place.lineno}, in {place.name}" if place is not None else ""
-    yield f"{type(error).__name__}: {error}{where}"
 
 
 async def _serve(startup: Startup, serve: Serve) -> None:

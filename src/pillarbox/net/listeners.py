@@ -8,11 +8,11 @@ DESCRIPTION
 
 import asyncio
 import socket
-import traceback
 from collections.abc import Awaitable, Callable
 
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.mistakes import mistakes
 
 ServeConnection = Callable[[Connection], Awaitable[None]]
 
@@ -75,10 +75,6 @@ class Listener:
         try:
             await self._serve(connection)
         except Exception as error:  # one session's bug must not end the others
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            self._tell(
-                Warned(
-                    f"panic: {type(error).__name__}: {error} at {where.filename}:{where.lineno}, in {where.name}"
-                )
-            )
+            for mistake in mistakes(error):
+                self._tell(Warned(f"panic: {mistake}"))
             connection.abort()
