@@ -3,10 +3,10 @@
 import asyncio
 import os
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, AnyStr, TypeVar
 
 import pytest
 from hypothesis import settings
@@ -484,6 +484,62 @@ def test_append_stores_all_or_none(name: str, operation: str, number: int, fault
         await box.refresh()
         assert 0 == len(box.messages)
         assert not [path for path in files.files() if "/tmp/" in path or "/cur/" in path]
+
+    run(scene)
+
+
+@pytest.mark.parametrize("place", ["/cur", "/dovecot-uidlist"])
+def test_an_append_whose_name_or_uid_is_not_on_the_disk_is_undone(place: str) -> None:
+    """The client hears NO and will send the message again: it must not find it twice, nor get the same UID."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        box = await account_on(files).open("INBOX")
+        await box.append([new_message(1)])
+
+        def fail(step: str, path: str) -> int | None:
+            return 5 if step in ("fsync", "sync_directory") and path.endswith(place) else None
+
+        files.fail = fail
+        with pytest.raises(StoreUnavailable):
+            await box.append([new_message(2)])
+        files.fail = None
+        await box.refresh()
+        assert [1] == list(box.messages.uids)
+        assert 1 == len([path for path in files.files() if "/cur/" in path])
+        [uid] = await box.append([new_message(3)])
+        assert uid > 1
+        assert b"3\r\n" == await box.content(uid)
+
+    run(scene)
+
+
+def test_an_append_waits_for_the_disk_twice() -> None:
+    """First for its content, then for its name and its UID together."""
+    waits: list[int] = []
+
+    class Waiting(CrashFileSystem):
+        def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
+            waits.append(len(fds))
+            return super().fsync_all(fds)
+
+        def fdatasync(self, fd: int) -> None:
+            waits.append(1)
+            super().fdatasync(fd)
+
+        def sync_directory(self, path: AnyStr) -> None:
+            waits.append(1)
+            super().sync_directory(path)
+
+    async def scene() -> None:
+        files = Waiting()
+        files.make_directories("/home/a")
+        make_maildir(ROOT, files=files)
+        box = await account_on(files).open("INBOX")
+        await box.append([new_message(1)])
+        waits.clear()
+        await box.append([new_message(2)])
+        assert [1, 2] == waits
 
     run(scene)
 

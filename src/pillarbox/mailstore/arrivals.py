@@ -190,6 +190,15 @@ class Arrivals:
             known = self._known | self._adopted if self._adopted else self._known
             return {base: known[base] for base in bases if base in known} if known else {}
 
+    def is_empty(self) -> bool:
+        """Whether nothing is known that is not in the cache, and nothing has been added: one stat call."""
+        if self._known:
+            return False
+        try:
+            return self._files.stat(self._path).st_size == self._position
+        except OSError:
+            return True
+
     def bases(self) -> list[bytes]:
         """Of all messages of which something is known."""
         with self._lock:

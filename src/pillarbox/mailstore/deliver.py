@@ -104,14 +104,25 @@ def deliver_batch(
     names: NameMaker = _NAMES,
 ) -> list[Result]:
     """Store the messages; one result for each, in their order."""
+    drafts = _published(deliveries, files, names)
+    _sync_directories(drafts, files)
+    return [draft.result() for draft in drafts]
+
+
+def publish_batch(deliveries: Sequence[Delivery], *, files: FileSystem, names: NameMaker) -> list[Result]:
+    """The same for a caller that fsyncs the directories itself: before that, the names do not survive a crash."""
+    return [draft.result() for draft in _published(deliveries, files, names)]
+
+
+def _published(deliveries: Sequence[Delivery], files: FileSystem, names: NameMaker) -> "list[_Draft]":
+    """Messages with their names in new/ or cur/, or a fault."""
     drafts = [_Draft(delivery, names, files) for delivery in deliveries]
     for draft in drafts:
         draft.attempt(draft.write)
     _sync_files([draft for draft in drafts if draft.fault is None and draft.descriptor >= 0], files)
     for draft in drafts:
         draft.attempt(draft.publish)
-    _sync_directories(drafts, files)
-    return [draft.result() for draft in drafts]
+    return drafts
 
 
 class _Draft:

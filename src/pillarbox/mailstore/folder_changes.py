@@ -28,7 +28,7 @@ from itertools import islice
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
-from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch
+from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch, fault_of, publish_batch
 from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
 from pillarbox.mailstore.large_content import BLOCK
@@ -79,7 +79,7 @@ def append(folder: FolderFiles, groups: Sequence[Sequence[NewMessage]]) -> list[
             ]
             masks += kept
             outcomes.append([])
-        results = iter(deliver_batch(deliveries, files=folder.files, names=folder.new_names))
+        results = iter(publish_batch(deliveries, files=folder.files, names=folder.new_names))
         came: list[tuple[int, bytes]] = []  # bits of its keywords and path of each message that was stored
         bits_left = iter(masks)
         for at, messages in enumerate(groups):
@@ -94,7 +94,16 @@ def append(folder: FolderFiles, groups: Sequence[Sequence[NewMessage]]) -> list[
                 _undo(folder, [path for _, path in stored])
                 outcomes[at] = _for_client(fault)
         if came:
-            _take_in(folder, groups, outcomes, came)
+            try:
+                _take_in(folder, groups, outcomes, came)
+            except (OSError, StoreUnavailable) as error:
+                _undo(folder, [path for _, path in came])
+                fault = (
+                    error
+                    if isinstance(error, StoreUnavailable)
+                    else fault_of(error, os.fsdecode(folder.directory))
+                )
+                outcomes = [one if isinstance(one, Exception) else _for_client(fault) for one in outcomes]
         return outcomes
 
 
@@ -213,11 +222,12 @@ def copy(
                     paths.append(path)
                     if _identity(path) != original.guid:
                         fields[_identity(path)] = b"G%s " % original.guid
-                target.files.sync_directory(target.directory + b"/cur")
+                entries = target.uidlist.append(
+                    map(_identity, paths), fields, directory=target.directory + b"/cur"
+                )
             except (OSError, MessageGone, OverQuota, StoreUnavailable):
                 _undo(target, paths)
                 raise
-            entries = target.uidlist.append(map(_identity, paths), fields)
         new_uids = [Uid(entry.uid) for entry in entries]
         surplus = {uid: target.keywords.surplus_of(bits) for uid, bits in zip(new_uids, masks, strict=True)}
         _add_messages(target, new_uids, paths, surplus, foreign=foreign)
@@ -314,14 +324,15 @@ def _delivery(folder: FolderFiles, message: NewMessage, bits: int) -> Delivery:
 
 
 def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> list[Uid]:
-    """UIDs for files that we have just put into cur/, in this order."""
+    """UIDs for files that we have just put into cur/, in this order; both survive a crash from here on."""
     names = list(map(_identity, paths))
     with folder.lock():
         folder.refresh_uidlist()
         folder.ensure_header()
         # Another program that looked meanwhile may have given them UIDs already.
         given = {name: folder.uidlist.uids[name] for name in names if name in folder.uidlist.uids}
-        for entry in folder.uidlist.append([name for name in names if name not in given]):
+        missing = [name for name in names if name not in given]
+        for entry in folder.uidlist.append(missing, directory=folder.directory + b"/cur"):
             given[entry.base] = entry.uid
     return [Uid(given[name]) for name in names]
 

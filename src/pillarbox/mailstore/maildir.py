@@ -474,7 +474,8 @@ class MaildirMailbox:
 
     def _adopt_arrivals(self) -> None:
         """What deliverers have noted goes into the cache."""
-        self._later(partial(adopt_arrivals, self.folder, self._cache, self._cache_number))
+        if not self.folder.arrivals.is_empty():
+            self._later(partial(adopt_arrivals, self.folder, self._cache, self._cache_number))
 
     def _later(self, write: Callable[[], None]) -> None:
         """Write something to the cache that nobody waits for but `finish`."""

@@ -135,8 +135,14 @@ class UidList:
             self._files.close(fd)
         return True
 
-    def append(self, bases: Iterable[bytes], fields: dict[bytes, bytes] | None = None) -> list[Entry]:
-        """Give UIDs to new files and write them down.  The lock is held and `refresh` has been called."""
+    def append(
+        self, bases: Iterable[bytes], fields: dict[bytes, bytes] | None = None, *, directory: bytes = b""
+    ) -> list[Entry]:
+        """Give UIDs to new files and write them down.  The lock is held and `refresh` has been called.
+
+        `directory` is where the files have just got their names, which are to survive a crash, too: it is fsynced
+        at the same time.  A crash before that may leave a line without its file.
+        """
         entries = []
         uid = self.next_uid
         for base in bases:
@@ -147,6 +153,8 @@ class UidList:
         if self.damaged or not self.exists:
             self._add(entries)
             self.rewrite(self.uids)
+            if directory:
+                self._files.sync_directory(directory)
             return entries
         lines = b"".join([b"%d %s:%s\n" % (entry.uid, entry.fields, entry.base) for entry in entries])
         fd = self._files.open(self.path, os.O_RDWR)
@@ -154,7 +162,7 @@ class UidList:
             if self._file_size != self._size:
                 self._files.truncate(fd, self._size)  # a torn line of a writer that died
             self._files.pwrite(fd, lines, self._size)
-            self._files.fdatasync(fd)
+            self._sync(fd, directory)
             self._modified = self._files.fstat(fd).st_mtime_ns
         finally:
             self._files.close(fd)
@@ -186,6 +194,19 @@ class UidList:
         self.uids = {base: uid for uid, base in entries}
         self.fields = {uid: self.fields[uid] for uid, _ in entries if uid in self.fields}
         self.damaged = False
+
+    def _sync(self, fd: int, directory: bytes) -> None:
+        """Bring the lines to the disk, and the names in the directory: one commit of the file system for both."""
+        if not directory:
+            self._files.fdatasync(fd)
+            return
+        names = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for error in self._files.fsync_all([names, fd]):
+                if error is not None:
+                    raise error
+        finally:
+            self._files.close(names)
 
     def _add(self, entries: Iterable[Entry]) -> None:
         for entry in entries:
