@@ -173,6 +173,11 @@ class Connection(asyncio.Protocol):
             data = self._tls.encrypt(data)
         self._transport.write(data)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `drain()` would wait."""
+        return self._drained is not None and not self._lost
+
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was sent."""
         if self._drained is not None and not self._lost:

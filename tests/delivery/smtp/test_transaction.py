@@ -12,7 +12,7 @@ from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.tls_policy import TlsPolicy
-from pillarbox.delivery.smtp.transaction import Transaction
+from pillarbox.delivery.smtp.transaction import Stale, Transaction
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.system_clock import SystemClock
 
@@ -21,10 +21,16 @@ class Server:
     """A wire whose other end answers each packet from a script."""
 
     idle_limit = 0.0
+    is_full = False
 
     def __init__(self, *replies: bytes) -> None:
         self._replies = list(replies)
-        self.heard = b""
+        self.packets: list[bytes] = []
+
+    @property
+    def heard(self) -> bytes:
+        """All of them."""
+        return b"".join(self.packets)
 
     async def receive(self) -> bytes:
         """The next reply."""
@@ -32,7 +38,7 @@ class Server:
 
     def send(self, data: bytes) -> None:
         """Listen."""
-        self.heard += data
+        self.packets.append(data)
 
     async def drain(self) -> None:
         """All was taken."""
@@ -44,10 +50,21 @@ class Server:
         """Gone at once."""
 
 
-def converse(server: Server, *recipients: bytes, trace_only: bool) -> list[tuple[str, str]]:
-    """Status and text for each recipient, and goodbye."""
+def converse(
+    server: Server,
+    *recipients: bytes,
+    trace_only: bool = False,
+    uses: int = 0,
+    is_last: bool = False,
+    settings: dict[str, str] | None = None,
+) -> list[tuple[str, str]]:
+    """Status and text for each recipient, and goodbye.  `uses`: messages that went over the session before."""
     service = open_service(
-        "smtp", "smtp", Snapshot.of({}), resolver=StubResolver(clock=SystemClock()), clock=SystemClock()
+        "smtp",
+        "smtp",
+        Snapshot.of(settings or {}),
+        resolver=StubResolver(clock=SystemClock()),
+        clock=SystemClock(),
     )
     job = DeliverBySmtp(
         job=1,
@@ -73,7 +90,9 @@ def converse(server: Server, *recipients: bytes, trace_only: bool) -> list[tuple
             tell=lambda _: None,
         )
         await session.greet()
-        verdicts = await Transaction(session, job, job.recipients).run([b"Subject: x\r\n\r\nx\r\n"])
+        session.uses = uses
+        transaction = Transaction(session, job, job.recipients, is_last=is_last)
+        verdicts = await transaction.run([b"Subject: x\r\n\r\nx\r\n"])
         await session.quit()
         return [(verdict.status, verdict.text) for verdict in verdicts]
 
@@ -126,3 +145,52 @@ def test_mail_goes_out_in_the_same_way() -> None:
     )
     assert converse(server, b"a@x.test", trace_only=False) == [("2.0.0", "250 2.0.0 Queued")]
     assert server.heard.endswith(b"DATA\r\nSubject: x\r\n\r\nx\r\n.\r\nQUIT\r\n")
+
+
+_PIPELINING = (b"220 mx ESMTP\r\n", b"250-mx.x.test\r\n250 PIPELINING\r\n")
+_PLAIN = (b"220 mx ESMTP\r\n", b"250 mx.x.test\r\n")
+_RESET = b"250 2.0.0 Reset\r\n"
+_ENVELOPE = b"MAIL FROM:<s@here.test>\r\nRCPT TO:<a@x.test>\r\nDATA\r\n"
+_CONTENT = b"Subject: x\r\n\r\nx\r\n.\r\n"
+
+
+def test_a_session_that_was_kept_is_tested_in_the_packet_of_the_envelope() -> None:
+    """RFC 2920 §3.1 lets RSET stand anywhere in a group of commands."""
+    server = Server(*_PIPELINING, _RESET + _MAIL + _OK + b"354 Go\r\n", b"250 2.0.0 Queued\r\n")
+    assert converse(server, b"a@x.test", uses=1) == [("2.0.0", "250 2.0.0 Queued")]
+    assert server.packets[1:] == [b"RSET\r\n" + _ENVELOPE, _CONTENT, b"QUIT\r\n"]
+
+
+def test_a_session_that_was_kept_is_tested_alone_where_nothing_may_be_said_ahead() -> None:
+    """Without PIPELINING each command waits for its reply."""
+    server = Server(*_PLAIN, _RESET, _MAIL, _OK, b"354 Go\r\n", b"250 2.0.0 Queued\r\n")
+    assert converse(server, b"a@x.test", uses=1) == [("2.0.0", "250 2.0.0 Queued")]
+    assert server.packets[1:3] == [b"RSET\r\n", b"MAIL FROM:<s@here.test>\r\n"]
+
+
+@pytest.mark.parametrize("offer", [_PIPELINING, _PLAIN])
+@pytest.mark.parametrize("said", [b"421 4.4.2 Idle for too long\r\n", b"500 What?\r\n354 Go\r\n", b""])
+def test_a_session_that_is_not_good_any_more(offer: tuple[bytes, bytes], said: bytes) -> None:
+    """Nobody's fate is known: the message goes over another session, and no content has gone over this one."""
+    server = Server(*offer, said)
+    with pytest.raises(Stale):
+        converse(server, b"a@x.test", uses=1)
+    assert b"Subject" not in server.heard
+
+
+def test_the_last_message_takes_the_goodbye_along() -> None:
+    """As with Postfix: the final dot and QUIT in one packet, and QUIT's reply is not waited for."""
+    server = Server(*_PIPELINING, _MAIL + _OK + b"354 Go\r\n", b"250 2.0.0 Queued\r\n221 2.0.0 Bye\r\n")
+    assert converse(server, b"a@x.test", is_last=True) == [("2.0.0", "250 2.0.0 Queued")]
+    assert server.packets[1:] == [_ENVELOPE, _CONTENT + b"QUIT\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("offer", "settings"), [(_PLAIN, {}), (_PIPELINING, {"smtp_skip_quit_response": "no"})]
+)
+def test_a_goodbye_that_has_to_wait(offer: tuple[bytes, bytes], settings: dict[str, str]) -> None:
+    """Without PIPELINING, and where its reply is wanted."""
+    replies = (_MAIL, _OK, b"354 Go\r\n", b"250 2.0.0 Queued\r\n", b"221 2.0.0 Bye\r\n")
+    server = Server(*offer, *replies)
+    converse(server, b"a@x.test", is_last=True, settings=settings)
+    assert server.packets[-2:] == [_CONTENT, b"QUIT\r\n"]

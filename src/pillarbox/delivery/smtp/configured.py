@@ -22,7 +22,7 @@ from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, dane_rules
 from pillarbox.delivery.smtp.delivery import Service
-from pillarbox.delivery.smtp.destination import known_ports, port_number
+from pillarbox.delivery.smtp.destination import destination_reader, known_ports, port_number
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
@@ -165,7 +165,13 @@ def open_service(
         else None,
         status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
         dns_filter=dns_filter,
-        ports=ports,
+        destinations=destination_reader(
+            port=client.smtp_tcp_port,
+            ports=ports,
+            lmtp=lmtp,
+            mx=client.smtp_dns_support_level in ("enabled", "dnssec")
+            or not (client.smtp_dns_support_level or exchange.disable_dns_lookups),
+        ),
         queue_directory=snapshot.value("queue_directory"),
         soft_bounce=queue.soft_bounce,
         heeds_tls_required=snapshot.group(Cleanup).tls_required_enable,

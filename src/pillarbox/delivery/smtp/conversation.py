@@ -11,7 +11,6 @@ FAULTS
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
 from typing import Final, Protocol
 
 from pillarbox.delivery.smtp.mail_exchangers import Target
@@ -25,6 +24,11 @@ class Wire(Protocol):
     """What a conversation needs of a connection (net/connection.py)."""
 
     idle_limit: float
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it would be waited for now."""
+        ...
 
     async def receive(self) -> bytes:
         """Bytes from the server; b"" at the end."""
@@ -57,7 +61,7 @@ class Broken(Exception):
 
 
 _PIECE: Final = 16384
-"""Octets of content for which time is counted."""
+"""Octets of content for which time is counted, and that a server can be trusted to take with the final dot."""
 
 
 class Conversation:
@@ -82,12 +86,11 @@ class Conversation:
         self.flush()
         self.wire.idle_limit = limit
         try:
-            async with asyncio.timeout(limit) if self._least_rate else nullcontext():
-                while (answered := self.engine.next_reply()) is None:
-                    data = await self.wire.receive()
-                    if not data:
-                        raise self._broken("4.4.2", f"lost connection with {self.target.label} while {doing}")
-                    self.engine.receive_data(data)
+            if self._least_rate:
+                async with asyncio.timeout(limit):
+                    answered = await self._next_reply(doing)
+            else:
+                answered = await self._next_reply(doing)
         except (IdleTimeout, TimeoutError):
             raise self._broken(
                 "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
@@ -102,22 +105,43 @@ class Conversation:
             self.is_closing = True  # RFC 5321 §3.8: the server closes
         return answered
 
+    async def _next_reply(self, doing: str) -> Answered:
+        while (answered := self.engine.next_reply()) is None:
+            data = await self.wire.receive()
+            if not data:
+                raise self._broken("4.4.2", f"lost connection with {self.target.label} while {doing}")
+            self.engine.receive_data(data)
+        return answered
+
     async def send_content(self, chunks: Iterable[bytes], *, limit: float) -> None:
-        """Send content as fast as the server takes it.  Broken."""
-        doing = "sending message body"
-        loop, left = asyncio.get_running_loop(), limit
-        try:
-            for chunk in self._pieces(chunks):
-                began = loop.time()
-                self.wire.send(chunk)
+        """Send content as fast as the server takes it; a small last piece goes with what is said next.  Broken."""
+        pieces = iter(self._pieces(chunks))
+        piece, left = next(pieces, b""), limit
+        for following in pieces:
+            left = await self._send_piece(piece, left, limit)
+            piece = following
+        if len(piece) > _PIECE:
+            await self._send_piece(piece, left, limit)
+        else:
+            self.engine.content(piece)
+
+    async def _send_piece(self, piece: bytes, left: float, limit: float) -> float:
+        """The seconds that there are for the next piece."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.wire.send(piece)
+        if self.wire.is_full:
+            try:
                 async with asyncio.timeout(left):
                     await self.wire.drain()
-                if self._least_rate:
-                    left = min(limit, left - (loop.time() - began) + len(chunk) / self._least_rate)
-        except TimeoutError:
-            raise self._broken(
-                "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
-            ) from None
+            except TimeoutError:
+                doing = "sending message body"
+                raise self._broken(
+                    "4.4.2", f"conversation with {self.target.label} timed out while {doing}"
+                ) from None
+        if not self._least_rate:
+            return limit
+        return min(limit, left - (loop.time() - began) + len(piece) / self._least_rate)
 
     def _pieces(self, chunks: Iterable[bytes]) -> Iterable[bytes]:
         """Small enough for a slow server to take each in time."""

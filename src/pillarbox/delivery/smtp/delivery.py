@@ -12,7 +12,7 @@ DESCRIPTION
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 import msgspec
@@ -20,7 +20,7 @@ import msgspec
 from pillarbox.delivery.request import Outcome, would_be
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, NoPolicy
-from pillarbox.delivery.smtp.destination import Destination, Ports, read_destinations
+from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
@@ -31,7 +31,7 @@ from pillarbox.delivery.smtp.requirement import Requirement, RequirementPolicy
 from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
-from pillarbox.delivery.smtp.transaction import Transaction, Verdict
+from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
@@ -62,7 +62,7 @@ class Service(msgspec.Struct, kw_only=True):
     checks: ContentTables  # smtp_header_checks and its kin
     reply_filter: LookupTable | None
     status_filter: tuple[LookupTable, ...]
-    ports: Ports
+    destinations: Callable[[str], tuple[Destination, ...]]  # of a nexthop; ValueError
     dns_filter: FilteredResolver | None  # smtp_dns_reply_filter
     queue_directory: str
     soft_bounce: bool
@@ -130,21 +130,8 @@ class SmtpDelivery:
     # -- destinations and servers ----------------------------------------------------------------------
 
     def _destinations(self) -> list[Destination]:
-        service = self._service
-        exchange, client = service.rules.exchange, service.rules.client
-        nexthops = [self._job.nexthop, *client.smtp_fallback_relay]
-        return [
-            destination
-            for nexthop in nexthops
-            for destination in read_destinations(
-                nexthop,
-                port=client.smtp_tcp_port,
-                ports=service.ports,
-                lmtp=service.lmtp,
-                mx=client.smtp_dns_support_level in ("enabled", "dnssec")
-                or not (client.smtp_dns_support_level or exchange.disable_dns_lookups),
-            )
-        ]
+        nexthops = (self._job.nexthop, *self._service.rules.client.smtp_fallback_relay)
+        return [destination for nexthop in nexthops for destination in self._service.destinations(nexthop)]
 
     async def _try_destinations(self) -> None:
         try:
@@ -184,8 +171,15 @@ class SmtpDelivery:
         else:
             policy = self._service.policies.policy(destination)
         limit = client.smtp_mx_session_limit
-        if (kept := await self._kept(destination, requirement)) is not None:
-            await self._deliver(kept, destination, final=is_last and not targets)
+        key = self._key(destination, requirement)
+        while (kept := self._cache.take(key)) is not None:
+            self._set_up = self._clock.now()
+            try:
+                await self._deliver(kept, destination, final=is_last and not targets)
+            except Stale:
+                await kept.quit()
+            else:
+                break
         sessions = 0
         for number, target in enumerate(targets):
             if not self._waiting() or (limit and sessions >= limit):
@@ -249,14 +243,6 @@ class SmtpDelivery:
         by_sender = self._service.rules.sasl.smtp_sender_dependent_authentication
         sender = self._job.sender if by_sender else b""
         return Key(self._service.name, destination.text.lower(), sender, self._is_tls_optional, requirement)
-
-    async def _kept(self, destination: Destination, requirement: Requirement) -> Session | None:
-        while (session := self._cache.take(self._key(destination, requirement))) is not None:
-            if await session.reset():
-                self._set_up = self._clock.now()
-                return session
-            await session.quit()
-        return None
 
     async def _open(
         self, target: Target, destination: Destination, policy: TlsPolicy, requirement: Requirement
@@ -346,7 +332,21 @@ class SmtpDelivery:
         return frozenset(word.lower() for word in words)
 
     async def _deliver(self, session: Session, destination: Destination, *, final: bool) -> None:
+        """Over a session that stands.  Stale, if it was kept and is not good any more."""
         waiting = self._waiting()
+        generic = self._service.generic
+        transaction = Transaction(
+            session,
+            self._job,
+            [self._job.recipients[at] for at in waiting],
+            rewrite=generic.map_first if generic else None,
+            is_last=not (self._wants_to_keep(session, destination) and self._cache.may_keep(session)),
+        )
+        try:
+            verdicts = await transaction.run(self._content(session))
+        except LookupFault:
+            session.conversation.abort()
+            raise
         if session.requirement and session.is_tls and not session.asks_for_tls:
             self._tell(
                 events.Noted(
@@ -354,18 +354,6 @@ class SmtpDelivery:
                     f"was not offered by host {session.target.label}"
                 )
             )
-        generic = self._service.generic
-        transaction = Transaction(
-            session,
-            self._job,
-            [self._job.recipients[at] for at in waiting],
-            rewrite=generic.map_first if generic else None,
-        )
-        try:
-            verdicts = await transaction.run(self._content(session))
-        except LookupFault:
-            session.conversation.abort()
-            raise
         for at, verdict in zip(waiting, verdicts, strict=True):
             is_final = final or not verdict.is_soft
             if not is_final and (not transaction.broken or verdict.reply is not None):
@@ -381,10 +369,8 @@ class SmtpDelivery:
                 self._site_fault = (transaction.broken.status, transaction.broken.text)
             else:
                 self._tell(events.Noted(f"{self._job.queue_id}: {transaction.broken.text}"))
-        if not (
-            self._wants_to_keep(session, destination)
-            and self._cache.keep(self._key(destination, session.requirement), session)
-        ):
+        keeps = self._wants_to_keep(session, destination) and session.conversation.engine.awaits is None
+        if not (keeps and self._cache.keep(self._key(destination, session.requirement), session)):
             await session.quit()
 
     def _content(self, session: Session) -> Iterable[bytes]:
@@ -428,10 +414,9 @@ class SmtpDelivery:
         client = self._service.rules.client
         if session.is_tls and not self._service.rules.tls.smtp_tls_connection_reuse:
             return False
-        wanted = (self._job.more_follows and client.smtp_connection_cache_on_demand) or (
+        return (self._job.more_follows and client.smtp_connection_cache_on_demand) or (
             destination.text.lower() in map(str.lower, client.smtp_connection_cache_destinations)
         )
-        return wanted and session.conversation.engine.awaits is None
 
     # -- fates -----------------------------------------------------------------------------------------
 

@@ -13,8 +13,10 @@ FAULTS
 """
 
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from ipaddress import ip_address
+from typing import Final
 
 import msgspec
 
@@ -34,11 +36,19 @@ class Destination(msgspec.Struct, frozen=True):
     @property
     def is_address(self) -> bool:
         """Whether there is nothing to look up."""
-        try:
-            ip_address(self.host)
-        except ValueError:
-            return False
-        return True
+        return _is_address(self.host)
+
+
+_REMEMBERED: Final = 1000
+
+
+@lru_cache(_REMEMBERED)
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 Ports = Mapping[str, int]
@@ -87,6 +97,18 @@ def read_destinations(
     if not found:
         raise ValueError("empty nexthop hostname")
     return found
+
+
+def destination_reader(
+    *, port: str, ports: Ports, lmtp: bool, mx: bool
+) -> Callable[[str], tuple[Destination, ...]]:
+    """`read_destinations()` for one service, which has few nexthops: the last thousand are remembered."""
+
+    @lru_cache(_REMEMBERED)
+    def read(nexthop: str) -> tuple[Destination, ...]:
+        return tuple(read_destinations(nexthop, port=port, ports=ports, lmtp=lmtp, mx=mx))
+
+    return read
 
 
 def _inet(text: str, rest: str, *, port: str, ports: Ports, mx: bool) -> Destination:

@@ -105,6 +105,7 @@ class Session:
         self.is_tls = False
         self.is_logged_in = False
         self.is_trusted = False
+        self.has_quit = False
         self.in_transaction = False  # the server was told MAIL, and no end of data: RSET before QUIT
         self._discarded = discarded
         self._destination = destination
@@ -390,20 +391,15 @@ class Session:
 
     # -- the end ---------------------------------------------------------------------------------------
 
-    async def reset(self) -> bool:
-        """RSET: whether a kept session is still good."""
-        if self.conversation.is_over:
-            return False
-        self.conversation.engine.command(Exchange.RSET, b"RSET")
-        try:
-            reply = await self._ask(self.rules.client.smtp_rset_timeout, "sending RSET probe")
-        except Broken:
-            return False
-        return reply.kind == 2
+    def quit_with_next(self) -> None:
+        """Say goodbye with what is said next, to a server that may be told ahead and need not answer (RFC 2920)."""
+        if self.capabilities.pipelining and self.rules.client.smtp_skip_quit_response:
+            self.conversation.engine.quit()
+            self.has_quit = True
 
     async def quit(self) -> None:
-        """Say goodbye, unless the server is gone."""
-        if not self.conversation.is_over:
+        """Say goodbye, unless that was said or the server is gone."""
+        if not self.conversation.is_over and not self.has_quit:
             if self.in_transaction and not self.conversation.is_closing:
                 self.conversation.engine.command(Exchange.RSET, b"RSET")
             self.conversation.engine.command(Exchange.QUIT, b"QUIT")

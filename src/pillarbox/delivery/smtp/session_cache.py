@@ -1,7 +1,8 @@
 """Sessions that are kept for a moment, because more mail for the same server may come.
 
 DESCRIPTION
-    A session is kept under the destination it was opened for; who takes it out tests it with RSET.  It is closed
+    A session is kept under the destination it was opened for; who takes it out begins with RSET, whose reply shows
+    whether it is still good.  It is closed
     when nobody wants it for smtp_connection_cache_time_limit seconds, and is not kept past its age or its number
     of messages.  A session that logged in is only for those who would log in alike; one for a message that needs
     no TLS, or verified TLS (RFC 8689), is only for those that need the same.
@@ -45,21 +46,22 @@ class SessionCache:
             del self._idle[key]
         return session
 
+    def may_keep(self, session: Session) -> bool:
+        """Whether a session may be used again, as far as is known now."""
+        client, conversation = session.rules.client, session.conversation
+        if conversation.is_over or conversation.is_closing or session.has_quit:
+            return False
+        age = asyncio.get_running_loop().time() - session.opened
+        count = client.smtp_connection_reuse_count_limit
+        return age < client.smtp_connection_reuse_time_limit and not (count and session.uses + 1 >= count)
+
     def keep(self, key: Key, session: Session) -> bool:
         """Keep a session; False if it must not be used again."""
-        client = session.rules.client
-        loop = asyncio.get_running_loop()
-        old = loop.time() - session.opened >= client.smtp_connection_reuse_time_limit
-        count = client.smtp_connection_reuse_count_limit
-        if (
-            session.conversation.is_over
-            or session.conversation.is_closing
-            or old
-            or (count and session.uses + 1 >= count)
-        ):
+        if not self.may_keep(session):
             return False
         session.uses += 1
-        timer = loop.call_later(client.smtp_connection_cache_time_limit, self._expire, key, session)
+        limit = session.rules.client.smtp_connection_cache_time_limit
+        timer = asyncio.get_running_loop().call_later(limit, self._expire, key, session)
         self._idle.setdefault(key, []).append((session, timer))
         return True
 

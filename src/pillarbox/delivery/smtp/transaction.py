@@ -2,8 +2,9 @@
 
 DESCRIPTION
     `Transaction.run()` sends the envelope, in one packet where the server offers PIPELINING, and the content if the
-    server took a recipient.  It gives a `Verdict` for each recipient, in their order.  A conversation that breaks
-    gives the verdict `Broken` to everybody who has none.
+    server took a recipient.  A session that was kept is tested with RSET, in the same packet (RFC 2920 §3.1); QUIT
+    goes with the final dot of the last message, as Postfix sends it.  `run()` gives a `Verdict` for each recipient,
+    in their order.  A conversation that breaks gives the verdict `Broken` to everybody who has none.
 
     The queue file's content is sent as it is, dots doubled; see mime_downgrade.py for servers without 8BITMIME.
 
@@ -32,11 +33,15 @@ _SEND_UTF8_SENDER = 4
 
 
 _NOTIFY = (
-    (b"NEVER", Notify.NEVER),
-    (b"SUCCESS", Notify.SUCCESS),
-    (b"FAILURE", Notify.FAILURE),
-    (b"DELAY", Notify.DELAY),
+    (b"NEVER", int(Notify.NEVER)),
+    (b"SUCCESS", int(Notify.SUCCESS)),
+    (b"FAILURE", int(Notify.FAILURE)),
+    (b"DELAY", int(Notify.DELAY)),
 )
+
+
+class Stale(Exception):
+    """The server does not want to go on with a session that was kept.  It has got nothing of the message."""
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -68,8 +73,14 @@ class Transaction:
         recipients: Sequence[SmtpRecipient],
         *,
         rewrite: Rewrite | None = None,
+        is_last: bool = False,
     ) -> None:
-        """`rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps)."""
+        """`rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps).
+
+        `is_last`: no other message follows over the session.
+        """
+        self._is_last = is_last
+        self._is_unproven = session.uses > 0
         self._rewrite = rewrite
         self._session = session
         self._job = job
@@ -78,7 +89,10 @@ class Transaction:
         self.broken: Broken | None = None
 
     async def run(self, content: Iterable[bytes]) -> list[Verdict]:
-        """Deliver; `content` are whole lines with CRLF.  The session can be used again if it is not over."""
+        """Deliver; `content` are whole lines with CRLF.  The session can be used again if it is not over.
+
+        Stale if the session was kept, and is of no use now.
+        """
         try:
             if (objection := self._objection()) is not None:
                 return [objection] * len(self._recipients)
@@ -114,15 +128,19 @@ class Transaction:
     async def _envelope(self, content: Iterable[bytes]) -> None:
         session, client = self._session, self._session.rules.client
         engine = session.conversation.engine
+        pipelining = session.capabilities.pipelining
+        if self._is_unproven:
+            engine.command(Exchange.RSET, b"RSET")
+            if not pipelining:
+                await self._prove()
         told = self._tell_of_client()
         try:
             engine.mail(self._shown(self._job.sender), self._mail_parameters())
         except ValueError:
             self._all(Verdict("5.1.7", "bad sender address syntax"))
             return
-        pipelining = session.capabilities.pipelining
-        if told and pipelining:
-            session.conversation.flush()
+        if told and self._is_unproven:
+            await self._prove()
         for exchange in told:
             self._note_xforward(exchange, await self._ask(client.smtp_xforward_timeout, "sending XFORWARD"))
         if not pipelining:
@@ -147,6 +165,8 @@ class Transaction:
         if pipelining:
             if sends:
                 engine.command(Exchange.DATA, b"DATA")
+            if self._is_unproven:
+                await self._prove()
             reply = await self._ask(client.smtp_mail_timeout, "sending MAIL FROM")
             session.in_transaction = True
             if reply.kind != 2:
@@ -159,6 +179,19 @@ class Transaction:
             return
         if sends:
             await self._data(content)
+
+    async def _prove(self) -> None:
+        """RSET's reply, the first over a session that was kept.  Stale."""
+        self._is_unproven = False
+        session = self._session
+        try:
+            reply = await self._ask(session.rules.client.smtp_rset_timeout, "sending RSET probe")
+        except Broken as fault:
+            raise Stale from fault
+        if reply.kind != 2:
+            if session.capabilities.pipelining:  # DATA was said, and may be answered with 354
+                session.conversation.abort()
+            raise Stale
 
     def _tell_of_client(self) -> list[Exchange]:
         """smtp_send_xforward_command: who has sent the message to us, as far as the server wants to know."""
@@ -227,6 +260,8 @@ class Transaction:
         lmtp = session.rules.lmtp
         session.in_transaction = False
         session.conversation.engine.end_of_data(len(accepted) if lmtp else 1)
+        if self._is_last:
+            session.quit_with_next()
         doing = "sending end of data -- message may be sent more than once"
         if lmtp:
             for at in accepted:
@@ -275,7 +310,7 @@ class Transaction:
         kind, semicolon, address = recipient.dsn_original.partition(b";")
         if semicolon and kind and address and (address.isascii() or self._needs_smtputf8()):
             parameters.append(b"ORCPT=%s;%s" % (kind, xtext(address)))
-        words = [name for name, flag in _NOTIFY if recipient.notify & flag]
+        words = [name for name, flag in _NOTIFY if recipient.notify & flag] if recipient.notify else []
         if words:
             parameters.append(b"NOTIFY=" + b",".join(words))
         return parameters

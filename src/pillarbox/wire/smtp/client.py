@@ -129,6 +129,10 @@ class SmtpClient:
         self._out.append(b".\r\n")
         self._expected.extend([Exchange.END_OF_DATA] * replies)
 
+    def quit(self) -> None:
+        """QUIT, whose reply nobody waits for: what the server says after the other replies is not looked at."""
+        self._out.append(b"QUIT\r\n")
+
 
 _BLOCK: Final = 65536
 
