@@ -6,22 +6,26 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 NOW: Final = datetime.datetime.now(datetime.UTC)
 
 
-def issue(directory: Path, name: str, *, signer: str = "") -> Path:
-    """NAME.pem, key and certificate, signed by the key of SIGNER.pem or its own."""
-    key = ec.generate_private_key(ec.SECP256R1())
+def issue(directory: Path, name: str, *, signer: str = "", rsa_bits: int = 0) -> Path:
+    """NAME.pem, key and certificate, signed by the key of SIGNER.pem or its own; RSA with `rsa_bits`, or ECDSA."""
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if rsa_bits:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
     own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     issuer, signing_key = own, key
     if signer:
         text = (directory / f"{signer}.pem").read_bytes()
         issuer = x509.load_pem_x509_certificate(text).subject
         loaded = serialization.load_pem_private_key(text, None)
-        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
         signing_key = loaded
     certificate = (
         x509.CertificateBuilder()

@@ -230,8 +230,8 @@ def _played(host: Host, internet: Internet, scenario: Scenario, queue_id: str) -
 
 
 def _normal_line(line: str) -> str:
-    line = re.sub(r" key-exchange .*", "", normal_line(line))  # Python's ssl does not tell
-    return re.sub(r"(SSL_connect error to \S+): (?:-1|lost connection)", r"\1: ERROR", line)  # who was faster
+    # who was faster
+    return re.sub(r"(SSL_connect error to \S+): (?:-1|lost connection)", r"\1: ERROR", normal_line(line))
 
 
 def _ip(arguments: str) -> None:

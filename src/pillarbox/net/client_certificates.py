@@ -18,7 +18,6 @@ STANDARDS
 import ctypes
 import hashlib
 import ssl
-import sys
 from functools import cache
 from typing import Any, Final
 
@@ -26,6 +25,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from pillarbox.net.openssl import context_address, open_library
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _FUNCTIONS: Final = {
@@ -39,8 +39,6 @@ _FUNCTIONS: Final = {
     "SSL_get_ex_data_X509_STORE_CTX_idx": (ctypes.c_int, ()),
     "SSL_get_ex_data": (ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_int)),
 }
-_POINTER: Final = object.__basicsize__
-"""Where the SSL_CTX pointer is in a context: the first field behind the object's head, in every CPython so far."""
 
 
 class ClientCertificate(msgspec.Struct, frozen=True):
@@ -69,7 +67,7 @@ def ask_for_certificates(
             context.load_verify_locations(ca_file or None, ca_path or None)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationFault(where, f"cannot load {ca_file or ca_path}: {error}") from error
-    address = _address(context)
+    address = context_address(context)
     context.verify_mode = ssl.CERT_OPTIONAL
     if library.SSL_CTX_get_verify_mode(address) != 1:  # SSL_VERIFY_PEER
         raise ConfigurationFault(where, "client certificates cannot be asked for with this Python")
@@ -126,22 +124,7 @@ _TRUSTED: Final = "pillarbox_client_is_trusted"
 @cache
 def _library() -> Any:  # noqa: ANN401 - ctypes gives libraries no better type
     """The library that the ssl module itself has loaded; None if its functions cannot be reached."""
-    if sys.implementation.name != "cpython":
-        return None
-    import _ssl
-
-    try:
-        library = ctypes.CDLL(_ssl.__file__)
-        for name, (result, arguments) in _FUNCTIONS.items():
-            function = getattr(library, name)
-            function.restype, function.argtypes = result, arguments
-    except (AttributeError, OSError):
-        return None
-    return library
-
-
-def _address(context: ssl.SSLContext) -> int:
-    return ctypes.c_void_p.from_address(id(context) + _POINTER).value or 0
+    return open_library(_FUNCTIONS)
 
 
 def _verify(store: int, _argument: int | None) -> int:

@@ -166,6 +166,7 @@ class TlsEstablished(Event, frozen=True):
     cipher: str
     bits: int
     trust: str = "Anonymous"  # or Untrusted, Trusted: the client's certificate
+    figures: str = ""  # ` key-exchange X25519 …`, of TLS 1.3
 
 
 class TlsFailed(Event, frozen=True):

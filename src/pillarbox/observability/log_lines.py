@@ -114,7 +114,7 @@ def _authentication_failed(event: e.AuthenticationFailed) -> tuple[str, str]:
 def _tls_established(event: e.TlsEstablished) -> tuple[str, str]:
     return "smtpd", (
         f"{event.trust} TLS connection established {event.direction} {event.peer}: "
-        f"{event.protocol} with cipher {event.cipher} ({event.bits}/{event.bits} bits)"
+        f"{event.protocol} with cipher {event.cipher} ({event.bits}/{event.bits} bits){event.figures}"
     )
 
 

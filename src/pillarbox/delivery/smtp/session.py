@@ -33,6 +33,7 @@ from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATC
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.peer_chain import peer_chain
 from pillarbox.net.tls_faults import TlsFault
+from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import ClientMechanism, choose
@@ -311,7 +312,7 @@ class Session:
         self.tell(
             events.Noted(
                 f"{trust} TLS connection established to {self.target.relay}: {wire.tls.version()} with cipher "
-                f"{cipher} ({bits}/{bits} bits)"
+                f"{cipher} ({bits}/{bits} bits){tls_figures(wire.tls).text}"
             )
         )
 

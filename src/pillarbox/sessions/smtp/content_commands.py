@@ -8,6 +8,7 @@ DESCRIPTION
 from typing import Final
 
 from pillarbox.filters.content_checks import Inspector
+from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.submission import MessageTooBig, TooManyHops
@@ -186,10 +187,13 @@ def _tls_texts(session: SessionState) -> tuple[str, ...]:
     """smtpd_tls_received_header's texts."""
     tls = session.transport.tls
     cipher = tls.cipher() if tls is not None else None
-    if cipher is None:
+    if tls is None or cipher is None:
         return ()
     name, protocol, bits = cipher
-    return (f"using {protocol} with cipher {name} ({bits}/{bits} bits)", _certificate_text(session))
+    return (
+        f"using {protocol} with cipher {name} ({bits}/{bits} bits){tls_figures(tls).folded}",
+        _certificate_text(session),
+    )
 
 
 def _certificate_text(session: SessionState) -> str:

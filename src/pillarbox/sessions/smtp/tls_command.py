@@ -8,6 +8,7 @@ from pillarbox.access.client_rates import Event
 from pillarbox.net.client_certificates import certificate_of
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
+from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
 from pillarbox.sessions.smtp.session_state import Gone, SessionState
 from pillarbox.vocabulary.reply import Reply
@@ -80,7 +81,8 @@ async def begin_tls(session: SessionState) -> None:
     if settings.smtpd_tls_loglevel:
         name, protocol, bits = tls.cipher() or ("?", "?", 0)
         trust = "Anonymous" if certificate is None else "Trusted" if certificate.is_trusted else "Untrusted"
-        session.tell(events.TlsEstablished("from", client.label, protocol, name, bits, trust))
+        figures = tls_figures(tls).text
+        session.tell(events.TlsEstablished("from", client.label, protocol, name, bits, trust, figures))
     if session.policy.needs_certificate and (certificate is None or not certificate.is_trusted):
         session.objection = (
             "No client certificate presented" if certificate is None else "Client certificate not trusted"

@@ -21,8 +21,8 @@ def received_header(
 ) -> list[bytes]:
     """Lines without line ends.  `recipient` is given only if there is one: others must stay unknown.
 
-    `authenticated` is smtpd_sasl_authenticated_header, `tls` are smtpd_tls_received_header's texts.  With `hidden`
-    (smtpd_hide_client_session) nothing is said of the client and its session.
+    `authenticated` is smtpd_sasl_authenticated_header, `tls` are smtpd_tls_received_header's texts, folded.
+    With `hidden` (smtpd_hide_client_session) nothing is said of the client and its session.
     """
     date = mail_date(now)
     if hidden:
@@ -33,7 +33,8 @@ def received_header(
         b"Received: from %s (%s [%s])"
         % (helo, client.name.encode("ascii", "replace"), client.literal.encode())
     ]
-    lines += [b"\t(%s)" % text.encode() for text in tls]
+    for text in tls:
+        lines += (b"\t(%s)" % text.encode()).split(b"\n")
     if authenticated and client.sasl_username:
         lines.append(b"\t(Authenticated sender: %s)" % comment_text(client.sasl_username))
     by = b"\tby %s (%s) with %s id %s" % (host, mail_name, protocol.encode(), queue_id.encode())

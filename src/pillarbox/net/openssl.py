@@ -1,0 +1,58 @@
+"""Functions of the OpenSSL that Python's ssl module has loaded, for what the module itself does not tell.
+
+DESCRIPTION
+    `open_library()` gives the library with the types of the functions that a caller names; `context_address()` and
+    `session_address()` are the SSL_CTX and SSL that they work on.
+
+    The places of these pointers in Python's objects are not part of its interface.  They have been the same in
+    every CPython so far; the session's is believed only if the pointer beside it is the context that the session
+    says it has.
+
+FAULTS
+    A Python that is no CPython, or that hides its OpenSSL, gives None.
+"""
+
+import ctypes
+import ssl
+import sys
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+Types = tuple[Any, tuple[Any, ...]]
+"""Of a function: its result and its arguments."""
+
+_HEAD: Final = object.__basicsize__
+_WORD: Final = ctypes.sizeof(ctypes.c_void_p)
+
+
+def open_library(functions: Mapping[str, Types]) -> Any:  # noqa: ANN401 - ctypes gives libraries no better type
+    """The library; None if one of the functions cannot be reached."""
+    if sys.implementation.name != "cpython":
+        return None
+    import _ssl
+
+    try:
+        library = ctypes.CDLL(_ssl.__file__)
+        for name, (result, arguments) in functions.items():
+            function = getattr(library, name)
+            function.restype, function.argtypes = result, arguments
+    except (AttributeError, OSError):
+        return None
+    return library
+
+
+def context_address(context: ssl.SSLContext) -> int:
+    """The SSL_CTX: the first field behind the object's head."""
+    return _word(id(context), 0)
+
+
+def session_address(tls: ssl.SSLObject) -> int | None:
+    """The SSL: between a reference to the owner and the context; None if it is not there."""
+    inner = cast(Any, tls)._sslobj
+    if type(inner).__basicsize__ < _HEAD + 3 * _WORD or _word(id(inner), 2) != id(inner.context):
+        return None
+    return _word(id(inner), 1) or None
+
+
+def _word(address: int, number: int) -> int:
+    return ctypes.c_void_p.from_address(address + _HEAD + number * _WORD).value or 0
