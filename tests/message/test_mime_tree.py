@@ -145,7 +145,10 @@ SECTIONS = [
     ("part of a part", (3, 2), Text.ALL, b"two"),
     ("its MIME header is empty", (3, 2), Text.MIME, b"\r\n"),
     ("no such part", (4,), Text.ALL, None),
-    ("no parts in text", (1, 1), Text.ALL, None),
+    ("1 of a part of a multipart is that part", (1, 1), Text.ALL, b"<p>"),
+    ("but that is the end", (1, 1, 1), Text.ALL, None),
+    ("no other parts in text", (1, 2), Text.ALL, None),
+    ("no part of a message's only part", (2, 1, 1), Text.ALL, None),
     ("MIME needs a part", (), Text.MIME, None),
 ]
 

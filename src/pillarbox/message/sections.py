@@ -63,7 +63,8 @@ def find_part(tree: Part, path: tuple[int, ...]) -> Part | None:
     for number in path:
         if not counts:
             return None
-        if message.is_multipart:
+        in_multipart = message.is_multipart
+        if in_multipart:
             if not 1 <= number <= len(message.children):
                 return None
             part = message.children[number - 1]
@@ -75,8 +76,8 @@ def find_part(tree: Part, path: tuple[int, ...]) -> Part | None:
             message = part.children[0]
         elif part.is_multipart:
             message = part
-        else:
-            counts = False
+        else:  # 1 is the part of a message, and Dovecot gives it to a part of a multipart, too
+            message, counts = part, in_multipart
     return part
 
 
