@@ -1,8 +1,8 @@
 """The first words of a message, for a list of messages.
 
 DESCRIPTION
-    The first part that is text/plain or text/html, without markup, quotations and superfluous white space, cut
-    at `MAX_CHARACTERS`.  A message that is nothing but quotations shows those.
+    The first part of type text, without markup if it is text/html, and without quotations and superfluous white
+    space, cut at `MAX_CHARACTERS`.  A message that is nothing but quotations shows those.
 
 STANDARDS
     RFC 8970 §3 (PREVIEW)
@@ -34,7 +34,7 @@ def preview(content: Content) -> bytes:
     for part in _leaves(parse(content)):
         kind = part.content_type
         name = (kind.type + b"/" + kind.subtype).lower() if kind is not None else b"text/plain"
-        if name not in (b"text/plain", b"text/html"):
+        if not name.startswith(b"text/"):
             continue
         short = msgspec.structs.replace(part, body_end=min(part.body_end, part.body_start + MAX_READ))
         text = text_of(content, short)
@@ -58,7 +58,8 @@ def _leaves(root: Part) -> Iterator[Part]:
 def _of_plain(text: str) -> str:
     lines = text.split("\n")
     own = [line for line in lines if not line.startswith(">")]
-    return _joined("\n".join(own)) or _joined("\n".join(lines))
+    quoted = (line.removeprefix(">") for line in lines)
+    return _joined("\n".join(own)) or (">" + _joined("\n".join(quoted)) if len(own) < len(lines) else "")
 
 
 def _joined(text: str) -> str:
