@@ -50,8 +50,8 @@ FOUND = [
     ("quoted-printable over lines", "soft ü", True),
     ("base64 in Latin-1", "<b>ü</b>", True),
     ("a message within", "letter", True),
-    ("its header", "inner", True),
-    ("a header of a part", "image/png", True),
+    ("its header", "inner", False),
+    ("a header of a part", "image/png", False),
     ("what is no text", "picture", False),
     ("the message's own header", "outer", False),
     ("nothing", "", True),
@@ -66,8 +66,10 @@ def test_bodies(text: str, *, found: bool) -> None:
 
 
 def test_text_looks_at_the_header_too() -> None:
-    """TEXT: "the header or body of the message"."""
+    """TEXT: "the header or body of the message", and those of what is in it."""
     assert message_has(MULTIPART, "outer")
+    assert message_has(MULTIPART, "inner")
+    assert message_has(MULTIPART, "image/png")
     assert message_has(MULTIPART, "subject: outer")
     assert message_has(MULTIPART, "letter")
     assert not message_has(MULTIPART, "absent")

@@ -10,12 +10,12 @@ from pillarbox.message.text_matching import (
     ADDRESS_FIELDS,
     address_has,
     body_has,
-    body_texts,
     fold,
     folded_addresses,
     header_has,
     header_texts,
     message_has,
+    part_texts,
 )
 from pillarbox.message.word_index import (
     MAX_DOCUMENTS,
@@ -53,7 +53,7 @@ def test_whoever_holds_a_text_is_found(data: st.DataObject) -> None:
     message = MESSAGES[number]
     header = message[: header_end(message)]
     addresses = [text for name in ADDRESS_FIELDS for text in folded_addresses(header, name)]
-    texts = [text for text in [*header_texts(header), *addresses, *body_texts(message)] if text]
+    texts = [text for text in [*header_texts(header), *addresses, *part_texts(message)] if text]
     if not texts:
         return
     text = data.draw(st.sampled_from(texts))

@@ -12,6 +12,7 @@ STANDARDS
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from pillarbox.message import mime_tree
@@ -94,13 +95,19 @@ def may_hold(wanted: str) -> Callable[[bytes], bool]:
 
 
 def message_has(content: bytes, wanted: str) -> bool:
-    """Whether header or body hold the folded text (TEXT)."""
+    """Whether a header, that of a part or of a message within included, or the body hold the folded text (TEXT)."""
+    if not wanted:
+        return True
     header = content[: header_end(content)]
-    return any(wanted in text for text in header_texts(header)) or body_has(content, wanted)
+    texts = chain(header_texts(header), part_texts(content))
+    return any(wanted in text for text in texts)
 
 
 def body_has(content: bytes, wanted: str) -> bool:
-    """Whether a text part of the body, or a header within it, holds the folded text (BODY)."""
+    """Whether a text part of the body holds the folded text (BODY).
+
+    Headers of parts do not count, as with Dovecot: `BODY mixed` is not meant to find most messages.
+    """
     return not wanted or any(wanted in text for text in body_texts(content))
 
 
@@ -110,20 +117,25 @@ def header_texts(header: bytes) -> Iterator[str]:
 
 
 def body_texts(content: bytes) -> Iterator[str]:
-    """What BODY looks for in a message: the fields and the text of each part, folded."""
-    return _part_texts(content, mime_tree.parse(content), is_root=True)
+    """Where BODY looks in a message: the text of each part, folded."""
+    return _texts(content, mime_tree.parse(content), with_header=False, with_headers=False)
+
+
+def part_texts(content: bytes) -> Iterator[str]:
+    """Where TEXT looks besides the message's header: the fields and the text of each part, folded."""
+    return _texts(content, mime_tree.parse(content), with_header=False, with_headers=True)
 
 
 def _whole_field(name: bytes, value: bytes) -> str:
     return name.decode("ascii", "replace") + ": " + decode_words(unfold(value))
 
 
-def _part_texts(content: bytes, part: Part, *, is_root: bool) -> Iterator[str]:
-    if not is_root:
+def _texts(content: bytes, part: Part, *, with_header: bool, with_headers: bool) -> Iterator[str]:
+    if with_header:
         yield from header_texts(content[part.header_start : part.body_start])
     if part.children:
         for child in part.children:
-            yield from _part_texts(content, child, is_root=False)
+            yield from _texts(content, child, with_header=with_headers, with_headers=with_headers)
         return
     kind = part.content_type
     if kind is None or kind.type.lower() in (b"text", b"message"):

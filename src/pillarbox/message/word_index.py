@@ -25,7 +25,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.message.header_fields import header_end
-from pillarbox.message.text_matching import ADDRESS_FIELDS, body_texts, folded_addresses, header_texts
+from pillarbox.message.text_matching import ADDRESS_FIELDS, folded_addresses, header_texts, part_texts
 
 MAX_DOCUMENTS: Final = 255
 """Messages of a segment: the number of one is an octet, and one is left to stand between words."""
@@ -72,7 +72,7 @@ def words_of_message(content: bytes) -> Words:
         texts += folded_addresses(header, name)
     left = MAX_TEXT - sum(map(len, texts))
     body: list[str] = []
-    for text in body_texts(content):
+    for text in part_texts(content):
         left -= len(text)
         if left < 0:
             return Words(_words("\n".join(texts)), _words("\n".join(body)), is_partial=True)

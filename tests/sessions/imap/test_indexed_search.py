@@ -19,7 +19,7 @@ from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.text_index import FILE_NAME, VERSION, TextIndex
 from pillarbox.mailstore.text_searching import IndexPolicy
 from pillarbox.mailstore.view import MailboxView
-from pillarbox.message.text_matching import body_texts, header_texts
+from pillarbox.message.text_matching import header_texts, part_texts
 from pillarbox.message.word_index import words_of_message
 from pillarbox.sessions.imap.search_filter import MessageFilter
 from pillarbox.vocabulary.clock import Clock, ManualClock
@@ -62,7 +62,7 @@ def wanted_texts() -> Iterator[str]:
     """Pieces of what the messages say, and what none says."""
     for number, message in enumerate(MESSAGES):
         texts = [
-            text for text in [*header_texts(message.partition(b"\r\n\r\n")[0]), *body_texts(message)] if text
+            text for text in [*header_texts(message.partition(b"\r\n\r\n")[0]), *part_texts(message)] if text
         ]
         for text in texts[number % 3 :: 7]:
             start = number * 7 % len(text)
