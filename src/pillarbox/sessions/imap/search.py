@@ -64,6 +64,8 @@ BATCH: Final = 2000
 """Messages whose columns are asked for at once."""
 MANY: Final = 5000
 """Messages whose threads are put together beside the event loop."""
+LONG: Final = 256
+"""Messages from which on what SEARCH has told is kept: who asks for UNSEEN again mostly gets the same."""
 MAX_MEMO: Final = 16
 """Orders of a mailbox that are remembered until it gets new messages: 40 KB each for 10,000 of them."""
 
@@ -89,8 +91,15 @@ async def search(conversation: Conversation, command: Search) -> None:
     with_modseq, found = await _found(conversation, command.key)
     if command.result is None and conversation.rev2:  # RFC 9051 §6.4.4: there is no `* SEARCH`
         command = msgspec.structs.replace(command, result=ResultOptions(SearchResult.ALL))
-    async with conversation.speaking:
-        await _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
+    if command.result is None and not with_modseq and len(found) >= LONG:
+
+        async def render() -> bytes:
+            return responses.search(found if command.by_uid else conversation.selected.numbers_of(found))
+
+        await _tell_text(conversation, command, None, found, render)
+    else:
+        async with conversation.speaking:
+            await _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
     conversation.ok(command.tag, b"Search completed")
 
 
@@ -128,18 +137,18 @@ async def thread(conversation: Conversation, command: Thread) -> None:
 
 
 class _Told(msgspec.Struct, frozen=True):
-    """A whole answer to SORT or THREAD: webmail asks for the same with each page of it."""
+    """A whole answer to SEARCH, SORT or THREAD: webmail asks for the same with each page of it."""
 
     order: object
     by_uid: bool
-    uids: "array[int]"  # rising: what was put in order
+    uids: "array[int]"  # rising: what was found
     known: "array[int]"  # by which sequence numbers were told
     text: bytes
 
 
 async def _tell_text(
     conversation: Conversation,
-    command: Sort | Thread,
+    command: Search | Sort | Thread,
     order: object,
     found: list[int],
     render: Callable[[], Awaitable[bytes]],
