@@ -53,6 +53,11 @@ class DirectoryState:
         self._same_tick = False
         self._recheck_at = self._recheck_at or now + RECHECK_NS
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether the mtime alone tells whether the directory has changed since it was listed."""
+        return self._mtime != -1 and not self._same_tick and self._recheck_at == 0
+
     def forget(self) -> None:
         """List it next time, whatever its mtime."""
         self._mtime = -1

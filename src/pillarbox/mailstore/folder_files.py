@@ -12,8 +12,9 @@ DESCRIPTION
     New files get their UIDs in the order of their names (mailstore/maildir_names.py), under the uidlist's lock,
     and are moved from new/ to cur/ unless the caller only looks (STATUS, EXAMINE, APPEND).
 
-    `is_current` answers without a thread, by six stat calls (10 µs), whether `sync` would find nothing to do:
-    a thread hop costs ten times as much, and mostly nothing has happened.
+    `is_current` answers without a thread, by three stat calls, whether `sync` would find nothing to do: a thread
+    hop costs ten times as much, and mostly nothing has happened.  Whoever writes to the uidlist or the keywords
+    makes and removes a lock beside them, so the mtime of their directory tells of both.
 
     A file that is gone from both directories in two listings has been expunged.  One that comes back after
     its message was told to be expunged gets a new UID.
@@ -69,6 +70,20 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     origin: object | None = None
 
 
+class FolderStamp(msgspec.Struct, frozen=True):
+    """By which it is told later, without the folder being loaded, that nothing has happened to it."""
+
+    paths: tuple[bytes, ...]
+    seen: tuple[tuple[int, int], ...]  # inode and mtime in ns of each
+
+    def holds(self, files: FileSystem) -> bool:
+        """Whether the directories are as they were."""
+        try:
+            return self.seen == _seen(self.paths, files)
+        except OSError:
+            return False
+
+
 class FolderFiles:
     """One folder.  `mutex` guards everything but `events`."""
 
@@ -110,11 +125,15 @@ class FolderFiles:
         self._highest_uid = 0  # of the messages that were ever told of
         self._new_state = DirectoryState()
         self._cur_state = DirectoryState()
+        self._control = control or directory
+        self._control_state = DirectoryState()  # as it was when uidlist and keywords were found unchanged
 
     def relocate(self, directory: bytes, control: bytes = b"") -> None:
         """The folder has been renamed."""
         with self.mutex:
             self.directory = directory
+            self._control = control or directory
+            self._control_state.forget()
             self.arrivals = Arrivals(directory, self.files)
             self.uidlist = UidList(control or directory, self.files)
             self.keywords.relocate(control or directory)
@@ -187,7 +206,7 @@ class FolderFiles:
                     self._cur_state.note_listing(cur_mtime, now)
                 if appeared or vanished:
                     self._take_in(appeared, vanished)
-            if self.uid_validity == 0:
+            if self.uid_validity == 0 and not self._knows_header():
                 self._assign([])
             elif self.uidlist.damaged or self.uidlist.has_changed():
                 self._take_in_uidlist()
@@ -199,16 +218,33 @@ class FolderFiles:
         if not self.mutex.acquire(blocking=False):
             return False
         try:
-            if self.uid_validity == 0 or (move_new and self._in_new):
+            if self.uid_validity == 0 or (move_new and self._in_new) or self.uidlist.damaged:
                 return False
-            return (
-                self.is_quiet()
-                and not self.keywords.has_changed()
-                and not self.uidlist.damaged
-                and not self.uidlist.has_changed()
-            )
+            new_mtime, cur_mtime = self._mtimes()
+            now = self.now_ns()
+            if self._new_state.is_stale(new_mtime, now) or self._cur_state.is_stale(cur_mtime, now):
+                return False
+            control_mtime = self.files.stat(self._control).st_mtime_ns
+            if not self._control_state.is_stale(control_mtime, now):
+                return not self.keywords.surplus_has_changed()
+            if self.keywords.has_changed() or self.uidlist.has_changed():
+                return False
+            self._control_state.note_listing(control_mtime, now)
+            return True
         finally:
             self.mutex.release()
+
+    def stamp(self) -> FolderStamp | None:
+        """What holds until something happens here; None where more has to be looked at, or at another time."""
+        paths = (self.directory + b"/new", self.directory + b"/cur", self._control)
+        try:
+            stamp = FolderStamp(paths, _seen(paths, self.files))
+            if self.keywords.has_surplus or not self.is_current(move_new=False):
+                return None
+        except (OSError, NoSuchMailbox):
+            return None
+        states = (self._new_state, self._cur_state, self._control_state)
+        return stamp if all(state.is_settled for state in states) and stamp.holds(self.files) else None
 
     def rescan(self) -> None:
         """A file was not where it should be: list both directories whatever their mtimes."""
@@ -430,6 +466,15 @@ class FolderFiles:
         self.uid_validity = self.uidlist.uid_validity
         self.guid = self.uidlist.guid
 
+    def _knows_header(self) -> bool:
+        """Take UIDVALIDITY and GUID from a uidlist with which nothing has to be done, and so without its lock."""
+        self.refresh_uidlist()
+        if not self.uidlist.exists or not self.uidlist.guid or self.uidlist.damaged:
+            return False
+        self.uid_validity = self.uidlist.uid_validity
+        self.guid = self.uidlist.guid
+        return True
+
     def compact_uidlist(self) -> None:
         """Leave the lines of expunged messages out of the uidlist."""
         with self.lock():
@@ -475,6 +520,11 @@ class FolderFiles:
 
     def _count_new(self) -> None:
         self._in_new = sum(path.startswith(NEW) for path in self.paths)
+
+
+def _seen(paths: tuple[bytes, ...], files: FileSystem) -> tuple[tuple[int, int], ...]:
+    found = map(files.stat, paths)
+    return tuple([(status.st_ino, status.st_mtime_ns) for status in found])
 
 
 def _identity(path: bytes) -> bytes:

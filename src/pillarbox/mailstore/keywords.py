@@ -74,12 +74,16 @@ class KeywordTable:
             mtime = self._files.stat(self._path).st_mtime_ns
         except FileNotFoundError:
             mtime = -1
-        if mtime != self._read_mtime:
-            return True
-        try:
-            return self._files.stat(self._surplus_path).st_size != self._surplus_size
-        except FileNotFoundError:
-            return False
+        return mtime != self._read_mtime or self._surplus_differs()
+
+    def surplus_has_changed(self) -> bool:
+        """The same of a surplus file that is known: lines are added to it without a lock."""
+        return self.has_surplus and self._surplus_differs()
+
+    @property
+    def has_surplus(self) -> bool:
+        """Whether there is such a file."""
+        return self._surplus_size >= 0
 
     def refresh(self) -> None:
         """Read the files if they have changed."""
@@ -215,6 +219,12 @@ class KeywordTable:
         self._files.rename(lock, self._path)
         self._files.sync_directory(self._directory)
         self._read_mtime = written
+
+    def _surplus_differs(self) -> bool:
+        try:
+            return self._files.stat(self._surplus_path).st_size != self._surplus_size
+        except FileNotFoundError:
+            return False
 
     def _refresh_surplus(self) -> None:
         try:

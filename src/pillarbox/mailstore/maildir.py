@@ -318,10 +318,27 @@ class MaildirMailbox:
     async def status(self, *, with_size: bool) -> MailboxStatus:
         """STATUS, without moving new messages."""
         await self.refresh(read_only=True)
-        state = (self._position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
+        state = self._state(with_size=with_size)
         if self._status is None or self._status[0] != state:
             self._status = (state, await self._count(with_size=with_size))
         return self._status[1]
+
+    def told_status(self) -> tuple[MailboxStatus, bool] | None:
+        """What STATUS told last and whether with the size, if nothing that is known has changed it since."""
+        if self._status is None:
+            return None
+        state, status = self._status
+        with_size = state[-1]
+        return (status, with_size) if state == self._state(with_size=with_size) else None
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether a session has had it open, and not only its STATUS was asked for."""
+        return self._is_filling
+
+    def _state(self, *, with_size: bool) -> tuple[int, int, int, int, bool]:
+        """What STATUS depends on."""
+        return (self._position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
 
     async def _count(self, *, with_size: bool) -> MailboxStatus:
         size = await self._run(self._total_size) if with_size else 0

@@ -4,7 +4,8 @@ DESCRIPTION
     Where its mailboxes lie is told in mailstore/mailbox_tree.py.
     All sessions of an account in this process share one `MaildirAccount`, and those that select the same
     mailbox one `MaildirMailbox`.  A few mailboxes that nobody uses any more stay loaded, so that STATUS and
-    the next SELECT need no new listing.
+    the next SELECT need no new listing; of the others the numbers of their STATUS are kept
+    (mailstore/known_statuses.py).
 
     DELETE and RENAME do not touch the subscriptions, as Dovecot does not.
 
@@ -38,6 +39,7 @@ from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.indexers import Indexers
+from pillarbox.mailstore.known_statuses import KnownStatuses
 from pillarbox.mailstore.mailbox import (
     Mailbox,
     MailboxNameRefused,
@@ -74,6 +76,10 @@ USUAL: Final = tuple(
 """Dovecot's 15-mailboxes.conf, and Archive; made and subscribed."""
 MAX_IDLE: Final = 8
 """Mailboxes without users that stay loaded."""
+MAX_LOOKED_AT: Final = 64
+"""The same of those that no session has had open: whose STATUS was asked for."""
+MAX_LOOKED_AT_MESSAGES: Final = 100_000
+"""Messages of these together."""
 
 _T = TypeVar("_T")
 
@@ -143,6 +149,7 @@ class MaildirAccount:
         self._guids: dict[str, tuple[int, bytes]] = {}  # name → inode of its directory, GUID
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+        self._statuses = KnownStatuses(files)
 
     @classmethod
     def at(
@@ -199,6 +206,7 @@ class MaildirAccount:
             raise MailboxNameRefused("INBOX can't be deleted")
         guid = await self._run(self._delete, name)
         self._open.pop(name, None)
+        self._statuses.forget(name)
         self._name_watch.tell()
         if guid:
             await self._run(self._cache.forget, guid)
@@ -218,6 +226,7 @@ class MaildirAccount:
         self._name_watch.tell()
         self._tell_quota()
         for before, after in moved:
+            self._statuses.forget(before)
             mailbox = self._open.pop(before, None)
             if mailbox is not None:
                 mailbox.name = after
@@ -286,10 +295,18 @@ class MaildirAccount:
 
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
+        is_loaded = name in self._open
+        if not is_loaded and not with_modseq:
+            known = self._statuses.find(name, with_size=with_size)
+            if known is not None:
+                return known
         mailbox = await self._loaded(name)
         if with_modseq:
             await mailbox.track_modseqs()
-        return await mailbox.status(with_size=with_size)
+        status = await mailbox.status(with_size=with_size)
+        if not is_loaded:
+            self._keep_few_looked_at()
+        return status
 
     async def quotas(self) -> list[QuotaState] | None:
         """What is used of each quota; None if the account has none."""
@@ -324,6 +341,8 @@ class MaildirAccount:
 
     async def _loaded(self, name: str) -> MaildirMailbox:
         """The mailbox with its messages; two sessions that ask at once get the same."""
+        if (loaded := self._open.get(name)) is not None:
+            return loaded
         name = normalise(name)
         if (loaded := self._open.get(name)) is not None:
             return loaded
@@ -356,9 +375,26 @@ class MaildirAccount:
             return mailbox
 
     def _keep_few_idle(self, closed: MaildirMailbox) -> None:
-        idle = [name for name, mailbox in self._open.items() if mailbox.users == 0 and mailbox is not closed]
-        for name in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
-            self._open.pop(name).stop_filling()
+        idle = [one for one in self._unused() if one.was_opened and one is not closed]
+        for mailbox in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
+            self._give_back(mailbox)
+
+    def _keep_few_looked_at(self) -> None:
+        idle = [one for one in self._unused() if not one.was_opened]
+        messages = sum(len(one.messages) for one in idle)
+        for at, mailbox in enumerate(idle[:-1]):
+            if len(idle) - at <= MAX_LOOKED_AT and messages <= MAX_LOOKED_AT_MESSAGES:
+                break
+            messages -= len(mailbox.messages)
+            self._give_back(mailbox)
+
+    def _unused(self) -> list[MaildirMailbox]:
+        """Loaded mailboxes that no session has open, those that were loaded first before the others."""
+        return [mailbox for mailbox in self._open.values() if mailbox.users == 0]
+
+    def _give_back(self, mailbox: MaildirMailbox) -> None:
+        mailbox.stop_filling()
+        self._statuses.keep(self._open.pop(mailbox.name))
 
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         loop = asyncio.get_running_loop()
