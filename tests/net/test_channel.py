@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.channel import MAX_DESCRIPTORS, ChannelClosed, FrameReader, FrameWriter, receive_available
 
 
 class Note(msgspec.Struct, frozen=True, tag=True):
@@ -68,6 +68,30 @@ def test_descriptors_come_with_their_frame() -> None:
         assert os.read(read_end, 9) == b"x"
         os.close(write_end)
         os.close(read_end)
+
+
+def test_descriptors_go_as_many_as_one_call_may_carry() -> None:
+    """Twenty frames with one each take three calls, and each frame has its own."""
+    ours, theirs = socket.socketpair()
+    numbered = [os.memfd_create(str(number)) for number in range(20)]
+    for number, descriptor in enumerate(numbered):
+        os.write(descriptor, b"%d" % number)
+    with ours, theirs:
+        writer = FrameWriter()
+        for number, descriptor in enumerate(numbered):
+            writer.put(Note(str(number)), [descriptor])
+        writer.write_to(ours)
+        ours.shutdown(socket.SHUT_WR)
+        reader = new_reader()
+        calls = [receive_available(theirs) for _ in range(3)]
+        got = [pair for data, passed in calls for pair in reader.feed(data, passed)]
+        assert [len(passed) for _, passed in calls] == [MAX_DESCRIPTORS, MAX_DESCRIPTORS, 4]
+        assert not any(os.get_inheritable(descriptor) for _, (descriptor,) in got)
+        assert [os.pread(descriptor, 9, 0).decode() for _, (descriptor,) in got] == [
+            frame.text for frame, _ in got
+        ]
+    for descriptor in (*numbered, *(descriptor for _, (descriptor,) in got)):
+        os.close(descriptor)
 
 
 BAD = [

@@ -97,7 +97,7 @@ class Bench:
             sender=b"s@x.test",
             recipients=recipients,
             create_time=self.clock.now(),
-            attributes={b"trace_flags": b"%d" % trace} if trace else {},
+            trace=Trace(trace),
             warn_time=warn_time,
             warn_offset=1 if warn_time else 0,
         )

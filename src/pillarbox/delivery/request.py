@@ -97,6 +97,11 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     action: str = "delivered"  # of what is sent, for Action: (RFC 3464 §2.3.3): delivered, relayed, expanded
     tells_success: bool = True  # False: the notice that NOTIFY=SUCCESS asks for is the next system's business
 
+    @property
+    def is_sent(self) -> bool:
+        """Whether all that the recipient stands for have got it."""
+        return self.status == "sent" and all(attempt.status == "sent" for attempt in self.attempts or ())
+
 
 def would_be(status: str, *, cached: bool = True) -> str:
     """The log's word for the status of what was only tried out: deliverable or undeliverable.

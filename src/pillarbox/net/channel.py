@@ -5,13 +5,14 @@ DESCRIPTION
     tagged msgspec.Struct of the receiver's union.  Descriptors (SCM_RIGHTS) travel with the frame's first
     octet, so that they cannot be mixed up; they belong to whoever takes the frame.
 
-    Frames of one turn of the loop go out in one system call as far as they carry no descriptors.
+    Frames of one turn of the loop go out in one system call, as far as they carry no more descriptors together than
+    one call may; a descriptor is there before the frame that counts it, or with it.
 
     Peer gone is the end of `receive()` (None), never a hang.
 
 LIMITS
     a frame     `MAX_FRAME` octets; more ends the channel
-    descriptors `MAX_DESCRIPTORS` with one frame
+    descriptors `MAX_DESCRIPTORS` with one frame, and with what goes out in one call
 
 FAULTS
     ChannelClosed  the peer is gone, or has broken the format
@@ -21,6 +22,7 @@ import array
 import asyncio
 import os
 import socket
+import struct
 from collections import deque
 from collections.abc import Iterable
 from typing import Final, Generic, TypeVar
@@ -30,6 +32,7 @@ import msgspec
 MAX_FRAME: Final = 16 * 1024 * 1024
 MAX_DESCRIPTORS: Final = 8
 
+_HEAD: Final = struct.Struct(">IB")
 _READ: Final = 65536  # below the size for which malloc would ask the kernel each time
 _ANCILLARY: Final = socket.CMSG_SPACE(MAX_DESCRIPTORS * array.array("i").itemsize)
 
@@ -50,26 +53,32 @@ class FrameReader(Generic[F]):
 
     def feed(self, data: bytes, descriptors: Iterable[int] = ()) -> list[tuple[F, list[int]]]:
         """Frames that `data` completes.  ChannelClosed if the octets are no frames."""
-        self._buffer += data
         self._descriptors.extend(descriptors)
+        octets: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            octets = self._buffer
         frames: list[tuple[F, list[int]]] = []
-        at = 0
-        while len(self._buffer) - at >= 5:
-            head = int.from_bytes(self._buffer[at : at + 4], "big")
-            if head > MAX_FRAME:
+        at, size = 0, len(octets)
+        while size - at >= _HEAD.size:
+            length, count = _HEAD.unpack_from(octets, at)
+            if length > MAX_FRAME:
                 raise ChannelClosed("frame too long")
-            if len(self._buffer) - at < 5 + head:
+            begin = at + _HEAD.size
+            if size - begin < length:
                 break
-            count = self._buffer[at + 4]
             if count > len(self._descriptors):
                 raise ChannelClosed("frame without its descriptors")
+            at = begin + length
             try:
-                frame = self._decoder.decode(bytes(self._buffer[at + 5 : at + 5 + head]))
+                frame = self._decoder.decode(bytes(octets[begin:at]))
             except msgspec.DecodeError as error:
                 raise ChannelClosed(f"frame cannot be read: {error}") from None
-            frames.append((frame, [self._descriptors.popleft() for _ in range(count)]))
-            at += 5 + head
-        del self._buffer[:at]
+            frames.append((frame, [self._descriptors.popleft() for _ in range(count)] if count else []))
+        if octets is self._buffer:
+            del self._buffer[:at]
+        elif at < size:
+            self._buffer += octets[at:]
         return frames
 
     def close(self) -> None:
@@ -94,9 +103,10 @@ class FrameWriter:
         """Add a frame.  The descriptors stay the caller's; duplicates are sent."""
         body = self._encoder.encode(frame)
         passed = [os.dup(descriptor) for descriptor in descriptors]
-        octets = len(body).to_bytes(4, "big") + bytes((len(passed),)) + body
-        if not passed and self._out and not self._out[-1][1]:
+        octets = _HEAD.pack(len(body), len(passed)) + body
+        if self._out and len(self._out[-1][1]) + len(passed) <= MAX_DESCRIPTORS:
             self._out[-1][0].extend(octets)
+            self._out[-1][1].extend(passed)
         else:
             self._out.append((bytearray(octets), passed))
 
@@ -128,10 +138,13 @@ def _close_all(descriptors: Iterable[int]) -> None:
 
 def receive_available(sock: socket.socket) -> tuple[bytes, list[int]]:
     """What the socket has now; b"" at the end.  BlockingIOError if it has nothing."""
-    data, descriptors, _, _ = socket.recv_fds(sock, _READ, MAX_DESCRIPTORS)
-    for descriptor in descriptors:
-        os.set_inheritable(descriptor, False)
-    return data, list(descriptors)
+    # Not socket.recv_fds(), which forgets the flags: each descriptor would need a call to become close-on-exec.
+    data, ancillary, _, _ = sock.recvmsg(_READ, _ANCILLARY, socket.MSG_CMSG_CLOEXEC)
+    descriptors = array.array("i")
+    for level, kind, octets in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(octets)
+    return data, descriptors.tolist()
 
 
 class Channel(Generic[F]):

@@ -94,16 +94,9 @@ class QueueMessage(msgspec.Struct):
     filter: bytes = b""
     redirect: bytes = b""
     verp: bytes = b""
+    trace: Trace = Trace.NONE  # what else is to come of it
     trace_offset: int = 0  # of the record that says so; 0: there is none
     attributes: dict[bytes, bytes] = {}
-
-    @property
-    def trace(self) -> Trace:
-        """What else is to come of it."""
-        flags = self.attributes.get(b"trace_flags")
-        if flags is None:
-            return Trace.NONE
-        return Trace(decimal(flags)) if is_decimal(flags, max_digits=9) else Trace.NONE
 
     @property
     def wants_success(self) -> bool:
@@ -113,7 +106,12 @@ class QueueMessage(msgspec.Struct):
     @property
     def is_trace_only(self) -> bool:
         """Whether it is not to be delivered, only tried out: sendmail -bv, or a probe of verify(8)."""
-        return bool(self.trace & _TRACE_ONLY)
+        return self.trace is not Trace.NONE and bool(self.trace & _TRACE_ONLY)
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether verify(8) wants to know whether it could be delivered."""
+        return self.trace is not Trace.NONE and bool(self.trace & Trace.PROBE)
 
     @property
     def to_do(self) -> list[QueueRecipient]:
@@ -130,6 +128,9 @@ def read_message(source: Source, *, maildrop: bool = False) -> QueueMessage:
     reader = RecordReader(source)
     seen = _EnvelopeFacts()
     for kind, offset, payload in reader.records():
+        if kind == ATTRIBUTE:
+            _take_attribute(message, seen.recipient, payload, offset)
+            continue
         if kind not in ENVELOPE_TYPES:
             raise CorruptQueueFile(f"unexpected record type {kind} in the envelope at {offset}")
         if kind == MESSAGE:
@@ -171,11 +172,7 @@ class _RecipientFacts:
 def _take_envelope(
     message: QueueMessage, seen: _EnvelopeFacts, kind: int, offset: int, payload: bytes
 ) -> None:
-    if kind == ATTRIBUTE:
-        if payload.startswith(b"trace_flags="):
-            message.trace_offset = offset
-        _take_attribute(message, seen.recipient, payload)
-    elif kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
+    if kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
         _take_recipient(message, seen.recipient, kind, offset, payload)
     elif kind == SENDER:
         if seen.sender:
@@ -203,7 +200,7 @@ def _take_envelope(
         message.verp = payload
 
 
-def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: bytes) -> None:
+def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: bytes, offset: int) -> None:
     name, equals, value = payload.partition(b"=")
     name, value = name.strip(b" "), value.strip(b" ")
     if not equals or not name:
@@ -218,6 +215,9 @@ def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: 
         if len(message.attributes) >= _MAX_ATTRIBUTES and name not in message.attributes:
             raise CorruptQueueFile("too many attributes")
         message.attributes[name] = value
+        if name == b"trace_flags":
+            message.trace = Trace(decimal(value)) if is_decimal(value, max_digits=9) else Trace.NONE
+            message.trace_offset = offset
 
 
 def _take_recipient(
@@ -264,7 +264,7 @@ def _take_extracted(message: QueueMessage, reader: RecordReader) -> None:
         if kind not in EXTRACTED_TYPES:
             raise CorruptQueueFile(f"unexpected record type {kind} after the content at {offset}")
         if kind == ATTRIBUTE:
-            _take_attribute(message, facts, payload)
+            _take_attribute(message, facts, payload, offset)
         elif kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
             _take_recipient(message, facts, kind, offset, payload)
         elif kind == FILTER:

@@ -222,6 +222,17 @@ class RecordReader:
         """Every record but pointers and padding.  CorruptQueueFile for octets that are none."""
         jumps = 0
         while True:
+            window, base = self._window, self._base
+            at, size = offset - base, len(window)
+            while 0 <= at < size - 1:  # short records, as nearly all of an envelope are
+                kind, length = window[at], window[at + 1]
+                following = at + 2 + length
+                if length > 0x7F or following > size or kind == POINTER:
+                    break
+                if kind != PADDING:
+                    yield kind, base + at, window[at + 2 : following]
+                at = following
+            offset = base + at
             kind, payload, following = self.record_at(offset)
             if kind < 0:
                 return

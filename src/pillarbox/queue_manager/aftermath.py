@@ -69,6 +69,19 @@ class Aftermath:
         self._clock = clock
         self._tell = tell
 
+    def at_once(self, active: ActiveMessage) -> Finished | None:
+        """As `decide()` of a message that everybody has got and of which nobody is to hear more; else None."""
+        opened, message = active.opened, active.message
+        if opened.is_expired or message.trace or message.wants_success:
+            return None
+        if len(active.to_do) < len(message.recipients):  # there may be logs of the attempts before
+            return None
+        for recipient in active.to_do:
+            _, outcome = active.outcomes[recipient.offset]
+            if not outcome.is_sent or self._may_be_traced(message, recipient):
+                return None
+        return Finished(queue_id=opened.queue_id, descriptor=opened.descriptor, done=active.to_do)
+
     async def decide(self, active: ActiveMessage) -> tuple[Finished, bool]:
         """What is to be done with the queue file, and whether the message's time is up."""
         now = self._clock.now()
@@ -85,10 +98,11 @@ class Aftermath:
         )
         for recipient in active.to_do:
             transport, outcome = active.outcomes[recipient.offset]
-            traced += self._traced(message, recipient, transport, outcome)
+            if self._may_be_traced(message, recipient):
+                traced += self._traced(message, recipient, transport, outcome)
             if message.is_trace_only:
                 finished.done.append(recipient)
-                if message.trace & Trace.PROBE:
+                if message.is_probe:
                     await self._probed(recipient, outcome)
                 continue
             failures += failed(recipient, outcome, expired=expired)
@@ -121,6 +135,11 @@ class Aftermath:
                 maximal_backoff=settings.maximal_backoff_time,
             )
         return finished, expired
+
+    def _may_be_traced(self, message: QueueMessage, recipient: QueueRecipient) -> bool:
+        """Whether anybody may want to hear that the recipient got it; nobody does of nearly all mail."""
+        was_late = self._settings.confirm_delay_cleared and message.warn_offset
+        return bool(message.trace or recipient.notify or was_late)
 
     def _traced(
         self, message: QueueMessage, recipient: QueueRecipient, transport: str, outcome: Outcome

@@ -30,7 +30,6 @@ from pillarbox.scheduling.scheduler import Entry, Scheduler, Suspended, Transpor
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.envelope import Trace
 
 _MISSING = MissingTransport()
 _DISCARDED = Outcome("sent", "2.0.0", "undeliverable postmaster notification discarded")
@@ -132,7 +131,7 @@ class Dispatcher:
 
     def _route(self, recipient: QueueRecipient, sender: Address, message: QueueMessage) -> Routed | Outcome:
         address = Address.from_internal(recipient.address)
-        resolver = self._probe_resolver if message.trace & Trace.PROBE else self._resolver
+        resolver = self._probe_resolver if message.is_probe else self._resolver
         try:
             resolution = resolver.resolve(address, sender)
             if message.filter:
@@ -294,7 +293,7 @@ class Dispatcher:
             outcome,
             delays,
             trace_only=trace_only,
-            cached=self._caches_failures or not active.message.trace & Trace.PROBE,
+            cached=self._caches_failures or not active.message.is_probe,
         )
         for attempt in made:
             self._tell(attempt)

@@ -12,7 +12,6 @@ import msgspec
 from pillarbox.delivery.agents import Agents
 from pillarbox.delivery.request import Attempt, DeliverRecipients, JobRecipient, Outcome
 from pillarbox.queue_manager.transport import Done, Job, Routed, Transport, pass_on
-from pillarbox.vocabulary.envelope import Trace
 
 
 class LocalTransport:
@@ -49,7 +48,7 @@ class LocalTransport:
             attributes=message.attributes,
             send_options=message.send_options,
             trace_only=message.is_trace_only,
-            is_probe=bool(message.trace & Trace.PROBE),
+            is_probe=message.is_probe,
         )
         outcomes = await self._agents.deliver_recipients(request, job.descriptor)
         return Done(

@@ -251,19 +251,26 @@ class QueueManager:
         """Each recipient's fate is known, for this time."""
         self._recipients -= len(active.to_do)
         self._flushed.discard(active.queue_id)
-        if self._tasks is not None:
+        finished = self._aftermath.at_once(active)
+        if finished is not None:
+            self._conclude(active, finished)
+        elif self._tasks is not None:
             self._deciding += 1
             self._tasks.create_task(self._decide(active))
 
     async def _decide(self, active: ActiveMessage) -> None:
         finished, expired = await self._aftermath.decide(active)
+        self._deciding -= 1
+        self._conclude(active, finished, expired=expired)
+
+    def _conclude(self, active: ActiveMessage, finished: Finished, *, expired: bool = False) -> None:
+        """It is decided; the file may serve again."""
         writer = active.writer
         small = active.message.content_size <= LARGEST
         if not finished.deferred and writer is not None and writer.wanted and not expired and small:
             writer.wanted -= 1
             finished.recycled = self._spares.path(writer.pid)
             self._taker[active.queue_id] = writer
-        self._deciding -= 1
         self._finish(finished)
 
     # -- afterwards ------------------------------------------------------------------------------------

@@ -63,6 +63,8 @@ def delayed(recipient: QueueRecipient, outcome: Outcome) -> list[LogEntry]:
 
 def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> list[Failure]:
     """Entries for what is returned; when the message's time is up, that is what would be tried again, too."""
+    if outcome.is_sent:
+        return []
     return [
         Failure(_entry(recipient, attempt, "failed"), attempt.report_to)
         for attempt in attempts_of(recipient, outcome)

@@ -15,7 +15,6 @@ from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue_manager.transport import Done, Job, Transport, pass_on
 from pillarbox.vocabulary.address import Address
-from pillarbox.vocabulary.envelope import Trace
 
 _GONE = Outcome("deferred", "4.3.0", "mail transport unavailable")
 
@@ -69,7 +68,7 @@ class SmtpTransport:
             more_follows=job.more_follows,
             may_pass=not job.was_passed,
             trace_only=message.is_trace_only,
-            is_cached=self._caches_failures or not message.trace & Trace.PROBE,
+            is_cached=self._caches_failures or not message.is_probe,
         )
         try:
             answered = asyncio.get_running_loop().create_future()
