@@ -19,6 +19,7 @@ from pillarbox.mailstore.memory_account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.flags import Flag
 
 SESSIONS = 3
 
@@ -102,5 +103,32 @@ def test_and_so_it_is_when_other_programs_touch_the_files(
         account = MaildirAccount(str(maildir), files=Unsynced())
         await account.create("Trash")
         await play(account, steps, maildir)
+
+    asyncio.run(run())
+
+
+def test_flags_are_those_of_each_message_while_expunges_pend() -> None:
+    """One is gone and one has come, neither told yet: as many rows as the client knows, but other messages."""
+
+    async def run() -> None:
+        account = MemoryAccount(clock=ManualClock())
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"x"), NewMessage(b"x"), NewMessage(b"x", flags=Flag.SEEN)])
+        transport, other = ScriptedTransport(ends=False), ScriptedTransport(ends=False)
+        async with asyncio.TaskGroup() as tasks:
+            for each in (transport, other):
+                session = ImapSession(each, account, clock=ManualClock(), sink=ignore, login_tag=b"L")
+                tasks.create_task(session.run())
+                await each.rest()
+                await each.ask(b"s SELECT INBOX\r\n")
+            await other.ask(b"d STORE 1 +FLAGS (\\Deleted)\r\n")
+            await other.ask(b"e EXPUNGE\r\n")
+            await other.ask(b"f APPEND INBOX {1+}\r\nx\r\n")
+            answer = await transport.ask(b"g SEARCH SEEN\r\n")
+            for each in (transport, other):
+                each.end()
+        assert b"* SEARCH 3\r\n" in answer
+        inbox.close()
+        await account.close()
 
     asyncio.run(run())

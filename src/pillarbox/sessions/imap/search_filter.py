@@ -14,6 +14,7 @@ STANDARDS
     (OBJECTID); RFC 8514 (SAVEDATE)
 """
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -139,7 +140,8 @@ class MessageFilter:
         table = self._view.mailbox.messages
         bit = int(key.flag)
         want = bit if key.wanted else 0
-        if len(uids) == len(table.uids):  # the usual `SEARCH UNSEEN`: all rows, side by side
+        if len(uids) == len(table.uids) and array("I", uids) == table.uids:
+            # The usual `SEARCH UNSEEN`: all rows, side by side.
             return having_flag(uids, table.flags, key.flag, wanted=key.wanted)
         flags = table.flags
         return [uid for uid, row in self._rows(uids) if flags[row] & bit == want]
