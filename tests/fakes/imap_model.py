@@ -90,7 +90,8 @@ class ModelClient:
         assert self.recent == sum(b"\\Recent" in (flags or b"") for _, flags in self.messages)
         for tag, key in RESULTS.items():
             await self.say(b"UID SEARCH RETURN (ALL) " + key, b"again" + tag)
-            assert self.results[b"again" + tag] == self.results[tag], "a result was not kept up to date"
+            again, kept = self.results[b"again" + tag], self.results[tag]
+            assert again == kept, f"{key!r} was not kept up to date: now {again}, told {kept}"
 
     @property
     def uids(self) -> list[int]:

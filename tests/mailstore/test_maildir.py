@@ -648,6 +648,69 @@ def test_inotify_tells_of_deliveries(tmp_path: Path) -> None:
     run(scene)
 
 
+def test_what_our_own_change_has_hidden_is_noticed_all_the_same(tmp_path: Path) -> None:
+    """A file that another program renames while we rename others: its watchers are told twice."""
+
+    async def scene() -> None:
+        inotify = open_inotify(asyncio.get_running_loop())
+        if inotify is None:
+            pytest.skip("no inotify here")
+        account = MaildirAccount(str(tmp_path / "M"), inotify=inotify)
+        box = await account.open("INBOX")
+        first, second = await box.append([NewMessage(b"x"), NewMessage(b"y")])
+        told = asyncio.Event()
+        end = box.watch(told.set)
+        folder = box.folder
+        path = folder.path_of(first)
+        assert path is not None
+        note = folder.note_own_change
+
+        def hide(*, new: bool) -> None:
+            """At the last moment before we look at what we have done."""
+            os.rename(path, path + b"F")
+            note(new=new)
+
+        folder.note_own_change = hide  # type: ignore[method-assign]
+        await box.change_flags([second], FlagChange(FlagAction.ADD, Flag.SEEN))
+        folder.note_own_change = note  # type: ignore[method-assign]
+        async with asyncio.timeout(10):
+            while box.messages.flags[0] != Flag.FLAGGED:
+                await told.wait()
+                told.clear()
+                await box.refresh()
+        end()
+        await account.close()
+        inotify.close()
+
+    run(scene)
+
+
+def test_a_delivery_is_not_hidden_by_what_we_do_in_cur() -> None:
+    """A message that comes while flags are changed is there at the next look, not a second later."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        clock = ManualClock()
+        box = await account_on(files, clock).open("INBOX")
+        [uid] = await box.append([NewMessage(b"x")])
+        clock.advance(2)
+        await box.refresh()
+        folder = box.folder
+        note = folder.note_own_change
+
+        def hide(*, new: bool) -> None:
+            deliver(files, 7)
+            note(new=new)
+
+        folder.note_own_change = hide  # type: ignore[method-assign]
+        await box.change_flags([uid], FlagChange(FlagAction.ADD, Flag.SEEN))
+        folder.note_own_change = note  # type: ignore[method-assign]
+        await box.refresh()
+        assert 2 == len(box.messages)
+
+    run(scene)
+
+
 @pytest.mark.parametrize("damage", ["delete", "garbage", "truncate", "other version"])
 def test_the_cache_may_be_lost_at_any_moment(tmp_path: Path, damage: str) -> None:
     """Summaries are the same without it; \\Recent is all that goes."""

@@ -11,7 +11,7 @@ import pytest
 
 from fakes.imap_model import ACTIONS, ModelClient
 from fakes.mail_system import MailSystem
-from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
+from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing, touch_directories
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
@@ -51,6 +51,8 @@ class SocketClient:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.transcript = bytearray()
+        """What was said by both, shown when a test fails."""
 
     async def hear_greeting(self) -> None:
         """`* OK …`"""
@@ -61,11 +63,13 @@ class SocketClient:
         found = _TAG.match(line)
         assert found is not None
         self._writer.write(line)
+        self.transcript += line
         said = b""
         while True:
             answer = await self._reader.readline()
             assert answer, f"the connection ended after {line!r}: {said!r}"
             said += answer
+            self.transcript += answer
             if answer.startswith(found[1] + b" "):
                 return said
 
@@ -101,17 +105,24 @@ def test_every_session_sees_the_same(mail_system: MailSystem) -> None:
     async def run() -> None:
         pairs = [await connect(number) for number in range(SESSIONS)]
         clients = [client for _, client in pairs]
-        async with asyncio.TaskGroup() as tasks:
-            for seed, client in enumerate(clients):
-                tasks.create_task(act(client, random.Random(seed)))
-        for client in clients:
-            await client.say(b"NOOP")
-        for client in clients:
-            await client.check()
-        assert len({tuple(client.uids) for client in clients}) == 1
-        assert all(client.flags == clients[0].flags for client in clients)
-        for connection, _ in pairs:
-            connection.close()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for seed, client in enumerate(clients):
+                    tasks.create_task(act(client, random.Random(seed)))
+            touch_directories(maildir)
+            for client in clients:
+                await client.say(b"NOOP")
+            for client in clients:
+                await client.check()
+            assert len({tuple(client.uids) for client in clients}) == 1
+            assert all(client.flags == clients[0].flags for client in clients)
+        except BaseException:
+            for number, (connection, _) in enumerate(pairs):
+                print(f"session {number}:\n{connection.transcript.decode()}")
+            raise
+        finally:
+            for connection, _ in pairs:
+                connection.close()
 
     asyncio.run(run())
 

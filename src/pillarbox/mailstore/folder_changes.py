@@ -141,6 +141,7 @@ def change_flags(
             wanted |= 0 if bit is None else 1 << bit
         changed: list[Uid] = []
         surplus: dict[int, int] = {}
+        in_new = folder.in_new
         for uid in uids:
             row = folder.row(uid)
             if row < 0:
@@ -158,7 +159,7 @@ def change_flags(
         if surplus:
             folder.keywords.set_surplus(surplus)
         if changed:
-            folder.note_own_change()
+            folder.note_own_change(new=folder.in_new != in_new)
         return changed
 
 
@@ -184,8 +185,9 @@ def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None =
                     quota_sizes.append(size)
                 break
         if gone:
+            in_new = folder.in_new
             folder.remove(gone, origin=origin)
-            folder.note_own_change()
+            folder.note_own_change(new=folder.in_new != in_new)
             if folder.quota is not None:
                 folder.quota.went(quota_sizes)
         return gone
@@ -354,7 +356,7 @@ def _add_messages(
         return
     for uid, path in zip(uids, paths, strict=True):
         folder.add(uid, path)
-    folder.note_own_change()
+    folder.note_own_change(new=False)
 
 
 def _identity(path: bytes) -> bytes:

@@ -121,7 +121,8 @@ class FolderFiles:
         """What deliverers have noted of new messages."""
         self.uid_validity = 0
         self.guid = b""
-        self._in_new = 0
+        self.in_new = 0
+        """How many of them are in new/."""
         self._highest_uid = 0  # of the messages that were ever told of
         self._new_state = DirectoryState()
         self._cur_state = DirectoryState()
@@ -174,7 +175,7 @@ class FolderFiles:
     def first_unseen(self) -> int:
         """Above all messages that a session has taken out of new/; the next UID if there are none in it."""
         with self.mutex:
-            if not self._in_new:
+            if not self.in_new:
                 return self.next_uid
             row = next(
                 (row for row in reversed(range(len(self.paths))) if self.paths[row].startswith(CUR)), -1
@@ -210,7 +211,7 @@ class FolderFiles:
                 self._assign([])
             elif self.uidlist.damaged or self.uidlist.has_changed():
                 self._take_in_uidlist()
-            if move_new and self._in_new:
+            if move_new and self.in_new:
                 self._move_new()
 
     def is_current(self, *, move_new: bool) -> bool:
@@ -218,7 +219,7 @@ class FolderFiles:
         if not self.mutex.acquire(blocking=False):
             return False
         try:
-            if self.uid_validity == 0 or (move_new and self._in_new) or self.uidlist.damaged:
+            if self.uid_validity == 0 or (move_new and self.in_new) or self.uidlist.damaged:
                 return False
             new_mtime, cur_mtime = self._mtimes()
             now = self.now_ns()
@@ -264,12 +265,12 @@ class FolderFiles:
         now = self.now_ns()
         return not (self._new_state.is_stale(new_mtime, now) or self._cur_state.is_stale(cur_mtime, now))
 
-    def note_own_change(self) -> None:
-        """We changed cur/ (and new/)."""
-        new_mtime, cur_mtime = self._mtimes()
-        now = self.now_ns()
-        self._new_state.note_own_change(new_mtime, now)
-        self._cur_state.note_own_change(cur_mtime, now)
+    def note_own_change(self, *, new: bool) -> None:
+        """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""
+        _, cur_mtime = self._mtimes()
+        if new:
+            self._new_state.forget()
+        self._cur_state.note_own_change(cur_mtime, self.now_ns())
 
     def now_ns(self) -> int:
         """Wall-clock time as file systems stamp it."""
@@ -297,7 +298,7 @@ class FolderFiles:
         flags, keywords = self.meaning(uid, path)
         self.uids.append(uid)
         self.paths.append(path)
-        self._in_new += path.startswith(NEW)
+        self.in_new += path.startswith(NEW)
         self._highest_uid = max(self._highest_uid, uid)
         self.events.append(Event(ChangeKind.ADDED, uid, flags, keywords))
 
@@ -322,7 +323,7 @@ class FolderFiles:
 
     def place(self, row: int, path: bytes) -> None:
         """A message's file has another name now; no event."""
-        self._in_new += path.startswith(NEW) - self.paths[row].startswith(NEW)
+        self.in_new += path.startswith(NEW) - self.paths[row].startswith(NEW)
         self.paths[row] = path
 
     # --- inside -------------------------------------------------------------------------------------
@@ -501,7 +502,7 @@ class FolderFiles:
                     self._new_state.forget()
                     continue
                 self.place(row, target)
-        self.note_own_change()
+        self.note_own_change(new=True)
 
     def _settle_double(self, path: bytes, other: bytes) -> None:
         """Two files of one base: if both are there, the second becomes a message of its own."""
@@ -519,7 +520,7 @@ class FolderFiles:
         self._new_state.forget()
 
     def _count_new(self) -> None:
-        self._in_new = sum(path.startswith(NEW) for path in self.paths)
+        self.in_new = sum(path.startswith(NEW) for path in self.paths)
 
 
 def _seen(paths: tuple[bytes, ...], files: FileSystem) -> tuple[tuple[int, int], ...]:

@@ -4,6 +4,9 @@ DESCRIPTION
     What sessions of this worker do is told at once; what other programs do to new/ and cur/ by inotify.  Where that
     cannot be had, watchers are told every `KEEP_ALIVE` seconds that something may have happened: the documented
     keep-alive.
+
+    A change of our own may hide another program's from the first look (mailstore/directory_state.py): after changes
+    watchers are told once more when that is over.
 """
 
 import asyncio
@@ -11,9 +14,12 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore.directory_state import RECHECK_NS
 
 KEEP_ALIVE: Final = 30.0
 """Seconds between looks at a watched mailbox where inotify is not to be had."""
+LATER: Final = 0.05
+"""Seconds: the second look is certainly after the moment from which a directory is listed again."""
 
 
 class FolderWatch:
@@ -26,6 +32,7 @@ class FolderWatch:
         self._watchers: list[Callable[[], None]] = []
         self._ends: list[Callable[[], None]] = []
         self._keep_alive: asyncio.TimerHandle | None = None
+        self._second_look: asyncio.TimerHandle | None = None
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon when the mailbox may have changed; the result ends the watch."""
@@ -52,11 +59,21 @@ class FolderWatch:
         if self._inotify is not None:
             try:
                 for place in (b"/new", b"/cur"):
-                    self._ends.append(self._inotify.watch(self._directory() + place, self.tell))
+                    self._ends.append(self._inotify.watch(self._directory() + place, self._files_changed))
                 return
             except OSError:
                 self._end_inotify()
         self._look_again()
+
+    def _files_changed(self) -> None:
+        self.tell()
+        if self._second_look is None and self._watchers:
+            loop = asyncio.get_running_loop()
+            self._second_look = loop.call_later(RECHECK_NS / 1e9 + LATER, self._look_twice)
+
+    def _look_twice(self) -> None:
+        self._second_look = None
+        self.tell()
 
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()
@@ -68,9 +85,10 @@ class FolderWatch:
 
     def _end(self) -> None:
         self._end_inotify()
-        if self._keep_alive is not None:
-            self._keep_alive.cancel()
-            self._keep_alive = None
+        for timer in (self._keep_alive, self._second_look):
+            if timer is not None:
+                timer.cancel()
+        self._keep_alive = self._second_look = None
 
     def _end_inotify(self) -> None:
         for end in self._ends:
