@@ -20,15 +20,16 @@ def programs() -> str:
     return "\n".join(path.read_text() for path in [*files, SOURCE / "config" / "computed_defaults.py"])
 
 
-def is_read(declaration: Declaration, source: str) -> bool:
+def is_read(declaration: Declaration, attributes: set[str], texts: set[str]) -> bool:
     """Whether some program has the attribute or the name."""
-    return re.search(rf'\.{declaration.field}\b|"{declaration.name}"', source) is not None
+    return declaration.field in attributes or declaration.name in texts
 
 
 def read_parameters() -> set[str]:
     """Parameters that a program reads, and those that their defaults refer to."""
     source = programs()
-    found = {name for name, declaration in SERVED.items() if is_read(declaration, source)}
+    attributes, texts = set(re.findall(r"\.(\w+)", source)), set(re.findall(r'"(\w+)(?=")', source))
+    found = {name for name, declaration in SERVED.items() if is_read(declaration, attributes, texts)}
     # NAME_destination_rate_delay and the like are read by suffix (queue_manager/transport_rules.py).
     for suffix, default in TRANSPORT_PARAMETERS.items():
         if f'"{suffix}"' in source:
