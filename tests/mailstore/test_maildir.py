@@ -1,6 +1,7 @@
 """The Maildir beside other programs: they deliver, rename, remove and tear; nothing is lost or told twice."""
 
 import asyncio
+import errno
 import os
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -421,6 +422,44 @@ def test_a_copy_is_a_hard_link_with_the_same_identity() -> None:
         assert 3 == files.stat(f"{ROOT}/.X/cur/{name}").st_nlink
         guid = name.partition(":")[0].encode()
         assert b"2 G%s :" % guid in files.files()[f"{ROOT}/.X/dovecot-uidlist"]
+
+    run(scene)
+
+
+@pytest.mark.parametrize("other_device", [False, True], ids=["link", "other device"])
+@pytest.mark.parametrize("name", ["INBOX", "X"])
+def test_a_copy_of_files_that_another_program_renames(name: str, other_device: bool) -> None:
+    """It looks again, without the lock of the target, which may be the source: or it waited for itself."""
+
+    class Renaming(CrashFileSystem):
+        """The second file gets another name at the moment of the first link."""
+
+        begun = False
+
+        def link(self, source: AnyStr, target: AnyStr) -> None:
+            if not self.begun:
+                self.begun = True
+                path = find(self, 2)
+                self.rename(path, path + "F")
+            if other_device:
+                raise OSError(errno.EXDEV, "other device")
+            super().link(source, target)
+
+    async def scene() -> None:
+        files = Renaming()
+        make_maildir(ROOT, files=files)
+        account = account_on(files)
+        await account.create("X")
+        box, target = await account.open("INBOX"), await account.open(name)
+        uids = await box.append([new_message(number) for number in (1, 2, 3)])
+        pairs = await box.copy(uids, target)
+        assert uids == [uid for uid, _ in pairs]
+        await target.refresh()
+        assert [new for _, new in pairs] == list(target.messages.uids)[-3:]
+        for (_, new), number in zip(pairs, (1, 2, 3), strict=True):
+            assert b"%d\r\n" % number == await target.content(new)
+        assert 6 == len([path for path in files.files() if "/cur/" in path])
+        check_uidlist(files)
 
     run(scene)
 

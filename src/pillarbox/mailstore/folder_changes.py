@@ -22,8 +22,9 @@ STANDARDS
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -31,7 +32,7 @@ from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch, fault_of, publish_batch
 from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
-from pillarbox.mailstore.large_content import BLOCK
+from pillarbox.mailstore.large_content import BLOCK, LargeContent
 from pillarbox.mailstore.mailbox import (
     ChangeKind,
     FlagAction,
@@ -49,11 +50,15 @@ from pillarbox.mailstore.maildir_names import (
     split,
     write_letters,
 )
+from pillarbox.mailstore.message_files import message_at
 from pillarbox.mailstore.quota import Size
 from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.message.line_ends import crlf_size, to_lf
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
+
+COPY_ATTEMPTS: Final = 16
+"""So often a COPY begins anew because another program has renamed one of the files meanwhile."""
 
 
 def append(folder: FolderFiles, groups: Sequence[Sequence[NewMessage]]) -> list[list[Uid] | Exception]:
@@ -202,53 +207,75 @@ def copy(
     """
     first, second = sorted((source, target), key=id)  # always in this order, or two copies block each other
     with first.mutex, second.mutex:
-        originals = [_original(source, uid) for uid in uids if source.row(uid) >= 0]
-        _settle(target)
-        quota_sizes: list[Size] = []
-        if target.quota is not None:
-            found = [stored_size(source, original.uid) for original in originals]
-            quota_sizes = [size for size in found if size is not None]
-            target.quota.check(quota_sizes, moved_from=source.quota if is_move else None)
-        masks = [_define(target, original.keywords) for original in originals]
-        paths: list[bytes] = []
-        fields: dict[bytes, bytes] = {}
-        before = target.uidlist.next_uid
-        with target.lock():
-            target.refresh_uidlist()
-            target.ensure_header()
-            foreign = target.uidlist.next_uid != before
+        there = [uid for uid in uids if source.row(uid) >= 0]
+        for _ in range(COPY_ATTEMPTS):
             try:
-                for original, bits in zip(originals, masks, strict=True):
-                    letters = write_letters(Letters(original.flags, target.keywords.to_letters(bits)))
-                    path = _copy_file(source, original.uid, target, letters)
-                    paths.append(path)
-                    if _identity(path) != original.guid:
-                        fields[_identity(path)] = b"G%s " % original.guid
-                entries = target.uidlist.append(
-                    map(_identity, paths), fields, directory=target.directory + b"/cur"
-                )
-            except (OSError, MessageGone, OverQuota, StoreUnavailable):
-                _undo(target, paths)
-                raise
-        new_uids = [Uid(entry.uid) for entry in entries]
-        surplus = {uid: target.keywords.surplus_of(bits) for uid, bits in zip(new_uids, masks, strict=True)}
-        _add_messages(target, new_uids, paths, surplus, foreign=foreign)
-        if target.quota is not None:
-            target.quota.came(quota_sizes)
+                return _copy_all(source, there, target, is_move=is_move)
+            except _Moved:
+                # Not while the target's lock is held: the source may be the target.
+                source.rescan()
+        raise MessageGone(f"{os.fsdecode(source.directory)}: messages are renamed all the time")
+
+
+class _Moved(Exception):
+    """A file is not where it was."""
+
+
+def _copy_all(
+    source: FolderFiles, uids: Sequence[int], target: FolderFiles, *, is_move: bool
+) -> list[tuple[Uid, Uid]]:
+    """Raises _Moved, and MessageGone if one is not known any more; then nothing has been copied."""
+    if gone := [uid for uid in uids if source.row(uid) < 0]:
+        raise MessageGone(str(gone[0]))
+    originals = [_original(source, uid) for uid in uids]
+    _settle(target)
+    quota_sizes: list[Size] = []
+    if target.quota is not None:
+        found = [stored_size(source, original.uid) for original in originals]
+        quota_sizes = [size for size in found if size is not None]
+        target.quota.check(quota_sizes, moved_from=source.quota if is_move else None)
+    masks = [_define(target, original.keywords) for original in originals]
+    paths: list[bytes] = []
+    fields: dict[bytes, bytes] = {}
+    before = target.uidlist.next_uid
+    with target.lock():
+        target.refresh_uidlist()
+        target.ensure_header()
+        foreign = target.uidlist.next_uid != before
+        try:
+            for original, bits in zip(originals, masks, strict=True):
+                letters = write_letters(Letters(original.flags, target.keywords.to_letters(bits)))
+                path = _copy_file(source, original.uid, target, letters)
+                paths.append(path)
+                if _identity(path) != original.guid:
+                    fields[_identity(path)] = b"G%s " % original.guid
+            entries = target.uidlist.append(
+                map(_identity, paths), fields, directory=target.directory + b"/cur"
+            )
+        except (OSError, MessageGone, OverQuota, StoreUnavailable, _Moved):
+            _undo(target, paths)
+            raise
+    new_uids = [Uid(entry.uid) for entry in entries]
+    surplus = {uid: target.keywords.surplus_of(bits) for uid, bits in zip(new_uids, masks, strict=True)}
+    _add_messages(target, new_uids, paths, surplus, foreign=foreign)
+    if target.quota is not None:
+        target.quota.came(quota_sizes)
     return [(Uid(original.uid), uid) for original, uid in zip(originals, new_uids, strict=True)]
 
 
 def stored_size(folder: FolderFiles, uid: int) -> Size | None:
     """Octets of a message, by its name or, where that does not tell, by its file; None if it has gone."""
     path = folder.path_of(uid)
-    if path is None:
+    try:
+        return None if path is None else _file_size(path, lambda: folder.read(uid)[0])
+    except MessageGone:
         return None
+
+
+def _file_size(path: bytes, read: Callable[[], bytes | LargeContent]) -> Size:
     stored, with_crlf = sizes(base(os.path.basename(path)))
     if stored is None or with_crlf is None:
-        try:
-            content, _ = folder.read(uid)
-        except MessageGone:
-            return None
+        content = read()
         if not isinstance(content, bytes):
             plain = len(content) - content.count(b"\n") if stored is None else stored
             return Size(plain, len(content) if with_crlf is None else with_crlf)
@@ -414,27 +441,23 @@ def _rename(folder: FolderFiles, uid: int, meaning: tuple[int, int]) -> bool:
 
 def _copy_file(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
     """Link or copy one file into the target's cur/; its path there."""
-    for _ in range(2):
-        with source.mutex:
-            path = source.path_of(uid)
-        if path is None:
-            raise MessageGone(str(uid))
-        identity = base(os.path.basename(path))
-        if identity in target.uidlist.uids:  # the name is taken there: a new one, with the old as GUID
-            _, comma, sizes = identity.partition(b",")
-            identity = target.new_names.take() + comma + sizes
-        new = b"%s%s:2,%s" % (CUR, identity, letters)
-        try:
-            target.files.link(path, target.directory + b"/" + new)
-        except FileNotFoundError:
-            source.rescan()
-            continue
-        except OSError as error:
-            if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
-                raise
-            return _copy_content(source, uid, target, letters)
-        return new
-    raise MessageGone(str(uid))
+    path = source.path_of(uid)
+    if path is None:
+        raise MessageGone(str(uid))
+    identity = base(os.path.basename(path))
+    if identity in target.uidlist.uids:  # the name is taken there: a new one, with the old as GUID
+        _, comma, sizes = identity.partition(b",")
+        identity = target.new_names.take() + comma + sizes
+    new = b"%s%s:2,%s" % (CUR, identity, letters)
+    try:
+        target.files.link(path, target.directory + b"/" + new)
+    except FileNotFoundError as error:
+        raise _Moved from error
+    except OSError as error:
+        if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
+            raise
+        return _copy_content(source, path, target, letters)
+    return new
 
 
 def _copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: FileSystem) -> int:
@@ -453,14 +476,14 @@ def _copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: File
         source.close(descriptor)
 
 
-def _copy_content(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
+def _copy_content(source: FolderFiles, path: bytes, target: FolderFiles, letters: bytes) -> bytes:
     """Another file system, or too many links."""
-    size = stored_size(source, uid)
-    path = source.path_of(uid)
-    if size is None or path is None:
-        raise MessageGone(str(uid))
     temporary = b"%b/tmp/%b" % (target.directory, target.new_names.take())
-    modified = _copy_blocks(path, temporary, source.files, target.files)
+    try:
+        size = _file_size(path, lambda: message_at(source.files, path)[0])
+        modified = _copy_blocks(path, temporary, source.files, target.files)
+    except FileNotFoundError as error:
+        raise _Moved from error
     written = Written(temporary, size.stored, size.with_crlf)
     delivery = Delivery(os.fsdecode(target.directory), (), letters, modified / 1e9, written=written)
     [result] = deliver_batch([delivery], files=target.files, names=target.new_names)
