@@ -103,6 +103,27 @@ def test_what_the_dns_says(
         ), done.lines
 
 
+TEMPORARY = [
+    # restriction, parameter
+    ("reject_unknown_sender_domain", "unknown_address_tempfail_action"),
+    ("reject_unknown_helo_hostname", "unknown_helo_hostname_tempfail_action"),
+    ("reject_unknown_sender_domain", "reject_tempfail_action"),
+    ("reject_unknown_helo_hostname", "reject_tempfail_action"),
+]
+
+
+@pytest.mark.parametrize(("restriction", "parameter"), TEMPORARY)
+@pytest.mark.parametrize(("action", "code"), [("defer_if_permit", "554 5.7.1"), ("defer", "450 4.")])
+def test_what_nobody_can_find_out(
+    tmp_path: Path, restriction: str, parameter: str, action: str, code: str
+) -> None:
+    """Deferred at once, or only if nothing refuses."""
+    sent = b"EHLO fails.test\r\n", b"MAIL FROM:<a@fails.test>\r\n", b"RCPT TO:<me@box.test>\r\n", b"QUIT\r\n"
+    settings = {"smtpd_recipient_restrictions": f"{restriction}, reject", parameter: action}
+    done = converse(tmp_path / "q", list(sent), settings=settings, zones=ZONES, failing=("fails.test",))
+    assert done.replies[-2].startswith(code)
+
+
 ZONE_TEXTS = [
     ("bl.test", Zone("bl.test")),
     ("bl.test=127.0.0.2", Zone("bl.test", tuple(map(frozenset, ([127], [0], [0], [2]))))),

@@ -12,7 +12,9 @@ from cryptography.x509.oid import NameOID
 NOW: Final = datetime.datetime.now(datetime.UTC)
 
 
-def issue(directory: Path, name: str, *, signer: str = "", rsa_bits: int = 0) -> Path:
+def issue(
+    directory: Path, name: str, *, signer: str = "", rsa_bits: int = 0, is_authority: bool = False
+) -> Path:
     """NAME.pem, key and certificate, signed by the key of SIGNER.pem or its own; RSA with `rsa_bits`, or ECDSA."""
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     if rsa_bits:
@@ -35,7 +37,7 @@ def issue(directory: Path, name: str, *, signer: str = "", rsa_bits: int = 0) ->
         .serial_number(x509.random_serial_number())
         .not_valid_before(NOW - datetime.timedelta(days=1))
         .not_valid_after(NOW + datetime.timedelta(days=9))
-        .add_extension(x509.BasicConstraints(ca=not signer, path_length=None), critical=True)
+        .add_extension(x509.BasicConstraints(ca=not signer or is_authority, path_length=None), critical=True)
         .sign(signing_key, hashes.SHA256())
     )
     path = directory / f"{name}.pem"

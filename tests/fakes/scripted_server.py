@@ -52,6 +52,7 @@ class ScriptedServer:
         self.replies: dict[str, bytes | Callable[[bytes], bytes]] = {**_DEFAULT, **(replies or {})}
         self.conversations: list[list[bytes]] = []
         self.messages: list[bytes] = []
+        self.clients: list[str] = []  # their addresses
         self.open = 0  # connections now
         self._tls = tls
         self._wrapped = wrapped
@@ -75,9 +76,10 @@ class ScriptedServer:
     def _accept(self) -> None:
         while True:
             try:
-                client, _ = self._socket.accept()
+                client, peer = self._socket.accept()
             except OSError:
                 return
+            self.clients.append(peer[0])
             threading.Thread(target=self._guarded, args=(client,), daemon=True).start()
 
     def _guarded(self, client: socket.socket) -> None:

@@ -161,8 +161,8 @@ async def _unknown_domain(question: Question, address: Address, subject: Subject
             if (await question.dns.resolve(host_name(domain), kind)).outcome is Found.FOUND:
                 return None
     except DnsFault:
-        question.defer_if_permitted(rejected(450, status, name, subject, b"Domain not found"))
-        return None
+        deferral = rejected(450, status, name, subject, b"Domain not found")
+        return question.tempfail(deferral, question.codes.unknown_address_tempfail_action)
     except ValueError:
         return unknown
     return unknown

@@ -19,12 +19,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.access.question import Outcome, Question, Restriction, Subject, rejected
+from pillarbox.access.question import Outcome, Question, Restriction, Subject, TempfailAction, rejected
 from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.net.unix_client import connect_below
 from pillarbox.queue.verification import PROTOCOL, AddressStatus, answer_from, encode_query
 from pillarbox.vocabulary.address import Address
-from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.attributes import AttributeFault, AttributeReader
 
 _MORE: Final = 30.0
@@ -88,7 +87,7 @@ class VerificationRules(msgspec.Struct, frozen=True, kw_only=True):
     reject_code: int
     defer_code: int
     reason: str
-    defers_at_once: bool
+    tempfail_action: TempfailAction
 
 
 def verification_checks(settings: AddressVerification, asker: Asker) -> dict[str, Restriction]:
@@ -97,13 +96,13 @@ def verification_checks(settings: AddressVerification, asker: Asker) -> dict[str
         reject_code=settings.unverified_sender_reject_code,
         defer_code=settings.unverified_sender_defer_code,
         reason=settings.unverified_sender_reject_reason,
-        defers_at_once=settings.unverified_sender_tempfail_action == "defer",
+        tempfail_action=settings.unverified_sender_tempfail_action,
     )
     of_recipient = VerificationRules(
         reject_code=settings.unverified_recipient_reject_code,
         defer_code=settings.unverified_recipient_defer_code,
         reason=settings.unverified_recipient_reject_reason,
-        defers_at_once=settings.unverified_recipient_tempfail_action == "defer",
+        tempfail_action=settings.unverified_recipient_tempfail_action,
     )
 
     def check_sender(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
@@ -130,7 +129,7 @@ async def _check(
     except VerificationFault as fault:
         question.tell_warning(f"verify service failure: {fault}")
         problem = rejected(450, dsn, name, subject, b"address verification problem")
-        return _deferred(question, problem, rules)
+        return question.tempfail(problem, rules.tempfail_action)
     if status is AddressStatus.OK:
         return None
     code = rules.reject_code if status is AddressStatus.BOUNCE else rules.defer_code
@@ -139,12 +138,5 @@ async def _check(
         return None
     if code < 500:
         said = rejected(code, dsn, name, subject, b"unverified address: " + text[:_TEXT])
-        return _deferred(question, said, rules)
+        return question.tempfail(said, rules.tempfail_action)
     return rejected(code, dsn, name, subject, b"undeliverable address: " + text)
-
-
-def _deferred(question: Question, reply: Reply, rules: VerificationRules) -> Outcome:
-    if rules.defers_at_once:
-        return reply
-    question.defer_if_permitted(reply)
-    return None

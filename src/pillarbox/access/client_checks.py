@@ -149,8 +149,8 @@ async def reject_unknown_helo_hostname(question: Question, subject: Subject) -> 
             if (await question.dns.resolve(host, kind)).outcome is Found.FOUND:
                 return None
     except DnsFault:
-        question.defer_if_permitted(rejected(450, "4.7.1", helo, Subject.HELO, b"Host not found"))
-        return None
+        unknown = rejected(450, "4.7.1", helo, Subject.HELO, b"Host not found")
+        return question.tempfail(unknown, question.codes.unknown_helo_hostname_tempfail_action)
     except ValueError:
         return name
     return name

@@ -174,4 +174,6 @@ def _codes(access: SmtpAccess) -> Codes:
         unknown_virtual_alias_reject_code=access.unknown_virtual_alias_reject_code,
         unknown_virtual_mailbox_reject_code=access.unknown_virtual_mailbox_reject_code,
         show_user_unknown_table_name=access.show_user_unknown_table_name,
+        unknown_address_tempfail_action=access.unknown_address_tempfail_action,
+        unknown_helo_hostname_tempfail_action=access.unknown_helo_hostname_tempfail_action,
     )

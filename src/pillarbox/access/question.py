@@ -9,7 +9,7 @@ DESCRIPTION
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,6 +18,9 @@ from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.routing.resolution import Resolution, Resolver
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.reply import Reply
+
+TempfailAction = Literal["defer", "defer_if_permit"]
+"""What is done when nobody knows whether to refuse: the client is told to come again, now or if nothing refuses."""
 
 
 class Codes(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +44,8 @@ class Codes(msgspec.Struct, frozen=True, kw_only=True):
     unknown_virtual_alias_reject_code: int = 550
     unknown_virtual_mailbox_reject_code: int = 550
     show_user_unknown_table_name: bool = True
+    unknown_address_tempfail_action: TempfailAction = "defer_if_permit"
+    unknown_helo_hostname_tempfail_action: TempfailAction = "defer_if_permit"
 
 
 class Subject(Enum):
@@ -100,6 +105,13 @@ class Question(msgspec.Struct, kw_only=True):
         """Nothing may be permitted any more: at the end the client is told to come again."""
         if not self.only_warns and self.if_permitted is None:
             self.if_permitted = reply
+
+    def tempfail(self, reply: Reply, action: TempfailAction) -> Reply | None:
+        """Defer at once, or if nothing else refuses; the outcome of a restriction."""
+        if action == "defer":
+            return reply
+        self.defer_if_permitted(reply)
+        return None
 
     def defer_if_refused(self, reply: Reply) -> None:
         """A refusal becomes a deferral."""

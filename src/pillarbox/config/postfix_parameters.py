@@ -15,7 +15,7 @@ from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.content_filter import ContentFilter
 from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
-from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
+from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls, LmtpDelivery
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.local_submission import LocalSubmission
@@ -61,6 +61,7 @@ GROUPS: Final[tuple[type, ...]] = (
     LmtpClient,
     LmtpClientSasl,
     LmtpClientTls,
+    LmtpDelivery,
     Logging,
     Processes,
 )

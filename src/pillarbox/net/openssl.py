@@ -41,6 +41,15 @@ def open_library(functions: Mapping[str, Types]) -> Any:  # noqa: ANN401 - ctype
     return library
 
 
+def limit_depth(context: ssl.SSLContext, depth: int) -> bool:
+    """Have at most so many authorities between a certificate and one that is trusted; False: it cannot be told."""
+    library = open_library({"SSL_CTX_set_verify_depth": (None, (ctypes.c_void_p, ctypes.c_int))})
+    if library is None:
+        return False
+    library.SSL_CTX_set_verify_depth(context_address(context), depth + 1)
+    return True
+
+
 def context_address(context: ssl.SSLContext) -> int:
     """The SSL_CTX: the first field behind the object's head."""
     return _word(id(context), 0)

@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 
+from fakes.scripted_server import ScriptedServer
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.delivery import SmtpDelivery
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
@@ -78,3 +80,76 @@ def test_sessions_that_are_not_verified_are_not_for_mail_that_needs_it(
     assert (required == key_of(send_options=0, **settings)) is is_shared
     both = key_of(send_options=SEND_REQUIRES_TLS | SEND_TLS_OPTIONAL, **settings)
     assert (both == required) is not is_shared
+
+
+def delivered_by_lmtp(server: ScriptedServer, **settings: str) -> Outcome:
+    """What becomes of a message for a scripted LMTP server."""
+    snapshot = Snapshot.of({"lmtp_tls_security_level": "none", **settings})
+    service = open_service("lmtp", "lmtp", snapshot, resolver=ZoneResolver({}), clock=SystemClock())
+    job = DeliverBySmtp(
+        job=1,
+        service="lmtp",
+        nexthop=f"inet:[127.0.0.1]:{server.port}",
+        queue_id="A1",
+        sender=b"s@here.test",
+        recipients=[SmtpRecipient(b"a@x.test", b"a@x.test")],
+        data_offset=0,
+        size=10,
+        arrival_time=0.0,
+        active_time=0.0,
+    )
+
+    async def run() -> Outcome:
+        async with asyncio.TaskGroup() as tasks:
+            cache = SessionCache(discard=Session.quit, tasks=tasks)
+            content = QueuedContent(BytesSource(b"N\x01xX\0E\0"), 0)
+            done = await SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock()).run()
+        return done.outcomes[0]
+
+    return asyncio.run(run())
+
+
+FINAL = [
+    # lmtp_assume_final, whether the server offers DSN, the action of a notice, whether we send one
+    ("no", False, "relayed", True),
+    ("yes", False, "delivered", True),
+    ("yes", True, "relayed", False),
+]
+
+
+@pytest.mark.parametrize(("assumes", "dsn", "action", "tells"), FINAL)
+def test_who_is_the_last_server(assumes: str, dsn: bool, action: str, tells: bool) -> None:
+    """lmtp_assume_final: one that does not offer DSN has delivered what it has taken."""
+    offers = b"250-x\r\n250 DSN" if dsn else b"250 x"
+    server = ScriptedServer("127.0.0.1", 0, {"LHLO": offers}, lmtp=True)
+    try:
+        outcome = delivered_by_lmtp(server, lmtp_assume_final=assumes)
+    finally:
+        server.close()
+    assert (outcome.status, outcome.action, outcome.tells_success) == ("sent", action, tells)
+
+
+@pytest.mark.parametrize(("enforced", "status"), [("no", "sent"), ("yes", "deferred")])
+def test_an_address_that_connections_cannot_come_from(enforced: str, status: str) -> None:
+    """smtp_bind_address: without it, unless smtp_bind_address_enforce."""
+    server = ScriptedServer("127.0.0.1", 0, lmtp=True)
+    try:
+        outcome = delivered_by_lmtp(
+            server, lmtp_bind_address="192.0.2.99", lmtp_bind_address_enforce=enforced
+        )
+    finally:
+        server.close()
+    assert outcome.status == status
+    if status == "deferred":
+        assert (outcome.dsn, outcome.text) == ("4.4.0", "server configuration error")
+
+
+def test_an_address_that_they_can_come_from() -> None:
+    """The server sees it."""
+    server = ScriptedServer("127.0.0.1", 0, lmtp=True)
+    try:
+        outcome = delivered_by_lmtp(server, lmtp_bind_address="127.0.0.7")
+    finally:
+        server.close()
+    assert outcome.status == "sent"
+    assert server.clients == ["127.0.0.7"]

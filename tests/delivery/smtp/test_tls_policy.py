@@ -1,7 +1,9 @@
 """TLS levels, policy tables, and which certificate will do."""
 
+import contextlib
 import datetime
 import ssl
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from fakes.certificates import issue
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.destination import Destination
@@ -198,3 +201,26 @@ def test_fingerprints() -> None:
         other = certificate("x.test")
         assert made.objection(made.default, other, destination=DESTINATION, host="x.test")
         assert made.objection(made.default, None, destination=DESTINATION, host="x.test")
+
+
+@pytest.mark.parametrize(("depth", "is_trusted"), [("0", False), ("1", True), ("9", True)])
+def test_how_far_away_an_authority_may_be(tmp_path: Path, depth: str, is_trusted: bool) -> None:
+    """smtp_tls_scert_verifydepth: two authorities stand between the server and the one that is trusted."""
+    issue(tmp_path, "root")
+    issue(tmp_path, "first", signer="root", is_authority=True)
+    issue(tmp_path, "second", signer="first", is_authority=True)
+    chain = [issue(tmp_path, "server", signer="second"), tmp_path / "second.pem", tmp_path / "first.pem"]
+    chain[0].write_bytes(b"".join(path.read_bytes() for path in chain))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(chain[0])
+    client = policies(smtp_tls_scert_verifydepth=depth, smtp_tls_CAfile=str(tmp_path / "root.pem")).context(
+        TlsPolicy("verify", ("server",), ">=TLSv1.2", "medium")
+    )
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [client.wrap_bio(to_client, to_server), server.wrap_bio(to_server, to_client, server_side=True)]
+    with contextlib.nullcontext() if is_trusted else pytest.raises(ssl.SSLCertVerificationError):
+        while ends:
+            for end in list(ends):
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    end.do_handshake()
+                    ends.remove(end)

@@ -90,6 +90,7 @@ def converse(
             tell=lambda _: None,
         )
         await session.greet()
+        await session.hello(esmtp=session.speaks_esmtp)
         session.uses = uses
         transaction = Transaction(session, job, job.recipients, is_last=is_last)
         verdicts = await transaction.run([b"Subject: x\r\n\r\nx\r\n"])
@@ -194,3 +195,38 @@ def test_a_goodbye_that_has_to_wait(offer: tuple[bytes, bytes], settings: dict[s
     server = Server(*offer, *replies)
     converse(server, b"a@x.test", is_last=True, settings=settings)
     assert server.packets[-2:] == [_CONTENT, b"QUIT\r\n"]
+
+
+@pytest.mark.parametrize("pipelining", [True, False])
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (b"354 Go\r\n", ("2.0.0", "354 Go")),
+        (
+            b"554 5.1.1 After all not\r\n",
+            ("5.1.1", "host mx.x.test[192.0.2.1] said: 554 5.1.1 After all not (in reply to DATA command)"),
+        ),
+    ],
+)
+def test_a_probe_that_goes_as_far_as_data(pipelining: bool, last: bytes, expected: tuple[str, str]) -> None:
+    """smtp_address_verify_target = data: nothing is said to a server that waits for a message."""
+    server = Server(
+        b"220 mx ESMTP\r\n",
+        b"250-mx.x.test\r\n250 PIPELINING\r\n" if pipelining else b"250 mx.x.test\r\n",
+        _MAIL,
+        _OK,
+        last,
+        b"250 Ok\r\n",
+        b"221 Bye\r\n",
+    )
+    settings = {"smtp_address_verify_target": "data"}
+    assert converse(server, b"a@x.test", trace_only=True, settings=settings) == [expected]
+    assert server.heard.endswith(b"DATA\r\n" if last.startswith(b"354") else b"DATA\r\nRSET\r\nQUIT\r\n")
+
+
+@pytest.mark.parametrize(("quoted", "shown"), [("yes", b'"a b"@x.test'), ("no", b"a b@x.test")])
+def test_local_parts_that_want_quotes(quoted: str, shown: bytes) -> None:
+    """smtp_quote_rfc821_envelope."""
+    server = Server(b"220 mx ESMTP\r\n", b"250 mx.x.test\r\n", _MAIL, _NO, b"221 Bye\r\n")
+    converse(server, b'"a b"@x.test', trace_only=False, settings={"smtp_quote_rfc821_envelope": quoted})
+    assert b"RCPT TO:<%s>\r\n" % shown in server.heard

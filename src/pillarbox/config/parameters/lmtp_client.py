@@ -9,7 +9,7 @@ DESCRIPTION
 import dataclasses
 from typing import Final, TypeVar
 
-from pillarbox.config.parameter import declarations, parameter
+from pillarbox.config.parameter import declarations, parameter, settings_group
 from pillarbox.config.parameters.smtp_client import SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
@@ -30,6 +30,16 @@ _DEFAULTS: Final = {
     "smtp_tls_secure_cert_match": "nexthop",
 }
 Group = TypeVar("Group")
+
+
+@settings_group
+class LmtpDelivery:
+    """What LMTP alone has."""
+
+    lmtp_assume_final: bool = parameter(
+        "no",
+        doc="A server that does not offer DSN is the last one: a notice of success says delivered, not relayed.",
+    )
 
 
 def _twin(group: type[Group], name: str) -> type[Group]:

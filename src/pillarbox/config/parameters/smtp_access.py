@@ -1,5 +1,7 @@
 """Who may send what to whom: the SMTP server's restriction lists, and the reply codes of refusals."""
 
+from typing import Literal
+
 from pillarbox.config.parameter import parameter, settings_group
 from pillarbox.config.value_types import Seconds
 
@@ -137,6 +139,18 @@ class SmtpAccess:
     )
     multi_recipient_bounce_reject_code: int = parameter(
         "550", minimum=400, maximum=599, doc="Reply code of reject_multi_recipient_bounce."
+    )
+    reject_tempfail_action: Literal["defer", "defer_if_permit"] = parameter(
+        "defer_if_permit",
+        doc="What a restriction does when the DNS or a probe cannot say whether to refuse. defer: tell the client "
+        "to come again, at once. defer_if_permit: the same, if nothing else refuses it.",
+    )
+    unknown_address_tempfail_action: Literal["defer", "defer_if_permit"] = parameter(
+        "$reject_tempfail_action",
+        doc="The same for reject_unknown_sender_domain and reject_unknown_recipient_domain.",
+    )
+    unknown_helo_hostname_tempfail_action: Literal["defer", "defer_if_permit"] = parameter(
+        "$reject_tempfail_action", doc="The same for reject_unknown_helo_hostname."
     )
     plaintext_reject_code: int = parameter(
         "450", minimum=400, maximum=599, doc="Reply code of reject_plaintext_session."

@@ -79,6 +79,11 @@ class SmtpClient:
     smtp_tcp_port: str = parameter("smtp", doc="Port, or service name, that is connected to.")
     smtp_bind_address: str = parameter("", doc="IPv4 address that connections come from.")
     smtp_bind_address6: str = parameter("", doc="IPv6 address that connections come from.")
+    smtp_bind_address_enforce: bool = parameter(
+        "no",
+        doc="Put mail off when connections cannot come from those addresses. no: say so in the log, and connect "
+        "all the same.",
+    )
     smtp_skip_5xx_greeting: bool = parameter(
         "yes", doc="Try the next mail exchanger when one greets with 5xx, instead of returning the mail."
     )
@@ -117,6 +122,29 @@ class SmtpClient:
     smtp_delivery_status_filter: tuple[str, ...] = parameter(
         "$default_delivery_status_filter",
         doc="Tables from the status code and text of a delivery to those that take their place.",
+    )
+    smtp_address_verify_target: Literal["rcpt", "data"] = parameter(
+        "rcpt",
+        doc="How far an address probe goes. data: servers that refuse recipients only then are asked for DATA, and "
+        "the connection is dropped when they would take a message.",
+    )
+    smtp_quote_rfc821_envelope: bool = parameter(
+        "yes",
+        doc="Quote local parts in MAIL and RCPT as RFC 5321 wants it. no: for servers that do not understand it.",
+    )
+    smtp_pix_workarounds: tuple[str, ...] = parameter(
+        "disable_esmtp,delay_dotcrlf",
+        doc="What is done for servers whose greeting a Cisco PIX firewall has covered with stars. disable_esmtp: "
+        "say HELO. delay_dotcrlf: wait before the final dot, so that it has a packet of its own. Empty: nothing.",
+    )
+    smtp_pix_workaround_maps: tuple[str, ...] = parameter(
+        "", doc="Tables of such words by the server's address, in place of smtp_pix_workarounds."
+    )
+    smtp_pix_workaround_threshold_time: Seconds = parameter(
+        "500s", minimum=0, doc="Age of a message from which delay_dotcrlf counts."
+    )
+    smtp_pix_workaround_delay_time: Seconds = parameter(
+        "10s", minimum=1, doc="How long delay_dotcrlf waits before the final dot."
     )
     smtp_send_xforward_command: bool = parameter(
         "no", doc="Tell servers that offer XFORWARD which client the message came from, for their logs."

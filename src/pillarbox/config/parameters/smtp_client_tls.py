@@ -43,6 +43,9 @@ class SmtpClientTls:
     )
     smtp_tls_CAfile: str = parameter("", doc="PEM file of the authorities that are trusted.")
     smtp_tls_CApath: str = parameter("", doc="Directory of such files, with hashed names (openssl rehash).")
+    smtp_tls_scert_verifydepth: int = parameter(
+        "9", minimum=0, doc="Most authorities between a server's certificate and one that is trusted."
+    )
     smtp_tls_chain_files: tuple[str, ...] = parameter(
         "", doc="PEM files with our own key and certificate, for servers that ask."
     )

@@ -48,15 +48,6 @@ smtputf8_autodetect_classes = sendmail, verify
     ),
     Section(
         Kind.LATER,
-        "temporary faults are answered with 4xx whatever this says",
-        """
-reject_tempfail_action = defer_if_permit
-unknown_address_tempfail_action = $reject_tempfail_action
-unknown_helo_hostname_tempfail_action = $reject_tempfail_action
-""",
-    ),
-    Section(
-        Kind.LATER,
         "raw public keys and default authorities are not used",
         """
 smtpd_tls_enable_rpk = no

@@ -12,7 +12,7 @@ from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
-from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls
+from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls, LmtpDelivery
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.require_tls import RequireTls
 from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
@@ -28,6 +28,7 @@ from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
@@ -184,6 +185,12 @@ def open_service(
         )
         if snapshot.group(RequireTls).requiretls_enable
         else None,
+        assumes_final=lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final,
+        workarounds=Workarounds(
+            client.smtp_pix_workarounds,
+            tables("smtp_pix_workaround_maps", client.smtp_pix_workaround_maps),
+            where=where("smtp_pix_workarounds"),
+        ),
         minimal_backoff=queue.minimal_backoff_time,
     )
 

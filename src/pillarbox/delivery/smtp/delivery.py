@@ -32,6 +32,7 @@ from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, co
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
+from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.filters.content_checks import ContentTables, Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
@@ -68,6 +69,8 @@ class Service(msgspec.Struct, kw_only=True):
     soft_bounce: bool
     heeds_tls_required: bool
     requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
+    assumes_final: bool  # lmtp_assume_final
+    workarounds: Workarounds
     minimal_backoff: float  # seconds
     tell: events.EventSink = lambda _: None  # set when the log is there
 
@@ -278,7 +281,13 @@ class SmtpDelivery:
             place = msgspec.structs.replace(
                 target, address=os.path.join(self._service.queue_directory, target.address)
             )
-        wire = await connect(place, limit=rules.client.smtp_connect_timeout, source=source or None)
+        wire = await connect(
+            place,
+            limit=rules.client.smtp_connect_timeout,
+            source=source or None,
+            must_bind=rules.client.smtp_bind_address_enforce,
+            tell=self._tell,
+        )
         least_rate = rules.client.smtp_min_data_rate if rules.client.smtp_per_request_deadline else 0
         conversation = Conversation(wire, target, least_rate=least_rate)
         if self._service.reply_filter is not None:
@@ -297,7 +306,9 @@ class SmtpDelivery:
         try:
             if rules.tls.smtp_tls_wrappermode and tls:
                 await session.handshake(self._service.policies)
-            await session.greet()
+            greeting = await session.greet()
+            self._work_around(session, greeting)
+            await session.hello(esmtp=session.speaks_esmtp)
             if not rules.tls.smtp_tls_wrappermode:
                 await session.secure(self._service.policies, allowed=tls)
             session.check_requirement()
@@ -309,6 +320,21 @@ class SmtpDelivery:
             raise
         self._set_up = self._clock.now()
         return session
+
+    def _work_around(self, session: Session, greeting: bytes) -> None:
+        """smtp_pix_workarounds.  LookupFault."""
+        try:
+            measures = self._service.workarounds.for_server(session.target.address, greeting)
+        except ValueError as error:
+            self._tell(events.Warned(f"smtp_pix_workaround_maps: {error}"))
+            return
+        session.measures = measures
+        if measures.names:
+            self._tell(
+                events.Noted(
+                    f"{self._job.queue_id}: enabling PIX workarounds: {measures.names} for {session.target.relay}"
+                )
+            )
 
     def _login(self, target: Target, destination: Destination) -> Login | None:
         sasl = self._service.rules.sasl
@@ -341,6 +367,7 @@ class SmtpDelivery:
             [self._job.recipients[at] for at in waiting],
             rewrite=generic.map_first if generic else None,
             is_last=not (self._wants_to_keep(session, destination) and self._cache.may_keep(session)),
+            age=self._clock.now() - self._job.arrival_time,
         )
         try:
             verdicts = await transaction.run(self._content(session))
@@ -476,7 +503,7 @@ class SmtpDelivery:
             relay=relay,
             diagnostic=_diagnostic(verdict.reply),
             remote_mta=f"dns; {fate.target.host}" if fate.target is not None and verdict.reply else "",
-            action="relayed",
+            action="delivered" if self._service.assumes_final and not verdict.handled_dsn else "relayed",
             tells_success=not verdict.handled_dsn,
         )
         self._told[at] = outcome

@@ -14,6 +14,9 @@ STANDARDS
 
 import asyncio
 import base64
+import contextlib
+import os
+import socket
 import ssl
 
 import msgspec
@@ -30,6 +33,7 @@ from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
 from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
+from pillarbox.delivery.smtp.workarounds import Measures
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.peer_chain import peer_chain
 from pillarbox.net.tls_faults import TlsFault
@@ -103,6 +107,8 @@ class Session:
         self.rules = rules
         self.uses = 0  # messages before this one
         self.opened = asyncio.get_running_loop().time()
+        self.measures = Measures()
+        self._says_esmtp = False
         self.is_tls = False
         self.is_logged_in = False
         self.is_trusted = False
@@ -115,8 +121,8 @@ class Session:
 
     # -- hello -----------------------------------------------------------------------------------------
 
-    async def greet(self) -> None:
-        """Greeting and EHLO, HELO or LHLO.  SiteFault, Broken."""
+    async def greet(self) -> bytes:
+        """The greeting, as the server said it; `hello()` is next.  SiteFault, Broken."""
         rules = self.rules
         answered = await self._ask(rules.client.smtp_helo_timeout, "receiving the initial server greeting")
         if answered.kind != 2:
@@ -124,10 +130,18 @@ class Session:
             if answered.kind == 5 and rules.client.smtp_skip_5xx_greeting:
                 status = "4" + status[1:]
             raise self._refused(answered, status=status)
-        esmtp = not rules.exchange.smtp_never_send_ehlo and (
-            rules.exchange.smtp_always_send_ehlo or b"ESMTP" in answered.text.upper().split()
+        self._says_esmtp = b"ESMTP" in answered.text.upper().split()
+        return b"\n".join(answered.lines)
+
+    @property
+    def speaks_esmtp(self) -> bool:
+        """Whether EHLO is tried first."""
+        exchange = self.rules.exchange
+        return (
+            not exchange.smtp_never_send_ehlo
+            and not self.measures.disable_esmtp
+            and (exchange.smtp_always_send_ehlo or self._says_esmtp)
         )
-        await self.hello(esmtp=esmtp)
 
     async def hello(self, *, esmtp: bool = True) -> None:
         """The name and what the server offers.  SiteFault, Broken."""
@@ -439,15 +453,41 @@ def _passes(mechanism: bytes, wanted: tuple[str, ...]) -> bool:
     return False
 
 
-async def connect(target: Target, *, limit: float, source: str | None) -> Connection:
-    """A connection.  OSError or TimeoutError; `source` is the address it comes from."""
+async def connect(
+    target: Target,
+    *,
+    limit: float,
+    source: str | None = None,
+    must_bind: bool = False,
+    tell: events.EventSink = lambda _: None,
+) -> Connection:
+    """A connection.  OSError or TimeoutError; SiteFault if it `must_bind` to `source` and cannot."""
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(limit or None):
         if not target.port:
             _, connection = await loop.create_unix_connection(Connection, target.address)
+        elif source is None:
+            _, connection = await loop.create_connection(Connection, target.address, target.port)
         else:
-            local = (source, 0) if source else None
-            _, connection = await loop.create_connection(
-                Connection, target.address, target.port, local_addr=local
-            )
+            with contextlib.ExitStack() as undo:
+                sock = undo.enter_context(
+                    socket.socket(socket.AF_INET6 if ":" in target.address else socket.AF_INET)
+                )
+                sock.setblocking(False)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                _bind(sock, source, must=must_bind, tell=tell)
+                await loop.sock_connect(sock, (target.address, target.port))
+                _, connection = await loop.create_connection(Connection, sock=sock)
+                undo.pop_all()
     return connection
+
+
+def _bind(sock: socket.socket, source: str, *, must: bool, tell: events.EventSink) -> None:
+    """smtp_bind_address."""
+    try:
+        sock.bind((source, 0))
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        tell(events.Warned(f"smtp_connect_addr: bind {source}: {reason}"))
+        if must:
+            raise SiteFault("4.4.0", "server configuration error") from error

@@ -35,6 +35,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.net.dns.records import Tlsa
+from pillarbox.net.openssl import limit_depth
 from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -51,6 +52,7 @@ LEVELS: Final = (
     "secure",
 )
 _BY_DNS: Final = ("dane", "dane-only")
+_USUAL_DEPTH: Final = 9
 _UNWRITTEN: Final = "half-dane"
 
 
@@ -169,6 +171,9 @@ class TlsPolicies:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False  # names are compared by _names_match(), after Postfix's rules
         context.verify_mode = ssl.CERT_REQUIRED if policy.wants_trust else ssl.CERT_NONE
+        if policy.wants_trust and not limit_depth(context, settings.smtp_tls_scert_verifydepth):
+            if settings.smtp_tls_scert_verifydepth != _USUAL_DEPTH:
+                raise ConfigurationFault("smtp_tls_scert_verifydepth", "this Python hides its OpenSSL")
         context.minimum_version, context.maximum_version = version_range(policy.protocols)
         ciphers = ":".join([self._grades[policy.ciphers], *(f"!{name}" for name in policy.exclude)])
         try:

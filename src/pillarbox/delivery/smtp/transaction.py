@@ -13,6 +13,7 @@ STANDARDS
     RFC 3461 §5 (DSN parameters); RFC 6531 §3.4 (SMTPUTF8); RFC 2033 §4.2 (LMTP's replies after the dot)
 """
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -74,14 +75,16 @@ class Transaction:
         *,
         rewrite: Rewrite | None = None,
         is_last: bool = False,
+        age: float = 0.0,
     ) -> None:
         """`rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps).
 
-        `is_last`: no other message follows over the session.
+        `is_last`: no other message follows over the session.  `age` is the message's, in seconds.
         """
         self._is_last = is_last
         self._is_unproven = session.uses > 0
         self._rewrite = rewrite
+        self._age = age
         self._session = session
         self._job = job
         self._recipients = recipients
@@ -159,9 +162,8 @@ class Transaction:
             asked.append(at)
             if not pipelining:
                 self._take_rcpt(at, await self._ask(client.smtp_rcpt_timeout, "sending RCPT TO"))
-        sends = (
-            not self._job.trace_only
-        )  # else RCPT's reply is the last word, and RSET ends it (Session.quit)
+        # Else RCPT's reply is the last word, and RSET ends it (Session.quit).
+        sends = not self._job.trace_only or self._probes_data
         if pipelining:
             if sends:
                 engine.command(Exchange.DATA, b"DATA")
@@ -220,20 +222,28 @@ class Transaction:
 
     def _shown(self, address: bytes) -> bytes:
         """An address of the envelope as the server sees it.  LookupFault."""
-        if self._rewrite is None or not address:
+        is_quoted = self._session.rules.client.smtp_quote_rfc821_envelope
+        if not address or (self._rewrite is None and is_quoted):
             return address
         try:
             parsed = Address.parse(address)
         except ValueError:
             return address
-        return self._rewrite(parsed).external
+        if self._rewrite is not None:
+            parsed = self._rewrite(parsed)
+        return parsed.external if is_quoted else parsed.internal
+
+    @property
+    def _probes_data(self) -> bool:
+        """smtp_address_verify_target = data, and no message is to be sent."""
+        return self._job.trace_only and self._session.rules.client.smtp_address_verify_target == "data"
 
     def _take_rcpt(self, at: int, reply: ServerReply) -> None:
         if self._verdicts[at] is not None:
             return
         if reply.kind != 2:
             self._verdicts[at] = self._refused(reply, Exchange.RCPT)
-        elif self._job.trace_only:
+        elif self._job.trace_only and not self._probes_data:
             self._verdicts[at] = Verdict(reply.status, reply.text.decode("utf-8", "replace"), reply)
 
     async def _data(self, content: Iterable[bytes]) -> None:
@@ -242,6 +252,11 @@ class Transaction:
         accepted = [at for at, verdict in enumerate(self._verdicts) if verdict is None]
         if reply.kind != 3:
             self._all(self._refused(reply, Exchange.DATA))
+            return
+        if self._probes_data:
+            # The server waits for a message that there is not: nothing but a lost connection ends that.
+            self._all(Verdict("2.0.0", reply.text.decode("utf-8", "replace"), reply))
+            session.conversation.abort()
             return
         if not accepted:
             # RFC 2920 §3.1: the server took DATA though it took no recipient; an empty message ends it.
@@ -257,6 +272,8 @@ class Transaction:
 
         chunks: Iterator[bytes] = stuff(content, line_limit=limit, broken=broken)
         await session.conversation.send_content(chunks, limit=client.smtp_data_xfer_timeout)
+        if session.measures.delay_dotcrlf and self._age >= client.smtp_pix_workaround_threshold_time:
+            await asyncio.sleep(client.smtp_pix_workaround_delay_time)
         lmtp = session.rules.lmtp
         session.in_transaction = False
         session.conversation.engine.end_of_data(len(accepted) if lmtp else 1)

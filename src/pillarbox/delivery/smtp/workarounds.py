@@ -1,0 +1,64 @@
+"""What is done for servers behind a Cisco PIX firewall that meddles with SMTP (smtp_pix_workarounds).
+
+DESCRIPTION
+    Such a firewall covers the greeting with stars.  It may drop ESMTP, and lose the final dot if that is cut in two
+    by the end of a packet.
+
+FAULTS
+    ConfigurationFault  at open: a word that is none
+    LookupFault         smtp_pix_workaround_maps cannot be asked
+
+STANDARDS
+    postconf(5)
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_WORDS: Final = ("disable_esmtp", "delay_dotcrlf")
+_COVER: Final = b"20 *\t\n"
+
+
+class Measures(msgspec.Struct, frozen=True):
+    """For one server."""
+
+    disable_esmtp: bool = False
+    delay_dotcrlf: bool = False
+
+    @property
+    def names(self) -> str:
+        """For the log."""
+        return " ".join(word for word in _WORDS if getattr(self, word))
+
+
+class Workarounds:
+    """Of one service."""
+
+    def __init__(self, words: Sequence[str], tables: Sequence[LookupTable], *, where: str) -> None:
+        """smtp_pix_workarounds, and the opened tables of smtp_pix_workaround_maps."""
+        self._tables = tables
+        try:
+            self._default = _measures(words)
+        except ValueError as error:
+            raise ConfigurationFault(where, str(error)) from error
+
+    def for_server(self, address: str, greeting: bytes) -> Measures:
+        """None but for a greeting under stars.  ValueError for a word in a table that is none."""
+        if greeting.strip(_COVER):
+            return Measures()
+        for table in self._tables:
+            if (value := table.query(address)) is not None:
+                return _measures(value.replace(",", " ").split())
+        return self._default
+
+
+def _measures(words: Sequence[str]) -> Measures:
+    known = {word.lower() for word in words}
+    if unknown := sorted(known - set(_WORDS)):
+        raise ValueError(f'"{unknown[0]}" is no workaround: {", ".join(_WORDS)}')
+    return Measures(*(word in known for word in _WORDS))

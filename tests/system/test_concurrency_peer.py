@@ -1,0 +1,290 @@
+"""How many connections a destination sees at once: Debian's Postfix, ours, and the formula, delivery by delivery.
+
+A gate stands before each destination: connections wait for their greeting until the test lets one in or turns it away
+(421, which counts as a failure to reach the site).  After each the next number of waiting connections has to be what
+`Window` says.  When a destination is dead, mail for it is suspended, with the same words; a flush revives it.
+"""
+
+import queue
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from fakes.directories import let_others_in
+from fakes.host import PACKAGED, Host
+from fakes.mail_system import until
+from fakes.network import Network, _ip
+from fakes.pillarbox_host import INSTALLED, install
+from fakes.postfix_services import MASTER_CF
+from fakes.scripted_server import ScriptedServer
+from fakes.smtp_submission import SmtpClient
+from pillarbox.scheduling.concurrency import ConcurrencyRules, Window, read_feedback
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "unshare", "ip"),
+    pytest.mark.timeout(180),
+]
+
+LOG: Final = "/var/log/mail.log"
+MESSAGES: Final = 30
+_MESSAGE: Final = b"Subject: x\r\n\r\nx\r\n"
+_SUSPENDED: Final = "delivery temporarily suspended: "
+_MAIN_CF: Final = """\
+compatibility_level = 3.6
+myhostname = mail.sender.test
+mydestination = $myhostname
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+local_recipient_maps =
+biff = no
+maillog_file = /var/log/mail.log
+notify_classes =
+disable_dns_lookups = yes
+smtp_tls_security_level = none
+smtp_connection_cache_on_demand = no
+minimal_backoff_time = 3600s
+maximal_backoff_time = 3600s
+smtpd_reject_unlisted_recipient = no
+"""
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A transport of its own; `+` lets a connection in, `-` turns one away."""
+
+    name: str
+    script: str
+    initial: int = 5
+    limit: int = 20
+    positive: str = "1"
+    negative: str = "1"
+    cohorts: int = 1
+
+    @property
+    def rules(self) -> ConcurrencyRules:
+        """For the formula."""
+        return ConcurrencyRules(
+            initial=self.initial,
+            limit=self.limit,
+            positive=read_feedback(self.positive),
+            negative=read_feedback(self.negative),
+            failed_cohort_limit=self.cohorts,
+        )
+
+    @property
+    def settings(self) -> str:
+        """For main.cf."""
+        prefix = f"{self.name}_destination_concurrency"
+        return (
+            f"{self.name}_initial_destination_concurrency = {self.initial}\n{prefix}_limit = {self.limit}\n"
+            f"{prefix}_positive_feedback = {self.positive}\n{prefix}_negative_feedback = {self.negative}\n"
+            f"{prefix}_failed_cohort_limit = {self.cohorts}\n"
+        )
+
+
+CASES: Final = (
+    Case("plain", "+++-++--+-+++"),
+    Case("cautious", "+" * 14 + "---+++", positive="1/concurrency", negative="1/concurrency"),
+    Case("root", "+" * 9 + "--+--", positive="1 / sqrt_concurrency", negative="1 / sqrt_concurrency"),
+    Case("half", "++++-+-+--++", positive="0.5", negative="0.3", cohorts=9),
+    Case("still", "+++-+-", positive="0", negative="0", cohorts=9),
+    Case("bounded", "+++++-+++", limit=7),
+    Case("narrow", "++-++", initial=3, limit=2, cohorts=9),
+    Case("single", "++", limit=1),
+    Case("dying", "----", limit=20),
+    Case("hardy", "-----", initial=2, cohorts=3),
+    Case("climber", "+" * 8 + "-" * 9),
+)
+
+
+class Forecast(msgspec.Struct, frozen=True):
+    """What the formula says."""
+
+    waiting: list[int]  # connections, at first and after each step
+    suspended: int  # messages that are deferred without a connection of their own
+
+
+def forecast(case: Case) -> Forecast:
+    """With enough messages for each step."""
+    window = Window(case.rules)
+    busy = window.size
+    left = MESSAGES - busy
+    waiting = [busy]
+    for step in case.script:
+        if step == "+":
+            window.succeeded(busy)
+        else:
+            window.failed()
+        busy -= 1
+        if window.is_dead:
+            return Forecast([*waiting, busy], left)
+        more = max(0, window.size - busy)
+        assert more <= left, f"{case.name}: too few messages"
+        busy, left = busy + more, left - more
+        waiting.append(busy)
+    return Forecast(waiting, 0)
+
+
+class Gate:
+    """One destination."""
+
+    def __init__(self, address: str) -> None:
+        self._decisions: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._came = self._decided = 0
+        self.most = 0
+        self._is_open = False
+        self._server = ScriptedServer(address, 25, {"greeting": self._greet})
+
+    @property
+    def waiting(self) -> int:
+        """Connections before the gate."""
+        return self._came - self._decided
+
+    def decide(self, step: str) -> None:
+        """Let one in, or turn it away."""
+        self._decided += 1
+        self._decisions.put(b"220 gate ESMTP" if step == "+" else b"421 4.3.2 Not now")
+
+    def open(self) -> None:
+        """For all who wait and who come."""
+        self._is_open = True
+        while self.waiting > 0:
+            self.decide("+")
+
+    def close(self) -> None:
+        """For those who come from now on."""
+        self._is_open = False
+
+    def end(self) -> None:
+        """Nobody listens any more."""
+        self.open()
+        self._server.close()
+
+    def _greet(self, _: bytes) -> bytes:
+        self._came += 1
+        self.most = max(self.most, self.waiting)
+        if self._is_open:
+            self._decided += 1
+            return b"220 gate ESMTP"
+        return self._decisions.get(timeout=60)
+
+
+def _address(number: int) -> str:
+    return f"10.53.1.{number + 1}"
+
+
+class World:
+    """Both hosts, and a gate for each case."""
+
+    def __init__(self, directory: Path) -> None:
+        self.network = Network(directory, None)
+        addresses = [_address(number) for number in range(len(CASES))]
+        for address in addresses:
+            _ip(f"address add {address}/32 dev internet")
+        self.gates = {case.name: Gate(address) for case, address in zip(CASES, addresses, strict=True)}
+        self.hosts = {
+            "postfix": self._host(2, PACKAGED),
+            "pillarbox": self._host(3, INSTALLED),
+        }
+
+    def _host(self, number: int, path: str) -> Host:
+        host = self.network.host("mail.sender.test", number, path=path)
+        if path == PACKAGED:
+            host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf")
+        else:
+            install(host)
+        routes = " ".join(
+            f"{{ {case.name}.test = {case.name}:[{_address(at)}] }}" for at, case in enumerate(CASES)
+        )
+        settings = "".join(case.settings for case in CASES)
+        host.write("/etc/postfix/main.cf", f"{_MAIN_CF}transport_maps = inline:{{ {routes} }}\n{settings}")
+        transports = "".join(f"{case.name} unix - - n - - smtp\n" for case in CASES)
+        host.write("/etc/postfix/master.cf", MASTER_CF + transports)
+        if path == PACKAGED:
+            host.output("/usr/lib/postfix/configure-instance.sh -")
+        host.output("postfix start")
+        host.until_answers(25)
+        return host
+
+    def end(self) -> None:
+        """Everything goes."""
+        for gate in self.gates.values():
+            gate.end()
+        self.network.end()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Once for all cases."""
+    directory = tmp_path_factory.mktemp("internet")
+    let_others_in(directory)
+    made = World(directory)
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def attempts(host: Host, case: Case) -> list[str]:
+    """Status and reason of each attempt for a destination."""
+    text = host.file(LOG).read_text()
+    return re.findall(rf"to=<\w+@{case.name}\.test>.* status=(\w+ \(.*\))\n", text)
+
+
+@pytest.mark.parametrize("product", ["postfix", "pillarbox"])
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_the_window_follows_the_formula(world: World, case: Case, product: str) -> None:
+    """Growth, shrinking, limits, death and revival, as connections show them."""
+    host, gate = world.hosts[product], world.gates[case.name]
+    expected = forecast(case)
+    gate.close()
+    gate.most = 0
+
+    def waits(number: int, what: str) -> None:
+        until(lambda: gate.waiting == number, what=lambda: f"{what}: {number}, but {gate.waiting} wait")
+
+    with SmtpClient(host) as client:
+        for number in range(MESSAGES):
+            recipient = f"u{number}@{case.name}.test"
+            client.submit(sender="a@mail.sender.test", recipients=[recipient], message=_MESSAGE)
+    waits(expected.waiting[0], "at first")
+    for at, (step, number) in enumerate(zip(case.script, expected.waiting[1:], strict=False), start=1):
+        gate.decide(step)
+        waits(number, f"after {case.script[:at]}")
+    assert gate.most == max(expected.waiting), "more at once than allowed"
+    if expected.suspended:
+        until(
+            lambda: sum(_SUSPENDED in line for line in attempts(host, case)) == expected.suspended,
+            what=lambda: f"{expected.suspended} are suspended: {attempts(host, case)}",
+        )
+        reason = f"host {_address(CASES.index(case))}[{_address(CASES.index(case))}] refused to talk to me"
+        (line,) = {line for line in attempts(host, case) if _SUSPENDED in line}
+        assert line == f"deferred ({_SUSPENDED}{reason}: 421 4.3.2 Not now)"
+        gate.open()  # for those who came in time
+        until(lambda: len(attempts(host, case)) == MESSAGES, what="each message was tried or suspended")
+        gate.close()
+        host.output("postqueue -f")
+        waits(min(case.initial, case.limit), "after a flush, anew")
+    gate.open()
+    until(
+        lambda: (
+            sum(line.startswith("sent") for line in attempts(host, case))
+            >= MESSAGES - case.script.count("-") - expected.suspended
+        ),
+        what=lambda: f"what was let in is delivered: {attempts(host, case)}",
+    )
+
+
+def test_the_script_of_each_case_means_something() -> None:
+    """Windows that grow, shrink, stand still, and die."""
+    found = {case.name: forecast(case) for case in CASES}
+    assert found["climber"].waiting[:9] == list(range(5, 14))
+    assert {name for name, one in found.items() if one.suspended} == {"dying", "hardy", "climber"}
+    assert max(found["bounded"].waiting) == 7
+    assert set(found["still"].waiting) == {5}
