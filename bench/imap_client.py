@@ -1,4 +1,4 @@
-"""IMAP clients that only send commands and count what comes back: the server is measured, not the client."""
+"""IMAP and POP3 clients that only send commands and count what comes back: the server is measured, not the client."""
 
 import asyncio
 import socket
@@ -82,6 +82,42 @@ class Client:
                 if not last.startswith(tag + b" OK"):
                     raise ConnectionError(last)
                 return octets
+
+
+class Pop3Client:
+    """One connection of POP3, logged in."""
+
+    def __init__(self, port: int, user: str, password: str, *, tls: bool = False) -> None:
+        self._sock = socket.create_connection(("127.0.0.1", port))
+        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._sock = trusting().wrap_socket(self._sock)
+        self._answer(b"\r\n")
+        self.command(f"USER {user}")
+        self.command(f"PASS {password}")
+
+    def command(self, text: str, *, long: bool = False) -> float:
+        """Send a command; seconds until its answer, of many lines if it is `long`."""
+        start = time.perf_counter()
+        self._sock.sendall(text.encode() + b"\r\n")
+        self._answer(b"\r\n.\r\n" if long else b"\r\n")
+        return time.perf_counter() - start
+
+    def close(self) -> None:
+        """Hang up."""
+        self._sock.close()
+
+    def _answer(self, end: bytes) -> None:
+        """Until the end of the answer, which must be +OK."""
+        tail = begin = b""
+        while not tail.endswith(end):
+            part = self._sock.recv(1 << 20)
+            if not part:
+                raise ConnectionError("the server has hung up")
+            begin = begin or part
+            tail = (tail + part)[-len(end) :]
+        if not begin.startswith(b"+OK"):
+            raise ConnectionError(begin)
 
 
 class AsyncClient:

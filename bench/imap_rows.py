@@ -1,4 +1,4 @@
-"""IMAP's rows: the same commands sent to Dovecot and to Pillarbox, in the same mailboxes.
+"""Rows of IMAP and POP3: the same commands sent to Dovecot and to Pillarbox, in the same mailboxes.
 
 DESCRIPTION
     A `Server` is one of both with its port, plain or under TLS.  A row's work is a function of the server that does
@@ -16,10 +16,11 @@ from pathlib import Path
 
 import uvloop
 
-from bench.imap_client import AsyncClient, Client
+from bench.imap_client import AsyncClient, Client, Pop3Client
 from bench.imap_mailboxes import deliver, fill, fill_alike, make_maildir, message
 from bench.logins import CLIENTS, logins_per_second
-from bench.measure import Row, interleave
+from bench.measure import Row, interleave, is_wanted
+from bench.pop3_rows import pop3_works
 from bench.processes import processor_time, proportional_memory
 from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
 
@@ -31,6 +32,10 @@ THUNDERBIRD = (
     "References Newsgroups In-Reply-To Content-Type Reply-To)]"
 )
 MIXED_SECONDS = 4.0
+_LOOK_SECONDS = 0.3
+_PATIENCE = 200
+_IDLE_MILLISECONDS = 20.0
+"""A server that uses less within a look has nothing left to do in the background."""
 
 
 @dataclass
@@ -39,6 +44,7 @@ class Server:
 
     system: System
     port: int
+    pop3_port: int
     tls: bool
     messages: int
     filled: Path
@@ -47,6 +53,10 @@ class Server:
     def connect(self) -> Client:
         """A client that is logged in."""
         return Client(self.port, USER, PASSWORD, tls=self.tls)
+
+    def connect_pop3(self) -> Pop3Client:
+        """The same of POP3."""
+        return Pop3Client(self.pop3_port, USER, PASSWORD, tls=self.tls)
 
     async def connect_async(self) -> AsyncClient:
         """One of many."""
@@ -311,7 +321,7 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
         ),
         (f"SELECT {of}, first of all", of_new_mailbox("SELECT {}")),
         (f"SELECT {of}, 50 sessions one after the other", select_in_sessions),
-        (f"SELECT {of} again", commands("SELECT INBOX")),
+        (f"SELECT {of} again, 20 times", commands(*["SELECT INBOX"] * 20)),
         (f"STATUS {of}, first of all", of_new_mailbox("STATUS {} (MESSAGES UNSEEN UIDNEXT)")),
         (f"STATUS {of}, 100 times", commands(*["STATUS INBOX (MESSAGES UNSEEN UIDNEXT)"] * 100, before=())),
         (f"LIST of {MAILBOXES:,} mailboxes, 10 times", partial(of_many_mailboxes, command='LIST "" *')),
@@ -365,6 +375,8 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
         ("delivery to a client that IDLEs", push),
     ):
         yield name, "ms", False, work
+    for name, pop3_work in pop3_works(count):
+        yield name, "ms", False, pop3_work
     for clients in (20, 200):
         yield f"mixed load, {clients} sessions", "operations/s", True, partial(mixed, sessions=clients)
 
@@ -373,7 +385,7 @@ def imap_rows(
     root: Path, runs: int, only: str, *, messages: int, tls: bool, sessions: int, hibernate: int
 ) -> Iterator[Row]:
     """Rows whose names hold `only`; `hibernate` is Dovecot's imap_hibernate_timeout in seconds, 0 for never."""
-    wanted = [one for one in works(messages, sessions=sessions) if only in one[0]]
+    wanted = [one for one in works(messages, sessions=sessions) if is_wanted(one[0], only)]
     if not wanted:
         return
     dovecot = Dovecot(root / "dovecot", 4144, hibernate=hibernate)
@@ -385,8 +397,12 @@ def imap_rows(
         system.clear_mailbox()
         fill_alike(system.maildir, filled)
     with dovecot, pillarbox:
-        theirs = Server(dovecot, dovecot.tls_port if tls else dovecot.port, tls, messages, filled)
-        ours = Server(pillarbox, pillarbox.imaps_port if tls else pillarbox.imap_port, tls, messages, filled)
+        ports = (dovecot.tls_port, dovecot.pop3_port + 1) if tls else (dovecot.port, dovecot.pop3_port)
+        theirs = Server(dovecot, *ports, tls, messages, filled)
+        ports = (pillarbox.imap_port, pillarbox.pop3_port)
+        if tls:
+            ports = (pillarbox.imaps_port, pillarbox.pop3s_port)
+        ours = Server(pillarbox, *ports, tls, messages, filled)
         for name, unit, more_is_better, work in wanted:
             how = f"{', TLS' if tls else ''}{', Dovecot hibernates' if hibernate else ''}"
             row = Row(name + how, unit, more_is_better, original="Dovecot")
@@ -406,9 +422,18 @@ def imap_rows(
 
 
 def _counted(work: Work, server: Server, used: list[float]) -> float:
-    """Do the work, and note the processor time that the server's processes have used for it."""
+    """Do the work, and note the processor time that the server's processes have used for it, then and afterwards.
+
+    What one row leaves to be done in the background, for as long as a minute, is not left to the next one.
+    """
     root = server.system.processes()[0]
-    before = sum(processor_time(root).values())
+    before = last = sum(processor_time(root).values())
     figure = work(server)
-    used.append(sum(processor_time(root).values()) - before)
+    for _ in range(_PATIENCE):
+        time.sleep(_LOOK_SECONDS)
+        now = sum(processor_time(root).values())
+        if now - last < _IDLE_MILLISECONDS:
+            break
+        last = now
+    used.append(now - before)
     return figure

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.isolation import LOCAL_DOMAIN, LOCAL_USER
-from bench.measure import Costs, Row, interleave
+from bench.measure import Costs, Row, interleave, is_wanted
 from bench.sinks import DEAD_PORT, SINK_PORT, SLOW_PORT, DeadHost, Sink
 from bench.systems import DOMAIN, RECIPIENTS, USER, PillarboxMta, Postfix, mailboxes
 
@@ -80,7 +80,7 @@ class Work:
 
 def mail_rows(root: Path, home: Path, runs: int, only: str, costs: list[Costs]) -> Iterator[Row]:
     """All of them whose names hold `only`."""
-    wanted = [row for row in _rows(home) if only in row[0]]
+    wanted = [row for row in _rows(home) if is_wanted(row[0], only)]
     if not wanted:
         return
     with (

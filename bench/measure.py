@@ -41,6 +41,11 @@ def _spread(figures: list[float]) -> str:
     return f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
 
+def is_wanted(name: str, only: str) -> bool:
+    """Whether a row's name holds one of the texts of `only`, between which there is `|`."""
+    return any(text in name for text in only.split("|"))
+
+
 def interleave(row: Row, theirs: Callable[[], float], ours: Callable[[], float], *, runs: int) -> Row:
     """Run both in turn, a warm-up first."""
     theirs()

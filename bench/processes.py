@@ -40,7 +40,7 @@ def proportional_memory(pids: list[int]) -> float:
 def processor_time(root: int) -> dict[str, float]:
     """Milliseconds of processor time of a master and its children, by program.
 
-    Of children that have ended the master knows only the sum, under `ended`.
+    Of children that have ended their parents know only the sum, under `ended`.
     """
     used: dict[str, float] = {}
     for pid in tree(root):
@@ -54,8 +54,7 @@ def processor_time(root: int) -> dict[str, float]:
         if name == "delivery" and int(fields[1]) != root:
             name = "delivery agent"
         used[name] = used.get(name, 0.0) + user + system
-        if pid == root:
-            used["ended"] = children_user + children_system
+        used["ended"] = used.get("ended", 0.0) + children_user + children_system
     return used
 
 

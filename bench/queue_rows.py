@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.measure import Row
+from bench.measure import Row, is_wanted
 from bench.processes import proportional_memory, tree
 from bench.systems import USER, PillarboxMta, Postfix
 from pillarbox.net.system_clock import SystemClock
@@ -32,7 +32,7 @@ def queue_rows(root: Path, only: str) -> Iterator[Row]:
             ("postqueue -p, first line", "ms"),
         )
     }
-    wanted = [row for row in rows.values() if only in row.name]
+    wanted = [row for row in rows.values() if is_wanted(row.name, only)]
     if not wanted:
         return
     systems = (Postfix(root / "postfix-queue", 4127), PillarboxMta(root / "pillarbox-queue", 4128))

@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.imap_client import Client
 from bench.login_users import NAMES, PASSWORD, login_users
 from bench.logins import CLIENTS, logins_per_second
-from bench.measure import Row, interleave
+from bench.measure import Row, interleave, is_wanted
 from bench.processes import proportional_memory, tree
 from bench.systems import System
 
@@ -95,17 +95,17 @@ def system_user_rows(root: Path, runs: int, only: str) -> Iterator[Row]:
     """Logins, and memory."""
     login_name = f"login and logout, {CLIENTS} clients, PAM"
     memory_name = f"memory per system user (PSS, {len(NAMES[1:])} users with an idle session each)"
-    if only not in login_name and only not in memory_name:
+    if not is_wanted(login_name, only) and not is_wanted(memory_name, only):
         return
     theirs = MailboxHalf(root / "dovecot-users", 4146, ours=False)
     ours = MailboxHalf(root / "pillarbox-users", 4147, ours=True)
     with login_users(root), theirs, ours:
-        if only in memory_name:
+        if is_wanted(memory_name, only):
             row = Row(memory_name, "KiB", more_is_better=False, original="Dovecot")
             row.theirs.append(_memory(theirs))
             row.ours.append(_memory(ours))
             yield row
-        if only in login_name:
+        if is_wanted(login_name, only):
             row = Row(login_name, "logins/s", more_is_better=True, original="Dovecot")
             work = [
                 partial(logins_per_second, half.port, user=NAMES[0], password=PASSWORD)

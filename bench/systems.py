@@ -86,7 +86,7 @@ base_dir = {root}/run
 state_dir = {root}/state
 instance_name = pillarbox-bench
 listen = 127.0.0.1
-protocols = imap
+protocols = imap pop3
 log_path = {root}/dovecot.log
 info_log_path = {root}/dovecot.log
 ssl = yes
@@ -124,6 +124,18 @@ service imap-login {{
   }}
   inet_listener imaps {{
     port = {tls_port}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  service_count = 0
+  process_min_avail = 1
+  client_limit = 8000
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {pop3_tls_port}
     ssl = yes
   }}
 }}
@@ -335,6 +347,11 @@ class Dovecot(System):
         """Where IMAP begins with TLS."""
         return self.port + 1
 
+    @property
+    def pop3_port(self) -> int:
+        """Where POP3 is; with TLS it is the next."""
+        return self.port + 10
+
     def start(self) -> None:
         """As `dovecot -c` does."""
         user = mail_user()
@@ -344,6 +361,8 @@ class Dovecot(System):
             "root": self.root,
             "port": self.port,
             "tls_port": self.tls_port,
+            "pop3_port": self.pop3_port,
+            "pop3_tls_port": self.pop3_port + 1,
             "uid": user.pw_uid,
             "gid": user.pw_gid,
             "hibernate": self._hibernate,
@@ -382,6 +401,8 @@ class Pillarbox(System):
         super().__init__(root, 25 + self.OFFSET)
         self.imap_port = 143 + self.OFFSET
         self.imaps_port = 993 + self.OFFSET
+        self.pop3_port = 110 + self.OFFSET
+        self.pop3s_port = 995 + self.OFFSET
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -392,7 +413,9 @@ class Pillarbox(System):
         shutil.chown(etc / "users", "dovecot")
         os.chmod(etc / "users", 0o600)
         (etc / "dovecot.conf").write_text("mail_max_userip_connections = 8000\n")
-        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL)
+        # In a session of its own, as daemons are: the kernel's scheduler is fair to sessions (sched_autogroup), and on a
+        # busy machine it would share one with the clients of the benchmark, which Dovecot does not.
+        self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, start_new_session=True)
         self._wait_until_healthy()
 
     def _command(self) -> list[str]:
