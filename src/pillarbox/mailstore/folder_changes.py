@@ -144,6 +144,7 @@ def change_flags(
         for name in change.keywords:
             bit = folder.keywords.find(name)
             wanted |= 0 if bit is None else 1 << bit
+        flags = int(change.flags & ~Flag.RECENT)  # which cannot be stored  RFC 3501 §6.4.6
         changed: list[Uid] = []
         surplus: dict[int, int] = {}
         in_new = folder.in_new
@@ -154,7 +155,7 @@ def change_flags(
             before = folder.meaning(uid, folder.paths[row])
             if change.expected is not None and change.expected.get(uid) != before:
                 continue
-            after = _changed(before, change, wanted)
+            after = _changed(before, change.action, flags, wanted)
             if after == before or not _rename(folder, uid, after):
                 continue
             if folder.keywords.surplus_of(before[1] ^ after[1]):
@@ -406,12 +407,11 @@ def _undo(folder: FolderFiles, paths: Iterable[bytes]) -> None:
             continue
 
 
-def _changed(before: tuple[int, int], change: FlagChange, keywords: int) -> tuple[int, int]:
-    """RFC 3501 §6.4.6: FLAGS, +FLAGS, -FLAGS.  \\Recent cannot be stored."""
-    flags = change.flags & ~Flag.RECENT
-    if change.action is FlagAction.REPLACE:
-        return int(flags), keywords
-    if change.action is FlagAction.ADD:
+def _changed(before: tuple[int, int], action: FlagAction, flags: int, keywords: int) -> tuple[int, int]:
+    """RFC 3501 §6.4.6: FLAGS, +FLAGS, -FLAGS."""
+    if action is FlagAction.REPLACE:
+        return flags, keywords
+    if action is FlagAction.ADD:
         return before[0] | flags, before[1] | keywords
     return before[0] & ~flags, before[1] & ~keywords
 

@@ -116,6 +116,8 @@ class KeywordTable:
 
     def to_letters(self, bits: int) -> int:
         """Letters for those of the bits that have one."""
+        if not bits:
+            return 0
         letters = 0
         for index, bit in enumerate(self._letter_bits):
             if bit >= 0 and bits >> bit & 1:
@@ -124,6 +126,8 @@ class KeywordTable:
 
     def surplus_of(self, bits: int) -> int:
         """Those of the bits that no letter stands for."""
+        if not bits:
+            return 0
         for bit in self._letter_bits:
             if bit >= 0:
                 bits &= ~(1 << bit)

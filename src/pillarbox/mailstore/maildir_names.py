@@ -22,6 +22,7 @@ import os
 import re
 import socket
 import threading
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -115,8 +116,9 @@ def file_name(identity: bytes, letters: Letters) -> bytes:
     return identity + _INFO + write_letters(letters)
 
 
+@lru_cache(maxsize=MAX_KNOWN)
 def change_letters(text: bytes, *, flags: int, keywords: int) -> bytes:
-    """The flags of a file name with others in them; unknown ones stay."""
+    """The flags of a file name with others in them; unknown ones stay.  Each combination is written once."""
     old = parse_letters(text)
     return write_letters(Letters(flags & ~Flag.RECENT, keywords, old.unknown, old.tail))
 
