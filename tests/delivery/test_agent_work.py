@@ -2,6 +2,7 @@
 
 import os
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,12 +43,17 @@ class Bench:
             Snapshot.of({"home_mailbox": "Maildir/", **values}), AgentService(name="local", program="local")
         )
         self.worker = Worker(self.settings, clock=ManualClock(), spool=SpoolRights(0, None))
-        encoder = ContentEncoder()
-        content = encoder.feed(b"Subject: x\r\n\r\nFrom here\r\n") + encoder.finish()
-        (home / "message").write_bytes(content + encode_record(EXTRACTED, b"") + encode_end(()))
-        self.descriptor = os.open(home / "message", os.O_RDONLY)
+        self.message = home / "message"
+        self.write(b"Subject: x\r\n\r\nFrom here\r\n")
+        self.descriptor = os.open(self.message, os.O_RDONLY)
         # Files in tests belong to whoever runs them; root's agent would pass on what .forward lists.
         self.account = Account(os.getuid() or 65534, ME.gid, b"me", os.fsencode(home), b"/bin/sh")
+
+    def write(self, content: bytes) -> None:
+        """Another message in the queue file."""
+        encoder = ContentEncoder()
+        records = encoder.feed(content) + encoder.finish()
+        self.message.write_bytes(records + encode_record(EXTRACTED, b"") + encode_end(()))
 
     def forward(self, text: str, name: str = ".forward") -> None:
         """A .forward file."""
@@ -64,7 +70,7 @@ class Bench:
     def run_all(self, jobs: list[DeliverLocally]) -> list[LocalJobDone]:
         """Do jobs to their end."""
         done: list[LocalJobDone] = []
-        self.worker.take([(job, self.descriptor) for job in jobs])
+        self.worker.take([(job, os.dup(self.descriptor)) for job in jobs])
         deadline = time.monotonic() + 20
         while len(done) < len(jobs):
             done += self.worker.results()
@@ -107,6 +113,56 @@ def texts(done: LocalJobDone) -> list[tuple[str, str, str]]:
 
 
 USER = UserMail(forward=True, mailbox=True)
+LARGE = b"Subject: x\r\n\r\n" + b"%s\r\n" % (b"A" * 76) * 100_000
+
+
+def test_a_large_message_goes_into_a_maildir_in_blocks(bench: Bench) -> None:
+    """7.5 MiB, and the agent needs a fraction of them."""
+    bench.write(LARGE)
+    tracemalloc.start()
+    try:
+        assert texts(bench.run(USER)) == [("sent", "2.0.0", "delivered to maildir")]
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    (stored,) = (bench.home / "Maildir" / "new").iterdir()
+    assert stored.read_bytes().endswith(LARGE.replace(b"\r\n", b"\n"))
+    assert peak < len(LARGE) // 3
+
+
+def test_a_large_message_is_there_for_what_comes_after_a_command(bench: Bench) -> None:
+    """Its queue file stays open until the job is done, and no longer."""
+    bench.write(LARGE)
+    before = len(os.listdir("/proc/self/fd"))
+    bench.forward(f'"|cat > {bench.home}/copy"\n{bench.home}/box\n{bench.home}/Other/\n')
+    done = bench.run(USER)
+    assert [piece.status for piece in done.pieces] == ["sent", "sent", "sent"]
+    text = LARGE.replace(b"\r\n", b"\n")
+    (stored,) = (bench.home / "Other" / "new").iterdir()
+    for copy in (bench.home / "copy", stored):
+        assert copy.read_bytes().endswith(text)
+    assert (bench.home / "box").read_bytes().endswith(text + b"\n")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("where", ["Other/", "box", "|cat"])
+def test_a_large_message_that_is_damaged_waits(bench: Bench, where: str) -> None:
+    """Whatever it was to go into."""
+    bench.write(LARGE)
+    os.truncate(bench.message, len(LARGE) // 2)
+    bench.forward(f"{where if where.startswith('|') else bench.home / where}{'/' * where.endswith('/')}\n")
+    done = bench.run(USER)
+    assert texts(done) == [("deferred", "4.3.0", "queue file read error")]
+    assert done.warnings[0].startswith("queue file read error: ")
+
+
+def test_a_large_message_that_is_too_large(bench: Bench) -> None:
+    """mailbox_size_limit is seen while it is written; nothing stays in the Maildir."""
+    bench = Bench(bench.home, mailbox_size_limit=str(len(LARGE) // 2))
+    bench.write(LARGE)
+    text = "maildir delivery failed: error writing message: File too large"
+    assert texts(bench.run(USER)) == [("bounced", "5.2.2", text)]
+    assert not [*(bench.home / "Maildir").glob("*/*")]
 
 
 def test_mailbox(bench: Bench) -> None:

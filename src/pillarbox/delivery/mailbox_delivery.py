@@ -18,27 +18,21 @@ FAULTS
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox, dsn_of, mbox_from_line
+from pillarbox.delivery.message_text import MessageText
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.queue.content_blocks import content_text, lf_blocks
-from pillarbox.queue.file_source import FileSource
-from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
 _CLOCK: Final = SystemClock()
-
-_LARGE: Final = 524288
-"""Octets of a queue file from which on its content is not taken into memory."""
 
 SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
 _TOO_LARGE: Final = Outcome(
@@ -76,28 +70,24 @@ def deliver_jobs(
     waiting: list[_Waiting] = []
     for request, descriptor in jobs:
         outcomes[request.job] = [SENT] * len(request.targets)
-        source = FileSource(descriptor, files=files)
         try:
-            is_large = files.fstat(descriptor).st_size > _LARGE and all(map(_is_maildir, request.targets))
-            content = b"" if is_large else content_text(source, request.data_offset)
-        except (OSError, CorruptQueueFile) as error:
-            broken = Outcome("deferred", "4.3.0", "queue file read error", str(error))
-            outcomes[request.job] = [broken] * len(request.targets)
+            text = MessageText(descriptor, request.data_offset, files=files)
+        except Unreadable as fault:
+            outcomes[request.job] = [_failed(fault, "")] * len(request.targets)
             continue
         for at, target in enumerate(request.targets):
             head = _prefix(request.sender, target)
             maildir = target.mailbox.rstrip("/")
-            if not _is_maildir(target):
-                line = mbox_from_line(request.sender, now=clock.now())
-                outcomes[request.job][at] = _append(target, [line + head, as_mbox(content)], rules, files)
-            elif is_large:
-                limit = rules.size_limit - len(head) if rules.size_limit else 0
-                rest = partial(_limited, source, request.data_offset, limit)
-                waiting.append(_Waiting(request.job, at, Delivery(maildir, (head,), rest=rest)))
-            elif rules.size_limit and len(head) + len(content) > rules.size_limit:
-                outcomes[request.job][at] = _TOO_LARGE
-            else:
-                waiting.append(_Waiting(request.job, at, Delivery(maildir, (head, content))))
+            try:
+                if _is_maildir(target):
+                    delivery = text.delivery(maildir, head, size_limit=rules.size_limit)
+                    waiting.append(_Waiting(request.job, at, delivery))
+                else:
+                    line = mbox_from_line(request.sender, now=clock.now())
+                    chunks = [line + head, as_mbox(text.whole())]
+                    outcomes[request.job][at] = _append(target, chunks, rules, files)
+            except (TooLarge, Unreadable) as fault:
+                outcomes[request.job][at] = _failed(fault, maildir)
     deliveries = [one.delivery for one in waiting]
     results = deliver_batch(deliveries, files=files)
     if notes is not None:
@@ -110,19 +100,6 @@ def deliver_jobs(
 
 def _is_maildir(target: MailboxTarget) -> bool:
     return target.mailbox.endswith("/")
-
-
-def _limited(source: FileSource, data_offset: int, limit: int) -> Iterator[bytes]:
-    """The content in blocks.  TooLarge behind `limit` octets, Unreadable."""
-    octets = 0
-    try:
-        for block in lf_blocks(source, data_offset):
-            octets += len(block)
-            if limit and octets > limit:
-                raise TooLarge
-            yield block
-    except (OSError, CorruptQueueFile) as error:
-        raise Unreadable(str(error)) from error
 
 
 def _append(

@@ -9,7 +9,6 @@ DESCRIPTION
     again, as after any crash.
 """
 
-import os
 import selectors
 import socket
 import time
@@ -23,14 +22,13 @@ from pillarbox.delivery.local.agent_settings import AgentSettings
 from pillarbox.delivery.local.agent_work import AgentWork, Step, StepResult
 from pillarbox.delivery.local.command import CommandResult, CommandRun, Running
 from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
-from pillarbox.delivery.local.message_copy import content_of
 from pillarbox.delivery.local.spool_rights import SpoolRights
+from pillarbox.delivery.message_text import MessageText
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.arrivals import ArrivalNotes
-from pillarbox.mailstore.deliver import Delivery, deliver_batch
+from pillarbox.mailstore.deliver import Delivery, Unreadable, deliver_batch
 from pillarbox.net.channel import FrameReader, FrameWriter
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
 _Work = Generator[Step, StepResult, LocalJobDone]
@@ -47,6 +45,7 @@ class Worker:
         self._spool = spool
         self._files = files
         self._runs: dict[_Work, Running] = {}
+        self._descriptors: dict[_Work, int] = {}
         self._waiting: deque[tuple[_Work, CommandRun]] = deque()
         self._done: list[LocalJobDone] = []
         self.notes = ArrivalNotes(files=files)
@@ -64,25 +63,28 @@ class Worker:
         return max(0.0, min(running.deadline for running in self._runs.values()) - time.monotonic())
 
     def take(self, jobs: list[tuple[DeliverLocally, int]]) -> None:
-        """Work on jobs as far as they go without waiting.  The descriptors stay the caller's."""
+        """Work on jobs as far as they go without waiting.  The descriptors are closed when their jobs are done."""
         started: list[tuple[_Work, StepResult | None]] = []
         for request, descriptor in jobs:
             try:
-                content = content_of(descriptor, request.data_offset, files=self._files)
-            except (OSError, CorruptQueueFile) as error:
+                text = MessageText(descriptor, request.data_offset, files=self._files)
+            except Unreadable as fault:
                 broken = LocalJobDone(request.job, [Piece("deferred", "4.3.0", "queue file read error")])
-                broken.warnings = [f"queue file read error: {error}"]
+                broken.warnings = [f"queue file read error: {fault}"]
                 self._done.append(broken)
+                self._files.close(descriptor)
                 continue
             work = AgentWork(
                 request,
-                content,
+                text,
                 settings=self._settings,
                 clock=self._clock,
                 spool=self._spool,
                 files=self._files,
             )
-            started.append((work.perform(), None))
+            performing = work.perform()
+            self._descriptors[performing] = descriptor
+            started.append((performing, None))
         self._advance(started)
 
     def look(self) -> None:
@@ -112,6 +114,7 @@ class Worker:
                     step = next(work) if result is None else work.send(result)
                 except StopIteration as end:
                     self._done.append(end.value)
+                    self._files.close(self._descriptors.pop(work))
                     continue
                 if isinstance(step, Delivery):
                     deliveries.append((work, step))
@@ -172,11 +175,7 @@ def serve_local_jobs(
             if jobs is None:
                 return
             worker.look()
-            try:
-                worker.take([(request, passed[0]) for request, passed in jobs])
-            finally:
-                for _, passed in jobs:
-                    os.close(passed[0])
+            worker.take([(request, passed[0]) for request, passed in jobs])
             watched = set(worker.watched)
             for descriptor in watched:
                 selector.register(descriptor, selectors.EVENT_READ)

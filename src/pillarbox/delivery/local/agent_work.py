@@ -47,8 +47,9 @@ from pillarbox.delivery.local.message_copy import from_line, trace_headers
 from pillarbox.delivery.local.name_expansion import expand_names, local_names
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
+from pillarbox.delivery.message_text import MessageText
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.mailstore.deliver import Delivery, Result, Stored
+from pillarbox.mailstore.deliver import Delivery, Result, Stored, TooLarge, Unreadable
 from pillarbox.vocabulary.clock import Clock
 
 Step = Delivery | CommandRun
@@ -68,7 +69,7 @@ class AgentWork:
     def __init__(
         self,
         request: DeliverLocally,
-        content: bytes,
+        text: MessageText,
         *,
         settings: AgentSettings,
         clock: Clock,
@@ -78,7 +79,7 @@ class AgentWork:
         self._request = request
         self._recipient = request.recipient
         self._account = request.account
-        self._content = content
+        self._text = text
         self._settings = settings
         self._clock = clock
         self._spool = spool
@@ -274,6 +275,8 @@ class AgentWork:
             self._append(path, check=_check_not_executable, lock_file_may_fail=True, warn=self._warn)
         except MboxFault as fault:
             self._tell(_failed(fault.dsn, f"cannot append message to file {shown}: {fault.text}"))
+        except Unreadable as fault:
+            self._unreadable(fault)
         else:
             self._tell(Piece("sent", "2.0.0", f"delivered to file: {shown}"))
 
@@ -292,6 +295,8 @@ class AgentWork:
             user = self._recipient.user.decode("utf-8", "replace")
             text = f"cannot update mailbox {shown} for user {user}. {fault.text}"
             self._tell(_failed(fault.dsn, text))
+        except Unreadable as fault:
+            self._unreadable(fault)
         else:
             self._tell(Piece("sent", "2.0.0", "delivered to mailbox"))
 
@@ -309,7 +314,7 @@ class AgentWork:
         head = from_line(self._recipient.sender, now=now) + self._headers("file")
         append(
             path,
-            [head, as_mbox(self._content)],
+            [head, as_mbox(self._text.whole())],
             locks=self._settings.locks,
             size_limit=self._settings.local.mailbox_size_limit,
             check=check,
@@ -322,17 +327,25 @@ class AgentWork:
         if self._only_traces("maildir"):
             return
         limit = self._settings.local.mailbox_size_limit
-        head = self._headers("file")
-        if limit and len(head) + len(self._content) > limit:
-            self._tell(
-                Piece("bounced", "5.2.2", "maildir delivery failed: error writing message: File too large")
+        result: StepResult
+        try:
+            delivery = self._text.delivery(
+                os.fsdecode(path.rstrip(b"/")), self._headers("file"), size_limit=limit
             )
-            return
-        result = yield Delivery(os.fsdecode(path.rstrip(b"/")), (head, self._content))
+            result = yield delivery
+        except TooLarge as fault:
+            result = fault
         if isinstance(result, Stored):
             self._tell(Piece("sent", "2.0.0", "delivered to maildir"))
             return
         assert not isinstance(result, CommandResult)
+        if isinstance(result, TooLarge):
+            text = "maildir delivery failed: error writing message: File too large"
+            self._tell(Piece("bounced", "5.2.2", text))
+            return
+        if isinstance(result, Unreadable):
+            self._unreadable(result)
+            return
         cause = result.__cause__
         dsn = dsn_of(cause, "5.2.0") if isinstance(cause, OSError) else "4.2.0"
         shown = os.fsdecode(path.rstrip(b"/"))
@@ -359,12 +372,17 @@ class AgentWork:
             self._warn(f"bad parameter value syntax for command_execution_directory: {template}")
             self._tell(Piece("deferred", "4.3.5", "mail system configuration error"))
             return
+        try:
+            content = self._text.whole()
+        except Unreadable as fault:
+            self._unreadable(fault)
+            return
         head = from_line(self._recipient.sender, now=self._clock.now()) + self._headers("command")
         run = CommandRun(
             name=command.decode("utf-8", "replace"),
             command=command,
             shell=os.fsencode(settings.local.local_command_shell),
-            content=(head, self._content),
+            content=(head, content),
             environment=(*settings.environment, *self._environment()),
             directory=directory or os.fsencode(settings.queue_directory),
             must_enter=bool(directory),
@@ -407,7 +425,12 @@ class AgentWork:
 
     def _pipe(self, work: PipeMail) -> Steps:
         name = os.fsdecode(work.arguments[0])
-        form, content = work.content, self._content
+        form = work.content
+        try:
+            content = self._text.whole()
+        except Unreadable as fault:
+            self._unreadable(fault)
+            return
         if form.escape_from:
             content = as_mbox(content)[:-1]
         if form.dot_stuffing:
@@ -444,6 +467,10 @@ class AgentWork:
     def _headers(self, kind: str) -> bytes:
         wanted = kind in self._settings.local.prepend_delivered_header
         return trace_headers(self._recipient, delivered_to=wanted)
+
+    def _unreadable(self, fault: Unreadable) -> None:
+        self._warn(f"queue file read error: {fault}")
+        self._tell(Piece("deferred", "4.3.0", "queue file read error"))
 
     def _only_traces(self, where: str) -> bool:
         """Whether nothing may be delivered; then it has been told where the mail would go."""
