@@ -510,6 +510,64 @@ def test_close_notify_both_ways() -> None:
     run(scene)
 
 
+def test_what_comes_goes_to_another_connection() -> None:
+    """Clear text one way, TLS the other; what had come before goes first, and the end is noticed."""
+
+    async def scene() -> None:
+        outer, outer_wire = connected()
+        client = TlsClient(outer_wire, outer)
+        await client.handshake()
+        inner, inner_wire = connected()
+        outer.data_received(client.encrypt(b"a NOOP\r\n"))
+        outer.forward_to(inner)
+        inner.forward_to(outer)
+        outer.data_received(client.encrypt(b"b NOOP\r\n"))
+        assert inner_wire.take() == b"a NOOP\r\nb NOOP\r\n"
+        inner.data_received(b"a OK\r\n")
+        inner.data_received(b"b OK\r\n")
+        assert client.read() == b"a OK\r\nb OK\r\n"
+        end = asyncio.get_running_loop().create_task(outer.until_end())
+        await asyncio.sleep(0)
+        outer.data_received(client.encrypt(b"c LOGOUT\r\n"))
+        await asyncio.sleep(0)
+        assert not end.done()
+        outer.data_received(client.encrypt(b"d") + client.close_notify())
+        await end
+        assert inner_wire.take() == b"c LOGOUT\r\nd"
+
+    run(scene)
+
+
+def test_whoever_sends_faster_than_the_other_takes_is_paused() -> None:
+    """From when it does not take any more, or had stopped taking before, until it does again."""
+
+    async def scene() -> None:
+        source, wire = connected()
+        target, target_wire = connected()
+        reads = []
+        source.data_received(bytes(HIGH_WATER + 1))
+        reads.append(wire.reads)
+        target.pause_writing()
+        source.forward_to(target)
+        assert HIGH_WATER + 1 == len(target_wire.take())
+        reads.append(wire.reads)
+        target.resume_writing()
+        reads.append(wire.reads)
+        source.data_received(b"x")
+        target.pause_writing()
+        reads.append(wire.reads)
+        target.resume_writing()
+        reads.append(wire.reads)
+        assert [False, False, True, False, True] == reads
+        source.connection_lost(None)
+        target.pause_writing()
+        target.resume_writing()
+        await source.until_end()
+        assert target_wire.take() == b"x"
+
+    run(scene)
+
+
 def test_a_cut_without_close_notify_is_the_end() -> None:
     """Many clients just close: the end, no fault."""
 

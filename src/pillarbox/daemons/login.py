@@ -305,26 +305,17 @@ class LoginRole:
         sock.setblocking(False)
         _, worker = await loop.create_unix_connection(Connection, sock=sock)
         client.idle_limit = 0
-        async with asyncio.TaskGroup() as pumps:
-            down = pumps.create_task(_pump(worker, client))
-            up = pumps.create_task(_pump(client, worker))
+        client.forward_to(worker)
+        worker.forward_to(client)
+        async with asyncio.TaskGroup() as ends:
+            down = ends.create_task(worker.until_end())
+            up = ends.create_task(client.until_end())
             await asyncio.wait((down, up), return_when=asyncio.FIRST_COMPLETED)
             # What the worker said last must reach the client; what the client says then reaches nobody.
             up.cancel()
-            if not down.done():
-                worker.close()
-                down.cancel()
+            down.cancel()
         client.close()
         worker.close()
-
-
-async def _pump(source: Connection, target: Connection) -> None:
-    try:
-        while data := await source.receive():
-            target.send(data)
-            await target.drain()
-    except (TlsFault, IdleTimeout):
-        return
 
 
 def _session_id() -> str:

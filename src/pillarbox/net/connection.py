@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
         "_paused",
         "_received",
         "_received_octets",
+        "_source",
+        "_target",
         "_timed_out",
         "_tls",
         "_transport",
@@ -88,6 +90,8 @@ class Connection(asyncio.Protocol):
         self._end_reason = LOST_CONNECTION
         self._lost = False  # nor does it take anything
         self._tls: _TlsLayer | None = None
+        self._target: Connection | None = None  # where all goes that comes
+        self._source: Connection | None = None  # whose target this is
 
     # -- for sessions ----------------------------------------------------------------------------------
 
@@ -135,9 +139,7 @@ class Connection(asyncio.Protocol):
         data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
         self._received.clear()
         self._received_octets = 0
-        if self._paused and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
+        self._resume()
         return data
 
     async def gather(self, octets: int, mark: bytes = b"") -> bytes:
@@ -182,6 +184,25 @@ class Connection(asyncio.Protocol):
         """Wait until the peer has taken enough of what was sent."""
         if self._drained is not None and not self._lost:
             await asyncio.shield(self._drained)  # whoever is cancelled over it must not end the others' wait
+
+    def forward_to(self, target: "Connection") -> None:
+        """From now on what comes goes to the other connection at once, and `receive()` gives nothing more.
+
+        The peer is paused while the other's takes nothing.
+        """
+        self._target, target._source = target, self
+        for data in self._received:
+            target.send(data)
+        self._received.clear()
+        self._received_octets = 0
+        self._resume()
+        if target._drained is not None:
+            self._pause()
+
+    async def until_end(self) -> None:
+        """Wait until the peer sends no more, and all has been forwarded."""
+        while not self._ended:
+            await self._wait()
 
     def close(self) -> None:
         """Send what is left, then close."""
@@ -255,7 +276,11 @@ class Connection(asyncio.Protocol):
             self._tls.feed(data)
             if self._tls.established:
                 self._take_decrypted()
-            self._wake()
+            if self._target is None:
+                self._wake()
+            return
+        if self._target is not None:
+            self._target.send(data)
             return
         self._keep(data)
         self._wake()
@@ -280,12 +305,16 @@ class Connection(asyncio.Protocol):
         """asyncio.Protocol: the peer does not take what is sent."""
         if self._drained is None:
             self._drained = self._loop.create_future()
+        if self._source is not None:
+            self._source._pause()
 
     def resume_writing(self) -> None:
         """asyncio.Protocol: it does again."""
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._drained = None
+        if self._source is not None:
+            self._source._resume()
 
     # -- inside ----------------------------------------------------------------------------------------
 
@@ -294,9 +323,20 @@ class Connection(asyncio.Protocol):
         self._received_octets += len(data)
         if self._gathers and self._is_enough(data):
             self._gathers = 0
-        if self._received_octets > _HIGH_WATER and not self._paused and self._transport is not None:
+        if self._received_octets > _HIGH_WATER:
+            self._pause()
+
+    def _pause(self) -> None:
+        """Let the peer wait."""
+        if not self._paused and self._transport is not None and not self._lost:
             self._paused = True
             self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        """Let it go on."""
+        if self._paused and self._transport is not None and not self._lost:
+            self._paused = False
+            self._transport.resume_reading()
 
     def _is_enough(self, data: bytes) -> bool:
         mark = self._mark
@@ -352,7 +392,9 @@ class Connection(asyncio.Protocol):
         if self._tls is None:
             return
         data, ended = self._tls.decrypt()
-        if data:
+        if data and self._target is not None:
+            self._target.send(data)
+        elif data:
             self._keep(data)
         self._flush_tls()  # a key update or renegotiation may have to be answered
         if ended:
