@@ -26,6 +26,8 @@ from pillarbox.wire.imap.commands import Close, Examine, KnownState, Select, Uns
 
 _CHANGING: Final = CHANGE | Rights.INSERT | Rights.EXPUNGE
 """Who has none of these rights can only look."""
+_LOOKED_AT: Final = 8192
+"""Messages that are looked at together for the first unseen one."""
 _UNSEEN: Final = bytes(not flags & Flag.SEEN for flags in range(256))
 
 
@@ -105,7 +107,11 @@ async def _catch_up(conversation: Conversation, known: KnownState) -> None:
 
 def _first_unseen(flags: bytearray) -> int | None:
     """The number of the first message without \\Seen."""
-    return flags.translate(_UNSEEN).find(1) + 1 or None
+    for start in range(0, len(flags), _LOOKED_AT):
+        found = flags[start : start + _LOOKED_AT].translate(_UNSEEN).find(1)
+        if found >= 0:
+            return start + found + 1
+    return None
 
 
 async def close(conversation: Conversation, command: Close) -> None:

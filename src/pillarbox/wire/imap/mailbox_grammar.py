@@ -261,18 +261,17 @@ def _known_set(scanner: Scanner, reason: str) -> NumberSet:
 
 def _status_items(scanner: Scanner) -> tuple[StatusItem, ...]:
     scanner.expect(b"(")
-    items: set[StatusItem] = set()
+    names: set[bytes] = set()
     while not scanner.take(b")"):
-        if items:
+        if names:
             scanner.space()
         name = scanner.word(reason="Status list contains non-atoms")
-        item = _STATUS_ITEMS.get(name)
-        if item is None:
+        if name not in _STATUS_ITEMS:
             raise BadSyntax(f"Invalid status item {name.decode('ascii')}")
-        items.add(item)
-    if not items:
+        names.add(name)
+    if not names:
         raise BadSyntax("Empty status list")
-    return tuple(item for item in StatusItem if item in items)
+    return tuple([item for name, item in _STATUS_ITEMS.items() if name in names])
 
 
 def _select_options(scanner: Scanner) -> ListSelect:
