@@ -46,14 +46,36 @@ def test_no_growth_without_use() -> None:
 
 
 def test_a_pseudo_cohort_of_failures_is_death() -> None:
-    """5 deliveries at once: 1/5 + 1/4 + 1/3 + 1/2 is more than one cohort."""
+    """5 deliveries at once: 1/5 + 1/3 + 1/2 is more than one cohort."""
     window = Window(ConcurrencyRules(initial=5))
     sizes = []
-    for _ in range(4):
+    for _ in range(3):
         window.failed()
         sizes.append(window.size)
-    assert [4, 3, 2, 0] == sizes
+    assert [3, 2, 0] == sizes
     assert window.is_dead
+
+
+def test_the_first_failure_counts_at_once() -> None:
+    """Two steps down, then one each; after a step up the first one counts at once again."""
+    window = Window(ConcurrencyRules(initial=10, failed_cohort_limit=0))
+    sizes = []
+    for good in (False, False, False, True, False, False):
+        if good:
+            window.succeeded(window.size)
+        else:
+            window.failed()
+        sizes.append(window.size)
+    assert [8, 7, 6, 7, 5, 4] == sizes
+
+
+def test_half_a_feedback_may_be_missing() -> None:
+    """1/sqrt_concurrency at 5: 0.45 and 0.45 are enough for a step."""
+    window = Window(ConcurrencyRules(initial=5, positive=Feedback(1, "sqrt_concurrency")))
+    window.succeeded(5)
+    assert 5 == window.size
+    window.succeeded(5)
+    assert 6 == window.size
 
 
 def test_fractions_add_up() -> None:

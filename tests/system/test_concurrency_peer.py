@@ -7,7 +7,7 @@ A gate stands before each destination: connections wait for their greeting until
 
 import queue
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -97,17 +97,30 @@ CASES: Final = (
     Case("bounded", "+++++-+++", limit=7),
     Case("narrow", "++-++", initial=3, limit=2, cohorts=9),
     Case("single", "++", limit=1),
-    Case("dying", "----", limit=20),
-    Case("hardy", "-----", initial=2, cohorts=3),
+    Case("dying", "---"),
+    Case("hardy", "----", initial=2, cohorts=3),
     Case("climber", "+" * 8 + "-" * 9),
 )
+
+
+PRODUCTS: Final = ("postfix", "pillarbox")
+_MARK: Final = "mark"
+_PLAYED: Final = [
+    (case, product)
+    for case in CASES
+    for product in PRODUCTS
+    # Postfix 3.7.11 documents sqrt_concurrency, and takes it for malformed.
+    if (product, case.name) != ("postfix", "root")
+]
+_NAMES: Final = (*(case.name for case in CASES), _MARK)
 
 
 class Forecast(msgspec.Struct, frozen=True):
     """What the formula says."""
 
     waiting: list[int]  # connections, at first and after each step
-    suspended: int  # messages that are deferred without a connection of their own
+    suspended: int  # messages that are deferred without a connection of their own, after the last step
+    delivered: int  # when the gate is open at last
 
 
 def forecast(case: Case) -> Forecast:
@@ -123,12 +136,12 @@ def forecast(case: Case) -> Forecast:
             window.failed()
         busy -= 1
         if window.is_dead:
-            return Forecast([*waiting, busy], left)
+            return Forecast([*waiting, busy], left, MESSAGES)
         more = max(0, window.size - busy)
         assert more <= left, f"{case.name}: too few messages"
         busy, left = busy + more, left - more
         waiting.append(busy)
-    return Forecast(waiting, 0)
+    return Forecast(waiting, 0, MESSAGES - case.script.count("-"))
 
 
 class Gate:
@@ -136,15 +149,14 @@ class Gate:
 
     def __init__(self, address: str) -> None:
         self._decisions: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-        self._came = self._decided = 0
-        self.most = 0
+        self.came = self._decided = 0
         self._is_open = False
         self._server = ScriptedServer(address, 25, {"greeting": self._greet})
 
     @property
     def waiting(self) -> int:
         """Connections before the gate."""
-        return self._came - self._decided
+        return self.came - self._decided
 
     def decide(self, step: str) -> None:
         """Let one in, or turn it away."""
@@ -167,44 +179,43 @@ class Gate:
         self._server.close()
 
     def _greet(self, _: bytes) -> bytes:
-        self._came += 1
-        self.most = max(self.most, self.waiting)
+        self.came += 1
         if self._is_open:
             self._decided += 1
             return b"220 gate ESMTP"
         return self._decisions.get(timeout=60)
 
 
-def _address(number: int) -> str:
-    return f"10.53.1.{number + 1}"
+def _address(product: str, number: int) -> str:
+    return f"10.53.{PRODUCTS.index(product) + 1}.{number + 1}"
 
 
 class World:
-    """Both hosts, and a gate for each case."""
+    """Both hosts, and for each a gate for each case, and one that is open for marks."""
 
     def __init__(self, directory: Path) -> None:
         self.network = Network(directory, None)
-        addresses = [_address(number) for number in range(len(CASES))]
-        for address in addresses:
-            _ip(f"address add {address}/32 dev internet")
-        self.gates = {case.name: Gate(address) for case, address in zip(CASES, addresses, strict=True)}
-        self.hosts = {
-            "postfix": self._host(2, PACKAGED),
-            "pillarbox": self._host(3, INSTALLED),
-        }
+        self.gates: dict[tuple[str, str], Gate] = {}
+        for product in PRODUCTS:
+            for number, name in enumerate(_NAMES):
+                _ip(f"address add {_address(product, number)}/32 dev internet")
+                self.gates[product, name] = Gate(_address(product, number))
+            self.gates[product, _MARK].open()
+        self.hosts = {product: self._host(product) for product in PRODUCTS}
 
-    def _host(self, number: int, path: str) -> Host:
-        host = self.network.host("mail.sender.test", number, path=path)
+    def _host(self, product: str) -> Host:
+        path = PACKAGED if product == "postfix" else INSTALLED
+        host = self.network.host("mail.sender.test", 2 + PRODUCTS.index(product), path=path)
         if path == PACKAGED:
             host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf")
         else:
             install(host)
         routes = " ".join(
-            f"{{ {case.name}.test = {case.name}:[{_address(at)}] }}" for at, case in enumerate(CASES)
+            f"{{ {name}.test = {name}:[{_address(product, number)}] }}" for number, name in enumerate(_NAMES)
         )
         settings = "".join(case.settings for case in CASES)
         host.write("/etc/postfix/main.cf", f"{_MAIN_CF}transport_maps = inline:{{ {routes} }}\n{settings}")
-        transports = "".join(f"{case.name} unix - - n - - smtp\n" for case in CASES)
+        transports = "".join(f"{name} unix - - n - - smtp\n" for name in _NAMES)
         host.write("/etc/postfix/master.cf", MASTER_CF + transports)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
@@ -212,11 +223,25 @@ class World:
         host.until_answers(25)
         return host
 
+    def mark(self, product: str) -> None:
+        """A message that has come out: what was to be sent before it is under way."""
+        gate = self.gates[product, _MARK]
+        came = gate.came
+        _submit(self.hosts[product], [f"x@{_MARK}.test"])
+        until(lambda: gate.came > came, what="the mark comes out")
+
     def end(self) -> None:
         """Everything goes."""
         for gate in self.gates.values():
             gate.end()
         self.network.end()
+
+
+def _submit(host: Host, recipients: Sequence[str]) -> None:
+    """A message for each."""
+    with SmtpClient(host) as client:
+        for recipient in recipients:
+            client.submit(sender="a@mail.sender.test", recipients=[recipient], message=_MESSAGE)
 
 
 @pytest.fixture(scope="module")
@@ -237,35 +262,36 @@ def attempts(host: Host, case: Case) -> list[str]:
     return re.findall(rf"to=<\w+@{case.name}\.test>.* status=(\w+ \(.*\))\n", text)
 
 
-@pytest.mark.parametrize("product", ["postfix", "pillarbox"])
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@pytest.mark.parametrize(
+    ("case", "product"), _PLAYED, ids=[f"{case.name}-{product}" for case, product in _PLAYED]
+)
 def test_the_window_follows_the_formula(world: World, case: Case, product: str) -> None:
     """Growth, shrinking, limits, death and revival, as connections show them."""
-    host, gate = world.hosts[product], world.gates[case.name]
+    host, gate = world.hosts[product], world.gates[product, case.name]
     expected = forecast(case)
-    gate.close()
-    gate.most = 0
 
     def waits(number: int, what: str) -> None:
         until(lambda: gate.waiting == number, what=lambda: f"{what}: {number}, but {gate.waiting} wait")
 
-    with SmtpClient(host) as client:
-        for number in range(MESSAGES):
-            recipient = f"u{number}@{case.name}.test"
-            client.submit(sender="a@mail.sender.test", recipients=[recipient], message=_MESSAGE)
+    _submit(host, [f"u{number}@{case.name}.test" for number in range(MESSAGES)])
     waits(expected.waiting[0], "at first")
     for at, (step, number) in enumerate(zip(case.script, expected.waiting[1:], strict=False), start=1):
+        assert not any(_SUSPENDED in line for line in attempts(host, case)), (
+            f"dead after {case.script[: at - 1]}"
+        )
         gate.decide(step)
         waits(number, f"after {case.script[:at]}")
-    assert gate.most == max(expected.waiting), "more at once than allowed"
+        world.mark(product)
+        waits(number, f"some time after {case.script[:at]}")
     if expected.suspended:
         until(
             lambda: sum(_SUSPENDED in line for line in attempts(host, case)) == expected.suspended,
             what=lambda: f"{expected.suspended} are suspended: {attempts(host, case)}",
         )
-        reason = f"host {_address(CASES.index(case))}[{_address(CASES.index(case))}] refused to talk to me"
+        place = _address(product, _NAMES.index(case.name))
         (line,) = {line for line in attempts(host, case) if _SUSPENDED in line}
-        assert line == f"deferred ({_SUSPENDED}{reason}: 421 4.3.2 Not now)"
+        reason = f"host {place}[{place}] refused to talk to me: 421 4.3.2 Not now"
+        assert line == f"deferred ({_SUSPENDED}{reason})"
         gate.open()  # for those who came in time
         until(lambda: len(attempts(host, case)) == MESSAGES, what="each message was tried or suspended")
         gate.close()
@@ -273,10 +299,7 @@ def test_the_window_follows_the_formula(world: World, case: Case, product: str) 
         waits(min(case.initial, case.limit), "after a flush, anew")
     gate.open()
     until(
-        lambda: (
-            sum(line.startswith("sent") for line in attempts(host, case))
-            >= MESSAGES - case.script.count("-") - expected.suspended
-        ),
+        lambda: sum(line.startswith("sent") for line in attempts(host, case)) == expected.delivered,
         what=lambda: f"what was let in is delivered: {attempts(host, case)}",
     )
 

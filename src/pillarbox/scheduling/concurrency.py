@@ -4,6 +4,8 @@ DESCRIPTION
     A destination begins with initial_destination_concurrency.  Each delivery that reaches the site adds the
     positive feedback, each failure to reach it takes the negative feedback away; a whole step changes the window
     by one.
+    A step is taken when half a feedback is missing to it, and the first step down at the first failure: one of the
+    whole size then goes two steps down, those that follow it one each, until there was a step up.
     Failures are also counted in pseudo-cohorts (1/window each); after `failed_cohort_limit` of them the
     destination is dead: its window is 0 until somebody revives it.
 
@@ -23,7 +25,6 @@ from typing import Final, Literal
 import msgspec
 
 _FEEDBACK: Final = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)(?:\s*/\s*(concurrency|sqrt_concurrency))?")
-_ROUNDING: Final = 1e-9
 
 
 class Feedback(msgspec.Struct, frozen=True):
@@ -85,8 +86,9 @@ class Window:
         # More is allowed only to who makes use of what is allowed already.
         if (rules.limit and self.size >= rules.limit) or self.size >= busy + rules.initial:
             return
-        self._success += rules.positive.at(self.size)
-        while self._success + _ROUNDING >= 1:
+        feedback = rules.positive.at(self.size)
+        self._success += feedback
+        while self._success + feedback / 2 >= 1:
             self.size += 1
             self._success -= 1
             self._failure = 0.0
@@ -99,11 +101,12 @@ class Window:
         if self.is_dead:
             return
         self._cohorts += 1 / self.size
-        if rules.failed_cohort_limit and self._cohorts + _ROUNDING >= rules.failed_cohort_limit:
+        if rules.failed_cohort_limit and self._cohorts >= rules.failed_cohort_limit:
             self.size = 0
             return
-        self._failure -= rules.negative.at(self.size)
-        while self._failure - _ROUNDING < 0 and self._failure < 0:
+        feedback = rules.negative.at(self.size)
+        self._failure -= feedback
+        while self._failure - feedback / 2 < 0:
             self.size -= 1
             self._failure += 1
             self._success = 0.0
