@@ -2,7 +2,8 @@
 
 DESCRIPTION
     A thousand messages wait in every state: with one recipient or many, some of them done at each stage, held, in
-    maildrop, expired by the admin, with DSN options, in SMTPUTF8, large.  At each stage the running system is
+    maildrop, expired by the admin, with DSN options, in SMTPUTF8, large, edited by a filter so that the file has to be
+    read along its pointer records.  At each stage the running system is
     stopped, the other one started on the same directories and the same configuration, and one more domain can be
     reached.  Both list the same queue each time; in the end each recipient has got each message once.
 """
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +23,7 @@ import pytest
 
 from fakes.debian_postfix import PORT, DebianPostfix
 from fakes.mail_system import until
+from fakes.milter import ADDED, CHANGED, INSERTED, REMOVED, Edit, Milter
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix")]
 
@@ -29,7 +32,17 @@ HERE: Final = "pillarbox.test"
 AWAY: Final = ("away0.test", "away1.test", "away2.test", "away3.test")
 DEBIAN: Final = "debian"
 OURS: Final = "ours"
+EDITED: Final = 7  # of eight messages, the one that a filter edits
 EXPIRED: Final = 10  # messages that the admin gives up at each stage
+
+
+def edit_of(subject: str) -> Edit | None:
+    """What the filter does to a message; None: nothing."""
+    number = int(subject.removeprefix("m"))
+    if number % 8 != EDITED:
+        return None
+    body = b"another body\r\n" * (1 + number % 3 * 500)
+    return Edit(f"sender+{number}@{HERE}", f"more{number}@{AWAY[2]}", f"gone{number}@{AWAY[1]}", body)
 
 
 class Site:
@@ -89,14 +102,26 @@ class Site:
             recipients = [f"ä{number}@{domain}"]
         elif kind == 6:
             recipients = [f"one{number}@{AWAY[1]}", f"two{number}@{AWAY[2]}"]
-        text = f"Subject: m{number}\r\nTo: x\r\n\r\nGrüße\r\n" + "line of text\r\n" * (size // 13)
+        elif kind == EDITED:
+            recipients += [f"gone{number}@{AWAY[1]}", f"f{number}@{AWAY[3]}"]
+        text = f"Subject: m{number}\r\nX-Changed: a\r\nX-Removed: b\r\nTo: x\r\n\r\nGrüße\r\n"
+        text += "line of text\r\n" * (size // 13)
         client.mail(sender, mail_options)
         client.command_encoding = "utf-8" if kind == 5 else "ascii"
         for recipient in recipients:
             reply = client.rcpt(recipient, recipient_options)
             assert reply[0] == 250, reply
         assert client.data(text.encode())[0] == 250
+        if (edit := edit_of(f"m{number}")) is not None:
+            recipients.remove(edit.taken_away)
+            recipients.append(edit.added)
         self.expected.update((f"m{number}", recipient) for recipient in recipients)
+
+    def forget(self, setting: str) -> None:
+        """A line of main.cf goes."""
+        main_cf = Path("/etc/postfix/main.cf")
+        lines = main_cf.read_text().splitlines(keepends=True)
+        main_cf.write_text("".join(line for line in lines if not line.startswith(f"{setting} =")))
 
     def submit_while_down(self, system: str, stage: int) -> None:
         """Some by sendmail, which wait in maildrop."""
@@ -167,11 +192,29 @@ class Site:
         messages: Counter[tuple[str, str]] = Counter()
         notices: Counter[str] = Counter()
         for subject, recipient in self._seen.values():
-            if recipient.startswith(("sender@", "sänder@")):
+            if recipient.startswith(("sender@", "sender+", "sänder@")):
                 notices[subject] += 1
             else:
                 messages[subject, recipient] += 1
         return messages, notices
+
+    def check_edited(self) -> None:
+        """Each copy of each edited message is as the filter left it."""
+        seen = 0
+        for path, (subject, _) in self._seen.items():
+            edit = edit_of(subject) if re.fullmatch(r"m\d+", subject) else None
+            if edit is None:
+                continue
+            header, _, body = path.read_bytes().decode().partition("\n\n")
+            fields = header.split("\n")
+            assert header.startswith(f"Return-Path: <{edit.sender}>\n")
+            assert fields[-1] == ADDED
+            assert INSERTED in fields
+            assert fields.index(INSERTED) < fields.index(f"Subject: {subject}")
+            assert [field for field in fields if field.startswith(("X-Changed", REMOVED))] == [CHANGED]
+            assert body == edit.body.decode().replace("\r\n", "\n")
+            seen += 1
+        assert seen > COUNT // 4
 
     def until_settled(self, stage: int, *, is_last: bool) -> None:
         """Everything that can be delivered or returned is; the rest is deferred again."""
@@ -208,14 +251,22 @@ def test_a_thousand_messages_go_back_and_forth_twice() -> None:
         "transport_retry_time": "1s",
         "smtputf8_enable": "yes",
     }
+    with Milter(edit_of) as milter:
+        _play(base, {**settings, "smtpd_milters": f"inet:127.0.0.1:{milter.port}"})
+
+
+def _play(base: Path, settings: Mapping[str, str]) -> None:
     services = "local unix - n n - - local\nsmtp unix - - n - - smtp\n"
     with DebianPostfix(base, settings=settings, services=services) as postfix:
         site = Site(postfix)
         site.fill()
         waiting = COUNT
         until(lambda: len(site.waiting()) == waiting, what="all are deferred", seconds=90)
+        edited = [path for path in site.spool.glob("deferred/?/*") if b"p\x0f" in path.read_bytes()]
+        assert len(edited) >= COUNT // 8  # pointer records
         held = site.hold(DEBIAN, site.waiting()[::9])
         site.run(DEBIAN, "stop")
+        site.forget("smtpd_milters")
         for stage, system in enumerate((OURS, DEBIAN, OURS, DEBIAN)):
             site.submit_while_down(system, stage)
             assert site.listing(DEBIAN) == site.listing(OURS)
@@ -231,4 +282,5 @@ def test_a_thousand_messages_go_back_and_forth_twice() -> None:
         messages, notices = site.delivered()
         assert messages == site.expected
         assert notices == Counter({"Undelivered Mail Returned to Sender": site.returned})
+        site.check_edited()
         site.run(DEBIAN, "start")  # what the fixture stops
