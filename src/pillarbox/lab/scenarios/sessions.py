@@ -42,7 +42,7 @@ SILENT: Final = tuple(
         hosts=(host(Behaviour(offers=_BARE, replies={phase: Say(SILENCE, times=1)})),),
         expected={"bob": delivered(0, attempts=2, after=_SOON)},
     )
-    for phase in ("connect", "EHLO", "MAIL", "DATA", ".")
+    for phase in ("connect", "EHLO", "MAIL", "RCPT", "DATA", ".")
 )
 REFUSED: Final = tuple(
     Scenario(
