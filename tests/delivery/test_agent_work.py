@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.config.name_expansion import expand_names
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.local.agent_loop import Worker
 from pillarbox.delivery.local.agent_settings import AgentSettings, agent_settings
@@ -24,7 +25,6 @@ from pillarbox.delivery.local.frames import (
     UserMail,
     Work,
 )
-from pillarbox.delivery.local.name_expansion import expand_names
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.net.startup import AgentService
 from pillarbox.queue.queue_file import encode_end

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -55,13 +55,23 @@ class Transport(ScriptedTransport):
     tls: ssl.SSLObject | None = None
     local_address = ("192.0.2.1", 25)
 
-    def __init__(self, chunks: Iterable[bytes], *, tls_fails: bool = False, silent: bool = False) -> None:
+    def __init__(
+        self,
+        chunks: Iterable[bytes],
+        *,
+        tls_fails: bool = False,
+        silent: bool = False,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`before` is called before each chunk."""
         super().__init__(chunks)
+        self._before = before
         self._tls_fails = tls_fails
         self._silent = silent
 
     async def receive(self) -> bytes:
         """The next chunk; a silent client ends with the timeout."""
+        self._before()
         data = await super().receive()
         if not data and self._silent:
             raise IdleTimeout
@@ -113,8 +123,9 @@ def converse(
     zones: Zones | None = None,
     failing: Collection[str] = (),
     name: str = "client.test",
+    pause: float = 0.0,
 ) -> Conversation:
-    """Serve a client that sends these chunks, one for each time that it is listened to."""
+    """Serve a client that sends these chunks, one for each time that it is listened to, after a pause (seconds)."""
     values = {**SETTINGS, "queue_directory": str(root), **(settings or {})}
     snapshot = Snapshot.of(values, facts=HostFacts(hostname="mx.test"))
     clock = ManualClock()
@@ -126,7 +137,10 @@ def converse(
     events: list[Event] = []
     queued: list[QueueId] = []
     transport = Transport(
-        [chunks] if isinstance(chunks, bytes) else chunks, tls_fails=tls_fails, silent=silent
+        [chunks] if isinstance(chunks, bytes) else chunks,
+        tls_fails=tls_fails,
+        silent=silent,
+        before=lambda: clock.advance(pause),
     )
     peer = ip_address(address)
 

@@ -1,8 +1,8 @@
 """Text of aliases, .forward and :include: files: it never fails, and means the same however it is asked for."""
 
 from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.destinations import destinations
-from pillarbox.delivery.local.name_expansion import expand_names
 from pillarbox.delivery.local.recipient_state import split_extension
 
 SEEDS: list[bytes] = [

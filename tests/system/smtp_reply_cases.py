@@ -175,6 +175,11 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     },
     "strict UTF-8": {"strict_smtputf8": "yes", "smtpd_client_port_logging": "yes"},
     "no tls": {"smtpd_tls_security_level": "none"},
+    "footer": {
+        "smtpd_reject_footer": r"\c, $client_address $client_name.\nSee $server_name, ${sender?{$sender}:{nobody}} $helo_name$nosuch",
+        "smtpd_reject_footer_maps": "regexp:{{/^50[12]/ Read RFC 5321, $$client_address}}",
+        "smtpd_hard_error_limit": "6",
+    },
 }
 
 HELLO: Final = b"EHLO client.example"
@@ -196,6 +201,7 @@ def recipients(*paths: bytes) -> tuple[bytes, ...]:
 
 EXCHANGES: Final = [
     Exchange("XVERP", (HELLO, b"MAIL FROM:<a@s.test> XVERP", b"RSET", b"MAIL FROM:<a@s.test> XVERP=-+", b"RSET", b"MAIL FROM:<> XVERP", b"MAIL FROM:<a@s.test> XVERP=*/", b"MAIL FROM:<a@s.test> XVERP=", b"MAIL FROM:<a@s.test> XVERP=+=x", b"MAIL FROM:<a@s.test> XVERPX"), "verp"),
+    Exchange("a footer", (b"FOO", HELLO, b"MAIL FROM:<a@b", MAIL, b"RCPT TO:<a@elsewhere.test>", b"RCPT TO:<a", b"RSET", b"VRFY x@elsewhere.test", b"FOO", b"FOO"), "footer"),
     Exchange("greetings", (b"HELO client.example", b"EHLO client.example", b"helo x", b"EhLo x")),
     Exchange("no name", (b"HELO", b"EHLO", b"HELO ", b"EHLO  ")),
     Exchange("odd names", (b"HELO a b", b"EHLO [127.0.0.1]", b"EHLO [IPv6:::1]", b"EHLO (a)", b"EHLO <a>", b"EHLO -", b"EHLO a\0b", b"EHLO gr\xc3\xbc\xc3\x9f", b"EHLO \xff", b"HELO \xff")),

@@ -26,13 +26,8 @@ class Unread(msgspec.Struct, frozen=True):
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
-        "this limit on clients is not served yet",
-        "smtpd_per_request_deadline smtpd_min_data_rate",
-    ),
-    Unread(
-        Kind.LATER,
         "this feature of the SMTP server is not served yet",
-        "smtpd_delay_open_until_valid_rcpt smtpd_reject_footer",
+        "smtpd_delay_open_until_valid_rcpt",
     ),
     Unread(
         Kind.LATER,

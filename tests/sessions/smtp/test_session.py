@@ -620,6 +620,32 @@ def test_a_client_that_is_hidden(tmp_path: Path) -> None:
     assert done.lines[0] == "connect from client.test[192.0.2.7]"
 
 
+def octets(text: bytes) -> list[bytes]:
+    return [text[at : at + 1] for at in range(len(text))]
+
+
+_SLOW = {"smtpd_timeout": "10s", "smtpd_min_data_rate": "4"}
+SLOW_CLIENTS = [
+    # settings, packets, seconds before each, whether the client is sent away
+    ({}, [*octets(HELLO), QUIT], 1.0, False),
+    ({"smtpd_per_request_deadline": "yes"}, [*octets(HELLO), QUIT], 1.0, True),
+    ({"smtpd_per_record_deadline": "yes"}, [*octets(HELLO), QUIT], 1.0, True),
+    ({"smtpd_per_request_deadline": "yes"}, [HELLO, MAIL, RCPT, QUIT], 9.0, False),
+    ({"smtpd_per_request_deadline": "yes"}, [*DATA[:2], *[b"abcdefgh\r\n"] * 20, b".\r\n", QUIT], 2.0, False),
+    ({"smtpd_per_request_deadline": "yes"}, [*DATA[:2], *[b"abcdefgh\r\n"] * 20, b".\r\n", QUIT], 4.0, True),
+]
+
+
+@pytest.mark.parametrize(("settings", "chunks", "seconds", "ends"), SLOW_CLIENTS)
+def test_clients_that_take_their_time(
+    tmp_path: Path, settings: dict[str, str], chunks: list[bytes], seconds: float, ends: bool
+) -> None:
+    """smtpd_per_request_deadline: ten seconds for a command; content earns a second with four octets."""
+    done = converse(tmp_path / "q", chunks, pause=seconds, settings={**_SLOW, **settings})
+    assert (done.replies[-1] == "421 4.4.2 mx.test Error: timeout exceeded") is ends
+    assert (done.replies[-1] == "221 2.0.0 Bye") is not ends
+
+
 REQUIRETLS = [
     # settings, whether under TLS, whether it is offered and kept
     ({}, True, True),

@@ -32,9 +32,12 @@ class SmtpServer:
         minimum=1,
         doc="Time for a client to send a command, and for us to send a reply.",
     )
+    smtpd_per_record_deadline: bool = parameter(
+        "${stress?{yes}:{no}}", doc="Old name of smtpd_per_request_deadline."
+    )
     smtpd_per_request_deadline: bool = parameter(
         "${smtpd_per_record_deadline?{$smtpd_per_record_deadline}:{${stress?{yes}:{no}}}}",
-        doc="Let smtpd_timeout bound a whole command or message, and not each read.",
+        doc="Let smtpd_timeout bound a whole command, or the waits of a message, and not each wait.",
     )
     smtpd_min_data_rate: int = parameter(
         "500",
@@ -159,6 +162,9 @@ class SmtpServer:
         "",
         doc="Text added to every 4xx and 5xx reply. \\c at its beginning joins it to the reply's last "
         "line; \\n begins a line.",
+    )
+    smtpd_reject_footer_maps: tuple[str, ...] = parameter(
+        "", doc="Tables from a whole 4xx or 5xx reply to such a text, in place of smtpd_reject_footer."
     )
     smtpd_client_port_logging: bool = parameter(
         "no", doc="Show the client's port behind its address in log lines."

@@ -39,9 +39,7 @@ smtpd_client_connection_limit_exceptions =
 smtpd_discard_ehlo_keyword_address_maps =
 smtpd_expansion_filter =
     \t\40!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~
-smtpd_per_record_deadline = ${stress?{yes}:{no}}
 smtpd_reject_filter_maps =
-smtpd_reject_footer_maps =
 smtpd_upstream_proxy_timeout = 5s
 smtputf8_autodetect_classes = sendmail, verify
 """,

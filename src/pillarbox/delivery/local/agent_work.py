@@ -28,6 +28,7 @@ from collections.abc import Callable, Generator
 from contextlib import suppress
 
 from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.agent_settings import AgentSettings
 from pillarbox.delivery.local.command import CommandResult, CommandRun, censored, outcome_of
 from pillarbox.delivery.local.destinations import destinations
@@ -43,8 +44,8 @@ from pillarbox.delivery.local.frames import (
     UserMail,
 )
 from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
+from pillarbox.delivery.local.local_names import local_names
 from pillarbox.delivery.local.message_copy import from_line, trace_headers
-from pillarbox.delivery.local.name_expansion import expand_names, local_names
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
 from pillarbox.delivery.message_text import MessageText

@@ -29,6 +29,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError
+from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.alias_lookup import find_alias, owner_of_alias
 from pillarbox.delivery.local.attempts import Attempts
 from pillarbox.delivery.local.destinations import destinations
@@ -44,8 +45,8 @@ from pillarbox.delivery.local.frames import (
     Work,
 )
 from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
+from pillarbox.delivery.local.local_names import local_names
 from pillarbox.delivery.local.means import Means, UserFault
-from pillarbox.delivery.local.name_expansion import expand_names, local_names
 from pillarbox.delivery.local.recipient_state import (
     ALIAS,
     FORWARD,

@@ -36,6 +36,8 @@ from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
+from pillarbox.sessions.smtp.reject_footer import RejectFooter
+from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.commands import is_header
@@ -65,6 +67,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]  # for the log, at start
     bare_newline: BareNewline
     requires_tls: RequireTls
+    footer: RejectFooter
     discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
     forbidden_commands: frozenset[bytes]
     noop_commands: frozenset[str]
@@ -151,6 +154,14 @@ def configured_policy(
             {"yes": "normalize"}.get(server.smtpd_forbid_bare_newline, server.smtpd_forbid_bare_newline)
         ),
         requires_tls=snapshot.group(RequireTls),
+        footer=RejectFooter(
+            server.smtpd_reject_footer,
+            open_tables(
+                server.smtpd_reject_footer_maps,
+                where=f"{snapshot.where('smtpd_reject_footer_maps')}, parameter smtpd_reject_footer_maps",
+                clock=clock,
+            ),
+        ),
         discarded_keywords=frozenset(word.upper() for word in server.smtpd_discard_ehlo_keywords),
         noop_commands=_noop_commands(server, snapshot),
         forbidden_commands=frozenset(

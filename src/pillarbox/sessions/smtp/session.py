@@ -33,6 +33,7 @@ from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.auth_command import auth
 from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
 from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content
+from pillarbox.sessions.smtp.deadline import Deadline
 from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, vrfy
 from pillarbox.sessions.smtp.flush_command import etrn
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
@@ -130,6 +131,11 @@ class SmtpSession:
             tls_context=tls_context,
             rate=rate,
         )
+        self._deadline: Deadline | None = None
+        if policy.server.smtpd_per_request_deadline:
+            self._deadline = Deadline(
+                policy.server.smtpd_timeout, least_rate=policy.server.smtpd_min_data_rate, clock=clock
+            )
 
     # -- the conversation ------------------------------------------------------------------------------
 
@@ -166,7 +172,12 @@ class SmtpSession:
             if command is Pause.NEED_DATA:
                 await state.flush()
                 wanted = engine.content_wanted
-                received = await (transport.gather(wanted, MARK_OF_END) if wanted else transport.receive())
+                if self._deadline is not None:
+                    received = await self._receive_in_time(self._deadline)
+                else:
+                    received = await (
+                        transport.gather(wanted, MARK_OF_END) if wanted else transport.receive()
+                    )
                 if not received:
                     self._lost()
                     return
@@ -178,6 +189,22 @@ class SmtpSession:
                 return
             else:
                 await self._answer(command)
+                if self._deadline is not None:
+                    self._deadline.restart()
+
+    async def _receive_in_time(self, deadline: Deadline) -> bytes:
+        """What the client sends next.  IdleTimeout when it has taken too long over a request."""
+        transport, in_content = self._state.transport, self._state.engine.receives_content
+        left = deadline.begin_wait()
+        if left <= 0:
+            raise IdleTimeout
+        try:
+            async with asyncio.timeout(left):
+                received = await transport.receive()
+        except TimeoutError:
+            raise IdleTimeout from None
+        deadline.end_wait(content=len(received) if in_content else 0)
+        return received
 
     async def _greet(self) -> None:
         """220, unless the client is refused (RFC 5321 §4.3.1)."""
@@ -188,7 +215,7 @@ class SmtpSession:
                 if refused.code in _LAST_WORDS:
                     raise Goodbye(refused)
                 state.denied = True
-                state.engine.greet(refused)
+                state.engine.greet(state.with_footer(refused))
                 return
         state.engine.greet(Reply(220, (state.policy.identity.smtpd_banner.encode(),)))
 
@@ -232,7 +259,7 @@ class SmtpSession:
             await self._penalty(reply)
         if reply.code in _LAST_WORDS:
             raise Goodbye(reply)
-        state.engine.reply(reply)
+        state.engine.reply(state.with_footer(reply))
         if state.transaction is not None and not state.engine.in_transaction:
             state.abort_transaction()
         if kind is StartTls and reply.is_positive:
@@ -255,7 +282,7 @@ class SmtpSession:
 
     def _send_last(self, reply: Reply) -> None:
         state = self._state
-        state.transport.send(state.engine.data_to_send() + reply.encode())
+        state.transport.send(state.engine.data_to_send() + state.with_footer(reply).encode())
         state.engine.close()
 
     def _lost(self) -> None:
@@ -271,7 +298,7 @@ class SmtpSession:
         state.counts.errors += 1
         server = state.policy.server
         if state.counts.errors >= server.smtpd_hard_error_limit:
-            state.engine.reply(reply)
+            state.engine.reply(state.with_footer(reply))
             text = b"4.7.0 %s Error: too many errors" % state.policy.host
             raise Goodbye(Reply(421, (text,)), "too many errors")
         if state.counts.errors > server.smtpd_soft_error_limit:

@@ -11,6 +11,7 @@ FAULTS
 
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
@@ -202,6 +203,27 @@ class SessionState:
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
         )
         self.engine.allow_requiretls(self.offers_requiretls)
+
+    def with_footer(self, reply: Reply) -> Reply:
+        """A reply as the client gets it: with smtpd_reject_footer."""
+        footer, client = self.policy.footer, self.client
+        if reply.is_positive or not footer:
+            return reply
+        sender = (
+            client.sender.internal.decode("utf-8", "surrogateescape") if client.sender is not None else ""
+        )
+        values: dict[str, str | None] = {
+            "client": client.label,
+            "client_address": str(client.address),
+            "client_name": client.name,
+            "client_port": str(client.port),
+            "helo_name": client.helo.decode("utf-8", "surrogateescape"),
+            "localtime": time.strftime("%b %d %H:%M:%S", time.localtime(self.clock.now())),
+            "recipient": "",
+            "sender": sender,
+            "server_name": self.policy.identity.myhostname,
+        }
+        return footer.added(reply, values, warn=lambda text: self.tell(events.Warned(text)))
 
     def note_xverp(self) -> None:
         """Whether this client may use XVERP."""

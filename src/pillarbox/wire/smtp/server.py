@@ -228,6 +228,11 @@ class SmtpServer:
         return min(_BLOCK, self._chunk_left) if self.state is State.BDAT else 0
 
     @property
+    def receives_content(self) -> bool:
+        """Whether what comes next is content."""
+        return self.state in (State.DATA, State.BDAT)
+
+    @property
     def input_waiting(self) -> bool:
         """Whether the client has sent more than was taken."""
         return bool(self._buffer)

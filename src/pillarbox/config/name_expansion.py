@@ -1,21 +1,19 @@
-"""`$home`, `${extension}` and the like in forward_path, luser_relay and command_execution_directory.
+"""`$name` and `${name?…}` in texts whose names stand for what a program knows of a client, a user or a message.
 
 DESCRIPTION
-    The syntax is main.cf's; the names stand for what is known of the recipient.  Values are not expanded again,
-    and octets outside the filter become underscores in them.
+    The syntax is main.cf's; the values are the caller's.  They are not expanded again, and characters that are not
+    allowed become underscores in them.
 
 FAULTS
     ExpansionError  bad syntax, a comparison of what cannot be compared
 """
 
-import os
 from collections.abc import Mapping
 from functools import lru_cache
 
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError, Reference, references
-from pillarbox.delivery.local.frames import DeliverLocally
 
 
 class Expanded(msgspec.Struct, frozen=True):
@@ -24,33 +22,14 @@ class Expanded(msgspec.Struct, frozen=True):
     text: str
     undefined: bool  # a name without a value was used
     names: frozenset[str]  # whose values went into the text
+    unknown: frozenset[str] = frozenset()  # that are no names here
 
 
 def expand_names(template: str, values: Mapping[str, str | None], *, allowed: str | None) -> Expanded:
-    """Replace the names in `template`; `allowed` are the octets that values may bring in, None for all."""
+    """Replace the names in `template`; `allowed` are the characters that values may bring in, None for all."""
     expansion = _Expansion(values, None if allowed is None else frozenset(allowed))
-    return Expanded(expansion.of(template), expansion.undefined, frozenset(expansion.names))
-
-
-def local_names(request: DeliverLocally) -> dict[str, str | None]:
-    """What `$name` stands for in local delivery's parameters; None: no value."""
-    who, account = request.recipient, request.account
-
-    def text(value: bytes | None) -> str | None:
-        return os.fsdecode(value) if value else None
-
-    return {
-        "user": text(who.user),
-        "home": text(account.home),
-        "shell": text(account.shell),
-        "domain": text(who.domain),
-        "local": text(who.local),
-        "mailbox": text(who.local),
-        "recipient": text(who.address),
-        "extension": text(who.extension),
-        "recipient_delimiter": text(who.delimiter),
-        **{name.decode().lower(): text(value) for name, value in request.client},
-    }
+    text = expansion.of(template)
+    return Expanded(text, expansion.undefined, frozenset(expansion.names), frozenset(expansion.unknown))
 
 
 class _Expansion:
@@ -59,6 +38,7 @@ class _Expansion:
         self._allowed = allowed
         self.undefined = False
         self.names: set[str] = set()
+        self.unknown: set[str] = set()
 
     def of(self, template: str) -> str:
         return "".join(
@@ -69,6 +49,8 @@ class _Expansion:
         if not isinstance(reference.subject, str):
             raise ExpansionError("comparisons and functions are not served here")
         value = self._values.get(reference.subject)
+        if reference.subject not in self._values:
+            self.unknown.add(reference.subject)
         if reference.if_set is None and reference.if_unset is None:
             if value is None:
                 self.undefined = True
