@@ -332,6 +332,11 @@ case(
     "postmap -q 127.0.0.1 cidr:c\npostmap -q 10.0.0.1 cidr:c",
     c="if 127.0.0.0/8\n127.0.0.1 a\n10.0.0.1 b\n",
 )
+case(
+    "cidr negations",
+    "postmap -q 10.0.0.1 cidr:c\npostmap -q 127.0.0.1 cidr:c",
+    c="! ! 127.0.0.1 a\n! 10.0.0.1 b\n!\n!!\n!! c\nif !\nendif\n",
+)
 case("cidr not there", "postmap -q 1.2.3.4 cidr:c")
 CONSTANTS = """
 postmap -q a inline:{a=b}
@@ -339,6 +344,7 @@ postmap -q A inline:{a=b,c=d}
 postmap -q c inline:{a=b,{c=d,e}}
 postmap -q x inline:{a=b}
 postmap -q a inline:x
+postmap -q a "inline:{ }"
 postmap -q a inline:{}
 postmap -q a inline:{a}
 postmap -q a inline:{=b}

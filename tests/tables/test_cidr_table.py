@@ -38,6 +38,13 @@ def test_the_first_block_decides(key: str, answer: str | None) -> None:
     assert (table.query(key), table.partial_keys) == (answer, False)
 
 
+def test_blanks_between_negations() -> None:
+    """`! ! 192.0.2.1` is two negations and an address, as Postfix reads it."""
+    rules = "{! ! 192.0.2.1 even} {! 192.0.2.2 odd}"
+    table = open_with(f"cidr:{{ {rules} }}", Opening(where="", clock=ManualClock()))
+    assert ["even", None, "odd"] == [table.query(f"192.0.2.{number}") for number in (1, 2, 3)]
+
+
 WRONG = [
     ("192.0.2.5/24 x", 'non-null host address bits in "192.0.2.5/24", perhaps you should use "192.0.2.0/24"'),
     ("192.0.2.0/33 x", 'bad mask length in "192.0.2.0/33"'),
@@ -45,6 +52,9 @@ WRONG = [
     ("192.0.2/24 x", 'bad network value in "192.0.2/24"'),
     ("host x", 'bad address pattern: "host"'),
     ("192.0.2.0/24", "no lookup result"),
+    ("! x y", 'bad address pattern: "x"'),
+    ("!!", "no address pattern"),
+    ("if !", "no address pattern"),
     ("endif", "ENDIF without IF"),
 ]
 

@@ -14,6 +14,7 @@ STANDARDS
     cidr_table(5)
 """
 
+import re
 import socket
 from typing import Final
 
@@ -87,21 +88,24 @@ class CidrTable:
         open_ifs: list[Rule] = []
         for line, text in lines:
             try:
-                word, rest = split_at_blank(text)
+                word, rest = _split(text)
                 if word.lower() == "endif":
                     self._endif(line, rest, found, open_ifs)
                 elif word.lower() == "if":
-                    pattern, rest = split_at_blank(rest)
-                    if not pattern:
+                    pattern, rest = _split(rest)
+                    if not pattern.strip("!"):
                         raise _Skip("no address pattern: skipping this rule")
                     found.append(Rule(line, parse_block(pattern)))
                     open_ifs.append(found[-1])
                     if rest:
                         raise _Skip(f'garbage after "if {pattern}": "{rest}"')
-                elif not rest:
-                    raise _Skip("no lookup result: skipping this rule")
+                elif not word.strip("!"):
+                    raise _Skip("no address pattern: skipping this rule")
                 else:
-                    found.append(Rule(line, parse_block(word), text=rest))
+                    block = parse_block(word)
+                    if not rest:
+                        raise _Skip("no lookup result: skipping this rule")
+                    found.append(Rule(line, block, text=rest))
             except (_Skip, ValueError) as skip:
                 reason = str(skip) if isinstance(skip, _Skip) else f"{skip}: skipping this rule"
                 self._warn(f"{self._map}, line {line}: {reason}")
@@ -115,6 +119,14 @@ class CidrTable:
         if rest:
             raise _Skip("garbage after ENDIF: skipping this rule")
         open_ifs.pop().end = len(found)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The pattern and the rest of a rule; blanks after a `!` are no end of the pattern."""
+    marks = _NEGATIONS.match(text)
+    assert marks is not None
+    word, rest = split_at_blank(text[marks.end() :])
+    return "!" * marks[0].count("!") + word, rest
 
 
 def parse_block(text: str) -> Block:
@@ -163,4 +175,5 @@ def _family(address: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
+_NEGATIONS: Final = re.compile(r"(?:![ \t]*)*")
 _BITS: Final = {socket.AF_INET: 32, socket.AF_INET6: 128}

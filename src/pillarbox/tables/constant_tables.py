@@ -160,7 +160,7 @@ def braced_items(kind: str, text: str, *, need: str, opening: Opening) -> tuple[
         inside = without_braces(text) if text.startswith("{") else ""
     except ValueError:
         inside = ""
-    if not inside:
+    if not inside and not (kind == "inline" and text[1:-1].isspace()):
         raise ConfigurationFault(opening.where, f'bad syntax: "{kind}:{text}"; {need}')
     found = words(inside, separators=BLANKS + ",")
     if not found:
