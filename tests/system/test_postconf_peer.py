@@ -145,11 +145,13 @@ MAIN_FILES = {
     f"myorigin = {'x' * 90} y\nrelayhost = {'a' * 64} {'b' * 10} {'c' * 70}\n",
     "unused": "nosuch = 1\nmy-name = 2\nmy.name = 3\nother=$nosuch2\n",
     "own names": "one = 1\ntwo = $one\nrelayhost = $two$three\nfour=4\nmyorigin=${four?{$five}:{$six}}\n",
-    "classes": "smtpd_restriction_classes = strict, loose\nstrict = reject\nloose = permit\nother = permit\n",
+    "classes": "smtpd_restriction_classes = strict, loose, none\nstrict = reject\nloose = permit\nother = permit\n",
     "read-only": "process_id = 1\nprocess_name = x\nservice_name = y\n",
     "old names": "virtual_maps = hash:/x\nfallback_relay = y\nsmtpd_use_tls = yes\n",
     "tables": "smtp_sasl_password_maps = ldap:foo, proxy:mysql:bar static:x\nfoo_server_host=x\nbar_hosts=y\n"
     "foo_hosts=y\nbar_result_format=1\nbar_nonsense = 2\n",
+    "tables of no parameter": "xx = ldap:foo\nfoo_domain = bar\nheader_checks = ldap:hh\nhh_domain = x\n",
+    "tables by parts": "header_checks = $db:$zz\ndb = memcache\nzz = $yy\nyy = aap\naap_domain = x\naa_domain = y\n",
     "raw values": "smtpd_reject_footer = \\c $nosuch\nmailbox_command = x $user\nforward_path=$home/x\n",
     "services": "smtp_destination_rate_delay = 1s\nfoo_destination_rate_delay = 1s\nsmtp_time_limit=3\n",
     "equals": "relayhost = a=b\nmyorigin==x\n",
@@ -250,6 +252,7 @@ MASTER_FILES = {
     "braces": "a unix - - - - - x -o { q = {r} } -o p={\nb unix - - - - - x -o a={ }\n",
     "own names": "smtp inet n - n - - smtpd -o u=1 -o relayhost=$u -o relay_domains=$w -o myorigin=$q\n"
     "x inet n - n - - smtpd -o w=5 -o myhostname=$mm -o smtpd_restriction_classes=r -o r=permit -o s=t\n",
+    "restriction class of its own": "x inet n - n - - smtpd -o smtpd_restriction_classes=r,none -o r=permit\n",
     "settings order": "c inet n - - - - smtpd -o z=1 -o a=2 -o m=3 -o a=4\n",
     "leading blank": "  smtp inet n - n - - smtpd\n",
     "empty": "",

@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.expansion import expand
 from pillarbox.config.expansion_syntax import names_used
 from pillarbox.config.master_cf_text import Entry
 from pillarbox.config.postfix_parameters import SERVED
@@ -31,6 +32,7 @@ from pillarbox.config.unserved_parameters import (
 )
 from pillarbox.config.value import Value
 from pillarbox.config.value_types import words
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 READ_ONLY: Final = frozenset({"process_id", "process_name", "service_name"})
 """Set by the system for each service."""
@@ -142,9 +144,9 @@ def service_defaults(entries: Iterable[Entry]) -> dict[str, str]:
     """Parameters that services in master.cf bring, with their defaults."""
     found: dict[str, str] = {}
     for entry in entries:
-        if entry.type in ("unix", "pass") and entry.command in _DELIVERY_AGENTS:
+        if entry.command in _DELIVERY_AGENTS:
             found |= {f"{entry.name}_{suffix}": default for suffix, default in TRANSPORT_PARAMETERS.items()}
-        if entry.type in ("unix", "pass") and entry.command in _COMMAND_AGENTS:
+        if entry.command in _COMMAND_AGENTS:
             found |= {f"{entry.name}_{suffix}": default for suffix, default in COMMAND_PARAMETERS.items()}
     return {name: default for name, default in found.items() if not is_parameter(name)}
 
@@ -153,10 +155,15 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
     """How the names in both files are used."""
     defaults = service_defaults(entries)
     values = {name: value.text for name, value in main.items()}
-    main_uses = _uses(values)
-    uses = [(entry.settings, main_uses | _uses(entry.settings)) for entry in entries]
+    main_uses = _uses(values, values, defaults)
+    uses = [
+        (entry.settings, main_uses | _uses(entry.settings, {**values, **entry.settings}, defaults))
+        for entry in entries
+    ]
     # A name that main.cf sets is known everywhere once some service uses it.
-    used_in_main = {name for _settings, used in uses for name in used if name in values} | main_uses
+    used_in_main = main_uses | {
+        name for settings, used in uses for name in used if name in values and name not in settings
+    }
     undefined = _undefined(values, set(values), main_path, defaults)
     unused: list[str] = []
     for settings, used in uses:
@@ -186,22 +193,32 @@ def replaced_names(names: Iterable[str], path: str) -> list[str]:
 
 
 def _references(values: Mapping[str, str]) -> list[str]:
-    """Names after `$` in the values, in order and once each."""
+    """Names after `$` in the values, and of restriction classes, in order and once each."""
     found: dict[str, None] = {}
     for name, text in values.items():
         if "$" in text and name not in UNEXPANDED:
             found |= dict.fromkeys(sorted(names_used(text)))
+    found |= dict.fromkeys(words(values.get("smtpd_restriction_classes", ""), separators=" \t\r\n,"))
     return list(found)
 
 
-def _uses(values: Mapping[str, str]) -> set[str]:
-    """Names that the values give a meaning to."""
+def _uses(values: Mapping[str, str], all_values: Mapping[str, str], defaults: Mapping[str, str]) -> set[str]:
+    """Names that the values give a meaning to; of tables that a parameter names, be it as `$type:$name`."""
     found = set(_references(values))
-    found.update(words(values.get("smtpd_restriction_classes", ""), separators=" \t\r\n,"))
-    for text in values.values():
-        for kind, name in _TABLE.findall(text):
-            found.update(f"{name}_{attribute}" for attribute in _TABLE_ATTRIBUTES[kind])
+    for name, text in values.items():
+        if not is_parameter(name) and name not in defaults and name not in _OLD_NAMES:
+            continue
+        for kind, table in _TABLE.findall(_expanded(text, all_values)):
+            found.update(f"{table}_{attribute}" for attribute in _TABLE_ATTRIBUTES[kind])
     return found
+
+
+def _expanded(text: str, values: Mapping[str, str]) -> str:
+    """The text with references replaced as far as the values go; as it is if that is a mistake."""
+    try:
+        return expand(Value(text, ""), lambda name: Value(values[name], "") if name in values else None)
+    except ConfigurationFault:
+        return text
 
 
 def _undefined(
