@@ -96,10 +96,31 @@ def test_a_message_that_is_gone_is_an_error() -> None:
             await client.rest()
             await inbox.expunge(uids[:1])
             await inbox.append([NewMessage(b"c")])
-            assert await client.ask(b"RETR 1\r\n") == b"-ERR Message is gone.\r\n"
+            assert await client.ask(b"RETR 1\r\n") == b"-ERR Message 1 expunged.\r\n"
+            assert await client.ask(b"TOP 1 0\r\n") == b"-ERR Message 1 expunged.\r\n"
             assert await client.ask(b"RETR 2\r\n") == b"+OK 1 octets\r\nb\r\n.\r\n"
             assert await client.ask(b"STAT\r\n") == b"+OK 2 2\r\n"
             client.end()
+
+    asyncio.run(talk())
+
+
+def test_asking_for_a_message_that_is_gone_ends() -> None:
+    """A client that would ask for ever is told so, as by Dovecot."""
+
+    async def talk() -> None:
+        account = MemoryAccount(clock=ManualClock())
+        inbox = await account.open("INBOX")
+        uids = await inbox.append([NewMessage(b"a"), NewMessage(b"b")])
+        client = ScriptedTransport(ends=False)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(Pop3Session(client, account, sink=ignore).run())
+            await client.rest()
+            await inbox.expunge(uids)
+            for number in (1, 2, *[1, 2] * 9, 1):
+                assert await client.ask(b"RETR %d\r\n" % number) == b"-ERR Message %d expunged.\r\n" % number
+            said = await client.ask(b"RETR 2\r\n")
+            assert said == b"-ERR Message 2 expunged.\r\n-ERR Too many bad commands.\r\n"
 
     asyncio.run(talk())
 

@@ -73,6 +73,7 @@ class Pop3Session:
         "_deleted",
         "_engine",
         "_expunged",
+        "_highest_gone",
         "_mailbox",
         "_retrieved",
         "_retrieved_bytes",
@@ -93,6 +94,7 @@ class Pop3Session:
         self._account = account
         self._sink = sink
         self._wait = ClientWait(transport)
+        self._highest_gone = 0  # the highest number asked for of a message that was gone
         self._engine = Pop3Server(state=State.TRANSACTION)
         if unread:
             self._engine.receive_data(unread)
@@ -209,20 +211,30 @@ class Pop3Session:
         engine = self._engine
         if isinstance(command, pop3.Refused):
             engine.error(command.text)
-            self._bad_commands += 1
-            if self._bad_commands >= MAX_BAD_COMMANDS:
-                raise _End("Too many bad commands.", b"Too many bad commands.")
+            self._count_bad_command(self._bad_commands)
             return
-        self._bad_commands = 0
+        bad_commands, self._bad_commands = self._bad_commands, 0
         try:
             await _HANDLERS[type(command)](self, command)
         except _NoMessage as missing:
             engine.error(missing.args[0])
         except MessageGone:
-            engine.error(b"Message is gone.")
+            assert isinstance(command, pop3.Retrieve | pop3.Top)
+            engine.error(b"Message %d expunged." % command.message)
+            if (
+                command.message <= self._highest_gone
+            ):  # a client that asks again and again shall not do so for ever
+                self._count_bad_command(bad_commands)
+            self._highest_gone = max(self._highest_gone, command.message)
         except StoreUnavailable as problem:
             self._sink(Warned(str(problem)))
             engine.error(b"[SYS/TEMP] Internal error occurred. Refer to server log for more information.")
+
+    def _count_bad_command(self, before: int) -> None:
+        """One more than there were in a row `before`."""
+        self._bad_commands = before + 1
+        if self._bad_commands >= MAX_BAD_COMMANDS:
+            raise _End("Too many bad commands.", b"Too many bad commands.")
 
     # The commands.
 
