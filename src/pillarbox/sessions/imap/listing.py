@@ -22,7 +22,7 @@ from pillarbox.mailstore.acl_file import for_client
 from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, StoreUnavailable
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.sessions.imap.mailbox_commands import status_value
+from pillarbox.sessions.imap.mailbox_commands import status_value, with_own_recent
 from pillarbox.sessions.imap.name_patterns import NamePattern
 from pillarbox.sessions.imap.options import Workaround
 from pillarbox.wire.imap import mailbox_names, responses
@@ -246,6 +246,9 @@ async def _list_status(conversation: Conversation, command: List, line: _Line) -
         )
     except (NoSuchMailbox, StoreUnavailable):
         return
+    view = conversation.view
+    if view is not None and conversation.account.name_of(view.mailbox) == line.entry.name:
+        found = with_own_recent(view, found)
     if found is not line.found or command.status != line.asked:
         values = [(item, status_value(conversation, found, item)) for item in command.status]
         line.found, line.asked = found, command.status

@@ -12,6 +12,8 @@ STANDARDS
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
+
 from pillarbox.mailstore.mailbox import (
     AttributesFull,
     MailboxExists,
@@ -22,6 +24,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.special_uses import KNOWN
 from pillarbox.mailstore.united_account import UnitedAccount
+from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation, Disconnect
 from pillarbox.sessions.imap.object_ids import mailbox_id
@@ -187,13 +190,21 @@ async def status(conversation: Conversation, command: Status) -> None:
     except NoSuchMailbox:
         conversation.no(command.tag, missing(conversation, command.mailbox))
         return
+    view = conversation.view
+    is_selected = view is not None and conversation.account.name_of(view.mailbox) == command.mailbox
+    if is_selected and view is not None:
+        found = with_own_recent(view, found)
     values = [(item, status_value(conversation, found, item)) for item in command.items]
     conversation.engine.untagged(responses.status(conversation.name(command.mailbox), values))
-    view = conversation.view
-    if view is not None and conversation.account.name_of(view.mailbox) == command.mailbox:
+    if is_selected:
         conversation.ok(command.tag, b"[CLIENTBUG] Status on selected mailbox completed")
     else:
         conversation.ok(command.tag, b"Status completed")
+
+
+def with_own_recent(view: MailboxView, found: MailboxStatus) -> MailboxStatus:
+    """The status of the selected mailbox: messages that are \\Recent in this session are no others' any more."""
+    return msgspec.structs.replace(found, recent=found.recent + view.recent)
 
 
 def status_value(conversation: Conversation, found: MailboxStatus, item: StatusItem) -> int | bytes | None:
