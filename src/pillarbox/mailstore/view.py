@@ -31,6 +31,14 @@ import msgspec
 
 from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import ChangeKind, Mailbox
+from pillarbox.mailstore.view_state import (
+    ViewState,
+    pack,
+    pack_uids,
+    translated_keywords,
+    unpack,
+    unpack_uids,
+)
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import SequenceNumber, Uid
 from pillarbox.vocabulary.number_set import NumberSet
@@ -87,8 +95,13 @@ class MailboxView:
         "rights",
     )
 
-    def __init__(self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL) -> None:
-        """`rights`: what the user may do here."""
+    def __init__(
+        self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL, known: ViewState | None = None
+    ) -> None:
+        """`rights`: what the user may do here; `known`: what the client knows of the mailbox already.
+
+        With `known`: ViewLost, ValueError.
+        """
         self.mailbox = mailbox
         self.read_only = read_only
         self.rights = rights
@@ -101,9 +114,13 @@ class MailboxView:
         self._noted: set[int] | None = None  # flags changed by anybody, ourselves included; if asked for
         self._merged: array[int] | None = None  # table and _expunged in one, while something pends
         self._recent: list[tuple[int, int]] = []  # low ≤ uid < high: \Recent in this session
-        self._claim_recent(0)
-        self._recent_told = self.recent
+        self._recent_told = 0
         self._keywords_told = len(mailbox.keywords)
+        if known is not None:
+            self._go_on_from(known)
+        else:
+            self._claim_recent(0)
+            self._recent_told = self.recent
 
     # What the client knows.
 
@@ -327,6 +344,66 @@ class MailboxView:
         if self._noted is not None:
             self._noted.update(self._flags)
         self._position = position
+
+    # From one process to another.
+
+    def state(self) -> ViewState:
+        """All of this, to go on with elsewhere.  ViewLost."""
+        self.take_in()
+        table = self.mailbox.messages
+        count = bisect_right(table.uids, self._last_uid)
+        return ViewState(
+            uids=pack_uids(table.uids[:count]),
+            flags=pack(bytes(table.flags[:count])),
+            keyword_bits=pack(table.keywords[:count].tobytes()),
+            keywords=tuple(self.mailbox.keywords),
+            keywords_told=self._keywords_told,
+            last_uid=self._last_uid,
+            expunged=pack_uids(self._expunged or ()),
+            changed=pack_uids(sorted(self._flags or ())),
+            noted=None if self._noted is None else pack_uids(sorted(self._noted)),
+            recent=tuple(self._recent),
+            recent_told=self._recent_told,
+        )
+
+    def _go_on_from(self, known: ViewState) -> None:
+        """The client knows something: what is otherwise now has happened meanwhile."""
+        table = self.mailbox.messages
+        before, pending = unpack_uids(known.uids), unpack_uids(known.expunged)
+        flags, bits = unpack(known.flags), array("Q")
+        bits.frombytes(unpack(known.keyword_bits))
+        if not len(before) == len(flags) == len(bits):
+            raise ValueError("columns of different lengths")
+        bits = translated_keywords(bits, known.keywords, self.mailbox.keywords)
+        told = min(known.keywords_told, len(known.keywords))
+        same = tuple(self.mailbox.keywords[:told]) == known.keywords[:told]
+        self._keywords_told = known.keywords_told if same else -1
+        self._last_uid = known.last_uid
+        count = bisect_right(table.uids, known.last_uid)
+        now = table.uids[:count]
+        changed = set(unpack_uids(known.changed))
+        differing: set[int] = set()
+        if now != before:
+            here = set(now)
+            returned = here.difference(before)
+            if not returned <= set(pending):
+                raise ViewLost
+            differing |= returned
+            gone = [uid for uid in (*before, *pending) if uid not in here]
+        else:
+            gone = list(pending)
+        if now != before or flags != table.flags[:count] or bits != table.keywords[:count]:
+            old = {uid: (flags[row], bits[row]) for row, uid in enumerate(before)}
+            for row, uid in enumerate(now):
+                if uid in old and old[uid] != (table.flags[row], table.keywords[row]):
+                    differing.add(uid)
+        self._count = len(before) + len(pending)
+        self._expunged = array("I", sorted(gone)) if gone else None
+        self._flags = (changed | differing) or None
+        if known.noted is not None:
+            self._noted = {*unpack_uids(known.noted), *differing}
+        self._recent = list(known.recent)
+        self._recent_told = known.recent_told
 
 
 def recent_flag(view: MailboxView, uid: int) -> Flag:
