@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--messages", type=int, default=10_000, help="in the mailboxes of IMAP's rows")
     parser.add_argument("--tls", action="store_true", help="IMAP under TLS")
     parser.add_argument("--sessions", type=int, default=5000, help="that idle, in the row of the slope")
-    parser.add_argument("--hibernate", type=int, default=0, help="Dovecot's imap_hibernate_timeout, seconds")
+    parser.add_argument("--hibernate", type=int, default=0, help="imap_hibernate_timeout, seconds")
     options = parser.parse_args()
     if os.getuid() != 0:
         print("bench: needs root, because Postfix does", file=sys.stderr)
@@ -63,7 +63,7 @@ def main() -> int:
                 sessions=options.sessions,
                 hibernate=options.hibernate,
             ),
-            system_user_rows(root, options.runs, options.rows),
+            system_user_rows(root, options.runs, options.rows, hibernate=options.hibernate),
         ):
             print(row.line(), flush=True)
             ratios.append(row.ratio)

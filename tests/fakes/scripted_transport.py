@@ -33,6 +33,10 @@ class ScriptedTransport:
         self._resting.clear()
         self._wake()
 
+    def note_work(self) -> None:
+        """Another session has taken over: it has something to do before it waits."""
+        self._resting.clear()
+
     def take_sent(self) -> bytes:
         """What the server has said since this was asked last."""
         sent = bytes(self.sent)
@@ -74,6 +78,11 @@ class ScriptedTransport:
 
     async def drain(self) -> None:
         """This client takes everything at once."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the client has said nothing that was not taken."""
+        return not self._chunks and not self._ends
 
     def close(self) -> None:
         """The server closes."""

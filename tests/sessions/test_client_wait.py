@@ -17,6 +17,11 @@ class Client:
         """See Transport."""
         return await self.bytes.get()
 
+    @property
+    def is_quiet(self) -> bool:
+        """See Transport."""
+        return self.bytes.empty()
+
     def send(self, data: bytes) -> None:
         """See Transport."""
 

@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.net.handover import Handover, ToSpawner
 from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
 
@@ -155,3 +156,23 @@ def _judged(fields: list[bytes]) -> FoundAccount | NoAccount:
     if not (uid.isdigit() and gid.isdigit()):
         return NoAccount("userdb gave no uid or gid")
     return FoundAccount(fields[2], int(uid), int(gid), found)
+
+
+def refused_owner(settings: MailboxSettings, uid: int, gid: int) -> str:
+    """Why no process gets these rights; empty if one may."""
+    is_rootless = os.getuid() != 0
+    if is_rootless and uid != os.getuid():
+        return f"uid {uid} is not ours, and we are not root"
+    if not is_rootless and uid == 0:
+        return "Mail access for users with UID 0 not permitted (this is always denied)"
+    if uid < settings.first_valid_uid or (settings.last_valid_uid and uid > settings.last_valid_uid):
+        return (
+            f"Mail access for users with UID {uid} not permitted "
+            f"(see first_valid_uid in config file, uid from userdb lookup)."
+        )
+    if gid < settings.first_valid_gid or (settings.last_valid_gid and gid > settings.last_valid_gid):
+        return (
+            f"Mail access for users with GID {gid} not permitted "
+            f"(see first_valid_gid in config file, gid from userdb lookup)."
+        )
+    return ""

@@ -6,7 +6,8 @@ DESCRIPTION
     webmail logs in anew for every click.  Sessions come over the channel from the spawner; when that ends,
     clients are told BYE and the worker exits.
 
-    A worker that has nothing to do for a while says so and goes.
+    A worker that has nothing to do for a while says so and goes; so does one whose clients all rest, after writing
+    down what it knows of them (daemons/session_parking.py).
 
 FAULTS
     A mistake of ours ends the session in which it was made, with a line in the log; the others go on.
@@ -17,6 +18,7 @@ import os
 import socket
 import sys
 from collections import Counter
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -29,6 +31,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_namespaces import AccountNamespaces
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
+from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.autoexpunge import autoexpunge
@@ -46,7 +49,9 @@ from pillarbox.net.handover import (
     IndexerWanted,
     Kick,
     Letter,
+    Parked,
     Quiet,
+    Resume,
     Session,
     SessionClosed,
     ToWorker,
@@ -56,6 +61,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
+from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -119,10 +125,15 @@ class AccountWorker:
         self._tasks = asyncio.TaskGroup()
         self._serving: set[asyncio.Task[None]] = set()
         self._sessions: set[ImapSession | Pop3Session] = set()  # those that have begun
-        self._is_ending = False
+        self.is_ending = False
         self._per_client: Counter[tuple[str, str, str]] = Counter()
         self._ids: dict[ImapSession | Pop3Session, str] = {}
+        self._coming: dict[str, bool] = {}  # sessions that have not begun, and whether they were kicked out
         self._seen = 0
+        self._unanswered = 0  # letters
+        self._parking = SessionParking(
+            self, after=settings.imap_hibernate_timeout, inotify=inotify, tell=tell
+        )
         self._indexers = Indexers(
             lambda: self._send(IndexerWanted()), most=os.cpu_count() or 1, tasks=self._tasks
         )
@@ -144,20 +155,21 @@ class AccountWorker:
         async with self._tasks:
             while (received := await self._channel.receive()) is not None:
                 frame, descriptors = received
-                self._seen += isinstance(frame, Session | Letter)
+                self._seen += isinstance(frame, Session | Letter | Resume)
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
                 if descriptors and isinstance(frame, Session):
-                    task = self._tasks.create_task(self._serve(frame, socket.socket(fileno=descriptors[0])))
-                    self._serving.add(task)
-                    task.add_done_callback(self._serving.discard)
+                    self.begin(Arrival(frame), descriptors[0])
+                elif descriptors and isinstance(frame, Resume):
+                    self._resume(frame, descriptors[0])
                 elif descriptors and isinstance(frame, Letter):
+                    self._unanswered += 1
                     self._letters.take(frame, descriptors[0])
                 elif descriptors and isinstance(frame, IndexerReady):
                     self._indexers.add(socket.socket(fileno=descriptors[0]))
                 elif isinstance(frame, Kick):
                     self._kick(frame.session)
-            self._is_ending = True
+            self.is_ending = True
             for open_session in self._sessions:
                 open_session.shutdown()
             self._indexers.close()
@@ -169,10 +181,42 @@ class AccountWorker:
                 await self._close(account)
             self._namespaces.close()
 
-    async def _serve(self, session: Session, sock: socket.socket) -> None:
+    def begin(self, arrival: Arrival, descriptor: int) -> None:
+        """Serve a client, from its login or from where another session has left it."""
+        self._coming[arrival.session.peer.session] = False
+        task = self._tasks.create_task(self._serve(arrival, socket.socket(fileno=descriptor)))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        self._parking.look_soon()
+
+    def _resume(self, resume: Resume, descriptor: int) -> None:
+        """Go on with a session that was parked."""
+        try:
+            arrival = arrival_of(resume, descriptor)
+        except msgspec.DecodeError as error:
+            self._tell(MailboxNotice("imap", "Error", f"a parked session cannot be read: {error}"))
+            os.close(descriptor)
+            return
+        self.begin(arrival, descriptor)
+
+    async def _serve(self, arrival: Arrival, sock: socket.socket) -> None:
+        session_id = arrival.session.peer.session
+        is_parked = False
+        try:
+            is_parked = await self._serve_client(arrival, sock)
+        finally:
+            self._coming.pop(session_id, None)
+            if not is_parked:
+                self._send(SessionClosed(session_id))
+
+    async def _serve_client(self, arrival: Arrival, sock: socket.socket) -> bool:
+        """A client to its end; True if it was parked, and the end is elsewhere."""
+        session = arrival.session
         loop = asyncio.get_running_loop()
         sock.setblocking(False)
         _, connection = await loop.connect_accepted_socket(Connection, sock)
+        connection.send(arrival.unsent)
+        connection.unreceive(arrival.unread)
         client = (session.user, session.peer.remote, session.peer.service)
         peer = session.peer
         limit = int(
@@ -183,9 +227,9 @@ class AccountWorker:
                 remote=peer.remote,
             )
         )
-        if limit and self._per_client[client] >= limit:
+        if limit and self._per_client[client] >= limit and arrival.parked is None:
             self._refuse(connection, session, limit)
-            return
+            return False
         self._per_client[client] += 1
         try:
             place = place_of(self._settings.storage, session.mail, user=session.user, home=session.home)
@@ -196,7 +240,7 @@ class AccountWorker:
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
-            return
+            return False
         key = (session.user, place.path)
         opened = self._accounts.get(key)
         if opened is None:
@@ -209,15 +253,19 @@ class AccountWorker:
             if not opened.has_defaults:
                 await opened.account.ensure_defaults()
                 opened.has_defaults = True
-            await self._run_session(connection, session, opened.account, place)
+            if await self._run_session(connection, arrival, opened.account, place):
+                return True
             definitions = self._settings.namespaces[0].mailboxes
             await autoexpunge(opened.account, definitions, now=self._clock.now())
+            return False
         except (StoreUnavailable, ConfigurationFault) as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
+            return False
         except Exception as error:  # one session's bug must not end the others
             who = f"{peer.service}({session.user})<{os.getpid()}><{peer.session}>"
             for mistake in mistakes(error):
                 self._tell(MailboxNotice(who, "Fatal", mistake))
+            return False
         finally:
             connection.close()
             opened.sessions -= 1
@@ -258,8 +306,10 @@ class AccountWorker:
         )
 
     async def _run_session(
-        self, connection: Connection, session: Session, account: MaildirAccount, place: Storage
-    ) -> None:
+        self, connection: Connection, arrival: Arrival, account: MaildirAccount, place: Storage
+    ) -> bool:
+        """A whole session; True if it was parked, and is not over."""
+        session = arrival.session
         served: ImapSession | Pop3Session
         united: Account | None = None
         if session.peer.service == "imap":
@@ -272,21 +322,28 @@ class AccountWorker:
                 login_tag=session.tag,
                 unread=session.unread,
                 options=msgspec.structs.replace(self._options, user=session.user),
+                parked=arrival.parked,
             )
         else:
             served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)
         self._sessions.add(served)
         self._ids[served] = session.peer.session
-        if self._is_ending:  # it was handed over at the last moment
+        if self._coming.pop(session.peer.session) or self.is_ending:  # it was handed over at the last moment
             served.shutdown()
+        parked: ParkedSession | None = None
         try:
             ended = await served.run()
+            if isinstance(served, ImapSession) and served.parked is not None:
+                parked = served.parked
+                heard = msgspec.structs.replace(session, unread=b"")  # what came with the login
+                self._parking.note_leaving(Leaving(heard, parked, *connection.detach()))
         finally:
             self._sessions.remove(served)
             del self._ids[served]
             if isinstance(united, UnitedAccount):
                 await united.close()
-            self._send(SessionClosed(session.peer.session))
+        if parked is not None:
+            return True
         self._tell(
             MailSessionEnded(
                 session.peer.service,
@@ -297,6 +354,7 @@ class AccountWorker:
                 ended.figures,
             )
         )
+        return False
 
     def _refuse(self, connection: Connection, session: Session, limit: int) -> None:
         text = f"Maximum number of connections from user+IP exceeded (mail_max_userip_connections={limit})"
@@ -309,6 +367,7 @@ class AccountWorker:
 
     def _answer(self, delivered: Delivered) -> None:
         """A message was stored, or not."""
+        self._unanswered -= 1
         self._send(delivered)
         if not self._sessions:
             asyncio.get_running_loop().call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
@@ -321,9 +380,52 @@ class AccountWorker:
 
     def _kick(self, session_id: str) -> None:
         """doveadm kick: the client is told BYE."""
+        if session_id in self._coming:
+            self._coming[session_id] = True
         for served, known in self._ids.items():
             if known == session_id:
                 served.shutdown()
+
+    # -- what SessionParking asks -----------------------------------------------------------------------
+
+    @property
+    def sessions(self) -> list[ImapSession | Pop3Session]:
+        """Those that have begun."""
+        return list(self._sessions)
+
+    @property
+    def seen(self) -> int:
+        """How many sessions and letters have come since the start."""
+        return self._seen
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is more to do than to wait for clients."""
+        return (
+            self._unanswered > 0
+            or len(self._serving) != len(self._sessions)
+            or any(opened.account.is_busy for opened in self._accounts.values())
+        )
+
+    async def close_accounts(self) -> None:
+        """No session is there: what is known of the mailboxes is written down."""
+        if self._serving:
+            await asyncio.wait(set(self._serving))
+        for key in list(self._accounts):
+            await self._close(key)
+
+    def give_away(self, parked: Sequence[tuple[Parked, int]], watch: int) -> None:
+        """Sessions with their connections, and what watches their mailboxes, go to the spawner."""
+        try:
+            for frame, descriptor in parked:
+                self._channel.send(frame, [descriptor])
+            self._channel.send(Quiet(self._seen), [watch] if watch >= 0 else [])
+        except ChannelClosed:
+            return  # the spawner is gone, and clients see it
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """Do something in the background."""
+        self._tasks.create_task(work)
 
     def _say_quiet(self, seen: int) -> None:
         """Nothing came since: offer to go.  The spawner closes the channel if it agrees."""

@@ -9,6 +9,9 @@ DESCRIPTION
     same worker; accounts of the mail uid are spread over as many workers as there are cores.  A worker that has
     much to read gets indexers, forked in the same way.
 
+    A worker whose clients all rest goes, and leaves them here (daemons/parked_sessions.py) until one of them says
+    something, a mailbox changes, or somebody else comes for the same worker: then a new one goes on with them.
+
 FAULTS
     A ticket that cannot be redeemed, a uid below first_valid_uid: the login process is told, and tells the client.
 """
@@ -26,16 +29,29 @@ from collections.abc import Callable
 import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxSettings
-from pillarbox.daemons.account_lookup import INTERNAL_ERROR, AccountLookup, FoundAccount, NoAccount
+from pillarbox.daemons.account_lookup import (
+    INTERNAL_ERROR,
+    AccountLookup,
+    FoundAccount,
+    NoAccount,
+    refused_owner,
+)
 from pillarbox.daemons.account_worker import serve_sessions
 from pillarbox.daemons.indexer import serve_indexing
+from pillarbox.daemons.parked_sessions import (
+    Group,
+    Key,
+    ParkedSession,
+    ParkedSessions,
+    allow_many_descriptors,
+)
+from pillarbox.daemons.spawner_peers import Asked, Client, Worker, write_now
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
 from pillarbox.net import last_seconds, sessions_doors
-from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
+from pillarbox.net.channel import ChannelClosed, FrameReader, receive_available
 from pillarbox.net.handover import (
     Delivered,
     FromAdmin,
-    FromWorker,
     Handover,
     HandoverDone,
     IndexerReady,
@@ -45,44 +61,18 @@ from pillarbox.net.handover import (
     Letter,
     OpenSession,
     OpenSessions,
+    Parked,
     Quiet,
+    Resume,
     Session,
     SessionClosed,
-    ToSpawner,
 )
 from pillarbox.net.startup import Drain, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.observability.events import MailboxNotice
 
+_INTERNAL_BYE = b"* BYE Internal error occurred. Refer to server log for more information.\r\n"
 _ACCOUNT_FIELDS = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
 """What the userdb says that workers need not hear again."""
-
-
-class _Worker:
-    """A worker process, as the spawner sees it."""
-
-    def __init__(self, pid: int, sock: socket.socket, owner: User) -> None:
-        self.pid = pid
-        self.sock = sock
-        self.owner = owner
-        self.reader: FrameReader[FromWorker] = FrameReader(msgspec.msgpack.Decoder(FromWorker))
-        self.sessions = 0
-        self.letters: dict[int, tuple[_Client, int]] = {}  # who waits for which number of his
-
-
-class _Client:
-    """A login process's channel, or that of the LMTP server."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.reader: FrameReader[ToSpawner] = FrameReader(msgspec.msgpack.Decoder(ToSpawner))
-
-
-class _Asked(msgspec.Struct, frozen=True):
-    """A question to the auth server, and for whom it was."""
-
-    client: _Client
-    frame: ToSpawner
-    descriptor: int
 
 
 class Spawner:
@@ -97,10 +87,13 @@ class Spawner:
         self._listener = socket.socket(fileno=startup.listeners["spawner"])
         self._admin = socket.socket(fileno=startup.listeners["sessions"])
         self._selector = selectors.DefaultSelector()
-        self._workers: dict[tuple[int, int, int], _Worker] = {}
-        self._clients: dict[int, _Client] = {}
+        self._workers: dict[Key, Worker] = {}
+        self._parked = ParkedSessions(
+            self._selector, self._wake, interval=settings.imap_idle_notify_interval, tell=self._tell
+        )
+        self._clients: dict[int, Client] = {}
         self._admins: dict[int, socket.socket] = {}
-        self._asked: dict[int, _Asked] = {}  # by descriptor
+        self._asked: dict[int, Asked] = {}  # by descriptor
         self._letters = itertools.count(1)
         self._sessions: dict[str, OpenSession] = {}
         self._accounts = AccountLookup(
@@ -117,15 +110,18 @@ class Spawner:
         self._register(self._listener, self._accept)
         self._admin.setblocking(False)
         self._register(self._admin, self._accept_admin)
+        allow_many_descriptors()
         self._accounts.connect()  # this generation's: it alone knows the logins of this generation's clients
         gc.freeze()  # workers share these pages as long as no collection writes into them
-        _write(self._control, Ready(os.getpid()))
+        write_now(self._control, Ready(os.getpid()))
         while self._running:
-            for key, _ in self._selector.select():
+            for key, _ in self._selector.select(self._parked.seconds_left()):
                 if self._running:
                     key.data()
+            self._parked.on_time()
         for worker in self._workers.values():
             worker.sock.close()
+        self._parked.end()
         if self._draining:
             sessions_doors.close_own(self._settings.base_dir)
 
@@ -166,7 +162,7 @@ class Spawner:
         self._register(self._admin, self._accept_admin)
 
     def _end_if_drained(self) -> None:
-        if self._draining and not self._workers and not self._clients:
+        if self._draining and not self._workers and not self._clients and not self._parked:
             self._running = False
 
     # -- login processes -------------------------------------------------------------------------------
@@ -177,11 +173,11 @@ class Spawner:
         except OSError:
             return
         sock.setblocking(False)
-        client = _Client(sock)
+        client = Client(sock)
         self._clients[sock.fileno()] = client
         self._register(sock, lambda: self._hear_client(client))
 
-    def _hear_client(self, client: _Client) -> None:
+    def _hear_client(self, client: Client) -> None:
         try:
             data, passed = receive_available(client.sock)
             frames = client.reader.feed(data, passed) if data else []
@@ -191,21 +187,21 @@ class Spawner:
             data, frames = b"", []
         for frame, descriptors in frames:
             if len(descriptors) == 1:
-                self._ask(_Asked(client, frame, descriptors[0]))
+                self._ask(Asked(client, frame, descriptors[0]))
         if not data:
             self._selector.unregister(client.sock)
             self._clients.pop(client.sock.fileno(), None)
             client.sock.close()
             self._end_if_drained()
 
-    def _refuse(self, asked: _Asked, refusal: str, reply: bytes = INTERNAL_ERROR) -> None:
+    def _refuse(self, asked: Asked, refusal: str, reply: bytes = INTERNAL_ERROR) -> None:
         """Tell the client: `refusal` for the log, `reply` for whoever sent a message."""
         os.close(asked.descriptor)
         if isinstance(asked.frame, Handover):
-            _write(asked.client.sock, HandoverDone(asked.frame.number, refusal=refusal))
+            write_now(asked.client.sock, HandoverDone(asked.frame.number, refusal=refusal))
             return
         self._tell(MailboxNotice(f"lmtp({asked.frame.user})", "Error", refusal))
-        _write(asked.client.sock, Delivered(asked.frame.number, reply))
+        write_now(asked.client.sock, Delivered(asked.frame.number, reply))
 
     # -- doveadm ---------------------------------------------------------------------------------------
 
@@ -232,22 +228,26 @@ class Spawner:
                 os.close(descriptor)
             if isinstance(frame, KickOut):
                 self._kick(frame.sessions)
-            _write(sock, OpenSessions(list(self._sessions.values())))
+            write_now(sock, OpenSessions(list(self._sessions.values())))
         if not data:
             self._selector.unregister(sock)
             self._admins.pop(sock.fileno(), None)
             sock.close()
 
     def _kick(self, sessions: list[str]) -> None:
+        wanted = set(sessions)
+        for group in self._parked:
+            if any(session.known.session in wanted for session in group.sessions):
+                self._wake(group.key)
         by_pid = {worker.pid: worker for worker in self._workers.values()}
         for name in sessions:
             known = self._sessions.get(name)
             if known is not None and known.pid in by_pid:
-                _write(by_pid[known.pid].sock, Kick(name))
+                write_now(by_pid[known.pid].sock, Kick(name))
 
     # -- the auth server -------------------------------------------------------------------------------
 
-    def _ask(self, asked: _Asked) -> None:
+    def _ask(self, asked: Asked) -> None:
         """Whose login it is, or whose mail."""
         self._asked[asked.descriptor] = asked
 
@@ -264,16 +264,20 @@ class Spawner:
 
     def _pass_on(
         self,
-        asked: _Asked,
+        asked: Asked,
         found: FoundAccount,
     ) -> None:
-        refusal = self._refusal(found.uid, found.gid)
+        refusal = refused_owner(self._settings, found.uid, found.gid)
         if refusal:
             self._refuse(asked, refusal)
             return
         account = found.fields
         groups_of = account.get(b"system_groups_user", b"").decode("utf-8", "replace")
-        worker = self._worker(found.user, found.uid, found.gid, groups_of, client=asked.descriptor)
+        try:
+            worker = self._worker(found.user, found.uid, found.gid, groups_of, client=asked.descriptor)
+        except OSError as error:  # no room for processes
+            self._refuse(asked, f"no worker: {error}")
+            return
         worker.sessions += 1
         name = found.user.decode("utf-8", "replace")
         home, mail = os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b""))
@@ -286,52 +290,39 @@ class Spawner:
         if isinstance(frame, Handover):
             session = Session(frame.peer, name, home, mail, frame.tag, frame.unread, fields)
             peer = frame.peer
-            if _write(worker.sock, session, asked.descriptor):
+            if write_now(worker.sock, session, asked.descriptor):
                 self._sessions[peer.session] = OpenSession(
                     name, peer.service, worker.pid, peer.remote, peer.session
                 )
-                _write(asked.client.sock, HandoverDone(frame.number, worker.pid))
+                write_now(asked.client.sock, HandoverDone(frame.number, worker.pid))
                 os.close(asked.descriptor)
             else:
                 self._refuse(asked, "no worker")
             return
         number = next(self._letters)
         letter = Letter(number, name, home, mail, frame.detail, frame.session, fields, frame.head)
-        if _write(worker.sock, letter, asked.descriptor):
+        if write_now(worker.sock, letter, asked.descriptor):
             worker.letters[number] = (asked.client, frame.number)
             os.close(asked.descriptor)
         else:
             self._refuse(asked, "no worker")
 
-    def _refusal(self, uid: int, gid: int) -> str:
-        if self._rootless and uid != os.getuid():
-            return f"uid {uid} is not ours, and we are not root"
-        settings = self._settings
-        if not self._rootless and uid == 0:
-            return "Mail access for users with UID 0 not permitted (this is always denied)"
-        if uid < settings.first_valid_uid or (settings.last_valid_uid and uid > settings.last_valid_uid):
-            return (
-                f"Mail access for users with UID {uid} not permitted "
-                f"(see first_valid_uid in config file, uid from userdb lookup)."
-            )
-        if gid < settings.first_valid_gid or (settings.last_valid_gid and gid > settings.last_valid_gid):
-            return (
-                f"Mail access for users with GID {gid} not permitted "
-                f"(see first_valid_gid in config file, gid from userdb lookup)."
-            )
-        return ""
-
-    def _worker(self, user: bytes, uid: int, gid: int, groups_of: str, *, client: int) -> _Worker:
+    def _worker(self, user: bytes, uid: int, gid: int, groups_of: str, *, client: int) -> Worker:
         """The worker of an account: always the same as long as it lives.  A new one must not inherit `client`."""
         slot = zlib.crc32(user) % max(1, os.cpu_count() or 1)
         key = (uid, gid, slot)
+        if key in self._parked:
+            self._wake(key, client)
         if key not in self._workers:
             groups = tuple(os.getgrouplist(groups_of, gid)) if groups_of and not self._rootless else ()
-            owner = User(uid, gid, groups)
-            pid, ours = self._fork(self._serve_sessions, owner, client)
-            worker = self._workers[key] = _Worker(pid, ours, owner)
-            self._register(ours, lambda: self._hear_worker(key, worker))
+            self._start_worker(key, User(uid, gid, groups), client)
         return self._workers[key]
+
+    def _start_worker(self, key: Key, owner: User, *not_inherited: int) -> Worker:
+        pid, ours = self._fork(self._serve_sessions, owner, *not_inherited)
+        worker = self._workers[key] = Worker(pid, ours, owner)
+        self._register(ours, lambda: self._hear_worker(key, worker))
+        return worker
 
     def _fork(
         self, serve: Callable[[socket.socket], None], owner: User, *not_inherited: int
@@ -368,6 +359,10 @@ class Spawner:
                 client.sock.close()
             for other in self._workers.values():
                 other.sock.close()
+                for session in other.parked:
+                    session.connection.close()
+            for group in self._parked:
+                group.close()
             for asked in self._asked.values():
                 os.close(asked.descriptor)
             drop_rights(None if self._rootless else owner)
@@ -381,17 +376,17 @@ class Spawner:
     def _serve_sessions(self, sock: socket.socket) -> None:
         serve_sessions(sock, self._startup, self._settings)
 
-    def _give_indexer(self, worker: _Worker) -> None:
+    def _give_indexer(self, worker: Worker) -> None:
         """A process of the worker's rights that reads messages for it."""
         try:
             _, channel = self._fork(serve_indexing, worker.owner)
         except OSError as error:  # no room for processes: the worker reads for itself
             self._tell(MailboxNotice("master", "Warning", f"no indexer: {error}"))
             return
-        _write(worker.sock, IndexerReady(), channel.fileno())
+        write_now(worker.sock, IndexerReady(), channel.fileno())
         channel.close()
 
-    def _hear_worker(self, key: tuple[int, int, int], worker: _Worker) -> None:
+    def _hear_worker(self, key: tuple[int, int, int], worker: Worker) -> None:
         try:
             data, passed = receive_available(worker.sock)
             frames = worker.reader.feed(data, passed) if data else []
@@ -400,43 +395,96 @@ class Spawner:
         except (OSError, ChannelClosed):
             data, frames = b"", []
         quiet = False
-        for frame, _ in frames:
-            if isinstance(frame, Quiet):
-                quiet = frame.seen == worker.sessions
+        for frame, descriptors in frames:
+            if isinstance(frame, Parked):
+                self._note_parked(worker, frame, descriptors)
+            elif isinstance(frame, Quiet):
+                quiet = frame.seen == worker.sessions and (not worker.parked or self._parked.has_room)
+                self._keep_parked(key, worker, descriptors, goes=quiet)
             elif isinstance(frame, IndexerWanted):
                 self._give_indexer(worker)
             elif isinstance(frame, SessionClosed):
                 self._sessions.pop(frame.session, None)
             elif (waiting := worker.letters.pop(frame.number, None)) is not None:
                 client, number = waiting
-                _write(client.sock, Delivered(number, frame.reply))
+                write_now(client.sock, Delivered(number, frame.reply))
         if not data or quiet:
             if not data:
                 self._tell(MailboxNotice("master", "Error", f"account worker {worker.pid} died"))
             for gone in [one.session for one in self._sessions.values() if one.pid == worker.pid]:
                 del self._sessions[gone]
             for client, number in worker.letters.values():
-                _write(client.sock, Delivered(number, INTERNAL_ERROR))
+                write_now(client.sock, Delivered(number, INTERNAL_ERROR))
             self._selector.unregister(worker.sock)
             worker.sock.close()
             del self._workers[key]
+            if worker.parked:  # it died before it could say who watches their mailboxes
+                self._keep_parked(key, worker, [], goes=True)
+                self._wake(key)
             self._end_if_drained()
 
+    # -- sessions without a worker ---------------------------------------------------------------------
 
-def _write(sock: socket.socket, frame: object, *descriptors: int) -> bool:
-    """Send a frame now; False if the other side is gone."""
-    writer = FrameWriter()
-    writer.put(frame, descriptors)
-    sock.setblocking(True)
-    try:
-        writer.write_to(sock)
-    except OSError:
-        writer.close()
-        return False
-    finally:
-        if sock.fileno() >= 0:
-            sock.setblocking(False)
-    return True
+    def _note_parked(self, worker: Worker, frame: Parked, descriptors: list[int]) -> None:
+        """A session that this worker has, and gives away."""
+        known = self._sessions.get(frame.session)
+        if known is None or known.pid != worker.pid or len(descriptors) != 1:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        try:
+            session = ParkedSession.of(descriptors[0], frame, known)
+        except (OSError, ValueError):  # no socket, or too large: it was no worker of ours that made it
+            os.close(descriptors[0])
+            return
+        self._sessions[frame.session] = msgspec.structs.replace(known, pid=os.getpid())
+        worker.parked.append(session)
+
+    def _keep_parked(self, key: Key, worker: Worker, descriptors: list[int], *, goes: bool) -> None:
+        """Keep what the worker has given away, or give it back: somebody is on the way to the same worker."""
+        sessions, worker.parked = worker.parked, []
+        watch = descriptors[0] if len(descriptors) == 1 else -1
+        if not sessions or watch < 0:
+            for descriptor in descriptors:
+                os.close(descriptor)
+        if not sessions:
+            return
+        group = Group(key, worker.owner, sessions, watch)
+        if goes:
+            self._parked.add(group)
+        else:
+            self._give_back(group, worker)
+
+    def _wake(self, key: Key, *not_inherited: int) -> None:
+        """A parked client has said something, or a mailbox has changed: a worker goes on with them."""
+        group = self._parked.take(key)
+        if group is None:
+            return
+        try:
+            worker = self._workers.get(key) or self._start_worker(
+                key, group.owner, *not_inherited, *group.descriptors
+            )
+        except OSError as error:  # no room for processes
+            self._tell(MailboxNotice("master", "Error", f"no worker for parked sessions: {error}"))
+            for session in group.sessions:
+                session.send(_INTERNAL_BYE)
+                self._sessions.pop(session.known.session, None)
+            group.close()
+            self._end_if_drained()
+            return
+        self._give_back(group, worker)
+
+    def _give_back(self, group: Group, worker: Worker) -> None:
+        """Each session with its connection; whoever cannot be reached any more has lost it."""
+        for session in group.sessions:
+            known = session.known
+            worker.sessions += 1
+            resume = Resume(session.frame.state, session.sent, session.unsent)
+            if write_now(worker.sock, resume, session.connection.fileno()):
+                self._sessions[known.session] = msgspec.structs.replace(known, pid=worker.pid)
+            else:
+                self._sessions.pop(known.session, None)
+        group.close()
 
 
 def main() -> None:

@@ -6,6 +6,9 @@ DESCRIPTION
     Several watches of one directory share a kernel watch.  Callbacks carry no detail: the directory is
     looked at anyway (mailstore/folder_files.py), and events may have been lost (IN_Q_OVERFLOW).
 
+    Another process may wait for the descriptor in our place: watches are of the directories that were meant
+    when they were made, whatever the rights of the process that reads.
+
     Where inotify is not to be had (not Linux, max_user_instances used up), `open_inotify` gives None and the
     caller looks every now and then by itself.
 
@@ -49,7 +52,12 @@ class Inotify:
         self._library = library
         self._loop = loop
         self._callbacks: dict[int, list[Notify]] = {}
-        loop.add_reader(fd, self._read)
+        loop.add_reader(fd, self.read)
+
+    @property
+    def descriptor(self) -> int:
+        """For another process that is to wait in our place."""
+        return self._fd
 
     def watch(self, directory: bytes, notify: Notify) -> Callable[[], None]:
         """Call `notify` when names in the directory change; the result ends the watch."""
@@ -77,7 +85,10 @@ class Inotify:
             self._fd = -1
             self._callbacks.clear()
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Call back for what the kernel has told up to now; the loop does that by itself, if later."""
+        if self._fd < 0:
+            return
         try:
             data = os.read(self._fd, 65536)
         except BlockingIOError:

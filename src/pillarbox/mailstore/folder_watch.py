@@ -34,6 +34,16 @@ class FolderWatch:
         self._keep_alive: asyncio.TimerHandle | None = None
         self._second_look: asyncio.TimerHandle | None = None
 
+    @property
+    def places(self) -> tuple[bytes, ...]:
+        """What is watched."""
+        return (self._directory() + b"/new", self._directory() + b"/cur")
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether watchers will be told a second time."""
+        return self._second_look is not None
+
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon when the mailbox may have changed; the result ends the watch."""
         self._watchers.append(notify)
@@ -58,8 +68,8 @@ class FolderWatch:
     def _begin(self) -> None:
         if self._inotify is not None:
             try:
-                for place in (b"/new", b"/cur"):
-                    self._ends.append(self._inotify.watch(self._directory() + place, self._files_changed))
+                for place in self.places:
+                    self._ends.append(self._inotify.watch(place, self._files_changed))
                 return
             except OSError:
                 self._end_inotify()

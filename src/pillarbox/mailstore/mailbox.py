@@ -264,6 +264,11 @@ class Mailbox(Protocol):
     """The same of what stays true then; forgotten with the mailbox, which is kept loaded for a while."""
 
     @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch` would tell of another program."""
+        ...
+
+    @property
     def uid_next(self) -> Uid:
         """UIDNEXT: no message will get a lower UID."""
         ...

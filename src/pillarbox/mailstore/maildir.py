@@ -138,6 +138,11 @@ class MaildirMailbox:
     # --- what is known without asking ---------------------------------------------------------------
 
     @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """new/ and cur/."""
+        return self._watch.places
+
+    @property
     def uid_next(self) -> Uid:
         """UIDNEXT."""
         return Uid(self.folder.next_uid)
@@ -228,6 +233,12 @@ class MaildirMailbox:
         """Fill neither cache nor index any more."""
         self.filling.stop()
         self.texts.filling.stop()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done in the background."""
+        idle = self.filling.finished.is_set() and self.texts.filling.finished.is_set()
+        return bool(self._writes) or self._watch.is_pending or not idle
 
     async def finish(self) -> None:
         """The account is closed: what was begun in the background is done."""

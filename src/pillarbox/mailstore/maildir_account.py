@@ -187,6 +187,11 @@ class MaildirAccount:
         """The name of an opened mailbox."""
         return mailbox.name
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done in the background."""
+        return any(mailbox.is_busy for mailbox in self._open.values())
+
     # --- the tree -----------------------------------------------------------------------------------
 
     async def list_mailboxes(self) -> MailboxList:

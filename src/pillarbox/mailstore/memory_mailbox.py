@@ -115,6 +115,11 @@ class MemoryMailbox:
         self._watchers: dict[object, Callable[[], None]] = {}
 
     @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """There are none."""
+        return ()
+
+    @property
     def uid_next(self) -> Uid:
         """UIDNEXT."""
         return Uid(self._uid_next)

@@ -130,6 +130,17 @@ class Connection(asyncio.Protocol):
         """Whether `receive()` would return at once."""
         return bool(self._received) or self._ended
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing has come that was not taken, and nothing waits to be sent: `detach()` loses nothing."""
+        return (
+            self._transport is not None
+            and self._tls is None
+            and not self.has_input
+            and not self._closing
+            and not self._transport.get_write_buffer_size()
+        )
+
     async def receive(self) -> bytes:
         """What has arrived, at least one octet; b"" when the peer has closed.  IdleTimeout, TlsFault."""
         while not self._received:

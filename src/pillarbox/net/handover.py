@@ -8,6 +8,8 @@ DESCRIPTION
     `Letter`; `Delivered` comes back the same way.
     worker → spawner: `Quiet` when there is nothing left to do; the spawner answers by closing the channel unless
     a session is on its way.  `IndexerWanted` when there is much to read; `IndexerReady` comes back.
+    worker → spawner: when all clients rest, `Parked` for each session, then `Quiet` with an inotify descriptor.
+    The spawner keeps them until a client says something, or a mailbox changes; spawner → worker: `Resume` for each.
 """
 
 import msgspec
@@ -94,15 +96,38 @@ class Kick(msgspec.Struct, tag=True):
     session: str
 
 
+class Resume(msgspec.Struct, tag=True):
+    """spawner → worker: go on with a session that was parked; its connection is passed along."""
+
+    state: bytes
+    sent: int = 0  # octets that the client was sent meanwhile
+    unsent: bytes = b""  # what it has still to be sent, the rest of a line
+
+
 class IndexerReady(msgspec.Struct, tag=True):
     """spawner → worker: the channel to an indexer is passed along (mailstore/indexing.py)."""
 
 
-ToWorker = Session | Letter | Kick | IndexerReady
+ToWorker = Session | Letter | Kick | Resume | IndexerReady
+
+
+class Parked(msgspec.Struct, tag=True):
+    """worker → spawner: a session whose client rests; its connection is passed along.
+
+    Moments are those of CLOCK_MONOTONIC, in seconds.
+    """
+
+    session: str  # id in log lines
+    state: bytes  # for the worker that goes on with it; nobody else reads it
+    keep_alive: bytes  # what the client is told every now and then; empty for nothing
+    told_at: float  # when it was told something last
+    wake_at: float  # when to go on whatever happens; 0 for never
+    bytes_out: int
+    figures: str  # for the log if the server ends; `{out}` stands for all octets that were sent
 
 
 class Quiet(msgspec.Struct, tag=True):
-    """worker → spawner: no sessions; `seen` is how many there have been since the start."""
+    """worker → spawner: no sessions but parked ones; `seen` is how many there have been since the start."""
 
     seen: int
 
@@ -117,7 +142,7 @@ class IndexerWanted(msgspec.Struct, tag=True):
     """worker → spawner: another process of my rights that reads messages, please."""
 
 
-FromWorker = Quiet | Delivered | SessionClosed | IndexerWanted
+FromWorker = Quiet | Parked | Delivered | SessionClosed | IndexerWanted
 
 
 class WhoIs(msgspec.Struct, tag=True):

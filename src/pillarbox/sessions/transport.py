@@ -18,6 +18,11 @@ class Transport(Protocol):
         """Wait until the peer has taken enough of what was sent."""
         ...
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether another process could go on: nothing has come that was not taken, nothing waits to be sent."""
+        ...
+
     def close(self) -> None:
         """Send what is left, then close."""
         ...

@@ -30,6 +30,11 @@ class SlowTransport(ScriptedTransport):
         self.takes = asyncio.Event()
         self.takes.set()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Nobody is parked here."""
+        return False
+
     async def drain(self) -> None:
         """Wait until it does."""
         await self.takes.wait()

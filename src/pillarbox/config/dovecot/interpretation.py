@@ -45,7 +45,8 @@ _OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlo
 SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
     "imap": frozenset(
-        "imap_capability imap_client_workarounds imap_idle_notify_interval imap_max_line_length "
+        "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
+        "imap_max_line_length "
         "imap_metadata imap_id_send imap_literal_minus mail_plugins".split()
     ),
     "lmtp": frozenset(
@@ -56,6 +57,8 @@ SERVED_WITHIN_PROTOCOL: Final = {
 }
 """Settings that count in a `protocol NAME { }` block as they do outside."""
 WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
+PARK_AFTER: Final = 30.0
+"""Seconds of silence after which clients are parked, unless imap_hibernate_timeout says otherwise."""
 MIN_LINE: Final = 1024
 """Octets of an IMAP line that are taken whatever imap_max_line_length says."""
 _PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penalty")
@@ -114,6 +117,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         namespaces=namespaces(configuration),
         imap_capability=imap.value("imap_capability"),
         imap_client_workarounds=_workarounds(imap),
+        imap_hibernate_timeout=_park_after(imap),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
         imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
         imap_id_send=server_identity(imap),
@@ -156,6 +160,13 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
                 mend=" ".join(WORKAROUNDS),
             )
     return words
+
+
+def _park_after(imap: Configuration) -> float:
+    """imap_hibernate_timeout.  Dovecot's default is never, ours `PARK_AFTER` (docs/adr/0018)."""
+    if imap.entry("imap_hibernate_timeout") is None:
+        return PARK_AFTER
+    return float(imap.seconds("imap_hibernate_timeout"))
 
 
 def _check_quota_mail_size(configuration: Configuration, settings: MailboxSettings) -> None:

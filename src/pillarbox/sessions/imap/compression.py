@@ -67,6 +67,11 @@ class CompressedTransport:
         """As the connection's."""
         await self._inner.drain()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Never: what DEFLATE remembers of both directions cannot be written down."""
+        return False
+
     def close(self) -> None:
         """Close the connection."""
         self._inner.close()

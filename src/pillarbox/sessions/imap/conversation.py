@@ -9,7 +9,7 @@ DESCRIPTION
     nothing is polled, and an idle session owns one timer.
 
 FAULTS
-    Disconnect  the session has to end; `bye` is for the client, `reason` for the log.
+    Disconnect  the session has to end (sessions/imap/endings.py).
 
 STANDARDS
     RFC 3501 §5.2, §7
@@ -17,7 +17,7 @@ STANDARDS
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from enum import Enum, auto
 from typing import Final
@@ -27,8 +27,10 @@ from pillarbox.mailstore.large_content import Span, pieces_of
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox, Spool
 from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
+from pillarbox.mailstore.view_state import ViewState
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
+from pillarbox.sessions.imap.endings import Figures, mailbox_deleted
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.flag_rights import CHANGE, storable_names
 from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
@@ -48,15 +50,6 @@ _STARTED: Final[ContextVar[float]] = ContextVar("started", default=0.0)
 """Of the command that a task works on."""
 
 
-class Disconnect(Exception):
-    """The session ends: `bye` is told to the client (unless empty), `reason` to the log."""
-
-    def __init__(self, reason: str, *, bye: bytes = b"") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.bye = bye
-
-
 class InvalidMessageSet(Exception):
     """Sequence numbers that the client's mailbox does not have: BAD."""
 
@@ -68,24 +61,7 @@ class Woken(Enum):
     CHANGE = auto()
     CALLED = auto()  # something of ours may have ended
     SHUTDOWN = auto()
-
-
-class Figures:
-    """What the log says of a session when it is over."""
-
-    __slots__ = ("body_bytes", "body_count", "deleted", "expunged", "header_bytes", "header_count")
-
-    def __init__(self) -> None:
-        self.deleted = self.expunged = 0
-        self.header_count = self.header_bytes = self.body_count = self.body_bytes = 0
-
-    def text(self, engine: ImapServer) -> str:
-        """`in=375 out=2868 deleted=0 …`: Dovecot's imap_logout_format"""
-        return (
-            f"in={engine.bytes_in} out={engine.bytes_out} deleted={self.deleted} expunged={self.expunged}"
-            f" trashed=0 hdr_count={self.header_count} hdr_bytes={self.header_bytes}"
-            f" body_count={self.body_count} body_bytes={self.body_bytes}"
-        )
+    PARK = auto()
 
 
 class Conversation:
@@ -95,27 +71,31 @@ class Conversation:
         "_changed",
         "_coming",
         "_heeding",
-        "_told_expunges",
+        "_parking",
         "account",
         "clock",
         "condstore",
         "engine",
         "figures",
+        "is_waiting",
         "news",
         "notifications",
         "options",
         "qresync",
+        "rests_since",
         "rev2",
         "saved_result",
         "searches_beside",
         "sink",
         "speaking",
         "spools",
+        "told_expunges",
         "transport",
         "updates",
         "utf8_accept",
         "view",
         "wait",
+        "waits_since",
     )
 
     def __init__(
@@ -148,12 +128,16 @@ class Conversation:
         self.notifications: Notifications | None = None
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
         self.spools: list[Spool] = []  # of the command that is coming, one for each large message
-        self._told_expunges = False  # since the last tagged answer
+        self.told_expunges = False  # since the last tagged answer
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.searches_beside = False  # a search goes on while other commands are answered  RFC 3501 §5.5
         self._coming: tuple[str, Mailbox] | None = None  # where the messages of a command go
         self._changed = False  # a mailbox may have changed since we last looked
         self._heeding = False  # whether we wait for that, too
+        self._parking: Callable[[bool], bool] | None = None  # told whether we rest; whether to park
+        self.is_waiting = False  # for the client
+        self.waits_since = self.rests_since = clock.monotonic()
+        """Since when we wait; since when, keep-alives apart, nobody has said anything."""
 
     @property
     def message_size_limit(self) -> int:
@@ -177,17 +161,45 @@ class Conversation:
 
     async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":
         """Bytes from the client, b"" at their end, or why there are none after all."""
-        if not (heed_changes and self._changed):
-            self._heeding = heed_changes
-            data = await self.wait.receive(limit=limit)
-            self._heeding = False
+        self.waits_since = self.clock.monotonic()
+        while not (heed_changes and self._changed):
+            if self._parking is not None and self._may_park(rests=True):
+                return Woken.PARK
+            self._heeding, self.is_waiting = heed_changes, True
+            try:
+                waited = self.clock.monotonic() - self.waits_since
+                data = await self.wait.receive(limit=max(0.0, limit - waited))
+            finally:
+                self._heeding = self.is_waiting = False
             if data is not None:
+                self._note_activity()
                 return data
+            if self.wait.shutting_down or self._parking is None:
+                break
         if self.wait.shutting_down:
             return Woken.SHUTDOWN
         if heed_changes and self._changed:
+            self._note_activity()
             return Woken.CHANGE
         return Woken.CALLED if self.wait.woken else Woken.TIME_UP
+
+    def _note_activity(self) -> None:
+        self.rests_since = self.clock.monotonic()
+        self._may_park(rests=False)
+
+    def _may_park(self, *, rests: bool) -> bool:
+        """Answer whoever asked; whether to park."""
+        asked, self._parking = self._parking, None
+        return asked is not None and asked(rests)
+
+    def ask_to_park(self, decide: Callable[[bool], bool]) -> None:
+        """Cut the wait short.  `decide` is told whether the client rests still, and says whether to park."""
+        self._parking = decide
+        self.wait.wake()
+
+    def stop_parking(self) -> None:
+        """The session ends: whoever asked is told."""
+        self._may_park(rests=False)
 
     def mailbox_changed(self) -> None:
         """The watch of the selected mailbox, or of others: something may be new."""
@@ -239,8 +251,8 @@ class Conversation:
 
         To a client of QRESYNC that was told of expunges with the mod-sequence that it may believe in now.
         """
-        if self._told_expunges:
-            self._told_expunges = False
+        if self.told_expunges:
+            self.told_expunges = False
             if self.qresync and self.view is not None and not text.startswith(b"["):
                 text = b"[HIGHESTMODSEQ %d] %b" % (self.view.mailbox.highest_modseq, text)
         self.engine.reply(tag, b"OK " + text + self.timing())
@@ -309,10 +321,13 @@ class Conversation:
         while self.spools:
             await self.spools.pop().discard()
 
-    def enter_mailbox(self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL) -> MailboxView:
-        """A mailbox is selected."""
+    def enter_mailbox(
+        self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL, known: ViewState | None = None
+    ) -> MailboxView:
+        """A mailbox is selected.  With what the client knows of it already: ViewLost, ValueError."""
+        view = MailboxView(mailbox, read_only=read_only, rights=rights, known=known)
         self.saved_result = []
-        self.view = MailboxView(mailbox, read_only=read_only, rights=rights)
+        self.view = view
         self.engine.state = State.SELECTED
         if self.notifications is not None:
             self.notifications.selected_changed()
@@ -342,10 +357,7 @@ class Conversation:
         try:
             await self.view.mailbox.refresh(read_only=self.view.read_only)
         except NoSuchMailbox:
-            raise Disconnect(
-                "Selected mailbox was deleted, have to disconnect.",
-                bye=b"Selected mailbox was deleted, have to disconnect.",
-            ) from None
+            raise mailbox_deleted() from None
 
     async def tell_changes(
         self, *, expunges: bool = True, with_uid: bool = False, asked: bool = False
@@ -414,7 +426,7 @@ class Conversation:
 
     def _tell_messages(self, told: Told) -> None:
         engine = self.engine
-        self._told_expunges = self._told_expunges or bool(told.expunged)
+        self.told_expunges = self.told_expunges or bool(told.expunged)
         if told.expunged and self.qresync:  # RFC 7162 §3.2.10
             engine.untagged(b"VANISHED " + compact(told.vanished))
         elif told.expunged:

@@ -13,9 +13,11 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.sessions.imap.conversation import Conversation, Woken
+from pillarbox.sessions.imap.endings import Parking
 from pillarbox.wire.imap.commands import Idle, Line
 from pillarbox.wire.imap.server import Pause
 
+STILL_HERE: Final = b"OK Still here"
 NEVER: Final = 1e9
 """Seconds: with imap_idle_notify_interval = 0 nothing is said unasked."""
 
@@ -25,6 +27,11 @@ async def idle(conversation: Conversation, command: Idle) -> None:
     engine = conversation.engine
     engine.go_ahead(b"idling")
     engine.expect_line(command.tag)
+    await go_on_idling(conversation, command)
+
+
+async def go_on_idling(conversation: Conversation, command: Idle) -> None:
+    """The same, from where another process has left it."""
     end_watch: Callable[[], None] | None = None
     if conversation.view is not None:
         end_watch = conversation.view.mailbox.watch(conversation.mailbox_changed)
@@ -62,8 +69,10 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
             case bytes() as data:
                 engine.receive_data(data)
             case Woken.TIME_UP:
-                engine.untagged(b"OK Still here")
+                engine.untagged(STILL_HERE)
             case Woken.SHUTDOWN:
                 return None
+            case Woken.PARK:
+                raise Parking
             case Woken.CHANGE | Woken.CALLED:
                 continue

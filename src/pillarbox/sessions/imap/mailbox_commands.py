@@ -26,7 +26,8 @@ from pillarbox.mailstore.special_uses import KNOWN
 from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
-from pillarbox.sessions.imap.conversation import Conversation, Disconnect
+from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.endings import Disconnect
 from pillarbox.sessions.imap.object_ids import mailbox_id
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import (

@@ -41,14 +41,20 @@ class SearchContext(msgspec.Struct):
 class SearchContexts:
     """Those of the selected mailbox: `news.ResultUpdates`."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, contexts: Iterable[SearchContext] = ()) -> None:
+        """`contexts` are those of the session that this one goes on with (sessions/imap/parking.py)."""
         self._conversation = conversation
         self._view: MailboxView = conversation.selected
-        self._contexts: dict[bytes, SearchContext] = {}
+        self._contexts: dict[bytes, SearchContext] = {context.tag: context for context in contexts}
         self._view.note_changes()
 
     def __contains__(self, tag: bytes) -> bool:
         return tag in self._contexts
+
+    @property
+    def contexts(self) -> list[SearchContext]:
+        """All of them, the oldest first."""
+        return list(self._contexts.values())
 
     @property
     def is_full(self) -> bool:

@@ -2,11 +2,12 @@
 
 DESCRIPTION
     `ImapSession.run()` answers the command that logged in, then takes one command after the other from the
-    engine and hands it to the function that `_HANDLERS` names for its type.  What the store refuses is
+    engine and hands it to the function that `HANDLERS` names for its type.  What the store refuses is
     turned into NO here.
 
     The session is one task.  `shutdown()` may be called from outside at any time: the command that is worked
-    on is finished first.
+    on is finished first.  `park()` asks a session whose client rests to end without its client noticing; another
+    process goes on with it (sessions/imap/parking.py).
 
 FAULTS
     The client is told NO with a code for what it can do something about, and `[SERVERBUG]` for what only
@@ -19,8 +20,7 @@ STANDARDS
 
 import asyncio
 import errno
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -40,45 +40,24 @@ from pillarbox.mailstore.view import ViewLost
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
-from pillarbox.sessions.imap import (
-    acl_commands,
-    append,
-    fetch,
-    idle,
-    listing,
-    mailbox_commands,
-    message_commands,
-    metadata,
-    notify,
-    quota_commands,
-    search,
-    selecting,
-)
-from pillarbox.sessions.imap.compression import CompressedTransport
-from pillarbox.sessions.imap.conversation import Conversation, Disconnect, Woken
+from pillarbox.sessions.imap import idle, parking, search
+from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
+from pillarbox.sessions.imap.conversation import Conversation, Woken
+from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
+from pillarbox.sessions.imap.parking import ParkedSession
+from pillarbox.sessions.imap.session_commands import capabilities
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
 from pillarbox.wire.imap.commands import Command
 from pillarbox.wire.imap.server import Pause
 
-CAPABILITIES: Final = (
-    b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE SORT SORT=DISPLAY THREAD=REFERENCES THREAD=REFS"
-    b" THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS"
-    b" LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH"
-    b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY"
-    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID CREATE-SPECIAL-USE"
-).split()
-"""What works after login, in Dovecot's order."""
-ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"IMAP4REV2"))
-"""What ENABLE knows (RFC 5161)."""
 AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
 MAX_BAD_COMMANDS: Final = 20
 PATIENCE: Final = 0.05
 """Seconds that a search has before the commands behind it are looked at."""
-_INTERNAL_ERROR: Final = b"Internal error occurred. Refer to server log for more information."
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -92,13 +71,17 @@ class ImapSession:
     """One client's session in the worker of its account."""
 
     __slots__ = (
+        "_asked_to_park",
         "_bad_commands",
         "_conversation",
+        "_goes_on_from",
         "_last_command",
         "_last_time",
         "_login_tag",
         "_search",
+        "_silent_since",
         "_unread",
+        "parked",
     )
 
     def __init__(
@@ -111,8 +94,12 @@ class ImapSession:
         login_tag: bytes,
         unread: bytes = b"",
         options: ImapOptions = DEFAULTS,
+        parked: ParkedSession | None = None,
     ) -> None:
-        """`login_tag` is the command that logged in, `unread` what the client sent behind it."""
+        """`login_tag` is the command that logged in, `unread` what the client sent behind it.
+
+        `parked` is the session that this one goes on with, if there was one; nobody logs in then.
+        """
         self._conversation = Conversation(transport, account, clock=clock, sink=sink, options=options)
         self._login_tag = login_tag
         self._unread = unread
@@ -120,22 +107,64 @@ class ImapSession:
         self._search: asyncio.Task[None] | None = None  # that goes on while other commands are answered
         self._last_command = ""
         self._last_time = 0.0
+        self._silent_since = clock.monotonic()
+        self._goes_on_from = parked
+        self._asked_to_park: asyncio.Future[bool] | None = None
+        self.parked: ParkedSession | None = None
+        """What the session was, once `run()` is over because of `park()`: the connection is open, nothing waits."""
+
+    @property
+    def rests_since(self) -> float | None:
+        """Since when, by clock.monotonic(), nobody has said anything; None if the session cannot be parked."""
+        conversation = self._conversation
+        rests = conversation.is_waiting and self._search is None and parking.can_be_parked(conversation)
+        return conversation.rests_since if rests else None
+
+    @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """Where a change has to be told to the client at once."""
+        conversation = self._conversation
+        if conversation.view is None or not conversation.engine.awaited_line:
+            return ()
+        return conversation.view.mailbox.watched_directories
+
+    def park(self) -> "asyncio.Future[bool]":
+        """End without a word if the client still rests; the result tells whether the session is `parked` now."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def decide(rests: bool) -> bool:
+            parks = rests and self._search is None and parking.can_be_parked(self._conversation)
+            if parks:
+                self._asked_to_park = answer
+            elif not answer.done():
+                answer.set_result(False)
+            return parks
+
+        self._conversation.ask_to_park(decide)
+        return answer
 
     def shutdown(self) -> None:
         """Say BYE as soon as the command that is worked on is finished."""
         self._conversation.wait.shut_down()
 
     async def run(self) -> Ended:
-        """The whole session; the connection is closed when it is over."""
+        """The whole session; the connection is closed when it is over, unless the session is `parked`."""
         conversation = self._conversation
         engine = conversation.engine
-        greeting = b"OK [%s] Logged in" % responses.capability(capabilities(conversation))
-        engine.reply(self._login_tag, greeting)
+        if self._goes_on_from is None:
+            greeting = b"OK [%s] Logged in" % responses.capability(capabilities(conversation))
+            engine.reply(self._login_tag, greeting)
         if self._unread:
             engine.receive_data(self._unread)
             self._unread = b""
         try:
-            reason = await self._converse()
+            try:
+                if self._goes_on_from is not None:
+                    await self._go_on(self._goes_on_from)
+                reason = await self._converse()
+            except Parking:
+                self.parked = self._written_down()
+                reason = "Parked"
         except Disconnect as end:
             reason = end.reason
             if end.bye:
@@ -146,14 +175,53 @@ class ImapSession:
         except (IdleTimeout, TlsFault) as fault:
             reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
         finally:
-            conversation.transport.send(engine.data_to_send())
+            if self.parked is None:
+                conversation.transport.send(engine.data_to_send())
+            conversation.stop_parking()
             await self._abandon_search()
             conversation.leave_mailbox()
             await conversation.end_of_messages()
             if conversation.notifications is not None:
                 conversation.notifications.close()
-            conversation.transport.close()
-        return Ended(reason, conversation.figures.text(engine))
+            if self.parked is None:
+                conversation.transport.close()
+            if self._asked_to_park is not None and not self._asked_to_park.done():
+                self._asked_to_park.set_result(self.parked is not None)
+        return Ended(reason, conversation.figures.text(engine.bytes_in, engine.bytes_out))
+
+    def _written_down(self) -> ParkedSession:
+        """All that the client's next session has to know.  Disconnect."""
+        conversation, engine = self._conversation, self._conversation.engine
+        return ParkedSession(
+            idle_tag=engine.awaited_line,
+            idle_began=conversation.started,
+            waits_since=conversation.waits_since,
+            silent_since=self._silent_since,
+            bytes_in=engine.bytes_in,
+            bytes_out=engine.bytes_out,
+            figures=conversation.figures,
+            condstore=conversation.condstore,
+            qresync=conversation.qresync,
+            rev2=conversation.rev2,
+            utf8_accept=conversation.utf8_accept,
+            saved_result=parking.saved_uids(conversation),
+            told_expunges=conversation.told_expunges,
+            bad_commands=self._bad_commands,
+            last_command=self._last_command,
+            last_time=self._last_time,
+            mailbox=parking.parked_mailbox(conversation),
+        )
+
+    async def _go_on(self, parked: ParkedSession) -> None:
+        """Be the session that was parked, and finish the IDLE that it was in.  Disconnect, Parking."""
+        conversation = self._conversation
+        self._silent_since = parked.silent_since
+        self._bad_commands = parked.bad_commands
+        self._last_command, self._last_time = parked.last_command, parked.last_time
+        await parking.go_on(conversation, parked)
+        if parked.idle_tag:
+            conversation.started = parked.idle_began
+            await self._perform(commands.Idle(parked.idle_tag), idle.go_on_idling)
 
     async def _converse(self) -> str:
         """Answer commands until there are no more; the reason of the end."""
@@ -179,7 +247,7 @@ class ImapSession:
                 case Command():
                     if answered:  # the next of many that were sent ahead
                         await conversation.flush_if_much()
-                    if self._search is not None and not _may_run_beside(command):
+                    if self._search is not None and not may_run_beside(command):
                         await self._search_ended()
                     await self._answer(command)
                     answered = True
@@ -189,9 +257,13 @@ class ImapSession:
         if self._search is not None and self._search.done():
             await self._search_ended()
             return
-        match await conversation.receive(limit=AUTOLOGOUT, heed_changes=conversation.notifies):
+        left = max(0.0, self._silent_since + AUTOLOGOUT - conversation.clock.monotonic())
+        match await conversation.receive(limit=left, heed_changes=conversation.notifies):
             case bytes() as data:
+                self._silent_since = conversation.clock.monotonic()
                 conversation.engine.receive_data(data)
+            case Woken.PARK:
+                raise Parking
             case Woken.CHANGE:
                 await self._tell_unasked()
             case Woken.CALLED:  # by a search that has ended; another command may have waited for it meanwhile
@@ -208,7 +280,7 @@ class ImapSession:
             await self._conversation.tell_unasked()
         except StoreUnavailable as problem:
             self._conversation.sink(Warned(str(problem)))
-            raise Disconnect("Internal error", bye=_INTERNAL_ERROR) from problem
+            raise Disconnect("Internal error", bye=INTERNAL_ERROR) from problem
 
     async def _answer(self, command: Command) -> None:
         conversation = self._conversation
@@ -260,17 +332,17 @@ class ImapSession:
             if not task.cancelled():
                 task.exception()
 
-    async def _perform(self, command: Command) -> None:
-        """Answer a command that could be read."""
+    async def _perform(self, command: Command, handler: Handler | None = None) -> None:
+        """Answer a command that could be read, by the function that its type names or by another one."""
         conversation = self._conversation
         kind = type(command)
         tag = command.tag
         refusal = b""
         try:
             try:
-                await _HANDLERS[kind](conversation, command)
+                await (handler or HANDLERS[kind])(conversation, command)
             finally:
-                if conversation.messages_come and kind not in _COMING:
+                if conversation.messages_come and kind not in COMING:
                     await conversation.end_of_messages()
         except MailboxNameRefused as refused:
             refusal = b"[CANNOT] " + str(refused).encode("ascii", "replace")
@@ -322,7 +394,7 @@ def _text_of(problem: StoreUnavailable) -> bytes:
         return b"[NOPERM] Permission denied"
     if number == errno.ENOSPC:
         return b"[OVERQUOTA] Not enough disk space"
-    return b"[SERVERBUG] " + _INTERNAL_ERROR
+    return b"[SERVERBUG] " + INTERNAL_ERROR
 
 
 def _without_separator(command: Command, separator: str) -> Command:
@@ -331,147 +403,3 @@ def _without_separator(command: Command, separator: str) -> Command:
     if isinstance(command, commands.Create) or not name.endswith(separator):
         return command
     return msgspec.structs.replace(command, mailbox=name.removesuffix(separator))
-
-
-def capabilities(conversation: Conversation) -> list[bytes]:
-    """What works in this session."""
-    limit = conversation.message_size_limit
-    ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
-    if conversation.options.literal_minus:
-        ours[ours.index(b"LITERAL+")] = b"LITERAL-"
-    if conversation.options.metadata:
-        ours.append(b"METADATA")
-    if conversation.options.has_acl:
-        ours += [b"ACL", b"RIGHTS=texk", b"LIST-MYRIGHTS"]
-    if conversation.options.has_quota:
-        ours.append(b"QUOTA")
-    configured = conversation.options.capability.encode("ascii", "replace")
-    if configured.startswith(b"+"):
-        return ours + configured[1:].split()
-    return configured.split() or ours
-
-
-async def _capability(conversation: Conversation, command: commands.Capability) -> None:
-    conversation.engine.untagged(responses.capability(capabilities(conversation)))
-    conversation.ok(command.tag, b"Capability completed")
-
-
-async def _noop(conversation: Conversation, command: commands.Noop) -> None:
-    await conversation.refresh()
-    await conversation.tell_changes(asked=True)
-    conversation.ok(command.tag, b"NOOP completed")
-
-
-async def _compress(conversation: Conversation, command: commands.Compress) -> None:
-    """COMPRESS (RFC 4978 §3): the answer is the last thing that goes as it is."""
-    if command.algorithm != b"DEFLATE":
-        conversation.bad(command.tag, b"Error in IMAP command COMPRESS: Unknown compression mechanism")
-        return
-    if isinstance(conversation.transport, CompressedTransport):
-        conversation.no(command.tag, b"[COMPRESSIONACTIVE] COMPRESSION=DEFLATE already enabled.")
-        return
-    conversation.ok(command.tag, b"Begin compression")
-    await conversation.flush()
-    conversation.use_transport(
-        CompressedTransport(conversation.transport, unread=conversation.engine.unread())
-    )
-
-
-async def _id(conversation: Conversation, command: commands.Id) -> None:
-    conversation.engine.untagged(responses.identification(conversation.options.server_id))
-    conversation.ok(command.tag, b"ID completed")
-
-
-async def _enable(conversation: Conversation, command: commands.Enable) -> None:
-    """ENABLE (RFC 5161 §3.1): what is enabled now is told, be it for the second time; the rest is ignored."""
-    known = [name for name in dict.fromkeys(command.capabilities) if name in ENABLABLE]
-    if b"CONDSTORE" in known or b"QRESYNC" in known:  # RFC 7162 §3.2.3: QRESYNC implies CONDSTORE
-        await conversation.enable_condstore()
-    conversation.qresync = conversation.qresync or b"QRESYNC" in known
-    conversation.utf8_accept = conversation.utf8_accept or b"UTF8=ACCEPT" in known
-    conversation.rev2 = conversation.rev2 or b"IMAP4REV2" in known
-    conversation.engine.utf8_names = conversation.utf8_accept or conversation.rev2
-    if known:
-        spelled = b" ".join(known).replace(b"IMAP4REV2", b"IMAP4rev2")
-        conversation.engine.untagged(b"ENABLED " + spelled)
-    conversation.ok(command.tag, b"Enabled")
-
-
-_COMING: Final = (commands.AppendOffer, commands.AppendData)
-"""What precedes the command whose messages come."""
-_BESIDE: Final = frozenset(
-    (
-        commands.Noop,
-        commands.Capability,
-        commands.Id,
-        commands.Namespace,
-        commands.List,
-        commands.Lsub,
-        commands.Status,
-        commands.GetQuota,
-        commands.GetQuotaRoot,
-        commands.GetMetadata,
-        commands.GetAcl,
-        commands.ListRights,
-        commands.MyRights,
-        commands.Refused,
-    )
-)
-"""Commands that change nothing that a search looks at."""
-
-
-def _may_run_beside(command: Command) -> bool:
-    """Whether a command may be answered while a search goes on."""
-    if isinstance(command, commands.Fetch):
-        return not command.items.marks_seen
-    return type(command) in _BESIDE
-
-
-# Each handler takes commands of its own type only, which a dict cannot say.
-_Handler = Callable[[Conversation, Any], Awaitable[None]]
-_HANDLERS: Final[dict[type[Command], _Handler]] = {
-    commands.Capability: _capability,
-    commands.Noop: _noop,
-    commands.Id: _id,
-    commands.Compress: _compress,
-    commands.Enable: _enable,
-    commands.Select: selecting.select,
-    commands.Examine: selecting.examine,
-    commands.Create: mailbox_commands.create,
-    commands.Delete: mailbox_commands.delete,
-    commands.Rename: mailbox_commands.rename,
-    commands.Subscribe: mailbox_commands.subscribe,
-    commands.Unsubscribe: mailbox_commands.unsubscribe,
-    commands.List: listing.list_mailboxes,
-    commands.Lsub: listing.lsub,
-    commands.Namespace: mailbox_commands.namespace,
-    commands.Status: mailbox_commands.status,
-    commands.GetMetadata: metadata.get_metadata,
-    commands.SetMetadata: metadata.set_metadata,
-    commands.AppendOffer: append.append_offer,
-    commands.AppendData: append.append_data,
-    commands.Append: append.append,
-    commands.Replace: append.replace,
-    commands.GetQuota: quota_commands.get_quota,
-    commands.GetQuotaRoot: quota_commands.get_quota_root,
-    commands.SetQuota: quota_commands.set_quota,
-    commands.GetAcl: acl_commands.get_acl,
-    commands.SetAcl: acl_commands.set_acl,
-    commands.DeleteAcl: acl_commands.delete_acl,
-    commands.ListRights: acl_commands.list_rights,
-    commands.MyRights: acl_commands.my_rights,
-    commands.Idle: idle.idle,
-    commands.Notify: notify.notify,
-    commands.Check: message_commands.check,
-    commands.Close: selecting.close,
-    commands.Unselect: selecting.unselect,
-    commands.Expunge: message_commands.expunge,
-    commands.Search: search.search,
-    commands.Sort: search.sort,
-    commands.Thread: search.thread,
-    commands.CancelUpdate: search.cancel_update,
-    commands.Fetch: fetch.fetch,
-    commands.Store: message_commands.store,
-    commands.Copy: message_commands.copy,
-    commands.Move: message_commands.move,
-}

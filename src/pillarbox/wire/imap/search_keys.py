@@ -4,7 +4,7 @@ DESCRIPTION
     Keys that say the same are one value: `SUBJECT x` is `HeaderHas(b"SUBJECT", "x")`, `UNSEEN` is
     `HasFlags(SEEN, wanted=False)`, `NEW` is And(Recent, Unseen).  Texts are decoded from the command's
     charset.  Days are counted from 1970-01-01; doveadm(1)
-    knows moments within them.
+    knows moments within them.  Keys are tagged, so that msgpack can hold them (sessions/imap/parking.py).
 
 STANDARDS
     RFC 3501 §6.4.4, §9 (search-key); RFC 5032 (OLDER, YOUNGER); RFC 4731 (results); RFC 7162 §3.1.5 (MODSEQ)
@@ -27,135 +27,135 @@ class DateTest(Enum):
     SINCE = auto()
 
 
-class All(msgspec.Struct, frozen=True):
+class All(msgspec.Struct, frozen=True, tag=True):
     """`"ALL"`"""
 
 
-class And(msgspec.Struct, frozen=True):
+class And(msgspec.Struct, frozen=True, tag=True):
     """`search-key *(SP search-key)`: all of them"""
 
     keys: "tuple[SearchKey, ...]"
 
 
-class Or(msgspec.Struct, frozen=True):
+class Or(msgspec.Struct, frozen=True, tag=True):
     """`"OR" SP search-key SP search-key`"""
 
     left: "SearchKey"
     right: "SearchKey"
 
 
-class Not(msgspec.Struct, frozen=True):
+class Not(msgspec.Struct, frozen=True, tag=True):
     """`"NOT" SP search-key`"""
 
     key: "SearchKey"
 
 
-class Numbers(msgspec.Struct, frozen=True):
+class Numbers(msgspec.Struct, frozen=True, tag=True):
     """`sequence-set`"""
 
     numbers: NumberSet
 
 
-class Uids(msgspec.Struct, frozen=True):
+class Uids(msgspec.Struct, frozen=True, tag=True):
     """`"UID" SP sequence-set`"""
 
     uids: NumberSet
 
 
-class HasFlags(msgspec.Struct, frozen=True):
+class HasFlags(msgspec.Struct, frozen=True, tag=True):
     """`"ANSWERED"`, `"UNANSWERED"` and so on"""
 
     flag: Flag
     wanted: bool
 
 
-class HasKeyword(msgspec.Struct, frozen=True):
+class HasKeyword(msgspec.Struct, frozen=True, tag=True):
     """`("KEYWORD" / "UNKEYWORD") SP flag-keyword`"""
 
     keyword: bytes
     wanted: bool
 
 
-class IsRecent(msgspec.Struct, frozen=True):
+class IsRecent(msgspec.Struct, frozen=True, tag=True):
     """`"RECENT"`, `"OLD"`"""
 
     wanted: bool
 
 
-class Arrived(msgspec.Struct, frozen=True):
+class Arrived(msgspec.Struct, frozen=True, tag=True):
     """`("BEFORE" / "ON" / "SINCE") SP date`: the internal date"""
 
     test: DateTest
     day: float
 
 
-class Sent(msgspec.Struct, frozen=True):
+class Sent(msgspec.Struct, frozen=True, tag=True):
     """`("SENTBEFORE" / "SENTON" / "SENTSINCE") SP date`: the Date field"""
 
     test: DateTest
     day: float
 
 
-class Age(msgspec.Struct, frozen=True):
+class Age(msgspec.Struct, frozen=True, tag=True):
     """`("OLDER" / "YOUNGER") SP nz-number`  RFC 5032 §3"""
 
     seconds: int
     older: bool
 
 
-class Size(msgspec.Struct, frozen=True):
+class Size(msgspec.Struct, frozen=True, tag=True):
     """`("LARGER" / "SMALLER") SP number`"""
 
     octets: int
     larger: bool
 
 
-class Saved(msgspec.Struct, frozen=True):
+class Saved(msgspec.Struct, frozen=True, tag=True):
     """`("SAVEDBEFORE" / "SAVEDON" / "SAVEDSINCE") SP date`  RFC 8514 §4.3"""
 
     test: DateTest
     day: float
 
 
-class ModSeqSince(msgspec.Struct, frozen=True):
+class ModSeqSince(msgspec.Struct, frozen=True, tag=True):
     """`"MODSEQ" [search-modseq-ext] SP mod-sequence-valzer`  RFC 7162 §3.1.5"""
 
     modseq: int
 
 
-class EmailIs(msgspec.Struct, frozen=True):
+class EmailIs(msgspec.Struct, frozen=True, tag=True):
     """`"EMAILID" SP objectid`  RFC 8474 §6.1"""
 
     object_id: bytes
 
 
-class BelongsTo(msgspec.Struct, frozen=True):
+class BelongsTo(msgspec.Struct, frozen=True, tag=True):
     """`"THREADID" SP objectid`"""
 
     object_id: bytes
 
 
-class AddressHas(msgspec.Struct, frozen=True):
+class AddressHas(msgspec.Struct, frozen=True, tag=True):
     """`("BCC" / "CC" / "FROM" / "TO") SP astring`"""
 
     field: bytes
     text: str
 
 
-class HeaderHas(msgspec.Struct, frozen=True):
+class HeaderHas(msgspec.Struct, frozen=True, tag=True):
     """`"HEADER" SP header-fld-name SP astring`; an empty text asks whether the field is there"""
 
     field: bytes
     text: str
 
 
-class BodyHas(msgspec.Struct, frozen=True):
+class BodyHas(msgspec.Struct, frozen=True, tag=True):
     """`"BODY" SP astring`"""
 
     text: str
 
 
-class TextHas(msgspec.Struct, frozen=True):
+class TextHas(msgspec.Struct, frozen=True, tag=True):
     """`"TEXT" SP astring`: header or body"""
 
     text: str

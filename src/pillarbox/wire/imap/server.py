@@ -202,6 +202,11 @@ class ImapServer:
         """Whether nothing of another command has come."""
         return self._fragments.between_commands
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether the client has said nothing that waits, or is half said, and nothing waits to be sent."""
+        return self._fragments.between_commands and not self._out and not self._closed
+
     def unread(self) -> bytes:
         """Take away what has come behind the last command: for another engine, or to be thrown away."""
         return self._fragments.unread()
@@ -240,6 +245,11 @@ class ImapServer:
         """Do not take the message that was offered; the caller has answered the command."""
         self._spent = 0
         self._fragments.refuse()
+
+    @property
+    def awaited_line(self) -> bytes:
+        """The tag of the command that a line is expected for, as `expect_line` was told; empty if there is none."""
+        return self._awaits_line or b""
 
     # To the client.
 

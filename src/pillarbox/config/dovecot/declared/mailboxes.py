@@ -24,6 +24,9 @@ imap_client_workarounds : str =
     `delay-newmail`, `tb-extra-mailbox-sep`, `tb-lsub-flags`: for clients that misread the protocol.
 imap_idle_notify_interval : time = 2 mins
     How often a client that is idle hears that the server is still there; 0 for never.
+imap_hibernate_timeout : time = 0
+    How long all clients of an account's process have said nothing when the process goes and leaves them to another
+    one that watches for them (30 seconds unless it is set; 0 for never).
 imap_id_send : str = name *
     What the server says of itself (ID, RFC 2971): names and values in turn, `*` for what is so.  `name *` is
     Dovecot, by which clients know what to expect.
@@ -157,7 +160,6 @@ pop3c_user : str = %u
 deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
 imap_fetch_failure : disconnect-immediately|disconnect-after|no-reply = disconnect-immediately
-imap_hibernate_timeout : time = 0
 imap_id_log : str =
 imap_id_retain : bool = no
 imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \

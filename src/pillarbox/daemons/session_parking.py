@@ -1,0 +1,254 @@
+"""How a worker whose clients all rest writes its sessions down, so that it can go.
+
+DESCRIPTION
+    A worker takes megabytes, and what it knows of a client that says nothing are hundreds of octets.  So when
+    no client of a worker has said anything for a while (imap_hibernate_timeout), nothing has happened to their
+    mailboxes and nothing is done in the background, the worker gives its sessions to the spawner and ends;
+    another one goes on with them when there is something to do (daemons/parked_sessions.py).
+
+    The order is such that nothing is missed.  First somebody else watches the mailboxes; then all that is known to
+    have happened is told; then sessions end, each only if its client has said nothing since; then accounts are
+    closed, so that the next worker finds what is known of them.  If one client does not rest after all, or somebody
+    comes meanwhile, all of them are gone on with here.
+
+FAULTS
+    No inotify, as its descriptors are used up: the log is told, and nobody is parked for a while.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from pillarbox.daemons.parked_sessions import MAX_SAVED, MAX_SESSIONS
+from pillarbox.files.inotify import Inotify
+from pillarbox.net.handover import Parked, Resume, Session
+from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.sessions.imap.idle import STILL_HERE
+from pillarbox.sessions.imap.parking import ParkedSession
+from pillarbox.sessions.imap.session import AUTOLOGOUT, ImapSession
+from pillarbox.sessions.pop3_session import Pop3Session
+
+AGAIN_SECONDS: Final = 600.0
+"""After which sessions that could not be written down are tried again."""
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A client that a worker begins to serve."""
+
+    session: Session
+    parked: ParkedSession | None = None  # what the session was before
+    unsent: bytes = b""  # what the client has still to be sent
+    unread: bytes = b""  # what it has said already
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """A session that has ended without its client noticing."""
+
+    session: Session
+    parked: ParkedSession
+    descriptor: int  # the connection
+    unread: bytes  # what the client has said after all
+
+
+class _State(msgspec.Struct, frozen=True, array_like=True):
+    """What `Parked.state` holds."""
+
+    session: Session
+    parked: ParkedSession
+
+
+class Host(Protocol):
+    """What the worker does for it."""
+
+    is_ending: bool
+
+    @property
+    def sessions(self) -> list[ImapSession | Pop3Session]:
+        """Those that have begun."""
+        ...
+
+    @property
+    def seen(self) -> int:
+        """How many sessions and letters have come since the start."""
+        ...
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is more to do than to wait for clients."""
+        ...
+
+    async def close_accounts(self) -> None:
+        """No session is there: what is known of the mailboxes is written down."""
+        ...
+
+    def give_away(self, parked: Sequence[tuple[Parked, int]], watch: int) -> None:
+        """Sessions with their connections, and what watches their mailboxes, go to the spawner."""
+        ...
+
+    def begin(self, arrival: Arrival, descriptor: int) -> None:
+        """Serve a client."""
+        ...
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        """Do something in the background."""
+        ...
+
+
+class SessionParking:
+    """Of one worker."""
+
+    def __init__(self, host: Host, *, after: float, inotify: Inotify | None, tell: EventSink) -> None:
+        """`after` is imap_hibernate_timeout, seconds; 0 for never."""
+        self._host = host
+        self._after = after
+        self._inotify = inotify
+        self._ends: list[Callable[[], None]] = []  # of watches in the clients' place
+        self._has_changed = False  # what they watch
+        self._tell = tell
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_parking = False
+        self._leaving: list[Leaving] = []
+
+    def look_soon(self) -> None:
+        """There is a session: see, after a while, whether all clients rest."""
+        if not self._is_parking:
+            self._watch_no_more()
+        self._look_in(self._after)
+
+    def note_leaving(self, leaving: Leaving) -> None:
+        """A session has done what it was asked."""
+        self._leaving.append(leaving)
+
+    def _look_in(self, seconds: float) -> None:
+        if self._timer is None and not self._is_parking and self._after > 0:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        host = self._host
+        sessions = host.sessions
+        if host.is_ending or not sessions:
+            return  # the next session begins anew
+        seconds = _seconds_to_rest(sessions, self._after)
+        if seconds > 0:
+            self._look_in(seconds)
+        elif host.has_work:
+            self._look_in(self._after)
+        else:
+            self._is_parking = True
+            host.start(self._park([session for session in sessions if isinstance(session, ImapSession)]))
+
+    async def _park(self, sessions: Sequence[ImapSession]) -> None:
+        """All clients rest: give them to the spawner, or go on with all of them."""
+        again = self._after
+        try:
+            self._watch_for(sessions)
+        except OSError as error:
+            again = AGAIN_SECONDS
+            self._tell(MailboxNotice("imap", "Warning", f"sessions are not parked: {error}"))
+        else:
+            if not await self._leave(sessions):
+                again = AGAIN_SECONDS
+        self._is_parking = False
+        self._look_in(again)
+
+    async def _leave(self, sessions: Sequence[ImapSession]) -> bool:
+        """The same, with their mailboxes watched; False if what they know is too much to be written down."""
+        host = self._host
+        seen = host.seen
+        await asyncio.gather(*(session.park() for session in sessions))
+        if not host.sessions and host.seen == seen:
+            await host.close_accounts()
+        leaving, self._leaving = self._leaving, []
+        states = [msgspec.msgpack.encode(_State(one.session, one.parked)) for one in leaving]
+        fits = all(len(state) <= MAX_SAVED for state in states)
+        if self._inotify is not None:
+            self._inotify.read()
+        rest = not (self._has_changed or any(one.unread for one in leaving))
+        alone = not (host.sessions or host.is_ending or host.seen != seen)
+        if leaving and fits and rest and alone:
+            watch = self._inotify.descriptor if self._inotify is not None and self._ends else -1
+            frames = [_frame(one, state) for one, state in zip(leaving, states, strict=True)]
+            host.give_away(
+                [(frame, one.descriptor) for frame, one in zip(frames, leaving, strict=True)], watch
+            )
+            for one in leaving:
+                os.close(one.descriptor)
+        else:
+            self._watch_no_more()
+            for one in leaving:
+                host.begin(Arrival(one.session, one.parked, unread=one.unread), one.descriptor)
+        return fits
+
+    def _watch_for(self, sessions: Sequence[ImapSession]) -> None:
+        """Note from now on what clients that idle have to be told.  OSError."""
+        self._has_changed = False
+        directories = {directory for session in sessions for directory in session.watched_directories}
+        if not directories:
+            return
+        if self._inotify is None:
+            raise OSError(errno.ENOSYS, "no inotify")
+        try:
+            for directory in sorted(directories):
+                self._ends.append(self._inotify.watch(directory, self._note_change))
+        except OSError:
+            self._watch_no_more()
+            raise
+        self._inotify.read()  # what has happened before is told to the sessions
+
+    def _watch_no_more(self) -> None:
+        while self._ends:
+            self._ends.pop()()
+
+    def _note_change(self) -> None:
+        self._has_changed = True
+
+
+def arrival_of(resume: Resume, descriptor: int) -> Arrival:
+    """A session that is to be gone on with, and its connection.  msgspec.DecodeError."""
+    state = msgspec.msgpack.decode(resume.state, type=_State)
+    parked = msgspec.structs.replace(state.parked, bytes_out=state.parked.bytes_out + resume.sent)
+    if _has_gone(descriptor):  # no mailbox need be opened for that
+        parked = msgspec.structs.replace(parked, mailbox=None)
+    return Arrival(state.session, parked, unsent=resume.unsent)
+
+
+def _has_gone(descriptor: int) -> bool:
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        try:
+            return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
+
+def _frame(leaving: Leaving, state: bytes) -> Parked:
+    parked = leaving.parked
+    idles = bool(parked.idle_tag)
+    return Parked(
+        session=leaving.session.peer.session,
+        state=state,
+        keep_alive=b"* %b\r\n" % STILL_HERE if idles else b"",
+        told_at=parked.waits_since,
+        wake_at=0.0 if idles else parked.silent_since + AUTOLOGOUT,
+        bytes_out=parked.bytes_out,
+        figures=parked.figures.text(parked.bytes_in, "{out}"),
+    )
+
+
+def _seconds_to_rest(sessions: Sequence[ImapSession | Pop3Session], after: float) -> float:
+    """How long clients must say nothing for all of them to have rested `after` seconds."""
+    rested: list[float] = []
+    for session in sessions if len(sessions) <= MAX_SESSIONS else ():
+        since = session.rests_since if isinstance(session, ImapSession) else None
+        if since is None:
+            return after
+        rested.append(since)
+    return max(rested) + after - time.monotonic() if rested else after

@@ -1,0 +1,59 @@
+"""Whom the spawner talks to: workers, login processes, the LMTP server; and how it sends them something.
+
+DESCRIPTION
+    The spawner has no event loop: what it sends is sent at once, and waits for the other side if need be.
+"""
+
+import socket
+
+import msgspec
+
+from pillarbox.daemons.parked_sessions import ParkedSession
+from pillarbox.net.channel import FrameReader, FrameWriter
+from pillarbox.net.handover import FromWorker, ToSpawner
+from pillarbox.net.startup import User
+
+
+class Worker:
+    """A worker process, as the spawner sees it."""
+
+    def __init__(self, pid: int, sock: socket.socket, owner: User) -> None:
+        self.pid = pid
+        self.sock = sock
+        self.owner = owner
+        self.reader: FrameReader[FromWorker] = FrameReader(msgspec.msgpack.Decoder(FromWorker))
+        self.sessions = 0
+        self.letters: dict[int, tuple[Client, int]] = {}  # who waits for which number of his
+        self.parked: list[ParkedSession] = []  # that it has given away; it is not quiet yet
+
+
+class Client:
+    """A login process's channel, or that of the LMTP server."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.reader: FrameReader[ToSpawner] = FrameReader(msgspec.msgpack.Decoder(ToSpawner))
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A question to the auth server, and for whom it was."""
+
+    client: Client
+    frame: ToSpawner
+    descriptor: int
+
+
+def write_now(sock: socket.socket, frame: object, *descriptors: int) -> bool:
+    """Send a frame now; False if the other side is gone."""
+    writer = FrameWriter()
+    writer.put(frame, descriptors)
+    sock.setblocking(True)
+    try:
+        writer.write_to(sock)
+    except OSError:
+        writer.close()
+        return False
+    finally:
+        if sock.fileno() >= 0:
+            sock.setblocking(False)
+    return True

@@ -1,0 +1,55 @@
+"""How a session comes to its end, and what the log says of it then.
+
+FAULTS
+    Disconnect  the session has to end; `bye` is for the client, `reason` for the log
+    Parking     it ends without its client noticing
+
+STANDARDS
+    RFC 3501 §7.1.5 (BYE)
+"""
+
+from typing import Final
+
+import msgspec
+
+INTERNAL_ERROR: Final = b"Internal error occurred. Refer to server log for more information."
+
+
+class Disconnect(Exception):
+    """The session ends: `bye` is told to the client (unless empty), `reason` to the log."""
+
+    def __init__(self, reason: str, *, bye: bytes = b"") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.bye = bye
+
+
+class Parking(Exception):
+    """The session rests, and is to be gone on with in another process (sessions/imap/parking.py)."""
+
+
+class Figures(msgspec.Struct, array_like=True):
+    """What the log says of a session when it is over."""
+
+    deleted: int = 0
+    expunged: int = 0
+    header_count: int = 0
+    header_bytes: int = 0
+    body_count: int = 0
+    body_bytes: int = 0
+
+    def text(self, bytes_in: int, bytes_out: int | str) -> str:
+        """`in=375 out=2868 deleted=0 …`: Dovecot's imap_logout_format"""
+        return (
+            f"in={bytes_in} out={bytes_out} deleted={self.deleted} expunged={self.expunged}"
+            f" trashed=0 hdr_count={self.header_count} hdr_bytes={self.header_bytes}"
+            f" body_count={self.body_count} body_bytes={self.body_bytes}"
+        )
+
+
+def mailbox_deleted() -> Disconnect:
+    """Somebody has removed the selected mailbox."""
+    return Disconnect(
+        "Selected mailbox was deleted, have to disconnect.",
+        bye=b"Selected mailbox was deleted, have to disconnect.",
+    )

@@ -1,0 +1,217 @@
+"""Clients that rest, as the spawner keeps them: who is woken, who is told what, and what is left of them."""
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pillarbox.daemons.parked_sessions import MAX_SAVED, Group, Key, ParkedSession, ParkedSessions
+from pillarbox.net.handover import OpenSession, Parked
+from pillarbox.net.startup import User
+from pillarbox.observability.events import Event, MailSessionEnded
+
+KEY: Key = (1000, 1000, 0)
+BYE = b"* BYE Server shutting down.\r\n"
+STILL_HERE = b"* OK Still here\r\n"
+
+
+class Lot:
+    """`ParkedSessions` with a selector, and clients."""
+
+    def __init__(self, *, interval: float = 120.0) -> None:
+        self.selector = selectors.DefaultSelector()
+        self.woken: list[Key] = []
+        self.told: list[Event] = []
+        self.parked = ParkedSessions(self.selector, self._wake, interval=interval, tell=self.told.append)
+        self._open: list[socket.socket] = []
+
+    def _wake(self, key: Key) -> None:
+        self.woken.append(key)
+        group = self.parked.take(key)
+        if group is not None:
+            group.close()
+
+    def client(
+        self, *, keep_alive: bytes = STILL_HERE, told_at: float | None = None, wake_at: float = 0.0
+    ) -> ParkedSession:
+        """A session, whose client is the last of `clients`."""
+        client, ours = socket.socketpair()
+        self._open.append(client)
+        told_at = time.monotonic() if told_at is None else told_at
+        frame = Parked("id", b"state", keep_alive, told_at, wake_at, 100, "in=7 out={out} deleted=0")
+        return ParkedSession.of(ours.detach(), frame, OpenSession("user", "imap", 1, "::1", "id"))
+
+    @property
+    def clients(self) -> list[socket.socket]:
+        return self._open
+
+    def park(self, *sessions: ParkedSession, watch: int = -1) -> None:
+        self.parked.add(Group(KEY, User(1000, 1000), list(sessions), watch))
+
+    def turn(self) -> None:
+        """What the spawner does when something has happened, or it is time."""
+        for key, _ in self.selector.select(0):
+            key.data()
+        self.parked.on_time()
+
+    def close(self) -> None:
+        for client in self._open:
+            client.close()
+        for group in self.parked:
+            group.close()
+        self.selector.close()
+
+
+@pytest.fixture
+def lot() -> Iterator[Lot]:
+    """With keep-alives every two minutes."""
+    made = Lot()
+    yield made
+    made.close()
+
+
+def heard(client: socket.socket) -> bytes:
+    """What the client was sent."""
+    client.setblocking(False)
+    try:
+        return client.recv(1000)
+    except BlockingIOError:
+        return b"nothing"
+
+
+def test_nobody_is_woken_while_nothing_happens(lot: Lot) -> None:
+    """Nor is anything sent."""
+    lot.park(lot.client(), lot.client())
+    lot.turn()
+    assert lot.woken == []
+    assert len(lot.parked) == 1
+    assert heard(lot.clients[0]) == b"nothing"
+    assert 0 < (lot.parked.seconds_left() or 0) <= 120
+
+
+def test_who_says_something_wakes_all_of_the_group_once(lot: Lot) -> None:
+    """And what was said is still there to be read."""
+    sessions = [lot.client(), lot.client()]
+    taken = [os.dup(session.connection.fileno()) for session in sessions]
+    lot.park(*sessions)
+    for client in lot.clients:
+        client.send(b"DONE\r\n")
+    lot.turn()
+    assert lot.woken[0] == KEY
+    assert lot.parked.take(KEY) is None
+    assert KEY not in lot.parked
+    assert lot.parked.seconds_left() is None
+    for descriptor in taken:
+        with socket.socket(fileno=descriptor) as connection:
+            assert connection.recv(100) == b"DONE\r\n"
+
+
+def test_who_has_gone_wakes_the_group(lot: Lot) -> None:
+    """Somebody has to tell the log."""
+    lot.park(lot.client())
+    lot.clients[0].close()
+    lot.turn()
+    assert lot.woken == [KEY]
+
+
+def test_a_mailbox_that_changes_wakes_the_group(lot: Lot) -> None:
+    """By the descriptor that was left with the sessions."""
+    watch, change = os.pipe()
+    lot.park(lot.client(), watch=watch)
+    lot.turn()
+    assert lot.woken == []
+    os.write(change, b"event")
+    lot.turn()
+    os.close(change)
+    assert lot.woken == [KEY]
+
+
+def test_a_descriptor_that_cannot_be_waited_for_gives_the_group_back(lot: Lot, tmp_path: Path) -> None:
+    """A worker may pass whatever it likes."""
+    (tmp_path / "file").write_text("")
+    lot.park(lot.client(), watch=os.open(tmp_path / "file", os.O_RDONLY))
+    assert lot.woken == [KEY]
+    assert KEY not in lot.parked
+
+
+def test_keep_alives_come_when_they_are_due_and_are_counted() -> None:
+    """From the last thing that the client was told on, without anybody being woken."""
+    lot = Lot()
+    now = time.monotonic()
+    early, late, silent = lot.client(told_at=now - 121), lot.client(told_at=now), lot.client(keep_alive=b"")
+    lot.park(early, late, silent)
+    lot.turn()
+    lot.turn()
+    assert [heard(client) for client in lot.clients] == [STILL_HERE, b"nothing", b"nothing"]
+    assert (early.sent, late.sent, silent.sent) == (len(STILL_HERE), 0, 0)
+    assert lot.woken == []
+    assert len(lot.parked) == 1
+    lot.close()
+
+
+def test_no_interval_no_keep_alives() -> None:
+    """imap_idle_notify_interval = 0"""
+    lot = Lot(interval=0)
+    lot.park(lot.client(told_at=0.0))
+    assert lot.parked.seconds_left() is None
+    lot.close()
+
+
+def test_a_client_that_takes_nothing_wakes_the_group(lot: Lot) -> None:
+    """What it has not taken is its next worker's to send."""
+    session = lot.client(told_at=0.0)
+    session.connection.setblocking(False)
+    while True:
+        try:
+            session.connection.send(bytes(65536))
+        except BlockingIOError:
+            break
+    lot.park(session)
+    lot.turn()
+    assert lot.woken == [KEY]
+    assert session.sent == 0
+    assert session.unsent == b""
+
+
+def test_the_time_of_who_does_not_idle_runs_out(lot: Lot) -> None:
+    """Autologout is the worker's business."""
+    lot.park(lot.client(keep_alive=b"", wake_at=time.monotonic() - 1))
+    lot.turn()
+    assert lot.woken == [KEY]
+    assert heard(lot.clients[0]) == b""
+
+
+def test_the_end_of_the_server(lot: Lot) -> None:
+    """BYE, the end of the connection, and a line for the log with all octets in it."""
+    lot.park(lot.client(told_at=0.0))
+    lot.turn()
+    lot.parked.end()
+    assert heard(lot.clients[0]) == STILL_HERE + BYE
+    assert heard(lot.clients[0]) == b""
+    [event] = lot.told
+    assert isinstance(event, MailSessionEnded)
+    assert event.figures == f"in=7 out={100 + len(STILL_HERE + BYE)} deleted=0"
+    assert event.reason == "Server shutting down."
+    assert len(lot.parked) == 0
+
+
+def test_what_is_no_connection_or_too_large_is_refused(tmp_path: Path) -> None:
+    """The descriptor stays the caller's."""
+    known = OpenSession("user", "imap", 1, "::1", "id")
+    frame = Parked("id", b"", b"", 0.0, 0.0, 0, "")
+    large = Parked("id", bytes(MAX_SAVED + 1), b"", 0.0, 0.0, 0, "")
+    (tmp_path / "file").write_text("")
+    with open(tmp_path / "file", "rb") as file, pytest.raises(OSError, match="socket"):
+        ParkedSession.of(file.fileno(), frame, known)
+    client, ours = socket.socketpair()
+    with client, ours, pytest.raises(ValueError, match="too large"):
+        ParkedSession.of(ours.fileno(), large, known)
+
+
+def test_there_is_room_as_long_as_there_are_descriptors(lot: Lot) -> None:
+    """A worker whose sessions find no room keeps them."""
+    assert lot.parked.has_room

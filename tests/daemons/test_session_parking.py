@@ -1,0 +1,344 @@
+"""A worker whose clients rest gives them away, whatever happens at that moment, and another one goes on with them."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from daemons.test_account_worker import CONFIGURATION
+from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.reading import parse_configuration
+from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.account_worker import AccountWorker
+from pillarbox.files.inotify import open_inotify
+from pillarbox.net.channel import Channel
+from pillarbox.net.handover import (
+    FromWorker,
+    Kick,
+    Parked,
+    Peer,
+    Quiet,
+    Resume,
+    Session,
+    SessionClosed,
+    ToWorker,
+)
+from pillarbox.observability.events import Event, MailSessionEnded
+
+
+def settings(after: float = 0.05) -> MailboxSettings:
+    """Sessions are parked soon."""
+    read = mailbox_settings(parse_configuration(CONFIGURATION), hostname="mx.example.org")
+    return msgspec.structs.replace(read, imap_hibernate_timeout=after)
+
+
+class Client:
+    """A client's end of its connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def connect(self) -> None:
+        self._reader, self._writer = await asyncio.open_unix_connection(sock=self._sock)
+
+    def say(self, line: bytes) -> None:
+        assert self._writer is not None
+        self._writer.write(line + b"\r\n")
+
+    async def hear(self, end: bytes) -> list[bytes]:
+        """Lines up to one that begins with `end`."""
+        assert self._reader is not None
+        lines = [(await self._reader.readline()).rstrip()]
+        while not lines[-1].startswith(end):
+            assert lines[-1], lines
+            lines.append((await self._reader.readline()).rstrip())
+        return lines
+
+    async def ask(self, line: bytes) -> list[bytes]:
+        self.say(b"x " + line)
+        return await self.hear(b"x ")
+
+    async def hear_the_end(self) -> bytes:
+        """All that is left."""
+        assert self._reader is not None
+        return await self._reader.read()
+
+    def close(self) -> None:
+        assert self._writer is not None
+        self._writer.close()
+
+
+class Stage:
+    """Workers, one after the other, as the spawner has them."""
+
+    def __init__(self, home: Path, tasks: asyncio.TaskGroup, *, after: float = 0.05) -> None:
+        self.home = home
+        self._tasks = tasks
+        self.told: list[Event] = []
+        self._settings = settings(after)
+        self._channel: Channel[FromWorker] | None = None
+        self._worker: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Another worker."""
+        ours, theirs = socket.socketpair()
+        self._channel = Channel(ours, FromWorker)
+        inotify = open_inotify(asyncio.get_running_loop())
+        channel: Channel[ToWorker] = Channel(theirs, ToWorker)
+        worker = AccountWorker(channel, settings=self._settings, tell=self.told.append, inotify=inotify)
+
+        async def life() -> None:
+            await worker.run()
+            channel.close()
+            if inotify is not None:
+                inotify.close()
+
+        self._worker = self._tasks.create_task(life())
+
+    def send(self, frame: object, *descriptors: int) -> None:
+        assert self._channel is not None
+        self._channel.send(frame, descriptors)
+
+    async def receive(self) -> tuple[FromWorker, list[int]]:
+        assert self._channel is not None
+        received = await self._channel.receive()
+        assert received is not None
+        return received
+
+    async def end(self) -> None:
+        """The spawner lets the worker go."""
+        assert self._channel is not None
+        assert self._worker is not None
+        self._channel.close()
+        await self._worker
+
+    async def client(self, name: str = "one", *, ahead: bytes = b"") -> Client:
+        """Somebody who logs in, with commands behind the login."""
+        theirs, ours = socket.socketpair()
+        peer = Peer("imap", "127.0.0.1", "127.0.0.1", name, True)
+        self.send(Session(peer, "user", str(self.home), "", b"L", ahead, {}), ours.fileno())
+        ours.close()
+        client = Client(theirs)
+        await client.connect()
+        await client.hear(b"L OK")
+        return client
+
+    async def parked(self, count: int = 1) -> tuple[list[tuple[Parked, int]], Quiet, list[int]]:
+        """What the worker gives away, and what watches."""
+        found: list[tuple[Parked, int]] = []
+        while True:
+            frame, descriptors = await self.receive()
+            match frame:
+                case Parked():
+                    found.append((frame, descriptors[0]))
+                case Quiet():
+                    assert len(found) == count
+                    return found, frame, descriptors
+
+    async def resume(self, given: list[tuple[Parked, int]]) -> None:
+        for frame, descriptor in given:
+            self.send(Resume(frame.state, 0, b""), descriptor)
+            os.close(descriptor)
+
+
+@asynccontextmanager
+async def stage(path: Path, *, after: float = 0.05) -> AsyncIterator[Stage]:
+    """With its first worker."""
+    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+        made = Stage(path, tasks, after=after)
+        await made.begin()
+        yield made
+        await made.end()
+
+
+def deliver(home: Path, name: str) -> None:
+    """Another program's delivery."""
+    (home / "Maildir" / "tmp" / name).write_text("Subject: x\n\nx\n")
+    (home / "Maildir" / "tmp" / name).rename(home / "Maildir" / "new" / name)
+
+
+async def somebody_is_parked(path: Path) -> None:
+    """Elsewhere: by then it would have happened here, too."""
+    (path / "else").mkdir()
+    async with stage(path / "else") as other:
+        client = await other.client("other")
+        given, _, _ = await other.parked()
+        os.close(given[0][1])
+        client.close()
+
+
+def test_what_is_delivered_meanwhile_is_told_by_the_next_worker(tmp_path: Path) -> None:
+    """The descriptor that watches says so; the state is what the client knew."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client()
+            await client.ask(b"SELECT INBOX")
+            client.say(b"i IDLE")
+            await client.hear(b"+ ")
+            given, quiet, [watch] = await one.parked()
+            assert quiet.seen == 1
+            assert given[0][0].keep_alive == b"* OK Still here\r\n"
+            assert given[0][0].wake_at == 0
+            await one.end()
+            loop = asyncio.get_running_loop()
+            changed = asyncio.Event()
+            loop.add_reader(watch, changed.set)
+            await asyncio.sleep(0)
+            assert not changed.is_set(), "nothing has happened yet"
+            deliver(tmp_path, "1.a.b")
+            await changed.wait()
+            loop.remove_reader(watch)
+            os.close(watch)
+            await one.begin()
+            await one.resume(given)
+            assert await client.hear(b"* 1 RECENT") == [b"* 1 EXISTS", b"* 1 RECENT"]
+            client.say(b"DONE")
+            assert (await client.hear(b"i "))[-1].startswith(b"i OK Idle completed")
+            client.close()
+            while not isinstance((await one.receive())[0], SessionClosed):
+                continue
+        [ended] = [event for event in one.told if isinstance(event, MailSessionEnded)]
+        assert " out=" in ended.figures
+
+    asyncio.run(work())
+
+
+def test_what_was_said_with_the_login_is_not_heard_twice(tmp_path: Path) -> None:
+    """Clients may send commands ahead."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client(ahead=b"a SELECT INBOX\r\ni IDLE\r\n")
+            await client.hear(b"+ ")
+            given, _, [watch] = await one.parked()
+            os.close(watch)
+            await one.resume(given)
+            client.say(b"DONE")
+            [done] = await client.hear(b"i ")
+            assert done.startswith(b"i OK Idle completed")
+            client.close()
+
+    asyncio.run(work())
+
+
+def test_a_spawner_that_has_somebody_for_this_worker_gives_them_back(tmp_path: Path) -> None:
+    """They are gone on with where they were, and parked again later."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client()
+            await client.ask(b"SELECT INBOX")
+            client.say(b"i IDLE")
+            await client.hear(b"+ ")
+            given, _, [watch] = await one.parked()
+            os.close(watch)
+            await one.resume(given)
+            deliver(tmp_path, "1.a.b")
+            await client.hear(b"* 1 RECENT")
+            given, quiet, [watch] = await one.parked()
+            assert quiet.seen == 2
+            os.close(watch)
+            os.close(given[0][1])
+            client.close()
+
+    asyncio.run(work())
+
+
+def test_nobody_is_parked_as_long_as_one_is_busy_or_cannot_be(tmp_path: Path) -> None:
+    """A client in the midst of a command keeps all of them; when it has finished, all of them go."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            first, second = await one.client("one"), await one.client("two")
+            await first.ask(b"SELECT INBOX")
+            second.say(b"a APPEND INBOX {3}")
+            await second.hear(b"+ ")
+            await somebody_is_parked(tmp_path)
+            second.say(b"x\r\n")
+            await second.hear(b"a OK")
+            given, _, watch = await one.parked(2)
+            assert watch == [], "nobody idles"
+            assert {frame.session for frame, _ in given} == {"one", "two"}
+            assert all(frame.wake_at > 0 for frame, _ in given)
+            for _, descriptor in given:
+                os.close(descriptor)
+            first.close()
+            second.close()
+
+    asyncio.run(work())
+
+
+def test_never(tmp_path: Path) -> None:
+    """imap_hibernate_timeout = 0"""
+
+    async def work() -> None:
+        async with stage(tmp_path, after=0) as one:
+            client = await one.client()
+            await somebody_is_parked(tmp_path)
+            assert (await client.ask(b"NOOP"))[-1].startswith(b"x OK")
+            client.close()
+            frame, _ = await one.receive()
+            assert isinstance(frame, SessionClosed)
+
+    asyncio.run(work())
+
+
+def test_who_is_kicked_before_the_session_is_gone_on_with_is_told_bye(tmp_path: Path) -> None:
+    """doveadm kick wakes the group, and is there as early as the sessions."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client()
+            await client.ask(b"SELECT INBOX")
+            given, _, _ = await one.parked()
+            await one.resume(given)
+            one.send(Kick("one"))
+            assert await client.hear(b"* BYE") == [b"* BYE Server shutting down."]
+            client.close()
+
+    asyncio.run(work())
+
+
+def test_a_client_that_has_gone_is_told_to_the_log(tmp_path: Path) -> None:
+    """Its mailbox is not opened for that."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            client = await one.client()
+            await client.ask(b"SELECT INBOX")
+            given, _, _ = await one.parked()
+            client.close()
+            await asyncio.sleep(0)
+            (tmp_path / "Maildir" / "cur").rename(tmp_path / "elsewhere")
+            await one.resume(given)
+            frame, _ = await one.receive()
+            assert isinstance(frame, SessionClosed)
+        [ended] = [event for event in one.told if isinstance(event, MailSessionEnded)]
+        assert ended.reason.startswith("Connection closed (select finished ")
+
+    asyncio.run(work())
+
+
+def test_a_state_that_cannot_be_read_ends_the_connection(tmp_path: Path) -> None:
+    """And nothing else."""
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            theirs, ours = socket.socketpair()
+            one.send(Resume(b"\xc1"), ours.fileno())
+            ours.close()
+            client = Client(theirs)
+            await client.connect()
+            assert await client.hear_the_end() == b""
+            client.close()
+            other = await one.client()
+            other.close()
+
+    asyncio.run(work())

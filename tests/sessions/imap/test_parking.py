@@ -1,0 +1,197 @@
+"""Sessions that are parked: whoever goes on with them says what they would have said."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fakes.imap_model import ACTIONS, ModelClient
+from fakes.parked_sessions import ParkedClient
+from fakes.scripted_transport import read_transcript
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
+from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.sessions.imap.session import AUTOLOGOUT
+from pillarbox.vocabulary.clock import ManualClock
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
+from sessions.imap.test_session import TRANSCRIPTS, new_account, options_of
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_transcript_of_a_session_that_is_parked_after_each_line(path: Path) -> None:
+    """Nobody notices, whatever the session has been told to remember."""
+    said, server = read_transcript(path)
+
+    async def play() -> tuple[bytes, int]:
+        parked = ParkedClient(new_account(), options_of(path))
+        await parked.begin()
+        heard = b""
+        for line in said.splitlines(keepends=True):
+            heard += await parked.ask(line)
+            if await parked.park():
+                heard += await parked.go_on()
+        await parked.end()
+        return heard + parked.client.take_sent(), parked.moves
+
+    heard, moves = asyncio.run(play())
+    assert heard.decode() == server.decode()
+    assert moves
+
+
+async def started(account: MemoryAccount, *lines: bytes) -> ParkedClient:
+    """A client that has said a few things."""
+    parked = ParkedClient(account)
+    await parked.begin()
+    for line in lines:
+        await parked.ask(line)
+    return parked
+
+
+def test_what_happens_meanwhile_is_told_to_who_idles() -> None:
+    """EXISTS, EXPUNGE and FETCH, at once when the session is gone on with; DONE ends the IDLE that began elsewhere."""
+
+    async def run() -> list[bytes]:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"x")] * 3)
+        parked = await started(account, b"a SELECT INBOX\r\n", b"b IDLE\r\n")
+        assert await parked.park()
+        await inbox.append([NewMessage(b"x")])
+        await inbox.change_flags([Uid(1)], FlagChange(FlagAction.ADD, Flag.SEEN))
+        await inbox.expunge([Uid(2)])
+        told = await parked.go_on()
+        assert await parked.park()
+        assert await parked.go_on() == b"", "nothing is told twice"
+        done = await parked.ask(b"DONE\r\n")
+        await parked.end()
+        return [*told.splitlines(), done]
+
+    *told, done = asyncio.run(run())
+    assert told == [b"* 1 FETCH (FLAGS (\\Seen \\Recent))", b"* 2 EXPUNGE", b"* 3 EXISTS"]
+    assert done.startswith(b"b OK Idle completed (")
+
+
+def test_octets_are_counted_on() -> None:
+    """in= and out= at the end are those of all processes together."""
+
+    async def run(parks: bool) -> str:
+        parked = await started(new_account(), b"a SELECT INBOX\r\n")
+        if parks:
+            assert await parked.park()
+            await parked.go_on()
+        await parked.ask(b"b NOOP\r\n")
+        return (await parked.end()).figures
+
+    assert asyncio.run(run(True)) == asyncio.run(run(False))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (b"a NOO",),
+        (b"a APPEND INBOX {5}\r\n",),
+        (b"a SELECT INBOX\r\n", b"b IDLE\r\n", b"DO"),
+        (b"a COMPRESS DEFLATE\r\n",),
+        (b"a SELECT INBOX\r\n", b"b NOTIFY SET (SELECTED (MessageNew MessageExpunge))\r\n"),
+    ],
+    ids=["half a command", "a literal", "half of DONE", "DEFLATE", "NOTIFY"],
+)
+def test_what_cannot_be_written_down_is_not_parked(lines: tuple[bytes, ...]) -> None:
+    """The session stays, and goes on when its client does."""
+
+    async def run() -> None:
+        parked = await started(new_account(), *lines)
+        assert not await parked.park()
+        assert not parked.client.closed
+        await parked.end()
+
+    asyncio.run(run())
+
+
+def test_a_mailbox_that_is_gone_or_another_ends_the_session() -> None:
+    """As it does for who was not parked."""
+
+    async def run(*, made_again: bool) -> bytes:
+        account = new_account()
+        await account.create("Work")
+        parked = await started(account, b"a SELECT Work\r\n", b"b IDLE\r\n")
+        assert await parked.park()
+        await account.delete("Work")
+        if made_again:
+            await account.create("Work")
+        told = await parked.go_on()
+        await parked.end()
+        return told
+
+    for made_again in (False, True):
+        told = asyncio.run(run(made_again=made_again))
+        assert told == b"* BYE Selected mailbox was deleted, have to disconnect.\r\n"
+
+
+def test_inactivity_is_counted_on() -> None:
+    """Half an hour of silence is half an hour, wherever the client was meanwhile."""
+
+    async def run() -> bytes:
+        parked = await started(new_account(), b"a SELECT INBOX\r\n")
+        assert await parked.park()
+        parked.clock.advance(AUTOLOGOUT)
+        told = await parked.go_on()
+        await parked.end()
+        return told
+
+    assert asyncio.run(run()) == b"* BYE Disconnected for inactivity.\r\n"
+
+
+SESSIONS = 3
+steps = st.lists(
+    st.tuples(st.integers(0, SESSIONS - 1), st.sampled_from((*ACTIONS, b"PARK", b"PARK")), st.integers(0, 9)),
+    min_size=5,
+    max_size=30,
+)
+
+
+@settings(max_examples=150)
+@given(steps)
+def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes, int]]) -> None:
+    """Some are parked until they say something, while others change what they have selected."""
+
+    async def run() -> None:
+        account = MemoryAccount(clock=ManualClock(), special_use={"Trash": b"\\Trash"})
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"x")] * 4)
+        away: set[int] = set()
+        parked = [ParkedClient(account) for _ in range(SESSIONS)]
+
+        def asking(number: int) -> ModelClient:
+            async def ask(data: bytes) -> bytes:
+                heard = b""
+                if number in away:
+                    away.remove(number)
+                    heard = await parked[number].go_on()
+                return heard + await parked[number].ask(data)
+
+            return ModelClient(ask)
+
+        clients = [asking(number) for number in range(SESSIONS)]
+        for client, connection in zip(clients, parked, strict=True):
+            await connection.begin()
+            if client is clients[-1]:
+                await client.enable_qresync()
+            await client.begin()
+        for who, action, choice in steps:
+            if action != b"PARK":
+                await clients[who].act(action, choice)
+            elif who not in away and await parked[who].park():
+                away.add(who)
+        for client in clients:
+            await client.say(b"NOOP")
+        for client in clients:
+            await client.check()
+            assert client.uids == inbox.messages.uids.tolist()
+            assert client.flags == clients[0].flags
+        for connection in parked:
+            await connection.end()
+
+    asyncio.run(run())

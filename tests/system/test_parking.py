@@ -1,0 +1,257 @@
+"""Clients that rest have no process: they are parked, and nobody notices but who counts processes."""
+
+import os
+import re
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.mail_system import USER, MailSystem, kill, until
+from system.conftest import new_system
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+SETTINGS = """\
+imap_hibernate_timeout = 1 secs
+imap_idle_notify_interval = 3 secs
+mail_max_userip_connections = 3
+"""
+
+
+@pytest.fixture(scope="module", params=("root", "rootless"))
+def quick(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
+    """A running system that parks whoever says nothing for a second."""
+    if request.param == "root" and os.getuid() != 0:
+        pytest.skip("not root")
+    system = new_system(request.param)
+    system.configure_mailboxes(SETTINGS)
+    try:
+        system.start()
+        yield system
+        assert system.stop() == 0
+        assert "Traceback" not in system.log() + system.screen()
+    finally:
+        system.end()
+
+
+def workers(system: MailSystem) -> list[int]:
+    """Forked by the spawner."""
+    spawner = system.roles()["spawner"]
+    found = []
+    for pid in system.processes():
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it has just ended
+            continue
+        if int(text.rpartition(") ")[2].split()[1]) == spawner:
+            found.append(pid)
+    return found
+
+
+def until_parked(system: MailSystem) -> None:
+    """No worker is left."""
+    until(
+        lambda: not workers(system), what=lambda: f"all are parked: {workers(system)} {system.log()[-2000:]}"
+    )
+
+
+class Client:
+    """A client that has selected INBOX."""
+
+    def __init__(self, system: MailSystem, *, tls: bool = False) -> None:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        place = ("127.0.0.1", system.port("imaps" if tls else "imap"))
+        self.sock: socket.socket = socket.create_connection(place, timeout=20)
+        if tls:
+            self.sock = context.wrap_socket(self.sock)
+        self.file = self.sock.makefile("rwb")
+        try:
+            self._log_in(system)
+        except BaseException:
+            self.close()
+            raise
+
+    def _log_in(self, system: MailSystem) -> None:
+        self.hear()
+        self.ask(b"LOGIN %b %b" % (USER.encode(), system.password.encode()))
+        self.ask(b"SELECT INBOX")
+
+    def say(self, line: bytes) -> None:
+        self.file.write(line + b"\r\n")
+        self.file.flush()
+
+    def hear(self) -> bytes:
+        return self.file.readline().rstrip()
+
+    def hear_news(self) -> bytes:
+        """What is told, keep-alives apart."""
+        while (line := self.hear()) == b"* OK Still here":
+            continue
+        return line
+
+    def ask(self, line: bytes) -> list[bytes]:
+        """A command; its answer."""
+        self.say(b"x " + line)
+        lines = [self.hear()]
+        while not lines[-1].startswith(b"x "):
+            assert lines[-1], f"the connection ended: {lines}"
+            lines.append(self.hear())
+        assert lines[-1].startswith(b"x OK"), lines
+        return lines
+
+    def idle(self) -> None:
+        self.say(b"i IDLE")
+        assert self.hear() == b"+ idling"
+
+    def done(self) -> list[bytes]:
+        self.say(b"DONE")
+        lines = [self.hear()]
+        while not lines[-1].startswith(b"i "):
+            assert lines[-1]
+            lines.append(self.hear())
+        return lines
+
+    def close(self) -> None:
+        self.file.close()
+        self.sock.close()
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def connect(quick: MailSystem) -> Iterator[Connect]:
+    """New clients, which are gone after the test."""
+    clients: list[Client] = []
+
+    def new_client(*, tls: bool = False) -> Client:
+        clients.append(Client(quick, tls=tls))
+        return clients[-1]
+
+    yield new_client
+    for client in clients:
+        client.close()
+    until(lambda: USER not in quick.doveadm("who", "-1").stdout, what="all have gone")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_mail_for_a_client_that_is_parked(quick: MailSystem, connect: Connect, tls: bool) -> None:
+    """It hears of a delivery, and again; its commands are answered as ever, and its octets are counted."""
+    client = connect(tls=tls)
+    count = int(client.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")"))
+    for number in (1, 2):
+        client.idle()
+        until_parked(quick)
+        quick.send(b"Subject: wake up\r\n\r\nx\r\n")
+        assert client.hear_news() == b"* %d EXISTS" % (count + number)
+        assert client.hear_news().endswith(b" RECENT")
+        until_parked(quick)
+        assert client.done()[-1].startswith(b"i OK Idle completed")
+        until_parked(quick)
+        fetched = client.ask(b"FETCH %d (FLAGS)" % (count + number))
+        assert fetched[0] == b"* %d FETCH (FLAGS (\\Recent))" % (count + number)
+    client.idle()
+    until_parked(quick)
+    client.close()
+    until(lambda: "Connection closed (idle finished" in quick.log(), what="the session has ended in the log")
+    assert quick.doveadm("who", "-1").stdout.count(USER) == 0
+
+
+def test_keep_alives_wake_nobody(quick: MailSystem, connect: Connect) -> None:
+    """`* OK Still here` comes while there is no process for the client."""
+    client = connect()
+    client.idle()
+    until_parked(quick)
+    assert [client.hear(), client.hear()] == [b"* OK Still here"] * 2
+    assert workers(quick) == []
+    client.done()
+
+
+def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) -> None:
+    """Flags, expunges and new messages, exactly, after somebody else was there; whoever did not idle hears later."""
+    quick.send(b"Subject: one\r\n\r\nx\r\n")
+    idling, silent = connect(), connect()
+    until(lambda: idling.ask(b"NOOP") and len(quick.delivered()) > 0, what="a message")
+    known = int(silent.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")"))
+    silent.ask(b"NOOP")
+    idling.ask(b"NOOP")
+    idling.idle()
+    until_parked(quick)
+    other = connect()
+    other.ask(b"STORE 1 +FLAGS (\\Flagged)")
+    assert idling.hear_news().startswith(b"* 1 FETCH (FLAGS (\\Flagged")
+    until_parked(quick)
+    other.ask(b"STORE 1 +FLAGS (\\Deleted)")
+    other.ask(b"EXPUNGE")
+    assert idling.hear_news().startswith(b"* 1 FETCH (FLAGS (\\Flagged \\Deleted")
+    assert idling.hear_news() == b"* 1 EXPUNGE"
+    until_parked(quick)
+    told = silent.ask(b"NOOP")
+    assert b"* 1 EXPUNGE" in told
+    assert int(silent.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")")) == known - 1
+    idling.done()
+
+
+def test_who_and_kick(quick: MailSystem, connect: Connect) -> None:
+    """doveadm sees who is parked, and can send him away."""
+    client = connect()
+    client.idle()
+    until_parked(quick)
+    assert quick.doveadm("who", "-1").stdout.count(USER) == 1
+    assert quick.doveadm("kick", USER).returncode == 0
+    assert client.hear_news() == b"* BYE Server shutting down."
+    assert client.hear() == b""
+
+
+def test_parked_clients_count(quick: MailSystem, connect: Connect) -> None:
+    """mail_max_userip_connections."""
+    clients = [connect() for _ in range(3)]
+    until_parked(quick)
+    with pytest.raises(AssertionError, match="Maximum number of connections"):
+        connect()
+    for client in clients:
+        client.ask(b"NOOP")
+
+
+def test_a_worker_that_is_killed_and_a_spawner_that_is(quick: MailSystem, connect: Connect) -> None:
+    """Connections end; whoever comes next is served."""
+    client = connect()
+    [worker] = workers(quick)
+    assert kill(worker, signal.SIGKILL)
+    assert client.hear() == b""
+
+    client = connect()
+    client.idle()
+    until_parked(quick)
+    assert kill(quick.roles()["spawner"], signal.SIGKILL)
+    while client.hear():
+        continue
+    client.close()
+    quick.until_healthy()
+    client = connect()
+    client.ask(b"NOOP")
+
+
+def test_the_end_of_the_server(quick: MailSystem, connect: Connect) -> None:
+    """BYE, and the line in the log that the session would have had.  It is the last test of the module."""
+    client = connect()
+    client.idle()
+    until_parked(quick)
+    half = quick.half("mailbox")
+    assert half is not None
+    before = quick.log()
+    os.kill(int(str(half["pid"])), signal.SIGTERM)
+    assert client.hear_news() == b"* BYE Server shutting down."
+    assert client.hear() == b""
+    client.close()
+    line = re.compile(
+        r"imap\([^)]*\)<\d+><[^>]+>: (?:Info: )?Disconnected: Server shutting down\. in=\d+ out=(\d+) "
+    )
+    until(lambda: line.search(quick.log()[len(before) :]), what="the log tells of it")
+    found = line.search(quick.log()[len(before) :])
+    assert found is not None
+    assert int(found[1]) > 500
