@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,6 +115,21 @@ def test_waiting_for_all(tmp_path: Path) -> None:
     assert os.waitpid(child, 0)[1] == 0
     for descriptor in descriptors:
         os.close(descriptor)
+
+
+def test_few_files_do_not_wait_for_another_thread(tmp_path: Path) -> None:
+    """While one is waiting for the disk, a pair is synced without it; more files wait for their turn."""
+    waiting = WaitingFsyncs()
+    pair = [*some_files(tmp_path, 1), 9999]
+    with waiting._lock:  # another thread's fsyncs are under way
+        codes = [error.errno if error else 0 for error in waiting.sync(pair)]
+        late = threading.Thread(target=waiting.sync, args=([pair[0]] * 3,))
+        late.start()
+        late.join(0.01)
+        assert late.is_alive()
+    late.join()
+    assert codes == [0, errno.EBADF]
+    os.close(pair[0])
 
 
 def test_a_kernel_without_it_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,9 @@ from typing import Final
 
 from pillarbox.files.kernel_aio import KernelAio
 
+FEW: Final = 2
+"""Files that are synced one after the other rather than wait for another thread, whose commit serves them, too."""
+
 Results = list[OSError | None]
 
 
@@ -28,13 +31,15 @@ class WaitingFsyncs:
 
     def sync(self, descriptors: Sequence[int]) -> Results:
         """One result for each descriptor, when all are done."""
-        if len(descriptors) < 2:
+        if len(descriptors) < 2 or not self._lock.acquire(blocking=len(descriptors) > FEW):
             return [_fsync(descriptor) for descriptor in descriptors]
-        with self._lock:
+        try:
             aio = self._own_context()
             if aio is None:
                 return [_fsync(descriptor) for descriptor in descriptors]
             return self._sync_together(aio, descriptors)
+        finally:
+            self._lock.release()
 
     def _sync_together(self, aio: KernelAio, descriptors: Sequence[int]) -> Results:
         results: Results = [None] * len(descriptors)

@@ -202,7 +202,7 @@ class UidList:
             return
         names = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            for error in self._files.fsync_all([names, fd]):
+            for error in self._files.fsync_all([fd, names]):
                 if error is not None:
                     raise error
         finally:
