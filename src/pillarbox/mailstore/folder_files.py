@@ -42,6 +42,7 @@ from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.arrivals import Arrivals
 from pillarbox.mailstore.directory_state import DirectoryState
 from pillarbox.mailstore.dotlock import DotLock
+from pillarbox.mailstore.folder_stamp import FolderStamp
 from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
@@ -68,20 +69,6 @@ class Event(msgspec.Struct, frozen=True, array_like=True):
     flags: int = 0
     keywords: int = 0
     origin: object | None = None
-
-
-class FolderStamp(msgspec.Struct, frozen=True):
-    """By which it is told later, without the folder being loaded, that nothing has happened to it."""
-
-    paths: tuple[bytes, ...]
-    seen: tuple[tuple[int, int], ...]  # inode and mtime in ns of each
-
-    def holds(self, files: FileSystem) -> bool:
-        """Whether the directories are as they were."""
-        try:
-            return self.seen == _seen(self.paths, files)
-        except OSError:
-            return False
 
 
 class FolderFiles:
@@ -239,7 +226,7 @@ class FolderFiles:
         """What holds until something happens here; None where more has to be looked at, or at another time."""
         paths = (self.directory + b"/new", self.directory + b"/cur", self._control)
         try:
-            stamp = FolderStamp(paths, _seen(paths, self.files))
+            stamp = FolderStamp.of(paths, self.files)
             if self.keywords.has_surplus or not self.is_current(move_new=False):
                 return None
         except (OSError, NoSuchMailbox):
@@ -521,11 +508,6 @@ class FolderFiles:
 
     def _count_new(self) -> None:
         self.in_new = sum(path.startswith(NEW) for path in self.paths)
-
-
-def _seen(paths: tuple[bytes, ...], files: FileSystem) -> tuple[tuple[int, int], ...]:
-    found = map(files.stat, paths)
-    return tuple([(status.st_ino, status.st_mtime_ns) for status in found])
 
 
 def _identity(path: bytes) -> bytes:

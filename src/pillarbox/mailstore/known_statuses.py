@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
-from pillarbox.mailstore.folder_files import FolderStamp
+from pillarbox.mailstore.folder_stamp import FolderStamp
 from pillarbox.mailstore.mailbox import MailboxStatus
 from pillarbox.mailstore.maildir import MaildirMailbox
 

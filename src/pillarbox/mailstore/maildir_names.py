@@ -61,6 +61,9 @@ def base(name: bytes) -> bytes:
 
 def split(name: bytes) -> tuple[bytes, bytes]:
     """The base, and the flags as they stand after `:2,`."""
+    identity, mark, letters = name.partition(_INFO)
+    if mark and b":" not in identity and b":" not in letters:  # as nearly all are
+        return identity, letters
     identity, colon, info = name.partition(b":")
     if not colon:
         return identity, b""
