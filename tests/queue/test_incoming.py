@@ -3,12 +3,14 @@
 import asyncio
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
+from pillarbox.files.fsync_batch import Done
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
@@ -259,3 +261,52 @@ def test_sweep_removes_what_a_dead_process_left(tmp_path: Path) -> None:
         (tmp_path / "incoming" / name).touch()
     assert sweep(directories) == 2
     assert sorted(os.listdir(tmp_path / "incoming")) == sorted(keep)
+
+
+class HeldFsyncs:
+    """Fsyncs that are done when the test says so.  `groups` are those that have not been."""
+
+    def __init__(self) -> None:
+        self.groups: list[tuple[int, Done]] = []
+
+    def start(self, descriptors: Sequence[int], done: Done) -> None:
+        """Take note."""
+        self.groups.append((len(descriptors), done))
+
+    def finish(self) -> None:
+        """The oldest of them."""
+        size, done = self.groups.pop(0)
+        done([None] * size)
+
+    def close(self) -> None:
+        """Nothing is waited for."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "begun"),
+    [(2, 2, [2, 2]), (2, 3, [2]), (6, 1, [6])],
+    ids=["few go beside each other", "more wait", "many are waited for"],
+)
+def test_many_messages_share_a_batch(tmp_path: Path, first: int, second: int, begun: list[int]) -> None:
+    """While a batch is under way, the messages that come are gathered for the next, unless they are few together."""
+    directories = QueueDirectories(str(tmp_path))
+    directories.create()
+
+    async def run() -> None:
+        held = HeldFsyncs()
+        queue = IncomingQueue(directories, clock=ManualClock(), fsyncs=lambda: held)
+        async with asyncio.TaskGroup() as tasks:
+            for number in (first, second):
+                for at in range(number):
+                    tasks.create_task(queue.commit(queue.take(), content(at)))
+                for _ in range(4):
+                    await asyncio.sleep(0)
+            assert [size for size, _ in held.groups] == begun
+            while held.groups:  # files, then their directory, batch by batch
+                held.finish()
+                for _ in range(4):
+                    await asyncio.sleep(0)
+        queue.close()
+        assert len(os.listdir(tmp_path / "incoming")) == first + second
+
+    asyncio.run(run())

@@ -44,8 +44,9 @@ from pillarbox.vocabulary.identifiers import QueueId
 _RESERVE: Final = 256
 _RESERVE_SECONDS: Final = 1.0
 """How long a reserve that nobody uses is kept: what it holds are messages of the past."""
-_CONCURRENT_BATCHES: Final = 2
-"""Batches on their way to the disk at once: while one waits for its directory, the next one's files are synced."""
+_FEW: Final = 4
+"""So many messages at once do not wait for each other: the next one's files are synced while a batch waits for its
+directory.  More of them wait until the batch before is done, and share calls and commits of the journal."""
 _SHORT: Final = 65536
 """Octets that may be synced on the event loop."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
@@ -121,7 +122,7 @@ class IncomingQueue:
         self._trimming: asyncio.TimerHandle | None = None
         self._serials = itertools.count(1)
         self._waiting: list[_Job] = []
-        self._batches = 0
+        self._batches = self._under_way = 0  # the second counts messages
         self._start_scheduled = False
         self._directory_descriptors: dict[str, int] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="queue")
@@ -243,16 +244,21 @@ class IncomingQueue:
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         """A batch of all commits of this turn of the loop, unless enough are under way."""
-        if self._waiting and not self._start_scheduled and self._batches < _CONCURRENT_BATCHES:
+        if self._waiting and not self._start_scheduled and self._batches < 2:
             self._start_scheduled = True
-            loop.call_soon(self._start_batch)
+            loop.call_soon(self._start_gathered)
+
+    def _start_gathered(self) -> None:
+        self._start_scheduled = False
+        if not self._batches or self._under_way + len(self._waiting) <= _FEW:
+            self._start_batch()
 
     def _start_batch(self) -> None:
-        self._start_scheduled = False
         jobs, self._waiting = self._waiting, []
         if not jobs:
             return
         self._batches += 1
+        self._under_way += len(jobs)
         if len(jobs) == 1 and self._batches == 1:
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(self._threads, self._commit_alone, jobs[0].file)
@@ -278,7 +284,7 @@ class IncomingQueue:
 
     def _committed_alone(self, job: _Job, future: "asyncio.Future[OSError | None]") -> None:
         job.finish(future.result())
-        self._batch_done()
+        self._batch_done(1)
 
     def _synced(self, jobs: list[_Job], results: Results) -> None:
         """The contents are safe: give the files their names."""
@@ -303,22 +309,23 @@ class IncomingQueue:
             except OSError as error:
                 self._unnamed(members, error)
         if descriptors:
-            self._fsyncs.start(descriptors, partial(self._safe, groups))
+            self._fsyncs.start(descriptors, partial(self._safe, groups, len(jobs)))
         else:
-            self._batch_done()
+            self._batch_done(len(jobs))
 
-    def _safe(self, groups: list[list[_Job]], results: Results) -> None:
-        """The names are safe too."""
+    def _safe(self, groups: list[list[_Job]], messages: int, results: Results) -> None:
+        """The names are safe too; `messages` were in the batch."""
         for members, error in zip(groups, results, strict=True):
             if error is not None:
                 self._unnamed(members, error)
                 continue
             for job in members:
                 job.finish(None)
-        self._batch_done()
+        self._batch_done(messages)
 
-    def _batch_done(self) -> None:
+    def _batch_done(self, messages: int) -> None:
         self._batches -= 1
+        self._under_way -= messages
         self._schedule(asyncio.get_running_loop())
 
     def _unnamed(self, jobs: list[_Job], error: OSError) -> None:

@@ -134,7 +134,7 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         asked = given.dsn_original or b"rfc822;" + address.external
         results = expand(address, self.aliases, self.alias_limits) if mapped else [address]
         notify = given.notify
-        if notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):
+        if notify and notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):
             queue.add(NewRecipient(address.internal, given.original, notify, asked, expanded=True))
             notify = without_success(notify)
         for result in results:

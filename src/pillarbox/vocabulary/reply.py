@@ -1,5 +1,6 @@
 """An SMTP reply: three digits, perhaps an enhanced status code, and lines of text (RFC 5321 §4.2)."""
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -30,11 +31,15 @@ class Reply(msgspec.Struct, frozen=True):
 
     def encode(self) -> bytes:
         """The bytes on the wire, each line printable and of a legal length."""
-        if len(self.text) == 1:
-            return b"%d %s\r\n" % (self.code, _legal(self.text[0]))
-        lines = [_legal(line) for line in self.text]
-        head = b"".join(b"%d-%s\r\n" % (self.code, line) for line in lines[:-1])
-        return head + b"%d %s\r\n" % (self.code, lines[-1])
+        return _encoded(self)
+
+
+@lru_cache(maxsize=256)
+def _encoded(reply: Reply) -> bytes:
+    """Most replies are always the same few."""
+    *before, last = [_legal(line) for line in reply.text]
+    head = b"".join([b"%d-%s\r\n" % (reply.code, line) for line in before])
+    return head + b"%d %s\r\n" % (reply.code, last)
 
 
 def _legal(line: bytes) -> bytes:

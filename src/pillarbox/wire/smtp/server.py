@@ -23,7 +23,7 @@ STANDARDS
     RFC 5321 §4.1.4 (order of commands), §4.5.3; RFC 2920; RFC 3030; RFC 3207 §4.2; RFC 4954
 """
 
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Final
 
 import msgspec
@@ -88,8 +88,8 @@ class Pause(Enum):
     CLOSED = auto()
 
 
-class State(Enum):
-    """Where a conversation stands."""
+class State(IntEnum):
+    """Where a conversation stands.  Numbers, because tables are asked for it with each command."""
 
     START = auto()  # connected, no HELO yet
     READY = auto()  # after HELO or EHLO
