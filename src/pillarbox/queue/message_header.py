@@ -172,4 +172,5 @@ class HeaderCleaner:
         if self._missing is not None:
             resent = any(name.startswith(b"resent-") for name in self._names)
             header += self._missing(b"Resent-" if resent else b"", frozenset(self._names))
+            self._missing = None  # it knows whose header this is: no cycle is left for the collector
         return header + b"\r\n" + body

@@ -210,6 +210,7 @@ class Transaction:
 
     def abort(self) -> None:
         """Forget the message."""
+        self._warn = ignore_warning  # who warned knows this transaction: no cycle is left for the collector
         if self.submission is not None:
             self.submission.abort()
             self.submission = None
