@@ -38,3 +38,17 @@ def run_day(name: str, port: int, user: str, password: str) -> None:
         timeout=60,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_live_tests(port: int, user: str, password: str, settings: Path) -> str:
+    """Run the tests that imapclient brings for servers, by settings in a file that is written; what they say."""
+    lines = [
+        "[DEFAULT]",
+        "host = 127.0.0.1",
+        f"port = {port}",
+        f"username = {user}",
+        f"password = {password}",
+    ]
+    settings.write_text("\n".join([*lines, "ssl = false", ""]))
+    command = [str(_PYTHON), "-m", "imapclient.livetest", str(settings)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=80).stderr

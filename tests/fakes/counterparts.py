@@ -32,6 +32,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "mutt": ("mutt", "-v"),
     "named": ("named", "-v"),
     "delv": ("delv", "-v"),
+    "php-imap": ("php", "--version"),
     "pflogsumm": ("pflogsumm", "--version"),
     "procmail": ("procmail", "-v"),
     "postfix": ("postconf", "-d", "-h", "mail_version"),
@@ -65,7 +66,18 @@ def is_here(name: str) -> bool:
         return bool(archives.version(name))
     if name in client_libraries.LIBRARIES:
         return bool(client_libraries.version(name))
+    if name == "php-imap":
+        return _has_php_imap()
     return name in _PYTHON or program(name) is not None
+
+
+@cache
+def _has_php_imap() -> bool:
+    php = program("php-imap")
+    return (
+        php is not None
+        and subprocess.run([php, "--ri", "imap"], check=False, capture_output=True).returncode == 0
+    )
 
 
 @cache

@@ -82,9 +82,9 @@ class Server:
         self._doveadm = list(doveadm)
         self.configuration = self.base / "dovecot.conf"
         fields = fields.replace("{base}", str(self.base))
-        text = COMMON.format(base=self.base, port=self.port, fields=fields) + settings.replace(
-            "{base}", str(self.base)
-        )
+        self.pop3 = _free_port() if "{pop3}" in settings else 0
+        settings = settings.replace("{base}", str(self.base)).replace("{pop3}", str(self.pop3))
+        text = COMMON.format(base=self.base, port=self.port, fields=fields) + settings
         self.configuration.write_text(text)
         (self.base / "home").mkdir()
         shutil.chown(self.base / "home", "nobody", "nogroup")
@@ -216,7 +216,9 @@ def _free_port() -> int:
 
 @contextmanager
 def dovecot_pair(settings: str, *, fields: str = "allow_all_users=yes") -> Iterator[tuple[Server, Server]]:
-    """(ours, theirs), both started, with these settings besides the common ones; {base} is the directory.
+    """(ours, theirs), both started, with these settings besides the common ones.
+
+    {base} is the directory, {pop3} a port of each one's own.
 
     `fields` are the arguments of the static userdb.
     """

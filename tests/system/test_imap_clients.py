@@ -19,6 +19,13 @@ from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 PASSWORD: Final = "correct horse"
+NOT_FOR_SERVERS: Final = {
+    "test_fetch",  # compares what cannot be compared
+    "test_move",  # imaplib has no such command before Python 3.14
+    "test_small_connection_timeout_fail",  # a server on the same machine answers in time
+    "test_small_read_timeout_fail",
+}
+"""Live tests of IMAPClient 4.1.0 that say nothing of the server."""
 
 
 @pytest.fixture(scope="module")
@@ -354,3 +361,13 @@ def test_libraries(mail_system: MailSystem, user: str, name: str) -> None:
     """What each does in a day with a mailbox, IDLE, MOVE and SORT included; the scripts are in clients/."""
     deliver(mail_system, user, 3)
     client_libraries.run_day(name, mail_system.port("imap"), user, PASSWORD)
+
+
+@pytest.mark.peer("imapclient")
+def test_live_tests_of_imapclient(mail_system: MailSystem, user: str, tmp_path: Path) -> None:
+    """The tests that IMAPClient brings for any server; those it fails, it fails with Dovecot, too."""
+    output = client_libraries.run_live_tests(mail_system.port("imap"), user, PASSWORD, tmp_path / "live.ini")
+    run_count = re.search(r"^Ran (\d+) tests", output, re.MULTILINE)
+    assert run_count is not None, output
+    assert int(run_count[1]) >= 50
+    assert set(re.findall(r"^(?:FAIL|ERROR): (\w+)", output, re.MULTILINE)) <= NOT_FOR_SERVERS, output
