@@ -273,7 +273,10 @@ class MaildirMailbox:
 
     async def expunge(self, uids: Sequence[Uid], *, origin: object | None = None) -> list[Uid]:
         """Remove messages for good; the UIDs that were there."""
-        return await self._run(self._expunge, uids, origin)
+        gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
+        if gone:  # UIDs are not given again, so nobody has to wait for this
+            self._later(partial(self._cache.remove, self._cache_number, gone))
+        return gone
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
@@ -510,11 +513,6 @@ class MaildirMailbox:
         future = asyncio.get_running_loop().run_in_executor(self._executor, write)
         self._writes.add(future)
         future.add_done_callback(self._writes.discard)
-
-    def _expunge(self, uids: Sequence[Uid], origin: object | None) -> list[Uid]:
-        gone = folder_changes.expunge(self.folder, uids, origin=origin)
-        self._cache.remove(self._cache_number, gone)
-        return gone
 
     def _content(self, uid: Uid) -> bytes | LargeContent:
         content, _ = self.folder.read(uid, self._executor)
