@@ -856,6 +856,50 @@ def test_nothing_new_costs_no_thread() -> None:
     run(scene)
 
 
+@pytest.mark.parametrize("change", ["uidlist", "keywords", "surplus"])
+def test_what_is_written_beside_the_messages_is_noticed(change: str) -> None:
+    """By the mtime of their directory, in which whoever writes makes a lock; the surplus is written without one."""
+    files = fresh_files()
+    deliver(files, 1)
+    clock = ManualClock(1_900_000_000.0)  # long after the model's times
+
+    async def scene() -> None:
+        inbox = await account_on(files, clock).open("INBOX")
+        clock.advance(60)
+        names = [b"k%d" % number for number in range(27)]
+        for name in names:
+            await inbox.change_flags([Uid(1)], FlagChange(FlagAction.ADD, keywords=(name,)))
+        clock.advance(60)
+        await inbox.refresh()
+        folder = inbox.folder
+        assert folder.is_current(move_new=True)
+        assert folder.is_current(move_new=True)
+        if change == "surplus":
+            lines = files.files()[f"{ROOT}/pillarbox-keywords"]
+            descriptor = files.open(f"{ROOT}/pillarbox-keywords", os.O_WRONLY)
+            files.pwrite(descriptor, b"M 1 0\n", len(lines))
+            files.close(descriptor)
+        else:
+            lock = f"{ROOT}/dovecot-{change}.lock"
+            files.close(files.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+            if change == "uidlist":
+                lines = files.files()[f"{ROOT}/dovecot-uidlist"]
+                descriptor = files.open(f"{ROOT}/dovecot-uidlist", os.O_WRONLY)
+                files.pwrite(descriptor, b"7 :1800000000.M1P1.x\n", len(lines))
+                files.close(descriptor)
+                files.unlink(lock)
+            else:
+                descriptor = files.open(lock, os.O_WRONLY)
+                files.pwrite(descriptor, b"0 other\n", 0)
+                files.close(descriptor)
+                files.rename(lock, f"{ROOT}/dovecot-keywords")
+        assert not folder.is_current(move_new=True)
+        await inbox.refresh()
+        assert folder.is_current(move_new=True)
+
+    run(scene)
+
+
 def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew() -> None:
     """What is kept in memory of a mailbox does not outlive it: another one in its place gets its own UIDs."""
     files = fresh_files()

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap import commands as c
+from pillarbox.wire.imap import server
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
@@ -281,3 +282,32 @@ def test_any_octets_are_commands_or_refused(
             if isinstance(command, c.AppendOffer):
                 engine.accept_literal()
     assert repr(whole) == repr(pieces)
+
+
+def test_the_same_words_again_are_the_same_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its own tag, and read anew where names are in another encoding; only so many are remembered."""
+    remembered: dict[tuple[bytes, bool, bytes], c.Command] = {}
+    monkeypatch.setattr(server, "_READ", remembered)
+    monkeypatch.setattr(server, "MAX_READ", 3)
+    words = b"STATUS &AOQ- (UNSEEN MESSAGES)\r\n"
+    items = (c.StatusItem.MESSAGES, c.StatusItem.UNSEEN)
+    assert [c.Status(b"a", "ä", items), c.Status(b"b", "ä", items)] == commands_of(
+        b"a " + words + b"b " + words
+    )
+    engine = ImapServer(state=State.AUTHENTICATED)
+    engine.utf8_names = True
+    engine.receive_data(b"c " + words)
+    assert c.Status(b"c", "&AOQ-", items) == engine.next_command()
+    assert 2 == len(remembered)
+    for _ in range(2):  # what cannot be read is not remembered
+        [refused] = commands_of(b"d STATUS x (NOTHING)\r\n")
+        assert isinstance(refused, c.Refused)
+    for number in range(5):
+        [command] = commands_of(b"e SELECT m%d\r\n" % number)
+        assert c.Select(b"e", f"m{number}") == command
+        assert 3 >= len(remembered)
+    [long] = commands_of(b"f SELECT " + b"x" * 600 + b"\r\n")
+    assert c.Select(b"f", "x" * 600) == long
+    assert not [key for key in remembered if len(key[2]) > server.MAX_KEPT]
+    [literal] = commands_of(b"g SELECT {2+}\r\nm1\r\n")
+    assert c.Select(b"g", "m1") == literal

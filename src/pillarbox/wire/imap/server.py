@@ -23,6 +23,8 @@ from enum import Enum, auto
 from functools import partial
 from typing import Final
 
+import msgspec
+
 from pillarbox.wire.imap import (
     acl_grammar,
     append_grammar,
@@ -148,6 +150,14 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
     State.SELECTED: _SELECTED,
 }
 """Who may say what when."""
+
+_OFTEN: Final = frozenset((b"STATUS", b"SELECT", b"EXAMINE", b"LIST", b"LSUB"))
+"""Commands that clients say with the same words again and again; reading those words is half of answering."""
+MAX_READ: Final = 512
+"""Commands that are remembered as they were read, for all connections of a process."""
+MAX_KEPT: Final = 512
+"""Octets of the arguments of one."""
+_READ: Final[dict[tuple[bytes, bool, bytes], Command]] = {}
 
 
 class ImapServer:
@@ -332,12 +342,20 @@ class ImapServer:
         if isinstance(head, Refused):
             return head
         tag, name, parser = head
+        known = (name, self.utf8_names, scanner.rest) if name in _OFTEN and len(parts) == 1 else None
+        if known is not None and (read := _READ.get(known)) is not None:
+            return msgspec.structs.replace(read, tag=tag)
         try:
-            return parser(tag, scanner)
+            command = parser(tag, scanner)
         except BadSyntax as problem:
             return self._bad(tag, name, general_fault(parts[::2]) or str(problem))
         except Refusal as problem:
             return Refused(tag, b"NO", str(problem).encode("utf-8"))
+        if known is not None and len(known[2]) <= MAX_KEPT:
+            if len(_READ) >= MAX_READ:
+                _READ.clear()
+            _READ[known] = command
+        return command
 
     def _read_head(self, scanner: Scanner) -> tuple[bytes, bytes, Parser] | Refused:
         """`tag SP command-name`, with "UID" as part of the name"""
