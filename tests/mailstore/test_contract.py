@@ -332,6 +332,8 @@ def test_the_tree(play: Play) -> None:
             await account.rename("A/B", "E")
         with pytest.raises(MailboxExists):
             await account.rename("D", "Ünï & Söhne")
+        with pytest.raises(MailboxExists):
+            await account.rename("D", "INBOX")
         with pytest.raises(MailboxNameRefused):
             await account.rename("INBOX", "X")
         await account.delete("D")
@@ -354,6 +356,8 @@ def test_a_deleted_mailbox_is_gone_for_its_sessions(play: Play) -> None:
         old = await account.open("X")
         await account.delete("X")
         with pytest.raises(NoSuchMailbox):
+            await old.append([NewMessage(b"x")])
+        with pytest.raises(NoSuchMailbox):
             await old.refresh()
         await account.create("X")
         new = await account.open("X")
@@ -366,6 +370,7 @@ def test_subscriptions(play: Play) -> None:
     """Names, existing or not; LIST shows them."""
 
     async def scene(account: Account) -> None:
+        await account.unsubscribe("never")
         await account.create("A b")
         for name in ("A b", "not/there", "A b"):
             await account.subscribe(name)

@@ -39,6 +39,7 @@ from pillarbox.mailstore.mailbox import (
     FlagChange,
     MessageGone,
     NewMessage,
+    NoSuchMailbox,
     OverQuota,
     StoreUnavailable,
 )
@@ -391,9 +392,11 @@ def _identity(path: bytes) -> bytes:
     return base(path[len(CUR) :])
 
 
-def _for_client(fault: OverQuota | StoreUnavailable) -> OverQuota | StoreUnavailable:
-    """A full disk is "no room" to the client who appends."""
+def _for_client(fault: OverQuota | StoreUnavailable) -> OverQuota | StoreUnavailable | NoSuchMailbox:
+    """To the client who appends a full disk is "no room", and a directory that is gone no mailbox."""
     cause = fault.__cause__
+    if isinstance(cause, FileNotFoundError):
+        return NoSuchMailbox(str(fault))
     if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
         return OverQuota(str(fault))
     return fault

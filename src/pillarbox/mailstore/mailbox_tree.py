@@ -261,7 +261,7 @@ class MailboxTree:
         names = [name for name in self.entries() if name == old or name.startswith(old + SEPARATOR)]
         if not names:
             raise NoSuchMailbox(old)
-        if is_maildir(target, self._files):
+        if new == INBOX or is_maildir(target, self._files):  # INBOX, even if nobody has opened it yet
             raise MailboxExists(new)
         moved = [(name, new + name[len(old) :]) for name in sorted(names)]
         for _, after in moved:

@@ -231,6 +231,7 @@ class MaildirMailbox:
 
     def stop_filling(self) -> None:
         """Fill neither cache nor index any more."""
+        self._is_filling = False
         self.filling.stop()
         self.texts.filling.stop()
 

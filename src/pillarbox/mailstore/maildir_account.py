@@ -149,6 +149,7 @@ class MaildirAccount:
         self._guids: dict[str, tuple[int, bytes]] = {}  # name → inode of its directory, GUID
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
+        self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
         self._statuses = KnownStatuses(files)
 
     @classmethod
@@ -200,7 +201,8 @@ class MaildirAccount:
 
     async def create(self, name: str) -> None:
         """CREATE."""
-        await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
+        async with self._changing_names:
+            await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
         self._name_watch.tell()
         self._tell_quota()
 
@@ -209,9 +211,11 @@ class MaildirAccount:
         name = normalise(name)
         if name == INBOX:
             raise MailboxNameRefused("INBOX can't be deleted")
-        guid = await self._run(self._delete, name)
-        self._open.pop(name, None)
-        self._statuses.forget(name)
+        async with self._changing_names:
+            guid = await self._run(self._delete, name)
+            if (deleted := self._open.pop(name, None)) is not None:
+                deleted.stop_filling()
+            self._statuses.forget(name)
         self._name_watch.tell()
         if guid:
             await self._run(self._cache.forget, guid)
@@ -227,18 +231,11 @@ class MaildirAccount:
             raise MailboxNameRefused(
                 "Can't rename mailbox under its own child." if new != old else "Same name"
             )
-        moved = await self._run(self._tree.rename, old, new)
+        async with self._changing_names:
+            for before, after in await self._run(self._tree.rename, old, new):
+                self._take_new_name(before, after)
         self._name_watch.tell()
         self._tell_quota()
-        for before, after in moved:
-            self._statuses.forget(before)
-            mailbox = self._open.pop(before, None)
-            if mailbox is not None:
-                mailbox.name = after
-                mailbox.folder.relocate(self._tree.directory(after), self._tree.control_directory(after))
-                if self._quota is not None:
-                    mailbox.folder.quota = FolderQuota(self._quota, after)
-                self._open[after] = mailbox
 
     async def ensure_defaults(self) -> None:
         """Make and subscribe the mailboxes that mail programs expect, where they are missing."""
@@ -333,6 +330,16 @@ class MaildirAccount:
         await self._run(self._text_index.close)
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _take_new_name(self, before: str, after: str) -> None:
+        self._statuses.forget(before)
+        mailbox = self._open.pop(before, None)
+        if mailbox is not None:
+            mailbox.name = after
+            mailbox.folder.relocate(self._tree.directory(after), self._tree.control_directory(after))
+            if self._quota is not None:
+                mailbox.folder.quota = FolderQuota(self._quota, after)
+            self._open[after] = mailbox
 
     async def _opened(self, mailbox: MaildirMailbox, *, read_only: bool) -> MaildirMailbox:
         mailbox.users += 1

@@ -176,7 +176,9 @@ class MemoryMailbox:
         return MemorySpool()
 
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
-        """Store messages."""
+        """Store messages.  Raises NoSuchMailbox."""
+        if self.deleted:
+            raise NoSuchMailbox(self.name)
         contents = [to_crlf(_octets(message)) for message in messages]
         if self.size_limit is not None and self.size + sum(map(len, contents)) > self.size_limit:
             raise OverQuota(self.name)

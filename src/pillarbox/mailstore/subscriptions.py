@@ -25,6 +25,7 @@ from typing import Final
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import StoreBusy
 from pillarbox.mailstore.mailbox_names import SEPARATOR, decode_utf7, storage_name
+from pillarbox.mailstore.mailbox_tree import make_directories
 
 FILE_NAME: Final = b"subscriptions"
 HEADER: Final = b"V\t2\n\n"
@@ -69,11 +70,13 @@ class Subscriptions:
 
     def add(self, name: str) -> None:
         """Subscribe; no change if it is."""
+        make_directories(os.path.dirname(self._path), self._files)
         self._change(name, lambda lines, line: lines if line in lines else [*lines, line])
 
     def remove(self, name: str) -> None:
         """Unsubscribe; no change if it is not."""
-        self._change(name, lambda lines, line: [other for other in lines if other != line])
+        if name in self.read():
+            self._change(name, lambda lines, line: [other for other in lines if other != line])
 
     def _change(self, name: str, change: Callable[[list[bytes], bytes], list[bytes]]) -> None:
         fd = self._lock()
