@@ -44,6 +44,9 @@ _TO_ESCAPE: Final = re.compile(rb'(["\\])')
 _SPILL: Final = 262144
 """Octets kept in memory before they are written."""
 
+_NOBODY: Final = b"MAILER-DAEMON"
+"""Whom a message without sender is from, if it does not say; as from cleanup(8), without a domain."""
+
 
 class MessageTooBig(Exception):
     """More octets than message_size_limit."""
@@ -277,11 +280,12 @@ class Submission:
     def _from(self) -> bytes:
         """The sender, with the name that sendmail(1) gave: header_from_format = standard."""
         sender = self._envelope.sender
-        if not sender:
-            return b"MAILER-DAEMON@" + self._rules.myorigin
-        address = Address.from_internal(sender if b"@" in sender else sender + b"@" + self._rules.myorigin)
+        shown = _NOBODY
+        if sender:
+            complete = sender if b"@" in sender else sender + b"@" + self._rules.myorigin
+            shown = Address.from_internal(complete).external
         name = self._envelope.full_name
-        return b"%s <%s>" % (_phrase(name), address.external) if name else address.external
+        return b"%s <%s>" % (_phrase(name), shown) if name else shown
 
 
 def _expansion(recipient: NewRecipient) -> LogEntry:

@@ -1,0 +1,180 @@
+"""pipe(8) of Debian's Postfix and ours: the same lines of master.cf give a program the same arguments and the same input.
+
+Each service has a domain of its own.  The program writes down what it was given; its exit status and what it says are
+the message's fate.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pytest
+
+from fakes.host import PACKAGED, Host
+from fakes.mail_system import until
+from fakes.pillarbox_host import INSTALLED, install
+from fakes.postfix_services import MASTER_CF
+from fakes.postfix_texts import normal_line, normal_text
+from fakes.smtp_submission import SmtpClient
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "unshare"),
+    pytest.mark.timeout(180),
+]
+
+LOG: Final = "/var/log/mail.log"
+_GIVEN: Final = "/var/given"
+_PROGRAM: Final = """\
+#!/bin/sh
+service=$1
+{
+  printf '%s\\n' "$(id -un):$(id -gn)" "$(pwd)" "$@"
+  printf -- '--\\n'
+  cat
+} > /var/given/$service.$$
+eval "$(cat /etc/postfix/end.$service 2>/dev/null)"
+"""
+_MAIN_CF: Final = """\
+compatibility_level = 3.6
+myhostname = mail.here.test
+mydestination = $myhostname
+inet_protocols = ipv4
+alias_maps =
+alias_database =
+local_recipient_maps =
+biff = no
+maillog_file = /var/log/mail.log
+notify_classes =
+recipient_delimiter = +
+smtpd_reject_unlisted_recipient = no
+minimal_backoff_time = 3600s
+maximal_backoff_time = 3600s
+"""
+_ALL: Final = (
+    "sender=$sender recipient=$recipient original=$original_recipient user=$user extension=$extension "
+    "mailbox=$mailbox domain=$domain nexthop=$nexthop size=$size queue=$queue_id client=$client_address "
+    "name=$client_hostname helo=$client_helo protocol=$client_protocol login=${sasl_username} "
+    "method=$sasl_method from=$sasl_sender port=$client_port dollar=$$x"
+)
+
+
+class Service(msgspec.Struct, frozen=True):
+    """A line of master.cf: options, arguments, and how the program ends."""
+
+    name: str
+    options: str = ""
+    arguments: str = "$recipient"
+    end: str = ""  # of shell
+    recipients: tuple[str, ...] = ("Bob+x",)
+    sender: str = "Al.Ice@Here.Test"
+    limit: str = "20"  # of recipients, for main.cf
+
+
+SERVICES: Final = (
+    Service("plain"),
+    Service("all", arguments=_ALL),
+    Service("headers", "flags=DORF"),
+    Service("dotted", "flags=."),
+    Service("fromline", "flags=F>"),
+    Service("quoted", "flags=q", "-f $sender $recipient", sender='"a b"@here.test', recipients=('"c d"',)),
+    Service("unquoted", "", "-f $sender $recipient", sender='"a b"@here.test', recipients=('"c d"',)),
+    Service("folded", "flags=hu", _ALL),
+    Service("blank", "flags=B"),
+    Service("final", "flags=X"),
+    Service("several", arguments="-a $recipient -z ${user}@$nexthop", recipients=("a", "b+c", "d")),
+    Service("single", "flags=D", recipients=("a", "b"), limit="1"),
+    Service("lines", "eol=\\r\\n"),
+    Service("place", "directory=/var/tmp user=daemon:mail"),
+    Service("null", "null_sender=nobody", "$sender", sender=""),
+    Service("nobody", "", "$sender", sender=""),
+    Service("empty", "null_sender=", "-f $sender -", sender=""),
+    Service("small", "size=10"),
+    Service("busy", end="echo try again later; exit 75"),
+    Service("nouser", end="echo no such user >&2; exit 67"),
+    Service("failed", end="exit 1"),
+    Service("coded", end="echo 4.2.2 mailbox full; exit 69"),
+    Service("permanent", end="echo 5.7.1 not from you; exit 77"),
+    Service("killed", end="kill -9 $$"),
+    Service("silent", end="exit 68"),
+    Service("wordy", end="echo one; echo two; exit 70"),
+)
+
+
+class World:
+    """Both hosts."""
+
+    def __init__(self) -> None:
+        self.hosts = [self._host(PACKAGED), self._host(INSTALLED)]
+
+    def _host(self, path: str) -> Host:
+        host = Host("mail.here.test", path=path)
+        if path == PACKAGED:
+            host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf")
+        else:
+            install(host)
+        routes = " ".join(f"{{ {one.name}.test = {one.name}:Hop.Example }}" for one in SERVICES)
+        limits = "".join(f"{one.name}_destination_recipient_limit = {one.limit}\n" for one in SERVICES)
+        host.write("/etc/postfix/main.cf", f"{_MAIN_CF}transport_maps = inline:{{ {routes} }}\n{limits}")
+        lines = "".join(
+            f"{one.name} unix - n n - - pipe\n  {'' if 'user=' in one.options else 'user=nobody '}{one.options} "
+            f"argv=/usr/local/bin/given {one.name} {one.arguments}\n"
+            for one in SERVICES
+        )
+        host.write("/etc/postfix/master.cf", MASTER_CF + lines)
+        host.write("/usr/local/bin/given", _PROGRAM, mode=0o755)
+        host.output(f"mkdir -m 1777 {_GIVEN}")
+        for one in SERVICES:
+            host.write(f"/etc/postfix/end.{one.name}", one.end + "\n")
+        if path == PACKAGED:
+            host.output("/usr/lib/postfix/configure-instance.sh -")
+        host.output("postfix start")
+        host.until_answers(25)
+        return host
+
+    def end(self) -> None:
+        """Everything goes."""
+        for host in self.hosts:
+            host.end()
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    """Once for all services."""
+    made = World()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def played(host: Host, service: Service) -> str:
+    """What the program was given, and what the log says."""
+    message = b"Subject: x\r\nReceived: by old\r\n\r\nFrom me\r\n>From you\r\n.dot\r\n..dots\r\nlast\r\n"
+    with SmtpClient(host) as client:
+        recipients = [f"{name}@{service.name.title()}.test" for name in service.recipients]
+        client.submit(sender=service.sender, recipients=recipients, message=message)
+
+    def lines() -> list[str]:
+        text = Path(host.file(LOG)).read_text(errors="replace")
+        return re.findall(rf".* postfix/pipe\[\d+\]: .*relay={service.name},.*", text)
+
+    until(lambda: len(lines()) == len(service.recipients), what=lambda: f"{service.name}: {lines()}")
+    found = sorted(normal_line(line) for line in lines())
+    for path in sorted(host.file(_GIVEN).glob(f"{service.name}.*")):
+        text = normal_text(path.read_text(errors="replace"))
+        text = re.sub(r"queue=[0-9A-F]+", "queue=ID", text)  # which may be longer, and the message with it
+        text = re.sub(r"(port|size)=\d+", r"\1=N", text)
+        text = re.sub(r"From (\S+)  \w{3} \w{3} .*", r"From \1  DATE", text)
+        found.append(text)
+    return "\n".join(found[: len(service.recipients)] + sorted(found[len(service.recipients) :]))
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=[one.name for one in SERVICES])
+def test_the_same_as_postfix(world: World, service: Service) -> None:
+    """Arguments, input, user, directory, and what becomes of the message."""
+    theirs, ours = (played(host, service) for host in world.hosts)
+    assert theirs == ours
