@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.daemons.parked_sessions import MAX_SAVED, Group, Key, ParkedSession, ParkedSessions
+from pillarbox.daemons.parked_sessions import (
+    MAX_SAVED,
+    Group,
+    Key,
+    ParkedSession,
+    ParkedSessions,
+    state_file,
+)
 from pillarbox.net.handover import OpenSession, Parked
 from pillarbox.net.startup import User
 from pillarbox.observability.events import Event, MailSessionEnded
@@ -42,8 +49,9 @@ class Lot:
         client, ours = socket.socketpair()
         self._open.append(client)
         told_at = time.monotonic() if told_at is None else told_at
-        frame = Parked("id", b"state", keep_alive, told_at, wake_at, 100, "in=7 out={out} deleted=0")
-        return ParkedSession.of(ours.detach(), frame, OpenSession("user", "imap", 1, "::1", "id"))
+        frame = Parked("id", keep_alive, told_at, wake_at, 100, "in=7 out={out} deleted=0")
+        known = OpenSession("user", "imap", 1, "::1", "id")
+        return ParkedSession.of(ours.detach(), state_file(b"state"), frame, known)
 
     @property
     def clients(self) -> list[socket.socket]:
@@ -199,17 +207,35 @@ def test_the_end_of_the_server(lot: Lot) -> None:
     assert len(lot.parked) == 0
 
 
-def test_what_is_no_connection_or_too_large_is_refused(tmp_path: Path) -> None:
-    """The descriptor stays the caller's."""
+def test_what_is_no_connection_or_no_state_is_refused(tmp_path: Path) -> None:
+    """The descriptors stay the caller's."""
     known = OpenSession("user", "imap", 1, "::1", "id")
-    frame = Parked("id", b"", b"", 0.0, 0.0, 0, "")
-    large = Parked("id", bytes(MAX_SAVED + 1), b"", 0.0, 0.0, 0, "")
+    frame = Parked("id", b"", 0.0, 0.0, 0, "")
     (tmp_path / "file").write_text("")
-    with open(tmp_path / "file", "rb") as file, pytest.raises(OSError, match="socket"):
-        ParkedSession.of(file.fileno(), frame, known)
+    state, large = state_file(b"state"), state_file(bytes(MAX_SAVED + 1))
+    unsealed = os.memfd_create("session")
     client, ours = socket.socketpair()
-    with client, ours, pytest.raises(ValueError, match="too large"):
-        ParkedSession.of(ours.fileno(), large, known)
+    with client, ours, open(tmp_path / "file", "rb") as file:
+        for connection, is_state, fault in (
+            (file.fileno(), state, OSError),
+            (ours.fileno(), large, ValueError),
+            (ours.fileno(), unsealed, ValueError),
+            (ours.fileno(), file.fileno(), OSError),
+        ):
+            with pytest.raises(fault):
+                ParkedSession.of(connection, is_state, frame, known)
+        ours.send(b"still ours")
+    for descriptor in (state, large, unsealed):
+        os.close(descriptor)
+
+
+def test_a_state_cannot_be_changed_any_more() -> None:
+    """Whoever wrote it may hold it still."""
+    state = state_file(b"state")
+    with pytest.raises(PermissionError):
+        os.pwrite(state, b"other", 0)
+    assert os.pread(state, 100, 0) == b"state"
+    os.close(state)
 
 
 def test_there_is_room_as_long_as_there_are_descriptors(lot: Lot) -> None:

@@ -14,6 +14,7 @@ from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import parse_configuration
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_worker import AccountWorker
+from pillarbox.daemons.parked_sessions import state_file
 from pillarbox.files.inotify import open_inotify
 from pillarbox.net.channel import Channel
 from pillarbox.net.handover import (
@@ -129,21 +130,30 @@ class Stage:
         await client.hear(b"L OK")
         return client
 
-    async def parked(self, count: int = 1) -> tuple[list[tuple[Parked, int]], Quiet, list[int]]:
+    async def parked(self, count: int = 1) -> tuple[list[tuple[Parked, int, int]], Quiet, list[int]]:
         """What the worker gives away, and what watches."""
-        found: list[tuple[Parked, int]] = []
+        found: list[tuple[Parked, int, int]] = []
         while True:
             frame, descriptors = await self.receive()
             match frame:
                 case Parked():
-                    found.append((frame, descriptors[0]))
+                    connection, state = descriptors
+                    found.append((frame, connection, state))
                 case Quiet():
                     assert len(found) == count
                     return found, frame, descriptors
 
-    async def resume(self, given: list[tuple[Parked, int]]) -> None:
-        for frame, descriptor in given:
-            self.send(Resume(frame.state, 0, b""), descriptor)
+    async def resume(self, given: list[tuple[Parked, int, int]]) -> None:
+        """As the spawner does."""
+        for _, *descriptors in given:
+            self.send(Resume(), *descriptors)
+        forget(given)
+
+
+def forget(given: list[tuple[Parked, int, int]]) -> None:
+    """Close what was given."""
+    for _, *descriptors in given:
+        for descriptor in descriptors:
             os.close(descriptor)
 
 
@@ -169,7 +179,7 @@ async def somebody_is_parked(path: Path) -> None:
     async with stage(path / "else") as other:
         client = await other.client("other")
         given, _, _ = await other.parked()
-        os.close(given[0][1])
+        forget(given)
         client.close()
 
 
@@ -245,7 +255,7 @@ def test_a_spawner_that_has_somebody_for_this_worker_gives_them_back(tmp_path: P
             given, quiet, [watch] = await one.parked()
             assert quiet.seen == 2
             os.close(watch)
-            os.close(given[0][1])
+            forget(given)
             client.close()
 
     asyncio.run(work())
@@ -265,10 +275,9 @@ def test_nobody_is_parked_as_long_as_one_is_busy_or_cannot_be(tmp_path: Path) ->
             await second.hear(b"a OK")
             given, _, watch = await one.parked(2)
             assert watch == [], "nobody idles"
-            assert {frame.session for frame, _ in given} == {"one", "two"}
-            assert all(frame.wake_at > 0 for frame, _ in given)
-            for _, descriptor in given:
-                os.close(descriptor)
+            assert {frame.session for frame, *_ in given} == {"one", "two"}
+            assert all(frame.wake_at > 0 for frame, *_ in given)
+            forget(given)
             first.close()
             second.close()
 
@@ -332,8 +341,10 @@ def test_a_state_that_cannot_be_read_ends_the_connection(tmp_path: Path) -> None
     async def work() -> None:
         async with stage(tmp_path) as one:
             theirs, ours = socket.socketpair()
-            one.send(Resume(b"\xc1"), ours.fileno())
+            state = state_file(b"\xc1")
+            one.send(Resume(), ours.fileno(), state)
             ours.close()
+            os.close(state)
             client = Client(theirs)
             await client.connect()
             assert await client.hear_the_end() == b""

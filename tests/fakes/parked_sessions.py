@@ -25,7 +25,7 @@ class ParkedClient:
         self.moves = 0
         """How often the session was parked."""
         self.clock = ManualClock()
-        self._account = account
+        self.account = account
         self._options = options
         self._session = self._new_session()
         self._task: asyncio.Task[Ended] | None = None
@@ -33,7 +33,7 @@ class ParkedClient:
     def _new_session(self, parked: ParkedSession | None = None) -> ImapSession:
         return ImapSession(
             self.client,
-            self._account,
+            self.account,
             clock=self.clock,
             sink=ignore,
             login_tag=b"L",

@@ -156,12 +156,13 @@ class AccountWorker:
             while (received := await self._channel.receive()) is not None:
                 frame, descriptors = received
                 self._seen += isinstance(frame, Session | Letter | Resume)
+                if isinstance(frame, Resume) and len(descriptors) == 2:
+                    self._resume(frame, *descriptors)
+                    continue
                 for descriptor in descriptors[1:]:
                     os.close(descriptor)
                 if descriptors and isinstance(frame, Session):
                     self.begin(Arrival(frame), descriptors[0])
-                elif descriptors and isinstance(frame, Resume):
-                    self._resume(frame, descriptors[0])
                 elif descriptors and isinstance(frame, Letter):
                     self._unanswered += 1
                     self._letters.take(frame, descriptors[0])
@@ -189,14 +190,16 @@ class AccountWorker:
         task.add_done_callback(self._serving.discard)
         self._parking.look_soon()
 
-    def _resume(self, resume: Resume, descriptor: int) -> None:
+    def _resume(self, resume: Resume, descriptor: int, state: int) -> None:
         """Go on with a session that was parked."""
         try:
-            arrival = arrival_of(resume, descriptor)
+            arrival = arrival_of(resume, descriptor, state)
         except msgspec.DecodeError as error:
             self._tell(MailboxNotice("imap", "Error", f"a parked session cannot be read: {error}"))
             os.close(descriptor)
             return
+        finally:
+            os.close(state)
         self.begin(arrival, descriptor)
 
     async def _serve(self, arrival: Arrival, sock: socket.socket) -> None:
@@ -414,11 +417,11 @@ class AccountWorker:
         for key in list(self._accounts):
             await self._close(key)
 
-    def give_away(self, parked: Sequence[tuple[Parked, int]], watch: int) -> None:
-        """Sessions with their connections, and what watches their mailboxes, go to the spawner."""
+    def give_away(self, parked: Sequence[tuple[Parked, int, int]], watch: int) -> None:
+        """Sessions with their connections and states, and what watches their mailboxes, go to the spawner."""
         try:
-            for frame, descriptor in parked:
-                self._channel.send(frame, [descriptor])
+            for frame, descriptor, state in parked:
+                self._channel.send(frame, [descriptor, state])
             self._channel.send(Quiet(self._seen), [watch] if watch >= 0 else [])
         except ChannelClosed:
             return  # the spawner is gone, and clients see it

@@ -7,19 +7,23 @@ DESCRIPTION
     file is opened: as soon as any of the descriptors can be read, or a client has gone, all of the group is
     given back (`wake`).
 
+    What is to be known lies in sealed memory files, which are not read here either: the spawner's memory is copied
+    to the workers of all users.
+
     Clients in IDLE are told `* OK Still here` from time to time, as a worker would tell them.
 
     When the server ends, clients are told BYE, and the log tells of each session what a worker would have told.
 
 LIMITS
     a group     `MAX_SESSIONS` sessions; each is in the register of the spawner before it is taken
-    a session   `MAX_SAVED` octets
+    a session   `MAX_SAVED` octets that are sealed
     descriptors those that the process may have, but a few; workers whose sessions find no room stay
 
 STANDARDS
     RFC 2177 (IDLE); RFC 3501 §7.1.5 (BYE)
 """
 
+import fcntl
 import heapq
 import itertools
 import os
@@ -39,6 +43,7 @@ MAX_SAVED: Final = 1 << 18
 """Octets of a session that is written down; a larger one stays where it is."""
 MAX_SESSIONS: Final = 16
 """Sessions of a group: when one client says something, all of them are gone on with."""
+_SEALS: Final = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _NO_LINGER: Final = struct.pack("ii", 0, 0)
 _SPARE_DESCRIPTORS: Final = 256
 """For workers and login processes."""
@@ -54,14 +59,27 @@ def allow_many_descriptors() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def state_file(octets: bytes) -> int:
+    """A memory file that holds the octets for good; the caller's.  OSError."""
+    descriptor = os.memfd_create("session", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.write(descriptor, octets)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
 class ParkedSession:
     """One client's connection, and what is to be known of it."""
 
-    __slots__ = ("connection", "frame", "is_over", "known", "sent", "unsent")
+    __slots__ = ("connection", "frame", "is_over", "known", "sent", "state", "unsent")
 
-    def __init__(self, connection: socket.socket, frame: Parked, known: OpenSession) -> None:
-        """`connection` is ours; `known` is the session's line of doveadm who."""
+    def __init__(self, connection: socket.socket, state: int, frame: Parked, known: OpenSession) -> None:
+        """`connection` and `state` are ours; `known` is the session's line of doveadm who."""
         self.connection = connection
+        self.state = state
         self.frame = frame
         self.known = known
         self.sent = 0  # octets of keep-alives
@@ -69,11 +87,11 @@ class ParkedSession:
         self.is_over = False  # it is parked no more
 
     @classmethod
-    def of(cls, descriptor: int, frame: Parked, known: OpenSession) -> "ParkedSession":
-        """With a connection that came from a worker.  OSError if it is no socket, ValueError if the state is too
-        large; the descriptor stays the caller's then."""
-        if len(frame.state) > MAX_SAVED:
-            raise ValueError("too large")
+    def of(cls, descriptor: int, state: int, frame: Parked, known: OpenSession) -> "ParkedSession":
+        """With descriptors that came from a worker.  OSError, ValueError if they are not what they should be; they
+        stay the caller's then."""
+        if fcntl.fcntl(state, fcntl.F_GET_SEALS) & _SEALS != _SEALS or os.fstat(state).st_size > MAX_SAVED:
+            raise ValueError("no state, or too large")
         connection = socket.socket(fileno=descriptor)
         try:
             # Whoever held it before must not make our close() wait.
@@ -81,7 +99,14 @@ class ParkedSession:
         except OSError:
             connection.detach()
             raise
-        return cls(connection, frame, known)
+        return cls(connection, state, frame, known)
+
+    def close(self) -> None:
+        """Close what is ours."""
+        self.connection.close()
+        if self.state >= 0:
+            os.close(self.state)
+            self.state = -1
 
     def send(self, text: bytes) -> bool:
         """Send a line if the client takes it; False if a part of it has to follow, or the client takes nothing."""
@@ -109,6 +134,13 @@ class Group:
     @property
     def descriptors(self) -> Iterator[int]:
         """All that belong to it."""
+        yield from self.watched
+        for session in self.sessions:
+            yield session.state
+
+    @property
+    def watched(self) -> Iterator[int]:
+        """Those that say when something happens."""
         for session in self.sessions:
             yield session.connection.fileno()
         if self.watch >= 0:
@@ -117,7 +149,7 @@ class Group:
     def close(self) -> None:
         """Close what is still ours."""
         for session in self.sessions:
-            session.connection.close()
+            session.close()
         if self.watch >= 0:
             os.close(self.watch)
             self.watch = -1
@@ -152,8 +184,8 @@ class ParkedSessions:
     @property
     def has_room(self) -> bool:
         """Whether there are descriptors for another group."""
-        taken = sum(len(group.sessions) + 1 for group in self._groups.values())
-        return taken + MAX_SESSIONS < resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS
+        taken = sum(2 * len(group.sessions) + 1 for group in self._groups.values())
+        return taken + 2 * MAX_SESSIONS < resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE_DESCRIPTORS
 
     def __contains__(self, key: Key) -> bool:
         return key in self._groups
@@ -166,7 +198,7 @@ class ParkedSessions:
         self._groups[group.key] = group
         key = group.key
         try:
-            for descriptor in group.descriptors:
+            for descriptor in group.watched:
                 self._selector.register(descriptor, selectors.EVENT_READ, lambda: self._wake(key))
         except (OSError, ValueError):  # something that cannot be waited for: its worker was no friend
             self._selector_forgets(group)
@@ -186,6 +218,7 @@ class ParkedSessions:
             self._selector_forgets(group)
             for session in group.sessions:
                 session.is_over = True
+            self._tidy_timers()
         return group
 
     def seconds_left(self) -> float | None:
@@ -229,8 +262,14 @@ class ParkedSessions:
     def _remind(self, due: float, key: Key, session: ParkedSession) -> None:
         heapq.heappush(self._timers, (due, next(self._serial), key, session))
 
+    def _tidy_timers(self) -> None:
+        """Forget those of sessions that are parked no more, once they are most of them."""
+        if len(self._timers) > 64 + 4 * sum(len(group.sessions) for group in self._groups.values()):
+            self._timers = [timer for timer in self._timers if not timer[3].is_over]
+            heapq.heapify(self._timers)
+
     def _selector_forgets(self, group: Group) -> None:
-        for descriptor in group.descriptors:
+        for descriptor in group.watched:
             try:
                 self._selector.unregister(descriptor)
             except (KeyError, ValueError):

@@ -25,7 +25,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.daemons.parked_sessions import MAX_SAVED, MAX_SESSIONS
+from pillarbox.daemons.parked_sessions import MAX_SAVED, MAX_SESSIONS, state_file
 from pillarbox.files.inotify import Inotify
 from pillarbox.net.handover import Parked, Resume, Session
 from pillarbox.observability.events import EventSink, MailboxNotice
@@ -87,8 +87,8 @@ class Host(Protocol):
         """No session is there: what is known of the mailboxes is written down."""
         ...
 
-    def give_away(self, parked: Sequence[tuple[Parked, int]], watch: int) -> None:
-        """Sessions with their connections, and what watches their mailboxes, go to the spawner."""
+    def give_away(self, parked: Sequence[tuple[Parked, int, int]], watch: int) -> None:
+        """Sessions with their connections and states, and what watches their mailboxes, go to the spawner."""
         ...
 
     def begin(self, arrival: Arrival, descriptor: int) -> None:
@@ -172,14 +172,14 @@ class SessionParking:
             self._inotify.read()
         rest = not (self._has_changed or any(one.unread for one in leaving))
         alone = not (host.sessions or host.is_ending or host.seen != seen)
-        if leaving and fits and rest and alone:
+        files = _state_files(states) if leaving and fits and rest and alone else []
+        if files:
             watch = self._inotify.descriptor if self._inotify is not None and self._ends else -1
-            frames = [_frame(one, state) for one, state in zip(leaving, states, strict=True)]
             host.give_away(
-                [(frame, one.descriptor) for frame, one in zip(frames, leaving, strict=True)], watch
+                [(_frame(one), one.descriptor, file) for one, file in zip(leaving, files, strict=True)], watch
             )
-            for one in leaving:
-                os.close(one.descriptor)
+            for descriptor in (*(one.descriptor for one in leaving), *files):
+                os.close(descriptor)
         else:
             self._watch_no_more()
             for one in leaving:
@@ -210,9 +210,21 @@ class SessionParking:
         self._has_changed = True
 
 
-def arrival_of(resume: Resume, descriptor: int) -> Arrival:
-    """A session that is to be gone on with, and its connection.  msgspec.DecodeError."""
-    state = msgspec.msgpack.decode(resume.state, type=_State)
+def _state_files(states: Sequence[bytes]) -> list[int]:
+    """A memory file for each; none if they cannot be had."""
+    files: list[int] = []
+    try:
+        files.extend(map(state_file, states))
+    except OSError:
+        while files:
+            os.close(files.pop())
+    return files
+
+
+def arrival_of(resume: Resume, descriptor: int, state_descriptor: int) -> Arrival:
+    """A session that is to be gone on with, its connection and its state.  msgspec.DecodeError."""
+    octets = os.pread(state_descriptor, MAX_SAVED, 0)
+    state = msgspec.msgpack.decode(octets, type=_State)
     parked = msgspec.structs.replace(state.parked, bytes_out=state.parked.bytes_out + resume.sent)
     if _has_gone(descriptor):  # no mailbox need be opened for that
         parked = msgspec.structs.replace(parked, mailbox=None)
@@ -229,12 +241,11 @@ def _has_gone(descriptor: int) -> bool:
             return True
 
 
-def _frame(leaving: Leaving, state: bytes) -> Parked:
+def _frame(leaving: Leaving) -> Parked:
     parked = leaving.parked
     idles = bool(parked.idle_tag)
     return Parked(
         session=leaving.session.peer.session,
-        state=state,
         keep_alive=b"* %b\r\n" % STILL_HERE if idles else b"",
         told_at=parked.waits_since,
         wake_at=0.0 if idles else parked.silent_since + AUTOLOGOUT,

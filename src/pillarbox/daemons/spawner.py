@@ -360,7 +360,7 @@ class Spawner:
             for other in self._workers.values():
                 other.sock.close()
                 for session in other.parked:
-                    session.connection.close()
+                    session.close()
             for group in self._parked:
                 group.close()
             for asked in self._asked.values():
@@ -428,14 +428,14 @@ class Spawner:
     def _note_parked(self, worker: Worker, frame: Parked, descriptors: list[int]) -> None:
         """A session that this worker has, and gives away."""
         known = self._sessions.get(frame.session)
-        if known is None or known.pid != worker.pid or len(descriptors) != 1:
+        try:
+            if known is None or known.pid != worker.pid:
+                raise ValueError("not its session")
+            connection, state = descriptors
+            session = ParkedSession.of(connection, state, frame, known)
+        except (OSError, ValueError):  # it was no worker of ours that made this
             for descriptor in descriptors:
                 os.close(descriptor)
-            return
-        try:
-            session = ParkedSession.of(descriptors[0], frame, known)
-        except (OSError, ValueError):  # no socket, or too large: it was no worker of ours that made it
-            os.close(descriptors[0])
             return
         self._sessions[frame.session] = msgspec.structs.replace(known, pid=os.getpid())
         worker.parked.append(session)
@@ -479,8 +479,8 @@ class Spawner:
         for session in group.sessions:
             known = session.known
             worker.sessions += 1
-            resume = Resume(session.frame.state, session.sent, session.unsent)
-            if write_now(worker.sock, resume, session.connection.fileno()):
+            resume = Resume(session.sent, session.unsent)
+            if write_now(worker.sock, resume, session.connection.fileno(), session.state):
                 self._sessions[known.session] = msgspec.structs.replace(known, pid=worker.pid)
             else:
                 self._sessions.pop(known.session, None)

@@ -97,9 +97,8 @@ class Kick(msgspec.Struct, tag=True):
 
 
 class Resume(msgspec.Struct, tag=True):
-    """spawner → worker: go on with a session that was parked; its connection is passed along."""
+    """spawner → worker: go on with a session that was parked; its connection and its state are passed along."""
 
-    state: bytes
     sent: int = 0  # octets that the client was sent meanwhile
     unsent: bytes = b""  # what it has still to be sent, the rest of a line
 
@@ -112,13 +111,13 @@ ToWorker = Session | Letter | Kick | Resume | IndexerReady
 
 
 class Parked(msgspec.Struct, tag=True):
-    """worker → spawner: a session whose client rests; its connection is passed along.
+    """worker → spawner: a session whose client rests; its connection is passed along, and its state, a memory file
+    for the worker that goes on with it.
 
     Moments are those of CLOCK_MONOTONIC, in seconds.
     """
 
     session: str  # id in log lines
-    state: bytes  # for the worker that goes on with it; nobody else reads it
     keep_alive: bytes  # what the client is told every now and then; empty for nothing
     told_at: float  # when it was told something last
     wake_at: float  # when to go on whatever happens; 0 for never

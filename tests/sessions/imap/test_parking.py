@@ -1,21 +1,25 @@
 """Sessions that are parked: whoever goes on with them says what they would have said."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.imap_model import ACTIONS, ModelClient
 from fakes.parked_sessions import ParkedClient
 from fakes.scripted_transport import read_transcript
+from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
+from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.mailstore.memory_account import MemoryAccount
 from pillarbox.sessions.imap.session import AUTOLOGOUT
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
+from sessions.imap.test_many_sessions import Unsynced
 from sessions.imap.test_session import TRANSCRIPTS, new_account, options_of
 
 
@@ -193,5 +197,74 @@ def test_every_client_ends_up_with_the_same_mailbox(steps: list[tuple[int, bytes
             assert client.flags == clients[0].flags
         for connection in parked:
             await connection.end()
+
+    asyncio.run(run())
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 1),
+            st.sampled_from((*ACTIONS, *STRANGE_ACTIONS, b"PARK", b"PARK", b"PARK")),
+            st.integers(0, 9),
+        ),
+        min_size=5,
+        max_size=20,
+    )
+)
+def test_and_so_it_is_in_a_maildir_that_each_process_opens_anew(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, bytes, int]]
+) -> None:
+    """Nothing but the files and what was written down is left of the process before; others touch the files."""
+    maildir = tmp_path_factory.mktemp("parked") / "Maildir"
+
+    async def run() -> None:
+        accounts = [MaildirAccount(str(maildir), files=Unsynced())]
+        await accounts[0].create("Trash")
+        clients = [ParkedClient(accounts[0]) for _ in range(2)]
+        away: set[int] = set()
+
+        async def ask(number: int, data: bytes) -> bytes:
+            heard = b""
+            if number in away:  # all come back when one does
+                if len(away) == len(clients):
+                    await accounts[-1].close()
+                    accounts.append(MaildirAccount(str(maildir), files=Unsynced()))
+                for other in sorted(away):
+                    clients[other].account = accounts[-1]
+                    told = await clients[other].go_on()
+                    heard += told if other == number else b""
+                    unasked[other] += told if other != number else b""
+                away.clear()
+            heard, unasked[number] = unasked[number] + heard, b""
+            return heard + await clients[number].ask(data)
+
+        unasked = [b"", b""]
+        models = [ModelClient(partial(ask, number)) for number in range(2)]
+        for client, model in zip(clients, models, strict=True):
+            await client.begin()
+            if model is models[-1]:
+                await model.enable_qresync()
+            await model.begin()
+        await models[0].say(b"APPEND INBOX {1+}\r\nx")
+        for who, action, choice in steps:
+            if action == b"PARK":
+                for number in range(2):
+                    if number not in away and await clients[number].park():
+                        away.add(number)
+            elif action in ACTIONS:
+                await models[who].act(action, choice)
+            else:
+                do_strange_thing(maildir, action, choice)
+        for model in models:
+            await model.say(b"NOOP")
+        for model in models:
+            await model.check()
+        assert models[0].uids == models[1].uids
+        assert models[0].flags == models[1].flags
+        for client in clients:
+            await client.end()
+        await accounts[-1].close()
 
     asyncio.run(run())
