@@ -1,20 +1,28 @@
 """Clients that rest have no process: they are parked, and nobody notices but who counts processes."""
 
+import asyncio
 import os
+import random
 import re
 import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from fakes.imap_model import ACTIONS, ModelClient
 from fakes.mail_system import USER, MailSystem, kill, until
+from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from system.conftest import new_system
+from system.test_many_imap_sessions import SocketClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
-SETTINGS = """\
+ROUNDS: Final = 6
+"""How often the clients of the model are parked."""
+SETTINGS: Final = """\
 imap_hibernate_timeout = 1 secs
 imap_idle_notify_interval = 3 secs
 mail_max_userip_connections = 3
@@ -194,6 +202,50 @@ def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) 
     assert b"* 1 EXPUNGE" in told
     assert int(silent.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")")) == known - 1
     idling.done()
+
+
+def test_every_session_sees_the_same(quick: MailSystem) -> None:
+    """Several clients act at random, are parked, and act again; other programs touch the files meanwhile."""
+    user, password = "model@pillarbox.test", "correct horse"
+    quick.add_user(user, password)
+    maildir = quick.maildir(user)
+
+    async def connect(number: int) -> tuple[SocketClient, ModelClient]:
+        connection = SocketClient(*await asyncio.open_connection("127.0.0.1", quick.port("imap")))
+        await connection.hear_greeting()
+        client = ModelClient(connection.ask)
+        await client.say(b'LOGIN %b "%b"' % (user.encode(), password.encode()))
+        if number == 0:
+            await client.enable_qresync()
+            await client.say(b"APPEND INBOX {1+}\r\nx")
+        await client.begin()
+        return connection, client
+
+    async def act(client: ModelClient, chance: random.Random) -> None:
+        for _ in range(chance.randrange(8)):
+            await client.act(chance.choice(ACTIONS), chance.randrange(10))
+
+    async def run() -> None:
+        pairs = [await connect(number) for number in range(3)]
+        chances = [random.Random(number) for number in range(3)]
+        for _ in range(ROUNDS):
+            async with asyncio.TaskGroup() as tasks:
+                for (_, client), chance in zip(pairs, chances, strict=True):
+                    tasks.create_task(act(client, chance))
+            await asyncio.to_thread(until_parked, quick)
+            for _ in range(3):
+                do_strange_thing(maildir, chances[0].choice(STRANGE_ACTIONS), chances[0].randrange(10))
+        for _, client in pairs:
+            await client.say(b"NOOP")
+        for _, client in pairs:
+            await client.check()
+        assert len({tuple(client.uids) for _, client in pairs}) == 1
+        assert all(client.flags == pairs[0][1].flags for _, client in pairs)
+        for connection, _ in pairs:
+            connection.close()
+
+    asyncio.run(run())
+    until(lambda: user not in quick.doveadm("who", "-1").stdout, what="all have gone")
 
 
 def test_who_and_kick(quick: MailSystem, connect: Connect) -> None:
