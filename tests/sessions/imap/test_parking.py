@@ -148,6 +148,26 @@ def test_inactivity_is_counted_on() -> None:
     assert asyncio.run(run()) == b"* BYE Disconnected for inactivity.\r\n"
 
 
+def test_who_says_done_is_not_silent() -> None:
+    """However long the IDLE was, parked or not: the half hour begins anew."""
+
+    async def run(*, parks: bool) -> list[bytes]:
+        parked = await started(new_account(), b"a SELECT INBOX\r\n", b"b IDLE\r\n")
+        if parks:
+            assert await parked.park()
+        parked.clock.advance(2 * AUTOLOGOUT)
+        if parks:
+            await parked.go_on()
+        answers = [await parked.ask(line) for line in (b"DONE\r\n", b"c NOOP\r\n")]
+        await parked.end()
+        return answers
+
+    for parks in (False, True):
+        done, noop = asyncio.run(run(parks=parks))
+        assert done.startswith(b"b OK Idle completed")
+        assert noop.startswith(b"c OK NOOP completed")
+
+
 SESSIONS = 3
 steps = st.lists(
     st.tuples(st.integers(0, SESSIONS - 1), st.sampled_from((*ACTIONS, b"PARK", b"PARK")), st.integers(0, 9)),

@@ -86,6 +86,7 @@ class Conversation:
         "rev2",
         "saved_result",
         "searches_beside",
+        "silent_since",
         "sink",
         "speaking",
         "spools",
@@ -136,8 +137,8 @@ class Conversation:
         self._heeding = False  # whether we wait for that, too
         self._parking: Callable[[bool], bool] | None = None  # told whether we rest; whether to park
         self.is_waiting = False  # for the client
-        self.waits_since = self.rests_since = clock.monotonic()
-        """Since when we wait; since when, keep-alives apart, nobody has said anything."""
+        self.waits_since = self.rests_since = self.silent_since = clock.monotonic()
+        """Since when we wait; since when nobody has said anything, keep-alives apart; since when not the client."""
 
     @property
     def message_size_limit(self) -> int:
@@ -173,6 +174,7 @@ class Conversation:
                 self._heeding = self.is_waiting = False
             if data is not None:
                 self._note_activity()
+                self.silent_since = self.rests_since
                 return data
             if self.wait.shutting_down or self._parking is None:
                 break

@@ -79,7 +79,6 @@ class ImapSession:
         "_last_time",
         "_login_tag",
         "_search",
-        "_silent_since",
         "_unread",
         "parked",
     )
@@ -107,7 +106,6 @@ class ImapSession:
         self._search: asyncio.Task[None] | None = None  # that goes on while other commands are answered
         self._last_command = ""
         self._last_time = 0.0
-        self._silent_since = clock.monotonic()
         self._goes_on_from = parked
         self._asked_to_park: asyncio.Future[bool] | None = None
         self.parked: ParkedSession | None = None
@@ -196,7 +194,7 @@ class ImapSession:
             idle_tag=engine.awaited_line,
             idle_began=conversation.started,
             waits_since=conversation.waits_since,
-            silent_since=self._silent_since,
+            silent_since=conversation.silent_since,
             bytes_in=engine.bytes_in,
             bytes_out=engine.bytes_out,
             figures=conversation.figures,
@@ -215,7 +213,7 @@ class ImapSession:
     async def _go_on(self, parked: ParkedSession) -> None:
         """Be the session that was parked, and finish the IDLE that it was in.  Disconnect, Parking."""
         conversation = self._conversation
-        self._silent_since = parked.silent_since
+        conversation.silent_since = parked.silent_since
         self._bad_commands = parked.bad_commands
         self._last_command, self._last_time = parked.last_command, parked.last_time
         await parking.go_on(conversation, parked)
@@ -257,10 +255,9 @@ class ImapSession:
         if self._search is not None and self._search.done():
             await self._search_ended()
             return
-        left = max(0.0, self._silent_since + AUTOLOGOUT - conversation.clock.monotonic())
+        left = max(0.0, conversation.silent_since + AUTOLOGOUT - conversation.clock.monotonic())
         match await conversation.receive(limit=left, heed_changes=conversation.notifies):
             case bytes() as data:
-                self._silent_since = conversation.clock.monotonic()
                 conversation.engine.receive_data(data)
             case Woken.PARK:
                 raise Parking
