@@ -39,7 +39,6 @@ def quick(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
     try:
         system.start()
         yield system
-        assert system.stop() == 0
         assert "Traceback" not in system.log() + system.screen()
     finally:
         system.end()
@@ -143,6 +142,8 @@ def connect(quick: MailSystem) -> Iterator[Connect]:
     yield new_client
     for client in clients:
         client.close()
+    if quick.process is None or quick.process.poll() is not None:
+        return  # the end of the server was the test
     until(lambda: USER not in quick.doveadm("who", "-1").stdout, what="all have gone")
 
 
@@ -293,17 +294,14 @@ def test_the_end_of_the_server(quick: MailSystem, connect: Connect) -> None:
     client = connect()
     client.idle()
     until_parked(quick)
-    half = quick.half("mailbox")
-    assert half is not None
     before = quick.log()
-    os.kill(int(str(half["pid"])), signal.SIGTERM)
+    assert quick.stop() == 0
     assert client.hear_news() == b"* BYE Server shutting down."
     assert client.hear() == b""
     client.close()
     line = re.compile(
         r"imap\([^)]*\)<\d+><[^>]+>: (?:Info: )?Disconnected: Server shutting down\. in=\d+ out=(\d+) "
     )
-    until(lambda: line.search(quick.log()[len(before) :]), what="the log tells of it")
     found = line.search(quick.log()[len(before) :])
     assert found is not None
     assert int(found[1]) > 500
