@@ -179,6 +179,15 @@ def test_threads_are_those_of_dovecot(both: Both) -> None:
         header = "".join(f"{name}: {value}\r\n" for name, value in fields.items() if value)
         content = (header + "\r\nbody\r\n").encode()
         steps.append(b'x APPEND Trash "01-Jan-2024 10:00:00 +0000" {%d+}\r\n%b' % (len(content), content))
+    for number in range(80, 110):  # references at random, to what comes later and to itself, too
+        references = " ".join(f"<{chance.randrange(80, 110)}@x>" for _ in range(chance.randrange(4)))
+        content = (
+            f"Message-ID: <{number}@x>\r\nReferences: {references}\r\nSubject: {number}\r\n\r\nx\r\n".encode()
+        )
+        steps.append(
+            b'x APPEND Trash "02-Jan-2024 10:%02d:00 +0000" {%d+}\r\n%b'
+            % (number % 60, len(content), content)
+        )
     steps.append(b"x SELECT Trash")
     steps += [
         b"x THREAD %b UTF-8 ALL" % algorithm for algorithm in (b"REFERENCES", b"REFS", b"ORDEREDSUBJECT")

@@ -53,6 +53,14 @@ def test_refs_puts_the_latest_last() -> None:
     assert b"(2)(1 3)" == thread(messages, ThreadAlgorithm.REFS)
 
 
+def test_a_message_says_itself_what_it_answers() -> None:
+    """RFC 5256 §3 (1)(B): what the references of others made of it is undone, even if it answers nothing."""
+    messages = [message(2, references=b"3"), message(4, references=b"3 1"), message(1)]
+    assert b"(2)(1 4)" == thread(messages, ThreadAlgorithm.REFS)
+    messages = [message(5), message(6, references=b"5 6")]
+    assert b"(5)(6)" == thread(messages, ThreadAlgorithm.REFERENCES)
+
+
 def test_loops_are_not_followed() -> None:
     """Two messages that claim to answer each other."""
     messages = [message(1, references=b"2"), message(2, references=b"1"), message(3, references=b"3")]

@@ -107,12 +107,12 @@ def _linked(messages: Sequence[Threaded]) -> list[_Node]:
             if message.message_id and message.message_id not in nodes:
                 nodes[message.message_id] = own
         own.message = message
-        # (1)(B): "If this message already has a parent, break the … link"
-        if previous is None:
-            continue
-        if own.parent is not previous and not _is_below(previous, own):
-            if own.parent is not None:
-                own.parent.children.remove(own)
+        # (1)(B): "If this message already has a parent, break the … link"; the new one is that to the last
+        # reference, "or NULL if none", and none if that would be a loop
+        if own.parent is not None and own.parent is not previous:
+            own.parent.children.remove(own)
+            own.parent = None
+        if previous is not None and own.parent is None and not _is_below(previous, own):
             _adopt(previous, own)
     return [node for node in order if node.parent is None]
 
