@@ -22,12 +22,11 @@ import asyncio
 import os
 from array import array
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby, islice
+from itertools import groupby
 from operator import attrgetter
 from typing import Final, TypeVar
 
@@ -36,12 +35,14 @@ from pillarbox.mailstore import folder_changes
 from pillarbox.mailstore.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
+from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import Event, FolderFiles
 from pillarbox.mailstore.folder_watch import FolderWatch
 from pillarbox.mailstore.group_commit import GroupCommit
 from pillarbox.mailstore.indexers import Indexers
-from pillarbox.mailstore.large_content import LargeContent, pieces_of, searchable
+from pillarbox.mailstore.journal import Journal
+from pillarbox.mailstore.large_content import LargeContent, searchable
 from pillarbox.mailstore.mailbox import (
     Change,
     ChangeKind,
@@ -56,7 +57,6 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     SortColumn,
     SortValue,
-    Spool,
     TextPlace,
 )
 from pillarbox.mailstore.maildir_names import short_guid
@@ -118,8 +118,7 @@ class MaildirMailbox:
         self._on_close = on_close
         self._modseqs = ModSeqs(folder.clock)
         self._kept_modseq = 0
-        self._journal: deque[Change] = deque()
-        self._position = 0
+        self._journal = Journal()
         self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
         self._reading = SummaryReading(
             folder, cache, indexers, executor=executor, run=self._run, later=self._later
@@ -193,14 +192,11 @@ class MaildirMailbox:
     @property
     def journal_position(self) -> int:
         """Position after the last change."""
-        return self._position
+        return self._journal.position
 
     def changes_since(self, position: int) -> list[Change] | None:
         """Changes from `position` on; None if they are no longer kept."""
-        count = self._position - position
-        if count > len(self._journal):
-            return None
-        return list(islice(self._journal, len(self._journal) - count, None)) if count > 0 else []
+        return self._journal.since(position)
 
     # --- asking the files ---------------------------------------------------------------------------
 
@@ -293,7 +289,7 @@ class MaildirMailbox:
 
     async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
         if not isinstance(target, MaildirMailbox):
-            return await self._copy_elsewhere(uids, target)
+            return await copy_elsewhere(self, uids, target)
         try:
             copy = partial(folder_changes.copy, is_move=is_move)
             return await self._run(copy, self.folder, uids, target.folder)
@@ -353,7 +349,7 @@ class MaildirMailbox:
 
     def _state(self, *, with_size: bool) -> tuple[int, int, int, int, bool]:
         """What STATUS depends on."""
-        return (self._position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
+        return (self._journal.position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
 
     async def _count(self, *, with_size: bool) -> MailboxStatus:
         size = await self._run(self._total_size) if with_size else 0
@@ -431,8 +427,7 @@ class MaildirMailbox:
         if self._modseqs.is_tracking:
             gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
             self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
-        for _ in range(len(self._journal) - MAX_JOURNAL - len(events)):
-            self._journal.popleft()
+        self._journal.trim(MAX_JOURNAL + len(events))
         self._watch.tell()
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
@@ -442,7 +437,6 @@ class MaildirMailbox:
         table.flags.extend([event.flags for event in events])
         table.keywords.extend([event.keywords for event in events])
         table.modseqs.extend([modseq] * len(events))
-        self._position += len(events)
         self._journal.extend(
             [Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin) for event in events]
         )
@@ -458,7 +452,7 @@ class MaildirMailbox:
             table.flags[row] = event.flags
             table.keywords[row] = event.keywords
             table.modseqs[row] = modseq
-            self._note(Change(ChangeKind.FLAGS, Uid(event.uid), modseq, event.origin))
+            self._journal.extend([Change(ChangeKind.FLAGS, Uid(event.uid), modseq, event.origin)])
 
     def _expunge_rows(self, expunged: Sequence[Event], modseq: ModSeq) -> None:
         self.texts.note_expunged()
@@ -469,12 +463,9 @@ class MaildirMailbox:
         table.flags = bytearray([table.flags[row] for row in kept])
         table.keywords = array("Q", [table.keywords[row] for row in kept])
         table.modseqs = array("Q", [table.modseqs[row] for row in kept])
-        for event in expunged:
-            self._note(Change(ChangeKind.EXPUNGED, Uid(event.uid), modseq, event.origin))
-
-    def _note(self, change: Change) -> None:
-        self._journal.append(change)
-        self._position += 1
+        self._journal.extend(
+            [Change(ChangeKind.EXPUNGED, Uid(event.uid), modseq, event.origin) for event in expunged]
+        )
 
     def _load(self) -> None:
         folder = self.folder
@@ -551,38 +542,3 @@ class MaildirMailbox:
             found = read_summaries(self.folder, self._cache, self._cache_number, part, fields=Fields.SIZE)
             total += sum(summary.size for summary in found)
         return total
-
-    async def _copy_elsewhere(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
-        """Into a mailbox of another kind."""
-        messages = []
-        there = []
-        spools: list[Spool] = []
-        for uid in uids:
-            row = self.messages.row(uid)
-            if row is None:
-                continue
-            bits = self.messages.keywords[row]
-            keywords = tuple(name for bit, name in enumerate(self.keywords) if bits >> bit & 1)
-            flags = Flag(self.messages.flags[row])
-            [summary] = await self.summaries([uid], Fields.DATE)
-            content = await self.content(uid)
-            copied: bytes | Spool = b""
-            if isinstance(content, bytes):
-                copied = content
-            else:
-                copied = await self._spooled(content, target)
-                spools.append(copied)
-            messages.append(NewMessage(copied, flags, keywords, float(summary.internal_date)))
-            there.append(uid)
-        try:
-            return list(zip(there, await target.append(messages), strict=True))
-        finally:
-            for spool in spools:
-                await spool.discard()
-
-    async def _spooled(self, content: LargeContent, target: Mailbox) -> Spool:
-        spool = await target.spool(len(content))
-        async for block in pieces_of(content):
-            await spool.add(block)
-        await spool.finish()
-        return spool

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import msgspec
 
+from pillarbox.mailstore.journal import Journal
 from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import (
     MAX_KEYWORDS,
@@ -109,8 +110,7 @@ class MemoryMailbox:
         self._has_modseqs = False
         self._vanished: list[tuple[int, Uid]] = []
         self._first_recent = 1
-        self._journal: list[Change] = []
-        self._journal_start = 0
+        self._journal = Journal()
         self._journal_limit = journal_limit
         self._watchers: dict[object, Callable[[], None]] = {}
 
@@ -156,13 +156,11 @@ class MemoryMailbox:
     @property
     def journal_position(self) -> int:
         """Position after the last change."""
-        return self._journal_start + len(self._journal)
+        return self._journal.position
 
     def changes_since(self, position: int) -> list[Change] | None:
         """Changes from `position` on, or None."""
-        if position < self._journal_start:
-            return None
-        return self._journal[position - self._journal_start :]
+        return self._journal.since(position)
 
     async def refresh(self, *, read_only: bool = False) -> None:
         """Nothing changes behind our back, but the mailbox may have been deleted."""
@@ -385,11 +383,8 @@ class MemoryMailbox:
         )
 
     def _write(self, kind: ChangeKind, uid: Uid, origin: object | None) -> None:
-        self._journal.append(Change(kind, uid, ModSeq(self._modseq), origin))
-        excess = len(self._journal) - self._journal_limit
-        if excess > 0:
-            del self._journal[:excess]
-            self._journal_start += excess
+        self._journal.extend([Change(kind, uid, ModSeq(self._modseq), origin)])
+        self._journal.trim(self._journal_limit)
 
     def _notify(self) -> None:
         try:

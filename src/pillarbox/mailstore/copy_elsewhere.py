@@ -1,0 +1,45 @@
+"""Messages into a mailbox of another kind: what the one can tell is appended to the other."""
+
+from collections.abc import Sequence
+
+from pillarbox.mailstore.large_content import LargeContent, pieces_of
+from pillarbox.mailstore.mailbox import Fields, Mailbox, NewMessage, Spool
+from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.identifiers import Uid
+
+
+async def copy_elsewhere(source: Mailbox, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+    """(UID there, UID here) of those that exist; all or none.  Raises what `append` and `content` raise."""
+    messages: list[NewMessage] = []
+    there: list[Uid] = []
+    spools: list[Spool] = []
+    try:
+        for uid in uids:
+            row = source.messages.row(uid)
+            if row is None:
+                continue
+            bits = source.messages.keywords[row]
+            keywords = tuple(name for bit, name in enumerate(source.keywords) if bits >> bit & 1)
+            flags = Flag(source.messages.flags[row])
+            [summary] = await source.summaries([uid], Fields.DATE)
+            content = await source.content(uid)
+            copied: bytes | Spool
+            if isinstance(content, bytes):
+                copied = content
+            else:
+                copied = await _spooled(content, target)
+                spools.append(copied)
+            messages.append(NewMessage(copied, flags, keywords, float(summary.internal_date)))
+            there.append(uid)
+        return list(zip(there, await target.append(messages), strict=True))
+    finally:
+        for spool in spools:
+            await spool.discard()
+
+
+async def _spooled(content: LargeContent, target: Mailbox) -> Spool:
+    spool = await target.spool(len(content))
+    async for block in pieces_of(content):
+        await spool.add(block)
+    await spool.finish()
+    return spool
