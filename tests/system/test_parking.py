@@ -196,8 +196,11 @@ def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) 
     until_parked(quick)
     other.ask(b"STORE 1 +FLAGS (\\Deleted)")
     other.ask(b"EXPUNGE")
-    assert idling.hear_news().startswith(b"* 1 FETCH (FLAGS (\\Flagged \\Deleted")
-    assert idling.hear_news() == b"* 1 EXPUNGE"
+    heard = idling.hear_news()
+    if b"FETCH" in heard:  # unless both came while a worker was started
+        assert heard.startswith(b"* 1 FETCH (FLAGS (\\Flagged \\Deleted")
+        heard = idling.hear_news()
+    assert heard == b"* 1 EXPUNGE"
     until_parked(quick)
     told = silent.ask(b"NOOP")
     assert b"* 1 EXPUNGE" in told

@@ -92,7 +92,9 @@ def run(case: Case, directory: Path, command: Callable[[list[str]], tuple[str, s
     output, errors, status = command(["-c", os.fspath(directory), *case.request])
     main, master = (path.read_text(encoding="utf-8", errors="surrogateescape") for path in files)
     output, errors = (text.replace(os.fspath(directory), "DIR") for text in (output, errors))
-    output = output.replace("=\n    DIR", "= DIR")  # -f folds the line where the directory's name is a long one
+    output = output.replace(
+        "=\n    DIR", "= DIR"
+    )  # -f folds the line where the directory's name is a long one
     return Outcome(output, messages(errors), status, main, master)
 
 
