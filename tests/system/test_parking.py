@@ -17,6 +17,7 @@ from fakes.imap_model import ACTIONS, ModelClient
 from fakes.mail_system import USER, MailSystem, kill, until
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from system.conftest import new_system
+from system.test_mailbox_reload import reload
 from system.test_many_imap_sessions import SocketClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
@@ -293,7 +294,7 @@ def test_a_worker_that_is_killed_and_a_spawner_that_is(quick: MailSystem, connec
 
 
 def test_the_end_of_the_server(quick: MailSystem, connect: Connect) -> None:
-    """BYE, and the line in the log that the session would have had.  It is the last test of the module."""
+    """BYE, and the line in the log that the session would have had.  It is the last test of that system."""
     client = connect()
     client.idle()
     until_parked(quick)
@@ -308,3 +309,27 @@ def test_the_end_of_the_server(quick: MailSystem, connect: Connect) -> None:
     found = line.search(quick.log()[len(before) :])
     assert found is not None
     assert int(found[1]) > 500
+
+
+def test_a_reload_cuts_nobody_who_is_parked() -> None:
+    """The generation that holds him stays for him: he hears of mail, and his commands are answered."""
+    system = new_system("rootless")
+    system.configure_mailboxes(SETTINGS)
+    try:
+        system.start()
+        idling, silent = Client(system), Client(system)
+        idling.idle()
+        until_parked(system)
+        reload(system)
+        system.send(b"Subject: after the reload\r\n\r\nx\r\n")
+        assert idling.hear_news() == b"* 1 EXISTS"
+        assert b"* 1 EXISTS" in silent.ask(b"NOOP")
+        assert system.doveadm("who", "-1").stdout.count(USER) == 2
+        newcomer = Client(system)
+        assert newcomer.ask(b"FETCH * (FLAGS)")[0].startswith(b"* 1 FETCH")
+        for client in (idling, silent, newcomer):
+            client.close()
+        assert system.stop() == 0
+        assert "Traceback" not in system.log() + system.screen()
+    finally:
+        system.end()
