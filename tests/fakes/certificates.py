@@ -1,6 +1,7 @@
 """Certificates for tests: authorities, and names that they sign."""
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,9 +14,18 @@ NOW: Final = datetime.datetime.now(datetime.UTC)
 
 
 def issue(
-    directory: Path, name: str, *, signer: str = "", rsa_bits: int = 0, is_authority: bool = False
+    directory: Path,
+    name: str,
+    *,
+    signer: str = "",
+    rsa_bits: int = 0,
+    is_authority: bool = False,
+    names: Sequence[str] = (),
 ) -> Path:
-    """NAME.pem, key and certificate, signed by the key of SIGNER.pem or its own; RSA with `rsa_bits`, or ECDSA."""
+    """NAME.pem, key and certificate, signed by the key of SIGNER.pem or its own; RSA with `rsa_bits`, or ECDSA.
+
+    `names` are those of subjectAltName.
+    """
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     if rsa_bits:
         key = rsa.generate_private_key(public_exponent=65537, key_size=rsa_bits)
@@ -29,7 +39,7 @@ def issue(
         loaded = serialization.load_pem_private_key(text, None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
         signing_key = loaded
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(own)
         .issuer_name(issuer)
@@ -38,8 +48,11 @@ def issue(
         .not_valid_before(NOW - datetime.timedelta(days=1))
         .not_valid_after(NOW + datetime.timedelta(days=9))
         .add_extension(x509.BasicConstraints(ca=not signer or is_authority, path_length=None), critical=True)
-        .sign(signing_key, hashes.SHA256())
     )
+    if names:
+        alternative = x509.SubjectAlternativeName([x509.DNSName(one) for one in names])
+        builder = builder.add_extension(alternative, critical=False)
+    certificate = builder.sign(signing_key, hashes.SHA256())
     path = directory / f"{name}.pem"
     path.write_bytes(
         key.private_bytes(

@@ -4,6 +4,7 @@ A `Script` maps what a client says to what it is told.  `ScriptedServer` serves 
 thread, with blocking sockets: the client under test may be anybody's.
 """
 
+import contextlib
 import socket
 import ssl
 import threading
@@ -57,6 +58,7 @@ class ScriptedServer:
         self._tls = tls
         self._wrapped = wrapped
         self._lmtp = lmtp
+        self._local = threading.local()
         self._socket = socket.create_server(
             (address, port), backlog=50, family=socket.AF_INET6 if ":" in address else socket.AF_INET
         )
@@ -94,11 +96,21 @@ class ScriptedServer:
             self.open -= 1
 
     def _serve(self, client: socket.socket) -> None:
+        with contextlib.ExitStack() as self._local.ends:
+            self._converse(client)
+
+    def _secured(self, client: socket.socket) -> socket.socket:
+        assert self._tls is not None
+        secured = self._tls.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+        self._local.ends.callback(secured.close)
+        secured.do_handshake()
+        return secured
+
+    def _converse(self, client: socket.socket) -> None:
         lines: list[bytes] = []
         self.conversations.append(lines)
         if self._wrapped:
-            assert self._tls is not None
-            client = self._tls.wrap_socket(client, server_side=True)
+            client = self._secured(client)
         file = client.makefile("rb")
         accepted = 0
         if not self._say(client, "greeting", b""):
@@ -116,7 +128,7 @@ class ScriptedServer:
             if verb == "RCPT" and said[:1] == b"2":
                 accepted += 1
             if verb == "STARTTLS" and said[:1] == b"2" and self._tls is not None:
-                client = self._tls.wrap_socket(client, server_side=True)
+                client = self._secured(client)
                 file = client.makefile("rb")
             if verb == "DATA" and said[:1] == b"3":
                 if not self._take_content(client, file, lines, accepted):

@@ -5,27 +5,18 @@ they log, what they say to the servers and what they return to the sender is com
 ids and delays taken out.  Differences stand in outbound_differences.txt, each with its reason.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import pytest
 
 from fakes.directories import let_others_in
-from fakes.host import PACKAGED, Host
-from fakes.mail_system import until
-from fakes.network import Network, _ip, address
-from fakes.pillarbox_host import INSTALLED, install
-from fakes.postfix_services import MASTER_CF
-from fakes.postfix_texts import normal_line, normal_notice, normal_text
-from fakes.scripted_server import BREAK_TLS, DROP, Replies, ScriptedServer
+from fakes.network import address
+from fakes.outbound_world import Scenario, Server, World, read_differences
+from fakes.scripted_server import BREAK_TLS, DROP
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
-
-LOG: Final = "/var/log/mail.log"
-SENDER: Final = "alice@sender.test"
 
 _MAIN_CF: Final = """\
 compatibility_level = 3.6
@@ -84,30 +75,6 @@ sender_dependent_relayhost_maps = inline:{ { relayed@sender.test = [mx0.helo.tes
 """
 
 
-class Server(msgspec.Struct, frozen=True):
-    """A mail exchanger; without replies nobody listens there."""
-
-    replies: Replies | None = {}
-    preference: int = 10
-
-
-class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """A domain and what happens to mail for it."""
-
-    name: str
-    servers: tuple[Server, ...] = (Server(),)
-    records: str = ""  # instead of MX records for the servers
-    recipients: tuple[str, ...] = ("bob",)
-    message: bytes = b"Subject: hello\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nHello.\r\n.\r\n..two dots\r\n"
-    parameters: tuple[str, str] = ("", "")  # of MAIL and RCPT
-    at: str = ""  # the scenario whose domain it is
-
-    @property
-    def domain(self) -> str:
-        """Where the mail goes."""
-        return f"{self.at or self.name}.test"
-
-
 def greylisted(_: bytes) -> bytes:
     """Always the first time."""
     return b"450 4.2.0 <bob@greylist.test>: Recipient address rejected: Greylisted"
@@ -121,7 +88,7 @@ def by_recipient(line: bytes) -> bytes:
 
 
 PLAIN: Final = b"250 mx.peer.test"
-SCENARIOS: tuple["Scenario", ...] = (
+SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="accepted"),
     Scenario(name="nopipelining", servers=(Server({"EHLO": b"250-mx.peer.test\r\n250 8BITMIME"}),)),
     Scenario(name="helo", servers=(Server({"EHLO": b"502 5.5.1 No", "MAIL": b"250 Ok"}),)),
@@ -307,157 +274,22 @@ SCENARIOS += (
 )
 
 
-class World:
-    """Both hosts, all domains and servers."""
-
-    def __init__(self, directory: Path) -> None:
-        zones: dict[str, str] = {"sender.test": f"@ IN MX 10 mail\nmail IN A {address(2)}\n"}
-        self.servers: dict[str, list[ScriptedServer]] = {}
-        addresses = iter(range(20, 250))
-        listening: list[tuple[str, str, Replies]] = []
-        for scenario in SCENARIOS:
-            if scenario.at:
-                continue
-            records = scenario.records
-            for at, server in enumerate(scenario.servers):
-                place = address(next(addresses))
-                records += f"@ IN MX {server.preference} mx{at}\nmx{at} IN A {place}\n"
-                if server.replies is not None:
-                    listening.append((scenario.name, place, server.replies))
-            zones[scenario.domain] = records
-        self.network = Network(directory, zones)
-        for name, place, replies in listening:
-            _ip(f"address add {place}/32 dev internet")
-            self.servers.setdefault(name, []).append(ScriptedServer(place, 25, replies))
-        _ip(f"address add {address(19)}/32 dev internet")
-        self.theirs = self._host(2, PACKAGED)
-        self.ours = self._host(3, INSTALLED)
-
-    def _host(self, number: int, path: str) -> Host:
-        host = self.network.host("mail.sender.test", number, path=path)
-        host.output("useradd --create-home alice")
-        if path == PACKAGED:
-            host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf; touch /etc/postfix/main.cf")
-        else:
-            install(host)
-        host.write("/etc/postfix/main.cf", _MAIN_CF)
-        host.write("/etc/postfix/master.cf", MASTER_CF)
-        if path == PACKAGED:
-            host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
-        host.until_answers(25)
-        return host
-
-    def end(self) -> None:
-        """Everything goes."""
-        for servers in self.servers.values():
-            for server in servers:
-                server.close()
-        self.network.end()
-
-    def play(self, scenario: Scenario) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-        """Log lines, words on the wire, and what came back: of Postfix, and of us."""
-        return self._play(scenario, self.theirs), self._play(scenario, self.ours)
-
-    def _play(self, scenario: Scenario, host: Host) -> tuple[str, str, str]:
-        servers = self.servers.get(scenario.name, [])
-        for server in servers:
-            server.conversations.clear()
-            server.messages.clear()
-        maildir = host.file("/home/alice/Maildir")
-        old = set(maildir.glob("new/*"))
-        logged = len(host.file(LOG).read_text())
-        queue_id = submit(host, scenario)
-        until(
-            lambda: _is_over(host.file(LOG).read_text()[logged:], queue_id, len(scenario.recipients)),
-            seconds=30,
-            what=lambda: f"{scenario.name}: delivered or not: {host.file(LOG).read_text()[logged:]}",
-        )
-        until(lambda: not any(server.open for server in servers), what="servers are left")
-        lines = host.file(LOG).read_text()[logged:].split("\n")
-        returned = [
-            path.read_text(errors="surrogateescape") for path in sorted(set(maildir.glob("new/*")) - old)
-        ]
-        host.output("postsuper -d ALL deferred 2>/dev/null; true")
-        return (
-            "\n".join(normal_line(line) for line in lines if _counts(line)),
-            "\n".join(_conversation(server) for server in servers),
-            "\n".join(map(normal_notice, returned)),
-        )
-
-
-def submit(host: Host, scenario: Scenario) -> str:
-    """Give a message to the host by SMTP; its queue id."""
-    stuffed = scenario.message.replace(b"\r\n.", b"\r\n..")
-    with host.connect(25) as sock, sock.makefile("rb") as file:
-        commands = [
-            b"EHLO client.test\r\n",
-            f"MAIL FROM:<{SENDER}>{scenario.parameters[0]}\r\n".encode(),
-            *(
-                f"RCPT TO:<{name}@{scenario.domain}>{scenario.parameters[1]}\r\n".encode()
-                for name in scenario.recipients
-            ),
-            b"DATA\r\n",
-            stuffed + b".\r\n",
-        ]
-        reply = b""
-        for command in [b"", *commands]:
-            sock.sendall(command)
-            while (reply := file.readline())[3:4] == b"-":
-                pass
-            assert reply[:1] in b"23", (command, reply)
-        sock.sendall(b"QUIT\r\n")
-    return reply.split()[-1].decode()
-
-
-def _is_over(log: str, queue_id: str, recipients: int) -> bool:
-    attempts = len(re.findall(rf"{queue_id}: to=.*status=", log))
-    if attempts < recipients:
-        return False
-    notices = re.findall(rf"{queue_id}: sender (?:non-delivery|delivery status) notification: (\w+)", log)
-    if not all(f"{notice}: removed" in log for notice in notices):
-        return False
-    if f"{queue_id}: removed" in log:
-        return True
-    bounced = "status=bounced" in log
-    return "status=deferred" in log and (not bounced or bool(notices))
-
-
-def _counts(line: str) -> bool:
-    """Lines of the way out; what the SMTP server says is compared elsewhere."""
-    return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp|discard)\[", line))
-
-
-def _conversation(server: ScriptedServer) -> str:
-    said = "\n".join(line.decode("utf-8", "replace") for line in server.said)
-    content = "\n".join(message.decode("utf-8", "replace") for message in server.messages)
-    said = re.sub(r" PORT=\d+", " PORT=N", re.sub(r" IDENT=\w+", " IDENT=ID", said))
-    return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + normal_text(content)
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The hosts, once for all scenarios."""
     directory = tmp_path_factory.mktemp("internet")
     let_others_in(directory)
-    made = World(directory)
+    made = World(directory, SCENARIOS, _MAIN_CF)
     try:
         yield made
     finally:
         made.end()
 
 
-def differences() -> Mapping[str, str]:
-    """scenario:part → reason."""
-    text = (Path(__file__).parent / "outbound_differences.txt").read_text()
-    rows = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
-    return {f"{row[0]}:{row[1]}": row[3] for row in rows}
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_the_same_as_postfix(world: World, scenario: Scenario) -> None:
     """Log lines, words on the wire, notices."""
-    known = differences()
+    known = read_differences(Path(__file__).parent / "outbound_differences.txt")
     for part, theirs, ours in zip(("log", "wire", "notice"), *world.play(scenario), strict=True):
         if f"{scenario.name}:{part}" in known:
             assert theirs != ours, f"{scenario.name}:{part} is on the list of differences, and there is none"

@@ -143,6 +143,8 @@ def open_role(startup: Startup) -> Serve:
     async def serve(control: Control, tell: LogFile) -> None:
         for name, service in services.items():
             service.tell = tell.named(names[name], service.program)
+            for warning in service.warnings:
+                service.tell(Warned(warning))
             if service.dns_filter is not None:
                 service.dns_filter.tell = service.tell
         await SmtpRole(services, listener, clock=clock, tell=tell).run(control)

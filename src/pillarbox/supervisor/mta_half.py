@@ -34,7 +34,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _WITHIN_ROLES: Final = frozenset(
     "pickup cleanup qmgr oqmgr tlsmgr trivial-rewrite bounce verify flush proxymap smtp lmtp showq error discard "
-    "local virtual pipe anvil scache postlogd nqmgr".split()
+    "local virtual pipe anvil scache tlsproxy postlogd nqmgr".split()
 )
 """Programs whose work other roles do, or which a later part of the system brings."""
 

@@ -11,7 +11,8 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, NoPolicy, dane_rules
 from pillarbox.delivery.smtp.destination import read_destinations
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules, Target
-from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
+from pillarbox.delivery.smtp.policy_table import TlsPolicy
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Mx, RecordType, Tlsa
 from pillarbox.net.dns.zones import ZoneResolver, Zones

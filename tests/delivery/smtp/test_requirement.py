@@ -4,8 +4,8 @@ import pytest
 
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.configured import open_service
+from pillarbox.delivery.smtp.policy_table import BadPolicy
 from pillarbox.delivery.smtp.requirement import Requirement, RequirementPolicy
-from pillarbox.delivery.smtp.tls_policy import BadPolicy
 from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault

@@ -15,13 +15,8 @@ from fakes.certificates import issue
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.delivery.smtp.tls_policy import (
-    BadPolicy,
-    TlsPolicies,
-    TlsPolicy,
-    fingerprints,
-    read_policy,
-)
+from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy, read_policy
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies, fingerprints
 from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import ManualClock
@@ -224,3 +219,51 @@ def test_how_far_away_an_authority_may_be(tmp_path: Path, depth: str, is_trusted
                 with contextlib.suppress(ssl.SSLWantReadError):
                     end.do_handshake()
                     ends.remove(end)
+
+
+STS = (
+    "{ { example.test=LEVEL match=.example.test policy_type=sts policy_domain=example.test "
+    "mx_host_pattern=mx.example.test } }"
+)
+
+
+@pytest.mark.parametrize(
+    ("level", "enforced", "excludes", "match"),
+    [
+        ("secure", "yes", True, ("hostname",)),
+        ("secure", "no", False, (".example.test",)),
+        ("verify", "yes", True, ("hostname",)),
+    ],
+)
+def test_servers_that_an_sts_policy_does_not_name(
+    level: str, enforced: str, excludes: bool, match: tuple[str, ...]
+) -> None:
+    """smtp_tls_enforce_sts_mx_patterns: they are not used, and those that are must prove their own names."""
+    table = STS.replace("LEVEL", level)
+    made = policies(table, smtp_tls_enforce_sts_mx_patterns=enforced)
+    found = made.policy(DESTINATION)
+    assert found.match == match
+    assert made.excludes(found, "other.example.test") is excludes
+    assert not made.excludes(found, "mx.example.test")
+
+
+def test_an_sts_policy_that_is_being_tried_excludes_nobody() -> None:
+    """RFC 8461 §5: mail goes on in mode testing, which programs tell as level may."""
+    table = STS.replace("LEVEL match=.example.test", "may")
+    made = policies(table)
+    assert not made.excludes(made.policy(DESTINATION), "other.example.test")
+
+
+def test_authorities_of_one_destination(tmp_path: Path) -> None:
+    """smtp_tls_trust_anchor_file is for levels that want trust, and a policy's own file goes first."""
+    issue(tmp_path, "top")
+    file = str(tmp_path / "top.pem")
+    table = "{ { example.test=secure tafile=" + file + " } { other.test=may } { third.test=verify } }"
+    versions = {"smtp_tls_protocols": ">=TLSv1.2", "smtp_tls_mandatory_protocols": ">=TLSv1.2"}
+    made = policies(table, smtp_tls_trust_anchor_file="/missing", **versions)
+    found = made.policy(DESTINATION)
+    assert found.anchors == (file,)
+    assert made.context(found).get_ca_certs() != []
+    assert made.policy(Destination("other.test", "other.test")).anchors == ()
+    with pytest.raises(ConfigurationFault):
+        made.context(made.policy(Destination("third.test", "third.test")))

@@ -9,9 +9,9 @@ from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.conversation import Conversation
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.mail_exchangers import Target
+from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
-from pillarbox.delivery.smtp.tls_policy import TlsPolicy
 from pillarbox.delivery.smtp.transaction import Stale, Transaction
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.system_clock import SystemClock

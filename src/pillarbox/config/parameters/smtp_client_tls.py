@@ -35,6 +35,16 @@ class SmtpClientTls:
         "",
         doc="Tables of levels by nexthop, as written or by its domain: `example.org secure match=.example.org`.",
     )
+    smtp_tls_per_site: tuple[str, ...] = parameter(
+        "",
+        doc="Old tables of NONE, MAY, MUST_NOPEERMATCH or MUST by nexthop and by the server's name. They count "
+        "where smtp_tls_policy_maps is empty.",
+    )
+    smtp_tls_enforce_sts_mx_patterns: bool = parameter(
+        "yes",
+        doc="Where a policy table tells of an MTA-STS policy (policy_type=sts): use only servers whose names fit "
+        "its mx_host_pattern attributes, with certificates of these names. no: the policy's match counts as it is.",
+    )
     smtp_tls_force_insecure_host_tlsa_lookup: bool = parameter(
         "no", doc="Look for TLSA records of hosts, too, whose addresses are not signed."
     )
@@ -43,6 +53,11 @@ class SmtpClientTls:
     )
     smtp_tls_CAfile: str = parameter("", doc="PEM file of the authorities that are trusted.")
     smtp_tls_CApath: str = parameter("", doc="Directory of such files, with hashed names (openssl rehash).")
+    smtp_tls_trust_anchor_file: tuple[str, ...] = parameter(
+        "",
+        doc="PEM files of certificates and public keys of authorities, for levels verify and secure. They alone "
+        "are trusted then, and need not be at the top of a chain.",
+    )
     smtp_tls_scert_verifydepth: int = parameter(
         "9", minimum=0, doc="Most authorities between a server's certificate and one that is trusted."
     )

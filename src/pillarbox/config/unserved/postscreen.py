@@ -67,8 +67,8 @@ postscreen_whitelist_interfaces = static:all
 """,
     ),
     Section(
-        Kind.LATER,
-        "tlsproxy is not served",
+        Kind.NO_EFFECT,
+        "who has a connection does its TLS: set the parameters of the SMTP client and server",
         """
 tlsproxy_client_CAfile = $smtp_tls_CAfile
 tlsproxy_client_CApath = $smtp_tls_CApath

@@ -84,10 +84,14 @@ def open_service(
             tables("smtp_tls_policy_maps", tls.smtp_tls_policy_maps),
             medium=grades.tls_medium_cipherlist,
             high=grades.tls_high_cipherlist,
+            sites=tables("smtp_tls_per_site", tls.smtp_tls_per_site),
+            prefix=prefix,
         )
         default = policies.default
         if default.level != "none":  # files that only root may read are read now
             policies.context(policies.at_level(default, "encrypt") if default.is_by_dns else default)
+        if tls.smtp_tls_trust_anchor_file:
+            policies.anchors(policies.at_level(default, "verify"))
         rules = dane_rules(snapshot.group(Dane), client, tls, exchange, lmtp=lmtp)
     except ConfigurationFault as fault:
         raise ConfigurationFault(where("smtp_tls_security_level"), f"{fault.where}: {fault.what}") from fault
@@ -192,6 +196,9 @@ def open_service(
             where=where("smtp_pix_workarounds"),
         ),
         minimal_backoff=queue.minimal_backoff_time,
+        warnings=(f"{prefix}_tls_per_site ignored when {prefix}_tls_policy_maps is not empty.",)
+        if tls.smtp_tls_per_site and tls.smtp_tls_policy_maps
+        else (),
     )
 
 

@@ -33,11 +33,12 @@ from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.dane import END_ENTITY, TRUST_ANCHOR, described, read_digests, usable
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.mail_exchangers import Target
-from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
+from pillarbox.delivery.smtp.policy_table import TlsPolicy
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.net.dns.records import Answer, DnsFault, RecordType, Resolver, Tlsa
 from pillarbox.observability.events import EventSink, Warned
 
-_MISCONFIGURED: Final = "client TLS configuration problem"
+CONFIGURATION_PROBLEM: Final = "client TLS configuration problem"
 
 
 class NoPolicy(Exception):
@@ -101,11 +102,11 @@ class DanePolicies:
                     f'{destination.text}: the "dane" security level is invalid for delivery via unix-domain sockets'
                 )
             )
-            raise NoPolicy(_MISCONFIGURED)
+            raise NoPolicy(CONFIGURATION_PROBLEM)
         if (obstacle := self._obstacle()) is not None:
             tell(Warned(f"{destination.text}: {policy.level} configured {obstacle}"))
             if policy.level == "dane-only":
-                raise NoPolicy(_MISCONFIGURED)
+                raise NoPolicy(CONFIGURATION_PROBLEM)
             return self._policies.at_level(policy, "may")
         is_secure = target.mx is None or target.mx.is_secure
         if not is_secure and (policy.level == "dane-only" or self._rules.insecure_mx == "may"):

@@ -19,18 +19,19 @@ import msgspec
 
 from pillarbox.delivery.request import Outcome, would_be
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
-from pillarbox.delivery.smtp.dane_policy import DanePolicies, NoPolicy
+from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, DanePolicies, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.delivery.smtp.passwords import Login, find_login
+from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
 from pillarbox.delivery.smtp.requirement import Requirement, RequirementPolicy
 from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
-from pillarbox.delivery.smtp.tls_policy import BadPolicy, TlsPolicies, TlsPolicy
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.delivery.status_filter import StatusFilter
@@ -43,6 +44,7 @@ from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.client import in_blocks
 from pillarbox.wire.smtp.replies import MalformedReply, ServerReply
 
@@ -72,6 +74,7 @@ class Service(msgspec.Struct, kw_only=True):
     assumes_final: bool  # lmtp_assume_final
     workarounds: Workarounds
     minimal_backoff: float  # seconds
+    warnings: tuple[str, ...] = ()  # of settings, for the log at start
     tell: events.EventSink = lambda _: None  # set when the log is there
 
     @property
@@ -123,8 +126,8 @@ class SmtpDelivery:
             self._tell(events.Warned(f"{self._job.queue_id}: {fault.reason}"))
             self._rest(Verdict("4.3.0", "Temporary lookup error"), None)
         except BadPolicy as fault:
-            self._tell(events.Warned(f"smtp_tls_policy_maps, {self._job.nexthop}: {fault}"))
-            self._rest(Verdict("4.7.5", "client TLS configuration problem"), None)
+            self._tell(events.Warned(str(fault)))
+            self._rest(Verdict("4.7.5", CONFIGURATION_PROBLEM), None)
         if self._passed:
             return SmtpDone(self._job.job, [], passed=self._passed)
         outcomes = [self._finish(at) for at in range(len(self._job.recipients))]
@@ -169,10 +172,6 @@ class SmtpDelivery:
     async def _try_targets(self, destination: Destination, targets: list[Target], *, is_last: bool) -> None:
         client = self._service.rules.client
         requirement = self._requirement(destination)
-        if self._is_tls_optional:
-            policy = self._service.policies.optional()
-        else:
-            policy = self._service.policies.policy(destination)
         limit = client.smtp_mx_session_limit
         key = self._key(destination, requirement)
         while (kept := self._cache.take(key)) is not None:
@@ -189,7 +188,7 @@ class SmtpDelivery:
                 return
             final = is_last and (number == len(targets) - 1 or bool(limit and sessions == limit - 1))
             try:
-                known = await self._service.dane.of(policy, destination, target, tell=self._tell)
+                known = await self._policy(destination, target)
             except NoPolicy as fault:
                 self._tell(
                     events.Warned(f"TLS policy lookup for {destination.text}/{target.host}: {fault.text}")
@@ -209,6 +208,25 @@ class SmtpDelivery:
                 continue
             sessions += 1
             await self._deliver(session, destination, final=final)
+
+    async def _policy(self, destination: Destination, target: Target) -> TlsPolicy:
+        """What TLS with a server has to be.  NoPolicy, LookupFault."""
+        policies = self._service.policies
+        try:
+            if self._is_tls_optional:
+                policy = policies.optional()
+            else:
+                policy = policies.policy(destination)
+                for warning in policy.ignored:
+                    self._tell(events.Warned(warning))
+                policy = policies.at_server(policy, destination, target.host)
+            policies.anchors(policy)
+        except (BadPolicy, ConfigurationFault) as fault:
+            self._tell(events.Warned(fault.what if isinstance(fault, ConfigurationFault) else str(fault)))
+            raise NoPolicy(CONFIGURATION_PROBLEM) from fault
+        if policies.excludes(policy, target.host):
+            raise NoPolicy(f"server {target.host} is not named by the STS policy")
+        return await self._service.dane.of(policy, destination, target, tell=self._tell)
 
     def _cannot_connect(self, target: Target, error: Exception, *, final: bool) -> None:
         text = f"connect to {target.relay}: {_reason(error)}"
@@ -439,7 +457,7 @@ class SmtpDelivery:
 
     def _wants_to_keep(self, session: Session, destination: Destination) -> bool:
         client = self._service.rules.client
-        if session.is_tls and not self._service.rules.tls.smtp_tls_connection_reuse:
+        if session.is_tls and not session.is_kept_under_tls:
             return False
         return (self._job.more_follows and client.smtp_connection_cache_on_demand) or (
             destination.text.lower() in map(str.lower, client.smtp_connection_cache_destinations)

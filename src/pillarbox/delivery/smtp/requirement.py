@@ -25,7 +25,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final
 
-from pillarbox.delivery.smtp.tls_policy import BadPolicy
+from pillarbox.delivery.smtp.policy_table import BadPolicy
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -30,8 +30,9 @@ from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
+from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement
-from pillarbox.delivery.smtp.tls_policy import TlsPolicies, TlsPolicy
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
 from pillarbox.delivery.smtp.workarounds import Measures
 from pillarbox.net.connection import Connection, IdleTimeout
@@ -118,6 +119,12 @@ class Session:
         self._destination = destination
         self._policy = policy
         self.tell = tell
+
+    @property
+    def is_kept_under_tls(self) -> bool:
+        """smtp_tls_connection_reuse, or what the destination's policy says of it."""
+        reuse = self._policy.reuse
+        return self.rules.tls.smtp_tls_connection_reuse if reuse is None else reuse
 
     # -- hello -----------------------------------------------------------------------------------------
 
@@ -256,6 +263,7 @@ class Session:
             raise SiteFault("4.7.5", "client TLS configuration problem") from fault
         self.is_tls = True
         certificate = wire.tls.getpeercert(binary_form=True) if wire.tls is not None else None
+        is_strange = False  # nobody we trust has signed it
         what = FINGERPRINT_MISMATCH if policy.level == "fingerprint" else NAME_MISMATCH
         if policy.tlsa:
             what = self._dane_mismatch(wire)
@@ -264,10 +272,15 @@ class Session:
             objection = policies.objection(
                 policy, certificate, destination=self._destination, host=self.target.host
             )
+            anchors = policies.anchors(policy)
+            if anchors is not None and anchors.keys and wire.tls is not None:
+                if strange := anchors.mismatch(peer_chain(wire.tls)):
+                    what, objection = strange, "Server certificate not verified"
+                    is_strange = True
         self.is_trusted = not objection and (
             policy.wants_trust or policy.level in ("fingerprint", "dane", "dane-only")
         )
-        self._tell_tls(wire, certificate, matched=not objection)
+        self._tell_tls(wire, certificate, matched=not objection, is_strange=is_strange)
         if objection:
             self.tell(events.Noted(f"server certificate verification failed for {self.target.relay}: {what}"))
             if self.requirement is Requirement.ENFORCED:
@@ -308,13 +321,15 @@ class Session:
             retry_plain=not self._policy.is_required and not self.requirement.is_tls,
         )
 
-    def _tell_tls(self, wire: Connection, certificate: bytes | None, *, matched: bool) -> None:
+    def _tell_tls(
+        self, wire: Connection, certificate: bytes | None, *, matched: bool, is_strange: bool
+    ) -> None:
         if self.rules.tls.smtp_tls_loglevel < 1 or wire.tls is None:
             return
         policy = self._policy
         if not certificate:
             trust = "Anonymous"
-        elif policy.wants_trust:
+        elif policy.wants_trust and not is_strange:
             trust = "Verified" if matched else "Trusted"
         elif policy.level in ("fingerprint", "dane", "dane-only"):
             trust = "Verified" if matched else "Untrusted"

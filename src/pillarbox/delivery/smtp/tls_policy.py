@@ -1,8 +1,9 @@
-"""How much TLS a destination has to have: levels, policy tables, contexts, and whether a certificate will do.
+"""How much TLS a destination has to have: levels, contexts, and whether a certificate will do.
 
 DESCRIPTION
-    The level comes from smtp_tls_policy_maps by the nexthop, as it is written or by its domain and parents, or else
-    from smtp_tls_security_level.  From `encrypt` upwards there is no delivery in clear text.
+    The level comes from smtp_tls_policy_maps by the nexthop, as it is written or by its domain and parents
+    (policy_table.py), or else from smtp_tls_security_level.  From `encrypt` upwards there is no delivery in clear
+    text.
 
         none         never
         may          if the server offers it; any certificate; clear text if the handshake fails
@@ -34,68 +35,36 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.delivery.smtp.policy_table import LEVELS, TlsPolicy, find_policy, fits_pattern, site_level
+from pillarbox.delivery.smtp.trust_anchors import Anchors, read_anchors, trust
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.net.openssl import limit_depth
 from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-LEVELS: Final = (
-    "none",
-    "may",
-    "encrypt",
-    "half-dane",
-    "dane",
-    "dane-only",
-    "fingerprint",
-    "verify",
-    "secure",
-)
-_BY_DNS: Final = ("dane", "dane-only")
 _USUAL_DEPTH: Final = 9
-_UNWRITTEN: Final = "half-dane"
-
-
-class BadPolicy(Exception):
-    """A policy that cannot be read."""
-
-
-class TlsPolicy(msgspec.Struct, frozen=True):
-    """What one destination has to have."""
-
-    level: str
-    match: tuple[str, ...] = ()  # names, or fingerprints
-    protocols: str = ""
-    ciphers: str = ""
-    exclude: tuple[str, ...] = ()
-    servername: str = ""
-    tlsa: tuple[Tlsa, ...] = ()  # of which one has to match; `match` are the names for DANE-TA then
-
-    @property
-    def is_by_dns(self) -> bool:
-        """Whether TLSA records have to be looked up before anything is known."""
-        return self.level in _BY_DNS and not self.tlsa
-
-    @property
-    def is_required(self) -> bool:
-        """Whether there is no delivery without TLS."""
-        return LEVELS.index(self.level) >= LEVELS.index("encrypt")
-
-    @property
-    def wants_trust(self) -> bool:
-        """Whether the certificate has to be that of somebody we know."""
-        return self.level in ("verify", "secure")
 
 
 class TlsPolicies:
     """Policies and contexts of one service."""
 
     def __init__(
-        self, settings: SmtpClientTls, tables: Sequence[LookupTable], *, medium: str, high: str
+        self,
+        settings: SmtpClientTls,
+        tables: Sequence[LookupTable],
+        *,
+        medium: str,
+        high: str,
+        sites: Sequence[LookupTable] = (),
+        prefix: str = "smtp",
     ) -> None:
-        """`medium` and `high` are tls_medium_cipherlist and tls_high_cipherlist."""
+        """`medium` and `high` are tls_medium_cipherlist and tls_high_cipherlist, `sites` smtp_tls_per_site."""
         self._settings = settings
         self._tables = tables
+        self._sites = () if tables else sites
+        self._prefix = prefix
+        self._anchors: dict[tuple[str, ...], Anchors] = {}
         self._grades = {"medium": medium, "high": high, "low": medium, "export": medium, "null": medium}
         self._contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
         self.default = self._complete(TlsPolicy(_default_level(settings)))
@@ -104,11 +73,37 @@ class TlsPolicies:
 
     def policy(self, destination: Destination) -> TlsPolicy:
         """What a destination has to have.  BadPolicy, LookupFault."""
-        for key in _keys(destination):
-            for table in self._tables:
-                if (answer := table.query(key)) is not None:
-                    return self._complete(read_policy(answer))
-        return self.default
+        found = find_policy(self._tables, destination, parameter=f"{self._prefix}_tls_policy_maps")
+        return self.default if found is None else self._complete(found)
+
+    def at_server(self, policy: TlsPolicy, destination: Destination, host: str) -> TlsPolicy:
+        """The policy, now that the server's name is known (smtp_tls_per_site).  BadPolicy, LookupFault."""
+        if not self._sites:
+            return policy
+        parameter = f"{self._prefix}_tls_per_site"
+        level = site_level(
+            self._sites, destination.text, host, default=self.default.level, parameter=parameter
+        )
+        return policy if level is None or level == policy.level else self._complete(TlsPolicy(level))
+
+    def excludes(self, policy: TlsPolicy, host: str) -> bool:
+        """Whether MTA-STS has another server in mind (smtp_tls_enforce_sts_mx_patterns)."""
+        external = policy.external
+        return (
+            external is not None
+            and self._restricts_servers(policy)
+            and not fits_pattern(host, external.patterns)
+        )
+
+    def _restricts_servers(self, policy: TlsPolicy) -> bool:
+        external = policy.external
+        return (
+            external is not None
+            and external.kind == "sts"
+            and bool(external.patterns)
+            and policy.wants_trust
+            and self._settings.smtp_tls_enforce_sts_mx_patterns
+        )
 
     def optional(self) -> TlsPolicy:
         """For a message whose sender needs no TLS: tables are not asked, and nothing is more than a wish."""
@@ -143,13 +138,18 @@ class TlsPolicies:
             "secure": settings.smtp_tls_secure_cert_match,
             "fingerprint": settings.smtp_tls_fingerprint_cert_match,
         }
+        match = policy.match or by_level.get(policy.level, ())
+        if self._restricts_servers(policy):
+            match = ("hostname",)  # RFC 8461 §4.1: the names of the policy are those of its servers
+        anchors = policy.anchors or settings.smtp_tls_trust_anchor_file
         mandatory = policy.is_required
         exclude = settings.smtp_tls_exclude_ciphers
         if mandatory:
             exclude += settings.smtp_tls_mandatory_exclude_ciphers
         return msgspec.structs.replace(
             policy,
-            match=policy.match or by_level.get(policy.level, ()),
+            match=match,
+            anchors=anchors if policy.wants_trust else (),
             protocols=policy.protocols
             or (settings.smtp_tls_mandatory_protocols if mandatory else settings.smtp_tls_protocols),
             ciphers=policy.ciphers
@@ -160,7 +160,14 @@ class TlsPolicies:
 
     def context(self, policy: TlsPolicy) -> ssl.SSLContext:
         """A context for the handshake.  ConfigurationFault if certificates or ciphers cannot be loaded."""
-        key = (policy.wants_trust, policy.is_required, policy.protocols, policy.ciphers, policy.exclude)
+        key = (
+            policy.wants_trust,
+            policy.is_required,
+            policy.protocols,
+            policy.ciphers,
+            policy.exclude,
+            policy.anchors,
+        )
         context = self._contexts.get(key)
         if context is None:
             context = self._contexts[key] = self._new_context(policy)
@@ -170,7 +177,13 @@ class TlsPolicies:
         settings = self._settings
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False  # names are compared by _names_match(), after Postfix's rules
-        context.verify_mode = ssl.CERT_REQUIRED if policy.wants_trust else ssl.CERT_NONE
+        anchors = self.anchors(policy)
+        if policy.wants_trust and not (
+            anchors and anchors.keys
+        ):  # else Anchors.mismatch() looks at the chain
+            context.verify_mode = ssl.CERT_REQUIRED
+        else:
+            context.verify_mode = ssl.CERT_NONE
         if policy.wants_trust and not limit_depth(context, settings.smtp_tls_scert_verifydepth):
             if settings.smtp_tls_scert_verifydepth != _USUAL_DEPTH:
                 raise ConfigurationFault("smtp_tls_scert_verifydepth", "this Python hides its OpenSSL")
@@ -180,7 +193,9 @@ class TlsPolicies:
             # As Postfix: what is too old is said by smtp_tls_…protocols and …ciphers, not by how OpenSSL was built;
             # and opportunistic TLS with old servers is better than clear text (RFC 7435 §3).
             context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
-            if settings.smtp_tls_CAfile or settings.smtp_tls_CApath:
+            if anchors is not None:
+                trust(context, anchors)
+            elif settings.smtp_tls_CAfile or settings.smtp_tls_CApath:
                 context.load_verify_locations(
                     settings.smtp_tls_CAfile or None, settings.smtp_tls_CApath or None
                 )
@@ -195,6 +210,15 @@ class TlsPolicies:
         except (OSError, ssl.SSLError) as error:
             raise ConfigurationFault("smtp_tls_…", f"client TLS configuration problem: {error}") from error
         return context
+
+    def anchors(self, policy: TlsPolicy) -> Anchors | None:
+        """The only authorities that count; None: the usual ones.  ConfigurationFault."""
+        if not policy.anchors:
+            return None
+        known = self._anchors.get(policy.anchors)
+        if known is None:
+            known = self._anchors[policy.anchors] = read_anchors(policy.anchors)
+        return known
 
     def server_name(self, policy: TlsPolicy, destination: Destination, host: str) -> str | None:
         """The name to ask for in the handshake (SNI)."""
@@ -235,48 +259,6 @@ def _default_level(settings: SmtpClientTls) -> str:
         if settings.smtp_enforce_tls:
             level = "verify" if settings.smtp_tls_enforce_peername else "encrypt"
     return level
-
-
-def _keys(destination: Destination) -> list[str]:
-    """The nexthop as written; for a bare domain its parents, too, with a dot in front."""
-    text = destination.text.lower()
-    keys = [text]
-    if destination.host and destination.text.lower() == destination.host:
-        labels = destination.host.split(".")
-        keys += ["." + ".".join(labels[at:]) for at in range(1, len(labels))]
-    return keys
-
-
-def read_policy(text: str) -> TlsPolicy:
-    """`level [attribute=value]…`.  BadPolicy."""
-    level, *attributes = text.replace(",", " ").split() or [""]
-    level = level.lower()
-    if level not in LEVELS or level == _UNWRITTEN:
-        raise BadPolicy(f'invalid security level "{level}"')
-    values: dict[str, str] = {}
-    for attribute in attributes:
-        name, equals, value = attribute.partition("=")
-        if not equals or not value or name not in ("match", "protocols", "ciphers", "exclude", "servername"):
-            raise BadPolicy(f'malformed or unknown attribute "{attribute}"')
-        if name == "match" and level not in ("fingerprint", "verify", "secure"):
-            raise BadPolicy(f'attribute "match" invalid with security level "{level}"')
-        values[name] = f"{values[name]}:{value}" if name == "match" and name in values else value
-    try:
-        if "protocols" in values:
-            version_range(values["protocols"])
-    except ConfigurationFault as fault:
-        raise BadPolicy(str(fault)) from fault
-    match = values.get("match", "")
-    if values.get("ciphers", "medium") not in ("medium", "high", "low", "export", "null"):
-        raise BadPolicy(f'invalid cipher grade "{values["ciphers"]}"')
-    return TlsPolicy(
-        level,
-        tuple(match.split("|" if level == "fingerprint" else ":")) if match else (),
-        values.get("protocols", ""),
-        values.get("ciphers", ""),
-        tuple(values["exclude"].split(":")) if "exclude" in values else (),
-        values.get("servername", ""),
-    )
 
 
 def fingerprints(certificate: bytes, digest: str) -> tuple[str, ...]:

@@ -1,0 +1,196 @@
+"""Two hosts, Debian's Postfix on one and ours on the other, and scripted servers for the domains that both write to.
+
+Both are given the same message; `World.play()` gives what each has logged, said to the servers and returned to the
+sender, with queue ids, times, process ids and delays taken out.
+"""
+
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from fakes.host import PACKAGED, Host
+from fakes.mail_system import until
+from fakes.network import Network, _ip, address
+from fakes.pillarbox_host import INSTALLED, install
+from fakes.postfix_services import MASTER_CF
+from fakes.postfix_texts import normal_line, normal_notice, normal_text
+from fakes.scripted_server import Replies, ScriptedServer
+
+LOG: Final = "/var/log/mail.log"
+SENDER: Final = "alice@sender.test"
+
+
+class Server(msgspec.Struct, frozen=True):
+    """A mail exchanger; without replies nobody listens there."""
+
+    replies: Replies | None = {}
+    preference: int = 10
+    tls: ssl.SSLContext | None = None
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True):
+    """A domain and what happens to mail for it."""
+
+    name: str
+    servers: tuple[Server, ...] = (Server(),)
+    records: str = ""  # instead of MX records for the servers
+    recipients: tuple[str, ...] = ("bob",)
+    message: bytes = b"Subject: hello\r\nMessage-Id: <1@sender.test>\r\nDate: Tue, 1 Dec 2026 00:00:00 +0000\r\nFrom: alice@sender.test\r\n\r\nHello.\r\n.\r\n..two dots\r\n"
+    parameters: tuple[str, str] = ("", "")  # of MAIL and RCPT
+    at: str = ""  # the scenario whose domain it is
+
+    @property
+    def domain(self) -> str:
+        """Where the mail goes."""
+        return f"{self.at or self.name}.test"
+
+
+class World:
+    """Both hosts, all domains and servers."""
+
+    def __init__(
+        self,
+        directory: Path,
+        scenarios: Sequence[Scenario],
+        main_cf: str,
+        *,
+        files: Mapping[str, str] | None = None,
+        services: str = "",
+    ) -> None:
+        """`files` by their paths on both hosts; `services` are lines of master.cf besides the usual ones."""
+        self._main_cf, self._files, self._master_cf = main_cf, files or {}, MASTER_CF + services
+        zones: dict[str, str] = {"sender.test": f"@ IN MX 10 mail\nmail IN A {address(2)}\n"}
+        self.servers: dict[str, list[ScriptedServer]] = {}
+        addresses = iter(range(20, 250))
+        listening: list[tuple[str, str, Replies, ssl.SSLContext | None]] = []
+        for scenario in scenarios:
+            if scenario.at:
+                continue
+            records = scenario.records
+            for at, server in enumerate(scenario.servers):
+                place = address(next(addresses))
+                records += f"@ IN MX {server.preference} mx{at}\nmx{at} IN A {place}\n"
+                if server.replies is not None:
+                    listening.append((scenario.name, place, server.replies, server.tls))
+            zones[scenario.domain] = records
+        self.network = Network(directory, zones)
+        for name, place, replies, tls in listening:
+            _ip(f"address add {place}/32 dev internet")
+            self.servers.setdefault(name, []).append(ScriptedServer(place, 25, replies, tls=tls))
+        _ip(f"address add {address(19)}/32 dev internet")
+        self.theirs = self._host(2, PACKAGED)
+        self.ours = self._host(3, INSTALLED)
+
+    def _host(self, number: int, path: str) -> Host:
+        host = self.network.host("mail.sender.test", number, path=path)
+        host.output("useradd --create-home alice")
+        if path == PACKAGED:
+            host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf; touch /etc/postfix/main.cf")
+        else:
+            install(host)
+        host.write("/etc/postfix/main.cf", self._main_cf)
+        host.write("/etc/postfix/master.cf", self._master_cf)
+        for path_there, content in self._files.items():
+            host.write(path_there, content)
+        if path == PACKAGED:
+            host.output("/usr/lib/postfix/configure-instance.sh -")
+        host.output("postfix start")
+        host.until_answers(25)
+        return host
+
+    def end(self) -> None:
+        """Everything goes."""
+        for servers in self.servers.values():
+            for server in servers:
+                server.close()
+        self.network.end()
+
+    def play(self, scenario: Scenario) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+        """Log lines, words on the wire, and what came back: of Postfix, and of us."""
+        return self._play(scenario, self.theirs), self._play(scenario, self.ours)
+
+    def _play(self, scenario: Scenario, host: Host) -> tuple[str, str, str]:
+        servers = self.servers.get(scenario.name, [])
+        for server in servers:
+            server.conversations.clear()
+            server.messages.clear()
+        maildir = host.file("/home/alice/Maildir")
+        old = set(maildir.glob("new/*"))
+        logged = len(host.file(LOG).read_text())
+        queue_id = submit(host, scenario)
+        until(
+            lambda: _is_over(host.file(LOG).read_text()[logged:], queue_id, len(scenario.recipients)),
+            seconds=30,
+            what=lambda: f"{scenario.name}: delivered or not: {host.file(LOG).read_text()[logged:]}",
+        )
+        until(lambda: not any(server.open for server in servers), what="servers are left")
+        lines = host.file(LOG).read_text()[logged:].split("\n")
+        returned = [
+            path.read_text(errors="surrogateescape") for path in sorted(set(maildir.glob("new/*")) - old)
+        ]
+        host.output("postsuper -d ALL deferred 2>/dev/null; true")
+        return (
+            "\n".join(normal_line(line) for line in lines if _counts(line)),
+            "\n".join(_conversation(server) for server in servers),
+            "\n".join(map(normal_notice, returned)),
+        )
+
+
+def submit(host: Host, scenario: Scenario) -> str:
+    """Give a message to the host by SMTP; its queue id."""
+    stuffed = scenario.message.replace(b"\r\n.", b"\r\n..")
+    with host.connect(25) as sock, sock.makefile("rb") as file:
+        commands = [
+            b"EHLO client.test\r\n",
+            f"MAIL FROM:<{SENDER}>{scenario.parameters[0]}\r\n".encode(),
+            *(
+                f"RCPT TO:<{name}@{scenario.domain}>{scenario.parameters[1]}\r\n".encode()
+                for name in scenario.recipients
+            ),
+            b"DATA\r\n",
+            stuffed + b".\r\n",
+        ]
+        reply = b""
+        for command in [b"", *commands]:
+            sock.sendall(command)
+            while (reply := file.readline())[3:4] == b"-":
+                pass
+            assert reply[:1] in b"23", (command, reply)
+        sock.sendall(b"QUIT\r\n")
+    return reply.split()[-1].decode()
+
+
+def _is_over(log: str, queue_id: str, recipients: int) -> bool:
+    attempts = len(re.findall(rf"{queue_id}: to=.*status=", log))
+    if attempts < recipients:
+        return False
+    notices = re.findall(rf"{queue_id}: sender (?:non-delivery|delivery status) notification: (\w+)", log)
+    if not all(f"{notice}: removed" in log for notice in notices):
+        return False
+    if f"{queue_id}: removed" in log:
+        return True
+    bounced = "status=bounced" in log
+    return "status=deferred" in log and (not bounced or bool(notices))
+
+
+def _counts(line: str) -> bool:
+    """Lines of the way out; what the SMTP server says is compared elsewhere."""
+    return bool(re.search(r"postfix/(?:smtp|bounce|error|lmtp|discard)\[", line))
+
+
+def _conversation(server: ScriptedServer) -> str:
+    said = "\n".join(line.decode("utf-8", "replace") for line in server.said)
+    content = "\n".join(message.decode("utf-8", "replace") for message in server.messages)
+    said = re.sub(r" PORT=\d+", " PORT=N", re.sub(r" IDENT=\w+", " IDENT=ID", said))
+    return re.sub(r"SIZE=\d+", "SIZE=N", said) + "\n" + normal_text(content)
+
+
+def read_differences(path: Path) -> Mapping[str, str]:
+    """scenario:part → reason."""
+    text = path.read_text()
+    rows = [line.split("\t") for line in text.split("\n") if line and not line.startswith("#")]
+    return {f"{row[0]}:{row[1]}": row[3] for row in rows}
