@@ -23,7 +23,7 @@ DESCRIPTION
 import errno
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import AnyStr
 
@@ -316,6 +316,10 @@ class CrashFileSystem:
         if isinstance(path, bytes):
             return [os.fsencode(name) for name in names]
         return names
+
+    def names(self, path: AnyStr) -> Iterator[AnyStr]:
+        """Names in a directory, one after the other."""
+        return iter(self.listdir(path))
 
     def stat(self, path: AnyStr) -> os.stat_result:
         """stat(2)."""

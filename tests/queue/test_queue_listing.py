@@ -13,7 +13,6 @@ from pillarbox.queue.queue_listing import (
     ListedMessage,
     ListedRecipient,
     list_queue,
-    recipients_of,
 )
 from pillarbox.queue.queue_listing_protocol import GREETING, encode_message, read_messages
 from pillarbox.queue.records import BytesSource, RecordReader, short_records
@@ -62,7 +61,6 @@ def test_a_deferred_message(directories: QueueDirectories) -> None:
         sender=b"alice@example.org",
         recipients=[ListedRecipient(b"defer+ext@dest.example", REASON)],
     )
-    assert recipients_of(directories, "deferred", QueueId("10F512301A4")) == [b"defer+ext@dest.example"]
 
 
 def test_queues_in_their_order(directories: QueueDirectories) -> None:

@@ -19,6 +19,7 @@ from pillarbox.queue.recipient_log import LogEntry, append_entries, log_entries
 from pillarbox.queue.records import ATTRIBUTE, KILLED, Source, encode_record
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.aftermath import Aftermath
+from pillarbox.routing.resolution import DomainList
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.envelope import Notify, Trace
 from pillarbox.vocabulary.identifiers import QueueId
@@ -73,6 +74,7 @@ class Bench:
             notifier=self.notices,
             queued=lambda _: None,
             probed=self._probed,
+            flush_sites=DomainList(frozenset({"x.test"})),
             clock=self.clock,
             tell=self.events.append,
         )
@@ -218,3 +220,13 @@ def test_logs_of_another_system_are_reported(tmp_path: Path) -> None:
     ]
     assert not list((tmp_path / "trace").iterdir())
     assert not list((tmp_path / "bounce").iterdir())
+
+
+def test_sites_that_may_ask(tmp_path: Path) -> None:
+    """Those of fast_flush_domains, of mail that waits; not of mail that has been delivered."""
+    assert Bench(tmp_path).decide(SENT, LATER).sites == ["x.test"]
+
+
+def test_no_site_may_ask_for_what_is_done(tmp_path: Path) -> None:
+    """Nothing is noted of a message that is finished."""
+    assert Bench(tmp_path).decide(SENT, REFUSED).sites == []

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.scheduling.intake import Intake
+from pillarbox.scheduling.intake import MOST_WAITING, Intake
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -45,3 +45,18 @@ def test_no_message_is_taken_twice() -> None:
     intake.done(QueueId("N0"))
     intake.add_deferred(ids("N", 2))
     assert intake.take(9) == [(QueueId("N0"), "deferred")]
+
+
+def test_only_so_many_wait() -> None:
+    """Hints of a flood of mail: what has no room is left for a scan, and told so."""
+    intake = Intake(active_limit=9)
+    flood = ids("N", MOST_WAITING + 5)
+    assert intake.add_incoming(flood[:MOST_WAITING])
+    assert not intake.add_incoming(flood[MOST_WAITING - 3 :])
+    assert intake.waiting_incoming == MOST_WAITING
+    assert intake.add_incoming(flood[:20])  # known ones need no room
+    assert intake.add_deferred(ids("D", 2))
+    assert intake.waiting_deferred == 2
+    taken = [queue_id for queue_id, queue in intake.take(9) if queue == "incoming"]
+    assert intake.add_incoming(flood[MOST_WAITING : MOST_WAITING + len(taken)])
+    assert not intake.add_incoming(flood[-1:]) or len(taken) > 5

@@ -45,7 +45,7 @@ from pillarbox.queue_manager.verification.probes import Probes
 from pillarbox.queue_manager.verification.service import ProbeResults, serve_verify
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
 from pillarbox.routing.configured_mappings import configured_mappings
-from pillarbox.routing.configured_routes import configured_routes, probe_routes
+from pillarbox.routing.configured_routes import configured_routes, fast_flush_domains, probe_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.cache_store import open_store
@@ -79,6 +79,7 @@ def open_role(startup: Startup) -> Serve:
     bounce_rules = configured_bounces(snapshot, warn=template_warnings.append)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     verify_door = socket.socket(fileno=startup.listeners["verify"])
+    flush_sites = fast_flush_domains(snapshot, clock=clock)
     mappings = configured_mappings(cleanup, resolver=resolver, clock=clock)
     pickup_cleanup = Snapshot.decode(startup.snapshots[cleanup_of("pickup")])
     doors = Doors(
@@ -156,6 +157,7 @@ def open_role(startup: Startup) -> Serve:
             probe_resolver=probe_resolver,
             double_bounce=snapshot.group(Identity).double_bounce_sender.encode(),
             caches_failures=caches_failures,
+            flush_sites=flush_sites,
             spares=spares,
             clock=clock,
             sleep=clock.sleep,

@@ -18,7 +18,7 @@ STANDARDS
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import AnyStr, Final, Protocol
 
 from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
@@ -108,6 +108,10 @@ class FileSystem(Protocol):
 
     def listdir(self, path: AnyStr) -> list[AnyStr]:
         """Names in a directory, in no order, without `.` and `..`."""
+        ...
+
+    def names(self, path: AnyStr) -> Iterator[AnyStr]:
+        """As listdir, without an object for each name; the directory has been read when this returns."""
         ...
 
     def stat(self, path: AnyStr) -> os.stat_result:
@@ -222,6 +226,18 @@ class DiskFileSystem:
         """Names in a directory."""
         return os.listdir(path)
 
+    def names(self, path: AnyStr) -> Iterator[AnyStr]:
+        """Names in a directory, one after the other."""
+        joined = bytearray()
+        with os.scandir(os.fsencode(path)) as entries:
+            for entry in entries:
+                joined += entry.name
+                joined += b"/"
+        names = _split(joined)
+        if isinstance(path, str):
+            return map(os.fsdecode, names)
+        return names
+
     def stat(self, path: AnyStr) -> os.stat_result:
         """stat(2)."""
         return os.stat(path)
@@ -244,6 +260,14 @@ class DiskFileSystem:
             return content
         finally:
             os.close(fd)
+
+
+def _split(joined: bytearray) -> Iterator[bytes]:
+    """What stands before each slash."""
+    at = 0
+    while (end := joined.find(b"/", at)) >= 0:
+        yield bytes(joined[at:end])
+        at = end + 1
 
 
 DISK: Final = DiskFileSystem()

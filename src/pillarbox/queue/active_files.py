@@ -30,6 +30,7 @@ from pillarbox.queue.queue_directories import CORRUPT, EXPIRE_BIT, QueueDirector
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_message
 from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log_entries
 from pillarbox.queue.records import DONE, CorruptQueueFile
+from pillarbox.queue.site_logs import SiteLogs
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -66,6 +67,7 @@ class Finished(msgspec.Struct, kw_only=True):
     descriptor: int
     done: list[QueueRecipient] = []  # to be marked
     deferred: list[LogEntry] = []  # none: the message is finished
+    sites: list[str] = []  # that may ask for the deferred message
     next_attempt: float = 0.0
     recycled: str = ""
     """Where the file goes instead of being removed, if nothing is deferred (spare_files.py); "" : nowhere."""
@@ -77,6 +79,7 @@ class ActiveFiles:
     def __init__(self, directories: QueueDirectories, *, file_system: FileSystem = DISK) -> None:
         self._directories = directories
         self._files = file_system
+        self._site_logs = SiteLogs(directories)
 
     def open_batch(
         self, ids: Sequence[tuple[QueueId, str]], *, now: float, at_once: Container[QueueId] = ()
@@ -144,9 +147,10 @@ class ActiveFiles:
         # Before the message may be tried again, who is done is marked.
         self._mark_done(one)
         reasons_lost = self._log_reasons(one)
+        sites_lost = self._note_sites(one)
         self._directories.defer_until("active", one.queue_id, one.next_attempt)
         self._directories.move(one.queue_id, "active", "deferred")
-        return reasons_lost
+        return reasons_lost or sites_lost
 
     def _remove(self, one: Finished) -> None:
         try:
@@ -166,6 +170,15 @@ class ActiveFiles:
         """Write the defer log.  Without it the message waits all the same; only its reason is not told."""
         try:
             append_entries(self._directories, "defer", one.queue_id, one.deferred, files=self._files)
+        except OSError as error:
+            return error
+        return None
+
+    def _note_sites(self, one: Finished) -> OSError | None:
+        """Write the sites' logs.  Without that the message waits all the same; only its site cannot ask for it."""
+        try:
+            for site in one.sites:
+                self._site_logs.note(site, one.queue_id)
         except OSError as error:
             return error
         return None

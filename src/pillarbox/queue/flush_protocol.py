@@ -31,6 +31,7 @@ class FlushStatus(IntEnum):
 
     OK = 0
     BAD = 3
+    DENIED = 4  # a site that is not in fast_flush_domains
 
 
 class FlushRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,7 +12,8 @@ DESCRIPTION
     hold | corrupt), deferred → active, active → incoming when the queue manager starts.  Queues named in
     hash_queue_names have one-character subdirectories, made on demand.
 
-    `scan()` reads names lazily, so that a queue of 200,000 messages costs neither time nor memory at once.
+    `scan()` reads one directory after the other, and keeps of each what its names have letters: a queue of 200,000
+    messages costs neither time nor memory at once.  What comes into a directory after it was read is not seen.
 
 FAULTS
     OSError  as the kernel gives it.
@@ -119,7 +120,7 @@ class QueueDirectories:
 
     def _scan(self, path: str, depth: int) -> Iterator[QueueId]:
         try:
-            names = self._files.listdir(path)
+            names = self._files.names(path)
         except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:

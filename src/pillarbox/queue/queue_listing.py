@@ -93,13 +93,6 @@ def list_messages(
                 yield message
 
 
-def recipients_of(directories: QueueDirectories, queue: str, queue_id: QueueId) -> list[bytes]:
-    """Who is still to get a message, in internal form; nobody if it cannot be read."""
-    with _OpenDirectories(directories) as opened:
-        read = _read_file(opened, queue, queue_id)
-    return read[0].recipients if read is not None else []
-
-
 class _OpenDirectories:
     """The directory that was read from last, of each queue: one short name to look up instead of a path."""
 

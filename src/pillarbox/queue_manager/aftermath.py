@@ -33,10 +33,13 @@ from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log_entries
 from pillarbox.queue.records import KILLED, WARN, CorruptQueueFile, encode_record
+from pillarbox.queue.site_logs import site_of
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.results import Failure, delayed, delivered, failed
 from pillarbox.queue_manager.results import traced as outcomes_traced
+from pillarbox.routing.resolution import DomainList
 from pillarbox.scheduling.backoff import is_expired, next_attempt
+from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.envelope import Notify, Trace
@@ -57,10 +60,15 @@ class Aftermath:
         notifier: Notifier,
         queued: Callable[[list[QueueId]], None],
         probed: Probed,
+        flush_sites: DomainList,
         clock: Clock,
         tell: events.EventSink,
     ) -> None:
-        """`queued` is told of notices, `probed` of what verify(8) asked for."""
+        """`queued` is told of notices, `probed` of what verify(8) asked for.
+
+        `flush_sites` may ask for their deferred mail.
+        """
+        self._flush_sites = flush_sites
         self._probed = probed
         self._directories = directories
         self._settings = settings
@@ -128,6 +136,7 @@ class Aftermath:
         if finished.deferred:
             if not message.is_trace_only:
                 await self._warn_of_delay(active, finished.deferred, now)
+            finished.sites = self._sites(active.queue_id, finished.deferred)
             finished.next_attempt = next_attempt(
                 now=now,
                 created=message.create_time,
@@ -135,6 +144,15 @@ class Aftermath:
                 maximal_backoff=settings.maximal_backoff_time,
             )
         return finished, expired
+
+    def _sites(self, queue_id: QueueId, entries: list[LogEntry]) -> list[str]:
+        """Who may ask for the mail that is deferred."""
+        try:
+            sites = {site_of(entry.recipient) for entry in entries}
+            return [site for site in sorted(sites) if site and self._flush_sites.holds(site)]
+        except LookupFault as fault:
+            self._tell(events.Warned(f"{queue_id}: fast_flush_domains: {fault.reason}"))
+            return []
 
     def _may_be_traced(self, message: QueueMessage, recipient: QueueRecipient) -> bool:
         """Whether anybody may want to hear that the recipient got it; nobody does of nearly all mail."""

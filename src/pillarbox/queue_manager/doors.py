@@ -28,6 +28,7 @@ from pillarbox.queue_manager.manager import QueueManager
 from pillarbox.queue_manager.pickup import Pickup, PickupRules
 from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
+from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import Clock
@@ -57,6 +58,7 @@ class Doors:
         self._clock = clock
         self._rules = _pickup_rules(cleanup, pickup, mappings, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
+        self._flush_sites = fast_flush_domains(snapshot, clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._may_flush = AuthorizedUsers.of(snapshot, "authorized_flush_users", clock=clock)
 
@@ -70,7 +72,13 @@ class Doors:
         tell: events.EventSink,
     ) -> None:
         """Until cancelled."""
-        flusher = Flusher(directories, clock=self._clock, flushed=manager.flushed)
+        flusher = Flusher(
+            directories,
+            sites=self._flush_sites,
+            revive=manager.revive,
+            flushed=manager.flushed,
+            clock=self._clock,
+        )
         pickup = Pickup(
             directories,
             queue,
@@ -94,10 +102,8 @@ class Doors:
                 def wake(letters: bytes) -> None:
                     if b"F" in letters:
                         manager.revive()
-                    if b"A" in letters and b"D" in letters:
-                        tasks.create_task(flusher.everything())
                     if letters.strip(b"AF"):
-                        tasks.create_task(manager.scan(deferred=b"D" in letters))
+                        manager.scan(deferred=b"D" in letters, at_once=b"A" in letters)
 
                 def pick_up(_letters: bytes) -> None:
                     tasks.create_task(pickup.scan())

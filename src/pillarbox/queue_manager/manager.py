@@ -4,7 +4,8 @@ DESCRIPTION
     It owns the queue: it alone moves files and marks recipients.  Writers tell it of new messages (a hint);
     scans of incoming and deferred are the truth: one at start, then every queue_run_delay seconds, incoming as
     well, in case a hint was lost.  A deferred message is tried again by the first scan after its time has come,
-    as with qmgr(8); it has no timer of its own.
+    as with qmgr(8); it has no timer of its own.  What is known of a queue is what is active and a little more, so
+    that memory does not grow with it (scans.py).
 
     Queue files are opened, moved and removed on the event loop: none of it waits for the disk, and a thread
     would cost more than the calls do (docs/adr/0008).  Directories are scanned by a thread.  Jobs go to
@@ -16,7 +17,6 @@ FAULTS
 """
 
 import asyncio
-import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,15 +28,17 @@ from pillarbox.observability import events
 from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
 from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.queue.site_logs import SiteLogs
 from pillarbox.queue.spare_files import LARGEST, SpareFiles
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.aftermath import Aftermath, Probed
 from pillarbox.queue_manager.dispatcher import Dispatcher
 from pillarbox.queue_manager.results import not_tried
+from pillarbox.queue_manager.scans import STEP, QueueScan
 from pillarbox.queue_manager.transport import Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
-from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.scheduling.intake import Intake
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
@@ -44,6 +46,10 @@ from pillarbox.vocabulary.identifiers import QueueId
 
 _BATCH: Final = 16
 """Messages that are opened in one turn of the loop."""
+
+
+_TIDY_SECONDS: Final = 1000.0
+"""How often logs of sites are looked at, as Postfix's master.cf wakes flush(8)."""
 
 
 class QueueManager:
@@ -63,6 +69,7 @@ class QueueManager:
         probe_resolver: Resolver,
         double_bounce: bytes,
         caches_failures: bool,
+        flush_sites: DomainList,
         spares: SpareFiles,
         clock: Clock,
         tell: events.EventSink,
@@ -72,6 +79,8 @@ class QueueManager:
 
         `probed` learns what became of address probes, which go where `probe_resolver` says.
 
+        `flush_sites`: fast_flush_domains, which may ask for deferred mail.
+
         `sleep` lets seconds of `clock` go by.
         """
         self._aftermath = Aftermath(
@@ -80,9 +89,12 @@ class QueueManager:
             notifier=notifier,
             queued=self.queued,
             probed=probed,
+            flush_sites=flush_sites,
             clock=clock,
             tell=tell,
         )
+        self._site_logs = SiteLogs(directories)
+        self._tidied = clock.monotonic()
         self._spares = spares
         self._may_recycle = not directories.is_hashed("active")
         self._writer_of: dict[QueueId, Writer] = {}  # of messages not yet looked at
@@ -112,7 +124,19 @@ class QueueManager:
         self._sleep = sleep
         self._intake = Intake(active_limit=settings.qmgr_message_active_limit)
         self._work = asyncio.Event()
+        self._room = asyncio.Event()  # something was taken up
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="queue")
+        self._incoming = QueueScan(
+            directories, "incoming", found=self._found_incoming, threads=self._threads, clock=clock
+        )
+        self._deferred = QueueScan(
+            directories,
+            "deferred",
+            found=self._found_deferred,
+            threads=self._threads,
+            clock=clock,
+            due_only=True,
+        )
         self._finished: list[Finished] = []
         self._deciding = 0  # messages of which all is known, and whose files are not yet where they belong
         self._writers = Writers(self._queued)
@@ -127,6 +151,8 @@ class QueueManager:
             background = [
                 tasks.create_task(self._writers.serve(hints, tasks)),
                 tasks.create_task(self._scan_regularly()),
+                tasks.create_task(self._incoming.run()),
+                tasks.create_task(self._deferred.run()),
                 tasks.create_task(self._schedule()),
             ]
             ready()
@@ -142,31 +168,48 @@ class QueueManager:
     # -- intake ----------------------------------------------------------------------------------------
 
     def _queued(self, ids: list[QueueId], writer: Writer) -> None:
-        if self._may_recycle:
+        if self._may_recycle and self._intake.waiting_incoming < STEP:
             self._writer_of.update(dict.fromkeys(ids, writer))
-        self._intake.add_incoming(ids)
-        self._work.set()
+        self.queued(ids)
 
     async def _scan_regularly(self) -> None:
         while True:
             await self._in_thread(
                 lambda: self._files.recover(now=self._clock.now(), is_active=self._intake.is_active)
             )
-            await self.scan(deferred=True)
+            self.scan(deferred=True)
+            await self._tidy()
             await self._sleep(self._settings.queue_run_delay)
 
-    def _due(self) -> list[QueueId]:
-        """Deferred messages whose time has come."""
-        now = self._clock.now()
-        due: list[QueueId] = []
-        for queue_id in self._directories.scan("deferred"):
-            try:
-                modified = os.stat(self._directories.path("deferred", queue_id)).st_mtime
-            except FileNotFoundError:
-                continue
-            if modified <= now + 1:
-                due.append(queue_id)
-        return due
+    async def _tidy(self) -> None:
+        """The logs of sites, now and then."""
+        if self._clock.monotonic() - self._tidied < _TIDY_SECONDS:
+            return
+        self._tidied = self._clock.monotonic()
+        settings, now = self._settings, self._clock.now()
+        await self._in_thread(
+            lambda: self._site_logs.tidy(
+                now=now, refresh=settings.fast_flush_refresh_time, purge=settings.fast_flush_purge_time
+            )
+        )
+
+    async def _found_incoming(self, ids: list[QueueId], _: bool) -> None:
+        self.queued(ids)
+        while self._intake.waiting_incoming >= STEP:
+            await self._until_room()
+
+    async def _found_deferred(self, ids: list[QueueId], at_once: bool) -> None:
+        """`at_once`: to be tried whatever their time."""
+        while self._intake.waiting_deferred >= STEP:
+            await self._until_room()
+        if at_once:
+            self._flushed.update(ids)
+        self._intake.add_deferred(ids)
+        self._work.set()
+
+    async def _until_room(self) -> None:
+        self._room.clear()
+        await self._room.wait()
 
     async def _schedule(self) -> None:
         while True:
@@ -175,6 +218,7 @@ class QueueManager:
             while self._recipients < self._settings.qmgr_message_recipient_limit and (
                 batch := self._intake.take(_BATCH)
             ):
+                self._room.set()
                 now = self._clock.now()
                 opened = self._files.open_batch(batch, now=now, at_once=self._flushed)
                 for one, (queue_id, queue) in zip(opened, batch, strict=True):
@@ -195,31 +239,32 @@ class QueueManager:
 
     def queued(self, ids: Iterable[QueueId]) -> None:
         """New messages are in incoming."""
-        self._intake.add_incoming(ids)
+        if not self._intake.add_incoming(ids):
+            self._incoming.request()
         self._work.set()
 
-    def flushed(self, ids: Iterable[QueueId]) -> None:
-        """Deferred messages are due now, whatever their time was, over deferred transports, too."""
-        ids = list(ids)
-        self._flushed.update(ids)
-        self._intake.add_deferred(ids)
-        self._work.set()
+    async def flushed(self, ids: list[QueueId]) -> None:
+        """Deferred messages are due now, whatever their time was, over deferred transports, too.
 
-    async def scan(self, *, deferred: bool) -> None:
-        """Look at incoming, and at what is due in deferred, out of turn."""
-        self.queued(await self._in_thread(lambda: list(self._directories.scan("incoming"))))
+        Returns when there is room for more.
+        """
+        await self._found_deferred(ids, True)
+
+    def scan(self, *, deferred: bool, at_once: bool = False) -> None:
+        """Look at incoming out of turn, and at what is due in deferred; `at_once`: at all of it."""
+        self._incoming.request()
         if deferred:
-            self._intake.add_deferred(await self._in_thread(self._due))
-            self._work.set()
+            self._deferred.request(at_once=at_once)
 
     @property
     def is_idle(self) -> bool:
         """Nothing is being done that could end by itself: whatever there is waits for a time to come."""
         busy = self._intake.has_waiting or self._deciding or self._finished
-        return self._dispatcher.is_idle and not busy
+        reading = not (self._incoming.is_idle and self._deferred.is_idle)
+        return self._dispatcher.is_idle and not busy and not reading
 
     def revive(self) -> None:
-        """Forget which destinations cannot be reached (postqueue -f)."""
+        """Forget which destinations cannot be reached: all flushes do."""
         self._dispatcher.revive()
 
     # -- delivery --------------------------------------------------------------------------------------

@@ -6,13 +6,17 @@ DESCRIPTION
     qmgr_message_active_limit messages are active.
 
     Ids come as hints and from scans of the directories; an id that is active or waits already is not taken
-    twice.
+    twice.  However long the queues are, only so many ids wait here: what has no room is left for a scan.
 """
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from pillarbox.vocabulary.identifiers import QueueId
+
+MOST_WAITING: Final = 10_000
+"""Ids of a queue that wait at most."""
 
 
 class Intake:
@@ -44,13 +48,23 @@ class Intake:
         """Whether the message is being delivered."""
         return queue_id in self._active
 
-    def add_incoming(self, ids: Iterable[QueueId]) -> None:
-        """Ids seen in incoming."""
-        self._add(self._incoming, ids)
+    @property
+    def waiting_incoming(self) -> int:
+        """Ids of incoming that wait for their turn."""
+        return len(self._incoming)
 
-    def add_deferred(self, ids: Iterable[QueueId]) -> None:
-        """Ids seen in deferred."""
-        self._add(self._deferred, ids)
+    @property
+    def waiting_deferred(self) -> int:
+        """Ids of deferred that wait for their turn."""
+        return len(self._deferred)
+
+    def add_incoming(self, ids: Iterable[QueueId]) -> bool:
+        """Ids seen in incoming; False if there was no room for all of them."""
+        return self._add(self._incoming, ids)
+
+    def add_deferred(self, ids: Iterable[QueueId]) -> bool:
+        """Ids seen in deferred; False if there was no room for all of them."""
+        return self._add(self._deferred, ids)
 
     def take(self, most: int) -> list[tuple[QueueId, str]]:
         """The next ids with the queue they lie in; they are active from now on."""
@@ -70,8 +84,11 @@ class Intake:
         """The message is no longer active."""
         self._active.discard(queue_id)
 
-    def _add(self, waiting: deque[QueueId], ids: Iterable[QueueId]) -> None:
+    def _add(self, waiting: deque[QueueId], ids: Iterable[QueueId]) -> bool:
         for queue_id in ids:
             if queue_id not in self._known and queue_id not in self._active:
+                if len(waiting) >= MOST_WAITING:
+                    return False
                 self._known.add(queue_id)
                 waiting.append(queue_id)
+        return True

@@ -167,6 +167,8 @@ def _ask(snapshot: Snapshot, request: FlushRequest, shown: str) -> None:
         raise Stop(_DOWN, EX_UNAVAILABLE) from error
     except AttributeFault as fault:
         raise Stop(f"Unexpected flush server reply: {fault}", EX_UNAVAILABLE) from fault
+    if status is FlushStatus.DENIED:
+        raise Stop(f'Flush service is not configured for destination "{shown}"', EX_UNAVAILABLE)
     if status is FlushStatus.BAD:
         raise Stop(f'Invalid request: "{shown}"', EX_UNAVAILABLE)
 

@@ -211,5 +211,15 @@ class QueueManager:
     fast_flush_domains: MatchList = parameter(
         "$relay_domains",
         doc="Domains, and by default their subdomains, whose deferred mail can be asked for with `postqueue -s` "
-        "and the SMTP command ETRN.",
+        "and the SMTP command ETRN. Which messages they have is noted in flush/ when mail is deferred.",
+    )
+    fast_flush_refresh_time: Seconds = parameter(
+        "12h",
+        minimum=1,
+        doc="After this time without a request, a site's list of deferred messages is rid of those that have gone.",
+    )
+    fast_flush_purge_time: Seconds = parameter(
+        "7d",
+        minimum=1,
+        doc="After this time, a site's empty list is removed.",
     )

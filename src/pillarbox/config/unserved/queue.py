@@ -19,14 +19,6 @@ qmgr_message_recipient_minimum = 10
 """,
     ),
     Section(
-        Kind.NO_EFFECT,
-        "mail for a site is found in the deferred queue itself, without logs that would have to be refreshed",
-        """
-fast_flush_purge_time = 7d
-fast_flush_refresh_time = 12h
-""",
-    ),
-    Section(
         Kind.LATER,
         "bounces cannot be shaped this way yet",
         """

@@ -29,14 +29,20 @@ async def etrn(session: SessionState, command: Etrn) -> Reply:
     policy = session.policy
     shown = f"{command.domain[:100].decode('ascii', 'replace')}... from {session.client.label}"
     if not policy.flush_sites.holds(command.domain.decode("ascii", "replace").lower()):
-        session.tell(events.Warned(f"reject: ETRN {shown}"))
-        return Reply(459, (b"<%s>: service unavailable" % command.domain,))
+        return _denied(session, command, shown)
     try:
         status = await asyncio.to_thread(ask_flush, policy.queue_directory, FlushRequest(site=command.domain))
     except (OSError, AttributeFault):
         session.tell(events.Warned("unable to talk to fast flush service"))
         return _NOT_QUEUED
+    if status is FlushStatus.DENIED:  # by tables that have changed meanwhile
+        return _denied(session, command, shown)
     if status is not FlushStatus.OK:
         session.tell(events.Warned(f"bad ETRN {shown}"))
         return _NOT_QUEUED
     return Reply(250, (b"Queuing started",))
+
+
+def _denied(session: SessionState, command: Etrn, shown: str) -> Reply:
+    session.tell(events.Warned(f"reject: ETRN {shown}"))
+    return Reply(459, (b"<%s>: service unavailable" % command.domain,))
