@@ -84,6 +84,7 @@ class Server:
         fields = fields.replace("{base}", str(self.base))
         self.pop3 = _free_port() if "{pop3}" in settings else 0
         settings = settings.replace("{base}", str(self.base)).replace("{pop3}", str(self.pop3))
+        settings = settings.replace("{port}", str(self.port))
         text = COMMON.format(base=self.base, port=self.port, fields=fields) + settings
         self.configuration.write_text(text)
         (self.base / "home").mkdir()
@@ -218,7 +219,7 @@ def _free_port() -> int:
 def dovecot_pair(settings: str, *, fields: str = "allow_all_users=yes") -> Iterator[tuple[Server, Server]]:
     """(ours, theirs), both started, with these settings besides the common ones.
 
-    {base} is the directory, {pop3} a port of each one's own.
+    {base} is the directory, {port} and {pop3} are ports of each one's own.
 
     `fields` are the arguments of the static userdb.
     """

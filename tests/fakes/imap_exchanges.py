@@ -7,7 +7,7 @@ DESCRIPTION
 
     What differs by nature is made equal: the time that a command took; mod-sequences (by their order, 0 for all
     up to the first HIGHESTMODSEQ); UID
-    validities of new mailboxes (by their order of appearance); the MAILBOXID that we tell at SELECT and CREATE
+    validities of new mailboxes (by their order of appearance); tokens of URLs; the MAILBOXID that we tell at SELECT and CREATE
     (RFC 8474), which Dovecot does not have.
 """
 
@@ -43,6 +43,7 @@ first_valid_gid = 0
 stats_writer_socket_path =
 mail_attribute_dict = file:{base}/Maildir/dovecot-attributes
 imap_metadata = yes
+imap_urlauth_host = mail.test
 namespace inbox {{
   inbox = yes
   separator = {separator}
@@ -63,6 +64,8 @@ _TIMING: Final = re.compile(rb" \([0-9.]+(?: \+ [0-9.]+)* secs\)\.")
 _MODSEQ: Final = re.compile(rb"(MODSEQ \(?|HIGHESTMODSEQ )([0-9]+)")
 _UIDVALIDITY: Final = re.compile(rb"\[UIDVALIDITY ([0-9]+)\]")
 _VALIDITY: Final = re.compile(rb"\b1[6-9][0-9]{8}\b")
+_URL: Final = re.compile(rb"^\* GENURLAUTH \"?(imap:[^\" ]*)\"?\r$", re.MULTILINE)
+_TOKEN: Final = re.compile(rb"(:internal:01)[0-9a-f]{40}")
 _MAILBOXID: Final = re.compile(rb"\* OK \[MAILBOXID [^\r]*\r\n|\[MAILBOXID \([^)]*\)\] ")
 _ANSWERED: Final = re.compile(rb"(?:\A|\r\n)(?:[^*+ ]+ (?:OK|NO|BAD) |\+ |\* BYE |\* BAD )[^\r\n]*\r\n\Z")
 SILENCE: Final = 2.0
@@ -72,7 +75,10 @@ SECOND: Final = b"2> "
 
 
 class Exchange(NamedTuple):
-    """What is said, step by step; `{modseq}` stands for the HIGHESTMODSEQ that was told last."""
+    """What is said, step by step.
+
+    `{modseq}` stands for the HIGHESTMODSEQ that was told last, `{url}` for the last URL of GENURLAUTH.
+    """
 
     name: str
     steps: tuple[bytes, ...]
@@ -201,7 +207,7 @@ class PillarboxImap:
                 clock=ManualClock(),
                 sink=lambda event: None,
                 login_tag=b"L",
-                options=ImapOptions(metadata=True),
+                options=ImapOptions(metadata=True, user="tester", url_host="mail.test"),
             )
             task: asyncio.Task[object] = self._tasks.create_task(session.run())
             self._sessions[second] = transport, task
@@ -215,6 +221,7 @@ class Equaliser:
     def __init__(self) -> None:
         self.modseq = b"1"
         self.validity = b"1"
+        self.url = b""
         self._floor: int | None = None
         self._modseqs: list[int] = []
         self._validities: list[bytes] = []
@@ -231,6 +238,7 @@ class Equaliser:
             return b"%b#%d" % (found[1], max(0, order[int(found[2])] - first))
 
         answers = [_MAILBOXID.sub(b"", answer) for answer in answers]
+        answers = [_TOKEN.sub(rb"\1TOKEN", answer) for answer in answers]
         texts = [_VALIDITY.sub(self._validity, _TIMING.sub(b"", answer)) for answer in answers]
         return [_in_order(_MODSEQ.sub(ranked, text).split(b"\r\n")[:-1]) for text in texts]
 
@@ -242,6 +250,8 @@ class Equaliser:
                 self._floor = self._floor or int(found[2])
         for found in _UIDVALIDITY.finditer(answer):
             self.validity = found[1]
+        for found in _URL.finditer(answer):
+            self.url = found[1]
 
     def _validity(self, found: re.Match[bytes]) -> bytes:
         if found[0] not in self._validities:
@@ -267,7 +277,7 @@ def _split(step: bytes, equaliser: Equaliser) -> tuple[bytes, bool]:
     second = step.startswith(SECOND)
     return step.removeprefix(SECOND).replace(b"{modseq}", equaliser.modseq).replace(
         b"{validity}", equaliser.validity
-    ), second
+    ).replace(b"{url}", equaliser.url), second
 
 
 class Both:

@@ -126,6 +126,100 @@ PREPARATION: Final = (
 SELECT: Final = b"x SELECT INBOX"
 
 
+MESSAGE_URL: Final = b"imap://tester@mail.test/INBOX/;UID=2"
+URL_RUMPS: Final = (
+    MESSAGE_URL + b";URLAUTH=user+tester INTERNAL",
+    b'"%b;URLAUTH=anonymous" internal "%b/;SECTION=1.1;URLAUTH=authuser" INTERNAL'
+    % (MESSAGE_URL, MESSAGE_URL),
+    MESSAGE_URL + b";URLAUTH=submit+joe INTERNAL",
+    MESSAGE_URL + b";URLAUTH=stream INTERNAL",
+    MESSAGE_URL + b";URLAUTH=anonymous FOO",
+    MESSAGE_URL + b" INTERNAL",
+    MESSAGE_URL + b";URLAUTH= INTERNAL",
+    MESSAGE_URL + b";URLAUTH=foo+ INTERNAL",
+    MESSAGE_URL + b";URLAUTH=anonymous",
+    MESSAGE_URL + b";EXPIRE=2001-01-01T00:00:00Z;URLAUTH=authuser INTERNAL",
+    MESSAGE_URL + b";EXPIRE=foo;URLAUTH=authuser INTERNAL",
+    MESSAGE_URL + b";EXPIRE=2099-01-01T00:00:00Z INTERNAL",
+    MESSAGE_URL + b";URLAUTH=anonymous:INTERNAL:%b INTERNAL" % (b"0" * 42),
+    b"imap://mail.test/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"imap://joe@mail.test/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@MAIL.test/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@mail.test:144/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@mail.test:143/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@mail.test/INBOX/;UID=99;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@mail.test/INBOX;UIDVALIDITY=7/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@mail.test/INBOX;URLAUTH=anonymous INTERNAL",
+    b"imap://tester@mail.test/INBOX/;UID=1/;PARTIAL=0.20;URLAUTH=anonymous INTERNAL",
+    b"imap:tester INTERNAL",
+    b"/INBOX/;UID=1;URLAUTH=anonymous INTERNAL",
+    b"http://foo/ INTERNAL",
+)
+
+
+def whole_url(end: bytes) -> tuple[bytes, ...]:
+    """GENURLAUTH."""
+    return (b'x GENURLAUTH "%b%b" INTERNAL' % (MESSAGE_URL, end),)
+
+
+GENURLAUTH_AND_FETCH: Final = tuple(
+    step
+    for rump, fetches in (
+        (b";URLAUTH=user+tester", (b"{url}",)),
+        (
+            b";EXPIRE=2099-01-01T00:00:00+01:00;URLAUTH=authuser",
+            (
+                b"{url}",
+                b"({url})",
+                b"({url} BODYPARTSTRUCTURE)",
+                b"({url} BODY BODYPARTSTRUCTURE)",
+            ),
+        ),
+        (b"/;SECTION=TEXT;URLAUTH=anonymous", (b"{url} {url}", b"{url}0", b"{url}00")),
+        (b"/;SECTION=HEADER;URLAUTH=anonymous", (b"{url}", b"({url} BINARY)")),
+        (
+            b"/;SECTION=2;URLAUTH=anonymous",
+            (b"{url}", b"({url} BINARY)"),
+        ),
+        (b"/;SECTION=1.1;URLAUTH=anonymous", (b"({url} BINARY)", b"({url} BODYPARTSTRUCTURE)")),
+        (b"/;SECTION=1;URLAUTH=anonymous", (b"({url} BODYPARTSTRUCTURE)",)),
+        (b"/;SECTION=2/;PARTIAL=1.4;URLAUTH=anonymous", (b"{url}",)),
+        (b"/;SECTION=2.MIME/;PARTIAL=3;URLAUTH=anonymous", (b"{url}",)),
+        (b";URLAUTH=submit+tester", (b"{url}",)),
+        (b";URLAUTH=stream", (b"{url}",)),
+        (b";URLAUTH=anonymous", (b"({url} BINARY BODY)", b"({url} FOO)", b"({url}", b"(BODY)", b"()")),
+    )
+    for step in (
+        *whole_url(rump),
+        *(b"x URLFETCH " + fetch for fetch in fetches),
+    )
+)
+
+_NO_TOKEN: Final = b":INTERNAL:" + b"0" * 42
+BAD_URLS: Final = (
+    b"hello",
+    b"http://foo",
+    MESSAGE_URL,
+    MESSAGE_URL + b";URLAUTH=anonymous",
+    MESSAGE_URL + b";URLAUTH=anonymous:",
+    MESSAGE_URL + b";URLAUTH=anonymous:INTERNAL",
+    MESSAGE_URL + b";URLAUTH=anonymous:INTERNAL:",
+    MESSAGE_URL + b";URLAUTH=anonymous::" + b"0" * 42,
+    MESSAGE_URL + b";URLAUTH=:INTERNAL:" + b"0" * 42,
+    MESSAGE_URL + b";URLAUTH=+joe" + _NO_TOKEN,
+    MESSAGE_URL + b";URLAUTH=anonymous:INTERNAL:00",
+    MESSAGE_URL + b";URLAUTH=anonymous:INTERNAL:" + b"x" * 42,
+    MESSAGE_URL + b";URLAUTH=anonymous:INTERNAL:" + b"0" * 41,
+    MESSAGE_URL + b";URLAUTH=anonymous" + _NO_TOKEN,
+    MESSAGE_URL + b";URLAUTH=submit+joe" + _NO_TOKEN,
+    MESSAGE_URL + b";URLAUTH=anonymous:FOO:" + b"0" * 42,
+    MESSAGE_URL + b";EXPIRE=2001-01-01T00:00:00Z;URLAUTH=anonymous" + _NO_TOKEN,
+    b"imap://tester@other/INBOX/;UID=1;URLAUTH=anonymous" + _NO_TOKEN,
+    b"imap://tester@mail.test:144/INBOX/;UID=1;URLAUTH=anonymous" + _NO_TOKEN,
+    b"imap://tester@mail.test/INBOX;UIDVALIDITY=7/;UID=1;URLAUTH=anonymous" + _NO_TOKEN,
+)
+
+
 def selected(name: str, *steps: bytes) -> Exchange:
     """Steps in INBOX."""
     return Exchange(name, (SELECT, *steps))
@@ -189,6 +283,10 @@ EXCHANGES: Final = [
     selected("literals and quotes", b"x SEARCH SUBJECT {5}", b"hello", b'x SEARCH SUBJECT "hel\\"lo"', b'x SEARCH SUBJECT "hello', b"x SEARCH SUBJECT {99999999999+}", b"x NOOP", b"x SEARCH SUBJECT {a}", b"x SEARCH SUBJECT {5", b'x FETCH "1" UID', b"x  NOOP", b"X noop", b"\xff NOOP", b"x NO\xffOP"),
     selected("BINARY", b"x FETCH 2 BINARY.PEEK[2]", b"x FETCH 2 BINARY.SIZE[2]", b"x FETCH 2 BINARY.PEEK[1.1]", b"x FETCH 1 BINARY.PEEK[]", b"x FETCH 2 BINARY.PEEK[2]<2.3>", b"x FETCH 2 BINARY[1.2]", b"x FETCH 2 BINARY.SIZE[]", b"x FETCH 2 BINARY.PEEK[9]", b"x FETCH 2 BINARY.PEEK[1.MIME]", b"x FETCH 2 BINARY.SIZE[1.1]<0.1>", b"x APPEND Trash ~{3+}\r\na\0b", b"x FETCH 3 (BINARY.PEEK[1] BINARY.SIZE[1])"),
     selected("CATENATE", b"x APPEND Trash CATENATE (TEXT {6+}\r\nA: b\r\n TEXT {6+}\r\n\r\nabcd)", b'x APPEND Trash CATENATE (URL "/INBOX/;UID=1/;SECTION=HEADER" TEXT {3+}\r\nabc)', b'x APPEND Trash CATENATE (URL "/INBOX;UIDVALIDITY=1/;UID=1")', b'x APPEND Trash CATENATE (URL "/INBOX/;UID=99")', b'x APPEND Trash CATENATE (URL "foo://bar")', b"x APPEND Trash CATENATE ()", b"x APPEND Trash CATENATE (FOO)", b'x APPEND Trash (\\Seen) "01-Jan-2024 10:00:00 +0000" CATENATE (TEXT {1+}\r\na)', b'x APPEND nobox CATENATE (TEXT {1+}\r\na)', b"x SELECT Trash", b"x FETCH 1:* (FLAGS RFC822.SIZE)"),
+    selected("URLAUTH", *(step for rump in URL_RUMPS for step in (b"x GENURLAUTH " + rump, b"x NOOP")), b"x GENURLAUTH", *GENURLAUTH_AND_FETCH, b"x URLFETCH", *(b"x URLFETCH " + url for url in BAD_URLS), b"x RESETKEY INBOX INTERNAL", b"x URLFETCH {url}", b"x RESETKEY INBOX FOO", b"x RESETKEY nobox", b"x RESETKEY Trash", b"x RESETKEY", b"x RESETKEY (", b'x GENURLAUTH "' + MESSAGE_URL + b';URLAUTH=anonymous" INTERNAL', b"x URLFETCH {url}", b"x RESETKEY INBOX", b'x APPEND INBOX CATENATE (URL "{url}")'),
+    selected("URLAUTH=BINARY", *whole_url(b";URLAUTH=authuser"), b"x URLFETCH ({url} BINARY)", *whole_url(b"/;SECTION=2;URLAUTH=authuser"), b"x URLFETCH ({url} BINARY BODYPARTSTRUCTURE)"),
+    selected("URLAUTH of no part", *whole_url(b"/;SECTION=9;URLAUTH=anonymous"), b"x URLFETCH {url}"),
+    selected("URLAUTH for somebody else", *whole_url(b";URLAUTH=user+joe"), b"x URLFETCH {url}"),
     selected("PREVIEW of other texts", append(b"INBOX", header(Content_Type="text/calendar") + b"BEGIN:VCALENDAR\r\n"), append(b"INBOX", header(Content_Type="application/pdf") + b"%PDF\r\n"), append(b"INBOX", b"Subject: quoted\r\n\r\n> one\r\n>  two\r\n>> three\r\n"), append(b"INBOX", b"Subject: answer\r\n\r\n> one\r\nI see\r\n"), b"x FETCH 7:* PREVIEW"),
     selected("PREVIEW", b"x FETCH 1:* PREVIEW", b"x FETCH 1 (PREVIEW (LAZY))", b"x FETCH 1 (PREVIEW (FOO))", b"x FETCH 1 PREVIEW (FUZZY)", b"x FETCH 1 SNIPPET", b"x FETCH 1 (SNIPPET (LAZY=FUZZY))", b"x FETCH 1 (SNIPPET (FUZZY))"),
     selected("SAVEDATE", b"x SEARCH SAVEDATESUPPORTED", b"x SEARCH SAVEDBEFORE 1-Jan-2000", b"x SEARCH SAVEDSINCE 1-Jan-2000", b"x SEARCH SAVEDON 1-Jan-2000", b"x SEARCH SAVEDSINCE x"),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.attribute_dict import MAX_FILE, AttributeDict, parse
-from pillarbox.mailstore.mailbox import AttributesFull
+from pillarbox.mailstore.mailbox import AttributesFull, StoreUnavailable
 from pillarbox.vocabulary.clock import ManualClock
 
 GUID = b"68ee300f3a4c076b8432000083ecc375"
@@ -66,3 +66,19 @@ def test_there_is_an_end_to_it(tmp_path: Path) -> None:
         known.change(GUID, {"private/b": b"x" * MAX_FILE})
     assert known.of_mailbox(GUID) == {"private/a": b"x"}
     assert [path.name for path in tmp_path.iterdir()] == ["dict"]
+
+
+def test_the_secret_for_urls_that_dovecot_made(tmp_path: Path) -> None:
+    """In hexadecimal digits; what is none is told, and not made anew."""
+    path = tmp_path / "dict"
+    path.write_bytes(b"priv/%b/vendor/vendor.dovecot/imap-urlauth\n%b\n" % (GUID, b"0f" * 64))
+    known = AttributeDict(bytes(path), DISK, ManualClock())
+    assert known.url_key(GUID, b"new") == b"\x0f" * 64
+    known.forget_url_keys([GUID])
+    assert path.read_bytes() == b""
+    assert known.url_key(GUID, b"new") == b"new"
+    assert path.read_bytes() == b"priv/%b/vendor/vendor.dovecot/imap-urlauth\n6e6577\n" % GUID
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_bytes(b"priv/%b/vendor/vendor.dovecot/imap-urlauth\nnot one\n" % GUID)
+    with pytest.raises(StoreUnavailable, match="is no key"):
+        AttributeDict(bytes(path), DISK, ManualClock()).url_key(GUID, b"new")

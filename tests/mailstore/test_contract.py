@@ -425,6 +425,30 @@ def test_flags_that_are_not_as_expected_stay(play: Play) -> None:
     play(scene)
 
 
+def test_secrets_for_urls(play: Play) -> None:
+    """Made once, and kept apart from annotations; gone when they are to be, or with their mailbox."""
+
+    async def scene(account: Account) -> None:
+        await account.create("a")
+        for name in ("a", "INBOX"):
+            (await account.open(name)).close()
+        guids = await account.identities()
+        assert await account.url_key(guids["a"]) == b""
+        assert await account.url_key(guids["a"], b"\x00first") == b"\x00first"
+        assert await account.url_key(guids["a"], b"second") == b"\x00first"
+        assert await account.url_key(guids["INBOX"], b"other") == b"other"
+        assert await account.attributes("a") == {}
+        await account.rename("a", "b")
+        assert await account.url_key(guids["a"]) == b"\x00first"
+        await account.forget_url_keys([guids["a"], b"0" * 32])
+        assert await account.url_key(guids["a"]) == b""
+        assert await account.url_key(guids["a"], b"third") == b"third"
+        await account.forget_url_keys(list(guids.values()))
+        assert await account.url_key(guids["INBOX"]) == b""
+
+    play(scene)
+
+
 def test_annotations_belong_to_a_mailbox(play: Play) -> None:
     """Of each its own, and of the account; with the mailbox by rename, gone with it."""
 

@@ -31,7 +31,7 @@ _LIST: Final = Path(__file__).with_name("imap_reply_differences.txt")
 _CODE: Final = re.compile(rb"\A(x NO )\[(?:NONEXISTENT|CANNOT|CLIENTBUG|LIMIT|INUSE|READ-ONLY)\] ")
 MINIMUM: Final = 300
 """Commands that are compared."""
-EXTENSIONS: Final = "any state BINARY CATENATE ACL PREVIEW QUOTA SAVEDATE SORT THREAD special use"
+EXTENSIONS: Final = "any state BINARY CATENATE ACL PREVIEW QUOTA SAVEDATE SORT THREAD URLAUTH special use"
 """Exchanges of which something may be put off; of what RFC 3501 has nothing is."""
 
 

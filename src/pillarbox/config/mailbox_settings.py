@@ -173,6 +173,9 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     imap_id_send: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)
     imap_literal_minus: bool = False
     imap_metadata: bool = False
+    imap_urlauth_host: str = ""
+    """Whose URLs users may make and fetch, `*` for any; empty: none.  Keys are in mail_attribute_dict."""
+    imap_urlauth_port: int = 143
     mail_attribute_dict: str = ""
     """Path of the file of a user's annotations, with `~` and %-variables; empty for one in the Maildir."""
     mail_server_admin: str = ""

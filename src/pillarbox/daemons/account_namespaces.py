@@ -14,14 +14,16 @@ STANDARDS
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from pillarbox.auth.lookup_client import LookupClient
+from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
 from pillarbox.files.file_system import DISK
@@ -99,7 +101,42 @@ class AccountNamespaces:
             parts.append(Part(namespace, as_named(self.open(there, namespace), namespace), lists=lists))
         return UnitedAccount(parts, shared=shared, executor=self.executor)
 
-    def open(self, place: Storage, namespace: Namespace) -> MaildirAccount:
+    @asynccontextmanager
+    async def of_user(self, user: str) -> AsyncIterator[Account | None]:
+        """Another user's own mailboxes, as they see them; None if there is no such user with our uid."""
+        found = await self.find(user)
+        if found is None:
+            yield None
+            return
+        home, fields = found
+        try:
+            place = place_of(self.settings.storage, fields.get("mail", ""), user=user, home=home)
+            attributes = attribute_file_of(self.settings.mail_attribute_dict, user=user, home=home)
+        except ConfigurationFault:
+            yield None
+            return
+        own = self.open(place, self.settings.namespaces[0], attributes=attributes)
+        seen = self.account(user, home, place, fields, own)
+        try:
+            yield seen
+        finally:
+            if isinstance(seen, UnitedAccount):
+                await seen.close()
+            await own.close()
+
+    async def find(self, user: str) -> tuple[str, dict[str, str]] | None:
+        """Home and fields of a user with our uid."""
+        if "/" in user or user in ("", ".", ".."):
+            return None
+        answer = await self.users.lookup(user, service="imap")
+        if answer is None or answer[0] != b"USER" or len(answer) < 3:
+            return None
+        fields = {os.fsdecode(name): os.fsdecode(value) for name, value in parameters(answer[3:]).items()}
+        if fields.get("uid") != str(os.getuid()):
+            return None
+        return fields.get("home", ""), fields
+
+    def open(self, place: Storage, namespace: Namespace, *, attributes: str = "") -> MaildirAccount:
         """Another tree."""
         return MaildirAccount.at(
             place,
@@ -107,6 +144,7 @@ class AccountNamespaces:
             executor=self.executor,
             inotify=self._inotify,
             mailboxes=namespace.mailboxes,
+            attributes=attributes,
             packing=self.settings.packing,
             index_policy=IndexPolicy(self.settings.search_index),
         )
@@ -163,15 +201,12 @@ class OtherUsers:
 
     async def open(self, owner: str) -> Part | None:
         """The tree of a user with our uid."""
-        if "/" in owner or owner in (".", "..") or self._namespace.location is None:
+        if self._namespace.location is None:
             return None
-        answer = await self._namespaces.users.lookup(owner, service="imap")
-        if answer is None or answer[0] != b"USER" or len(answer) < 3:
+        found = await self._namespaces.find(owner)
+        if found is None:
             return None
-        fields = parameters(answer[3:])
-        if fields.get(b"uid") != b"%d" % os.getuid():
-            return None
-        home = os.fsdecode(fields.get(b"home", b""))
+        home, _ = found
         try:
             place = place_of(self._namespace.location, "", user=owner, home=home)
         except ConfigurationFault:

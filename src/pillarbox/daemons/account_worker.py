@@ -111,6 +111,8 @@ class AccountWorker:
             server_id=settings.imap_id_send,
             literal_minus=settings.imap_literal_minus,
             metadata=settings.imap_metadata,
+            url_host=settings.imap_urlauth_host if settings.mail_attribute_dict else "",
+            url_port=settings.imap_urlauth_port,
             server_comment=settings.mail_server_comment,
             server_admin=settings.mail_server_admin,
             has_quota=settings.has_plugin("imap_quota", "imap"),
@@ -327,6 +329,7 @@ class AccountWorker:
                 unread=session.unread,
                 options=msgspec.structs.replace(self._options, user=session.user),
                 parked=arrival.parked,
+                account_of=self._namespaces.of_user,
             )
         else:
             served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)

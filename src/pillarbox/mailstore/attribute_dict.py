@@ -24,12 +24,12 @@ STANDARDS
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.dotlock import DotLock
-from pillarbox.mailstore.mailbox import AttributesFull
+from pillarbox.mailstore.mailbox import AttributesFull, StoreUnavailable
 from pillarbox.vocabulary.clock import Clock
 
 FILE_NAME: Final = "dovecot-attributes"
@@ -38,6 +38,8 @@ SERVER: Final = "vendor/vendor.dovecot/pvt/server/"
 """Before the entries of the account."""
 INTERNAL: Final = "vendor/vendor.dovecot/pvt/"
 """What clients may not name."""
+URL_KEY: Final = "vendor/vendor.dovecot/imap-urlauth"
+"""The secret for URLs of a mailbox, private, in hexadecimal digits; clients may not name it either."""
 SPECIAL_USE: Final = "specialuse"
 MAX_FILE: Final = 1 << 20
 """Octets of all entries of an account."""
@@ -85,6 +87,30 @@ class AttributeDict:
             written[b"%b/%b/%b" % (_KINDS[kind], guid, name.encode("utf-8"))] = value
         self._change(written)
 
+    def url_key(self, guid: bytes, new: bytes) -> bytes:
+        """The secret for URLs of a mailbox, `new` if there was none; empty if there is none."""
+        key = _url_key(guid)
+        known = self._read().get(key)
+        if known is None and new:
+            with DotLock(self._path, files=self._files, clock=self._clock):
+                known = self._read().get(key)
+                if known is None:
+                    known = new.hex().encode("ascii")
+                    self._replace({key: known})
+        try:
+            return bytes.fromhex((known or b"").decode("ascii"))
+        except ValueError as error:  # UnicodeError too
+            raise StoreUnavailable(
+                f"{os.fsdecode(self._path)}: the key of {guid.decode()} is no key"
+            ) from error
+
+    def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        known = self._read()
+        gone = [key for key in map(_url_key, guids) if key in known]
+        if gone:
+            self._change(dict.fromkeys(gone))
+
     def forget(self, guid: bytes) -> None:
         """The mailbox is no more."""
         middle = b"/" + guid + b"/"
@@ -94,16 +120,20 @@ class AttributeDict:
 
     def _change(self, changes: Mapping[bytes, bytes | None]) -> None:
         with DotLock(self._path, files=self._files, clock=self._clock):
-            entries = dict(self._read())
-            for key, value in changes.items():
-                if value is None:
-                    entries.pop(key, None)
-                else:
-                    entries[key] = value
-            content = b"".join(b"%b\n%b\n" % (escape(key), escape(value)) for key, value in entries.items())
-            if len(content) > MAX_FILE:
-                raise AttributesFull
-            self._write(content)
+            self._replace(changes)
+
+    def _replace(self, changes: Mapping[bytes, bytes | None]) -> None:
+        """Under the lock."""
+        entries = dict(self._read())
+        for key, value in changes.items():
+            if value is None:
+                entries.pop(key, None)
+            else:
+                entries[key] = value
+        content = b"".join(b"%b\n%b\n" % (escape(key), escape(value)) for key, value in entries.items())
+        if len(content) > MAX_FILE:
+            raise AttributesFull
+        self._write(content)
 
     def _write(self, content: bytes) -> None:
         new = self._path + b".new"
@@ -128,6 +158,11 @@ class AttributeDict:
         return self._known[1]
 
 
+def is_internal(name: str) -> bool:
+    """Whether an entry, `private/` and `shared/` apart, is not for clients."""
+    return name.startswith(INTERNAL) or name == URL_KEY
+
+
 def for_clients(entries: Mapping[str, bytes], *, server: bool) -> dict[str, bytes]:
     """What clients may see of INBOX's entries: those of the mailbox, or those of the account."""
     found: dict[str, bytes] = {}
@@ -135,7 +170,7 @@ def for_clients(entries: Mapping[str, bytes], *, server: bool) -> dict[str, byte
         kind, _, name = entry.partition("/")
         if server and name.startswith(SERVER):
             found[f"{kind}/{name.removeprefix(SERVER)}"] = value
-        elif not server and not name.startswith(INTERNAL):
+        elif not server and not is_internal(name):
             found[entry] = value
     return found
 
@@ -152,6 +187,10 @@ def parse(content: bytes) -> dict[bytes, bytes]:
     """Key → value of a file's content."""
     lines = content.split(b"\n")[:-1]
     return {_unescape(key): _unescape(value) for key, value in zip(lines[::2], lines[1::2], strict=False)}
+
+
+def _url_key(guid: bytes) -> bytes:
+    return b"priv/%b/%b" % (guid, URL_KEY.encode("ascii"))
 
 
 def escape(text: bytes) -> bytes:

@@ -455,6 +455,14 @@ class Account(Protocol):
         """
         ...
 
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The user's secret for URLs of a mailbox (RFC 4467 §7), `new` if there was none; empty if none is."""
+        ...
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        ...
+
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
         """The opened mailbox, refreshed; `read_only` as in `Mailbox.refresh`.
 

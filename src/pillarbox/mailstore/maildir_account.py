@@ -283,6 +283,14 @@ class MaildirAccount:
         guid = (await self._loaded(name or INBOX)).guid
         await self._run(self._attributes.change, guid, for_file(changes, server=not name))
 
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The secret for URLs of a mailbox."""
+        return await self._run(self._attributes.url_key, guid, new)
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        await self._run(self._attributes.forget_url_keys, guids)
+
     # --- mailboxes ----------------------------------------------------------------------------------
 
     async def open(self, name: str, *, read_only: bool = False) -> MaildirMailbox:

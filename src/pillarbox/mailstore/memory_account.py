@@ -5,7 +5,7 @@ DESCRIPTION
     on both.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from pillarbox.mailstore.mailbox import (
     Mailbox,
@@ -35,6 +35,7 @@ class MemoryAccount:
         self._mailboxes: dict[str, MemoryMailbox] = {}
         self._subscribed: list[str] = []
         self._attributes: dict[str, bytes] = {}
+        self._url_keys: dict[bytes, bytes] = {}
         self._name_watch = NameWatch((), None)
         for name in ("INBOX", *self._special_use):
             self._make(name)
@@ -131,6 +132,15 @@ class MemoryAccount:
                 known.pop(entry, None)
             else:
                 known[entry] = value
+
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The secret for URLs of a mailbox."""
+        return self._url_keys.setdefault(guid, new) if new else self._url_keys.get(guid, b"")
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        for guid in guids:
+            self._url_keys.pop(guid, None)
 
     async def open(self, name: str, *, read_only: bool = False) -> MemoryMailbox:
         """The one object of the mailbox."""

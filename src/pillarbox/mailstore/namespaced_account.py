@@ -14,7 +14,7 @@ STANDARDS
     RFC 2342 (NAMESPACE); Dovecot 2.3, Namespaces
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -139,6 +139,14 @@ class NamespacedAccount:
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
         """Set annotations, or remove those whose value is None."""
         await self._account.change_attributes(self._existing(name) if name else "", changes)
+
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The secret for URLs of a mailbox."""
+        return await self._account.url_key(guid, new)
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        await self._account.forget_url_keys(guids)
 
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
         """The opened mailbox, refreshed."""

@@ -329,6 +329,14 @@ class UnitedAccount:
         else:
             await (await self._need(name, Rights.WRITE)).account.change_attributes(name, changes)
 
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The user's own secret for URLs of a mailbox, whoever owns that."""
+        return await self._main.account.url_key(guid, new)
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        await self._main.account.forget_url_keys(guids)
+
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
         """The opened mailbox, if it may be read."""
         return await self._open(

@@ -36,7 +36,8 @@ OPTIONS = {
         metadata=True,
         server_comment="The mail of example.org",
         server_admin="mailto:postmaster@example.org",
-    )
+    ),
+    "urlauth": ImapOptions(user="joe", url_host="example.com"),
 }
 """Of transcripts that need them."""
 

@@ -47,7 +47,7 @@ SERVED_WITHIN_PROTOCOL: Final = {
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
         "imap_max_line_length "
-        "imap_metadata imap_id_send imap_literal_minus mail_plugins".split()
+        "imap_metadata imap_id_send imap_literal_minus imap_urlauth_host imap_urlauth_port mail_plugins".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
@@ -123,6 +123,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_id_send=server_identity(imap),
         imap_literal_minus=imap.yes("imap_literal_minus"),
         imap_metadata=imap.yes("imap_metadata"),
+        imap_urlauth_host=imap.value("imap_urlauth_host"),
+        imap_urlauth_port=imap.number("imap_urlauth_port"),
         mail_attribute_dict=attribute_file(configuration),
         mail_server_admin=value("mail_server_admin"),
         mail_server_comment=value("mail_server_comment"),

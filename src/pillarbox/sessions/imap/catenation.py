@@ -11,13 +11,12 @@ STANDARDS
 from collections.abc import Iterator, Sequence
 
 from pillarbox.mailstore.large_content import LargeContent, Span, pieces_of
-from pillarbox.mailstore.mailbox import SPOOL_AT, Mailbox, MessageGone, NoSuchMailbox, Spool
+from pillarbox.mailstore.mailbox import SPOOL_AT, Mailbox, Spool
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.sessions.imap.sections import SectionRenderer
-from pillarbox.vocabulary.identifiers import Uid
+from pillarbox.sessions.imap.named_messages import named_mailbox, named_message, named_part
 from pillarbox.wire.imap.commands import Url
 from pillarbox.wire.imap.fragments import Streamed
-from pillarbox.wire.imap.imap_url import BadUrl, MessageUrl, parse_message_url
+from pillarbox.wire.imap.imap_url import BadUrl, parse_message_url
 
 
 class BadPart(Exception):
@@ -62,35 +61,14 @@ async def catenate(
 async def _fetch(conversation: Conversation, text: bytes) -> bytes | Span:
     try:
         url = parse_message_url(text)
-        content = await _content(conversation, url)
-        renderer = SectionRenderer([url.section])
-        if isinstance(content, bytes):
-            piece = renderer.only_text(content)
-        else:
-            piece = await content.run(renderer.only_text, content)
+        if not url.mailbox and conversation.view is None:
+            raise BadUrl("No mailbox selected")
+        name = url.mailbox or conversation.account.name_of(conversation.selected.mailbox)
+        async with named_mailbox(conversation.account, url, name) as mailbox:
+            content = await named_message(mailbox, url)
+        return await named_part(content, url.section)
     except BadUrl as problem:
         raise BadPart(_answer(text, str(problem))) from None
-    if piece is None:
-        raise BadPart(_answer(text, "Section not found"))
-    return piece
-
-
-async def _content(conversation: Conversation, url: MessageUrl) -> bytes | LargeContent:
-    if not url.mailbox and conversation.view is None:
-        raise BadUrl("No mailbox selected")
-    name = url.mailbox or conversation.account.name_of(conversation.selected.mailbox)
-    try:
-        mailbox = await conversation.account.open(name, read_only=True)
-    except NoSuchMailbox:
-        raise BadUrl("Mailbox not found") from None
-    try:
-        if url.uid_validity not in (None, mailbox.uid_validity):
-            raise BadUrl("Invalid UIDVALIDITY")
-        return await mailbox.content(Uid(url.uid))
-    except MessageGone:
-        raise BadUrl("Message not found") from None
-    finally:
-        mailbox.close()
 
 
 def _answer(url: bytes, reason: str) -> str:

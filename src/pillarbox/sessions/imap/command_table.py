@@ -21,9 +21,10 @@ from pillarbox.sessions.imap import (
     search,
     selecting,
     session_commands,
+    urlauth,
 )
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.wire.imap import commands
+from pillarbox.wire.imap import commands, urlauth_commands
 from pillarbox.wire.imap.commands import Command
 
 COMING: Final = (commands.AppendOffer, commands.AppendData)
@@ -81,6 +82,9 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     commands.AppendData: append.append_data,
     commands.Append: append.append,
     commands.Replace: append.replace,
+    urlauth_commands.GenUrlAuth: urlauth.gen_url_auth,
+    urlauth_commands.ResetKey: urlauth.reset_key,
+    urlauth_commands.UrlFetch: urlauth.url_fetch,
     commands.GetQuota: quota_commands.get_quota,
     commands.GetQuotaRoot: quota_commands.get_quota_root,
     commands.SetQuota: quota_commands.set_quota,

@@ -18,6 +18,7 @@ STANDARDS
 import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from enum import Enum, auto
 from typing import Final
@@ -50,6 +51,15 @@ _STARTED: Final[ContextVar[float]] = ContextVar("started", default=0.0)
 """Of the command that a task works on."""
 
 
+AccountOf = Callable[[str], AbstractAsyncContextManager[Account | None]]
+"""Another user's account for a while; None if there is none for this process."""
+
+
+def nobody_else(user: str) -> AbstractAsyncContextManager[None]:
+    """There are no other accounts."""
+    return nullcontext()
+
+
 class InvalidMessageSet(Exception):
     """Sequence numbers that the client's mailbox does not have: BAD."""
 
@@ -73,6 +83,7 @@ class Conversation:
         "_heeding",
         "_parking",
         "account",
+        "account_of",
         "clock",
         "condstore",
         "engine",
@@ -107,10 +118,13 @@ class Conversation:
         clock: Clock,
         sink: EventSink,
         options: ImapOptions,
+        account_of: AccountOf = nobody_else,
     ) -> None:
+        """`account_of` opens another user's account, for URLFETCH."""
         self.transport = transport
         self.wait = ClientWait(transport)
         self.account = account
+        self.account_of = account_of
         self.clock = clock
         self.sink = sink
         self.options = options

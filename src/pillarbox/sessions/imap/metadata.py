@@ -14,7 +14,7 @@ STANDARDS
 from collections.abc import Mapping
 from typing import Final
 
-from pillarbox.mailstore.attribute_dict import INTERNAL
+from pillarbox.mailstore.attribute_dict import is_internal
 from pillarbox.mailstore.mailbox import AttributesFull, NoSuchMailbox
 from pillarbox.message.imap_strings import literal
 from pillarbox.sessions.imap.conversation import Conversation
@@ -57,7 +57,7 @@ def _refusal(conversation: Conversation, command: SetMetadata) -> bytes:
             return _NOT_ENABLED
         elif entry.count("/") == 1:
             return b"[CANNOT] %b has no value" % entry.encode("ascii")
-        elif entry.split("/", 2)[2].startswith(INTERNAL):
+        elif is_internal(entry.split("/", 2)[2]):
             return b"[CANNOT] Internal mailbox attributes cannot be accessed"
         elif not command.mailbox and entry in _FROM_CONFIGURATION:
             return b"[CANNOT] The %b attribute cannot be changed" % entry.encode("ascii")

@@ -43,6 +43,8 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     server_id: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)  # imap_id_send
     literal_minus: bool = False  # LITERAL- in place of LITERAL+  RFC 7888 §5
     metadata: bool = False  # imap_metadata: GETMETADATA and SETMETADATA are for clients
+    url_host: str = ""  # imap_urlauth_host: whose URLs we make and fetch, `*` for any; empty: none
+    url_port: int = 143  # imap_urlauth_port
     server_comment: str = ""  # mail_server_comment
     server_admin: str = ""  # mail_server_admin
 

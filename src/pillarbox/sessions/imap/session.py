@@ -42,7 +42,7 @@ from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.imap import idle, parking, search
 from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
-from pillarbox.sessions.imap.conversation import Conversation, Woken
+from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken, nobody_else
 from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.parking import ParkedSession
@@ -94,12 +94,15 @@ class ImapSession:
         unread: bytes = b"",
         options: ImapOptions = DEFAULTS,
         parked: ParkedSession | None = None,
+        account_of: AccountOf = nobody_else,
     ) -> None:
         """`login_tag` is the command that logged in, `unread` what the client sent behind it.
 
         `parked` is the session that this one goes on with, if there was one; nobody logs in then.
         """
-        self._conversation = Conversation(transport, account, clock=clock, sink=sink, options=options)
+        self._conversation = Conversation(
+            transport, account, clock=clock, sink=sink, options=options, account_of=account_of
+        )
         self._login_tag = login_tag
         self._unread = unread
         self._bad_commands = 0

@@ -29,6 +29,8 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     ours = [*CAPABILITIES, b"APPENDLIMIT=%d" % limit] if limit else list(CAPABILITIES)  # RFC 7889 §2
     if conversation.options.literal_minus:
         ours[ours.index(b"LITERAL+")] = b"LITERAL-"
+    if conversation.options.url_host:
+        ours += [b"URLAUTH", b"URLAUTH=BINARY"]
     if conversation.options.metadata:
         ours.append(b"METADATA")
     if conversation.options.has_acl:

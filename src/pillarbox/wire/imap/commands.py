@@ -4,7 +4,7 @@ DESCRIPTION
     A command is what a parser makes of one whole command of the client; nothing in it needs to be looked at
     again.  Mailbox names are decoded, flags are bits and keywords, dates are seconds since 1970.
 
-    What FETCH and SEARCH ask for is in `fetch_items.py` and `search_keys.py`.
+    What FETCH and SEARCH ask for is in `fetch_items.py` and `search_keys.py`, URLAUTH in `urlauth_commands.py`.
 
 STANDARDS
     RFC 3501 §6, §9; RFC 2177 (IDLE); RFC 2342 (NAMESPACE); RFC 2971 (ID); RFC 3502 (MULTIAPPEND); RFC 3691

@@ -36,6 +36,7 @@ from pillarbox.wire.imap import (
     search_grammar,
     session_grammar,
     sort_grammar,
+    urlauth_grammar,
 )
 from pillarbox.wire.imap.commands import AppendData, AppendOffer, Command, Line, Refused
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion
@@ -100,6 +101,9 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"GETMETADATA": metadata_grammar.get_metadata,
     b"SETMETADATA": metadata_grammar.set_metadata,
     b"COMPRESS": session_grammar.compress,
+    b"GENURLAUTH": urlauth_grammar.gen_url_auth,
+    b"RESETKEY": urlauth_grammar.reset_key,
+    b"URLFETCH": urlauth_grammar.url_fetch,
     b"IDLE": session_grammar.idle,
     b"NOTIFY": notify_grammar.notify,
     b"GETQUOTA": quota_grammar.get_quota,

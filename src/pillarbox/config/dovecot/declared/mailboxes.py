@@ -34,6 +34,11 @@ imap_literal_minus : bool = no
     Offer LITERAL- in place of LITERAL+ (RFC 7888): what clients send without being asked is at most 4 KiB large.
 imap_max_line_length : size = 64 k
     Octets of a command line after login.
+imap_urlauth_host : str =
+    Whose URLs users may make and fetch (URLAUTH, RFC 4467), `*` for any host; with mail_attribute_dict, where their
+    keys are. Of other users those with the same uid.
+imap_urlauth_port : port = 143
+    The port of those URLs.
 imap_metadata : bool = no
     Let clients keep annotations of mailboxes (METADATA, RFC 5464).
 mail_attribute_dict : str =
@@ -165,9 +170,7 @@ imap_id_retain : bool = no
 imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
 hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
 body_bytes=%{fetch_body_bytes}
-imap_urlauth_host : str =
 imap_urlauth_logout_format : str = in=%i out=%o
-imap_urlauth_port : port = 143
 lda_mailbox_autosubscribe : bool = no
 lda_original_recipient_header : str =
 lmtp_client_workarounds : str =
