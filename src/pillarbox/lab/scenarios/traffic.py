@@ -49,7 +49,16 @@ TRAFFIC: Final = (
     Scenario(
         name="reuse",
         about="ten messages that waited together, over one connection after the other (smtp with one process)",
-        hosts=(host(Behaviour(replies={"connect": Say("421 4.3.2 Not yet", seconds=200)})),),
+        hosts=(
+            host(
+                Behaviour(
+                    replies={
+                        "connect": Say("421 4.3.2 Not yet", seconds=200),
+                        "MAIL": Say("250 2.1.0 Ok", after=0.05),  # so that those behind it have come meanwhile
+                    }
+                )
+            ),
+        ),
         transport="reuse:reuse.test",
         service="reuse unix - - n - 1 smtp",
         messages=10,
