@@ -309,10 +309,19 @@ class MailSystem:
         return [path for name in ("new", "cur") for path in (self.maildir(user) / name).glob("*")]
 
     def add_user(self, name: str, password: str) -> None:
-        """`pillarbox user add`, and the system knows."""
+        """`pillarbox user add`, and the system knows.
+
+        As root smtpd may not read the users: those that could not know them take no connections any more.
+        """
+        before = self._smtpd_processes()
         done = self.command("user", "add", name, "--password-stdin", content=password + "\n")
         assert (done.returncode, done.stderr) == (0, "")
+        if not self.rootless:
+            until(lambda: not before & self._smtpd_processes(), what="a new smtpd has taken over")
         until(lambda: self.accepts(name), what=f"{name} is known to SMTP")
+
+    def _smtpd_processes(self) -> set[int]:
+        return {pid for role, pid in self.roles().items() if role.split("/")[0] == "smtpd"}
 
     def accepts(self, recipient: str) -> bool:
         """Whether RCPT TO says 250."""
