@@ -24,10 +24,11 @@ from pillarbox.auth.login_names import BadName, LoginName
 from pillarbox.auth.password_chain import Outcome, forbidden_by
 from pillarbox.auth.server import AuthServer, request_of
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest
+from pillarbox.daemons.auth_lines import converse
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import MailboxNotice
 from pillarbox.wire import sasl
-from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
+from pillarbox.wire.auth_protocol import encode_line, parameters
 
 
 class _Exchange(msgspec.Struct):
@@ -57,17 +58,7 @@ class AuthClientConnection:
 
     async def run(self) -> None:
         """Serve it to its end."""
-        self._connection.send(self._greeting())
-        reader = LineReader()
-        try:
-            while data := await self._connection.receive():
-                for line in reader.feed(data):
-                    if not self._take(split_line(line)):
-                        return
-        except LineTooLong:
-            return
-        finally:
-            self._connection.close()
+        await converse(self._connection, greeting=self._greeting(), take=self._take)
 
     def leave(self) -> None:
         """End it as soon as no login is under way: the client finds the next generation."""

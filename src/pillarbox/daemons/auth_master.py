@@ -16,9 +16,10 @@ from collections.abc import Coroutine, Mapping
 
 from pillarbox.auth.server import AuthServer
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest
+from pillarbox.daemons.auth_lines import converse
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import MailboxNotice
-from pillarbox.wire.auth_protocol import LineReader, LineTooLong, encode_line, parameters, split_line
+from pillarbox.wire.auth_protocol import encode_line, parameters
 
 
 class AuthMasterConnection:
@@ -44,17 +45,8 @@ class AuthMasterConnection:
 
     async def run(self) -> None:
         """Serve it to its end."""
-        self._connection.send(encode_line(b"VERSION", b"1", b"1") + encode_line(b"SPID", b"%d" % os.getpid()))
-        reader = LineReader()
-        try:
-            while data := await self._connection.receive():
-                for line in reader.feed(data):
-                    if not self._take(split_line(line)):
-                        return
-        except LineTooLong:
-            return
-        finally:
-            self._connection.close()
+        greeting = encode_line(b"VERSION", b"1", b"1") + encode_line(b"SPID", b"%d" % os.getpid())
+        await converse(self._connection, greeting=greeting, take=self._take)
 
     def leave(self) -> None:
         """End it as soon as all questions are answered: the client finds the next generation."""

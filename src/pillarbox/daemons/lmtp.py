@@ -21,13 +21,13 @@ import msgspec
 
 from pillarbox.auth.lookup_client import LookupClient
 from pillarbox.config.mailbox_settings import MailboxSettings
-from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
+from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
 from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import Delivered, DeliverMail
 from pillarbox.net.listeners import Listener
 from pillarbox.net.question_channel import QuestionChannel
-from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice
 from pillarbox.sessions.lmtp_session import LmtpPolicy, LmtpSession, Message, Recipient
@@ -134,14 +134,7 @@ def open_role(startup: Startup) -> Serve:
                 listener = Listener(handler, tasks=tasks, tell=tell)
                 await listener.start(sock)
                 listeners.append(listener)
-            control.ready()
-            order = await control.order()
-            for listener in listeners:
-                listener.stop()
-            if isinstance(order, Drain):
-                await finish_sessions(control, listeners)
-            for listener in listeners:
-                listener.cancel()
+            await serve_until_ordered(control, listeners)
             mailboxes.close()
 
     return serve

@@ -22,13 +22,13 @@ import msgspec
 
 from pillarbox.auth.client import Accepted, AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
-from pillarbox.daemons.startup import Control, Serve, finish_sessions, run_role
+from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
 from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.handover import Handover, HandoverDone, Peer
 from pillarbox.net.listeners import Listener
 from pillarbox.net.question_channel import QuestionChannel
-from pillarbox.net.startup import Drain, Startup
+from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import server_context
 from pillarbox.net.tls_faults import TlsFault
@@ -357,15 +357,7 @@ def open_role(startup: Startup) -> Serve:
                 listener = Listener(functools.partial(role.serve, name=name), tasks=tasks, tell=tell)
                 await listener.start(sock)
                 listeners.append(listener)
-            control.ready()
-            order = await control.order()
-            for listener in listeners:
-                listener.stop()
-            if isinstance(order, Drain):
-                role.close_soon()
-                await finish_sessions(control, listeners)
-            for listener in listeners:
-                listener.cancel()
+            await serve_until_ordered(control, listeners, draining=role.close_soon)
             role.close()
 
     return serve

@@ -25,14 +25,21 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.queue_hints import QueueHints
-from pillarbox.daemons.startup import Control, Serve, finish_sessions, resolver_options, role_clock, run_role
+from pillarbox.daemons.startup import (
+    Control,
+    Serve,
+    resolver_options,
+    role_clock,
+    run_role,
+    serve_until_ordered,
+)
 from pillarbox.net.client_certificates import ask_for_certificates, known_digest
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
-from pillarbox.net.startup import Drain, Startup, cleanup_of
+from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.net.tls_contexts import smtp_server_context
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
@@ -103,14 +110,7 @@ class SmtpdRole:
             listeners = [await self._listen(service, tasks) for service in self._services]
             for note in dict.fromkeys(note for service in self._services for note in service.policy.notes):
                 self._log.named(self._services[0].syslog_name)(Warned(note))
-            control.ready()
-            order = await control.order()
-            for listener in listeners:
-                listener.stop()
-            if isinstance(order, Drain):
-                await finish_sessions(control, listeners)
-            for listener in listeners:
-                listener.cancel()
+            await serve_until_ordered(control, listeners)
             for auth in self._auth.values():
                 auth.close()
             taking.cancel()

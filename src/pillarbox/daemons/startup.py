@@ -37,7 +37,7 @@ from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.listeners import Listener
 from pillarbox.net.shared_clock import LabClock
-from pillarbox.net.startup import Failed, FromSupervisor, Ready, Startup, Stop, User
+from pillarbox.net.startup import Drain, Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Broke, EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
@@ -164,6 +164,25 @@ class Control:
         places = sorted(_innermost(task) for task in asyncio.all_tasks())
         self._log(Warned(f"watchdog timeout: told to stop, and still waiting at {', '.join(places)}"))
         self._log.flush()
+
+
+async def serve_until_ordered(
+    control: Control, listeners: Sequence[Listener], *, draining: Callable[[], None] | None = None
+) -> None:
+    """Say that we are ready; take connections until an order comes.
+
+    Drain: after `draining` was called, the sessions go on to their end.
+    """
+    control.ready()
+    order = await control.order()
+    for listener in listeners:
+        listener.stop()
+    if isinstance(order, Drain):
+        if draining is not None:
+            draining()
+        await finish_sessions(control, listeners)
+    for listener in listeners:
+        listener.cancel()
 
 
 async def finish_sessions(control: Control, listeners: Sequence[Listener]) -> bool:

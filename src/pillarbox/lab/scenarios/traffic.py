@@ -54,7 +54,9 @@ TRAFFIC: Final = (
                 Behaviour(
                     replies={
                         "connect": Say("421 4.3.2 Not yet", seconds=200),
-                        "MAIL": Say("250 2.1.0 Ok", after=0.05),  # so that those behind it have come meanwhile
+                        "MAIL": Say(
+                            "250 2.1.0 Ok", after=0.05
+                        ),  # so that those behind it have come meanwhile
                     }
                 )
             ),
