@@ -21,6 +21,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -28,6 +29,8 @@ from typing import Final
 from pillarbox.supervisor.status import ask_status
 
 USER: Final = "me@pillarbox.test"
+PASSWORD: Final = "correct horse"
+"""Of those whom tests add; the first user has one of his own."""
 STANDARD_PORTS: Final = {
     "smtp": 25,
     "submission": 587,
@@ -222,6 +225,18 @@ class MailSystem:
 
     def _command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "pillarbox.tools.pillarbox", *arguments, "--data", str(self.data)]
+
+    @contextmanager
+    def running(self) -> Iterator["MailSystem"]:
+        """Started, and at the end stopped without a complaint; nothing is left, whatever happens."""
+        try:
+            self.start()
+            yield self
+            assert self.stop() == 0
+            assert "Traceback" not in self.log() + self.screen()
+            assert "did not end" not in self.log()
+        finally:
+            self.end()
 
     # -- what it says ----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ DESCRIPTION
 """
 
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 
@@ -18,7 +19,7 @@ import pytest
 
 from fakes import counterparts
 from fakes.closing_report import teller, will_meet
-from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
+from fakes.mail_system import PASSWORD, PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
 from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import seconds
 
@@ -60,15 +61,17 @@ def mail_system(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
     """A running system for the tests of a module, in both modes; it stops cleanly and leaves no process."""
     system = new_system(request.param)
     system.configure_mailboxes(PATIENT_WITH_GUESSERS)
-    try:
-        system.start()
+    with system.running():
         yield system
         system.until_healthy()  # a change of users at the very end may still be on its way
-        assert system.stop() == 0
-        assert "Traceback" not in system.log() + system.screen()
-        assert "did not end" not in system.log()
-    finally:
-        system.end()
+
+
+@pytest.fixture
+def user(mail_system: MailSystem, request: pytest.FixtureRequest) -> str:
+    """A user for this test alone."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-") + "@pillarbox.test"
+    mail_system.add_user(name, PASSWORD)
+    return name
 
 
 @pytest.fixture(params=_modes())

@@ -18,11 +18,10 @@ from pathlib import Path
 import pytest
 
 from fakes import counterparts
-from fakes.mail_system import MailSystem, until
+from fakes.mail_system import PASSWORD, MailSystem, until
 
 pytestmark = pytest.mark.system
 
-PASSWORD = "correct horse"
 MESSAGE = (
     b"From: Sender <sender@example.test>\r\n"
     b"To: %s\r\n"
@@ -40,14 +39,6 @@ MESSAGE = (
 def message(subject: str, to: str) -> bytes:
     """A message with lines that need transparency."""
     return MESSAGE % (to.encode(), subject.encode(), subject.encode())
-
-
-@pytest.fixture
-def user(mail_system: MailSystem, request: pytest.FixtureRequest) -> str:
-    """A user for this test alone."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-") + "@pillarbox.test"
-    mail_system.add_user(name, PASSWORD)
-    return name
 
 
 @pytest.fixture

@@ -13,12 +13,11 @@ from typing import Final
 import pytest
 
 from fakes import client_libraries, counterparts
-from fakes.mail_system import MailSystem, until
+from fakes.mail_system import PASSWORD, MailSystem, until
 from fakes.terminal import Terminal
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
-PASSWORD: Final = "correct horse"
 NOT_FOR_SERVERS: Final = {
     "test_fetch",  # compares what cannot be compared
     "test_move",  # imaplib has no such command before Python 3.14
@@ -31,22 +30,8 @@ NOT_FOR_SERVERS: Final = {
 @pytest.fixture(scope="module")
 def mail_system() -> Iterator[MailSystem]:
     """A running system; its rights make no difference to what IMAP says."""
-    system = new_system("rootless")
-    try:
-        system.start()
+    with new_system("rootless").running() as system:
         yield system
-        assert system.stop() == 0
-        assert "Traceback" not in system.log() + system.screen()
-    finally:
-        system.end()
-
-
-@pytest.fixture
-def user(mail_system: MailSystem, request: pytest.FixtureRequest) -> str:
-    """A user for this test alone."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-") + "@pillarbox.test"
-    mail_system.add_user(name, PASSWORD)
-    return name
 
 
 def run(home: Path, name: str, *arguments: str, content: str = "", seconds: float = 60) -> str:

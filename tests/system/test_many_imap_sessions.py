@@ -10,16 +10,15 @@ from typing import Final
 import pytest
 
 from fakes.imap_model import ACTIONS, ModelClient
-from fakes.mail_system import MailSystem
+from fakes.mail_system import PASSWORD, MailSystem
+from fakes.model_sessions import all_have_heard_the_same, model_sessions
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing, touch_directories
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
-PASSWORD: Final = "correct horse"
 SESSIONS: Final = 4
 STEPS: Final = 40
 """Commands of each session."""
-_TAG: Final = re.compile(rb"([^ ]+) ")
 
 
 @pytest.fixture(scope="module")
@@ -27,13 +26,8 @@ def mail_system() -> Iterator[MailSystem]:
     """A running system; its rights make no difference to what IMAP says."""
     system = new_system("rootless")
     system.configure_mailboxes("imap_metadata = yes\nimap_id_send = name Pillarbox\n")
-    try:
-        system.start()
+    with system.running():
         yield system
-        assert system.stop() == 0
-        assert "Traceback" not in system.log() + system.screen()
-    finally:
-        system.end()
 
 
 def say(client: imaplib.IMAP4, line: bytes) -> list[bytes]:
@@ -45,56 +39,11 @@ def say(client: imaplib.IMAP4, line: bytes) -> list[bytes]:
     return lines
 
 
-class SocketClient:
-    """A connection of a session."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self.transcript = bytearray()
-        """What was said by both, shown when a test fails."""
-
-    async def hear_greeting(self) -> None:
-        """`* OK …`"""
-        assert (await self._reader.readline()).startswith(b"* OK ")
-
-    async def ask(self, line: bytes) -> bytes:
-        """Say a command; the answer up to its tagged line."""
-        found = _TAG.match(line)
-        assert found is not None
-        self._writer.write(line)
-        self.transcript += line
-        said = b""
-        while True:
-            answer = await self._reader.readline()
-            assert answer, f"the connection ended after {line!r}: {said!r}"
-            said += answer
-            self.transcript += answer
-            if answer.startswith(found[1] + b" "):
-                return said
-
-    def close(self) -> None:
-        """The client goes."""
-        self._writer.close()
-
-
 def test_every_session_sees_the_same(mail_system: MailSystem) -> None:
     """Each client's numbers, flags and kept results are right, whatever happens between any two of its commands."""
     user = "crowd@pillarbox.test"
     mail_system.add_user(user, PASSWORD)
-    port = mail_system.port("imap")
     maildir = mail_system.maildir(user)
-
-    async def connect(number: int) -> tuple[SocketClient, ModelClient]:
-        connection = SocketClient(*await asyncio.open_connection("127.0.0.1", port))
-        await connection.hear_greeting()
-        client = ModelClient(connection.ask)
-        await client.say(b'LOGIN %b "%b"' % (user.encode(), PASSWORD.encode()))
-        if number == 0:
-            await client.enable_qresync()
-            await client.say(b"APPEND INBOX {1+}\r\nx")
-        await client.begin()
-        return connection, client
 
     async def act(client: ModelClient, chance: random.Random) -> None:
         for _ in range(STEPS):
@@ -103,26 +52,12 @@ def test_every_session_sees_the_same(mail_system: MailSystem) -> None:
                 do_strange_thing(maildir, chance.choice(STRANGE_ACTIONS), chance.randrange(10))
 
     async def run() -> None:
-        pairs = [await connect(number) for number in range(SESSIONS)]
-        clients = [client for _, client in pairs]
-        try:
+        async with model_sessions(mail_system.port("imap"), user, PASSWORD, count=SESSIONS) as clients:
             async with asyncio.TaskGroup() as tasks:
                 for seed, client in enumerate(clients):
                     tasks.create_task(act(client, random.Random(seed)))
             touch_directories(maildir)
-            for client in clients:
-                await client.say(b"NOOP")
-            for client in clients:
-                await client.check()
-            assert len({tuple(client.uids) for client in clients}) == 1
-            assert all(client.flags == clients[0].flags for client in clients)
-        except BaseException:
-            for number, (connection, _) in enumerate(pairs):
-                print(f"session {number}:\n{connection.transcript.decode()}")
-            raise
-        finally:
-            for connection, _ in pairs:
-                connection.close()
+            await all_have_heard_the_same(clients)
 
     asyncio.run(run())
 

@@ -14,11 +14,11 @@ from typing import Final
 import pytest
 
 from fakes.imap_model import ACTIONS, ModelClient
-from fakes.mail_system import USER, MailSystem, kill, until
+from fakes.mail_system import PASSWORD, USER, MailSystem, kill, until
+from fakes.model_sessions import all_have_heard_the_same, model_sessions
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from system.conftest import new_system
 from system.test_mailbox_reload import reload
-from system.test_many_imap_sessions import SocketClient
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 ROUNDS: Final = 6
@@ -211,43 +211,25 @@ def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) 
 
 def test_every_session_sees_the_same(quick: MailSystem) -> None:
     """Several clients act at random, are parked, and act again; other programs touch the files meanwhile."""
-    user, password = "model@pillarbox.test", "correct horse"
-    quick.add_user(user, password)
+    user = "model@pillarbox.test"
+    quick.add_user(user, PASSWORD)
     maildir = quick.maildir(user)
-
-    async def connect(number: int) -> tuple[SocketClient, ModelClient]:
-        connection = SocketClient(*await asyncio.open_connection("127.0.0.1", quick.port("imap")))
-        await connection.hear_greeting()
-        client = ModelClient(connection.ask)
-        await client.say(b'LOGIN %b "%b"' % (user.encode(), password.encode()))
-        if number == 0:
-            await client.enable_qresync()
-            await client.say(b"APPEND INBOX {1+}\r\nx")
-        await client.begin()
-        return connection, client
 
     async def act(client: ModelClient, chance: random.Random) -> None:
         for _ in range(chance.randrange(8)):
             await client.act(chance.choice(ACTIONS), chance.randrange(10))
 
     async def run() -> None:
-        pairs = [await connect(number) for number in range(3)]
         chances = [random.Random(number) for number in range(3)]
-        for _ in range(ROUNDS):
-            async with asyncio.TaskGroup() as tasks:
-                for (_, client), chance in zip(pairs, chances, strict=True):
-                    tasks.create_task(act(client, chance))
-            await asyncio.to_thread(until_parked, quick)
-            for _ in range(3):
-                do_strange_thing(maildir, chances[0].choice(STRANGE_ACTIONS), chances[0].randrange(10))
-        for _, client in pairs:
-            await client.say(b"NOOP")
-        for _, client in pairs:
-            await client.check()
-        assert len({tuple(client.uids) for _, client in pairs}) == 1
-        assert all(client.flags == pairs[0][1].flags for _, client in pairs)
-        for connection, _ in pairs:
-            connection.close()
+        async with model_sessions(quick.port("imap"), user, PASSWORD, count=3) as clients:
+            for _ in range(ROUNDS):
+                async with asyncio.TaskGroup() as tasks:
+                    for client, chance in zip(clients, chances, strict=True):
+                        tasks.create_task(act(client, chance))
+                await asyncio.to_thread(until_parked, quick)
+                for _ in range(3):
+                    do_strange_thing(maildir, chances[0].choice(STRANGE_ACTIONS), chances[0].randrange(10))
+            await all_have_heard_the_same(clients)
 
     asyncio.run(run())
     until(lambda: user not in quick.doveadm("who", "-1").stdout, what="all have gone")

@@ -125,14 +125,8 @@ PUSHED: Final = _AT_INBOX + 'await until(() => find(given[0]), "new mail appears
 @pytest.fixture
 def mail_system() -> Iterator[MailSystem]:
     """A running system."""
-    system = new_system("rootless")
-    try:
-        system.start()
+    with new_system("rootless").running() as system:
         yield system
-        assert system.stop() == 0
-        assert "Traceback" not in system.log() + system.screen()
-    finally:
-        system.end()
 
 
 def _message(number: int) -> bytes:
