@@ -4,6 +4,7 @@ import os
 import selectors
 import socket
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,14 @@ class Lot:
         self.selector = selectors.DefaultSelector()
         self.woken: list[Key] = []
         self.told: list[Event] = []
-        self.parked = ParkedSessions(self.selector, self._wake, interval=interval, tell=self.told.append)
+        self.forgotten: list[OpenSession] = []
+        self.parked = ParkedSessions(
+            self.selector,
+            self._wake,
+            interval=interval,
+            tell=self.told.append,
+            forget=self.forgotten.append,
+        )
         self._open: list[socket.socket] = []
 
     def _wake(self, key: Key) -> None:
@@ -43,13 +51,21 @@ class Lot:
             group.close()
 
     def client(
-        self, *, keep_alive: bytes = STILL_HERE, told_at: float | None = None, wake_at: float = 0.0
+        self,
+        *,
+        keep_alive: bytes = STILL_HERE,
+        told_at: float | None = None,
+        wake_at: float = 0.0,
+        deflates: bool = False,
+        last_command: str | None = "select",
+        last_time: float = 0.0,
     ) -> ParkedSession:
         """A session, whose client is the last of `clients`."""
         client, ours = socket.socketpair()
         self._open.append(client)
         told_at = time.monotonic() if told_at is None else told_at
-        frame = Parked("id", keep_alive, told_at, wake_at, 100, "in=7 out={out} deleted=0")
+        figures = "in=7 out={out} deleted=0"
+        frame = Parked("id", keep_alive, told_at, wake_at, 100, figures, deflates, last_command, last_time)
         known = OpenSession("user", "imap", 1, "::1", "id")
         return ParkedSession.of(ours.detach(), state_file(b"state"), frame, known)
 
@@ -118,12 +134,88 @@ def test_who_says_something_wakes_all_of_the_group_once(lot: Lot) -> None:
             assert connection.recv(100) == b"DONE\r\n"
 
 
-def test_who_has_gone_wakes_the_group(lot: Lot) -> None:
-    """Somebody has to tell the log."""
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("", "Connection closed (No commands sent)"),
+        ("idle", "Connection closed (idle finished 0.000 secs ago)"),
+    ],
+)
+def test_who_has_gone_is_told_to_the_log_and_nobody_is_woken(lot: Lot, command: str, told: str) -> None:
+    """The others rest on; with the last one, the group is gone."""
+    sessions = [lot.client(last_command=command), lot.client(last_command=command, told_at=0.0)]
+    lot.park(*sessions)
+    lot.turn()
+    for number, client in enumerate(lot.clients, 1):
+        client.close()
+        lot.turn()
+        assert len(lot.forgotten) == number
+        assert len(lot.parked) == 2 - number
+    assert lot.woken == []
+    assert [event.reason for event in lot.told if isinstance(event, MailSessionEnded)] == [told] * 2
+    assert isinstance(lot.told[1], MailSessionEnded)
+    assert lot.told[1].figures == f"in=7 out={100 + len(STILL_HERE)} deleted=0"
+    assert lot.parked.seconds_left() is None
+    assert not lot.selector.get_map()
+
+
+def test_how_long_ago_the_last_command_of_who_has_gone_was(lot: Lot) -> None:
+    """By the clock that all processes share."""
+    lot.park(lot.client(keep_alive=b"", last_time=time.monotonic() - 100))
+    lot.clients[0].close()
+    lot.turn()
+    [event] = lot.told
+    assert isinstance(event, MailSessionEnded)
+    assert event.reason.startswith("Connection closed (select finished 10")
+
+
+def test_the_last_who_idles_takes_the_watch_with_him(lot: Lot) -> None:
+    """A change is nobody's business then."""
+    watch, change = os.pipe()
+    lot.park(lot.client(), lot.client(keep_alive=b""), watch=watch)
+    lot.clients[0].close()
+    lot.turn()
+    with pytest.raises(BrokenPipeError):
+        os.write(change, b"event")
+    os.close(change)
+    assert lot.woken == []
+    lot.clients[1].send(b"x NOOP\r\n")
+    lot.turn()
+    assert lot.woken == [KEY]
+
+
+def test_what_was_said_before_the_end_is_answered(lot: Lot) -> None:
+    """LOGOUT, and gone: that is a worker's."""
     lot.park(lot.client())
+    lot.clients[0].send(b"x LOGOUT\r\n")
     lot.clients[0].close()
     lot.turn()
     assert lot.woken == [KEY]
+    assert lot.told == []
+
+
+def test_who_has_gone_wakes_the_group_where_there_is_more_to_do(lot: Lot) -> None:
+    """autoexpunge"""
+    lot.park(lot.client(last_command=None))
+    assert [group.needs_worker for group in lot.parked] == [True]
+    lot.clients[0].close()
+    lot.turn()
+    assert lot.woken == [KEY]
+    assert lot.told == []
+
+
+def test_a_client_of_compress_hears_deflate(lot: Lot) -> None:
+    """Keep-alives and BYE continue the stream that the worker has written, and are counted as others are."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    before = deflate.compress(b"+ idling\r\n") + deflate.flush(zlib.Z_SYNC_FLUSH)
+    lot.park(lot.client(deflates=True, told_at=0.0))
+    lot.turn()
+    lot.parked.end()
+    inflate = zlib.decompressobj(-15)
+    assert inflate.decompress(before + heard(lot.clients[0])) == b"+ idling\r\n" + STILL_HERE + BYE
+    [event] = lot.told
+    assert isinstance(event, MailSessionEnded)
+    assert f"out={100 + len(STILL_HERE + BYE)} " in event.figures
 
 
 def test_a_mailbox_that_changes_wakes_the_group(lot: Lot) -> None:

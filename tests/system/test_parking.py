@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import ssl
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -128,6 +129,38 @@ class Client:
         self.sock.close()
 
 
+class CompressingClient(Client):
+    """One that says COMPRESS when it has logged in (RFC 4978)."""
+
+    def _log_in(self, system: MailSystem) -> None:
+        super()._log_in(system)
+        self.ask(b"COMPRESS DEFLATE")
+        self._deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        self._inflate = zlib.decompressobj(-15)
+        self._heard = b""
+        self.is_compressing = True
+
+    is_compressing = False
+
+    def say(self, line: bytes) -> None:
+        if self.is_compressing:
+            self.file.write(self._deflate.compress(line + b"\r\n") + self._deflate.flush(zlib.Z_SYNC_FLUSH))
+            self.file.flush()
+        else:
+            super().say(line)
+
+    def hear(self) -> bytes:
+        if not self.is_compressing:
+            return super().hear()
+        while b"\n" not in self._heard:
+            octets = self.sock.recv(4096)
+            if not octets:
+                return b""
+            self._heard += self._inflate.decompress(octets)
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line.rstrip()
+
+
 Connect = Callable[..., Client]
 
 
@@ -136,8 +169,8 @@ def connect(quick: MailSystem) -> Iterator[Connect]:
     """New clients, which are gone after the test."""
     clients: list[Client] = []
 
-    def new_client(*, tls: bool = False) -> Client:
-        clients.append(Client(quick, tls=tls))
+    def new_client(kind: type[Client] = Client, *, tls: bool = False) -> Client:
+        clients.append(kind(quick, tls=tls))
         return clients[-1]
 
     yield new_client
@@ -171,9 +204,29 @@ def test_mail_for_a_client_that_is_parked(quick: MailSystem, connect: Connect, t
     assert quick.doveadm("who", "-1").stdout.count(USER) == 0
 
 
-def test_keep_alives_wake_nobody(quick: MailSystem, connect: Connect) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_a_client_of_compress_is_parked_too(quick: MailSystem, connect: Connect, tls: bool) -> None:
+    """Both of its streams go on from worker to worker, and hold what is said while there is none."""
+    client = connect(CompressingClient, tls=tls)
+    count = int(client.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")"))
+    for number in (1, 2):
+        client.idle()
+        until_parked(quick)
+        assert client.hear() == b"* OK Still here"
+        quick.send(b"Subject: wake up\r\n\r\nx\r\n")
+        assert client.hear_news() == b"* %d EXISTS" % (count + number)
+        assert client.hear_news().endswith(b" RECENT")
+        assert client.done()[-1].startswith(b"i OK Idle completed")
+        until_parked(quick)
+        assert client.ask(b"FETCH %d (FLAGS)" % (count + number))[0].startswith(
+            b"* %d FETCH" % (count + number)
+        )
+
+
+@pytest.mark.parametrize("kind", [Client, CompressingClient])
+def test_keep_alives_wake_nobody(quick: MailSystem, connect: Connect, kind: type[Client]) -> None:
     """`* OK Still here` comes while there is no process for the client."""
-    client = connect()
+    client = connect(kind)
     client.idle()
     until_parked(quick)
     assert [client.hear(), client.hear()] == [b"* OK Still here"] * 2
@@ -277,14 +330,16 @@ def test_a_worker_that_is_killed_and_a_spawner_that_is(quick: MailSystem, connec
 
 def test_the_end_of_the_server(quick: MailSystem, connect: Connect) -> None:
     """BYE, and the line in the log that the session would have had.  It is the last test of that system."""
-    client = connect()
-    client.idle()
+    client, compressing = connect(), connect(CompressingClient)
+    for one in (client, compressing):
+        one.idle()
     until_parked(quick)
     before = quick.log()
     assert quick.stop() == 0
-    assert client.hear_news() == b"* BYE Server shutting down."
-    assert client.hear() == b""
-    client.close()
+    for one in (client, compressing):
+        assert one.hear_news() == b"* BYE Server shutting down."
+        assert one.hear() == b""
+        one.close()
     line = re.compile(
         r"imap\([^)]*\)<\d+><[^>]+>: (?:Info: )?Disconnected: Server shutting down\. in=\d+ out=(\d+) "
     )
@@ -312,6 +367,50 @@ def test_a_reload_cuts_nobody_who_is_parked() -> None:
         for client in (idling, silent, newcomer):
             client.close()
         assert system.stop() == 0
+        assert "Traceback" not in system.log() + system.screen()
+    finally:
+        system.end()
+
+
+AUTOEXPUNGE: Final = """\
+imap_hibernate_timeout = 1 secs
+namespace inbox {
+  inbox = yes
+  mailbox few {
+    auto = create
+    autoexpunge = 30d
+    autoexpunge_max_mails = 1
+  }
+}
+"""
+
+
+def test_parked_sessions_end_with_autoexpunge() -> None:
+    """When the client goes, and when the server ends: a worker does what is to be done then."""
+    system = new_system("rootless")
+    system.configure_mailboxes(AUTOEXPUNGE)
+    try:
+        system.start()
+
+        def count() -> int:
+            return sum(len(os.listdir(system.maildir(USER) / ".few" / name)) for name in ("new", "cur"))
+
+        for way in ("goes", "ends"):
+            client = Client(system)
+            for _ in range(2):
+                client.say(b"a APPEND few {1+}\r\nx")
+                assert client.hear().startswith(b"a OK")
+            client.idle()
+            until_parked(system)
+            assert count() >= 2
+            if way == "goes":
+                client.close()
+            else:
+                assert system.stop() == 0
+                assert client.hear_news() == b"* BYE Server shutting down."
+                client.close()
+            until(lambda: count() == 1, what="autoexpunge")
+        assert "Disconnected: Server shutting down. in=" in system.log()
         assert "Traceback" not in system.log() + system.screen()
     finally:
         system.end()

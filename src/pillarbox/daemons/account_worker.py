@@ -135,7 +135,11 @@ class AccountWorker:
         self._seen = 0
         self._unanswered = 0  # letters
         self._parking = SessionParking(
-            self, after=settings.imap_hibernate_timeout, inotify=inotify, tell=tell
+            self,
+            after=settings.imap_hibernate_timeout,
+            inotify=inotify,
+            tell=tell,
+            ends_need_us=any(one.autoexpunge for one in settings.namespaces[0].mailboxes),
         )
         self._indexers = Indexers(
             lambda: self._send(IndexerWanted()), most=os.cpu_count() or 1, tasks=self._tasks

@@ -4,8 +4,10 @@ DESCRIPTION
     When all clients of a worker rest, it writes its sessions down and goes (daemons/session_parking.py).  What
     is left of it is a `Group`: each client's connection, what its next worker has to know, and an inotify
     descriptor that tells when one of the mailboxes changes.  Nothing that a client says is read here, and no
-    file is opened: as soon as any of the descriptors can be read, or a client has gone, all of the group is
-    given back (`wake`).
+    file is opened: as soon as any of the descriptors can be read, all of the group is given back (`wake`).
+
+    A client that goes takes nothing but its own session with it: the log is told, and the others rest on.  Only
+    where there is more to do at the end of a session (autoexpunge) the group is given back.
 
     What is to be known lies in sealed memory files, which are not read here either: the spawner's memory is copied
     to the workers of all users.
@@ -33,11 +35,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from pillarbox.net.handover import OpenSession, Parked
 from pillarbox.net.startup import User
 from pillarbox.observability.events import EventSink, MailSessionEnded
+from pillarbox.sessions.imap.compression import stored
+from pillarbox.sessions.imap.endings import connection_closed
 
 MAX_SAVED: Final = 1 << 18
 """Octets of a session that is written down; a larger one stays where it is."""
@@ -71,6 +76,16 @@ def state_file(octets: bytes) -> int:
     return descriptor
 
 
+def has_gone(connection: socket.socket) -> bool:
+    """Whether the client has closed, and has said nothing before."""
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 class ParkedSession:
     """One client's connection, and what is to be known of it."""
 
@@ -101,6 +116,22 @@ class ParkedSession:
             raise
         return cls(connection, state, frame, known)
 
+    @property
+    def idles(self) -> bool:
+        """Whether it has to hear of changes at once."""
+        return bool(self.frame.keep_alive)
+
+    @property
+    def end(self) -> str:
+        """Why the session is over, if the client has gone now."""
+        seconds = time.monotonic() - self.frame.last_time if self.frame.last_time else 0.0
+        return connection_closed(self.frame.last_command or "", seconds)
+
+    @property
+    def needs_worker(self) -> bool:
+        """Whether there is more to do at its end than to tell the log."""
+        return self.frame.last_command is None
+
     def close(self) -> None:
         """Close what is ours."""
         self.connection.close()
@@ -110,13 +141,14 @@ class ParkedSession:
 
     def send(self, text: bytes) -> bool:
         """Send a line if the client takes it; False if a part of it has to follow, or the client takes nothing."""
+        octets = stored(text) if self.frame.deflates else text
         try:
-            count = self.connection.send(text, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+            count = self.connection.send(octets, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
         except OSError:  # full, or gone: its next worker sees which
             count = 0
-        self.sent += count
-        self.unsent = text[count:] if count else b""
-        return count == len(text)
+        self.sent += min(count, len(text))
+        self.unsent = octets[count:] if count else b""
+        return count == len(octets)
 
 
 class Group:
@@ -139,6 +171,11 @@ class Group:
             yield session.state
 
     @property
+    def needs_worker(self) -> bool:
+        """Whether there is something to do when the sessions end."""
+        return any(session.needs_worker for session in self.sessions)
+
+    @property
     def watched(self) -> Iterator[int]:
         """Those that say when something happens."""
         for session in self.sessions:
@@ -150,6 +187,10 @@ class Group:
         """Close what is still ours."""
         for session in self.sessions:
             session.close()
+        self.end_watch()
+
+    def end_watch(self) -> None:
+        """Nobody waits for changes."""
         if self.watch >= 0:
             os.close(self.watch)
             self.watch = -1
@@ -165,8 +206,10 @@ class ParkedSessions:
         *,
         interval: float,
         tell: EventSink,
+        forget: Callable[[OpenSession], None],
     ) -> None:
-        """`wake` is called when a group has to be gone on with: it calls `take` for it.
+        """`wake` is called when a group has to be gone on with: it calls `take` for it; `forget` when a session is
+        over because its client has gone.
 
         `interval` is imap_idle_notify_interval, seconds; 0 for no keep-alives.
         """
@@ -174,6 +217,7 @@ class ParkedSessions:
         self._selector = selector
         self._wake = wake
         self._tell = tell
+        self._forget = forget
         self._groups: dict[Key, Group] = {}
         self._timers: list[tuple[float, int, Key, ParkedSession]] = []
         self._serial = itertools.count()
@@ -198,8 +242,12 @@ class ParkedSessions:
         self._groups[group.key] = group
         key = group.key
         try:
-            for descriptor in group.watched:
-                self._selector.register(descriptor, selectors.EVENT_READ, lambda: self._wake(key))
+            for session in group.sessions:
+                self._selector.register(
+                    session.connection.fileno(), selectors.EVENT_READ, partial(self._hear, key, session)
+                )
+            if group.watch >= 0:
+                self._selector.register(group.watch, selectors.EVENT_READ, lambda: self._wake(key))
         except (OSError, ValueError):  # something that cannot be waited for: its worker was no friend
             self._selector_forgets(group)
             self._wake(key)
@@ -243,21 +291,36 @@ class ParkedSessions:
         """The server ends: say BYE to all, and tell the log."""
         for group in self:
             for session in group.sessions:
-                known, frame = session.known, session.frame
                 session.send(_BYE)
-                figures = frame.figures.replace("{out}", str(frame.bytes_out + session.sent))
-                self._tell(
-                    MailSessionEnded(
-                        known.service,
-                        known.user,
-                        known.session,
-                        os.getpid(),
-                        "Server shutting down.",
-                        figures,
-                    )
-                )
+                self._tell_end(session, "Server shutting down.")
             self.take(group.key)
             group.close()
+
+    def _hear(self, key: Key, session: ParkedSession) -> None:
+        """A client has said something, or has gone."""
+        if session.is_over:
+            return  # something else has happened first
+        if session.needs_worker or not has_gone(session.connection):
+            self._wake(key)
+            return
+        self._tell_end(session, session.end)
+        group = self._groups[key]
+        self._selector.unregister(session.connection)
+        session.is_over = True
+        session.close()
+        group.sessions.remove(session)
+        if group.watch >= 0 and not any(other.idles for other in group.sessions):
+            self._selector.unregister(group.watch)
+            group.end_watch()
+        if not group.sessions:
+            del self._groups[key]
+        self._tidy_timers()
+        self._forget(session.known)
+
+    def _tell_end(self, session: ParkedSession, reason: str) -> None:
+        known, frame = session.known, session.frame
+        figures = frame.figures.replace("{out}", str(frame.bytes_out + session.sent))
+        self._tell(MailSessionEnded(known.service, known.user, known.session, os.getpid(), reason, figures))
 
     def _remind(self, due: float, key: Key, session: ParkedSession) -> None:
         heapq.heappush(self._timers, (due, next(self._serial), key, session))

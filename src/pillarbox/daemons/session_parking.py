@@ -25,7 +25,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.daemons.parked_sessions import MAX_SAVED, MAX_SESSIONS, state_file
+from pillarbox.daemons.parked_sessions import MAX_SAVED, MAX_SESSIONS, has_gone, state_file
 from pillarbox.files.inotify import Inotify
 from pillarbox.net.handover import Parked, Resume, Session
 from pillarbox.observability.events import EventSink, MailboxNotice
@@ -103,10 +103,22 @@ class Host(Protocol):
 class SessionParking:
     """Of one worker."""
 
-    def __init__(self, host: Host, *, after: float, inotify: Inotify | None, tell: EventSink) -> None:
-        """`after` is imap_hibernate_timeout, seconds; 0 for never."""
+    def __init__(
+        self,
+        host: Host,
+        *,
+        after: float,
+        inotify: Inotify | None,
+        tell: EventSink,
+        ends_need_us: bool = False,
+    ) -> None:
+        """`after` is imap_hibernate_timeout, seconds; 0 for never.
+
+        `ends_need_us`: when a client goes, there is more to do than to tell the log.
+        """
         self._host = host
         self._after = after
+        self._ends_need_us = ends_need_us
         self._inotify = inotify
         self._ends: list[Callable[[], None]] = []  # of watches in the clients' place
         self._has_changed = False  # what they watch
@@ -176,7 +188,11 @@ class SessionParking:
         if files:
             watch = self._inotify.descriptor if self._inotify is not None and self._ends else -1
             host.give_away(
-                [(_frame(one), one.descriptor, file) for one, file in zip(leaving, files, strict=True)], watch
+                [
+                    (_frame(one, ends_need_us=self._ends_need_us), one.descriptor, file)
+                    for one, file in zip(leaving, files, strict=True)
+                ],
+                watch,
             )
             for descriptor in (*(one.descriptor for one in leaving), *files):
                 os.close(descriptor)
@@ -226,24 +242,16 @@ def arrival_of(resume: Resume, descriptor: int, state_descriptor: int) -> Arriva
     octets = os.pread(state_descriptor, MAX_SAVED, 0)
     state = msgspec.msgpack.decode(octets, type=_State)
     parked = msgspec.structs.replace(state.parked, bytes_out=state.parked.bytes_out + resume.sent)
-    if _has_gone(descriptor):  # no mailbox need be opened for that
-        parked = msgspec.structs.replace(parked, mailbox=None)
+    with socket.socket(fileno=os.dup(descriptor)) as connection:
+        if has_gone(connection):  # no mailbox need be opened for that
+            parked = msgspec.structs.replace(parked, mailbox=None)
     return Arrival(state.session, parked, unsent=resume.unsent)
 
 
-def _has_gone(descriptor: int) -> bool:
-    with socket.socket(fileno=os.dup(descriptor)) as connection:
-        try:
-            return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
-
-
-def _frame(leaving: Leaving) -> Parked:
+def _frame(leaving: Leaving, *, ends_need_us: bool) -> Parked:
     parked = leaving.parked
     idles = bool(parked.idle_tag)
+    last_command = "idle" if idles else parked.last_command
     return Parked(
         session=leaving.session.peer.session,
         keep_alive=b"* %b\r\n" % STILL_HERE if idles else b"",
@@ -251,6 +259,9 @@ def _frame(leaving: Leaving) -> Parked:
         wake_at=0.0 if idles else parked.silent_since + AUTOLOGOUT,
         bytes_out=parked.bytes_out,
         figures=parked.figures.text(parked.bytes_in, "{out}"),
+        deflates=parked.compressed is not None,
+        last_command=None if ends_need_us else last_command,
+        last_time=0.0 if idles else parked.last_time,
     )
 
 

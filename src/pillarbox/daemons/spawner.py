@@ -25,6 +25,7 @@ import socket
 import sys
 import zlib
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -73,6 +74,8 @@ from pillarbox.observability.events import MailboxNotice
 _INTERNAL_BYE = b"* BYE Internal error occurred. Refer to server log for more information.\r\n"
 _ACCOUNT_FIELDS = frozenset((b"uid", b"gid", b"home", b"mail", b"system_groups_user", b"auth_mech"))
 """What the userdb says that workers need not hear again."""
+_MAX_LAST_WORKERS: Final = 64
+"""Workers that are started for autoexpunge of parked sessions when the server ends; there are seconds for it."""
 
 
 class Spawner:
@@ -89,7 +92,11 @@ class Spawner:
         self._selector = selectors.DefaultSelector()
         self._workers: dict[Key, Worker] = {}
         self._parked = ParkedSessions(
-            self._selector, self._wake, interval=settings.imap_idle_notify_interval, tell=self._tell
+            self._selector,
+            self._wake,
+            interval=settings.imap_idle_notify_interval,
+            tell=self._tell,
+            forget=self._forget,
         )
         self._clients: dict[int, Client] = {}
         self._admins: dict[int, socket.socket] = {}
@@ -119,6 +126,8 @@ class Spawner:
                 if self._running:
                     key.data()
             self._parked.on_time()
+        for group in [group for group in self._parked if group.needs_worker][:_MAX_LAST_WORKERS]:
+            self._wake(group.key)
         for worker in self._workers.values():
             worker.sock.close()
         self._parked.end()
@@ -454,6 +463,11 @@ class Spawner:
             self._parked.add(group)
         else:
             self._give_back(group, worker)
+
+    def _forget(self, known: OpenSession) -> None:
+        """The client of a parked session has gone."""
+        self._sessions.pop(known.session, None)
+        self._end_if_drained()
 
     def _wake(self, key: Key, *not_inherited: int) -> None:
         """A parked client has said something, or a mailbox has changed: a worker goes on with them."""

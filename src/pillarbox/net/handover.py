@@ -122,7 +122,12 @@ class Parked(msgspec.Struct, tag=True):
     told_at: float  # when it was told something last
     wake_at: float  # when to go on whatever happens; 0 for never
     bytes_out: int
-    figures: str  # for the log if the server ends; `{out}` stands for all octets that were sent
+    figures: str  # for the log if it ends there; `{out}` stands for all octets that were sent
+    deflates: bool = False  # COMPRESS: what the client is told goes as blocks of DEFLATE
+    last_command: str | None = (
+        None  # what the log says of a client that goes; None: a worker is needed for that
+    )
+    last_time: float = 0.0  # when that was finished; 0 for never: it will be when the client goes
 
 
 class Quiet(msgspec.Struct, tag=True):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.memory_account import MemoryAccount
 from pillarbox.observability.events import Event
-from pillarbox.sessions.imap.compression import PIECE, CompressedTransport
+from pillarbox.sessions.imap.compression import PIECE, CompressedTransport, stored
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -94,5 +94,109 @@ def test_a_session() -> None:
             assert lines[0].startswith(b"c OK NOOP completed")
             assert lines[1].startswith(b"d NO [COMPRESSIONACTIVE]")
             transport.end()
+
+    asyncio.run(scene())
+
+
+FLUSHES = {"sync": zlib.Z_SYNC_FLUSH, "full": zlib.Z_FULL_FLUSH}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.binary(min_size=1, max_size=300).map(lambda text: text * 40),
+            st.sampled_from(list(FLUSHES.values())),
+        ),
+        max_size=6,
+    ),
+    st.lists(st.binary(min_size=1, max_size=100), max_size=6),
+)
+def test_another_one_goes_on_after_each_flush(said: list[tuple[bytes, int]], told: list[bytes]) -> None:
+    """What the client says looks back beyond that; what it is told is one stream, with lines that others put in."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    first = told[0][:1] * 100 if told else b""
+
+    async def scene() -> tuple[bytes, bytes]:
+        inner = ScriptedTransport(ends=False)
+        transport = CompressedTransport(inner, unread=b"")
+        found = b""
+        for text, flush in said:
+            transport.send(first)
+            inner.feed(deflate.compress(text) + deflate.flush(flush))
+            wanted = len(found) + len(text)
+            while len(found) < wanted:
+                found += await transport.receive()
+            assert transport.is_quiet
+            inner.send(stored(b"* OK Still here\r\n"))
+            transport = CompressedTransport(inner, window=transport.window)
+        for text in told:
+            transport.send(text)
+        return found, inner.take_sent()
+
+    found, heard = asyncio.run(scene())
+    assert found == b"".join(text for text, _ in said)
+    assert inflated(heard) == (first + b"* OK Still here\r\n") * len(said) + b"".join(told)
+
+
+async def take_all(transport: CompressedTransport, inner: ScriptedTransport) -> None:
+    """Have the next piece inflated, or all that has come if there is nothing in it."""
+    async with asyncio.TaskGroup() as tasks:
+        taking, waiting = tasks.create_task(transport.receive()), tasks.create_task(inner.rest())
+        await asyncio.wait({taking, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        taking.cancel()
+        waiting.cancel()
+
+
+def _partly_flushed() -> bytes:
+    """An empty block of ten bits at the end: the client goes on within an octet."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return deflate.compress(b"a NOOP\r\n") + deflate.flush(zlib.Z_PARTIAL_FLUSH)
+
+
+def _half_a_stored_block() -> bytes:
+    """Its content looks like a flush."""
+    return stored(b"x\0\0\xff\xff and more")[:-9]
+
+
+@pytest.mark.parametrize(
+    "come",
+    [
+        deflated(b"a NOOP\r\n")[:-1],
+        _partly_flushed(),
+        _half_a_stored_block(),
+        deflated(b"x" * 2 * PIECE),
+    ],
+    ids=["half a flush", "within an octet", "content that looks like a flush", "not all inflated"],
+)
+def test_where_the_client_has_not_flushed_nobody_can_go_on(come: bytes) -> None:
+    """There is more to know than what it has said."""
+
+    async def scene() -> None:
+        inner = ScriptedTransport([come], ends=False)
+        transport = CompressedTransport(inner)
+        await take_all(transport, inner)
+        assert not transport.is_quiet
+
+    assert _half_a_stored_block().endswith(b"\0\0\xff\xff")
+    asyncio.run(scene())
+
+
+@given(st.binary(min_size=1, max_size=200))
+def test_a_partial_flush_is_within_an_octet_or_known_as_one(text: bytes) -> None:
+    """zlib's Z_PARTIAL_FLUSH leaves bits behind: what is said to be quiet can be gone on with."""
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+
+    async def scene() -> None:
+        inner = ScriptedTransport(ends=False)
+        transport = CompressedTransport(inner)
+        inner.feed(deflate.compress(text) + deflate.flush(zlib.Z_PARTIAL_FLUSH))
+        await transport.receive()
+        if transport.is_quiet:
+            transport = CompressedTransport(inner, window=transport.window)
+        inner.feed(deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))
+        found = b""
+        while len(found) < len(text):
+            found += await transport.receive()
+        assert found == text
 
     asyncio.run(scene())

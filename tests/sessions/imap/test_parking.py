@@ -1,6 +1,7 @@
 """Sessions that are parked: whoever goes on with them says what they would have said."""
 
 import asyncio
+import zlib
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +43,31 @@ def test_transcript_of_a_session_that_is_parked_after_each_line(path: Path) -> N
     heard, moves = asyncio.run(play())
     assert heard.decode() == server.decode()
     assert moves
+
+
+def test_transcripts_under_compress() -> None:
+    """The same, deflated in both directions: each side is one stream, whoever writes it."""
+
+    async def play(path: Path) -> tuple[bytes, int]:
+        said, _ = read_transcript(path)
+        parked = ParkedClient(new_account(), options_of(path))
+        greeting = await parked.begin()
+        await parked.ask(b"z COMPRESS DEFLATE\r\n")
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+        heard = b""
+        for line in said.splitlines(keepends=True):
+            heard += await parked.ask(deflate.compress(line) + deflate.flush(zlib.Z_SYNC_FLUSH))
+            if await parked.park():
+                heard += await parked.go_on()
+        await parked.end()
+        return greeting + zlib.decompressobj(-15).decompress(heard + parked.client.take_sent()), parked.moves
+
+    for path in TRANSCRIPTS:
+        said, server = read_transcript(path)
+        if b"COMPRESS" not in said:
+            heard, moves = asyncio.run(play(path))
+            assert heard.decode().endswith(server.decode()), path.stem
+            assert moves, path.stem
 
 
 async def started(account: MemoryAccount, *lines: bytes) -> ParkedClient:
@@ -97,10 +123,10 @@ def test_octets_are_counted_on() -> None:
         (b"a NOO",),
         (b"a APPEND INBOX {5}\r\n",),
         (b"a SELECT INBOX\r\n", b"b IDLE\r\n", b"DO"),
-        (b"a COMPRESS DEFLATE\r\n",),
+        (b"a COMPRESS DEFLATE\r\n", b"\0"),
         (b"a SELECT INBOX\r\n", b"b NOTIFY SET (SELECTED (MessageNew MessageExpunge))\r\n"),
     ],
-    ids=["half a command", "a literal", "half of DONE", "DEFLATE", "NOTIFY"],
+    ids=["half a command", "a literal", "half of DONE", "half a block", "NOTIFY"],
 )
 def test_what_cannot_be_written_down_is_not_parked(lines: tuple[bytes, ...]) -> None:
     """The session stays, and goes on when its client does."""

@@ -5,7 +5,7 @@ FAULTS
     Parking     it ends without its client noticing
 
 STANDARDS
-    RFC 3501 §7.1.5 (BYE)
+    RFC 3501 §3.4, §7.1.5 (BYE)
 """
 
 from typing import Final
@@ -45,6 +45,13 @@ class Figures(msgspec.Struct, array_like=True):
             f" trashed=0 hdr_count={self.header_count} hdr_bytes={self.header_bytes}"
             f" body_count={self.body_count} body_bytes={self.body_bytes}"
         )
+
+
+def connection_closed(last_command: str, seconds: float) -> str:
+    """What the log says of a client that went without LOGOUT, so long after its last command was finished."""
+    if not last_command:
+        return "Connection closed (No commands sent)"
+    return f"Connection closed ({last_command} finished {seconds:.3f} secs ago)"
 
 
 def mailbox_deleted() -> Disconnect:

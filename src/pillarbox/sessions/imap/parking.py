@@ -5,8 +5,8 @@ DESCRIPTION
     `go_on()` gives a new session everything that the old one knew, and opens the mailbox again.  What has happened
     to the mailbox meanwhile is told as if the session had been there.
 
-    Not every session can be parked (`can_be_parked`): DEFLATE's memory cannot be written down, nor is what NOTIFY
-    watches; and nobody waits for a client that has not taken all that was sent, or is in the midst of a command.
+    Not every session can be parked (`can_be_parked`): what NOTIFY watches is not written down; and nobody waits for
+    a client that has not taken all that was sent, or is in the midst of a command.
 
 FAULTS
     Disconnect  of `go_on`: the mailbox has been deleted, or is another one by now
@@ -16,12 +16,16 @@ STANDARDS
     RFC 3501 §5.2; RFC 2177; RFC 5182 (`$`); RFC 5267 §4.3 (results that are kept up to date)
 """
 
+import zlib
+from typing import Final
+
 import msgspec
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, PermissionDenied, StoreUnavailable
 from pillarbox.mailstore.view import ViewLost
 from pillarbox.mailstore.view_state import ViewState, pack_uids, unpack_uids
 from pillarbox.observability.events import Warned
+from pillarbox.sessions.imap.compression import WINDOW, CompressedTransport
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.endings import (
     INTERNAL_ERROR,
@@ -30,6 +34,9 @@ from pillarbox.sessions.imap.endings import (
     mailbox_deleted,
 )
 from pillarbox.sessions.imap.search_contexts import SearchContext, SearchContexts
+
+_LEVEL: Final = 6
+"""zlib's middle."""
 
 
 class ParkedMailbox(msgspec.Struct, frozen=True, array_like=True):
@@ -62,6 +69,7 @@ class ParkedSession(msgspec.Struct, frozen=True, array_like=True):
     last_command: str
     last_time: float
     mailbox: ParkedMailbox | None = None
+    compressed: bytes | None = None  # under COMPRESS: the window, deflated itself
 
 
 def can_be_parked(conversation: Conversation) -> bool:
@@ -96,9 +104,18 @@ def saved_uids(conversation: Conversation) -> bytes:
     return pack_uids(sorted(conversation.saved_result))
 
 
+def written_window(conversation: Conversation) -> bytes | None:
+    """What DEFLATE has to remember of what the client has said; None without COMPRESS."""
+    transport = conversation.transport
+    return zlib.compress(transport.window, _LEVEL) if isinstance(transport, CompressedTransport) else None
+
+
 async def go_on(conversation: Conversation, parked: ParkedSession) -> None:
     """Know what the parked session knew.  Disconnect, ViewLost."""
     engine = conversation.engine
+    if parked.compressed is not None:
+        window = zlib.decompressobj().decompress(parked.compressed, WINDOW)
+        conversation.use_transport(CompressedTransport(conversation.transport, window=window))
     engine.bytes_in, engine.bytes_out = parked.bytes_in, parked.bytes_out
     engine.utf8_names = parked.utf8_accept or parked.rev2
     conversation.figures = parked.figures

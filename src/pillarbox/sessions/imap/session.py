@@ -43,7 +43,7 @@ from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.imap import idle, parking, search
 from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
 from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken, nobody_else
-from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking
+from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking, connection_closed
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session_commands import capabilities
@@ -211,6 +211,7 @@ class ImapSession:
             last_command=self._last_command,
             last_time=self._last_time,
             mailbox=parking.parked_mailbox(conversation),
+            compressed=parking.written_window(conversation),
         )
 
     async def _go_on(self, parked: ParkedSession) -> None:
@@ -378,10 +379,7 @@ class ImapSession:
             raise Disconnect("Too many invalid IMAP commands.", bye=b"Too many invalid IMAP commands.")
 
     def _connection_closed(self) -> str:
-        if not self._last_command:
-            return "Connection closed (No commands sent)"
-        ago = self._conversation.clock.monotonic() - self._last_time
-        return f"Connection closed ({self._last_command} finished {ago:.3f} secs ago)"
+        return connection_closed(self._last_command, self._conversation.clock.monotonic() - self._last_time)
 
 
 def _text_of(problem: StoreUnavailable) -> bytes:
