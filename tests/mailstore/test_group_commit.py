@@ -1,14 +1,16 @@
 """Appends of several sessions are stored together, and each is answered as if it had been alone."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.mailstore import folder_changes
-from pillarbox.mailstore.group_commit import MAX_MESSAGES, GroupCommit, Outcome
+from pillarbox.mailstore import folder_additions
+from pillarbox.mailstore.folder_additions import Groups, Outcomes
+from pillarbox.mailstore.group_commit import MAX_MESSAGES, Done, GroupCommit
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.vocabulary.identifiers import Uid
@@ -20,12 +22,12 @@ def test_what_comes_meanwhile_is_one_batch() -> None:
     async def talk() -> list[int]:
         batches: list[int] = []
 
-        def store(groups: object) -> list[Outcome]:
-            assert isinstance(groups, list)
+        def store(groups: Groups, done: Done) -> None:
             batches.append(len(groups))
-            return [[Uid(len(batches))] for _ in groups]
+            outcomes: Outcomes = [[Uid(len(batches))] for _ in groups]
+            asyncio.get_running_loop().call_soon(done, outcomes)
 
-        commit = GroupCommit(store, executor=None, stored=lambda: None)
+        commit = GroupCommit(store, stored=lambda: None)
         message = [NewMessage(b"x")]
         async with asyncio.TaskGroup() as tasks:
             for _ in range(MAX_MESSAGES + 31):
@@ -35,28 +37,38 @@ def test_what_comes_meanwhile_is_one_batch() -> None:
     assert [1, MAX_MESSAGES, 30] == asyncio.run(talk())
 
 
+async def _fault_or_result(appending: Coroutine[object, object, list[Uid]]) -> object:
+    try:
+        return await appending
+    except StoreUnavailable as fault:
+        return fault
+
+
 def test_a_session_that_is_cut_takes_nobody_along() -> None:
     """Its message is stored; the others get their answers, the failing one its fault."""
 
     async def talk() -> tuple[int, list[object]]:
-        calls = 0
+        calls: list[Callable[[], None]] = []
 
-        def store(groups: object) -> list[Outcome]:
-            nonlocal calls
-            calls += 1
-            assert isinstance(groups, list)
-            return [StoreUnavailable("no") if group[0].content == b"bad" else [Uid(7)] for group in groups]
+        def store(groups: Groups, done: Done) -> None:
+            bad = StoreUnavailable("no")
+            outcomes: Outcomes = [bad if group[0].content == b"bad" else [Uid(7)] for group in groups]
+            calls.append(partial(done, outcomes))
 
-        commit = GroupCommit(store, executor=None, stored=lambda: None)
+        commit = GroupCommit(store, stored=lambda: None)
         async with asyncio.TaskGroup() as tasks:
             cut = tasks.create_task(commit.append([NewMessage(b"first")]))
             await asyncio.sleep(0)
             cut.cancel()
-            others = await asyncio.gather(
-                *(commit.append([NewMessage(content)]) for content in (b"good", b"bad", b"good")),
-                return_exceptions=True,
-            )
-        return calls, [one if isinstance(one, list) else type(one) for one in others]
+            running = [
+                tasks.create_task(_fault_or_result(commit.append([NewMessage(content)])))
+                for content in (b"good", b"bad", b"good")
+            ]
+            await asyncio.sleep(0)
+            for end in calls:  # the second begins while the first ends
+                end()
+            others = [await task for task in running]
+        return len(calls), [one if isinstance(one, list) else type(one) for one in others]
 
     assert (2, [[7], StoreUnavailable, [7]]) == asyncio.run(talk())
 
@@ -108,7 +120,7 @@ def test_one_group_that_cannot_be_stored_leaves_nothing(
         account = MaildirAccount(str(tmp_path), files=FailingDisk())
         inbox = await account.open("INBOX")
         good, bad = NewMessage(b"good"), NewMessage(b"bad")
-        outcomes = folder_changes.append(inbox.folder, [[good], [good, bad, good], [good, good]])
+        outcomes = folder_additions.append(inbox.folder, [[good], [good, bad, good], [good, good]])
         await inbox.refresh()
         assert isinstance(outcomes[1], StoreUnavailable)
         assert [[1], [2, 3]] == [outcomes[0], outcomes[2]]

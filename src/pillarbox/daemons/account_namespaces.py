@@ -29,6 +29,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storag
 from pillarbox.files.file_system import DISK
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.acl import AccessLists, AclUser
+from pillarbox.mailstore.group_commit import CommonCommits
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.mailbox_names import INBOX
 from pillarbox.mailstore.maildir_account import MaildirAccount, tree_at
@@ -62,9 +63,11 @@ class AccountNamespaces:
         executor: Executor,
         inotify: Inotify | None,
         tasks: asyncio.TaskGroup,
+        commits: CommonCommits,
     ) -> None:
         self.settings = settings
         self.executor = executor
+        self._commits = commits
         self._inotify = inotify
         self.clock = SystemClock()
         self.users = LookupClient(f"{settings.base_dir}/auth-userdb", tasks=tasks)
@@ -147,6 +150,7 @@ class AccountNamespaces:
             attributes=attributes,
             packing=self.settings.packing,
             index_policy=IndexPolicy(self.settings.search_index),
+            commits=self._commits,
         )
 
     def lists(

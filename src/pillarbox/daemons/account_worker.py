@@ -35,6 +35,7 @@ from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, 
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.autoexpunge import autoexpunge
+from pillarbox.mailstore.group_commit import CommonCommits
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir_account import MaildirAccount
@@ -124,6 +125,7 @@ class AccountWorker:
         self._inotify = inotify
         self._clock = SystemClock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
+        self._commits = CommonCommits(executor=self._threads)
         self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and Maildir
         self._tasks = asyncio.TaskGroup()
         self._serving: set[asyncio.Task[None]] = set()
@@ -146,7 +148,11 @@ class AccountWorker:
         )
         self._quotas = AccountQuotas(settings, tell=tell, tasks=self._tasks)
         self._namespaces = AccountNamespaces(
-            settings, executor=self._threads, inotify=inotify, tasks=self._tasks
+            settings,
+            executor=self._threads,
+            inotify=inotify,
+            tasks=self._tasks,
+            commits=self._commits,
         )
         self._letters = LetterBox(
             settings,
@@ -313,6 +319,7 @@ class AccountWorker:
             quota=quota,
             packing=self._settings.packing,
             index_policy=IndexPolicy(self._settings.search_index),
+            commits=self._commits,
         )
 
     async def _run_session(

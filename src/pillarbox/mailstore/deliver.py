@@ -34,6 +34,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.files.fsync_steps import Steps, finish
 from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
 from pillarbox.mailstore.maildir_names import NameMaker, with_sizes
 from pillarbox.message.line_ends import crlf_size
@@ -104,22 +105,33 @@ def deliver_batch(
     names: NameMaker = _NAMES,
 ) -> list[Result]:
     """Store the messages; one result for each, in their order."""
-    drafts = _published(deliveries, files, names)
+    drafts = finish(_published(deliveries, files, names), files)
     _sync_directories(drafts, files)
     return [draft.result() for draft in drafts]
 
 
-def publish_batch(deliveries: Sequence[Delivery], *, files: FileSystem, names: NameMaker) -> list[Result]:
+def publish_batch(
+    deliveries: Sequence[Delivery], *, files: FileSystem, names: NameMaker
+) -> Steps[list[Result]]:
     """The same for a caller that fsyncs the directories itself: before that, the names do not survive a crash."""
-    return [draft.result() for draft in _published(deliveries, files, names)]
+    drafts = yield from _published(deliveries, files, names)
+    return [draft.result() for draft in drafts]
 
 
-def _published(deliveries: Sequence[Delivery], files: FileSystem, names: NameMaker) -> "list[_Draft]":
+def _published(deliveries: Sequence[Delivery], files: FileSystem, names: NameMaker) -> "Steps[list[_Draft]]":
     """Messages with their names in new/ or cur/, or a fault."""
     drafts = [_Draft(delivery, names, files) for delivery in deliveries]
     for draft in drafts:
         draft.attempt(draft.write)
-    _sync_files([draft for draft in drafts if draft.fault is None and draft.descriptor >= 0], files)
+    # Bring the contents to the disk.
+    written = [draft for draft in drafts if draft.fault is None and draft.descriptor >= 0]
+    if written:
+        synced = yield [draft.descriptor for draft in written]
+        for draft, error in zip(written, synced, strict=True):
+            if error is not None:
+                draft.fail(fault_of(error, draft.delivery.maildir))
+            else:
+                draft.attempt(draft.close)
     for draft in drafts:
         draft.attempt(draft.publish)
     return drafts
@@ -223,15 +235,6 @@ def fault_of(error: OSError, maildir: str) -> OverQuota | StoreUnavailable:
         fault = StoreUnavailable(f"{path}: {error.strerror}")
     fault.__cause__ = error
     return fault
-
-
-def _sync_files(drafts: Sequence[_Draft], files: FileSystem) -> None:
-    """Bring the contents to the disk."""
-    for draft, error in zip(drafts, files.fsync_all([draft.descriptor for draft in drafts]), strict=True):
-        if error is not None:
-            draft.fail(fault_of(error, draft.delivery.maildir))
-        else:
-            draft.attempt(draft.close)
 
 
 def _sync_directories(drafts: Sequence[_Draft], files: FileSystem) -> None:

@@ -13,7 +13,8 @@ DESCRIPTION
 
 FAULTS
     StoreBusy  the lock was not free for two minutes
-    OSError           the lock file cannot be made
+    LockHeld   it is not free now, and the caller does not wait
+    OSError    the lock file cannot be made
 
 STANDARDS
     Dovecot 2.3, Maildir format (lock, stale rules)
@@ -41,10 +42,16 @@ _FIRST_WAIT: Final = 0.001
 _LONGEST_WAIT: Final = 0.1
 
 
+class LockHeld(Exception):
+    """Somebody else has the lock."""
+
+
 class DotLock:
     """`with DotLock(path, files=files, clock=clock):` holds `path` + `.lock`."""
 
-    def __init__(self, path: bytes, *, files: FileSystem, clock: Clock) -> None:
+    def __init__(self, path: bytes, *, files: FileSystem, clock: Clock, waits: bool = True) -> None:
+        """Unless it `waits`, LockHeld is raised where the lock is not free at once."""
+        self._waits = waits
         self._lock = path + b".lock"
         self._files = files
         self._clock = clock
@@ -55,6 +62,8 @@ class DotLock:
         seen: tuple[int, int] | None = None  # inode and mtime of the lock that we wait for
         seen_at = 0.0
         while not self._take():
+            if not self._waits:
+                raise LockHeld(os.fsdecode(self._lock))
             now = time.monotonic()
             status = self._status()
             if status is None:

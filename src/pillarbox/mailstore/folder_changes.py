@@ -1,15 +1,15 @@
-"""What sessions do to a Maildir folder: append, change flags, expunge, copy.
+"""What sessions do to the messages of a Maildir folder: change flags, expunge, copy.
 
 DESCRIPTION
     Functions over `FolderFiles` (mailstore/folder_files.py); they block and run in worker threads.  Each does
     all of its work in one call: one lock, one uidlist write, one fsync per directory for however many
-    messages.  What they did is told by the folder's events.
+    messages.  What they did is told by the folder's events.  APPEND is in mailstore/folder_additions.py.
 
 PROMISES
-    append, copy  file, name and UID survive a crash; on a fault none of the messages (of the group) stays
-    expunge       the files are gone
-    flags         renames without fsync: a crash may undo the last changes, never a message
-    move          copy, then expunge: a crash may leave both, never none
+    copy     file, name and UID survive a crash; on a fault none of the messages stays
+    expunge  the files are gone
+    flags    renames without fsync: a crash may undo the last changes, never a message
+    move     copy, then expunge: a crash may leave both, never none
 
 FAULTS
     OverQuota, StoreUnavailable  nothing was stored
@@ -17,20 +17,19 @@ FAULTS
     MessageGone                  COPY of a message that another program has removed
 
 STANDARDS
-    RFC 3501 §6.4.6 (STORE), §6.3.11 (APPEND), §6.4.7 (COPY); RFC 6851 (MOVE)
+    RFC 3501 §6.4.6 (STORE), §6.4.7 (COPY); RFC 6851 (MOVE)
 """
 
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import Final
 
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
-from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch, fault_of, publish_batch
-from pillarbox.mailstore.file_content import packed_content
+from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch
+from pillarbox.mailstore.folder_additions import add_messages, define, for_client, identity, settle, undo
 from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
 from pillarbox.mailstore.large_content import BLOCK, LargeContent
 from pillarbox.mailstore.mailbox import (
@@ -38,8 +37,6 @@ from pillarbox.mailstore.mailbox import (
     FlagAction,
     FlagChange,
     MessageGone,
-    NewMessage,
-    NoSuchMailbox,
     OverQuota,
     StoreUnavailable,
 )
@@ -53,8 +50,7 @@ from pillarbox.mailstore.maildir_names import (
 )
 from pillarbox.mailstore.message_files import message_at
 from pillarbox.mailstore.quota import Size
-from pillarbox.mailstore.spool import SpoolFile
-from pillarbox.message.line_ends import crlf_size, to_lf
+from pillarbox.message.line_ends import crlf_size
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -62,86 +58,14 @@ COPY_ATTEMPTS: Final = 16
 """So often a COPY begins anew because another program has renamed one of the files meanwhile."""
 
 
-def append(folder: FolderFiles, groups: Sequence[Sequence[NewMessage]]) -> list[list[Uid] | Exception]:
-    """Store messages, of each group all or none: the UIDs of each, or why there are none."""
-    with folder.mutex:
-        _settle(folder)
-        outcomes: list[list[Uid] | Exception] = []
-        accepted: list[Size] = []
-        deliveries: list[Delivery] = []
-        masks: list[int] = []
-        for messages in groups:
-            try:
-                kept = [_define(folder, message.keywords) for message in messages]
-                if folder.quota is not None:
-                    sizes_of_all = [_size_of(message) for message in messages]
-                    folder.quota.check(accepted + sizes_of_all)
-                    accepted += sizes_of_all
-            except (OverQuota, OverflowError) as error:
-                outcomes.append(error)
-                continue
-            deliveries += [
-                _delivery(folder, message, bits) for message, bits in zip(messages, kept, strict=True)
-            ]
-            masks += kept
-            outcomes.append([])
-        results = iter(publish_batch(deliveries, files=folder.files, names=folder.new_names))
-        came: list[tuple[int, bytes]] = []  # bits of its keywords and path of each message that was stored
-        bits_left = iter(masks)
-        for at, messages in enumerate(groups):
-            if isinstance(outcomes[at], Exception):
-                continue
-            mine = [(next(bits_left), next(results)) for _ in messages]
-            stored = [(bits, CUR + result.name) for bits, result in mine if isinstance(result, Stored)]
-            fault = next((result for _, result in mine if not isinstance(result, Stored)), None)
-            if fault is None:
-                came += stored
-            else:
-                _undo(folder, [path for _, path in stored])
-                outcomes[at] = _for_client(fault)
-        if came:
-            try:
-                _take_in(folder, groups, outcomes, came)
-            except (OSError, StoreUnavailable) as error:
-                _undo(folder, [path for _, path in came])
-                fault = (
-                    error
-                    if isinstance(error, StoreUnavailable)
-                    else fault_of(error, os.fsdecode(folder.directory))
-                )
-                outcomes = [one if isinstance(one, Exception) else _for_client(fault) for one in outcomes]
-        return outcomes
-
-
-def _take_in(
-    folder: FolderFiles,
-    groups: Sequence[Sequence[NewMessage]],
-    outcomes: list[list[Uid] | Exception],
-    came: Sequence[tuple[int, bytes]],
-) -> None:
-    """Give UIDs to messages that were stored, and tell each group its own."""
-    before = folder.uidlist.next_uid
-    paths = [path for _, path in came]
-    uids = _give_uids(folder, paths)
-    foreign = folder.uidlist.next_uid != before + len(uids)
-    surplus = {uid: folder.keywords.surplus_of(bits) for uid, (bits, _) in zip(uids, came, strict=True)}
-    _add_messages(folder, uids, paths, surplus, foreign=foreign)
-    left = iter(uids)
-    for at, messages in enumerate(groups):
-        if not isinstance(outcomes[at], Exception):
-            outcomes[at] = list(islice(left, len(messages)))
-            if folder.quota is not None:
-                folder.quota.came([_size_of(message) for message in messages])
-
-
 def change_flags(
     folder: FolderFiles, uids: Iterable[int], change: FlagChange, *, origin: object | None = None
 ) -> list[Uid]:
     """Change flags of those that exist; the UIDs whose flags really changed."""
     with folder.mutex:
-        _settle(folder)
+        settle(folder)
         # Removing a keyword that nobody has needs no bit for it.
-        wanted = _define(folder, change.keywords) if change.action is not FlagAction.REMOVE else 0
+        wanted = define(folder, change.keywords) if change.action is not FlagAction.REMOVE else 0
         for name in change.keywords:
             bit = folder.keywords.find(name)
             wanted |= 0 if bit is None else 1 << bit
@@ -173,7 +97,7 @@ def change_flags(
 def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None = None) -> list[Uid]:
     """Remove messages; the UIDs that were there."""
     with folder.mutex:
-        _settle(folder)
+        settle(folder)
         gone: list[Uid] = []
         quota_sizes: list[Size] = []
         for uid in uids:
@@ -230,13 +154,13 @@ def _copy_all(
     if gone := [uid for uid in uids if source.row(uid) < 0]:
         raise MessageGone(str(gone[0]))
     originals = [_original(source, uid) for uid in uids]
-    _settle(target)
+    settle(target)
     quota_sizes: list[Size] = []
     if target.quota is not None:
         found = [stored_size(source, original.uid) for original in originals]
         quota_sizes = [size for size in found if size is not None]
         target.quota.check(quota_sizes, moved_from=source.quota if is_move else None)
-    masks = [_define(target, original.keywords) for original in originals]
+    masks = [define(target, original.keywords) for original in originals]
     paths: list[bytes] = []
     fields: dict[bytes, bytes] = {}
     before = target.uidlist.next_uid
@@ -249,17 +173,17 @@ def _copy_all(
                 letters = write_letters(Letters(original.flags, target.keywords.to_letters(bits)))
                 path = _copy_file(source, original.uid, target, letters)
                 paths.append(path)
-                if _identity(path) != original.guid:
-                    fields[_identity(path)] = b"G%s " % original.guid
+                if identity(path) != original.guid:
+                    fields[identity(path)] = b"G%s " % original.guid
             entries = target.uidlist.append(
-                map(_identity, paths), fields, directory=target.directory + b"/cur"
+                map(identity, paths), fields, directory=target.directory + b"/cur"
             )
         except (OSError, MessageGone, OverQuota, StoreUnavailable, _Moved):
-            _undo(target, paths)
+            undo(target, paths)
             raise
     new_uids = [Uid(entry.uid) for entry in entries]
     surplus = {uid: target.keywords.surplus_of(bits) for uid, bits in zip(new_uids, masks, strict=True)}
-    _add_messages(target, new_uids, paths, surplus, foreign=foreign)
+    add_messages(target, new_uids, paths, surplus, foreign=foreign)
     if target.quota is not None:
         target.quota.came(quota_sizes)
     return [(Uid(original.uid), uid) for original, uid in zip(originals, new_uids, strict=True)]
@@ -293,13 +217,6 @@ def all_sizes(folder: FolderFiles) -> list[Size]:
     return [size for size in found if size is not None]
 
 
-def _size_of(message: NewMessage) -> Size:
-    if isinstance(message.content, SpoolFile):
-        return Size(message.content.size, message.content.crlf_size)
-    assert isinstance(message.content, bytes)
-    return Size(len(to_lf(message.content)), crlf_size(message.content))
-
-
 class _Original(msgspec.Struct, frozen=True, array_like=True):
     """A message to be copied."""
 
@@ -316,98 +233,6 @@ def _original(source: FolderFiles, uid: int) -> _Original:
 
 
 # --- inside -----------------------------------------------------------------------------------------
-
-
-def _settle(folder: FolderFiles) -> None:
-    """Take in other programs' changes first, so that ours do not hide them."""
-    if not folder.uidlist.exists or not folder.is_quiet():
-        folder.sync(move_new=False)
-    else:
-        folder.keywords.refresh()
-
-
-def _define(folder: FolderFiles, names: Iterable[bytes]) -> int:
-    """The bits of keywords; new ones get theirs."""
-    missing = [name for name in names if folder.keywords.find(name) is None]
-    if missing:
-        with folder.lock():
-            folder.keywords.refresh()
-            folder.keywords.define(missing)
-    bits = 0
-    for name in names:
-        bit = folder.keywords.find(name)
-        assert bit is not None
-        bits |= 1 << bit
-    return bits
-
-
-def _delivery(folder: FolderFiles, message: NewMessage, bits: int) -> Delivery:
-    flags = write_letters(Letters(message.flags & ~Flag.RECENT, folder.keywords.to_letters(bits)))
-    maildir = os.fsdecode(folder.directory)
-    if isinstance(message.content, SpoolFile):
-        spool = message.content
-        written = Written(spool.path, spool.size, spool.crlf_size)
-        return Delivery(maildir, (), flags, message.internal_date, written=written)
-    assert isinstance(message.content, bytes)
-    content = to_lf(message.content)
-    packed = None if folder.packing is None else packed_content(content, *folder.packing)
-    return Delivery(maildir, [content], flags, message.internal_date, packed)
-
-
-def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> list[Uid]:
-    """UIDs for files that we have just put into cur/, in this order; both survive a crash from here on."""
-    names = list(map(_identity, paths))
-    with folder.lock():
-        folder.refresh_uidlist()
-        folder.ensure_header()
-        # Another program that looked meanwhile may have given them UIDs already.
-        given = {name: folder.uidlist.uids[name] for name in names if name in folder.uidlist.uids}
-        missing = [name for name in names if name not in given]
-        for entry in folder.uidlist.append(missing, directory=folder.directory + b"/cur"):
-            given[entry.base] = entry.uid
-    return [Uid(given[name]) for name in names]
-
-
-def _add_messages(
-    folder: FolderFiles,
-    uids: Sequence[Uid],
-    paths: Sequence[bytes],
-    surplus: dict[Uid, int],
-    *,
-    foreign: bool,
-) -> None:
-    """Into the table.  With `foreign` lines in the uidlist, a listing puts all of them in UID order."""
-    kept = {int(uid): bits for uid, bits in surplus.items() if bits}
-    if kept:
-        folder.keywords.set_surplus(kept)
-    if foreign:
-        folder.rescan()
-        return
-    for uid, path in zip(uids, paths, strict=True):
-        folder.add(uid, path)
-    folder.note_own_change(new=False)
-
-
-def _identity(path: bytes) -> bytes:
-    return base(path[len(CUR) :])
-
-
-def _for_client(fault: OverQuota | StoreUnavailable) -> OverQuota | StoreUnavailable | NoSuchMailbox:
-    """To the client who appends a full disk is "no room", and a directory that is gone no mailbox."""
-    cause = fault.__cause__
-    if isinstance(cause, FileNotFoundError):
-        return NoSuchMailbox(str(fault))
-    if isinstance(cause, OSError) and cause.errno == errno.ENOSPC:
-        return OverQuota(str(fault))
-    return fault
-
-
-def _undo(folder: FolderFiles, paths: Iterable[bytes]) -> None:
-    for path in paths:
-        try:
-            folder.files.unlink(folder.directory + b"/" + path)
-        except FileNotFoundError:
-            continue
 
 
 def _changed(before: tuple[int, int], action: FlagAction, flags: int, keywords: int) -> tuple[int, int]:
@@ -491,5 +316,5 @@ def _copy_content(source: FolderFiles, path: bytes, target: FolderFiles, letters
     delivery = Delivery(os.fsdecode(target.directory), (), letters, modified / 1e9, written=written)
     [result] = deliver_batch([delivery], files=target.files, names=target.new_names)
     if not isinstance(result, Stored):
-        raise _for_client(result)
+        raise for_client(result)
     return CUR + result.name

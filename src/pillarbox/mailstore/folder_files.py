@@ -263,9 +263,9 @@ class FolderFiles:
         """Wall-clock time as file systems stamp it."""
         return int(self.clock.now() * 1e9)
 
-    def lock(self) -> DotLock:
+    def lock(self, *, waits: bool = True) -> DotLock:
         """The uidlist's lock."""
-        return DotLock(self.uidlist.path, files=self.files, clock=self.clock)
+        return DotLock(self.uidlist.path, files=self.files, clock=self.clock, waits=waits)
 
     def remove_old_temporaries(self) -> None:
         """Files in tmp/ that a dead program left 36 hours ago."""

@@ -39,7 +39,7 @@ from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import Event, FolderFiles
 from pillarbox.mailstore.folder_watch import FolderWatch
-from pillarbox.mailstore.group_commit import GroupCommit
+from pillarbox.mailstore.group_commit import CommonCommits, GroupCommit
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.journal import Journal
 from pillarbox.mailstore.large_content import LargeContent, searchable
@@ -97,6 +97,7 @@ class MaildirMailbox:
         indexers: Indexers | None,
         text_index: TextIndex,
         index_policy: IndexPolicy,
+        commits: CommonCommits,
         on_close: Callable[["MaildirMailbox"], None],
     ) -> None:
         self.name = name
@@ -128,9 +129,7 @@ class MaildirMailbox:
         self.texts = TextSearching(
             folder, text_index, indexers, index_policy, executor=executor, run=self._run, later=self._later
         )
-        self._appends = GroupCommit(
-            partial(folder_changes.append, folder), executor=executor, stored=self.take_events
-        )
+        self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
         self._writes: set[asyncio.Future[None]] = set()
         self._large: dict[int, LargeContent] = {}
 

@@ -38,6 +38,7 @@ from pillarbox.mailstore.attribute_dict import FILE_NAME, AttributeDict, for_cli
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import FolderFiles
+from pillarbox.mailstore.group_commit import CommonCommits
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.known_statuses import KnownStatuses
 from pillarbox.mailstore.mailbox import (
@@ -120,9 +121,11 @@ class MaildirAccount:
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
         index_policy: IndexPolicy = IndexPolicy.NONE,
+        commits: CommonCommits | None = None,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
-        LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`."""
+        LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`; `commits`: shared
+        with other accounts on the same file system."""
         self._definitions = mailboxes
         self._special_use = {one.name: " ".join(one.special_use).encode() for one in mailboxes}
         self._files = files
@@ -139,6 +142,7 @@ class MaildirAccount:
         self._cache = Cache(index or root)
         self._text_index = TextIndex(index or root)
         self._index_policy = index_policy
+        self._commits = commits or CommonCommits(executor=executor, files=files)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
         self._special_uses = SpecialUses(self._attributes, self._guid)
@@ -166,6 +170,7 @@ class MaildirAccount:
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
         index_policy: IndexPolicy = IndexPolicy.NONE,
+        commits: CommonCommits | None = None,
     ) -> "MaildirAccount":
         """The account that a mail_location with absolute paths names."""
         return cls(
@@ -182,6 +187,7 @@ class MaildirAccount:
             quota=quota,
             packing=packing,
             index_policy=index_policy,
+            commits=commits,
         )
 
     def name_of(self, mailbox: Mailbox) -> str:
@@ -388,6 +394,7 @@ class MaildirAccount:
                     indexers=self._indexers,
                     text_index=self._text_index,
                     index_policy=self._index_policy,
+                    commits=self._commits,
                     on_close=self._keep_few_idle,
                 )
                 await mailbox.load()

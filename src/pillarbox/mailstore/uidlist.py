@@ -34,6 +34,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.files.fsync_steps import Steps, finish
 from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.number_set import MAX_NUMBER
 
@@ -143,6 +144,12 @@ class UidList:
         `directory` is where the files have just got their names, which are to survive a crash, too: it is fsynced
         at the same time.  A crash before that may leave a line without its file.
         """
+        return finish(self.append_steps(bases, fields, directory=directory), self._files)
+
+    def append_steps(
+        self, bases: Iterable[bytes], fields: dict[bytes, bytes] | None = None, *, directory: bytes = b""
+    ) -> Steps[list[Entry]]:
+        """The same beside other work (files/fsync_steps.py)."""
         entries = []
         uid = self.next_uid
         for base in bases:
@@ -162,7 +169,10 @@ class UidList:
             if self._file_size != self._size:
                 self._files.truncate(fd, self._size)  # a torn line of a writer that died
             self._files.pwrite(fd, lines, self._size)
-            self._sync(fd, directory)
+            if directory:
+                yield from self._sync_with(directory, fd)
+            else:
+                self._files.fdatasync(fd)
             self._modified = self._files.fstat(fd).st_mtime_ns
         finally:
             self._files.close(fd)
@@ -195,14 +205,12 @@ class UidList:
         self.fields = {uid: self.fields[uid] for uid, _ in entries if uid in self.fields}
         self.damaged = False
 
-    def _sync(self, fd: int, directory: bytes) -> None:
+    def _sync_with(self, directory: bytes, fd: int) -> Steps[None]:
         """Bring the lines to the disk, and the names in the directory: one commit of the file system for both."""
-        if not directory:
-            self._files.fdatasync(fd)
-            return
         names = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            for error in self._files.fsync_all([fd, names]):
+            synced = yield [fd, names]
+            for error in synced:
                 if error is not None:
                     raise error
         finally:
