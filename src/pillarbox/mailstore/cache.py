@@ -55,6 +55,15 @@ _COLUMNS: Final = (
     (Fields.BODYSTRUCTURE, "body_structure"),
 )
 
+_COPIED: Final = (
+    ("header", "header"),
+    ("preview", "text"),
+    (
+        "sorting",
+        "sent, subject, is_reply, sender, recipient, copied, display_sender, display_recipient, message_id, refs",
+    ),
+)
+"""Tables that say the same of a copy, besides `summary`."""
 _OF_MESSAGES: Final = ("summary", "header", "preview", "sorting", "modseq")
 
 
@@ -189,6 +198,31 @@ class Cache(AccountDatabase):
         def write(connection: apsw.Connection) -> None:
             with connection:
                 run(connection, statement, rows)
+
+        self.attempt(write, None)
+
+    def copy(self, source: int, target: int, pairs: Sequence[tuple[int, int]], *, saved: int) -> None:
+        """Messages were copied, (UID, UID of the copy); `saved` is when.  What is not known is not known there."""
+        if source == 0 or target == 0 or not pairs:
+            return
+        keys = [((target << 32) + after, (source << 32) + before) for before, after in pairs]
+
+        def write(connection: apsw.Connection) -> None:
+            with connection:
+                if not _has_mailbox(connection, target):
+                    return
+                dated = [(after, saved, before) for after, before in keys]
+                run(
+                    connection,
+                    "INSERT OR IGNORE INTO summary SELECT ?, date, size, ?, envelope, body, body_structure"
+                    " FROM summary WHERE key = ?",
+                    dated,
+                )
+                for table, columns in _COPIED:
+                    statement = (
+                        f"INSERT OR IGNORE INTO {table} SELECT ?, {columns} FROM {table} WHERE key = ?"  # noqa: S608
+                    )
+                    run(connection, statement, keys)
 
         self.attempt(write, None)
 

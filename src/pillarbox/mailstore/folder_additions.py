@@ -47,6 +47,10 @@ class FolderBusy(Exception):
     """It cannot be appended to without waiting."""
 
 
+_Came = tuple[int, bytes, bytes]
+"""Keyword bits, path and plain content of a message that was stored; no content if it was huge."""
+
+
 def append(folder: FolderFiles, groups: Groups) -> Outcomes:
     """Store messages, of each group all or none: the UIDs of each, or why there are none."""
     return finish(_append(folder, groups, waits=True), folder.files)
@@ -101,21 +105,21 @@ def _append_to_settled(folder: FolderFiles, groups: Groups, *, waits: bool) -> S
         outcomes.append([])
     if not deliveries:
         return outcomes
-    came: list[tuple[int, bytes]] = []  # keyword bits and path of each message that was stored
+    came: list[_Came] = []
     uids: list[Uid] = []
     try:
         with folder.lock(waits=waits):
             came = yield from _publish(folder, groups, outcomes, deliveries, masks)
             before = folder.uidlist.next_uid
             if came:
-                uids = yield from _give_uids(folder, [path for _, path in came])
+                uids = yield from _give_uids(folder, [path for _, path, _ in came])
         if came:
             foreign = folder.uidlist.next_uid != before + len(uids)
             _take_in(folder, groups, outcomes, came, uids, foreign=foreign)
     except LockHeld as error:
         raise FolderBusy from error
     except (OSError, StoreUnavailable) as error:
-        undo(folder, [path for _, path in came])
+        undo(folder, [path for _, path, _ in came])
         directory = os.fsdecode(folder.directory)
         fault = error if isinstance(error, StoreUnavailable) else fault_of(error, directory)
         outcomes = [one if isinstance(one, Exception) else for_client(fault) for one in outcomes]
@@ -128,21 +132,25 @@ def _publish(
     outcomes: Outcomes,
     deliveries: Sequence[Delivery],
     masks: Sequence[int],
-) -> Steps[list[tuple[int, bytes]]]:
-    """Bring the files of all groups without a fault into cur/: keyword bits and path of each message."""
+) -> Steps[list[_Came]]:
+    """Bring the files of all groups without a fault into cur/."""
     results = iter((yield from publish_batch(deliveries, files=folder.files, names=folder.new_names)))
-    bits_left = iter(masks)
-    came: list[tuple[int, bytes]] = []
+    kept_of = iter(zip(masks, deliveries, strict=True))
+    came: list[_Came] = []
     for at, messages in enumerate(groups):
         if isinstance(outcomes[at], Exception):
             continue
-        mine = [(next(bits_left), next(results)) for _ in messages]
-        stored = [(bits, CUR + result.name) for bits, result in mine if isinstance(result, Stored)]
-        fault = next((result for _, result in mine if not isinstance(result, Stored)), None)
+        mine = [(*next(kept_of), next(results)) for _ in messages]
+        stored: list[_Came] = [
+            (bits, CUR + result.name, b"".join(delivery.content))
+            for bits, delivery, result in mine
+            if isinstance(result, Stored)
+        ]
+        fault = next((result for *_, result in mine if not isinstance(result, Stored)), None)
         if fault is None:
             came += stored
         else:
-            undo(folder, [path for _, path in stored])
+            undo(folder, [path for _, path, _ in stored])
             outcomes[at] = for_client(fault)
     return came
 
@@ -151,14 +159,16 @@ def _take_in(
     folder: FolderFiles,
     groups: Groups,
     outcomes: Outcomes,
-    came: Sequence[tuple[int, bytes]],
+    came: Sequence[_Came],
     uids: Sequence[Uid],
     *,
     foreign: bool,
 ) -> None:
     """Messages that were stored go into the table; each group is told its own UIDs."""
-    surplus = {uid: folder.keywords.surplus_of(bits) for uid, (bits, _) in zip(uids, came, strict=True)}
-    add_messages(folder, uids, [path for _, path in came], surplus, foreign=foreign)
+    surplus = {uid: folder.keywords.surplus_of(bits) for uid, (bits, _, _) in zip(uids, came, strict=True)}
+    for uid, (_, _, content) in zip(uids, came, strict=True):
+        folder.fresh.add(uid, content)
+    add_messages(folder, uids, [path for _, path, _ in came], surplus, foreign=foreign)
     left = iter(uids)
     for at, messages in enumerate(groups):
         if not isinstance(outcomes[at], Exception):

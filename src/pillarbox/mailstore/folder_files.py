@@ -43,6 +43,7 @@ from pillarbox.mailstore.arrivals import Arrivals
 from pillarbox.mailstore.directory_state import DirectoryState
 from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.folder_stamp import FolderStamp
+from pillarbox.mailstore.fresh_messages import FreshMessages
 from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
@@ -106,6 +107,8 @@ class FolderFiles:
         self.keywords = KeywordTable(control or directory, files)
         self.arrivals = Arrivals(directory, files)
         """What deliverers have noted of new messages."""
+        self.fresh = FreshMessages()
+        """What this process has just stored."""
         self.uid_validity = 0
         self.guid = b""
         self.in_new = 0
@@ -146,7 +149,7 @@ class FolderFiles:
             if path is None:
                 break
             try:
-                return message_at(self.files, path, executor=executor)
+                return message_at(self.files, path, executor=executor, known=self.fresh.get(uid))
             except FileNotFoundError:
                 self.rescan()
                 if attempt:

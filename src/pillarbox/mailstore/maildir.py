@@ -60,7 +60,7 @@ from pillarbox.mailstore.mailbox import (
     TextPlace,
 )
 from pillarbox.mailstore.maildir_names import short_guid
-from pillarbox.mailstore.message_summaries import read_summaries, size_of
+from pillarbox.mailstore.message_summaries import total_size
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
 from pillarbox.mailstore.quota import Size
@@ -225,8 +225,10 @@ class MaildirMailbox:
             self.texts.fill()
 
     def stop_filling(self) -> None:
-        """Fill neither cache nor index any more."""
+        """Fill neither cache nor index any more, but with what is in memory."""
         self._is_filling = False
+        if self.folder.fresh.uids:
+            self._later(self._reading.keep_fresh)
         self.filling.stop()
         self.texts.filling.stop()
 
@@ -276,14 +278,18 @@ class MaildirMailbox:
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
-        return await self._copy(uids, target, is_move=False)
+        pairs = await self._copy(uids, target, is_move=False)
+        self._later(partial(self._hand_over, target, pairs))
+        return pairs
 
     async def move(
         self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
     ) -> list[tuple[Uid, Uid]]:
         """Copy, then expunge: a crash may leave a copy in both, never in none."""
         pairs = await self._copy(uids, target, is_move=True)
-        await self.expunge([source for source, _ in pairs], origin=origin)
+        there = [source for source, _ in pairs]
+        gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, there)
+        self._later(partial(self._hand_over, target, pairs, gone))
         return pairs
 
     async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
@@ -294,6 +300,14 @@ class MaildirMailbox:
             return await self._run(copy, self.folder, uids, target.folder)
         finally:
             target.take_events()
+
+    def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
+        """What the cache has of copied messages is true of the copies, and not of originals that are gone."""
+        if isinstance(target, MaildirMailbox) and target._cache is self._cache:
+            saved = int(self.folder.clock.now())
+            self._cache.copy(self._cache_number, target._cache_number, pairs, saved=saved)
+        if gone:
+            self._cache.remove(self._cache_number, gone)
 
     async def content(self, uid: Uid) -> bytes | LargeContent:
         """The whole message with CRLF line ends; a huge one in its file."""
@@ -351,7 +365,7 @@ class MaildirMailbox:
         return (self._journal.position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
 
     async def _count(self, *, with_size: bool) -> MailboxStatus:
-        size = await self._run(self._total_size) if with_size else 0
+        size = await self._run(total_size, self.folder, self._cache, self._cache_number) if with_size else 0
         uids, flags = self.messages.uids, self.messages.flags
         return MailboxStatus(
             messages=len(self.messages),
@@ -443,6 +457,8 @@ class MaildirMailbox:
             self._adopt_arrivals()
             self.filling.want([event.uid for event in events])
             self.texts.note_new([event.uid for event in events])
+        else:
+            self.filling.want([event.uid for event in events if event.uid in self.folder.fresh])
 
     def _change_row(self, event: Event, modseq: ModSeq) -> None:
         table = self.messages
@@ -524,20 +540,3 @@ class MaildirMailbox:
             if matches(content if isinstance(content, bytes) else searchable(content)):
                 found.append(uid)
         return found
-
-    def _total_size(self) -> int:
-        """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for."""
-        total = 0
-        untold = []
-        with self.folder.mutex:
-            for row, uid in enumerate(self.folder.uids):
-                size = size_of(self.folder, row)
-                if size is None:
-                    untold.append(uid)
-                else:
-                    total += size
-        for start in range(0, len(untold), 500):
-            part = untold[start : start + 500]
-            found = read_summaries(self.folder, self._cache, self._cache_number, part, fields=Fields.SIZE)
-            total += sum(summary.size for summary in found)
-        return total

@@ -27,9 +27,15 @@ class Times(msgspec.Struct, frozen=True, array_like=True):
 
 
 def message_at(
-    files: FileSystem, path: bytes, *, executor: Executor | None = None
+    files: FileSystem, path: bytes, *, executor: Executor | None = None, known: bytes | None = None
 ) -> tuple[bytes | LargeContent, Times]:
-    """The message: in memory with any line ends, or a huge one with CRLF."""
+    """The message: in memory with any line ends, or a huge one with CRLF.
+
+    What is `known` of its content is not read.
+    """
+    if known is not None:
+        status = files.stat(path)
+        return known, Times(status.st_mtime_ns, status.st_ctime_ns)
     descriptor = files.open(path, os.O_RDONLY)
     try:
         status = files.fstat(descriptor)

@@ -123,8 +123,12 @@ def _summary(row: Row, preview: bytes) -> MessageSummary:
 
 def fill_cache(folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int]) -> list[Row]:
     """Put into the cache what is not there of `uids` (rising); what that was."""
-    rows, _ = _from_files(folder, cache.missing(number, uids))
+    rows, contents = _from_files(folder, cache.missing(number, uids))
     cache.add(number, rows, with_header=False)
+    found = zip(rows, contents, strict=True)
+    cache.add_previews(
+        number, {row.uid: _preview(content) for row, content in found if row.uid in folder.fresh}
+    )
     return rows
 
 
@@ -263,3 +267,20 @@ def size_of(folder: FolderFiles, row: int) -> int | None:
             if field.startswith(b"W") and is_decimal(field[1:]):
                 return decimal(field[1:])
     return size
+
+
+def total_size(folder: FolderFiles, cache: Cache, number: int) -> int:
+    """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for."""
+    total = 0
+    untold = []
+    with folder.mutex:
+        for row, uid in enumerate(folder.uids):
+            size = size_of(folder, row)
+            if size is None:
+                untold.append(uid)
+            else:
+                total += size
+    for start in range(0, len(untold), 500):
+        found = read_summaries(folder, cache, number, untold[start : start + 500], fields=Fields.SIZE)
+        total += sum(summary.size for summary in found)
+    return total

@@ -22,7 +22,7 @@ from pillarbox.mailstore.cache_filling import SLICE
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.indexers import PORTION, Indexers, Source
 from pillarbox.mailstore.indexing import Indexed
-from pillarbox.mailstore.mailbox import Fields, MessageSummary
+from pillarbox.mailstore.mailbox import Fields, MessageSummary, NoSuchMailbox, StoreUnavailable
 from pillarbox.mailstore.message_summaries import (
     Writes,
     alive,
@@ -108,7 +108,7 @@ class SummaryReading:
         """Fill the cache for messages (rising); the result is how many had to be read."""
         loop = asyncio.get_running_loop()
         indexers = self._indexers
-        if indexers is None or not indexers.ready:
+        if indexers is None or not indexers.ready or any(uid in self._folder.fresh for uid in uids):
             return loop.run_in_executor(self._executor, self._fill_here, uids)
         counted: asyncio.Future[int] = loop.create_future()
         answers = self._ask(indexers, uids, Fields(0))
@@ -145,7 +145,16 @@ class SummaryReading:
         adopt_arrivals(self._folder, self._cache, self.number)
         rows = fill_cache(self._folder, self._cache, self.number, uids)
         keep_sort_keys(self._cache, self.number, rows)
+        self._folder.fresh.forget(uids)
         return len(rows)
+
+    def keep_fresh(self) -> None:
+        """What is in memory goes into the cache, if it can; in a thread."""
+        fresh = self._folder.fresh.uids
+        try:
+            self._fill_here(fresh)
+        except (OSError, NoSuchMailbox, StoreUnavailable):
+            self._folder.fresh.forget(fresh)
 
     def _read_ahead(self, indexers: Indexers, last: int, count: int, fields: Fields) -> None:
         """Have the messages after `last` read, which will be asked for next."""
