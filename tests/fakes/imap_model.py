@@ -38,6 +38,7 @@ ACTIONS: Final = (
 _FETCH = re.compile(
     rb"\* (\d+) FETCH \((?:UID (\d+) ?)?(?:MODSEQ \(\d+\) ?)?(?:FLAGS \(([^)]*)\))?(?: MODSEQ \(\d+\))?\)"
 )
+_BODY = re.compile(rb"\* (\d+) FETCH \(UID (\d+) BODY\[\] \{1\}")
 _RESULT = re.compile(
     rb'\* ESEARCH \(TAG "(\w+)"\) UID(?: ALL ([0-9:,]+))?'
     rb"(?: REMOVEFROM \(0 ([0-9:,]+)\))?(?: ADDTO \(0 ([0-9:,]+)\))?"
@@ -89,6 +90,8 @@ class ModelClient:
             assert before[1] in (None, after[1]), "a change of flags was not told"
         assert self.recent == sum(b"\\Recent" in (flags or b"") for _, flags in self.messages)
         for tag, key in RESULTS.items():
+            if tag not in self.results:
+                continue
             await self.say(b"UID SEARCH RETURN (ALL) " + key, b"again" + tag)
             again, kept = self.results[b"again" + tag], self.results[tag]
             assert again == kept, f"{key!r} was not kept up to date: now {again}, told {kept}"
@@ -114,6 +117,12 @@ class ModelClient:
             if unknown:
                 await self.say(b"FETCH %d:* (UID FLAGS)" % unknown[0])
 
+    def learn(self, said: bytes) -> None:
+        """From the answers to several commands that were sent at once."""
+        for answer in said.split(b"\r\n"):
+            assert not re.match(rb"t\d+ BAD ", answer) or b"Invalid messageset" in answer, answer
+            self._learn(answer, may_expunge=True)
+
     def _learn(self, answer: bytes, *, may_expunge: bool) -> None:
         if (fetched := _FETCH.fullmatch(answer)) is not None:
             message = self.messages[int(fetched[1]) - 1]
@@ -122,6 +131,10 @@ class ModelClient:
                 message[0] = fetched[2]
             if fetched[3] is not None:
                 message[1] = fetched[3]
+        elif (begun := _BODY.fullmatch(answer)) is not None:
+            message = self.messages[int(begun[1]) - 1]
+            assert message[0] in (None, begun[2]), "a number has changed its message"
+            message[0] = begun[2]
         elif (result := _RESULT.fullmatch(answer)) is not None:
             known = self.results.setdefault(result[1], set())
             for name, members in ((b"ALL", result[2]), (b"REMOVEFROM", result[3]), (b"ADDTO", result[4])):

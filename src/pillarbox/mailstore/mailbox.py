@@ -353,6 +353,10 @@ class Mailbox(Protocol):
         """The whole message with CRLF line ends; a huge one in its file.  Raises MessageGone, StoreUnavailable."""
         ...
 
+    def is_huge(self, uid: Uid) -> bool:
+        """Whether the message is known to be one that is read in pieces."""
+        ...
+
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """Those of `uids` (rising) of which one of the places may hold the text, folded as SEARCH does; the others
         need not be looked at."""

@@ -42,7 +42,7 @@ from pillarbox.mailstore.folder_watch import FolderWatch
 from pillarbox.mailstore.group_commit import CommonCommits, GroupCommit
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.journal import Journal
-from pillarbox.mailstore.large_content import LargeContent, searchable
+from pillarbox.mailstore.large_content import LARGE, LargeContent, searchable
 from pillarbox.mailstore.mailbox import (
     Change,
     ChangeKind,
@@ -59,7 +59,7 @@ from pillarbox.mailstore.mailbox import (
     SortValue,
     TextPlace,
 )
-from pillarbox.mailstore.maildir_names import short_guid
+from pillarbox.mailstore.maildir_names import short_guid, sizes
 from pillarbox.mailstore.message_summaries import total_size
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
@@ -313,6 +313,11 @@ class MaildirMailbox:
         """The whole message with CRLF line ends; a huge one in its file."""
         known = self._large.get(uid)
         return known if known is not None else await self._run(self._content, uid)
+
+    def is_huge(self, uid: Uid) -> bool:
+        """Whether its file's name says that it is read in pieces."""
+        size, _ = sizes(self.folder.base_of(uid))
+        return size is not None and size >= LARGE
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """Those of `uids` of which one of the places may hold the text."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 import msgspec
 
 from pillarbox.mailstore.journal import Journal
-from pillarbox.mailstore.large_content import LargeContent
+from pillarbox.mailstore.large_content import LARGE, LargeContent
 from pillarbox.mailstore.mailbox import (
     MAX_KEYWORDS,
     Change,
@@ -272,6 +272,10 @@ class MemoryMailbox:
         if uid not in self._contents:
             raise MessageGone
         return self._contents[uid]
+
+    def is_huge(self, uid: Uid) -> bool:
+        """Whether it would be one that is read in pieces."""
+        return len(self._contents.get(uid, b"")) >= LARGE
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """There is no index: any of them may."""

@@ -21,6 +21,7 @@ from pillarbox.files.inotify import open_inotify
 from pillarbox.mailstore.maildir_account import MaildirAccount
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event
+from pillarbox.sessions.imap import fetch, session
 from pillarbox.sessions.imap.session import ImapSession
 
 SEEDS: Final = 12
@@ -74,8 +75,8 @@ async def sessions_talk(maildir: Path, seed: int, talk: Talk) -> list[Event]:
     events: list[Event] = []
     async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as sessions:
         for transport in transports:
-            session = ImapSession(transport, account, clock=SystemClock(), sink=events.append, login_tag=b"L")
-            sessions.create_task(session.run())
+            talker = ImapSession(transport, account, clock=SystemClock(), sink=events.append, login_tag=b"L")
+            sessions.create_task(talker.run())
             await transport.rest()
         async with asyncio.TaskGroup() as talks:
             for number, transport in enumerate(transports):
@@ -138,3 +139,56 @@ def test_every_client_knows_the_truth_in_the_end(tmp_path: Path, seed: int) -> N
     assert [] == asyncio.run(sessions_talk(maildir, seed, talk))
     assert 1 == len({tuple(client.uids) for client in clients})
     assert all(client.flags == clients[0].flags for client in clients)
+
+
+AHEAD: Final = (
+    b"FETCH 1:* (UID FLAGS)",
+    b"FETCH 1:* (UID BODY.PEEK[])",
+    b"FETCH 1:* (UID BODY.PEEK[])",
+    b"UID FETCH 1:* (FLAGS)",
+    b"NOOP",
+    b"NOOP",
+    b"CHECK",
+    b"SEARCH ALL",
+    b"STATUS Trash (MESSAGES)",
+    b'LIST "" *',
+    b"STORE 1 +FLAGS (\\Deleted)",
+    b"EXPUNGE",
+    b"APPEND INBOX {1+}\r\nx",
+    b"COPY 1 Trash",
+)
+"""What is sent ahead: a FETCH goes on while others are answered."""
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_commands_that_are_sent_ahead(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 3501 §5.5: whatever runs at the same time, each number means what the client must believe."""
+    monkeypatch.setattr(session, "PATIENCE", 0)
+    monkeypatch.setattr(fetch, "MANY", 1)
+    maildir = tmp_path / "Maildir"
+    clients: list[ModelClient] = []
+    done = asyncio.Barrier(SESSIONS)
+
+    async def talk(transport: ScriptedTransport, chance: random.Random) -> None:
+        client = ModelClient(transport.ask)
+        clients.append(client)
+        await client.say(b"CREATE Trash" if len(clients) == 1 else b"NOOP")
+        await client.say(b"SELECT INBOX")
+        await client.say(b"APPEND INBOX {1+}\r\nx")
+        for _ in range(STEPS // 2):
+            commands = chance.choices(AHEAD, k=chance.randrange(1, 5))
+            sent = b"".join(b"t%d %b\r\n" % pair for pair in enumerate(commands))
+            said = await transport.ask(sent)
+            while not all(
+                re.search(rb"(?m)^t%d (?:OK|NO|BAD) " % number, said) for number in range(len(commands))
+            ):
+                await asyncio.sleep(0)
+                said += await transport.rest()
+            client.learn(said)
+        await done.wait()
+        await client.say(b"NOOP")
+        await done.wait()
+        await client.check()
+
+    assert [] == asyncio.run(sessions_talk(maildir, seed, talk))
+    assert 1 == len({tuple(client.uids) for client in clients})

@@ -1,4 +1,4 @@
-"""Which function answers which command, and which commands may be answered beside a search.
+"""Which function answers which command, and which commands may be answered beside a long one.
 
 STANDARDS
     RFC 3501 §5.5 (commands in progress), §6
@@ -47,11 +47,11 @@ _BESIDE: Final = frozenset(
         commands.Refused,
     )
 )
-"""Commands that change nothing that a search looks at."""
+"""Commands that change nothing that a search or a FETCH looks at."""
 
 
 def may_run_beside(command: Command) -> bool:
-    """Whether a command may be answered while a search goes on."""
+    """Whether a command may be answered while a long one goes on."""
     if isinstance(command, commands.Fetch):
         return not command.items.marks_seen
     return type(command) in _BESIDE

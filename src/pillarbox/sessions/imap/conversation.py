@@ -23,15 +23,25 @@ from contextvars import ContextVar
 from enum import Enum, auto
 from typing import Final
 
+import msgspec
+
 from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.large_content import Span, pieces_of
-from pillarbox.mailstore.mailbox import MAX_KEYWORDS, Account, Mailbox, NoSuchMailbox, Spool
+from pillarbox.mailstore.mailbox import (
+    MAX_KEYWORDS,
+    Account,
+    Mailbox,
+    MessageGone,
+    NoSuchMailbox,
+    Spool,
+    StoreUnavailable,
+)
 from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
-from pillarbox.sessions.imap.endings import Figures, mailbox_deleted
+from pillarbox.sessions.imap.endings import Disconnect, Figures, mailbox_deleted
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.flag_rights import CHANGE, storable_names
 from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
@@ -58,6 +68,13 @@ AccountOf = Callable[[str], AbstractAsyncContextManager[Account | None]]
 def nobody_else(user: str) -> AbstractAsyncContextManager[None]:
     """There are no other accounts."""
     return nullcontext()
+
+
+class Text(msgspec.Struct, frozen=True):
+    """Something long that is sent in pieces; `escaped`: NUL becomes 0x80 (sessions/imap/sections.py)."""
+
+    text: bytes | Span
+    escaped: bool = False
 
 
 class InvalidMessageSet(Exception):
@@ -95,8 +112,8 @@ class Conversation:
         "qresync",
         "rests_since",
         "rev2",
+        "runs_beside",
         "saved_result",
-        "searches_beside",
         "silent_since",
         "sink",
         "speaking",
@@ -145,7 +162,7 @@ class Conversation:
         self.spools: list[Spool] = []  # of the command that is coming, one for each large message
         self.told_expunges = False  # since the last tagged answer
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
-        self.searches_beside = False  # a search goes on while other commands are answered  RFC 3501 §5.5
+        self.runs_beside = False  # a command goes on while others are answered  RFC 3501 §5.5
         self._coming: tuple[str, Mailbox] | None = None  # where the messages of a command go
         self._changed = False  # a mailbox may have changed since we last looked
         self._heeding = False  # whether we wait for that, too
@@ -243,16 +260,31 @@ class Conversation:
         """Between two steps of a long answer: send what has gathered, and let others have the loop."""
         if self.engine.unsent >= FLUSH_AT:
             await self.flush()
+        if self.engine.held >= FLUSH_AT:  # somebody else's answer in parts has to end first
+            async with self.speaking:
+                pass
         await asyncio.sleep(0)
 
-    async def send_long(self, text: bytes | Span, *, as_it_is: bool = True) -> None:
-        """Send something long in pieces, each when the client has taken enough of those before.
+    async def send_parts(self, *parts: "bytes | Text") -> None:
+        """Send a long answer in pieces, each when the client has taken enough of those before.
 
-        Unless `as_it_is`, NUL of a huge message becomes 0x80 (sessions/imap/sections.py).
+        Disconnect, if it cannot be finished.
         """
-        async for piece in pieces_of(text):
-            self.engine.send(piece if as_it_is or isinstance(text, bytes) else piece.replace(b"\0", b"\x80"))
-            await self.flush_if_much()
+        async with self.speaking:
+            self.engine.begin_parts()
+            try:
+                for part in parts:
+                    text = part.text if isinstance(part, Text) else part
+                    async for piece in pieces_of(text):
+                        escaped = isinstance(part, Text) and part.escaped
+                        self.engine.send_part(piece.replace(b"\0", b"\x80") if escaped else piece)
+                        if self.engine.unsent >= FLUSH_AT:
+                            await self.flush()
+                        await asyncio.sleep(0)
+            except (StoreUnavailable, MessageGone) as fault:  # the client waits for the rest of a literal
+                raise Disconnect(f"Connection closed: {fault}") from fault
+            finally:
+                self.engine.end_parts()
 
     # Answers.
 
@@ -391,7 +423,7 @@ class Conversation:
         lines = await updates.of_flags() if updates is not None else []
         before = view.last_uid
         told = view.sync(
-            tell_expunges=expunges and news.expunges and not self.searches_beside,
+            tell_expunges=expunges and news.expunges and not self.runs_beside,
             tell_new=tell_new,
             tell_flags=news.flags,
         )
@@ -408,7 +440,7 @@ class Conversation:
     @property
     def notifies(self) -> bool:
         """Whether the client may be told something while no command is in progress."""
-        idle = self.engine.between_commands and not self.searches_beside
+        idle = self.engine.between_commands and not self.runs_beside
         return self.notifications is not None and idle
 
     async def tell_unasked(self) -> None:

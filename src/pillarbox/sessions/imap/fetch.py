@@ -21,7 +21,7 @@ from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, MessageGone, MessageSummary
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
-from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet
+from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet, Text
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding, Written
@@ -38,6 +38,9 @@ AHEAD: Final = 4 * BATCH
 """Messages whose summaries are asked for at once: each time costs two changes of thread."""
 FLAGS_BATCH: Final = 2048
 """The same where the tables in memory say all (FLAGS, UID): about one millisecond."""
+
+MANY: Final = 64
+"""Messages whose FETCH may take long."""
 
 _FIELDS: Final = {
     Item.INTERNAL_DATE: Fields.DATE,
@@ -68,6 +71,30 @@ _TEMPLATES: Final = {
     Item.EMAIL_ID: b"EMAILID (%b)",
     Item.THREAD_ID: b"THREADID (%b)",
 }
+
+
+def takes_long(conversation: Conversation, command: Fetch) -> bool:
+    """Whether it is worth while to answer other commands meanwhile, and nothing but its answer comes of it."""
+    if conversation.updates is not None or conversation.notifications is not None:
+        return False
+    view, items = conversation.selected, command.items
+    if (items.marks_seen and not view.read_only) or not (
+        conversation.condstore or Item.MODSEQ not in items.items
+    ):
+        return False
+    if not command.messages.saved:
+        spans = command.messages.spans(view.last_uid if command.by_uid else view.count)
+        if sum(high - low + 1 for low, high in spans) >= MANY:
+            return True
+    elif len(conversation.saved_result) >= MANY:
+        return True
+    if not items.sections:
+        return False
+    try:
+        chosen = conversation.choose(command.messages, by_uid=command.by_uid)
+    except InvalidMessageSet:
+        return False
+    return any(view.mailbox.is_huge(Uid(uid)) for uid in chosen.uids)
 
 
 async def fetch(conversation: Conversation, command: Fetch) -> None:
@@ -369,20 +396,15 @@ class _Fetch:
                 texts = b" ".join(label + text for label, text in pieces if isinstance(text, bytes))
                 engine.send(b"%b%b%b)\r\n" % (head, blank, texts))
             else:
-                async with self._conversation.speaking:
-                    await self._send_pieces(head + blank, pieces)
+                await self._send_pieces(head + blank, pieces)
             if engine.unsent >= FLUSH_AT:
                 await self._conversation.flush_if_much()
 
     async def _send_pieces(self, head: bytes, pieces: Sequence[Written]) -> None:
-        """An answer whose sections are long; nobody else may say anything before its end."""
-        engine = self._conversation.engine
+        """An answer whose sections are long; nobody else says anything before its end."""
+        parts: list[bytes | Text] = [head]
         for number, (label, text) in enumerate(pieces):
-            head += b" " * (number > 0) + label
-            if isinstance(text, bytes) and len(text) < FLUSH_AT:
-                head += text
-                continue
-            engine.send(head)
-            await self._conversation.send_long(text, as_it_is=label.startswith(b"BINARY"))
-            head = b""
-        engine.send(head + b")\r\n")
+            parts.append(b" " * (number > 0) + label)
+            huge = not isinstance(text, bytes) and not label.startswith(b"BINARY")
+            parts.append(Text(text, escaped=huge))
+        await self._conversation.send_parts(*parts, b")\r\n")

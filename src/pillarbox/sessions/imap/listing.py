@@ -97,8 +97,7 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         if not isinstance(answer, bytes):
             answer = b"".join(line.text for line in await _made_lines(conversation, entries, asked))
             entries.keep(asked, answer)
-        async with conversation.speaking:
-            await conversation.send_long(answer)
+        await conversation.send_parts(answer)
     conversation.ok(command.tag, b"List completed")
 
 
@@ -163,8 +162,7 @@ async def lsub(conversation: Conversation, command: Lsub) -> None:
     if not isinstance(answer, bytes):
         answer = b"".join(b"* %b\r\n" % line for line in _subscribed_lines(conversation, entries, asked))
         entries.keep(key, answer)
-    async with conversation.speaking:
-        await conversation.send_long(answer)
+    await conversation.send_parts(answer)
     conversation.ok(command.tag, b"Lsub completed")
 
 

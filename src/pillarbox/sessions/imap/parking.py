@@ -78,7 +78,7 @@ def can_be_parked(conversation: Conversation) -> bool:
         conversation.transport.is_quiet
         and conversation.engine.is_resting
         and conversation.notifications is None
-        and not conversation.searches_beside
+        and not conversation.runs_beside
         and not conversation.messages_come
         and isinstance(conversation.updates, SearchContexts | None)
     )

@@ -40,7 +40,7 @@ from pillarbox.mailstore.view import ViewLost
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
-from pillarbox.sessions.imap import idle, parking, search
+from pillarbox.sessions.imap import fetch, idle, parking, search
 from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
 from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken, nobody_else
 from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking, connection_closed
@@ -57,7 +57,7 @@ AUTOLOGOUT: Final = 1800.0
 """Seconds of silence after which the client is sent away (RFC 3501 §5.4: at least 30 minutes)."""
 MAX_BAD_COMMANDS: Final = 20
 PATIENCE: Final = 0.05
-"""Seconds that a search has before the commands behind it are looked at."""
+"""Seconds that a long command has before those behind it are looked at."""
 
 
 class Ended(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class ImapSession:
         "_last_command",
         "_last_time",
         "_login_tag",
-        "_search",
+        "_long",
         "_unread",
         "parked",
     )
@@ -106,7 +106,7 @@ class ImapSession:
         self._login_tag = login_tag
         self._unread = unread
         self._bad_commands = 0
-        self._search: asyncio.Task[None] | None = None  # that goes on while other commands are answered
+        self._long: asyncio.Task[None] | None = None  # the command that goes on while others are answered
         self._last_command = ""
         self._last_time = 0.0
         self._goes_on_from = parked
@@ -118,7 +118,7 @@ class ImapSession:
     def rests_since(self) -> float | None:
         """Since when, by clock.monotonic(), nobody has said anything; None if the session cannot be parked."""
         conversation = self._conversation
-        rests = conversation.is_waiting and self._search is None and parking.can_be_parked(conversation)
+        rests = conversation.is_waiting and self._long is None and parking.can_be_parked(conversation)
         return conversation.rests_since if rests else None
 
     @property
@@ -134,7 +134,7 @@ class ImapSession:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
         def decide(rests: bool) -> bool:
-            parks = rests and self._search is None and parking.can_be_parked(self._conversation)
+            parks = rests and self._long is None and parking.can_be_parked(self._conversation)
             if parks:
                 self._asked_to_park = answer
             elif not answer.done():
@@ -179,7 +179,7 @@ class ImapSession:
             if self.parked is None:
                 conversation.transport.send(engine.data_to_send())
             conversation.stop_parking()
-            await self._abandon_search()
+            await self._abandon_long()
             conversation.leave_mailbox()
             await conversation.end_of_messages()
             if conversation.notifications is not None:
@@ -238,10 +238,10 @@ class ImapSession:
                     await self._receive()
                     answered = False
                 case Pause.CLOSED:
-                    await self._search_ended()
+                    await self._long_ended()
                     return self._connection_closed()
                 case commands.Logout():
-                    await self._search_ended()
+                    await self._long_ended()
                     engine.untagged(b"BYE Logging out")
                     conversation.started = conversation.clock.monotonic()
                     conversation.ok(command.tag, b"Logout completed")
@@ -249,17 +249,18 @@ class ImapSession:
                 case Command():
                     if answered:  # the next of many that were sent ahead
                         await conversation.flush_if_much()
-                    if self._search is not None and not may_run_beside(command):
-                        await self._search_ended()
+                    if self._long is not None and not may_run_beside(command):
+                        await self._long_ended()
                     await self._answer(command)
                     answered = True
 
     async def _receive(self) -> None:
         conversation = self._conversation
-        if self._search is not None and self._search.done():
-            await self._search_ended()
+        if self._long is not None and self._long.done():
+            await self._long_ended()
             return
-        left = max(0.0, conversation.silent_since + AUTOLOGOUT - conversation.clock.monotonic())
+        since = conversation.clock.monotonic() if self._long is not None else conversation.silent_since
+        left = max(0.0, since + AUTOLOGOUT - conversation.clock.monotonic())
         match await conversation.receive(limit=left, heed_changes=conversation.notifies):
             case bytes() as data:
                 conversation.engine.receive_data(data)
@@ -267,14 +268,15 @@ class ImapSession:
                 raise Parking
             case Woken.CHANGE:
                 await self._tell_unasked()
-            case Woken.CALLED:  # by a search that has ended; another command may have waited for it meanwhile
-                if self._search is not None and self._search.done():
-                    await self._search_ended()
+            case Woken.CALLED:  # by a command that has ended; another one may have waited for it meanwhile
+                if self._long is not None and self._long.done():
+                    await self._long_ended()
             case Woken.SHUTDOWN:
-                await self._search_ended()
+                await self._long_ended()
                 raise Disconnect("Server shutting down.", bye=b"Server shutting down.")
             case _:
-                raise Disconnect("Inactivity", bye=b"Disconnected for inactivity.")
+                if self._long is None:
+                    raise Disconnect("Inactivity", bye=b"Disconnected for inactivity.")
 
     async def _tell_unasked(self) -> None:
         try:
@@ -293,40 +295,39 @@ class ImapSession:
         self._bad_commands = 0
         if Workaround.EXTRA_MAILBOX_SEPARATOR in conversation.options.workarounds:
             command = _without_separator(command, conversation.account.separator)
-        if isinstance(command, commands.Search | commands.Sort | commands.Thread):
-            if self._search is None and search.is_alone(conversation, command):
-                await self._begin_search(command)
-                return
-        await self._perform(command)
+        if self._long is None and _may_take_long(conversation, command):
+            await self._begin_long(command)
+        else:
+            await self._perform(command)
 
-    async def _begin_search(self, command: Command) -> None:
-        """A search; one that takes long goes on while others are answered that make no difference to it.
+    async def _begin_long(self, command: Command) -> None:
+        """A command that, if it takes long, goes on while others are answered that make no difference to it.
 
         RFC 3501 §5.5: meanwhile no expunges are told, as sequence numbers have to stay.
         """
         loop = asyncio.get_running_loop()
         # Whoever ends the session, or comes to a command that cannot run beside it, waits for it.
-        self._search = loop.create_task(self._perform(command))
-        await asyncio.wait({self._search}, timeout=PATIENCE)
-        if self._search.done():
-            await self._search_ended()
+        self._long = loop.create_task(self._perform(command))
+        await asyncio.wait({self._long}, timeout=PATIENCE)
+        if self._long.done():
+            await self._long_ended()
         else:
-            self._conversation.searches_beside = True
-            self._search.add_done_callback(lambda _: self._conversation.wait.wake())
+            self._conversation.runs_beside = True
+            self._long.add_done_callback(lambda _: self._conversation.wait.wake())
 
-    async def _search_ended(self) -> None:
-        """Wait for the search that goes on, if one does.  Disconnect."""
-        task = self._search
+    async def _long_ended(self) -> None:
+        """Wait for the command that goes on, if one does.  Disconnect."""
+        task = self._long
         if task is not None:
             try:
                 await task
             finally:
-                self._search = None
-                self._conversation.searches_beside = False
+                self._long = None
+                self._conversation.runs_beside = False
 
-    async def _abandon_search(self) -> None:
+    async def _abandon_long(self) -> None:
         """The session is over."""
-        task, self._search = self._search, None
+        task, self._long = self._long, None
         if task is not None:
             task.cancel()
             await asyncio.wait({task})
@@ -366,7 +367,7 @@ class ImapSession:
             async with conversation.speaking:
                 conversation.no(tag, refusal)
         self._last_command = kind.__name__.lower()
-        self._last_time = conversation.clock.monotonic()
+        self._last_time = conversation.silent_since = conversation.clock.monotonic()
 
     def _refuse(self, refused: commands.Refused) -> None:
         conversation = self._conversation
@@ -380,6 +381,16 @@ class ImapSession:
 
     def _connection_closed(self) -> str:
         return connection_closed(self._last_command, self._conversation.clock.monotonic() - self._last_time)
+
+
+def _may_take_long(conversation: Conversation, command: Command) -> bool:
+    match command:
+        case commands.Search() | commands.Sort() | commands.Thread():
+            return search.is_alone(conversation, command)
+        case commands.Fetch():
+            return fetch.takes_long(conversation, command)
+        case _:
+            return False
 
 
 def _text_of(problem: StoreUnavailable) -> bytes:

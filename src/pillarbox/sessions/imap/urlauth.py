@@ -24,7 +24,7 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     PermissionDenied,
 )
-from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.conversation import Conversation, Text
 from pillarbox.sessions.imap.mailbox_commands import missing
 from pillarbox.sessions.imap.named_messages import (
     decoded_part,
@@ -145,19 +145,16 @@ async def url_fetch(conversation: Conversation, command: UrlFetch) -> None:
     async with AsyncExitStack() as opened:
         accounts: dict[str, Account | None] = {conversation.options.user: conversation.account}
         for wanted in command.urls:
-            async with conversation.speaking:
-                try:
-                    url = _checked(conversation, wanted)
-                    if url.user not in accounts:
-                        accounts[url.user] = await opened.enter_async_context(
-                            conversation.account_of(url.user)
-                        )
-                    await _tell(conversation, wanted, url, accounts[url.user])
-                except BadUrl as problem:
-                    text = wanted.text.decode("utf-8", "replace")
-                    conversation.engine.untagged(b"URLFETCH %b NIL" % responses.astring(wanted.text))
-                    reason = f'NO Failed to fetch URLAUTH "{text}": {problem}.'
-                    conversation.engine.untagged(reason.encode("utf-8", "replace"))
+            try:
+                url = _checked(conversation, wanted)
+                if url.user not in accounts:
+                    accounts[url.user] = await opened.enter_async_context(conversation.account_of(url.user))
+                await _tell(conversation, wanted, url, accounts[url.user])
+            except BadUrl as problem:
+                text = wanted.text.decode("utf-8", "replace")
+                conversation.engine.untagged(b"URLFETCH %b NIL" % responses.astring(wanted.text))
+                reason = f'NO Failed to fetch URLAUTH "{text}": {problem}.'
+                conversation.engine.untagged(reason.encode("utf-8", "replace"))
             await conversation.flush_if_much()
     conversation.ok(command.tag, b"URLFETCH completed")
 
@@ -192,17 +189,14 @@ async def _tell(
     elif form:
         head += b"("
     text: bytes | Span
-    if UrlForm.BINARY in form:
+    is_binary = UrlForm.BINARY in form
+    if is_binary:
         opening, text = await decoded_part(content, section)
         head += b"BINARY " + opening
     else:
         text = await named_part(content, section)
-        if isinstance(text, bytes):
-            text = text.replace(b"\0", b"\x80")
         head += b"%b{%d}\r\n" % (b"BODY " if form else b"", len(text))
-    conversation.engine.send(head)
-    await conversation.send_long(text, as_it_is=UrlForm.BINARY in form)
-    conversation.engine.send(b")\r\n" if form else b"\r\n")
+    await conversation.send_parts(head, Text(text, escaped=not is_binary), b")\r\n" if form else b"\r\n")
 
 
 def _checked(conversation: Conversation, wanted: FetchedUrl) -> AuthorizedUrl:

@@ -6,7 +6,7 @@ DESCRIPTION
     ones wait unread, whatever the client has sent ahead.
 
     `reply()`, `untagged()`, `go_ahead()` and `send()` put answers behind each other; `data_to_send()` gives
-    and forgets them.
+    and forgets them.  A long answer may go in parts, between which others are at work: what they say is held back.
 
     Which commands there are depends on `state`, which the session moves.  Mistakes come out as `Refused`
     with the text of the answer: the session counts them and goes on.
@@ -172,11 +172,14 @@ class ImapServer:
         "_awaits_line",
         "_closed",
         "_fragments",
+        "_held",
+        "_in_parts",
         "_offer_tag",
         "_out",
         "_spent",
         "bytes_in",
         "bytes_out",
+        "held",
         "literal_minus",
         "state",
         "unsent",
@@ -194,6 +197,9 @@ class ImapServer:
         self.literal_minus = False  # what comes without being asked for is small  RFC 7888 §5
         self.utf8_names = False  # the client has enabled UTF8=ACCEPT or IMAP4rev2
         self.unsent = 0  # octets that data_to_send() would give
+        self.held = 0  # octets that wait for the end of an answer in parts
+        self._in_parts = False
+        self._held: list[bytes] = []
         self._fragments = Fragments(max_line=max_line)
         self._out: list[bytes] = []
         self._closed = False
@@ -268,9 +274,29 @@ class ImapServer:
     # To the client.
 
     def send(self, data: bytes) -> None:
-        """Put whole response lines behind what is to be sent."""
+        """Put whole response lines behind what is to be sent; behind an answer in parts, if one has begun."""
+        if self._in_parts:
+            self._held.append(data)
+            self.held += len(data)
+            return
         self._out.append(data)
         self.unsent += len(data)
+
+    def begin_parts(self) -> None:
+        """What is sent by `send_part` from now on is one answer; whatever else is sent comes after it."""
+        self._in_parts = True
+
+    def send_part(self, data: bytes) -> None:
+        """Some of the answer."""
+        self._out.append(data)
+        self.unsent += len(data)
+
+    def end_parts(self) -> None:
+        """The answer is whole."""
+        self._in_parts = False
+        held, self._held, self.held = self._held, [], 0
+        for data in held:
+            self.send(data)
 
     def untagged(self, text: bytes) -> None:
         """`* text`"""
