@@ -3,9 +3,10 @@
 import hashlib
 import re
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +28,16 @@ HEAD: Final = (
 )
 TAIL: Final = b"--b--\r\n"
 SIZE: Final = len(HEAD) + PIECES * len(PIECE) + len(TAIL)
+DOVEADM: Final = [sys.executable, "-m", "pillarbox.tools.doveadm"]
+MEASURED: Final = [
+    sys.executable,
+    "-c",
+    "import resource, subprocess, sys\n"
+    "status = subprocess.call(sys.argv[1:])\n"
+    "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n"
+    "sys.exit(status)",
+]
+"""Runs a command and tells how much memory it had at most: of a process that we began ourselves, ours would count."""
 SETTINGS: Final = """\
 protocols = imap pop3 lmtp
 mail_location = maildir:~/Maildir
@@ -116,7 +127,48 @@ def peaks(pids: list[int]) -> dict[int, int]:
     return found
 
 
-@pytest.mark.timeout(120)
+def doveadm(server: Server, *words: str, said: Iterable[bytes] = ()) -> tuple[str, int]:
+    """A command, to which something is said; the digest of what it prints, and the most memory it had in KiB."""
+    command = [*MEASURED, *DOVEADM, "-c", str(server.configuration), *words]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for piece in said:
+            process.stdin.write(piece)
+        process.stdin.close()
+        stdout = process.stdout
+        found = digest(iter(lambda: stdout.read(1 << 20), b""))
+        told = process.stderr.read()
+    assert process.returncode == 0, told
+    return found, int(told)
+
+
+def saved_by_doveadm(server: Server, tell: Callable[[str], None]) -> None:
+    """save, fetch and search hold no more of it than the server does."""
+    doveadm(server, "mailbox", "create", "-u", "me", "Other")
+    _, usual = doveadm(server, "search", "-u", "me", "mailbox", "Other", "all")
+    _, saving = doveadm(server, "save", "-u", "me", "-m", "Other", said=pieces())
+    text, fetching = doveadm(server, "fetch", "-u", "me", "text", "mailbox", "Other", "1")
+
+    def printed() -> Iterator[bytes]:
+        yield b"text:\n"
+        for piece in pieces():
+            yield piece.replace(b"\r\n", b"\n")
+
+    assert text == digest(printed())
+    _, decoding = doveadm(server, "fetch", "-u", "me", "text.utf8 body.2 binary.2", "mailbox", "Other", "1")
+    _, searching = doveadm(server, "search", "-u", "me", "mailbox", "Other", "body", "small")
+    most = max(saving, fetching, decoding, searching) - usual
+    assert most < MOST_KIB
+    tell(
+        f"doveadm save, fetch and search of {SIZE >> 20} MiB: peak {most >> 10} MiB more than a search of nothing"
+    )
+
+
+@pytest.mark.timeout(180)
 def test_a_huge_message(tell: Callable[[str], None]) -> None:
     """APPEND, LMTP, FETCH of the whole, of parts and of pieces, RETR, COPY and a search."""
     with socket.socket() as sock:
@@ -124,7 +176,7 @@ def test_a_huge_message(tell: Callable[[str], None]) -> None:
         pop3_port = sock.getsockname()[1]
     server = Server(
         [sys.executable, "-m", "pillarbox.tools.dovecot"],
-        [],
+        DOVEADM,
         SETTINGS.replace("POP3", str(pop3_port)),
         "allow_all_users=yes",
         name="huge",
@@ -193,6 +245,7 @@ def test_a_huge_message(tell: Callable[[str], None]) -> None:
         assert max(grown.values()) < MOST_KIB, grown
         maildir = server.home() / "Maildir"
         assert [] == list((maildir / "tmp").iterdir()) == list(temporary.iterdir())
+        saved_by_doveadm(server, tell)
         tell(
             f"{SIZE >> 20} MiB in two ways and out in three: {elapsed:.1f} s, peak {max(grown.values()) >> 10} MiB more"
         )

@@ -74,11 +74,16 @@ def decoded_blocks(content: Content, part: Part) -> Iterator[bytes]:
             yield block
 
 
-def text_of(content: Content, part: Part) -> str:
-    """The part's body as text, by its charset; UTF-8 where it names none."""
+def charset_of(part: Part) -> str:
+    """The codec of a part's charset; UTF-8 where it names none."""
     charset = b"utf-8"
     if part.content_type is not None:
         for name, value in part.content_type.parameters:
             if name.lower() == b"charset":
                 charset = value
-    return decoded_body(content, part).decode(lenient_codec(charset), "replace")
+    return lenient_codec(charset)
+
+
+def text_of(content: Content, part: Part) -> str:
+    """The part's body as text, by its charset."""
+    return decoded_body(content, part).decode(charset_of(part), "replace")

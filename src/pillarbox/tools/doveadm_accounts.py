@@ -53,6 +53,7 @@ from pillarbox.tools.doveadm_faults import (
     MailFault,
     Usage,
 )
+from pillarbox.tools.doveadm_output import Cell
 from pillarbox.tools.doveadm_users import fields_of, lookup
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -280,6 +281,30 @@ def status_of(fault: Exception) -> int:
 def missing(name: str) -> str:
     """The end of many messages."""
     return f"Mailbox doesn't exist: {name}"
+
+
+def writer(
+    command: MailCommand,
+    user: str,
+    columns: Sequence[str],
+    *,
+    form: str = "flow",
+    hidden: Sequence[str] = (),
+    texts: Sequence[str] = (),
+) -> Callable[[Sequence[Cell] | None], None]:
+    """Prints the rows that it is called with, None at the end; in front whose they are, if it is for many."""
+    is_for_many = command.is_for_many
+    if is_for_many:
+        columns, hidden = ("username", *columns), ("username", *hidden)
+    rows = doveadm_output.RowWriter(columns, command.form or form, hidden=hidden, texts=texts)
+
+    def write(row: Sequence[Cell] | None) -> None:
+        if row is None:
+            rows.finish()
+        else:
+            rows.add([user, *row] if is_for_many else row)
+
+    return write
 
 
 def show(

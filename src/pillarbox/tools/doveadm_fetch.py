@@ -1,7 +1,8 @@
 """doveadm fetch: what there is to know of a message, field by field.
 
 DESCRIPTION
-    Texts have LF line ends, as files have; imap.* and body.<section> are as IMAP gives them.
+    Texts have LF line ends, as files have; imap.* and body.<section> are as IMAP gives them.  Those of a huge
+    message are read while they are printed (tools/doveadm_texts.py).
 
 FAULTS
     Fatal  a field that there is not; the list of those there are goes before it
@@ -10,23 +11,26 @@ FAULTS
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import Fields, Mailbox, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message import mime_tree
 from pillarbox.message.encoded_words import decode_words
-from pillarbox.message.header_fields import fields, split
+from pillarbox.message.header_fields import fields, header_end
 from pillarbox.message.mime_tree import Part
-from pillarbox.message.part_content import decoded_body, text_of
+from pillarbox.message.part_content import decoded_blocks, decoded_body, text_of
 from pillarbox.message.sections import Section, Text, find_part, locate
 from pillarbox.message.structured_fields import parse_date
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.tools.doveadm_faults import Fatal
+from pillarbox.tools.doveadm_output import Cell, pieces
+from pillarbox.tools.doveadm_texts import lf_text, raw_text, readable_text
 from pillarbox.vocabulary.identifiers import Uid
 
 
@@ -39,7 +43,7 @@ class Message(msgspec.Struct):
     sequence: int
     summary: MessageSummary
     flags: str
-    content: bytes = b""
+    content: bytes | LargeContent = b""
     tree: Part | None = None
 
     @property
@@ -80,7 +84,7 @@ class Message(msgspec.Struct):
 class _Field(msgspec.Struct, frozen=True):
     """How a field is found, and what of the summary or the message that needs."""
 
-    value: Callable[[Message], str]
+    value: Callable[[Message], Cell]
     needs: Fields = Fields(0)
     whole: bool = False
     is_text: bool = False
@@ -95,12 +99,33 @@ def _raw(content: bytes) -> str:
     return content.decode("utf-8", "surrogateescape")
 
 
-def _body(message: Message) -> str:
-    return _lf(split(message.content)[1])
+def _piece(message: Message, start: int, end: int, *, lf: bool) -> Cell:
+    """Part of the content."""
+    content = message.content
+    if isinstance(content, bytes):
+        return _lf(content[start:end]) if lf else _raw(content[start:end])
+    blocks = content.blocks(start, end)
+    return lf_text(blocks) if lf else raw_text(blocks)
 
 
-def _header(message: Message) -> str:
-    return _lf(split(message.content)[0])
+def _body(message: Message) -> Cell:
+    return _piece(message, header_end(message.content), len(message.content), lf=True)
+
+
+def _header(message: Message) -> Cell:
+    return _piece(message, 0, header_end(message.content), lf=True)
+
+
+def _text(message: Message) -> Cell:
+    return _piece(message, 0, len(message.content), lf=True)
+
+
+def _decoded_part(message: Message, part: Part) -> Cell:
+    """The part without its transfer encoding."""
+    content = message.content
+    if isinstance(content, bytes):
+        return _raw(decoded_body(content, part))
+    return raw_text(decoded_blocks(content, part))
 
 
 def _sent(message: Message) -> tuple[int, int]:
@@ -131,24 +156,23 @@ def _decoded(value: bytes) -> str:
     return decode_words(value.replace(b"\r\n", b"").replace(b"\n", b"").replace(b"\t", b" "))
 
 
-def _text_utf8(message: Message) -> str:
+def _text_utf8(message: Message) -> Iterator[str]:
     """The message with its parts decoded; what is around the parts is left out."""
-    content, parts = message.content, list[str]()
-
-    def add(part: Part) -> None:
-        parts.append(_decoded_header(content[part.header_start : part.body_start]))
+    content = message.content
+    waiting = [message.part]
+    while waiting:
+        part = waiting.pop()
+        yield _decoded_header(content[part.header_start : part.body_start])
         if part.children:
-            for child in part.children:
-                add(child)
-            return
+            waiting += reversed(part.children)
+            continue
         kind = part.content_type
-        is_text = kind is None or kind.type.lower() in (b"text", b"message")
-        parts.append(
-            text_of(content, part).replace("\r\n", "\n") if is_text else _raw(decoded_body(content, part))
-        )
-
-    add(message.part)
-    return "".join(parts)
+        if not (kind is None or kind.type.lower() in (b"text", b"message")):
+            yield from pieces(_decoded_part(message, part))
+        elif isinstance(content, bytes):
+            yield text_of(content, part).replace("\r\n", "\n")
+        else:
+            yield from readable_text(content, part)
 
 
 def _modseq(message: Message) -> str:
@@ -177,7 +201,7 @@ _FIELDS: Final[Mapping[str, _Field]] = {
     "body": _Field(_body, whole=True, is_text=True),
     "body.preview": _Field(lambda message: message.summary.preview.decode(), needs=Fields.PREVIEW),
     "body.snippet": _Field(lambda message: message.summary.preview.decode(), needs=Fields.PREVIEW),
-    "text": _Field(lambda message: _lf(message.content), whole=True, is_text=True),
+    "text": _Field(_text, whole=True, is_text=True),
     "text.utf8": _Field(_text_utf8, whole=True, is_text=True),
     "size.physical": _Field(lambda message: str(message.physical_size)),
     "size.virtual": _Field(lambda message: str(message.summary.size), needs=Fields.SIZE),
@@ -219,9 +243,11 @@ class FetchFields:
         """Those that a pager puts on lines of their own."""
         return tuple(name for name, field in zip(self.names, self._fields, strict=True) if field.is_text)
 
-    async def rows(self, user: str, name: str, view: MailboxView, uids: Sequence[int]) -> list[list[str]]:
-        """A row for each message that is still there."""
-        flags, rows = FlagRenderer(view), list[list[str]]()
+    async def rows(
+        self, user: str, name: str, view: MailboxView, uids: Sequence[int]
+    ) -> AsyncIterator[list[Cell]]:
+        """A row for each message that is still there; to be used before the next is asked for."""
+        flags = FlagRenderer(view)
         for start in range(0, len(uids), BATCH):
             batch = [Uid(uid) for uid in uids[start : start + BATCH]]
             for summary in await view.mailbox.summaries(batch, self._needs):
@@ -231,15 +257,11 @@ class FetchFields:
                 message = Message(user, view.mailbox, name, number, summary, shown.decode())
                 try:
                     if self._whole:
-                        content = await view.mailbox.content(summary.uid)
-                        # What is printed is made in memory: this process ends with it.
-                        message.content = (
-                            content if isinstance(content, bytes) else b"".join(content.blocks())
-                        )
-                    rows.append([field.value(message) for field in self._fields])
+                        message.content = await view.mailbox.content(summary.uid)
+                    row = [field.value(message) for field in self._fields]
                 except MessageGone:
                     continue
-        return rows
+                yield row
 
 
 def _field(name: str) -> _Field:
@@ -288,11 +310,11 @@ def _section(kind: str, rest: str) -> _Field:
         raise _unknown(f"Unknown fetch section: {rest}")
     section = Section(tuple(int(word) for word in words), text)
 
-    def value(message: Message) -> str:
+    def value(message: Message) -> Cell:
         if kind == "binary" and text is Text.ALL:
             part = find_part(message.part, section.path)
-            return _raw(decoded_body(message.content, part)) if part is not None else ""
+            return _decoded_part(message, part) if part is not None else ""
         found = locate(message.part, section)
-        return _raw(message.content[found[0] : found[1]]) if found is not None else ""
+        return _piece(message, *found, lf=False) if found is not None else ""
 
     return _Field(value, whole=True, is_text=True)

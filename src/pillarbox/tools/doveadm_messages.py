@@ -7,15 +7,18 @@ DESCRIPTION
     purge has nothing to do in a Maildir.  index -q works at once: there is no queue.
 """
 
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.mailstore.mailbox import (
+    SPOOL_AT,
     Account,
     FlagAction,
     FlagChange,
@@ -39,9 +42,9 @@ from pillarbox.tools.doveadm_accounts import (
     for_users,
     missing,
     open_store,
-    show,
     status_of,
     told,
+    writer,
 )
 from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.tools.doveadm_fetch import FetchFields
@@ -172,14 +175,16 @@ def _print_search(command: MailCommand) -> Work:
     query = _query(command, command.words)
 
     async def work(user: str, account: Account) -> None:
-        columns, rows = ("mailbox-guid", "uid"), list[list[str]]()
+        columns = ("mailbox-guid", "uid")
+        write = writer(command, user, columns, hidden=columns)
         try:
             async for found in _search(account, query, read_only=True):
                 guid = found.view.mailbox.guid.decode("ascii")
-                rows += [[guid, str(uid)] for uid in found.uids]
+                for uid in found.uids:
+                    write([guid, str(uid)])
         except (NoSuchMailbox, MailboxNameRefused) as fault:
             raise _refusing("Couldn't get mailbox '{}' GUID", user, fault) from fault
-        show(command, user, columns, rows, hidden=columns)
+        write(None)
 
     return work
 
@@ -191,13 +196,14 @@ def _fetch(command: MailCommand) -> Work:
     query = _query(command, command.words[1:])
 
     async def work(user: str, account: Account) -> None:
-        rows: list[list[str]] = []
+        write = writer(command, user, wanted.names, form="pager", texts=wanted.texts)
         try:
             async for found in _search(account, query, read_only=True):
-                rows += await wanted.rows(user, found.name, found.view, found.uids)
+                async for row in wanted.rows(user, found.name, found.view, found.uids):
+                    write(row)
         except (NoSuchMailbox, MailboxNameRefused) as fault:
             raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
-        show(command, user, wanted.names, rows, form="pager", texts=wanted.texts)
+        write(None)
 
     return work
 
@@ -310,25 +316,52 @@ def _save(command: MailCommand) -> Work:
     """A message from a file, or from standard input."""
     if len(command.words) > 1:
         raise Usage(command.usage)
-    if command.words:
-        try:
-            with open(command.words[0], "rb") as file:
-                content = file.read()
-        except OSError as error:
-            raise Fatal(f"open({command.words[0]}) failed: {error.strerror}") from error
-    else:
-        content = sys.stdin.buffer.read()
+    source = _source(command)
+    start = source.tell() if source.seekable() else 0
     name = command.options.get("-m", "INBOX")
 
     async def work(user: str, account: Account) -> None:
         try:
             async with _opened(account, name) as mailbox:
-                await mailbox.append([NewMessage(content)])
+                if source.seekable():  # each user's child has the same open file
+                    source.seek(start)
+                begin = source.read(SPOOL_AT)
+                if len(begin) < SPOOL_AT:
+                    await mailbox.append([NewMessage(begin)])
+                else:
+                    await _save_large(mailbox, begin, source)
         except NoSuchMailbox as fault:
             text = f"Failed to open mailbox {name}: {missing(name)}"
             raise MailFault(user, text, EX_NOTFOUND) from fault
 
     return work
+
+
+def _source(command: MailCommand) -> IO[bytes]:
+    """Where the message is; for several users it has to be read several times."""
+    try:
+        source: IO[bytes] = open(command.words[0], "rb") if command.words else sys.stdin.buffer
+    except OSError as error:
+        raise Fatal(f"open({command.words[0]}) failed: {error.strerror}") from error
+    if not command.is_for_many or source.seekable():
+        return source
+    kept = tempfile.TemporaryFile()
+    shutil.copyfileobj(source, kept)
+    kept.seek(0)
+    return kept
+
+
+async def _save_large(mailbox: Mailbox, begin: bytes, source: IO[bytes]) -> None:
+    """A message that is too large for memory."""
+    spool = await mailbox.spool(SPOOL_AT)
+    try:
+        await spool.add(begin)
+        while piece := source.read(SPOOL_AT):
+            await spool.add(piece)
+        await spool.finish()
+        await mailbox.append([NewMessage(spool)])
+    finally:
+        await spool.discard()
 
 
 # -- looking after ---------------------------------------------------------------------------------------
@@ -353,7 +386,9 @@ def _index(command: MailCommand) -> Work:
                     continue
                 async with _opened(account, name, read_only=True) as mailbox:
                     fields = FetchFields(("imap.envelope", "imap.bodystructure", "body.snippet"))
-                    await fields.rows(user, name, MailboxView(mailbox, read_only=True), mailbox.messages.uids)
+                    view = MailboxView(mailbox, read_only=True)
+                    async for _ in fields.rows(user, name, view, mailbox.messages.uids):
+                        pass
                     if isinstance(mailbox, MaildirMailbox):
                         await mailbox.texts.complete()
             except NoSuchMailbox as fault:

@@ -9,16 +9,27 @@ json    one array of objects
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 from pillarbox.tools.doveadm_faults import Fatal
 
+_ONE_LINE: Final = "table formatter doesn't support multi-line values"
 FORMS = ("flow", "pager", "tab", "table", "json")
+
+
+Cell = str | Iterator[str]
+"""A value, or the pieces of one that is not to be held in memory."""
+
+
+def pieces(cell: Cell) -> Iterator[str]:
+    """The pieces of a cell."""
+    return iter((cell,)) if isinstance(cell, str) else cell
 
 
 def show(
     columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[Cell]],
     form: str,
     *,
     hidden: Sequence[str] = (),
@@ -26,18 +37,16 @@ def show(
     titles: Sequence[str] = (),
     right: Sequence[str] = (),
 ) -> None:
-    """Print rows.
-
-    `hidden`: columns whose name `flow` and `pager` leave out, and `table` if it has no others; `texts`: columns
-    that `pager` puts on lines of their own, as they are; `titles`: what `flow`, `tab`, `table` and `pager` call the
-    columns, if not by their names; `right`: columns of numbers.
-    """
-    sys.stdout.write(text_of(columns, rows, form, hidden=hidden, texts=texts, titles=titles, right=right))
+    """Print rows, as `RowWriter` says."""
+    writer = RowWriter(columns, form, hidden=hidden, texts=texts, titles=titles, right=right)
+    for row in rows:
+        writer.add(row)
+    writer.finish()
 
 
 def text_of(
     columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[Cell]],
     form: str,
     *,
     hidden: Sequence[str] = (),
@@ -45,44 +54,112 @@ def text_of(
     titles: Sequence[str] = (),
     right: Sequence[str] = (),
 ) -> str:
-    """The text of the rows."""
-    names = columns
-    if titles and form != "json":
-        columns = titles
-        hidden = [title for name, title in zip(names, titles, strict=True) if name in hidden]
-    match form:
-        case "tab":
-            return "".join("\t".join(_escaped(cell) for cell in row) + "\n" for row in [columns, *rows])
-        case "table":
-            return _table(
-                columns,
-                rows,
-                with_names=not set(columns) <= set(hidden),
-                right=[at for at, name in enumerate(names) if name in right],
-            )
-        case "json":
-            found = [dict(zip(columns, row, strict=True)) for row in rows]
-            return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
-        case "pager":
-            pages = []
-            for row in rows:
-                lines = [
-                    f"{name}:\n{cell}"
-                    if name in texts
-                    else f"{cell}\n"
-                    if name in hidden
-                    else f"{name}: {cell}\n"
-                    for name, cell in zip(columns, row, strict=True)
-                ]
-                pages.append("".join(lines))
-            return ("" if columns[0] in texts else "\f\n").join(pages)  # a page begins with a field on a line
-    return "".join(
-        " ".join(
-            cell if name in hidden else f"{name}={cell}" for name, cell in zip(columns, row, strict=True)
-        )
-        + "\n"
-        for row in rows
+    """What `show` would print."""
+    found: list[str] = []
+    writer = RowWriter(
+        columns, form, hidden=hidden, texts=texts, titles=titles, right=right, write=found.append
     )
+    for row in rows:
+        writer.add(row)
+    writer.finish()
+    return "".join(found)
+
+
+class RowWriter:
+    """Prints one row after the other; only `table` has to know all of them first.
+
+    `hidden`: columns whose name `flow` and `pager` leave out, and `table` if it has no others; `texts`: columns
+    that `pager` puts on lines of their own, as they are; `titles`: what `flow`, `tab`, `table` and `pager` call the
+    columns, if not by their names; `right`: columns of numbers.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        form: str,
+        *,
+        hidden: Sequence[str] = (),
+        texts: Sequence[str] = (),
+        titles: Sequence[str] = (),
+        right: Sequence[str] = (),
+        write: Callable[[str], object] | None = None,
+    ) -> None:
+        self._right = [at for at, name in enumerate(columns) if name in right]
+        if titles and form != "json":
+            hidden = [title for name, title in zip(columns, titles, strict=True) if name in hidden]
+            columns = titles
+        self._columns, self._hidden, self._texts = columns, hidden, texts
+        self._form = form
+        self._write = write or sys.stdout.write
+        self._count = 0
+        self._rows: list[Sequence[str]] = []
+        self._add = {"tab": self._tab, "table": self._gather, "json": self._json, "pager": self._page}.get(
+            form, self._flow
+        )
+
+    def add(self, row: Sequence[Cell]) -> None:
+        """Print a row."""
+        if not self._count:
+            self._begin()
+        self._add(row)
+        self._count += 1
+
+    def finish(self) -> None:
+        """There are no more."""
+        if not self._count:
+            self._begin()
+        if self._form == "json":
+            self._write("]")
+        elif self._form == "table":
+            with_names = not set(self._columns) <= set(self._hidden)
+            self._write(_table(self._columns, self._rows, with_names=with_names, right=self._right))
+
+    def _begin(self) -> None:
+        if self._form == "json":
+            self._write("[")
+        elif self._form == "tab":
+            self._tab(self._columns)
+
+    def _tab(self, row: Sequence[Cell]) -> None:
+        for at, cell in enumerate(row):
+            self._write("\t" if at else "")
+            for piece in pieces(cell):
+                self._write(_escaped(piece))
+        self._write("\n")
+
+    def _gather(self, row: Sequence[Cell]) -> None:
+        if any(not isinstance(cell, str) for cell in row):
+            raise Fatal(_ONE_LINE)
+        self._rows.append([cell for cell in row if isinstance(cell, str)])
+
+    def _json(self, row: Sequence[Cell]) -> None:
+        self._write("," if self._count else "")
+        for at, (name, cell) in enumerate(zip(self._columns, row, strict=True)):
+            self._write(("," if at else "{") + json.dumps(name, ensure_ascii=False) + ':"')
+            for piece in pieces(cell):
+                self._write(json.dumps(piece, ensure_ascii=False)[1:-1])
+            self._write('"')
+        self._write("}")
+
+    def _page(self, row: Sequence[Cell]) -> None:
+        if self._count and self._columns[0] not in self._texts:  # a page begins with a field on a line
+            self._write("\f\n")
+        for name, cell in zip(self._columns, row, strict=True):
+            if name in self._texts:
+                self._write(f"{name}:\n")
+            elif name not in self._hidden:
+                self._write(f"{name}: ")
+            for piece in pieces(cell):
+                self._write(piece)
+            if name not in self._texts:
+                self._write("\n")
+
+    def _flow(self, row: Sequence[Cell]) -> None:
+        for at, (name, cell) in enumerate(zip(self._columns, row, strict=True)):
+            self._write((" " if at else "") + ("" if name in self._hidden else f"{name}="))
+            for piece in pieces(cell):
+                self._write(piece)
+        self._write("\n")
 
 
 def _escaped(cell: str) -> str:
@@ -97,7 +174,7 @@ def _table(
 ) -> str:
     """Each column as wide as its widest cell; the last gets half of what is then left of the screen's width."""
     if any("\n" in cell for row in rows for cell in row):
-        raise Fatal("table formatter doesn't support multi-line values")
+        raise Fatal(_ONE_LINE)
     widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
     widths[-1] += max(0, _SCREEN - sum(widths) - len(widths) + 1) // 2
     return "".join(
