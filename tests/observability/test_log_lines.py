@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.observability import events as e
-from pillarbox.observability.log_lines import printable, render, two_digits
+from pillarbox.observability.log_lines import delay_text, printable, render
 
 C = "client.test[192.0.2.7]"
 
@@ -103,17 +103,70 @@ DELAYS = [
     (0.004, "0"),
     (0.05, "0.05"),
     (0.123, "0.12"),
-    (1.25, "1.2"),
+    (0.0049999, "0"),
+    (0.005, "0.01"),
+    (0.0995, "0.1"),
+    (1.25, "1.3"),
     (9.96, "10"),
     (35.4, "35"),
+    (35.5, "36"),
     (4000, "4000"),
+    (-0.5, "0"),
 ]
 
 
 @pytest.mark.parametrize(("seconds", "text"), DELAYS)
 def test_delays_have_two_digits(seconds: float, text: str) -> None:
-    """delay_logging_resolution_limit = 2."""
-    assert two_digits(seconds) == text
+    """delay_logging_resolution_limit = 2, rounded as Postfix's format_tv() does."""
+    assert delay_text(seconds) == text
+
+
+FINE_DELAYS = [
+    (0.001234, 6, "0.0012"),
+    (0.000001, 6, "0.000001"),
+    (0.0129, 6, "0.013"),
+    (1.25, 6, "1.3"),
+    (0.4, 0, "0"),
+    (0.5, 0, "1"),
+    (3.4, 0, "3"),
+    (0.05, 1, "0.1"),
+    (0.04, 1, "0"),
+    (0.00049, 3, "0"),
+    (0.0005, 3, "0.001"),
+]
+
+
+@pytest.mark.parametrize(("seconds", "digits", "text"), FINE_DELAYS)
+def test_delays_with_other_resolutions(seconds: float, digits: int, text: str) -> None:
+    """delay_logging_resolution_limit."""
+    assert delay_text(seconds, digits) == text
+    event = e.AttemptMade("smtp", "A1", b"r@x", b"r@x", "none", (seconds, 0, 0, 0), "4.0.0", "deferred", "no")
+    rendered = render(event, digits=digits)
+    assert rendered is not None
+    assert f"delay={text}, delays={text}/0/0/0, dsn" in rendered[1]
+
+
+UNQUOTED: list[tuple[e.Event, str]] = [
+    (
+        e.AttemptMade(
+            "smtp", "A1", b'"a b"@x', b'"c\\"d"@x', "none", (0, 0, 0, 0), "4.0.0", "deferred", "no"
+        ),
+        'A1: to=<a b@x>, orig_to=<c"d@x>, relay=none',
+    ),
+    (e.MessagePickedUp("A1", 7, b'"a b"@x', ""), "A1: uid=7 from=<a b@x>"),
+    (e.CommandRefused("", "RCPT", C, b"550 No", b'"a b"@x', b'"c', "ESMTP", b""), ' from=<a b@x> to=<"c>'),
+]
+
+
+@pytest.mark.parametrize(("event", "shown"), UNQUOTED)
+def test_addresses_without_quotes(event: e.Event, shown: str) -> None:
+    """info_log_address_format = internal; what is no address stays as it was said."""
+    rendered = render(event, internal=True)
+    assert rendered is not None
+    assert shown in rendered[1]
+    external = render(event)
+    assert external is not None
+    assert '"a b"@x' in external[1]
 
 
 @given(st.binary(max_size=80))

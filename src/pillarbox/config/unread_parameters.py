@@ -51,11 +51,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.LATER,
-        "log lines have this form",
-        "info_log_address_format delay_logging_resolution_limit",
-    ),
-    Unread(
-        Kind.LATER,
         "this is not served yet",
         "alternate_config_directories mail_version",
     ),

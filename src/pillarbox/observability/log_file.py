@@ -31,7 +31,7 @@ from typing import Final, Literal
 import msgspec
 
 from pillarbox.observability.events import Event
-from pillarbox.observability.log_lines import DOVECOT, render
+from pillarbox.observability.log_lines import DELAY_DIGITS, DOVECOT, render
 from pillarbox.vocabulary.clock import Clock
 
 SYSLOG_SOCKET: Final = "/dev/log"
@@ -59,6 +59,8 @@ class LogForm(msgspec.Struct, frozen=True):
 
     kind: Literal["maillog", "syslog", "dovecot"] = "maillog"
     facility: str = "mail"
+    internal_addresses: bool = False  # info_log_address_format = internal
+    delay_digits: int = DELAY_DIGITS
 
 
 class LogFile:
@@ -100,7 +102,8 @@ class LogFile:
 
     def log(self, event: Event, syslog_name: str, service_program: str = "") -> None:
         """Log an event under a name."""
-        rendered = render(event)
+        form = self._form
+        rendered = render(event, internal=form.internal_addresses, digits=form.delay_digits)
         if rendered is None:
             return
         program, text = rendered

@@ -12,7 +12,10 @@ DESCRIPTION
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
+
 from pillarbox.observability import events as e
+from pillarbox.vocabulary.address import Address
 
 DOVECOT: Final = "dovecot"
 """Program name of lines that belong to the mailbox half."""
@@ -33,23 +36,62 @@ def printable(text: str | bytes) -> str:
     return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
-def render(event: e.Event) -> tuple[str, str] | None:
-    """Program and text of the event's line; None if it has none."""
+DELAY_DIGITS: Final = 2
+"""Digits behind the point of delays, unless delay_logging_resolution_limit says another number."""
+
+
+def render(event: e.Event, *, internal: bool = False, digits: int = DELAY_DIGITS) -> tuple[str, str] | None:
+    """Program and text of the event's line; None if it has none.
+
+    With `internal` addresses are shown without their quotes (info_log_address_format).
+    """
     renderer = _RENDERERS.get(type(event))
     if renderer is None:
         return None
-    program, text = renderer(event)
+    if internal:
+        event = _without_quotes(event)
+    program, text = _attempt(event, digits) if type(event) is e.AttemptMade else renderer(event)
     return program, printable(text)
 
 
-def two_digits(seconds: float) -> str:
-    """A delay with two significant digits at most, as `delay=` has it: 0.05, 1.2, 35."""
-    if seconds < 0.01:
-        return "0"
-    if seconds < 10:
-        text = f"{seconds:.2g}"
-        return f"{float(text):.2f}".rstrip("0").rstrip(".")
-    return f"{seconds:.0f}"
+def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:
+    """A delay as `delay=` has it: two significant digits, at most `digits` behind the point; 0.05, 1.2, 35."""
+    whole, rest = divmod(int(max(0.0, seconds) * _MICROSECONDS), _MICROSECONDS)
+    resolution = _MICROSECONDS // 10**digits
+    if resolution < _MICROSECONDS:
+        if whole:
+            resolution = _MICROSECONDS // (10 if whole < 10 else 1)
+        else:
+            while rest >= 100 * resolution:
+                resolution *= 10
+    rest += resolution // 2
+    if rest >= _MICROSECONDS:
+        whole, rest = whole + 1, rest - _MICROSECONDS
+    behind = f"{rest // resolution * resolution:06d}".rstrip("0") if rest >= resolution else ""
+    return f"{whole}.{behind}" if behind else f"{whole}"
+
+
+_MICROSECONDS: Final = 1_000_000
+_ADDRESSES: Final[dict[type, tuple[str, ...]]] = {
+    e.CommandRefused: ("sender", "recipient"),
+    e.ContentInspected: ("sender", "recipient"),
+    e.MessagePickedUp: ("sender",),
+    e.MessageActive: ("sender",),
+    e.MessageExpired: ("sender",),
+    e.AttemptMade: ("recipient", "original"),
+}
+
+
+def _without_quotes(event: e.Event) -> e.Event:
+    changes: dict[str, bytes] = {}
+    for name in _ADDRESSES.get(type(event), ()):
+        address: bytes | None = getattr(event, name)
+        if address and b'"' in address:
+            try:
+                changes[name] = Address.parse(address).internal
+            except ValueError:
+                continue  # what a client has said, and is no address
+    return msgspec.structs.replace(event, **changes) if changes else event
 
 
 def _disconnected(event: e.ClientDisconnected) -> tuple[str, str]:
@@ -118,14 +160,14 @@ def _tls_established(event: e.TlsEstablished) -> tuple[str, str]:
     )
 
 
-def _attempt(event: e.AttemptMade) -> tuple[str, str]:
+def _attempt(event: e.AttemptMade, digits: int = DELAY_DIGITS) -> tuple[str, str]:
     to = f"to=<{_text(event.recipient)}>"
     if event.original.lower() != event.recipient.lower():
         to += f", orig_to=<{_text(event.original)}>"
     uses = f", conn_use={event.uses}" if event.uses else ""
-    delays = "/".join(two_digits(delay) for delay in event.delays)
+    delays = "/".join(delay_text(delay, digits) for delay in event.delays)
     return event.agent, (
-        f"{event.queue_id}: {to}, relay={event.relay}{uses}, delay={two_digits(sum(event.delays))}, "
+        f"{event.queue_id}: {to}, relay={event.relay}{uses}, delay={delay_text(sum(event.delays), digits)}, "
         f"delays={delays}, dsn={event.dsn}, status={event.status} ({event.text})"
     )
 

@@ -5,7 +5,7 @@ FAULTS
 """
 
 import os
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -28,9 +28,10 @@ class LogTarget(msgspec.Struct, frozen=True):
         os.close(self.descriptor)
 
 
-def file_target(path: str, *, mode: int = 0o600) -> LogTarget:
+def file_target(path: str, *, mode: int = 0o600, form: LogForm | None = None) -> LogTarget:
     """A file to append to."""
-    return LogTarget(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode))
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, mode)
+    return LogTarget(descriptor, form or LogForm())
 
 
 def mta_log(snapshot: Snapshot) -> LogTarget:
@@ -45,15 +46,24 @@ def mta_log(snapshot: Snapshot) -> LogTarget:
                 f'parameter syslog_facility: "{facility}" is no facility',
                 mend="mail is the usual one",
             )
-        return LogTarget(syslog_descriptor(), LogForm("syslog", facility))
+        return LogTarget(syslog_descriptor(), _form(settings, "syslog"))
     check_maillog_file(snapshot)
     try:
         if path == STANDARD_OUTPUT:
-            return LogTarget(os.dup(1))
-        return file_target(path, mode=settings.maillog_file_permissions)
+            return LogTarget(os.dup(1), _form(settings, "maillog"))
+        return file_target(path, mode=settings.maillog_file_permissions, form=_form(settings, "maillog"))
     except OSError as error:
         where = snapshot.where("maillog_file")
         raise ConfigurationFault(where, f"cannot open maillog_file {path}: {error.strerror}") from error
+
+
+def _form(settings: Logging, kind: Literal["maillog", "syslog"]) -> LogForm:
+    return LogForm(
+        kind,
+        settings.syslog_facility,
+        settings.info_log_address_format == "internal",
+        settings.delay_logging_resolution_limit,
+    )
 
 
 def check_maillog_file(snapshot: Snapshot) -> None:

@@ -34,5 +34,8 @@ class Logging:
         "external", doc="Whether log lines show an address with its quotes (external) or without (internal)."
     )
     delay_logging_resolution_limit: int = parameter(
-        "2", minimum=0, maximum=6, doc="Digits after the point of delays below a second in log lines."
+        "2",
+        minimum=0,
+        maximum=6,
+        doc="Digits behind the point that delays in log lines have at most; two digits of a delay are significant.",
     )
