@@ -5,8 +5,8 @@ DESCRIPTION
     addresses of their own, so that `a@b c@d` is two; what stands before `<…>` is a name.  Results are in internal
     form.
 
-    `HeaderRecipients` is fed the lines of a message and collects To:, Cc: and Bcc:, or, if there is a Resent-
-    field with recipients, Resent-To:, Resent-Cc: and Resent-Bcc: instead (RFC 5322 §3.6.6).
+    `HeaderRecipients` is fed the lines of a message and collects To:, Cc: and Bcc:, or, if there is one of them,
+    Resent-To:, Resent-Cc: and Resent-Bcc: instead (RFC 5322 §3.6.6), though they may be empty.
 
 STANDARDS
     sendmail(1) -t; RFC 822 §6
@@ -77,12 +77,12 @@ class HeaderRecipients:
         self.in_header = True
         self._field: list[bytes] = []
         self._recipients: list[bytes] = []
-        self._resent: list[bytes] = []
+        self._resent: list[bytes] | None = None
 
     @property
     def recipients(self) -> list[bytes]:
         """After the header: who is to get the message."""
-        return self._resent or self._recipients
+        return self._recipients if self._resent is None else self._resent
 
     def feed(self, line: bytes) -> bool:
         """One line of the header, without its end; whether it is one: the first that is none ends the header."""
@@ -105,4 +105,4 @@ class HeaderRecipients:
         if name in _RECIPIENTS:
             self._recipients += addresses_of(match[2])
         elif name in _RESENT_RECIPIENTS:
-            self._resent += addresses_of(match[2])
+            self._resent = (self._resent or []) + addresses_of(match[2])

@@ -26,6 +26,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from pillarbox.config.parameters.local_submission import LocalSubmission
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
@@ -48,7 +49,7 @@ from pillarbox.queue.records import (
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
 from pillarbox.tools import postalias, postfix, postqueue
-from pillarbox.tools.command_settings import EX_NOPERM, EX_UNAVAILABLE, Stop, read_settings, tell
+from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE, Stop, read_settings, tell
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
 from pillarbox.tools.sendmail_request import PROGRAM, Mode, Request, fatal, parse_request
@@ -58,7 +59,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 _VERIFY_ONLY: Final = 512
 _REPORT: Final = 1024
 _PIECE: Final = 65536
-_FROM_LINE: Final = re.compile(rb">?From ")
+_FROM_LINE: Final = re.compile(rb">*From ")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -109,9 +110,9 @@ def _carry_out(request: Request) -> int:
         case Mode.SMTP:
             from pillarbox.tools.sendmail_smtp import serve_standard_input
 
-            return serve_standard_input(read_settings(request.config, status=EX_UNAVAILABLE))
+            return serve_standard_input(read_settings(request.config, status=EX_TEMPFAIL))
         case Mode.SUBMIT:
-            submit(request, read_settings(request.config, status=EX_UNAVAILABLE))
+            submit(request, read_settings(request.config, status=EX_TEMPFAIL))
             return 0
 
 
@@ -209,7 +210,11 @@ def _hand_over(
     limit = snapshot.group(SmtpServer).message_size_limit
     octets = 0
     longest = limit + 2 if limit else -1
-    lines = _probe(sender, recipients) if request.verify_only else _lines(request, header, longest)
+    if request.verify_only:
+        lines = _probe(sender, recipients)
+    else:
+        mends = snapshot.group(LocalSubmission).sendmail_fix_line_endings
+        lines = _lines(request, header, longest, mends=mends)
     for records in _in_pieces(lines):
         octets += len(records)
         if limit and octets > limit:
@@ -259,7 +264,8 @@ def _one_line(text: bytes) -> bytes:
 
 
 def _probe(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
-    yield b"From: " + sender
+    if sender:
+        yield b"From: " + sender
     yield b"Subject: probe"
     names = [b"\t" + (Address.from_internal(address).external or b'""') for address in recipients]
     yield b"To:" + names[0] + (b"," if names[1:] else b"")
@@ -267,22 +273,25 @@ def _probe(sender: bytes, recipients: list[bytes]) -> Iterator[bytes]:
         yield name + (b"," if at < len(names) else b"")
 
 
-def _lines(request: Request, header: HeaderRecipients | None, longest: int) -> Iterator[bytes]:
-    """The lines of the message without their ends; one of more than `longest` octets is too long anyway."""
+def _lines(request: Request, header: HeaderRecipients | None, longest: int, *, mends: str) -> Iterator[bytes]:
+    """The lines of the message without their ends; one of more than `longest` octets is too long anyway.
+
+    `mends` is sendmail_fix_line_endings.
+    """
     source = sys.stdin.buffer
     first = True
-    strips_cr = False
+    strips_cr: bool | None = True if mends == "always" else None  # None: the first line will tell
     while line := source.readline(longest):
         ended = line.endswith(b"\n")
         line = line.removesuffix(b"\n")
-        if first:
-            strips_cr = line.endswith(b"\r")
-        if strips_cr:
-            line = line.removesuffix(b"\r")
-        if first and _FROM_LINE.match(line) is not None:
+        if strips_cr is None and ended:
+            strips_cr = mends == "strict" and line.endswith(b"\r")
+        if first and ended and _FROM_LINE.match(line) is not None:
             continue  # of an mbox file
         first = False
-        if line == b"." and ended and not request.dots_are_text:
+        if strips_cr and ended:
+            line = line.rstrip(b"\r")
+        if line == b"." and not request.dots_are_text:
             break
         if header is not None and header.in_header:
             if not header.feed(line) and line:

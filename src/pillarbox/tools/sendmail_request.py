@@ -11,6 +11,7 @@ STANDARDS
     Postfix sendmail(1)
 """
 
+import os
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
@@ -24,8 +25,8 @@ PROGRAM: Final = "sendmail"
 _WITHOUT_ARGUMENT: Final = frozenset("GIUcimntvx")
 _WITH_ARGUMENT: Final = frozenset("ABCFLNOQRVXbefhopqr")
 _OPTIONAL_ARGUMENT: Final = frozenset("q")
-_VERP_DELIMITERS: Final = frozenset("-=+")
 _LONGEST_ENVELOPE_ID: Final = 100
+_DELIMITERS: Final = 2
 
 
 class Mode(Enum):
@@ -100,6 +101,8 @@ def parse_request(argv: list[str], mode: Mode) -> Request:
         word = words.pop(0)
         if word == "--":
             break
+        if _took_old_verp(request, word, words):
+            continue
         letters = word[1:]
         while letters:
             letter, letters = letters[0], letters[1:]
@@ -121,6 +124,24 @@ def parse_request(argv: list[str], mode: Mode) -> Request:
     return request
 
 
+def _took_old_verp(request: Request, word: str, following: list[str]) -> bool:
+    """`-V` of before Postfix 2.3, with or without its two delimiters.
+
+    Alone, it stands before a word of two octets, which is a recipient then.
+    """
+    if word == "-V" and following and len(os.fsencode(following[0])) == _DELIMITERS:
+        tell(PROGRAM, "warning: option -V is deprecated with Postfix 2.3; specify -XV instead")
+        _take_verp(request, "V")
+    elif word.startswith("-V") and len(os.fsencode(word[2:])) == _DELIMITERS:
+        tell(PROGRAM, f"warning: option {word} is deprecated with Postfix 2.3; specify -X{word[1:]} instead")
+        _take_verp(request, word[1:])
+    elif word == "-XV":  # else it would take the next word along
+        _take_verp(request, "V")
+    else:
+        return False
+    return True
+
+
 def _take(request: Request, letter: str, value: str) -> None:
     taker = _TAKERS.get(letter)
     if taker is not None:
@@ -131,6 +152,8 @@ def _take_mode(request: Request, value: str) -> None:
     mode = _MODES.get(value[:1])
     if mode is None:
         raise fatal(f"unsupported: -b{value[:1]}")
+    if mode is Mode.DAEMON and request.mode is Mode.FLUSH:
+        tell(PROGRAM, "warning: ignoring -q option in daemon mode")
     request.mode = mode
     request.verify_only = value[:1] == "v"
 
@@ -138,12 +161,13 @@ def _take_mode(request: Request, value: str) -> None:
 def _take_queue(request: Request, value: str) -> None:
     kind, rest = value[:1], value[1:]
     if kind.isdigit():
+        if request.mode is not Mode.DAEMON:
+            request.mode = Mode.NOTHING
+    elif not kind:
         if request.mode is Mode.DAEMON:
             tell(PROGRAM, "warning: ignoring -q option in daemon mode")
         else:
-            request.mode = Mode.NOTHING
-    elif not kind:
-        request.mode = Mode.FLUSH
+            request.mode = Mode.FLUSH
     elif kind in "IR":
         if request.mode is not Mode.SUBMIT:
             raise fatal(f"-q{kind} can be used only in delivery mode")
@@ -176,7 +200,7 @@ def _take_named_option(request: Request, value: str) -> None:
 
 
 def _take_encoding(request: Request, value: str) -> None:
-    request.encoding = {"8BITMIME": "8bit", "7BIT": "7bit"}.get(value.upper(), "")
+    request.encoding = {"8BITMIME": "8bit", "7BIT": "7bit"}.get(value, "")
     if not request.encoding:
         raise fatal("-B option needs 8BITMIME or 7BIT")
 
@@ -205,15 +229,9 @@ def _take_ret(request: Request, value: str) -> None:
 
 
 def _take_envelope_id(request: Request, value: str) -> None:
-    if len(value) == 2 and not value.isalnum() and not value[0].isalnum():
-        tell(
-            PROGRAM,
-            f"warning: option -V{value} is deprecated with Postfix 2.3; specify -XV{value} instead",
-        )
-        _take_verp(request, "V" + value)
-    elif len(value) > _LONGEST_ENVELOPE_ID:
+    if len(value) > _LONGEST_ENVELOPE_ID:
         tell(PROGRAM, "warning: too long -V option value -- ignored")
-    elif any(not "!" <= letter <= "~" for letter in value):
+    elif not value or any(not " " <= letter <= "~" for letter in value):
         tell(PROGRAM, "warning: bad syntax in -V option value -- ignored")
     else:
         request.envelope_id = value
@@ -241,14 +259,19 @@ def _turn_on(name: str) -> Callable[[Request, str], None]:
     return lambda request, _value: setattr(request, name, True)
 
 
+def _take_config(request: Request, value: str) -> None:
+    """A directory, or the main.cf in it."""
+    request.config = value.removesuffix("/main.cf") or "/"
+
+
 def _take_verbose(request: Request, _value: str) -> None:
     request.verbose += 1
-    request.report = True
+    request.report = request.verbose == 1  # more of them ask for debugging
 
 
 _TAKERS: Final[dict[str, Callable[[Request, str], None]]] = {
     "B": _take_encoding,
-    "C": _set("config"),
+    "C": _take_config,
     "F": _set("full_name"),
     "G": _turn_on("remote"),
     "I": lambda request, _value: setattr(request, "mode", Mode.NEW_ALIASES),

@@ -1,12 +1,14 @@
 """Who may use the mail system from a shell: submit mail, see and flush the queue."""
 
+from typing import Literal
+
 from pillarbox.config.parameter import parameter, settings_group
 from pillarbox.config.value_types import MatchList
 
 
 @settings_group
 class LocalSubmission:
-    """Users by login name; root always may."""
+    """Users by login name, of whom root always may, and what sendmail(1) makes of their lines."""
 
     authorized_submit_users: MatchList = parameter(
         "static:anyone",
@@ -18,4 +20,8 @@ class LocalSubmission:
     )
     authorized_flush_users: MatchList = parameter(
         "static:anyone", doc="Users who may flush the queue with postqueue(1). Names, !names, tables."
+    )
+    sendmail_fix_line_endings: Literal["always", "strict", "never"] = parameter(
+        "always",
+        doc="When CRs before the line ends of a message are taken off. strict: if its first line has one.",
     )

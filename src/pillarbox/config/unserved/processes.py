@@ -103,7 +103,6 @@ multi_instance_wrapper =
 postmulti_control_commands = reload flush
 postmulti_start_commands = start
 postmulti_stop_commands = stop abort drain quick-stop
-sendmail_fix_line_endings = always
 """,
     ),
 )
