@@ -48,6 +48,7 @@ LONG: Final = {
     "test_thunderbird.py": 20,
     "test_smtp_replies_peer.py": 20,
     "test_outbound_peer.py": 20,
+    "test_outbound_relays_peer.py": 60,
     "test_lab.py": 20,
     "test_clients.py": 20,
 }

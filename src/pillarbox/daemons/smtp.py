@@ -21,8 +21,9 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clock, run_role
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
-from pillarbox.delivery.smtp.delivery import Service, SmtpDelivery
+from pillarbox.delivery.smtp.delivery import SmtpDelivery
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
+from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.session_cache import SessionCache
 from pillarbox.net.channel import Channel, ChannelClosed

@@ -46,7 +46,10 @@ from pillarbox.wire.smtp.commands import (
     Rset,
     StartTls,
     Vrfy,
+    XClient,
+    XForward,
 )
+from pillarbox.wire.smtp.dot_stream import BareNewline
 from pillarbox.wire.smtp.server import AuthResponse, Content, EndOfContent, Pause, SmtpServer
 
 _PIECE: Final = 65536
@@ -72,7 +75,10 @@ class _Conversation:
         self._limit = settings.message_size_limit
         self._smtputf8 = settings.smtputf8_enable
         self._engine = SmtpServer(
-            self._host, grammar=Grammar(smtputf8=self._smtputf8), max_message=self._limit
+            self._host,
+            grammar=Grammar(smtputf8=self._smtputf8),
+            max_message=self._limit,
+            bare_newline=BareNewline.NO,  # a local program; nobody smuggles anything past anybody
         )
         self._engine.greet(Reply(220, (b"%s ESMTP %s" % (self._host, identity.mail_name.encode()),)))
         self._mail: MailFrom | None = None
@@ -218,6 +224,8 @@ def _plain(command: Request | AuthResponse) -> Reply:
         return Reply(502, (b"5.5.1 Error: command not implemented",))
     if isinstance(command, Etrn):
         return Reply(502, (b"5.5.1 Error: command not implemented",))
+    if isinstance(command, XClient | XForward):
+        return Reply(550, (b"5.7.0 Error: insufficient authorization",))
     if isinstance(command, Help):
         return Reply(214, (b"2.0.0 Commands: HELO EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY QUIT",))
     if isinstance(command, Bdat):

@@ -86,7 +86,7 @@ class Asked:
         asyncio.run(self._ask())
 
     async def _ask(self) -> None:
-        target: Target = (await self._exchangers.targets(self.destination))[0]
+        target: Target = (await self._exchangers.route(self.destination)).targets[0]
         try:
             self.policy = await self._dane.of(self._policy, self.destination, target, tell=self._tell)
         except NoPolicy as fault:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pillarbox.delivery.smtp.destination import Destination, known_ports, read_destinations
-from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules, Target, Unreachable
+from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Route, Rules, Target, Unreachable
 from pillarbox.net.dns.host_lookup import HostLookup
 from pillarbox.net.dns.records import Mx, RecordType
 from pillarbox.net.dns.zones import ZoneResolver, Zones
@@ -21,6 +21,8 @@ ZONES: Zones = {
     "gone.test": {RecordType.MX: [Mx(10, "nowhere.test")]},
     "partly.test": {RecordType.MX: [Mx(10, "broken.test"), Mx(20, "b.test")]},
     "unsure.test": {RecordType.MX: [Mx(10, "nowhere.test"), Mx(20, "broken.test")]},
+    "primary.test": {RecordType.MX: [Mx(10, "broken.test"), Mx(20, "us.test")]},
+    "noprimary.test": {RecordType.MX: [Mx(10, "nowhere.test"), Mx(20, "us.test")]},
     "a.test": {RecordType.A: ["192.0.2.1"], RecordType.AAAA: ["2001:db8::1"]},
     "b.test": {RecordType.A: ["192.0.2.2"]},
     "us.test": {RecordType.A: ["192.0.2.10"]},
@@ -36,6 +38,11 @@ PORTS = known_ports(["smtp=25", "submission=587", "smtps=submissions=465"])
 
 def targets(nexthop: str, rules: dict[str, Any]) -> list[Target]:
     """What is tried, lots drawn by turning the list round."""
+    return route(nexthop, rules).targets
+
+
+def route(nexthop: str, rules: dict[str, Any]) -> Route:
+    """The same, and whether we are among the mail exchangers."""
     resolver = ZoneResolver(ZONES, failing={"broken.test", "failing.test"})
     exchangers = MailExchangers(
         resolver,
@@ -44,7 +51,7 @@ def targets(nexthop: str, rules: dict[str, Any]) -> list[Target]:
         shuffle=list.reverse,
     )
     (destination,) = read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=False)
-    return asyncio.run(exchangers.targets(destination))
+    return asyncio.run(exchangers.route(destination))
 
 
 ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -89,7 +96,9 @@ def test_order(nexthop: str, rules: dict[str, Any], relays: list[str]) -> None:
 FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("null.test", {}, "5.1.0", "Domain null.test does not accept mail (nullMX)"),
     ("own.test", {}, "5.4.6", "mail for own.test loops back to myself"),
-    ("[us.test]", {}, "5.4.6", "mail for [us.test] loops back to myself"),
+    ("primary.test", {}, "4.4.4", "unable to find primary relay for primary.test"),
+    ("noprimary.test", {}, "4.4.4", "unable to find primary relay for noprimary.test"),
+    ("[us.test]", {}, "5.4.6", "mail for us.test loops back to myself"),
     ("missing.test", {}, "5.4.4", "Name service error for name=missing.test type=AAAA: Host not found"),
     ("text.test", {}, "5.4.4", "name=text.test type=AAAA: Host found but no data record of requested type"),
     ("gone.test", {}, "5.4.4", "name=nowhere.test type=AAAA: Host not found"),
@@ -106,6 +115,14 @@ def test_nothing_to_try(nexthop: str, rules: dict[str, Any], status: str, text: 
         targets(nexthop, rules)
     assert status == caught.value.status
     assert text in caught.value.text
+
+
+@pytest.mark.parametrize(
+    ("nexthop", "is_ours"), [("backup.test", True), ("two.test", False), ("[b.test]", False)]
+)
+def test_who_is_a_mail_exchanger_uses_no_fallback_relay(nexthop: str, is_ours: bool) -> None:
+    """Those that are preferred to us are tried, and nobody else."""
+    assert route(nexthop, {}).is_ours is is_ours
 
 
 def test_the_address_limit_leaves_room_for_both_protocols() -> None:

@@ -21,11 +21,11 @@ from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, dane_rules
-from pillarbox.delivery.smtp.delivery import Service
 from pillarbox.delivery.smtp.destination import destination_reader, known_ports, port_number
 from pillarbox.delivery.smtp.login_failures import LoginFailures
 from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Rules
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
+from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.workarounds import Workarounds
@@ -189,6 +189,7 @@ def open_service(
         )
         if snapshot.group(RequireTls).requiretls_enable
         else None,
+        relayhost=queue.relayhost,
         assumes_final=lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final,
         workarounds=Workarounds(
             client.smtp_pix_workarounds,

@@ -12,75 +12,37 @@ DESCRIPTION
 
 import errno
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
 
 from pillarbox.delivery.request import Outcome, would_be
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
-from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, DanePolicies, NoPolicy
+from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.delivery.smtp.login_failures import LoginFailures
-from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Target, Unreachable
+from pillarbox.delivery.smtp.mail_exchangers import Target, Unreachable
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
-from pillarbox.delivery.smtp.requirement import Requirement, RequirementPolicy
-from pillarbox.delivery.smtp.session import Session, SessionRules, SiteFault, connect
+from pillarbox.delivery.smtp.requirement import Requirement
+from pillarbox.delivery.smtp.service import Service
+from pillarbox.delivery.smtp.session import Session, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
-from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
-from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.delivery.status_filter import StatusFilter
-from pillarbox.filters.content_checks import ContentTables, Inspector
+from pillarbox.filters.content_checks import Inspector
 from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL
-from pillarbox.routing.address_maps import AddressMaps
-from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.client import in_blocks
 from pillarbox.wire.smtp.replies import MalformedReply, ServerReply
-
-
-class Service(msgspec.Struct, kw_only=True):
-    """One smtp or lmtp service of master.cf, opened."""
-
-    name: str
-    program: str  # smtp or lmtp
-    rules: SessionRules
-    exchangers: MailExchangers
-    policies: TlsPolicies
-    dane: DanePolicies
-    passwords: tuple[LookupTable, ...]
-    login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
-    discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
-    generic: AddressMaps  # smtp_generic_maps
-    checks: ContentTables  # smtp_header_checks and its kin
-    reply_filter: LookupTable | None
-    status_filter: tuple[LookupTable, ...]
-    destinations: Callable[[str], tuple[Destination, ...]]  # of a nexthop; ValueError
-    dns_filter: FilteredResolver | None  # smtp_dns_reply_filter
-    queue_directory: str
-    soft_bounce: bool
-    heeds_tls_required: bool
-    requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
-    assumes_final: bool  # lmtp_assume_final
-    workarounds: Workarounds
-    minimal_backoff: float  # seconds
-    warnings: tuple[str, ...] = ()  # of settings, for the log at start
-    tell: events.EventSink = lambda _: None  # set when the log is there
-
-    @property
-    def lmtp(self) -> bool:
-        """Which protocol."""
-        return self.rules.lmtp
 
 
 class _Fate(msgspec.Struct):
@@ -135,33 +97,55 @@ class SmtpDelivery:
 
     # -- destinations and servers ----------------------------------------------------------------------
 
-    def _destinations(self) -> list[Destination]:
-        nexthops = (self._job.nexthop, *self._service.rules.client.smtp_fallback_relay)
-        return [destination for nexthop in nexthops for destination in self._service.destinations(nexthop)]
+    def _destinations(self) -> tuple[list[Destination], int]:
+        """All of them, and how many are no fallback relays.  ValueError."""
+        read = self._service.destinations
+        usual = list(read(self._job.nexthop))
+        relays = [one for relay in self._service.rules.client.smtp_fallback_relay for one in read(relay)]
+        return usual + relays, len(usual)
 
     async def _try_destinations(self) -> None:
         try:
-            destinations = self._destinations()
+            destinations, usual = self._destinations()
         except ValueError as error:
             self._rest(Verdict("5.4.4", f"bad destination: {error}"), None)
             return
         for at, destination in enumerate(destinations):
             is_last = at == len(destinations) - 1
             try:
-                targets = await self._service.exchangers.targets(destination)
+                route = await self._service.exchangers.route(destination)
             except Unreachable as fault:
-                if fault.is_loop and self._job.may_pass:
-                    self._passed = self._service.rules.exchange.best_mx_transport
-                if self._passed:
-                    self._tell_passed()
+                is_last = is_last or fault.is_ours  # another relay would give it back to us
+                if self._cannot_reach(fault, is_fallback=at >= usual, is_last=is_last):
                     return
-                for warning in filter(None, (fault.warning, fault.reason)):
-                    self._tell(events.Warned(warning))
-                self._rest(Verdict(fault.status, fault.text), None, final=is_last)
                 continue
-            await self._try_targets(destination, targets, is_last=is_last)
-            if not self._waiting():
+            is_last = is_last or route.is_ours
+            await self._try_targets(destination, route.targets, is_last=is_last)
+            if is_last or not self._waiting():
                 return
+
+    def _cannot_reach(self, fault: Unreachable, *, is_fallback: bool, is_last: bool) -> bool:
+        """No server of a destination is known; whether nothing else is to be tried.
+
+        What looks like a mistake of our own configuration is no reason to return mail.
+        """
+        for warning in filter(None, (fault.warning, fault.reason)):
+            self._tell(events.Warned(warning))
+        status = fault.status
+        if is_last and status[0] == "5":
+            prefix = "lmtp" if self._service.lmtp else "smtp"
+            if is_fallback:
+                self._tell(events.Warned(f"{prefix}_fallback_relay configuration problem"))
+                status = "4.3.5"
+            elif not self._service.lmtp and self._job.nexthop == self._service.relayhost:
+                self._tell(events.Warned("relayhost configuration problem"))
+                status = "4.3.5"
+            elif fault.is_loop and self._job.may_pass and self._service.rules.exchange.best_mx_transport:
+                self._passed = self._service.rules.exchange.best_mx_transport
+                self._tell_passed()
+                return True
+        self._rest(Verdict(status, fault.text), None, final=is_last)
+        return is_last
 
     def _tell_passed(self) -> None:
         transport = self._passed.partition(":")[0]

@@ -6,7 +6,7 @@ DESCRIPTION
     (RFC 7505) takes no mail.
 
     When we are one of the mail exchangers ourselves, only those that are preferred to us may be tried; if there is
-    none, the mail would come back.
+    none, the mail would come back.  If there is one, whose address cannot be found, the mail waits.
 
 FAULTS
     Unreachable  nothing to try: with the status that the mail gets, 5.x.x for what the DNS says for certain,
@@ -36,6 +36,7 @@ class Unreachable(Exception):
         self.reason = reason
         self.warning = ""
         self.is_loop = False  # we are the best mail exchanger ourselves
+        self.is_ours = False  # we are one of them: nobody else may be tried
 
 
 class MxName(msgspec.Struct, frozen=True):
@@ -44,6 +45,7 @@ class MxName(msgspec.Struct, frozen=True):
     asked: str
     canonical: str  # behind aliases
     is_secure: bool  # DNSSEC proves the records
+    best: int = 0  # the lowest preference among them
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -66,6 +68,13 @@ class Target(msgspec.Struct, frozen=True):
     def relay(self) -> str:
         """`mx.example.org[192.0.2.1]:25`, as `relay=` has it."""
         return f"{self.label}:{self.port}" if self.port else self.label
+
+
+class Route(msgspec.Struct, frozen=True):
+    """What to try, best first."""
+
+    targets: list[Target]
+    is_ours: bool = False  # we are one of the mail exchangers: nobody who is not one may be tried
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,18 +102,18 @@ class MailExchangers:
         self._rules = rules
         self._shuffle = shuffle
 
-    async def targets(self, destination: Destination) -> list[Target]:
-        """What to try, best first, at most smtp_mx_address_limit.  Unreachable if there is nothing."""
+    async def route(self, destination: Destination) -> Route:
+        """What to try, at most smtp_mx_address_limit addresses.  Unreachable if there is nothing."""
         if destination.path:
-            return [Target(self._rules.myhostname, destination.path)]
+            return Route([Target(self._rules.myhostname, destination.path)])
         if destination.is_address:
             found = [Target(destination.host, destination.host, destination.port)]
         elif destination.mx:
             found = await self._by_domain(destination)
         else:
             found = await self._by_host(destination.host, destination.port)
-        found = self._without_us(found, destination)
-        return self._limited(self._ordered(found))
+        better = self._without_us(found, destination)
+        return Route(self._limited(self._ordered(better)), is_ours=len(better) < len(found))
 
     # -- lookups ---------------------------------------------------------------------------------------
 
@@ -125,7 +134,7 @@ class MailExchangers:
     async def _by_exchanges(self, answer: Answer, destination: Destination) -> list[Target]:
         found: list[Target] = []
         fault: Unreachable | None = None
-        mx = MxName(destination.host, answer.name, answer.authentic)
+        mx = MxName(destination.host, answer.name, answer.authentic, answer.exchanges[0].preference)
         for exchange in answer.exchanges:
             try:
                 found += await self._by_host(
@@ -171,8 +180,13 @@ class MailExchangers:
             return found
         better = [target for target in found if target.preference < min(ours)]
         if not better:
-            loop = Unreachable("5.4.6", f"mail for {destination.text} loops back to myself")
-            loop.is_loop = True
+            mx = found[0].mx
+            if mx is not None and min(target.preference for target in found) != mx.best:
+                waits = Unreachable("4.4.4", f"unable to find primary relay for {destination.host}")
+                waits.is_ours = True
+                raise waits
+            loop = Unreachable("5.4.6", f"mail for {destination.host} loops back to myself")
+            loop.is_loop = loop.is_ours = True
             raise loop
         return better
 

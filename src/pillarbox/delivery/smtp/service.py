@@ -1,0 +1,54 @@
+"""One smtp or lmtp service of master.cf, opened: what its deliveries have in common (configured.py makes it)."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from pillarbox.delivery.smtp.dane_policy import DanePolicies
+from pillarbox.delivery.smtp.destination import Destination
+from pillarbox.delivery.smtp.login_failures import LoginFailures
+from pillarbox.delivery.smtp.mail_exchangers import MailExchangers
+from pillarbox.delivery.smtp.requirement import RequirementPolicy
+from pillarbox.delivery.smtp.session import SessionRules
+from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.delivery.smtp.workarounds import Workarounds
+from pillarbox.filters.content_checks import ContentTables
+from pillarbox.observability import events
+from pillarbox.routing.address_maps import AddressMaps
+from pillarbox.tables.dns_filter import FilteredResolver
+from pillarbox.tables.table import LookupTable
+
+
+class Service(msgspec.Struct, kw_only=True):
+    """Tables, contexts and rules."""
+
+    name: str
+    program: str  # smtp or lmtp
+    rules: SessionRules
+    exchangers: MailExchangers
+    policies: TlsPolicies
+    dane: DanePolicies
+    passwords: tuple[LookupTable, ...]
+    login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
+    discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
+    generic: AddressMaps  # smtp_generic_maps
+    checks: ContentTables  # smtp_header_checks and its kin
+    reply_filter: LookupTable | None
+    status_filter: tuple[LookupTable, ...]
+    destinations: Callable[[str], tuple[Destination, ...]]  # of a nexthop; ValueError
+    dns_filter: FilteredResolver | None  # smtp_dns_reply_filter
+    queue_directory: str
+    soft_bounce: bool
+    heeds_tls_required: bool
+    requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
+    assumes_final: bool  # lmtp_assume_final
+    relayhost: str
+    workarounds: Workarounds
+    minimal_backoff: float  # seconds
+    warnings: tuple[str, ...] = ()  # of settings, for the log at start
+    tell: events.EventSink = lambda _: None  # set when the log is there
+
+    @property
+    def lmtp(self) -> bool:
+        """Which protocol."""
+        return self.rules.lmtp
