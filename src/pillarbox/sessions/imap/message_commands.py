@@ -173,7 +173,7 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
     view = conversation.selected
     conversation.take_in()
     if not view.read_only:
-        deleted = deleted_uids(view, command.uids)
+        deleted = _expungeable(conversation, command)
         if deleted and Rights.EXPUNGE not in view.rights:
             raise PermissionDenied
         if deleted:
@@ -182,6 +182,14 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
     await conversation.refresh()
     await conversation.tell_changes()
     conversation.ok(command.tag, b"Expunge completed")
+
+
+def _expungeable(conversation: Conversation, command: Expunge) -> list[Uid]:
+    """What EXPUNGE removes; `UID EXPUNGE $` is about what the last search has saved (RFC 5182 §2.1)."""
+    if command.uids is None or not command.uids.saved:
+        return deleted_uids(conversation.selected, command.uids)
+    saved = set(conversation.saved_result)
+    return [uid for uid in deleted_uids(conversation.selected) if uid in saved]
 
 
 async def check(conversation: Conversation, command: Check) -> None:
