@@ -11,6 +11,7 @@ SETTINGS: Final = {
     "smtputf8_enable": "yes",
     "virtual_mailbox_maps": "inline:{ me@pillarbox.test=Maildir/, you@pillarbox.test=Maildir/ }",
     "virtual_alias_maps": "",
+    "sender_canonical_maps": "inline:{ alias@pillarbox.test=me@pillarbox.test }",
     "header_checks": "regexp:{ { /^Subject: reject$$/ REJECT }, { /^Subject: text/ REJECT not this one }, "
     "{ /^Subject: status/ REJECT 5.7.9 not this one }, { /^Subject: later/ REJECT 4.7.9 later }, { /^Subject: hold/ HOLD }, "
     "{ /^Subject: discard/ DISCARD gone }, { /^Subject: warn/ WARN strange }, { /^Subject: info/ INFO seen }, "
@@ -86,6 +87,13 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
                 "557@s.test=557 plain text",
                 "421@s.test=421 4.7.0 and out",
                 "521@s.test=521 5.7.0 and out",
+                "five@s.test=REJECT 5.1.5 of a recipient",
+                "nine@s.test=550 5.1.9 of nobody",
+                "nowhere@s.test=REDIRECT",
+                "nodomain@s.test=REDIRECT you",
+                "nocopy@s.test=BCC you",
+                "noway@s.test=FILTER smtp",
+                "nofilter@s.test=FILTER",
                 "number@s.test=12345",
                 "relay@s.test=RELAY",
                 "lower@s.test=reject in lower case",
@@ -114,9 +122,28 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_etrn_restrictions": "reject",
     },
     "early": {
+        "smtpd_authorized_xclient_hosts": "127.0.0.1",
+        "smtpd_client_restrictions": "check_client_access inline:{ { 192.0.2.9=REJECT you }, { 192.0.2.8=421 later } }",
         "smtpd_delay_reject": "no",
         "smtpd_helo_restrictions": "check_helo_access inline:{ { bad.test=REJECT }, { later.test=DEFER_IF_PERMIT } }",
         "smtpd_sender_restrictions": "check_sender_access inline:{ { bad@s.test=REJECT }, { later@s.test=DEFER_IF_PERMIT } }",
+    },
+    "failing": {
+        "smtpd_restriction_classes": "by_helo, by_client, by_sender, by_recipient, by_servers, by_address",
+        "by_helo": "check_helo_access fail:helo",
+        "by_client": "check_client_access fail:client",
+        "by_sender": "check_sender_access fail:sender",
+        "by_recipient": "check_recipient_access fail:recipient",
+        "by_servers": "check_sender_mx_access fail:servers",
+        "by_address": "check_sender_mx_access inline:{ 192.0.2.5=REJECT }, check_sender_ns_access inline:{ 192.0.2.6=REJECT }, "
+        "check_sender_a_access inline:{ { 192.0.2=REJECT such an address } }",
+        "smtpd_recipient_restrictions": "check_recipient_access inline:{ helo@pillarbox.test=by_helo, client@pillarbox.test=by_client, "
+        "sender@pillarbox.test=by_sender, recipient@pillarbox.test=by_recipient, servers@pillarbox.test=by_servers, "
+        "address@pillarbox.test=by_address }, reject",
+    },
+    "known senders": {
+        "smtpd_sender_restrictions": "reject_unlisted_sender",
+        "smtpd_recipient_restrictions": "reject_unknown_sender_domain, reject",
     },
     "closed": {"smtpd_client_restrictions": "reject", "smtpd_delay_reject": "no"},
     "lists": {
@@ -319,7 +346,7 @@ EXCHANGES: Final = [
         Exchange(f"access result for {name}", (HELLO, b"MAIL FROM:<" + name.encode() + b">", RCPT, b"DATA", b"x\r\n."), "access")
         for name in (
             "ok@s.test", "reject@s.test", "rejecttext@s.test", "rejectdsn@s.test", "rejectwrong@s.test", "defer@s.test",
-            "defertext@s.test", "ifpermit@s.test", "ifpermittext@s.test", "ifreject@s.test", "450@s.test", "550@s.test",
+            "defertext@s.test", "five@s.test", "nine@s.test", "nowhere@s.test", "nodomain@s.test", "nocopy@s.test", "noway@s.test", "nofilter@s.test", "ifpermit@s.test", "ifpermittext@s.test", "ifreject@s.test", "450@s.test", "550@s.test",
             "551@s.test", "552@s.test", "553@s.test", "554@s.test", "555@s.test", "556@s.test", "557@s.test", "421@s.test",
             "521@s.test", "number@s.test", "relay@s.test", "lower@s.test", "hold@s.test", "discard@s.test", "warn@s.test",
             "info@s.test", "prepend@s.test", "redirect@s.test", "class@s.test", "words@s.test", "table@s.test",
@@ -331,6 +358,17 @@ EXCHANGES: Final = [
     Exchange("access by recipient", (*recipients(b"<no@pillarbox.test>", b"<five@pillarbox.test>", b"<six@pillarbox.test>", b"<you@pillarbox.test>"), b"RSET", b"MAIL FROM:<ifreject@s.test>", b"RCPT TO:<no@pillarbox.test>", b"RCPT TO:<no>", b"RCPT TO:<x@elsewhere.test>"), "access"),
     Exchange("DATA with access rules", (HELLO, b"MAIL FROM:<data@s.test>", RCPT, b"RCPT TO:<you@pillarbox.test>", b"DATA", b"BDAT 3 LAST\r\na", b"RSET", b"ETRN x"), "access"),
     Exchange("no delay", (b"EHLO bad.test", b"EHLO later.test", MAIL, RCPT, b"EHLO good.test", b"MAIL FROM:<bad@s.test>", RCPT, b"MAIL FROM:<later@s.test>", RCPT, b"RSET", MAIL, RCPT), "early"),
+    Exchange("another client that is refused at once", (HELLO, b"XCLIENT ADDR=192.0.2.9 NAME=good.test", HELLO, MAIL, b"NOOP", b"XCLIENT ADDR=127.0.0.1", b"FOO"), "early"),
+    Exchange("another client that is told to go", (HELLO, b"XCLIENT ADDR=192.0.2.8 NAME=good.test", HELLO), "early"),
+    *(
+        Exchange(f"a table that fails for {name}", (b"EHLO x.test", b"MAIL FROM:<a@[192.0.2.1]>", b"RCPT TO:<" + name.encode() + b"@pillarbox.test>"), "failing")
+        for name in ("helo", "client", "sender", "recipient", "servers")
+    ),
+    *(
+        Exchange(f"servers of {sender.decode()}", (HELLO, b"MAIL FROM:<" + sender + b">", b"RCPT TO:<address@pillarbox.test>"), "failing")
+        for sender in (b"a@[192.0.2.5]", b"a@[192.0.2.6]", b"a@[192.0.3.1]", b"a@[IPv6:2001:db8::1]", b"")
+    ),
+    Exchange("senders that have another name", (HELLO, b"MAIL FROM:<alias@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<no@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<me>", RCPT), "known senders"),
     Exchange("nobody may", (HELLO, MAIL), "closed"),
     Exchange("deferrals", (*recipients(b"<me@pillarbox.test>", b"<no@pillarbox.test>", b"<x@elsewhere.test>"), b"RSET", b"MAIL FROM:<no@pillarbox.test>", RCPT, b"RSET", b"MAIL FROM:<me@pillarbox.test>", RCPT, b"VRFY me@pillarbox.test"), "lists"),
     *(

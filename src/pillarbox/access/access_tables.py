@@ -12,7 +12,7 @@ DESCRIPTION
     A result is an action or a list of restrictions: `AccessResults` carries it out.
 
 FAULTS
-    A table that cannot answer is 451 4.3.0 for the client, and a warning in the log.
+    A table that cannot answer, and one that answers with nothing, is 451 4.3.5 and a warning in the log.
     BadResult      a result that cannot be carried out: 451 4.3.5, and a warning in the log
 """
 
@@ -32,9 +32,10 @@ _CODE: Final = re.compile(r"([45]\d\d)\s+", re.ASCII)
 _STATUS: Final = re.compile(r"([245])(\.\d{1,3}\.\d{1,3})(?:\s+|\Z)", re.ASCII)
 _MAX_DEPTH: Final = 100
 
-# Enhanced codes of one class of address in a refusal of another (RFC 3463 §3.2): for senders, for recipients.
-_FOR_SENDER: Final = {".1.1": ".1.7", ".1.2": ".1.8", ".1.3": ".1.7", ".1.4": ".1.7", ".1.6": ".1.7"}
-_FOR_RECIPIENT: Final = {".1.7": ".1.3", ".1.8": ".1.2"}
+# Enhanced codes about addresses (RFC 3463 §3.2) in refusals of senders and of recipients: a code about the other
+# kind of address becomes its counterpart, one that nobody knows `.1.0`.
+_FOR_SENDER: Final = {"1": "7", "2": "8", "3": "7", "4": "7", "6": "7", "7": "7", "8": "8"}
+_FOR_RECIPIENT: Final = {"1": "1", "2": "2", "3": "3", "4": "4", "5": "5", "6": "6", "7": "3", "8": "2"}
 
 Compile = Callable[[str], "list[Restriction]"]
 """Restrictions from their names.  ConfigurationFault for what is none."""
@@ -111,6 +112,8 @@ class AccessResults:
     ) -> Outcome | Awaitable[Outcome]:
         """What a result says of `name`, which is an `about`; `source` is where it comes from."""
         word, _, text = value.strip().partition(" ")
+        if not word:
+            return table_failed(question, LookupFault(source, "an entry has no value"), name, about)
         text = text.strip()
         verb = word.upper()
         if verb == "DUNNO":
@@ -133,9 +136,11 @@ class AccessResults:
             number = int(code[1])
             rest = value.strip()[code.end() :]
             return self._refuse(number, f"{number // 100}.7.1", rest, name, about)
-        if verb == "FILTER" and ":" not in text:
-            what = "need transport:destination" if text else "it has no destination"
-            raise BadResult(f"{source}: bad FILTER {text!r}: {what}")
+        if verb in _TARGETS and _TARGETS[verb][0] not in text:
+            needed = f'needs {_TARGETS[verb][1]}, not "{text}"' if text else "has no value"
+            shown = name.decode("utf-8", "backslashreplace")
+            question.tell_warning(f'access table {source}, entry for "{shown}": {verb} {needed}')
+            return None
         if verb in _NOTES:
             return _note(verb, text, question, name, about)
         return self._others(value, question, subject, source)
@@ -149,10 +154,8 @@ class AccessResults:
             status, text = match[1] + match[2], text[match.end() :]
         fixed = {Subject.SENDER: _FOR_SENDER, Subject.RECIPIENT: _FOR_RECIPIENT}.get(about)
         detail = status[1:]
-        if fixed is not None:
-            detail = fixed.get(detail, detail)
-        elif detail.startswith(".1."):
-            detail = ".0.0"
+        if detail.startswith(".1."):
+            detail = ".0.0" if fixed is None else f".1.{fixed.get(detail[3:], '0')}"
         shown = text.encode("utf-8", "surrogateescape") or default.encode()
         return rejected(code, status[:1] + detail, name, about, shown)
 
@@ -181,6 +184,12 @@ class AccessResults:
         return None
 
 
+_TARGETS: Final = {
+    "FILTER": (":", "transport:destination"),
+    "REDIRECT": ("@", "an address with a domain"),
+    "BCC": ("@", "an address with a domain"),
+}
+"""Actions that need something behind them, and are passed over without it."""
 _NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "PREPEND", "WARN", "INFO")
 
 
@@ -217,6 +226,12 @@ def _note(verb: str, text: str, question: Question, name: bytes, about: Subject)
     return None
 
 
+def table_failed(question: Question, fault: LookupFault, name: bytes, about: Subject) -> Reply:
+    """An access table cannot answer."""
+    question.tell_warning(fault.reason)
+    return rejected(451, "4.3.5", name, about, b"Server configuration error")
+
+
 def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: AccessResults) -> Restriction:
     """`check_sender_access type:table` and its kin."""
 
@@ -225,8 +240,7 @@ def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: 
         try:
             value = find(table, found) if found is not None else None
         except LookupFault as fault:
-            question.tell_warning(fault.reason)
-            return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % question.name_of(about),))
+            return table_failed(question, fault, question.name_of(about), about)
         if value is None:
             return None
         return results.act(

@@ -73,7 +73,7 @@ def reject_unlisted_recipient(question: Question, subject: Subject) -> Outcome:
 
 def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
     sender, resolver = question.client.sender, question.resolver
-    if sender is None or sender.is_null or resolver.is_mapped(resolver.complete(sender)):
+    if sender is None or sender.is_null or resolver.is_mapped(resolver.complete(sender), as_sender=True):
         return None
     return _unlisted(question, resolver.resolve(sender), Subject.SENDER, "5.1.0")
 
@@ -142,7 +142,7 @@ async def reject_unknown_recipient_domain(question: Question, subject: Subject) 
 
 async def _unknown_domain(question: Question, address: Address, subject: Subject, status: str) -> Outcome:
     """No MX, A or AAAA record, or a null MX (RFC 7505).  Domains of ours are known whatever the DNS says."""
-    domain = text_of(address.domain)
+    domain = text_of(question.resolver.complete(address).domain)
     if not domain or domain.startswith("[") or question.resolver.classify(domain) in _FINAL:
         return None
     name, code = question.name_of(subject), question.codes.unknown_address_reject_code
@@ -153,7 +153,7 @@ async def _unknown_domain(question: Question, address: Address, subject: Subject
             if [exchange.host for exchange in found.exchanges] != [""]:
                 return None
             null_code, null_status = (550, "5.7.27") if subject is Subject.SENDER else (556, "5.1.10")
-            text = b"Domain %s does not accept mail (nullMX)" % address.domain
+            text = b"Domain %s does not accept mail (nullMX)" % domain.encode("utf-8", "surrogateescape")
             return rejected(null_code, null_status, name, subject, text)
         if found.outcome is Found.NO_NAME:
             return unknown

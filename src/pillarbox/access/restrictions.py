@@ -26,12 +26,19 @@ from typing import Final
 import msgspec
 
 from pillarbox.access import address_checks, block_lists, client_checks, server_tables
-from pillarbox.access.access_tables import AccessKeys, AccessResults, BadResult, check_access
+from pillarbox.access.access_tables import (
+    AccessKeys,
+    AccessResults,
+    BadResult,
+    check_access,
+    find,
+    table_failed,
+)
 from pillarbox.access.policy_service import PolicyService, PolicySettings, check_policy_service
 from pillarbox.access.question import Outcome, Question, Restriction, Subject
 from pillarbox.config.value_types import items, time_span
 from pillarbox.tables.opening import open_table
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
@@ -182,18 +189,15 @@ class Compiler:
             certificate = client_checks.certificate_of(question, "check_ccert_access", asks=self._asks)
             if certificate is None:
                 return None
-            for fingerprint in (certificate.fingerprint, certificate.key_fingerprint):
-                value = table.query(fingerprint)
-                if value is not None:
-                    return results.act(
-                        value,
-                        question,
-                        name=certificate.subject.encode(),
-                        about=Subject.CERTIFICATE,
-                        subject=subject,
-                        source=table.name,
-                    )
-            return None
+            name, about = certificate.subject.encode(), Subject.CERTIFICATE
+            keys = iter([(certificate.fingerprint, True), (certificate.key_fingerprint, True)])
+            try:
+                value = find(table, keys)
+            except LookupFault as fault:
+                return table_failed(question, fault, name, about)
+            if value is None:
+                return None
+            return results.act(value, question, name=name, about=about, subject=subject, source=table.name)
 
         return check
 
@@ -204,10 +208,13 @@ class Compiler:
 
         def check(question: Question, subject: Subject) -> Outcome | Awaitable[Outcome]:
             login = question.client.sasl_username
-            value = table.query(login.lower()) if login else None
+            octets = login.encode("utf-8", "surrogateescape")
+            try:
+                value = table.query(login.lower()) if login else None
+            except LookupFault as fault:
+                return table_failed(question, fault, octets, Subject.LOGIN)
             if value is None:
                 return None
-            octets = login.encode("utf-8", "surrogateescape")
             return results.act(
                 value, question, name=octets, about=Subject.LOGIN, subject=subject, source=table.name
             )

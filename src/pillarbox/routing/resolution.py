@@ -130,10 +130,14 @@ class Resolver:
         """Whether tables of addresses may have a user of the domain, in lower case, without it."""
         return domain == self.routes.myorigin.lower() or self.classify(domain) is AddressClass.LOCAL
 
-    def is_mapped(self, address: Address) -> bool:
-        """Whether canonical_maps, recipient_canonical_maps or virtual_alias_maps have it: then it exists."""
+    def is_mapped(self, address: Address, *, as_sender: bool = False) -> bool:
+        """Whether canonical_maps, recipient_canonical_maps or virtual_alias_maps have it: then it exists.
+
+        A sender exists by sender_canonical_maps, too.
+        """
         routes = self.routes
-        tables = (*routes.recipient_canonical, *routes.canonical, *routes.virtual_aliases)
+        senders = routes.sender_canonical if as_sender else ()
+        tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
         if not tables:
             return False
         is_local = self.is_local(text_of(address.domain))

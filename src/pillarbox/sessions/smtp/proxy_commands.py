@@ -14,7 +14,7 @@ STANDARDS
 from ipaddress import ip_address
 
 from pillarbox.sessions.smtp.client_records import ClientRecords
-from pillarbox.sessions.smtp.session_state import OK, Goodbye, SessionState
+from pillarbox.sessions.smtp.session_state import OK, SessionState, greeting
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import XClient, XForward
 from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD, BadAttribute, parse_attributes
@@ -38,12 +38,7 @@ async def xclient(session: SessionState, command: XClient) -> Reply:
     _become(session, values)
     session.abort_transaction()
     session.records = ClientRecords()
-    if not session.policy.lists.delay_reject:
-        refused = await session.policy.lists.refuse_client(session.question("CONNECT", standing=False))
-        if refused is not None:
-            session.tell_refusal("CONNECT", refused)
-            raise Goodbye(refused)
-    return Reply(220, (session.policy.identity.smtpd_banner.encode(),))
+    return await greeting(session, "XCLIENT")
 
 
 def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:

@@ -47,7 +47,7 @@ from pillarbox.sessions.smtp.session_state import (
     Queued,
     SessionState,
     SmtpTransport,
-    ask_early,
+    greeting,
 )
 from pillarbox.sessions.smtp.tls_command import begin_tls, finish_starttls, starttls
 from pillarbox.tables.table import LookupFault
@@ -209,15 +209,10 @@ class SmtpSession:
     async def _greet(self) -> None:
         """220, unless the client is refused (RFC 5321 §4.3.1)."""
         state = self._state
-        if not state.policy.lists.delay_reject:
-            refused = await ask_early(state, "CONNECT", state.policy.lists.refuse_client)
-            if refused is not None:
-                if refused.code in _LAST_WORDS:
-                    raise Goodbye(refused)
-                state.denied = True
-                state.engine.greet(state.with_footer(refused))
-                return
-        state.engine.greet(Reply(220, (state.policy.identity.smtpd_banner.encode(),)))
+        reply = await greeting(state)
+        if reply.code in _LAST_WORDS:
+            raise Goodbye(reply)
+        state.engine.greet(state.with_footer(reply) if state.denied else reply)
 
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""

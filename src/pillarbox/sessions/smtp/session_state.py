@@ -326,7 +326,7 @@ async def ask_early(
     session: SessionState, stage: str, ask: Callable[[Question], Awaitable[Reply | None]]
 ) -> Reply | None:
     """A list that is asked before RCPT (smtpd_delay_reject = no); what it wants deferred is remembered."""
-    which = "HELO" if stage == "EHLO" else stage
+    which = _SAME_STAGE.get(stage, stage)
     session.deferrals.pop(which, None)
     question = session.question(stage, standing=False)
     refused: Reply | None = await ask(question)
@@ -335,6 +335,20 @@ async def ask_early(
     elif (deferred := question.if_permitted) is not None:
         session.deferrals[which] = deferred
     return refused
+
+
+_SAME_STAGE: Final = {"EHLO": "HELO", "XCLIENT": "CONNECT"}
+
+
+async def greeting(session: SessionState, stage: str = "CONNECT") -> Reply:
+    """220, or a refusal of the client (RFC 5321 §4.3.1), after which nothing but QUIT is answered."""
+    session.denied = False
+    if not session.policy.lists.delay_reject:
+        refused = await ask_early(session, stage, session.policy.lists.refuse_client)
+        if refused is not None:
+            session.denied = True
+            return refused
+    return Reply(220, (session.policy.identity.smtpd_banner.encode(),))
 
 
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:

@@ -137,13 +137,22 @@ def is_address_literal(name: bytes) -> bool:
     return name.startswith(b"[") and name.endswith(b"]") and is_address(name[1:-1])
 
 
+def address_of_literal(literal: str) -> str:
+    """`192.0.2.1` of `[192.0.2.1]`, `2001:db8::1` of `[IPv6:2001:db8::1]`; "" if it is none."""
+    text = literal.encode("utf-8", "surrogateescape")
+    if not is_address_literal(text):
+        return ""
+    bare = literal[1:-1]
+    return bare[5:] if bare[:5].upper() == "IPV6:" else bare
+
+
 def is_address(text: bytes) -> bool:
     """An IPv4 address, or an IPv6 address behind `IPv6:`."""
     try:
         if text[:5].upper() == b"IPV6:":
             IPv6Address(text[5:].decode("ascii"))
-        else:
-            IPv4Address(text.decode("ascii"))
+            return True
+        address = IPv4Address(text.decode("ascii"))
     except ValueError:
         return False
-    return True
+    return address.packed[0] > 0 or int(address) == 0  # 0.0.0.0/8 is "this network" (RFC 1122 §3.2.1.3)
