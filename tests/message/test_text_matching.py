@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pillarbox.message.collation import lower_casemap
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.text_matching import body_has, fold, header_has, may_hold, message_has
@@ -77,7 +78,7 @@ def test_text_looks_at_the_header_too() -> None:
 
 def test_an_encoding_counts_without_mime_version() -> None:
     """As Dovecot reads it."""
-    assert body_has(b"Content-Transfer-Encoding: base64\r\n\r\nR3LDvMOfZQ==\r\n", fold("GRÜSSE"))
+    assert body_has(b"Content-Transfer-Encoding: base64\r\n\r\nR3LDvMOfZQ==\r\n", fold("GRÜßE"))
 
 
 @given(st.binary(max_size=200))
@@ -91,7 +92,7 @@ def test_any_message_can_be_searched(content: bytes) -> None:
 @given(st.text("ab \t\n\u00a0\u2003ßKſ", max_size=12))
 def test_folding_leaves_single_blanks(text: str) -> None:
     """Without case, and every run of white space is one blank, at the ends, too."""
-    assert re.sub(r"\s+", " ", text.casefold()) == fold(text)
+    assert re.sub(r"\s+", " ", lower_casemap(text)) == fold(text)
 
 
 PIECES = st.sampled_from(

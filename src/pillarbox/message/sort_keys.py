@@ -9,13 +9,13 @@ STANDARDS
 """
 
 import re
-import unicodedata
 from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from pillarbox.message.base_subject import base_subject
+from pillarbox.message.collation import casemap
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.envelope import one_line
 from pillarbox.message.structured_fields import MailAddress, message_ids, parse_addresses, parse_date
@@ -72,9 +72,7 @@ def sort_keys(header: bytes, internal_date: int) -> SortKeys:
 @lru_cache(maxsize=4096)
 def collated(text: str) -> str:
     """The text in the form in which texts are compared."""
-    if text.isascii():
-        return text[:MAX_TEXT].upper()
-    return unicodedata.normalize("NFKD", text[:MAX_TEXT].title().upper())
+    return casemap(text[:MAX_TEXT])
 
 
 def _references(values: dict[bytes, bytes]) -> list[bytes]:

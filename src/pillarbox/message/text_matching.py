@@ -1,12 +1,13 @@
 """Whether a message holds a text, as SEARCH means it.
 
 DESCRIPTION
-    Both sides are folded: case does not count, nor do runs of white space in header fields.  Encoded words
+    Both sides are folded: case does not count (i;unicode-casemap), nor do runs of white space in header fields.
+    Encoded words
     are decoded, text parts of the body by their transfer encoding and charset; an unknown charset is read
     as Latin-1, so that its ASCII is found.  Parts that are not text are not searched, as in Dovecot.
 
 STANDARDS
-    RFC 3501 §6.4.4
+    RFC 3501 §6.4.4; RFC 5255 §4.3 (I18NLEVEL=1)
 """
 
 import re
@@ -17,6 +18,7 @@ from typing import Final
 
 from pillarbox.message import mime_tree
 from pillarbox.message.address_text import address_text
+from pillarbox.message.collation import lower_casemap
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.header_fields import fields, header_end, unfold
 from pillarbox.message.mime_tree import Part
@@ -34,11 +36,10 @@ _BETWEEN_WORDS: Final = re.compile("[ :]+")
 
 def fold(text: str) -> str:
     """The text without case, white space as single blanks."""
-    folded = text.casefold()
-    words = " ".join(folded.split())  # six times as fast as an expression
+    words = " ".join(text.split())  # six times as fast as an expression
     if not words:
-        return " " if folded else ""
-    return f"{' ' if folded[0].isspace() else ''}{words}{' ' if folded[-1].isspace() else ''}"
+        return " " if text else ""
+    return lower_casemap(f"{' ' if text[0].isspace() else ''}{words}{' ' if text[-1].isspace() else ''}")
 
 
 def header_has(header: bytes, name: bytes, wanted: str) -> bool:
