@@ -59,6 +59,27 @@ def test_what_ends_a_wait() -> None:
     asyncio.run(scene())
 
 
+def test_a_longer_wait_is_not_ended_by_the_timer_of_a_shorter_one() -> None:
+    """Nor the other way round."""
+
+    async def scene() -> None:
+        client = Client()
+        wait = ClientWait(client)
+        loop = asyncio.get_running_loop()
+        client.bytes.put_nowait(b"a")
+        assert b"a" == await wait.receive(limit=0.002)
+        loop.call_later(0.01, client.bytes.put_nowait, b"b")  # the timer goes off meanwhile
+        assert b"b" == await wait.receive(limit=60)
+        client.bytes.put_nowait(b"c")
+        assert b"c" == await wait.receive(limit=60)
+        assert await wait.receive(limit=0.002) is None
+        client.bytes.put_nowait(b"d")
+        assert b"d" == await wait.receive(limit=60)
+        wait.close()
+
+    asyncio.run(scene())
+
+
 @pytest.mark.parametrize("wakes_first", [False, True])
 def test_a_task_that_is_cancelled_stays_cancelled(wakes_first: bool) -> None:
     """Even when somebody wakes it in the same moment."""

@@ -90,6 +90,7 @@ class FolderFiles:
         `directory`, and `index` Dovecot's index."""
         self.index_directory = index or directory
         self.directory = directory
+        self._places = (directory + b"/new", directory + b"/cur")
         self.root = root
         self.files = files
         self.clock = clock
@@ -123,6 +124,7 @@ class FolderFiles:
         """The folder has been renamed."""
         with self.mutex:
             self.directory = directory
+            self._places = (directory + b"/new", directory + b"/cur")
             self._control = control or directory
             self._control_state.forget()
             self.arrivals = Arrivals(directory, self.files)
@@ -227,7 +229,7 @@ class FolderFiles:
 
     def stamp(self) -> FolderStamp | None:
         """What holds until something happens here; None where more has to be looked at, or at another time."""
-        paths = (self.directory + b"/new", self.directory + b"/cur", self._control)
+        paths = (*self._places, self._control)
         try:
             stamp = FolderStamp.of(paths, self.files)
             if self.keywords.has_surplus or not self.is_current(move_new=False):
@@ -319,11 +321,9 @@ class FolderFiles:
     # --- inside -------------------------------------------------------------------------------------
 
     def _mtimes(self) -> tuple[int, int]:
+        new, cur = self._places
         try:
-            return (
-                self.files.stat(self.directory + b"/new").st_mtime_ns,
-                self.files.stat(self.directory + b"/cur").st_mtime_ns,
-            )
+            return self.files.stat(new).st_mtime_ns, self.files.stat(cur).st_mtime_ns
         except FileNotFoundError as error:
             raise NoSuchMailbox(os.fsdecode(self.directory)) from error
 

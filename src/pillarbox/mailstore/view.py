@@ -132,6 +132,8 @@ class MailboxView:
     @property
     def recent(self) -> int:
         """How many of them have \\Recent in this session."""
+        if not self._recent:
+            return 0
         known = self.known_uids()
         return sum(bisect_left(known, high) - bisect_left(known, low) for low, high in self._recent)
 

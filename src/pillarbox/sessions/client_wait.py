@@ -5,7 +5,8 @@ DESCRIPTION
     change of the mailbox, the end of the server) calls `wake()`, which lets the wait time out at once.  An
     idle session so owns one timer and no second task.
 
-    What asyncio.timeout does, for one kind of wait: a tenth of the time that a small command takes was its.
+    What asyncio.timeout does, for one kind of wait: a tenth of the time that a small command takes was its.  The
+    timer is not made anew for each wait, but moved on when it goes off too early; `close()` gives it back.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from pillarbox.sessions.transport import Transport
 class ClientWait:
     """The wait of one session for its client."""
 
-    __slots__ = ("_ends", "_task", "shutting_down", "transport", "woken")
+    __slots__ = ("_ends", "_task", "_timer", "_until", "shutting_down", "transport", "woken")
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
@@ -24,6 +25,8 @@ class ClientWait:
         self.woken = False  # the last wait was ended by `wake()`, though time was not up
         self._task: asyncio.Task[object] | None = None  # that waits
         self._ends = False  # we have ended its wait
+        self._timer: asyncio.TimerHandle | None = None
+        self._until = 0.0  # by the loop's clock: the end of the wait, or of the last one
 
     async def receive(self, *, limit: float) -> bytes | None:
         """Bytes, b"" when the client has closed; None when time is up, `wake()` was called, or we close."""
@@ -33,8 +36,8 @@ class ClientWait:
         task = asyncio.current_task()
         assert task is not None
         others = task.cancelling()  # who have cancelled the task before: not ours to take back
-        timer = asyncio.get_running_loop().call_later(limit, self._end)
         self._task, self._ends = task, False
+        self._end_after(limit)
         try:
             return await self.transport.receive()
         except asyncio.CancelledError:
@@ -43,7 +46,6 @@ class ClientWait:
             raise
         finally:
             self._task = None
-            timer.cancel()
 
     def wake(self) -> None:
         """End the wait, if there is one."""
@@ -55,6 +57,31 @@ class ClientWait:
         """End the wait, and every later one."""
         self.shutting_down = True
         self.wake()
+
+    def close(self) -> None:
+        """The session is over."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end_after(self, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._until = loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._until:
+            self.close()
+        if self._timer is None:
+            self._timer = loop.call_at(self._until, self._look)
+
+    def _look(self) -> None:
+        """The timer went off: time is up, or it is moved on."""
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if self._task is None:
+            return
+        if loop.time() < self._until:
+            self._timer = loop.call_at(self._until, self._look)
+        else:
+            self._end()
 
     def _end(self) -> None:
         task, self._task = self._task, None

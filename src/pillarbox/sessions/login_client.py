@@ -97,8 +97,11 @@ class LoginClient:
     ) -> HandOver | NotLoggedIn:
         """Answer commands until one logs in, or the connection ends."""
         try:
-            while (result := await answer_next()) is None:
-                pass
+            try:
+                while (result := await answer_next()) is None:
+                    pass
+            finally:
+                self._wait.close()
         except LoginEnded as end:
             reason = end.reason
             if end.farewell:

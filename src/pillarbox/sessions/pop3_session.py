@@ -127,6 +127,7 @@ class Pop3Session:
             reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
         finally:
             transport.send(engine.data_to_send())
+            self._wait.close()
             if self._mailbox is not None:
                 self._mailbox.close()
             transport.close()

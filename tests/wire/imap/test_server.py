@@ -286,7 +286,7 @@ def test_any_octets_are_commands_or_refused(
 
 def test_the_same_words_again_are_the_same_command(monkeypatch: pytest.MonkeyPatch) -> None:
     """With its own tag, and read anew where names are in another encoding; only so many are remembered."""
-    remembered: dict[tuple[bytes, bool, bytes], c.Command] = {}
+    remembered: dict[tuple[bool, bytes], c.Command] = {}
     monkeypatch.setattr(server, "_READ", remembered)
     monkeypatch.setattr(server, "MAX_READ", 3)
     words = b"STATUS &AOQ- (UNSEEN MESSAGES)\r\n"
@@ -308,6 +308,13 @@ def test_the_same_words_again_are_the_same_command(monkeypatch: pytest.MonkeyPat
         assert 3 >= len(remembered)
     [long] = commands_of(b"f SELECT " + b"x" * 600 + b"\r\n")
     assert c.Select(b"f", "x" * 600) == long
-    assert not [key for key in remembered if len(key[2]) > server.MAX_KEPT]
+    assert not [key for key in remembered if len(key[1]) > server.MAX_KEPT]
+    for tag in (b"", b"a+", b"a{", b"(a"):  # which is no tag
+        [noop] = commands_of(b"h NOOP\r\n")
+        assert c.Noop(b"h") == noop
+        [refused] = commands_of(tag + b" NOOP\r\n")
+        assert isinstance(refused, c.Refused)
+    [refused] = commands_of(b"i SELECT m4\r\n", state=State.NOT_AUTHENTICATED)
+    assert isinstance(refused, c.Refused)
     [literal] = commands_of(b"g SELECT {2+}\r\nm1\r\n")
     assert c.Select(b"g", "m1") == literal

@@ -193,14 +193,13 @@ class Conversation:
 
     async def receive(self, *, limit: float, heed_changes: bool = False) -> "bytes | Woken":
         """Bytes from the client, b"" at their end, or why there are none after all."""
-        self.waits_since = self.clock.monotonic()
+        now = self.waits_since = self.clock.monotonic()
         while not (heed_changes and self._changed):
             if self._parking is not None and self._may_park(rests=True):
                 return Woken.PARK
             self._heeding, self.is_waiting = heed_changes, True
             try:
-                waited = self.clock.monotonic() - self.waits_since
-                data = await self.wait.receive(limit=max(0.0, limit - waited))
+                data = await self.wait.receive(limit=max(0.0, self.waits_since + limit - now))
             finally:
                 self._heeding = self.is_waiting = False
             if data is not None:
@@ -209,6 +208,7 @@ class Conversation:
                 return data
             if self.wait.shutting_down or self._parking is None:
                 break
+            now = self.clock.monotonic()
         if self.wait.shutting_down:
             return Woken.SHUTDOWN
         if heed_changes and self._changed:
@@ -495,7 +495,7 @@ class Conversation:
 
     def tell_highest_modseq(self, view: MailboxView) -> None:
         """`* OK [HIGHESTMODSEQ 4] Highest`"""
-        self.engine.untagged(b"OK [HIGHESTMODSEQ %d] Highest" % view.mailbox.highest_modseq)
+        self.engine.untagged(highest_modseq_of(view))
 
     def tell_modseqs(self, uids: Iterable[int], *, with_uid: bool) -> None:
         """New mod-sequences of messages whose flags the client itself has changed (RFC 7162 §3.1.3)."""
@@ -510,12 +510,22 @@ class Conversation:
                 self.engine.untagged(b"%d FETCH (%bMODSEQ (%d))" % (number, name, table.modseqs[row]))
 
     def tell_flags(self, view: MailboxView) -> None:
-        """FLAGS and PERMANENTFLAGS, at SELECT and when there is a new keyword."""
-        keywords = view.mailbox.keywords
-        self.engine.untagged(responses.flags(keywords))
-        if view.rights & CHANGE == CHANGE or view.read_only:
-            more = len(keywords) < MAX_KEYWORDS
-            text = responses.permanent_flags(keywords, read_only=view.read_only, more=more)
-        else:
-            text = responses.some_permanent_flags(storable_names(view.rights, keywords))
-        self.engine.untagged(text)
+        """FLAGS and PERMANENTFLAGS, when there is a new keyword."""
+        for line in flags_of(view):
+            self.engine.untagged(line)
+
+
+def flags_of(view: MailboxView) -> tuple[bytes, bytes]:
+    """FLAGS and PERMANENTFLAGS of a mailbox."""
+    keywords = view.mailbox.keywords
+    if view.rights & CHANGE == CHANGE or view.read_only:
+        more = len(keywords) < MAX_KEYWORDS
+        permanent = responses.permanent_flags(keywords, read_only=view.read_only, more=more)
+    else:
+        permanent = responses.some_permanent_flags(storable_names(view.rights, keywords))
+    return responses.flags(keywords), permanent
+
+
+def highest_modseq_of(view: MailboxView) -> bytes:
+    """`OK [HIGHESTMODSEQ 4] Highest`"""
+    return b"OK [HIGHESTMODSEQ %d] Highest" % view.mailbox.highest_modseq

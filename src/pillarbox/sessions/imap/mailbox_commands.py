@@ -179,6 +179,20 @@ async def namespace(conversation: Conversation, command: Namespace) -> None:
     conversation.ok(command.tag, b"Namespace completed")
 
 
+MAX_TOLD: Final = 256
+"""Answers to STATUS that are kept for all sessions of a process."""
+
+
+class _Told(msgspec.Struct, frozen=True):
+    found: MailboxStatus
+    items: tuple[StatusItem, ...]
+    limit: int
+    line: bytes
+
+
+_TOLD: Final[dict[tuple[str, bool], _Told]] = {}
+
+
 async def status(conversation: Conversation, command: Status) -> None:
     """STATUS; of the selected mailbox too, which clients should not ask (RFC 3501 §6.3.10)."""
     with_modseq = StatusItem.HIGHESTMODSEQ in command.items
@@ -195,12 +209,26 @@ async def status(conversation: Conversation, command: Status) -> None:
     is_selected = view is not None and conversation.account.name_of(view.mailbox) == command.mailbox
     if is_selected and view is not None:
         found = with_own_recent(view, found)
-    values = [(item, status_value(conversation, found, item)) for item in command.items]
-    conversation.engine.untagged(responses.status(conversation.name(command.mailbox), values))
+    conversation.engine.send(_status_line(conversation, command, found))
     if is_selected:
         conversation.ok(command.tag, b"[CLIENTBUG] Status on selected mailbox completed")
     else:
         conversation.ok(command.tag, b"Status completed")
+
+
+def _status_line(conversation: Conversation, command: Status, found: MailboxStatus) -> bytes:
+    """`* STATUS …`; the same again as long as the store gives the same."""
+    limit = conversation.message_size_limit
+    key = (command.mailbox, conversation.engine.utf8_names)
+    told = _TOLD.get(key)
+    if told is not None and told.found is found and told.items == command.items and told.limit == limit:
+        return told.line
+    values = [(item, status_value(conversation, found, item)) for item in command.items]
+    line = b"* %b\r\n" % responses.status(conversation.name(command.mailbox), values)
+    if len(_TOLD) >= MAX_TOLD:
+        _TOLD.clear()
+    _TOLD[key] = _Told(found, command.items, limit, line)
+    return line
 
 
 def with_own_recent(view: MailboxView, found: MailboxStatus) -> MailboxStatus:

@@ -9,11 +9,15 @@ STANDARDS
     RFC 8474 §4.2 (MAILBOXID); RFC 9051 §6.3.2
 """
 
+from collections.abc import Iterator
 from typing import Final
 
-from pillarbox.mailstore.acl_file import Rights
+import msgspec
+
+from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import NoSuchMailbox
-from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.mailstore.view import MailboxView
+from pillarbox.sessions.imap.conversation import Conversation, flags_of, highest_modseq_of
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
 from pillarbox.sessions.imap.flag_rights import CHANGE
 from pillarbox.sessions.imap.mailbox_commands import missing
@@ -29,6 +33,13 @@ _CHANGING: Final = CHANGE | Rights.INSERT | Rights.EXPUNGE
 _LOOKED_AT: Final = 8192
 """Messages that are looked at together for the first unseen one."""
 _UNSEEN: Final = bytes(not flags & Flag.SEEN for flags in range(256))
+
+
+class _Described(msgspec.Struct, frozen=True):
+    """How a mailbox was described when it was in a state."""
+
+    state: tuple[object, ...]
+    text: bytes
 
 
 async def select(conversation: Conversation, command: Select) -> None:
@@ -73,26 +84,53 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
         mailbox.close()
         raise
     rights = await conversation.rights(name)
-    read_only = read_only or not rights & _CHANGING
+    read_only = read_only or (rights is not ALL and not rights & _CHANGING)
     view = conversation.enter_mailbox(mailbox, read_only=read_only, rights=rights)
-    conversation.tell_flags(view)
-    engine.untagged(b"%d EXISTS" % view.count)
-    if conversation.rev2:  # RFC 9051 §6.3.2: no RECENT, no UNSEEN, but the name
-        separator = conversation.account.separator.encode("ascii")
-        engine.untagged(responses.listing(b"LIST", [], conversation.name(name), separator))
-    else:
-        engine.untagged(b"%d RECENT" % view.recent)
-        unseen = _first_unseen(mailbox.messages.flags)
-        if unseen is not None:
-            engine.untagged(b"OK [UNSEEN %d] First unseen." % unseen)
-    engine.untagged(b"OK [UIDVALIDITY %d] UIDs valid" % mailbox.uid_validity)
-    engine.untagged(b"OK [UIDNEXT %d] Predicted next UID" % mailbox.uid_next)
-    if mailbox.has_modseqs:  # as Dovecot: not before anybody has used them
-        conversation.tell_highest_modseq(view)
-    engine.untagged(b"OK %b Ok" % responses.mailbox_id(mailbox_id(mailbox.guid)))
+    engine.send(_description(conversation, view, name))
     if command.known is not None and command.known.uid_validity == mailbox.uid_validity:
         await _catch_up(conversation, command.known)
     return True
+
+
+def _description(conversation: Conversation, view: MailboxView, name: str) -> bytes:
+    """What is told of a mailbox that is selected, in Dovecot's order; the same again until something changes."""
+    mailbox = view.mailbox
+    state = (
+        mailbox.journal_position,
+        mailbox.uid_validity,
+        mailbox.uid_next,
+        mailbox.highest_modseq if mailbox.has_modseqs else None,
+        len(mailbox.keywords),
+        view.recent,
+        view.read_only,
+        view.rights,
+        conversation.name(name) if conversation.rev2 else None,
+    )
+    known = mailbox.memo.get(_description)
+    if isinstance(known, _Described) and known.state == state:
+        return known.text
+    text = b"".join(b"* %b\r\n" % line for line in _description_lines(conversation, view, name))
+    mailbox.memo[_description] = _Described(state, text)
+    return text
+
+
+def _description_lines(conversation: Conversation, view: MailboxView, name: str) -> Iterator[bytes]:
+    mailbox = view.mailbox
+    yield from flags_of(view)
+    yield b"%d EXISTS" % view.count
+    if conversation.rev2:  # RFC 9051 §6.3.2: no RECENT, no UNSEEN, but the name
+        separator = conversation.account.separator.encode("ascii")
+        yield responses.listing(b"LIST", [], conversation.name(name), separator)
+    else:
+        yield b"%d RECENT" % view.recent
+        unseen = _first_unseen(mailbox.messages.flags)
+        if unseen is not None:
+            yield b"OK [UNSEEN %d] First unseen." % unseen
+    yield b"OK [UIDVALIDITY %d] UIDs valid" % mailbox.uid_validity
+    yield b"OK [UIDNEXT %d] Predicted next UID" % mailbox.uid_next
+    if mailbox.has_modseqs:  # as Dovecot: not before anybody has used them
+        yield highest_modseq_of(view)
+    yield b"OK %b Ok" % responses.mailbox_id(mailbox_id(mailbox.guid))
 
 
 async def _catch_up(conversation: Conversation, known: KnownState) -> None:

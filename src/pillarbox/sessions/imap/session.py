@@ -179,6 +179,7 @@ class ImapSession:
             if self.parked is None:
                 conversation.transport.send(engine.data_to_send())
             conversation.stop_parking()
+            conversation.wait.close()
             await self._abandon_long()
             conversation.leave_mailbox()
             await conversation.end_of_messages()

@@ -37,6 +37,11 @@ _LITERAL: Final = re.compile(rb"~?\{[0-9]+\+?\}")
 _FLAG: Final = re.compile(rb'\\?[^(){ \x00-\x1f\x7f-\xff"\\]+')
 
 
+def is_tag(word: bytes) -> bool:
+    """Whether a word can be a tag: `1*<any ASTRING-CHAR except "+">`"""
+    return _TAG.fullmatch(word) is not None
+
+
 class BadSyntax(Exception):
     """The command is not what the grammar says (BAD)."""
 

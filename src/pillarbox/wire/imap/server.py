@@ -40,7 +40,7 @@ from pillarbox.wire.imap import (
 )
 from pillarbox.wire.imap.commands import AppendData, AppendOffer, Command, Line, Refused
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion
-from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault, is_tag
 
 MAX_LINE: Final = 65536
 """Octets of a line after login: Dovecot's imap_max_line_length."""
@@ -155,13 +155,14 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
 }
 """Who may say what when."""
 
-_OFTEN: Final = frozenset((b"STATUS", b"SELECT", b"EXAMINE", b"LIST", b"LSUB"))
-"""Commands that clients say with the same words again and again; reading those words is half of answering."""
+_OFTEN: Final = frozenset((b"NOOP", b"STATUS", b"SELECT", b"EXAMINE", b"LIST", b"LSUB"))
+"""Commands that clients say with the same words again and again; reading those words is half of answering.  All
+may be said once a client has logged in, and belong to no plugin."""
 MAX_READ: Final = 512
 """Commands that are remembered as they were read, for all connections of a process."""
 MAX_KEPT: Final = 512
-"""Octets of the arguments of one."""
-_READ: Final[dict[tuple[bytes, bool, bytes], Command]] = {}
+"""Octets of one, behind its tag."""
+_READ: Final[dict[tuple[bool, bytes], Command]] = {}
 
 
 class ImapServer:
@@ -250,7 +251,7 @@ class ImapServer:
                     return self._refuse_overlong(start)
                 case parts:
                     self._spent = 0
-                    return self._parse(parts)
+                    return (self._recall(parts) if len(parts) == 1 else None) or self._parse(parts)
 
     def expect_line(self, tag: bytes) -> None:
         """The next line is no command: it comes as `Line` with this tag."""
@@ -366,25 +367,30 @@ class ImapServer:
         self.refuse_literal()
         return refused
 
+    def _recall(self, parts: list[bytes]) -> Command | None:
+        """A command that was read before, perhaps with another tag."""
+        tag, _, rest = parts[0].partition(b" ")
+        read = _READ.get((self.utf8_names, rest))
+        if read is None or self.state is State.NOT_AUTHENTICATED or not is_tag(tag):
+            return None
+        return msgspec.structs.replace(read, tag=tag)
+
     def _parse(self, parts: list[bytes]) -> Command:
         scanner = Scanner(parts, utf8_names=self.utf8_names)
         head = self._read_head(scanner)
         if isinstance(head, Refused):
             return head
         tag, name, parser = head
-        known = (name, self.utf8_names, scanner.rest) if name in _OFTEN and len(parts) == 1 else None
-        if known is not None and (read := _READ.get(known)) is not None:
-            return msgspec.structs.replace(read, tag=tag)
         try:
             command = parser(tag, scanner)
         except BadSyntax as problem:
             return self._bad(tag, name, general_fault(parts[::2]) or str(problem))
         except Refusal as problem:
             return Refused(tag, b"NO", str(problem).encode("utf-8"))
-        if known is not None and len(known[2]) <= MAX_KEPT:
+        if name in _OFTEN and len(parts) == 1 and len(parts[0]) - len(tag) <= MAX_KEPT:
             if len(_READ) >= MAX_READ:
                 _READ.clear()
-            _READ[known] = command
+            _READ[self.utf8_names, parts[0][len(tag) + 1 :]] = command
         return command
 
     def _read_head(self, scanner: Scanner) -> tuple[bytes, bytes, Parser] | Refused:
