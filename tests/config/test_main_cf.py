@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.config.main_cf import parse_main_cf, read_main_cf, split_name_value
+from pillarbox.config.logical_lines import split_name_value
+from pillarbox.config.main_cf import parse_main_cf, read_main_cf
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 CASES = [  # name, content, [(parameter, text, line)]

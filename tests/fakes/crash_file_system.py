@@ -321,6 +321,10 @@ class CrashFileSystem:
         """Names in a directory, one after the other."""
         return iter(self.listdir(path))
 
+    def names_lazily(self, path: AnyStr) -> Iterator[AnyStr]:
+        """Names in a directory, while it is open."""
+        return iter(self.listdir(path))
+
     def stat(self, path: AnyStr) -> os.stat_result:
         """stat(2)."""
         where = _text(path)

@@ -8,12 +8,9 @@ from pathlib import Path
 import pytest
 
 from fakes import postfix_queue_files as golden
+from pillarbox.queue.listed_message import ListedMessage, ListedRecipient
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_listing import (
-    ListedMessage,
-    ListedRecipient,
-    list_queue,
-)
+from pillarbox.queue.queue_listing import list_queue
 from pillarbox.queue.queue_listing_protocol import GREETING, encode_message, read_messages
 from pillarbox.queue.records import BytesSource, RecordReader, short_records
 from pillarbox.vocabulary.identifiers import QueueId

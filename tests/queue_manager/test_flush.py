@@ -23,10 +23,10 @@ class CountedDirectories(QueueDirectories):
 
     scans = 0
 
-    def scan(self, queue: str) -> Iterator[QueueId]:
+    def scan(self, queue: str, *, lazily: bool = False) -> Iterator[QueueId]:
         """As ever."""
         self.scans += 1
-        return super().scan(queue)
+        return super().scan(queue, lazily=lazily)
 
 
 class Bench:

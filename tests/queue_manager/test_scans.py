@@ -22,7 +22,7 @@ MESSAGES = 200_000
 class LongQueue(QueueDirectories):
     """More messages than anybody would make files."""
 
-    def scan(self, queue: str) -> Iterator[QueueId]:
+    def scan(self, queue: str, *, lazily: bool = False) -> Iterator[QueueId]:
         """As many as there are."""
         return (QueueId(f"{number:011X}") for number in range(MESSAGES))
 

@@ -21,7 +21,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.computed_defaults import HostFacts
-from pillarbox.config.logical_lines import read_text
+from pillarbox.config.logical_lines import BLANKS, read_text
 from pillarbox.config.main_cf import MainCf, parse_main_cf
 from pillarbox.config.master_cf import FIELDS
 from pillarbox.config.master_cf_text import INDENT, LINE_LIMIT, Entry, Setting, entries
@@ -29,7 +29,6 @@ from pillarbox.config.name_usage import READ_ONLY, Usage, is_parameter, paramete
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.unserved_parameters import UNEXPANDED
 from pillarbox.config.value import BUILT_IN, COMMAND_LINE, Value
-from pillarbox.config.value_types import BLANKS
 
 CLASSES: Final = frozenset({"builtin", "service", "user"})
 

@@ -14,15 +14,14 @@ FAULTS
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
-import msgspec
+BLANKS: Final = " \t\r\n\v\f"
+"""What C's isspace() calls space; str.strip() and str.split() would take other scripts' blanks too."""
+_IN_A_LINE: Final = frozenset(BLANKS) - {"\n"}
 
-_BLANKS: Final = frozenset(" \t\r\v\f")
-_WHITESPACE: Final = " \t\r\v\f\n"
 
-
-class LogicalLine(msgspec.Struct, frozen=True):
+class LogicalLine(NamedTuple):
     """One line with its continuations; `first` and `last` count physical lines from 1."""
 
     text: str
@@ -30,7 +29,7 @@ class LogicalLine(msgspec.Struct, frozen=True):
     last: int
 
 
-class LeadingWhitespace(msgspec.Struct, frozen=True):
+class LeadingWhitespace(NamedTuple):
     """A continuation of nothing."""
 
     text: str
@@ -73,16 +72,28 @@ def physical_lines(content: str) -> list[str]:
 
 def is_comment_or_empty(line: str) -> bool:
     """Whether a line says nothing; such a line does not end a continued one."""
-    text = line.lstrip(_WHITESPACE)
+    text = line.lstrip(BLANKS)
     return not text or text[0] == "#"
 
 
 def is_continuation(line: str) -> bool:
     """Whether a line that says something belongs to the one before."""
-    return line[:1] in _BLANKS
+    return line[:1] in _IN_A_LINE
 
 
 def read_text(path: str) -> str:
     """The content of a configuration file.  OSError if it cannot be read."""
     with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
         return file.read()
+
+
+def split_name_value(line: str) -> tuple[str, str]:
+    """`name = value` taken apart.  ValueError with Postfix's words for what is wrong."""
+    name, equals, value = line.strip(BLANKS).partition("=")
+    name = name.strip(BLANKS)
+    if not equals or any(blank in name for blank in BLANKS):
+        # Postfix reads a name up to the first blank, then wants "=": `a b = c` has none where it belongs.
+        raise ValueError(f"missing '=' after attribute name: \"{line}\"")
+    if not name:
+        raise ValueError(f'missing attribute name: "{line}"')
+    return name, value.strip(BLANKS)

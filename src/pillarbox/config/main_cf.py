@@ -14,9 +14,8 @@ FAULTS
 
 import msgspec
 
-from pillarbox.config.logical_lines import LeadingWhitespace, logical_lines, read_text
+from pillarbox.config.logical_lines import LeadingWhitespace, logical_lines, read_text, split_name_value
 from pillarbox.config.value import Value
-from pillarbox.config.value_types import BLANKS
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -56,15 +55,3 @@ def parse_main_cf(content: str, *, path: str = "main.cf") -> MainCf:
             warnings.append(f"{path}, line {line.first}: overriding earlier entry: {name}={earlier.text}")
         values[name] = Value(text, path, line.first)
     return MainCf(path, values, tuple(warnings))
-
-
-def split_name_value(line: str) -> tuple[str, str]:
-    """`name = value` taken apart.  ValueError with Postfix's words for what is wrong."""
-    name, equals, value = line.strip(BLANKS).partition("=")
-    name = name.strip(BLANKS)
-    if not equals or any(blank in name for blank in BLANKS):
-        # Postfix reads a name up to the first blank, then wants "=": `a b = c` has none where it belongs.
-        raise ValueError(f"missing '=' after attribute name: \"{line}\"")
-    if not name:
-        raise ValueError(f'missing attribute name: "{line}"')
-    return name, value.strip(BLANKS)

@@ -12,8 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Set
 from enum import Enum
 
-from pillarbox.config.logical_lines import is_comment_or_empty, is_continuation, physical_lines
-from pillarbox.config.value_types import BLANKS
+from pillarbox.config.logical_lines import BLANKS, is_comment_or_empty, is_continuation, physical_lines
 
 
 class Edit(Enum):

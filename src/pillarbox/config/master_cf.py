@@ -26,8 +26,13 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
-from pillarbox.config.logical_lines import LeadingWhitespace, LogicalLine, logical_lines, read_text
-from pillarbox.config.main_cf import split_name_value
+from pillarbox.config.logical_lines import (
+    LeadingWhitespace,
+    LogicalLine,
+    logical_lines,
+    read_text,
+    split_name_value,
+)
 from pillarbox.config.value import Value
 from pillarbox.config.value_types import without_braces, words
 from pillarbox.vocabulary.digits import decimal

@@ -16,10 +16,9 @@ from typing import Final, get_args
 
 import msgspec
 
-from pillarbox.config.logical_lines import LeadingWhitespace, logical_lines
-from pillarbox.config.main_cf import split_name_value
+from pillarbox.config.logical_lines import BLANKS, LeadingWhitespace, logical_lines, split_name_value
 from pillarbox.config.master_cf import FIELDS, ServiceType
-from pillarbox.config.value_types import BLANKS, without_braces, words
+from pillarbox.config.value_types import without_braces, words
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 LINE_LIMIT: Final = 80

@@ -20,13 +20,14 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.computed_defaults import HostFacts
+from pillarbox.config.logical_lines import BLANKS
 from pillarbox.config.main_cf import MainCf, read_main_cf
 from pillarbox.config.master_cf import MasterCf, Service, read_master_cf
 from pillarbox.config.parameter import declarations
 from pillarbox.config.postfix_parameters import GROUPS
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
-from pillarbox.config.value_types import BLANKS, MatchList, NetworkList, pattern_file_names
+from pillarbox.config.value_types import MatchList, NetworkList, pattern_file_names
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 SET_BY_READING: Final = frozenset({"config_directory", "process_name", "service_name"})

@@ -26,6 +26,7 @@ from typing import Final, NewType
 
 import msgspec
 
+from pillarbox.config.logical_lines import BLANKS
 from pillarbox.vocabulary.digits import decimal
 
 Seconds = NewType("Seconds", float)
@@ -36,9 +37,6 @@ OctalMode = NewType("OctalMode", int)
 
 UNITS: Final[dict[str, int]] = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 """Seconds in each unit of time."""
-
-BLANKS: Final = " \t\r\n\v\f"
-"""What C's isspace() calls space; str.strip() and str.split() would take other scripts' blanks too."""
 
 _TIME: Final = re.compile(r"([0-9]{1,10})([smhdwSMHDW]?)")
 _OCTAL: Final = re.compile(r"[0-7]{1,6}")

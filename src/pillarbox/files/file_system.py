@@ -16,6 +16,7 @@ STANDARDS
     POSIX.1-2017 open, rename, link, fsync; Linux fsync(2): a new name needs an fsync of its directory.
 """
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -112,6 +113,10 @@ class FileSystem(Protocol):
 
     def names(self, path: AnyStr) -> Iterator[AnyStr]:
         """As listdir, without an object for each name; the directory has been read when this returns."""
+        ...
+
+    def names_lazily(self, path: AnyStr) -> Iterator[AnyStr]:
+        """As listdir; the directory is open when this returns, and read while names are taken."""
         ...
 
     def stat(self, path: AnyStr) -> os.stat_result:
@@ -238,6 +243,10 @@ class DiskFileSystem:
             return map(os.fsdecode, names)
         return names
 
+    def names_lazily(self, path: AnyStr) -> Iterator[AnyStr]:
+        """Names in a directory, while it is open."""
+        return _lazily(os.scandir(path))
+
     def stat(self, path: AnyStr) -> os.stat_result:
         """stat(2)."""
         return os.stat(path)
@@ -260,6 +269,12 @@ class DiskFileSystem:
             return content
         finally:
             os.close(fd)
+
+
+def _lazily(entries: "contextlib.AbstractContextManager[Iterator[os.DirEntry[AnyStr]]]") -> Iterator[AnyStr]:
+    with entries as opened:
+        for entry in opened:
+            yield entry.name
 
 
 def _split(joined: bytearray) -> Iterator[bytes]:

@@ -114,19 +114,23 @@ class QueueDirectories:
         """Set the earliest next attempt, which is the file's mtime."""
         self._files.utime(self.path(queue, queue_id), modified_ns=int(when * 1_000_000_000))
 
-    def scan(self, queue: str) -> Iterator[QueueId]:
-        """Ids in a queue, hashed directories and all, in no order."""
-        yield from self._scan(f"{self.root}/{queue}", self._depth)
+    def scan(self, queue: str, *, lazily: bool = False) -> Iterator[QueueId]:
+        """Ids in a queue, hashed directories and all, in no order.
 
-    def _scan(self, path: str, depth: int) -> Iterator[QueueId]:
+        `lazily`: the first one comes at once, however many there are, and what comes into a directory later may be
+        seen.
+        """
+        return self._scan(f"{self.root}/{queue}", lazily)
+
+    def _scan(self, path: str, lazily: bool) -> Iterator[QueueId]:
         try:
-            names = self._files.names(path)
+            names = self._files.names_lazily(path) if lazily else self._files.names(path)
         except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:
             if len(name) == 1:
                 # The depth may have been another when the directory was made: look into all of them.
-                yield from self._scan(f"{path}/{name}", depth - 1)
+                yield from self._scan(f"{path}/{name}", lazily)
             elif is_queue_id(name):
                 yield QueueId(name)
 

@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Final, Self
 
-import msgspec
-
+from pillarbox.queue.listed_message import ListedMessage, ListedRecipient
 from pillarbox.queue.queue_directories import EXPIRE_BIT, READY, QueueDirectories
 from pillarbox.queue.recipient_log import read_reasons
 from pillarbox.queue.records import (
@@ -47,25 +46,6 @@ _PLAIN: Final = re.compile(rb"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*@[A-Za-z0-9
 """Addresses that look the same in both forms."""
 
 
-class ListedRecipient(msgspec.Struct, frozen=True):
-    """A recipient who has not got the message; in quoted form, printable."""
-
-    address: bytes
-    reason: bytes = b""
-
-
-class ListedMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in the queue."""
-
-    queue: str
-    queue_id: QueueId
-    time: int  # of arrival, seconds since 1970
-    size: int  # octets of content; of the file, in maildrop
-    forced_expire: bool
-    sender: bytes  # in quoted form, printable
-    recipients: list[ListedRecipient]
-
-
 class Half(Enum):
     """Which messages of a queue are read: halves are for two processes, and a message is always in the same one."""
 
@@ -85,7 +65,7 @@ def list_messages(
 ) -> Iterator[ListedMessage]:
     """The messages of one queue."""
     with _OpenDirectories(directories) as opened:
-        for queue_id in directories.scan(queue):
+        for queue_id in directories.scan(queue, lazily=True):
             if half is not Half.BOTH and (half is Half.ODD) != bool(ord(queue_id[-1]) & 1):
                 continue
             message = _read(opened, queue, queue_id, empty_address)

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pillarbox.queue.queue_listing import ListedMessage, ListedRecipient
+from pillarbox.queue.listed_message import ListedMessage, ListedRecipient
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.wire.attributes import Attribute, AttributeFault, AttributeReader, greeting

@@ -19,21 +19,24 @@ import socket
 import time
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Final
 
 from pillarbox.net.forks import fork
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
+from pillarbox.queue.listed_message import ListedMessage
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_listing import LISTED_QUEUES, Half, ListedMessage, list_messages
+from pillarbox.queue.queue_listing import LISTED_QUEUES, Half, list_messages
 from pillarbox.queue.queue_listing_protocol import GREETING, encode_message
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.table import LookupFault
 from pillarbox.wire.attributes import END
 
+_SLICES: Final = (1, 4, 16, 64)
+"""Messages that are sent at once, first."""
 _SLICE: Final = 128
-"""Messages that are sent at once."""
+"""And afterwards."""
 _LONG: Final = 256 * 1024
 """Octets of a queue's directories from which on two children read it: some ten thousand messages."""
 _PATIENCE: Final = 60.0
@@ -133,14 +136,16 @@ class ShowQueue:
         """Slices of the two do not mix: who sends has a lock, which ends with its process."""
         right = os.memfd_create("showq")
 
-        def send(half: Half) -> None:
-            for data in self._slices(queue, half):
+        def send(slices: Iterator[bytes]) -> None:
+            for data in slices:
                 fcntl.lockf(right, fcntl.LOCK_EX)
                 client.sendall(data)
                 fcntl.lockf(right, fcntl.LOCK_UN)
 
-        other = fork(partial(send, Half.ODD))
-        send(Half.EVEN)
+        own = self._slices(queue, Half.EVEN)
+        client.sendall(next(own, b""))  # before there is another
+        other = fork(lambda: send(self._slices(queue, Half.ODD)))
+        send(own)
         _, status = os.waitpid(other, 0)
         os.close(right)
         if status:
@@ -150,5 +155,8 @@ class ShowQueue:
         messages: Iterator[ListedMessage] = list_messages(
             self._directories, queue, empty_address=self._empty_address, half=half
         )
-        while data := b"".join([encode_message(message) for message in islice(messages, _SLICE)]):
+        for count in chain(_SLICES, repeat(_SLICE)):
+            data = b"".join([encode_message(message) for message in islice(messages, count)])
+            if not data:
+                return
             yield data

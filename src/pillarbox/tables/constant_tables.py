@@ -18,7 +18,8 @@ STANDARDS
 import os
 import random
 
-from pillarbox.config.value_types import BLANKS, without_braces, words
+from pillarbox.config.logical_lines import BLANKS
+from pillarbox.config.value_types import without_braces, words
 from pillarbox.tables.table import Keys, LookupFault, Opening, octets_of, text_of
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -13,7 +13,7 @@ STANDARDS
 
 from collections.abc import Iterator
 
-from pillarbox.config.value_types import BLANKS
+from pillarbox.config.logical_lines import BLANKS
 from pillarbox.tables.pattern_sources import lines_of
 from pillarbox.tables.table import Opening, is_utf8
 

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from pillarbox.config.value_types import BLANKS
+from pillarbox.config.logical_lines import BLANKS
 from pillarbox.tables.pattern_sources import rules_of
 from pillarbox.tables.replacement import BadReplacement, Replacement
 from pillarbox.tables.table import Keys, LookupFault, Opening, octets_of

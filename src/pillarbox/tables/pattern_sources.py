@@ -13,8 +13,8 @@ STANDARDS
 
 from collections.abc import Iterator
 
-from pillarbox.config.logical_lines import LeadingWhitespace, logical_lines
-from pillarbox.config.value_types import BLANKS, without_braces, words
+from pillarbox.config.logical_lines import BLANKS, LeadingWhitespace, logical_lines
+from pillarbox.config.value_types import without_braces, words
 from pillarbox.tables.table import Opening
 from pillarbox.vocabulary.faults import ConfigurationFault
 

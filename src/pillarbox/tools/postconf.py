@@ -33,7 +33,7 @@ from pillarbox.config import listing
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.listing import CLASSES, Listing, Style
-from pillarbox.config.main_cf import split_name_value
+from pillarbox.config.logical_lines import split_name_value
 from pillarbox.tables.opening import table_types
 from pillarbox.tools import postconf_edit
 from pillarbox.tools.postconf_request import Request, Stop, parse_request, warn

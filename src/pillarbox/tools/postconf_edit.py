@@ -15,10 +15,9 @@ from typing import Final
 
 from pillarbox.config import listing, main_cf_edit, master_cf_edit
 from pillarbox.config.edit_file import edit_file
-from pillarbox.config.main_cf import split_name_value
+from pillarbox.config.logical_lines import BLANKS, split_name_value
 from pillarbox.config.master_cf import FIELDS
 from pillarbox.config.master_cf_text import Entry, parse_entry
-from pillarbox.config.value_types import BLANKS
 from pillarbox.tools.postconf_request import Request, Stop, warn
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -10,173 +10,32 @@ DESCRIPTION
     The queue manager is asked over its sockets, whoever's it is: Postfix's or ours.  While the mail system is down
     root is shown the queue all the same.
 
+    A listing begins with next to nothing imported (quick_listing.py); all else is in queue_requests.py.
+
 FAULTS
     69 the mail system is down; wrong use, as in Postfix    70 the other side speaks otherwise    77 not allowed
 """
 
-import getopt
 import os
 import sys
-from collections.abc import Iterator
-from typing import Final
 
-from pillarbox.config.parameters.paths import Paths
-from pillarbox.config.parameters.queue_manager import QueueManager
-from pillarbox.config.snapshot import Snapshot
-from pillarbox.net.system_clock import SystemClock
-from pillarbox.net.unix_client import connect_below
-from pillarbox.queue.flush_protocol import FlushRequest, FlushStatus, ask_flush
-from pillarbox.queue.queue_ids import is_queue_id
-from pillarbox.queue.queue_listing import ListedMessage, list_queue
-from pillarbox.queue.queue_listing_protocol import read_messages
-from pillarbox.routing.configured_routes import fast_flush_domains
-from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
-from pillarbox.tables.table import LookupFault
-from pillarbox.tools.command_settings import (
-    EX_NOPERM,
-    EX_SOFTWARE,
-    EX_UNAVAILABLE,
-    Stop,
-    fatal,
-    queue_of,
-    read_settings,
-    tell,
-)
-from pillarbox.tools.queue_report import print_json, print_traditional
-from pillarbox.tools.triggers import FLUSH_ALL, WAKE_UP, trigger
-from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.attributes import AttributeFault
-
-_PROGRAM: Final = "postqueue"
-_USAGE: Final = "usage: postqueue -f | postqueue -i queueid | postqueue -j | postqueue -p | postqueue -s site"
-_DOWN: Final = "Cannot flush mail queue - mail system is down"
+from pillarbox.tools.quick_listing import list_quickly
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; the exit status."""
+    arguments = sys.argv[1:] if argv is None else argv
     try:
-        _run(sys.argv[1:] if argv is None else argv)
+        if not list_quickly(arguments):
+            from pillarbox.tools.queue_requests import carry_out
+
+            return carry_out(arguments)
         sys.stdout.buffer.flush()
-    except Stop as stop:
-        return fatal(_PROGRAM, stop)
-    except (ConfigurationFault, LookupFault) as fault:
-        return fatal(_PROGRAM, Stop(str(fault), EX_UNAVAILABLE))
     except BrokenPipeError:
         # The reader has seen enough, as in `postqueue -p | head`; what is still buffered is for nobody.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return 0
-
-
-def _run(argv: list[str]) -> None:
-    try:
-        given, arguments = getopt.getopt(argv, "c:fi:jps:v")
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
-        raise Stop(_USAGE, EX_UNAVAILABLE) from error
-    actions = [(letter, value) for letter, value in given if letter not in ("-c", "-v")]
-    if len(actions) != 1 or arguments:
-        raise Stop(_USAGE, EX_UNAVAILABLE)
-    (action, value) = actions[0]
-    directory = next((value for letter, value in given if letter == "-c"), "")
-    snapshot = read_settings(directory, status=EX_UNAVAILABLE)
-    if action in ("-p", "-j"):
-        show_queue(snapshot, as_json=action == "-j")
-    elif action == "-f":
-        flush_queue(snapshot)
-    elif action == "-i":
-        flush_message(snapshot, value)
-    else:
-        flush_site(snapshot, value)
-
-
-def show_queue(snapshot: Snapshot, *, as_json: bool, program: str = _PROGRAM) -> None:
-    """List the queue on standard output."""
-    _check(snapshot, "authorized_mailq_users", "view the mail queue")
-    messages = _messages(snapshot, program)
-    try:
-        if as_json:
-            print_json(messages, write=sys.stdout.buffer.write)
-        else:
-            long_ids = snapshot.group(QueueManager).enable_long_queue_ids
-            print_traditional(messages, long_ids=long_ids, write=sys.stdout.buffer.write)
-    except AttributeFault as fault:
-        sys.stdout.buffer.flush()
-        raise Stop(f"malformed showq server response: {fault}", EX_SOFTWARE) from fault
-
-
-def _messages(snapshot: Snapshot, program: str) -> Iterator[ListedMessage]:
-    queue_directory = snapshot.group(Paths).queue_directory
-    try:
-        server = connect_below(queue_directory, "public/showq")
-    except OSError as error:
-        why = f"(Connect to the {_mail_name(snapshot)} showq service: {error.strerror})"
-        if os.geteuid() != 0:
-            raise Stop(f"Queue report unavailable - mail system is down {why}", EX_UNAVAILABLE) from error
-        tell(program, f"warning: Mail system is down -- accessing queue directly {why}")
-        empty = snapshot.group(QueueManager).empty_address_recipient.encode()
-        return list_queue(queue_of(snapshot), empty_address=empty)
-    return read_messages(lambda: server.recv(65536))
-
-
-def _mail_name(snapshot: Snapshot) -> str:
-    return snapshot.value("mail_name")
-
-
-def flush_queue(snapshot: Snapshot, *, program: str = _PROGRAM) -> None:
-    """Try all deferred mail now."""
-    _check(snapshot, "authorized_flush_users", "flush the mail queue")
-    queue_directory = snapshot.group(Paths).queue_directory
-    for service, request in (("qmgr", FLUSH_ALL), ("pickup", WAKE_UP)):
-        try:
-            trigger(queue_directory, f"public/{service}", request)
-        except OSError as error:
-            tell(program, f"warning: unable to look up public/{service}: {error.strerror}")
-            raise Stop(_DOWN, EX_UNAVAILABLE) from error
-
-
-def flush_message(snapshot: Snapshot, queue_id: str) -> None:
-    """Try one message now."""
-    _check(snapshot, "authorized_flush_users", "flush the mail queue")
-    if not is_queue_id(queue_id):
-        raise Stop(f'Cannot flush queue ID - invalid name: "{queue_id[:100]}"', EX_UNAVAILABLE)
-    _ask(snapshot, FlushRequest(queue_id=queue_id.encode()), queue_id)
-
-
-def flush_site(snapshot: Snapshot, site: str) -> None:
-    """Try mail for one site now."""
-    _check(snapshot, "authorized_flush_users", "flush the mail queue")
-    if not _is_site(site):
-        raise Stop(f'Cannot flush mail queue - invalid destination: "{site[:100]}"', EX_UNAVAILABLE)
-    if not fast_flush_domains(snapshot, clock=SystemClock()).holds(site.lower()):
-        raise Stop(f'Flush service is not configured for destination "{site}"', EX_UNAVAILABLE)
-    _ask(snapshot, FlushRequest(site=site.encode()), site)
-
-
-def _is_site(site: str) -> bool:
-    name = site[1:-1] if site.startswith("[") and site.endswith("]") else site.removeprefix("@")
-    return bool(name) and name.isascii() and all(letter.isalnum() or letter in "-.:_" for letter in name)
-
-
-def _ask(snapshot: Snapshot, request: FlushRequest, shown: str) -> None:
-    try:
-        status = ask_flush(snapshot.group(Paths).queue_directory, request)
-    except OSError as error:
-        tell(_PROGRAM, f"warning: connect to public/flush: {error.strerror}")
-        raise Stop(_DOWN, EX_UNAVAILABLE) from error
-    except AttributeFault as fault:
-        raise Stop(f"Unexpected flush server reply: {fault}", EX_UNAVAILABLE) from fault
-    if status is FlushStatus.DENIED:
-        raise Stop(f'Flush service is not configured for destination "{shown}"', EX_UNAVAILABLE)
-    if status is FlushStatus.BAD:
-        raise Stop(f'Invalid request: "{shown}"', EX_UNAVAILABLE)
-
-
-def _check(snapshot: Snapshot, parameter: str, what: str) -> None:
-    uid = os.getuid()
-    if not AuthorizedUsers.of(snapshot, parameter, clock=SystemClock()).may(uid) and uid != 0:
-        raise Stop(f"User {user_name(uid)}({uid}) is not allowed to {what}", EX_NOPERM)
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ STANDARDS
     postqueue(1): the traditional form of sendmail's mailq, and JSON, one object per line
 """
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from pillarbox.queue.queue_listing import ListedMessage
+from pillarbox.queue.listed_message import ListedMessage
 
 Write = Callable[[bytes], object]
 
@@ -72,11 +71,16 @@ class _Traditional:
 
 def print_json(messages: Iterator[ListedMessage], *, write: Write) -> None:
     """For programs: one object per line."""
+    from json.encoder import encode_basestring  # only this form needs it
+
+    def quoted(text: bytes) -> str:
+        return encode_basestring(text.decode("utf-8", "replace"))
+
     for message in messages:
         recipients = ", ".join(
             '{"address": '
-            + _quoted(recipient.address)
-            + (f', "delay_reason": {_quoted(recipient.reason)}' if recipient.reason else "")
+            + quoted(recipient.address)
+            + (f', "delay_reason": {quoted(recipient.reason)}' if recipient.reason else "")
             + "}"
             for recipient in message.recipients
         )
@@ -84,10 +88,6 @@ def print_json(messages: Iterator[ListedMessage], *, write: Write) -> None:
             f'{{"queue_name": "{message.queue}", "queue_id": "{message.queue_id}", '
             f'"arrival_time": {message.time}, "message_size": {message.size}, '
             f'"forced_expire": {"true" if message.forced_expire else "false"}, '
-            f'"sender": {_quoted(message.sender)}, "recipients": [{recipients}]}}\n'
+            f'"sender": {quoted(message.sender)}, "recipients": [{recipients}]}}\n'
         )
         write(text.encode())
-
-
-def _quoted(text: bytes) -> str:
-    return json.dumps(text.decode("utf-8", "replace"), ensure_ascii=False)
