@@ -4,12 +4,17 @@ import errno
 import fcntl
 import multiprocessing
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox
+from pillarbox.files.file_system import DiskFileSystem
+from pillarbox.mailstore.deliver import Unreadable
 
 NO_LOCKS = MboxLocks(frozenset())
 IMPATIENT = MboxLocks(attempts=1)
@@ -29,7 +34,64 @@ MESSAGE = [b"From b  Mon Jan  1 00:00:00 2026\n", b"Subject: x\n\nbody\n\n"]
 )
 def test_quoting(content: bytes, expected: bytes) -> None:
     """`From ` at the beginning of a line is quoted, once; an empty line follows."""
-    assert as_mbox(content) == expected
+    assert b"".join(as_mbox([content])) == expected
+
+
+_LINES = st.lists(
+    st.sampled_from((b"From x\n", b"from x\n", b"\n", b".\n", b"A: b\n", b">From x\n")), max_size=12
+)
+
+
+@given(st.lists(_LINES, max_size=5))
+def test_blocks_of_lines_are_quoted_as_the_whole(blocks: list[list[bytes]]) -> None:
+    """However the lines are divided."""
+    whole = b"".join(line for block in blocks for line in block)
+    assert b"".join(as_mbox(b"".join(block) for block in blocks)) == b"".join(as_mbox([whole]))
+
+
+def _cut_off() -> Iterator[bytes]:
+    yield b"From b\n\n"
+    for _ in range(3):
+        yield b"x" * 400_000
+    raise Unreadable("damaged")
+
+
+def test_what_cannot_be_read_to_its_end_leaves_nothing(tmp_path: Path) -> None:
+    """A large message is written while it is read."""
+    path = tmp_path / "box"
+    path.write_bytes(BEFORE)
+    with pytest.raises(Unreadable):
+        append(os.fsencode(path), _cut_off(), locks=NO_LOCKS)
+    assert path.read_bytes() == BEFORE
+
+
+def test_a_large_message_that_is_too_large_leaves_nothing(tmp_path: Path) -> None:
+    """Which shows in the middle of it."""
+    path = tmp_path / "box"
+    path.write_bytes(BEFORE)
+    blocks = (b"x" * 300_000 for _ in range(10))
+    with pytest.raises(MboxFault, match="File too large"):
+        append(os.fsencode(path), blocks, locks=NO_LOCKS, size_limit=2_000_000)
+    assert path.read_bytes() == BEFORE
+    assert next(blocks, b""), "no more of it was read than was needed"
+
+
+def test_a_small_message_is_written_in_one_call(tmp_path: Path) -> None:
+    """Whoever reads the file without a lock sees all of it or nothing."""
+    writes: list[int] = []
+
+    class Counting(DiskFileSystem):
+        def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+            writes.append(len(chunks))
+            return super().write_all(fd, chunks)
+
+    append(
+        os.fsencode(tmp_path / "box"),
+        iter((b"From b\n", b"A: b\n\n", b"\n")),
+        locks=NO_LOCKS,
+        files=Counting(),
+    )
+    assert writes == [3]
 
 
 def _fresh(*, there: bool, stop_at: int | None = None) -> CrashFileSystem:

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     Jobs that wait together are delivered together: every message's content is read once, a large one in blocks for
-    each Maildir, and `mailstore.deliver` shares the directory fsync of messages for the same Maildir.  Each copy
+    each mailbox, and `mailstore.deliver` shares the directory fsync of messages for the same Maildir.  Each copy
     gets Return-Path:, X-Original-To: and Delivered-To: in front (virtual(8)).
 
     A mailbox whose path does not end in a slash is a file in mbox format, locked as virtual_mailbox_lock says
@@ -18,7 +18,8 @@ FAULTS
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -84,7 +85,7 @@ def deliver_jobs(
                     waiting.append(_Waiting(request.job, at, delivery))
                 else:
                     line = mbox_from_line(request.sender, now=clock.now())
-                    chunks = [line + head, as_mbox(text.whole())]
+                    chunks = chain((line + head,), as_mbox(text.blocks()))
                     outcomes[request.job][at] = _append(target, chunks, rules, files)
             except (TooLarge, Unreadable) as fault:
                 outcomes[request.job][at] = _failed(fault, maildir)
@@ -103,7 +104,7 @@ def _is_maildir(target: MailboxTarget) -> bool:
 
 
 def _append(
-    target: MailboxTarget, chunks: Sequence[bytes], rules: MailboxRules, files: FileSystem
+    target: MailboxTarget, chunks: Iterable[bytes], rules: MailboxRules, files: FileSystem
 ) -> Outcome:
     recipient = target.recipient.decode("utf-8", "replace")
     warnings: list[str] = []

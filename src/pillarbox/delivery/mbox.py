@@ -1,9 +1,9 @@
 """Append messages to mbox files, under the locks that other programs keep.
 
 DESCRIPTION
-    `append()` opens or makes the file, locks it, writes one message in one call, fsyncs, and lets go.  What cannot
-    be written whole is cut off again, so that the file never ends in half a message.  A file that was made gets
-    its directory fsynced, too.
+    `append()` opens or makes the file, locks it, writes one message, fsyncs, and lets go.  A small message is
+    written in one call, a large one in blocks that are read meanwhile.  What cannot be written whole is cut off
+    again, so that the file never ends in half a message.  A file that was made gets its directory fsynced, too.
 
     Locks are those of mailbox_delivery_lock: dotlock, a file PATH.lock made with O_EXCL, and fcntl or flock on
     the file itself.  They are tried deliver_lock_attempts times; a lock file older than stale_lock_time is
@@ -14,6 +14,7 @@ DESCRIPTION
 
 FAULTS
     MboxFault  `dsn` and `text`, as Postfix has them; the file is as it was
+    What reading the message raises; the file is as it was
 
 STANDARDS
     RFC 4155 (mbox); Postfix's mbox_open, safe_open, mail_copy
@@ -25,7 +26,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Final
 
@@ -37,6 +38,8 @@ _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FROM: Final = re.compile(rb"(?m)^From ")
 _OPEN: Final = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK
+_AT_ONCE: Final = 524288
+"""Octets from which on a message is written in more than one call."""
 _LATER: Final = (errno.EAGAIN, errno.ESTALE)
 _TOO_MUCH: Final = (errno.EDQUOT, errno.EFBIG)
 
@@ -68,11 +71,17 @@ def dsn_of(error: OSError, default: str) -> str:
     return "5.2.2" if error.errno in _TOO_MUCH else default
 
 
-def as_mbox(content: bytes) -> bytes:
-    """The message below its From line: `From ` quoted, an empty line at the end."""
-    if b"\nFrom " in content or content.startswith(b"From "):
-        content = _FROM.sub(b">From ", content)
-    return content + b"\n"
+def as_mbox(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The message below its From line, in blocks of whole lines: `From ` quoted, an empty line at the end."""
+    yield from map(quote_from, blocks)
+    yield b"\n"
+
+
+def quote_from(block: bytes) -> bytes:
+    """Whole lines: `>` before those that begin with `From `."""
+    if b"\nFrom " in block or block.startswith(b"From "):
+        return _FROM.sub(b">From ", block)
+    return block
 
 
 def mbox_from_line(sender: bytes, *, now: float) -> bytes:
@@ -87,7 +96,7 @@ def mbox_from_line(sender: bytes, *, now: float) -> bytes:
 
 def append(
     path: bytes,
-    chunks: Sequence[bytes],
+    chunks: Iterable[bytes],
     *,
     locks: MboxLocks,
     size_limit: int = 0,
@@ -128,7 +137,7 @@ class _Append(msgspec.Struct, frozen=True):
     """One message on its way into a file."""
 
     path: bytes
-    chunks: Sequence[bytes]
+    chunks: Iterable[bytes]
     locks: MboxLocks
     size_limit: int
     check: Callable[[os.stat_result], None]
@@ -150,7 +159,8 @@ class _Append(msgspec.Struct, frozen=True):
             status = files.fstat(descriptor)
             self.check(status)
             if not stat.S_ISREG(status.st_mode):
-                files.write_all(descriptor, self.chunks)
+                for some in _gathered(self.chunks):
+                    files.write_all(descriptor, some)
                 return
             _lock(descriptor, self.locks)
             self._write(descriptor)
@@ -193,12 +203,15 @@ class _Append(msgspec.Struct, frozen=True):
 
     def _write(self, descriptor: int) -> None:
         before = self.files.fstat(descriptor).st_size
-        if self.size_limit and before + sum(map(len, self.chunks)) > self.size_limit:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        size = before
         try:
-            self.files.write_all(descriptor, self.chunks)
+            for some in _gathered(self.chunks):
+                size += sum(map(len, some))
+                if self.size_limit and size > self.size_limit:
+                    raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+                self.files.write_all(descriptor, some)
             self.files.fsync(descriptor)
-        except OSError:
+        except Exception:  # also what reading the message raises
             self.files.truncate(descriptor, before)
             raise
 
@@ -210,6 +223,20 @@ class _Append(msgspec.Struct, frozen=True):
 
     def _fault(self, error: OSError, what: str) -> MboxFault:
         return MboxFault(dsn_of(error, self.default_dsn), f"{what}: {error.strerror}")
+
+
+def _gathered(chunks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Chunks that are written in one call."""
+    some: list[bytes] = []
+    octets = 0
+    for chunk in chunks:
+        some.append(chunk)
+        octets += len(chunk)
+        if octets >= _AT_ONCE:
+            yield some
+            some, octets = [], 0
+    if some:
+        yield some
 
 
 def _lock(descriptor: int, locks: MboxLocks) -> None:

@@ -2,8 +2,7 @@
 
 DESCRIPTION
     A small message is read when its job comes, once for all mailboxes that get it.  A large one goes from the queue
-    file into each Maildir in blocks, so that no agent grows with it; it is read whole for mbox files and commands
-    alone.
+    file into each Maildir, mbox file and command in blocks, so that no agent grows with it.
 
 FAULTS
     Unreadable  the queue file cannot be read, or is damaged
@@ -41,9 +40,9 @@ class MessageText:
         if not is_large:
             self._whole = b"".join(self._blocks())
 
-    def whole(self) -> bytes:
-        """All of it.  Unreadable."""
-        return b"".join(self._blocks()) if self._whole is None else self._whole
+    def blocks(self) -> Iterator[bytes]:
+        """All of it, in blocks of whole lines.  Unreadable, whenever the next one is taken."""
+        return self._blocks() if self._whole is None else iter((self._whole,))
 
     def delivery(self, maildir: str, head: bytes, *, size_limit: int = 0) -> Delivery:
         """It goes into a Maildir behind `head`; both together may have `size_limit` octets (0: any number).

@@ -136,6 +136,8 @@ class Worker:
                 continue
             try:
                 self._runs[work] = Running(run, started=time.monotonic())
+            except Unreadable as fault:
+                failed.append((work, fault))
             except OSError as error:
                 failed.append((work, CommandResult(75, f"4.3.0 Delivery failed: {error.strerror}")))
         return failed

@@ -26,6 +26,7 @@ import os
 import stat
 from collections.abc import Callable, Generator
 from contextlib import suppress
+from itertools import chain
 
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
@@ -45,7 +46,7 @@ from pillarbox.delivery.local.frames import (
 )
 from pillarbox.delivery.local.listed_files import NotRead, below_home, include_status, not_readable
 from pillarbox.delivery.local.local_names import local_names
-from pillarbox.delivery.local.message_copy import from_line, trace_headers
+from pillarbox.delivery.local.message_copy import as_piped, from_line, trace_headers
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
 from pillarbox.delivery.message_text import MessageText
@@ -315,7 +316,7 @@ class AgentWork:
         head = from_line(self._recipient.sender, now=now) + self._headers("file")
         append(
             path,
-            [head, as_mbox(self._text.whole())],
+            chain((head,), as_mbox(self._text.blocks())),
             locks=self._settings.locks,
             size_limit=self._settings.local.mailbox_size_limit,
             check=check,
@@ -373,17 +374,12 @@ class AgentWork:
             self._warn(f"bad parameter value syntax for command_execution_directory: {template}")
             self._tell(Piece("deferred", "4.3.5", "mail system configuration error"))
             return
-        try:
-            content = self._text.whole()
-        except Unreadable as fault:
-            self._unreadable(fault)
-            return
         head = from_line(self._recipient.sender, now=self._clock.now()) + self._headers("command")
         run = CommandRun(
             name=command.decode("utf-8", "replace"),
             command=command,
             shell=os.fsencode(settings.local.local_command_shell),
-            content=(head, content),
+            content=chain((head,), self._text.blocks()),
             environment=(*settings.environment, *self._environment()),
             directory=directory or os.fsencode(settings.queue_directory),
             must_enter=bool(directory),
@@ -392,6 +388,9 @@ class AgentWork:
             recipient=self._recipient.user,
         )
         result = yield run
+        if isinstance(result, Unreadable):
+            self._unreadable(result)
+            return
         assert isinstance(result, CommandResult)
         self._tell(outcome_of(run, result))
 
@@ -426,32 +425,19 @@ class AgentWork:
 
     def _pipe(self, work: PipeMail) -> Steps:
         name = os.fsdecode(work.arguments[0])
-        form = work.content
-        try:
-            content = self._text.whole()
-        except Unreadable as fault:
-            self._unreadable(fault)
-            return
-        if form.escape_from:
-            content = as_mbox(content)[:-1]
-        if form.dot_stuffing:
-            content = content.replace(b"\n.", b"\n..")
-            content = b"." + content if content.startswith(b".") else content
-        if form.blank_line:
-            content += b"\n"
-        content = form.prefix + content
-        if form.line_end != b"\n":
-            content = content.replace(b"\n", form.line_end)
         run = CommandRun(
             name=name,
             arguments=tuple(work.arguments),
-            content=(content,),
+            content=as_piped(self._text.blocks(), work.content),
             environment=self._settings.environment,
             directory=work.directory or os.fsencode(self._settings.queue_directory),
             must_enter=bool(work.directory),
             time_limit=work.time_limit,
         )
         result = yield run
+        if isinstance(result, Unreadable):
+            self._unreadable(result)
+            return
         assert isinstance(result, CommandResult)
         piece = outcome_of(run, result)
         if piece.status == "sent":

@@ -23,7 +23,7 @@ import os
 import re
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Final, NoReturn
@@ -66,7 +66,7 @@ class CommandRun(msgspec.Struct, frozen=True, kw_only=True):
     command: bytes = b""  # a line for the shell's rules, or
     arguments: tuple[bytes, ...] = ()  # a program and its arguments
     shell: bytes = b""  # local_command_shell
-    content: tuple[bytes, ...]
+    content: Iterable[bytes]  # is read when the command is started
     environment: tuple[tuple[bytes, bytes], ...]
     directory: bytes
     must_enter: bool = False  # whether a directory that cannot be entered is an error
@@ -87,7 +87,7 @@ class Running:
     """One command that was started."""
 
     def __init__(self, run: CommandRun, *, started: float) -> None:
-        """`started` is a monotonic time.  OSError if no process can be made."""
+        """`started` is a monotonic time.  OSError if no process can be made; what reading `content` raises."""
         self.run = run
         self.deadline = started + run.time_limit
         self._output = bytearray()

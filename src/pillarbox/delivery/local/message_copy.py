@@ -4,8 +4,10 @@ STANDARDS
     local(8), pipe(8): Return-Path:, X-Original-To:, Delivered-To:, in this order; RFC 4155 (the From line)
 """
 
-from pillarbox.delivery.local.frames import Recipient
-from pillarbox.delivery.mbox import mbox_from_line
+from collections.abc import Iterable, Iterator
+
+from pillarbox.delivery.local.frames import PipeContent, Recipient
+from pillarbox.delivery.mbox import mbox_from_line, quote_from
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.queue.content_blocks import content_text
 from pillarbox.queue.file_source import FileSource
@@ -31,6 +33,23 @@ def header_of(descriptor: int, data_offset: int, *, files: FileSystem = DISK) ->
 def from_line(sender: bytes, *, now: float) -> bytes:
     """`From sender  Mon Jan  1 00:00:00 2026`; the sender is in internal form."""
     return mbox_from_line(Address.from_internal(sender).external, now=now)
+
+
+def as_piped(blocks: Iterable[bytes], form: PipeContent) -> Iterator[bytes]:
+    """What pipe(8) hands to a command, of the message in blocks of whole lines."""
+
+    def ended(text: bytes) -> bytes:
+        return text if form.line_end == b"\n" else text.replace(b"\n", form.line_end)
+
+    yield ended(form.prefix)
+    for text in blocks:
+        block = quote_from(text) if form.escape_from else text
+        if form.dot_stuffing:
+            block = block.replace(b"\n.", b"\n..")
+            block = b"." + block if block.startswith(b".") else block
+        yield ended(block)
+    if form.blank_line:
+        yield form.line_end
 
 
 def trace_headers(recipient: Recipient, *, delivered_to: bool) -> bytes:
