@@ -8,15 +8,6 @@ STANDARDS
     RFC 5322 §2.1; RFC 3501 §2.3.4: RFC822.SIZE counts CRLF
 """
 
-from typing import Final
-
-_NO_LINE_ENDS: Final = bytes(octet for octet in range(256) if octet not in b"\r\n")
-
-
-def has_crlf_only(text: bytes, ends: int) -> bool:
-    """Whether no CR and no LF is in `text` but in its CRLFs, of which there are `ends`."""
-    return len(text.translate(None, _NO_LINE_ENDS)) == 2 * ends
-
 
 def to_crlf(content: bytes) -> bytes:
     """The content with every line end as CRLF."""

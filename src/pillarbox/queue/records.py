@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from pillarbox.message.even_lines import EvenRun, even_run
-from pillarbox.message.line_ends import has_crlf_only
 
 SIZE: Final = 0x43  # C
 TIME: Final = 0x54  # T
@@ -102,10 +101,14 @@ _PARTIAL_HEAD: Final = b"L" + encode_length(LINE_LENGTH)
 
 def encode_lines(lines: list[bytes]) -> bytes:
     """Content records of lines without line ends."""
+    return _encoded(lines, list(map(len, lines)))
+
+
+def _encoded(lines: list[bytes], lengths: list[int]) -> bytes:
     heads = _LINE_HEADS
     pieces = [b""] * (2 * len(lines))
     try:
-        pieces[::2] = [heads[length] for length in map(len, lines)]
+        pieces[::2] = [heads[length] for length in lengths]
     except IndexError:
         return b"".join([_encode_line(line) for line in lines])
     pieces[1::2] = lines
@@ -165,11 +168,13 @@ class ContentEncoder:
 
 def _records_of(whole: bytes) -> bytes:
     """Records of lines that all end in CRLF; a stray CR or LF inside is a blank."""
+    lines = whole.splitlines()
+    lengths = list(map(len, lines))
+    if sum(lengths) + 2 * len(lines) == len(whole):  # each line has ended in two octets, so in CRLF
+        return _encoded(lines, lengths)
     lines = whole.split(b"\r\n")
     lines.pop()
-    if not has_crlf_only(whole, len(lines)):
-        lines = [line.translate(_STRAY_TO_BLANK) for line in lines]
-    return encode_lines(lines)
+    return encode_lines([line.translate(_STRAY_TO_BLANK) for line in lines])
 
 
 def _even_records(whole: bytes, run: EvenRun) -> bytearray:

@@ -31,7 +31,7 @@ from enum import Enum
 from typing import Final
 
 from pillarbox.message.even_lines import even_run
-from pillarbox.message.line_ends import has_crlf_only
+from pillarbox.message.line_scanning import find_dot, find_stray
 
 MARK_OF_END: Final = b"\n."
 """Without it, or a dot that is the first octet of a packet, no end of content has come, if none was expected."""
@@ -103,11 +103,11 @@ class DataReader:
             return self._take_lines(whole)
         run = even_run(whole)
         rest = whole if run is None else whole[: run.begin] + whole[run.end :]
-        if not has_crlf_only(rest, rest.count(b"\r\n")):
+        if find_stray(rest) >= 0:
             return self._take_lines(whole)
         if run is None or b"." in whole[run.begin : run.end : run.width]:
             return self._take_clean(whole)
-        dot = 0 if rest.startswith(b".") else rest.find(b"\r\n.")
+        dot = 0 if rest.startswith(b".") else find_dot(rest)
         if dot < 0:
             self._at_line_start = True
             return whole
@@ -120,7 +120,7 @@ class DataReader:
         if self._at_line_start and whole.startswith(b"."):
             if whole.startswith(b".\r\n"):
                 return self._finish(b"", whole[3:])
-        elif b"\r\n." not in whole:
+        elif find_dot(whole) < 0:
             self._at_line_start = True
             return whole
         end = whole.find(b"\r\n.\r\n")
