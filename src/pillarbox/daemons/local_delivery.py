@@ -155,7 +155,7 @@ async def _serve(opened: Opened, sock: socket.socket, lifeline: int, tell: Event
             await asyncio.wait(jobs)
         taking.cancel()
     agents.close()
-    hints.close()
+    await hints.close()
     queue.close()
 
 

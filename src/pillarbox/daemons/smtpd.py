@@ -114,7 +114,7 @@ class SmtpdRole:
             for auth in self._auth.values():
                 auth.close()
             taking.cancel()
-        self._hints.close()
+        await self._hints.close()
         self._queue.close()
 
     async def _listen(self, service: Service, tasks: asyncio.TaskGroup) -> Listener:
