@@ -1,4 +1,4 @@
-"""Rows of IMAP and POP3: the same commands sent to Dovecot and to Pillarbox, in the same mailboxes.
+"""Rows of IMAP, POP3 and LMTP: the same commands sent to Dovecot and to Pillarbox, in the same mailboxes.
 
 DESCRIPTION
     A `Server` is one of both with its port, plain or under TLS.  A row's work is a function of the server that does
@@ -18,6 +18,7 @@ import uvloop
 
 from bench.imap_client import AsyncClient, Client, Pop3Client
 from bench.imap_mailboxes import deliver, fill, fill_alike, make_maildir, message
+from bench.lmtp_rows import lmtp_works
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave, is_wanted
 from bench.pop3_rows import pop3_works
@@ -45,6 +46,7 @@ class Server:
     system: System
     port: int
     pop3_port: int
+    lmtp_port: int
     tls: bool
     messages: int
     filled: Path
@@ -377,6 +379,8 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
         yield name, "ms", False, work
     for name, pop3_work in pop3_works(count):
         yield name, "ms", False, pop3_work
+    for name, lmtp_work in lmtp_works():
+        yield name, "msg/s", True, lmtp_work
     for clients in (20, 200):
         yield f"mixed load, {clients} sessions", "operations/s", True, partial(mixed, sessions=clients)
 
@@ -398,11 +402,11 @@ def imap_rows(
         fill_alike(system.maildir, filled)
     with dovecot, pillarbox:
         ports = (dovecot.tls_port, dovecot.pop3_port + 1) if tls else (dovecot.port, dovecot.pop3_port)
-        theirs = Server(dovecot, *ports, tls, messages, filled)
+        theirs = Server(dovecot, *ports, dovecot.lmtp_port, tls, messages, filled)
         ports = (pillarbox.imap_port, pillarbox.pop3_port)
         if tls:
             ports = (pillarbox.imaps_port, pillarbox.pop3s_port)
-        ours = Server(pillarbox, *ports, tls, messages, filled)
+        ours = Server(pillarbox, *ports, pillarbox.lmtp_port, tls, messages, filled)
         for name, unit, more_is_better, work in wanted:
             how = f"{', TLS' if tls else ''}{', Dovecot hibernates' if hibernate else ''}"
             row = Row(name + how, unit, more_is_better, original="Dovecot")

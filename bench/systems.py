@@ -19,6 +19,7 @@ from bench.processes import processor_time, tree
 
 DOMAIN = "pillarbox.test"
 USER = f"me@{DOMAIN}"
+RECEIVER = f"lmtp@{DOMAIN}"
 PASSWORD = "benchmark"
 RECIPIENTS = 50
 """Recipients of a message that has many: me@…, 2me@…, 3me@…, as `smtp-source -r` names them."""
@@ -86,7 +87,7 @@ base_dir = {root}/run
 state_dir = {root}/state
 instance_name = pillarbox-bench
 listen = 127.0.0.1
-protocols = imap pop3
+protocols = imap pop3 lmtp
 log_path = {root}/dovecot.log
 info_log_path = {root}/dovecot.log
 ssl = yes
@@ -139,6 +140,11 @@ service pop3-login {{
     ssl = yes
   }}
 }}
+service lmtp {{
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
 service imap {{
   process_limit = 8000
   unix_listener imap-master {{
@@ -164,6 +170,16 @@ service stats {{
     mode = 0666
   }}
 }}
+"""
+
+PILLARBOX_DOVECOT_CONF = """
+mail_max_userip_connections = 8000
+protocols = imap pop3 lmtp
+service lmtp {
+  inet_listener lmtp {
+    port = 24
+  }
+}
 """
 
 
@@ -352,6 +368,11 @@ class Dovecot(System):
         """Where POP3 is; with TLS it is the next."""
         return self.port + 10
 
+    @property
+    def lmtp_port(self) -> int:
+        """Where LMTP is."""
+        return self.port + 12
+
     def start(self) -> None:
         """As `dovecot -c` does."""
         user = mail_user()
@@ -363,12 +384,15 @@ class Dovecot(System):
             "tls_port": self.tls_port,
             "pop3_port": self.pop3_port,
             "pop3_tls_port": self.pop3_port + 1,
+            "lmtp_port": self.lmtp_port,
             "uid": user.pw_uid,
             "gid": user.pw_gid,
             "hibernate": self._hibernate,
         }
         make_certificate(self.root / "etc")
-        (self.root / "etc" / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}\n")
+        (self.root / "etc" / "users").write_text(
+            "".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in (USER, RECEIVER))
+        )
         (self.root / "etc" / "dovecot.conf").write_text(DOVECOT_CONF.format(**facts))
         # Its children keep what they inherit: a pipe would never end.
         with (self.root / "start.log").open("wb") as log:
@@ -403,16 +427,22 @@ class Pillarbox(System):
         self.imaps_port = 993 + self.OFFSET
         self.pop3_port = 110 + self.OFFSET
         self.pop3s_port = 995 + self.OFFSET
+        self.lmtp_port = 24 + self.OFFSET
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Prepared like the originals: plain password, many connections of one user."""
         etc = self.root / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        (etc / "users").write_text(f"{USER}:{{PLAIN}}{PASSWORD}::::{DOMAIN}/me::\n")
+        (etc / "users").write_text(
+            "".join(
+                f"{user}:{{PLAIN}}{PASSWORD}::::{DOMAIN}/{user.partition('@')[0]}::\n"
+                for user in (USER, RECEIVER)
+            )
+        )
         shutil.chown(etc / "users", "dovecot")
         os.chmod(etc / "users", 0o600)
-        (etc / "dovecot.conf").write_text("mail_max_userip_connections = 8000\n")
+        (etc / "dovecot.conf").write_text(PILLARBOX_DOVECOT_CONF)
         # In a session of its own, as daemons are: the kernel's scheduler is fair to sessions (sched_autogroup), and on a
         # busy machine it would share one with the clients of the benchmark, which Dovecot does not.
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, start_new_session=True)
