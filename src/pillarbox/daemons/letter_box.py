@@ -4,7 +4,7 @@ DESCRIPTION
     All messages that have come in one turn of the loop are stored together, by `mailstore.deliver` in a worker
     thread; while they are, the next ones gather.  When none waits, what was stored is noted for the
     sessions that will read it (mailstore/arrivals.py).  A message that names a mailbox by its detail (user+mailbox)
-    goes there if lmtp_save_to_detail_mailbox says so and there is such a one, otherwise into INBOX.
+    goes there if lmtp_save_to_detail_mailbox says so and the user may post there, otherwise into INBOX.
 
 FAULTS
     Every message gets a reply: 452 or 552 for a mailbox without room, 451 for what went wrong here.
@@ -21,16 +21,14 @@ import msgspec
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.daemons.delivery_mailboxes import DeliveryMailbox, Unreachable, delivery_mailbox
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, Written, deliver_batch, make_maildir
 from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.large_content import BLOCK
-from pillarbox.mailstore.mailbox import MailboxNameRefused, MailTooLarge, OverQuota, QuotaExceeded
-from pillarbox.mailstore.mailbox_names import normalise
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.mailbox import MailTooLarge, OverQuota, QuotaExceeded
 from pillarbox.mailstore.maildir_names import NameMaker
-from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.mailstore.quota import AccountQuota, Size
 from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.message.header_fields import first_value
@@ -49,7 +47,7 @@ class _Sorted(msgspec.Struct):
     """A letter with its content and where it goes."""
 
     letter: Letter
-    mailbox: str
+    mailbox: DeliveryMailbox
     delivery: Delivery
     quota: AccountQuota | None = None
     size: Size | None = None
@@ -81,6 +79,7 @@ class LetterBox:
         self._busy = False
         self._notes = ArrivalNotes()
         self._names = NameMaker(SystemClock())
+        self._found: list[MailboxNotice] = []  # by the thread that stores, besides what became of each letter
 
     def take(self, letter: Letter, descriptor: int) -> None:
         """A message has come; the descriptor is ours now."""
@@ -101,6 +100,9 @@ class LetterBox:
             except Exception as error:  # these letters' bug must not end the worker's sessions
                 notice = self._notice(batch[0][0], "Fatal", "; ".join(mistakes(error)))
                 done = [(Delivered(letter.number, _INTERNAL), notice) for letter, _ in batch]
+            found, self._found = self._found, []
+            for notice in found:
+                self._tell(notice)
             for delivered, notice in done:
                 self._tell(notice)
                 self._answer(delivered)
@@ -131,10 +133,10 @@ class LetterBox:
         for (letter, descriptor), quota in zip(batch, quotas, strict=True):
             try:
                 one = self._sort(letter, descriptor)
-                if quota is not None:
+                if quota is not None and one.mailbox.is_own:
                     one.quota, one.size = quota, _size_of(one.delivery)
                     coming = pending.setdefault(quota, [])
-                    quota.check(one.mailbox, [one.size], pending=coming, is_delivery=True)
+                    quota.check(one.mailbox.name, [one.size], pending=coming, is_delivery=True)
                     coming.append(one.size)
                 sorted_letters.append(one)
             except (QuotaExceeded, MailTooLarge) as fault:
@@ -151,7 +153,7 @@ class LetterBox:
         for one, result in zip(sorted_letters, results, strict=True):
             if isinstance(result, Stored) and one.quota is not None and one.size is not None:
                 try:
-                    one.quota.changed(one.mailbox, [one.size], came=True)
+                    one.quota.changed(one.mailbox.name, [one.size], came=True)
                 except OSError as error:  # the message is there: what it adds is counted next time
                     self._tell(self._notice(one.letter, "Error", f"quota: {error}"))
             done.append(self._told(one, result))
@@ -159,19 +161,24 @@ class LetterBox:
 
     def _sort(self, letter: Letter, descriptor: int) -> _Sorted:
         place = self._place_of(letter)
-        mailbox, maildir = "INBOX", place.path
-        if letter.detail and self._settings.lmtp_save_to_detail_mailbox:
-            mailbox, maildir = self._detail_mailbox(letter.detail, place)
         size = os.fstat(descriptor).st_size
+        content = b"" if letter.head else os.pread(descriptor, size, 0)
+        mailbox = DeliveryMailbox("INBOX", place.path)
+        if letter.detail and self._settings.lmtp_save_to_detail_mailbox:
+            try:
+                mailbox = delivery_mailbox(self._settings, letter, place)
+            except Unreachable as fault:
+                text = f"save failed to open mailbox {letter.detail}: {fault}"
+                self._found.append(self._notice(letter, "Info", _head_of(letter.head or content) + text))
         if letter.head:
-            return self._sort_large(letter, mailbox, maildir, descriptor)
-        content = os.pread(descriptor, size, 0)
+            return self._sort_large(letter, mailbox, descriptor)
         packing = self._settings.packing
         packed = None if packing is None else packed_content(content, *packing)
-        return _Sorted(letter, mailbox, Delivery(maildir, (content,), packed=packed))
+        return _Sorted(letter, mailbox, Delivery(mailbox.maildir, (content,), packed=packed))
 
-    def _sort_large(self, letter: Letter, mailbox: str, maildir: str, descriptor: int) -> _Sorted:
+    def _sort_large(self, letter: Letter, mailbox: DeliveryMailbox, descriptor: int) -> _Sorted:
         """A message in a file is copied into the mailbox's tmp/.  OSError."""
+        maildir = mailbox.maildir
         make_maildir(maildir)
         spool = SpoolFile(
             os.fsencode(maildir),
@@ -197,45 +204,34 @@ class LetterBox:
         beginning = letter.head + os.pread(descriptor, BLOCK, 0)
         return _Sorted(letter, mailbox, Delivery(maildir, (beginning,), written=written))
 
-    def _detail_mailbox(self, detail: str, place: Storage) -> tuple[str, str]:
-        """The mailbox that the detail names, or INBOX."""
-        try:
-            account = MaildirAccount.at(place)
-            name = normalise(as_named(account, self._settings.namespaces[0]).store_name(detail))
-            directory = account.path(name)
-        except (MailboxNameRefused, ValueError):
-            return "INBOX", place.path
-        if name == "INBOX":
-            return "INBOX", place.path
-        if not os.path.isdir(f"{directory}/cur"):
-            if not self._settings.lda_mailbox_autocreate:
-                return "INBOX", place.path
-            make_maildir(directory)
-        return name, directory
-
     def _told(
         self, one: _Sorted, result: Result | QuotaExceeded | MailTooLarge
     ) -> tuple[Delivered, MailboxNotice]:
         letter = one.letter
-        msgid = first_value(one.delivery.content[0], b"message-id")
-        head = f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else 'unspecified'}: "
+        head = _head_of(one.delivery.content[0])
         if isinstance(result, Stored):
-            text = f"saved mail to {one.mailbox}"
+            text = f"saved mail to {one.mailbox.name}"
             return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", head + text)
         if isinstance(result, OverQuota):
             status = b"452 4.2.2" if self._settings.quota_full_tempfail else b"552 5.2.2"
             known = isinstance(result, QuotaExceeded | MailTooLarge)
             why = str(result) if known else "Quota exceeded (mailbox for user is full)"
             reply = status + b" " + why.encode("utf-8", "replace")
-            text = f"save failed to {one.mailbox}: {why if known else f'Quota exceeded ({result})'}"
+            text = f"save failed to {one.mailbox.name}: {why if known else f'Quota exceeded ({result})'}"
             return Delivered(letter.number, reply), self._notice(letter, "Info", head + text)
-        text = f"save failed to {one.mailbox}: {result}"
+        text = f"save failed to {one.mailbox.name}: {result}"
         return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", head + text)
 
     def _notice(self, letter: Letter, severity: str, text: str) -> MailboxNotice:
         return MailboxNotice(
             f"{self._service}({letter.user})<{os.getpid()}><{letter.session}>", severity, text
         )
+
+
+def _head_of(content: bytes) -> str:
+    """`msgid=<1@x>: `"""
+    msgid = first_value(content, b"message-id")
+    return f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else 'unspecified'}: "
 
 
 def _size_of(delivery: Delivery) -> Size:

@@ -34,16 +34,13 @@ from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
-from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox
-from pillarbox.mailstore.namespaced_account import as_named
-from pillarbox.message.header_fields import first_value, split
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, EventSink, MailboxNotice
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.dovecot_master import log_target
 from pillarbox.tools import doveconf
-from pillarbox.tools.doveadm_accounts import MailCommand, Owner, open_store
+from pillarbox.tools.doveadm_accounts import MailCommand, Owner
 from pillarbox.tools.doveadm_faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -151,8 +148,6 @@ class _Lda:
 
     async def store(self, content: bytes, mailbox: str) -> int:
         """The exit status."""
-        if mailbox and not self._settings.lda_mailbox_autocreate:
-            mailbox = await self._existing(mailbox, content)
         descriptor = os.memfd_create("message", os.MFD_CLOEXEC)
         view = memoryview(content)
         while view:
@@ -182,27 +177,6 @@ class _Lda:
 
     def _take(self, delivered: Delivered) -> None:
         self._answer = delivered
-
-    async def _existing(self, name: str, content: bytes) -> str:
-        """The mailbox; empty, for INBOX, if there is none."""
-        store = open_store(self._command, self._owner)
-        account = as_named(store, self._settings.namespaces[0])
-        try:
-            await account.status(name)
-            return name
-        except (NoSuchMailbox, MailboxNameRefused) as fault:
-            refused = fault if isinstance(fault, MailboxNameRefused) else fault.__cause__
-            why = (
-                str(refused) if isinstance(refused, MailboxNameRefused) else f"Mailbox doesn't exist: {name}"
-            )
-            msgid = first_value(split(content)[0], b"message-id")
-            shown = msgid.decode("utf-8", "replace").strip() if msgid else "unspecified"
-            text = f"msgid={shown}: save failed to open mailbox {name}: {why}"
-            program = f"lda({self._owner.user})<{os.getpid()}><{self._session}>"
-            self._tell(MailboxNotice(program, "Info", text))
-            return ""
-        finally:
-            await account.close()
 
 
 if __name__ == "__main__":
