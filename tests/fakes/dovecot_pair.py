@@ -132,9 +132,14 @@ class Server:
         """A client that has logged in."""
         return Talk(self.port, user)
 
+    @property
+    def doveadm_command(self) -> list[str]:
+        """What doveadm's words stand behind."""
+        return [*self._doveadm, "-c", str(self.configuration)]
+
     def doveadm(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """doveadm with this configuration."""
-        command = [*self._doveadm, "-c", str(self.configuration), *words]
+        command = [*self.doveadm_command, *words]
         return subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
 
     def lmtp(self, *messages: bytes, to: Sequence[str] = ("me",), sender: str = "s@example.org") -> list[str]:

@@ -29,6 +29,7 @@ from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storag
 from pillarbox.files.file_system import DISK
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore.acl import AccessLists, AclUser
+from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.group_commit import CommonCommits
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.mailbox_names import INBOX
@@ -60,18 +61,22 @@ class AccountNamespaces:
         self,
         settings: MailboxSettings,
         *,
-        executor: Executor,
+        executor: Executor | None,
         inotify: Inotify | None,
         tasks: asyncio.TaskGroup,
-        commits: CommonCommits,
+        commits: CommonCommits | None = None,
+        has_lists: bool | None = None,
+        asked: Rights = ALL,
     ) -> None:
+        """`has_lists`: whether there are access lists, if not as for IMAP; `asked`: as in UnitedAccount."""
+        self._asked = asked
         self.settings = settings
         self.executor = executor
         self._commits = commits
         self._inotify = inotify
         self.clock = SystemClock()
         self.users = LookupClient(f"{settings.base_dir}/auth-userdb", tasks=tasks)
-        self.has_lists = settings.has_plugin("acl")
+        self.has_lists = settings.has_plugin("acl") if has_lists is None else has_lists
         self.shared_dict = (
             SharedDict(settings.acl_shared_dict, DISK, self.clock) if settings.acl_shared_dict else None
         )
@@ -102,7 +107,7 @@ class AccountNamespaces:
             is_owner = namespace.kind == "private"
             lists = self.lists(namespace, there, who, is_owner=is_owner)
             parts.append(Part(namespace, as_named(self.open(there, namespace), namespace), lists=lists))
-        return UnitedAccount(parts, shared=shared, executor=self.executor)
+        return UnitedAccount(parts, shared=shared, executor=self.executor, asked=self._asked)
 
     @asynccontextmanager
     async def of_user(self, user: str) -> AsyncIterator[Account | None]:

@@ -30,6 +30,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, OWN_SEPARATOR, SEPARATOR, normalise
+from pillarbox.mailstore.maildir_account import MaildirAccount
 
 
 class OutsideNamespace(MailboxNameRefused):
@@ -167,6 +168,10 @@ class NamespacedAccount:
     async def close(self) -> None:
         """Give back all files."""
         await self._account.close()
+
+    def path(self, name: str) -> str:
+        """The directory of a mailbox, existing or not.  OutsideNamespace, MailboxNameRefused."""
+        return self._account.path(self._to_store(name)) if isinstance(self._account, MaildirAccount) else ""
 
     def store_name(self, name: str) -> str:
         """What the store calls a mailbox that a client names.  OutsideNamespace, MailboxNameRefused."""

@@ -94,7 +94,10 @@ class UnitedAccount:
         *,
         shared: Sequence[SharedTrees] = (),
         executor: Executor | None = None,
+        asked: Rights = ALL,
     ) -> None:
+        """`asked`: rights that the user needs; an administrator's commands do without the others."""
+        self._asked = asked
         self._main = parts[0]
         self._parts = list(parts)
         self._shared = shared
@@ -143,6 +146,10 @@ class UnitedAccount:
         """The name of an opened mailbox."""
         return self._homes.get(mailbox, self._main).account.name_of(mailbox)
 
+    async def path(self, name: str) -> str:
+        """The directory of a mailbox, existing or not.  NoSuchMailbox, MailboxNameRefused."""
+        return (await self._part(name)).account.path(name)
+
     # --- rights -------------------------------------------------------------------------------------
 
     async def rights(self, name: str) -> Rights:
@@ -152,7 +159,8 @@ class UnitedAccount:
 
     async def _need(self, name: str, needed: Rights) -> Part:
         """The mailbox's part.  PermissionDenied, NoSuchMailbox."""
-        rights = await self.rights(name)
+        needed &= self._asked
+        rights = await self.rights(name) if needed else ALL
         if needed not in rights:
             if Rights.LOOKUP not in rights:
                 raise NoSuchMailbox(name)
@@ -268,9 +276,10 @@ class UnitedAccount:
 
     async def rename(self, old: str, new: str) -> None:
         """RENAME with all children, within a namespace."""
+        if await self._part(old) is not await self._part(new):
+            raise MailboxNameRefused("Renaming not supported across non-private namespaces.")
         part = await self._need(old, Rights.DELETE)
-        if await self._need_above(new) is not part:
-            raise MailboxNameRefused("Can't rename mailbox to another namespace")
+        await self._need_above(new)
         await part.account.rename(old, new)
 
     async def identities(self) -> dict[str, bytes]:

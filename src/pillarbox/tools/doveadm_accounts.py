@@ -18,8 +18,9 @@ import os
 import pwd
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -29,22 +30,26 @@ from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
+from pillarbox.daemons.account_namespaces import AccountNamespaces
+from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import (
     Account,
     MailboxExists,
     MailboxNameRefused,
     NoSuchMailbox,
     OverQuota,
+    PermissionDenied,
     StoreUnavailable,
 )
 from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import as_named
 from pillarbox.mailstore.text_searching import IndexPolicy
+from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.user_quota import user_quota
 from pillarbox.tools import doveadm_output
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_faults import (
     EX_DATAERR,
+    EX_NOPERM,
     EX_NOTFOUND,
     EX_NOUSER,
     EX_TEMPFAIL,
@@ -78,8 +83,6 @@ class MailCommand:
             text = error.msg.replace("option -", "invalid option -- '", 1).replace(" not recognized", "'")
             raise Usage(usage, complaint=f"{self.name.split()[-1]}: {text}") from error
         self.options = dict(pairs)
-        self.path_of: Callable[[str], str] = str
-        """Where a mailbox lies, while its account is open."""
 
     @property
     def is_for_many(self) -> bool:
@@ -224,6 +227,39 @@ def open_store(command: MailCommand, owner: Owner) -> MaildirAccount:
     )
 
 
+@asynccontextmanager
+async def seen_by(command: MailCommand, owner: Owner, store: MaildirAccount) -> AsyncIterator[Account]:
+    """All that the owner sees: his own mail, public trees and what others share; closed in the end.
+
+    Access lists hide what may not be looked up, and forbid to make, to rename and to delete, and to put something
+    somewhere; for the rest whatever is named is worked on.
+    """
+    fault: Exception | None = None
+    async with asyncio.TaskGroup() as tasks:
+        plugins = command.configuration.for_protocol("doveadm").words("mail_plugins")
+        namespaces = AccountNamespaces(
+            command.settings,
+            executor=None,
+            inotify=None,
+            tasks=tasks,
+            has_lists="acl" in plugins,
+            asked=Rights.CREATE | Rights.DELETE | Rights.INSERT,
+        )
+        home = owner.fields.get("home", "")
+        account = namespaces.account(owner.user, home, owner.place, owner.fields, store)
+        try:
+            yield account
+        except Exception as error:  # as it is, not as one of a group
+            fault = error
+        finally:
+            if isinstance(account, UnitedAccount):
+                await account.close()
+            await store.close()
+            namespaces.close()
+    if fault is not None:
+        raise fault
+
+
 def _as_owner(command: MailCommand, user: str, work: Work) -> int:
     """Do it in a child with the rights of the mailboxes' owner."""
     owner = Owner.find(command, user)
@@ -247,15 +283,11 @@ def _work(command: MailCommand, owner: Owner, work: Work) -> int:
     async def run() -> int | None:
         # Named here so that it is loaded before the rights are dropped that may be needed to read it.
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="store"))
-        namespace = command.settings.namespaces[0]
         store = open_store(command, owner)
         await store.ensure_defaults()
-        account = as_named(store, namespace)
-        command.path_of = lambda name: store.path(account.store_name(name))
-        try:
+        async with AsyncExitStack() as opened:
+            account = await opened.enter_async_context(seen_by(command, owner, store))
             return await work(owner.user, account)
-        finally:
-            await account.close()
 
     try:
         return asyncio.run(run()) or 0
@@ -267,13 +299,19 @@ def _work(command: MailCommand, owner: Owner, work: Work) -> int:
         return fault.status
     except (NoSuchMailbox, MailboxExists, MailboxNameRefused, StoreUnavailable, OverQuota) as fault:
         return told(owner.user, str(fault), status_of(fault))
+    except PermissionDenied:
+        return told(owner.user, "Permission denied", EX_NOPERM)
 
 
 def status_of(fault: Exception) -> int:
     """The exit status for what a store says."""
     if isinstance(fault, NoSuchMailbox):
         return EX_NOTFOUND
-    if isinstance(fault, MailboxNameRefused) and "INBOX" not in str(fault):
+    if isinstance(fault, PermissionDenied):
+        return EX_NOPERM
+    if isinstance(fault, MailboxNameRefused) and not any(
+        word in str(fault) for word in ("INBOX", "Renaming")
+    ):
         return EX_USAGE
     return EX_DATAERR if isinstance(fault, MailboxExists | MailboxNameRefused) else EX_TEMPFAIL
 

@@ -11,8 +11,12 @@ from pillarbox.mailstore.mailbox import (
     MailboxExists,
     MailboxNameRefused,
     NoSuchMailbox,
+    PermissionDenied,
 )
 from pillarbox.mailstore.mailbox_names import decode_utf7, encode_utf7
+from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.namespaced_account import NamespacedAccount
+from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.tools.doveadm_accounts import COMMON, MailCommand, Work, for_users, missing, show, status_of
 from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.vocabulary.identifiers import Uid
@@ -68,6 +72,20 @@ def matching(names: Sequence[str], masks: Sequence[str]) -> list[str]:
     return [name for name in found if name != "INBOX"] + [name for name in found if name == "INBOX"]
 
 
+def within_reach(account: Account, names: Sequence[str], masks: Sequence[str], *, public: bool) -> list[str]:
+    """Names that a command without a mailbox's name works on: not those of others, and those of public namespaces
+    if they are asked for, or if `public`."""
+    if not isinstance(account, UnitedAccount):
+        return list(names)
+    spaces = account.namespaces()
+    asked = [
+        prefix for prefix in spaces["public"] if public or any(mask.startswith(prefix) for mask in masks)
+    ]
+    left_out = [prefix for prefix in spaces["public"] if prefix not in asked] + spaces["shared"]
+    roots = {prefix.removesuffix(account.separator) for prefix in left_out}
+    return [name for name in names if name not in roots and not name.startswith(tuple(left_out))]
+
+
 def is_mask(text: str) -> bool:
     """Whether it stands for many names."""
     return "*" in text or "%" in text
@@ -86,7 +104,8 @@ def _list(command: MailCommand) -> Work:
         if "-s" in command.options:
             names = matching(await account.subscriptions(), command.words)
         else:
-            there = [entry.name for entry in await account.list_mailboxes()]
+            listed = [entry.name for entry in await account.list_mailboxes()]
+            there = within_reach(account, listed, command.words, public=True) if command.words else listed
             plain = [word for word in command.words if not is_mask(word) and not matching(there, [word])]
             names = plain + matching(there, command.words)
         encoded = "-7" in command.options
@@ -108,8 +127,12 @@ def _status(command: MailCommand) -> Work:
         wanted = list(_TOTALS if totals else _STATUS)
 
     async def work(user: str, account: Account) -> None:
-        there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
-        names = matching(there, command.words[1:])
+        masks = command.words[1:]
+        listed = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+        names = matching(within_reach(account, listed, masks, public=False), masks)
+        for mask in masks:
+            if not is_mask(mask) and not names and await is_there(account, mask):
+                names.append(mask)  # an access list hides it only
         if not names and not any(map(is_mask, command.words[1:])):
             name = command.words[1]
             text = f"Mailbox {name}: Failed to lookup mailbox status: {missing(name)}"
@@ -125,6 +148,15 @@ def _status(command: MailCommand) -> Work:
             show(command, user, ("mailbox", *wanted), rows, hidden=("mailbox",))
 
     return work
+
+
+async def is_there(account: Account, name: str) -> bool:
+    """Whether there is such a mailbox, be it one that an access list hides."""
+    try:
+        await account.status(name, with_size=False)
+    except (NoSuchMailbox, MailboxNameRefused):
+        return False
+    return True
 
 
 async def _values(account: Account, name: str, wanted: Sequence[str]) -> dict[str, str]:
@@ -162,6 +194,8 @@ def _failing(command: MailCommand, what: str, fault: Exception, user: str) -> Ma
         text = missing(name)
     elif isinstance(fault, MailboxExists):
         text = "Target mailbox already exists" if verb == "rename" else "Mailbox already exists"
+    elif isinstance(fault, PermissionDenied):
+        text = "Permission denied"
     else:
         text = f"{fault}." if str(fault).startswith("INBOX can't") else str(fault)
     return MailFault(user, f"Can't {verb} mailbox {what}: {text}", status_of(fault))
@@ -176,7 +210,7 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
             for name in await _named(command, account):
                 try:
                     await act(account, name)
-                except (NoSuchMailbox, MailboxExists, MailboxNameRefused) as fault:
+                except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
                     raise _failing(command, name, fault, user) from fault
                 if "-s" in command.options:
                     deletes = command.name == "mailbox delete"
@@ -208,7 +242,7 @@ def _rename(command: MailCommand) -> Work:
         old, new = command.words
         try:
             await account.rename(old, new)
-        except (NoSuchMailbox, MailboxExists, MailboxNameRefused) as fault:
+        except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
             raise _failing(command, f"{old} to {new}", fault, user) from fault
         if "-s" in command.options:
             await account.unsubscribe(old)
@@ -221,11 +255,18 @@ def _path(command: MailCommand) -> Work:
     if not command.words:
         raise Usage(command.usage)
 
-    async def work(user: str, _account: Account) -> None:
-        rows = [[command.path_of(name)] for name in command.words]
+    async def work(user: str, account: Account) -> None:
+        rows = [[await _path_of(account, name)] for name in command.words]
         show(command, user, ("path",), rows, hidden=("path",))
 
     return work
+
+
+async def _path_of(account: Account, name: str) -> str:
+    """Where a mailbox lies, existing or not."""
+    if isinstance(account, UnitedAccount):
+        return await account.path(name)
+    return account.path(name) if isinstance(account, NamespacedAccount | MaildirAccount) else ""
 
 
 def _mutf7(command: MailCommand) -> int:

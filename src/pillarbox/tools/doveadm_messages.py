@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from typing import IO, Final
 
 import msgspec
@@ -26,9 +26,10 @@ from pillarbox.mailstore.mailbox import (
     MailboxNameRefused,
     NewMessage,
     NoSuchMailbox,
+    PermissionDenied,
 )
 from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.header_fields import first_value, header_end
 from pillarbox.net.system_clock import SystemClock
@@ -42,13 +43,14 @@ from pillarbox.tools.doveadm_accounts import (
     for_users,
     missing,
     open_store,
+    seen_by,
     status_of,
     told,
     writer,
 )
 from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.tools.doveadm_fetch import FetchFields
-from pillarbox.tools.doveadm_mailboxes import matching
+from pillarbox.tools.doveadm_mailboxes import is_there, matching, within_reach
 from pillarbox.tools.doveadm_query import Query
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.flags import Flag
@@ -117,12 +119,15 @@ def _query(command: MailCommand, words: Sequence[str]) -> Query:
 
 async def _search(account: Account, query: Query, *, read_only: bool = False) -> AsyncIterator[_Found]:
     """One mailbox after the other; first those that do not exist: NoSuchMailbox."""
-    there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+    listed = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+    there = within_reach(account, listed, query.masks, public=False)
     for name in query.named:
         if name not in there and name.upper() != "INBOX":
             if not name:
                 raise MailboxNameRefused("Invalid mailbox name: Name is empty")
-            raise NoSuchMailbox(name)
+            if not await is_there(account, name):  # where an access list hides it only it is worked on
+                raise NoSuchMailbox(name)
+            there.append(name)
     for name in matching(there, ()):
         if query.asks_guid:
             guid = (await account.status(name, with_size=False)).guid.decode("ascii")
@@ -144,6 +149,16 @@ async def _opened(account: Account, name: str, *, read_only: bool = False) -> As
         yield mailbox
     finally:
         mailbox.close()
+
+
+async def _target(account: Account, name: str) -> Mailbox:
+    """A mailbox into which something is put.  NoSuchMailbox, PermissionDenied."""
+    return await (account.open_target(name) if isinstance(account, UnitedAccount) else account.open(name))
+
+
+def _closed(user: str, text: str, name: str, fault: NoSuchMailbox | PermissionDenied) -> MailFault:
+    why = "Permission denied" if isinstance(fault, PermissionDenied) else missing(name)
+    return MailFault(user, f"{text}: {why}", status_of(fault))
 
 
 def _refusing(text: str, user: str, fault: NoSuchMailbox | MailboxNameRefused) -> MailFault:
@@ -288,26 +303,26 @@ def _transfer(command: MailCommand) -> Work:
 
     async def work(user: str, account: Account) -> None:
         try:
-            target = await account.open(target_name)
-        except NoSuchMailbox as fault:
-            text = f"Can't open mailbox '{target_name}': {missing(target_name)}"
-            raise MailFault(user, text, EX_NOTFOUND) from fault
-        origin = account
-        if source is not None:
-            origin = as_named(open_store(command, source), command.settings.namespaces[0])
-        try:
-            async for found in _search(origin, query):
-                mailbox = found.view.mailbox
-                if moves:
-                    await mailbox.move(found.uids, target)
-                else:
-                    await mailbox.copy(found.uids, target)
-        except (NoSuchMailbox, MailboxNameRefused) as fault:
-            raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
-        finally:
-            target.close()
-            if origin is not account:
-                await origin.close()
+            target = await _target(account, target_name)
+        except (NoSuchMailbox, PermissionDenied) as fault:
+            raise _closed(user, f"Can't open mailbox '{target_name}'", target_name, fault) from fault
+        async with AsyncExitStack() as opened:
+            origin = account
+            if source is not None:
+                origin = await opened.enter_async_context(
+                    seen_by(command, source, open_store(command, source))
+                )
+            try:
+                async for found in _search(origin, query):
+                    mailbox = found.view.mailbox
+                    if moves:
+                        await mailbox.move(found.uids, target)
+                    else:
+                        await mailbox.copy(found.uids, target)
+            except (NoSuchMailbox, MailboxNameRefused) as fault:
+                raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
+            finally:
+                target.close()
 
     return work
 
@@ -322,7 +337,8 @@ def _save(command: MailCommand) -> Work:
 
     async def work(user: str, account: Account) -> None:
         try:
-            async with _opened(account, name) as mailbox:
+            mailbox = await _target(account, name)
+            with closing(mailbox):
                 if source.seekable():  # each user's child has the same open file
                     source.seek(start)
                 begin = source.read(SPOOL_AT)
@@ -330,9 +346,8 @@ def _save(command: MailCommand) -> Work:
                     await mailbox.append([NewMessage(begin)])
                 else:
                     await _save_large(mailbox, begin, source)
-        except NoSuchMailbox as fault:
-            text = f"Failed to open mailbox {name}: {missing(name)}"
-            raise MailFault(user, text, EX_NOTFOUND) from fault
+        except (NoSuchMailbox, PermissionDenied) as fault:
+            raise _closed(user, f"Failed to open mailbox {name}", name, fault) from fault
 
     return work
 
@@ -414,8 +429,8 @@ def _resync(command: MailCommand) -> Work:
 
 
 async def _masked(command: MailCommand, account: Account) -> list[str]:
-    there = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
-    return matching(there, command.words)
+    listed = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
+    return matching(within_reach(account, listed, command.words, public=False), command.words)
 
 
 def _purge(command: MailCommand) -> Work:

@@ -92,6 +92,11 @@ class Query(msgspec.Struct, frozen=True):
         ]
 
     @property
+    def masks(self) -> list[str]:
+        """Mailboxes that are named, masks too."""
+        return [one.mask for one in _mailboxes(self.node) if isinstance(one, InMailbox)]
+
+    @property
     def asks_guid(self) -> bool:
         """Whether mailboxes are chosen by GUID."""
         return any(isinstance(one, InMailboxGuid) for one in _mailboxes(self.node))
