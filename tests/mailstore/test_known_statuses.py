@@ -12,6 +12,7 @@ from pillarbox.mailstore import known_statuses, maildir_account
 from pillarbox.mailstore.deliver import Delivery, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, NoSuchMailbox
 from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -147,6 +148,30 @@ def test_what_is_kept_is_bounded(root: Path, monkeypatch: pytest.MonkeyPatch) ->
             assert [2] * BOXES == await counts(account)
             assert 1 == len(account._open)
             assert 3 >= len(account._statuses._known)
+        await account.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_a_uidlist_that_is_written_in_place_without_its_lock(root: Path, *, is_loaded: bool) -> None:
+    """A backup that was copied over it, or an administrator's `>>`: no directory tells; a second later it is seen."""
+
+    async def scene() -> None:
+        clock = ManualClock()
+        account = MaildirAccount(str(root), clock=clock)
+        await counts(account)
+        settle(root)
+        await counts(account)
+        name = "Box5" if is_loaded else "Box0"
+        assert is_loaded == (name in account._open)
+        assert 3 == (await account.status(name, with_size=False)).uid_next
+        clock.advance(5)
+        uidlist = root / f".{name}" / "dovecot-uidlist"
+        with uidlist.open("a") as file:
+            file.write("77 :1700000000.gone\n")
+        assert (root / f".{name}").stat().st_mtime_ns == LONG_AGO
+        assert 78 == (await account.status(name, with_size=False)).uid_next
         await account.close()
 
     asyncio.run(scene())

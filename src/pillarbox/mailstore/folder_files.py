@@ -40,7 +40,7 @@ import msgspec
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.arrivals import Arrivals
-from pillarbox.mailstore.directory_state import DirectoryState
+from pillarbox.mailstore.directory_state import RECHECK_NS, DirectoryState
 from pillarbox.mailstore.dotlock import DotLock
 from pillarbox.mailstore.folder_stamp import FolderStamp
 from pillarbox.mailstore.fresh_messages import FreshMessages
@@ -119,6 +119,9 @@ class FolderFiles:
         self._cur_state = DirectoryState()
         self._control = control or directory
         self._control_state = DirectoryState()  # as it was when uidlist and keywords were found unchanged
+        self._control_recheck_at = (
+            0  # who heeds no lock writes them in place, which the directory does not tell
+        )
 
     def relocate(self, directory: bytes, control: bytes = b"") -> None:
         """The folder has been renamed."""
@@ -218,11 +221,12 @@ class FolderFiles:
             if self._new_state.is_stale(new_mtime, now) or self._cur_state.is_stale(cur_mtime, now):
                 return False
             control_mtime = self.files.stat(self._control).st_mtime_ns
-            if not self._control_state.is_stale(control_mtime, now):
+            if not self._control_state.is_stale(control_mtime, now) and now < self._control_recheck_at:
                 return not self.keywords.surplus_has_changed()
             if self.keywords.has_changed() or self.uidlist.has_changed():
                 return False
             self._control_state.note_listing(control_mtime, now)
+            self._control_recheck_at = now + RECHECK_NS
             return True
         finally:
             self.mutex.release()
@@ -231,7 +235,7 @@ class FolderFiles:
         """What holds until something happens here; None where more has to be looked at, or at another time."""
         paths = (*self._places, self._control)
         try:
-            stamp = FolderStamp.of(paths, self.files)
+            stamp = FolderStamp.of(paths, self.uidlist.path, self.files)
             if self.keywords.has_surplus or not self.is_current(move_new=False):
                 return None
         except (OSError, NoSuchMailbox):

@@ -20,22 +20,28 @@ from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.folder_stamp import FolderStamp
 from pillarbox.mailstore.mailbox import MailboxStatus
 from pillarbox.mailstore.maildir import MaildirMailbox
+from pillarbox.vocabulary.clock import Clock
 
 MAX_KNOWN: Final = 10_000
 """Mailboxes of which something is kept; the oldest go."""
 
+LOOK_AFTER: Final = 1.0
+"""Seconds after which the uidlist itself is looked at."""
 
-class _Known(msgspec.Struct, frozen=True):
+
+class _Known(msgspec.Struct):
     stamp: FolderStamp
     status: MailboxStatus
     has_size: bool
+    looked_at: float  # when the uidlist was, by clock.monotonic()
 
 
 class KnownStatuses:
     """Those of one account.  All methods are called on the event loop."""
 
-    def __init__(self, files: FileSystem) -> None:
+    def __init__(self, files: FileSystem, clock: Clock) -> None:
         self._files = files
+        self._clock = clock
         self._known: dict[str, _Known] = {}
 
     def keep(self, mailbox: MaildirMailbox) -> None:
@@ -47,14 +53,17 @@ class KnownStatuses:
             return
         if len(self._known) >= MAX_KNOWN:
             self._known.pop(next(iter(self._known)))
-        self._known[mailbox.name] = _Known(stamp, *told)
+        self._known[mailbox.name] = _Known(stamp, *told, looked_at=self._clock.monotonic())
 
     def find(self, name: str, *, with_size: bool) -> MailboxStatus | None:
-        """What STATUS would tell, if it is known: three stat calls."""
+        """What STATUS would tell, if it is known: three stat calls, or four."""
         known = self._known.get(name)
         if known is None or (with_size and not known.has_size):
             return None
-        if known.stamp.holds(self._files):
+        now = self._clock.monotonic()
+        deeply = now >= known.looked_at + LOOK_AFTER
+        if known.stamp.holds(self._files, deeply=deeply):
+            known.looked_at = now if deeply else known.looked_at
             return known.status
         del self._known[name]
         return None

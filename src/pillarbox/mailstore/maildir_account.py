@@ -154,7 +154,7 @@ class MaildirAccount:
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
         self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
-        self._statuses = KnownStatuses(files)
+        self._statuses = KnownStatuses(files, self._clock)
 
     @classmethod
     def at(
