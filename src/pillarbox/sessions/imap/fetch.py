@@ -9,7 +9,7 @@ DESCRIPTION
 
 STANDARDS
     RFC 3501 §6.4.5, §7.4.2; RFC 5530 §3 (EXPUNGEISSUED); RFC 7162 §3.1.4 (MODSEQ, CHANGEDSINCE),
-    §3.2.6 (VANISHED); RFC 8474 §5 (EMAILID, THREADID)
+    §3.2.6 (VANISHED); RFC 8474 §5 (EMAILID, THREADID); RFC 9394 §3.3 (PARTIAL)
 """
 
 from bisect import bisect_left, bisect_right
@@ -31,6 +31,7 @@ from pillarbox.vocabulary.number_set import NumberSet, runs
 from pillarbox.wire.imap.commands import Fetch
 from pillarbox.wire.imap.dates import internal_date
 from pillarbox.wire.imap.fetch_items import FetchItems, Item
+from pillarbox.wire.imap.partial_range import in_range
 
 BATCH: Final = 256
 """Messages rendered in one go: about two milliseconds of the loop."""
@@ -108,6 +109,9 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         chosen = conversation.choose(command.messages, by_uid=command.by_uid)
         if command.changed_since is not None:
             chosen = changed_since(conversation.selected, chosen, command.changed_since)
+        if command.partial is not None:  # of those for which there would be an answer
+            part = in_range(command.partial, len(chosen.uids))
+            chosen = Chosen(chosen.numbers[part], chosen.uids[part])
     except InvalidMessageSet:
         name = b"UID FETCH" if command.by_uid else b"FETCH"
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)

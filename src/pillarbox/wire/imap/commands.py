@@ -477,6 +477,7 @@ class Fetch(Command, frozen=True):
     items: FetchItems
     changed_since: int | None = None  # `"CHANGEDSINCE" SP mod-sequence-valzer`  RFC 7162 §3.1.4.1
     vanished: bool = False  # `"VANISHED"`  RFC 7162 §3.2.6
+    partial: tuple[int, int] | None = None  # `"PARTIAL" SP partial-range`: which of them  RFC 9394 §3.3
 
 
 class StoreAction(Enum):

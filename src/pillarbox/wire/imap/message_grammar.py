@@ -17,6 +17,7 @@ from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.commands import CancelUpdate, Copy, Expunge, Fetch, Move, Store, StoreAction
 from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
 from pillarbox.wire.imap.flag_grammar import flag_list, flags_to_end
+from pillarbox.wire.imap.partial_range import partial_range
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
 _MACROS: Final = {
@@ -64,14 +65,14 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
         _fetch_attributes(scanner, items, sections)
     else:
         _fetch_attribute(scanner, items, sections, macros=True)
-    changed_since, vanished = None, False
+    changed_since, vanished, partial = None, False, None
     if scanner.take_space() and not scanner.at_end:
-        changed_since, vanished = _fetch_modifiers(scanner, by_uid=by_uid)
+        changed_since, vanished, partial = _fetch_modifiers(scanner, by_uid=by_uid)
     scanner.end()
     if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
         items[Item.MODSEQ] = None
     wanted = FetchItems(tuple(items), tuple(sections.values()))
-    return Fetch(tag, by_uid, messages, wanted, changed_since, vanished)
+    return Fetch(tag, by_uid, messages, wanted, changed_since, vanished, partial)
 
 
 def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: dict[bytes, Section]) -> None:
@@ -98,13 +99,14 @@ def fetch_list(scanner: Scanner) -> FetchItems:
     return FetchItems(tuple(items), peeked)
 
 
-def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, bool]:
+def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, bool, tuple[int, int] | None]:
     """`fetch-modifiers = "(" fetch-modifier *(SP fetch-modifier) ")"`  RFC 4466 §2.3
 
-    `"CHANGEDSINCE" SP mod-sequence-valzer` (RFC 7162 §3.1.4.1) and `"VANISHED"` (§3.2.6)
+    `"CHANGEDSINCE" SP mod-sequence-valzer` (RFC 7162 §3.1.4.1), `"VANISHED"` (§3.2.6), `"PARTIAL" SP partial-range`
+    (RFC 9394 §4)
     """
     scanner.expect(b"(")
-    changed_since, vanished = None, False
+    changed_since, vanished, partial = None, False, None
     first = True
     while not scanner.take(b")"):
         if not first:
@@ -116,11 +118,13 @@ def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, boo
             changed_since = scanner.number(reason="Invalid CHANGEDSINCE modseq", maximum=MAX_MODSEQ)
         elif name == b"VANISHED" and by_uid:
             vanished = True
+        elif name == b"PARTIAL" and by_uid and partial is None:
+            partial = partial_range(scanner)
         else:
             raise BadSyntax("Unknown FETCH modifier")
     if vanished and changed_since is None:
         raise BadSyntax("VANISHED used without CHANGEDSINCE")
-    return changed_since, vanished
+    return changed_since, vanished, partial
 
 
 def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:

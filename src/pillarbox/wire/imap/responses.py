@@ -17,6 +17,7 @@ from pillarbox.message.imap_strings import string
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 from pillarbox.vocabulary.number_set import compact
 from pillarbox.wire.imap.commands import StatusItem
+from pillarbox.wire.imap.partial_range import in_range
 from pillarbox.wire.imap.search_keys import ResultOptions, SearchResult
 
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
@@ -159,11 +160,7 @@ def extended_search(
         words.append(b"MAX %d" % numbers[-1])
     if options & SearchResult.PARTIAL:
         low, high = result.partial
-        part = (
-            numbers[low - 1 : high]
-            if low > 0
-            else numbers[max(0, len(numbers) + high) : len(numbers) + low + 1]
-        )
+        part = numbers[in_range(result.partial, len(numbers))]
         words.append(b"PARTIAL (%d:%d %b)" % (low, high, compact(part) or b"NIL"))
     if numbers and options & SearchResult.ALL:
         words.append(b"ALL %s" % compact(numbers))

@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Final
 
 from pillarbox.message.charsets import codec_of
-from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.wire.imap.commands import Search
 from pillarbox.wire.imap.dates import search_date
+from pillarbox.wire.imap.partial_range import partial_range
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
 from pillarbox.wire.imap.search_keys import (
     AddressHas,
@@ -82,7 +82,6 @@ _RESULTS: Final = {
     b"CONTEXT": SearchResult.CONTEXT,
     b"PARTIAL": SearchResult.PARTIAL,
 }
-_PARTIAL: Final = re.compile(rb"(-?)([0-9]{1,10}):(-?)([0-9]{1,10})")
 _OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _BAD_CHARSET: Final = "[BADCHARSET] "
 
@@ -141,26 +140,13 @@ def _return_options(scanner: Scanner) -> ResultOptions:
         if option is SearchResult.PARTIAL:
             if options & SearchResult.PARTIAL:
                 raise BadSyntax("PARTIAL can be used only once")
-            partial = _partial_range(scanner)
+            partial = partial_range(scanner)
         options |= option
     if not options & ~SearchResult.CONTEXT:
         options |= SearchResult.ALL  # RFC 4731 §3.1: "()" is the same as "(ALL)"
     if SearchResult.PARTIAL in options and SearchResult.ALL in options:
         raise BadSyntax("PARTIAL conflicts with ALL")  # RFC 5267 §4.4
     return ResultOptions(options, partial)
-
-
-def _partial_range(scanner: Scanner) -> tuple[int, int]:
-    """`partial-range = nz-number ":" nz-number`, or both negative (RFC 9394 §4)"""
-    text = scanner.match(_PARTIAL) if scanner.take_space() else None
-    found = _PARTIAL.fullmatch(text) if text is not None else None
-    if found is None:
-        raise BadSyntax("PARTIAL range missing")
-    low, high = decimal(found[2]), decimal(found[4])
-    if not low or not high or found[1] != found[3]:
-        raise BadSyntax("PARTIAL range broken")
-    low, high = min(low, high), max(low, high)
-    return (-low, -high) if found[1] else (low, high)
 
 
 class _KeyReader:
