@@ -219,3 +219,35 @@ def test_two_users(pair: tuple[Server, Server]) -> None:
     for name in ("me/Maildir/.mine/dovecot-acl", "me/Maildir/.mine.below/dovecot-acl", "shared-mailboxes"):
         files = [(server.base / "home" / name).read_text() for server in pair]
         assert files[0] == files[1], name
+
+
+@pytest.mark.timeout(120)
+def test_private_annotations_are_each_users_own() -> None:
+    """RFC 5464 §3.2.1: nobody sees or changes what another has noted privately of a mailbox that they share.
+
+    Only ours is asked: Debian's Dovecot has an internal error where the userdb gives no uid.
+    """
+    options = "mail_attribute_dict = file:%h/Maildir/dovecot-attributes\nimap_metadata = yes\nprotocol imap {"
+    with dovecot_pair(SETTINGS.replace("protocol imap {", options)) as (server, _):
+        me = server.imap("me")
+        me.say(b"CREATE box")
+        me.say(b"SETACL box you lrw")
+        me.say(b"SETACL box third lr")
+        me.say(b'SETMETADATA box (/private/comment "mine" /shared/comment "ours")')
+        you, third = server.imap("you"), server.imap("third")
+        ask = b"GETMETADATA shared/me/box (/private/comment /shared/comment)"
+        assert b"* METADATA shared/me/box (/private/comment NIL /shared/comment {4}" in you.say(ask)
+        change = b'SETMETADATA shared/me/box (/private/comment "yours" /shared/comment "new")'
+        assert you.say(change)[-1].startswith(b"x OK")
+        assert third.say(b'SETMETADATA shared/me/box (/private/comment "third")')[-1].startswith(b"x OK")
+        assert b"NOPERM" in third.say(b'SETMETADATA shared/me/box (/shared/comment "no")')[-1]
+        for talk, name, private in (
+            (you, b"shared/me/box", b"yours"),
+            (third, b"shared/me/box", b"third"),
+            (me, b"box", b"mine"),
+        ):
+            said = b"\r\n".join(talk.say(b"GETMETADATA %b /private/comment" % name))
+            assert private in said
+            assert b"new)" in talk.say(b"GETMETADATA %b /shared/comment" % name)
+        for talk in (me, you, third):
+            talk.close()

@@ -40,6 +40,7 @@ INTERNAL: Final = "vendor/vendor.dovecot/pvt/"
 """What clients may not name."""
 URL_KEY: Final = "vendor/vendor.dovecot/imap-urlauth"
 """The secret for URLs of a mailbox, private, in hexadecimal digits; clients may not name it either."""
+PRIVATE: Final = "private/"
 SPECIAL_USE: Final = "specialuse"
 MAX_FILE: Final = 1 << 20
 """Octets of all entries of an account."""

@@ -34,7 +34,7 @@ from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore import folder_changes
-from pillarbox.mailstore.attribute_dict import FILE_NAME, AttributeDict, for_clients, for_file
+from pillarbox.mailstore.attribute_dict import FILE_NAME, PRIVATE, AttributeDict, for_clients, for_file
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import FolderFiles
@@ -289,8 +289,20 @@ class MaildirAccount:
         guid = (await self._loaded(name or INBOX)).guid
         await self._run(self._attributes.change, guid, for_file(changes, server=not name))
 
+    async def own_attributes(self, guid: bytes) -> dict[str, bytes]:
+        """What the user has noted privately of any mailbox, be it another's."""
+        found = for_clients(await self._run(self._attributes.of_mailbox, guid), server=False)
+        return {entry: value for entry, value in found.items() if entry.startswith(PRIVATE)}
+
+    async def change_own_attributes(self, guid: bytes, changes: Mapping[str, bytes | None]) -> None:
+        """The same the other way."""
+        await self._loaded(INBOX)  # makes the directory that the file is in
+        await self._run(self._attributes.change, guid, changes)
+
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The secret for URLs of a mailbox."""
+        if new:
+            await self._loaded(INBOX)
         return await self._run(self._attributes.url_key, guid, new)
 
     async def forget_url_keys(self, guids: Sequence[bytes]) -> None:

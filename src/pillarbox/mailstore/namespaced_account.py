@@ -141,6 +141,15 @@ class NamespacedAccount:
         """Set annotations, or remove those whose value is None."""
         await self._account.change_attributes(self._existing(name) if name else "", changes)
 
+    async def own_attributes(self, guid: bytes) -> dict[str, bytes]:
+        """What the user has noted privately of any mailbox, be it another's."""
+        return await self._account.own_attributes(guid) if isinstance(self._account, MaildirAccount) else {}
+
+    async def change_own_attributes(self, guid: bytes, changes: Mapping[str, bytes | None]) -> None:
+        """The same the other way."""
+        if isinstance(self._account, MaildirAccount):
+            await self._account.change_own_attributes(guid, changes)
+
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The secret for URLs of a mailbox."""
         return await self._account.url_key(guid, new)

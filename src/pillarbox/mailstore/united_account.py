@@ -30,6 +30,7 @@ import msgspec
 from pillarbox.config.mailbox_settings import Namespace
 from pillarbox.mailstore.acl import AccessLists
 from pillarbox.mailstore.acl_file import ALL, Entry, Identifier, Rights
+from pillarbox.mailstore.attribute_dict import PRIVATE
 from pillarbox.mailstore.mailbox import (
     Mailbox,
     MailboxNameRefused,
@@ -326,17 +327,32 @@ class UnitedAccount:
         return names
 
     async def attributes(self, name: str) -> dict[str, bytes]:
-        """Annotations."""
-        if not name:
-            return await self._main.account.attributes(name)
-        return await (await self._need(name, Rights.LOOKUP)).account.attributes(name)
+        """Annotations; private ones of others' mailboxes are the user's own (RFC 5464 §3.2.1)."""
+        part = await self._need(name, Rights.LOOKUP) if name else self._main
+        found = await part.account.attributes(name)
+        if part.namespace.kind == "private":
+            return found
+        guid = (await part.account.status(name, with_size=False)).guid
+        common = {entry: value for entry, value in found.items() if not entry.startswith(PRIVATE)}
+        return common | await self._main.account.own_attributes(guid)
 
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
-        """Set annotations."""
-        if not name:
-            await self._main.account.change_attributes(name, changes)
-        else:
-            await (await self._need(name, Rights.WRITE)).account.change_attributes(name, changes)
+        """Set annotations; for private ones of others' mailboxes it is enough to see them."""
+        own = {entry: value for entry, value in changes.items() if entry.startswith(PRIVATE)}
+        common = {entry: value for entry, value in changes.items() if entry not in own}
+        part = await self._part(name) if name else self._main
+        if name:
+            await self._need(
+                name, Rights.WRITE if common or part.namespace.kind == "private" else Rights.LOOKUP
+            )
+        if part.namespace.kind == "private":
+            await part.account.change_attributes(name, changes)
+            return
+        guid = (await part.account.status(name, with_size=False)).guid
+        if common:
+            await part.account.change_attributes(name, common)
+        if own:
+            await self._main.account.change_own_attributes(guid, own)
 
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The user's own secret for URLs of a mailbox, whoever owns that."""
