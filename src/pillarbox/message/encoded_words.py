@@ -2,7 +2,7 @@
 
 DESCRIPTION
     `decode_words` reads a field value for people: encoded words are decoded, what is not ASCII outside of them
-    is taken for UTF-8.  An unknown charset is read as Latin-1, so that its ASCII is found.  Nothing is refused.
+    is taken for UTF-8.  An unknown charset is read as UTF-8, so that its ASCII is found.  Nothing is refused.
 
 STANDARDS
     RFC 2047 §2, §6.2; RFC 2231 §5 (language)
@@ -48,8 +48,8 @@ def decode_base64(text: bytes) -> bytes:
 
 
 def lenient_codec(charset: bytes) -> str:
-    """The codec of a charset; the unknown ones are read as Latin-1, so that their ASCII is found."""
-    return codec_of(charset) or ("latin-1" if charset else "utf-8")
+    """The codec of a charset; the unknown ones are read as UTF-8, as Dovecot does, so that their ASCII is found."""
+    return codec_of(charset) or "utf-8"
 
 
 def _decode_word(charset: bytes, encoding: bytes, text: bytes) -> str:

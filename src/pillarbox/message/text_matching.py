@@ -2,9 +2,8 @@
 
 DESCRIPTION
     Both sides are folded: case does not count (i;unicode-casemap), nor do runs of white space in header fields.
-    Encoded words
-    are decoded, text parts of the body by their transfer encoding and charset; an unknown charset is read
-    as Latin-1, so that its ASCII is found.  Parts that are not text are not searched, as in Dovecot.
+    Encoded words are decoded, text parts of the body by their transfer encoding and charset; an unknown charset is
+    read as UTF-8, so that its ASCII is found.  Parts that are not text are not searched, as in Dovecot.
 
 STANDARDS
     RFC 3501 §6.4.4; RFC 5255 §4.3 (I18NLEVEL=1)

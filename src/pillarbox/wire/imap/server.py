@@ -94,6 +94,7 @@ _AUTHENTICATED: Final[dict[bytes, Parser]] = {
     b"SUBSCRIBE": mailbox_grammar.subscribe,
     b"UNSUBSCRIBE": mailbox_grammar.unsubscribe,
     b"LIST": mailbox_grammar.list_mailboxes,
+    b"XLIST": mailbox_grammar.list_mailboxes,  # before RFC 6154 this was how to ask for special uses
     b"LSUB": mailbox_grammar.lsub,
     b"NAMESPACE": session_grammar.namespace,
     b"STATUS": mailbox_grammar.status,
