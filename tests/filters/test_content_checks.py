@@ -2,7 +2,7 @@
 
 import pytest
 
-from pillarbox.filters.content_checks import ContentTables, Inspector
+from pillarbox.filters.content_checks import ContentTables, Inspector, MimeRules
 from pillarbox.tables.opening import open_table
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import ManualClock
@@ -112,7 +112,7 @@ def test_a_body_is_looked_at_up_to_a_limit() -> None:
     """body_checks_size_limit counts each part anew."""
     part = b"--b\r\n\r\n" + b"deep\r\n" * 5
     _, _, logged = inspected(MULTIPART + part + part, limit=12)
-    assert logged == ["warning: body deep: "] * 4
+    assert logged == ["warning: body deep: "] * 6
 
 
 def test_a_line_without_end_is_passed_on() -> None:
@@ -120,3 +120,58 @@ def test_a_line_without_end_is_passed_on() -> None:
     long = b"A: b\r\n\r\n" + b"x" * 300_000 + b"\r\nold\r\n"
     for step in (1000, 65536, 100_000):
         assert inspected(long, step=step, limit=1_000_000)[1] == long.replace(b"old", b"new")
+
+
+MIME_FAULTS = [  # name, content, rules, text of the refusal
+    ("a header", "X: grün\r\n\r\nx\r\n", MimeRules(seven_bit_headers=True), "improper use of 8-bit data in message header"),
+    ("a body", "A: b\r\n\r\ngrün\r\n", MimeRules(seven_bit_bodies=True), "improper use of 8-bit data in message body"),
+    ("a body that says so", "Content-Transfer-Encoding: 8bit\r\n\r\ngrün\r\n", MimeRules(seven_bit_bodies=True), ""),
+    ("a header is worse than a body", "X: grün\r\n\r\ngrün\r\n", MimeRules(seven_bit_headers=True, seven_bit_bodies=True),
+     "improper use of 8-bit data in message header"),
+    ("an encoded message", "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\nA: b\r\n", MimeRules(proper_encodings=True),
+     "invalid message/* or multipart/* encoding domain"),
+    ("nobody asks", "X: grün\r\n\r\ngrün\r\n", MimeRules(), ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "rules", "text"), [row[1:] for row in MIME_FAULTS], ids=[row[0] for row in MIME_FAULTS]
+)
+def test_mime_that_is_not_in_order(content: str, rules: MimeRules, text: str) -> None:
+    """Refused at the end of the message, told once."""
+    logged: list[str] = []
+    inspector = Inspector(
+        ContentTables(mime=rules),
+        lambda verb, kind, content, _: logged.append(f"{verb}: {kind} {content.decode()}"),
+        logged.append,
+    )
+    octets = content.encode()
+    assert inspector.feed(octets) + inspector.finish() == octets
+    assert (inspector.refusal.text[0].decode() if inspector.refusal else "") == (
+        f"5.6.0 {text}" if text else ""
+    )
+    assert bool(logged) is bool(text)
+
+
+def test_parts_that_are_not_looked_into() -> None:
+    """disable_mime_input_processing: all behind the first header is body."""
+    asked: list[str] = []
+    tables = ContentTables(
+        mime_header=table("regexp:{ {/exe/ REJECT} }"), body=table(BODY), mime=MimeRules(is_read=False)
+    )
+    inspector = Inspector(tables, lambda *told: asked.append(str(told)), asked.append)
+    inspector.feed(MULTIPART + b"--b\r\nContent-Type: x; name=exe\r\n\r\nold\r\n--b--\r\n")
+    inspector.finish()
+    assert inspector.refusal is None
+
+
+def test_long_lines_are_looked_at_in_pieces() -> None:
+    """line_length_limit: a piece is dropped, replaced or refused by itself, in any chunks."""
+    line = b"x" * 2048 + b"old" + b"y" * 2045 + b"ad: " + b"z" * 2044 + b"virus"
+    for step in (0, 1, 1000, 2048):
+        inspector, out, _ = inspected(b"A: b\r\n\r\n" + line + b"\r\nold\r\n", step=step)
+        assert out == b"A: b\r\n\r\n" + b"x" * 2048 + b"new" + b"virus\r\nold\r\n"
+        assert inspector.refusal is not None
+    long = b"x" * 200_000
+    inspector, out, _ = inspected(b"A: b\r\n\r\n" + long + b"\r\nold\r\n", step=777, limit=1 << 20)
+    assert out == b"A: b\r\n\r\n" + long + b"\r\nnew\r\n"

@@ -36,6 +36,10 @@ SETTINGS: Final = {
     "smtpd_discard_ehlo_keywords": "silent-discard",
     "fast_flush_domains": "flush.test",
 }
+CLEANUP: Final = (
+    "strict_cleanup unix n - n - 0 cleanup\n  -o strict_8bitmime=yes -o strict_mime_encoding_domain=yes\n"
+)
+"""A further service of cleanup(8)."""
 SASL: Final = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_auth_only": "no"}
 SERVICES: Final[dict[str, dict[str, str]]] = {
     "strict": {
@@ -128,6 +132,7 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_helo_restrictions": "check_helo_access inline:{ { bad.test=REJECT }, { later.test=DEFER_IF_PERMIT } }",
         "smtpd_sender_restrictions": "check_sender_access inline:{ { bad@s.test=REJECT }, { later@s.test=DEFER_IF_PERMIT } }",
     },
+    "strict MIME": {"cleanup_service_name": "strict_cleanup"},
     "failing": {
         "smtpd_restriction_classes": "by_helo, by_client, by_sender, by_recipient, by_servers, by_address",
         "by_helo": "check_helo_access fail:helo",
@@ -398,6 +403,33 @@ EXCHANGES: Final = [
             b"Content-Type: message/rfc822\r\n\r\nSubject: reject\r\n\r\nx",
             b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nX-Nested: bad\r\n\r\nx\r\n--b--",
             b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nbad body\r\n--b--",
+            b"Content-Type: multipart / mixed (x) ;\r\n\tboundary = b\r\n\r\n--b\r\nContent-Type: x; name=exe\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart/mixed; x=\"boundary=a\"; boundary=b=c\r\n\r\n--b\r\nContent-Type: x; name=exe\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n--a\r\nContent-Type: x; name=exe\r\n\r\nx\r\n--a--",
+            b"Content-Type: multipart/mixed; boundary=b\r\nContent-Type: text/plain\r\n\r\n--b\r\nContent-Type: x; name=exe\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart; boundary=\"b\r\n\r\n--b\r\nContent-Type: x; name=exe\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nX-Nested: bad\r\n\r\nx\r\n--b--",
+            b"Content-Type: message/global\r\n\r\nX-Nested: bad\r\n\r\nx",
+            b"Content-Type: message/rfc822\r\nno field\r\nX-Nested: bad\r\n\r\nx",
+            b"A: b\r\n\r\n" + b"x" * 2048 + b"bad body",
+            b"A: b\r\n\r\n" + b"x" * 2047 + b"bad body",
+            b"A: b\r\n\r\n" + b"x" * 8192 + b"bad body\r\n",
+        )
+    ),
+    *(
+        Exchange(f"MIME that is not in order: {text[:60]!r}", (*BEGIN, b"DATA", text + b"\r\n."), "strict MIME")
+        for text in (
+            b"Subject: gr\xc3\xbcn\r\n\r\nx", b"A: b\r\n\r\ngr\xc3\xbcn\r\ngr\xc3\xbcn", b"Subject: gr\xc3\xbcn\r\n\r\ngr\xc3\xbcn",
+            b"Content-Transfer-Encoding: 8bit\r\n\r\ngr\xc3\xbcn", b"Content-Transfer-Encoding: base64\r\n\r\ngr\xc3\xbcn",
+            b"Content-Transfer-Encoding: x\r\n\r\ngr\xc3\xbcn",
+            b"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: 8bit\r\n\r\ngr\xc3\xbcn\r\n--b\r\n\r\nx\r\n--b--",
+            b"Content-Type: multipart/mixed; boundary=b\r\nContent-Transfer-Encoding: base64\r\n\r\n--b\r\n\r\nx\r\n--b--",
+            b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nA: b\r\n\r\nx",
+            b"Content-Type: message/partial\r\nContent-Transfer-Encoding: 8bit\r\n\r\nA: b\r\n\r\nx",
+            b"Content-Type: message/global\r\nContent-Transfer-Encoding: base64\r\n\r\nA: b\r\n\r\nx",
+            b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (at, at) for at in range(120)),
+            b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (at, at) for at in range(101)),
+            b"Subject: reject\r\nX: gr\xc3\xbcn\r\n\r\nx",
         )
     ),
     Exchange("XCLIENT", (HELLO, b"XCLIENT", b"XCLIENT FOO", b"XCLIENT FOO=x", b"XCLIENT ADDR=x", b"XCLIENT NAME=-x", b"XCLIENT PORT=x", b"XCLIENT PROTO=FOO",

@@ -23,7 +23,7 @@ import pytest
 from fakes.debian_postfix import PORT, DebianPostfix
 from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, until
 from fakes.smtp_exchanges import Exchange, Raw, have
-from system.smtp_reply_cases import EXCHANGES, SERVICES, SETTINGS
+from system.smtp_reply_cases import CLEANUP, EXCHANGES, SERVICES, SETTINGS
 
 pytestmark = [pytest.mark.system]
 
@@ -89,7 +89,7 @@ class Server:
 _DECISION: Final = re.compile(
     r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter): .*)"
 )
-_INSPECTION: Final = re.compile(r"/cleanup\[\d+\]: [0-9A-F]+: ([a-z]+: (?:header|body) .*)")
+_INSPECTION: Final = re.compile(r"/cleanup\[\d+\]: [0-9A-F]+: ([a-z]+: (?:header|body|mime-error) .*)")
 
 
 def _services(first: int) -> str:
@@ -97,7 +97,7 @@ def _services(first: int) -> str:
     for at, options in enumerate(SERVICES.values()):
         lines.append(f"127.0.0.1:{first + at} inet n - n - - smtpd\n")
         lines += [f"  -o {{ {name} = {value} }}\n" for name, value in options.items()]
-    return "".join(lines)
+    return "".join([*lines, CLEANUP])
 
 
 @contextmanager

@@ -6,7 +6,7 @@ FAULTS
 
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.filters.content_checks import ContentTables
+from pillarbox.filters.content_checks import ContentTables, MimeRules
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
@@ -26,4 +26,17 @@ def configured_content_tables(snapshot: Snapshot, *, clock: Clock) -> ContentTab
         nested_header=tables("nested_header_checks", checks.nested_header_checks),
         body=tables("body_checks", checks.body_checks),
         body_limit=checks.body_checks_size_limit,
+        mime=_mime_rules(checks),
+    )
+
+
+def _mime_rules(checks: ContentChecks) -> MimeRules:
+    if checks.disable_mime_input_processing:
+        return MimeRules(is_read=False)
+    return MimeRules(
+        max_nesting=checks.mime_nesting_limit,
+        max_boundary=checks.mime_boundary_length_limit,
+        seven_bit_headers=checks.strict_8bitmime or checks.strict_7bit_headers,
+        seven_bit_bodies=checks.strict_8bitmime or checks.strict_8bitmime_body,
+        proper_encodings=checks.strict_mime_encoding_domain,
     )

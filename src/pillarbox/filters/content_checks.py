@@ -14,7 +14,7 @@ FAULTS
     warning in the log.
 
 STANDARDS
-    header_checks(5)
+    header_checks(5); strict_7bit_headers, strict_8bitmime_body, strict_mime_encoding_domain
 """
 
 import re
@@ -23,17 +23,33 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.filters.mime_lines import MIME_HEADERS, MimeLines, Place
+from pillarbox.filters.mime_lines import MAX_BOUNDARY, MAX_NESTING, MIME_HEADERS, MimeLines, Place
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.reply import Reply
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _STATUS: Final = re.compile(rb"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z)")
 _LONGEST_LINE: Final = 65536
-_SEGMENT: Final = 2048  # line_length_limit: what a table is asked for of a long line
+_SEGMENT: Final = 2048  # line_length_limit: a longer line is looked at in pieces
 
 Log = Callable[[str, str, bytes, bytes], None]
 """Verb, `header` or `body`, the line, and the text of the action."""
+
+
+class MimeRules(msgspec.Struct, frozen=True, kw_only=True):
+    """How far MIME is looked into, and what of it is refused."""
+
+    is_read: bool = True  # False: what follows the message's header is all body
+    max_nesting: int = MAX_NESTING
+    max_boundary: int = MAX_BOUNDARY
+    seven_bit_headers: bool = False
+    seven_bit_bodies: bool = False  # whose encoding says so, or that have none
+    proper_encodings: bool = False  # of multiparts and attached messages
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is refused."""
+        return self.seven_bit_headers or self.seven_bit_bodies or self.proper_encodings
 
 
 class ContentTables(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +61,12 @@ class ContentTables(msgspec.Struct, frozen=True, kw_only=True):
     body: Sequence[LookupTable] = ()
     body_limit: int = 51200
     prefix: str = ""  # of the parameters' names: smtp_
+    mime: MimeRules = MimeRules()
 
     @property
     def any(self) -> bool:
         """Whether there is anything to ask."""
-        return bool(self.header or self.mime_header or self.nested_header or self.body)
+        return bool(self.mime.any or self.header or self.mime_header or self.nested_header or self.body)
 
 
 class Inspector:
@@ -73,7 +90,9 @@ class Inspector:
         self._tables = tables
         self._log = log
         self._warn = warn
-        self._mime = MimeLines()
+        rules = tables.mime
+        self._mime = MimeLines(max_nesting=rules.max_nesting, max_boundary=rules.max_boundary)
+        self._complaints: set[bytes] = set()
         self._field: list[bytes] = []
         self._rest = b""
         self._open = False  # the last piece of a line that was too long to wait for has gone out
@@ -97,16 +116,16 @@ class Inspector:
         for line in lines:
             if self._open:
                 self._open = False
-                out.append(line)
+                out.append(b"\r\n".join(self._pieces(line)))
             else:
                 out += self._line(line)
         text = b"".join([line + b"\r\n" for line in out])
-        if len(rest) > _LONGEST_LINE and self._mime.place is Place.BODY:
-            keep = 1 if rest.endswith(b"\r") else 0
-            kept = self._line(rest[: len(rest) - keep]) if not self._open else [rest[: len(rest) - keep]]
+        if len(rest) > _LONGEST_LINE and self._mime.in_body:
+            taken = len(rest) - len(rest) % _SEGMENT - (0 if len(rest) % _SEGMENT else _SEGMENT)
+            kept = self._pieces(rest[:taken]) if self._open else self._body_line(rest[:taken])
             self._open = True
             text += b"\r\n".join(kept)
-            rest = rest[len(rest) - keep :]
+            rest = rest[taken:]
         self._rest = rest
         return text
 
@@ -120,7 +139,17 @@ class Inspector:
         """The end of the message: what was waited for."""
         last = self._line(self._rest) if self._rest else []
         self._rest = b""
-        return b"".join([line + b"\r\n" for line in (*last, *self._end_field())])
+        kept = b"".join([line + b"\r\n" for line in (*last, *self._end_field())])
+        if self.refusal is None and self._complaints:
+            worst = next(text for text in _COMPLAINTS if text in self._complaints)
+            self.refusal = Reply(550, (b"5.6.0 " + worst,))
+        return kept
+
+    def _complain(self, what: bytes, content: bytes) -> None:
+        """MIME that is not as it should be: told once for each kind, and refused at the end."""
+        if self.refusal is None and what not in self._complaints:
+            self._complaints.add(what)
+            self._log("reject", f"mime-error {what.decode('ascii')}:", content[:100], b"")
 
     # -- lines -----------------------------------------------------------------------------------------
 
@@ -128,11 +157,37 @@ class Inspector:
         return self._body_line(line) if self._mime.in_body else self._header_line(line)
 
     def _body_line(self, line: bytes) -> list[bytes]:
-        if self._mime.is_boundary(line):
-            return self._ask_body(line)
-        kept: list[bytes] = self._ask_body(line) if line else [line]
-        self._mime.body_octets += len(line) + 2
-        return kept
+        if self._tables.mime.seven_bit_bodies and self._mime.encoding == b"7bit" and not line.isascii():
+            self._complain(_BODY, line)
+        if not self._mime.is_boundary(line) and not line:
+            self._mime.body_octets += 1
+            return [line]
+        return self._ask_body(line) if len(line) <= _SEGMENT else self._pieces(line)
+
+    @property
+    def _refuses_depth(self) -> bool:
+        tables = self._tables
+        return bool(tables.mime.any or tables.header or tables.mime_header or tables.nested_header)
+
+    def _check_encoding(self) -> None:
+        """RFC 2045 §6.4: composite types are in 7bit, 8bit or binary."""
+        (main, subtype), encoding = self._mime.kind, self._mime.encoding
+        is_encoded = encoding in (b"base64", b"quoted-printable")
+        if main == b"message" and subtype in (b"partial", b"external-body"):
+            is_wrong = encoding in (b"8bit", b"binary")
+        else:
+            is_wrong = is_encoded and (main == b"multipart" or (main, subtype) == (b"message", b"rfc822"))
+        if is_wrong:
+            self._complain(_DOMAIN, encoding)
+
+    def _pieces(self, line: bytes) -> list[bytes]:
+        """A long line, or the rest of one: tables are asked for a piece at a time, each is kept or not."""
+        kept: list[bytes] = []
+        for at in range(0, len(line), _SEGMENT):
+            piece = line[at : at + _SEGMENT]
+            if asked := self._ask_body(piece):
+                kept.append(b"\r\n".join(asked))
+        return b"".join(kept).split(b"\r\n") if kept else []
 
     def _header_line(self, line: bytes) -> list[bytes]:
         mime = self._mime
@@ -143,12 +198,10 @@ class Inspector:
         if _FIELD.match(line) is not None:
             self._field = [line]
             return out
-        if mime.place is not Place.HEADER and mime.is_boundary(line):
-            return [*out, *self._ask_body(line)]
-        mime.end_of_header()
-        if not line:
-            return [*out, line]
-        return [*out, *(self._body_line(line) if mime.in_body else [line])]
+        if self._tables.mime.is_read and self._tables.mime.proper_encodings:
+            self._check_encoding()
+        mime.end_of_header(at_empty_line=not line)
+        return [*out, *(self._body_line(line) if line else [line])]
 
     def _end_field(self) -> list[bytes]:
         field, self._field = self._field, []
@@ -157,8 +210,13 @@ class Inspector:
     def _header(self, lines: list[bytes]) -> list[bytes]:
         match = _FIELD.match(lines[0])
         name = match[1].lower() if match is not None else b""
-        if match is not None:
-            self._mime.field(name, b"".join(lines)[match.end() :])
+        rules = self._tables.mime
+        if match is not None and rules.is_read:
+            self._mime.field(name, b"\n".join(lines)[match.end() :])
+            if self._mime.is_too_deep and self._refuses_depth:
+                self._complain(_TOO_DEEP, b"\n".join(lines))
+            if rules.seven_bit_headers and not all(map(bytes.isascii, lines)):
+                self._complain(_HEADER, b"\n".join(lines))
         if name not in MIME_HEADERS and self._mime.place is Place.HEADER:
             tables, title = self._tables.header, "header"
         elif name not in MIME_HEADERS and self._mime.place is Place.NESTED:
@@ -170,9 +228,9 @@ class Inspector:
         return self._ask(tables, "header", title, lines)
 
     def _ask_body(self, line: bytes) -> list[bytes]:
-        if self._mime.body_octets >= self._tables.body_limit:
-            return [line]
-        return self._ask(self._tables.body, "body", "body", [line])
+        within = not self._tables.body_limit or self._mime.body_octets < self._tables.body_limit
+        self._mime.body_octets += len(line) + 1
+        return self._ask(self._tables.body, "body", "body", [line]) if within else [line]
 
     # -- what the tables say ---------------------------------------------------------------------------
 
@@ -180,9 +238,8 @@ class Inspector:
         if self._passed or not tables:
             return lines
         text = b"\n".join(lines)
-        key = text if kind == "header" else text[:_SEGMENT]
         try:
-            value = _first(tables, key.decode("utf-8", "surrogateescape"))
+            value = _first(tables, text.decode("utf-8", "surrogateescape"))
         except LookupFault as fault:
             if self._verbs is not None:  # there is no client to be refused
                 raise
@@ -239,6 +296,13 @@ class Inspector:
         self._passed = True
         self.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
 
+
+_TOO_DEEP: Final = b"MIME nesting exceeds safety limit"
+_HEADER: Final = b"improper use of 8-bit data in message header"
+_BODY: Final = b"improper use of 8-bit data in message body"
+_DOMAIN: Final = b"invalid message/* or multipart/* encoding domain"
+_COMPLAINTS: Final = (_TOO_DEEP, _HEADER, _BODY, _DOMAIN)
+"""The worst first."""
 
 _LOGGED: Final = {
     "WARN": "warning",

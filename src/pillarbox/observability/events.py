@@ -138,7 +138,7 @@ class ContentInspected(Event, frozen=True):
 
     queue_id: str
     verb: str
-    kind: str  # header or body
+    kind: str  # header, body, or `mime-error text:`
     content: bytes
     client: str
     sender: bytes

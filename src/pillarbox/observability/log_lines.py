@@ -139,6 +139,8 @@ def _inspected(event: e.ContentInspected) -> tuple[str, str]:
         f"{event.queue_id}: {event.verb}: {event.kind} {_text(event.content[:200])} from {event.client}; "
         f"from=<{_text(event.sender)}> to=<{_text(event.recipient)}>"
     )
+    if event.kind.startswith("mime-error"):
+        return "cleanup", text
     if event.protocol:  # there is none for local mail
         text += f" proto={event.protocol}"
     if event.helo:

@@ -23,3 +23,24 @@ class ContentChecks:
     body_checks_size_limit: int = parameter(
         "51200", minimum=1, doc="Octets of each part of a message that body_checks look at."
     )
+    disable_mime_input_processing: bool = parameter(
+        "no", doc="Do not look into the parts of new messages: all that follows the first header is body."
+    )
+    mime_nesting_limit: int = parameter(
+        "100",
+        minimum=1,
+        doc="How deep multiparts are looked into. Where headers are checked, a message with more is refused.",
+    )
+    mime_boundary_length_limit: int = parameter(
+        "2048", minimum=1, doc="Octets of a multipart's boundary that are compared."
+    )
+    strict_7bit_headers: bool = parameter("no", doc="Refuse mail with 8-bit characters in headers.")
+    strict_8bitmime: bool = parameter("no", doc="Both strict_7bit_headers and strict_8bitmime_body.")
+    strict_8bitmime_body: bool = parameter(
+        "no",
+        doc="Refuse mail with 8-bit characters in a body that does not say `Content-Transfer-Encoding: 8bit`. "
+        "Many programs send such mail.",
+    )
+    strict_mime_encoding_domain: bool = parameter(
+        "no", doc="Refuse mail with a multipart or an attached message in base64 or quoted-printable."
+    )

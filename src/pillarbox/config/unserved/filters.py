@@ -54,18 +54,11 @@ smtpd_proxy_timeout = 100s
         Kind.LATER,
         "this way of handling MIME is not served yet",
         """
-disable_mime_input_processing = no
 force_mime_input_conversion = no
 full_name_encoding_charset = utf-8
 header_address_token_limit = 10240
 header_from_format = standard
-mime_boundary_length_limit = 2048
-mime_nesting_limit = 100
 non_empty_end_of_header_action = fix_quietly
-strict_7bit_headers = no
-strict_8bitmime = no
-strict_8bitmime_body = no
-strict_mime_encoding_domain = no
 """,
     ),
 )

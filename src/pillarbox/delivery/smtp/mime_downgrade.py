@@ -28,7 +28,7 @@ def downgraded(lines: Iterable[bytes]) -> Iterator[bytes]:
     message = _Message()
     for line in lines:
         yield from message.line(line)
-    yield from message.end_field()
+    yield from message.end()
 
 
 def quoted_printable(line: bytes) -> Iterator[bytes]:
@@ -53,17 +53,13 @@ class _Message:
     def __init__(self) -> None:
         self._mime = MimeLines()
         self._field: list[bytes] = []
-        self._is_composite = False  # of the part whose header is read
         self._is_eight_bit = False  # of the part under way
 
     def line(self, line: bytes) -> Iterable[bytes]:
         """One line; what goes out for it."""
         mime = self._mime
         if mime.in_body:
-            if mime.is_boundary(line):
-                self._begin()
-                return (line,)
-            return quoted_printable(line) if self._is_eight_bit else (line,)
+            return self._body(line)
         if self._field and line[:1] in (b" ", b"\t"):
             self._field.append(line)
             return ()
@@ -71,15 +67,19 @@ class _Message:
         if _NAME.match(line) is not None:
             self._field = [line]
             return out
-        if mime.place is not Place.HEADER and mime.is_boundary(line):
-            self._begin()
-            return [*out, line]
-        out += self._end_header()
-        return [*out, line] if not line else [*out, *self._first_of_body(line)]
+        out += self._end_header(at_empty_line=not line)
+        return [*out, line] if not line else [*out, *self._body(line)]
 
-    def _first_of_body(self, line: bytes) -> Iterable[bytes]:
-        """Text where a header should be."""
-        return self.line(line) if self._mime.in_body else (line,)
+    def end(self) -> Iterable[bytes]:
+        """The end of the message: what is left of a header."""
+        out = self.end_field()
+        return out if self._mime.in_body else [*out, *self._new_encoding()]
+
+    def _body(self, line: bytes) -> Iterable[bytes]:
+        if self._mime.is_boundary(line):
+            self._is_eight_bit = False
+            return (line,)
+        return quoted_printable(line) if self._is_eight_bit else (line,)
 
     def end_field(self) -> list[bytes]:
         """The field that was being read has ended; its lines, unless it is replaced."""
@@ -87,25 +87,28 @@ class _Message:
         match = _NAME.match(lines[0]) if lines else None
         if match is None:
             return lines
-        name, value = match[1].lower(), b"".join(lines)[match.end() :]
+        name, value = match[1].lower(), b"\n".join(lines)[match.end() :]
         self._mime.field(name, value)
-        if name == b"content-type":
-            self._is_composite = value.strip().lower().startswith((b"multipart/", b"message/"))
-        elif name == b"content-transfer-encoding":
-            self._is_eight_bit = value.partition(b"(")[0].strip().lower() in _EIGHT_BIT
-            return [] if self._is_eight_bit else lines
-        return lines
+        if name != b"content-transfer-encoding":
+            return lines
+        self._is_eight_bit = self._mime.encoding in _EIGHT_BIT
+        return [] if self._is_eight_bit else lines
 
-    def _end_header(self) -> list[bytes]:
-        is_eight_bit, is_composite = self._is_eight_bit, self._is_composite
-        self._mime.end_of_header()
-        self._is_composite = False
-        if not is_eight_bit:
-            return []
-        if is_composite:
+    def _end_header(self, *, at_empty_line: bool) -> list[bytes]:
+        out = self._new_encoding()
+        mime = self._mime
+        mime.reads_global = (
+            not self._is_eight_bit
+        )  # RFC 6532: it may be encoded, and there is 7bit for it elsewhere
+        is_multipart = mime.kind[0] == b"multipart"
+        mime.end_of_header(at_empty_line=at_empty_line)
+        if at_empty_line and (is_multipart or mime.place is Place.NESTED):
             self._is_eight_bit = False  # each part says for itself
-            return [b"Content-Transfer-Encoding: 7bit"]
-        return [b"Content-Transfer-Encoding: quoted-printable"]
+        return out
 
-    def _begin(self) -> None:
-        self._is_composite = self._is_eight_bit = False
+    def _new_encoding(self) -> list[bytes]:
+        if not self._is_eight_bit:
+            return []
+        main, subtype = self._mime.kind
+        is_composite = main == b"multipart" or (main == b"message" and subtype != b"global")
+        return [b"Content-Transfer-Encoding: " + (b"7bit" if is_composite else b"quoted-printable")]
