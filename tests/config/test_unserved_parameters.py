@@ -70,7 +70,7 @@ def test_findings() -> None:
         {
             "biff": "no",
             "my_own_name": "x",
-            "smtp_cname_overrides_servername": "yes",
+            "smtp_tls_enable_rpk": "yes",
             "queue_run_delay": "1s",
             "smtpd_milters": "inet:127.0.0.1:8891",
         }
@@ -80,7 +80,7 @@ def test_findings() -> None:
         "mail would pass (remove it to start without it)",
         "command line: parameter smtpd_proxy_filter: content filters are not served, and without them unfiltered "
         "mail would pass (remove it to start without it)",
-        "main.cf, line 3: parameter smtp_cname_overrides_servername is ignored: this part of the SMTP client is not served yet",
+        "main.cf, line 3: parameter smtp_tls_enable_rpk is ignored: this part of the SMTP client is not served yet",
     ] == [finding.text for finding in findings(snapshot)]
 
 

@@ -15,7 +15,7 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
-from pillarbox.net.dns.records import Mx, Record, RecordType
+from pillarbox.net.dns.records import Mx, Record, RecordType, Srv
 from pillarbox.net.dns.zones import Zones
 
 
@@ -95,6 +95,8 @@ def _rrset(name: str, kind: RecordType, records: list[Record]) -> dns.rrset.RRse
 def _text(record: Record) -> str:
     if isinstance(record, Mx):
         return f"{record.preference} {record.host}."
+    if isinstance(record, Srv):
+        return f"{record.priority} {record.weight} {record.port} {record.host}."
     if isinstance(record, bytes):
         return f'"{record.decode()}"'
     assert isinstance(record, str)

@@ -26,6 +26,7 @@ from pillarbox.net.dns.records import (
     Outcome,
     RecordType,
     Resolver,
+    Srv,
     Tlsa,
     host_name,
     reverse_name,
@@ -48,6 +49,10 @@ ZONES: Zones = {
     "round.example.test": {RecordType.CNAME: ["trip.example.test"]},
     "trip.example.test": {RecordType.CNAME: ["round.example.test"]},
     "null.test": {RecordType.MX: [Mx(0, "")]},
+    "_submission._tcp.example.test": {
+        RecordType.SRV: [Srv(20, 0, 587, "b.example.test"), Srv(10, 5, 2587, "a.example.test")]
+    },
+    "_smtp._tcp.example.test": {RecordType.SRV: [Srv(0, 0, 0, "")]},
     "deep.below.test": {RecordType.A: ["192.0.2.9"]},
     "1.2.0.192.in-addr.arpa": {RecordType.PTR: ["a.example.test"]},
 }
@@ -90,6 +95,12 @@ ANSWERS = [
     ("www.example.test", RecordType.A, ("192.0.2.1", "192.0.2.2")),
     ("null.test", RecordType.MX, (Mx(0, ""),)),
     ("1.2.0.192.in-addr.arpa", RecordType.PTR, ("a.example.test",)),
+    (
+        "_submission._tcp.example.test",
+        RecordType.SRV,
+        (Srv(10, 5, 2587, "a.example.test"), Srv(20, 0, 587, "b.example.test")),
+    ),
+    ("_smtp._tcp.example.test", RecordType.SRV, (Srv(0, 0, 0, ""),)),
 ]
 
 
@@ -103,6 +114,8 @@ def test_records(play: Play, name: str, kind: RecordType, records: tuple[object,
         assert set(records) == set(answer.records)
         if kind is RecordType.MX:
             assert records == answer.exchanges
+        if kind is RecordType.SRV:
+            assert records == answer.services
 
     play(scene)
 

@@ -146,6 +146,7 @@ def open_role(startup: Startup) -> Serve:
             service.tell = tell.named(names[name], service.program)
             for warning in service.warnings:
                 service.tell(Warned(warning))
+            service.exchangers.tell = service.tell
             if service.dns_filter is not None:
                 service.dns_filter.tell = service.tell
         await SmtpRole(services, listener, clock=clock, tell=tell).run(control)

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from pillarbox.net.dns.records import Answer, DnsFault, Mx, Record, RecordType, Resolver, Tlsa
+from pillarbox.net.dns.records import Answer, DnsFault, Mx, Record, RecordType, Resolver, Srv, Tlsa
 from pillarbox.observability.events import EventSink, Noted, Warned
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.status import EnhancedStatus
@@ -74,6 +74,8 @@ class FilteredResolver:
 def _text(kind: RecordType, record: Record) -> str:
     if isinstance(record, Mx):
         return f"{record.preference} {record.host}."
+    if isinstance(record, Srv):
+        return f"{record.priority} {record.weight} {record.port} {record.host}."
     if isinstance(record, Tlsa):
         return f"{record.usage} {record.selector} {record.matching} {record.data.hex().upper()}"
     if isinstance(record, bytes):

@@ -12,6 +12,7 @@ from pillarbox.delivery.smtp.delivery import SmtpDelivery
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
+from pillarbox.net.dns.records import RecordType, Srv
 from pillarbox.net.dns.zones import ZoneResolver
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.content_blocks import QueuedContent
@@ -84,12 +85,18 @@ def test_sessions_that_are_not_verified_are_not_for_mail_that_needs_it(
 
 def delivered_by_lmtp(server: ScriptedServer, **settings: str) -> Outcome:
     """What becomes of a message for a scripted LMTP server."""
-    snapshot = Snapshot.of({"lmtp_tls_security_level": "none", **settings})
-    service = open_service("lmtp", "lmtp", snapshot, resolver=ZoneResolver({}), clock=SystemClock())
+    settings = {"lmtp_tls_security_level": "none", **settings}
+    return delivered("lmtp", f"inet:[127.0.0.1]:{server.port}", ZoneResolver({}), **settings)
+
+
+def delivered(program: str, nexthop: str, resolver: ZoneResolver, **settings: str) -> Outcome:
+    """What becomes of a message for a nexthop."""
+    snapshot = Snapshot.of(settings)
+    service = open_service(program, program, snapshot, resolver=resolver, clock=SystemClock())
     job = DeliverBySmtp(
         job=1,
-        service="lmtp",
-        nexthop=f"inet:[127.0.0.1]:{server.port}",
+        service=program,
+        nexthop=nexthop,
         queue_id="A1",
         sender=b"s@here.test",
         recipients=[SmtpRecipient(b"a@x.test", b"a@x.test")],
@@ -107,6 +114,32 @@ def delivered_by_lmtp(server: ScriptedServer, **settings: str) -> Outcome:
         return done.outcomes[0]
 
     return asyncio.run(run())
+
+
+def test_servers_that_srv_records_name() -> None:
+    """use_srv_lookup: where the records say, on the port that they say; passwords are those of the nexthop."""
+    server = ScriptedServer(
+        "127.0.0.1", 0, {"EHLO": b"250-mx\r\n250 AUTH PLAIN", "AUTH": b"235 2.7.0 Welcome"}
+    )
+    zones = ZoneResolver(
+        {
+            "_submission._tcp.srv.test": {RecordType.SRV: [Srv(1, 1, server.port, "host.test")]},
+            "host.test": {RecordType.A: ["127.0.0.1"]},
+        }
+    )
+    settings = {
+        "smtp_tls_security_level": "none",
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_sasl_password_maps": "inline:{srv.test:submission=user:secret}",
+    }
+    try:
+        outcome = delivered("smtp", "srv.test:submission", zones, use_srv_lookup="submission", **settings)
+        assert (outcome.status, outcome.relay) == ("sent", f"host.test[127.0.0.1]:{server.port}")
+        assert any(line.startswith(b"AUTH PLAIN") for line in server.said)
+        assert delivered("smtp", "srv.test:submission", zones, **settings).dsn == "5.4.4"
+    finally:
+        server.close()
 
 
 FINAL = [

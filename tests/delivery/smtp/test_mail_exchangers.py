@@ -1,14 +1,22 @@
 """From nexthops to addresses: order, loops, limits, and what the DNS may say."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
 
 from pillarbox.delivery.smtp.destination import Destination, known_ports, read_destinations
-from pillarbox.delivery.smtp.mail_exchangers import MailExchangers, Route, Rules, Target, Unreachable
+from pillarbox.delivery.smtp.mail_exchangers import (
+    MailExchangers,
+    Route,
+    Rules,
+    Target,
+    Unreachable,
+    drawn_by_weight,
+)
 from pillarbox.net.dns.host_lookup import HostLookup
-from pillarbox.net.dns.records import Mx, RecordType
+from pillarbox.net.dns.records import Mx, RecordType, Srv
 from pillarbox.net.dns.zones import ZoneResolver, Zones
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -23,6 +31,24 @@ ZONES: Zones = {
     "unsure.test": {RecordType.MX: [Mx(10, "nowhere.test"), Mx(20, "broken.test")]},
     "primary.test": {RecordType.MX: [Mx(10, "broken.test"), Mx(20, "us.test")]},
     "noprimary.test": {RecordType.MX: [Mx(10, "nowhere.test"), Mx(20, "us.test")]},
+    "_submission._tcp.srv.test": {
+        RecordType.SRV: [
+            Srv(20, 0, 2587, "b.test"),
+            Srv(10, 1, 587, "a.test"),
+            Srv(10, 3, 588, "plain.test"),
+            Srv(10, 0, 589, "nowhere.test"),
+        ]
+    },
+    "srv.test": {RecordType.MX: [Mx(10, "b.test")]},
+    "_submission._tcp.nullsrv.test": {RecordType.SRV: [Srv(0, 0, 0, "")]},
+    "_submission._tcp.gonesrv.test": {RecordType.SRV: [Srv(0, 0, 587, "nowhere.test")]},
+    "nullsrv.test": {RecordType.A: ["192.0.2.5"]},
+    "gonesrv.test": {RecordType.A: ["192.0.2.6"]},
+    "nosrv.test": {RecordType.MX: [Mx(10, "b.test")]},
+    "brokensrv.test": {RecordType.A: ["192.0.2.7"]},
+    "_smtp._tcp.plain.test": {RecordType.SRV: [Srv(0, 0, 2525, "b.test")]},
+    "_smtp._tcp.oursrv.test": {RecordType.SRV: [Srv(0, 0, 25, "us.test")]},
+    "alias.test": {RecordType.CNAME: ["b.test"]},
     "a.test": {RecordType.A: ["192.0.2.1"], RecordType.AAAA: ["2001:db8::1"]},
     "b.test": {RecordType.A: ["192.0.2.2"]},
     "us.test": {RecordType.A: ["192.0.2.10"]},
@@ -43,14 +69,16 @@ def targets(nexthop: str, rules: dict[str, Any]) -> list[Target]:
 
 def route(nexthop: str, rules: dict[str, Any]) -> Route:
     """The same, and whether we are among the mail exchangers."""
-    resolver = ZoneResolver(ZONES, failing={"broken.test", "failing.test"})
+    resolver = ZoneResolver(ZONES, failing={"broken.test", "failing.test", "_submission._tcp.brokensrv.test"})
     exchangers = MailExchangers(
         resolver,
         HostLookup(resolver, clock=ManualClock()),
         rules=Rules(own_addresses=frozenset({"192.0.2.10"}), myhostname="me.test", **rules),
         shuffle=list.reverse,
+        draw=lambda below: below - 1,
     )
-    (destination,) = read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=False)
+    services = ("submission", "smtp") if "srv" in nexthop or nexthop == "plain.test:smtp" else ("submission",)
+    (destination,) = read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=False, services=services)
     return asyncio.run(exchangers.route(destination))
 
 
@@ -84,6 +112,25 @@ ORDERS: list[tuple[str, dict[str, Any], list[str]]] = [
     ("backup.test", {"preference": "ipv4"}, ["a.test[192.0.2.1]:25", "a.test[2001:db8::1]:25"]),
     ("[us.test]:2525", {}, ["us.test[192.0.2.10]:2525"]),
     ("partly.test", {}, ["b.test[192.0.2.2]:25"]),
+    (
+        "srv.test:submission",
+        {"preference": "ipv4"},
+        [
+            "plain.test[192.0.2.3]:588",
+            "a.test[192.0.2.1]:587",
+            "a.test[2001:db8::1]:587",
+            "b.test[192.0.2.2]:2587",
+        ],
+    ),
+    ("[b.test]:submission", {}, ["b.test[192.0.2.2]:587"]),
+    ("srv.test", {"may_do_without_srv": True}, ["b.test[192.0.2.2]:25"]),
+    ("plain.test:smtp", {}, ["b.test[192.0.2.2]:2525"]),
+    ("nosrv.test:submission", {"may_do_without_srv": True}, ["b.test[192.0.2.2]:587"]),
+    ("nullsrv.test:submission", {"may_do_without_srv": True}, ["nullsrv.test[192.0.2.5]:587"]),
+    ("gonesrv.test:submission", {"may_do_without_srv": True}, ["gonesrv.test[192.0.2.6]:587"]),
+    ("brokensrv.test:submission", {"ignore_srv_fault": True}, ["brokensrv.test[192.0.2.7]:587"]),
+    ("[alias.test]", {}, ["alias.test[192.0.2.2]:25"]),
+    ("[alias.test]", {"canonical_names": True}, ["b.test[192.0.2.2]:25"]),
 ]
 
 
@@ -102,6 +149,21 @@ FAULTS: list[tuple[str, dict[str, Any], str, str]] = [
     ("missing.test", {}, "5.4.4", "Name service error for name=missing.test type=AAAA: Host not found"),
     ("text.test", {}, "5.4.4", "name=text.test type=AAAA: Host found but no data record of requested type"),
     ("gone.test", {}, "5.4.4", "name=nowhere.test type=AAAA: Host not found"),
+    (
+        "nosrv.test:submission",
+        {"ignore_srv_fault": True},
+        "5.4.4",
+        "Name service error for name=_submission._tcp.nosrv.test type=SRV: Host not found",
+    ),
+    (
+        "nullsrv.test:submission",
+        {},
+        "5.1.0",
+        "Service _submission._tcp.nullsrv.test is not offered (null SRV)",
+    ),
+    ("gonesrv.test:submission", {}, "5.4.4", "name=nowhere.test type=AAAA: Host not found"),
+    ("brokensrv.test:submission", {}, "4.4.3", "name=_submission._tcp.brokensrv.test type=SRV"),
+    ("oursrv.test", {"may_do_without_srv": True}, "5.4.6", "mail for oursrv.test loops back to myself"),
     ("gone.test", {"defer_without_address": True}, "4.4.4", "name=nowhere.test"),
     ("unsure.test", {}, "4.4.3", "name=broken.test"),
     ("failing.test", {}, "4.4.3", "name=failing.test type=MX: Host not found, try again"),
@@ -161,3 +223,14 @@ def test_no_destinations(nexthop: str) -> None:
     """The text says what is wrong."""
     with pytest.raises(ValueError, match=r".+"):
         read_destinations(nexthop, port="smtp", ports=PORTS, lmtp=nexthop == "unix:")
+
+
+def test_lots_by_weight() -> None:
+    """RFC 2782: as often as the weight says; those without weight are tried, too."""
+    services = [Srv(1, 0, 1, "never.test"), Srv(1, 30, 1, "often.test"), Srv(1, 10, 1, "seldom.test")]
+    chance = random.Random(7)
+    first = [drawn_by_weight(services, chance.randrange)[0].host for _ in range(2000)]
+    shares = {host: first.count(host) / len(first) for host in set(first)}
+    assert 0.70 < shares["often.test"] < 0.78
+    assert 0.20 < shares["seldom.test"] < 0.28
+    assert {one.host for one in drawn_by_weight(services, chance.randrange)} == {one.host for one in services}

@@ -16,6 +16,17 @@ class MailExchange:
     disable_dns_lookups: bool = parameter(
         "no", doc="Look up no MX records: mail goes to the host of that name, found as smtp_host_lookup says."
     )
+    use_srv_lookup: tuple[str, ...] = parameter(
+        "",
+        doc="Services, such as submission, whose servers are looked up as SRV records of a domain: with nexthop "
+        "example.org:submission those of _submission._tcp.example.org.",
+    )
+    ignore_srv_lookup_error: bool = parameter(
+        "no", doc="When SRV records cannot be looked up, go on as without use_srv_lookup."
+    )
+    allow_srv_lookup_fallback: bool = parameter(
+        "no", doc="The same when there are none, too, or none with an address."
+    )
     best_mx_transport: str = parameter(
         "",
         doc="transport:nexthop for mail whose best mail exchanger is this host, instead of returning it as a loop.",
@@ -51,6 +62,11 @@ class SmtpClient:
         "",
         doc="Tables that are asked for each record that the DNS gives, such as "
         "`mx.example.org. 300 IN AAAA 2001:db8::1`. IGNORE: as if it was not there.",
+    )
+    smtp_cname_overrides_servername: bool = parameter(
+        "no",
+        doc="Know a server by the name behind its aliases, in log lines and where passwords, certificates and TLS "
+        "policies are asked for.",
     )
     smtp_address_preference: Literal["any", "ipv4", "ipv6"] = parameter(
         "any", doc="Which addresses of equally preferred hosts are tried first. any: by lot."

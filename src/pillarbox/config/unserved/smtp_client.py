@@ -58,11 +58,8 @@ lmtp_tls_block_early_mail_reply = no
         Kind.LATER,
         "this part of the SMTP client is not served yet",
         """
-allow_srv_lookup_fallback = no
 dns_ncache_ttl_fix_enable = no
 dnssec_probe = ns:.
-ignore_srv_lookup_error = no
-smtp_cname_overrides_servername = no
 smtp_dns_resolver_options =
 smtp_log_tls_feature_status = yes
 smtp_tls_enable_rpk = no
@@ -70,14 +67,12 @@ smtp_tlsrpt_enable = no
 smtp_tlsrpt_skip_reused_handshakes = no
 smtp_tlsrpt_socket_name =
 tcp_windowsize = 0
-use_srv_lookup =
 """,
     ),
     Section(
         Kind.LATER,
         "this part of the LMTP client is not served yet",
         """
-lmtp_cname_overrides_servername = no
 lmtp_dns_resolver_options =
 lmtp_log_tls_feature_status = yes
 lmtp_tls_enable_rpk = no

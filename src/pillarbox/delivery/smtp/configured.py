@@ -125,6 +125,9 @@ def open_service(
             ignore_mx_fault=exchange.ignore_mx_lookup_error,
             defer_without_address=client.smtp_defer_if_no_mx_address_found,
             own_addresses=frozenset(own),
+            ignore_srv_fault=exchange.ignore_srv_lookup_error,
+            may_do_without_srv=exchange.allow_srv_lookup_fallback,
+            canonical_names=client.smtp_cname_overrides_servername,
             myhostname=identity.myhostname,
         ),
         shuffle=random.shuffle,
@@ -176,6 +179,7 @@ def open_service(
             lmtp=lmtp,
             mx=client.smtp_dns_support_level in ("enabled", "dnssec")
             or not (client.smtp_dns_support_level or exchange.disable_dns_lookups),
+            services=() if is_without_dns else exchange.use_srv_lookup,
         ),
         queue_directory=snapshot.value("queue_directory"),
         soft_bounce=queue.soft_bounce,

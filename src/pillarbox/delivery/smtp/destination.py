@@ -2,6 +2,7 @@
 
 DESCRIPTION
     `example.org`             the mail exchangers of a domain
+    `example.org:submission`  the same, or what SRV records say of the service (use_srv_lookup)
     `[mx.example.org]:587`    a host, no MX lookup; the port may be a service name
     `[192.0.2.1]`, `[ipv6:2001:db8::1]`   an address
     `unix:private/dovecot-lmtp`, `inet:host:port`   for LMTP, where there are no MX lookups at all
@@ -13,7 +14,7 @@ FAULTS
 """
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
@@ -32,6 +33,7 @@ class Destination(msgspec.Struct, frozen=True):
     port: int = 25
     mx: bool = False  # look for the host's mail exchangers
     path: str = ""  # of a Unix socket
+    service: str = ""  # look for SRV records of this service of the host
 
     @property
     def is_address(self) -> bool:
@@ -82,9 +84,18 @@ def port_number(text: str, ports: Ports) -> int:
 
 
 def read_destinations(
-    nexthop: str, *, port: str, ports: Ports, lmtp: bool, mx: bool = True
+    nexthop: str,
+    *,
+    port: str,
+    ports: Ports,
+    lmtp: bool,
+    mx: bool = True,
+    services: Collection[str] = (),
 ) -> list[Destination]:
-    """All destinations that a nexthop names; `mx` is false with disable_dns_lookups."""
+    """All destinations that a nexthop names; `mx` is false with disable_dns_lookups.
+
+    `services` are those of use_srv_lookup.
+    """
     found: list[Destination] = []
     for text in nexthop.replace(",", " ").split():
         if lmtp and text.startswith("unix:"):
@@ -93,25 +104,29 @@ def read_destinations(
             found.append(Destination(text, path=text[5:]))
             continue
         rest = text[5:] if lmtp and text.startswith("inet:") else text
-        found.append(_inet(text, rest, port=port, ports=ports, mx=mx and not lmtp))
+        found.append(_inet(text, rest, port=port, ports=ports, mx=mx and not lmtp, services=services))
     if not found:
         raise ValueError("empty nexthop hostname")
     return found
 
 
 def destination_reader(
-    *, port: str, ports: Ports, lmtp: bool, mx: bool
+    *, port: str, ports: Ports, lmtp: bool, mx: bool, services: Collection[str] = ()
 ) -> Callable[[str], tuple[Destination, ...]]:
     """`read_destinations()` for one service, which has few nexthops: the last thousand are remembered."""
 
     @lru_cache(_REMEMBERED)
     def read(nexthop: str) -> tuple[Destination, ...]:
-        return tuple(read_destinations(nexthop, port=port, ports=ports, lmtp=lmtp, mx=mx))
+        found = read_destinations(nexthop, port=port, ports=ports, lmtp=lmtp, mx=mx, services=services)
+        return tuple(found)
 
     return read
 
 
-def _inet(text: str, rest: str, *, port: str, ports: Ports, mx: bool) -> Destination:
+def _inet(
+    text: str, rest: str, *, port: str, ports: Ports, mx: bool, services: Collection[str]
+) -> Destination:
+    is_host = rest.startswith("[")
     if rest.startswith("["):
         host, bracket, after = rest[1:].partition("]")
         if not bracket or (after and not after.startswith(":")):
@@ -129,4 +144,5 @@ def _inet(text: str, rest: str, *, port: str, ports: Ports, mx: bool) -> Destina
     try:
         return Destination(text, str(ip_address(host)), number, mx=False)
     except ValueError:
-        return Destination(text, host_name(host), number, mx=mx)
+        service = port if port in services and not is_host else ""
+        return Destination(text, host_name(host), number, mx=mx, service=service)

@@ -8,22 +8,27 @@ DESCRIPTION
     When we are one of the mail exchangers ourselves, only those that are preferred to us may be tried; if there is
     none, the mail would come back.  If there is one, whose address cannot be found, the mail waits.
 
+    With use_srv_lookup a service of a domain is where its SRV records say, with ports of their own: by priority,
+    lots drawn by weight among equals.  What cannot be found so may be looked up as if there was no such setting.
+
 FAULTS
     Unreachable  nothing to try: with the status that the mail gets, 5.x.x for what the DNS says for certain,
                  4.x.x for what it does not say
 
 STANDARDS
-    RFC 5321 §5.1; RFC 7505; smtp(8)
+    RFC 5321 §5.1; RFC 7505; RFC 2782 (SRV); RFC 6186, RFC 8314 (services of mail); smtp(8)
 """
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.net.dns.host_lookup import HostLookup
-from pillarbox.net.dns.records import Answer, DnsFault, Outcome, RecordType, Resolver
+from pillarbox.net.dns.records import Answer, DnsFault, Outcome, RecordType, Resolver, Srv
+from pillarbox.observability.events import EventSink, Noted
 
 
 class Unreachable(Exception):
@@ -35,6 +40,7 @@ class Unreachable(Exception):
         self.text = text
         self.reason = reason
         self.warning = ""
+        self.is_lookup = False  # the DNS did not answer
         self.is_loop = False  # we are the best mail exchanger ourselves
         self.is_ours = False  # we are one of them: nobody else may be tried
 
@@ -87,6 +93,9 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     ignore_mx_fault: bool = False
     defer_without_address: bool = False
     own_addresses: frozenset[str] = frozenset()
+    ignore_srv_fault: bool = False  # ignore_srv_lookup_error
+    may_do_without_srv: bool = False  # allow_srv_lookup_fallback
+    canonical_names: bool = False  # smtp_cname_overrides_servername
     myhostname: str = ""
 
 
@@ -94,9 +103,17 @@ class MailExchangers:
     """Answers for one service."""
 
     def __init__(
-        self, resolver: Resolver, hosts: HostLookup, *, rules: Rules, shuffle: Callable[[list[Target]], None]
+        self,
+        resolver: Resolver,
+        hosts: HostLookup,
+        *,
+        rules: Rules,
+        shuffle: Callable[[list[Target]], None],
+        draw: Callable[[int], int] = random.randrange,
     ) -> None:
-        """`shuffle` draws lots (random.shuffle)."""
+        """`shuffle` draws lots (random.shuffle), and `draw` a number below its argument."""
+        self._draw = draw
+        self.tell: EventSink = lambda _: None  # set when there is a log
         self._resolver = resolver
         self._hosts = hosts
         self._rules = rules
@@ -108,14 +125,50 @@ class MailExchangers:
             return Route([Target(self._rules.myhostname, destination.path)])
         if destination.is_address:
             found = [Target(destination.host, destination.host, destination.port)]
-        elif destination.mx:
-            found = await self._by_domain(destination)
+        elif destination.service:
+            found, is_ordered = await self._by_service(destination)
+            if is_ordered:
+                better = self._without_us(found, destination)
+                return Route(self._limited(better), is_ours=len(better) < len(found))
         else:
-            found = await self._by_host(destination.host, destination.port)
+            found = await self._without_service(destination)
         better = self._without_us(found, destination)
         return Route(self._limited(self._ordered(better)), is_ours=len(better) < len(found))
 
     # -- lookups ---------------------------------------------------------------------------------------
+
+    async def _without_service(self, destination: Destination) -> list[Target]:
+        if destination.mx:
+            return await self._by_domain(destination)
+        return await self._by_host(destination.host, destination.port)
+
+    async def _by_service(self, destination: Destination) -> tuple[list[Target], bool]:
+        """What SRV records name, in its order; or else what there is without them, in none."""
+        name = f"_{destination.service}._tcp.{destination.host}"
+        try:
+            return await self._by_records(name, destination), True
+        except Unreachable as fault:
+            is_fault = fault.is_lookup and self._rules.ignore_srv_fault
+            if fault.is_ours or not (self._rules.may_do_without_srv or is_fault):
+                raise
+            self.tell(Noted(f"skipping SRV lookup for {name}: {fault.text}"))
+        return await self._without_service(destination), False
+
+    async def _by_records(self, name: str, destination: Destination) -> list[Target]:
+        try:
+            answer = await self._resolver.resolve(name, RecordType.SRV)
+        except DnsFault as fault:
+            unknown = Unreachable(str(fault.status), fault.public, reason=fault.reason)
+            unknown.is_lookup = True
+            raise unknown from fault
+        services = answer.services
+        if not services:
+            raise Unreachable("5.4.4", _not_found(name, RecordType.SRV, answer.outcome))
+        if len(services) == 1 and not services[0].host:
+            raise Unreachable("5.1.0", f"Service {name} is not offered (null SRV)")
+        mx = MxName(name, answer.name, answer.authentic, services[0].priority)
+        places = [(one.host, one.port, one.priority) for one in drawn_by_weight(services, self._draw)]
+        return await self._by_places(places, mx, f"no SRV host for {name} has a valid address record")
 
     async def _by_domain(self, destination: Destination) -> list[Target]:
         try:
@@ -132,20 +185,27 @@ class MailExchangers:
         return await self._by_exchanges(answer, destination)
 
     async def _by_exchanges(self, answer: Answer, destination: Destination) -> list[Target]:
+        mx = MxName(destination.host, answer.name, answer.authentic, answer.exchanges[0].preference)
+        places = [(exchange.host, destination.port, exchange.preference) for exchange in answer.exchanges]
+        return await self._by_places(
+            places, mx, f"no MX host for {destination.host} has a valid address record"
+        )
+
+    async def _by_places(
+        self, places: Sequence[tuple[str, int, int]], mx: MxName, warning: str
+    ) -> list[Target]:
+        """Addresses of hosts, which are told with their ports and preferences."""
         found: list[Target] = []
         fault: Unreachable | None = None
-        mx = MxName(destination.host, answer.name, answer.authentic, answer.exchanges[0].preference)
-        for exchange in answer.exchanges:
+        for host, port, preference in places:
             try:
-                found += await self._by_host(
-                    exchange.host, destination.port, preference=exchange.preference, mx=mx
-                )
+                found += await self._by_host(host, port, preference=preference, mx=mx)
             except Unreachable as error:
                 # A fault is more than a miss: there may be addresses that we do not know now.
                 if fault is None or error.status[0] == "4":
                     fault = error
         if not found and fault is not None:
-            fault.warning = f"no MX host for {destination.host} has a valid address record"
+            fault.warning = warning
             if self._rules.defer_without_address:
                 fault.status = f"4{fault.status[1:]}"
             raise fault
@@ -159,11 +219,9 @@ class MailExchangers:
         except DnsFault as fault:
             raise Unreachable(str(fault.status), fault.public, reason=fault.reason) from fault
         if not answer.addresses:
-            raise Unreachable(
-                "5.4.4",
-                f"Host or domain name not found. Name service error for name={host} type={answer.kind.value}: "
-                f"{(answer.outcome if answer.outcome is not Outcome.FOUND else Outcome.NO_DATA).value}",
-            )
+            raise Unreachable("5.4.4", _not_found(host, answer.kind, answer.outcome))
+        if self._rules.canonical_names and answer.canonical:
+            host = answer.canonical
         return [
             Target(host, address, port, preference, answer.canonical, answer.authentic, mx)
             for address in answer.addresses
@@ -211,3 +269,25 @@ class MailExchangers:
         keep_six = max(half, limit - len(four)) if len(six) >= half else len(six)
         keep = {*map(id, six[:keep_six]), *map(id, four[: limit - min(keep_six, len(six))])}
         return [target for target in found if id(target) in keep][:limit]
+
+
+def drawn_by_weight(services: Sequence[Srv], draw: Callable[[int], int]) -> list[Srv]:
+    """SRV records in the order in which they are tried: by priority, and by lot where that is equal (RFC 2782)."""
+    ordered: list[Srv] = []
+    for priority in sorted({one.priority for one in services}):
+        left = sorted(one for one in services if one.priority == priority)  # weight 0 first
+        while left:
+            number = draw(sum(one.weight for one in left) + 1)
+            for at, one in enumerate(left):
+                number -= one.weight
+                if number <= 0:
+                    ordered.append(left.pop(at))
+                    break
+    return ordered
+
+
+def _not_found(name: str, kind: RecordType, outcome: Outcome) -> str:
+    said = outcome if outcome is not Outcome.FOUND else Outcome.NO_DATA
+    return (
+        f"Host or domain name not found. Name service error for name={name} type={kind.value}: {said.value}"
+    )

@@ -28,7 +28,7 @@ import dns.rdatatype
 import dns.rrset
 import msgspec
 
-from pillarbox.net.dns.records import Answer, DnsFault, Mx, Outcome, Record, RecordType, Tlsa
+from pillarbox.net.dns.records import Answer, DnsFault, Mx, Outcome, Record, RecordType, Srv, Tlsa
 
 PAYLOAD: Final = 1232
 """Octets of a UDP answer that no network fragments (DNS flag day 2020)."""
@@ -154,6 +154,7 @@ _RECORDS: Final[dict[RecordType, Callable[[Any], Record]]] = {
     RecordType.MX: lambda record: Mx(record.preference, _text(record.exchange)),
     RecordType.NS: lambda record: _text(record.target),
     RecordType.PTR: lambda record: _text(record.target),
+    RecordType.SRV: lambda record: Srv(record.priority, record.weight, record.port, _text(record.target)),
     RecordType.TLSA: lambda record: Tlsa(record.usage, record.selector, record.mtype, bytes(record.cert)),
     RecordType.TXT: lambda record: b"".join(record.strings),
 }

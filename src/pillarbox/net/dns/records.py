@@ -15,7 +15,7 @@ FAULTS
     DnsFault  temporary: try again later
 
 STANDARDS
-    RFC 1035; RFC 2308 (negative answers); RFC 7505 (null MX); RFC 6698 (TLSA); RFC 5891 (IDNA 2008)
+    RFC 1035; RFC 2308 (negative answers); RFC 7505 (null MX); RFC 6698 (TLSA); RFC 2782 (SRV); RFC 5891 (IDNA 2008)
 """
 
 from enum import Enum
@@ -39,6 +39,7 @@ class RecordType(Enum):
     MX = "MX"
     NS = "NS"
     PTR = "PTR"
+    SRV = "SRV"
     TLSA = "TLSA"
     TXT = "TXT"
 
@@ -47,6 +48,15 @@ class Mx(msgspec.Struct, frozen=True, array_like=True, order=True):
     """`MX preference exchange`; the exchange of a null MX is empty (RFC 7505)."""
 
     preference: int
+    host: str
+
+
+class Srv(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """`SRV priority weight port target`; the target of a service that there is not is empty (RFC 2782)."""
+
+    priority: int
+    weight: int
+    port: int
     host: str
 
 
@@ -67,7 +77,7 @@ class Outcome(Enum):
     NO_NAME = "Host not found"
 
 
-Record = str | bytes | Mx | Tlsa
+Record = str | bytes | Mx | Srv | Tlsa
 """A, AAAA: an address.  CNAME, NS, PTR: a name.  TXT: the octets of its strings."""
 
 
@@ -90,6 +100,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     def exchanges(self) -> tuple[Mx, ...]:
         """MX records, by preference."""
         return tuple(sorted(record for record in self.records if isinstance(record, Mx)))
+
+    @property
+    def services(self) -> tuple[Srv, ...]:
+        """SRV records, by priority."""
+        return tuple(sorted(record for record in self.records if isinstance(record, Srv)))
 
 
 class DnsFault(TemporaryFault):
