@@ -22,6 +22,7 @@ from fakes.scripted_server import Replies, ScriptedServer
 
 LOG: Final = "/var/log/mail.log"
 SENDER: Final = "alice@sender.test"
+_LAST: Final = "Return-Path: <last@sender.test>"
 
 
 class Server(msgspec.Struct, frozen=True):
@@ -109,11 +110,16 @@ class World:
                 server.close()
         self.network.end()
 
-    def play(self, scenario: Scenario) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
-        """Log lines, words on the wire, and what came back: of Postfix, and of us."""
-        return self._play(scenario, self.theirs), self._play(scenario, self.ours)
+    def play(
+        self, scenario: Scenario, *, settle: bool = False
+    ) -> tuple[tuple[str, str, str], tuple[str, str, str]]:
+        """Log lines, words on the wire, and what came back: of Postfix, and of us.
 
-    def _play(self, scenario: Scenario, host: Host) -> tuple[str, str, str]:
+        `settle`: also what comes of other messages; all that were queued have been dealt with then.
+        """
+        return self._play(scenario, self.theirs, settle), self._play(scenario, self.ours, settle)
+
+    def _play(self, scenario: Scenario, host: Host, settle: bool) -> tuple[str, str, str]:
         servers = self.servers.get(scenario.name, [])
         for server in servers:
             server.conversations.clear()
@@ -128,6 +134,9 @@ class World:
             what=lambda: f"{scenario.name}: delivered or not: {host.file(LOG).read_text()[logged:]}",
         )
         until(lambda: not any(server.open for server in servers), what="servers are left")
+        if settle:
+            host.output("sendmail -f last@sender.test alice </dev/null")
+            until(lambda: not _busy(host), what="nothing in the active queue")
         lines = host.file(LOG).read_text()[logged:].split("\n")
         returned = [
             path.read_text(errors="surrogateescape") for path in sorted(set(maildir.glob("new/*")) - old)
@@ -136,7 +145,11 @@ class World:
         return (
             "\n".join(normal_line(line) for line in lines if _counts(line)),
             "\n".join(_conversation(server) for server in servers),
-            "\n".join(map(normal_notice, returned)),
+            "\n".join(
+                sorted(normal_notice(text) for text in returned if not text.startswith(_LAST))
+                if settle
+                else map(normal_notice, returned)
+            ),
         )
 
 
@@ -175,6 +188,14 @@ def _is_over(log: str, queue_id: str, recipients: int) -> bool:
         return True
     bounced = "status=bounced" in log
     return "status=deferred" in log and (not bounced or bool(notices))
+
+
+def _busy(host: Host) -> bool:
+    log = host.file(LOG).read_text()
+    done = all(
+        f"{one}: removed" in log for one in re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)[-1:]
+    )
+    return not done or bool(host.listing("/var/spool/postfix/active"))
 
 
 def _counts(line: str) -> bool:

@@ -21,6 +21,7 @@ def normal_text(text: str) -> str:
     text = re.sub(r"\w{3}, +\d+ \w{3} 20\d\d \d\d:\d\d:\d\d \+0000(?: \(UTC\))?", "DATE", text)
     text = re.sub(r"\bID\.\d+/", "ID.SECONDS/", text)
     text = re.sub(r"message size \d+", "message size N", text)
+    text = re.sub(r"SIZE=\d+", "SIZE=N", text)
     return re.sub(r"X-Postfix-Queue-ID: \w+", "X-Postfix-Queue-ID: ID", text)
 
 

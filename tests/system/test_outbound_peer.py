@@ -106,6 +106,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(name="badsender", servers=(Server({"MAIL": b"553 5.1.8 Sender not welcome"}),)),
     Scenario(name="softsender", servers=(Server({"MAIL": b"451 4.3.0 Later"}),)),
     Scenario(name="data", servers=(Server({"DATA": b"554 5.5.1 No data please"}),)),
+    Scenario(name="strangedata", servers=(Server({"DATA": b"250 2.0.0 Thank you"}),)),
     Scenario(name="content", servers=(Server({".": b"554 5.7.1 Spam"}),)),
     Scenario(name="contentsoft", servers=(Server({".": b"451 4.3.2 Try later"}),)),
     Scenario(name="greeting421", servers=(Server({"greeting": b"421 4.3.2 Busy"}),)),

@@ -42,6 +42,7 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
             "bounce": postmaster(queue.bounce_notice_recipient),
             "2bounce": postmaster(queue.two_bounce_notice_recipient),
             "delay": postmaster(queue.delay_notice_recipient),
+            "error": postmaster(queue.error_notice_recipient),
         },
         # Of this host, whatever myorigin is: it is the only one whose mail comes back to it.
         double_bounce=f"{identity.double_bounce_sender}@{identity.myhostname}".encode(),

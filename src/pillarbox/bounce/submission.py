@@ -17,7 +17,8 @@ FAULTS
 """
 
 import errno
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -139,6 +140,36 @@ class Notifier:
             notices.append(Notice(notice, f"postmaster {_WORDS[kind]}"))
         return notices
 
+    async def tell_postmaster(
+        self,
+        subject: str,
+        introduction: Sequence[str],
+        transcript: Sequence[bytes],
+        closing: Sequence[str] = (),
+        *,
+        kind: str = "error",
+    ) -> QueueId:
+        """A notice about a session; its queue id.  `kind` is the class of its recipient.  QueueFileFault."""
+        complete, written = self._rules.postmasters[kind]
+        style = self._rules.style
+        text = [*introduction, *_wrapped(transcript), *closing]
+        content = b"".join(
+            (
+                b"From: Mail Delivery System <MAILER-DAEMON@%s>\r\n" % style.host,
+                b"To: Postmaster <%s>\r\n" % complete,
+                b"Subject: %s\r\n\r\n" % subject.encode(),
+                *(line.encode("utf-8", "replace") + b"\r\n" for line in text),
+            )
+        )
+        return await self._submit(
+            Address.from_internal(complete),
+            written,
+            for_postmaster=True,
+            encoding=b"",
+            send_options=0,
+            content=lambda _own_id, _now: content,
+        )
+
     def _copy_class(self, kind: Kind, sender: bytes) -> str:
         """The class of notices by which postmaster hears of it; empty: not at all."""
         wanted = {"failure": "bounce" if sender else "2bounce", "delay": "delay"}.get(kind, "")
@@ -157,15 +188,51 @@ class Notifier:
         for_postmaster: bool = False,
         full: bool = True,
     ) -> QueueId:
+        rules = self._rules
+        original = self._original(
+            kind, queue_id, message, source, full=full and kind == "failure", now=self._clock.now()
+        )
+
+        def content(own_id: QueueId, now: float) -> bytes:
+            return compose(
+                kind,
+                original,
+                entries,
+                template=rules.templates[kind],
+                style=rules.style,
+                recipient=recipient.external,
+                for_postmaster=for_postmaster,
+                queue_id=own_id,
+                now=now,
+            )
+
+        return await self._submit(
+            recipient,
+            written,
+            for_postmaster=for_postmaster,
+            encoding=original.encoding.encode(),
+            send_options=message.send_options & (SEND_SMTPUTF8 | (0 if rules.redacts else SEND_REQUIRES_TLS)),
+            content=content,
+            fields=_tls_required(message),
+        )
+
+    async def _submit(
+        self,
+        recipient: Address,
+        written: bytes,
+        *,
+        for_postmaster: bool,
+        encoding: bytes,
+        send_options: int,
+        content: Callable[[QueueId, float], bytes],
+        fields: bytes = b"",
+    ) -> QueueId:
+        """Queue a message of the mail system's own; `fields` come before its header.  QueueFileFault."""
         now = self._clock.now()
         rules = self._rules
         submission = Submission(self._queue, self._submission)
         try:
             own_id = submission.queue_id
-            original = self._original(
-                kind, queue_id, message, source, full=full and kind == "failure", now=now
-            )
-            encoding = original.encoding.encode()
 
             def warn(text: str) -> None:
                 self._tell(Warned(f"{own_id}: {text}"))
@@ -191,24 +258,9 @@ class Notifier:
                 ],
                 add_missing=True,
                 rewrite=self._mappings.headers(self._mappings.rewriting, warn=warn),
-                send_options=message.send_options
-                & (SEND_SMTPUTF8 | (0 if rules.redacts else SEND_REQUIRES_TLS)),
+                send_options=send_options,
             )
-            await submission.feed(
-                _tls_required(message)
-                + b"Date: %s\r\n" % mail_date(now)
-                + compose(
-                    kind,
-                    original,
-                    entries,
-                    template=rules.templates[kind],
-                    style=rules.style,
-                    recipient=recipient.external,
-                    for_postmaster=for_postmaster,
-                    queue_id=own_id,
-                    now=now,
-                )
-            )
+            await submission.feed(fields + b"Date: %s\r\n" % mail_date(now) + content(own_id, now))
         except (LookupFault, ExpansionFault) as fault:
             submission.abort()
             raise QueueFileFault(OSError(errno.EAGAIN, str(fault))) from fault
@@ -247,6 +299,29 @@ class Notifier:
             message_id=message.attributes.get(b"message_id", b"") if self._rules.threaded else b"",
             retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
         )
+
+
+_TRANSCRIPT_WIDTH: Final = 78
+_UNPRINTABLE: Final = {code: "?" for code in (*range(0x20), 0x7F)}
+
+
+def _wrapped(transcript: Sequence[bytes]) -> list[str]:
+    """Lines of a session, one column in; long ones in several, four more columns in."""
+    found: list[str] = []
+    for line in transcript:
+        text = line.decode("utf-8", "replace").translate(_UNPRINTABLE)
+        direction, said = text[:5], text[5:]
+        parts = textwrap.wrap(
+            said,
+            _TRANSCRIPT_WIDTH,
+            initial_indent=direction,
+            subsequent_indent="    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
+        found += [f" {part}" for part in parts or [direction.rstrip()]]
+    return found
 
 
 def _tls_required(message: QueueMessage) -> bytes:

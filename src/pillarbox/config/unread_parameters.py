@@ -47,7 +47,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "notices of this kind are not sent yet",
-        "error_notice_recipient smtpd_history_flush_threshold",
+        "smtpd_history_flush_threshold",
     ),
     Unread(
         Kind.LATER,

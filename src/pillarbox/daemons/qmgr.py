@@ -36,6 +36,7 @@ from pillarbox.queue.spare_files import SpareFiles
 from pillarbox.queue_manager.doors import Doors
 from pillarbox.queue_manager.local_transport import LocalTransport
 from pillarbox.queue_manager.manager import QueueManager
+from pillarbox.queue_manager.odd_sessions import OddSessions
 from pillarbox.queue_manager.showq import ShowQueue
 from pillarbox.queue_manager.smtp_transport import SmtpTransport
 from pillarbox.queue_manager.transport import DiscardTransport, ErrorTransport, Transport
@@ -163,6 +164,10 @@ def open_role(startup: Startup) -> Serve:
             sleep=clock.sleep,
             tell=tell,
         )
+        if "protocol" in settings.notify_classes:
+            smtp.report = OddSessions(
+                notifier, mail_name=snapshot.group(Identity).mail_name, queued=manager.queued, tell=tell
+            ).report
         probes = Probes(
             queue,
             settings=verification,

@@ -7,10 +7,10 @@ FAULTS
 import asyncio
 import itertools
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pillarbox.delivery.request import Attempt, Outcome
-from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpRecipient
+from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone, SmtpRecipient
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue_manager.transport import Done, Job, Transport, pass_on
@@ -38,6 +38,7 @@ class SmtpTransport:
         self._link: _Link | None = None
         self._jobs = itertools.count(1)
         self._listening: set[asyncio.Future[None]] = set()
+        self.report: Callable[[Sequence[Oddity]], Awaitable[None]] = _tell_nobody
 
     async def deliver(self, job: Job) -> Done:
         """What became of each recipient."""
@@ -76,6 +77,8 @@ class SmtpTransport:
             link.waiting[number] = answered
             link.channel.send(request, [job.descriptor])
             done = await answered
+            if done.oddities:
+                await self.report(done.oddities)
             if done.passed:
                 return await self._pass_on(job, done.passed)
             return Done(done.outcomes, done.site_fault)
@@ -113,6 +116,10 @@ class SmtpTransport:
             self._listening.add(listening)
             listening.add_done_callback(self._listening.discard)
         return self._link
+
+
+async def _tell_nobody(_oddities: Sequence[Oddity]) -> None:
+    pass
 
 
 class _Link:

@@ -194,6 +194,7 @@ def open_service(
         if snapshot.group(RequireTls).requiretls_enable
         else None,
         relayhost=queue.relayhost,
+        keeps_transcripts="protocol" in queue.notify_classes,
         assumes_final=lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final,
         workarounds=Workarounds(
             client.smtp_pix_workarounds,

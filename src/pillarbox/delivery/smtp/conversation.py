@@ -17,7 +17,7 @@ from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.wire.smtp.client import Answered, SmtpClient
-from pillarbox.wire.smtp.replies import MalformedReply
+from pillarbox.wire.smtp.replies import MalformedReply, ServerReply
 
 
 class Wire(Protocol):
@@ -75,6 +75,7 @@ class Conversation:
         self.engine = SmtpClient()
         self.is_over = False
         self.is_closing = False  # nothing more can be delivered over it
+        self.is_odd = False  # the server has said what postmaster wants to see
 
     def flush(self) -> None:
         """Send what the engine has."""
@@ -147,6 +148,21 @@ class Conversation:
         """Small enough for a slow server to take each in time."""
         return _cut(chunks) if self._least_rate else chunks
 
+    def note(self, reply: ServerReply) -> None:
+        """A reply that refuses: one that says we cannot speak SMTP is for postmaster (notify_classes, protocol)."""
+        if self.engine.transcript is not None and (not 400 <= reply.code < 600 or is_of_protocol(reply.code)):
+            self.is_odd = True
+
+    def take_transcript(self) -> list[bytes]:
+        """What was said, if postmaster is to read it; that is forgotten then."""
+        transcript = self.engine.transcript
+        if transcript is None or not self.is_odd:
+            return []
+        lines = transcript.lines
+        transcript.clear()
+        self.is_odd = False
+        return lines
+
     def close(self) -> None:
         """No more is said."""
         self.is_over = True
@@ -161,6 +177,11 @@ class Conversation:
         self.is_over = True
         self.wire.abort()
         return Broken(status, text)
+
+
+def is_of_protocol(code: int) -> bool:
+    """Whether a reply is about syntax, or commands that there are not (RFC 5321 §4.2.1, RFC 1869 §6.1)."""
+    return 500 <= code < 510 or code == 555
 
 
 def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:

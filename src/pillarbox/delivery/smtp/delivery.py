@@ -12,7 +12,6 @@ DESCRIPTION
 
 import errno
 import os
-from collections.abc import Iterable
 from functools import partial
 
 import msgspec
@@ -22,27 +21,24 @@ from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.mail_exchangers import Target, Unreachable
-from pillarbox.delivery.smtp.mime_downgrade import downgraded
-from pillarbox.delivery.smtp.outgoing_header import rewritten
+from pillarbox.delivery.smtp.outgoing_content import outgoing
 from pillarbox.delivery.smtp.passwords import Login, find_login
 from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy
-from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
+from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import Session, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.delivery.status_filter import StatusFilter
-from pillarbox.filters.content_checks import Inspector
-from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_TLS_OPTIONAL
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
-from pillarbox.wire.smtp.client import in_blocks
 from pillarbox.wire.smtp.replies import MalformedReply, ServerReply
+from pillarbox.wire.smtp.transcript import Transcript
 
 
 class _Fate(msgspec.Struct):
@@ -77,6 +73,7 @@ class SmtpDelivery:
         self._fates: list[_Fate | None] = [None] * len(job.recipients)
         self._told: list[Outcome | None] = [None] * len(job.recipients)
         self._site_fault: tuple[str, str] | None = None
+        self._oddities: list[Oddity] = []
         self._passed = ""  # best_mx_transport
         self._set_up = self._started
 
@@ -91,9 +88,9 @@ class SmtpDelivery:
             self._tell(events.Warned(str(fault)))
             self._rest(Verdict("4.7.5", CONFIGURATION_PROBLEM), None)
         if self._passed:
-            return SmtpDone(self._job.job, [], passed=self._passed)
+            return SmtpDone(self._job.job, [], oddities=self._oddities, passed=self._passed)
         outcomes = [self._finish(at) for at in range(len(self._job.recipients))]
-        return SmtpDone(self._job.job, outcomes, self._site_fault)
+        return SmtpDone(self._job.job, outcomes, self._site_fault, self._oddities)
 
     # -- destinations and servers ----------------------------------------------------------------------
 
@@ -292,6 +289,8 @@ class SmtpDelivery:
         )
         least_rate = rules.client.smtp_min_data_rate if rules.client.smtp_per_request_deadline else 0
         conversation = Conversation(wire, target, least_rate=least_rate)
+        if self._service.keeps_transcripts:
+            conversation.engine.transcript = Transcript()
         if self._service.reply_filter is not None:
             rewrite = partial(self._filtered_reply, self._service.reply_filter, target)
             conversation.engine.filter_replies(rewrite)
@@ -319,6 +318,7 @@ class SmtpDelivery:
             raise SiteFault(fault.status, fault.text) from fault
         except BaseException:
             await session.quit() if not conversation.is_over else wire.abort()
+            self._keep_oddity(conversation)
             raise
         self._set_up = self._clock.now()
         return session
@@ -372,7 +372,9 @@ class SmtpDelivery:
             age=self._clock.now() - self._job.arrival_time,
         )
         try:
-            verdicts = await transaction.run(self._content(session))
+            verdicts = await transaction.run(
+                outgoing(self._queued, session, self._service, queue_id=self._job.queue_id)
+            )
         except LookupFault:
             session.conversation.abort()
             raise
@@ -401,27 +403,11 @@ class SmtpDelivery:
         keeps = self._wants_to_keep(session, destination) and session.conversation.engine.awaits is None
         if not (keeps and self._cache.keep(self._key(destination, session.requirement), session)):
             await session.quit()
+        self._keep_oddity(session.conversation)
 
-    def _content(self, session: Session) -> Iterable[bytes]:
-        """The message as this server is to get it, in blocks of whole lines."""
-        service = self._service
-        keeps_octets = session.capabilities.eight_bit or service.rules.exchange.disable_mime_output_conversion
-        if keeps_octets and not service.checks.any and not service.generic:
-            return self._queued.blocks()
-        lines: Iterable[bytes] = self._queued.lines()
-        if not keeps_octets:
-            lines = downgraded(lines)
-        if service.checks.any:
-            lines = Inspector(service.checks, self._tell_check, self._warn, verbs=_VERBS).lines(lines)
-        if service.generic:
-            mapped = service.generic.map_first
-            lines = rewritten(lines, HeaderRewriting(mapped, mapped, True, True))
-        return in_blocks(lines)
-
-    def _tell_check(self, verb: str, kind: str, content: bytes, text: bytes) -> None:
-        said = f": {text.decode('utf-8', 'replace')}" if text else ""
-        shown = content[:60].decode("utf-8", "replace")
-        self._tell(events.Noted(f"{self._job.queue_id}: {verb}: {kind} {shown}{said}"))
+    def _keep_oddity(self, conversation: Conversation) -> None:
+        if transcript := conversation.take_transcript():
+            self._oddities.append(Oddity(conversation.target.relay, transcript))
 
     def _warn(self, reason: str) -> None:
         self._tell(events.Warned(reason))
@@ -512,7 +498,6 @@ class SmtpDelivery:
         return outcome
 
 
-_VERBS = frozenset(("IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WARN"))
 _NEVER = Verdict("4.3.0", "no server was tried")
 
 

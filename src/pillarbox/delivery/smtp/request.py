@@ -42,10 +42,18 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     is_cached: bool = True  # verify(8) remembers what the server does not take, or has not asked
 
 
+class Oddity(msgspec.Struct, frozen=True):
+    """A session in which a server did not understand us, or we did not understand it."""
+
+    server: str  # mx.example.org[192.0.2.1]:25
+    transcript: list[bytes]
+
+
 class SmtpDone(msgspec.Struct, tag=True):
     """smtp → qmgr: outcomes in the order of the recipients."""
 
     job: int
     outcomes: list[Outcome]
     site_fault: tuple[str, str] | None = None  # status code and text, if the destination could not be used
+    oddities: list[Oddity] = []  # for postmaster
     passed: str = ""  # transport:nexthop that is to deliver instead; there are no outcomes then

@@ -43,6 +43,7 @@ class Service(msgspec.Struct, kw_only=True):
     requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
     assumes_final: bool  # lmtp_assume_final
     relayhost: str
+    keeps_transcripts: bool  # notify_classes has protocol
     workarounds: Workarounds
     minimal_backoff: float  # seconds
     warnings: tuple[str, ...] = ()  # of settings, for the log at start

@@ -450,6 +450,7 @@ class Session:
         return reply
 
     def _refused(self, reply: ServerReply, *, status: str = "") -> SiteFault:
+        self.conversation.note(reply)
         text = reply.text.decode("utf-8", "replace")
         return SiteFault(
             status or reply.status, f"host {self.target.label} refused to talk to me: {text}", reply=reply

@@ -262,6 +262,8 @@ class Transaction:
             # RFC 2920 §3.1: the server took DATA though it took no recipient; an empty message ends it.
             session.conversation.engine.end_of_data()
             session.in_transaction = False
+            if self._is_last:
+                session.quit_with_next()
             await self._ask(client.smtp_data_done_timeout, "sending end of data")
             return
         limit = client.smtp_line_length_limit
@@ -339,10 +341,12 @@ class Transaction:
         self._verdicts = [known or verdict for known in self._verdicts]
 
     def _refused(self, reply: ServerReply, exchange: Exchange) -> Verdict:
+        self._session.conversation.note(reply)
         text = reply.text.decode("utf-8", "replace")
-        status = reply.status if reply.kind in (4, 5) else "5.5.0"  # a reply that makes no sense here
-        label = self._session.target.label
-        return Verdict(status, f"host {label} said: {text} (in reply to {exchange.value})", reply)
+        said = f"host {self._session.target.label} said: {text} (in reply to {exchange.value})"
+        if reply.kind not in (4, 5):  # it makes no sense here
+            return Verdict("5.5.0", f"Protocol error: {said}", reply)
+        return Verdict(reply.status, said, reply)
 
     async def _ask(self, limit: float, doing: str) -> ServerReply:
         return (await self._session.conversation.ask(limit=limit, doing=doing)).reply

@@ -26,6 +26,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.wire.smtp.replies import ReplyReader, ServerReply
+from pillarbox.wire.smtp.transcript import Transcript, without_secrets
 
 
 class Exchange(Enum):
@@ -61,6 +62,7 @@ class SmtpClient:
         self._reader = ReplyReader()
         self._expected: deque[Exchange] = deque([Exchange.GREETING])
         self._out: list[bytes] = []
+        self.transcript: Transcript | None = None
 
     @property
     def awaits(self) -> Exchange | None:
@@ -87,7 +89,12 @@ class SmtpClient:
         # One reply too many or too few would be taken for another command's, and lose mail.
         self._reader.strict = len(self._expected) > 1
         reply = self._reader.next_reply()
-        return None if reply is None else Answered(self._expected.popleft(), reply)
+        if reply is None:
+            return None
+        if self.transcript is not None:
+            for line in reply.lines:
+                self.transcript.came(line)
+        return Answered(self._expected.popleft(), reply)
 
     def data_to_send(self) -> bytes:
         """What is to go out now."""
@@ -105,6 +112,9 @@ class SmtpClient:
         """Any command.  ValueError for one that would be two."""
         if b"\r" in line or b"\n" in line or b"\0" in line:
             raise ValueError(f"a command with a line break: {line[:80]!r}")
+        if self.transcript is not None:
+            answers = exchange is Exchange.AUTH and not line.upper().startswith(b"AUTH ")
+            self.transcript.went(without_secrets(line, in_login=answers))
         self._out.append(line + b"\r\n")
         self._expected.append(exchange)
 
@@ -126,11 +136,15 @@ class SmtpClient:
 
     def end_of_data(self, replies: int = 1) -> None:
         """The final dot.  `replies` are expected, one for each recipient in LMTP."""
+        if self.transcript is not None:
+            self.transcript.went(b".")
         self._out.append(b".\r\n")
         self._expected.extend([Exchange.END_OF_DATA] * replies)
 
     def quit(self) -> None:
         """QUIT, whose reply nobody waits for: what the server says after the other replies is not looked at."""
+        if self.transcript is not None:
+            self.transcript.went(b"QUIT")
         self._out.append(b"QUIT\r\n")
 
 

@@ -1,0 +1,46 @@
+"""The content of a message as one server is to get it: converted, checked, with addresses that the world knows.
+
+DESCRIPTION
+    smtp_header_checks and its kin may change lines, smtp_generic_maps addresses in the header, and a server without
+    8BITMIME gets quoted-printable.  A message that needs nothing of that goes by in whole blocks.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from pillarbox.delivery.smtp.mime_downgrade import downgraded
+from pillarbox.delivery.smtp.outgoing_header import rewritten
+from pillarbox.delivery.smtp.service import Service
+from pillarbox.delivery.smtp.session import Session
+from pillarbox.filters.content_checks import Inspector
+from pillarbox.message.address_rewriting import HeaderRewriting
+from pillarbox.observability import events
+from pillarbox.queue.content_blocks import QueuedContent
+from pillarbox.wire.smtp.client import in_blocks
+
+_VERBS: Final = frozenset(("IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WARN"))
+
+
+def outgoing(content: QueuedContent, session: Session, service: Service, *, queue_id: str) -> Iterable[bytes]:
+    """Blocks of whole lines."""
+    keeps_octets = session.capabilities.eight_bit or service.rules.exchange.disable_mime_output_conversion
+    if keeps_octets and not service.checks.any and not service.generic:
+        return content.blocks()
+
+    def tell(verb: str, kind: str, line: bytes, text: bytes) -> None:
+        said = f": {text.decode('utf-8', 'replace')}" if text else ""
+        shown = line[:60].decode("utf-8", "replace")
+        service.tell(events.Noted(f"{queue_id}: {verb}: {kind} {shown}{said}"))
+
+    def warn(reason: str) -> None:
+        service.tell(events.Warned(reason))
+
+    lines: Iterable[bytes] = content.lines()
+    if not keeps_octets:
+        lines = downgraded(lines)
+    if service.checks.any:
+        lines = Inspector(service.checks, tell, warn, verbs=_VERBS).lines(lines)
+    if service.generic:
+        mapped = service.generic.map_first
+        lines = rewritten(lines, HeaderRewriting(mapped, mapped, True, True))
+    return in_blocks(lines)

@@ -1,0 +1,50 @@
+"""What was said in an SMTP session, for postmaster to read: `In:` what came, `Out:` what went.
+
+DESCRIPTION
+    A session that nothing goes wrong in has its lines recorded and forgotten again; so a line is one append.  Of a
+    long session the last lines are kept.  Passwords are not: AUTH shows its mechanism alone, and what is said
+    until it is over shows nothing.
+
+STANDARDS
+    notify_classes of Postfix, whose notices have this form
+"""
+
+from collections import deque
+from typing import Final
+
+_MOST_LINES: Final = 200
+_LONGEST: Final = 1000  # octets of a line
+_HIDDEN: Final = b"..."
+
+
+class Transcript:
+    """The lines of one session."""
+
+    def __init__(self) -> None:
+        self._lines: deque[tuple[bytes, bytes]] = deque(maxlen=_MOST_LINES)
+
+    def came(self, line: bytes) -> None:
+        """A line of the peer's, without its end."""
+        self._lines.append((b"In:  ", line))
+
+    def went(self, line: bytes) -> None:
+        """A line of ours."""
+        self._lines.append((b"Out: ", line))
+
+    def clear(self) -> None:
+        """Forget what was said."""
+        self._lines.clear()
+
+    @property
+    def lines(self) -> list[bytes]:
+        """What was said, oldest first, each line with its direction."""
+        return [direction + line[:_LONGEST] for direction, line in self._lines]
+
+
+def without_secrets(line: bytes, *, in_login: bool) -> bytes:
+    """A client's command as others may read it; `in_login`: it answers a challenge."""
+    if in_login:
+        return _HIDDEN
+    verb, _, rest = line.partition(b" ")
+    mechanism, blank, _ = rest.partition(b" ")
+    return b"%s %s %s" % (verb, mechanism, _HIDDEN) if blank and verb.upper() == b"AUTH" else line
