@@ -136,7 +136,7 @@ class World:
         until(lambda: not any(server.open for server in servers), what="servers are left")
         if settle:
             host.output("sendmail -f last@sender.test alice </dev/null")
-            until(lambda: not _busy(host), what="nothing in the active queue")
+            until(lambda: not busy(host), what="nothing in the active queue")
         lines = host.file(LOG).read_text()[logged:].split("\n")
         returned = [
             path.read_text(errors="surrogateescape") for path in sorted(set(maildir.glob("new/*")) - old)
@@ -190,7 +190,8 @@ def _is_over(log: str, queue_id: str, recipients: int) -> bool:
     return "status=deferred" in log and (not bounced or bool(notices))
 
 
-def _busy(host: Host) -> bool:
+def busy(host: Host) -> bool:
+    """Whether something is in the active queue, or was queued last and is not gone."""
     log = host.file(LOG).read_text()
     done = all(
         f"{one}: removed" in log for one in re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)[-1:]

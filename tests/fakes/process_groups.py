@@ -49,6 +49,7 @@ LONG: Final = {
     "test_smtp_replies_peer.py": 20,
     "test_outbound_peer.py": 20,
     "test_outbound_relays_peer.py": 60,
+    "test_postmaster_notices_peer.py": 30,
     "test_lab.py": 20,
     "test_clients.py": 20,
 }

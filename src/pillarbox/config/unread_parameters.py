@@ -46,11 +46,6 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     ),
     Unread(
         Kind.LATER,
-        "notices of this kind are not sent yet",
-        "smtpd_history_flush_threshold",
-    ),
-    Unread(
-        Kind.LATER,
         "this is not served yet",
         "alternate_config_directories mail_version",
     ),

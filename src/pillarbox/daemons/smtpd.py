@@ -21,6 +21,8 @@ import msgspec
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, ClientRates, Event
 from pillarbox.auth.client import AuthClient
+from pillarbox.bounce.configured import configured_bounces
+from pillarbox.bounce.submission import BounceRules, Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
@@ -50,6 +52,8 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
 from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.sessions.smtp.session import SmtpSession
+from pillarbox.sessions.smtp.session_reports import SessionReports
+from pillarbox.sessions.smtp.trouble import ReportTo
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
@@ -62,6 +66,7 @@ class Service(msgspec.Struct):
 
     name: str
     policy: SmtpPolicy
+    bounces: BounceRules
     resolver: Resolver
     tls_context: ssl.SSLContext | None
     sock: socket.socket
@@ -102,6 +107,7 @@ class SmtpdRole:
         self._connections = 0
         self._per_client: Counter[str] = Counter()
         self._auth: dict[str, AuthClient] = {}
+        self._reporters: dict[str, SessionReports] = {}
 
     async def run(self, control: Control) -> None:
         """Serve until told to stop."""
@@ -227,7 +233,30 @@ class SmtpdRole:
             else None,
             tls_context=service.tls_context,
             rate=rate,
+            report=self._reporter(service),
         )
+
+    def _reporter(self, service: Service) -> ReportTo | None:
+        """Who tells postmaster of the service's sessions (notify_classes); None: nobody."""
+        policy = service.policy
+        if not policy.notify_classes:
+            return None
+        known = self._reporters.get(service.name)
+        if known is None:
+            known = self._reporters[service.name] = SessionReports(
+                Notifier(
+                    self._queue,
+                    rules=service.bounces,
+                    submission=policy.rules,
+                    mappings=policy.mappings,
+                    clock=self._clock,
+                    tell=self._log.named(service.syslog_name),
+                ),
+                mail_name=policy.identity.mail_name,
+                queued=self._hints,
+                tell=self._log.named(service.syslog_name),
+            )
+        return known.report
 
 
 def _authentication_socket(snapshot: Snapshot, policy: SmtpPolicy) -> str:
@@ -252,6 +281,7 @@ def open_role(startup: Startup) -> Serve:
             Service(
                 name,
                 policy,
+                configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
                 resolver,
                 _tls_context(snapshot, policy, warnings),
                 socket.socket(fileno=startup.listeners[name]),

@@ -37,6 +37,7 @@ from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.sessions.smtp.reject_footer import RejectFooter
+from pillarbox.sessions.smtp.trouble import CLASSES
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -78,6 +79,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     always_add_missing_headers: bool
     local_clients: LocalClients
     mappings: Mappings
+    notify_classes: frozenset[str]
     flush_sites: DomainList  # who may say ETRN
     queue_directory: str
     receive: ReceiveOptions
@@ -182,6 +184,7 @@ def configured_policy(
         local_clients=configured_local_clients(snapshot, clock=clock),
         flush_sites=fast_flush_domains(snapshot, clock=clock),
         queue_directory=snapshot.group(Paths).queue_directory,
+        notify_classes=_notify_classes(snapshot),
         mappings=configured_mappings(cleanup, resolver=resolver, clock=clock),
     )
 
@@ -232,3 +235,8 @@ def _rates(server: SmtpServerSettings, service: str) -> RateLimits:
 
 def _holds(networks: NetworkList, address: str) -> bool:
     return networks.contains(ip_address(address))
+
+
+def _notify_classes(snapshot: Snapshot) -> frozenset[str]:
+    """Of which sessions postmaster hears; `bounce` stands for 2bounce, too."""
+    return frozenset(snapshot.group(QueueManager).notify_classes) & CLASSES

@@ -50,6 +50,7 @@ from pillarbox.sessions.smtp.session_state import (
     greeting,
 )
 from pillarbox.sessions.smtp.tls_command import begin_tls, finish_starttls, starttls
+from pillarbox.sessions.smtp.trouble import ReportTo, Trouble
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.reply import Reply
@@ -75,6 +76,7 @@ from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
 
 _CHANGING_NOTHING: Final = (Noop, Vrfy, Etrn, Help)
+_ENDS_OF_TRANSACTIONS: Final = (MailFrom, Rset, EndOfContent)
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
@@ -116,7 +118,9 @@ class SmtpSession:
         authenticator: Authenticator | None = None,
         tls_context: ssl.SSLContext | None = None,
         rate: ClientRate | None = None,
+        report: ReportTo | None = None,
     ) -> None:
+        """`report` tells postmaster of what goes wrong."""
         self._state = SessionState(
             transport,
             client,
@@ -131,6 +135,14 @@ class SmtpSession:
             tls_context=tls_context,
             rate=rate,
         )
+        if report is not None:
+            trouble = Trouble(
+                report,
+                wanted=policy.notify_classes,
+                threshold=policy.server.smtpd_history_flush_threshold,
+            )
+            self._state.trouble = trouble
+            self._state.engine.transcript = trouble.transcript
         self._deadline: Deadline | None = None
         if policy.server.smtpd_per_request_deadline:
             self._deadline = Deadline(
@@ -148,10 +160,12 @@ class SmtpSession:
             await self._converse()
         except Goodbye as end:
             self._send_last(end.reply)
+            self._was_ended(end.why)
             if end.why:
                 tell(events.ClientLost(state.queue_id, end.why, state.last, client.label))
         except IdleTimeout:
             self._send_last(Reply(421, (b"4.4.2 %s Error: timeout exceeded" % state.policy.host,)))
+            self._was_ended("timeout")
             tell(events.ClientLost(state.queue_id, "timeout", state.last, client.label))
         except (Gone, TlsFault):
             self._lost()
@@ -159,6 +173,8 @@ class SmtpSession:
             state.abort_transaction()
             state.transport.close()
             tell(events.ClientDisconnected(client.label, state.counts.totals()))
+        if state.trouble is not None:
+            await state.trouble.ended(client.label)
 
     async def _converse(self) -> None:
         state = self._state
@@ -247,6 +263,8 @@ class SmtpSession:
             except LookupFault as fault:
                 reply = state.lookup_failed(fault, b"")
         reply = state.softened(reply)
+        if state.trouble is not None:
+            state.trouble.answered(command, reply)
         counts = state.counts
         counts.count(command, kind, succeeded=reply.is_positive or state.is_excused)
         is_junk = kind in JUNK and counts.junk - 1 > state.policy.server.smtpd_junk_command_limit
@@ -259,6 +277,8 @@ class SmtpSession:
             state.abort_transaction()
         if kind is StartTls and reply.is_positive:
             await finish_starttls(state)
+        if state.trouble is not None and kind in _ENDS_OF_TRANSACTIONS:
+            await state.trouble.transaction_ended(state.client.label)
 
     def _is_noop(self, command: object) -> bool:
         """smtpd_noop_commands: a word that is no command, or a command that changes nothing."""
@@ -277,12 +297,24 @@ class SmtpSession:
 
     def _send_last(self, reply: Reply) -> None:
         state = self._state
-        state.transport.send(state.engine.data_to_send() + state.with_footer(reply).encode())
+        last = state.with_footer(reply)
+        if state.trouble is not None:
+            for line in last.encode()[:-2].split(b"\r\n"):
+                state.trouble.transcript.went(line)
+        state.transport.send(state.engine.data_to_send() + last.encode())
         state.engine.close()
+
+    def _was_ended(self, reason: str) -> None:
+        trouble = self._state.trouble
+        if trouble is not None and reason:
+            trouble.reason = reason
+            if reason == "too many errors":
+                trouble.add("protocol")
 
     def _lost(self) -> None:
         state = self._state
         if state.last != "QUIT":
+            self._was_ended("lost connection")
             state.tell(events.ClientLost(state.queue_id, "lost connection", state.last, state.client.label))
 
     # -- limits ----------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.command_counts import CommandCounts
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import Transaction
+from pillarbox.sessions.smtp.trouble import Trouble
 from pillarbox.sessions.transport import Transport
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
@@ -114,6 +115,7 @@ class SessionState:
         "tls_context",
         "transaction",
         "transport",
+        "trouble",
     )
 
     def __init__(
@@ -133,6 +135,7 @@ class SessionState:
         rate: ClientRate | None = None,
     ) -> None:
         self.transport = transport
+        self.trouble: Trouble | None = None
         self.client = client
         self.policy = policy
         self.queue = queue
@@ -307,6 +310,8 @@ class SessionState:
     def tell_verdict(self, verb: str, stage: str, text: bytes, recipient: Address | None) -> None:
         """The same with another verb: reject_warning, hold, warn …"""
         client = self.client
+        if verb == "reject" and self.trouble is not None:
+            self.trouble.is_refusal = True
         self.tell(
             events.CommandRefused(
                 self.queue_id,

@@ -54,6 +54,7 @@ from pillarbox.wire.smtp.commands import (
     refusal,
 )
 from pillarbox.wire.smtp.dot_stream import BareNewline, DataReader, LineEndReader
+from pillarbox.wire.smtp.transcript import Transcript, without_secrets
 
 
 class Content(msgspec.Struct, frozen=True):
@@ -178,6 +179,7 @@ class SmtpServer:
         "max_response",
         "state",
         "tls_required",
+        "transcript",
     )
 
     def __init__(
@@ -193,6 +195,7 @@ class SmtpServer:
     ) -> None:
         """`bare_newline` is smtpd_forbid_bare_newline for this client; `max_message` 0 is no limit."""
         self.state = State.START
+        self.transcript: Transcript | None = None
         self.bare_newline_seen = False
         self.helo_required = helo_required
         self.auth_enabled = True  # whether AUTH is offered, as things stand
@@ -291,6 +294,9 @@ class SmtpServer:
         if line is None:
             return Pause.NEED_DATA
         self._answering = True
+        if self.transcript is not None:
+            said = line.line[:80] if isinstance(line, Refused) else line
+            self.transcript.came(without_secrets(said, in_login=self.state is State.AUTH))
         if isinstance(line, Refused):
             self._command = line
         elif self.state is State.AUTH:
@@ -304,7 +310,14 @@ class SmtpServer:
     def greet(self, reply: Reply) -> None:
         """The first reply of the connection, or of the conversation after TLS (which has none)."""
         self._answering = False
-        self._out.append(reply.encode())
+        self._say(reply)
+
+    def _say(self, reply: Reply) -> None:
+        encoded = reply.encode()
+        if self.transcript is not None:
+            for line in encoded[:-2].split(b"\r\n"):
+                self.transcript.went(line)
+        self._out.append(encoded)
 
     def reply(self, reply: Reply) -> None:
         """Answer the last command; a success moves the state on."""
@@ -312,7 +325,7 @@ class SmtpServer:
             raise AssertionError("there is nothing to answer")
         self._answering = False
         command = self._command
-        self._out.append(reply.encode())
+        self._say(reply)
         if isinstance(command, EndOfContent):
             self._after_content(command, success=reply.is_positive)
         elif isinstance(command, Auth):

@@ -35,6 +35,9 @@ class Transcript:
         """Forget what was said."""
         self._lines.clear()
 
+    def __len__(self) -> int:
+        return len(self._lines)
+
     @property
     def lines(self) -> list[bytes]:
         """What was said, oldest first, each line with its direction."""
