@@ -63,7 +63,7 @@ def main() -> int:
                 sessions=options.sessions,
                 hibernate=options.hibernate,
             ),
-            system_user_rows(root, options.runs, options.rows, hibernate=options.hibernate),
+            system_user_rows(root, options.runs, options.rows, tls=options.tls, hibernate=options.hibernate),
         ):
             print(row.line(), flush=True)
             ratios.append(row.ratio)

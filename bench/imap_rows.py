@@ -388,12 +388,12 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
 def imap_rows(
     root: Path, runs: int, only: str, *, messages: int, tls: bool, sessions: int, hibernate: int
 ) -> Iterator[Row]:
-    """Rows whose names hold `only`; `hibernate` is Dovecot's imap_hibernate_timeout in seconds, 0 for never."""
+    """Rows whose names hold `only`; `hibernate` is imap_hibernate_timeout of both in seconds, 0 for what is usual."""
     wanted = [one for one in works(messages, sessions=sessions) if is_wanted(one[0], only)]
     if not wanted:
         return
     dovecot = Dovecot(root / "dovecot", 4144, hibernate=hibernate)
-    pillarbox = Pillarbox(root / "pillarbox-imap")
+    pillarbox = Pillarbox(root / "pillarbox-imap", hibernate=hibernate)
     filled = make_maildir(root / "filled")
     fill(filled, messages)
     for system in (dovecot, pillarbox):
@@ -408,7 +408,7 @@ def imap_rows(
             ports = (pillarbox.imaps_port, pillarbox.pop3s_port)
         ours = Server(pillarbox, *ports, pillarbox.lmtp_port, tls, messages, filled)
         for name, unit, more_is_better, work in wanted:
-            how = f"{', TLS' if tls else ''}{', Dovecot hibernates' if hibernate else ''}"
+            how = f"{', TLS' if tls else ''}{', both hibernate' if hibernate else ''}"
             row = Row(name + how, unit, more_is_better, original="Dovecot")
             if unit == "KiB":  # once: a second time would find memory that the first has left
                 row.theirs.append(work(theirs))

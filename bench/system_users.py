@@ -1,7 +1,8 @@
 """Logins of system users by PAM, and what many of them cost in memory: each has a process of his own uid.
 
-Both products run with the same dovecot.conf, as an admin would have it.  Memory is measured at once, and again when
-clients have been silent for a while: Pillarbox parks them then, Dovecot only where hibernation is configured.
+Both products run with the same dovecot.conf, as an admin would have it.  Memory is measured while each session has a
+process (imap_hibernate_timeout = 0), and with what is usual when clients have been silent in IDLE for a while: Pillarbox
+parks them then, Dovecot only where hibernation is configured.
 """
 
 import subprocess
@@ -17,7 +18,7 @@ from bench.login_users import NAMES, PASSWORD, login_users
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave, is_wanted
 from bench.processes import proportional_memory, tree
-from bench.systems import System
+from bench.systems import System, make_certificate
 
 CONF = """
 base_dir = {root}/run
@@ -26,7 +27,9 @@ instance_name = pillarbox-bench-users
 listen = 127.0.0.1
 protocols = imap
 log_path = {root}/dovecot.log
-ssl = no
+ssl = yes
+ssl_cert = <{root}/cert.pem
+ssl_key = <{root}/key.pem
 disable_plaintext_auth = no
 mail_location = maildir:~/Maildir
 mail_max_userip_connections = 2000
@@ -48,7 +51,8 @@ service imap-login {{
     port = {port}
   }}
   inet_listener imaps {{
-    port = 0
+    port = {tls_port}
+    ssl = yes
   }}
 }}
 service stats {{
@@ -57,8 +61,8 @@ service stats {{
   }}
 }}
 """
+TIMEOUT = "imap_hibernate_timeout = {hibernate} secs\n"
 HIBERNATION = """
-imap_hibernate_timeout = {hibernate} secs
 service imap {{
   extra_groups = dovecot
   unix_listener imap-master {{
@@ -74,16 +78,17 @@ service imap-hibernate {{
 """
 FIRST: Final = 11
 """Users who are there before memory is measured."""
-PARKED_AFTER: Final = 30
-"""Seconds of silence: Pillarbox's default."""
+PARKED_AFTER: Final = 5
+"""Seconds of silence in IDLE: Pillarbox's default."""
 
 
 class MailboxHalf(System):
     """Dovecot, or Pillarbox's `dovecot`, in a directory of its own."""
 
-    def __init__(self, root: Path, port: int, *, ours: bool, hibernate: int = 0) -> None:
-        """`hibernate`: imap_hibernate_timeout, seconds; 0 leaves it to the product."""
+    def __init__(self, root: Path, port: int, *, ours: bool, hibernate: int | None = None) -> None:
+        """`hibernate`: imap_hibernate_timeout, seconds; 0 for never, None leaves it to the product."""
         super().__init__(root, port)
+        self.tls_port = port + 10
         self._ours = ours
         self._hibernate = hibernate
         self.rest_seconds = (hibernate or PARKED_AFTER) + 5.0
@@ -98,9 +103,12 @@ class MailboxHalf(System):
         """`dovecot -c`"""
         for path in (self.root, self.root / "run", self.root / "state"):
             path.mkdir(exist_ok=True, mode=0o755)
-        text = CONF + (HIBERNATION if self._hibernate else "")
-        conf = text.format(root=self.root, port=self.port, hibernate=self._hibernate)
+        text = CONF
+        if self._hibernate is not None:
+            text += TIMEOUT + (HIBERNATION if self._hibernate else "")
+        conf = text.format(root=self.root, port=self.port, tls_port=self.tls_port, hibernate=self._hibernate)
         (self.root / "dovecot.conf").write_text(conf)
+        make_certificate(self.root)
         with (self.root / "start.log").open("wb") as log:
             subprocess.run(self._command("dovecot"), check=True, stdout=log, stderr=log)
         self.wait_for_port()
@@ -117,32 +125,42 @@ class MailboxHalf(System):
         return tree(int((self.root / "run" / "master.pid").read_text()))
 
 
-def system_user_rows(root: Path, runs: int, only: str, *, hibernate: int = 0) -> Iterator[Row]:
-    """Logins, and memory; `hibernate` is imap_hibernate_timeout in seconds, 0 for what is usual."""
+def system_user_rows(root: Path, runs: int, only: str, *, tls: bool, hibernate: int) -> Iterator[Row]:
+    """Logins, and memory; `hibernate` is imap_hibernate_timeout of both in seconds, 0 for what is usual."""
+    users = f"memory per system user (PSS, {len(NAMES[FIRST:])} users with an idle session each"
+    names = {f"{users}), each with a process": 0, f"{users}), silent for {PARKED_AFTER + 5} s": None}
+    if hibernate:
+        names = {f"{users}, both hibernate), silent for {hibernate + 5} s": hibernate}
     login_name = f"login and logout, {CLIENTS} clients, PAM"
-    how = ", both hibernate" if hibernate else ""
-    memory_name = f"memory per system user (PSS, {len(NAMES[FIRST:])} users with an idle session each{how})"
-    if not is_wanted(login_name, only) and not is_wanted(memory_name, only):
+    how = ", TLS" if tls else ""
+    wanted = [name for name in (*names, login_name) if is_wanted(name, only)]
+    if not wanted:
         return
-    theirs = MailboxHalf(root / "dovecot-users", 4146, ours=False, hibernate=hibernate)
-    ours = MailboxHalf(root / "pillarbox-users", 4147, ours=True, hibernate=hibernate)
-    with login_users(root), theirs, ours:
-        for rests in ((True,) if hibernate else (False, True)) if is_wanted(memory_name, only) else ():
-            name = f"{memory_name}, {f'silent for {ours.rest_seconds:.0f} s' if rests else 'at once'}"
-            row = Row(name, "KiB", more_is_better=False, original="Dovecot")
-            row.theirs.append(_memory(theirs, rests=rests))
-            row.ours.append(_memory(ours, rests=rests))
+    with login_users(root):
+        for number, name in enumerate(wanted):
+            memory = name in names
+            timeout = names.get(name)
+            where = root / f"users-{number}"
+            where.mkdir(mode=0o755)
+            theirs = MailboxHalf(where / "dovecot", 4146, ours=False, hibernate=timeout)
+            ours = MailboxHalf(where / "pillarbox", 4147, ours=True, hibernate=timeout)
+            with theirs, ours:
+                row = Row(name + how, "KiB" if memory else "logins/s", not memory, original="Dovecot")
+                if memory:
+                    row.theirs.append(_memory(theirs, tls=tls, rests=timeout != 0))
+                    row.ours.append(_memory(ours, tls=tls, rests=timeout != 0))
+                else:
+                    work = [partial(_logins, half, tls=tls) for half in (theirs, ours)]
+                    interleave(row, work[0], work[1], runs=runs)
             yield row
-        if is_wanted(login_name, only):
-            row = Row(login_name, "logins/s", more_is_better=True, original="Dovecot")
-            work = [
-                partial(logins_per_second, half.port, user=NAMES[0], password=PASSWORD)
-                for half in (theirs, ours)
-            ]
-            yield interleave(row, work[0], work[1], runs=runs)
 
 
-def _memory(half: MailboxHalf, *, rests: bool) -> float:
+def _logins(half: MailboxHalf, *, tls: bool) -> float:
+    port = half.tls_port if tls else half.port
+    return logins_per_second(port, tls=tls, user=NAMES[0], password=PASSWORD)
+
+
+def _memory(half: MailboxHalf, *, tls: bool, rests: bool) -> float:
     """KiB that each user's session adds, over all processes; if it `rests`, when all have been silent for a while.
 
     Less than one is one: other processes give back more than that in between.
@@ -151,7 +169,7 @@ def _memory(half: MailboxHalf, *, rests: bool) -> float:
 
     def idle(names: Iterable[str]) -> float:
         for name in names:
-            client = Client(half.port, name, PASSWORD)
+            client = Client(half.tls_port if tls else half.port, name, PASSWORD, tls=tls)
             client.command("SELECT INBOX")
             client.idle()
             clients.append(client)

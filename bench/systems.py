@@ -421,8 +421,11 @@ class Pillarbox(System):
 
     OFFSET = 4000
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, hibernate: int = 0) -> None:
+        """`hibernate`: imap_hibernate_timeout, seconds; 0 leaves it as it is."""
         super().__init__(root, 25 + self.OFFSET)
+        self._hibernate = hibernate
+        self.rest_seconds = hibernate + 3.0 if hibernate else 0.0
         self.imap_port = 143 + self.OFFSET
         self.imaps_port = 993 + self.OFFSET
         self.pop3_port = 110 + self.OFFSET
@@ -442,7 +445,10 @@ class Pillarbox(System):
         )
         shutil.chown(etc / "users", "dovecot")
         os.chmod(etc / "users", 0o600)
-        (etc / "dovecot.conf").write_text(PILLARBOX_DOVECOT_CONF)
+        conf = PILLARBOX_DOVECOT_CONF
+        if self._hibernate:
+            conf += f"imap_hibernate_timeout = {self._hibernate} secs\n"
+        (etc / "dovecot.conf").write_text(conf)
         # In a session of its own, as daemons are: the kernel's scheduler is fair to sessions (sched_autogroup), and on a
         # busy machine it would share one with the clients of the benchmark, which Dovecot does not.
         self._process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, start_new_session=True)

@@ -31,10 +31,10 @@ from pillarbox.net.handover import (
 from pillarbox.observability.events import Event, MailSessionEnded
 
 
-def settings(after: float = 0.05) -> MailboxSettings:
-    """Sessions are parked soon."""
+def settings(after: float, otherwise: float) -> MailboxSettings:
+    """Sessions are parked soon: those in IDLE, and others."""
     read = mailbox_settings(parse_configuration(CONFIGURATION), hostname="mx.example.org")
-    return msgspec.structs.replace(read, imap_hibernate_timeout=after)
+    return msgspec.structs.replace(read, imap_hibernate_timeout=after, park_after=otherwise)
 
 
 class Client:
@@ -78,11 +78,11 @@ class Client:
 class Stage:
     """Workers, one after the other, as the spawner has them."""
 
-    def __init__(self, home: Path, tasks: asyncio.TaskGroup, *, after: float = 0.05) -> None:
+    def __init__(self, home: Path, tasks: asyncio.TaskGroup, *, after: float, otherwise: float) -> None:
         self.home = home
         self._tasks = tasks
         self.told: list[Event] = []
-        self._settings = settings(after)
+        self._settings = settings(after, otherwise)
         self._channel: Channel[FromWorker] | None = None
         self._worker: asyncio.Task[None] | None = None
 
@@ -119,11 +119,11 @@ class Stage:
         self._channel.close()
         await self._worker
 
-    async def client(self, name: str = "one", *, ahead: bytes = b"") -> Client:
+    async def client(self, name: str = "one", *, ahead: bytes = b"", user: str = "user") -> Client:
         """Somebody who logs in, with commands behind the login."""
         theirs, ours = socket.socketpair()
         peer = Peer("imap", "127.0.0.1", "127.0.0.1", name, True)
-        self.send(Session(peer, "user", str(self.home), "", b"L", ahead, {}), ours.fileno())
+        self.send(Session(peer, user, str(self.home), "", b"L", ahead, {}), ours.fileno())
         ours.close()
         client = Client(theirs)
         await client.connect()
@@ -158,10 +158,10 @@ def forget(given: list[tuple[Parked, int, int]]) -> None:
 
 
 @asynccontextmanager
-async def stage(path: Path, *, after: float = 0.05) -> AsyncIterator[Stage]:
+async def stage(path: Path, *, after: float = 0.05, otherwise: float = 0.05) -> AsyncIterator[Stage]:
     """With its first worker."""
     async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
-        made = Stage(path, tasks, after=after)
+        made = Stage(path, tasks, after=after, otherwise=otherwise)
         await made.begin()
         yield made
         await made.end()
@@ -288,13 +288,58 @@ def test_never(tmp_path: Path) -> None:
     """imap_hibernate_timeout = 0"""
 
     async def work() -> None:
-        async with stage(tmp_path, after=0) as one:
+        async with stage(tmp_path, after=0, otherwise=0) as one:
             client = await one.client()
             await somebody_is_parked(tmp_path)
             assert (await client.ask(b"NOOP"))[-1].startswith(b"x OK")
             client.close()
             frame, _ = await one.receive()
             assert isinstance(frame, SessionClosed)
+
+    asyncio.run(work())
+
+
+def test_who_is_in_idle_is_parked_sooner_than_who_may_say_something(tmp_path: Path) -> None:
+    """And so as soon as he begins to IDLE, however late; one who does not keeps both of them."""
+
+    async def work() -> None:
+        async with stage(tmp_path, otherwise=1000) as one:
+            first, second = await one.client("one"), await one.client("two")
+            for client in (first, second):
+                await client.ask(b"SELECT INBOX")
+            first.say(b"i IDLE")
+            await first.hear(b"+ ")
+            await somebody_is_parked(tmp_path)
+            assert (await second.ask(b"NOOP"))[-1].startswith(b"x OK")
+            second.say(b"i IDLE")
+            await second.hear(b"+ ")
+            given, quiet, [watch] = await one.parked(2)
+            assert quiet.seen == 2
+            os.close(watch)
+            forget(given)
+            first.close()
+            second.close()
+
+    asyncio.run(work())
+
+
+def test_a_worker_of_several_users_is_no_sooner_parked(tmp_path: Path) -> None:
+    """There are few of them, and somebody has mail all the time."""
+
+    async def work() -> None:
+        async with stage(tmp_path, otherwise=1000) as one:
+            clients = [await one.client("one"), await one.client("two", user="other")]
+            for client in clients:
+                client.say(b"i IDLE")
+                await client.hear(b"+ ")
+            await somebody_is_parked(tmp_path)
+            clients[1].close()
+            while not isinstance((await one.receive())[0], SessionClosed):
+                continue
+            given, _, watch = await one.parked()
+            assert watch == []
+            forget(given)
+            clients[0].close()
 
     asyncio.run(work())
 

@@ -166,8 +166,10 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     namespaces: tuple[Namespace, ...] = (Namespace(inbox=True),)
     imap_capability: str = ""
     imap_client_workarounds: tuple[str, ...] = ()
-    imap_hibernate_timeout: float = 30.0
+    imap_hibernate_timeout: float = 5.0
     """Seconds that all clients of a worker have been silent when it leaves them to the spawner; 0: it stays."""
+    park_after: float = 30.0
+    """The same where one is not in IDLE."""
     imap_idle_notify_interval: float = 120.0
     imap_max_line_length: int = 65536
     imap_id_send: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)

@@ -138,7 +138,7 @@ class AccountWorker:
         self._unanswered = 0  # letters
         self._parking = SessionParking(
             self,
-            after=settings.imap_hibernate_timeout,
+            after=(settings.imap_hibernate_timeout, settings.park_after),
             inotify=inotify,
             tell=tell,
             ends_need_us=any(one.autoexpunge for one in settings.namespaces[0].mailboxes),
@@ -415,6 +415,11 @@ class AccountWorker:
     def seen(self) -> int:
         """How many sessions and letters have come since the start."""
         return self._seen
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there are sessions of several users."""
+        return len({user for (user, _), opened in self._accounts.items() if opened.sessions}) > 1
 
     @property
     def has_work(self) -> bool:

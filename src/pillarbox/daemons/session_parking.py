@@ -2,9 +2,10 @@
 
 DESCRIPTION
     A worker takes megabytes, and what it knows of a client that says nothing are hundreds of octets.  So when
-    no client of a worker has said anything for a while (imap_hibernate_timeout), nothing has happened to their
-    mailboxes and nothing is done in the background, the worker gives its sessions to the spawner and ends;
-    another one goes on with them when there is something to do (daemons/parked_sessions.py).
+    no client of a worker has said anything for a while (imap_hibernate_timeout; longer for those that are not in
+    IDLE, and may say something any moment), nothing has happened to their mailboxes and nothing is done in the
+    background, the worker gives its sessions to the spawner and ends; another one goes on with them when there is
+    something to do (daemons/parked_sessions.py).
 
     The order is such that nothing is missed.  First somebody else watches the mailboxes; then all that is known to
     have happened is told; then sessions end, each only if its client has said nothing since; then accounts are
@@ -79,6 +80,11 @@ class Host(Protocol):
         ...
 
     @property
+    def is_shared(self) -> bool:
+        """Whether there are sessions of several users."""
+        ...
+
+    @property
     def has_work(self) -> bool:
         """Whether there is more to do than to wait for clients."""
         ...
@@ -107,17 +113,17 @@ class SessionParking:
         self,
         host: Host,
         *,
-        after: float,
+        after: tuple[float, float],
         inotify: Inotify | None,
         tell: EventSink,
         ends_need_us: bool = False,
     ) -> None:
-        """`after` is imap_hibernate_timeout, seconds; 0 for never.
+        """`after` are seconds of silence, in IDLE and otherwise; 0 for never.
 
         `ends_need_us`: when a client goes, there is more to do than to tell the log.
         """
         self._host = host
-        self._after = after
+        self._after_idle, self._after = after
         self._ends_need_us = ends_need_us
         self._inotify = inotify
         self._ends: list[Callable[[], None]] = []  # of watches in the clients' place
@@ -131,7 +137,7 @@ class SessionParking:
         """There is a session: see, after a while, whether all clients rest."""
         if not self._is_parking:
             self._watch_no_more()
-        self._look_in(self._after)
+        self._look_in(self._after_idle)
 
     def note_leaving(self, leaving: Leaving) -> None:
         """A session has done what it was asked."""
@@ -147,7 +153,7 @@ class SessionParking:
         sessions = host.sessions
         if host.is_ending or not sessions:
             return  # the next session begins anew
-        seconds = _seconds_to_rest(sessions, self._after)
+        seconds = self._seconds_to_rest(sessions)
         if seconds > 0:
             self._look_in(seconds)
         elif host.has_work:
@@ -155,6 +161,23 @@ class SessionParking:
         else:
             self._is_parking = True
             host.start(self._park([session for session in sessions if isinstance(session, ImapSession)]))
+
+    def _seconds_to_rest(self, sessions: Sequence[ImapSession | Pop3Session]) -> float:
+        """When to look whether all clients have rested for long enough; 0 if they have.
+
+        Who is not in IDLE may begin it, so that there is less to wait for than it seems.  A worker of several users
+        is one of few, and sooner needed.
+        """
+        if len(sessions) > MAX_SESSIONS:
+            return self._after
+        after_idle = self._after if self._host.is_shared else self._after_idle
+        now, seconds = time.monotonic(), 0.0
+        for session in sessions:
+            since = session.rests_since if isinstance(session, ImapSession) else None
+            if not isinstance(session, ImapSession) or since is None:
+                return self._after_idle
+            seconds = max(seconds, since - now + (after_idle if session.idles else self._after))
+        return min(seconds, self._after_idle)
 
     async def _park(self, sessions: Sequence[ImapSession]) -> None:
         """All clients rest: give them to the spawner, or go on with all of them."""
@@ -263,14 +286,3 @@ def _frame(leaving: Leaving, *, ends_need_us: bool) -> Parked:
         last_command=None if ends_need_us else last_command,
         last_time=0.0 if idles else parked.last_time,
     )
-
-
-def _seconds_to_rest(sessions: Sequence[ImapSession | Pop3Session], after: float) -> float:
-    """How long clients must say nothing for all of them to have rested `after` seconds."""
-    rested: list[float] = []
-    for session in sessions if len(sessions) <= MAX_SESSIONS else ():
-        since = session.rests_since if isinstance(session, ImapSession) else None
-        if since is None:
-            return after
-        rested.append(since)
-    return max(rested) + after - time.monotonic() if rested else after

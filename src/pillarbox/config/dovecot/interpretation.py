@@ -57,8 +57,9 @@ SERVED_WITHIN_PROTOCOL: Final = {
 }
 """Settings that count in a `protocol NAME { }` block as they do outside."""
 WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
+PARK_IDLE_AFTER: Final = 5.0
 PARK_AFTER: Final = 30.0
-"""Seconds of silence after which clients are parked, unless imap_hibernate_timeout says otherwise."""
+"""Seconds of silence, in IDLE and otherwise, after which clients are parked; imap_hibernate_timeout sets both."""
 MIN_LINE: Final = 1024
 """Octets of an IMAP line that are taken whatever imap_max_line_length says."""
 _PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penalty")
@@ -117,7 +118,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         namespaces=namespaces(configuration),
         imap_capability=imap.value("imap_capability"),
         imap_client_workarounds=_workarounds(imap),
-        imap_hibernate_timeout=_park_after(imap),
+        imap_hibernate_timeout=_seconds_to_park(imap, PARK_IDLE_AFTER),
+        park_after=_seconds_to_park(imap, PARK_AFTER),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
         imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
         imap_id_send=server_identity(imap),
@@ -164,10 +166,10 @@ def _workarounds(configuration: Configuration) -> tuple[str, ...]:
     return words
 
 
-def _park_after(imap: Configuration) -> float:
-    """imap_hibernate_timeout.  Dovecot's default is never, ours `PARK_AFTER` (docs/adr/0018)."""
+def _seconds_to_park(imap: Configuration, usual: float) -> float:
+    """imap_hibernate_timeout.  Dovecot's default is never, ours is not (docs/adr/0018)."""
     if imap.entry("imap_hibernate_timeout") is None:
-        return PARK_AFTER
+        return usual
     return float(imap.seconds("imap_hibernate_timeout"))
 
 

@@ -125,9 +125,14 @@ class ImapSession:
     def watched_directories(self) -> tuple[bytes, ...]:
         """Where a change has to be told to the client at once."""
         conversation = self._conversation
-        if conversation.view is None or not conversation.engine.awaited_line:
+        if conversation.view is None or not self.idles:
             return ()
         return conversation.view.mailbox.watched_directories
+
+    @property
+    def idles(self) -> bool:
+        """Whether the client is in IDLE, and so will be silent until something happens."""
+        return bool(self._conversation.engine.awaited_line)
 
     def park(self) -> "asyncio.Future[bool]":
         """End without a word if the client still rests; the result tells whether the session is `parked` now."""

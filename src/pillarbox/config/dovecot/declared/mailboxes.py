@@ -26,7 +26,8 @@ imap_idle_notify_interval : time = 2 mins
     How often a client that is idle hears that the server is still there; 0 for never.
 imap_hibernate_timeout : time = 0
     How long all clients of an account's process have said nothing when the process goes and leaves them to another
-    one that watches for them (30 seconds unless it is set; 0 for never).
+    one that watches for them; 0 for never.  Unless it is set, 5 seconds for a user's clients in IDLE, 30 seconds
+    for others and for processes of several users.
 imap_id_send : str = name *
     What the server says of itself (ID, RFC 2971): names and values in turn, `*` for what is so.  `name *` is
     Dovecot, by which clients know what to expect.
