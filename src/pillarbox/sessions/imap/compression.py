@@ -5,16 +5,15 @@ DESCRIPTION
     pieces of at most `PIECE` octets, one at a time, when the session asks: a small message that inflates to a
     large one costs no more memory than one that is sent as it is.
 
-    Another process can go on with the connection (`is_quiet`, `window`) where the client has flushed as zlib's
-    Z_SYNC_FLUSH does, with an empty stored block at the border of an octet: all that matters of the past then are
-    the last 32 KiB of what the client has said.  Of what we have said nothing matters, as each side may do without
+    Another process can go on with the connection (`is_quiet`, `standing`) where the client has flushed, as it must
+    for its commands to come (wire/deflate.py).  Of what we have said nothing matters, as each side may do without
     looking back.
 
 FAULTS
     Octets that are not DEFLATE read as the end of the connection.
 
 STANDARDS
-    RFC 4978; RFC 1951 §3.2.3 (blocks), §3.2.4 (stored)
+    RFC 4978; RFC 1951 §3.2.4 (stored blocks)
 """
 
 import struct
@@ -22,33 +21,29 @@ import zlib
 from typing import Final
 
 from pillarbox.sessions.transport import Transport
+from pillarbox.wire.deflate import RAW, WINDOW, inflater_at, missing_bits
+
+Standing = tuple[bytes, int]
+"""The last of what a client has said, and how many bits are missing to the end of its block."""
 
 PIECE: Final = 65536
 """Octets inflated at once."""
-_RAW: Final = -15
 LEVEL: Final = 6
 """zlib's middle."""
-WINDOW: Final = 32768
-"""Octets that DEFLATE may look back."""
-_FLUSHED: Final = b"\0\0\xff\xff"
-"""An empty stored block, without the bits before it."""
-_EMPTY_LAST_BLOCK: Final = b"\x03\0"
 _STORED: Final = struct.Struct("<BHH")
 
 
 class CompressedTransport:
     """`Transport` over another one."""
 
-    __slots__ = ("_closed", "_deflate", "_inflate", "_inner", "_is_full", "_tail", "_waiting", "window")
+    __slots__ = ("_closed", "_deflate", "_inflate", "_inner", "_is_full", "_waiting", "_window")
 
-    def __init__(self, inner: Transport, *, unread: bytes = b"", window: bytes = b"") -> None:
-        """`unread` is what the client has sent behind its command, `window` that of whom we go on for."""
+    def __init__(self, inner: Transport, *, unread: bytes = b"", goes_on: Standing = (b"", 0)) -> None:
+        """`unread` is what the client has sent behind its command, `goes_on` where another one stood."""
         self._inner = inner
-        self._inflate = zlib.decompressobj(_RAW, zdict=window) if window else zlib.decompressobj(_RAW)
-        self.window = window
-        """The last of what the client has said."""
-        self._tail = _FLUSHED  # the last octets that were inflated
-        self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, _RAW)
+        self._inflate = inflater_at(*goes_on)
+        self._window = goes_on[0]
+        self._deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, RAW)
         self._waiting = unread  # not inflated yet
         self._closed = False
         self._is_full = False  # the last piece was a whole one: there may be more of it
@@ -64,11 +59,8 @@ class CompressedTransport:
                 piece = self._inflate.decompress(self._waiting, PIECE)
             except zlib.error:
                 break
-            rest = self._inflate.unconsumed_tail
-            taken = len(self._waiting) - len(rest)
-            self._tail = (self._tail + self._waiting[max(0, taken - 4) : taken])[-4:]
-            self._waiting = rest
-            self.window = (self.window + piece)[-WINDOW:]
+            self._waiting = self._inflate.unconsumed_tail
+            self._window = (self._window + piece)[-WINDOW:]
             self._is_full = len(piece) == PIECE
             if self._inflate.eof:
                 self._closed = True
@@ -91,19 +83,15 @@ class CompressedTransport:
         """Whether another process could go on: all that came is inflated, and the client has flushed."""
         return (
             not (self._waiting or self._is_full or self._closed)
-            and self._tail == _FLUSHED
             and self._inner.is_quiet
-            and self._is_between_blocks
+            and self.standing is not None
         )
 
     @property
-    def _is_between_blocks(self) -> bool:
-        """Whether a block could begin here: what looks like a flush may be content."""
-        probe = self._inflate.copy()
-        try:
-            return not probe.decompress(_EMPTY_LAST_BLOCK) and probe.eof
-        except zlib.error:
-            return False
+    def standing(self) -> Standing | None:
+        """From where another one could go on; None if the client is in the midst of a block."""
+        missing = missing_bits(self._inflate, self._window[-1:])
+        return None if missing is None else (self._window, missing)
 
     def close(self) -> None:
         """Close the connection."""

@@ -25,7 +25,7 @@ from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, Permi
 from pillarbox.mailstore.view import ViewLost
 from pillarbox.mailstore.view_state import ViewState, pack_uids, unpack_uids
 from pillarbox.observability.events import Warned
-from pillarbox.sessions.imap.compression import WINDOW, CompressedTransport
+from pillarbox.sessions.imap.compression import CompressedTransport, Standing
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.endings import (
     INTERNAL_ERROR,
@@ -34,6 +34,7 @@ from pillarbox.sessions.imap.endings import (
     mailbox_deleted,
 )
 from pillarbox.sessions.imap.search_contexts import SearchContext, SearchContexts
+from pillarbox.wire.deflate import WINDOW
 
 _LEVEL: Final = 6
 """zlib's middle."""
@@ -69,7 +70,9 @@ class ParkedSession(msgspec.Struct, frozen=True, array_like=True):
     last_command: str
     last_time: float
     mailbox: ParkedMailbox | None = None
-    compressed: bytes | None = None  # under COMPRESS: the window, deflated itself
+    compressed: Standing | None = (
+        None  # under COMPRESS: where the client's stream stands, the text deflated itself
+    )
 
 
 def can_be_parked(conversation: Conversation) -> bool:
@@ -104,18 +107,22 @@ def saved_uids(conversation: Conversation) -> bytes:
     return pack_uids(sorted(conversation.saved_result))
 
 
-def written_window(conversation: Conversation) -> bytes | None:
+def standing_of_stream(conversation: Conversation) -> Standing | None:
     """What DEFLATE has to remember of what the client has said; None without COMPRESS."""
     transport = conversation.transport
-    return zlib.compress(transport.window, _LEVEL) if isinstance(transport, CompressedTransport) else None
+    if not isinstance(transport, CompressedTransport) or transport.standing is None:
+        return None
+    window, missing = transport.standing
+    return zlib.compress(window, _LEVEL), missing
 
 
 async def go_on(conversation: Conversation, parked: ParkedSession) -> None:
     """Know what the parked session knew.  Disconnect, ViewLost."""
     engine = conversation.engine
     if parked.compressed is not None:
-        window = zlib.decompressobj().decompress(parked.compressed, WINDOW)
-        conversation.use_transport(CompressedTransport(conversation.transport, window=window))
+        window, missing = parked.compressed
+        standing = zlib.decompressobj().decompress(window, WINDOW), missing
+        conversation.use_transport(CompressedTransport(conversation.transport, goes_on=standing))
     engine.bytes_in, engine.bytes_out = parked.bytes_in, parked.bytes_out
     engine.utf8_names = parked.utf8_accept or parked.rev2
     conversation.figures = parked.figures

@@ -217,7 +217,7 @@ class ImapSession:
             last_command=self._last_command,
             last_time=self._last_time,
             mailbox=parking.parked_mailbox(conversation),
-            compressed=parking.written_window(conversation),
+            compressed=parking.standing_of_stream(conversation),
         )
 
     async def _go_on(self, parked: ParkedSession) -> None:
