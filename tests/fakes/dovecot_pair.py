@@ -90,8 +90,9 @@ class Server:
         (self.base / "home").mkdir()
         shutil.chown(self.base / "home", "nobody", "nogroup")
 
-    def start(self) -> None:
-        """It serves when this returns."""
+    def start(self, program: Sequence[str] = ()) -> None:
+        """It serves when this returns; `program` in its place, from now on."""
+        self._program = list(program) or self._program
         screen = self.base / "screen"  # not a pipe, which the daemons would keep open
         with screen.open("wb") as output:
             done = subprocess.run(

@@ -42,8 +42,10 @@ class AuthSocket:
         except OSError as error:
             self._sock.close()
             raise NoAnswer(f"{label}: connect({path}) failed: {error.strerror}") from error
-        minor = b"1" if is_master else b"2"
-        self._send(encode_line(b"VERSION", b"1", minor) + encode_line(b"CPID", b"%d" % os.getpid()))
+        if is_master:  # whose server hangs up at CPID, which is for clients
+            self._send(encode_line(b"VERSION", b"1", b"1"))
+        else:
+            self._send(encode_line(b"VERSION", b"1", b"2") + encode_line(b"CPID", b"%d" % os.getpid()))
         self.cookie = b""
         if not is_master:
             for fields in self._answers():

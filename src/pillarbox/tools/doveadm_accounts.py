@@ -14,6 +14,7 @@ FAULTS
 
 import asyncio
 import getopt
+import grp
 import os
 import pwd
 import sys
@@ -159,6 +160,13 @@ class Owner:
         if answer.word != "USER":
             raise MailFault(user, "userdb lookup failed", EX_TEMPFAIL)
         fields, name = fields_of(answer), answer.fields[0]
+        settings = command.settings  # what the userdb of a Dovecot leaves out
+        fields.setdefault("home", variables.expand(settings.mail_home, variables.user_values(name)))
+        if "uid" not in fields and settings.mail_uid:
+            fields["uid"] = str(_number(settings.mail_uid, gid=False))
+            fields.setdefault("gid", str(_number(settings.mail_gid or "0", gid=True)))
+        if "uid" not in fields:
+            raise MailFault(user, "userdb didn't return uid, and mail_uid isn't set", EX_TEMPFAIL)
         place, attributes = cls._place(command, name, fields.get("mail", ""), fields.get("home", ""))
         uid, gid = int(fields["uid"]), int(fields["gid"])
         if uid == 0:
@@ -205,9 +213,11 @@ def _number(text: str, *, gid: bool) -> int:
     if text.isascii() and text.isdigit():
         return int(text)
     try:
-        return pwd.getpwnam(text).pw_gid if gid else pwd.getpwnam(text).pw_uid
+        return grp.getgrnam(text).gr_gid if gid else pwd.getpwnam(text).pw_uid
     except KeyError:
-        raise Fatal(f"mail_uid: no such user: {text}") from None
+        raise Fatal(
+            f"mail_gid: no such group: {text}" if gid else f"mail_uid: no such user: {text}"
+        ) from None
 
 
 def open_store(command: MailCommand, owner: Owner) -> MaildirAccount:

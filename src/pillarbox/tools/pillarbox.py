@@ -6,6 +6,7 @@
     pillarbox user list [--data DIR]
     pillarbox lab [--seed N] [--scenario NAME]... [--list] [--data DIR]
     pillarbox install [--prefix DIR] [--dry-run] [--force] [--take-over]
+    pillarbox hand-back [--config FILE] [--doveadm PROGRAM] [--dry-run] [USER]...
     pillarbox import mbox FILE [--user USER] [--mailbox NAME] [--config FILE]
     pillarbox uninstall [--prefix DIR] [--dry-run] [--force]
 
@@ -33,6 +34,7 @@ from pillarbox.supervisor.users import UserFault, Users
 from pillarbox.tools.doveconf import DEFAULT_PATH
 from pillarbox.tools.installation.environment import InstallFault
 from pillarbox.tools.installation.installer import Installer
+from pillarbox.tools.keyword_hand_back import DOVEADM, HandBackFault, hand_back
 from pillarbox.tools.lab import add_arguments, run_lab
 from pillarbox.tools.mailbox_import import ImportFault, import_mbox
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -51,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run_lab(options)
     if options.command == "import":
         return _import(options)
+    if options.command == "hand-back":
+        return _hand_back(options)
     home = Home(Path(options.data).absolute() if options.data else default_root())
     try:
         if options.command == "run":
@@ -93,6 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     mbox.add_argument("--user", default="", metavar="USER", help="whose mailbox (you)")
     mbox.add_argument("--mailbox", default="INBOX", metavar="NAME", help="into which mailbox (INBOX)")
     mbox.add_argument("--config", default=DEFAULT_PATH, metavar="FILE", help=f"dovecot.conf ({DEFAULT_PATH})")
+    given = commands.add_parser("hand-back", help="tell a Dovecot that runs again what only our files know")
+    given.add_argument("users", nargs="*", metavar="USER", help="whose keywords (all users')")
+    given.add_argument(
+        "--config", default=DEFAULT_PATH, metavar="FILE", help=f"dovecot.conf ({DEFAULT_PATH})"
+    )
+    given.add_argument("--doveadm", default=DOVEADM, metavar="PROGRAM", help=f"Dovecot's ({DOVEADM})")
+    given.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
     install = commands.add_parser(
         "install", help="put the commands on PATH; make accounts, directories and services"
     )
@@ -114,6 +125,16 @@ def _import(options: argparse.Namespace) -> int:
             options.file, user=options.user, mailbox=options.mailbox, configuration=options.config
         )
     except ImportFault as fault:
+        print(f"pillarbox: {fault}", file=sys.stderr)
+        return 1
+
+
+def _hand_back(options: argparse.Namespace) -> int:
+    try:
+        return hand_back(
+            options.users, configuration=options.config, doveadm=options.doveadm, dry_run=options.dry_run
+        )
+    except (HandBackFault, ConfigurationFault) as fault:
         print(f"pillarbox: {fault}", file=sys.stderr)
         return 1
 
