@@ -256,6 +256,11 @@ class CrashFileSystem:
         self._touch(old_parent)
         self._touch(new_parent)
 
+    def rename_in(self, directory: int, old: AnyStr, new: AnyStr) -> None:
+        """renameat(2)."""
+        where = self._path_of(self._descriptors[directory].node)
+        self.rename(f"{where}/{_text(old)}", f"{where}/{_text(new)}")
+
     def link(self, old: AnyStr, new: AnyStr) -> None:
         """link(2)."""
         node = self._node(_text(old))

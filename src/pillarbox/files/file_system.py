@@ -83,6 +83,10 @@ class FileSystem(Protocol):
         """rename(2)."""
         ...
 
+    def rename_in(self, directory: int, old: AnyStr, new: AnyStr) -> None:
+        """renameat(2) of paths below an open directory."""
+        ...
+
     def link(self, old: AnyStr, new: AnyStr) -> None:
         """link(2)."""
         ...
@@ -202,6 +206,10 @@ class DiskFileSystem:
     def rename(self, old: AnyStr, new: AnyStr) -> None:
         """rename(2)."""
         os.rename(old, new)
+
+    def rename_in(self, directory: int, old: AnyStr, new: AnyStr) -> None:
+        """renameat(2)."""
+        os.rename(old, new, src_dir_fd=directory, dst_dir_fd=directory)
 
     def link(self, old: AnyStr, new: AnyStr) -> None:
         """link(2)."""

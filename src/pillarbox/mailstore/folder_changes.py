@@ -23,6 +23,7 @@ STANDARDS
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
+from types import TracebackType
 from typing import Final
 
 import msgspec
@@ -73,20 +74,23 @@ def change_flags(
         changed: list[Uid] = []
         surplus: dict[int, int] = {}
         in_new = folder.in_new
-        for uid in uids:
-            row = folder.row(uid)
-            if row < 0:
-                continue
-            before = folder.meaning(uid, folder.paths[row])
-            if change.expected is not None and change.expected.get(uid) != before:
-                continue
-            after = _changed(before, change.action, flags, wanted)
-            if after == before or not _rename(folder, uid, after):
-                continue
-            if folder.keywords.surplus_of(before[1] ^ after[1]):
-                surplus[uid] = folder.keywords.surplus_of(after[1])
-            changed.append(Uid(uid))
-            folder.events.append(Event(ChangeKind.FLAGS, uid, *after, origin))
+        keywords, events = folder.keywords, folder.events
+        row = -1
+        with _Renaming(folder) as renaming:
+            for uid in uids:
+                row = folder.row_after(row, uid)
+                if row < 0:
+                    continue
+                before = folder.meaning(uid, folder.paths[row])
+                if change.expected is not None and change.expected.get(uid) != before:
+                    continue
+                after = _changed(before, change.action, flags, wanted)
+                if after == before or not renaming.rename(row, uid, after):
+                    continue
+                if (before[1] or after[1]) and keywords.surplus_of(before[1] ^ after[1]):
+                    surplus[uid] = keywords.surplus_of(after[1])
+                changed.append(Uid(uid))
+                events.append(Event(ChangeKind.FLAGS, uid, after[0], after[1], origin))
         if surplus:
             folder.keywords.set_surplus(surplus)
         if changed:
@@ -244,27 +248,45 @@ def _changed(before: tuple[int, int], action: FlagAction, flags: int, keywords: 
     return before[0] & ~flags, before[1] & ~keywords
 
 
-def _rename(folder: FolderFiles, uid: int, meaning: tuple[int, int]) -> bool:
-    """Give the file the name that tells its flags; False if the message is gone."""
-    flags, keywords = meaning
-    letters = folder.keywords.to_letters(keywords)
-    for _ in range(2):
-        row = folder.row(uid)
-        if row < 0:
-            return False
-        old = folder.paths[row]
-        identity, text = split(old[len(CUR) :])
-        new = b"%s%s:2,%s" % (CUR, identity, change_letters(text, flags=flags, keywords=letters))
-        if new == old:
-            return True  # only keywords beyond the letters changed
-        try:
-            folder.files.rename(folder.directory + b"/" + old, folder.directory + b"/" + new)
-        except FileNotFoundError:
-            folder.rescan()
-            continue
-        folder.place(row, new)
-        return True
-    return False
+class _Renaming:
+    """Files that get the names that tell their flags; their directory is looked up once for all of them."""
+
+    def __init__(self, folder: FolderFiles) -> None:
+        self._folder = folder
+        self._directory = -1
+
+    def __enter__(self) -> "_Renaming":
+        files = self._folder.files
+        self._directory = files.open(self._folder.directory, os.O_PATH | os.O_DIRECTORY)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._folder.files.close(self._directory)
+
+    def rename(self, row: int, uid: int, meaning: tuple[int, int]) -> bool:
+        """The file of that row of the table; False if the message is gone."""
+        folder = self._folder
+        flags, keywords = meaning
+        letters = folder.keywords.to_letters(keywords)
+        for _ in range(2):
+            old = folder.paths[row]
+            identity, text = split(old[len(CUR) :])
+            new = b"cur/%b:2,%b" % (identity, change_letters(text, flags, letters))
+            if new == old:
+                return True  # only keywords beyond the letters changed
+            try:
+                folder.files.rename_in(self._directory, old, new)
+            except FileNotFoundError:
+                folder.rescan()
+                row = folder.row(uid)
+                if row < 0:
+                    return False
+                continue
+            folder.place(row, new)
+            return True
+        return False
 
 
 def _copy_file(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:

@@ -34,6 +34,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Executor
+from itertools import compress
 from typing import Final
 
 import msgspec
@@ -56,6 +57,8 @@ from pillarbox.vocabulary.clock import Clock
 
 NEW: Final = b"new/"
 CUR: Final = b"cur/"
+_NO_MESSAGES: Final = (b"new/.", b"new/:", b"cur/.", b"cur/:")
+"""What the names of other files begin with."""
 TMP_AGE: Final = 36 * 3600
 """Seconds after which a file in tmp/ was left by a program that died."""
 ALIVE_SHARE: Final = 0.75
@@ -140,6 +143,11 @@ class FolderFiles:
         """The row of a message; -1 if there is none."""
         row = bisect_left(self.uids, uid)
         return row if row < len(self.uids) and self.uids[row] == uid else -1
+
+    def row_after(self, row: int, uid: int) -> int:
+        """The same; quickly if it is the row behind the one that was asked for before."""
+        row += 1
+        return row if row < len(self.uids) and self.uids[row] == uid else self.row(uid)
 
     def path_of(self, uid: int) -> bytes | None:
         """The whole path of a message's file, or None if it is gone."""
@@ -301,10 +309,12 @@ class FolderFiles:
     def remove(self, uids: Iterable[int], *, origin: object | None = None) -> None:
         """Messages are gone."""
         gone = set(uids)
-        kept = [row for row, uid in enumerate(self.uids) if uid not in gone]
-        self.events.extend(Event(ChangeKind.EXPUNGED, uid, origin=origin) for uid in self.uids if uid in gone)
-        self.uids = array("I", [self.uids[row] for row in kept])
-        self.paths = [self.paths[row] for row in kept]
+        stays = [uid not in gone for uid in self.uids]
+        self.events.extend(
+            [Event(ChangeKind.EXPUNGED, uid, origin=origin) for uid in self.uids if uid in gone]
+        )
+        self.uids = array("I", compress(self.uids, stays))
+        self.paths = list(compress(self.paths, stays))
         self._count_new()
         self.keywords.forget(gone)
 
@@ -319,7 +329,8 @@ class FolderFiles:
 
     def place(self, row: int, path: bytes) -> None:
         """A message's file has another name now; no event."""
-        self.in_new += path.startswith(NEW) - self.paths[row].startswith(NEW)
+        if self.in_new or path.startswith(NEW):
+            self.in_new += path.startswith(NEW) - self.paths[row].startswith(NEW)
         self.paths[row] = path
 
     # --- inside -------------------------------------------------------------------------------------
@@ -332,25 +343,31 @@ class FolderFiles:
             raise NoSuchMailbox(os.fsdecode(self.directory)) from error
 
     def _list(self, place: bytes) -> set[bytes]:
-        return {
-            place + name
-            for name in self.files.listdir(self.directory + b"/" + place)
-            if not name.startswith((b".", b":"))
-        }
+        """All names, also those that are no messages'."""
+        return set(map(place.__add__, self.files.listdir(self.directory + b"/" + place)))
 
     def _compare(self, *, list_new: bool, list_cur: bool) -> tuple[set[bytes], set[bytes]]:
         """Paths that were not there before, and those that are no longer there."""
-        known = set(self.paths)
-        if not (list_new and list_cur):
-            known = {path for path in known if path.startswith(NEW if list_new else CUR)}
-        listed = (self._list(NEW) if list_new else set()) | (self._list(CUR) if list_cur else set())
-        appeared, vanished = listed - known, known - listed
+        if list_new and list_cur:
+            appeared, vanished = self._differences(self._list(NEW) | self._list(CUR), set(self.paths))
+        elif list_new:
+            known = {path for path in self.paths if path.startswith(NEW)} if self.in_new else set()
+            appeared, vanished = self._differences(self._list(NEW), known)
+        else:
+            known = set(self.paths)
+            if self.in_new:
+                known = {path for path in known if path.startswith(CUR)}
+            appeared, vanished = self._differences(self._list(CUR), known)
         if vanished and not self._same_bases(appeared, vanished):
             # A rename during the listing may hide a file (readdir(3)): look again, everywhere.
-            listed = self._list(NEW) | self._list(CUR)
-            known = set(self.paths)
-            appeared, vanished = listed - known, known - listed
+            appeared, vanished = self._differences(self._list(NEW) | self._list(CUR), set(self.paths))
         return appeared, vanished
+
+    def _differences(self, listed: set[bytes], known: set[bytes]) -> tuple[set[bytes], set[bytes]]:
+        if listed == known:  # as nearly always
+            return set(), set()
+        appeared = {path for path in listed - known if not path.startswith(_NO_MESSAGES)}
+        return appeared, known - listed
 
     def _same_bases(self, appeared: set[bytes], vanished: set[bytes]) -> bool:
         return {_identity(path) for path in vanished} <= {_identity(path) for path in appeared}

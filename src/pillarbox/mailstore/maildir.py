@@ -22,11 +22,11 @@ import asyncio
 import os
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
-from itertools import groupby
+from itertools import compress, groupby
 from operator import attrgetter
 from typing import Final, TypeVar
 
@@ -440,8 +440,7 @@ class MaildirMailbox:
             elif kind is ChangeKind.EXPUNGED:
                 self._expunge_rows(list(group), modseq)
             else:
-                for event in group:
-                    self._change_row(event, modseq)
+                self._change_rows(group, modseq)
         if self._modseqs.is_tracking:
             gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
             self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
@@ -465,24 +464,34 @@ class MaildirMailbox:
         else:
             self.filling.want([event.uid for event in events if event.uid in self.folder.fresh])
 
-    def _change_row(self, event: Event, modseq: ModSeq) -> None:
+    def _change_rows(self, events: Iterable[Event], modseq: ModSeq) -> None:
         table = self.messages
-        row = table.row(Uid(event.uid))
-        if row is not None:
-            table.flags[row] = event.flags
-            table.keywords[row] = event.keywords
-            table.modseqs[row] = modseq
-            self._journal.extend([Change(ChangeKind.FLAGS, Uid(event.uid), modseq, event.origin)])
+        uids, flags, keywords, modseqs = table.uids, table.flags, table.keywords, table.modseqs
+        count = len(uids)
+        changes: list[Change] = []
+        row = -1
+        for event in events:
+            uid = event.uid
+            row += 1
+            if row >= count or uids[row] != uid:  # not the one behind the last
+                row = bisect_left(uids, uid)
+                if row >= count or uids[row] != uid:
+                    continue
+            flags[row] = event.flags
+            keywords[row] = event.keywords
+            modseqs[row] = modseq
+            changes.append(Change(ChangeKind.FLAGS, Uid(uid), modseq, event.origin))
+        self._journal.extend(changes)
 
     def _expunge_rows(self, expunged: Sequence[Event], modseq: ModSeq) -> None:
         self.texts.note_expunged()
         table = self.messages
         gone = {event.uid for event in expunged}
-        kept = [row for row, uid in enumerate(table.uids) if uid not in gone]
-        table.uids = array("I", [table.uids[row] for row in kept])
-        table.flags = bytearray([table.flags[row] for row in kept])
-        table.keywords = array("Q", [table.keywords[row] for row in kept])
-        table.modseqs = array("Q", [table.modseqs[row] for row in kept])
+        stays = [uid not in gone for uid in table.uids]
+        table.uids = array("I", compress(table.uids, stays))
+        table.flags = bytearray(compress(table.flags, stays))
+        table.keywords = array("Q", compress(table.keywords, stays))
+        table.modseqs = array("Q", compress(table.modseqs, stays))
         self._journal.extend(
             [Change(ChangeKind.EXPUNGED, Uid(event.uid), modseq, event.origin) for event in expunged]
         )

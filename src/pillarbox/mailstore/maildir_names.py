@@ -120,7 +120,7 @@ def file_name(identity: bytes, letters: Letters) -> bytes:
 
 
 @lru_cache(maxsize=MAX_KNOWN)
-def change_letters(text: bytes, *, flags: int, keywords: int) -> bytes:
+def change_letters(text: bytes, flags: int, keywords: int) -> bytes:
     """The flags of a file name with others in them; unknown ones stay.  Each combination is written once."""
     old = parse_letters(text)
     return write_letters(Letters(flags & ~Flag.RECENT, keywords, old.unknown, old.tail))
