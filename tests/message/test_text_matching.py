@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pillarbox.message.collation import lower_casemap
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.message.text_matching import body_has, fold, header_has, may_hold, message_has
+from pillarbox.message.text_matching import body_has, fold, header_has, message_has, quick_look
 
 WORDS = [
     (b"plain", "plain"),
@@ -110,16 +110,38 @@ WANTED = st.sampled_from(
 
 
 @given(st.lists(PIECES, max_size=14).map(b"".join), WANTED)
-def test_what_cannot_hold_a_text_does_not(stored: bytes, wanted: str) -> None:
-    """The quick look refuses nothing that reading everything would find."""
+@example(b"Content-Type: multipart/mixed; boundary=x\n\n--x\n\nab\n", "ab")
+@example(b"Content-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: image/png\n\nab\n", "ab")
+@example(b"Content-Type: multipart/mixed; boundary=x\n\nab\n--x\n\n--x--\nab\n--x\n\nab\n", "ab")
+@example(b"Content-Type: multipart/digest; boundary=x\n\n--x\n\nSubject: ab\n", "ab")
+@example(b"Content-Type: text/plain; charset=utf-16\n\nab", "ab")
+@example(b"Content-Type: image/png\n\nab", "ab")
+@example(b"Content-Type: image/png\nContent-Type: text/plain\n\nab", "ab")
+@example(b"\nContent-Type: text/plain\n\nab", "ab")
+def test_the_quick_look_tells_the_truth(stored: bytes, wanted: str) -> None:
+    """What it tells is what reading everything would find."""
     text = fold(wanted)
     content = to_crlf(stored)
-    if message_has(content, text) or body_has(content, text):
-        assert may_hold(text)(stored)
+    told = quick_look(text)(stored)
+    if told is False:
+        assert not message_has(content, text)
+    if told is not None:
+        assert told is body_has(content, text)
 
 
 def test_the_quick_look_spares_plain_messages() -> None:
-    """What is ASCII and not encoded is not decoded in vain."""
-    assert not may_hold("absent")(b"Subject: x\n\npresent\n")
-    assert may_hold("present")(b"Subject: x\n\npresent\n")
-    assert may_hold("absent")(b"Content-Transfer-Encoding: base64\n\nYWJz\n")
+    """Of which nothing has to be decoded, and where the text stands in a part that is text."""
+    for before in (
+        b"Subject: x\n\n",
+        b'Content-Type: text/html; charset="UTF-8"\nSubject: x\n\n',
+        b'Content-Type: multipart/alternative;\n boundary="X"\n\n--X\n\nother\n--X\nContent-Type: text/html\n\n',
+    ):
+        assert quick_look("absent")(before + b"Present\n") is False
+        assert quick_look("present")(before + b"Present\n") is True
+    for unsure in (
+        b"Content-Transfer-Encoding: base64\n\npresent\n",
+        b"Content-Type: text/plain; charset=utf-16\n\npresent\n",
+        b"Content-Type: application/x\n\npresent\n",
+        b"Subject: present\n\nother\n",
+    ):
+        assert quick_look("present")(unsure) is None

@@ -31,8 +31,8 @@ from pillarbox.message.text_matching import (
     folded_addresses,
     folded_values,
     header_has,
-    may_hold,
     message_has,
+    quick_look,
 )
 from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
@@ -273,10 +273,11 @@ class MessageFilter:
         return await self._by_content(uids, text, message_has)
 
     async def _by_content(self, uids: list[int], text: str, has: Callable[[bytes, str], bool]) -> list[int]:
-        may_match = may_hold(text)
+        look = quick_look(text)
 
         def matches(stored: bytes) -> bool:
-            return may_match(stored) and has(to_crlf(stored), text)
+            told = look(stored)
+            return has(to_crlf(stored), text) if told is None else told
 
         found: list[int] = []
         for start in range(0, len(uids), CONTENTS):
