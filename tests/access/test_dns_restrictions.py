@@ -135,10 +135,47 @@ def test_what_nobody_can_find_out(
     assert done.replies[-2].startswith(code)
 
 
+RBL_REPLIES = [  # name, restriction, default_rbl_reply, rbl_reply_maps, reply
+    ("another text", "reject_rbl_client bl.test", "550 5.7.9 $rbl_class $rbl_what by $rbl_domain: $rbl_reason, $rbl_txt", "",
+     "550 5.7.9 Client host 192.0.2.7 by bl.test: a spammer, a spammer"),
+    ("without an enhanced code", "reject_rbl_client bl.test", "450 come again", "", "450 4.7.1 come again"),
+    ("only a code", "reject_rbl_client bl.test", "$rbl_code ", "", "554 5.7.1 Service unavailable"),
+    ("what is known of the session", "reject_rbl_client bl.test", "550 $helo_name $sender $sender_name $sender_domain $recipient_name", "",
+     "550 5.7.1 x a@good.test a good.test me"),
+    ("no code", "reject_rbl_client bl.test", "go away", "", "450 4.7.1 Service unavailable"),
+    ("a name that there is not", "reject_rbl_client bl.test", "550 a${mail_version}b", "", "550 5.7.1 ab"),
+    ("by a table", "reject_rbl_client bl.test", "", "inline:{ {bl.test=550 by $$rbl_domain} }", "550 5.7.1 by bl.test"),
+    ("by a table, with the codes", "reject_rbl_client bl.test=127.0.0.[2..4;9]", "450 x", "inline:{ {bl.test=550 no}, {bl.test\\=127.0.0.2=550 no} }", "450 4.7.1 x"),
+    ("of a sender", "reject_rhsbl_sender dbl.test", "550 5.1.2 $rbl_class", "", "550 5.1.8 Sender address"),
+    ("of a client", "reject_rbl_client bl.test", "550 5.1.2 $rbl_class", "", "550 5.0.0 Client host"),
+    ("a table that fails", "reject_rbl_client bl.test", "550 x", "fail:x", "451 4.3.5 Server configuration error"),
+    ("a table that does not know", "reject_rbl_client bl.test", "550 x", "inline:{ {other.test=550 y} }", "550 5.7.1 x"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("restriction", "default", "tables", "reply"),
+    [row[1:] for row in RBL_REPLIES],
+    ids=[row[0] for row in RBL_REPLIES],
+)
+def test_what_clients_in_block_lists_are_told(
+    restriction: str, default: str, tables: str, reply: str, tmp_path: Path
+) -> None:
+    """default_rbl_reply and rbl_reply_maps."""
+    sent = b"EHLO x\r\n", b"MAIL FROM:<a@good.test>\r\n", b"RCPT TO:<me@box.test>\r\n", b"QUIT\r\n"
+    settings = {
+        "smtpd_recipient_restrictions": restriction,
+        "default_rbl_reply": default,
+        "rbl_reply_maps": tables,
+    }
+    done = converse(tmp_path / "q", list(sent), settings=settings, zones=ZONES)
+    assert done.replies[-2] == reply
+
+
 ZONE_TEXTS = [
-    ("bl.test", Zone("bl.test")),
-    ("bl.test=127.0.0.2", Zone("bl.test", tuple(map(frozenset, ([127], [0], [0], [2]))))),
-    ("bl.test=127.0.[0;1].[2..4;9]", Zone("bl.test", tuple(map(frozenset, ([127], [0], [0, 1], [2, 3, 4, 9]))))),
+    ("bl.test", Zone("bl.test", text="bl.test")),
+    ("bl.test=127.0.0.2", Zone("bl.test", tuple(map(frozenset, ([127], [0], [0], [2]))), "bl.test=127.0.0.2")),
+    ("bl.test=127.0.[0;1].[2..4;9]", Zone("bl.test", tuple(map(frozenset, ([127], [0], [0, 1], [2, 3, 4, 9]))), "bl.test=127.0.[0;1].[2..4;9]")),
 ]  # fmt: skip
 
 

@@ -41,6 +41,15 @@ Compile = Callable[[str], "list[Restriction]"]
 """Restrictions from their names.  ConfigurationFault for what is none."""
 
 
+def fixed_status(detail: str, about: Subject | None) -> str:
+    """`.1.8` of `.1.2` in a refusal of a sender: the rest of an enhanced code, right for what is refused."""
+    if not detail.startswith(".1."):
+        return detail
+    tables = {Subject.SENDER: _FOR_SENDER, Subject.RECIPIENT: _FOR_RECIPIENT}
+    fixed = tables.get(about) if about is not None else None
+    return ".0.0" if fixed is None else f".1.{fixed.get(detail[3:], '0')}"
+
+
 class BadResult(Exception):
     """A table's result that cannot be carried out."""
 
@@ -152,10 +161,7 @@ class AccessResults:
         match = _STATUS.match(text)
         if match is not None:
             status, text = match[1] + match[2], text[match.end() :]
-        fixed = {Subject.SENDER: _FOR_SENDER, Subject.RECIPIENT: _FOR_RECIPIENT}.get(about)
-        detail = status[1:]
-        if detail.startswith(".1."):
-            detail = ".0.0" if fixed is None else f".1.{fixed.get(detail[3:], '0')}"
+        detail = fixed_status(status[1:], about)
         shown = text.encode("utf-8", "surrogateescape") or default.encode()
         return rejected(code, status[:1] + detail, name, about, shown)
 

@@ -19,7 +19,8 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, refusal, rejected
+from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
+from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name, reverse_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import text_of
@@ -41,6 +42,7 @@ class Zone(msgspec.Struct, frozen=True):
 
     name: str
     octets: tuple[frozenset[int], ...] = ()
+    text: str = ""  # as it was written
 
     def matches(self, address: str) -> bool:
         """Whether an answer counts."""
@@ -54,11 +56,11 @@ def parse_zone(text: str) -> Zone:
     name, equals, pattern = text.partition("=")
     zone = host_name(name)
     if not equals:
-        return Zone(zone)
+        return Zone(zone, text=text)
     parts = re.findall(r"\[[^\]]*\]|[^.\[\]]+", pattern)
     if len(parts) != 4 or ".".join(parts) != pattern:
         raise ValueError(f'"{pattern}" is not a pattern of four octets such as 127.0.0.[2..4;9]')
-    return Zone(zone, tuple(_octets(part) for part in parts))
+    return Zone(zone, tuple(_octets(part) for part in parts), text)
 
 
 def _octets(part: str) -> frozenset[int]:
@@ -94,29 +96,31 @@ async def _ask(question: Question, name: str, zone: Zone) -> _Listing:
     return _Listing(True, text.decode("utf-8", "replace"))
 
 
-def reject_rbl_client(zone: Zone) -> Restriction:
+def reject_rbl_client(zone: Zone, replies: RblReplies) -> Restriction:
     """The client's address."""
 
     async def check(question: Question, subject: Subject) -> Outcome:
         address = str(question.client.address)
-        return await _refused(question, _reversed(question), zone, "Client host", address)
+        return await _refused(
+            question, _reversed(question), zone, replies, class_name="Client host", shown=address
+        )
 
     return check
 
 
-def reject_rhsbl(what: str, zone: Zone) -> Restriction:
+def reject_rhsbl(what: str, zone: Zone, replies: RblReplies) -> Restriction:
     """A domain: of the client's name, the HELO name, the sender or the recipient."""
 
     async def check(question: Question, subject: Subject) -> Outcome:
         domain, shown = _domain(question, what)
         if not domain:
             return None
-        return await _refused(question, domain, zone, _CLASSES[what], shown)
+        return await _refused(question, domain, zone, replies, class_name=_CLASSES[what], shown=shown)
 
     return check
 
 
-def permit_list(what: str, zone: Zone) -> Restriction:
+def permit_list(what: str, zone: Zone, _replies: RblReplies) -> Restriction:
     """permit_dnswl_client (`address`) and permit_rhswl_client (`client`)."""
 
     async def check(question: Question, subject: Subject) -> Outcome:
@@ -135,7 +139,9 @@ def permit_list(what: str, zone: Zone) -> Restriction:
     return check
 
 
-async def _refused(question: Question, name: str, zone: Zone, class_name: str, shown: str) -> Outcome:
+async def _refused(
+    question: Question, name: str, zone: Zone, replies: RblReplies, *, class_name: str, shown: str
+) -> Outcome:
     try:
         listing = await _ask(question, name, zone)
     except DnsFault as fault:
@@ -143,10 +149,7 @@ async def _refused(question: Question, name: str, zone: Zone, class_name: str, s
         return None
     if not listing.listed:
         return None
-    text = f"Service unavailable; {class_name} [{shown}] blocked using {zone.name}"
-    if listing.reason:
-        text += f"; {listing.reason}"
-    return refusal(question.codes.maps_rbl_reject_code, "5.7.1", text.encode("utf-8", "replace"))
+    return replies.reply(question, zone.text, reason=listing.reason, class_name=class_name, what=shown)
 
 
 def _reversed(question: Question) -> str:
@@ -168,7 +171,7 @@ def _domain(question: Question, what: str) -> tuple[str, str]:
     return name.lower().rstrip("."), name
 
 
-BY_NAME: Final[dict[str, Callable[[Zone], Restriction]]] = {
+BY_NAME: Final[dict[str, Callable[[Zone, RblReplies], Restriction]]] = {
     "reject_rbl_client": reject_rbl_client,
     "permit_dnswl_client": partial(permit_list, "address"),
     "permit_rhswl_client": partial(permit_list, "client"),

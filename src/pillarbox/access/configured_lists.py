@@ -14,8 +14,10 @@ from pillarbox.access.address_verification import VerifyClient, verification_che
 from pillarbox.access.decisions import AccessLists
 from pillarbox.access.policy_service import PolicySettings
 from pillarbox.access.question import Codes, Subject
+from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.access.restrictions import Compiler, RestrictionList
 from pillarbox.config.parameters.address_verification import AddressVerification
+from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
@@ -64,6 +66,16 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
             clock=clock,
         ),
         asks_for_certificates=tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert,
+        rbl_replies=RblReplies(
+            snapshot.group(Identity).myhostname,
+            clock,
+            access.default_rbl_reply,
+            open_tables(
+                access.rbl_reply_maps,
+                where=f"{snapshot.where('rbl_reply_maps')}, parameter rbl_reply_maps",
+                clock=clock,
+            ),
+        ),
         policy=_policy_settings(access),
         queue_directory=snapshot.value("queue_directory"),
         class_text=snapshot.value,

@@ -36,6 +36,7 @@ from pillarbox.access.access_tables import (
 )
 from pillarbox.access.policy_service import PolicyService, PolicySettings, check_policy_service
 from pillarbox.access.question import Outcome, Question, Restriction, Subject
+from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.config.value_types import items, time_span
 from pillarbox.tables.opening import open_table
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -80,6 +81,7 @@ class Compiler:
         sender_logins: Sequence[LookupTable],
         relay_certificates: Sequence[LookupTable] = (),
         asks_for_certificates: bool = False,
+        rbl_replies: RblReplies,
         policy: PolicySettings,
         queue_directory: str,
         class_text: Callable[[str], str],
@@ -93,6 +95,7 @@ class Compiler:
         self._clock = clock
         self._keys = keys
         self._policy = policy
+        self._rbl_replies = rbl_replies
         self._directory = queue_directory
         self._asks = asks_for_certificates
         self._class_text = class_text
@@ -171,7 +174,7 @@ class Compiler:
                 return _sleep(time_span(argument))
             if name == "check_policy_service":
                 return check_policy_service(self._service(argument), self._results)
-            return block_lists.BY_NAME[name](block_lists.parse_zone(argument))
+            return block_lists.BY_NAME[name](block_lists.parse_zone(argument), self._rbl_replies)
         except ValueError as error:
             raise ConfigurationFault(where, f"{name}: {error}") from error
 

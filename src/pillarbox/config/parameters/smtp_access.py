@@ -107,6 +107,18 @@ class SmtpAccess:
     maps_rbl_reject_code: int = parameter(
         "554", minimum=400, maximum=599, doc="Reply code for clients found in a DNS block list."
     )
+    rbl_reply_maps: tuple[str, ...] = parameter(
+        "",
+        doc="Tables from a DNS block list, as it stands in a restriction, to what its clients are told; "
+        "in place of default_rbl_reply.",
+    )
+    default_rbl_reply: str = parameter(
+        "$rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using "
+        "$rbl_domain${rbl_reason?; $rbl_reason}",
+        doc="What a client is told that a DNS block list has: a code, and perhaps an enhanced one, in front. "
+        "`$rbl_code`, `$rbl_class`, `$rbl_what`, `$rbl_domain` and `$rbl_reason` stand for what was found, "
+        "`$client`, `$helo_name`, `$sender`, `$recipient` and others for the session.",
+    )
     invalid_hostname_reject_code: int = parameter(
         "501", minimum=400, maximum=599, doc="Reply code of reject_invalid_helo_hostname."
     )

@@ -51,7 +51,6 @@ proxy_read_maps =
     $smtp_nested_header_checks $smtpd_reject_filter_maps $smtp_requiretls_policy $lmtp_requiretls_policy
 proxy_write_maps =
     $smtp_sasl_auth_cache_name $lmtp_sasl_auth_cache_name $address_verify_map $postscreen_cache_map
-rbl_reply_maps =
 socketmap_max_query_size = 10000
 socketmap_max_reply_size = 100000
 """,

@@ -27,9 +27,6 @@ local_login_sender_maps = static:*
         "this feature of the SMTP server is not served yet",
         r"""
 cyrus_sasl_config_path =
-default_rbl_reply =
-    $rbl_code Service unavailable; $rbl_class [$rbl_what] blocked using $rbl_domain${rbl_reason?;
-    $rbl_reason}
 empty_address_local_login_sender_maps_lookup_key = <>
 enable_idna2003_compatibility = no
 maps_rbl_domains =

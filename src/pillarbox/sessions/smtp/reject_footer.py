@@ -15,14 +15,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from pillarbox.access.session_values import ALLOWED
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.reply import Reply
 
 _ENHANCED: Final = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3} ")
-_ALLOWED: Final = "\t" + "".join(map(chr, range(0x20, 0x7F)))
-"""smtpd_expansion_filter's default: what values may bring in."""
 
 
 class RejectFooter:
@@ -44,7 +43,7 @@ class RejectFooter:
         lines: list[bytes] = []
         try:
             for part in template.removeprefix("\\c").split("\\n") if template else ():
-                expanded = expand_names(part, values, allowed=_ALLOWED)
+                expanded = expand_names(part, values, allowed=ALLOWED)
                 for name in sorted(expanded.unknown):
                     warn(f'unknown macro name "{name}" in expansion request')
                 lines.append(expanded.text.encode("utf-8", "surrogateescape"))

@@ -11,13 +11,13 @@ FAULTS
 
 import re
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, Event
 from pillarbox.access.question import Actions, Question
+from pillarbox.access.session_values import session_values
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
@@ -212,20 +212,7 @@ class SessionState:
         footer, client = self.policy.footer, self.client
         if reply.is_positive or not footer:
             return reply
-        sender = (
-            client.sender.internal.decode("utf-8", "surrogateescape") if client.sender is not None else ""
-        )
-        values: dict[str, str | None] = {
-            "client": client.label,
-            "client_address": str(client.address),
-            "client_name": client.name,
-            "client_port": str(client.port),
-            "helo_name": client.helo.decode("utf-8", "surrogateescape"),
-            "localtime": time.strftime("%b %d %H:%M:%S", time.localtime(self.clock.now())),
-            "recipient": "",
-            "sender": sender,
-            "server_name": self.policy.identity.myhostname,
-        }
+        values = session_values(client, None, host=self.policy.identity.myhostname, now=self.clock.now())
         return footer.added(reply, values, warn=lambda text: self.tell(events.Warned(text)))
 
     def note_xverp(self) -> None:
