@@ -3,9 +3,10 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -15,6 +16,7 @@ from pillarbox.config.dovecot.reading import parse_configuration
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_worker import AccountWorker
 from pillarbox.daemons.parked_sessions import state_file
+from pillarbox.daemons.session_parking import Arrival, SessionParking
 from pillarbox.files.inotify import open_inotify
 from pillarbox.net.channel import Channel
 from pillarbox.net.handover import (
@@ -29,6 +31,8 @@ from pillarbox.net.handover import (
     ToWorker,
 )
 from pillarbox.observability.events import Event, MailSessionEnded
+from pillarbox.sessions.imap.session import ImapSession
+from pillarbox.sessions.pop3_session import Pop3Session
 
 
 def settings(after: float, otherwise: float) -> MailboxSettings:
@@ -340,6 +344,51 @@ def test_a_worker_of_several_users_is_no_sooner_parked(tmp_path: Path) -> None:
             assert watch == []
             forget(given)
             clients[0].close()
+
+    asyncio.run(work())
+
+
+class BusyHost:
+    """A worker whose first session takes long to begin."""
+
+    is_ending = is_shared = False
+    sessions: ClassVar[list[ImapSession | Pop3Session]] = []
+    seen = 1
+
+    def __init__(self) -> None:
+        self.looked = 0
+        self.looked_again = asyncio.Event()
+
+    @property
+    def has_work(self) -> bool:
+        self.looked += 1
+        if self.looked > 1:
+            self.is_ending = True
+            self.looked_again.set()
+        return True
+
+    async def close_accounts(self) -> None:
+        raise AssertionError("nobody rests")
+
+    def give_away(self, parked: Sequence[tuple[Parked, int, int]], watch: int) -> None:
+        raise AssertionError("nobody rests")
+
+    def begin(self, arrival: Arrival, descriptor: int) -> None:
+        raise AssertionError("nobody has left")
+
+    def start(self, work: Coroutine[None, None, None]) -> None:
+        raise AssertionError("nobody rests")
+
+
+def test_who_takes_long_to_begin_is_not_forgotten() -> None:
+    """It is looked again when there is no session yet, and as soon as for one in IDLE."""
+
+    async def work() -> None:
+        host = BusyHost()
+        parking = SessionParking(host, after=(0.01, 1000), inotify=None, tell=lambda event: None)
+        parking.look_soon()
+        async with asyncio.timeout(30):
+            await host.looked_again.wait()
 
     asyncio.run(work())
 

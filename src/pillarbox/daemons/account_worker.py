@@ -78,6 +78,8 @@ _THREADS: Final = 4
 eight mailboxes take a quarter more processor time, and no less time, than four."""
 _SWITCH_SECONDS: Final = 0.001
 """After which a thread that parses lets the event loop run (the interpreter's own is 5 ms)."""
+_FRAMES: Final = msgspec.msgpack.Decoder(ToWorker)
+"""What msgspec has to find out about these types is found out before the fork, not by each worker's channel."""
 
 
 class _OpenAccount:

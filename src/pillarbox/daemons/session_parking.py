@@ -64,6 +64,10 @@ class _State(msgspec.Struct, frozen=True, array_like=True):
     parked: ParkedSession
 
 
+_STATES: Final = msgspec.msgpack.Decoder(_State)
+"""Made before workers are forked, as msgspec has much to find out about a type."""
+
+
 class Host(Protocol):
     """What the worker does for it."""
 
@@ -151,13 +155,13 @@ class SessionParking:
         self._timer = None
         host = self._host
         sessions = host.sessions
-        if host.is_ending or not sessions:
+        if host.is_ending or not (sessions or host.has_work):
             return  # the next session begins anew
         seconds = self._seconds_to_rest(sessions)
         if seconds > 0:
             self._look_in(seconds)
-        elif host.has_work:
-            self._look_in(self._after)
+        elif host.has_work:  # a session that has not begun yet, for one
+            self._look_in(self._after_idle)
         else:
             self._is_parking = True
             host.start(self._park([session for session in sessions if isinstance(session, ImapSession)]))
@@ -181,7 +185,7 @@ class SessionParking:
 
     async def _park(self, sessions: Sequence[ImapSession]) -> None:
         """All clients rest: give them to the spawner, or go on with all of them."""
-        again = self._after
+        again = self._after_idle
         try:
             self._watch_for(sessions)
         except OSError as error:
@@ -263,7 +267,7 @@ def _state_files(states: Sequence[bytes]) -> list[int]:
 def arrival_of(resume: Resume, descriptor: int, state_descriptor: int) -> Arrival:
     """A session that is to be gone on with, its connection and its state.  msgspec.DecodeError."""
     octets = os.pread(state_descriptor, MAX_SAVED, 0)
-    state = msgspec.msgpack.decode(octets, type=_State)
+    state = _STATES.decode(octets)
     parked = msgspec.structs.replace(state.parked, bytes_out=state.parked.bytes_out + resume.sent)
     with socket.socket(fileno=os.dup(descriptor)) as connection:
         if has_gone(connection):  # no mailbox need be opened for that
