@@ -21,6 +21,7 @@ SEEDS: list[bytes] = [
     b'\x01a ENABLE IMAP4rev2\r\nb SELECT "\xc3\x9cml\xc3\xa4ut &-"\r\nc STATUS {2+}\r\n\xc3\xbc (DELETED MAILBOXID)\r\nd SEARCH EMAILID M1 THREADID T1\r\n',
     b'\x02a GETMETADATA (MAXSIZE 10 DEPTH infinity) x (/private/a "/shared/b")\r\nb SETMETADATA "" (/private/a NIL /shared/b ~{2+}\r\n\0x)\r\n',
     b'\x02a NOTIFY SET STATUS (selected (MessageNew (UID BODY.PEEK[HEADER]) MessageExpunge FlagChange)) (subtree (a "b") NONE) (mailboxes x (MailboxName))\r\nb NOTIFY NONE\r\n',
+    b'\x01a LIST "" * RETURN (METADATA (/private/a "/shared/b") STATUS (SIZE))\r\nb UID FETCH 1 UID (PARTIAL -1:-2)\r\n',
     b'\x01a GENURLAUTH imap://u@h/x/;UID=1;URLAUTH=anonymous INTERNAL "a b" X\r\nb RESETKEY x INTERNAL\r\nc URLFETCH {1+}\r\nu (v BINARY BODYPARTSTRUCTURE)\r\n',
     b'\x7fa STATUS x (MESSAGES)\r\nb LSUB "" %\r\nc RENAME a b\r\n'
     + b"x" * 70000

@@ -37,6 +37,7 @@ OPTIONS = {
         server_comment="The mail of example.org",
         server_admin="mailto:postmaster@example.org",
     ),
+    "list_metadata": ImapOptions(metadata=True),
     "urlauth": ImapOptions(user="joe", url_host="example.com"),
 }
 """Of transcripts that need them."""

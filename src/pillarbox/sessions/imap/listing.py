@@ -19,14 +19,15 @@ from typing import Final
 import msgspec
 
 from pillarbox.mailstore.acl_file import for_client
-from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, StoreUnavailable
+from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, PermissionDenied, StoreUnavailable
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value, with_own_recent
+from pillarbox.sessions.imap.metadata import tell_annotations
 from pillarbox.sessions.imap.name_patterns import NamePattern
 from pillarbox.sessions.imap.options import Workaround
 from pillarbox.wire.imap import mailbox_names, responses
-from pillarbox.wire.imap.commands import List, ListReturn, ListSelect, Lsub, StatusItem
+from pillarbox.wire.imap.commands import GetMetadata, List, ListReturn, ListSelect, Lsub, StatusItem
 
 _SLICE: Final = 256
 """Lines that are made before others get the loop."""
@@ -64,11 +65,13 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
     separator = _separator(conversation)
     if command.patterns == (b"",) and command.returns is None:
         # "An empty mailbox name argument is a special request to return the hierarchy delimiter"
-        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], b"", separator))
+        root = command.reference[: command.reference.find(separator) + 1]
+        engine.untagged(responses.listing(b"LIST", [b"\\Noselect"], root, separator))
         conversation.ok(command.tag, b"List completed")
         return
     with_rights = bool((command.returns or ListReturn.NONE) & ListReturn.MYRIGHTS)
-    if with_rights and not conversation.options.has_acl:
+    options = conversation.options
+    if (with_rights and not options.has_acl) or (command.metadata and not options.metadata):
         conversation.bad(command.tag, b"Error in IMAP command LIST: Unknown return options")
         return
     account = conversation.account
@@ -82,12 +85,14 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         command.returns,
         tuple(await account.subscriptions()) if command.select & ListSelect.SUBSCRIBED else (),
     )
-    if with_rights or command.status:
+    if with_rights or command.status or command.metadata:
         for number, line in enumerate(await _lines(conversation, entries, asked)):
             engine.send(line.text)
             if with_rights and line.entry.selectable:  # RFC 8440 §4: after LIST
                 rights = for_client(await conversation.rights(line.entry.name))
                 engine.untagged(b"MYRIGHTS %b %b" % (responses.mailbox(line.name), rights.encode("ascii")))
+            if command.metadata and line.entry.selectable:
+                await _list_metadata(conversation, command, line.entry.name)
             if command.status and line.entry.selectable:
                 await _list_status(conversation, command, line)
             if number % _STATUS_SLICE == 0:
@@ -99,6 +104,14 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
             entries.keep(asked, answer)
         await conversation.send_parts(answer)
     conversation.ok(command.tag, b"List completed")
+
+
+async def _list_metadata(conversation: Conversation, command: List, name: str) -> None:
+    """`* METADATA`, behind the LIST of a mailbox that may be looked at  RFC 9590 §3"""
+    try:
+        await tell_annotations(conversation, GetMetadata(command.tag, name, command.metadata), name)
+    except (NoSuchMailbox, PermissionDenied):
+        return
 
 
 async def _lines(conversation: Conversation, entries: MailboxList, asked: _Asked) -> "list[_Line]":

@@ -17,6 +17,7 @@ import msgspec
 from pillarbox.mailstore.mailbox import (
     AttributesFull,
     MailboxExists,
+    MailboxNameRefused,
     MailboxStatus,
     NoSuchMailbox,
     PermissionDenied,
@@ -196,6 +197,8 @@ _TOLD: Final[dict[tuple[str, bool], _Told]] = {}
 async def status(conversation: Conversation, command: Status) -> None:
     """STATUS; of the selected mailbox too, which clients should not ask (RFC 3501 §6.3.10)."""
     with_modseq = StatusItem.HIGHESTMODSEQ in command.items
+    if not command.mailbox:
+        raise MailboxNameRefused("Invalid mailbox name: Name is empty")
     try:
         if with_modseq:
             await conversation.enable_condstore()

@@ -82,7 +82,7 @@ async def get_metadata(conversation: Conversation, command: GetMetadata) -> None
     longest = 0
     for name in names:
         try:
-            longest = max(longest, await _tell(conversation, command, name))
+            longest = max(longest, await tell_annotations(conversation, command, name))
         except NoSuchMailbox:
             if name == command.mailbox:
                 conversation.no(command.tag, missing(conversation, name))
@@ -92,7 +92,7 @@ async def get_metadata(conversation: Conversation, command: GetMetadata) -> None
     conversation.ok(command.tag, code + b"Getmetadata completed")
 
 
-async def _tell(conversation: Conversation, command: GetMetadata, name: str) -> int:
+async def tell_annotations(conversation: Conversation, command: GetMetadata, name: str) -> int:
     """`* METADATA`; octets of the longest value that is longer than the client takes."""
     known = {"/" + entry: value for entry, value in (await conversation.account.attributes(name)).items()}
     if name:

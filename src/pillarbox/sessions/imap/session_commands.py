@@ -32,7 +32,7 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     if conversation.options.url_host:
         ours += [b"URLAUTH", b"URLAUTH=BINARY"]
     if conversation.options.metadata:
-        ours.append(b"METADATA")
+        ours += [b"METADATA", b"LIST-METADATA"]
     if conversation.options.has_acl:
         ours += [b"ACL", b"RIGHTS=texk", b"LIST-MYRIGHTS"]
     if conversation.options.has_quota:

@@ -198,6 +198,7 @@ class List(Command, frozen=True):
     select: ListSelect = ListSelect.NONE
     returns: ListReturn | None = None
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()  # RFC 9590
 
 
 class Lsub(Command, frozen=True):

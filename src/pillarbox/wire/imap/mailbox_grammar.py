@@ -28,6 +28,7 @@ from pillarbox.wire.imap.commands import (
     Subscribe,
     Unsubscribe,
 )
+from pillarbox.wire.imap.metadata_grammar import entry_list
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
 _STATUS_ITEMS: Final = {item.value: item for item in StatusItem}
@@ -144,12 +145,13 @@ def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
         patterns.append(_pattern(scanner))
     returns = ListReturn.NONE
     items: tuple[StatusItem, ...] = ()
+    entries: tuple[str, ...] = ()
     if scanner.take_space() and not scanner.at_end:
         if not scanner.take_word(b"RETURN"):
             raise BadSyntax("Extra arguments")
         extended = True
         scanner.space()
-        returns, items = _return_options(scanner)
+        returns, items, entries = _return_options(scanner)
     scanner.end()
     return List(
         tag,
@@ -158,6 +160,7 @@ def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
         select=options,
         returns=returns if extended else None,
         status=items,
+        metadata=entries,
     )
 
 
@@ -291,10 +294,11 @@ def _select_options(scanner: Scanner) -> ListSelect:
     return options
 
 
-def _return_options(scanner: Scanner) -> tuple[ListReturn, tuple[StatusItem, ...]]:
+def _return_options(scanner: Scanner) -> tuple[ListReturn, tuple[StatusItem, ...], tuple[str, ...]]:
     scanner.expect(b"(")
     options = ListReturn.NONE
     items: tuple[StatusItem, ...] = ()
+    entries: tuple[str, ...] = ()
     first = True
     while not scanner.take(b")"):
         if not first:
@@ -305,8 +309,13 @@ def _return_options(scanner: Scanner) -> tuple[ListReturn, tuple[StatusItem, ...
             scanner.space_or("Unknown return options")
             items = _status_items(scanner)
             continue
+        if name == b"METADATA":  # RFC 9590 §3
+            scanner.space_or("Unknown return options")
+            scanner.expect(b"(", reason="Unknown return options")
+            entries = entry_list(scanner)
+            continue
         option = _RETURN_OPTIONS.get(name)
         if option is None:
             raise BadSyntax("Unknown return options")
         options |= option
-    return options, items
+    return options, items, entries

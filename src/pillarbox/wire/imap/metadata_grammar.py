@@ -51,18 +51,24 @@ def get_metadata(tag: bytes, scanner: Scanner) -> GetMetadata:
         scanner.space_or("Invalid arguments")
     mailbox = decode_mailbox(scanner.list_mailbox(), utf8=scanner.utf8_names)
     scanner.space_or("Invalid arguments")
-    entries: list[str] = []
     if scanner.take(b"("):
-        while not scanner.take(b")"):
-            if entries:
-                scanner.space()
-            entries.append(_entry(scanner))
-            if len(entries) > MAX_ENTRIES:
-                raise BadSyntax("Too many entries")
+        entries = entry_list(scanner)
     else:
-        entries.append(_entry(scanner))
+        entries = (_entry(scanner),)
     scanner.end()
-    return GetMetadata(tag, mailbox, tuple(entries), depth, max_size)
+    return GetMetadata(tag, mailbox, entries, depth, max_size)
+
+
+def entry_list(scanner: Scanner) -> tuple[str, ...]:
+    """`entry *(SP entry) ")"`, the bracket already taken"""
+    entries: list[str] = []
+    while not scanner.take(b")"):
+        if entries:
+            scanner.space()
+        entries.append(_entry(scanner))
+        if len(entries) > MAX_ENTRIES:
+            raise BadSyntax("Too many entries")
+    return tuple(entries)
 
 
 def _options(scanner: Scanner) -> tuple[int, int | None]:
