@@ -52,7 +52,6 @@ from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def open_role(startup: Startup) -> Serve:
@@ -216,10 +215,6 @@ def _serve_showq(startup: Startup, show_queue: ShowQueue) -> None:
 def _mailbox_owners(
     snapshot: Snapshot, virtual: VirtualDelivery, resolver: Resolver, clock: Clock
 ) -> MailboxOwners:
-    if virtual.virtual_mailbox_maps and not virtual.virtual_mailbox_base:
-        raise ConfigurationFault(
-            snapshot.where("virtual_mailbox_base"), "virtual_mailbox_maps needs virtual_mailbox_base"
-        )
     return MailboxOwners(
         open_tables(virtual.virtual_uid_maps, where=snapshot.where("virtual_uid_maps"), clock=clock),
         open_tables(virtual.virtual_gid_maps, where=snapshot.where("virtual_gid_maps"), clock=clock),

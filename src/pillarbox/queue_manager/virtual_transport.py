@@ -76,6 +76,8 @@ class VirtualTransport:
             if mailbox is None:
                 user = address.external.decode("utf-8", "replace")
                 return Outcome("bounced", "5.1.1", f'unknown user: "{user}"')
+            if not self._settings.virtual_mailbox_base:  # nobody needs it whose virtual_transport is another
+                raise OwnerFault("virtual(8) needs virtual_mailbox_base")
             owner = self._owners.of(address)
         except LookupFault as fault:
             return Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
@@ -89,7 +91,7 @@ class VirtualTransport:
 
 
 class OwnerFault(Exception):
-    """A mailbox has no owner that mail may be written as; `str()` is for the log."""
+    """A mailbox has no place, or no owner that mail may be written as; `str()` is for the log."""
 
 
 class MailboxOwners:
