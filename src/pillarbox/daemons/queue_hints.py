@@ -8,7 +8,7 @@ DESCRIPTION
 
     A queue manager that is not there loses them, which costs
     time and no mail: its scan finds the messages.  It answers with files of finished messages, as many as the
-    reserve has room for.
+    reserve has room for, and says when mail comes faster than it takes it up.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Final
 
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.queue.incoming import IncomingQueue
-from pillarbox.queue.queue_frames import FilesFree, MessagesQueued
+from pillarbox.queue.queue_frames import FilesFree, Flow, MessagesQueued
 from pillarbox.vocabulary.identifiers import QueueId
 
 _PAUSE_SECONDS: Final = 0.01
@@ -30,7 +30,9 @@ class QueueHints:
     def __init__(self, path: str, queue: IncomingQueue) -> None:
         self._path = path
         self._queue = queue
-        self._channel: Channel[FilesFree] | None = None
+        self._channel: Channel[FilesFree | Flow] | None = None
+        self._keeps_up = asyncio.Event()  # the queue manager does
+        self._keeps_up.set()
         self._opened = asyncio.Event()
         self._ids: list[str] = []
         self._asked = 0  # files asked for that have not come
@@ -56,9 +58,34 @@ class QueueHints:
                 received = await channel.receive()
                 if received is None:
                     break
-                self._asked -= len(received[0].paths)
-                for path in received[0].paths:
+                frame = received[0]
+                if isinstance(frame, Flow):
+                    self._note_flow(frame.is_behind)
+                    continue
+                self._asked -= len(frame.paths)
+                for path in frame.paths:
                     self._queue.adopt(path)
+            self._note_flow(False)
+
+    def _note_flow(self, is_behind: bool) -> None:
+        if is_behind:
+            self._keeps_up.clear()
+        else:
+            self._keeps_up.set()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether mail comes faster than the queue manager takes it up."""
+        return not self._keeps_up.is_set()
+
+    async def take_time(self, seconds: float) -> None:
+        """Wait so long, or until the queue manager keeps up (in_flow_delay)."""
+        if self.is_behind:
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._keeps_up.wait()
+            except TimeoutError:
+                return
 
     async def close(self) -> None:
         """Send what has not been sent, and close the channel."""
@@ -83,7 +110,7 @@ class QueueHints:
             except (OSError, ChannelClosed):
                 self._channel = None
 
-    def _open(self) -> "Channel[FilesFree]":
+    def _open(self) -> "Channel[FilesFree | Flow]":
         if self._channel is None or self._channel.closed:
             sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -91,7 +118,7 @@ class QueueHints:
             except OSError:
                 sock.close()
                 raise
-            self._channel = Channel(sock, FilesFree)
+            self._channel = Channel(sock, FilesFree | Flow)
             self._asked = 0
             self._opened.set()
         return self._channel

@@ -234,6 +234,7 @@ class SmtpdRole:
             tls_context=service.tls_context,
             rate=rate,
             report=self._reporter(service),
+            take_time=self._hints.take_time,
         )
 
     def _reporter(self, service: Service) -> ReportTo | None:

@@ -15,3 +15,9 @@ class FilesFree(msgspec.Struct, tag=True):
     """Queue manager → writer: these files in incoming are yours to write new messages into."""
 
     paths: list[str]
+
+
+class Flow(msgspec.Struct, tag=True):
+    """Queue manager → writer: whether mail comes faster than it is taken up (in_flow_delay)."""
+
+    is_behind: bool

@@ -207,6 +207,16 @@ class QueueManager:
         self._intake.add_deferred(ids)
         self._work.set()
 
+    def _watch_flow(self) -> None:
+        """in_flow_delay: writers hear when the active queue is full and much waits, and when half of it is gone."""
+        waiting, limit = self._intake.waiting_incoming, self._settings.default_process_limit
+        if waiting <= limit // 2:
+            self._writers.tell_flow(False)
+        elif waiting > limit and self._settings.in_flow_delay:
+            full = self._recipients >= self._settings.qmgr_message_recipient_limit
+            if full or self._intake.active_count >= self._settings.qmgr_message_active_limit:
+                self._writers.tell_flow(True)
+
     async def _until_room(self) -> None:
         self._room.clear()
         await self._room.wait()
@@ -219,6 +229,7 @@ class QueueManager:
                 batch := self._intake.take(_BATCH)
             ):
                 self._room.set()
+                self._watch_flow()
                 now = self._clock.now()
                 opened = self._files.open_batch(batch, now=now, at_once=self._flushed)
                 for one, (queue_id, queue) in zip(opened, batch, strict=True):
@@ -241,6 +252,7 @@ class QueueManager:
         """New messages are in incoming."""
         if not self._intake.add_incoming(ids):
             self._incoming.request()
+        self._watch_flow()
         self._work.set()
 
     async def flushed(self, ids: list[QueueId]) -> None:

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Callable
 
 from pillarbox.net.channel import Channel, ChannelClosed
-from pillarbox.queue.queue_frames import FilesFree, MessagesQueued
+from pillarbox.queue.queue_frames import FilesFree, Flow, MessagesQueued
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -25,6 +25,13 @@ class Writer:
         if len(self._free) == 1:
             asyncio.get_running_loop().call_soon(self._send)
 
+    def tell_flow(self, is_behind: bool) -> None:
+        """Whether it should take its time."""
+        try:
+            self.channel.send(Flow(is_behind))
+        except ChannelClosed:
+            return
+
     def _send(self) -> None:
         paths, self._free = self._free, []
         try:
@@ -40,6 +47,7 @@ class Writers:
         """`queued` is told of new messages."""
         self._queued = queued
         self._connected: set[Writer] = set()
+        self._is_behind = False
 
     async def serve(self, listener: socket.socket, tasks: asyncio.TaskGroup) -> None:
         """Hear everybody who comes, until cancelled."""
@@ -49,7 +57,16 @@ class Writers:
             client, _ = await loop.sock_accept(listener)
             writer = Writer(client)
             self._connected.add(writer)
+            if self._is_behind:
+                writer.tell_flow(True)
             tasks.create_task(self._hear(writer))
+
+    def tell_flow(self, is_behind: bool) -> None:
+        """Whether mail comes faster than it is taken up; said when it changes."""
+        if is_behind is not self._is_behind:
+            self._is_behind = is_behind
+            for writer in list(self._connected):
+                writer.tell_flow(is_behind)
 
     def close(self) -> None:
         """Hear nobody any more."""

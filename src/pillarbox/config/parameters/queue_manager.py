@@ -50,6 +50,13 @@ class QueueManager:
     qmgr_message_recipient_limit: int = parameter(
         "20000", minimum=1, doc="Recipients held in memory over all messages of the active queue."
     )
+    in_flow_delay: Seconds = parameter(
+        "1s",
+        minimum=0,
+        maximum=10,
+        doc="Longest pause before a message is taken from a client while the active queue is full and more than "
+        "default_process_limit messages wait in incoming. 0: none.",
+    )
     hash_queue_names: tuple[str, ...] = parameter(
         "deferred, defer", doc="Queue directories that are split into subdirectories."
     )

@@ -14,7 +14,6 @@ default_recipient_limit = 20000
 default_recipient_refill_delay = 5s
 default_recipient_refill_limit = 100
 destination_concurrency_feedback_debug = no
-in_flow_delay = 1s
 qmgr_message_recipient_minimum = 10
 """,
     ),

@@ -48,6 +48,8 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
         if refused is not None:
             client.sender = None
             return refused
+    if session.take_time is not None:
+        await session.take_time(policy.in_flow_delay)
     session.transaction = Transaction(command, policy=policy, queue=session.queue, resolver=session.resolver)
     return _MAIL_OK
 

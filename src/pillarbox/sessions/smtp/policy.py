@@ -80,6 +80,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     local_clients: LocalClients
     mappings: Mappings
     notify_classes: frozenset[str]
+    in_flow_delay: float  # seconds
     flush_sites: DomainList  # who may say ETRN
     queue_directory: str
     receive: ReceiveOptions
@@ -185,6 +186,7 @@ def configured_policy(
         flush_sites=fast_flush_domains(snapshot, clock=clock),
         queue_directory=snapshot.group(Paths).queue_directory,
         notify_classes=_notify_classes(snapshot),
+        in_flow_delay=snapshot.group(QueueManager).in_flow_delay,
         mappings=configured_mappings(cleanup, resolver=resolver, clock=clock),
     )
 

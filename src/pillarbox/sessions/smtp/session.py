@@ -119,8 +119,9 @@ class SmtpSession:
         tls_context: ssl.SSLContext | None = None,
         rate: ClientRate | None = None,
         report: ReportTo | None = None,
+        take_time: Callable[[float], Awaitable[None]] | None = None,
     ) -> None:
-        """`report` tells postmaster of what goes wrong."""
+        """`report` tells postmaster of what goes wrong; `take_time` waits while mail comes faster than it goes."""
         self._state = SessionState(
             transport,
             client,
@@ -135,6 +136,7 @@ class SmtpSession:
             tls_context=tls_context,
             rate=rate,
         )
+        self._state.take_time = take_time
         if report is not None:
             trouble = Trouble(
                 report,

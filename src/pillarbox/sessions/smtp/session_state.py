@@ -111,6 +111,7 @@ class SessionState:
         "rate",
         "records",
         "resolver",
+        "take_time",
         "tell",
         "tls_context",
         "transaction",
@@ -136,6 +137,7 @@ class SessionState:
     ) -> None:
         self.transport = transport
         self.trouble: Trouble | None = None
+        self.take_time: Callable[[float], Awaitable[None]] | None = None  # in_flow_delay
         self.client = client
         self.policy = policy
         self.queue = queue
