@@ -339,6 +339,7 @@ class AccountWorker:
                 clock=self._clock,
                 sink=self._tell,
                 login_tag=session.tag,
+                tells_capabilities_apart=session.asked_capabilities,
                 unread=session.unread,
                 options=msgspec.structs.replace(self._options, user=session.user),
                 parked=arrival.parked,

@@ -95,6 +95,7 @@ class SpawnerClient:
                 ticket.cookie,
                 handover.tag,
                 handover.unread + unread,
+                handover.asked_capabilities,
             )
 
         try:

@@ -297,7 +297,9 @@ class Spawner:
         }
         frame = asked.frame
         if isinstance(frame, Handover):
-            session = Session(frame.peer, name, home, mail, frame.tag, frame.unread, fields)
+            session = Session(
+                frame.peer, name, home, mail, frame.tag, frame.unread, fields, frame.asked_capabilities
+            )
             peer = frame.peer
             if write_now(worker.sock, session, asked.descriptor):
                 self._sessions[peer.session] = OpenSession(

@@ -35,6 +35,7 @@ class Handover(msgspec.Struct, tag=True):
     cookie: bytes
     tag: bytes
     unread: bytes
+    asked_capabilities: bool = False  # before the login
 
 
 class DeliverMail(msgspec.Struct, tag=True):
@@ -75,6 +76,7 @@ class Session(msgspec.Struct, tag=True):
     tag: bytes
     unread: bytes
     fields: dict[str, str] = {}  # what else the userdb says
+    asked_capabilities: bool = False
 
 
 class Letter(msgspec.Struct, tag=True):

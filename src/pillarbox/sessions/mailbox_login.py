@@ -48,12 +48,15 @@ class HandOver(msgspec.Struct, frozen=True):
     """A login that succeeded: what the account's worker needs to go on.
 
     `tag` is that of the IMAP command to answer, empty for POP3; `unread` what the client sent behind it.
+    `asked_capabilities`: the client has said CAPABILITY, although the greeting told; so it does not read what
+    tagged answers tell of capabilities.
     """
 
     ticket: Ticket
     method: str
     tag: bytes
     unread: bytes
+    asked_capabilities: bool = False
 
 
 class NotLoggedIn(msgspec.Struct, frozen=True):

@@ -130,6 +130,16 @@ def test_what_strangers_may_say() -> None:
     assert result == NotLoggedIn("Aborted login by logging out (no auth attempts in 0 secs)", "", "")
 
 
+@pytest.mark.parametrize(
+    ("sent", "asked"),
+    [(b"a CAPABILITY\r\n", True), (b"a CAPABILITY\r\nb NOOP\r\n", True), (b"a NOOP\r\n", False)],
+)
+def test_a_client_that_asks_for_capabilities(sent: bytes, asked: bool) -> None:
+    """The greeting has told them: such a client does not read response codes, and the worker learns it."""
+    _, result = play(TlsTransport(sent + b"x LOGIN me secret\r\n"))
+    assert result == HandOver(TICKET, "PLAIN", b"x", b"", asked)
+
+
 def test_the_third_bad_command_ends_the_connection() -> None:
     """As with Dovecot; a good one in between starts the count again."""
     answer, result = play(TlsTransport(b"a FOO\r\nb FOO\r\nc NOOP\r\nd FOO\r\ne FOO\r\nf FOO\r\ng NOOP\r\n"))

@@ -527,3 +527,20 @@ def test_a_long_message_goes_out_in_pieces() -> None:
         return said
 
     assert asyncio.run(talk()).endswith(b"b OK Fetch completed (0.001 + 0.000 secs).\r\n")
+
+
+def test_capabilities_are_told_apart() -> None:
+    """To a client that asked for them before its login: an untagged answer, and no code."""
+    transport = ScriptedTransport([b"a LOGOUT\r\n"])
+    session = ImapSession(
+        transport,
+        new_account(),
+        clock=ManualClock(),
+        sink=ignore,
+        login_tag=b"L",
+        tells_capabilities_apart=True,
+    )
+    asyncio.run(session.run())
+    capability, login, *_ = bytes(transport.sent).split(b"\r\n")
+    assert capability.startswith(b"* CAPABILITY IMAP4rev1 ")
+    assert login == b"L OK Logged in"

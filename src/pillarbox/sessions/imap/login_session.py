@@ -70,6 +70,7 @@ class ImapLoginSession:
             shutdown_text=b"Server shutting down.",
         )
         self._bad_commands = 0
+        self._asked_capabilities = False
 
     def shutdown(self) -> None:
         """Say BYE as soon as the client is waited for."""
@@ -116,6 +117,8 @@ class ImapLoginSession:
             case commands.StartTls():
                 await self._start_tls(command)
             case commands.Capability():
+                # Behind STARTTLS every client has to ask (RFC 3501 §6.2.1), which says nothing of it.
+                self._asked_capabilities |= not self._client.tls_begun
                 engine.untagged(responses.capability(self._capabilities()))
                 engine.reply(tag, b"OK Pre-login capabilities listed, post-login capabilities have more.")
             case commands.Id():
@@ -199,7 +202,9 @@ class ImapLoginSession:
             engine.reply(tag, b"BAD Authentication aborted by client.")
             return None
         if isinstance(result, Ticket):
-            return HandOver(result, self._client.attempts.method, tag, engine.unread())
+            return HandOver(
+                result, self._client.attempts.method, tag, engine.unread(), self._asked_capabilities
+            )
         engine.reply(tag, b"NO " + _failure_text(result))
         return None
 

@@ -79,6 +79,7 @@ class ImapSession:
         "_last_time",
         "_login_tag",
         "_long",
+        "_tells_capabilities_apart",
         "_unread",
         "parked",
     )
@@ -91,6 +92,7 @@ class ImapSession:
         clock: Clock,
         sink: EventSink,
         login_tag: bytes,
+        tells_capabilities_apart: bool = False,
         unread: bytes = b"",
         options: ImapOptions = DEFAULTS,
         parked: ParkedSession | None = None,
@@ -98,12 +100,14 @@ class ImapSession:
     ) -> None:
         """`login_tag` is the command that logged in, `unread` what the client sent behind it.
 
+        `tells_capabilities_apart`: in an untagged answer, for clients that do not read the code of a tagged one.
         `parked` is the session that this one goes on with, if there was one; nobody logs in then.
         """
         self._conversation = Conversation(
             transport, account, clock=clock, sink=sink, options=options, account_of=account_of
         )
         self._login_tag = login_tag
+        self._tells_capabilities_apart = tells_capabilities_apart
         self._unread = unread
         self._bad_commands = 0
         self._long: asyncio.Task[None] | None = None  # the command that goes on while others are answered
@@ -158,8 +162,12 @@ class ImapSession:
         conversation = self._conversation
         engine = conversation.engine
         if self._goes_on_from is None:
-            greeting = b"OK [%s] Logged in" % responses.capability(capabilities(conversation))
-            engine.reply(self._login_tag, greeting)
+            capability = responses.capability(capabilities(conversation))
+            if self._tells_capabilities_apart:
+                engine.untagged(capability)
+                engine.reply(self._login_tag, b"OK Logged in")
+            else:
+                engine.reply(self._login_tag, b"OK [%s] Logged in" % capability)
         if self._unread:
             engine.receive_data(self._unread)
             self._unread = b""

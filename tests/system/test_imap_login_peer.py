@@ -1,0 +1,41 @@
+"""What a client hears before and at its login, beside Debian's Dovecot."""
+
+import re
+import socket
+from typing import Final
+
+import pytest
+
+from fakes.dovecot_pair import dovecot_pair
+from fakes.mail_system import PATIENT_WITH_GUESSERS
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+
+CONVERSATIONS: Final = [  # name, what is sent in one piece
+    ("a login", b"a LOGIN me secret\r\n"),
+    ("one that asked before", b"a CAPABILITY\r\nb LOGIN me secret\r\n"),
+    ("one that asked much before", b"a CAPABILITY\r\nb NOOP\r\nc AUTHENTICATE PLAIN AG1lAHNlY3JldA==\r\n"),
+    ("one that asks behind it", b"a LOGIN me secret\r\nb CAPABILITY\r\n"),
+    ("one that failed before", b"a CAPABILITY\r\nb LOGIN me wrong\r\nc LOGIN me secret\r\n"),
+    ("SASL-IR without one", b"a AUTHENTICATE PLAIN\r\nAG1lAHNlY3JldA==\r\n"),
+    ("an identification", b'a ID ("name" "x")\r\nb LOGIN me secret\r\n'),
+]
+
+
+def heard(port: int, sent: bytes) -> list[bytes]:
+    """The lines of a conversation; capabilities by their keyword, since we have more, and times left out."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock, sock.makefile("rb") as lines:
+        sock.sendall(sent + b"z LOGOUT\r\n")
+        said = [line.rstrip(b"\r\n") for line in lines if not line.startswith(b"* OK Waiting")]
+    said = [re.sub(rb"CAPABILITY [^]]*", b"CAPABILITY", line) for line in said]
+    return [re.sub(rb" \([0-9.+ ]+ secs\)", b"", line) for line in said]
+
+
+def test_logins_are_those_of_dovecot() -> None:
+    """Where capabilities are told depends on whether the client has asked for them."""
+    with dovecot_pair(
+        "protocols = imap\nmail_location = maildir:~/Maildir\n" + PATIENT_WITH_GUESSERS
+    ) as pair:
+        for name, sent in CONVERSATIONS:
+            ours, theirs = (heard(server.port, sent) for server in pair)
+            assert ours == theirs, name
