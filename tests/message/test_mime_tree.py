@@ -63,6 +63,12 @@ STRUCTURES = [
         b'("image" "png" ("name" "a b") NIL NIL "7bit" 1)',
     ),
     ("broken type", b"Content-Type: text/\n\nx", b'("" "" NIL NIL NIL "7bit" 1)'),
+    ("no subtype", b"Content-Type: text; charset=x\n\nx", b'("" "" NIL NIL NIL "7bit" 1)'),
+    (
+        "no semicolon",
+        b"Content-Type: multipart/mixed boundary=b\n\n--b\n\nx\n",
+        b'("" "" NIL NIL NIL "7bit" 10)',
+    ),
     ("RFC 2231", b"Content-Type: a/b; n*0=x; n*1*=%20\n\n", b'("a" "b" ("n*" "\'\'x%20") NIL NIL "7bit" 0)'),
     (
         "RFC 2231 with a gap",

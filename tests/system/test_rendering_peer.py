@@ -228,6 +228,18 @@ TYPES = [
         b"multipart/mixed; boundary=b; boundary=c",
     ),
     *(
+        b"text; charset=x",
+        b"text/plain charset=x",
+        b"text plain",
+        b"text/plain/x; charset=y",
+        b"text/plain (c) x",
+        b"text/plain (c) ; charset=x",
+        b"multipart/mixed boundary=b",
+        b"multipart; boundary=b",
+        b"image; name=x",
+        b"message/rfc822 x",
+    ),
+    *(
         b'multipart/mixed; boundary=""',
         b"message/delivery-status",
         b'text/x; a="1"2"; b=3',

@@ -38,7 +38,7 @@ from pillarbox.message.word_index import (
 )
 
 FILE_NAME: Final = "pillarbox.search.sqlite"
-VERSION: Final = 3 if sys.byteorder == "little" else 1 << 16 | 3
+VERSION: Final = 4 if sys.byteorder == "little" else 1 << 16 | 4
 """Of the tables, of what a word is, and of what SEARCH looks for in a message."""
 MAX_OCTETS: Final = 1 << 30
 """Of the file: two million messages."""

@@ -53,7 +53,7 @@ def _content_type(value: bytes) -> ContentType:
     plain = _TYPE.match(value)
     if plain is not None:
         parameters = _plain_parameters(value, plain.end())
-        if parameters is not None:
+        if parameters is not None:  # nothing but them stands behind the type
             return ContentType(plain[1], plain[2], parameters)
     scanner = FieldScanner(value)
     tokens: list[bytes] = []
@@ -64,12 +64,13 @@ def _content_type(value: bytes) -> ContentType:
         return BROKEN_TYPE
     if found is END:
         return ContentType(tokens[0], b"", [])
-    if scanner.here == b"/":
-        scanner.position += 1
-        if scanner.skip() is not MORE or scanner.take_token(tokens) is BROKEN or not tokens[1]:
-            return BROKEN_TYPE
-    else:
-        tokens.append(b"")
+    if scanner.here != b"/":
+        return BROKEN_TYPE
+    scanner.position += 1
+    if scanner.skip() is not MORE or scanner.take_token(tokens) is BROKEN or not tokens[1]:
+        return BROKEN_TYPE
+    if scanner.here not in (b"", b";"):
+        return BROKEN_TYPE
     return ContentType(tokens[0], tokens[1], take_parameters(scanner))
 
 

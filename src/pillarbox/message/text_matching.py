@@ -169,5 +169,5 @@ def _texts(content: bytes, part: Part, *, with_header: bool, with_headers: bool)
             yield from _texts(content, child, with_header=with_headers, with_headers=with_headers)
         return
     kind = part.content_type
-    if kind is None or kind.type.lower() in (b"text", b"message"):
+    if kind is None or kind.type.lower() in (b"text", b"message", b""):  # empty: it cannot be read
         yield fold(text_of(content, part))
