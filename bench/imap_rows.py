@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import uvloop
 
@@ -26,6 +27,7 @@ from bench.processes import processor_time, proportional_memory
 from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
 
 IDLE_SESSIONS = 500
+INOTIFY_LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_instances")
 MAILBOXES = 1000
 FULL = "UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODYSTRUCTURE"
 THUNDERBIRD = (
@@ -392,6 +394,8 @@ def imap_rows(
     wanted = [one for one in works(messages, sessions=sessions) if is_wanted(one[0], only)]
     if not wanted:
         return
+    if hibernate and any(unit == "KiB" for _, unit, _, _ in wanted):
+        _check_inotify(sessions)
     dovecot = Dovecot(root / "dovecot", 4144, hibernate=hibernate)
     pillarbox = Pillarbox(root / "pillarbox-imap", hibernate=hibernate)
     filled = make_maildir(root / "filled")
@@ -423,6 +427,15 @@ def imap_rows(
                     zip(used[2::2], used[3::2], strict=True)
                 )  # the first pair is the warm-up
                 yield row
+
+
+def _check_inotify(sessions: int) -> None:
+    """Dovecot takes an inotify instance for each client that hibernates; those that get none burn processor time."""
+    limit = int(INOTIFY_LIMIT.read_text())
+    if limit <= sessions:
+        raise SystemExit(
+            f"bench: hibernation of {sessions} sessions of one user needs {INOTIFY_LIMIT} above that; it is {limit}"
+        )
 
 
 def _counted(work: Work, server: Server, used: list[float]) -> float:
