@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mailstore.test_arrivals import ALL, COLUMNS, CountingFiles
 from mailstore.test_arrivals import MESSAGES as SMALL
 from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.mailstore.fresh_messages import MAX_CONTENT, MAX_OCTETS, FreshMessages
+from pillarbox.mailstore.large_content import LARGE
 from pillarbox.mailstore.mailbox import MessageSummary, NewMessage, SortValue
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.maildir_account import MaildirAccount
@@ -161,3 +163,23 @@ def test_only_a_few_are_kept() -> None:
     fresh.forget([3, 99])
     fresh.add(11, b"y")
     assert (3 in fresh, fresh.get(11), fresh.get(3)) == (False, b"y", None)
+
+
+def test_the_loop_waits_for_nobody_who_stores_something(tmp_path: Path) -> None:
+    """Whether a message is huge is a guess: who may not look at once takes it for a usual one."""
+
+    async def scene() -> None:
+        account = MaildirAccount(str(tmp_path))
+        inbox = await account.open("INBOX")
+        small, huge = await inbox.append(
+            [NewMessage(b"a: b\r\n\r\n"), NewMessage(b"a: b\r\n\r\n" + b"x" * LARGE)]
+        )
+        assert [inbox.is_huge(uid) for uid in (small, huge, Uid(99))] == [False, True, False]
+        with ThreadPoolExecutor(1) as threads:
+            threads.submit(inbox.folder.mutex.acquire).result()
+            assert not inbox.is_huge(huge)
+            threads.submit(inbox.folder.mutex.release).result()
+        assert inbox.is_huge(huge)
+        await account.close()
+
+    asyncio.run(scene())

@@ -175,6 +175,15 @@ class FolderFiles:
             row = self.row(uid)
             return _identity(self.paths[row]) if row >= 0 else b""
 
+    def base_at_once(self, uid: int) -> bytes | None:
+        """The same on the loop, which may not wait for a thread that stores something; None if it would."""
+        if not self.mutex.acquire(blocking=False):
+            return None
+        try:
+            return self.base_of(uid)
+        finally:
+            self.mutex.release()
+
     def first_unseen(self) -> int:
         """Above all messages that a session has taken out of new/; the next UID if there are none in it."""
         with self.mutex:

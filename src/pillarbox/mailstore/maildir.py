@@ -316,8 +316,8 @@ class MaildirMailbox:
 
     def is_huge(self, uid: Uid) -> bool:
         """Whether its file's name says that it is read in pieces."""
-        size, _ = sizes(self.folder.base_of(uid))
-        return size is not None and size >= LARGE
+        base = self.folder.base_at_once(uid)
+        return base is not None and (sizes(base)[0] or 0) >= LARGE
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """Those of `uids` of which one of the places may hold the text."""
