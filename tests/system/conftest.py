@@ -22,11 +22,20 @@ from fakes.closing_report import teller, will_meet
 from fakes.mail_system import PASSWORD, PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
 from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import seconds
+from pillarbox.sessions.imap import session
 
 
 def must_have_all() -> bool:
     """Whether what is missing is an error."""
     return os.environ.get("CI", "") not in ("", "0", "false") or os.getuid() == 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_sessions() -> Iterator[None]:
+    """A session of ours in this process answers a long command before it reads on, so that the answer is whole."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "PATIENCE", 60)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
