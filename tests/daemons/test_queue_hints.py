@@ -64,7 +64,8 @@ async def some_turns() -> None:
 
 def test_the_first_goes_out_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And those of the same turn with it; later ones wait, and none is lost when the writer ends."""
-    monkeypatch.setattr(queue_hints, "_PAUSE_SECONDS", 3600.0)
+    monkeypatch.setattr(queue_hints, "_SHORTEST_PAUSE", 3600.0)
+    monkeypatch.setattr(queue_hints, "_LONGEST_PAUSE", 3600.0)
 
     async def play() -> None:
         async with hints_of(tmp_path) as (hints, manager):
@@ -82,9 +83,8 @@ def test_the_first_goes_out_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     asyncio.run(play())
 
 
-def test_what_waits_goes_out_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_waits_goes_out_by_itself(tmp_path: Path) -> None:
     """After the pause, also if nothing more comes; and once it is over, the next one at once again."""
-    monkeypatch.setattr(queue_hints, "_PAUSE_SECONDS", 0.01)
 
     async def play() -> None:
         async with hints_of(tmp_path) as (hints, manager):
