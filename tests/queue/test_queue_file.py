@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import postfix_queue_files as golden
+from pillarbox.queue import queue_file
 from pillarbox.queue.content_blocks import content_text
 from pillarbox.queue.queue_file import (
     NewEnvelope,
@@ -264,3 +265,15 @@ def test_stray_carriage_returns_become_blanks() -> None:
     encoder = ContentEncoder()
     out = encoder.feed(b"a\rb\r\n\rc\r\r\nd\ne\r\n") + encoder.finish() + encode_end()
     assert list(read_content(BytesSource(out), 0)) == [b"a b", b" c ", b"d e"]
+
+
+def test_attributes_of_many_messages_are_held_once() -> None:
+    """Thousands of messages may be active; what is alike in them is one object, and what is not is soon forgotten."""
+    first, second = (read_message(BytesSource(golden.A_TWO_RECIPIENTS)).attributes for _ in range(2))
+    assert first == second
+    assert all(first[name] is second[name] for name in first)
+    assert all(mine is theirs for mine, theirs in zip(first, second, strict=True))
+    for number in range(5000):
+        content = golden.A_TWO_RECIPIENTS.replace(b"58206", b"%05d" % number)
+        assert read_message(BytesSource(content)).attributes[b"client_port"] == b"%05d" % number
+    assert len(queue_file._SHARED) <= queue_file._MOST_SHARED

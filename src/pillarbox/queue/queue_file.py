@@ -214,10 +214,24 @@ def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: 
     elif value:
         if len(message.attributes) >= _MAX_ATTRIBUTES and name not in message.attributes:
             raise CorruptQueueFile("too many attributes")
-        message.attributes[name] = value
+        message.attributes[_shared(name)] = _shared(value)
         if name == b"trace_flags":
             message.trace = Trace(decimal(value)) if is_decimal(value, max_digits=9) else Trace.NONE
             message.trace_offset = offset
+
+
+def _shared(text: bytes) -> bytes:
+    """The same octets, as messages before had them: most attributes of most messages are alike."""
+    if len(text) > _LONGEST_SHARED:
+        return text
+    if len(_SHARED) >= _MOST_SHARED:
+        _SHARED.clear()
+    return _SHARED.setdefault(text, text)
+
+
+_SHARED: Final[dict[bytes, bytes]] = {}
+_MOST_SHARED: Final = 2000
+_LONGEST_SHARED: Final = 60
 
 
 def _take_recipient(
