@@ -1,5 +1,6 @@
 """The order of deliveries: by hand, and what always holds whatever comes."""
 
+import tracemalloc
 from collections import Counter
 from typing import ClassVar
 
@@ -270,3 +271,20 @@ TestScheduler = Machine.TestCase
 TestScheduler.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
 TestDelayedScheduler = DelayedMachine.TestCase
 TestDelayedScheduler.settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+
+
+def test_what_waits_is_small() -> None:
+    """Twenty thousand messages may be active, nearly all of which wait for one destination."""
+    scheduler = Scheduler(lambda _: TransportRules(process_limit=20))
+    entries = [Entry(f"ID{number}", "smtp", "dest.example", (100,)) for number in range(3000)]
+    tracemalloc.start()
+    try:
+        for entry in entries:
+            scheduler.add([entry], 1.0)
+        while scheduler.next(1.0) is not None:
+            continue
+        octets, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert scheduler.waiting > 2900
+    assert octets < 800 * len(entries)

@@ -24,7 +24,7 @@ PROPERTIES
 
 import heapq
 import itertools
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 import msgspec
@@ -176,10 +176,10 @@ class _Job:
         self.message = message
         self.number = number
         self.waiting_since = now
-        self.entries: OrderedDict[str, deque[Entry]] = OrderedDict()  # by destination
+        self.entries: dict[str, list[Entry]] = {}  # by destination, in turn; nearly always one entry
         self.total = self.selected = self.slots_used = 0
         self.is_parked = False
-        self.parked_at: set[str] = set()
+        self.parked_at: set[str] | None = None  # destinations
 
     def __lt__(self, other: "_Job") -> bool:
         return self.number < other.number
@@ -220,7 +220,7 @@ class _Transport:
             elif destination.window.is_dead:
                 suspended.append(Suspended(entry, *destination.fault))
             else:
-                job.entries.setdefault(entry.destination, deque()).append(entry)
+                job.entries.setdefault(entry.destination, []).append(entry)
                 job.total += 1
                 destination.waiting += 1
         if job.total:
@@ -266,12 +266,10 @@ class _Transport:
             destination = self._destinations[name]
             if not destination.has_room(now, single=self._single, unlimited=self._unlimited):
                 continue
-            entries = job.entries[name]
-            entry = entries.popleft()
+            entries = job.entries.pop(name)
+            entry = entries.pop(0)
             if entries:
-                job.entries.move_to_end(name)
-            else:
-                del job.entries[name]
+                job.entries[name] = entries  # behind the others
             job.selected += 1
             if not job.left:
                 self._jobs.pop(job.message, None)
@@ -286,9 +284,12 @@ class _Transport:
     def _park(self, job: _Job) -> None:
         """Every destination of the job is full: wait at each of them."""
         job.is_parked = True
+        parked_at = job.parked_at
+        if parked_at is None:
+            parked_at = job.parked_at = set()
         for name in job.entries:
-            if name not in job.parked_at:
-                job.parked_at.add(name)
+            if name not in parked_at:
+                parked_at.add(name)
                 heapq.heappush(self._destinations[name].parked, (job.number, job))
 
     def _make_room(self, name: str, now: float) -> None:
@@ -301,7 +302,8 @@ class _Transport:
             if not destination.has_room(now, single=self._single, unlimited=self._unlimited):
                 return
             _, job = heapq.heappop(destination.parked)
-            job.parked_at.discard(name)
+            if job.parked_at is not None:
+                job.parked_at.discard(name)
             if job.is_parked and job.left and name in job.entries:
                 job.is_parked = False
                 heapq.heappush(self._ready, (job.number, job))
