@@ -1,7 +1,9 @@
 """The queue manager's moves: nothing is lost by a crash, nothing done is done again without need."""
 
 import errno
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from fakes import postfix_queue_files as golden
@@ -271,3 +273,54 @@ def restart(files: CrashFileSystem) -> None:
     """What a queue manager does first."""
     sweep(QueueDirectories("/q", file_system=files), file_system=files)
     active(files).recover(now=NOW)
+
+
+class OneLogFails(CrashFileSystem):
+    """A disk on which the log of the second message cannot be written; counts what is synced together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.synced: list[int] = []
+
+    def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        """As ever, but for that log."""
+        if any(b"second" in chunk for chunk in chunks):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write_all(fd, chunks)
+
+    def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
+        """As ever."""
+        self.synced.append(len(fds))
+        return super().fsync_all(fds)
+
+
+def test_messages_are_deferred_together() -> None:
+    """Their logs are synced in one call; what fails for one of them is no matter of the others."""
+    files = OneLogFails()
+    for name in ("incoming", "active", "deferred", "deferred/1", "defer", "defer/1", "corrupt"):
+        files.make_directories(f"/q/{name}")
+    ids = [QueueId(f"10F512301A{digit}") for digit in "456"]
+    for queue_id in ids:
+        files.make_file(f"/q/incoming/{queue_id}", golden.A_TWO_RECIPIENTS, mode=0o700)
+    opened = active(files).open_batch([(queue_id, "incoming") for queue_id in ids], now=NOW)
+    reasons = dict(zip(ids, ("first", "second", "third"), strict=True))
+    finished = [
+        Finished(
+            queue_id=one.queue_id,
+            descriptor=one.descriptor,
+            deferred=[msgspec.structs.replace(ENTRY, reason=reasons[one.queue_id])],
+            next_attempt=NOW + 300,
+        )
+        for one in opened
+        if isinstance(one, Opened)
+    ]
+    first, second, third = active(files).finish_batch(finished)
+    assert first is None
+    assert third is None
+    assert second is not None
+    assert second.errno == errno.ENOSPC
+    assert files.synced == [3]
+    assert all(f"/q/deferred/1/{queue_id}" in files.files() for queue_id in ids)
+    after = files.crash(Survives.NAMES).files()
+    for queue_id in (ids[0], ids[2]):
+        assert reasons[queue_id].encode() in after[f"/q/defer/1/{queue_id}"]

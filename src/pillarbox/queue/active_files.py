@@ -28,7 +28,7 @@ from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_directories import CORRUPT, EXPIRE_BIT, QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_message
-from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log_entries
+from pillarbox.queue.recipient_log import LogEntry, append_to_logs, discard, log_entries
 from pillarbox.queue.records import DONE, CorruptQueueFile
 from pillarbox.queue.site_logs import SiteLogs
 from pillarbox.vocabulary.identifiers import QueueId
@@ -129,24 +129,31 @@ class ActiveFiles:
         return result
 
     def finish_batch(self, finished: Sequence[Finished]) -> list[OSError | None]:
-        """Carry out what was decided; an error leaves the message in active, to be recovered."""
-        return [self._finish(one) for one in finished]
+        """Carry out what was decided; an error leaves the message in active, to be recovered.
 
-    def _finish(self, one: Finished) -> OSError | None:
-        try:
-            if one.deferred:
-                return self._defer(one)
-            self._remove(one)
-        except OSError as error:
-            return error
-        finally:
+        Defer logs of the whole batch are brought to the disk together.
+        """
+        results: dict[QueueId, OSError | None] = {}
+        logged: list[Finished] = []
+        for one in finished:
+            try:
+                if one.deferred:
+                    self._mark_done(one)  # before the message may be tried again
+                    logged.append(one)
+                else:
+                    self._remove(one)
+            except OSError as error:
+                results[one.queue_id] = error
+        for one, reasons_lost in zip(logged, self._log_reasons(logged), strict=True):
+            try:
+                results[one.queue_id] = self._defer(one, reasons_lost)
+            except OSError as error:
+                results[one.queue_id] = error
+        for one in finished:
             self._files.close(one.descriptor)
-        return None
+        return [results.get(one.queue_id) for one in finished]
 
-    def _defer(self, one: Finished) -> OSError | None:
-        # Before the message may be tried again, who is done is marked.
-        self._mark_done(one)
-        reasons_lost = self._log_reasons(one)
+    def _defer(self, one: Finished, reasons_lost: OSError | None) -> OSError | None:
         sites_lost = self._note_sites(one)
         self._directories.defer_until("active", one.queue_id, one.next_attempt)
         self._directories.move(one.queue_id, "active", "deferred")
@@ -166,13 +173,10 @@ class ActiveFiles:
         for recipient in one.done:
             self._files.pwrite(one.descriptor, bytes((DONE,)), recipient.offset)
 
-    def _log_reasons(self, one: Finished) -> OSError | None:
-        """Write the defer log.  Without it the message waits all the same; only its reason is not told."""
-        try:
-            append_entries(self._directories, "defer", one.queue_id, one.deferred, files=self._files)
-        except OSError as error:
-            return error
-        return None
+    def _log_reasons(self, deferred: Sequence[Finished]) -> list[OSError | None]:
+        """Write defer logs.  Without its own a message waits all the same; only its reason is not told."""
+        logs = [(one.queue_id, one.deferred) for one in deferred]
+        return append_to_logs(self._directories, "defer", logs, files=self._files)
 
     def _note_sites(self, one: Finished) -> OSError | None:
         """Write the sites' logs.  Without that the message waits all the same; only its site cannot ask for it."""

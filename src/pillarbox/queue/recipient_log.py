@@ -42,19 +42,48 @@ def append_entries(
     *,
     files: FileSystem = DISK,
 ) -> None:
-    """Append entries to a log and make them survive a crash."""
+    """Append entries to a log and make them survive a crash.  OSError."""
+    (fault,) = append_to_logs(directories, queue, [(queue_id, entries)], files=files)
+    if fault is not None:
+        raise fault
+
+
+def append_to_logs(
+    directories: QueueDirectories,
+    queue: str,
+    logs: Sequence[tuple[QueueId, Sequence[LogEntry]]],
+    *,
+    files: FileSystem = DISK,
+) -> list[OSError | None]:
+    """The same for the logs of several messages, which are brought to the disk together; a result for each."""
+    results: list[OSError | None] = [None] * len(logs)
+    opened: list[tuple[int, int]] = []  # number and descriptor
+    try:
+        for number, (queue_id, entries) in enumerate(logs):
+            try:
+                descriptor = _open(directories, queue, queue_id, files)
+                opened.append((number, descriptor))
+                files.write_all(descriptor, [encode_entry(entry) for entry in entries])
+            except OSError as error:
+                results[number] = error
+        faults = files.fsync_all([descriptor for _, descriptor in opened])
+        for (number, _), fault in zip(opened, faults, strict=True):
+            results[number] = results[number] or fault
+    finally:
+        for _, descriptor in opened:
+            files.close(descriptor)
+    return results
+
+
+def _open(directories: QueueDirectories, queue: str, queue_id: QueueId, files: FileSystem) -> int:
+    """The descriptor of a log that is appended to; it is made if it is missing."""
     path = directories.path(queue, queue_id)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     try:
-        descriptor = files.open(path, flags, 0o600)
+        return files.open(path, flags, 0o600)
     except FileNotFoundError:
         directories.make_hashed(queue, queue_id)
-        descriptor = files.open(path, flags, 0o600)
-    try:
-        files.write_all(descriptor, [encode_entry(entry) for entry in entries])
-        files.fsync(descriptor)
-    finally:
-        files.close(descriptor)
+        return files.open(path, flags, 0o600)
 
 
 def encode_entry(entry: LogEntry) -> bytes:

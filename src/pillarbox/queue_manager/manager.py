@@ -48,6 +48,8 @@ _BATCH: Final = 16
 """Messages that are opened in one turn of the loop."""
 
 
+_FINISHED: Final = 64
+"""Messages that are finished in one turn: with a dead destination thousands may be deferred, with a log each."""
 _TIDY_SECONDS: Final = 1000.0
 """How often logs of sites are looked at, as Postfix's master.cf wakes flush(8)."""
 
@@ -162,7 +164,8 @@ class QueueManager:
                 task.cancel()
             self._writers.close()
             self._dispatcher.stop()
-        self._finish_gathered()
+        while self._finished:
+            self._finish_gathered()
         self._threads.shutdown()
 
     # -- intake ----------------------------------------------------------------------------------------
@@ -338,8 +341,10 @@ class QueueManager:
             asyncio.get_running_loop().call_soon(self._finish_gathered)
 
     def _finish_gathered(self) -> None:
-        """All messages that ended in this turn of the loop."""
-        batch, self._finished = self._finished, []
+        """The messages that ended in this turn of the loop, some of them if they are many."""
+        batch, self._finished = self._finished[:_FINISHED], self._finished[_FINISHED:]
+        if self._finished:
+            asyncio.get_running_loop().call_soon(self._finish_gathered)
         for one, error in zip(batch, self._files.finish_batch(batch), strict=True):
             self._intake.done(one.queue_id)
             if one.recycled and error is None:
