@@ -18,6 +18,7 @@ FAULTS
 
 import asyncio
 import socket
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
@@ -48,6 +49,8 @@ _BATCH: Final = 16
 """Messages that are opened in one turn of the loop."""
 
 
+_DECIDING: Final = 64
+"""Messages of which it is decided at the same time what comes next."""
 _FINISHED: Final = 64
 """Messages that are finished in one turn: with a dead destination thousands may be deferred, with a log each."""
 _TIDY_SECONDS: Final = 1000.0
@@ -140,6 +143,7 @@ class QueueManager:
             due_only=True,
         )
         self._finished: list[Finished] = []
+        self._undecided: deque[ActiveMessage] = deque()
         self._deciding = 0  # messages of which all is known, and whose files are not yet where they belong
         self._writers = Writers(self._queued)
 
@@ -274,7 +278,7 @@ class QueueManager:
     @property
     def is_idle(self) -> bool:
         """Nothing is being done that could end by itself: whatever there is waits for a time to come."""
-        busy = self._intake.has_waiting or self._deciding or self._finished
+        busy = self._intake.has_waiting or self._undecided or self._deciding or self._finished
         reading = not (self._incoming.is_idle and self._deferred.is_idle)
         return self._dispatcher.is_idle and not busy and not reading
 
@@ -314,14 +318,21 @@ class QueueManager:
         finished = self._aftermath.at_once(active)
         if finished is not None:
             self._conclude(active, finished)
-        elif self._tasks is not None:
+        else:
+            self._undecided.append(active)
+            self._decide_some()
+
+    def _decide_some(self) -> None:
+        """Decide of messages of which all is known, so many at a time: a task is larger than a message."""
+        while self._undecided and self._deciding < _DECIDING and self._tasks is not None:
             self._deciding += 1
-            self._tasks.create_task(self._decide(active))
+            self._tasks.create_task(self._decide(self._undecided.popleft()))
 
     async def _decide(self, active: ActiveMessage) -> None:
         finished, expired = await self._aftermath.decide(active)
         self._deciding -= 1
         self._conclude(active, finished, expired=expired)
+        self._decide_some()
 
     def _conclude(self, active: ActiveMessage, finished: Finished, *, expired: bool = False) -> None:
         """It is decided; the file may serve again."""
