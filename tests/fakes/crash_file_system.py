@@ -261,6 +261,11 @@ class CrashFileSystem:
         where = self._path_of(self._descriptors[directory].node)
         self.rename(f"{where}/{_text(old)}", f"{where}/{_text(new)}")
 
+    def unlink_in(self, directory: int, path: AnyStr) -> None:
+        """unlinkat(2)."""
+        where = self._path_of(self._descriptors[directory].node)
+        self.unlink(f"{where}/{_text(path)}")
+
     def link(self, old: AnyStr, new: AnyStr) -> None:
         """link(2)."""
         node = self._node(_text(old))

@@ -95,6 +95,10 @@ class FileSystem(Protocol):
         """unlink(2)."""
         ...
 
+    def unlink_in(self, directory: int, path: AnyStr) -> None:
+        """unlinkat(2) of a path below an open directory."""
+        ...
+
     def mkdir(self, path: AnyStr, mode: int = 0o700) -> None:
         """mkdir(2)."""
         ...
@@ -218,6 +222,10 @@ class DiskFileSystem:
     def unlink(self, path: AnyStr) -> None:
         """unlink(2)."""
         os.unlink(path)
+
+    def unlink_in(self, directory: int, path: AnyStr) -> None:
+        """unlinkat(2)."""
+        os.unlink(path, dir_fd=directory)
 
     def mkdir(self, path: AnyStr, mode: int = 0o700) -> None:
         """mkdir(2)."""

@@ -76,7 +76,7 @@ def change_flags(
         in_new = folder.in_new
         keywords, events = folder.keywords, folder.events
         row = -1
-        with _Renaming(folder) as renaming:
+        with _OpenFolder(folder) as opened:
             for uid in uids:
                 row = folder.row_after(row, uid)
                 if row < 0:
@@ -85,7 +85,7 @@ def change_flags(
                 if change.expected is not None and change.expected.get(uid) != before:
                     continue
                 after = _changed(before, change.action, flags, wanted)
-                if after == before or not renaming.rename(row, uid, after):
+                if after == before or not opened.rename(row, uid, after):
                     continue
                 if (before[1] or after[1]) and keywords.surplus_of(before[1] ^ after[1]):
                     surplus[uid] = keywords.surplus_of(after[1])
@@ -104,21 +104,15 @@ def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None =
         settle(folder)
         gone: list[Uid] = []
         quota_sizes: list[Size] = []
-        for uid in uids:
-            size = stored_size(folder, uid) if folder.quota is not None else None
-            for _ in range(2):
-                path = folder.path_of(uid)
-                if path is None:
-                    break
-                try:
-                    folder.files.unlink(path)
-                except FileNotFoundError:
-                    folder.rescan()
-                    continue
-                gone.append(Uid(uid))
-                if size is not None:
-                    quota_sizes.append(size)
-                break
+        row = -1
+        with _OpenFolder(folder) as opened:
+            for uid in uids:
+                size = stored_size(folder, uid) if folder.quota is not None else None
+                row = folder.row_after(row, uid)
+                if row >= 0 and opened.unlink(row, uid):
+                    gone.append(Uid(uid))
+                    if size is not None:
+                        quota_sizes.append(size)
         if gone:
             in_new = folder.in_new
             folder.remove(gone, origin=origin)
@@ -248,14 +242,14 @@ def _changed(before: tuple[int, int], action: FlagAction, flags: int, keywords: 
     return before[0] & ~flags, before[1] & ~keywords
 
 
-class _Renaming:
-    """Files that get the names that tell their flags; their directory is looked up once for all of them."""
+class _OpenFolder:
+    """A folder many of whose files get other names, or go: its directory is looked up once for all of them."""
 
     def __init__(self, folder: FolderFiles) -> None:
         self._folder = folder
         self._directory = -1
 
-    def __enter__(self) -> "_Renaming":
+    def __enter__(self) -> "_OpenFolder":
         files = self._folder.files
         self._directory = files.open(self._folder.directory, os.O_PATH | os.O_DIRECTORY)
         return self
@@ -266,7 +260,7 @@ class _Renaming:
         self._folder.files.close(self._directory)
 
     def rename(self, row: int, uid: int, meaning: tuple[int, int]) -> bool:
-        """The file of that row of the table; False if the message is gone."""
+        """Give the file of that row of the table the name that tells its flags; False if the message is gone."""
         folder = self._folder
         flags, keywords = meaning
         letters = folder.keywords.to_letters(keywords)
@@ -285,6 +279,21 @@ class _Renaming:
                     return False
                 continue
             folder.place(row, new)
+            return True
+        return False
+
+    def unlink(self, row: int, uid: int) -> bool:
+        """Remove the file of that row of the table; False if the message is gone."""
+        folder = self._folder
+        for _ in range(2):
+            try:
+                folder.files.unlink_in(self._directory, folder.paths[row])
+            except FileNotFoundError:
+                folder.rescan()
+                row = folder.row(uid)
+                if row < 0:
+                    return False
+                continue
             return True
         return False
 

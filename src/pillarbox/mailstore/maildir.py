@@ -20,13 +20,12 @@ STANDARDS
 
 import asyncio
 import os
-from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from functools import partial
-from itertools import compress, groupby
+from itertools import groupby
 from operator import attrgetter
 from typing import Final, TypeVar
 
@@ -67,6 +66,7 @@ from pillarbox.mailstore.quota import Size
 from pillarbox.mailstore.sort_key_cache import read_sort_columns
 from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.mailstore.summary_reading import SummaryReading
+from pillarbox.mailstore.table_changes import add_rows, change_rows, expunge_rows
 from pillarbox.mailstore.takeover import read_index, seed_history
 from pillarbox.mailstore.text_index import TextIndex
 from pillarbox.mailstore.text_searching import IndexPolicy, TextSearching
@@ -77,6 +77,8 @@ from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 MAX_JOURNAL: Final = 20_000
 """Changes that are kept for sessions that have not looked for a while, besides those that came with the last."""
 
+ANSWER_SECONDS: Final = 0.02
+"""So long after a change what has to be written of it to the cache waits for the client to be answered."""
 MAX_LARGE: Final = 4
 """Huge messages whose files stay open."""
 
@@ -273,7 +275,7 @@ class MaildirMailbox:
         """Remove messages for good; the UIDs that were there."""
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
         if gone:  # UIDs are not given again, so nobody has to wait for this
-            self._later(partial(self._cache.remove, self._cache_number, gone))
+            self._after_answer(partial(self._cache.remove, self._cache_number, gone))
         return gone
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
@@ -438,9 +440,10 @@ class MaildirMailbox:
             if kind is ChangeKind.ADDED:
                 self._add_rows(list(group), modseq)
             elif kind is ChangeKind.EXPUNGED:
-                self._expunge_rows(list(group), modseq)
+                self.texts.note_expunged()
+                self._journal.extend(expunge_rows(self.messages, list(group), modseq))
             else:
-                self._change_rows(group, modseq)
+                self._journal.extend(change_rows(self.messages, group, modseq))
         if self._modseqs.is_tracking:
             gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
             self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
@@ -449,52 +452,13 @@ class MaildirMailbox:
 
     def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
         self.memo.clear()
-        table = self.messages
-        table.uids.extend([event.uid for event in events])
-        table.flags.extend([event.flags for event in events])
-        table.keywords.extend([event.keywords for event in events])
-        table.modseqs.extend([modseq] * len(events))
-        self._journal.extend(
-            [Change(ChangeKind.ADDED, Uid(event.uid), modseq, event.origin) for event in events]
-        )
+        self._journal.extend(add_rows(self.messages, events, modseq))
         if self._is_filling:
             self._adopt_arrivals()
             self.filling.want([event.uid for event in events])
             self.texts.note_new([event.uid for event in events])
         else:
             self.filling.want([event.uid for event in events if event.uid in self.folder.fresh])
-
-    def _change_rows(self, events: Iterable[Event], modseq: ModSeq) -> None:
-        table = self.messages
-        uids, flags, keywords, modseqs = table.uids, table.flags, table.keywords, table.modseqs
-        count = len(uids)
-        changes: list[Change] = []
-        row = -1
-        for event in events:
-            uid = event.uid
-            row += 1
-            if row >= count or uids[row] != uid:  # not the one behind the last
-                row = bisect_left(uids, uid)
-                if row >= count or uids[row] != uid:
-                    continue
-            flags[row] = event.flags
-            keywords[row] = event.keywords
-            modseqs[row] = modseq
-            changes.append(Change(ChangeKind.FLAGS, Uid(uid), modseq, event.origin))
-        self._journal.extend(changes)
-
-    def _expunge_rows(self, expunged: Sequence[Event], modseq: ModSeq) -> None:
-        self.texts.note_expunged()
-        table = self.messages
-        gone = {event.uid for event in expunged}
-        stays = [uid not in gone for uid in table.uids]
-        table.uids = array("I", compress(table.uids, stays))
-        table.flags = bytearray(compress(table.flags, stays))
-        table.keywords = array("Q", compress(table.keywords, stays))
-        table.modseqs = array("Q", compress(table.modseqs, stays))
-        self._journal.extend(
-            [Change(ChangeKind.EXPUNGED, Uid(event.uid), modseq, event.origin) for event in expunged]
-        )
 
     def _load(self) -> None:
         folder = self.folder
@@ -534,6 +498,19 @@ class MaildirMailbox:
         future = asyncio.get_running_loop().run_in_executor(self._executor, write)
         self._writes.add(future)
         future.add_done_callback(self._writes.discard)
+
+    def _after_answer(self, write: Callable[[], None]) -> None:
+        """The same, when whoever has caused it was answered: a thread would take the interpreter from the loop."""
+        loop = asyncio.get_running_loop()
+        begun: asyncio.Future[None] = loop.create_future()
+
+        def begin() -> None:
+            self._later(write)
+            begun.set_result(None)
+
+        self._writes.add(begun)
+        begun.add_done_callback(self._writes.discard)
+        loop.call_later(ANSWER_SECONDS, begin)
 
     def _content(self, uid: Uid) -> bytes | LargeContent:
         content, _ = self.folder.read(uid, self._executor)
