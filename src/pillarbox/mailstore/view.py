@@ -326,6 +326,8 @@ class MailboxView:
     def _claim_recent(self, at_least: int) -> None:
         """Take the \\Recent messages: a session that cannot write only looks at them (RFC 3501 §6.3.2)."""
         first = self.mailbox.first_recent_uid if self.read_only else self.mailbox.claim_recent()
+        if first > self._last_uid:
+            return
         low, high = max(first, at_least), self._last_uid + 1
         if not self.read_only:
             low = first

@@ -292,6 +292,8 @@ class Conversation:
         """` (0.001 + 0.000 secs).`: elapsed time, and the part of it that was waited for locks"""
         elapsed = self.clock.monotonic() - self.started
         milliseconds = int(elapsed * 1000) + 1
+        if milliseconds == 1:
+            return b" (0.001 + 0.000 secs)."
         return b" (%d.%03d + 0.000 secs)." % divmod(milliseconds, 1000)
 
     def ok(self, tag: bytes, text: bytes) -> None:

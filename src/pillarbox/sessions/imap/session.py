@@ -307,7 +307,8 @@ class ImapSession:
             self._refuse(command)
             return
         self._bad_commands = 0
-        if Workaround.EXTRA_MAILBOX_SEPARATOR in conversation.options.workarounds:
+        workarounds = conversation.options.workarounds
+        if workarounds and Workaround.EXTRA_MAILBOX_SEPARATOR in workarounds:
             command = _without_separator(command, conversation.account.separator)
         if self._long is None and _may_take_long(conversation, command):
             await self._begin_long(command)

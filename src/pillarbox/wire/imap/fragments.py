@@ -123,6 +123,8 @@ class Fragments:
 
     def read(self) -> "list[bytes] | Announcement | Portion | Overlong | None":
         """The next piece, see above."""
+        if not self._buffer and self._state is _State.LINE:  # after each command
+            return None
         while True:
             match self._state:
                 case _State.LINE:
@@ -221,6 +223,11 @@ class Fragments:
         if end < 0:
             self._scanned = min(len(self._buffer), self._max_line + 1)
             return None
+        if end + 1 == len(self._buffer):  # as nearly always
+            line = bytes(self._buffer)
+            self._buffer = bytearray()
+            self._scanned = 0
+            return line[:-2] if line.endswith(b"\r\n") else line[:-1]
         line = bytes(memoryview(self._buffer)[:end])
         self._forget(end + 1)
         return line[:-1] if line.endswith(b"\r") else line

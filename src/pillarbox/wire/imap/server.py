@@ -241,6 +241,9 @@ class ImapServer:
             match self._fragments.read():
                 case None:
                     return Pause.CLOSED if self._closed else Pause.NEED_DATA
+                case [bytes() as line]:  # as most commands are
+                    self._spent = 0
+                    return self._recall(line) or self._parse([line])
                 case Announcement() as announcement:
                     command = self._consider(announcement)
                     if command is not None:
@@ -252,7 +255,7 @@ class ImapServer:
                     return self._refuse_overlong(start)
                 case parts:
                     self._spent = 0
-                    return (self._recall(parts) if len(parts) == 1 else None) or self._parse(parts)
+                    return self._parse(parts)
 
     def expect_line(self, tag: bytes) -> None:
         """The next line is no command: it comes as `Line` with this tag."""
@@ -368,9 +371,9 @@ class ImapServer:
         self.refuse_literal()
         return refused
 
-    def _recall(self, parts: list[bytes]) -> Command | None:
+    def _recall(self, line: bytes) -> Command | None:
         """A command that was read before, perhaps with another tag."""
-        tag, _, rest = parts[0].partition(b" ")
+        tag, _, rest = line.partition(b" ")
         read = _READ.get((self.utf8_names, rest))
         if read is None or self.state is State.NOT_AUTHENTICATED or not is_tag(tag):
             return None
