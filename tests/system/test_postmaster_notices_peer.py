@@ -6,10 +6,7 @@ from typing import Final
 import pytest
 
 from fakes.directories import let_others_in
-from fakes.host import Host
-from fakes.mail_system import until
-from fakes.outbound_world import Scenario, Server, World, busy
-from fakes.postfix_texts import normal_notice
+from fakes.outbound_world import Scenario, Server, World
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
@@ -65,94 +62,3 @@ def test_the_same_as_postfix(world: World, scenario: Scenario) -> None:
     theirs, ours = world.play(scenario, settle=True)
     for one, other in zip(theirs, ours, strict=True):
         assert one == other, f"{one}\n--- and ours:\n{other}"
-
-
-_RULES: Final = """\
-smtpd_recipient_restrictions = check_recipient_access inline:{ { refused@sender.test = REJECT } }, permit_mynetworks
-smtpd_hard_error_limit = 5
-smtpd_delay_reject = yes
-message_size_limit = 20000
-header_checks = regexp:{ { /^Subject: bad/ REJECT no } }
-smtpd_reject_unlisted_recipient = yes
-local_recipient_maps = inline:{alice=x}
-smtpd_error_sleep_time = 0
-"""
-DIALOGUES: Final = {
-    "nothing wrong": [b"EHLO x", b"NOOP", b"QUIT"],
-    "refused": [b"EHLO x", b"MAIL FROM:<a@b.test>", b"RCPT TO:<refused@sender.test>", b"QUIT"],
-    "unknown": [b"EHLO x", b"MAIL FROM:<a@b.test>", b"RCPT TO:<nobody@sender.test>", b"QUIT"],
-    "syntax": [b"EHLO x", b"MAIL FROM:a b c", b"RCPT TO:<a@b>", b"QUIT"],
-    "no command": [b"HELO x", b"FOO bar", b"QUIT"],
-    "out of turn": [b"HELO x", b"DATA", b"QUIT"],
-    "content": [
-        b"EHLO x",
-        b"MAIL FROM:<a@b.test>",
-        b"RCPT TO:<alice@sender.test>",
-        b"DATA",
-        b"Subject: bad\r\n\r\nx\r\n.",
-        b"QUIT",
-    ],
-    "too big": [b"EHLO x", b"MAIL FROM:<a@b.test> SIZE=30000", b"QUIT"],
-    "too many": [b"EHLO x", b"A", b"B", b"C", b"D", b"E"],
-    "two": [b"EHLO x", b"FOO", b"MAIL FROM:<a@b.test>", b"RCPT TO:<refused@sender.test>", b"RSET", b"QUIT"],
-    "gone": [b"EHLO x", b"FOO"],
-}
-
-
-def _hold(host: Host, lines: list[bytes]) -> None:
-    with host.connect(25) as sock, sock.makefile("rb") as file:
-        for line in [b"", *lines]:
-            if line:
-                sock.sendall(line + b"\r\n")
-            while file.readline()[3:4] == b"-":
-                pass
-
-
-def _notices(host: Host, lines: list[bytes]) -> list[str]:
-    """What alice gets of a session."""
-    maildir = host.file("/home/alice/Maildir")
-    old = set(maildir.glob("new/*"))
-    _hold(host, lines)
-    host.output("sendmail -f last@sender.test alice </dev/null")
-    last = f"Return-Path: <{'last@sender.test'}>"
-
-    def new() -> list[str]:
-        return [path.read_text() for path in set(maildir.glob("new/*")) - old]
-
-    until(lambda: any(text.startswith(last) for text in new()), what="the last message")
-    until(lambda: not busy(host), what="nothing in the active queue")
-    return sorted(normal_notice(text) for text in new() if not text.startswith(last))
-
-
-TOLD: Final = {
-    "policy protocol": set(DIALOGUES) - {"nothing wrong", "unknown"},
-    "bounce": {"unknown"},
-    "policy": {"refused", "content", "too big", "two"},
-    "resource software data": set(),
-}
-"""Of which sessions postmaster hears, by notify_classes."""
-
-
-@pytest.fixture(scope="module", params=TOLD)
-def servers(
-    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[tuple[World, str]]:
-    """Both hosts, with some classes."""
-    directory = tmp_path_factory.mktemp("internet")
-    let_others_in(directory)
-    main_cf = _MAIN_CF.replace("notify_classes = protocol", f"notify_classes = {request.param}")
-    main_cf = main_cf.replace("smtpd_reject_unlisted_recipient = no\n", _RULES)
-    made = World(directory, (), main_cf + "bounce_notice_recipient = alice@sender.test\n")
-    try:
-        yield made, request.param
-    finally:
-        made.end()
-
-
-@pytest.mark.parametrize("name", DIALOGUES)
-def test_sessions_of_clients(servers: tuple[World, str], name: str) -> None:
-    """The same notices, or none."""
-    world, classes = servers
-    theirs, ours = (_notices(host, DIALOGUES[name]) for host in (world.theirs, world.ours))
-    assert len(theirs) == (name in TOLD[classes])
-    assert theirs == ours, "\n".join((*theirs, "--- and ours:", *ours))
