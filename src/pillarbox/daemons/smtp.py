@@ -147,6 +147,8 @@ def open_role(startup: Startup) -> Serve:
             for warning in service.warnings:
                 service.tell(Warned(warning))
             service.exchangers.tell = service.tell
+            if service.reporter is not None:
+                service.reporter.tell = service.tell
             if service.dns_filter is not None:
                 service.dns_filter.tell = service.tell
         await SmtpRole(services, listener, clock=clock, tell=tell).run(control)

@@ -55,6 +55,22 @@ lmtp_tls_block_early_mail_reply = no
 """,
     ),
     Section(
+        Kind.NO_EFFECT,
+        "each connection to a server has a handshake of its own, which is told",
+        """
+smtp_tlsrpt_skip_reused_handshakes = no
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "nobody publishes a wish for reports of TLS with LMTP servers",
+        """
+lmtp_tlsrpt_enable = no
+lmtp_tlsrpt_skip_reused_handshakes = no
+lmtp_tlsrpt_socket_name =
+""",
+    ),
+    Section(
         Kind.LATER,
         "this part of the SMTP client is not served yet",
         """
@@ -63,9 +79,6 @@ dnssec_probe = ns:.
 smtp_dns_resolver_options =
 smtp_log_tls_feature_status = yes
 smtp_tls_enable_rpk = no
-smtp_tlsrpt_enable = no
-smtp_tlsrpt_skip_reused_handshakes = no
-smtp_tlsrpt_socket_name =
 tcp_windowsize = 0
 """,
     ),
@@ -76,9 +89,6 @@ tcp_windowsize = 0
 lmtp_dns_resolver_options =
 lmtp_log_tls_feature_status = yes
 lmtp_tls_enable_rpk = no
-lmtp_tlsrpt_enable = no
-lmtp_tlsrpt_skip_reused_handshakes = no
-lmtp_tlsrpt_socket_name =
 """,
     ),
 )

@@ -4,6 +4,7 @@ FAULTS
     ConfigurationFault  a value, table or certificate that cannot be used, with its place
 """
 
+import os
 import random
 from ipaddress import ip_interface
 from typing import Literal
@@ -19,6 +20,7 @@ from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.parameters.tls_reports import TlsReports
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, dane_rules
 from pillarbox.delivery.smtp.destination import destination_reader, known_ports, port_number
@@ -28,6 +30,7 @@ from pillarbox.delivery.smtp.requirement import RequirementPolicy
 from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.delivery.smtp.tls_reports import Reporter
 from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
@@ -105,6 +108,20 @@ def open_service(
         title = f"{prefix}_dns_reply_filter"
         names = tables("smtp_dns_reply_filter", client.smtp_dns_reply_filter)
         resolver = dns_filter = FilteredResolver(resolver, names, parameter=title)
+    reports = snapshot.group(TlsReports)
+    reporter: Reporter | None = None
+    warnings: list[str] = []
+    if tls.smtp_tls_per_site and tls.smtp_tls_policy_maps:
+        warnings.append(f"{prefix}_tls_per_site ignored when {prefix}_tls_policy_maps is not empty.")
+    if reports.smtp_tlsrpt_enable and not lmtp and policies.default.level != "none":
+        if reports.smtp_tlsrpt_socket_name:
+            place = os.path.join(snapshot.value("queue_directory"), reports.smtp_tlsrpt_socket_name)
+            reporter = Reporter(place, resolver, monotonic=clock.monotonic)
+        else:
+            warnings.append(
+                "TLSRPT support: parameter smtp_tlsrpt_socket_name has empty value -- "
+                "TLSRPT support will be disabled"
+            )
     is_without_dns = client.smtp_dns_support_level == "disabled"
     exchangers = MailExchangers(
         resolver,
@@ -194,6 +211,7 @@ def open_service(
         if snapshot.group(RequireTls).requiretls_enable
         else None,
         relayhost=queue.relayhost,
+        reporter=reporter,
         keeps_transcripts="protocol" in queue.notify_classes,
         assumes_final=lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final,
         workarounds=Workarounds(
@@ -202,9 +220,7 @@ def open_service(
             where=where("smtp_pix_workarounds"),
         ),
         minimal_backoff=queue.minimal_backoff_time,
-        warnings=(f"{prefix}_tls_per_site ignored when {prefix}_tls_policy_maps is not empty.",)
-        if tls.smtp_tls_per_site and tls.smtp_tls_policy_maps
-        else (),
+        warnings=tuple(warnings),
     )
 
 

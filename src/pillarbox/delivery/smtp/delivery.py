@@ -29,6 +29,7 @@ from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import Session, SiteFault, connect
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
+from pillarbox.delivery.smtp.tls_reports import Wish
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.observability import events
@@ -74,6 +75,7 @@ class SmtpDelivery:
         self._told: list[Outcome | None] = [None] * len(job.recipients)
         self._site_fault: tuple[str, str] | None = None
         self._oddities: list[Oddity] = []
+        self._wish: Wish | None = None  # for reports of TLS
         self._passed = ""  # best_mx_transport
         self._set_up = self._started
 
@@ -163,6 +165,10 @@ class SmtpDelivery:
                 await kept.quit()
             else:
                 break
+        reporter = self._service.reporter
+        if reporter is not None:
+            named = destination.host and not destination.is_address
+            self._wish = await reporter.wish(destination.host) if named else None
         sessions = 0
         for number, target in enumerate(targets):
             if not self._waiting() or (limit and sessions >= limit):
@@ -315,13 +321,22 @@ class SmtpDelivery:
             session.check_requirement()
             await session.log_in(self._login(target, destination))
         except Broken as fault:
+            self._report_tls(session, policy)
             raise SiteFault(fault.status, fault.text) from fault
         except BaseException:
+            self._report_tls(session, policy)
             await session.quit() if not conversation.is_over else wire.abort()
             self._keep_oddity(conversation)
             raise
+        self._report_tls(session, policy)
         self._set_up = self._clock.now()
         return session
+
+    def _report_tls(self, session: Session, policy: TlsPolicy) -> None:
+        """smtp_tlsrpt_enable: a session in which TLS was tried."""
+        reporter, wish = self._service.reporter, self._wish
+        if reporter is not None and wish is not None and session.tls_outcome:
+            reporter.report(wish, policy, session.facts, session.tls_outcome)
 
     def _work_around(self, session: Session, greeting: bytes) -> None:
         """smtp_pix_workarounds.  LookupFault."""

@@ -11,6 +11,7 @@ from pillarbox.delivery.smtp.mail_exchangers import MailExchangers
 from pillarbox.delivery.smtp.requirement import RequirementPolicy
 from pillarbox.delivery.smtp.session import SessionRules
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
+from pillarbox.delivery.smtp.tls_reports import Reporter
 from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.observability import events
@@ -43,6 +44,7 @@ class Service(msgspec.Struct, kw_only=True):
     requirement: RequirementPolicy | None  # smtp_requiretls_policy; None: requiretls_enable = no
     assumes_final: bool  # lmtp_assume_final
     relayhost: str
+    reporter: Reporter | None  # smtp_tlsrpt_enable
     keeps_transcripts: bool  # notify_classes has protocol
     workarounds: Workarounds
     minimal_backoff: float  # seconds

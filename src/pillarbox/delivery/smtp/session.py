@@ -33,7 +33,13 @@ from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies
-from pillarbox.delivery.smtp.tls_texts import FINGERPRINT_MISMATCH, NAME_MISMATCH, verification_failure
+from pillarbox.delivery.smtp.tls_reports import Facts
+from pillarbox.delivery.smtp.tls_texts import (
+    FINGERPRINT_MISMATCH,
+    NAME_MISMATCH,
+    failure_kind,
+    verification_failure,
+)
 from pillarbox.delivery.smtp.workarounds import Measures
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.peer_chain import peer_chain
@@ -113,6 +119,8 @@ class Session:
         self.is_tls = False
         self.is_logged_in = False
         self.is_trusted = False
+        self.tls_outcome = ""  # for reports: good, or a failure of RFC 8460 §4.3; empty: TLS was not tried
+        self.first_hello = b""  # the server's answer, before TLS
         self.has_quit = False
         self.in_transaction = False  # the server was told MAIL, and no end of data: RSET before QUIT
         self._discarded = discarded
@@ -125,6 +133,17 @@ class Session:
         """smtp_tls_connection_reuse, or what the destination's policy says of it."""
         reuse = self._policy.reuse
         return self.rules.tls.smtp_tls_connection_reuse if reuse is None else reuse
+
+    @property
+    def facts(self) -> Facts:
+        """What a report of TLS says of the session."""
+        wire = self.conversation.wire
+        return Facts(
+            sender_address=wire.local_address[0] if isinstance(wire, Connection) else "",
+            server=self.target.host,
+            server_address=self.target.address,
+            ehlo=self.first_hello.decode("utf-8", "replace"),
+        )
 
     # -- hello -----------------------------------------------------------------------------------------
 
@@ -179,6 +198,7 @@ class Session:
 
     def _take_capabilities(self, reply: ServerReply) -> None:
         self.capabilities = read_capabilities(reply, discarded=self._discarded)
+        self.first_hello = self.first_hello or b"\r\n".join(reply.lines)
         name = self.capabilities.name.decode("ascii", "replace").lower()
         if self.target.port == 25 and name == self.rules.myhostname.lower():
             self.tell(
@@ -198,6 +218,7 @@ class Session:
                 self.tell(events.Noted(f"Host offered STARTTLS: [{self.target.host}]"))
             return
         if not self.capabilities.starttls:
+            self.tls_outcome = "starttls-not-supported"
             if self.requirement.is_tls:
                 raise self._requires_tls("5.7.30", f"TLS service was not offered by host {self.target.label}")
             if policy.is_required:
@@ -206,6 +227,7 @@ class Session:
         self.conversation.engine.command(Exchange.STARTTLS, b"STARTTLS")
         reply = await self._ask(tls.smtp_starttls_timeout, "receiving the STARTTLS response")
         if reply.kind != 2:
+            self.tls_outcome = "starttls-not-supported"
             text = reply.text.decode("utf-8", "replace")
             if self.requirement.is_tls:
                 raise self._requires_tls("5.7.10", f"host {self.target.label} refused to start TLS: {text}")
@@ -257,6 +279,7 @@ class Session:
         try:
             await wire.start_tls(policies.context(policy), server_side=False, server_hostname=name)
         except (TlsFault, IdleTimeout, OSError) as error:
+            self.tls_outcome = failure_kind(error.__cause__)
             raise self._tls_fault(error) from error
         except ConfigurationFault as fault:
             self.tell(events.Warned(str(fault)))
@@ -280,6 +303,11 @@ class Session:
         self.is_trusted = not objection and (
             policy.wants_trust or policy.level in ("fingerprint", "dane", "dane-only")
         )
+        self.tls_outcome = "good"
+        if objection:
+            self.tls_outcome = "certificate-not-trusted" if is_strange else "certificate-host-mismatch"
+            if not policy.wants_trust:
+                self.tls_outcome = "validation-failure"
         self._tell_tls(wire, certificate, matched=not objection, is_strange=is_strange)
         if objection:
             self.tell(events.Noted(f"server certificate verification failed for {self.target.relay}: {what}"))

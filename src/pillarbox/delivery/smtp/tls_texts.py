@@ -28,3 +28,13 @@ def verification_failure(relay: str, error: ssl.SSLCertVerificationError) -> str
     if code == _EXPIRED:
         return f"server certificate verification failed for {relay}: certificate has expired"
     return f"server certificate verification failed for {relay}: num={code}:{error.verify_message}"
+
+
+def failure_kind(cause: BaseException | None) -> str:
+    """The result type of RFC 8460 §4.3 for a handshake that failed."""
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return "validation-failure"
+    if cause.verify_code == _EXPIRED:
+        return "certificate-expired"
+    is_strange = cause.verify_code == _SELF_SIGNED or cause.verify_code in _NO_ISSUER
+    return "certificate-not-trusted" if is_strange else "validation-failure"
