@@ -17,6 +17,7 @@ from functools import partial
 import msgspec
 
 from pillarbox.delivery.request import Outcome, would_be
+from pillarbox.delivery.smtp.connecting import connect
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
@@ -27,7 +28,7 @@ from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone
 from pillarbox.delivery.smtp.requirement import Requirement
 from pillarbox.delivery.smtp.service import Service
-from pillarbox.delivery.smtp.session import Session, SiteFault, connect
+from pillarbox.delivery.smtp.session import Session, SiteFault
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.delivery.smtp.tls_reports import Wish
 from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict

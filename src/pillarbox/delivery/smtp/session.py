@@ -14,9 +14,6 @@ STANDARDS
 
 import asyncio
 import base64
-import contextlib
-import os
-import socket
 import ssl
 
 import msgspec
@@ -28,7 +25,6 @@ from pillarbox.delivery.smtp.conversation import Broken, Conversation
 from pillarbox.delivery.smtp.dane import Mismatch, described, match
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
-from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement
@@ -495,43 +491,3 @@ def _passes(mechanism: bytes, wanted: tuple[str, ...]) -> bool:
         if bare in (name, "static:rest"):
             return not word.startswith("!")
     return False
-
-
-async def connect(
-    target: Target,
-    *,
-    limit: float,
-    source: str | None = None,
-    must_bind: bool = False,
-    tell: events.EventSink = lambda _: None,
-) -> Connection:
-    """A connection.  OSError or TimeoutError; SiteFault if it `must_bind` to `source` and cannot."""
-    loop = asyncio.get_running_loop()
-    async with asyncio.timeout(limit or None):
-        if not target.port:
-            _, connection = await loop.create_unix_connection(Connection, target.address)
-        elif source is None:
-            _, connection = await loop.create_connection(Connection, target.address, target.port)
-        else:
-            with contextlib.ExitStack() as undo:
-                sock = undo.enter_context(
-                    socket.socket(socket.AF_INET6 if ":" in target.address else socket.AF_INET)
-                )
-                sock.setblocking(False)
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _bind(sock, source, must=must_bind, tell=tell)
-                await loop.sock_connect(sock, (target.address, target.port))
-                _, connection = await loop.create_connection(Connection, sock=sock)
-                undo.pop_all()
-    return connection
-
-
-def _bind(sock: socket.socket, source: str, *, must: bool, tell: events.EventSink) -> None:
-    """smtp_bind_address."""
-    try:
-        sock.bind((source, 0))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        tell(events.Warned(f"smtp_connect_addr: bind {source}: {reason}"))
-        if must:
-            raise SiteFault("4.4.0", "server configuration error") from error
