@@ -19,6 +19,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "dovecot": ("dovecot", "--version"),
     "fail2ban": ("fail2ban-regex", "--version"),
     "fetchmail": ("fetchmail", "--version"),
+    "gsasl": ("gsasl", "--version"),
     "import": ("import", "-version"),  # of ImageMagick
     "imapfilter": ("imapfilter", "-V"),
     "interimap": ("interimap", "--version"),
