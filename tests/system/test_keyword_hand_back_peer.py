@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -122,7 +123,8 @@ def test_our_own_doveadm_is_refused(server: Server) -> None:
         "--config",
         str(server.configuration),
     ]
-    for program, text in ((sys.argv[0], "is not Dovecot's doveadm"), (DOVEADM + "-none", "cannot read")):
+    own = str(Path(sys.executable).with_name("doveadm"))
+    for program, text in ((own, "is not Dovecot's doveadm"), (DOVEADM + "-none", "cannot read")):
         done = subprocess.run(
             [*command, "--doveadm", program, "me"], check=False, timeout=60, capture_output=True, text=True
         )

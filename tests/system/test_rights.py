@@ -18,6 +18,7 @@ import pytest
 
 from fakes import counterparts
 from fakes.mail_system import USER, MailSystem, until
+from system.test_parking import until_parked
 
 pytestmark = pytest.mark.system
 
@@ -268,12 +269,13 @@ KEEP_ALIVE = (
 
 @pytest.mark.peer("strace")
 def test_idle_system_makes_no_system_calls(mail_system: MailSystem, tmp_path: Path) -> None:
-    """With a selected and idling session, no process makes a single call for five seconds and more."""
+    """With a selected and idling session, which is parked, no process makes a single call for five seconds and more."""
     with mail_flowing(mail_system) as client:
         client.send(b"x IDLE\r\n")
         assert client.readline().startswith(b"+ ")
         incoming = mail_system.data / "spool" / "incoming"
         until(lambda: not list(incoming.iterdir()), what="smtpd has given up its spare files")
+        until_parked(mail_system)
         with Trace(tmp_path / "trace", mail_system.processes()) as trace:
             before = len(trace.lines())
             deadline = time.monotonic() + 5.5
