@@ -207,10 +207,16 @@ def test_fsync_comes_before_250(mail_system: MailSystem, tmp_path: Path) -> None
 def test_noop_reads_no_directory(mail_system: MailSystem, tmp_path: Path) -> None:
     """100 NOOPs on a selected mailbox look at the directories' times, and list none."""
     with mail_flowing(mail_system) as client:
-        # A directory is listed once more a second after a change: another one may have the same time stamp.
-        directories = [mail_system.maildir() / name for name in ("new", "cur")]
-        changed = max(directory.stat().st_mtime for directory in directories)
-        until(lambda: time.clock_gettime(time.CLOCK_REALTIME) > changed + 1.1, what="a second has passed")
+        # Both are listed once more a second after a change of theirs or of the uidlist: another one may have the same
+        # time stamp.
+        watched = [mail_system.maildir() / name for name in ("new", "cur", "dovecot-uidlist")]
+
+        def has_settled() -> bool:
+            client.noop()
+            changed = max(path.stat().st_mtime for path in watched)
+            return time.clock_gettime(time.CLOCK_REALTIME) > changed + 1.1
+
+        until(has_settled, what="a second has passed without a change")
         client.noop()
         with Trace(tmp_path / "trace", [everybody(mail_system)["worker"]]) as trace:
             for _ in range(100):
@@ -267,6 +273,13 @@ KEEP_ALIVE = (
 """What a sleeping process was in when strace came, and is in again at once."""
 
 
+def _is_quiet(trace: Trace) -> bool:
+    """Whether nothing happens for a second."""
+    before = len(trace.lines())
+    time.sleep(1)
+    return len(trace.lines()) == before
+
+
 @pytest.mark.peer("strace")
 def test_idle_system_makes_no_system_calls(mail_system: MailSystem, tmp_path: Path) -> None:
     """With a selected and idling session, which is parked, no process makes a single call for five seconds and more."""
@@ -277,6 +290,7 @@ def test_idle_system_makes_no_system_calls(mail_system: MailSystem, tmp_path: Pa
         until(lambda: not list(incoming.iterdir()), what="smtpd has given up its spare files")
         until_parked(mail_system)
         with Trace(tmp_path / "trace", mail_system.processes()) as trace:
+            until(lambda: _is_quiet(trace), what="the spawner has put the client away")
             before = len(trace.lines())
             deadline = time.monotonic() + 5.5
             while time.monotonic() < deadline:  # five seconds in which nothing happens are what this is about
