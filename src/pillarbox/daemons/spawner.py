@@ -46,22 +46,20 @@ from pillarbox.daemons.parked_sessions import (
     ParkedSessions,
     allow_many_descriptors,
 )
-from pillarbox.daemons.spawner_peers import Asked, Client, Worker, write_now
+from pillarbox.daemons.sessions_door import SessionsDoor
+from pillarbox.daemons.spawner_peers import Asked, Client, Worker, hear, write_now
 from pillarbox.daemons.startup import drop_rights, open_log, read_startup
-from pillarbox.net import last_seconds, sessions_doors
-from pillarbox.net.channel import ChannelClosed, FrameReader, receive_available
+from pillarbox.net import last_seconds
+from pillarbox.net.channel import FrameReader
 from pillarbox.net.handover import (
     Delivered,
-    FromAdmin,
     Handover,
     HandoverDone,
     IndexerReady,
     IndexerWanted,
     Kick,
-    KickOut,
     Letter,
     OpenSession,
-    OpenSessions,
     Parked,
     Quiet,
     Resume,
@@ -88,7 +86,6 @@ class Spawner:
         self._tell = open_log(startup)
         self._control = socket.socket(fileno=startup.control)
         self._listener = socket.socket(fileno=startup.listeners["spawner"])
-        self._admin = socket.socket(fileno=startup.listeners["sessions"])
         self._selector = selectors.DefaultSelector()
         self._workers: dict[Key, Worker] = {}
         self._parked = ParkedSessions(
@@ -99,10 +96,16 @@ class Spawner:
             forget=self._forget,
         )
         self._clients: dict[int, Client] = {}
-        self._admins: dict[int, socket.socket] = {}
         self._asked: dict[int, Asked] = {}  # by descriptor
         self._letters = itertools.count(1)
         self._sessions: dict[str, OpenSession] = {}
+        self._door = SessionsDoor(
+            socket.socket(fileno=startup.listeners["sessions"]),
+            self._selector,
+            self._sessions,
+            base_dir=settings.base_dir,
+            kick=self._kick,
+        )
         self._accounts = AccountLookup(
             f"{settings.base_dir}/auth-master", opened=self._register, closing=self._selector.unregister
         )
@@ -115,8 +118,7 @@ class Spawner:
         self._listener.setblocking(False)
         self._register(self._control, self._hear_supervisor)
         self._register(self._listener, self._accept)
-        self._admin.setblocking(False)
-        self._register(self._admin, self._accept_admin)
+        self._door.open()
         allow_many_descriptors()
         self._accounts.connect()  # this generation's: it alone knows the logins of this generation's clients
         gc.freeze()  # workers share these pages as long as no collection writes into them
@@ -131,44 +133,33 @@ class Spawner:
         for worker in self._workers.values():
             worker.sock.close()
         self._parked.end()
-        if self._draining:
-            sessions_doors.close_own(self._settings.base_dir)
+        self._door.close()
 
     def _register(self, sock: socket.socket, act: Callable[[], None]) -> None:
         self._selector.register(sock, selectors.EVENT_READ, act)
 
     def _hear_supervisor(self) -> None:
         """Stop, or Drain: a new generation takes over, what this one has is served to its end."""
-        try:
-            data, passed = receive_available(self._control)
-            orders = self._orders.feed(data, passed) if data else []
-        except BlockingIOError:
-            return
-        except (OSError, ChannelClosed):
-            data, orders = b"", []
+        orders, is_over = hear(self._control, self._orders)
         for order, descriptors in orders:
             for descriptor in descriptors:
                 self._tell.redirect(descriptor)
             if isinstance(order, Drain) and not self._draining:
                 self._draining = True
-                for sock in (self._listener, self._admin):
-                    self._selector.unregister(sock)
-                    sock.close()
-                self._open_own_door()
+                self._selector.unregister(self._listener)
+                self._listener.close()
+                self._move_door()
             elif isinstance(order, Stop):
                 self._running = False
-        if not data:
+        if is_over:
             self._running = False
         self._end_if_drained()
 
-    def _open_own_door(self) -> None:
-        """The next generation has doveadm's door now: ours, for as long as we have sessions, is another."""
+    def _move_door(self) -> None:
         try:
-            self._admin = sessions_doors.open_own(self._settings.base_dir)
+            self._door.move()
         except OSError as error:
             self._tell(MailboxNotice("master", "Warning", f"doveadm who will miss sessions: {error}"))
-            return
-        self._register(self._admin, self._accept_admin)
 
     def _end_if_drained(self) -> None:
         if self._draining and not self._workers and not self._clients and not self._parked:
@@ -187,17 +178,11 @@ class Spawner:
         self._register(sock, lambda: self._hear_client(client))
 
     def _hear_client(self, client: Client) -> None:
-        try:
-            data, passed = receive_available(client.sock)
-            frames = client.reader.feed(data, passed) if data else []
-        except BlockingIOError:
-            return
-        except (OSError, ChannelClosed):
-            data, frames = b"", []
+        frames, is_over = hear(client.sock, client.reader)
         for frame, descriptors in frames:
             if len(descriptors) == 1:
                 self._ask(Asked(client, frame, descriptors[0]))
-        if not data:
+        if is_over:
             self._selector.unregister(client.sock)
             self._clients.pop(client.sock.fileno(), None)
             client.sock.close()
@@ -211,48 +196,6 @@ class Spawner:
             return
         self._tell(MailboxNotice(f"lmtp({asked.frame.user})", "Error", refusal))
         write_now(asked.client.sock, Delivered(asked.frame.number, reply))
-
-    # -- doveadm ---------------------------------------------------------------------------------------
-
-    def _accept_admin(self) -> None:
-        try:
-            sock, _ = self._admin.accept()
-        except OSError:
-            return
-        sock.setblocking(False)
-        reader: FrameReader[FromAdmin] = FrameReader(msgspec.msgpack.Decoder(FromAdmin))
-        self._admins[sock.fileno()] = sock
-        self._register(sock, lambda: self._hear_admin(sock, reader))
-
-    def _hear_admin(self, sock: socket.socket, reader: FrameReader[FromAdmin]) -> None:
-        try:
-            data, passed = receive_available(sock)
-            frames = reader.feed(data, passed) if data else []
-        except BlockingIOError:
-            return
-        except (OSError, ChannelClosed):
-            data, frames = b"", []
-        for frame, descriptors in frames:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            if isinstance(frame, KickOut):
-                self._kick(frame.sessions)
-            write_now(sock, OpenSessions(list(self._sessions.values())))
-        if not data:
-            self._selector.unregister(sock)
-            self._admins.pop(sock.fileno(), None)
-            sock.close()
-
-    def _kick(self, sessions: list[str]) -> None:
-        wanted = set(sessions)
-        for group in self._parked:
-            if any(session.known.session in wanted for session in group.sessions):
-                self._wake(group.key)
-        by_pid = {worker.pid: worker for worker in self._workers.values()}
-        for name in sessions:
-            known = self._sessions.get(name)
-            if known is not None and known.pid in by_pid:
-                write_now(by_pid[known.pid].sock, Kick(name))
 
     # -- the auth server -------------------------------------------------------------------------------
 
@@ -363,8 +306,7 @@ class Spawner:
         try:
             ours.close()
             self._selector.close()
-            passed_by = (*self._admins.values(), *self._accounts.sockets)
-            for sock in (self._control, self._listener, self._admin, *passed_by):
+            for sock in (self._control, self._listener, *self._door.sockets, *self._accounts.sockets):
                 sock.close()
             for client in self._clients.values():
                 client.sock.close()
@@ -398,13 +340,7 @@ class Spawner:
         channel.close()
 
     def _hear_worker(self, key: tuple[int, int, int], worker: Worker) -> None:
-        try:
-            data, passed = receive_available(worker.sock)
-            frames = worker.reader.feed(data, passed) if data else []
-        except BlockingIOError:
-            return
-        except (OSError, ChannelClosed):
-            data, frames = b"", []
+        frames, is_over = hear(worker.sock, worker.reader)
         quiet = False
         for frame, descriptors in frames:
             if isinstance(frame, Parked):
@@ -419,8 +355,8 @@ class Spawner:
             elif (waiting := worker.letters.pop(frame.number, None)) is not None:
                 client, number = waiting
                 write_now(client.sock, Delivered(number, frame.reply))
-        if not data or quiet:
-            if not data:
+        if is_over or quiet:
+            if is_over:
                 self._tell(MailboxNotice("master", "Error", f"account worker {worker.pid} died"))
             for gone in [one.session for one in self._sessions.values() if one.pid == worker.pid]:
                 del self._sessions[gone]
@@ -433,6 +369,18 @@ class Spawner:
                 self._keep_parked(key, worker, [], goes=True)
                 self._wake(key)
             self._end_if_drained()
+
+    def _kick(self, sessions: list[str]) -> None:
+        """doveadm kick."""
+        wanted = set(sessions)
+        for group in self._parked:
+            if any(session.known.session in wanted for session in group.sessions):
+                self._wake(group.key)
+        by_pid = {worker.pid: worker for worker in self._workers.values()}
+        for name in sessions:
+            known = self._sessions.get(name)
+            if known is not None and known.pid in by_pid:
+                write_now(by_pid[known.pid].sock, Kick(name))
 
     # -- sessions without a worker ---------------------------------------------------------------------
 

@@ -1,17 +1,20 @@
-"""Whom the spawner talks to: workers, login processes, the LMTP server; and how it sends them something.
+"""Whom the spawner talks to: workers, login processes, the LMTP server; how it hears them and tells them something.
 
 DESCRIPTION
     The spawner has no event loop: what it sends is sent at once, and waits for the other side if need be.
 """
 
 import socket
+from typing import TypeVar
 
 import msgspec
 
 from pillarbox.daemons.parked_sessions import ParkedSession
-from pillarbox.net.channel import FrameReader, FrameWriter
+from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.handover import FromWorker, ToSpawner
 from pillarbox.net.startup import User
+
+F = TypeVar("F")
 
 
 class Worker:
@@ -41,6 +44,17 @@ class Asked(msgspec.Struct, frozen=True):
     client: Client
     frame: ToSpawner
     descriptor: int
+
+
+def hear(sock: socket.socket, reader: FrameReader[F]) -> tuple[list[tuple[F, list[int]]], bool]:
+    """The frames that have come, each with its descriptors, and whether the other side is gone."""
+    try:
+        data, passed = receive_available(sock)
+        return reader.feed(data, passed) if data else [], not data
+    except BlockingIOError:
+        return [], False
+    except (OSError, ChannelClosed):
+        return [], True
 
 
 def write_now(sock: socket.socket, frame: object, *descriptors: int) -> bool:
