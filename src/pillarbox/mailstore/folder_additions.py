@@ -30,9 +30,10 @@ from pillarbox.files.fsync_steps import Steps, finish, finish_together
 from pillarbox.mailstore.deliver import Delivery, Stored, Written, fault_of, publish_batch
 from pillarbox.mailstore.dotlock import LockHeld
 from pillarbox.mailstore.file_content import packed_content
-from pillarbox.mailstore.folder_files import CUR, FolderFiles
+from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import NewMessage, NoSuchMailbox, OverQuota, StoreUnavailable
 from pillarbox.mailstore.maildir_names import Letters, base, write_letters
+from pillarbox.mailstore.message_directories import CUR
 from pillarbox.mailstore.quota import Size
 from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.message.line_ends import crlf_size, to_lf

@@ -31,7 +31,7 @@ import msgspec
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch
 from pillarbox.mailstore.folder_additions import add_messages, define, for_client, identity, settle, undo
-from pillarbox.mailstore.folder_files import CUR, Event, FolderFiles
+from pillarbox.mailstore.folder_files import Event, FolderFiles
 from pillarbox.mailstore.large_content import BLOCK, LargeContent
 from pillarbox.mailstore.mailbox import (
     ChangeKind,
@@ -49,6 +49,7 @@ from pillarbox.mailstore.maildir_names import (
     split,
     write_letters,
 )
+from pillarbox.mailstore.message_directories import CUR
 from pillarbox.mailstore.message_files import message_at
 from pillarbox.mailstore.quota import Size
 from pillarbox.message.line_ends import crlf_size

@@ -7,7 +7,7 @@ DESCRIPTION
     (mailstore/maildir.py).
 
     `sync` looks at the mtimes of new/, cur/ and the uidlist; only a directory that has changed is listed
-    (mailstore/directory_state.py).
+    (mailstore/message_directories.py).
 
     New files get their UIDs in the order of their names (mailstore/maildir_names.py), under the uidlist's lock,
     and are moved from new/ to cur/ unless the caller only looks (STATUS, EXAMINE, APPEND).
@@ -16,8 +16,8 @@ DESCRIPTION
     hop costs ten times as much, and mostly nothing has happened.  Whoever writes to the uidlist or the keywords
     makes and removes a lock beside them, so the mtime of their directory tells of both.
 
-    A file that is gone from both directories in two listings has been expunged.  One that comes back after
-    its message was told to be expunged gets a new UID.
+    A file that has vanished has been expunged.  One that comes back after its message was told to be expunged gets
+    a new UID.
 
 FAULTS
     NoSuchMailbox  the directory is gone
@@ -49,16 +49,13 @@ from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
 from pillarbox.mailstore.maildir_names import NameMaker, base, delivery_order, parse_letters, split
+from pillarbox.mailstore.message_directories import CUR, NEW, MessageDirectories, base_at
 from pillarbox.mailstore.message_files import Times, message_at
 from pillarbox.mailstore.quota import FolderQuota
 from pillarbox.mailstore.uid_validity import next_uid_validity
 from pillarbox.mailstore.uidlist import UidList
 from pillarbox.vocabulary.clock import Clock
 
-NEW: Final = b"new/"
-CUR: Final = b"cur/"
-_NO_MESSAGES: Final = (b"new/.", b"new/:", b"cur/.", b"cur/:")
-"""What the names of other files begin with."""
 TMP_AGE: Final = 36 * 3600
 """Seconds after which a file in tmp/ was left by a program that died."""
 ALIVE_SHARE: Final = 0.75
@@ -93,7 +90,7 @@ class FolderFiles:
         `directory`, and `index` Dovecot's index."""
         self.index_directory = index or directory
         self.directory = directory
-        self._places = (directory + b"/new", directory + b"/cur")
+        self._directories = MessageDirectories(directory, files)
         self.root = root
         self.files = files
         self.clock = clock
@@ -118,8 +115,6 @@ class FolderFiles:
         self.in_new = 0
         """How many of them are in new/."""
         self._highest_uid = 0  # of the messages that were ever told of
-        self._new_state = DirectoryState()
-        self._cur_state = DirectoryState()
         self._control = control or directory
         self._control_state = DirectoryState()  # as it was when uidlist and keywords were found unchanged
         self._control_recheck_at = (
@@ -130,7 +125,7 @@ class FolderFiles:
         """The folder has been renamed."""
         with self.mutex:
             self.directory = directory
-            self._places = (directory + b"/new", directory + b"/cur")
+            self._directories.relocate(directory)
             self._control = control or directory
             self._control_state.forget()
             self.arrivals = Arrivals(directory, self.files)
@@ -173,7 +168,7 @@ class FolderFiles:
         """The base of the message's file name; empty if it is gone."""
         with self.mutex:
             row = self.row(uid)
-            return _identity(self.paths[row]) if row >= 0 else b""
+            return base_at(self.paths[row]) if row >= 0 else b""
 
     def base_at_once(self, uid: int) -> bytes | None:
         """The same on the loop, which may not wait for a thread that stores something; None if it would."""
@@ -206,19 +201,11 @@ class FolderFiles:
     def sync(self, *, move_new: bool = True) -> None:
         """Take in what other programs did; events tell of it."""
         with self.mutex:
-            now = self.now_ns()
-            new_mtime, cur_mtime = self._mtimes()
-            list_new = self._new_state.is_stale(new_mtime, now)
-            list_cur = self._cur_state.is_stale(cur_mtime, now)
+            look = self._directories.look(self.now_ns())
             self.keywords.refresh()
-            if list_new or list_cur:
-                appeared, vanished = self._compare(list_new=list_new, list_cur=list_cur)
-                if list_new:
-                    self._new_state.note_listing(new_mtime, now)
-                if list_cur:
-                    self._cur_state.note_listing(cur_mtime, now)
-                if appeared or vanished:
-                    self._take_in(appeared, vanished)
+            appeared, vanished = self._directories.changes(look, self.paths, any_new=self.in_new > 0)
+            if appeared or vanished:
+                self._take_in(appeared, vanished)
             if self.uid_validity == 0 and not self._knows_header():
                 self._assign([])
             elif self.uidlist.damaged or self.uidlist.has_changed():
@@ -233,9 +220,8 @@ class FolderFiles:
         try:
             if self.uid_validity == 0 or (move_new and self.in_new) or self.uidlist.damaged:
                 return False
-            new_mtime, cur_mtime = self._mtimes()
             now = self.now_ns()
-            if self._new_state.is_stale(new_mtime, now) or self._cur_state.is_stale(cur_mtime, now):
+            if self._directories.are_stale(now):
                 return False
             control_mtime = self.files.stat(self._control).st_mtime_ns
             if not self._control_state.is_stale(control_mtime, now) and now < self._control_recheck_at:
@@ -250,21 +236,20 @@ class FolderFiles:
 
     def stamp(self) -> FolderStamp | None:
         """What holds until something happens here; None where more has to be looked at, or at another time."""
-        paths = (*self._places, self._control)
+        paths = (*self._directories.places, self._control)
         try:
             stamp = FolderStamp.of(paths, self.uidlist.path, self.files)
             if self.keywords.has_surplus or not self.is_current(move_new=False):
                 return None
         except (OSError, NoSuchMailbox):
             return None
-        states = (self._new_state, self._cur_state, self._control_state)
-        return stamp if all(state.is_settled for state in states) and stamp.holds(self.files) else None
+        is_settled = self._directories.are_settled and self._control_state.is_settled
+        return stamp if is_settled and stamp.holds(self.files) else None
 
     def rescan(self) -> None:
         """A file was not where it should be: list both directories whatever their mtimes."""
         with self.mutex:
-            self._new_state.forget()
-            self._cur_state.forget()
+            self._directories.forget()
             self.sync(move_new=False)
 
     @property
@@ -274,16 +259,11 @@ class FolderFiles:
 
     def is_quiet(self) -> bool:
         """Whether no other program has changed new/ or cur/ since they were listed."""
-        new_mtime, cur_mtime = self._mtimes()
-        now = self.now_ns()
-        return not (self._new_state.is_stale(new_mtime, now) or self._cur_state.is_stale(cur_mtime, now))
+        return not self._directories.are_stale(self.now_ns())
 
     def note_own_change(self, *, new: bool) -> None:
         """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""
-        _, cur_mtime = self._mtimes()
-        if new:
-            self._new_state.forget()
-        self._cur_state.note_own_change(cur_mtime, self.now_ns())
+        self._directories.note_own_change(self.now_ns(), new=new)
 
     def now_ns(self) -> int:
         """Wall-clock time as file systems stamp it."""
@@ -344,50 +324,13 @@ class FolderFiles:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _mtimes(self) -> tuple[int, int]:
-        new, cur = self._places
-        try:
-            return self.files.stat(new).st_mtime_ns, self.files.stat(cur).st_mtime_ns
-        except FileNotFoundError as error:
-            raise NoSuchMailbox(os.fsdecode(self.directory)) from error
-
-    def _list(self, place: bytes) -> set[bytes]:
-        """All names, also those that are no messages'."""
-        return set(map(place.__add__, self.files.listdir(self.directory + b"/" + place)))
-
-    def _compare(self, *, list_new: bool, list_cur: bool) -> tuple[set[bytes], set[bytes]]:
-        """Paths that were not there before, and those that are no longer there."""
-        if list_new and list_cur:
-            appeared, vanished = self._differences(self._list(NEW) | self._list(CUR), set(self.paths))
-        elif list_new:
-            known = {path for path in self.paths if path.startswith(NEW)} if self.in_new else set()
-            appeared, vanished = self._differences(self._list(NEW), known)
-        else:
-            known = set(self.paths)
-            if self.in_new:
-                known = {path for path in known if path.startswith(CUR)}
-            appeared, vanished = self._differences(self._list(CUR), known)
-        if vanished and not self._same_bases(appeared, vanished):
-            # A rename during the listing may hide a file (readdir(3)): look again, everywhere.
-            appeared, vanished = self._differences(self._list(NEW) | self._list(CUR), set(self.paths))
-        return appeared, vanished
-
-    def _differences(self, listed: set[bytes], known: set[bytes]) -> tuple[set[bytes], set[bytes]]:
-        if listed == known:  # as nearly always
-            return set(), set()
-        appeared = {path for path in listed - known if not path.startswith(_NO_MESSAGES)}
-        return appeared, known - listed
-
-    def _same_bases(self, appeared: set[bytes], vanished: set[bytes]) -> bool:
-        return {_identity(path) for path in vanished} <= {_identity(path) for path in appeared}
-
     def _take_in(self, appeared: set[bytes], vanished: set[bytes]) -> None:
         """Renamed, new and expunged files become changes of the table."""
         self.refresh_uidlist()
         fresh: dict[bytes, bytes] = {}  # base → path, of files without a message
         moved: set[int] = set()
         for path in sorted(appeared):
-            identity = _identity(path)
+            identity = base_at(path)
             uid = self.uidlist.uids.get(identity, 0)
             row = self.row(uid)
             if row < 0:
@@ -464,9 +407,7 @@ class FolderFiles:
         if not self.uidlist.exists:
             self.uidlist.uid_validity = self.uid_validity
             self.uidlist.guid = self.guid
-            self.uidlist.uids = {
-                _identity(path): uid for uid, path in zip(self.uids, self.paths, strict=True)
-            }
+            self.uidlist.uids = {base_at(path): uid for uid, path in zip(self.uids, self.paths, strict=True)}
             self.uidlist.next_uid = self._highest_uid + 1
             self.uidlist.damaged = True
         elif self.uidlist.uid_validity != self.uid_validity:
@@ -502,7 +443,7 @@ class FolderFiles:
             self.refresh_uidlist()
             self.ensure_header()
             highest = self._highest_uid
-            alive = {_identity(path) for path in self.paths}
+            alive = {base_at(path) for path in self.paths}
             self.uidlist.rewrite(
                 [name for name, uid in self.uidlist.uids.items() if uid > highest or name in alive]
             )
@@ -519,7 +460,7 @@ class FolderFiles:
                 try:
                     self.files.rename(self.directory + b"/" + path, self.directory + b"/" + target)
                 except FileNotFoundError:
-                    self._new_state.forget()
+                    self._directories.forget(cur=False)
                     continue
                 self.place(row, target)
         self.note_own_change(new=True)
@@ -530,18 +471,14 @@ class FolderFiles:
             second = self.files.stat(self.directory + b"/" + path)
             first = self.files.stat(self.directory + b"/" + other)
         except FileNotFoundError:
-            self._cur_state.forget()  # one was being renamed while we listed; look again
+            self._directories.forget(new=False)  # one was being renamed while we listed; look again
             return
         if first.st_ino == second.st_ino:
             if self.clock.now() - second.st_ctime > 30:
                 self.files.unlink(self.directory + b"/" + path)
             return
         self.files.rename(self.directory + b"/" + path, self.directory + b"/" + NEW + self.new_names.take())
-        self._new_state.forget()
+        self._directories.forget(cur=False)
 
     def _count_new(self) -> None:
         self.in_new = sum(path.startswith(NEW) for path in self.paths)
-
-
-def _identity(path: bytes) -> bytes:
-    return base(path[len(CUR) :])

@@ -23,10 +23,11 @@ import msgspec
 
 from pillarbox.mailstore.arrivals import Arrival
 from pillarbox.mailstore.cache import Cache, Row
-from pillarbox.mailstore.folder_files import CUR, FolderFiles
+from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir_names import base, sizes
+from pillarbox.mailstore.message_directories import CUR
 from pillarbox.mailstore.message_files import Times
 from pillarbox.message.content import Content
 from pillarbox.message.header_fields import header_end
