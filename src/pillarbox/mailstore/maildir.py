@@ -32,6 +32,7 @@ from typing import Final, TypeVar
 from pillarbox.files.inotify import Inotify
 from pillarbox.mailstore import folder_changes
 from pillarbox.mailstore.arrival_adoption import adopt_arrivals
+from pillarbox.mailstore.background_writes import BackgroundWrites
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
 from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
@@ -41,7 +42,7 @@ from pillarbox.mailstore.folder_watch import FolderWatch
 from pillarbox.mailstore.group_commit import CommonCommits, GroupCommit
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.journal import Journal
-from pillarbox.mailstore.large_content import LARGE, LargeContent, searchable
+from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import (
     Change,
     ChangeKind,
@@ -49,7 +50,6 @@ from pillarbox.mailstore.mailbox import (
     FlagChange,
     Mailbox,
     MailboxStatus,
-    MessageGone,
     MessageSummary,
     MessageTable,
     NewMessage,
@@ -58,7 +58,8 @@ from pillarbox.mailstore.mailbox import (
     SortValue,
     TextPlace,
 )
-from pillarbox.mailstore.maildir_names import short_guid, sizes
+from pillarbox.mailstore.maildir_names import short_guid
+from pillarbox.mailstore.message_contents import MessageContents
 from pillarbox.mailstore.message_summaries import total_size
 from pillarbox.mailstore.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.modseqs import ModSeqs
@@ -70,17 +71,11 @@ from pillarbox.mailstore.table_changes import add_rows, change_rows, expunge_row
 from pillarbox.mailstore.takeover import read_index, seed_history
 from pillarbox.mailstore.text_index import TextIndex
 from pillarbox.mailstore.text_searching import IndexPolicy, TextSearching
-from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.flags import Flag, count_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 MAX_JOURNAL: Final = 20_000
 """Changes that are kept for sessions that have not looked for a while, besides those that came with the last."""
-
-ANSWER_SECONDS: Final = 0.02
-"""So long after a change what has to be written of it to the cache waits for the client to be answered."""
-MAX_LARGE: Final = 4
-"""Huge messages whose files stay open."""
 
 _T = TypeVar("_T")
 
@@ -123,6 +118,8 @@ class MaildirMailbox:
         self._kept_modseq = 0
         self._journal = Journal()
         self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
+        self._writes = BackgroundWrites(executor)
+        self._later = self._writes.begin
         self._reading = SummaryReading(
             folder, cache, indexers, executor=executor, run=self._run, later=self._later
         )
@@ -132,8 +129,7 @@ class MaildirMailbox:
             folder, text_index, indexers, index_policy, executor=executor, run=self._run, later=self._later
         )
         self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
-        self._writes: set[asyncio.Future[None]] = set()
-        self._large: dict[int, LargeContent] = {}
+        self._contents = MessageContents(folder, executor)
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -172,8 +168,7 @@ class MaildirMailbox:
 
     async def vanished_since(self, modseq: int) -> list[Uid] | None:
         """UIDs that were expunged after that mod-sequence."""
-        while self._writes:  # what is not in the cache yet
-            await asyncio.wait(self._writes)
+        await self._writes.finish()  # what is not in the cache yet
         found = await self._run(self._history.vanished_since, self._cache_number, modseq)
         return None if found is None else [Uid(uid) for uid in found]
 
@@ -238,13 +233,12 @@ class MaildirMailbox:
     def is_busy(self) -> bool:
         """Whether something is done in the background."""
         idle = self.filling.finished.is_set() and self.texts.filling.finished.is_set()
-        return bool(self._writes) or self._watch.is_pending or not idle
+        return self._writes.is_pending or self._watch.is_pending or not idle
 
     async def finish(self) -> None:
         """The account is closed: what was begun in the background is done."""
         self.stop_filling()
-        while self._writes:
-            await asyncio.wait(self._writes)
+        await self._writes.finish()
 
     async def spool(self, size: int) -> SpoolFile:
         """For a message that is written as it comes."""
@@ -275,7 +269,7 @@ class MaildirMailbox:
         """Remove messages for good; the UIDs that were there."""
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
         if gone:  # UIDs are not given again, so nobody has to wait for this
-            self._after_answer(partial(self._cache.remove, self._cache_number, gone))
+            self._writes.begin_after_answer(partial(self._cache.remove, self._cache_number, gone))
         return gone
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
@@ -313,13 +307,12 @@ class MaildirMailbox:
 
     async def content(self, uid: Uid) -> bytes | LargeContent:
         """The whole message with CRLF line ends; a huge one in its file."""
-        known = self._large.get(uid)
-        return known if known is not None else await self._run(self._content, uid)
+        opened = self._contents.opened(uid)
+        return opened if opened is not None else await self._run(self._contents.read, uid)
 
     def is_huge(self, uid: Uid) -> bool:
         """Whether its file's name says that it is read in pieces."""
-        base = self.folder.base_at_once(uid)
-        return base is not None and (sizes(base)[0] or 0) >= LARGE
+        return self._contents.is_huge(uid)
 
     async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
         """Those of `uids` of which one of the places may hold the text."""
@@ -327,7 +320,7 @@ class MaildirMailbox:
 
     async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
         """Those whose content matches."""
-        return await self._run(self._matching, uids, matches)
+        return await self._run(self._contents.matching, uids, matches)
 
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
@@ -396,7 +389,7 @@ class MaildirMailbox:
         """One user less."""
         self.users -= 1
         if self.users == 0:
-            self._large.clear()
+            self._contents.close()
             self._reading.forget()
             self.texts.tidy()
             self._on_close(self)
@@ -492,42 +485,3 @@ class MaildirMailbox:
         """What deliverers have noted goes into the cache."""
         if not self.folder.arrivals.is_empty():
             self._later(partial(adopt_arrivals, self.folder, self._cache, self._cache_number))
-
-    def _later(self, write: Callable[[], None]) -> None:
-        """Write something to the cache that nobody waits for but `finish`."""
-        future = asyncio.get_running_loop().run_in_executor(self._executor, write)
-        self._writes.add(future)
-        future.add_done_callback(self._writes.discard)
-
-    def _after_answer(self, write: Callable[[], None]) -> None:
-        """The same, when whoever has caused it was answered: a thread would take the interpreter from the loop."""
-        loop = asyncio.get_running_loop()
-        begun: asyncio.Future[None] = loop.create_future()
-
-        def begin() -> None:
-            self._later(write)
-            begun.set_result(None)
-
-        self._writes.add(begun)
-        begun.add_done_callback(self._writes.discard)
-        loop.call_later(ANSWER_SECONDS, begin)
-
-    def _content(self, uid: Uid) -> bytes | LargeContent:
-        content, _ = self.folder.read(uid, self._executor)
-        if isinstance(content, bytes):
-            return to_crlf(content)
-        self._large[uid] = content  # clients ask for one piece after the other
-        while len(self._large) > MAX_LARGE:
-            self._large.pop(next(iter(self._large)), None)
-        return content
-
-    def _matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
-        found = []
-        for uid in uids:
-            try:
-                content, _ = self.folder.read(uid)
-            except MessageGone:
-                continue
-            if matches(content if isinstance(content, bytes) else searchable(content)):
-                found.append(uid)
-        return found

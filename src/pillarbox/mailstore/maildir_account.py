@@ -23,12 +23,10 @@ STANDARDS
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Final, TypeVar
-
-import msgspec
 
 from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
@@ -48,18 +46,18 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     QuotaState,
 )
-from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
-from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise, parents
+from pillarbox.mailstore.mailbox_list import MailboxList
+from pillarbox.mailstore.mailbox_listing import MailboxListing
+from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise
 from pillarbox.mailstore.mailbox_tree import MailboxTree
 from pillarbox.mailstore.maildir import MaildirMailbox
 from pillarbox.mailstore.maildir_names import NameMaker
 from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.quota import AccountQuota, FolderQuota
-from pillarbox.mailstore.special_uses import SpecialUses
 from pillarbox.mailstore.subscriptions import Subscriptions
 from pillarbox.mailstore.text_index import TextIndex
 from pillarbox.mailstore.text_searching import IndexPolicy
-from pillarbox.mailstore.uidlist import UidList, read_guid
+from pillarbox.mailstore.uidlist import UidList
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.clock import Clock
 
@@ -127,7 +125,6 @@ class MaildirAccount:
         LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`; `commits`: shared
         with other accounts on the same file system."""
         self._definitions = mailboxes
-        self._special_use = {one.name: " ".join(one.special_use).encode() for one in mailboxes}
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
@@ -145,12 +142,14 @@ class MaildirAccount:
         self._commits = commits or CommonCommits(executor=executor, files=files)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
-        self._special_uses = SpecialUses(self._attributes, self._guid)
+        self._listing = MailboxListing(
+            self._tree,
+            self._subscriptions,
+            self._attributes,
+            files=files,
+            usual_uses={one.name: " ".join(one.special_use).encode() for one in mailboxes},
+        )
         self._name_watch = NameWatch(tuple({self._tree.root, self._tree.control}), inotify)
-        self._listing: (
-            tuple[tuple[object, object], list[MailboxEntry], dict[str, bytes], MailboxList] | None
-        ) = None
-        self._guids: dict[str, tuple[int, bytes]] = {}  # name → inode of its directory, GUID
         self._open: dict[str, MaildirMailbox] = {}
         self._loading: dict[str, asyncio.Lock] = {}
         self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
@@ -203,7 +202,7 @@ class MaildirAccount:
 
     async def list_mailboxes(self) -> MailboxList:
         """Every mailbox, and every parent without one, in name order; INBOX is always there."""
-        return await self._run(self._listed)
+        return await self._run(self._listing.read)
 
     async def create(self, name: str) -> None:
         """CREATE."""
@@ -253,7 +252,7 @@ class MaildirAccount:
 
     async def identities(self) -> dict[str, bytes]:
         """Every mailbox that can be selected → its GUID, b"" if it has none yet."""
-        return await self._run(self._identities)
+        return await self._run(self._listing.guids)
 
     def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon after mailboxes or subscriptions have changed; the result ends the watch."""
@@ -441,54 +440,6 @@ class MaildirAccount:
             return await loop.run_in_executor(self._executor, partial(function, *arguments))
         except OSError as error:
             raise fault_of(error, self._root) from error
-
-    def _entries(self, found: Mapping[str, bool], subscribed: Set[str]) -> list[MailboxEntry]:
-        existing = {INBOX, *(name for name, holds in found.items() if holds)}
-        implied = {parent for name in existing for parent in parents(name)} | {*found} - existing
-        implied -= existing
-        with_children = {name.rpartition(SEPARATOR)[0] for name in existing | implied}
-        return [
-            MailboxEntry(
-                name=name,
-                selectable=name in existing,
-                has_children=name in with_children,
-                subscribed=name in subscribed,
-                special_use=self._special_use.get(name, b""),
-            )
-            for name in sorted(existing | implied)
-        ]
-
-    def _listed(self) -> MailboxList:
-        """The list, with the special uses that mailboxes were given; the same again if it would be equal."""
-        state = (self._tree.entries(), self._subscriptions.read())
-        known = self._listing  # replaced as a whole: several threads ask
-        is_known = known is not None and known[0] == state
-        entries = known[1] if known is not None and is_known else self._entries(state[0], frozenset(state[1]))
-        uses = self._special_uses.by_name([entry.name for entry in entries if entry.selectable])
-        if known is not None and is_known and known[2] == uses:
-            return known[3]
-        listed = MailboxList(
-            msgspec.structs.replace(entry, special_use=uses[entry.name]) if entry.name in uses else entry
-            for entry in entries
-        )
-        self._listing = (state, entries, uses, listed)
-        return listed
-
-    def _guid(self, name: str) -> bytes:
-        return read_guid(self._tree.control_directory(name), self._files)
-
-    def _identities(self) -> dict[str, bytes]:
-        names = [INBOX, *(name for name, holds in self._tree.entries().items() if holds and name != INBOX)]
-        known, self._guids = self._guids, {}
-        for name in names:
-            try:
-                inode = self._files.stat(self._tree.directory(name)).st_ino
-            except FileNotFoundError:  # another program was faster
-                continue
-            before = known.get(name)
-            guid = before[1] if before is not None and before[0] == inode and before[1] else self._guid(name)
-            self._guids[name] = (inode, guid)
-        return {name: guid for name, (_, guid) in self._guids.items()}
 
     def _delete(self, name: str) -> bytes:
         """Remove the mailbox; its GUID, if it was known."""
