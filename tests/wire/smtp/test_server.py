@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from fakes.scripted_transport import read_transcript
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.command_order import State
 from pillarbox.wire.smtp.commands import Auth, Bdat, Data, Ehlo, MailFrom, Noop, Quit, Refused, StartTls
 from pillarbox.wire.smtp.dot_stream import BareNewline
-from pillarbox.wire.smtp.server import AuthResponse, Content, EndOfContent, Pause, SmtpServer, State
+from pillarbox.wire.smtp.server import AuthResponse, Content, EndOfContent, Pause, SmtpServer
 
 TRANSCRIPTS = sorted((Path(__file__).parents[2] / "transcripts/smtp").glob("*.txt"))
 GREETING = Reply(220, (b"mx.test",))

@@ -16,7 +16,8 @@ from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, Permi
 from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import responses
-from pillarbox.wire.imap.commands import Command, DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
+from pillarbox.wire.imap.acl_commands import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
+from pillarbox.wire.imap.commands import Command
 
 _NO_ADMINISTRATOR: Final = b"[NOPERM] You lack administrator privileges on this mailbox"
 _LISTED: Final = b'"" l r w s t p i e k x a c d'

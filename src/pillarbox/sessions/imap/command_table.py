@@ -24,7 +24,8 @@ from pillarbox.sessions.imap import (
     urlauth,
 )
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.wire.imap import commands, urlauth_commands
+from pillarbox.wire.imap import acl_commands as acl
+from pillarbox.wire.imap import commands, notify_commands, urlauth_commands
 from pillarbox.wire.imap.commands import Command
 
 COMING: Final = (commands.AppendOffer, commands.AppendData)
@@ -41,9 +42,9 @@ _BESIDE: Final = frozenset(
         commands.GetQuota,
         commands.GetQuotaRoot,
         commands.GetMetadata,
-        commands.GetAcl,
-        commands.ListRights,
-        commands.MyRights,
+        acl.GetAcl,
+        acl.ListRights,
+        acl.MyRights,
         commands.Refused,
     )
 )
@@ -88,13 +89,13 @@ HANDLERS: Final[dict[type[Command], Handler]] = {
     commands.GetQuota: quota_commands.get_quota,
     commands.GetQuotaRoot: quota_commands.get_quota_root,
     commands.SetQuota: quota_commands.set_quota,
-    commands.GetAcl: acl_commands.get_acl,
-    commands.SetAcl: acl_commands.set_acl,
-    commands.DeleteAcl: acl_commands.delete_acl,
-    commands.ListRights: acl_commands.list_rights,
-    commands.MyRights: acl_commands.my_rights,
+    acl.GetAcl: acl_commands.get_acl,
+    acl.SetAcl: acl_commands.set_acl,
+    acl.DeleteAcl: acl_commands.delete_acl,
+    acl.ListRights: acl_commands.list_rights,
+    acl.MyRights: acl_commands.my_rights,
     commands.Idle: idle.idle,
-    commands.Notify: notify.notify,
+    notify_commands.Notify: notify.notify,
     commands.Check: message_commands.check,
     commands.Close: selecting.close,
     commands.Unselect: selecting.unselect,

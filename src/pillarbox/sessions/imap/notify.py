@@ -28,7 +28,8 @@ from pillarbox.sessions.imap.fetch import fetch_items
 from pillarbox.sessions.imap.mailbox_commands import status_value
 from pillarbox.sessions.imap.news import SILENT, SelectedNews
 from pillarbox.wire.imap import responses
-from pillarbox.wire.imap.commands import EventGroup, Notify, NotifyEvent, NotifyFilter, StatusItem
+from pillarbox.wire.imap.commands import StatusItem
+from pillarbox.wire.imap.notify_commands import EventGroup, Notify, NotifyEvent, NotifyFilter
 
 MAX_MAILBOXES: Final = 1000
 """Mailboxes that are watched for one session."""

@@ -18,8 +18,9 @@ from pillarbox.sessions.smtp.trace import comment_text
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.command_order import State
 from pillarbox.wire.smtp.commands import Data
-from pillarbox.wire.smtp.server import EndOfContent, State
+from pillarbox.wire.smtp.server import EndOfContent
 
 _GO_AHEAD: Final = Reply(354, (b"End data with <CR><LF>.<CR><LF>",))
 

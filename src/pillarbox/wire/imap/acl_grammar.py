@@ -7,7 +7,7 @@ STANDARDS
     RFC 4314 (ACL)
 """
 
-from pillarbox.wire.imap.commands import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
+from pillarbox.wire.imap.acl_commands import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl
 from pillarbox.wire.imap.scanner import Scanner
 
 

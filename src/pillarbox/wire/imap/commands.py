@@ -4,7 +4,8 @@ DESCRIPTION
     A command is what a parser makes of one whole command of the client; nothing in it needs to be looked at
     again.  Mailbox names are decoded, flags are bits and keywords, dates are seconds since 1970.
 
-    What FETCH and SEARCH ask for is in `fetch_items.py` and `search_keys.py`, URLAUTH in `urlauth_commands.py`.
+    What FETCH and SEARCH ask for is in `fetch_items.py` and `search_keys.py`; NOTIFY, ACL and URLAUTH are in
+    `notify_commands.py`, `acl_commands.py` and `urlauth_commands.py`.
 
 STANDARDS
     RFC 3501 §6, §9; RFC 2177 (IDLE); RFC 2342 (NAMESPACE); RFC 2971 (ID); RFC 3502 (MULTIAPPEND); RFC 3691
@@ -254,40 +255,6 @@ class SetQuota(Command, frozen=True):
     limits: tuple[tuple[bytes, int], ...]
 
 
-class GetAcl(Command, frozen=True):
-    """`"GETACL" SP mailbox`  RFC 4314 §3.3"""
-
-    mailbox: str
-
-
-class MyRights(Command, frozen=True):
-    """`"MYRIGHTS" SP mailbox`  RFC 4314 §3.5"""
-
-    mailbox: str
-
-
-class ListRights(Command, frozen=True):
-    """`"LISTRIGHTS" SP mailbox SP identifier`  RFC 4314 §3.4"""
-
-    mailbox: str
-    identifier: bytes
-
-
-class SetAcl(Command, frozen=True):
-    """`"SETACL" SP mailbox SP identifier SP mod-rights`  RFC 4314 §3.1"""
-
-    mailbox: str
-    identifier: bytes
-    rights: bytes
-
-
-class DeleteAcl(Command, frozen=True):
-    """`"DELETEACL" SP mailbox SP identifier`  RFC 4314 §3.2"""
-
-    mailbox: str
-    identifier: bytes
-
-
 class AppendOffer(Command, frozen=True):
     """`"APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal`, the literal not read yet
 
@@ -351,47 +318,6 @@ class Compress(Command, frozen=True):
 
 class Idle(Command, frozen=True):
     """`"IDLE" CRLF "DONE"`: DONE comes as a `Line`"""
-
-
-class NotifyFilter(Enum):
-    """`filter-mailboxes`  RFC 5465 §6"""
-
-    SELECTED = b"selected"
-    SELECTED_DELAYED = b"selected-delayed"
-    INBOXES = b"inboxes"
-    PERSONAL = b"personal"
-    SUBSCRIBED = b"subscribed"
-    SUBTREE = b"subtree"
-    MAILBOXES = b"mailboxes"
-
-
-class NotifyEvent(Enum):
-    """`event`  RFC 5465 §5"""
-
-    MESSAGE_NEW = b"MessageNew"
-    MESSAGE_EXPUNGE = b"MessageExpunge"
-    FLAG_CHANGE = b"FlagChange"
-    ANNOTATION_CHANGE = b"AnnotationChange"
-    MAILBOX_NAME = b"MailboxName"
-    SUBSCRIPTION_CHANGE = b"SubscriptionChange"
-    MAILBOX_METADATA_CHANGE = b"MailboxMetadataChange"
-    SERVER_METADATA_CHANGE = b"ServerMetadataChange"
-
-
-class EventGroup(msgspec.Struct, frozen=True):
-    """`"(" filter-mailboxes SP events ")"`; `fetch` is what to tell of new messages in the selected mailbox."""
-
-    filter: NotifyFilter
-    mailboxes: tuple[str, ...]
-    events: frozenset[NotifyEvent]
-    fetch: FetchItems | None = None
-
-
-class Notify(Command, frozen=True):
-    """`"NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE")`  RFC 5465 §3.1; NONE is no groups"""
-
-    groups: tuple[EventGroup, ...]
-    status: bool = False
 
 
 class Line(Command, frozen=True):

@@ -9,9 +9,9 @@ STANDARDS
 
 from typing import Final
 
-from pillarbox.wire.imap.commands import EventGroup, Notify, NotifyEvent, NotifyFilter
 from pillarbox.wire.imap.fetch_items import FetchItems
 from pillarbox.wire.imap.message_grammar import fetch_list
+from pillarbox.wire.imap.notify_commands import EventGroup, Notify, NotifyEvent, NotifyFilter
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
 MAX_GROUPS: Final = 100

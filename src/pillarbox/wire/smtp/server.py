@@ -5,9 +5,9 @@ DESCRIPTION
     NEED_DATA, feed more bytes; NEED_REPLY, the last command has not been answered.  So pipelining cannot
     run ahead of a decision, and a STARTTLS with more input behind it is seen for what it is.
 
-    The order of commands is the table `AFTER_SUCCESS`; a command that has no entry for the state is
-    `Refused` with 503.  Message content comes as `Content` pieces (no reply) and one `EndOfContent` (to be
-    answered).  After AUTH is answered with 334, the next line is an `AuthResponse`.
+    The order of commands is that of command_order.py; one that is out of place is `Refused`.
+    Message content comes as `Content` pieces (no reply) and one `EndOfContent` (to be answered).
+    After AUTH is answered with 334, the next line is an `AuthResponse`.
 
     The engine knows grammar and order.  What is allowed, and every other text, is the session's.
 
@@ -23,12 +23,20 @@ STANDARDS
     RFC 5321 §4.1.4 (order of commands), §4.5.3; RFC 2920; RFC 3030; RFC 3207 §4.2; RFC 4954
 """
 
-from enum import Enum, IntEnum, auto
+from enum import Enum, auto
 from typing import Final
 
 import msgspec
 
 from pillarbox.vocabulary.reply import Reply
+from pillarbox.wire.smtp.command_order import (
+    AFTER_SUCCESS,
+    BY_VERB,
+    IN_TRANSACTION,
+    State,
+    misplaced,
+    without_recipients,
+)
 from pillarbox.wire.smtp.commands import (
     LENIENT,
     Auth,
@@ -38,18 +46,12 @@ from pillarbox.wire.smtp.commands import (
     Etrn,
     Grammar,
     Helo,
-    Help,
-    MailFrom,
     Noop,
-    Quit,
-    RcptTo,
     Refused,
     Request,
     Rset,
     StartTls,
     Vrfy,
-    XClient,
-    XForward,
     parse_command,
     refusal,
 )
@@ -89,62 +91,8 @@ class Pause(Enum):
     CLOSED = auto()
 
 
-class State(IntEnum):
-    """Where a conversation stands.  Numbers, because tables are asked for it with each command."""
-
-    START = auto()  # connected, no HELO yet
-    READY = auto()  # after HELO or EHLO
-    MAIL = auto()  # a sender is known
-    RCPT = auto()  # and at least one recipient
-    DATA = auto()  # content after 354
-    BDAT = auto()  # a chunk of content
-    CHUNKING = auto()  # between chunks: only BDAT, RSET and the like
-    AUTH = auto()  # a SASL exchange
-    CLOSED = auto()
-
-
 _BLOCK: Final = 65536
 """Octets of content from which on larger pieces make no difference."""
-
-_BETWEEN: Final = (State.START, State.READY, State.MAIL, State.RCPT, State.CHUNKING)
-"""States in which a command line is expected."""
-
-AFTER_SUCCESS: Final[dict[tuple[State, type], State]] = {
-    # RFC 5321 §4.1.4: EHLO and HELO may come at any time and reset, like RSET.
-    **{(state, hello): State.READY for state in _BETWEEN for hello in (Ehlo, Helo)},
-    **{(state, Rset): State.READY for state in _BETWEEN if state is not State.START},
-    (State.START, Rset): State.START,
-    **{(state, command): state for state in _BETWEEN for command in (Noop, Vrfy, Help, Etrn)},
-    **{(state, Quit): State.CLOSED for state in _BETWEEN},
-    (State.START, MailFrom): State.MAIL,  # unless smtpd_helo_required
-    (State.READY, MailFrom): State.MAIL,
-    (State.MAIL, RcptTo): State.RCPT,
-    (State.RCPT, RcptTo): State.RCPT,
-    (State.RCPT, Data): State.DATA,
-    (State.RCPT, Bdat): State.CHUNKING,
-    (State.CHUNKING, Bdat): State.CHUNKING,
-    # RFC 3207 §4.2: forget what the client said before, a transaction with it.
-    **{(state, StartTls): State.START for state in _BETWEEN},
-    # XCLIENT_README: as if the client had just connected.
-    **{(state, XClient): State.START for state in _BETWEEN},
-    **{(state, XForward): state for state in _BETWEEN},
-    (State.READY, Auth): State.READY,
-    (State.START, Auth): State.START,
-}
-
-_BY_VERB: Final[dict[bytes, type]] = {
-    b"MAIL": MailFrom, b"RCPT": RcptTo, b"DATA": Data, b"BDAT": Bdat, b"RSET": Rset, b"VRFY": Vrfy, b"ETRN": Etrn,
-    b"AUTH": Auth,
-}  # fmt: skip
-"""Verbs whose place is looked at before their arguments are."""
-
-_VERBS: Final = {kind: verb for verb, kind in _BY_VERB.items()} | {
-    Help: b"HELP", XClient: b"XCLIENT", XForward: b"XFORWARD",
-}  # fmt: skip
-_BEFORE_TLS: Final = (Ehlo, Helo, Noop, Quit, StartTls)
-
-_IN_TRANSACTION: Final = (State.MAIL, State.RCPT, State.CHUNKING)
-_HELLO_FIRST: Final = (MailFrom, Vrfy, Auth, Etrn, RcptTo)
 
 # RFC 2920 §3.1: these may only be the last of a group of pipelined commands.
 _LAST_OF_GROUP: Final = (Ehlo, Helo, Data, Vrfy, Noop, StartTls, Auth)
@@ -336,7 +284,7 @@ class SmtpServer:
             if reply.code != 334:
                 self.state = self._auth_from
         elif isinstance(command, Refused):
-            if command.verb == b"BDAT" and not self._chunks_failed and self.state in _IN_TRANSACTION:
+            if command.verb == b"BDAT" and not self._chunks_failed and self.state in IN_TRANSACTION:
                 self._after_content(EndOfContent(last=True), success=False)
         elif command is not None and reply.is_positive:
             self.state = AFTER_SUCCESS[self.state, type(command)]
@@ -398,7 +346,7 @@ class SmtpServer:
     def _ordered(self, command: Request | Refused) -> Request | Refused:
         """The command, or a refusal if this is not its place (RFC 5321 §4.1.4); that goes before its syntax."""
         if isinstance(command, Refused):
-            kind = _BY_VERB.get(command.verb)
+            kind = BY_VERB.get(command.verb)
             return (self._misplaced(kind) if kind is not None else None) or command
         kind = type(command)
         if self.tls_required:
@@ -416,40 +364,14 @@ class SmtpServer:
         return self._misplaced(kind) or command
 
     def _misplaced(self, kind: type) -> Refused | None:
-        """Why a command may not come here."""
-        state = self.state
-        after_chunk = state is State.CHUNKING or self._chunks_failed
-        if self.tls_required and kind not in _BEFORE_TLS:
-            return refusal(_VERBS[kind], 530, b"5.7.0 Must issue a STARTTLS command first")
-        if self.helo_required and state is State.START and kind in _HELLO_FIRST and kind is not RcptTo:
-            code = b"" if kind is Etrn else b"5.5.1 "
-            return refusal(_VERBS[kind], 503, code + b"Error: send HELO/EHLO first")
-        if kind is MailFrom:
-            if state in _IN_TRANSACTION:
-                return refusal(b"MAIL", 503, b"5.5.1 Error: nested MAIL command")
-            return refusal(b"MAIL", 503, b"5.5.1 Error: MAIL after BDAT") if after_chunk else None
-        if kind is RcptTo:
-            if state not in _IN_TRANSACTION:
-                return refusal(b"RCPT", 503, b"5.5.1 Error: need MAIL command")
-            return refusal(b"RCPT", 503, b"5.5.1 Error: RCPT after BDAT") if after_chunk else None
-        if kind is Data:
-            if after_chunk:
-                return refusal(b"DATA", 503, b"5.5.1 Error: DATA after BDAT")
-            return self._no_recipients(b"DATA")
-        if kind is Etrn and state in _IN_TRANSACTION:
-            return refusal(b"ETRN", 503, b"Error: MAIL transaction in progress")
-        if kind is Auth and not self.auth_enabled:
-            return refusal(b"AUTH", 503, b"5.5.1 Error: authentication not enabled")
-        if kind is Auth and state in _IN_TRANSACTION:
-            return refusal(b"AUTH", 503, b"5.5.1 Error: MAIL transaction in progress")
-        return None
-
-    def _no_recipients(self, verb: bytes) -> Refused | None:
-        if self.state is State.MAIL:
-            return refusal(verb, 554, b"5.5.1 Error: no valid recipients")
-        if self.state not in _IN_TRANSACTION:
-            return refusal(verb, 503, b"5.5.1 Error: need RCPT command")
-        return None
+        return misplaced(
+            kind,
+            self.state,
+            chunks_failed=self._chunks_failed,
+            helo_required=self.helo_required,
+            tls_required=self.tls_required,
+            auth_enabled=self.auth_enabled,
+        )
 
     def _ordered_chunk(self, command: Bdat) -> Bdat | Refused:
         """BDAT in its place.  A refused chunk poisons those behind it, up to the last (RFC 3030 §2)."""
@@ -464,7 +386,7 @@ class SmtpServer:
         elif self.max_message and so_far + command.size > self.max_message:
             refused = refusal(b"BDAT", 552, b"5.3.4 Chunk exceeds message size limit")
         else:
-            refused = self._no_recipients(b"BDAT")
+            refused = without_recipients(b"BDAT", self.state)
         if refused is None:
             return command
         self._discarding = command.size
