@@ -41,7 +41,7 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
         refusal = await _refusal(conversation, command, streamed=streamed)
     except (StoreUnavailable, MailboxNameRefused, PermissionDenied, OverQuota):
         conversation.engine.refuse_literal()  # the session answers NO; the engine has to know, too
-        await conversation.end_of_messages()
+        await conversation.coming.end()
         raise
     if refusal is None:
         conversation.engine.accept_literal(streamed=streamed)
@@ -49,14 +49,12 @@ async def append_offer(conversation: Conversation, command: AppendOffer) -> None
         # A client that sends its literal anyway, {n+}, sends it into nothing (RFC 7888 §4).
         conversation.no(command.tag, refusal)
         conversation.engine.refuse_literal()
-        await (
-            conversation.end_of_messages()
-        )  # those of the command that have come are not stored  RFC 3502 §6.3.11
+        await conversation.coming.end()  # those that have come are not stored, either  RFC 3502 §6.3.11
 
 
 async def append_data(conversation: Conversation, command: AppendData) -> None:
     """Some of a large message: it is written before more is read."""
-    spool = conversation.spools[-1]
+    spool = conversation.coming.spools[-1]
     await spool.add(command.data)
 
 
@@ -70,11 +68,11 @@ async def _refusal(conversation: Conversation, command: AppendOffer, *, streamed
     if limit and command.total > limit:  # what MULTIAPPEND sends is stored all or none
         return b"[LIMIT] Messages of one command are larger than %d bytes" % limit
     try:
-        mailbox = await conversation.await_messages(command.mailbox)
+        mailbox = await conversation.coming.target(command.mailbox, conversation.open_target)
     except NoSuchMailbox:
         return _try_create(conversation, command.mailbox)
     if streamed:
-        await conversation.new_spool(mailbox, command.size)
+        await conversation.coming.new_spool(mailbox, command.size)
     return None
 
 
@@ -121,9 +119,9 @@ async def _store(
 ) -> bytes | None:
     """Store messages: `[APPENDUID …]`, or None after an answer."""
     try:
-        mailbox = await conversation.await_messages(name)
+        mailbox = await conversation.coming.target(name, conversation.open_target)
         rights = await conversation.rights(name)
-        spools = iter(list(conversation.spools))
+        spools = iter(list(conversation.coming.spools))
         messages = [
             _permitted(await _made(conversation, mailbox, message, spools), rights) for message in appended
         ]

@@ -44,7 +44,7 @@ async def catenate(
         if limit and size > limit:
             raise TooBig
         if whole is None and size >= SPOOL_AT:
-            whole = await conversation.new_spool(target, size)
+            whole = await conversation.coming.new_spool(target, size)
             for piece in pieces:
                 await whole.add(piece)
         if whole is None:

@@ -16,7 +16,6 @@ STANDARDS
 """
 
 import asyncio
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
@@ -28,12 +27,10 @@ import msgspec
 from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.large_content import Span, pieces_of
 from pillarbox.mailstore.mailbox import (
-    MAX_KEYWORDS,
     Account,
     Mailbox,
     MessageGone,
     NoSuchMailbox,
-    Spool,
     StoreUnavailable,
 )
 from pillarbox.mailstore.united_account import UnitedAccount
@@ -41,16 +38,16 @@ from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
 from pillarbox.observability.events import EventSink
 from pillarbox.sessions.client_wait import ClientWait
+from pillarbox.sessions.imap.coming_messages import ComingMessages
 from pillarbox.sessions.imap.endings import Disconnect, Figures, mailbox_deleted
-from pillarbox.sessions.imap.flag_rendering import FlagRenderer
-from pillarbox.sessions.imap.flag_rights import CHANGE, storable_names
 from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
+from pillarbox.sessions.imap.selected_answers import flag_changes, flags_of, highest_modseq_of
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, compact
-from pillarbox.wire.imap import mailbox_names, responses
+from pillarbox.wire.imap import mailbox_names
 from pillarbox.wire.imap.server import ImapServer, State
 
 FLUSH_AT: Final = 65536
@@ -96,12 +93,12 @@ class Conversation:
 
     __slots__ = (
         "_changed",
-        "_coming",
         "_heeding",
         "_parking",
         "account",
         "account_of",
         "clock",
+        "coming",
         "condstore",
         "engine",
         "figures",
@@ -117,7 +114,6 @@ class Conversation:
         "silent_since",
         "sink",
         "speaking",
-        "spools",
         "told_expunges",
         "transport",
         "updates",
@@ -159,11 +155,10 @@ class Conversation:
         self.news = SelectedNews()
         self.notifications: Notifications | None = None
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
-        self.spools: list[Spool] = []  # of the command that is coming, one for each large message
+        self.coming = ComingMessages()
         self.told_expunges = False  # since the last tagged answer
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.runs_beside = False  # a command goes on while others are answered  RFC 3501 §5.5
-        self._coming: tuple[str, Mailbox] | None = None  # where the messages of a command go
         self._changed = False  # a mailbox may have changed since we last looked
         self._heeding = False  # whether we wait for that, too
         self._parking: Callable[[bool], bool] | None = None  # told whether we rest; whether to park
@@ -343,34 +338,6 @@ class Conversation:
             return await self.account.open_target(name)
         return await self.account.open(name, read_only=True)
 
-    async def new_spool(self, target: Mailbox, size: int) -> Spool:
-        """For a message that is written as it comes; it goes with the command.  OverQuota."""
-        spool = await target.spool(size)
-        self.spools.append(spool)
-        return spool
-
-    async def await_messages(self, name: str) -> Mailbox:
-        """The mailbox for the messages of a command that is coming: opened once, closed by `end_of_messages`.
-
-        All messages of a command go into one mailbox.
-        """
-        if self._coming is None:
-            self._coming = (name, await self.open_target(name))
-        return self._coming[1]
-
-    @property
-    def messages_come(self) -> bool:
-        """Whether `end_of_messages` has something to do."""
-        return self._coming is not None
-
-    async def end_of_messages(self) -> None:
-        """What has come of a command is not needed any more, or has been stored."""
-        if self._coming is not None:
-            self._coming[1].close()
-            self._coming = None
-        while self.spools:
-            await self.spools.pop().discard()
-
     def enter_mailbox(
         self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL, known: ViewState | None = None
     ) -> MailboxView:
@@ -459,20 +426,17 @@ class Conversation:
             self.engine.untagged(line)
 
     def _tell_flags(self, told: Told, view: MailboxView, *, with_uid: bool) -> None:
-        engine = self.engine
         if told.keywords:
             self.tell_flags(view)
         if told.flags:
-            with_uid = with_uid or self.qresync  # RFC 7162 §3.2.4
-            flags = FlagRenderer(view, with_recent=not self.rev2)
-            uids = view.mailbox.messages.uids
-            for number, uid in told.flags:
-                row = bisect_left(uids, uid)
-                words = [b"UID %d" % uid] if with_uid else []
-                if self.condstore:
-                    words.append(b"MODSEQ (%d)" % view.mailbox.messages.modseqs[row])
-                words.append(b"FLAGS (%b)" % flags.of_row(row))
-                engine.untagged(b"%d FETCH (%b)" % (number, b" ".join(words)))
+            lines = flag_changes(
+                told,
+                view,
+                with_uid=with_uid or self.qresync,  # RFC 7162 §3.2.4
+                with_modseq=self.condstore,
+                with_recent=not self.rev2,
+            )
+            self._tell_lines(lines)
 
     def _tell_messages(self, told: Told) -> None:
         engine = self.engine
@@ -513,21 +477,4 @@ class Conversation:
 
     def tell_flags(self, view: MailboxView) -> None:
         """FLAGS and PERMANENTFLAGS, when there is a new keyword."""
-        for line in flags_of(view):
-            self.engine.untagged(line)
-
-
-def flags_of(view: MailboxView) -> tuple[bytes, bytes]:
-    """FLAGS and PERMANENTFLAGS of a mailbox."""
-    keywords = view.mailbox.keywords
-    if view.rights & CHANGE == CHANGE or view.read_only:
-        more = len(keywords) < MAX_KEYWORDS
-        permanent = responses.permanent_flags(keywords, read_only=view.read_only, more=more)
-    else:
-        permanent = responses.some_permanent_flags(storable_names(view.rights, keywords))
-    return responses.flags(keywords), permanent
-
-
-def highest_modseq_of(view: MailboxView) -> bytes:
-    """`OK [HIGHESTMODSEQ 4] Highest`"""
-    return b"OK [HIGHESTMODSEQ %d] Highest" % view.mailbox.highest_modseq
+        self._tell_lines(flags_of(view))

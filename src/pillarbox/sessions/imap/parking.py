@@ -82,7 +82,7 @@ def can_be_parked(conversation: Conversation) -> bool:
         and conversation.engine.is_resting
         and conversation.notifications is None
         and not conversation.runs_beside
-        and not conversation.messages_come
+        and not conversation.coming.any
         and isinstance(conversation.updates, SearchContexts | None)
     )
 

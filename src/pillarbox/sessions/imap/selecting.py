@@ -17,12 +17,13 @@ import msgspec
 from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.mailstore.view import MailboxView
-from pillarbox.sessions.imap.conversation import Conversation, flags_of, highest_modseq_of
+from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
 from pillarbox.sessions.imap.flag_rights import CHANGE
 from pillarbox.sessions.imap.mailbox_commands import missing
 from pillarbox.sessions.imap.message_commands import deleted_uids
 from pillarbox.sessions.imap.object_ids import mailbox_id
+from pillarbox.sessions.imap.selected_answers import flags_of, highest_modseq_of
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import STAR, NumberSet
 from pillarbox.wire.imap import responses

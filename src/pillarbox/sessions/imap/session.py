@@ -195,7 +195,7 @@ class ImapSession:
             conversation.wait.close()
             await self._abandon_long()
             conversation.leave_mailbox()
-            await conversation.end_of_messages()
+            await conversation.coming.end()
             if conversation.notifications is not None:
                 conversation.notifications.close()
             if self.parked is None:
@@ -303,7 +303,7 @@ class ImapSession:
         conversation = self._conversation
         conversation.started = conversation.clock.monotonic()
         if isinstance(command, commands.Refused):
-            await conversation.end_of_messages()
+            await conversation.coming.end()
             self._refuse(command)
             return
         self._bad_commands = 0
@@ -359,8 +359,8 @@ class ImapSession:
             try:
                 await (handler or HANDLERS[kind])(conversation, command)
             finally:
-                if conversation.messages_come and kind not in COMING:
-                    await conversation.end_of_messages()
+                if conversation.coming.any and kind not in COMING:
+                    await conversation.coming.end()
         except MailboxNameRefused as refused:
             refusal = b"[CANNOT] " + str(refused).encode("ascii", "replace")
         except PermissionDenied:
