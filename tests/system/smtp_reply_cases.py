@@ -206,6 +206,45 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_hard_error_limit": "2",
     },
     "strict UTF-8": {"strict_smtputf8": "yes", "smtpd_client_port_logging": "yes"},
+    "command filter": {
+        "smtpd_command_filter": "regexp:{ {/^FOO/ NOOP}, {/^MAIL FROM:<bad@(.*)>/ MAIL FROM:<good@$$1>}, {/^BLANK/ RSET}, "
+        "{/^(MAIL FROM:<space@x>) (.*)/ $$1} }"
+    },
+    "failing command filter": {"smtpd_command_filter": "fail:x"},
+    "discarding by address": {
+        "smtpd_discard_ehlo_keywords": "size",
+        "smtpd_discard_ehlo_keyword_address_maps": "inline:{ { 127.0.0.1 = dsn, etrn, foo } }",
+    },
+    "failing keywords": {"smtpd_discard_ehlo_keyword_address_maps": "fail:x"},
+    "expansion": {
+        "smtpd_expansion_filter": r"abc\144efghij@.",
+        "smtpd_reject_footer": "$sender $client_name $helo_name",
+    },
+    "old": {
+        "smtpd_sender_restrictions": "check_sender_access inline:{ naked@s.test=permit_naked_ip_address, "
+        "mx@s.test=permit_mx_backup, relay@s.test=check_relay_domains, rbl@s.test=reject_maps_rbl }",
+        "smtpd_recipient_restrictions": "check_sender_access inline:{ rnaked@s.test=permit_naked_ip_address, "
+        "rmx@s.test=permit_mx_backup, rrelay@s.test=check_relay_domains }, reject_unauth_destination",
+        "maps_rbl_domains": "rbl.test",
+    },
+    "permits": {
+        "smtpd_log_access_permit_actions": "static:all",
+        "smtpd_client_restrictions": "permit_mynetworks, check_client_access inline:{ 127.0.0.1=OK }",
+        "smtpd_helo_restrictions": "permit_inet_interfaces",
+        "smtpd_sender_restrictions": "check_sender_access inline:{ ok@s.test=OK, dunno@s.test=DUNNO, permit@s.test=permit, "
+        "250@s.test=250, relay@s.test=relay, { text@s.test=OK some text } }",
+        "smtpd_recipient_restrictions": "permit_auth_destination, reject",
+        "smtpd_data_restrictions": "permit",
+    },
+    "one permit": {
+        "smtpd_log_access_permit_actions": "ok, permit_auth_destination",
+        "smtpd_recipient_restrictions": "permit_auth_destination, reject",
+    },
+    "open early": {"smtpd_delay_open_until_valid_rcpt": "no"},
+    "filtered DNS": {
+        "smtpd_dns_reply_filter": "regexp:{ {/./ IGNORE} }",
+        "smtpd_sender_restrictions": "reject_unknown_sender_domain",
+    },
     "no tls": {"smtpd_tls_security_level": "none"},
     "footer": {
         "smtpd_reject_footer": r"\c, $client_address $client_name.\nSee $server_name, ${sender?{$sender}:{nobody}} $helo_name$nosuch",
@@ -231,7 +270,19 @@ def recipients(*paths: bytes) -> tuple[bytes, ...]:
     return (HELLO, MAIL, *(b"RCPT TO:" + path for path in paths))
 
 
+STRANGER: Final = b"RCPT TO:<x@elsewhere.test>"
+
 EXCHANGES: Final = [
+    Exchange("filtered commands", (b"FOO x", HELLO, b"FOO", b"MAIL FROM:<bad@x>", b"RSET", b"BLANK", b" FOO", b"MAIL FROM:<space@x> FOO", b""), "command filter"),
+    Exchange("a command filter that fails", (b"FOO x",), "failing command filter"),
+    Exchange("keywords by address", (HELLO, MAIL, RCPT + b" NOTIFY=NEVER", b"ETRN x"), "discarding by address"),
+    Exchange("keywords that nobody knows", (b"NOOP", b"HELO x", HELLO), "failing keywords"),
+    Exchange("characters in a footer", (HELLO, MAIL, STRANGER, b"FOO"), "expansion"),
+    Exchange("old restrictions", (*(step for name in (b"naked", b"relay", b"rnaked", b"rrelay") for step in (b"EHLO 192.0.2.1", b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, HELLO, b"MAIL FROM:<" + name + b"@s.test>", STRANGER)), b"RSET", b"MAIL FROM:<mx@s.test>", RCPT, b"RSET", b"MAIL FROM:<rmx@s.test>", RCPT), "old"),
+    Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
+    Exchange("one permit", (HELLO, MAIL, RCPT, STRANGER), "one permit"),
+    Exchange("a queue file from the beginning", (HELLO, MAIL, STRANGER, RCPT), "open early"),
+    Exchange("filtered DNS", (HELLO, MAIL, RCPT), "filtered DNS"),
     Exchange("XVERP", (HELLO, b"MAIL FROM:<a@s.test> XVERP", b"RSET", b"MAIL FROM:<a@s.test> XVERP=-+", b"RSET", b"MAIL FROM:<> XVERP", b"MAIL FROM:<a@s.test> XVERP=*/", b"MAIL FROM:<a@s.test> XVERP=", b"MAIL FROM:<a@s.test> XVERP=+=x", b"MAIL FROM:<a@s.test> XVERPX"), "verp"),
     Exchange("a footer", (b"FOO", HELLO, b"MAIL FROM:<a@b", MAIL, b"RCPT TO:<a@elsewhere.test>", b"RCPT TO:<a", b"RSET", b"VRFY x@elsewhere.test", b"FOO", b"FOO"), "footer"),
     Exchange("greetings", (b"HELO client.example", b"EHLO client.example", b"helo x", b"EhLo x")),

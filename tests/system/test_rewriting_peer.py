@@ -7,6 +7,7 @@ parameters, headers (unfolded), and what the log says of recipients.
 
 import difflib
 import re
+import shlex
 import smtplib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -215,7 +216,37 @@ body_checks = regexp:{ { /^body/ REJECT no } }
 local_recipient_maps = inline:{ { old = x } }
 """
 
+ODD: Final = (
+    Row("nulldomain", "x@out.test", ("user@",), "From: user@\nTo: other@\n", local=True),
+    Row("minus", "x@out.test", ("-user@out.test",), "From: -user@out.test\n", local=True),
+    Row("minussender", "-x@out.test", ("user@out.test",), local=True),
+    Row("number", "x@out.test", ("user@192.0.2.1",), local=True),
+    Row("ownnumber", "x@out.test", ("user@10.53.0.2", "user@[10.53.0.2]"), local=True),
+    Row(
+        "route",
+        "x@out.test",
+        ("user%out.test@here.test", "out.test!user@here.test", "user@out.test@here.test"),
+        local=True,
+    ),
+    Row("quotedroute", "x@out.test", ('"user@out.test"@here.test', '"us er"@here.test'), local=True),
+    Row(
+        "baddomains",
+        "x@out.test",
+        ("user@-x", "user@a..b", "user@out.test.", "user@[x", "user@[10.0.0.300]"),
+        local=True,
+    ),
+    Row("dots", "x@out.test", (".user@out.test", "u..ser@out.test", "user.@out.test"), local=True),
+)
+RESOLVING: Final = """\
+allow_min_user = yes
+resolve_null_domain = yes
+resolve_numeric_domain = yes
+resolve_dequoted_address = no
+"""
+
 CONFIGURATIONS: Final = {
+    "odd": ("", ODD),
+    "resolving": (RESOLVING, ODD),
     "rules": (CANONICAL, RULES),
     "remote": (
         REMOTE,
@@ -382,7 +413,7 @@ class World:
         message = f"{row.headers}X-Row: {row.name}\n\nbody\n"
         if row.local:
             host.output(
-                f"/usr/sbin/sendmail -V {row.name} -f '{row.sender}' {' '.join(row.recipients)}",
+                f"/usr/sbin/sendmail -V {row.name} -f '{row.sender}' -- {shlex.join(row.recipients)}",
                 content=message,
             )
             return "250 sendmail"

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from pillarbox.access.permit_log import PermitLog
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, rejected
 from pillarbox.routing.address_lookup import text_of, without_extension
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -112,8 +113,9 @@ def find(table: LookupTable, keys: Iterator[tuple[str, bool]]) -> str | None:
 class AccessResults:
     """Carries out results of access tables and policy services."""
 
-    def __init__(self, compile_words: Compile) -> None:
+    def __init__(self, compile_words: Compile, permits: PermitLog) -> None:
         self._compile = compile_words
+        self._permits = permits
         self._compiled: dict[str, list[Restriction]] = {}
 
     def act(
@@ -128,6 +130,7 @@ class AccessResults:
         if verb == "DUNNO":
             return None
         if verb in ("OK", "RELAY") or (word.isascii() and word.isdigit() and not text):
+            self._permits.note(word, question, name=name, about=about, source=source)
             return PERMIT
         codes = question.codes
         if verb == "REJECT":

@@ -145,7 +145,7 @@ async def _refused(
     try:
         listing = await _ask(question, name, zone)
     except DnsFault as fault:
-        question.tell_warning(f"{name}.{zone.name}: RBL lookup error: {fault.reason}")
+        question.tell_warning(f"{name}.{zone.name}: RBL lookup error: {fault.public}")
         return None
     if not listing.listed:
         return None

@@ -11,9 +11,13 @@ import msgspec
 
 from pillarbox.access.access_tables import AccessKeys
 from pillarbox.access.address_verification import VerifyClient, verification_checks
+from pillarbox.access.block_lists import parse_zone, reject_rbl_client
 from pillarbox.access.decisions import AccessLists
+from pillarbox.access.mx_backup import MxBackup
+from pillarbox.access.old_restrictions import old_restrictions
+from pillarbox.access.permit_log import PermitLog
 from pillarbox.access.policy_service import PolicySettings
-from pillarbox.access.question import Codes, Subject
+from pillarbox.access.question import Codes, Restriction, Subject
 from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.access.restrictions import Compiler, RestrictionList
 from pillarbox.config.parameters.address_verification import AddressVerification
@@ -22,10 +26,12 @@ from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_access import SmtpAccess
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import unescaped
 from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.routing.probe_sender import probe_senders
 from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -48,45 +54,50 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
     """The lists of a service."""
     access, tls = snapshot.group(SmtpAccess), snapshot.group(SmtpServerTls)
     verification = snapshot.group(AddressVerification)
+
+    def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
+        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        return open_tables(names, where=where, clock=clock)
+
     matched = snapshot.group(LocalRecipients).parent_domain_matches_subdomains
+    identity = snapshot.group(Identity)
+    replies = RblReplies(
+        identity.myhostname,
+        clock,
+        access.default_rbl_reply,
+        unescaped(snapshot.value("smtpd_expansion_filter")),
+        tables("rbl_reply_maps", access.rbl_reply_maps),
+    )
     compiler = Compiler(
         clock=clock,
         keys=AccessKeys(
             match_subdomains="smtpd_access_maps" in matched,
             null_sender=access.smtpd_null_access_lookup_key,
         ),
-        sender_logins=open_tables(
-            access.smtpd_sender_login_maps,
-            where=f"{snapshot.where('smtpd_sender_login_maps')}, parameter smtpd_sender_login_maps",
-            clock=clock,
-        ),
-        relay_certificates=open_tables(
-            access.relay_clientcerts,
-            where=f"{snapshot.where('relay_clientcerts')}, parameter relay_clientcerts",
-            clock=clock,
-        ),
+        sender_logins=tables("smtpd_sender_login_maps", access.smtpd_sender_login_maps),
+        relay_certificates=tables("relay_clientcerts", access.relay_clientcerts),
         asks_for_certificates=tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert,
-        rbl_replies=RblReplies(
-            snapshot.group(Identity).myhostname,
-            clock,
-            access.default_rbl_reply,
-            open_tables(
-                access.rbl_reply_maps,
-                where=f"{snapshot.where('rbl_reply_maps')}, parameter rbl_reply_maps",
-                clock=clock,
-            ),
-        ),
+        rbl_replies=replies,
         policy=_policy_settings(access),
         queue_directory=snapshot.value("queue_directory"),
         class_text=snapshot.value,
         classes=access.smtpd_restriction_classes,
-        verification=verification_checks(
+        further=verification_checks(
             verification,
             VerifyClient(
                 snapshot.value("queue_directory"),
                 verification.address_verify_service_name,
                 patience=(verification.address_verify_poll_count - 1)
                 * verification.address_verify_poll_delay,
+            ),
+        )
+        | old_restrictions([_rbl_check(snapshot, zone, replies) for zone in access.maps_rbl_domains])
+        | {"permit_mx_backup": MxBackup(identity.myhostname, access.permit_mx_backup_networks).check},
+        permits=PermitLog(
+            [word for word in access.smtpd_log_access_permit_actions if ":" not in word],
+            tables(
+                "smtpd_log_access_permit_actions",
+                tuple(word for word in access.smtpd_log_access_permit_actions if ":" in word),
             ),
         ),
     )
@@ -117,6 +128,14 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         is_probe_sender=_is_probe_sender(snapshot, verification, clock=clock),
     )
     return Access(lists, _codes(access), notes)
+
+
+def _rbl_check(snapshot: Snapshot, zone: str, replies: RblReplies) -> Restriction:
+    try:
+        return reject_rbl_client(parse_zone(zone), replies)
+    except ValueError as error:
+        where = f"{snapshot.where('maps_rbl_domains')}, parameter maps_rbl_domains"
+        raise ConfigurationFault(where, str(error)) from error
 
 
 def _is_probe_sender(

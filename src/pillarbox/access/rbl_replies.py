@@ -22,7 +22,7 @@ import msgspec
 
 from pillarbox.access.access_tables import fixed_status
 from pillarbox.access.question import Question, Subject, refusal
-from pillarbox.access.session_values import ALLOWED, session_values
+from pillarbox.access.session_values import session_values
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -39,6 +39,7 @@ class RblReplies(msgspec.Struct, frozen=True):
     host: str
     clock: Clock
     template: str  # default_rbl_reply
+    allowed: str  # characters that values may bring in (smtpd_expansion_filter)
     tables: Sequence[LookupTable] = ()  # rbl_reply_maps
 
     def reply(self, question: Question, zone: str, *, reason: str, class_name: str, what: str) -> Reply:
@@ -57,9 +58,9 @@ class RblReplies(msgspec.Struct, frozen=True):
             "rbl_what": what,
             "rbl_class": class_name,
         }
-        text = _expanded(template, values, question.tell_warning) if template is not None else None
+        text = self._expanded(template, values, question.tell_warning) if template is not None else None
         if text is None:
-            text = _expanded(self.template, values, question.tell_warning) or ""
+            text = self._expanded(self.template, values, question.tell_warning) or ""
         match = _REPLY.match(text)
         if match is None:
             question.tell_warning(f"rbl response code configuration error: {text}")
@@ -68,14 +69,15 @@ class RblReplies(msgspec.Struct, frozen=True):
         said = match[3].encode("utf-8", "surrogateescape") or b"Service unavailable"
         return refusal(int(match[1]), match[1][0] + status, said)
 
-
-def _expanded(template: str, values: Mapping[str, str | None], warn: Callable[[str], None]) -> str | None:
-    """None if it cannot be expanded."""
-    try:
-        expanded = expand_names(template, values, allowed=ALLOWED)
-    except ExpansionError as error:
-        warn(f"{template[:200]}: {error}")
-        return None
-    for name in sorted(expanded.unknown):
-        warn(f'unknown macro name "{name}" in expansion request')
-    return expanded.text
+    def _expanded(
+        self, template: str, values: Mapping[str, str | None], warn: Callable[[str], None]
+    ) -> str | None:
+        """None if it cannot be expanded."""
+        try:
+            expanded = expand_names(template, values, allowed=self.allowed)
+        except ExpansionError as error:
+            warn(f"{template[:200]}: {error}")
+            return None
+        for name in sorted(expanded.unknown):
+            warn(f'unknown macro name "{name}" in expansion request')
+        return expanded.text

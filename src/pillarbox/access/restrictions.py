@@ -34,6 +34,7 @@ from pillarbox.access.access_tables import (
     find,
     table_failed,
 )
+from pillarbox.access.permit_log import PermitLog
 from pillarbox.access.policy_service import PolicyService, PolicySettings, check_policy_service
 from pillarbox.access.question import Outcome, Question, Restriction, Subject
 from pillarbox.access.rbl_replies import RblReplies
@@ -86,11 +87,13 @@ class Compiler:
         queue_directory: str,
         class_text: Callable[[str], str],
         classes: Sequence[str],
-        verification: Mapping[str, Restriction],
+        further: Mapping[str, Restriction],
+        permits: PermitLog,
     ) -> None:
         """`class_text` gives the value of a parameter that smtpd_restriction_classes names.
 
-        `relay_certificates` are the tables of relay_clientcerts, `verification` what probes addresses, by its name.
+        `relay_certificates` are the tables of relay_clientcerts, `further` more restrictions by their
+        names.
         """
         self._clock = clock
         self._keys = keys
@@ -102,11 +105,12 @@ class Compiler:
         self._classes = frozenset(classes)
         self._plain = (
             _PLAIN
-            | dict(verification)
+            | dict(further)
             | address_checks.sender_login_checks(sender_logins)
             | client_checks.certificate_checks(relay_certificates, asks=asks_for_certificates)
         )
-        self._results = AccessResults(self._of_result)
+        self._permits = permits
+        self._results = AccessResults(self._of_result, permits)
         self._services: dict[str, PolicyService] = {}
 
     def compile(self, words: Sequence[str], *, subject: Subject, where: str) -> RestrictionList:
@@ -141,7 +145,7 @@ class Compiler:
                 return []
             return [_warned(self._one(words, subject, where, inside))]
         if (plain := self._plain.get(name)) is not None:
-            return [plain]
+            return [self._permits.told(word, plain)]
         if word in self._classes:
             if word in inside:
                 raise ConfigurationFault(where, f'restriction class "{word}" contains itself')
@@ -149,7 +153,8 @@ class Compiler:
         if name in _WITH_ARGUMENT:
             if not words:
                 raise ConfigurationFault(where, f'restriction "{word}" needs something behind it')
-            return [self._with_argument(name, words.pop(0), where)]
+            made = self._with_argument(name, words.pop(0), where)
+            return [self._permits.told(word, made) if name.startswith("permit_") else made]
         if ":" in word and subject in _TABLE_ALONE:
             return [self._table(word, _TABLE_ALONE[subject], where)]
         raise ConfigurationFault(

@@ -4,13 +4,9 @@ Nothing of main.cf but the host's name: a reply must not tell how a system is se
 """
 
 import time
-from typing import Final
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.vocabulary.address import Address
-
-ALLOWED: Final = "\t" + "".join(map(chr, range(0x20, 0x7F)))
-"""smtpd_expansion_filter's default: what values may bring in."""
 
 
 def session_values(

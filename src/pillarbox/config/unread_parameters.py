@@ -25,24 +25,9 @@ class Unread(msgspec.Struct, frozen=True):
 
 _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
-        Kind.LATER,
-        "this feature of the SMTP server is not served yet",
-        "smtpd_delay_open_until_valid_rcpt",
-    ),
-    Unread(
-        Kind.LATER,
-        "what permits mail is not logged yet",
-        "smtpd_log_access_permit_actions",
-    ),
-    Unread(
         Kind.NO_EFFECT,
         "the protocol of Dovecot's authentication service has no realm: set auth_default_realm in dovecot.conf",
         "smtpd_sasl_local_domain",
-    ),
-    Unread(
-        Kind.LATER,
-        "addresses are not rewritten this way yet",
-        "resolve_dequoted_address",
     ),
     Unread(
         Kind.LATER,

@@ -277,3 +277,29 @@ def _network(pattern: Pattern) -> Network:
 def _folded(name: str) -> str:
     """Lower case for ASCII letters; others are left to IDNA."""
     return name.lower() if name.isascii() else name
+
+
+def unescaped(text: str) -> str:
+    """`\\r\\n` and the like as C has them; octal codes, too."""
+    found: list[str] = []
+    at = 0
+    while at < len(text):
+        if text[at] != "\\" or at + 1 == len(text):
+            found.append(text[at])
+            at += 1
+            continue
+        octal = text[at + 1 : at + 4]
+        octal = octal[: len(octal) - len(octal.lstrip("01234567"))]
+        if octal:
+            code = 0
+            for digit in octal:
+                code = code * 8 + ord(digit) - ord("0")
+            found.append(chr(code & 255))
+            at += 1 + len(octal)
+        else:
+            found.append(_ESCAPES.get(text[at + 1], text[at + 1]))
+            at += 2
+    return "".join(found)
+
+
+_ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}

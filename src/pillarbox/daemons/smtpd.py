@@ -39,6 +39,7 @@ from pillarbox.net.client_certificates import ask_for_certificates, known_digest
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
+from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Startup, cleanup_of
@@ -54,6 +55,9 @@ from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
 from pillarbox.sessions.smtp.session import SmtpSession
 from pillarbox.sessions.smtp.session_reports import SessionReports
 from pillarbox.sessions.smtp.trouble import ReportTo
+from pillarbox.tables.dns_filter import FilteredResolver
+from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
@@ -68,6 +72,7 @@ class Service(msgspec.Struct):
     policy: SmtpPolicy
     bounces: BounceRules
     resolver: Resolver
+    dns_filter: tuple[LookupTable, ...]  # smtpd_dns_reply_filter
     tls_context: ssl.SSLContext | None
     sock: socket.socket
     auth_path: str
@@ -107,6 +112,7 @@ class SmtpdRole:
         self._connections = 0
         self._per_client: Counter[str] = Counter()
         self._auth: dict[str, AuthClient] = {}
+        self._resolvers: dict[str, FilteredResolver] = {}
         self._reporters: dict[str, SessionReports] = {}
 
     async def run(self, control: Control) -> None:
@@ -222,7 +228,7 @@ class SmtpdRole:
             policy=service.policy,
             queue=self._queue,
             resolver=service.resolver,
-            dns=self._dns,
+            dns=self._resolver(service),
             clock=self._clock,
             tell=self._log.named(service.syslog_name),
             queued=self._hints,
@@ -236,6 +242,18 @@ class SmtpdRole:
             report=self._reporter(service),
             take_time=self._hints.take_time,
         )
+
+    def _resolver(self, service: Service) -> DnsResolver:
+        """What restrictions ask: the DNS, without what smtpd_dns_reply_filter takes out."""
+        if not service.dns_filter:
+            return self._dns
+        known = self._resolvers.get(service.name)
+        if known is None:
+            known = self._resolvers[service.name] = FilteredResolver(
+                self._dns, service.dns_filter, parameter="smtpd_dns_reply_filter"
+            )
+            known.tell = self._log.named(service.syslog_name)
+        return known
 
     def _reporter(self, service: Service) -> ReportTo | None:
         """Who tells postmaster of the service's sessions (notify_classes); None: nobody."""
@@ -284,6 +302,11 @@ def open_role(startup: Startup) -> Serve:
                 policy,
                 configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
                 resolver,
+                open_tables(
+                    policy.server.smtpd_dns_reply_filter,
+                    where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
+                    clock=clock,
+                ),
                 _tls_context(snapshot, policy, warnings),
                 socket.socket(fileno=startup.listeners[name]),
                 _authentication_socket(snapshot, policy),

@@ -29,6 +29,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.expansion_syntax import ExpansionError, Reference, references
+from pillarbox.config.value_types import unescaped
 from pillarbox.delivery.local.frames import PipeContent
 from pillarbox.delivery.local.message_copy import from_line
 from pillarbox.delivery.local.recipient_state import split_extension
@@ -40,7 +41,6 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _ATTRIBUTES: Final = ("flags", "user", "directory", "size", "eol", "null_sender", "chroot")
 _FLAGS: Final = frozenset("BDFORXhqu.>")
-_ESCAPES: Final = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "\\": "\\"}
 _OF_RECIPIENT: Final = frozenset(
     ("recipient", "user", "extension", "mailbox", "domain", "original_recipient")
 )
@@ -137,7 +137,7 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
                 flags=flags,
                 directory=os.fsencode(given.pop("directory", "")),
                 size_limit=decimal(size.encode()),
-                line_end=os.fsencode(_unescaped(given.pop("eol", "\\n"))),
+                line_end=os.fsencode(unescaped(given.pop("eol", "\\n"))),
                 null_sender=os.fsencode(given.pop("null_sender", "MAILER-DAEMON")),
                 time_limit=time_limit,
                 delimiters=delimiters.encode(),
@@ -225,26 +225,3 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
 
     def _shown(self, address: Address) -> bytes:
         return address.external if "q" in self.flags else address.internal
-
-
-def _unescaped(text: str) -> str:
-    """`\\r\\n` and the like as C has them; octal codes, too."""
-    found: list[str] = []
-    at = 0
-    while at < len(text):
-        if text[at] != "\\" or at + 1 == len(text):
-            found.append(text[at])
-            at += 1
-            continue
-        octal = text[at + 1 : at + 4]
-        octal = octal[: len(octal) - len(octal.lstrip("01234567"))]
-        if octal:
-            code = 0
-            for digit in octal:
-                code = code * 8 + ord(digit) - ord("0")
-            found.append(chr(code & 255))
-            at += 1 + len(octal)
-        else:
-            found.append(_ESCAPES.get(text[at + 1], text[at + 1]))
-            at += 2
-    return "".join(found)

@@ -120,7 +120,10 @@ class MessageBegun(Event, frozen=True):
 
 
 class CommandRefused(Event, frozen=True):
-    """`NOQUEUE: reject: RCPT from …: 554 5.7.1 …; from=<> to=<> proto=ESMTP helo=<h>`; other verbs only note."""
+    """`NOQUEUE: reject: RCPT from …: 554 5.7.1 …; from=<> to=<> proto=ESMTP helo=<h>`; other verbs only note.
+
+    Without a protocol it ends with the reply.
+    """
 
     queue_id: str
     stage: str

@@ -128,6 +128,8 @@ def _refused(event: e.CommandRefused) -> tuple[str, str]:
         text += f" from=<{_text(event.sender)}>"
     if event.recipient is not None:
         text += f" to=<{_text(event.recipient)}>"
+    if not event.protocol:  # it is about none of what the client has said
+        return "smtpd", text[:-1]
     text += f" proto={event.protocol}"
     if event.helo:
         text += f" helo=<{_text(event.helo).translate(_NO_FIELD)}>"

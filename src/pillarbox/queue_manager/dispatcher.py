@@ -136,6 +136,8 @@ class Dispatcher:
             resolution = resolver.resolve(address, sender)
             if message.filter:
                 resolution = self._through(message.filter, resolution)
+            if resolution.recipient != address:  # the agent, the log and the sender get it as it is delivered
+                recipient = msgspec.structs.replace(recipient, address=resolution.recipient.internal)
             return Routed(recipient, resolution)
         except LookupFault as fault:
             return Outcome("deferred", "4.3.0", "address resolver failure", fault.reason)

@@ -15,8 +15,10 @@ from pillarbox.config.parameters.routing import Routing
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
+from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import own_addresses
 from pillarbox.routing.resolution import DomainList, Routes
+from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
@@ -107,6 +109,15 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
         null_sender_relayhost_key=routing.empty_address_relayhost_maps_lookup_key,
         relocated=tables("relocated_maps", routing.relocated_maps),
         empty_address=queue.empty_address_recipient.encode(),
+        relays_routes=identity.allow_untrusted_routing,
+        syntax=AddressSyntax(
+            rewriting=configured_rewriting(snapshot),
+            host=identity.myhostname.encode(),
+            looks_into_quotes=identity.resolve_dequoted_address,
+            null_domain=identity.resolve_null_domain,
+            numeric_domain=identity.resolve_numeric_domain,
+            minus_user=identity.allow_min_user,
+        ),
     )
 
 

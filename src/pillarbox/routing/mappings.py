@@ -131,7 +131,7 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         return address
 
     def _queue(self, address: Address, given: NewRecipient, queue: "_Queued", *, mapped: bool) -> None:
-        asked = given.dsn_original or b"rfc822;" + address.external
+        asked = given.dsn_original or b"rfc822;" + address.internal
         results = expand(address, self.aliases, self.alias_limits) if mapped else [address]
         notify = given.notify
         if notify and notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):

@@ -5,7 +5,10 @@ DESCRIPTION
     virtual alias, virtual mailbox, relay, or default, the rest of the world.  The class gives the transport and
     whether a recipient is known; a recipient that is not is refused at RCPT.
 
-    An address without a domain is completed with $myorigin.
+    An address without a domain is completed with $myorigin.  What is in our own domains and looks like a route,
+    `user%site@here` or `site!user@here`, leads on to that site (swap_bangpath, allow_percent_hack); so does
+    `"user@site"@here`, lest it be taken for local here and for a route elsewhere (resolve_dequoted_address).  An
+    address that cannot be one, such as user@192.0.2.1 or -user@site, is returned.
 
     What comes first (trivial-rewrite(8)): the class gives transport and nexthop; for mail that leaves,
     sender_dependent_default_transport_maps and sender_dependent_relayhost_maps, then relayhost; then transport_maps
@@ -21,6 +24,7 @@ from enum import Enum, auto
 import msgspec
 
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns, without_extension
+from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
@@ -97,6 +101,8 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     null_sender_relayhost_key: str = "<>"
     relocated: tuple[LookupTable, ...] = ()
     empty_address: bytes = b"MAILER-DAEMON"  # empty_address_recipient
+    syntax: AddressSyntax = AddressSyntax()
+    relays_routes: bool = False  # allow_untrusted_routing
 
 
 class Resolver:
@@ -107,7 +113,7 @@ class Resolver:
 
     def complete(self, address: Address) -> Address:
         """The address with $myorigin for a missing domain; without append_at_myorigin it is this host's."""
-        if address.domain or address.is_null:
+        if address.domain or address.is_null or address.has_null_domain:
             return address
         return Address(
             address.local_part, (self.routes.missing_domain or self.routes.myorigin).encode("utf-8")
@@ -151,9 +157,17 @@ class Resolver:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
         if not address.local_part:
             address = Address(self.routes.empty_address, address.domain)
-        address = self.complete(address)
+        address = self.routes.syntax.repaired(self.complete(address))
         domain = text_of(address.domain).rstrip(".")
         address_class = self.classify(domain)
+        while (
+            address_class is AddressClass.LOCAL and (inner := self.routes.syntax.route(address)) is not None
+        ):
+            address = inner
+            domain = text_of(address.domain).rstrip(".")
+            address_class = self.classify(domain)
+        if not self.routes.syntax.is_valid(address):
+            return Resolution(address, address_class, "error", "5.1.3 bad address syntax")
         route, nexthop = self._class_route(address_class, domain, sender)
         transport, colon, hop = route.partition(":")
         if colon and hop:

@@ -31,6 +31,8 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
 
     def rewrite(self, address: Address) -> Address:
         """The standard form; the null sender stays."""
+        if address.has_null_domain:
+            return address
         if not address.domain and not address.is_null:
             address = self._completed(address)
         domain = address.domain

@@ -73,9 +73,17 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def from_internal(cls, text: bytes) -> "Address":
-        """An address in internal form, as queue files and tables hold it."""
+        """An address in internal form, as queue files and tables hold it.
+
+        An `@` that nothing follows belongs to the local part: `user@` is not `user`.
+        """
         local_part, at, domain = text.rpartition(b"@")
-        return cls(local_part, domain) if at else cls(text, b"")
+        return cls(local_part, domain) if at and domain else cls(text, b"")
+
+    @property
+    def has_null_domain(self) -> bool:
+        """`user@`: a domain is there, and empty."""
+        return not self.domain and self.local_part.endswith(b"@")
 
     @property
     def is_null(self) -> bool:
@@ -93,6 +101,8 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
         if self.is_null:
             return b""
         local_part = self.local_part
+        if self.has_null_domain:
+            return Address(local_part[:-1], b"").external + b"@"
         if _DOT_STRING.fullmatch(local_part) is None:
             local_part = b'"%s"' % _NEEDS_BACKSLASH.sub(rb"\\\1", local_part)
         return b"%s@%s" % (local_part, self.domain) if self.domain else local_part

@@ -1,9 +1,14 @@
 """What is added to refusals: texts that Postfix has made of the same templates."""
 
+from collections.abc import Sequence
+
 import pytest
 
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import unescaped
 from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.reply import Reply
 
@@ -29,16 +34,24 @@ FOOTERS = [
 ]  # fmt: skip
 
 
+ALLOWED = unescaped(Snapshot.of().value("smtpd_expansion_filter"))
+
+
+def footer_of(template: str, tables: Sequence[LookupTable] = ()) -> RejectFooter:
+    """With smtpd_expansion_filter as it is by default."""
+    return RejectFooter(template, tables, allowed=ALLOWED)
+
+
 @pytest.mark.parametrize(("template", "lines"), FOOTERS)
 def test_texts(template: str, lines: list[bytes]) -> None:
     """Joined or on lines of their own, each with the enhanced code."""
-    added = RejectFooter(template, ()).added(REFUSED, VALUES, warn=pytest.fail)
+    added = footer_of(template).added(REFUSED, VALUES, warn=pytest.fail)
     assert added == Reply(554, tuple(lines))
 
 
 def test_a_reply_without_an_enhanced_code() -> None:
     """Has none in the footer."""
-    added = RejectFooter("call us", ()).added(Reply(421, (b"Busy", b"Bye")), VALUES, warn=pytest.fail)
+    added = footer_of("call us").added(Reply(421, (b"Busy", b"Bye")), VALUES, warn=pytest.fail)
     assert added.encode() == b"421-Busy\r\n421-Bye\r\n421 call us\r\n"
 
 
@@ -46,7 +59,7 @@ def test_a_reply_without_an_enhanced_code() -> None:
 def test_nothing_is_added_to_what_is_no_refusal(code: int) -> None:
     """2xx and 3xx."""
     reply = Reply(code, (b"2.0.0 Ok",))
-    assert RejectFooter("x", ()).added(reply, VALUES, warn=pytest.fail) is reply
+    assert footer_of("x").added(reply, VALUES, warn=pytest.fail) is reply
 
 
 FAULTS = [
@@ -59,7 +72,7 @@ FAULTS = [
 def test_templates_with_a_mistake(template: str, warning: str, more: tuple[bytes, ...]) -> None:
     """The admin hears of it; the client gets what there is."""
     warnings: list[str] = []
-    added = RejectFooter(template, ()).added(REFUSED, VALUES, warn=warnings.append)
+    added = footer_of(template).added(REFUSED, VALUES, warn=warnings.append)
     assert added == Reply(554, (*REFUSED.text, *more))
     assert warnings == [warning]
 
@@ -67,7 +80,7 @@ def test_templates_with_a_mistake(template: str, warning: str, more: tuple[bytes
 def test_what_a_client_says_makes_no_line() -> None:
     """A backslash and an n in a value are these two characters; control characters are none."""
     values: dict[str, str | None] = {"sender": "a\\nb\r\nc@x.test"}
-    added = RejectFooter("\\c from $sender", ()).added(Reply(450, (b"No",)), values, warn=pytest.fail)
+    added = footer_of("\\c from $sender").added(Reply(450, (b"No",)), values, warn=pytest.fail)
     assert added.encode() == b"450 No from a\\nb__c@x.test\r\n"
 
 
@@ -76,6 +89,6 @@ def test_a_table_goes_first() -> None:
     tables = open_tables(
         ["regexp:{{/^554 5.7.1 .*Relay/ special for $$client_name}}"], where="x", clock=ManualClock()
     )
-    footer = RejectFooter("as ever", tables)
+    footer = footer_of("as ever", tables)
     assert footer.added(REFUSED, VALUES, warn=pytest.fail).text[1] == b"5.7.1 special for localhost"
     assert footer.added(Reply(450, (b"No",)), VALUES, warn=pytest.fail).text == (b"No", b"as ever")

@@ -83,6 +83,20 @@ class Identity:
         doc="Look inside quotes for @, ! and % when the destination of an address is worked out. With no, "
         '"user@elsewhere"@here is local, as the standard has it.',
     )
+    resolve_null_domain: bool = parameter(
+        "no", doc="Take user@ for an address of this host, and not for none."
+    )
+    resolve_numeric_domain: bool = parameter(
+        "no", doc="Take user@192.0.2.1 for user@[192.0.2.1], and not for no address."
+    )
+    allow_min_user: bool = parameter(
+        "no", doc="Take addresses that begin with -, which programs could mistake for an option."
+    )
+    allow_untrusted_routing: bool = parameter(
+        "no",
+        doc="Relay user%site@domain for strangers, too, if domain is one of relay_domains. A host there that "
+        "trusts us might send it on.",
+    )
     double_bounce_sender: str = parameter(
         "double-bounce",
         doc="Local part of the sender of notices to postmaster. Mail to this address is dropped, so that "

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from pillarbox.config.parameter import parameter, settings_group
-from pillarbox.config.value_types import Seconds
+from pillarbox.config.value_types import NetworkList, Seconds
 
 
 @settings_group
@@ -56,6 +56,12 @@ class SmtpAccess:
     smtpd_sender_login_maps: tuple[str, ...] = parameter(
         "", doc="Tables from sender address to the logins that own it, for reject_sender_login_mismatch."
     )
+    maps_rbl_domains: tuple[str, ...] = parameter("", doc="Zones of the old restriction reject_maps_rbl.")
+    permit_mx_backup_networks: NetworkList = parameter(
+        "",
+        doc="Networks in which the first mail servers of a domain have to be for permit_mx_backup to hold. Empty: "
+        "anywhere.",
+    )
     relay_clientcerts: tuple[str, ...] = parameter(
         "",
         doc="Tables of fingerprints, of certificates or public keys, that permit_tls_clientcerts knows.",
@@ -64,7 +70,9 @@ class SmtpAccess:
         "<>", doc="What stands for the null sender in access tables."
     )
     smtpd_log_access_permit_actions: tuple[str, ...] = parameter(
-        "", doc="Access table results that permit and are logged: static:all, or names of restrictions."
+        "",
+        doc="Names of restrictions and of results of access tables, or tables of them, whose permission is logged. "
+        "static:all is all of them.",
     )
     show_user_unknown_table_name: bool = parameter(
         "yes", doc='Name the table in the reply "User unknown in … table".'

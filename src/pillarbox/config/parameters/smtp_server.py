@@ -105,6 +105,24 @@ class SmtpServer:
         doc="EHLO keywords that are not offered, in any case of letters; silent-discard keeps this out of "
         "the log.",
     )
+    smtpd_discard_ehlo_keyword_address_maps: tuple[str, ...] = parameter(
+        "",
+        doc="Tables from a client's address to keywords that are not offered to it, in place of "
+        "smtpd_discard_ehlo_keywords.",
+    )
+    smtpd_command_filter: tuple[str, ...] = parameter(
+        "", doc="Tables from a client's command line to the one that is obeyed in its place."
+    )
+    smtpd_dns_reply_filter: tuple[str, ...] = parameter(
+        "",
+        doc="Tables that take records out of DNS answers: the key is a record as in a zone file, the value IGNORE.",
+    )
+    smtpd_expansion_filter: str = parameter(
+        r"""\t\40!"#$%&'()*"""
+        r"""+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~""",
+        doc="Characters that $names in smtpd_reject_footer and replies of block lists may bring in, with the "
+        "escapes of C; others become underscores.",
+    )
     smtpd_authorized_xclient_hosts: NetworkList = parameter(
         "", doc="Clients that may say with XCLIENT for whom they speak: proxies, tests."
     )

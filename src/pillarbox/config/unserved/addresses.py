@@ -9,10 +9,6 @@ SECTIONS: Final[tuple[Section, ...]] = (
         Kind.LATER,
         "mail is not routed this way yet",
         """
-allow_min_user = no
-allow_untrusted_routing = no
-resolve_null_domain = no
-resolve_numeric_domain = no
 sun_mailtool_compatibility = no
 virtual_maps =
 """,

@@ -7,11 +7,8 @@ from pillarbox.config.treatment import Kind, Section
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
         Kind.REFUSED,
-        "commands, replies or connections are not changed this way, and what the filter keeps out "
-        "would come in",
+        "the clients of a proxy would all have its address, and its rights",
         """
-smtpd_command_filter =
-smtpd_dns_reply_filter =
 smtpd_upstream_proxy_protocol =
 """,
     ),
@@ -29,13 +26,8 @@ local_login_sender_maps = static:*
 cyrus_sasl_config_path =
 empty_address_local_login_sender_maps_lookup_key = <>
 enable_idna2003_compatibility = no
-maps_rbl_domains =
-permit_mx_backup_networks =
 respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
 smtpd_client_connection_limit_exceptions =
-smtpd_discard_ehlo_keyword_address_maps =
-smtpd_expansion_filter =
-    \t\40!"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~
 smtpd_reject_filter_maps =
 smtpd_upstream_proxy_timeout = 5s
 smtputf8_autodetect_classes = sendmail, verify

@@ -8,6 +8,7 @@ DESCRIPTION
 from typing import Final
 
 from pillarbox.wire.smtp.commands import (
+    EMPTY_LINE,
     Auth,
     Bdat,
     Data,
@@ -71,6 +72,8 @@ class CommandCounts:
             return
         verb = VERBS.get(kind, "unknown")
         if isinstance(command, Refused):
+            if command.reply is EMPTY_LINE:
+                return
             verb = command.verb.decode("ascii").lower()
         self.add(verb, succeeded=succeeded)
         if kind in JUNK:

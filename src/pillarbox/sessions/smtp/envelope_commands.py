@@ -51,6 +51,13 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
     if session.take_time is not None:
         await session.take_time(policy.in_flow_delay)
     session.transaction = Transaction(command, policy=policy, queue=session.queue, resolver=session.resolver)
+    if not policy.server.smtpd_delay_open_until_valid_rcpt:
+        try:
+            session.transaction.open()
+        except QueueFileFault as fault:
+            session.abort_transaction()
+            return session.write_failed(fault)
+        _tell_begun(session, session.transaction)
     return _MAIL_OK
 
 
@@ -82,19 +89,23 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
         session.tell_refusal("RCPT", refusal, command.recipient)
         return refusal
     if first:
-        client = session.client
-        session.tell(
-            events.MessageBegun(
-                transaction.queue_id,
-                client.label,
-                client.sasl_method,
-                client.sasl_username,
-                client.sasl_sender,
-                session.forwarded.get(b"IDENT", b"").decode("utf-8", "replace"),
-                session.origin if session.forwarded else "",
-            )
-        )
+        _tell_begun(session, transaction)
     return _RCPT_OK
+
+
+def _tell_begun(session: SessionState, transaction: Transaction) -> None:
+    client = session.client
+    session.tell(
+        events.MessageBegun(
+            transaction.queue_id,
+            client.label,
+            client.sasl_method,
+            client.sasl_username,
+            client.sasl_sender,
+            session.forwarded.get(b"IDENT", b"").decode("utf-8", "replace"),
+            session.origin if session.forwarded else "",
+        )
+    )
 
 
 async def vrfy(session: SessionState, command: Vrfy) -> Reply:

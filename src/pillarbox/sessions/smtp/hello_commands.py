@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from pillarbox.observability import events
 from pillarbox.sessions.smtp.auth_command import offered_mechanisms
 from pillarbox.sessions.smtp.session_state import SessionState, ask_early
 from pillarbox.vocabulary.reply import Reply
@@ -22,8 +23,16 @@ async def helo(session: SessionState, command: Helo) -> Reply:
 
 async def ehlo(session: SessionState, command: Ehlo) -> Reply:
     """`250-myhostname` and the keywords."""
+    if session.keywords_fault:
+        session.tell(events.Warned(f"don't know what EHLO features to announce to {session.client.label}"))
+        session.counts.add("ehlo", succeeded=False)
+        raise session.out_of_order("EHLO")
     refusal = await _hello(session, command.domain, "ESMTP")
-    return refusal or Reply(250, (session.policy.host, *_keywords(session)))
+    if refusal is not None:
+        return refusal
+    if note := session.discarded_keywords.note:
+        session.tell(events.Noted(note))
+    return Reply(250, (session.policy.host, *_keywords(session)))
 
 
 async def _hello(session: SessionState, domain: bytes, protocol: str) -> Reply | None:
@@ -67,5 +76,5 @@ def _keywords(session: SessionState) -> list[bytes]:
     words.append(b"CHUNKING")
     if session.offers_requiretls:
         words.append(b"REQUIRETLS")
-    discarded = policy.discarded_keywords
+    discarded = session.discarded_keywords
     return [word for word in words if word.partition(b" ")[0].partition(b"=")[0].decode() not in discarded]

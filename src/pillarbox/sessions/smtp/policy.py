@@ -23,7 +23,7 @@ from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.config.value_types import NetworkList
+from pillarbox.config.value_types import NetworkList, unescaped
 from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
@@ -34,11 +34,14 @@ from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
 from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.routing.rewriting import AddressRewriting, configured_rewriting
+from pillarbox.sessions.smtp.command_filter import CommandFilter
+from pillarbox.sessions.smtp.ehlo_keywords import KeywordPolicy
 from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local_clients
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.sessions.smtp.trouble import CLASSES
 from pillarbox.tables.opening import open_tables
+from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.commands import is_header
@@ -69,7 +72,8 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     bare_newline: BareNewline
     requires_tls: RequireTls
     footer: RejectFooter
-    discarded_keywords: frozenset[str]  # smtpd_discard_ehlo_keywords
+    keywords: KeywordPolicy
+    command_filter: CommandFilter
     forbidden_commands: frozenset[bytes]
     noop_commands: frozenset[str]
     forbids_other_letters: bool
@@ -130,6 +134,11 @@ def configured_policy(
 
     `cleanup` are the settings of the cleanup(8) that its mail goes through.
     """
+
+    def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
+        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        return open_tables(names, where=where, clock=clock)
+
     identity = snapshot.group(Identity)
     server = snapshot.group(SmtpServerSettings)
     rewriting = configured_rewriting(snapshot)
@@ -159,13 +168,14 @@ def configured_policy(
         requires_tls=snapshot.group(RequireTls),
         footer=RejectFooter(
             server.smtpd_reject_footer,
-            open_tables(
-                server.smtpd_reject_footer_maps,
-                where=f"{snapshot.where('smtpd_reject_footer_maps')}, parameter smtpd_reject_footer_maps",
-                clock=clock,
-            ),
+            tables("smtpd_reject_footer_maps", server.smtpd_reject_footer_maps),
+            allowed=unescaped(server.smtpd_expansion_filter),
         ),
-        discarded_keywords=frozenset(word.upper() for word in server.smtpd_discard_ehlo_keywords),
+        keywords=KeywordPolicy(
+            server.smtpd_discard_ehlo_keywords,
+            tables("smtpd_discard_ehlo_keyword_address_maps", server.smtpd_discard_ehlo_keyword_address_maps),
+        ),
+        command_filter=CommandFilter(tables("smtpd_command_filter", server.smtpd_command_filter)),
         noop_commands=_noop_commands(server, snapshot),
         forbidden_commands=frozenset(
             word.upper().encode() for word in server.smtpd_forbidden_commands if ":" not in word

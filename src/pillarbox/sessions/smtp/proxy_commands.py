@@ -50,7 +50,7 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
         client.is_mynetworks = session.policy.identity.mynetworks.contains(client.address)
         server = session.policy.server
         session.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address)
-        session.note_xverp()
+        session.know_address()
     if b"NAME" in values:
         client.name = client.reverse_name = text.get(b"NAME", "unknown")
     if b"REVERSE_NAME" in values:

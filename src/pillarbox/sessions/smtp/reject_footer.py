@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from pillarbox.access.session_values import ALLOWED
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -27,7 +26,9 @@ _ENHANCED: Final = re.compile(rb"[245]\.[0-9]{1,3}\.[0-9]{1,3} ")
 class RejectFooter:
     """One service's."""
 
-    def __init__(self, template: str, tables: Sequence[LookupTable]) -> None:
+    def __init__(self, template: str, tables: Sequence[LookupTable], *, allowed: str) -> None:
+        """`allowed` are the characters that values may bring in (smtpd_expansion_filter)."""
+        self._allowed = allowed
         self._template = template
         self._tables = tables
 
@@ -43,7 +44,7 @@ class RejectFooter:
         lines: list[bytes] = []
         try:
             for part in template.removeprefix("\\c").split("\\n") if template else ():
-                expanded = expand_names(part, values, allowed=ALLOWED)
+                expanded = expand_names(part, values, allowed=self._allowed)
                 for name in sorted(expanded.unknown):
                     warn(f'unknown macro name "{name}" in expansion request')
                 lines.append(expanded.text.encode("utf-8", "surrogateescape"))

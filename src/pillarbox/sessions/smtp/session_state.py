@@ -25,6 +25,7 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.command_counts import CommandCounts
+from pillarbox.sessions.smtp.ehlo_keywords import DiscardedKeywords
 from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.transaction import Transaction
 from pillarbox.sessions.smtp.trouble import Trouble
@@ -36,6 +37,7 @@ from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Grammar
 from pillarbox.wire.smtp.dot_stream import BareNewline
+from pillarbox.wire.smtp.paths import Leniency
 from pillarbox.wire.smtp.server import SmtpServer
 
 
@@ -95,10 +97,12 @@ class SessionState:
         "counts",
         "deferrals",
         "denied",
+        "discarded_keywords",
         "dns",
         "engine",
         "forwarded",
         "is_excused",
+        "keywords_fault",
         "last",
         "may_use_xclient",
         "may_use_xforward",
@@ -161,7 +165,11 @@ class SessionState:
         excluded = policy.server.smtpd_forbid_bare_newline_exclusions.contains(client.address)
         self.bare_newline = BareNewline.NO if excluded else policy.bare_newline
         self.engine = _new_engine(policy, self.bare_newline)
-        self.note_xverp()
+        if policy.command_filter:
+            self.engine.line_filter = self._filtered
+        self.discarded_keywords = DiscardedKeywords()
+        self.keywords_fault = False  # nobody knows what to offer this client
+        self.know_address()
         self.tell_engine()
         self.transaction: Transaction | None = None
         self.records = ClientRecords()
@@ -193,7 +201,7 @@ class SessionState:
         return (
             self.client.uses_tls
             and policy.requires_tls.requiretls_enable
-            and "REQUIRETLS" not in policy.discarded_keywords
+            and "REQUIRETLS" not in self.discarded_keywords
         )
 
     def tell_engine(self) -> None:
@@ -203,7 +211,7 @@ class SessionState:
         self.engine.auth_enabled = (
             self.authenticator is not None
             and policy.sasl.smtpd_sasl_auth_enable
-            and "AUTH" not in policy.discarded_keywords
+            and "AUTH" not in self.discarded_keywords
             and not self.must_start_tls
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
         )
@@ -217,11 +225,22 @@ class SessionState:
         values = session_values(client, None, host=self.policy.identity.myhostname, now=self.clock.now())
         return footer.added(reply, values, warn=lambda text: self.tell(events.Warned(text)))
 
-    def note_xverp(self) -> None:
-        """Whether this client may use XVERP."""
+    def know_address(self) -> None:
+        """What is offered to a client with this address."""
         policy = self.policy
+        self.keywords_fault = False
+        try:
+            self.discarded_keywords = policy.keywords.of_client(str(self.client.address), self.tell)
+        except LookupFault:
+            self.keywords_fault = True
+        discarded = self.discarded_keywords
+        self.engine.allow_extensions(
+            smtputf8=policy.server.smtputf8_enable and "SMTPUTF8" not in discarded,
+            dsn="DSN" not in discarded,
+            chunking="CHUNKING" not in discarded,
+        )
         self.may_use_xverp = (
-            "XVERP" not in policy.discarded_keywords
+            "XVERP" not in self.discarded_keywords
             and policy.server.smtpd_authorized_verp_clients.contains(self.client.address)
         )
         self.engine.allow_verp(
@@ -277,6 +296,23 @@ class SessionState:
         """A table that cannot answer: the client is to come again, the log knows why."""
         self.tell(events.Warned(fault.reason))
         return Reply(451, (b"4.3.0 <%s>: Temporary lookup failure" % what,))
+
+    def out_of_order(self, stage: str) -> Goodbye:
+        """A table that the session itself depends on cannot answer."""
+        reply = Reply(421, (b"4.3.0 %s Server local data error" % self.policy.host,))
+        self.tell(
+            events.CommandRefused(
+                self.queue_id, stage, self.client.label, reply.first_line, None, None, "", b""
+            )
+        )
+        return Goodbye(reply)
+
+    def _filtered(self, line: bytes) -> bytes:
+        """smtpd_command_filter."""
+        try:
+            return self.policy.command_filter.replaced(line, client=self.client.label, tell=self.tell)
+        except LookupFault:
+            raise self.out_of_order(self.last) from None
 
     def write_failed(self, fault: QueueFileFault) -> Reply:
         """A queue file that cannot be written."""
@@ -346,7 +382,7 @@ async def greeting(session: SessionState, stage: str = "CONNECT") -> Reply:
 
 
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
-    server, discarded = policy.server, policy.discarded_keywords
+    server, identity = policy.server, policy.identity
     return SmtpServer(
         policy.host,
         max_line=server.line_length_limit,
@@ -354,9 +390,9 @@ def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
         max_message=policy.rules.message_size_limit,
         grammar=Grammar(
             strict=server.strict_rfc821_envelopes,
-            smtputf8=server.smtputf8_enable and "SMTPUTF8" not in discarded,
-            dsn="DSN" not in discarded,
-            chunking="CHUNKING" not in discarded,
+            leniency=Leniency(
+                identity.resolve_null_domain, identity.resolve_numeric_domain, identity.allow_min_user
+            ),
         ),
         helo_required=server.smtpd_helo_required,
         bare_newline=bare_newline,

@@ -102,11 +102,16 @@ class Transaction:
 
     def add_recipient(self, recipient: RcptTo) -> bool:
         """Take a recipient; whether it is the first.  QueueFileFault if there is no file to be had."""
-        first = self.submission is None
-        if first:
-            self.submission = Submission(self._queue, self._policy.rules)
+        first = self.open()
         self._recipients.append(recipient)
         return first
+
+    def open(self) -> bool:
+        """Have a queue file; whether there was none.  QueueFileFault if there is none to be had."""
+        if self.submission is not None:
+            return False
+        self.submission = Submission(self._queue, self._policy.rules)
+        return True
 
     def begin(
         self, client: ClientFacts, *, now: float, client_records: bytes, tls: Sequence[str], warn: Warn

@@ -22,7 +22,7 @@ from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.dsn_parameters import decode_xtext, parse_notify, parse_original_recipient
-from pillarbox.wire.smtp.paths import BLANKS, is_address_literal, is_host_name, parse_path, words
+from pillarbox.wire.smtp.paths import BLANKS, Leniency, is_address_literal, is_host_name, parse_path, words
 
 
 class Helo(msgspec.Struct, frozen=True):
@@ -139,6 +139,7 @@ class Grammar(msgspec.Struct, frozen=True):
     strict: bool = False  # strict_rfc821_envelopes
     smtputf8: bool = True  # smtputf8_enable
     requiretls: bool = False  # requiretls_enable, and the connection has TLS (RFC 8689 §2)
+    leniency: Leniency = Leniency()
     # What smtpd_discard_ehlo_keywords takes away is not understood either:
     dsn: bool = True
     chunking: bool = True
@@ -168,7 +169,8 @@ Request = (
 )
 
 _UNKNOWN: Final = Reply(500, (b"5.5.2 Error: command not recognized",))
-_BAD_SYNTAX: Final = Reply(500, (b"5.5.2 Error: bad syntax",))
+EMPTY_LINE: Final = Reply(500, (b"5.5.2 Error: bad syntax",))
+"""The answer to a line without a word, which counts as no command."""
 _DSN_DISABLED: Final = 501, b"5.7.1 DSN support is disabled"
 _BAD_UTF8: Final = Reply(500, (b"5.5.2 Error: bad UTF-8 syntax",))
 _LARGEST_FILE: Final = 2**63 - 1
@@ -194,7 +196,7 @@ def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
         verb, argument = [*line.split(None, 1), b"", b""][:2]
         parser = _PARSERS.get(verb.upper())
         if parser is None:
-            return Refused(b"UNKNOWN", _UNKNOWN if line else _BAD_SYNTAX, line[:200])
+            return Refused(b"UNKNOWN", _UNKNOWN if line else EMPTY_LINE, line[:200])
     return parser(argument.strip(BLANKS), grammar)
 
 
@@ -246,7 +248,7 @@ def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
         return refusal(b"MAIL", 501, b"5.5.4 Syntax: MAIL FROM:<address>")
     path, parameters = found
     try:
-        sender, text = parse_path(path, strict=grammar.strict)
+        sender, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
     except ValueError:
         refused = refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax")
         if not parameters or (grammar.strict and not path.startswith(b"<")):
@@ -332,7 +334,7 @@ def _rcpt(argument: bytes, grammar: Grammar) -> Request | Refused:
         return refusal(b"RCPT", 501, b"5.5.4 Syntax: RCPT TO:<address>")
     path, parameters = found
     try:
-        recipient, text = parse_path(path, strict=grammar.strict)
+        recipient, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
     except ValueError:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
     if recipient.is_null:

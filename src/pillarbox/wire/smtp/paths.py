@@ -19,6 +19,8 @@ import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+import msgspec
+
 from pillarbox.vocabulary.address import MAX_DOMAIN, MAX_LOCAL_PART, NULL_ADDRESS, Address
 
 BLANKS: Final = b" \t\n\v\f\r"
@@ -79,7 +81,18 @@ def _closed(line: bytes, at: int) -> tuple[int, bool]:
     return len(line), False
 
 
-def parse_path(word: bytes, *, strict: bool = False) -> tuple[Address, bytes]:
+class Leniency(msgspec.Struct, frozen=True):
+    """Addresses that are taken only if main.cf says so."""
+
+    null_domain: bool = False  # `user@`: resolve_null_domain
+    numeric_domain: bool = False  # `user@192.0.2.1`: resolve_numeric_domain
+    minus_user: bool = False  # `-user@site`: allow_min_user
+
+
+_USUAL: Final = Leniency()
+
+
+def parse_path(word: bytes, *, strict: bool = False, leniency: Leniency = _USUAL) -> tuple[Address, bytes]:
     """Address and text of `<path>` or of a bare address.  ValueError if it is neither."""
     plain = _PLAIN.fullmatch(word)
     if plain is not None and len(plain[1]) <= MAX_LOCAL_PART and len(plain[2]) <= MAX_DOMAIN:
@@ -93,10 +106,10 @@ def parse_path(word: bytes, *, strict: bool = False) -> tuple[Address, bytes]:
     bare = _SOURCE_ROUTE.sub(b"", text, count=1) if text.startswith(b"@") else text
     if b'"' not in bare and b"\\" not in bare:
         bare = _BLANK_AROUND.sub(rb"\1", bare)
-    return _address(bare), text
+    return _address(bare, leniency), text
 
 
-def _address(text: bytes) -> Address:
+def _address(text: bytes, leniency: Leniency) -> Address:
     quoted = _QUOTED.match(text)
     if quoted is not None:
         local_part, rest = quoted[1], text[quoted.end() :].lstrip(b" \t")
@@ -108,16 +121,22 @@ def _address(text: bytes) -> Address:
         if not at:
             local_part, domain = text, b""
         elif not domain:
-            raise ValueError("no domain")
+            if not leniency.null_domain:
+                raise ValueError("no domain")
+            local_part = text
         if local_part.endswith(b"\\") and at:  # `a\@b`: the at sign is escaped
             local_part, domain = text, b""
         if _UNQUOTED.fullmatch(local_part) is None:
             raise ValueError("bad local part")
-    if domain and not (is_host_name(domain.removesuffix(b".")) or is_address_literal(domain)):
+    if domain and not (
+        is_host_name(domain.removesuffix(b"."))
+        or is_address_literal(domain)
+        or (leniency.numeric_domain and is_address(domain))
+    ):
         raise ValueError("bad domain")
     local_part = _PAIR.sub(rb"\1", local_part)
-    # A command line could take it for an option (allow_min_user).
-    if len(local_part) > MAX_LOCAL_PART or local_part.startswith(b"-"):
+    # A command line could take it for an option.
+    if len(local_part) > MAX_LOCAL_PART or (local_part.startswith(b"-") and not leniency.minus_user):
         raise ValueError("local part that is not taken")
     return Address(local_part, domain)
 

@@ -23,6 +23,7 @@ STANDARDS
     RFC 5321 §4.1.4 (order of commands), §4.5.3; RFC 2920; RFC 3030; RFC 3207 §4.2; RFC 4954
 """
 
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
@@ -122,6 +123,7 @@ class SmtpServer:
         "auth_enabled",
         "bare_newline_seen",
         "helo_required",
+        "line_filter",
         "max_line",
         "max_message",
         "max_response",
@@ -144,6 +146,7 @@ class SmtpServer:
         """`bare_newline` is smtpd_forbid_bare_newline for this client; `max_message` 0 is no limit."""
         self.state = State.START
         self.transcript: Transcript | None = None
+        self.line_filter: Callable[[bytes], bytes] | None = None  # gives the command that is obeyed
         self.bare_newline_seen = False
         self.helo_required = helo_required
         self.auth_enabled = True  # whether AUTH is offered, as things stand
@@ -206,6 +209,10 @@ class SmtpServer:
             return command.verb not in _LAST_OF_GROUP_REFUSED
         return not isinstance(command, _LAST_OF_GROUP)
 
+    def allow_extensions(self, *, smtputf8: bool, dsn: bool, chunking: bool) -> None:
+        """Which extensions this client may use."""
+        self._grammar = msgspec.structs.replace(self._grammar, smtputf8=smtputf8, dsn=dsn, chunking=chunking)
+
     def allow_verp(self, delimiters: bytes, *, allowed: bytes) -> None:
         """XVERP may be asked for, and means these delimiters if it names none; empty: it is not known."""
         self._grammar = msgspec.structs.replace(self._grammar, verp=delimiters, verp_filter=allowed)
@@ -241,6 +248,8 @@ class SmtpServer:
         line = self._next_line() if not self._discarding else None
         if line is None:
             return Pause.NEED_DATA
+        if self.line_filter is not None and isinstance(line, bytes) and self.state is not State.AUTH:
+            line = self.line_filter(line)
         self._answering = True
         if self.transcript is not None:
             said = line.line[:80] if isinstance(line, Refused) else line
