@@ -17,14 +17,14 @@ DESCRIPTION
 
 FAULTS
     ValueError     a value is not of the type or out of bounds; the text says what is wrong.
-    TypeError      a declaration has a type that nothing here reads: a mistake in this program, found by the
-                   tests.
+    TypeError      a declaration has a type that nothing here reads, or a group is made without one of its
+                   fields: mistakes in this program, found by the tests.
+
+Every command imports all groups, so classes are made by hand: as dataclasses they take six times as long.
 """
 
-import dataclasses
 from collections.abc import Callable
-from functools import cache
-from typing import Any, Final, Literal, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, NoReturn, TypeVar, cast, dataclass_transform, get_args, get_origin
 
 import msgspec
 
@@ -37,18 +37,16 @@ from pillarbox.config.value_types import (
     Seconds,
 )
 
-_KEY: Final = "pillarbox parameter"
-
 
 class Declared(msgspec.Struct, frozen=True):
     """What `parameter()` was given."""
 
     default: str
     doc: str
-    minimum: float | None
-    maximum: float | None
-    differs: str
-    name: str
+    minimum: float | None = None
+    maximum: float | None = None
+    differs: str = ""
+    name: str = ""
 
 
 class Declaration(msgspec.Struct, frozen=True):
@@ -95,7 +93,39 @@ def parameter(
     `differs` says why the default is not Postfix's, where it is not.  `name` is the parameter's name where
     that cannot be a Python name.
     """
-    return dataclasses.field(metadata={_KEY: Declared(default, doc, minimum, maximum, differs, name)})
+    return Declared(default, doc, minimum, maximum, differs, name)
+
+
+class _Group:
+    """What all groups have: they are filled once, by name, and stay as they are."""
+
+    __slots__ = ()
+    __declarations__: tuple[Declaration, ...] = ()
+
+    def __init__(self, **values: object) -> None:
+        fields = [declared.field for declared in self.__declarations__]
+        if len(values) != len(fields):
+            raise TypeError(f"{type(self).__name__} has the fields {fields}, not {list(values)}")
+        for field in fields:
+            object.__setattr__(self, field, values[field])
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__}.{name} is a setting and stays as it is")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__}.{name} is a setting and stays as it is")
+
+    def __eq__(self, other: object) -> bool:
+        return self._values() == other._values() if type(other) is type(self) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values().values()))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self._values().items())})"
+
+    def _values(self) -> dict[str, object]:
+        return {declared.field: getattr(self, declared.field) for declared in self.__declarations__}
 
 
 GroupType = TypeVar("GroupType")
@@ -104,31 +134,56 @@ GroupType = TypeVar("GroupType")
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(parameter,))
 def settings_group(group: type[GroupType]) -> type[GroupType]:
     """Make a class of `parameter()` fields a frozen group of settings."""
-    return dataclasses.dataclass(frozen=True, slots=True, kw_only=True)(group)
+    declared = {field: value for field, value in vars(group).items() if isinstance(value, Declared)}
+    namespace = {
+        name: value
+        for name, value in vars(group).items()
+        if name not in declared and name not in ("__dict__", "__weakref__")
+    }
+    namespace["__slots__"] = tuple(declared)
+    namespace["__declarations__"] = tuple(
+        _declaration(group.__name__, field, group.__annotations__[field], value)
+        for field, value in declared.items()
+    )
+    made = type(group.__name__, (_Group,), namespace)
+    return cast("type[GroupType]", made)
+
+
+def twin_group(group: type[GroupType], name: str, twin: Callable[[Declaration], Declared]) -> type[GroupType]:
+    """A subclass with the same fields; `twin` tells from which parameter each of them is filled instead."""
+    made = type(
+        name,
+        (group,),
+        {
+            "__doc__": group.__doc__,
+            "__module__": group.__module__,
+            "__slots__": (),
+            "__declarations__": tuple(
+                _declaration(name, declared.field, declared.type, twin(declared))
+                for declared in declarations(group)
+            ),
+        },
+    )
+    return cast("type[GroupType]", made)
 
 
 def declarations(group: type) -> tuple[Declaration, ...]:
     """The parameters of a group, in the order of their declaration."""
-    return _declarations(group)
+    assert issubclass(group, _Group), f"{group.__name__} is no settings group"
+    return group.__declarations__
 
 
-@cache
-def _declarations(group: type) -> tuple[Declaration, ...]:
-    types = get_type_hints(group)
-    return tuple(
-        Declaration(
-            name=declared.name or field.name,
-            field=field.name,
-            group=group.__name__,
-            default=declared.default,
-            doc=declared.doc,
-            type=types[field.name],
-            minimum=declared.minimum,
-            maximum=declared.maximum,
-            differs=declared.differs,
-        )
-        for field in dataclasses.fields(group)
-        if isinstance(declared := field.metadata[_KEY], Declared)
+def _declaration(group: str, field: str, kind: object, declared: Declared) -> Declaration:
+    return Declaration(
+        name=declared.name or field,
+        field=field,
+        group=group,
+        default=declared.default,
+        doc=declared.doc,
+        type=kind,
+        minimum=declared.minimum,
+        maximum=declared.maximum,
+        differs=declared.differs,
     )
 
 

@@ -6,10 +6,9 @@ DESCRIPTION
     is another for LMTP, it stands here.
 """
 
-import dataclasses
-from typing import Final, TypeVar
+from typing import Final
 
-from pillarbox.config.parameter import declarations, parameter, settings_group
+from pillarbox.config.parameter import Declaration, Declared, parameter, settings_group, twin_group
 from pillarbox.config.parameters.smtp_client import SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
@@ -29,7 +28,6 @@ _DEFAULTS: Final = {
     "smtp_tcp_port": "24",
     "smtp_tls_secure_cert_match": "nexthop",
 }
-Group = TypeVar("Group")
 
 
 @settings_group
@@ -42,27 +40,12 @@ class LmtpDelivery:
     )
 
 
-def _twin(group: type[Group], name: str) -> type[Group]:
-    fields: list[tuple[str, object, object]] = []
-    for declared in declarations(group):
-        twin = _NAMES.get(declared.name, declared.name.replace("smtp_", "lmtp_", 1))
-        default = _DEFAULTS.get(declared.name, declared.default.replace("$smtp_", "$lmtp_"))
-        specifier = parameter(
-            default, doc=declared.doc, minimum=declared.minimum, maximum=declared.maximum, name=twin
-        )
-        fields.append((declared.field, declared.type, specifier))
-    made = dataclasses.make_dataclass(
-        name,
-        fields,
-        bases=(group,),
-        frozen=True,
-        kw_only=True,
-        slots=True,
-        namespace={"__doc__": group.__doc__},
-    )
-    return made
+def _of_lmtp(declared: Declaration) -> Declared:
+    name = _NAMES.get(declared.name, declared.name.replace("smtp_", "lmtp_", 1))
+    default = _DEFAULTS.get(declared.name, declared.default.replace("$smtp_", "$lmtp_"))
+    return Declared(default, declared.doc, declared.minimum, declared.maximum, name=name)
 
 
-LmtpClient: Final = _twin(SmtpClient, "LmtpClient")
-LmtpClientSasl: Final = _twin(SmtpClientSasl, "LmtpClientSasl")
-LmtpClientTls: Final = _twin(SmtpClientTls, "LmtpClientTls")
+LmtpClient: Final = twin_group(SmtpClient, "LmtpClient", _of_lmtp)
+LmtpClientSasl: Final = twin_group(SmtpClientSasl, "LmtpClientSasl", _of_lmtp)
+LmtpClientTls: Final = twin_group(SmtpClientTls, "LmtpClientTls", _of_lmtp)
