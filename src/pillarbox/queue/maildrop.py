@@ -12,7 +12,6 @@ STANDARDS
 """
 
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from typing import Final
@@ -38,7 +37,7 @@ class DropFile:
         """OSError if it cannot be made."""
         self._files = file_system
         self._directory = directory
-        self._path = f"{directory}/{secrets.token_hex(12)}.{os.getpid()}"
+        self._path = f"{directory}/{os.urandom(12).hex()}.{os.getpid()}"
         self._descriptor = file_system.open(
             self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
         )
@@ -52,7 +51,7 @@ class DropFile:
         Postfix's postsuper gives files other names whose ids do not.
         """
         if self._files.stat(self._directory).st_mode & stat.S_IXOTH:
-            return long_queue_id(now, secrets.randbits(_SECRET_BITS))
+            return long_queue_id(now, int.from_bytes(os.urandom(8), "big") >> (64 - _SECRET_BITS))
         return short_queue_id(now, self._files.fstat(self._descriptor).st_ino)
 
     def write(self, records: Iterable[bytes]) -> None:

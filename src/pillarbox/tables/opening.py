@@ -4,7 +4,8 @@ DESCRIPTION
     `open_table()` gives a `LookupTable`.  `proxy:type:name` is opened as `type:name`: proxymap(8) spares
     Postfix's many processes many connections; ours are few.
 
-    A pattern table that needs the library for it loads the library now, not when it is first asked.
+    The code of a type is loaded now, with the library that it may need: not before, because commands that open no
+    such table begin sooner, and not when the table is first asked.
 
 FAULTS
     ConfigurationFault  at the parameter's place: no such type, bad syntax, a file that cannot be opened
@@ -20,25 +21,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from pillarbox.config.value_types import without_braces
-from pillarbox.tables.account_tables import AccountTable
-from pillarbox.tables.cidr_table import CidrTable
-from pillarbox.tables.composed_tables import PipedTables, UnitedTables
-from pillarbox.tables.constant_tables import (
-    EmptyTable,
-    EnvironmentTable,
-    FailTable,
-    InlineTable,
-    RandomTable,
-    StaticTable,
-    UnavailableTable,
-    braced_items,
-)
-from pillarbox.tables.indexed_table import INDEX_KINDS, IndexedTable
-from pillarbox.tables.page_reading import DamagedDatabase
-from pillarbox.tables.passwd_file_table import PasswdFileTable
-from pillarbox.tables.regexp_table import open_regexp
 from pillarbox.tables.table import LookupTable, Opening, Warn, ignore_warning
-from pillarbox.tables.text_table import TextHashTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -78,8 +61,10 @@ def open_default_table(name: str, opening: Opening) -> LookupTable:
         return open_with(name, opening)
     except ConfigurationFault as fault:
         kind, _colon, path = name.removeprefix("proxy:").partition(":")
-        if kind not in INDEX_KINDS or not isinstance(fault.__cause__, OSError):
+        if kind not in _INDEXED or not isinstance(fault.__cause__, OSError):
             raise
+        from pillarbox.tables.constant_tables import EmptyTable, UnavailableTable
+
         opening.warn(fault.what)
         missing = fault.__cause__.errno == errno.ENOENT and not os.path.lexists(path)
         return EmptyTable(name) if missing else UnavailableTable(name, fault.what)
@@ -98,88 +83,98 @@ def open_with(name: str, opening: Opening) -> LookupTable:
         )
     if kind == "proxy":
         return open_with(rest, opening)
-    opener = _TYPES.get(kind)
-    if opener is None:
+    if kind in _COMPOSED:
+        return _open_composed(kind, rest, opening)
+    if kind in _INDEXED:
+        return _open_indexed(kind, rest, opening)
+    if kind not in _TYPES:
         raise ConfigurationFault(
             opening.where,
             f"unsupported dictionary type: {kind}",
             mend=f"served are: {', '.join(table_types())}",
         )
     try:
-        return opener(rest, opening)
+        return _opener(kind, opening)(rest, opening)
     except OSError as error:
         what = "open" if kind in _RULE_FILES else "open database"
-        raise ConfigurationFault(
-            opening.where, f"{what} {error.filename or rest}: {error.strerror}", mend=_mend(kind, rest, error)
-        ) from error
-    except DamagedDatabase as damage:
-        path = rest + INDEX_KINDS[kind].suffix
-        raise ConfigurationFault(
-            opening.where, f"open database {path}: {damage}", mend=f"make it anew: postmap {kind}:{rest}"
-        ) from damage
+        raise _cannot_open(what, kind, rest, error, opening) from error
 
 
 def table_types() -> list[str]:
     """The types that can be opened, in order, as `postconf -m` lists them."""
-    return sorted([*_TYPES, "proxy"])
+    return sorted([*_TYPES, *_INDEXED, *_COMPOSED, "proxy"])
 
 
-def _mend(kind: str, path: str, error: OSError) -> str:
-    if kind in INDEX_KINDS and error.errno == errno.ENOENT and os.path.exists(path):
-        return f"make it: postmap {kind}:{path}, or postalias for aliases"
-    return ""
-
-
-def _open_passwd_file(path: str, opening: Opening) -> LookupTable:
-    return PasswdFileTable(path, clock=opening.clock)
-
-
-def _open_pcre(name: str, opening: Opening) -> LookupTable:
-    """The library is loaded here, while the role still opens, and only by roles that have such a table."""
+def _opener(kind: str, opening: Opening) -> Callable[[str, Opening], LookupTable]:
+    """The code of a type, which is loaded while the role still opens, and only by roles that have such a table."""
+    module, name = _TYPES[kind]
     try:
-        module = importlib.import_module("pillarbox.tables.pcre_table")
+        found: Callable[[str, Opening], LookupTable] = getattr(
+            importlib.import_module(f"pillarbox.tables.{module}"), name
+        )
     except ImportError as error:
         raise ConfigurationFault(
             opening.where,
-            f"unsupported dictionary type: pcre ({error})",
-            mend="install the pcre2 package, or write regexp: tables",
+            f"unsupported dictionary type: {kind} ({error})",
+            mend="install the pcre2 package, or write regexp: tables" if kind == "pcre" else "",
         ) from error
-    opened: LookupTable = module.open_pcre(name, opening)
-    return opened
+    return found
 
 
-def _open_parts(kind: str, text: str, opening: Opening) -> list[LookupTable]:
+def _open_indexed(kind: str, path: str, opening: Opening) -> LookupTable:
+    from pillarbox.tables.indexed_table import INDEX_KINDS, IndexedTable
+    from pillarbox.tables.page_reading import DamagedDatabase
+
+    try:
+        return IndexedTable(kind, path, opening=opening)
+    except OSError as error:
+        raise _cannot_open("open database", kind, path, error, opening) from error
+    except DamagedDatabase as damage:
+        raise ConfigurationFault(
+            opening.where,
+            f"open database {path}{INDEX_KINDS[kind].suffix}: {damage}",
+            mend=f"make it anew: postmap {kind}:{path}",
+        ) from damage
+
+
+def _cannot_open(what: str, kind: str, path: str, error: OSError, opening: Opening) -> ConfigurationFault:
+    lacks_database = kind in _INDEXED and error.errno == errno.ENOENT and os.path.exists(path)
+    return ConfigurationFault(
+        opening.where,
+        f"{what} {error.filename or path}: {error.strerror}",
+        mend=f"make it: postmap {kind}:{path}, or postalias for aliases" if lacks_database else "",
+    )
+
+
+def _open_composed(kind: str, text: str, opening: Opening) -> LookupTable:
+    from pillarbox.tables.composed_tables import PipedTables, UnitedTables
+    from pillarbox.tables.constant_tables import braced_items
+
     need = f'need "{kind}:{{type:name...}}"'
     names = braced_items(kind, text, need=need, opening=opening)
     if any(":" not in name for name in names):
         raise ConfigurationFault(opening.where, f'bad syntax: "{kind}:{text}"; {need}')
     try:
-        return [open_with(without_braces(name), opening) for name in names]
+        parts = [open_with(without_braces(name), opening) for name in names]
     except ValueError as error:
         raise ConfigurationFault(opening.where, f'bad syntax: "{kind}:{text}"; {need}') from error
-
-
-def _open_indexed(kind: str) -> Callable[[str, Opening], LookupTable]:
-    return lambda path, opening: IndexedTable(kind, path, opening=opening)
+    return PipedTables(text, parts) if kind == "pipemap" else UnitedTables(text, parts)
 
 
 _RULE_FILES: Final = frozenset(("cidr", "pcre", "regexp"))
-
-_TYPES: Final[dict[str, Callable[[str, Opening], LookupTable]]] = {
-    "btree": _open_indexed("btree"),
-    "cidr": CidrTable,
-    "environ": EnvironmentTable,
-    "fail": FailTable,
-    "hash": _open_indexed("hash"),
-    "inline": InlineTable,
-    "lmdb": _open_indexed("lmdb"),
-    "passwd-file": _open_passwd_file,
-    "pcre": _open_pcre,
-    "pipemap": lambda text, opening: PipedTables(text, _open_parts("pipemap", text, opening)),
-    "randmap": RandomTable,
-    "regexp": open_regexp,
-    "static": StaticTable,
-    "texthash": TextHashTable,
-    "unionmap": lambda text, opening: UnitedTables(text, _open_parts("unionmap", text, opening)),
-    "unix": AccountTable,
+_COMPOSED: Final = ("pipemap", "unionmap")
+_INDEXED: Final = ("btree", "hash", "lmdb")
+_TYPES: Final[dict[str, tuple[str, str]]] = {
+    "cidr": ("cidr_table", "CidrTable"),
+    "environ": ("constant_tables", "EnvironmentTable"),
+    "fail": ("constant_tables", "FailTable"),
+    "inline": ("constant_tables", "InlineTable"),
+    "passwd-file": ("passwd_file_table", "open_passwd_file"),
+    "pcre": ("pcre_table", "open_pcre"),
+    "randmap": ("constant_tables", "RandomTable"),
+    "regexp": ("regexp_table", "open_regexp"),
+    "static": ("constant_tables", "StaticTable"),
+    "texthash": ("text_table", "TextHashTable"),
+    "unix": ("account_tables", "AccountTable"),
 }
+"""The module of each other type, and what opens a table in it."""

@@ -14,7 +14,7 @@ FAULTS
 
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.tables.passwd_file import read_passwd_file
-from pillarbox.tables.table import LookupFault
+from pillarbox.tables.table import LookupFault, Opening
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -69,3 +69,8 @@ class PasswdFileTable:
             entry.user.lower(): f"{entry.home.strip('/')}/Maildir/"
             for entry in read_passwd_file(content, path=self._path)
         }
+
+
+def open_passwd_file(path: str, opening: Opening) -> PasswdFileTable:
+    """The table of a file.  OSError."""
+    return PasswdFileTable(path, clock=opening.clock)

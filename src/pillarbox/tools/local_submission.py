@@ -13,7 +13,6 @@ FAULTS
 
 import os
 import socket
-import subprocess
 from typing import Final, Protocol
 
 from pillarbox.config.parameters.paths import Paths
@@ -110,6 +109,8 @@ class _Socket:
 
 class _Postdrop:
     def __init__(self, path: str, who: str) -> None:
+        import subprocess  # the usual door needs none
+
         self._who = who
         self.queue_id = ""
         try:

@@ -18,13 +18,14 @@ DESCRIPTION
     Output, warnings and exit status are those of Postfix's command, so that installers and configuration
     tools go on working.
 
+    Scripts ask for one value after the other, so that what few questions need is loaded when they are asked.
+
 FAULTS
     exit 1, with `postconf: fatal: …` on standard error: bad options, bad syntax in a file, a file that cannot
     be read or written, an option that is not served yet.  Warnings leave the exit status at 0.
 """
 
 import os
-import ssl
 import sys
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -34,10 +35,8 @@ from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.listing import CLASSES, Listing, Style
 from pillarbox.config.logical_lines import split_name_value
-from pillarbox.tables.opening import table_types
 from pillarbox.tools import postconf_edit
 from pillarbox.tools.postconf_request import Request, Stop, parse_request, warn
-from pillarbox.tools.postconf_templates import show_templates, show_texts
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -184,11 +183,27 @@ def _sasl_types(_request: Request) -> None:
 
 
 def _table_types(_request: Request) -> None:
+    from pillarbox.tables.opening import table_types
+
     for name in table_types():
         print(name)
 
 
+def _texts(request: Request) -> None:
+    from pillarbox.tools.postconf_templates import show_texts
+
+    show_texts(request)
+
+
+def _templates(request: Request) -> None:
+    from pillarbox.tools.postconf_templates import show_templates
+
+    show_templates(request)
+
+
 def _tls(request: Request) -> None:
+    import ssl
+
     for wanted in request.values("-T"):
         if wanted not in ("compile-version", "run-version"):
             raise Stop(f"option -T {wanted} is not served yet")
@@ -206,13 +221,13 @@ def _lock_types(_request: Request) -> None:
 _RUNNERS: Final[dict[str, Callable[[Request], None]]] = {
     "-a": _sasl_types,
     "-A": _client_sasl_types,
-    "-b": show_texts,
+    "-b": _texts,
     "-F": _fields,
     "-l": _lock_types,
     "-m": _table_types,
     "-M": _services,
     "-p": _parameters,
     "-P": _settings,
-    "-t": show_templates,
+    "-t": _templates,
     "-T": _tls,
 }

@@ -48,7 +48,6 @@ from pillarbox.queue.records import (
 )
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
-from pillarbox.tools import postalias, postfix, postqueue
 from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE, Stop, read_settings, tell
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
@@ -91,21 +90,24 @@ def run(argv: list[str], mode: Mode) -> int:
 
 
 def _carry_out(request: Request) -> int:
+    """Submission needs nothing of the other commands, whose code takes longer to load than a message to queue."""
     configured = ["-c", request.config] if request.config else []
     match request.mode:
         case Mode.NOTHING:
             return 0
         case Mode.LIST_QUEUE:
-            return postqueue.main([*configured, "-p"])
+            return _queue([*configured, "-p"])
         case Mode.FLUSH if request.queue_id:
-            return postqueue.main([*configured, "-i", request.queue_id])
+            return _queue([*configured, "-i", request.queue_id])
         case Mode.FLUSH if request.site:
-            return postqueue.main([*configured, "-s", request.site])
+            return _queue([*configured, "-s", request.site])
         case Mode.FLUSH:
-            return postqueue.main([*configured, "-f"])
+            return _queue([*configured, "-f"])
         case Mode.NEW_ALIASES:
             return _new_aliases(request, configured)
         case Mode.DAEMON:
+            from pillarbox.tools import postfix
+
             return postfix.main([*configured, "start"])
         case Mode.SMTP:
             from pillarbox.tools.sendmail_smtp import serve_standard_input
@@ -116,7 +118,15 @@ def _carry_out(request: Request) -> int:
             return 0
 
 
+def _queue(arguments: list[str]) -> int:
+    from pillarbox.tools import postqueue
+
+    return postqueue.main(arguments)
+
+
 def _new_aliases(request: Request, configured: list[str]) -> int:
+    from pillarbox.tools import postalias
+
     if request.alias_database:
         return postalias.main([*configured, request.alias_database])
     return postalias.newaliases(["-C", f"{request.config}/main.cf"] if request.config else [])
