@@ -195,7 +195,10 @@ def test_copy_and_move_keep_flags_and_dates(play: Play) -> None:
         [summary] = await target.summaries([Uid(5)], Fields.DATE)
         assert 1_700_000_001 == summary.internal_date
         assert [(2, 4)] == await target.copy([Uid(2)], inbox)
-        assert [] == await inbox.copy([Uid(99)], target)
+        for refused in (inbox.copy, inbox.move):
+            with pytest.raises(MessageGone):
+                await refused([Uid(1), Uid(99)], target)
+        assert [1, 2, 3, 4, 5] == list(target.messages.uids)
 
     play(scene)
 

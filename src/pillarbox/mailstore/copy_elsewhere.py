@@ -3,21 +3,20 @@
 from collections.abc import Sequence
 
 from pillarbox.mailstore.large_content import LargeContent, pieces_of
-from pillarbox.mailstore.mailbox import Fields, Mailbox, NewMessage, Spool
+from pillarbox.mailstore.mailbox import Fields, Mailbox, MessageGone, NewMessage, Spool
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
 
 async def copy_elsewhere(source: Mailbox, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
-    """(UID there, UID here) of those that exist; all or none.  Raises what `append` and `content` raise."""
+    """(UID there, UID here), all or none.  Raises MessageGone, and what `append` and `content` raise."""
     messages: list[NewMessage] = []
-    there: list[Uid] = []
     spools: list[Spool] = []
     try:
         for uid in uids:
             row = source.messages.row(uid)
             if row is None:
-                continue
+                raise MessageGone(str(uid))
             bits = source.messages.keywords[row]
             keywords = tuple(name for bit, name in enumerate(source.keywords) if bits >> bit & 1)
             flags = Flag(source.messages.flags[row])
@@ -30,8 +29,7 @@ async def copy_elsewhere(source: Mailbox, uids: Sequence[Uid], target: Mailbox) 
                 copied = await _spooled(content, target)
                 spools.append(copied)
             messages.append(NewMessage(copied, flags, keywords, float(summary.internal_date)))
-            there.append(uid)
-        return list(zip(there, await target.append(messages), strict=True))
+        return list(zip(uids, await target.append(messages), strict=True))
     finally:
         for spool in spools:
             await spool.discard()

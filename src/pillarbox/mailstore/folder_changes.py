@@ -128,14 +128,13 @@ def copy(
 ) -> list[tuple[Uid, Uid]]:
     """Copy messages, all or none: by hard link where the file system allows.
 
-    The quota is told, with `is_move`, that the source will lose them.
+    The quota is told, with `is_move`, that the source will lose them.  Raises MessageGone if one is not there.
     """
     first, second = sorted((source, target), key=id)  # always in this order, or two copies block each other
     with first.mutex, second.mutex:
-        there = [uid for uid in uids if source.row(uid) >= 0]
         for _ in range(COPY_ATTEMPTS):
             try:
-                return _copy_all(source, there, target, is_move=is_move)
+                return _copy_all(source, uids, target, is_move=is_move)
             except _Moved:
                 # Not while the target's lock is held: the source may be the target.
                 source.rescan()

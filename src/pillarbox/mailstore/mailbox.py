@@ -340,13 +340,16 @@ class Mailbox(Protocol):
         ...
 
     async def copy(self, uids: Sequence[Uid], target: "Mailbox") -> list[tuple[Uid, Uid]]:
-        """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
+        """Copy messages with flags and dates; (source UID, target UID) pairs.
+
+        All or none: raises MessageGone if one of them is not there.
+        """
         ...
 
     async def move(
         self, uids: Sequence[Uid], target: "Mailbox", *, origin: object | None = None
     ) -> list[tuple[Uid, Uid]]:
-        """Move messages (RFC 6851); a crash may leave a copy in both, never in none."""
+        """Move messages (RFC 6851), all or none as `copy`; a crash may leave a copy in both, never in none."""
         ...
 
     async def content(self, uid: Uid) -> bytes | LargeContent:

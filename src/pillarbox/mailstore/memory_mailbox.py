@@ -242,22 +242,21 @@ class MemoryMailbox:
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates."""
-        sources: list[Uid] = []
         copies: list[NewMessage] = []
         table = self.messages
         for uid in uids:
             row = self._row(uid)
-            if row is not None:
-                sources.append(uid)
-                copies.append(
-                    NewMessage(
-                        self._contents[uid],
-                        flags=Flag(table.flags[row]),
-                        keywords=self._keyword_names(table.keywords[row]),
-                        internal_date=self._dates[uid],
-                    )
+            if row is None:
+                raise MessageGone
+            copies.append(
+                NewMessage(
+                    self._contents[uid],
+                    flags=Flag(table.flags[row]),
+                    keywords=self._keyword_names(table.keywords[row]),
+                    internal_date=self._dates[uid],
                 )
-        return list(zip(sources, await target.append(copies), strict=True))
+            )
+        return list(zip(uids, await target.append(copies), strict=True))
 
     async def move(
         self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None

@@ -24,6 +24,7 @@ from pillarbox.mailstore.mailbox import (
     FlagChange,
     Mailbox,
     MailboxNameRefused,
+    MessageGone,
     NewMessage,
     NoSuchMailbox,
     PermissionDenied,
@@ -48,7 +49,7 @@ from pillarbox.tools.doveadm_accounts import (
     told,
     writer,
 )
-from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.tools.doveadm_faults import EX_NOTFOUND, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.tools.doveadm_fetch import FetchFields
 from pillarbox.tools.doveadm_mailboxes import is_there, matching, within_reach
 from pillarbox.tools.doveadm_query import Query
@@ -321,6 +322,9 @@ def _transfer(command: MailCommand) -> Work:
                         await mailbox.copy(found.uids, target)
             except (NoSuchMailbox, MailboxNameRefused) as fault:
                 raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
+            except MessageGone as gone:
+                text = f"Copying message UID {gone} failed: Message was expunged"
+                raise MailFault(user, text, EX_TEMPFAIL) from gone
             finally:
                 target.close()
 

@@ -195,6 +195,20 @@ def test_expunges_wait_for_a_command_that_may_tell_them() -> None:
                 b"* 2 RECENT",
                 b"g OK Search completed",
             ]
+            await account.create("Other")
+            for command in (b"h COPY 1:2 Other", b"i MOVE 1:2 Other", b"j UID COPY 5:6 Other"):
+                gone = await inbox.append([NewMessage(b"d")])
+                await reader.say(b"n NOOP")
+                await inbox.expunge(gone)
+                number = len(inbox.messages.uids) + 1
+                command = command.replace(b"1:2", b"1:%d" % number).replace(b"5:6", b"1:%d" % gone[0])
+                assert await reader.say(command) == [
+                    b"* 3 EXPUNGE",
+                    b"* 2 RECENT",
+                    command[:1] + b" NO [EXPUNGEISSUED] Some of the requested messages no longer exist",
+                ]
+            other = await account.open("Other")
+            assert not len(other.messages.uids)
             reader.client.end()
 
     asyncio.run(talk())

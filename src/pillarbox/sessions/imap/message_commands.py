@@ -8,7 +8,14 @@ STANDARDS
 from typing import Final
 
 from pillarbox.mailstore.acl_file import Rights
-from pillarbox.mailstore.mailbox import FlagAction, FlagChange, Mailbox, NoSuchMailbox, PermissionDenied
+from pillarbox.mailstore.mailbox import (
+    FlagAction,
+    FlagChange,
+    Mailbox,
+    MessageGone,
+    NoSuchMailbox,
+    PermissionDenied,
+)
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, permitted, storable
@@ -129,14 +136,14 @@ async def copy(conversation: Conversation, command: Copy) -> None:
         pairs = await conversation.selected.mailbox.copy(chosen, target)
         rights = await conversation.rights(command.mailbox)
         await _keep_permitted(target, [uid for _, uid in pairs], rights)
+    except MessageGone:
+        await conversation.tell_changes()
+        raise
     finally:
         target.close()
     await conversation.refresh()
     await conversation.tell_changes()
-    if pairs:
-        conversation.ok(command.tag, responses.copy_uid(target.uid_validity, pairs) + b" Copy completed")
-    else:
-        conversation.ok(command.tag, b"No messages found")
+    conversation.ok(command.tag, responses.copy_uid(target.uid_validity, pairs) + b" Copy completed")
 
 
 async def move(conversation: Conversation, command: Move) -> None:
@@ -155,12 +162,11 @@ async def move(conversation: Conversation, command: Move) -> None:
         pairs = await view.mailbox.move(chosen, target, origin=view)
         rights = await conversation.rights(command.mailbox)
         await _keep_permitted(target, [uid for _, uid in pairs], rights)
+    except MessageGone:
+        await conversation.tell_changes()
+        raise
     finally:
         target.close()
-    if not pairs:
-        await conversation.tell_changes()
-        conversation.ok(command.tag, b"No messages found")
-        return
     code = responses.copy_uid(target.uid_validity, pairs)
     conversation.engine.untagged(b"OK %s Moved UIDs." % code)
     conversation.figures.expunged += len(pairs)
