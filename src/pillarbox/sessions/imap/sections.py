@@ -50,7 +50,8 @@ class SectionRenderer:
     def from_headers(self, headers: Sequence[bytes]) -> list[bytes]:
         """All sections of messages of which only the header is known, and needed, joined by blanks."""
         [first, *rest] = self._sections
-        if not rest and first.part is SectionPart.HEADER_FIELDS and first.partial is None:
+        plain = first.partial is None and not first.only_size
+        if not rest and first.part is SectionPart.HEADER_FIELDS and plain:
             # What every client asks for whose user looks at a list: 5 µs a message here, 10 below.
             find, label = self._patterns[0].findall, first.label
             texts = [b"".join(find(header)) for header in headers]
@@ -69,7 +70,7 @@ class SectionRenderer:
         tree = mime_tree.parse(content) if self._needs_tree else None
         return [
             _decoded(section, content, tree)
-            if section.decoded
+            if _is_decoded(section)
             else _written(section, self._text(row, content, tree) or b"")
             for row, section in enumerate(self._sections)
         ]
@@ -78,11 +79,13 @@ class SectionRenderer:
         """The same of a huge one, for a worker thread: its parts are read when they are sent."""
         written: list[Written] = []
         for row, section in enumerate(self._sections):
-            if section.decoded:
+            if _is_decoded(section):
                 written.append(self._large_decoded(section, content))
                 continue
             text = self._large_text(row, content)
-            if isinstance(text, Span):
+            if isinstance(text, Span) and section.only_size:
+                written.append((_size(section, len(text)), b""))
+            elif isinstance(text, Span):
                 text = text if section.partial is None else text.cut(*section.partial)
                 written.append((b"%b {%d}\r\n" % (_label(section), len(text)), text))
             else:
@@ -125,7 +128,7 @@ class SectionRenderer:
                 decoded = _decoded_file(content, section.path, part)
                 text = Span(decoded, 0, len(decoded))
         if section.only_size:
-            return b"%b %d" % (section.label, len(text)), b""
+            return _size(section, len(text)), b""
         if section.partial is not None:
             text = text.cut(*section.partial)
         return _label(section) + opening % len(text), text
@@ -176,6 +179,11 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
     )
 
 
+def _is_decoded(section: Section) -> bool:
+    """Not BINARY[1.MIME] and its kin, which are what BODY[1.MIME] is."""
+    return section.decoded and section.part is SectionPart.ALL
+
+
 def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> tuple[bytes, bytes]:
     """BINARY[…]: a literal8 where an encoding was undone, as Dovecot has it.  Raises UnknownEncoding."""
     assert tree is not None
@@ -195,7 +203,7 @@ def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> t
         if encoding in (b"base64", b"quoted-printable"):
             opening = b" ~{%d}\r\n"
     if section.only_size:
-        return b"%b %d" % (section.label, len(text)), b""
+        return _size(section, len(text)), b""
     if section.partial is not None:
         first, count = section.partial
         text = text[first : first + count]
@@ -220,8 +228,14 @@ def _label(section: Section) -> bytes:
     return section.label if section.partial is None else b"%b<%d>" % (section.label, section.partial[0])
 
 
+def _size(section: Section, octets: int) -> bytes:
+    return b"%b %d" % (section.label, octets)
+
+
 def _written(section: Section, text: bytes) -> tuple[bytes, bytes]:
     """Label and size, then the text: a long one is not copied more than need be."""
+    if section.only_size:
+        return _size(section, len(text)), b""
     if section.partial is not None:
         first, count = section.partial
         text = text[first : first + count]

@@ -28,7 +28,6 @@ _MACROS: Final = {
 _ITEMS: Final = {item.value: item for item in Item}
 _PREVIEWS: Final = {b"PREVIEW": Item.FUZZY_PREVIEW, b"SNIPPET": Item.SNIPPET}
 _BINARY: Final = (b"BINARY", b"BINARY.PEEK", b"BINARY.SIZE")
-_PART_PATH: Final = re.compile(rb"[1-9][0-9]{0,8}(?:\.[1-9][0-9]{0,8})*")
 _RFC822: Final = {
     b"RFC822": Section(b"RFC822"),
     b"RFC822.HEADER": Section(b"RFC822.HEADER", part=SectionPart.HEADER, peek=True),
@@ -277,43 +276,38 @@ def _preview(scanner: Scanner, name: bytes, *, in_list: bool) -> Item:
 
 
 def _binary(scanner: Scanner, name: bytes) -> Section:
-    """`"BINARY" [".PEEK"] section-binary [partial]`, `"BINARY.SIZE" section-binary`  RFC 3516 §7"""
+    """`"BINARY" [".PEEK"] section-binary [partial]`, `"BINARY.SIZE" section-binary`  RFC 3516 §7
+
+    Quirk: Dovecot has BINARY[1.MIME] and its kin, too, which say what BODY[1.MIME] says.
+    """
     scanner.expect(b"[", reason="Invalid BINARY[..] parameter: Missing '['")
-    spec = scanner.match(_PART_PATH) or b""
-    scanner.expect(b"]", reason="Invalid BINARY[..] section")
-    path = tuple(decimal(number) for number in spec.split(b".")) if spec else ()
     only_size = name == b"BINARY.SIZE"
-    label = b"%b[%b]" % (name if only_size else b"BINARY", spec)
-    partial = _partial(scanner)
-    return Section(
-        label,
-        path,
-        partial=None if only_size else partial,
-        peek=name != b"BINARY",
-        decoded=True,
-        only_size=only_size,
-    )
+    peek = name != b"BINARY"
+    section = _section(scanner, peek=peek, item=name if only_size else b"BINARY")
+    partial = None if only_size else section.partial
+    return msgspec.structs.replace(section, partial=partial, decoded=True, only_size=only_size)
 
 
-def _section(scanner: Scanner, *, peek: bool) -> Section:
+def _section(scanner: Scanner, *, peek: bool, item: bytes = b"BODY") -> Section:
     """`section = "[" [section-spec] "]"` and the partial behind it, the bracket already taken"""
     spec = scanner.match(_NAME) or b""
     match = _SECTION.fullmatch(spec)
+    unknown = BadSyntax(f"Invalid {'BODY' if item == b'BODY' else 'BINARY'}[..] section")
     if match is None:
-        raise BadSyntax("Invalid BODY[..] section")
+        raise unknown
     path = tuple(decimal(number) for number in match[1].split(b".")) if match[1] else ()
     name = match[2] or match[3]
     part = _PARTS.get(name.upper()) if name else SectionPart.ALL
     # MIME "MUST be prefixed by one or more numeric part specifiers" (RFC 3501 §6.4.5)
     if part is None or 0 in path or (part is SectionPart.MIME and not path):
-        raise BadSyntax("Invalid BODY[..] section")
+        raise unknown
     fields: tuple[bytes, ...] = ()
     label = spec.upper()
     if part in (SectionPart.HEADER_FIELDS, SectionPart.HEADER_FIELDS_NOT):
         fields, written = _header_list(scanner)
         label = b"%s (%s)" % (label, written)
     scanner.expect(b"]", reason="Invalid BODY[..] parameter: Missing ']'")
-    return Section(b"BODY[%s]" % label, path, part, fields=fields, partial=_partial(scanner), peek=peek)
+    return Section(b"%b[%b]" % (item, label), path, part, fields=fields, partial=_partial(scanner), peek=peek)
 
 
 def _partial(scanner: Scanner) -> tuple[int, int] | None:

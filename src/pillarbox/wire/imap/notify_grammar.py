@@ -58,6 +58,8 @@ def _group(scanner: Scanner) -> EventGroup:
     if fetch is not None and kind not in _SELECTED:
         raise BadSyntax("Invalid arguments")
     both = {NotifyEvent.MESSAGE_NEW, NotifyEvent.MESSAGE_EXPUNGE}
+    if kind in _SELECTED and len(both & events) == 1:
+        raise BadSyntax("MessageNew and MessageExpunge must be together")
     if kind in _SELECTED and NotifyEvent.FLAG_CHANGE in events and not both <= events:
         raise BadSyntax("FlagChange requires MessageNew and MessageExpunge")
     return EventGroup(kind, names, events, fetch)
