@@ -86,7 +86,6 @@ class ClientDisconnected(Event, frozen=True):
 class ClientLost(Event, frozen=True):
     """`lost connection after DATA (120 bytes) from name[address]`; also timeouts and too many errors."""
 
-    queue_id: str
     what: str  # "lost connection", "timeout", "too many errors"
     after: str
     client: str

@@ -109,9 +109,8 @@ def _disconnected(event: e.ClientDisconnected) -> tuple[str, str]:
 
 
 def _lost(event: e.ClientLost) -> tuple[str, str]:
-    # Postfix 3.10 and later begin with NOQUEUE where there is no id; fail2ban's rules know the older form only.
-    queue_id = f"{event.queue_id}: " if event.queue_id else ""
-    return "smtpd", f"{queue_id}{event.what} after {event.after} from {event.client}"
+    # Postfix 3.10 and later begin with the queue id or NOQUEUE; log readers know the older form.
+    return "smtpd", f"{event.what} after {event.after} from {event.client}"
 
 
 def _begun(event: e.MessageBegun) -> tuple[str, str]:

@@ -164,11 +164,11 @@ class SmtpSession:
             self._send_last(end.reply)
             self._was_ended(end.why)
             if end.why:
-                tell(events.ClientLost(state.queue_id, end.why, state.last, client.label))
+                tell(events.ClientLost(end.why, state.last, client.label))
         except IdleTimeout:
             self._send_last(Reply(421, (b"4.4.2 %s Error: timeout exceeded" % state.policy.host,)))
             self._was_ended("timeout")
-            tell(events.ClientLost(state.queue_id, "timeout", state.last, client.label))
+            tell(events.ClientLost("timeout", state.last, client.label))
         except (Gone, TlsFault):
             self._lost()
         finally:
@@ -317,7 +317,7 @@ class SmtpSession:
         state = self._state
         if state.last != "QUIT":
             self._was_ended("lost connection")
-            state.tell(events.ClientLost(state.queue_id, "lost connection", state.last, state.client.label))
+            state.tell(events.ClientLost("lost connection", state.last, state.client.label))
 
     # -- limits ----------------------------------------------------------------------------------------
 
