@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.mail_system import STANDARD_PORTS, USER, MailSystem, until
-from pillarbox.supervisor.version import DOVECOT_VERSION, VERSION
+from pillarbox.supervisor.version import VERSION, starting_up
 
 pytestmark = pytest.mark.system
 
@@ -199,7 +199,7 @@ def test_second_start_finds_the_same_data(fresh_system: MailSystem) -> None:
     assert fresh_system.stop() == 0
     log = fresh_system.log()
     assert log.count(f"]: daemon started -- version {VERSION}, configuration {fresh_system.data}/etc\n") == 2
-    assert log.count(f" dovecot: master: Info: Dovecot v{DOVECOT_VERSION} starting up for imap, pop3\n") == 2
+    assert log.count(f" dovecot: master: Info: {starting_up('imap, pop3')}\n") == 2
     assert log.count("]: terminating on signal 15\n") == 2
     assert log.count(" dovecot: master: Warning: Killed with signal 15\n") == 2
 

@@ -39,7 +39,7 @@ from pillarbox.supervisor.service_manager import ServiceManager
 from pillarbox.supervisor.starter import Starter, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners
-from pillarbox.supervisor.version import DOVECOT_VERSION
+from pillarbox.supervisor.version import starting_up
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG: Final = 89
@@ -75,8 +75,7 @@ class DovecotMaster:
         return 0
 
     def _ready(self, half: Half) -> None:
-        served = half.facts["protocols"]
-        self._log("Info", f"Dovecot v{DOVECOT_VERSION} starting up for {served}")
+        self._log("Info", starting_up(half.facts["protocols"]))
         self._manager.ready()
         self._starter.tell("ready")
 

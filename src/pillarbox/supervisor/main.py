@@ -42,7 +42,7 @@ from pillarbox.supervisor.mailbox_half import mailbox_half
 from pillarbox.supervisor.mta_half import make_queue, mta_half, service_warnings
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
-from pillarbox.supervisor.version import DOVECOT_VERSION, VERSION
+from pillarbox.supervisor.version import VERSION, starting_up
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -99,9 +99,8 @@ class _Words(msgspec.Struct, frozen=True):
 def _words(half_name: str, half: Half, home: Home) -> _Words:
     if half_name == "mta":
         return _Words(RoleStarted(VERSION, str(home.etc)), Terminating)
-    started = f"Dovecot v{DOVECOT_VERSION} starting up for {half.facts['protocols']}"
     return _Words(
-        MailboxNotice("master", "Info", started),
+        MailboxNotice("master", "Info", starting_up(half.facts["protocols"])),
         lambda number: MailboxNotice("master", "Warning", f"Killed with signal {number}"),
     )
 
