@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from pillarbox.config.parameters.tls_library import TlsLibrary
+from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import smtp_server_context
+from pillarbox.net.tls_options import apply_options
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 NOW = datetime.datetime(2026, 11, 25, tzinfo=datetime.UTC)
@@ -66,3 +69,74 @@ def test_a_chain_file_holds_key_and_certificate(pair: tuple[str, str], tmp_path:
     assert context((str(chain), "")).cert_store_stats() is not None
     with pytest.raises(ConfigurationFault, match="cannot load certificate"):
         context((pair[0], ""))
+
+
+def library(**settings: str) -> TlsLibrary:
+    return Snapshot.of(settings).group(TlsLibrary)
+
+
+def test_options() -> None:
+    """Some on, some off, by name in any case of letters or by bits."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.options &= ~(ssl.OP_NO_COMPRESSION | ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION)
+    made.options |= _PADDING
+    apply_options(
+        made,
+        library(
+            tls_ssl_options="NO_COMPRESSION, no_ticket 0x40000000", tls_disable_workarounds="TLSEXT_PADDING"
+        ),
+    )
+    assert made.options & ssl.OP_NO_COMPRESSION
+    assert made.options & ssl.OP_NO_TICKET
+    assert made.options & ssl.OP_NO_RENEGOTIATION
+    assert not made.options & _PADDING
+
+
+_PADDING = 1 << 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"tls_ssl_options": "NO_SUCH"},
+        {"tls_ssl_options": "0xnone"},
+        {"tls_eecdh_auto_curves": "nosuch other"},
+    ],
+)
+def test_options_that_there_are_not(settings: dict[str, str]) -> None:
+    """Are told, not passed over."""
+    with pytest.raises(ConfigurationFault):
+        apply_options(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), library(**settings))
+
+
+@pytest.mark.parametrize(("curves", "agreed"), [("X25519", False), ("nosuch prime256v1", True), ("", True)])
+def test_curves(pair: tuple[str, str], curves: str, agreed: bool) -> None:
+    """A client that has another curve only is not served."""
+    server, client = context(pair), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    apply_options(server, library(tls_eecdh_auto_curves=curves))
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    client.set_ecdh_curve("prime256v1")
+    if agreed:
+        assert handshake(server, client)
+        return
+    with pytest.raises(ssl.SSLError):
+        handshake(server, client)
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
+    """Whether both come to its end."""
+    ways = [ssl.MemoryBIO() for _ in range(2)]
+    ends = [
+        server.wrap_bio(ways[0], ways[1], server_side=True),
+        client.wrap_bio(ways[1], ways[0], server_hostname="mx.test"),
+    ]
+    done: set[int] = set()
+    for _ in range(6):
+        for number in (1, 0):
+            try:
+                ends[number].do_handshake()
+                done.add(number)
+            except ssl.SSLWantReadError:
+                continue
+    return len(done) == 2

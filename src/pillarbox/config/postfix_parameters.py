@@ -32,6 +32,7 @@ from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.parameters.tls_reports import TlsReports
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 
@@ -58,6 +59,7 @@ GROUPS: Final[tuple[type, ...]] = (
     SmtpClientSasl,
     SmtpClientTls,
     Dane,
+    TlsLibrary,
     RequireTls,
     TlsReports,
     LmtpClient,

@@ -25,6 +25,7 @@ from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import BounceRules, Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.daemons.startup import (
@@ -44,6 +45,7 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.net.tls_contexts import smtp_server_context
+from pillarbox.net.tls_options import apply_options
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
@@ -383,6 +385,7 @@ def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) ->
             prefers_own_order=tls.tls_preempt_cipherlist,
             where=f"{snapshot.where(parameter)}, parameter {parameter}",
         )
+        apply_options(context, snapshot.group(TlsLibrary))
         if policy.asks_for_certificates:
             name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
             ask_for_certificates(

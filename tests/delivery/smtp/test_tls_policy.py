@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from fakes.certificates import issue
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy, read_policy
@@ -29,7 +30,8 @@ def policies(table: str = "", **settings: str) -> TlsPolicies:
     """With these settings, and a policy table."""
     snapshot = Snapshot.of({"compatibility_level": "3.6", **settings})
     tables = open_tables([f"inline:{table}"] if table else [], where="main.cf", clock=ManualClock())
-    return TlsPolicies(snapshot.group(SmtpClientTls), tables, medium="HIGH", high="HIGH")
+    library = snapshot.group(TlsLibrary)
+    return TlsPolicies(snapshot.group(SmtpClientTls), tables, medium="HIGH", high="HIGH", library=library)
 
 
 def certificate(*names: str, common: str = "cn.test") -> bytes:
@@ -169,12 +171,34 @@ MATCHES = [  # level, match, names, objected
 
 @pytest.mark.parametrize(("level", "match", "names", "objected"), MATCHES)
 def test_names(level: str, match: str, names: tuple[str, ...], objected: bool) -> None:
-    """smtp_tls_secure_cert_match, smtp_tls_verify_cert_match; a wildcard is one label."""
+    """smtp_tls_secure_cert_match, smtp_tls_verify_cert_match."""
     made = policies(
         smtp_tls_security_level=level, smtp_tls_secure_cert_match=match, smtp_tls_verify_cert_match=match
     )
     text = made.objection(made.default, certificate(*names), destination=DESTINATION, host="mx.example.test")
     assert ("Server certificate not verified" if objected else "") == text
+
+
+@pytest.mark.parametrize(
+    ("deep", "name", "host", "objected"),
+    [
+        ("yes", "*.mx.test", "one.mx.test", False),
+        ("yes", "*.mx.test", "domain.example.mx.test", False),
+        ("no", "*.mx.test", "one.mx.test", False),
+        ("no", "*.mx.test", "domain.example.mx.test", True),
+        ("yes", "*.mx.test", "mx.test", True),
+        ("yes", "*.test", "mx.test", True),
+        ("yes", "*.test", "a.mx.test", True),
+        ("yes", "*.mx.test", "evilmx.test", True),
+        ("yes", "*.mx.test", "a.evilmx.test", True),
+    ],
+)
+def test_wildcards(deep: str, name: str, host: str, objected: bool) -> None:
+    """tls_wildcard_matches_multiple_labels; a star is never all of a top-level domain."""
+    made = policies(smtp_tls_security_level="verify", tls_wildcard_matches_multiple_labels=deep)
+    assert objected is bool(
+        made.objection(made.default, certificate(name), destination=DESTINATION, host=host)
+    )
 
 
 def test_the_common_name_counts_only_without_others() -> None:

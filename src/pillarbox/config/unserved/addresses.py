@@ -21,6 +21,14 @@ non_bdb_custom_mapping =
 non_bdb_migration_allow_root_prefixes =
 non_bdb_migration_allow_user_prefixes =
 non_bdb_migration_level = disable
+socketmap_max_query_size = 10000
+socketmap_max_reply_size = 100000
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "whoever needs a proxy: table opens it himself, with the rights that he begins with",
+        """
 proxy_read_maps =
     $local_recipient_maps $mydestination $virtual_alias_maps $virtual_alias_domains
     $virtual_mailbox_maps $virtual_mailbox_domains $relay_recipient_maps $relay_domains $canonical_maps
@@ -47,8 +55,6 @@ proxy_read_maps =
     $smtp_nested_header_checks $smtpd_reject_filter_maps $smtp_requiretls_policy $lmtp_requiretls_policy
 proxy_write_maps =
     $smtp_sasl_auth_cache_name $lmtp_sasl_auth_cache_name $address_verify_map $postscreen_cache_map
-socketmap_max_query_size = 10000
-socketmap_max_reply_size = 100000
 """,
     ),
     Section(

@@ -47,17 +47,12 @@ tls_append_default_CA = no
         """
 tls_config_file = default
 tls_config_name =
-tls_disable_workarounds =
-tls_eecdh_auto_curves = X25519 X448 prime256v1 secp521r1 secp384r1
 tls_export_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH
-tls_fast_shutdown_enable = yes
 tls_ffdhe_auto_groups = ffdhe2048 ffdhe3072
 tls_legacy_public_key_fingerprints = no
 tls_low_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH
 tls_null_cipherlist = eNULL:!aNULL
 tls_server_sni_maps =
-tls_ssl_options =
-tls_wildcard_matches_multiple_labels = yes
 """,
     ),
     Section(
@@ -94,6 +89,13 @@ tls_random_source = dev:/dev/urandom
         """
 smtpd_tls_dcert_file =
 smtpd_tls_dkey_file = $smtpd_tls_dcert_file
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "the peer's last word is not waited for when a TLS session ends",
+        """
+tls_fast_shutdown_enable = yes
 """,
     ),
     Section(

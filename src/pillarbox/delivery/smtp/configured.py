@@ -20,6 +20,7 @@ from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.parameters.tls_reports import TlsReports
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.dane_policy import DanePolicies, dane_rules
@@ -87,6 +88,7 @@ def open_service(
             tables("smtp_tls_policy_maps", tls.smtp_tls_policy_maps),
             medium=grades.tls_medium_cipherlist,
             high=grades.tls_high_cipherlist,
+            library=snapshot.group(TlsLibrary),
             sites=tables("smtp_tls_per_site", tls.smtp_tls_per_site),
             prefix=prefix,
         )

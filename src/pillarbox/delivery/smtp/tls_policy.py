@@ -34,11 +34,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.policy_table import LEVELS, TlsPolicy, find_policy, fits_pattern, site_level
 from pillarbox.delivery.smtp.trust_anchors import Anchors, read_anchors, trust
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.net.openssl import limit_depth
+from pillarbox.net.tls_options import apply_options
 from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -57,9 +59,14 @@ class TlsPolicies:
         medium: str,
         high: str,
         sites: Sequence[LookupTable] = (),
+        library: TlsLibrary | None = None,
         prefix: str = "smtp",
     ) -> None:
-        """`medium` and `high` are tls_medium_cipherlist and tls_high_cipherlist, `sites` smtp_tls_per_site."""
+        """`medium` and `high` are tls_medium_cipherlist and tls_high_cipherlist, `sites` smtp_tls_per_site.
+
+        `library`: how OpenSSL behaves; None: as ever.
+        """
+        self._library = library
         self._settings = settings
         self._tables = tables
         self._sites = () if tables else sites
@@ -188,6 +195,8 @@ class TlsPolicies:
             if settings.smtp_tls_scert_verifydepth != _USUAL_DEPTH:
                 raise ConfigurationFault("smtp_tls_scert_verifydepth", "this Python hides its OpenSSL")
         context.minimum_version, context.maximum_version = version_range(policy.protocols)
+        if self._library is not None:
+            apply_options(context, self._library)
         ciphers = ":".join([self._grades[policy.ciphers], *(f"!{name}" for name in policy.exclude)])
         try:
             # As Postfix: what is too old is said by smtp_tls_…protocols and …ciphers, not by how OpenSSL was built;
@@ -247,7 +256,8 @@ class TlsPolicies:
             return ""
         names = certificate_names(certificate) if certificate else []
         wanted_names = _wanted_names(policy.match, destination=destination, host=host)
-        if any(_names_match(name, wanted) for name in names for wanted in wanted_names):
+        deep = self._library is None or self._library.tls_wildcard_matches_multiple_labels
+        if any(_names_match(name, wanted, deep=deep) for name in names for wanted in wanted_names):
             return ""
         return "Server certificate not verified"
 
@@ -289,10 +299,15 @@ def _wanted_names(match: Sequence[str], *, destination: Destination, host: str) 
     return [names.get(word.lower(), word.lower()) for word in match]
 
 
-def _names_match(name: str, wanted: str) -> bool:
-    """Whether a certificate's name is the wanted one; `.example.org` is any name below the domain."""
+def _names_match(name: str, wanted: str, *, deep: bool) -> bool:
+    """Whether a certificate's name is the wanted one; `.example.org` is any name below the domain.
+
+    `deep`: a star stands for more than one label, too.
+    """
     if wanted.startswith("."):
         return name.removeprefix("*").endswith(wanted)
     if name.startswith("*."):
-        return wanted.partition(".")[2] == name[2:] and wanted.count(".") >= 2
+        if name.count(".") < 2:  # nobody has a whole top-level domain
+            return False
+        return wanted.partition(".")[2] == name[2:] or (deep and wanted.endswith(name[1:]))
     return name == wanted

@@ -1,0 +1,101 @@
+"""tls_ssl_options, tls_disable_workarounds and tls_eecdh_auto_curves: how OpenSSL behaves.
+
+FAULTS
+    ConfigurationFault  a name that is no option
+
+STANDARDS
+    OpenSSL SSL_CTX_set_options(3), SSL_CTX_set1_groups_list(3); postconf(5)
+"""
+
+import ctypes
+import ssl
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from pillarbox.config.parameters.tls_library import TlsLibrary
+from pillarbox.net.openssl import context_address, open_library
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+_OPTIONS: Final = {
+    "enable_middlebox_compat": 1 << 20,
+    "legacy_server_connect": 1 << 2,
+    "no_ticket": 1 << 14,
+    "no_compression": 1 << 17,
+    "no_renegotiation": 1 << 30,
+    "no_session_resumption_on_renegotiation": 1 << 16,
+    "prioritize_chacha": 1 << 21,
+}
+_WORKAROUNDS: Final = {
+    "cryptopro_tlsext_bug": 1 << 31,
+    "dont_insert_empty_fragments": 1 << 11,
+    "legacy_server_connect": 1 << 2,
+    "tlsext_padding": 1 << 4,
+    **dict.fromkeys(  # OpenSSL has none of these any more
+        (
+            "microsoft_big_sslv3_buffer",
+            "microsoft_sess_id_bug",
+            "msie_sslv2_rsa_padding",
+            "cve-2005-2969",
+            "netscape_challenge_bug",
+            "netscape_reuse_cipher_change_bug",
+            "cve-2010-4180",
+            "ssleay_080_client_dh_bug",
+            "sslref2_reuse_cert_type_bug",
+            "tls_block_padding_bug",
+            "tls_d5_bug",
+            "tls_rollback_bug",
+        ),
+        0,
+    ),
+}
+_USUAL_CURVES: Final = ("X25519", "X448", "prime256v1", "secp521r1", "secp384r1")
+_SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST
+_CONTROL: Final = {
+    "SSL_CTX_ctrl": (ctypes.c_long, (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)),
+    "ERR_clear_error": (None, ()),
+}
+
+
+def apply_options(context: ssl.SSLContext, settings: TlsLibrary) -> None:
+    """Bring a context into line with main.cf."""
+    context.options |= mask(settings.tls_ssl_options, _OPTIONS, "tls_ssl_options")
+    context.options &= ~mask(settings.tls_disable_workarounds, _WORKAROUNDS, "tls_disable_workarounds")
+    if settings.tls_eecdh_auto_curves and settings.tls_eecdh_auto_curves != _USUAL_CURVES:
+        _choose_curves(context, settings.tls_eecdh_auto_curves)
+
+
+def mask(words: Sequence[str], known: Mapping[str, int], parameter: str) -> int:
+    """The bits of some options."""
+    bits = 0
+    for word in words:
+        name = word.lower()
+        if name.startswith("0x"):
+            try:
+                bits |= int(name[2:], 16)
+            except ValueError:
+                raise ConfigurationFault(f"parameter {parameter}", f'"{word}" is no bit mask') from None
+        elif name in known:
+            bits |= known[name]
+        else:
+            raise ConfigurationFault(
+                f"parameter {parameter}", f'unknown option "{word}"', mend=f"known are {', '.join(known)}"
+            )
+    return bits
+
+
+def _choose_curves(context: ssl.SSLContext, names: Sequence[str]) -> None:
+    library: Any = open_library(_CONTROL)
+    if library is None:
+        raise ConfigurationFault(
+            "parameter tls_eecdh_auto_curves", "curves cannot be chosen: this Python hides its OpenSSL"
+        )
+    address = context_address(context)
+
+    def accepts(text: str) -> bool:
+        taken: bool = library.SSL_CTX_ctrl(address, _SET_GROUPS_LIST, 0, text.encode()) == 1
+        library.ERR_clear_error()
+        return taken
+
+    usable = [name for name in names if accepts(name)]
+    if not usable or not accepts(":".join(usable)):
+        raise ConfigurationFault("parameter tls_eecdh_auto_curves", "OpenSSL has none of these curves")
