@@ -153,6 +153,36 @@ def test_mime_that_is_not_in_order(content: str, rules: MimeRules, text: str) ->
     assert bool(logged) is bool(text)
 
 
+WASHED = [  # name, content, what is queued, refusal
+    ("taken out", b"Sub\x03ject: dQrop\r\n\r\no\x03ld\r\nQ\r\n", b"\r\nnew\r\n\r\n", ""),
+    ("refused in a header", b"A: \x01\r\n\r\nx\r\n", b"A: \x01\r\n\r\nx\r\n", "5.7.1 disallowed character"),
+    ("refused in a body", b"A: b\r\n\r\nx\x02\x03\r\n", b"A: b\r\n\r\nx\x02\r\n", "5.7.1 disallowed character"),
+    ("refused where a line has no end", b"A: b\r\n\r\nx\x02", b"A: b\r\n\r\nx\x02\r\n", "5.7.1 disallowed character"),
+    ("a part's header", MULTIPART + b"--b\r\nX: \x01\r\n\r\n", MULTIPART + b"--b\r\nX: \x01\r\n\r\n", "5.7.1 disallowed character"),
+    ("a long line", b"A: b\r\n\r\n" + b"xQ" * 50000 + b"\r\n", b"A: b\r\n\r\n" + b"x" * 50000 + b"\r\n", ""),
+    ("refused in a long line", b"A: b\r\n\r\n" + b"x" * 99999 + b"\x01\r\n", b"A: b\r\n\r\n" + b"x" * 99999 + b"\x01\r\n", "5.7.1 disallowed character"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [0, 1, 1000])
+@pytest.mark.parametrize(
+    ("content", "queued", "refusal"), [row[1:] for row in WASHED], ids=[row[0] for row in WASHED]
+)
+def test_characters(content: bytes, queued: bytes, refusal: str, step: int) -> None:
+    """message_strip_characters and message_reject_characters, in whatever pieces, before tables are asked."""
+    logged: list[str] = []
+    inspector = Inspector(
+        ContentTables(header=table(HEADER), body=table(BODY), rejected=b"\x01\x02", stripped=b"\x03Q"),
+        lambda verb, kind, *_: logged.append(f"{verb}: {kind}"),
+        logged.append,
+    )
+    step = step or len(content)
+    out = b"".join(inspector.feed(content[at : at + step]) for at in range(0, len(content), step))
+    assert out + inspector.finish() == queued
+    assert (inspector.refusal.text[0].decode() if inspector.refusal is not None else "") == refusal
+    assert [line for line in logged if "replace" not in line] == (["reject: content"] if refusal else [])
+
+
 def test_parts_that_are_not_looked_into() -> None:
     """disable_mime_input_processing: all behind the first header is body."""
     asked: list[str] = []

@@ -145,6 +145,18 @@ def test_what_is_finished_goes() -> None:
     assert files.files() == {}
 
 
+def test_what_is_finished_may_be_kept() -> None:
+    """dont_remove: in saved, with its recipients marked."""
+    files = new_files()
+    files.make_directories("/q/saved")
+    one = opened(files)
+    done = Finished(queue_id=ID, descriptor=one.descriptor, done=one.message.to_do)
+    kept = ActiveFiles(QueueDirectories("/q", file_system=files), file_system=files, keeps_finished=True)
+    assert kept.finish_batch([done]) == [None]
+    assert list(files.files()) == [f"/q/saved/{ID}"]
+    assert read_message(BytesSource(files.files()[f"/q/saved/{ID}"])).to_do == []
+
+
 def finish(files: CrashFileSystem, one: Opened) -> OSError | None:
     finished = Finished(
         queue_id=ID, descriptor=one.descriptor, done=[], deferred=[ENTRY], next_attempt=NOW + 300

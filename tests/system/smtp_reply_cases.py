@@ -38,8 +38,10 @@ SETTINGS: Final = {
 }
 CLEANUP: Final = (
     "strict_cleanup unix n - n - 0 cleanup\n  -o strict_8bitmime=yes -o strict_mime_encoding_domain=yes\n"
+    "washing_cleanup unix n - n - 0 cleanup\n  -o { message_reject_characters = \\001\\002 } "
+    "-o { message_strip_characters = \\003Q }\n"
 )
-"""A further service of cleanup(8)."""
+"""Further services of cleanup(8)."""
 SASL: Final = {"smtpd_sasl_auth_enable": "yes", "smtpd_tls_auth_only": "no"}
 SERVICES: Final[dict[str, dict[str, str]]] = {
     "strict": {
@@ -133,6 +135,7 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_sender_restrictions": "check_sender_access inline:{ { bad@s.test=REJECT }, { later@s.test=DEFER_IF_PERMIT } }",
     },
     "strict MIME": {"cleanup_service_name": "strict_cleanup"},
+    "washed": {"cleanup_service_name": "washing_cleanup"},
     "failing": {
         "smtpd_restriction_classes": "by_helo, by_client, by_sender, by_recipient, by_servers, by_address",
         "by_helo": "check_helo_access fail:helo",
@@ -282,6 +285,7 @@ EXCHANGES: Final = [
     Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
     Exchange("one permit", (HELLO, MAIL, RCPT, STRANGER), "one permit"),
     Exchange("a queue file from the beginning", (HELLO, MAIL, STRANGER, RCPT), "open early"),
+    *(Exchange(f"washed {at}", (*BEGIN, b"DATA", content + b"\r\n."), "washed") for at, content in enumerate((b"Subject: a\x01b\r\n\r\nbody", b"Subject: a\r\n\r\nbo\x02dy", b"Subject: rejQect\r\n\r\nbody", b"Subject: a\r\n\r\nbad\x03 body", b"Subject: a\x01\r\n\r\nbad body"))),
     Exchange("filtered DNS", (HELLO, MAIL, RCPT), "filtered DNS"),
     Exchange("XVERP", (HELLO, b"MAIL FROM:<a@s.test> XVERP", b"RSET", b"MAIL FROM:<a@s.test> XVERP=-+", b"RSET", b"MAIL FROM:<> XVERP", b"MAIL FROM:<a@s.test> XVERP=*/", b"MAIL FROM:<a@s.test> XVERP=", b"MAIL FROM:<a@s.test> XVERP=+=x", b"MAIL FROM:<a@s.test> XVERPX"), "verp"),
     Exchange("a footer", (b"FOO", HELLO, b"MAIL FROM:<a@b", MAIL, b"RCPT TO:<a@elsewhere.test>", b"RCPT TO:<a", b"RSET", b"VRFY x@elsewhere.test", b"FOO", b"FOO"), "footer"),

@@ -230,7 +230,10 @@ def test_an_ordinary_user(tmp_path: Path) -> None:
         done = command(system, "postqueue", "-p", prefix=NOBODY)
         assert (done.returncode, b"mail system is down" in done.stderr) == (69, True)
         os.link(file, maildrop / "A0000000001")  # what root could not do for a user whose file it is
-        system.configure(authorized_submit_users="!nobody, static:anyone")
+        system.configure(
+            authorized_submit_users="!nobody, static:anyone",
+            local_login_sender_maps="inline:{ daemon=own@example.test }",
+        )
         system.start()
         until(lambda: "file has 2 links" in system.log(), what="a warning of the link")
         assert len(list(maildrop.iterdir())) == 2
@@ -242,6 +245,13 @@ def test_an_ordinary_user(tmp_path: Path) -> None:
         assert (done.returncode, b"User nobody(65534) is not allowed to submit mail" in done.stderr) == (
             77,
             True,
+        )
+        daemon = ("setpriv", "--reuid=1", "--regid=1", "--clear-groups")
+        for sender, code in (("own@example.test", 0), ("another@example.test", 75)):
+            done = command(system, "sendmail", "-f", sender, USER, stdin=b"Subject: x\n\n", prefix=daemon)
+            assert done.returncode == code, done.stderr
+        assert done.stderr == (
+            b"sendmail: fatal: another@example.test(1): not authorized to use sender='another@example.test'\n"
         )
         system.stop()
         assert "Traceback" not in system.log() + system.screen()

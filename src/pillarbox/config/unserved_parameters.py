@@ -102,7 +102,7 @@ def treatment(name: str) -> Treatment:
     default = (TRANSPORT_PARAMETERS | COMMAND_PARAMETERS)[suffix]
     if suffix not in _UNUSED:
         return Treatment(Kind.SERVED, default=default)
-    return Treatment(Kind.LATER, "deliveries are not scheduled by this yet", default)
+    return Treatment(Kind.NO_EFFECT, "the recipients of an active message are read at once", default)
 
 
 def _suffix(name: str) -> str | None:

@@ -6,6 +6,7 @@ FAULTS
 
 from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.config.value_types import unescaped
 from pillarbox.filters.content_checks import ContentTables, MimeRules
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
@@ -27,6 +28,8 @@ def configured_content_tables(snapshot: Snapshot, *, clock: Clock) -> ContentTab
         body=tables("body_checks", checks.body_checks),
         body_limit=checks.body_checks_size_limit,
         mime=_mime_rules(checks),
+        rejected=unescaped(checks.message_reject_characters).encode("utf-8", "surrogateescape"),
+        stripped=unescaped(checks.message_strip_characters).encode("utf-8", "surrogateescape"),
     )
 
 

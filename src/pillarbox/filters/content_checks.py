@@ -9,12 +9,15 @@ DESCRIPTION
     mime_header_checks wherever they stand.  Body lines are asked for one by one, body_checks_size_limit octets of
     each part.  Empty lines are never asked for.
 
+    Before all that, characters are taken out of every line, or the message is refused for them.
+
 FAULTS
     A table that cannot answer, and an action that there is not, keep the message out for now: 451 4.3.0, and a
     warning in the log.
 
 STANDARDS
-    header_checks(5); strict_7bit_headers, strict_8bitmime_body, strict_mime_encoding_domain
+    header_checks(5); message_reject_characters, message_strip_characters; strict_7bit_headers,
+    strict_8bitmime_body, strict_mime_encoding_domain
 """
 
 import re
@@ -62,11 +65,14 @@ class ContentTables(msgspec.Struct, frozen=True, kw_only=True):
     body_limit: int = 51200
     prefix: str = ""  # of the parameters' names: smtp_
     mime: MimeRules = MimeRules()
+    rejected: bytes = b""  # octets that no line may have
+    stripped: bytes = b""  # octets that are taken out of every line
 
     @property
     def any(self) -> bool:
         """Whether there is anything to ask."""
-        return bool(self.mime.any or self.header or self.mime_header or self.nested_header or self.body)
+        tables = self.header or self.mime_header or self.nested_header or self.body
+        return bool(tables or self.mime.any or self.rejected or self.stripped)
 
 
 class Inspector:
@@ -116,13 +122,14 @@ class Inspector:
         for line in lines:
             if self._open:
                 self._open = False
-                out.append(b"\r\n".join(self._pieces(line)))
+                out.append(b"\r\n".join(self._pieces(self._washed(line))))
             else:
                 out += self._line(line)
         text = b"".join([line + b"\r\n" for line in out])
         if len(rest) > _LONGEST_LINE and self._mime.in_body:
             taken = len(rest) - len(rest) % _SEGMENT - (0 if len(rest) % _SEGMENT else _SEGMENT)
-            kept = self._pieces(rest[:taken]) if self._open else self._body_line(rest[:taken])
+            piece = self._washed(rest[:taken])
+            kept = self._pieces(piece) if self._open else self._body_line(piece)
             self._open = True
             text += b"\r\n".join(kept)
             rest = rest[taken:]
@@ -153,7 +160,21 @@ class Inspector:
 
     # -- lines -----------------------------------------------------------------------------------------
 
+    def _washed(self, line: bytes) -> bytes:
+        """A line without what is taken out; one that may not be is a reason to refuse the message."""
+        rejected, stripped = self._tables.rejected, self._tables.stripped
+        if rejected and not self._passed and len(line.translate(None, rejected)) < len(line):
+            self._refuse("content", line, b"5.7.1", b"disallowed character")
+        return line.translate(None, stripped) if stripped else line
+
+    def _refuse(self, kind: str, text: bytes, status: bytes, reason: bytes) -> None:
+        said = status + b" " + (reason or b"message content rejected")
+        self._log("reject", kind, text, said)
+        self.refusal = Reply(451 if status.startswith(b"4") else 550, (said,))
+        self._passed = True
+
     def _line(self, line: bytes) -> list[bytes]:
+        line = self._washed(line)
         return self._body_line(line) if self._mime.in_body else self._header_line(line)
 
     def _body_line(self, line: bytes) -> list[bytes]:
@@ -260,10 +281,7 @@ class Inspector:
         if verb == "REJECT":
             match = _STATUS.match(octets)
             status, reason = (match[1], octets[match.end() :]) if match is not None else (b"5.7.1", octets)
-            said = status + b" " + (reason or b"message content rejected")
-            self._log("reject", kind, text, said)
-            self.refusal = Reply(451 if status.startswith(b"4") else 550, (said,))
-            self._passed = True
+            self._refuse(kind, text, status, reason)
             return lines
         if verb == "FILTER" and b":" not in octets:
             what = "-- need transport:destination" if octets else "-- it has no destination"

@@ -76,7 +76,11 @@ class Finished(msgspec.Struct, kw_only=True):
 class ActiveFiles:
     """File operations of one queue manager."""
 
-    def __init__(self, directories: QueueDirectories, *, file_system: FileSystem = DISK) -> None:
+    def __init__(
+        self, directories: QueueDirectories, *, file_system: FileSystem = DISK, keeps_finished: bool = False
+    ) -> None:
+        """`keeps_finished`: files of finished messages go to saved (dont_remove)."""
+        self._keeps = keeps_finished
         self._directories = directories
         self._files = file_system
         self._site_logs = SiteLogs(directories)
@@ -161,7 +165,10 @@ class ActiveFiles:
 
     def _remove(self, one: Finished) -> None:
         try:
-            if one.recycled:
+            if self._keeps:
+                self._mark_done(one)
+                self._directories.move(one.queue_id, "active", "saved")
+            elif one.recycled:
                 self._files.rename(self._directories.path("active", one.queue_id), one.recycled)
             else:
                 self._directories.remove("active", one.queue_id)

@@ -20,6 +20,7 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         myhostname=identity.myhostname.encode(),
         myorigin=identity.myorigin.encode(),
         detects_encoding=cleanup.detect_8bit_encoding_header,
+        names_in_comments=cleanup.header_from_format == "obsolete",
         heeds_tls_required=cleanup.tls_required_enable,
         delay_warning_time=snapshot.group(QueueManager).delay_warning_time,
     )

@@ -41,6 +41,7 @@ from pillarbox.vocabulary.identifiers import QueueId
 
 _ATOMS: Final = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ \x80-\xff-]+")
 _TO_ESCAPE: Final = re.compile(rb'(["\\])')
+_IN_COMMENT: Final = re.compile(rb"([()\\])")
 _SPILL: Final = 262144
 """Octets kept in memory before they are written."""
 
@@ -71,6 +72,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     myhostname: bytes
     myorigin: bytes
     delay_warning_time: float
+    names_in_comments: bool = False  # header_from_format = obsolete
     detects_encoding: bool = True  # detect_8bit_encoding_header
     heeds_tls_required: bool = True  # tls_required_enable
 
@@ -278,13 +280,15 @@ class Submission:
         return out
 
     def _from(self) -> bytes:
-        """The sender, with the name that sendmail(1) gave: header_from_format = standard."""
+        """The sender, with the name that sendmail(1) gave (header_from_format)."""
         sender = self._envelope.sender
         shown = _NOBODY
         if sender:
             complete = sender if b"@" in sender else sender + b"@" + self._rules.myorigin
             shown = Address.from_internal(complete).external
         name = self._envelope.full_name
+        if name and sender and self._rules.names_in_comments:
+            return b"%s (%s)" % (shown, _comment(name))
         return b"%s <%s>" % (_phrase(name), shown) if name else shown
 
 
@@ -300,6 +304,15 @@ def _expansion(recipient: NewRecipient) -> LogEntry:
         action="expanded",
         reason="alias expanded",
     )
+
+
+def _comment(name: bytes) -> bytes:
+    """The text of a comment (RFC 5322 §3.2.2); parentheses that are no pairs are quoted."""
+    depth = lowest = 0
+    for octet in name:
+        depth += (octet == 0x28) - (octet == 0x29)
+        lowest = min(lowest, depth)
+    return name if not depth and not lowest else _IN_COMMENT.sub(rb"\\\1", name)
 
 
 def _phrase(name: bytes) -> bytes:

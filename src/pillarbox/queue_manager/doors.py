@@ -30,6 +30,7 @@ from pillarbox.queue_manager.submit import SubmissionService
 from pillarbox.queue_manager.triggers import serve_triggers
 from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
+from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import Clock
 
@@ -58,6 +59,7 @@ class Doors:
         self._clock = clock
         self._rules = _pickup_rules(cleanup, pickup, mappings, clock)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
+        self._senders = AuthorizedSenders.of(snapshot, clock=clock)
         self._flush_sites = fast_flush_domains(snapshot, clock=clock)
         self._listeners = {name: socket.socket(fileno=listeners[name]) for name in DOORS if name in listeners}
         self._may_flush = AuthorizedUsers.of(snapshot, "authorized_flush_users", clock=clock)
@@ -93,6 +95,7 @@ class Doors:
             directory=f"{directories.root}/incoming",
             size_limit=self._rules.submission.message_size_limit,
             authorized=self._may_submit,
+            senders=self._senders,
             clock=self._clock,
             tell=tell,
         )

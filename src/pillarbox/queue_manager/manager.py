@@ -101,10 +101,10 @@ class QueueManager:
         self._site_logs = SiteLogs(directories)
         self._tidied = clock.monotonic()
         self._spares = spares
-        self._may_recycle = not directories.is_hashed("active")
+        self._may_recycle = not directories.is_hashed("active") and not settings.dont_remove
         self._writer_of: dict[QueueId, Writer] = {}  # of messages not yet looked at
         self._taker: dict[QueueId, Writer] = {}  # who gets the files of finished messages
-        self._files = ActiveFiles(directories)
+        self._files = ActiveFiles(directories, keeps_finished=bool(settings.dont_remove))
         self._directories = directories
         self._settings = settings
         self._dispatcher = Dispatcher(

@@ -1,7 +1,8 @@
 """The submission socket: sendmail(1) of whichever user hands its message over, and waits until it is queued.
 
 DESCRIPTION
-    The kernel says who is at the other end, and authorized_submit_users whether that user may submit mail.  The
+    The kernel says who is at the other end, and authorized_submit_users and local_login_sender_maps
+    whether that user may submit mail, and as whom.  The
     records come into an unnamed file; pickup.py makes a message of them, with the user's id.  When the answer is
     sent the message survives a crash.
 
@@ -21,9 +22,11 @@ from typing import Final
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
 from pillarbox.queue.file_source import FileSource
+from pillarbox.queue.queue_file import read_message
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.submission_protocol import CleanupStatus, encode_answer
 from pillarbox.queue_manager.pickup import Pickup
+from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
@@ -46,6 +49,7 @@ class SubmissionService:
         directory: str,
         size_limit: int,
         authorized: AuthorizedUsers,
+        senders: AuthorizedSenders,
         clock: Clock,
         tell: events.EventSink,
     ) -> None:
@@ -54,6 +58,7 @@ class SubmissionService:
         self._directory = directory
         self._limit = size_limit * _OVERHEAD + _ENVELOPE if size_limit else 0
         self._authorized = authorized
+        self._senders = senders
         self._clock = clock
         self._tell = tell
         self._room = asyncio.Semaphore(_CLIENTS)
@@ -93,12 +98,19 @@ class SubmissionService:
             if not await self._receive(client, file.fileno()):
                 return encode_answer(CleanupStatus.SIZE)
             try:
+                sender = read_message(FileSource(file.fileno()), maildrop=True).sender
+                if objection := self._senders.objection(uid, sender):
+                    self._tell(events.Warned(f"uid={uid}: {objection}"))
+                    return encode_answer(CleanupStatus.WRITE, objection)
                 status, queue_id = await self._pickup.take(
                     FileSource(file.fileno()), uid, modified=self._clock.now()
                 )
             except CorruptQueueFile as fault:
                 self._tell(events.Warned(f"uid={uid}: malformed input: {fault}"))
                 return encode_answer(CleanupStatus.BAD, f"uid={uid}: malformed input")
+            except LookupFault as fault:
+                self._tell(events.Warned(fault.reason))
+                return encode_answer(CleanupStatus.WRITE)
         return encode_answer(status, queue_id=queue_id)
 
     async def _receive(self, client: socket.socket, descriptor: int) -> bool:

@@ -33,6 +33,7 @@ from pillarbox.queue.records import (
     encode_record,
 )
 from pillarbox.queue.submission_protocol import PROTOCOL, CleanupStatus
+from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
 from pillarbox.tools.command_settings import (
@@ -66,6 +67,11 @@ _ATTRIBUTES: Final = frozenset(
 )
 _IGNORED: Final = frozenset((0x43, 0x77))  # a size before it is known, padding
 _LONGEST: Final = 1 << 20
+_SENDERS_AT_WILL: Final = AuthorizedSenders(None, null_sender="<>", delimiters="")
+
+
+class NotAllowed(Exception):
+    """The user may not send as this sender."""
 
 
 class GivenUp(Exception):
@@ -98,8 +104,14 @@ def _run(directory: str) -> None:
     if not AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=SystemClock()).may(uid) and uid:
         raise Stop(f"User {user_name(uid)}({uid}) is not allowed to submit mail", EX_NOPERM)
     door = open_door(snapshot, f"uid={uid}", own_postdrop=False)
+    senders = AuthorizedSenders.of(snapshot, clock=SystemClock())
     try:
-        copy_records(sys.stdin.buffer, door, uid)
+        copy_records(sys.stdin.buffer, door, uid, senders)
+    except NotAllowed as reason:
+        door.abort()
+        _answer([(b"protocol", PROTOCOL), (b"queue_id", door.queue_id.encode())])
+        _answer([(b"status", b"%d" % CleanupStatus.WRITE), (b"reason", str(reason).encode())])
+        return
     except BaseException:
         door.abort()
         raise
@@ -113,8 +125,10 @@ def _answer(attributes: list[tuple[bytes, bytes]]) -> None:
     sys.stdout.buffer.flush()
 
 
-def copy_records(source: BinaryIO, door: Door, uid: int) -> None:
-    """Pass on what a user may say of a message.  Stop for what is no message."""
+def copy_records(
+    source: BinaryIO, door: Door, uid: int, senders: AuthorizedSenders = _SENDERS_AT_WILL
+) -> None:
+    """Pass on what a user may say of a message.  Stop for what is no message; NotAllowed."""
     allowed = _ENVELOPE
     waiting: list[bytes] = []
     octets = 0
@@ -129,6 +143,8 @@ def copy_records(source: BinaryIO, door: Door, uid: int) -> None:
         if kind == ATTRIBUTE and payload.partition(b"=")[0].strip() not in _ATTRIBUTES:
             tell(_PROGRAM, f"warning: uid={uid}: ignoring attribute record: {payload[:200]!r}")
             continue
+        if kind == SENDER and (objection := senders.objection(uid, payload)):
+            raise NotAllowed(objection)
         record = encode_record(kind, payload)
         waiting.append(record)
         octets += len(record)

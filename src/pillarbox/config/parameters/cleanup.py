@@ -1,5 +1,7 @@
 """What is done to a message on its way into the queue."""
 
+from typing import Literal
+
 from pillarbox.config.parameter import parameter, settings_group
 
 
@@ -41,6 +43,10 @@ class Cleanup:
         "yes",
         doc="Take a message with Content-Transfer-Encoding: 8bit for one in 8 bits, whatever the client said of it "
         "with MAIL FROM.",
+    )
+    header_from_format: Literal["standard", "obsolete"] = parameter(
+        "standard",
+        doc="How From: is made for local mail without one: standard is Name <address>, obsolete address (Name).",
     )
     hopcount_limit: int = parameter(
         "50", minimum=1, doc="Received: headers at which a message is taken to be in a loop and is returned."

@@ -34,6 +34,13 @@ class ContentChecks:
     mime_boundary_length_limit: int = parameter(
         "2048", minimum=1, doc="Octets of a multipart's boundary that are compared."
     )
+    message_reject_characters: str = parameter(
+        "",
+        doc="Characters that no message may have, with the escapes of C. Encoded text is not decoded for that.",
+    )
+    message_strip_characters: str = parameter(
+        "", doc="Characters that are taken out of every message; written as message_reject_characters."
+    )
     strict_7bit_headers: bool = parameter("no", doc="Refuse mail with 8-bit characters in headers.")
     strict_8bitmime: bool = parameter("no", doc="Both strict_7bit_headers and strict_8bitmime_body.")
     strict_8bitmime_body: bool = parameter(

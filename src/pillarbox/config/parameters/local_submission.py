@@ -21,6 +21,14 @@ class LocalSubmission:
     authorized_flush_users: MatchList = parameter(
         "static:anyone", doc="Users who may flush the queue with postqueue(1). Names, !names, tables."
     )
+    local_login_sender_maps: tuple[str, ...] = parameter(
+        "static:*",
+        doc="Tables from a login name, or uid:NUMBER, to the envelope senders that the user may have: addresses, "
+        "@domain, <> and *.",
+    )
+    empty_address_local_login_sender_maps_lookup_key: str = parameter(
+        "<>", doc="What stands for the null sender in local_login_sender_maps."
+    )
     sendmail_fix_line_endings: Literal["always", "strict", "never"] = parameter(
         "always",
         doc="When CRs before the line ends of a message are taken off. strict: if its first line has one.",

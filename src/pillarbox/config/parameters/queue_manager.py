@@ -50,6 +50,11 @@ class QueueManager:
     qmgr_message_recipient_limit: int = parameter(
         "20000", minimum=1, doc="Recipients held in memory over all messages of the active queue."
     )
+    dont_remove: int = parameter(
+        "0",
+        minimum=0,
+        doc="Not 0: keep the queue files of finished messages in the directory saved. For tests.",
+    )
     in_flow_delay: Seconds = parameter(
         "1s",
         minimum=0,

@@ -17,18 +17,10 @@ smtpd_proxy_filter =
 """,
     ),
     Section(
-        Kind.REFUSED,
-        "characters are not looked for, and mail that this refuses would pass",
-        """
-message_reject_characters =
-""",
-    ),
-    Section(
         Kind.LATER,
         "filters are not served yet",
         """
 internal_mail_filter_classes =
-message_strip_characters =
 milter_command_timeout = 30s
 milter_connect_macros = j {daemon_name} {daemon_addr} v _
 milter_connect_timeout = 30s
@@ -57,7 +49,6 @@ smtpd_proxy_timeout = 100s
 force_mime_input_conversion = no
 full_name_encoding_charset = utf-8
 header_address_token_limit = 10240
-header_from_format = standard
 non_empty_end_of_header_action = fix_quietly
 """,
     ),

@@ -6,15 +6,22 @@ from pillarbox.config.treatment import Kind, Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
-        Kind.LATER,
-        "this part of scheduling is not served yet",
+        Kind.NO_EFFECT,
+        "the recipients of an active message are read at once",
         """
 default_extra_recipient_limit = 1000
 default_recipient_limit = 20000
 default_recipient_refill_delay = 5s
 default_recipient_refill_limit = 100
-destination_concurrency_feedback_debug = no
 qmgr_message_recipient_minimum = 10
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "nothing is logged of this yet",
+        """
+destination_concurrency_feedback_debug = no
+qmgr_clog_warn_time = 300s
 """,
     ),
     Section(
@@ -33,16 +40,8 @@ queue_file_attribute_count_limit = 100
     ),
     Section(
         Kind.NO_EFFECT,
-        "queue files are not kept after delivery",
-        """
-dont_remove = 0
-""",
-    ),
-    Section(
-        Kind.NO_EFFECT,
         "there is no process to be asked",
         """
-qmgr_clog_warn_time = 300s
 qmgr_daemon_timeout = 1000s
 qmgr_fudge_factor = 100
 qmgr_ipc_timeout = 60s

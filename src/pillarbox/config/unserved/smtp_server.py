@@ -13,18 +13,10 @@ smtpd_upstream_proxy_protocol =
 """,
     ),
     Section(
-        Kind.REFUSED,
-        "who may submit mail is not restricted this way yet, and others would be let in",
-        """
-local_login_sender_maps = static:*
-""",
-    ),
-    Section(
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
         r"""
 cyrus_sasl_config_path =
-empty_address_local_login_sender_maps_lookup_key = <>
 enable_idna2003_compatibility = no
 respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
 smtpd_client_connection_limit_exceptions =
