@@ -49,7 +49,7 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
     (TABLES, "", "x@a.b.map.test", "smtp", "[hub]"),
     (TABLES, "", "x@keep.test", "smtp", "keep.test"),
     (TABLES, "", "x@here.test", "smtp", "[elsewhere]"),
-    (TABLES, "", "x@alias.test", "discard", "x"),
+    (TABLES, "", "x@alias.test", "error", "5.1.1 User unknown in virtual alias table"),
     (TABLES, "", "x@port.test", "smtp", "[hub]:587"),
     (TABLES, "", "x@many.test", "smtp", "a, b"),
     (TABLES, "", "x@text.test", "error", "5.7.1 not here: go away"),

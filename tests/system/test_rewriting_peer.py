@@ -244,7 +244,76 @@ resolve_numeric_domain = yes
 resolve_dequoted_address = no
 """
 
+ROUTING: Final = """\
+maximal_queue_lifetime = 0
+bounce_queue_lifetime = 0
+transport_maps = inline:{
+  { err1.test = error:mail for *.err1.test is not deliverable }
+  { err2.test = error: 5.7.9 closed }
+  { err3.test = error:4.7.1 temporary in error }
+  { err4.test = error }
+  { err5.test = error: }
+  { err7.test = error:2.0.0 fine }
+  { retry1.test = retry:4.4.1 server away }
+  { retry2.test = retry:5.1.1 hard in retry }
+  { retry3.test = retry: }
+  { disc1.test = discard:silently gone }
+  { disc2.test = discard: }
+  { disc3.test = discard:5.7.1 with a code }
+  { nexthop.test = :[10.53.0.21] }
+  { both.test = : }
+  { upper.test = SMTP:[10.53.0.21] }
+  { nosuch.test = nosuch:foo }
+  { .parent.test = smtp:[10.53.0.21] }
+  { user@addr.test = smtp:[10.53.0.21] }
+  { user+ext@addr.test = error:with its extension }
+  { addr.test = error:others }
+  { port.test = smtp:[10.53.0.21]:25 }
+  { name.test = smtp:[10.53.0.21]:smtp }
+  { more.test = smtp:[10.53.0.21] extra }
+  { two.test = smtp:[10.53.0.20]:26, [10.53.0.21] }
+  { unix.test = lmtp:unix:/nonexistent }
+  { alias.test = smtp:[10.53.0.21] }
+  { here.test = smtp:[10.53.0.21] }
+  { moved.test = error:not where it is }
+  }
+sender_dependent_relayhost_maps = inline:{ { relay@here.test = [10.53.0.21] } { @relayed.test = [10.53.0.21]:25 }
+  { dunno@relayed.test = DUNNO } { <> = [10.53.0.21] } { tagged@x.test = [10.53.0.21] } }
+sender_dependent_default_transport_maps = inline:{ { trans@here.test = smtp:[10.53.0.21] }
+  { fail@here.test = error:5.7.1 not you } { @retrying.test = retry:4.0.0 later } { bare@here.test = smtp }
+  { dunno@here.test = dunno } }
+relocated_maps = inline:{ { gone@here.test = new@elsewhere.test } { gone@out.test = "5.1.9 nowhere" }
+  { @moved.test = all@elsewhere.test } { list@alias.test = list@elsewhere.test } }
+virtual_alias_maps = inline:{ { toerr@alias.test = x@err1.test } { togone@alias.test = gone+ext@here.test } }
+"""
+
 CONFIGURATIONS: Final = {
+    "routing": (
+        ROUTING,
+        tuple(
+            Row(f"to{at}", "x@out.test", (recipient,), local=True)
+            for at, recipient in enumerate(
+                (
+                    *(f"u@err{number}.test" for number in (1, 2, 3, 4, 5, 7)),
+                    *(f"u@retry{number}.test" for number in range(1, 4)),
+                    *(f"u@disc{number}.test" for number in range(1, 4)),
+                    *(f"u@{name}.test" for name in "nexthop both upper nosuch parent a.parent a.b.parent addr port "
+                      "name more two unix alias moved".split()),
+                    "user@addr.test", "user+ext@addr.test", "user+x@addr.test", "USER@ADDR.TEST", "u@here.test", "u@box.test",
+                    "gone@here.test", "gone+ext@here.test", "gone@mail.here.test", "gone@out.test", "toerr@alias.test",
+                    "togone@alias.test", "list@alias.test", "gone", "u@ERR1.test", "u@err1.test.",
+                )
+            )
+        )
+        + tuple(
+            Row(f"from{at}", sender, ("u@out.test",), local=True)
+            for at, sender in enumerate(
+                ("relay@here.test", "any@relayed.test", "dunno@relayed.test", "", "tagged+x@x.test", "trans@here.test",
+                 "trans+x@here.test", "fail@here.test", "any@retrying.test", "bare@here.test", "dunno@here.test",
+                 "RELAY@HERE.TEST", "trans")
+            )
+        ),
+    ),
     "odd": ("", ODD),
     "resolving": (RESOLVING, ODD),
     "rules": (CANONICAL, RULES),

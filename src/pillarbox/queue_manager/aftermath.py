@@ -118,7 +118,8 @@ class Aftermath:
                 finished.deferred += delayed(recipient, outcome)
             else:
                 finished.done.append(recipient)
-        if failures and expired:
+        waits = any(outcome.status == "deferred" for _, outcome in active.outcomes.values())
+        if expired and waits and not message.is_trace_only:
             sender = Address.from_internal(message.sender).external
             self._tell(events.MessageExpired(opened.queue_id, sender, is_forced=opened.is_expired))
         has_history = len(active.to_do) < len(message.recipients)

@@ -10,6 +10,7 @@ FAULTS
     A transport that cannot work at all answers with `deferred` for each recipient, and the mail is tried again.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final, Protocol
 
@@ -104,14 +105,14 @@ async def pass_on(
 class ErrorTransport:
     """error(8) and retry(8): the nexthop is the reason why nothing is delivered.
 
-    `5.4.4 no route` bounces, `4.3.0 text` defers; without a code `error` bounces with 5.0.0 and `retry` defers
-    with 4.0.0.
+    The first bounces with 5.0.0, the second defers with 4.0.0, or with the code that the reason begins with if that
+    says the same: `5.4.4 no route`.
     """
 
     tells_attempts = False
 
     def __init__(self, *, status: str) -> None:
-        """`status` is the code for a nexthop that has none."""
+        """`status` is the code for a nexthop that has none, or one that says something else."""
         self._status = status
 
     async def deliver(self, job: Job) -> Done:
@@ -120,9 +121,7 @@ class ErrorTransport:
 
     def outcome(self, nexthop: str) -> Outcome:
         """What the text of a nexthop means."""
-        code, _, text = nexthop.partition(" ")
-        if code[:2] not in ("4.", "5.") or not code.replace(".", "").isdigit():
-            code, text = self._status, nexthop
+        code, text = _with_status(nexthop, self._status)
         return Outcome("deferred" if code[0] == "4" else "bounced", code, text or "unspecified reason")
 
 
@@ -133,7 +132,18 @@ class DiscardTransport:
 
     async def deliver(self, job: Job) -> Done:
         """Gone, as the configuration says."""
-        return Done([Outcome("sent", "2.0.0", job.nexthop)] * len(job.recipients))
+        return Done([Outcome("sent", *_with_status(job.nexthop, "2.0.0"))] * len(job.recipients))
+
+
+def _with_status(text: str, usual: str) -> tuple[str, str]:
+    """The code that a text begins with, if its class is that of the usual one, or else this; and the rest."""
+    match = _STATUS.match(text)
+    if match is None:
+        return usual, text
+    return (match[1] if match[1][0] == usual[0] else usual), text[match.end() :]
+
+
+_STATUS: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|\Z)", re.ASCII)
 
 
 class MissingTransport:

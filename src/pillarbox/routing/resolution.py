@@ -12,7 +12,7 @@ DESCRIPTION
 
     What comes first (trivial-rewrite(8)): the class gives transport and nexthop; for mail that leaves,
     sender_dependent_default_transport_maps and sender_dependent_relayhost_maps, then relayhost; then transport_maps
-    may replace either; last, relocated_maps returns mail for who has moved.
+    may replace either, but for the virtual alias class; last, relocated_maps returns mail for who has moved.
 
 FAULTS
     LookupFault  a table cannot answer: the mail waits
@@ -20,6 +20,7 @@ FAULTS
 
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
+from typing import Final
 
 import msgspec
 
@@ -105,6 +106,10 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     relays_routes: bool = False  # allow_untrusted_routing
 
 
+_WITHOUT_REASON: Final = dict.fromkeys(("error", "retry"), "Address is undeliverable")
+"""What transports say that have a reason for a nexthop, and were given none."""
+
+
 class Resolver:
     """Answers for one configuration."""
 
@@ -172,7 +177,7 @@ class Resolver:
         transport, colon, hop = route.partition(":")
         if colon and hop:
             nexthop = hop
-        if self.routes.transport_maps:
+        if self.routes.transport_maps and address_class is not AddressClass.VIRTUAL_ALIAS:
             transport, nexthop = self._transport_map(address, domain, transport, nexthop)
         if self.routes.relocated and (moved := self._relocated(address, address_class)) is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
@@ -215,7 +220,7 @@ class Resolver:
             new_transport, _, new_nexthop = value.partition(":")
             new_transport, new_nexthop = new_transport.strip(), new_nexthop.strip()
             if new_transport:
-                return new_transport, new_nexthop or domain
+                return new_transport, new_nexthop or _WITHOUT_REASON.get(new_transport, domain)
             return transport, new_nexthop or nexthop
         return transport, nexthop
 
