@@ -236,6 +236,12 @@ CASES_OF_LETTERS: Final = tuple(
 """Texts of which some are the same to i;unicode-casemap, and some within others."""
 EXCHANGES: Final = [
     Exchange("any state", (b"x CAPABILITY", b"x CAPABILITY extra", b"x NOOP", b"x NOOP extra", b"x ID NIL", b'x ID ("name" "x")', b"x ID", b"x ID (", b"x FOO", b"x", b"x ", b"", b"* NOOP", b"x NOOP")),
+    selected("names that cannot be", *(step % name for name in (b'""', b"a//b", b"/a", b"Trash/", b"~a") for step in (b"x STATUS %b (MESSAGES)", b"x COPY 1 %b", b"x MOVE 1 %b", b"x APPEND %b {1}", b"x SUBSCRIBE %b", b"x UNSUBSCRIBE %b", b"x DELETE %b", b"x RENAME %b foo")), b"x STATUS .. (MESSAGES)", b"x APPEND a/../b {1}", b"x SELECT a//b"),
+    selected("nothing to copy or to move", b"x UID COPY 99 nobox", b"x UID COPY 99 a//b", b"x UID MOVE 99 nobox", b"x SEARCH RETURN (SAVE) SUBJECT nothing", b"x COPY $ nobox", b"x EXAMINE INBOX", b"x UID MOVE 99 Trash"),
+    selected("APPEND of nothing", b"x APPEND nobox {0+}\r\n", b"x APPEND nobox {0}", b"x APPEND deep {0}", b"x APPEND Trash {0}"),
+    selected("QRESYNC that was not enabled", b"x SELECT Trash (QRESYNC (1 1))", b"x FETCH 1 UID", b"x SELECT INBOX", b"x EXAMINE INBOX (QRESYNC (1 1))", b"x NOOP", b"x FETCH 1 UID"),
+    selected("STORE UNCHANGEDSINCE in EXAMINE", b"x EXAMINE INBOX", b"x STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)", b"x UID STORE 99 (UNCHANGEDSINCE 1) FLAGS.SILENT ()", b"x FETCH 1 FLAGS"),
+    selected("FETCH in order", b"x FETCH 1:2 (BODY UID ENVELOPE FLAGS)", b"x FETCH 2 (PREVIEW ENVELOPE RFC822.SIZE BODYSTRUCTURE UID)", b"x FETCH 2 (ENVELOPE INTERNALDATE)", b"x FETCH 1 FULL (CHANGEDSINCE 1)", b"x STORE 1 +FLAGS.SILENT (new)"),
     Exchange("not now", (b"x LOGIN a b", b"x AUTHENTICATE PLAIN", b"x STARTTLS", b"x CHECK", b"x CLOSE", b"x EXPUNGE", b"x FETCH 1 UID", b"x UID", b"x UID FOO", b"x UID FETCH 1 UID", b"x UNSELECT", b"x DONE")),
     Exchange("LOGOUT", (b"x LOGOUT",)),
     Exchange("ENABLE", (b"x ENABLE", b"x ENABLE FOO", b"x ENABLE CONDSTORE", b"x ENABLE CONDSTORE", b"x ENABLE FOO QRESYNC CONDSTORE", b"x ENABLE (A)")),

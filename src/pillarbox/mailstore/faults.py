@@ -2,7 +2,11 @@
 
 
 class NoSuchMailbox(Exception):
-    """The name names no mailbox ("Mailbox doesn't exist: X")."""
+    """The name names no mailbox ("Mailbox doesn't exist: X"); `reason` says why it never could, for the client."""
+
+    def __init__(self, name: str = "", *, reason: str = "") -> None:
+        super().__init__(name)
+        self.reason = reason
 
 
 class MailboxExists(Exception):

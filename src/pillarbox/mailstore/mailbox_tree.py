@@ -194,7 +194,7 @@ class MailboxTree:
         try:
             return self.directory(name)
         except MailboxNameRefused as error:
-            raise NoSuchMailbox(name) from error
+            raise NoSuchMailbox(name, reason=str(error)) from error
 
     def is_mailbox(self, name: str) -> bool:
         """Whether there is such a one."""

@@ -267,8 +267,11 @@ class MaildirAccount:
         self._name_watch.tell()
 
     async def unsubscribe(self, name: str) -> None:
-        """UNSUBSCRIBE."""
-        await self._run(self._subscriptions.remove, normalise(name))
+        """UNSUBSCRIBE.  MailboxNameRefused, unless such a name was subscribed to under other settings."""
+        name = normalise(name)
+        if name not in await self._run(self._subscriptions.read):
+            self._tree.directory(name)
+        await self._run(self._subscriptions.remove, name)
         self._name_watch.tell()
 
     async def subscriptions(self) -> list[str]:

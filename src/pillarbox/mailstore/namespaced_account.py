@@ -197,8 +197,8 @@ class NamespacedAccount:
             return self._to_store(name)
         except OutsideNamespace:
             raise
-        except MailboxNameRefused:
-            raise NoSuchMailbox(name) from None
+        except MailboxNameRefused as error:
+            raise NoSuchMailbox(name, reason=str(error)) from None
 
     def _to_store(self, name: str) -> str:
         name = normalise(name)

@@ -25,6 +25,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, storable
+from pillarbox.sessions.imap.mailbox_commands import refusal
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import Append, AppendData, Appended, AppendOffer, Replace
@@ -60,8 +61,6 @@ async def append_data(conversation: Conversation, command: AppendData) -> None:
 
 async def _refusal(conversation: Conversation, command: AppendOffer, *, streamed: bool) -> bytes | None:
     """Why the message may not come."""
-    if command.size == 0:
-        return b"[CANNOT] Can't save a zero byte message"
     limit = conversation.message_size_limit
     if limit and command.size > limit:
         return b"[TOOBIG] Message is larger than %d bytes" % limit
@@ -69,8 +68,10 @@ async def _refusal(conversation: Conversation, command: AppendOffer, *, streamed
         return b"[LIMIT] Messages of one command are larger than %d bytes" % limit
     try:
         mailbox = await conversation.coming.target(command.mailbox, conversation.open_target)
-    except NoSuchMailbox:
-        return _try_create(conversation, command.mailbox)
+    except NoSuchMailbox as fault:
+        return refusal(conversation, command.mailbox, fault, b"TRYCREATE")
+    if command.size == 0:
+        return b"[CANNOT] Can't save a zero byte message"
     if streamed:
         await conversation.coming.new_spool(mailbox, command.size)
     return None
@@ -129,8 +130,8 @@ async def _store(
             conversation.no(tag, b"[CANNOT] Can't save a zero byte message")
             return None
         uids = await mailbox.append(messages)
-    except NoSuchMailbox:  # perhaps gone while the message came
-        conversation.no(tag, _try_create(conversation, name))
+    except NoSuchMailbox as fault:  # perhaps gone while the message came
+        conversation.no(tag, refusal(conversation, name, fault, b"TRYCREATE"))
         return None
     except BadPart as problem:
         conversation.no(tag, str(problem).encode("ascii"))
@@ -167,7 +168,3 @@ async def _made(
         content = next(spools)
         await content.finish()
     return NewMessage(content, message.flags, message.keywords, message.internal_date)
-
-
-def _try_create(conversation: Conversation, name: str) -> bytes:
-    return b"[TRYCREATE] Mailbox doesn't exist: " + conversation.name(name)

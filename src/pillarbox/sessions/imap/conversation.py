@@ -467,6 +467,8 @@ class Conversation:
         """New mod-sequences of messages whose flags the client itself has changed (RFC 7162 §3.1.3)."""
         self.take_in()
         view = self.selected
+        if view.take_keywords():
+            self.tell_flags(view)
         table = view.mailbox.messages
         with_uid = with_uid or self.qresync
         for uid in uids:

@@ -45,9 +45,18 @@ from pillarbox.wire.imap.commands import (
 _SPELLINGS: Final = {use.lower(): use for use in KNOWN}
 
 
-def missing(conversation: Conversation, name: str) -> bytes:
+def missing(conversation: Conversation, name: str, code: bytes = b"NONEXISTENT") -> bytes:
     """`[NONEXISTENT] Mailbox doesn't exist: x`"""
-    return b"[NONEXISTENT] Mailbox doesn't exist: %s" % conversation.name(name)
+    return b"[%b] Mailbox doesn't exist: %b" % (code, conversation.name(name))
+
+
+def refusal(
+    conversation: Conversation, name: str, fault: NoSuchMailbox, code: bytes = b"NONEXISTENT"
+) -> bytes:
+    """The same, or why there can be none of that name: `[CANNOT] Invalid mailbox name: …`"""
+    if fault.reason:
+        return b"[CANNOT] " + fault.reason.encode("ascii", "replace")
+    return missing(conversation, name, code)
 
 
 async def create(conversation: Conversation, command: Create) -> None:
@@ -115,8 +124,8 @@ async def delete(conversation: Conversation, command: Delete) -> None:
     selected = view is not None and conversation.account.name_of(view.mailbox) == name
     try:
         await conversation.account.delete(name)
-    except NoSuchMailbox:
-        conversation.no(command.tag, missing(conversation, name))
+    except NoSuchMailbox as fault:
+        conversation.no(command.tag, refusal(conversation, name, fault))
         return
     conversation.ok(command.tag, b"Delete completed")
     if selected:
@@ -139,8 +148,8 @@ async def rename(conversation: Conversation, command: Rename) -> None:
         return
     try:
         await conversation.account.rename(command.mailbox, command.new_name)
-    except NoSuchMailbox:
-        conversation.no(command.tag, missing(conversation, command.mailbox))
+    except NoSuchMailbox as fault:
+        conversation.no(command.tag, refusal(conversation, command.mailbox, fault))
     except MailboxExists:
         conversation.no(command.tag, b"[ALREADYEXISTS] Target mailbox already exists")
     else:
@@ -205,8 +214,8 @@ async def status(conversation: Conversation, command: Status) -> None:
         found = await conversation.account.status(
             command.mailbox, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.items
         )
-    except NoSuchMailbox:
-        conversation.no(command.tag, missing(conversation, command.mailbox))
+    except NoSuchMailbox as fault:
+        conversation.no(command.tag, refusal(conversation, command.mailbox, fault))
         return
     view = conversation.view
     is_selected = view is not None and conversation.account.name_of(view.mailbox) == command.mailbox

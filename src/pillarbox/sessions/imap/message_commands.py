@@ -19,6 +19,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, permitted, storable
+from pillarbox.sessions.imap.mailbox_commands import refusal
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.vocabulary.number_set import NumberSet, compact
@@ -59,7 +60,7 @@ async def store(conversation: Conversation, command: Store) -> None:
         return
     view = conversation.selected
     if view.read_only:
-        conversation.ok(command.tag, b"Store ignored with read-only mailbox")
+        await _ignore_store(conversation, command)
         return
     modified: set[Uid] = set()
     expected: dict[int, tuple[int, int]] | None = None
@@ -96,6 +97,15 @@ async def store(conversation: Conversation, command: Store) -> None:
         conversation.ok(command.tag, b"Store completed")
 
 
+async def _ignore_store(conversation: Conversation, command: Store) -> None:
+    """The answer of a mailbox that was opened for reading: OK as ever, but nothing conditional has been done."""
+    if command.unchanged_since is None:
+        conversation.ok(command.tag, b"Store ignored with read-only mailbox")
+        return
+    await conversation.enable_condstore()
+    conversation.no(command.tag, b"[READ-ONLY] CONDSTORE failed: Mailbox is read-only")
+
+
 def _unchanged(view: MailboxView, uids: list[Uid], modseq: int) -> dict[int, tuple[int, int]]:
     """Flags and keyword bits of those that nobody has changed since that mod-sequence."""
     table = view.mailbox.messages
@@ -129,8 +139,10 @@ async def _keep_permitted(target: Mailbox, uids: list[Uid], rights: Rights) -> N
 async def copy(conversation: Conversation, command: Copy) -> None:
     """COPY and UID COPY."""
     chosen = _choose(conversation, command)
-    target = await _target(conversation, command, chosen)
-    if not chosen or target is None:
+    if not chosen:
+        return
+    target = await _target(conversation, command)
+    if target is None:
         return
     try:
         pairs = await conversation.selected.mailbox.copy(chosen, target)
@@ -149,14 +161,16 @@ async def copy(conversation: Conversation, command: Copy) -> None:
 async def move(conversation: Conversation, command: Move) -> None:
     """MOVE and UID MOVE: COPYUID is told before the EXPUNGEs (RFC 6851 §4.3)."""
     chosen = _choose(conversation, command)
+    if not chosen:
+        return
     view = conversation.selected
-    if chosen is not None and view.read_only:
+    if view.read_only:
         conversation.no(command.tag, b"[READ-ONLY] Mailbox is read-only")
         return
     if Rights.EXPUNGE not in view.rights:
         raise PermissionDenied
-    target = await _target(conversation, command, chosen)
-    if not chosen or target is None:
+    target = await _target(conversation, command)
+    if target is None:
         return
     try:
         pairs = await view.mailbox.move(chosen, target, origin=view)
@@ -206,33 +220,24 @@ async def check(conversation: Conversation, command: Check) -> None:
 
 
 def _choose(conversation: Conversation, command: Store | Copy | Move) -> list[Uid] | None:
-    """The messages, or None after BAD."""
+    """The messages, or None after BAD; none to copy or to move is the answer, wherever they were to go."""
+    name = type(command).__name__.upper().encode("ascii")
     try:
         chosen = conversation.choose(command.messages, by_uid=command.by_uid)
     except InvalidMessageSet:
-        name = type(command).__name__.upper().encode("ascii")
         if command.by_uid:
             name = b"UID " + name
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)
         return None
+    if not chosen.uids and not isinstance(command, Store):
+        conversation.ok(command.tag, b"No messages found")
     return [Uid(uid) for uid in chosen.uids]
 
 
-async def _target(
-    conversation: Conversation, command: Copy | Move, chosen: list[Uid] | None
-) -> Mailbox | None:
+async def _target(conversation: Conversation, command: Copy | Move) -> Mailbox | None:
     """The mailbox to copy to, or None after an answer."""
-    if chosen is None:
-        return None
     try:
-        target = await conversation.open_target(command.mailbox)
-    except NoSuchMailbox:
-        conversation.no(
-            command.tag, b"[TRYCREATE] Mailbox doesn't exist: " + conversation.name(command.mailbox)
-        )
+        return await conversation.open_target(command.mailbox)
+    except NoSuchMailbox as fault:
+        conversation.no(command.tag, refusal(conversation, command.mailbox, fault, b"TRYCREATE"))
         return None
-    if chosen:
-        return target
-    target.close()
-    conversation.ok(command.tag, b"No messages found")
-    return None

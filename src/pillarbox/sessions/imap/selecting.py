@@ -20,7 +20,7 @@ from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
 from pillarbox.sessions.imap.flag_rights import CHANGE
-from pillarbox.sessions.imap.mailbox_commands import missing
+from pillarbox.sessions.imap.mailbox_commands import refusal
 from pillarbox.sessions.imap.message_commands import deleted_uids
 from pillarbox.sessions.imap.object_ids import mailbox_id
 from pillarbox.sessions.imap.selected_answers import flags_of, highest_modseq_of
@@ -59,23 +59,20 @@ async def examine(conversation: Conversation, command: Examine) -> None:
 async def _open(conversation: Conversation, command: Select | Examine, *, read_only: bool) -> bool:
     """Leave the old mailbox, enter the new one and describe it in Dovecot's order."""
     engine, tag, name = conversation.engine, command.tag, command.mailbox
+    if conversation.view is not None:
+        conversation.leave_mailbox()
+        engine.untagged(b"OK [CLOSED] Previous mailbox closed.")  # RFC 7162 §3.2.11
     if command.known is not None and not conversation.qresync:
         kind = type(command).__name__.upper().encode("ascii")
         conversation.bad(tag, b"Error in IMAP command %b: QRESYNC not enabled" % kind)
         return False
-    if conversation.view is not None:
-        conversation.leave_mailbox()
-        engine.untagged(b"OK [CLOSED] Previous mailbox closed.")  # RFC 7162 §3.2.11
     if not name:
         conversation.no(tag, b"[CANNOT] Invalid mailbox name: Name is empty")
         return False
     try:
         mailbox = await conversation.account.open(name, read_only=read_only)
-    except NoSuchMailbox:
-        if name.endswith(conversation.account.separator):
-            conversation.no(tag, b"[CANNOT] Invalid mailbox name: Ends with hierarchy separator")
-        else:
-            conversation.no(tag, missing(conversation, name))
+    except NoSuchMailbox as fault:
+        conversation.no(tag, refusal(conversation, name, fault))
         return False
     conversation.condstore = conversation.condstore or command.condstore or command.known is not None
     try:

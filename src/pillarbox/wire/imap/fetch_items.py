@@ -4,7 +4,9 @@ STANDARDS
     RFC 3501 §6.4.5, §9 (fetch-att, section); RFC 3516 §4 (BINARY)
 """
 
+from collections.abc import Iterable
 from enum import Enum
+from typing import Final
 
 import msgspec
 
@@ -26,6 +28,14 @@ class Item(Enum):
     SNIPPET = b"SNIPPET"  # its draft's older name
     EMAIL_ID = b"EMAILID"  # RFC 8474
     THREAD_ID = b"THREADID"
+
+
+_LONG: Final = frozenset((Item.ENVELOPE, Item.BODY, Item.BODY_STRUCTURE))
+
+
+def in_order(items: Iterable[Item]) -> tuple[Item, ...]:
+    """Items in the order of the answer: the short ones first, as Dovecot does."""
+    return tuple(sorted(items, key=_LONG.__contains__))
 
 
 class SectionPart(Enum):

@@ -15,7 +15,7 @@ import msgspec
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.commands import CancelUpdate, Copy, Expunge, Fetch, Move, Store, StoreAction
-from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
+from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart, in_order
 from pillarbox.wire.imap.flag_grammar import flag_list, flags_to_end
 from pillarbox.wire.imap.partial_range import partial_range
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
@@ -70,7 +70,7 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     scanner.end()
     if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
         items[Item.MODSEQ] = None
-    wanted = FetchItems(tuple(items), tuple(sections.values()))
+    wanted = FetchItems(in_order(items), tuple(sections.values()))
     return Fetch(tag, by_uid, messages, wanted, changed_since, vanished, partial)
 
 
@@ -95,7 +95,7 @@ def fetch_list(scanner: Scanner) -> FetchItems:
     sections: dict[bytes, Section] = {}
     _fetch_attributes(scanner, items, sections)
     peeked = tuple(msgspec.structs.replace(section, peek=True) for section in sections.values())
-    return FetchItems(tuple(items), peeked)
+    return FetchItems(in_order(items), peeked)
 
 
 def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, bool, tuple[int, int] | None]:
