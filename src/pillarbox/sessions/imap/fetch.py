@@ -103,10 +103,10 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     if command.vanished and not conversation.qresync:
         conversation.bad(command.tag, b"Error in IMAP command UID FETCH: Unknown FETCH modifier")
         return
-    if Item.MODSEQ in command.items.items:
-        await conversation.enable_condstore()
     try:
         chosen = conversation.choose(command.messages, by_uid=command.by_uid)
+        if Item.MODSEQ in command.items.items:
+            await conversation.enable_condstore()
         if command.changed_since is not None:
             chosen = changed_since(conversation.selected, chosen, command.changed_since)
         if command.partial is not None:  # of those for which there would be an answer

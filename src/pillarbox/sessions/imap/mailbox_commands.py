@@ -135,11 +135,11 @@ async def delete(conversation: Conversation, command: Delete) -> None:
 
 async def rename(conversation: Conversation, command: Rename) -> None:
     """RENAME."""
-    if command.mailbox == "INBOX":
-        conversation.no(command.tag, b"[CANNOT] Renaming INBOX isn't supported")
-        return
     if command.new_name == command.mailbox:
         conversation.no(command.tag, b"[ALREADYEXISTS] Can't rename mailbox to itself")
+        return
+    if command.mailbox == "INBOX":
+        conversation.no(command.tag, b"[CANNOT] Renaming INBOX isn't supported")
         return
     if command.new_name.startswith(command.mailbox + conversation.account.separator):
         conversation.no(command.tag, b"[CANNOT] Can't rename mailbox under its own child")
@@ -244,8 +244,12 @@ def _status_line(conversation: Conversation, command: Status, found: MailboxStat
 
 
 def with_own_recent(view: MailboxView, found: MailboxStatus) -> MailboxStatus:
-    """The status of the selected mailbox: messages that are \\Recent in this session are no others' any more."""
-    return msgspec.structs.replace(found, recent=found.recent + view.recent)
+    """The status of the selected mailbox: messages that are \\Recent in this session are no others' any more.
+
+    Unless it was opened for reading, which takes none of them.
+    """
+    recent = max(found.recent, view.recent) if view.read_only else found.recent + view.recent
+    return msgspec.structs.replace(found, recent=recent)
 
 
 def status_value(conversation: Conversation, found: MailboxStatus, item: StatusItem) -> int | bytes | None:

@@ -69,12 +69,12 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
     if not name:
         conversation.no(tag, b"[CANNOT] Invalid mailbox name: Name is empty")
         return False
+    conversation.condstore = conversation.condstore or command.condstore or command.known is not None
     try:
         mailbox = await conversation.account.open(name, read_only=read_only)
     except NoSuchMailbox as fault:
         conversation.no(tag, refusal(conversation, name, fault))
         return False
-    conversation.condstore = conversation.condstore or command.condstore or command.known is not None
     try:
         if conversation.condstore or mailbox.has_modseqs:
             await mailbox.track_modseqs()
