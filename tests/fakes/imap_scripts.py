@@ -243,6 +243,8 @@ EXCHANGES: Final = [
     selected("STORE UNCHANGEDSINCE in EXAMINE", b"x EXAMINE INBOX", b"x STORE 1 (UNCHANGEDSINCE 1) +FLAGS (\\Seen)", b"x UID STORE 99 (UNCHANGEDSINCE 1) FLAGS.SILENT ()", b"x FETCH 1 FLAGS"),
     selected("FETCH in order", b"x FETCH 1:2 (BODY UID ENVELOPE FLAGS)", b"x FETCH 2 (PREVIEW ENVELOPE RFC822.SIZE BODYSTRUCTURE UID)", b"x FETCH 2 (ENVELOPE INTERNALDATE)", b"x FETCH 1 FULL (CHANGEDSINCE 1)", b"x STORE 1 +FLAGS.SILENT (new)"),
     Exchange("STATUS of what is looked at", (b"x EXAMINE Trash", append(b"Trash", PLAIN), b"x STATUS Trash (RECENT MESSAGES)", SECOND + b"x STATUS Trash (RECENT)", b'x LIST "" Trash RETURN (STATUS (RECENT))', SECOND + b"x SELECT Trash", b"x STATUS Trash (RECENT)", SECOND + b"x STATUS Trash (RECENT)", b"x RENAME INBOX inbox", b"x SELECT nobox (CONDSTORE)", SELECT, SECOND + b"x FETCH 9 MODSEQ", SECOND + b"x STORE 1 +FLAGS (\\Seen)")),
+    Exchange("many commands without a mailbox", (b"x FETCH 1 UID",) * 22),
+    Exchange("many wrong commands", (b"x FOO",) * 22),
     Exchange("not now", (b"x LOGIN a b", b"x AUTHENTICATE PLAIN", b"x STARTTLS", b"x CHECK", b"x CLOSE", b"x EXPUNGE", b"x FETCH 1 UID", b"x UID", b"x UID FOO", b"x UID FETCH 1 UID", b"x UNSELECT", b"x DONE")),
     Exchange("LOGOUT", (b"x LOGOUT",)),
     Exchange("ENABLE", (b"x ENABLE", b"x ENABLE FOO", b"x ENABLE CONDSTORE", b"x ENABLE CONDSTORE", b"x ENABLE FOO QRESYNC CONDSTORE", b"x ENABLE (A)")),

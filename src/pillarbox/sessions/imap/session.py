@@ -390,7 +390,7 @@ class ImapSession:
             conversation.no(refused.tag, refused.text)
             return
         conversation.bad(refused.tag, refused.text)
-        self._bad_commands += 1
+        self._bad_commands += refused.counts
         if self._bad_commands >= MAX_BAD_COMMANDS:
             raise Disconnect("Too many invalid IMAP commands.", bye=b"Too many invalid IMAP commands.")
 

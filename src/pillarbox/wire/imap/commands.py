@@ -40,6 +40,7 @@ class Refused(Command, frozen=True):
 
     status: bytes  # BAD or NO
     text: bytes
+    counts: bool = True  # among those of which too many end the session
 
 
 # Any state.

@@ -414,7 +414,7 @@ class ImapServer:
         parser = COMMANDS[self.state].get(name)
         if parser is None or name in self._absent:
             if self.state is State.AUTHENTICATED and name in _SELECTED and name not in self._absent:
-                return Refused(tag, b"BAD", b"No mailbox selected")
+                return Refused(tag, b"BAD", b"No mailbox selected", counts=False)
             return self._bad(tag, name[:80], "Unknown command")
         return tag, name, parser
 
