@@ -8,7 +8,8 @@ from pillarbox.message.header_fields import fields, header_end, select_fields
 from pillarbox.message.line_ends import crlf_size, to_crlf
 from pillarbox.message.mime_tree import MAX_PARTS, Part, parse
 from pillarbox.message.sections import Section, Text, locate
-from pillarbox.message.structured_fields import message_ids, parse_date
+from pillarbox.message.message_ids import message_ids
+from pillarbox.message.structured_fields import parse_date
 
 SEEDS = [
     b"Subject: x\r\n\r\nbody\r\n",

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.message.structured_fields import MailAddress, Moment, message_ids, parse_addresses, parse_date
+from pillarbox.message.message_ids import message_ids
+from pillarbox.message.structured_fields import MailAddress, Moment, parse_addresses, parse_date
 
 A = MailAddress
 NO_DOMAIN = b"MISSING_DOMAIN"
@@ -97,7 +98,22 @@ def test_dates(name: str, value: bytes, expected: Moment | None) -> None:
     assert expected == parse_date(value)
 
 
-def test_message_ids() -> None:
-    """Ids come without angle brackets; anything between them is skipped."""
-    assert [b"a@b", b"c@d"] == message_ids(b"<a@b> (comment)\r\n <c@d> junk")
-    assert [] == message_ids(b"none")
+MESSAGE_IDS: list[tuple[bytes, list[bytes]]] = [
+    (b"<a@b> (comment)\r\n <c@d> junk", [b"a@b", b"c@d"]),
+    (b"none", []),
+    (b"<a> <> <c@D>", [b"c@D"]),
+    (b'<"a"@b> <a@b (x)> <(x) a@b> <a@\n b>', [b"a@b"] * 4),
+    (b'<"a b"@c> <a b@c>', [b"a\x1fb@c", b"ab@c"]),
+    (b'<"a"b@c> <"a@b"> <1."2"@c> <d@e>', [b"d@e"]),
+    (b'<"q<a@b>', [b"a@b"]),
+    (b"<q(<a@b>", [b"a@b"]),
+    (b"<a@[1.2]> <@b> <\xe4@b>", [b"a@[1.2]", b"@b", b"\xe4@b"]),
+    (b"<a@b", []),
+    (b'<a@b "', []),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), MESSAGE_IDS)
+def test_message_ids(value: bytes, expected: list[bytes]) -> None:
+    """One form for all spellings; what is no id is skipped."""
+    assert expected == message_ids(value)

@@ -180,7 +180,10 @@ def test_threads_are_those_of_dovecot(both: Both) -> None:
         content = (header + "\r\nbody\r\n").encode()
         steps.append(b'x APPEND Trash "01-Jan-2024 10:00:00 +0000" {%d+}\r\n%b' % (len(content), content))
     for number in range(80, 110):  # references at random, to what comes later and to itself, too
-        references = " ".join(f"<{chance.randrange(80, 110)}@x>" for _ in range(chance.randrange(4)))
+        spelled = ["<%d@x>", "<%d@x>", '<"%d"@x>', "<%d@x (c)>", "< %d @x>", "<%d>"]
+        references = " ".join(
+            chance.choice(spelled) % chance.randrange(80, 110) for _ in range(chance.randrange(4))
+        )
         content = (
             f"Message-ID: <{number}@x>\r\nReferences: {references}\r\nSubject: {number}\r\n\r\nx\r\n".encode()
         )

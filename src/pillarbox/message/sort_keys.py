@@ -18,7 +18,8 @@ from pillarbox.message.base_subject import base_subject
 from pillarbox.message.collation import casemap
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.envelope import one_line
-from pillarbox.message.structured_fields import MailAddress, message_ids, parse_addresses, parse_date
+from pillarbox.message.message_ids import message_ids
+from pillarbox.message.structured_fields import MailAddress, parse_addresses, parse_date
 
 _FIELDS: Final = re.compile(
     rb"\n((?i:date|subject|from|to|cc|in-reply-to|references|message-id))[ \t]*:"

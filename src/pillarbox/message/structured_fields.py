@@ -1,4 +1,4 @@
-"""What structured header fields say: address lists, dates, message ids.
+"""What structured header fields say: address lists and dates.
 
 DESCRIPTION
     `parse_addresses` gives the list that ENVELOPE shows.  A group is a `GroupStart`, its members, a
@@ -298,11 +298,3 @@ def _zone(text: bytes) -> int:
         minutes = decimal(text[1:3]) * 60 + decimal(text[3:5])
         return -minutes if text[:1] == b"-" else minutes
     return _ZONES.get(text.lower(), 0)
-
-
-_MESSAGE_ID: Final = re.compile(rb"<([^<>\s]+)>")
-
-
-def message_ids(value: bytes) -> list[bytes]:
-    """The ids in a Message-ID, In-Reply-To or References field, without their angle brackets."""
-    return [b"%s" % match for match in _MESSAGE_ID.findall(value.replace(b"\r\n", b""))]
