@@ -6,9 +6,9 @@ from pillarbox.message.body_structure import render
 from pillarbox.message.envelope import render_envelope
 from pillarbox.message.header_fields import fields, header_end, select_fields
 from pillarbox.message.line_ends import crlf_size, to_crlf
+from pillarbox.message.message_ids import message_ids
 from pillarbox.message.mime_tree import MAX_PARTS, Part, parse
 from pillarbox.message.sections import Section, Text, locate
-from pillarbox.message.message_ids import message_ids
 from pillarbox.message.structured_fields import parse_date
 
 SEEDS = [
