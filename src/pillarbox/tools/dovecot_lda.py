@@ -10,8 +10,9 @@
     -f, -a, -r and -k change nothing: sender and addresses are for Sieve, and the environment is not looked at
 
 DESCRIPTION
-    The message is stored with the rights of the mailbox's owner, by the function that stores LMTP's.  What
-    happened is told in Dovecot's log, or on standard error if the user may not write there.
+    The message is stored with the rights of the mailbox's owner, by the function that stores LMTP's.  A large one
+    waits in a file of mail_temp_dir without a name, and is never in memory as a whole.  What happened is told in
+    Dovecot's log, or on standard error if the user may not write there.
 
 EXIT STATUS
     0 stored; 64 wrong use; 67 no such user; 75 not now, the MTA tries again; 77 refused
@@ -21,11 +22,14 @@ import asyncio
 import getopt
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from base64 import b64encode
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from contextlib import nullcontext
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -34,6 +38,8 @@ from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
+from pillarbox.mailstore.large_content import BLOCK
+from pillarbox.mailstore.mailbox import SPOOL_AT
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, EventSink, MailboxNotice
@@ -98,11 +104,11 @@ def _deliver(configuration: Configuration, options: dict[str, str]) -> int:
     command = MailCommand(configuration, "", "lda", "", whose)
     (user,) = command.users()
     owner = Owner.find(command, user)
-    content = _content(options.get("-p", ""))
+    message = _message(options.get("-p", ""), settings.mail_temp_dir)
     owner.become()
     session = b64encode(secrets.token_bytes(12)).decode("ascii")
     lda = _Lda(command, settings, owner, session, tell)
-    return asyncio.run(lda.store(content, options.get("-m", "")))
+    return asyncio.run(lda.store(message, options.get("-m", "")))
 
 
 def _log(settings: MailboxSettings) -> EventSink:
@@ -119,18 +125,37 @@ def _tell_standard_error(event: Event) -> None:
         sys.stderr.write(f"{event.program}: {event.severity}: {event.text}\n")
 
 
-def _content(path: str) -> bytes:
-    """The message, without the line that separates messages in an mbox."""
-    if path:
-        try:
-            with open(path, "rb") as file:
-                content = file.read()
-        except OSError as error:
+class _Message(msgspec.Struct, frozen=True):
+    """What is delivered: the octets of `file`, `head` before them if it is large."""
+
+    head: bytes
+    file: BinaryIO
+
+
+def _message(path: str, directory: str) -> _Message:
+    """The message of standard input or of a file, without the line that separates messages in an mbox.
+
+    Fatal, if there is no such file; a large one is copied into a file in `directory`.
+    """
+    try:
+        with open(path, "rb") if path else nullcontext(sys.stdin.buffer) as source:
+            start = source.read(SPOOL_AT)
+            is_large = len(start) == SPOOL_AT
+            if start.startswith(b"From "):
+                start = start.partition(b"\n")[2]
+            if not is_large:
+                file = os.fdopen(os.memfd_create("message", os.MFD_CLOEXEC), "w+b")
+                file.write(start.replace(b"\r\n", b"\n"))
+                file.flush()
+                return _Message(b"", file)
+            spool = tempfile.TemporaryFile(dir=directory)
+            shutil.copyfileobj(source, spool, BLOCK)
+            spool.flush()
+            return _Message(start, spool)
+    except OSError as error:
+        if path:
             raise Fatal(f"Can't open delivery mail as raw: open({path}) failed: {error.strerror}") from error
-    else:
-        content = sys.stdin.buffer.read()
-    content = content.replace(b"\r\n", b"\n")
-    return content.partition(b"\n")[2] if content.startswith(b"From ") else content
+        raise Fatal(f"Can't read delivery mail: {error.strerror}") from error
 
 
 class _Lda:
@@ -146,15 +171,12 @@ class _Lda:
         self._tell = tell
         self._answer: Delivered | None = None
 
-    async def store(self, content: bytes, mailbox: str) -> int:
+    async def store(self, message: _Message, mailbox: str) -> int:
         """The exit status."""
-        descriptor = os.memfd_create("message", os.MFD_CLOEXEC)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(descriptor, view) :]
         owner = self._owner
         home, mail = owner.fields.get("home", ""), owner.fields.get("mail", "")
-        letter = Letter(1, owner.user, home, mail, mailbox, self._session, dict(owner.fields))
+        fields = dict(owner.fields)
+        letter = Letter(1, owner.user, home, mail, mailbox, self._session, fields, message.head)
         with ThreadPoolExecutor(1) as threads:
             async with asyncio.TaskGroup() as tasks:
                 quotas = AccountQuotas(self._settings, tell=self._tell, tasks=tasks)
@@ -167,7 +189,7 @@ class _Lda:
                     quotas=quotas,
                     service="lda",
                 )
-                box.take(letter, descriptor)
+                box.take(letter, os.dup(message.file.fileno()))
         if self._answer is None or self._answer.reply.startswith(b"4"):
             return EX_TEMPFAIL
         if self._answer.reply.startswith(b"2"):
