@@ -49,11 +49,15 @@ from pillarbox.config.reading import read_configuration
 from pillarbox.supervisor.first_run import Home, prepare
 from pillarbox.supervisor.mta_half import make_queue
 from pillarbox.supervisor.system_users import system_users
+from pillarbox.supervisor.users import Users
+from pillarbox.vocabulary.secret import Secret
 owners = system_users() if os.getuid() == 0 else None
 home = Home(pathlib.Path(sys.argv[1]))
 prepare(home, owners=owners, now=datetime.datetime.now(datetime.UTC))
 snapshot = read_configuration(str(home.etc), facts=host_facts()).snapshot
 make_queue(snapshot, owners.mail_owner if owners is not None else None)
+for name in sys.argv[3:]:
+    Users(home).add(name, Secret(sys.argv[2].encode()))
 """
 
 
@@ -172,9 +176,9 @@ class MailSystem:
             ticks += sum(map(int, fields[11:15]))
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def make_home(self) -> None:
+    def make_home(self, users: Sequence[str] = ()) -> None:
         """Have what the first start makes before anything runs: configuration, users, certificate, queue."""
-        command = [*self._prefix, sys.executable, "-c", _MAKE_HOME, str(self.data)]
+        command = [*self._prefix, sys.executable, "-c", _MAKE_HOME, str(self.data), PASSWORD, *users]
         subprocess.run(command, check=True, timeout=30)
 
     def stop(self, number: int = signal.SIGINT) -> int:

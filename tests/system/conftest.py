@@ -19,7 +19,7 @@ import pytest
 
 from fakes import counterparts
 from fakes.closing_report import teller, will_meet
-from fakes.mail_system import PASSWORD, PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
+from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
 from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import seconds
 from pillarbox.sessions.imap import session
@@ -70,6 +70,7 @@ def mail_system(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
     """A running system for the tests of a module, in both modes; it stops cleanly and leaves no process."""
     system = new_system(request.param)
     system.configure_mailboxes(PATIENT_WITH_GUESSERS)
+    make_users(system, request)
     with system.running():
         yield system
         system.until_healthy()  # a change of users at the very end may still be on its way
@@ -77,10 +78,30 @@ def mail_system(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
 
 @pytest.fixture
 def user(mail_system: MailSystem, request: pytest.FixtureRequest) -> str:
-    """A user for this test alone."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-") + "@pillarbox.test"
-    mail_system.add_user(name, PASSWORD)
-    return name
+    """A user for this test alone, who was there when the system started (`make_users`)."""
+    return _user_for(request.node)
+
+
+def make_users(system: MailSystem, request: pytest.FixtureRequest) -> None:
+    """Have a user for each test that this fixture of a module is for and that wants one: before the system starts."""
+    users = {
+        _user_for(item)
+        for item in request.session.items
+        if isinstance(item, pytest.Function)
+        and item.path == request.path
+        and "user" in item.fixturenames
+        and _parameter(item, "mail_system") == getattr(request, "param", None)
+    }
+    if users:
+        system.make_home(sorted(users))
+
+
+def _parameter(item: pytest.Function, fixture: str) -> object:
+    return item.callspec.params.get(fixture) if hasattr(item, "callspec") else None
+
+
+def _user_for(item: pytest.Item) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", item.name.lower()).strip("-") + "@pillarbox.test"
 
 
 @pytest.fixture(params=_modes())

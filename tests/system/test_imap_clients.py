@@ -15,7 +15,7 @@ import pytest
 from fakes import client_libraries, counterparts
 from fakes.mail_system import PASSWORD, MailSystem, until
 from fakes.terminal import Terminal
-from system.conftest import new_system
+from system.conftest import make_users, new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
 NOT_FOR_SERVERS: Final = {
@@ -28,9 +28,11 @@ NOT_FOR_SERVERS: Final = {
 
 
 @pytest.fixture(scope="module")
-def mail_system() -> Iterator[MailSystem]:
+def mail_system(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
     """A running system; its rights make no difference to what IMAP says."""
-    with new_system("rootless").running() as system:
+    system = new_system("rootless")
+    make_users(system, request)
+    with system.running():
         yield system
 
 
