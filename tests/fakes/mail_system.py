@@ -26,7 +26,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from pillarbox.supervisor.status import ask_status
+from pillarbox.supervisor.status_query import ask_status
 
 USER: Final = "me@pillarbox.test"
 PASSWORD: Final = "correct horse"
@@ -46,7 +46,8 @@ _MAKE_HOME: Final = """\
 import datetime, os, pathlib, sys
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
-from pillarbox.supervisor.first_run import Home, prepare
+from pillarbox.supervisor.first_run import prepare
+from pillarbox.supervisor.home import Home
 from pillarbox.supervisor.mta_half import make_queue
 from pillarbox.supervisor.system_users import system_users
 from pillarbox.supervisor.users import Users

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from fakes.dovecot_pair import Server
-from pillarbox.tools.keyword_hand_back import DOVEADM
+from pillarbox.tools.default_paths import DOVEADM
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot"), pytest.mark.timeout(120)]
 

@@ -20,7 +20,8 @@ from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
 from pillarbox.lab.internet import Internet
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.supervisor.first_run import Home, prepare
+from pillarbox.supervisor.first_run import prepare
+from pillarbox.supervisor.home import Home
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.mta_half import make_queue
 from pillarbox.supervisor.system_users import system_users

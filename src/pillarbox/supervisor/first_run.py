@@ -1,13 +1,4 @@
-"""The embedded default: a whole mail system in one directory, made at the first start.
-
-    etc/main.cf, etc/master.cf   configuration, Postfix's grammar
-    etc/dovecot.conf             if there is one: settings of the mailbox half
-    etc/users                    passwd-file of the users (0600)
-    etc/password                 the generated password of the first user (0600)
-    etc/self-signed.pem, .key    certificate for TLS
-    spool/  lib/  run/           queue, data and sockets
-    mail/                        mailboxes
-    log/mail.log                 the log
+"""The embedded default: what the first start makes in its directory (home.py).
 
 DESCRIPTION
     `prepare()` makes what is missing and changes nothing that is there: a second start finds the same data.
@@ -23,63 +14,22 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from pillarbox.auth.password_schemes import make
+from pillarbox.supervisor.home import DOMAIN, USER, Home
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.vocabulary.secret import Secret
 
-DOMAIN: Final = "pillarbox.test"
-USER: Final = f"me@{DOMAIN}"
 
-
-class Home(msgspec.Struct, frozen=True):
-    """Where everything is."""
-
-    root: Path
-
-    @property
-    def etc(self) -> Path:
-        """Configuration."""
-        return self.root / "etc"
-
-    @property
-    def users(self) -> Path:
-        """The passwd-file."""
-        return self.etc / "users"
-
-    @property
-    def password(self) -> Path:
-        """The first user's password."""
-        return self.etc / "password"
-
-    @property
-    def log(self) -> Path:
-        """The log."""
-        return self.root / "log" / "mail.log"
-
-    def status_socket(self, half: str) -> str:
-        """Where a supervisor answers."""
-        return str(self.root / "run" / f"{half}.status")
-
-    def write_dovecot_conf(self, owners: Owners | None) -> str:
-        """The mailbox half's configuration: what this start needs, then etc/dovecot.conf.  Its path."""
-        uid, gid = (owners.vmail.uid, owners.vmail.gid) if owners else (os.getuid(), os.getgid())
-        path = self.root / "run" / "dovecot.conf"
-        text = _DOVECOT_CONF.format(
-            root=self.root, uid=uid, gid=gid, first_uid=min(uid, 500), first_gid=min(gid, 1)
-        )
-        _write(path, text, 0o644)
-        return str(path)
-
-
-def default_root() -> Path:
-    """/var/lib/pillarbox for root, ~/.local/share/pillarbox for everybody else."""
-    if os.getuid() == 0:
-        return Path("/var/lib/pillarbox")
-    share = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
-    return Path(share) / "pillarbox"
+def write_dovecot_conf(home: Home, owners: Owners | None) -> str:
+    """The mailbox half's configuration: what this start needs, then etc/dovecot.conf.  Its path."""
+    uid, gid = (owners.vmail.uid, owners.vmail.gid) if owners else (os.getuid(), os.getgid())
+    path = home.root / "run" / "dovecot.conf"
+    text = _DOVECOT_CONF.format(
+        root=home.root, uid=uid, gid=gid, first_uid=min(uid, 500), first_gid=min(gid, 1)
+    )
+    _write(path, text, 0o644)
+    return str(path)
 
 
 def prepare(home: Home, *, owners: Owners | None, now: datetime.datetime) -> None:

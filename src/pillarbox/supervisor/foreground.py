@@ -21,11 +21,12 @@ import sys
 from pillarbox.config.findings import check_values
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.reading import read_configuration
-from pillarbox.supervisor.first_run import USER, Home, prepare
+from pillarbox.supervisor.first_run import prepare
+from pillarbox.supervisor.home import USER, Home
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_follower import LogFollower
 from pillarbox.supervisor.mta_half import make_queue
-from pillarbox.supervisor.status import ask_status
+from pillarbox.supervisor.status_query import ask_status
 from pillarbox.supervisor.system_users import system_users
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -34,8 +34,9 @@ from pillarbox.observability.events import (
     Warned,
 )
 from pillarbox.observability.log_file import LogFile
-from pillarbox.supervisor.first_run import DOMAIN, Home
+from pillarbox.supervisor.first_run import write_dovecot_conf
 from pillarbox.supervisor.half import Half
+from pillarbox.supervisor.home import DOMAIN, Home
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
 from pillarbox.supervisor.mailbox_half import mailbox_half
@@ -111,7 +112,7 @@ def build(
     """The half, and the directories it needs."""
     status = home.status_socket(name)
     if name == "mailbox":
-        dovecot_conf = read_dovecot_conf(home.write_dovecot_conf(owners))
+        dovecot_conf = read_dovecot_conf(write_dovecot_conf(home, owners))
         for warning in warnings(dovecot_conf):
             tell(MailboxNotice("master", "Warning", warning))
         settings = mailbox_settings(dovecot_conf, hostname=DOMAIN)

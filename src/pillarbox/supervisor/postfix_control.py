@@ -17,7 +17,7 @@ from typing import NoReturn
 from pillarbox.supervisor.daemonising import become, start_daemon
 from pillarbox.supervisor.instance_lock import holder
 from pillarbox.supervisor.queue_permissions import Instance
-from pillarbox.supervisor.status import ask_status
+from pillarbox.supervisor.status_query import ask_status
 
 _MODULE = "pillarbox.supervisor.postfix_master"
 

@@ -14,8 +14,9 @@ import os
 import signal
 from collections.abc import Callable
 
-from pillarbox.supervisor.first_run import Home, user_line
-from pillarbox.supervisor.status import ask_status
+from pillarbox.supervisor.first_run import user_line
+from pillarbox.supervisor.home import Home
+from pillarbox.supervisor.status_query import ask_status
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.secret import Secret
 

@@ -1,9 +1,11 @@
-"""The version that log lines and commands give."""
+"""The version that log lines and commands give; a test compares it with pyproject.toml's.
 
-from importlib.metadata import version
+It is not read from the package's metadata: importlib.metadata is slow to import, and each start would wait for it.
+"""
+
 from typing import Final
 
-VERSION: Final = version("pillarbox")
+VERSION: Final = "0.1.0"
 
 _DOVECOT: Final = "2.3.19.1"
 DOVECOT_VERSION: Final = f"{_DOVECOT} (Pillarbox {VERSION})"

@@ -38,6 +38,7 @@ from pillarbox.tools import (
     doveconf,
 )
 from pillarbox.tools.auth_sockets import NoAnswer
+from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -108,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EX_TEMPFAIL
     if not words or words[0] in ("help", "--help"):
         return _usage()
-    path = options.get("-c", doveconf.DEFAULT_PATH)
+    path = options.get("-c", DOVECOT_CONF)
     if words[0] == "config":
         return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
     if words[0] in _OF_PLUGINS:

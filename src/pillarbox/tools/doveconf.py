@@ -19,10 +19,10 @@ from pillarbox.config.dovecot import listing
 from pillarbox.config.dovecot.listing import Extent, Style
 from pillarbox.config.dovecot.reading import Configuration, Path, read_configuration
 from pillarbox.supervisor.version import DOVECOT_VERSION
+from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_CONFIG = 89
-DEFAULT_PATH = "/etc/dovecot/dovecot.conf"
 _FILTERS = {
     "lname": "local_name",
     "local": "local",
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *, program: str) -> int:
     """What the options ask for; also for `dovecot -n` and `dovecot -a`."""
-    path = options.get("-c", DEFAULT_PATH)
+    path = options.get("-c", DOVECOT_CONF)
     style = Style(secrets="-P" in options, expand="-x" in options)
     try:
         configuration = read_configuration(path)

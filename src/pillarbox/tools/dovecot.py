@@ -25,6 +25,7 @@ from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.version import DOVECOT_VERSION
 from pillarbox.tools import doveconf
+from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 EX_TEMPFAIL = 75
@@ -67,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: dict[str, str], words: Sequence[str]) -> int:
-    path = os.path.abspath(options.get("-c", doveconf.DEFAULT_PATH))
+    path = os.path.abspath(options.get("-c", DOVECOT_CONF))
     if "-n" in options or "-a" in options:
         return doveconf.show(options, [], {}, program="doveconf")
     if "-p" in options:

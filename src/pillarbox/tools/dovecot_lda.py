@@ -45,7 +45,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, EventSink, MailboxNotice
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.dovecot_master import log_target
-from pillarbox.tools import doveconf
+from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_accounts import MailCommand, Owner
 from pillarbox.tools.doveadm_faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.tools.overridden_configuration import read_overridden
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write("lda: Fatal: destination user parameter (-d user) not given\n")
         return EX_USAGE
     try:
-        path = options.get("-c", doveconf.DEFAULT_PATH)
+        path = options.get("-c", DOVECOT_CONF)
         configuration = read_overridden(path, [value for flag, value in pairs if flag == "-o"])
         return _deliver(configuration, options)
     except (ConfigurationFault, Fatal, Usage) as fault:

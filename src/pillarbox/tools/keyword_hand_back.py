@@ -37,7 +37,6 @@ from pillarbox.tools.doveadm_accounts import MailCommand, Owner
 from pillarbox.tools.doveadm_faults import Fatal, MailFault
 from pillarbox.vocabulary.number_set import compact
 
-DOVEADM: Final = "/usr/bin/doveadm"
 MAX_UIDS: Final = 2000
 """UIDs of one command."""
 

@@ -35,24 +35,6 @@ _INTERRUPTED = 130
 _LONGEST_SECONDS = 900.0
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of the command."""
-    parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="the same seed, the same internet (1)"
-    )
-    parser.add_argument(
-        "--scenario",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="only this one; may be given several times, and NAME may end in *",
-    )
-    parser.add_argument("--list", action="store_true", help="what scenarios there are")
-    parser.add_argument(
-        "--data", metavar="DIR", help="keep queue, mail and log in this new directory (else all goes)"
-    )
-
-
 def run_lab(options: argparse.Namespace) -> int:
     """The command; its exit status."""
     try:

@@ -10,6 +10,9 @@
     pillarbox import mbox FILE [--user USER] [--mailbox NAME] [--config FILE]
     pillarbox uninstall [--prefix DIR] [--dry-run] [--force]
 
+DESCRIPTION
+    What only one of the commands needs is imported when it is asked for: `status` is there in a third of the time.
+
 EXIT STATUS
     0   done
     1   could not be done; one line on standard error says why and how to mend it
@@ -26,17 +29,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from pillarbox.supervisor.first_run import Home, default_root
-from pillarbox.supervisor.foreground import run_in_foreground
+from pillarbox.supervisor.home import Home, default_root
 from pillarbox.supervisor.listeners import StartFault
-from pillarbox.supervisor.status import ask_status
-from pillarbox.supervisor.users import UserFault, Users
-from pillarbox.tools.doveconf import DEFAULT_PATH
-from pillarbox.tools.installation.environment import InstallFault
-from pillarbox.tools.installation.installer import Installer
-from pillarbox.tools.keyword_hand_back import DOVEADM, HandBackFault, hand_back
-from pillarbox.tools.lab import add_arguments, run_lab
-from pillarbox.tools.mailbox_import import ImportFault, import_mbox
+from pillarbox.supervisor.status_query import ask_status
+from pillarbox.tools.default_paths import DOVEADM, DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
@@ -50,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command in ("install", "uninstall"):
         return _install(options)
     if options.command == "lab":
+        from pillarbox.tools.lab import run_lab
+
         return run_lab(options)
     if options.command == "import":
         return _import(options)
@@ -58,11 +56,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     home = Home(Path(options.data).absolute() if options.data else default_root())
     try:
         if options.command == "run":
+            from pillarbox.supervisor.foreground import run_in_foreground
+
             return run_in_foreground(home, listen=options.listen, port_offset=options.port_offset)
         if options.command == "status":
             return _status(home, as_json=options.json)
         return _user(home, options)
-    except (StartFault, UserFault) as fault:
+    except StartFault as fault:
         print(f"pillarbox: {fault}", file=sys.stderr)
         return 1
 
@@ -89,18 +89,18 @@ def _parser() -> argparse.ArgumentParser:
     _add_data(actions.add_parser("list", help="all users"))
     _add_data(run)
     _add_data(status)
-    add_arguments(commands.add_parser("lab", help="an internet on this machine, and mail that flows"))
+    _add_lab(commands.add_parser("lab", help="an internet on this machine, and mail that flows"))
     imported = commands.add_parser("import", help="mail from other stores")
     kinds = imported.add_subparsers(dest="kind", required=True, metavar="KIND")
     mbox = kinds.add_parser("mbox", help="the messages of an mbox file, with flags and dates")
     mbox.add_argument("file", metavar="FILE", help="the mbox file; it stays as it is")
     mbox.add_argument("--user", default="", metavar="USER", help="whose mailbox (you)")
     mbox.add_argument("--mailbox", default="INBOX", metavar="NAME", help="into which mailbox (INBOX)")
-    mbox.add_argument("--config", default=DEFAULT_PATH, metavar="FILE", help=f"dovecot.conf ({DEFAULT_PATH})")
+    mbox.add_argument("--config", default=DOVECOT_CONF, metavar="FILE", help=f"dovecot.conf ({DOVECOT_CONF})")
     given = commands.add_parser("hand-back", help="tell a Dovecot that runs again what only our files know")
     given.add_argument("users", nargs="*", metavar="USER", help="whose keywords (all users')")
     given.add_argument(
-        "--config", default=DEFAULT_PATH, metavar="FILE", help=f"dovecot.conf ({DEFAULT_PATH})"
+        "--config", default=DOVECOT_CONF, metavar="FILE", help=f"dovecot.conf ({DOVECOT_CONF})"
     )
     given.add_argument("--doveadm", default=DOVEADM, metavar="PROGRAM", help=f"Dovecot's ({DOVEADM})")
     given.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
@@ -120,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _import(options: argparse.Namespace) -> int:
+    from pillarbox.tools.mailbox_import import ImportFault, import_mbox
+
     try:
         return import_mbox(
             options.file, user=options.user, mailbox=options.mailbox, configuration=options.config
@@ -130,6 +132,8 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _hand_back(options: argparse.Namespace) -> int:
+    from pillarbox.tools.keyword_hand_back import HandBackFault, hand_back
+
     try:
         return hand_back(
             options.users, configuration=options.config, doveadm=options.doveadm, dry_run=options.dry_run
@@ -140,6 +144,9 @@ def _hand_back(options: argparse.Namespace) -> int:
 
 
 def _install(options: argparse.Namespace) -> int:
+    from pillarbox.tools.installation.environment import InstallFault
+    from pillarbox.tools.installation.installer import Installer
+
     try:
         installer = Installer(
             Path(options.prefix).absolute(),
@@ -156,6 +163,23 @@ def _install(options: argparse.Namespace) -> int:
         print(f"pillarbox: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
         return 1
     return 0
+
+
+def _add_lab(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="the same seed, the same internet (1)"
+    )
+    parser.add_argument(
+        "--scenario",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only this one; may be given several times, and NAME may end in *",
+    )
+    parser.add_argument("--list", action="store_true", help="what scenarios there are")
+    parser.add_argument(
+        "--data", metavar="DIR", help="keep queue, mail and log in this new directory (else all goes)"
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
@@ -212,19 +236,27 @@ def _print_status(report: dict[str, object]) -> None:
 
 
 def _user(home: Home, options: argparse.Namespace) -> int:
+    from pillarbox.supervisor.users import UserFault, Users
+
     users = Users(home)
-    if options.action == "list":
-        for name in users.names():
-            print(name)
-    elif options.action == "remove":
-        users.remove(options.name)
-    else:
-        password = _password(from_stdin=options.password_stdin)
-        (users.add if options.action == "add" else users.change_password)(options.name, password)
+    try:
+        if options.action == "list":
+            for name in users.names():
+                print(name)
+        elif options.action == "remove":
+            users.remove(options.name)
+        else:
+            password = _password(from_stdin=options.password_stdin)
+            (users.add if options.action == "add" else users.change_password)(options.name, password)
+    except UserFault as fault:
+        print(f"pillarbox: {fault}", file=sys.stderr)
+        return 1
     return 0
 
 
 def _password(*, from_stdin: bool) -> Secret:
+    from pillarbox.supervisor.users import UserFault
+
     if from_stdin or not os.isatty(0):
         text = sys.stdin.readline().rstrip("\n")
     else:

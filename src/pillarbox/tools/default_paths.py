@@ -1,0 +1,7 @@
+"""Where commands look if they are not told."""
+
+from typing import Final
+
+DOVECOT_CONF: Final = "/etc/dovecot/dovecot.conf"
+DOVEADM: Final = "/usr/bin/doveadm"
+"""Dovecot's, not ours."""
