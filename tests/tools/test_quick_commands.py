@@ -12,7 +12,9 @@ from pillarbox.supervisor.version import VERSION
 HEAVY = ("asyncio", "cryptography", "dns", "argon2", "pillarbox.lab", "pillarbox.mailstore")
 
 
-@pytest.mark.parametrize("command", ["pillarbox", "mailq", "sendmail", "postmap", "postsuper", "postconf"])
+@pytest.mark.parametrize(
+    "command", ["pillarbox", "doveadm", "mailq", "sendmail", "postmap", "postsuper", "postconf"]
+)
 def test_what_is_imported_at_the_start(command: str) -> None:
     """None of what is heavy."""
     names = f"import sys, pillarbox.tools.{command}; print(*sys.modules)"

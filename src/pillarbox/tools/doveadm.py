@@ -27,16 +27,7 @@ from typing import Final
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.supervisor import dovecot_control
 from pillarbox.supervisor.dovecot_control import NotRunning
-from pillarbox.tools import (
-    doveadm_log,
-    doveadm_mailboxes,
-    doveadm_messages,
-    doveadm_output,
-    doveadm_quota,
-    doveadm_sessions,
-    doveadm_users,
-    doveconf,
-)
+from pillarbox.tools import doveadm_output
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
@@ -66,23 +57,65 @@ def _instance(configuration: Configuration, form: str, arguments: Sequence[str])
     return 0
 
 
-COMMANDS: Final[dict[str, tuple[Command, str]]] = {
-    "auth": (doveadm_users.auth, "cache|login|lookup|test"),
-    "instance": (_instance, "list"),
-    "kick": (doveadm_sessions.kick, doveadm_sessions.KICK_USAGE.partition(" ")[2]),
-    "log": (doveadm_log.log, "errors|find|reopen|test"),
-    "mailbox": (doveadm_mailboxes.mailbox, "|".join(doveadm_mailboxes.USAGE)),
-    "pw": (doveadm_users.pw, doveadm_users.PW_USAGE.partition(" ")[2]),
-    "quota": (doveadm_quota.quota, "|".join(doveadm_quota.USAGE)),
-    "reload": (_reload, ""),
-    "stop": (_stop, ""),
-    "user": (doveadm_users.user, doveadm_users.USER_USAGE.partition(" ")[2]),
-    **{
-        name: (functools.partial(doveadm_messages.run, name), usage)
-        for name, usage in doveadm_messages.USAGE.items()
-    },
-    "who": (doveadm_sessions.who, doveadm_sessions.WHO_USAGE.partition(" ")[2]),
-}
+def _command(name: str) -> Command | None:
+    """What a command does; None if there is none of that name.  Only what it needs is imported."""
+    match name:
+        case "instance":
+            return _instance
+        case "reload":
+            return _reload
+        case "stop":
+            return _stop
+        case "kick" | "who":
+            from pillarbox.tools import doveadm_sessions
+
+            return doveadm_sessions.kick if name == "kick" else doveadm_sessions.who
+        case "auth" | "user" | "pw":
+            from pillarbox.tools import doveadm_users
+
+            return {"auth": doveadm_users.auth, "user": doveadm_users.user, "pw": doveadm_users.pw}[name]
+        case "log":
+            from pillarbox.tools import doveadm_log
+
+            return doveadm_log.log
+        case "mailbox":
+            from pillarbox.tools import doveadm_mailboxes
+
+            return doveadm_mailboxes.mailbox
+        case "quota":
+            from pillarbox.tools import doveadm_quota
+
+            return doveadm_quota.quota
+        case _:
+            from pillarbox.tools import doveadm_messages
+
+            return functools.partial(doveadm_messages.run, name) if name in doveadm_messages.USAGE else None
+
+
+def _synopses() -> dict[str, str]:
+    """Command → its arguments."""
+    from pillarbox.tools import (
+        doveadm_mailboxes,
+        doveadm_messages,
+        doveadm_quota,
+        doveadm_sessions,
+        doveadm_users,
+    )
+
+    return {
+        "auth": "cache|login|lookup|test",
+        "instance": "list",
+        "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],
+        "log": "errors|find|reopen|test",
+        "mailbox": "|".join(doveadm_mailboxes.USAGE),
+        "pw": doveadm_users.PW_USAGE.partition(" ")[2],
+        "quota": "|".join(doveadm_quota.USAGE),
+        "reload": "",
+        "stop": "",
+        "user": doveadm_users.USER_USAGE.partition(" ")[2],
+        **doveadm_messages.USAGE,
+        "who": doveadm_sessions.WHO_USAGE.partition(" ")[2],
+    }
 
 
 _OF_PLUGINS: Final = {
@@ -111,21 +144,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _usage()
     path = options.get("-c", DOVECOT_CONF)
     if words[0] == "config":
+        from pillarbox.tools import doveconf
+
         return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
     if words[0] in _OF_PLUGINS:
         return _fatal(f"Unknown command '{words[0]}': {_OF_PLUGINS[words[0]]}")
-    if words[0] not in COMMANDS:
+    command = _command(words[0])
+    if command is None:
         return _usage()
-    return _run(path, [value for flag, value in pairs if flag == "-o"], form, words)
+    return _run(command, path, [value for flag, value in pairs if flag == "-o"], form, words)
 
 
-def _run(path: str, overrides: Sequence[str], form: str, words: Sequence[str]) -> int:
+def _run(command: Command, path: str, overrides: Sequence[str], form: str, words: Sequence[str]) -> int:
     try:
         if words[0] == "pw":  # needs nothing that runs, nor a configuration
+            from pillarbox.tools import doveadm_users
+
             return doveadm_users.pw(None, form, words[1:])
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # messages are octets
-        return COMMANDS[words[0]][0](read_overridden(path, overrides), form, words[1:])
+        return command(read_overridden(path, overrides), form, words[1:])
     except ConfigurationFault as fault:
         return _fatal(f"Error reading configuration: {fault}")
     except (NotRunning, PermissionError) as fault:
@@ -151,7 +189,7 @@ def _run(path: str, overrides: Sequence[str], form: str, words: Sequence[str]) -
 
 
 def _usage() -> int:
-    lines = [f"  {name:<12} {synopsis}" for name, (_, synopsis) in sorted(COMMANDS.items())]
+    lines = [f"  {name:<12} {synopsis}" for name, synopsis in sorted(_synopses().items())]
     sys.stderr.write("\n".join(["usage: doveadm [-Dv] [-f <formatter>] <command> [<args>]", *lines, ""]))
     return EX_USAGE
 
