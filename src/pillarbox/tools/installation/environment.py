@@ -112,6 +112,11 @@ def _copy(distribution: metadata.Distribution, site: Path) -> None:
             shutil.copy2(source, destination)
     if distribution.name == PACKAGE:
         (checkout,) = pillarbox.__path__
-        shutil.copytree(
-            checkout, site / PACKAGE, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
-        )
+        shutil.copytree(checkout, site / PACKAGE, dirs_exist_ok=True, ignore=_not_for_this_interpreter)
+
+
+def _not_for_this_interpreter(directory: str, names: list[str]) -> list[str]:
+    """Modules that another version has compiled.  Ours are copied; what has changed since is compiled again."""
+    if os.path.basename(directory) != "__pycache__":
+        return []
+    return [name for name in names if not name.endswith(f".{sys.implementation.cache_tag}.pyc")]
