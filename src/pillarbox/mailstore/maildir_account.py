@@ -219,7 +219,7 @@ class MaildirAccount:
         async with self._changing_names:
             guid = await self._run(self._delete, name)
             if (deleted := self._open.pop(name, None)) is not None:
-                deleted.stop_filling()
+                await deleted.finish()  # what it still writes to the cache is forgotten with the rest
             self._statuses.forget(name)
         self._name_watch.tell()
         if guid:

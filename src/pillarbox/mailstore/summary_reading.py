@@ -9,6 +9,7 @@ DESCRIPTION
 """
 
 import asyncio
+import contextlib
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -142,19 +143,18 @@ class SummaryReading:
         return found
 
     def _fill_here(self, uids: list[int]) -> int:
-        adopt_arrivals(self._folder, self._cache, self.number)
-        rows = fill_cache(self._folder, self._cache, self.number, uids)
-        keep_sort_keys(self._cache, self.number, rows)
-        self._folder.fresh.forget(uids)
+        try:
+            adopt_arrivals(self._folder, self._cache, self.number)
+            rows = fill_cache(self._folder, self._cache, self.number, uids)
+            keep_sort_keys(self._cache, self.number, rows)
+        finally:
+            self._folder.fresh.forget(uids)  # also where the cache cannot be written
         return len(rows)
 
     def keep_fresh(self) -> None:
         """What is in memory goes into the cache, if it can; in a thread."""
-        fresh = self._folder.fresh.uids
-        try:
-            self._fill_here(fresh)
-        except (OSError, NoSuchMailbox, StoreUnavailable):
-            self._folder.fresh.forget(fresh)
+        with contextlib.suppress(OSError, NoSuchMailbox, StoreUnavailable):
+            self._fill_here(self._folder.fresh.uids)
 
     def _read_ahead(self, indexers: Indexers, last: int, count: int, fields: Fields) -> None:
         """Have the messages after `last` read, which will be asked for next."""
