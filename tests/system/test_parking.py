@@ -9,6 +9,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,8 @@ from system.test_mailbox_reload import reload
 pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
 ROUNDS: Final = 6
 """How often the clients of the model are parked."""
+RESTING: Final = tuple(f"resting-{number}@pillarbox.test" for number in range(4))
+"""Users who do nothing else."""
 SETTINGS: Final = """\
 imap_hibernate_timeout = 1 secs
 imap_idle_notify_interval = 3 secs
@@ -39,6 +42,7 @@ def quick(request: pytest.FixtureRequest) -> Iterator[MailSystem]:
     system = new_system(request.param)
     system.configure_mailboxes(SETTINGS)
     try:
+        system.make_home(RESTING)
         system.start()
         yield system
         assert "Traceback" not in system.log() + system.screen()
@@ -70,9 +74,10 @@ def until_parked(system: MailSystem) -> None:
 class Client:
     """A client that has selected INBOX."""
 
-    def __init__(self, system: MailSystem, *, tls: bool = False) -> None:
+    def __init__(self, system: MailSystem, *, tls: bool = False, user: str = USER) -> None:
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.user = user
         place = ("127.0.0.1", system.port("imaps" if tls else "imap"))
         self.sock: socket.socket = socket.create_connection(place, timeout=20)
         if tls:
@@ -86,7 +91,8 @@ class Client:
 
     def _log_in(self, system: MailSystem) -> None:
         self.hear()
-        self.ask(b"LOGIN %b %b" % (USER.encode(), system.password.encode()))
+        password = system.password if self.user == USER else f'"{PASSWORD}"'
+        self.ask(f"LOGIN {self.user} {password}".encode())
         self.ask(b"SELECT INBOX")
 
     def say(self, line: bytes) -> None:
@@ -169,8 +175,8 @@ def connect(quick: MailSystem) -> Iterator[Connect]:
     """New clients, which are gone after the test."""
     clients: list[Client] = []
 
-    def new_client(kind: type[Client] = Client, *, tls: bool = False) -> Client:
-        clients.append(kind(quick, tls=tls))
+    def new_client(kind: type[Client] = Client, *, tls: bool = False, user: str = USER) -> Client:
+        clients.append(kind(quick, tls=tls, user=user))
         return clients[-1]
 
     yield new_client
@@ -181,57 +187,44 @@ def connect(quick: MailSystem) -> Iterator[Connect]:
     until(lambda: USER not in quick.doveadm("who", "-1").stdout, what="all have gone")
 
 
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-def test_mail_for_a_client_that_is_parked(quick: MailSystem, connect: Connect, tls: bool) -> None:
-    """It hears of a delivery, and again; its commands are answered as ever, and its octets are counted."""
-    client = connect(tls=tls)
-    count = int(client.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")"))
-    for number in (1, 2):
-        client.idle()
-        until_parked(quick)
-        quick.send(b"Subject: wake up\r\n\r\nx\r\n")
-        assert client.hear_news() == b"* %d EXISTS" % (count + number)
-        assert client.hear_news().endswith(b" RECENT")
-        until_parked(quick)
-        assert client.done()[-1].startswith(b"i OK Idle completed")
-        until_parked(quick)
-        fetched = client.ask(b"FETCH %d (FLAGS)" % (count + number))
-        assert fetched[0] == b"* %d FETCH (FLAGS (\\Recent))" % (count + number)
-    client.idle()
-    until_parked(quick)
-    client.close()
-    until(lambda: "Connection closed (idle finished" in quick.log(), what="the session has ended in the log")
-    assert quick.doveadm("who", "-1").stdout.count(USER) == 0
+def test_mail_for_clients_that_are_parked(quick: MailSystem, connect: Connect) -> None:
+    """They hear of keep-alives and deliveries, their commands are answered as ever, and their octets are counted.
 
-
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-def test_a_client_of_compress_is_parked_too(quick: MailSystem, connect: Connect, tls: bool) -> None:
-    """Both of its streams go on from worker to worker, and hold what is said while there is none."""
-    client = connect(CompressingClient, tls=tls)
-    count = int(client.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")"))
-    for number in (1, 2):
-        client.idle()
-        until_parked(quick)
-        assert client.hear() == b"* OK Still here"
-        quick.send(b"Subject: wake up\r\n\r\nx\r\n")
-        assert client.hear_news() == b"* %d EXISTS" % (count + number)
-        assert client.hear_news().endswith(b" RECENT")
-        assert client.done()[-1].startswith(b"i OK Idle completed")
-        until_parked(quick)
-        assert client.ask(b"FETCH %d (FLAGS)" % (count + number))[0].startswith(
-            b"* %d FETCH" % (count + number)
+    Also under TLS, and with COMPRESS, both of whose streams go on from worker to worker.
+    """
+    clients = [
+        connect(kind, tls=tls, user=user)
+        for user, (kind, tls) in zip(
+            RESTING, product((Client, CompressingClient), (False, True)), strict=True
         )
-
-
-@pytest.mark.parametrize("kind", [Client, CompressingClient])
-def test_keep_alives_wake_nobody(quick: MailSystem, connect: Connect, kind: type[Client]) -> None:
-    """`* OK Still here` comes while there is no process for the client."""
-    client = connect(kind)
-    client.idle()
+    ]
+    for number in (1, 2):
+        for client in clients:
+            client.idle()
+        until_parked(quick)
+        for client in clients:
+            assert [client.hear(), client.hear()] == [b"* OK Still here"] * 2
+        assert workers(quick) == []
+        for client in clients:
+            quick.send(b"Subject: wake up\r\n\r\nx\r\n", recipient=client.user)
+        for client in clients:
+            assert client.hear_news() == b"* %d EXISTS" % number
+            assert client.hear_news().endswith(b" RECENT")
+        until_parked(quick)
+        for client in clients:
+            assert client.done()[-1].startswith(b"i OK Idle completed")
+        until_parked(quick)
+        for client in clients:
+            fetched = client.ask(b"FETCH %d (FLAGS)" % number)
+            assert fetched[0] == b"* %d FETCH (FLAGS (\\Recent))" % number
+    for client in clients:
+        client.idle()
     until_parked(quick)
-    assert [client.hear(), client.hear()] == [b"* OK Still here"] * 2
-    assert workers(quick) == []
-    client.done()
+    for client in clients:
+        client.close()
+    ended = re.compile(r"imap\(([^)]*)\).*Connection closed \(idle finished")
+    until(lambda: {*RESTING} <= {*ended.findall(quick.log())}, what="the sessions have ended in the log")
+    assert "@" not in quick.doveadm("who", "-1").stdout
 
 
 def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) -> None:
