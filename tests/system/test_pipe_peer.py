@@ -101,6 +101,36 @@ SERVICES: Final = (
     Service("killed", end="kill -9 $$"),
     Service("silent", end="exit 68"),
     Service("wordy", end="echo one; echo two; exit 70"),
+    Service("looped", "flags=D"),
+    Service("braces", "", "{ one  two } {$user at $domain} $(mailbox) ${nexthop}x $$HOME {} '$user' last"),
+    Service("maildrop", "flags=DRXhu", "-d ${recipient}"),
+    Service("mailman", "flags=FRX", "${nexthop} ${user}", recipients=("list-bounces+Al.Ice=Here.Test",)),
+    Service(
+        "uucp", "flags=Fqhu", "-r -n -z -a$sender - $nexthop!rmail ($recipient)", recipients=("A+b", '"c d"')
+    ),
+    Service("ifmail", "flags=F", "-r $nexthop ($recipient)", sender=""),
+    Service("bsmtp", "flags=Fq.", "-t$nexthop -f$sender $recipient", recipients=("a", "b"), sender=""),
+    Service("scalemail", "flags=R", "${nexthop} ${user} ${extension}", recipients=("+e", "a+b+c", "d")),
+    Service("dovecot", "flags=DRhu", "-f ${sender} -a ${original_recipient} -d ${user}@${domain}", sender=""),
+    Service("cyrus", "flags=R", '-e -m "${extension}" ${user}'),
+    Service("spamd", "", "-f -e /usr/sbin/sendmail -oi -f ${sender} ${recipient}", recipients=("a", "b")),
+    Service("nullhead", "flags=FR null_sender=nobody", sender=""),
+    Service("emptyhead", "flags=FR null_sender=", sender=""),
+    Service("ident", "", "$sender ${client_address} ${sasl_method}x ${size}", recipients=("a",)),
+    *(
+        Service(f"exit{code}", end=f"exit {code}")
+        for code in (2, 64, 65, 66, 71, 72, 73, 74, 76, 78, 79, 126, 127)
+    ),
+    Service("hardsoft", end="echo 5.2.2 hard; exit 75"),
+    Service("softhard", end="echo 4.2.2 soft; exit 67"),
+    Service("good", end="echo 2.0.0 good; exit 69"),
+    Service("only", end="echo 5.2.1; exit 69"),
+    Service("said", end="echo all is well"),
+    Service("warned", end="echo all is well >&2; exit 0"),
+    Service("term", end="kill -TERM $$"),
+    Service("binary", end="printf 'a\\001b\\377c\\td'; exit 69"),
+    Service("long", end="head -c 500 /dev/zero | tr '\\0' x; exit 69"),
+    Service("blankline", end="printf '\\n\\nsecond\\n'; exit 69"),
 )
 
 
@@ -153,7 +183,7 @@ def world() -> Iterator[World]:
 
 def played(host: Host, service: Service) -> str:
     """What the program was given, and what the log says."""
-    message = b"Subject: x\r\nReceived: by old\r\n\r\nFrom me\r\n>From you\r\n.dot\r\n..dots\r\nlast\r\n"
+    message = b"Subject: x\r\nReceived: by old\r\nDelivered-To: BOB+x@looped.test\r\n\r\nFrom me\r\n>From you\r\n.dot\r\n..dots\r\nlast\r\n"
     with SmtpClient(host) as client:
         recipients = [f"{name}@{service.name.title()}.test" for name in service.recipients]
         client.submit(sender=service.sender, recipients=recipients, message=message)

@@ -169,10 +169,10 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
 
     def content(self, request: DeliverRecipients, recipient: JobRecipient, *, now: float) -> PipeContent:
         """What is put in front of the message, and how its lines are written."""
-        flags = self.flags
-        prefix = from_line(request.sender, now=now) if "F" in flags else b""
+        flags, sender = self.flags, request.sender or self.null_sender
+        prefix = from_line(sender, now=now) if "F" in flags else b""
         if "R" in flags:
-            prefix += b"Return-Path: <%s>\n" % Address.from_internal(request.sender).external
+            prefix += b"Return-Path: <%s>\n" % Address.from_internal(sender).external
         if "O" in flags:
             prefix += b"X-Original-To: %s\n" % Address.from_internal(recipient.original).external
         if "D" in flags:
