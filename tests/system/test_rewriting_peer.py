@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import pytest
 
 from fakes.directories import let_others_in
@@ -22,8 +21,9 @@ from fakes.mail_system import until
 from fakes.network import Network, _ip, address
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
-from fakes.postfix_texts import normal_line
+from fakes.postfix_texts import normal_line, normal_text
 from fakes.scripted_server import ScriptedServer
+from system.rewriting_cases import CONFIGURATIONS, REPORTED, REPORTING, Failing, Row
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
@@ -57,331 +57,6 @@ virtual_mailbox_base = /home
 virtual_uid_maps = static:5000
 virtual_gid_maps = static:5000
 """
-
-
-class Row(msgspec.Struct, frozen=True):
-    """A message: `headers` are lines, recipients may have parameters behind a blank."""
-
-    name: str
-    sender: str
-    recipients: tuple[str, ...]
-    headers: str = "From: someone@elsewhere.test\nTo: other@elsewhere.test\n"
-    local: bool = False  # by sendmail(1)
-
-
-CANONICAL: Final = """\
-canonical_maps = inline:{
-  { old@here.test = new@here.test }
-  { Mixed.Case@here.test = new@here.test }
-  { bare = renamed }
-  { @gone.test = @here.test }
-  { one@chain.test = two@chain.test }
-  { two@chain.test = three@chain.test }
-  { self@here.test = self@here.test }
-  { many@here.test = first@here.test, second@here.test }
-  { nodomain@here.test = just.a.name }
-  { circle1@here.test = circle2@here.test }
-  { circle2@here.test = circle1@here.test }
-  }
-sender_canonical_maps = inline:{ { sender@here.test = public@here.test } { bare@here.test = frombare@here.test } }
-recipient_canonical_maps = inline:{ { rcpt@here.test = box@here.test } { sender@here.test = asrcpt@here.test } }
-masquerade_domains = !keep.masq.test masq.test other.masq.test
-masquerade_exceptions = root, daemon
-virtual_alias_maps = inline:{
-  { list@alias.test = a@box.test, list2@alias.test b@out.test }
-  { list2@alias.test = c@box.test d@box.test }
-  { both@box.test = both@box.test }
-  { two1@alias.test = same@box.test }
-  { two2@alias.test = same@box.test }
-  { @whole.test = @box.test }
-  { user@part.test = @box.test }
-  { new@here.test = fromcanonical@box.test }
-  }
-"""
-
-RULES: Final = (
-    Row("plain", "x@out.test", ("y@out.test",)),
-    Row("sender", "old@here.test", ("y@out.test",), "From: old@here.test\nTo: y@out.test\n"),
-    Row("recipient", "x@out.test", ("old@here.test",), "From: x@out.test\nTo: Old <old@here.test>\n"),
-    Row("extension", "old+ext@here.test", ("old+more@here.test",), "From: old+h@here.test\nTo: old+i@here.test\n"),
-    Row("case", "OLD@Here.Test", ("mixed.case@HERE.test",), "From: OLD@HERE.test\nTo: MIXED.CASE@here.test\n"),
-    Row("bare", "bare@here.test", ("bare@here.test", "bare+x@mail.here.test"), "From: bare\nTo: bare@mail.here.test\n"),
-    Row("notours", "bare@out.test", ("bare@out.test",), "From: bare@out.test\nTo: bare@out.test\n"),
-    Row("domain", "me@gone.test", ("you+x@gone.test",), "From: me@gone.test\nTo: you+x@gone.test\n"),
-    Row("chain", "one@chain.test", ("one@chain.test",), "From: one@chain.test\nTo: two@chain.test\n"),
-    Row("self", "self@here.test", ("self@here.test",), "From: self+x@here.test\nTo: self@here.test\n"),
-    Row("many", "many@here.test", ("many@here.test",), "From: many@here.test\nTo: many@here.test\n"),
-    Row("nodomain", "nodomain@here.test", ("nodomain@here.test",), "From: nodomain@here.test\nTo: nodomain\n"),
-    Row("circle", "x@out.test", ("circle1@here.test",)),
-    Row("circleheader", "x@out.test", ("y@out.test",), "From: circle1@here.test\nTo: x@out.test\n"),
-    Row("classes", "sender@here.test", ("sender@here.test",), "From: sender@here.test\nTo: sender@here.test\n"),
-    Row("recipientmap", "rcpt@here.test", ("rcpt@here.test",), "From: rcpt@here.test\nTo: rcpt@here.test\n"),
-    Row(
-        "lists",
-        "x@out.test",
-        ("y@out.test",),
-        'From: "Old, Man" <old@here.test> (a comment)\nReply-To: old@here.test, bare\n'
-        "To: old@here.test, Group: one@chain.test, b@out.test;,\n\tbare (the bare one)\nCc: <@route.test:old@here.test>\n"
-        "Sender: sender@here.test\nErrors-To: old@here.test\nDisposition-Notification-To: old@here.test\n"
-        "X-Other: old@here.test\nResent-From: old@here.test\nResent-To: rcpt@here.test\nResent-Cc: old@here.test\n",
-    ),
-    Row("quoted", '"a b"@gone.test', ('"c d"@gone.test',), 'From: "a b"@gone.test\nTo: "c\\"d"@gone.test\n'),
-    Row(
-        "masquerade",
-        "u@deep.host.masq.test",
-        ("u@deep.host.masq.test",),
-        "From: u@deep.host.masq.test\nTo: u@HOST.masq.test\nReply-To: u@masq.test\n",
-    ),
-    Row("masqkeep", "u@a.keep.masq.test", ("y@out.test",), "From: u@a.keep.masq.test\nTo: u@keep.masq.test\n"),
-    Row("masqexcept", "root@a.masq.test", ("y@out.test",), "From: Root@a.masq.test\nTo: daemon@b.masq.test\n"),
-    Row("virtual", "x@out.test", ("list@alias.test",)),
-    Row("virtualext", "x@out.test", ("list+ext@alias.test", "user+e@part.test", "user+e@whole.test")),
-    Row("virtualself", "x@out.test", ("both@box.test", "both@box.test")),
-    Row("virtualtwice", "x@out.test", ("two1@alias.test", "two2@alias.test", "same@box.test", "same@box.test")),
-    Row("virtualcanonical", "x@out.test", ("old@here.test",)),
-    Row("dsn", "x@out.test", ("list@alias.test NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;l@x.test", "y@out.test NOTIFY=NEVER")),
-    Row("null", "", ("old@here.test",), "From: MAILER-DAEMON\nTo: old@here.test\n"),
-    Row("daemon", "mailer-daemon@here.test", ("y@out.test",)),
-    Row("nothing", "x@out.test", ("y@out.test",), "Subject: no addresses\n"),
-    Row("sendmail", "old", ("bare", "old@here.test"), "From: old\nTo: bare, old@here.test\n", local=True),
-)  # fmt: skip
-REMOTE: Final = """\
-local_header_rewrite_clients =
-canonical_maps = inline:{ { old@here.test = new@here.test } { user@domain.invalid = found@here.test } }
-masquerade_domains = masq.test
-"""
-CLASSES: Final = """\
-canonical_maps = inline:{ { old@here.test = new@here.test } }
-canonical_classes = header_recipient, envelope_sender
-sender_canonical_maps = inline:{ { sender@here.test = public@here.test } }
-sender_canonical_classes = header_sender
-recipient_canonical_maps = regexp:{{/^(.*)@Rcpt\\.test$$/ $$1@here.test}}
-recipient_canonical_classes = envelope_recipient
-masquerade_domains = masq.test
-masquerade_classes = envelope_recipient, header_sender
-propagate_unmatched_extensions =
-virtual_alias_maps = inline:{ { user@alias.test = box@box.test } { sw@alias.test = @box.test } }
-enable_original_recipient = no
-local_header_rewrite_clients = check_address_map inline:{{127.0.0.1=ok}}
-append_dot_mydomain = yes
-append_at_myorigin = no
-always_bcc = archive
-sender_bcc_maps = inline:{ { old@here.test = oldcopy@here.test } { new@here.test = newcopy@here.test } { @bcc.test = all@here.test } }
-recipient_bcc_maps = inline:{ { user@alias.test = usercopy@alias.test } { y@out.test = ycopy@box.test } }
-"""
-LIMITS: Final = """\
-virtual_alias_maps = inline:{
-  { wide@alias.test = a@box.test, b@box.test, c@box.test, d@box.test }
-  { fits@alias.test = a@box.test, b@box.test, c@box.test }
-  { deep@alias.test = deep1@alias.test }
-  { deep1@alias.test = deep2@alias.test }
-  { deep2@alias.test = deep3@alias.test }
-  { deep3@alias.test = deep4@box.test }
-  { long@alias.test = abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz@box.test }
-  }
-virtual_alias_expansion_limit = 3
-virtual_alias_recursion_limit = 3
-virtual_alias_address_length_limit = 40
-remote_header_rewrite_domain = domain.invalid
-local_header_rewrite_clients = permit_sasl_authenticated
-canonical_maps = inline:{ { old@here.test = new@here.test } { user@domain.invalid = found@here.test } }, pipemap:{inline:{x@fail.test=1},fail:broken}
-"""
-
-GENERIC: Final = """\
-smtp_generic_maps = inline:{ { me = me+here@provider.test } { old@here.test = new@provider.test, more@x.test }
-  { @masq.test = @provider.test } { next@here.test = old@here.test } }
-propagate_unmatched_extensions = generic
-canonical_maps = inline:{ { canonical@here.test = me@here.test } }
-"""
-
-FILTERED: Final = """\
-content_filter = smtp:[10.53.0.21]
-canonical_maps = inline:{ { old@here.test = new@here.test } }
-header_checks = regexp:{ { /^X-Filter: other/ FILTER smtp:[10.53.0.20] } { /^X-Filter: bad/ FILTER nowhere }
-  { /^X-Filter: domain/ FILTER smtp: } }
-default_filter_nexthop = [10.53.0.20]
-smtpd_recipient_restrictions = check_recipient_access inline:{
-  { other@here.test = FILTER smtp:[10.53.0.20] } { both@here.test = FILTER smtp:[10.53.0.20]:25 } }
-smtpd_end_of_data_restrictions = check_sender_access inline:{ { end@here.test = FILTER smtp:[10.53.0.20]:25 } }
-local_recipient_maps = inline:{ { old = x } { other = x } { both = x } }
-"""
-BACK: Final = """\
-receive_override_options = no_address_mappings, no_header_body_checks, no_unknown_recipient_checks, no_milters
-canonical_maps = inline:{ { old@here.test = new@here.test } }
-virtual_alias_maps = inline:{ { a@alias.test = b@box.test } }
-always_bcc = all@here.test
-masquerade_domains = masq.test
-header_checks = regexp:{ { /^X-Check: reject/ REJECT no } }
-body_checks = regexp:{ { /^body/ REJECT no } }
-local_recipient_maps = inline:{ { old = x } }
-"""
-
-ODD: Final = (
-    Row("nulldomain", "x@out.test", ("user@",), "From: user@\nTo: other@\n", local=True),
-    Row("minus", "x@out.test", ("-user@out.test",), "From: -user@out.test\n", local=True),
-    Row("minussender", "-x@out.test", ("user@out.test",), local=True),
-    Row("number", "x@out.test", ("user@192.0.2.1",), local=True),
-    Row("ownnumber", "x@out.test", ("user@10.53.0.2", "user@[10.53.0.2]"), local=True),
-    Row(
-        "route",
-        "x@out.test",
-        ("user%out.test@here.test", "out.test!user@here.test", "user@out.test@here.test"),
-        local=True,
-    ),
-    Row("quotedroute", "x@out.test", ('"user@out.test"@here.test', '"us er"@here.test'), local=True),
-    Row(
-        "baddomains",
-        "x@out.test",
-        ("user@-x", "user@a..b", "user@out.test.", "user@[x", "user@[10.0.0.300]"),
-        local=True,
-    ),
-    Row("dots", "x@out.test", (".user@out.test", "u..ser@out.test", "user.@out.test"), local=True),
-)
-RESOLVING: Final = """\
-allow_min_user = yes
-resolve_null_domain = yes
-resolve_numeric_domain = yes
-resolve_dequoted_address = no
-"""
-
-ROUTING: Final = """\
-maximal_queue_lifetime = 0
-bounce_queue_lifetime = 0
-transport_maps = inline:{
-  { err1.test = error:mail for *.err1.test is not deliverable }
-  { err2.test = error: 5.7.9 closed }
-  { err3.test = error:4.7.1 temporary in error }
-  { err4.test = error }
-  { err5.test = error: }
-  { err7.test = error:2.0.0 fine }
-  { retry1.test = retry:4.4.1 server away }
-  { retry2.test = retry:5.1.1 hard in retry }
-  { retry3.test = retry: }
-  { disc1.test = discard:silently gone }
-  { disc2.test = discard: }
-  { disc3.test = discard:5.7.1 with a code }
-  { nexthop.test = :[10.53.0.21] }
-  { both.test = : }
-  { upper.test = SMTP:[10.53.0.21] }
-  { nosuch.test = nosuch:foo }
-  { .parent.test = smtp:[10.53.0.21] }
-  { user@addr.test = smtp:[10.53.0.21] }
-  { user+ext@addr.test = error:with its extension }
-  { addr.test = error:others }
-  { port.test = smtp:[10.53.0.21]:25 }
-  { name.test = smtp:[10.53.0.21]:smtp }
-  { more.test = smtp:[10.53.0.21] extra }
-  { two.test = smtp:[10.53.0.20]:26, [10.53.0.21] }
-  { unix.test = lmtp:unix:/nonexistent }
-  { alias.test = smtp:[10.53.0.21] }
-  { here.test = smtp:[10.53.0.21] }
-  { moved.test = error:not where it is }
-  }
-sender_dependent_relayhost_maps = inline:{ { relay@here.test = [10.53.0.21] } { @relayed.test = [10.53.0.21]:25 }
-  { dunno@relayed.test = DUNNO } { <> = [10.53.0.21] } { tagged@x.test = [10.53.0.21] } }
-sender_dependent_default_transport_maps = inline:{ { trans@here.test = smtp:[10.53.0.21] }
-  { fail@here.test = error:5.7.1 not you } { @retrying.test = retry:4.0.0 later } { bare@here.test = smtp }
-  { dunno@here.test = dunno } }
-relocated_maps = inline:{ { gone@here.test = new@elsewhere.test } { gone@out.test = "5.1.9 nowhere" }
-  { @moved.test = all@elsewhere.test } { list@alias.test = list@elsewhere.test } }
-virtual_alias_maps = inline:{ { toerr@alias.test = x@err1.test } { togone@alias.test = gone+ext@here.test } }
-"""
-
-CONFIGURATIONS: Final = {
-    "routing": (
-        ROUTING,
-        tuple(
-            Row(f"to{at}", "x@out.test", (recipient,), local=True)
-            for at, recipient in enumerate(
-                (
-                    *(f"u@err{number}.test" for number in (1, 2, 3, 4, 5, 7)),
-                    *(f"u@retry{number}.test" for number in range(1, 4)),
-                    *(f"u@disc{number}.test" for number in range(1, 4)),
-                    *(f"u@{name}.test" for name in "nexthop both upper nosuch parent a.parent a.b.parent addr port "
-                      "name more two unix alias moved".split()),
-                    "user@addr.test", "user+ext@addr.test", "user+x@addr.test", "USER@ADDR.TEST", "u@here.test", "u@box.test",
-                    "gone@here.test", "gone+ext@here.test", "gone@mail.here.test", "gone@out.test", "toerr@alias.test",
-                    "togone@alias.test", "list@alias.test", "gone", "u@ERR1.test", "u@err1.test.",
-                )
-            )
-        )
-        + tuple(
-            Row(f"from{at}", sender, ("u@out.test",), local=True)
-            for at, sender in enumerate(
-                ("relay@here.test", "any@relayed.test", "dunno@relayed.test", "", "tagged+x@x.test", "trans@here.test",
-                 "trans+x@here.test", "fail@here.test", "any@retrying.test", "bare@here.test", "dunno@here.test",
-                 "RELAY@HERE.TEST", "trans")
-            )
-        ),
-    ),
-    "odd": ("", ODD),
-    "resolving": (RESOLVING, ODD),
-    "rules": (CANONICAL, RULES),
-    "remote": (
-        REMOTE,
-        (
-            Row("headers", "old@here.test", ("old@here.test",), "From: old\nTo: old@here.test, u@h.masq.test\n"),
-            Row("local", "old", ("old",), "From: old\nTo: old, u@h.masq.test\n", local=True),
-        ),
-    ),
-    "classes": (
-        CLASSES,
-        (
-            Row("sender", "old@here.test", ("old@here.test",), "From: old@here.test\nTo: old@here.test\n"),
-            Row("own", "sender@here.test", ("Mixed.Case@rcpt.test",), "From: sender@here.test\nTo: M@rcpt.test\n"),
-            Row("masq", "u@h.masq.test", ("u@h.masq.test",), "From: u@h.masq.test\nTo: u@h.masq.test\n"),
-            Row("ext", "x@out.test", ("user+e@alias.test", "sw+e@alias.test"), "From: short@host\nTo: nohost\n"),
-            Row("copies", "z+e@bcc.test", ("y+e@out.test", "other@out.test", "y@out.test")),
-            Row("same", "x@out.test", ("user@alias.test", "box@box.test", "ycopy@box.test")),
-            Row("nullcopies", "", ("y@out.test",)),
-            Row("sendmail", "old", ("y@out.test",), "From: old\nTo: y@out.test\n", local=True),
-        ),
-    ),
-    "generic": (
-        GENERIC,
-        (
-            Row("plain", "me@here.test", ("old@here.test",), "From: Me <me@here.test>\nTo: old@here.test, x@masq.test\n"),
-            Row("once", "next@here.test", ("me+ext@here.test",), "From: next@here.test\nCc: me+a@mail.here.test\n"),
-            Row("canonical", "canonical@here.test", ("x@masq.test",), "From: canonical@here.test\nTo: u+v@masq.test\n"),
-            Row("null", "", ("me@here.test",), "From: other@elsewhere.test\nX-Mail: me@here.test\n"),
-        ),
-    ),
-    "filtered": (
-        FILTERED,
-        (
-            Row("plain", "x@out.test", ("y@out.test", "old@here.test"), "From: old@here.test\n"),
-            Row("null", "", ("y@out.test",)),
-            Row("header", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: other\n"),
-            Row("bad", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: bad\n"),
-            Row("nexthop", "x@out.test", ("y@out.test",), "From: x@out.test\nX-Filter: domain\n"),
-            Row("access", "x@out.test", ("other@here.test", "y@out.test")),
-            Row("headerwins", "x@out.test", ("both@here.test",), "From: x@out.test\nX-Filter: other\n"),
-            Row("endwins", "end@here.test", ("y@out.test",), "From: x@out.test\nX-Filter: other\n"),
-            Row("sendmail", "old", ("y@out.test",), "From: old\nX-Filter: no\n", local=True),
-        ),
-    ),
-    "back": (
-        BACK,
-        (
-            Row("plain", "u@h.masq.test", ("old@here.test", "a@alias.test", "nobody@here.test")),
-            Row("headers", "old@here.test", ("y@out.test",), "From: old\nTo: old@here.test\nX-Check: reject\n"),
-            Row("sendmail", "old", ("old@here.test",), "From: old\nX-Check: reject\n", local=True),
-        ),
-    ),
-    "limits": (
-        LIMITS,
-        (
-            Row("wide", "x@out.test", ("wide@alias.test",)),
-            Row("fits", "x@out.test", ("fits@alias.test",)),
-            Row("deep", "x@out.test", ("deep@alias.test",)),
-            Row("deepenough", "x@out.test", ("deep2@alias.test",)),
-            Row("long", "x@out.test", ("long@alias.test",)),
-            Row("fault", "x@fail.test", ("y@out.test",)),
-            Row("faultheader", "x@out.test", ("y@out.test",), "From: x@fail.test\nTo: y@out.test\n"),
-            Row("invalid", "x@out.test", ("y@out.test",), "From: user\nTo: other, user@host\nSender: old@here.test\n"),
-        ),
-    ),
-}  # fmt: skip
 
 
 class World:
@@ -457,6 +132,13 @@ class World:
             ),
             what=log,
         )
+        until(
+            lambda: (
+                set(re.findall(r"notification: (\w+)", log()))
+                <= set(re.findall(r"qmgr\[\d+\]: (\w+): removed", log()))
+            ),
+            what=log,
+        )
         until(lambda: not any(server.open for server in self.servers), what="the servers are left")
         text, ids = log(), _ids(rows, log())
         return {row.name: self._result(replies[row.name], row.name, ids[row.name], text) for row in rows}
@@ -478,13 +160,19 @@ class World:
         ]
         return "\n".join([_text(reply), *sorted(map(_log_line, lines)), *sorted(envelope), *headers])
 
+    @staticmethod
+    def _picked_up(host: Host) -> int:
+        return len(re.findall(r"pickup\[\d+\]: \w+: uid=", host.file(LOG).read_text()))
+
     def _submit(self, host: Host, row: Row) -> str:
         message = f"{row.headers}X-Row: {row.name}\n\nbody\n"
         if row.local:
+            taken = self._picked_up(host)
             host.output(
                 f"/usr/sbin/sendmail -V {row.name} -f '{row.sender}' -- {shlex.join(row.recipients)}",
                 content=message,
             )
+            until(lambda: self._picked_up(host) > taken, what="it is picked up before the next")
             return "250 sendmail"
         client = smtplib.SMTP(local_hostname="client.test")
         client.sock = host.connect(25)
@@ -587,3 +275,77 @@ def test_the_same_addresses_as_from_postfix(world: World, name: str, subtests: p
                 )
             else:
                 assert expected == found, "\n".join(difflib.ndiff(expected.split("\n"), found.split("\n")))
+
+
+def _report(message: bytes) -> str:
+    text = normal_text(message.decode("utf-8", "backslashreplace"))
+    text = re.sub(r"(?m)^((?:\tby |\t?id |Received: ).*?)\b[0-9A-F]{6,}\b", r"\1ID", text)
+    # The type of the report is that of its second part (RFC 6522 §3), and an address that is not ASCII is utf-8
+    # (RFC 6533 §3): Postfix has neither yet.
+    text = text.replace("report-type=global-delivery-status", "report-type=delivery-status")
+    text = re.sub(r"Original-Recipient: rfc822;(?=.*[^\x00-\x7f])", "Original-Recipient: utf-8;", text)
+    return re.sub(r"\b[0-9A-F]{6,}\.[0-9]+/", "ID.TIME/", text)
+
+
+def _submit_failing(host: Host, row: Failing) -> str:
+    """Its queue id."""
+    client = smtplib.SMTP(local_hostname="client.test")
+    client.command_encoding = "utf-8"
+    client.sock = host.connect(25)
+    client.file = None
+    client.getreply()
+    client.ehlo()
+    replies = [client.docmd("MAIL", f"FROM:<{row.sender}> {row.options}".rstrip())]
+    for recipient in row.recipients:
+        to, _, parameters = recipient.partition(".test ")
+        to = f"{to}.test" if parameters else to
+        replies.append(client.docmd("RCPT", f"TO:<{to}> {parameters}".rstrip()))
+    replies.append(client.docmd("DATA"))
+    assert all(code in (250, 354) for code, _ in replies), (row.name, replies)
+    client.send(row.message.replace("\n.", "\n..").replace("\n", "\r\n").encode() + b".\r\n")
+    code, text = client.getreply()
+    assert code == 250
+    client.docmd("QUIT")
+    client.close()
+    return text.decode().split()[-1]
+
+
+def _fail(world: World, host: Host, row: Failing) -> str:
+    """What becomes of a message, and the reports."""
+    for server in world.servers:
+        server.messages.clear()
+    before = len(host.file(LOG).read_text())
+
+    def log() -> str:
+        return host.file(LOG).read_text()[before:]
+
+    def ids() -> set[str]:
+        return {queue_id, *re.findall(rf"{queue_id}: .*notification: (\w+)", log())}
+
+    queue_id = _submit_failing(host, row)
+    removed = r"qmgr\[\d+\]: (\w+): removed"
+    until(lambda: queue_id in re.findall(removed, log()), what=log)
+    until(lambda: ids() <= set(re.findall(removed, log())), what=log)
+    until(lambda: not any(server.open for server in world.servers), what="the servers are left")
+    lines = "\n".join(line for line in log().split("\n") if any(f": {one}: " in line for one in ids()))
+    senders = sorted(re.findall(r"qmgr\[\d+\]: \w+: (from=<.*>), size", lines))
+    to = sorted(re.findall(r": (to=<.*?)delay=", lines))
+    reports = sorted(_report(message) for server in world.servers for message in server.messages)
+    return "\n".join([*senders, *to, *reports])
+
+
+def test_the_same_reports_as_from_postfix(world: World, subtests: pytest.Subtests) -> None:
+    """What the sender gets of mail that cannot be delivered."""
+    world.load(REPORTING)
+    known = differences()
+    for server in world.servers:
+        server.replies["EHLO"] = (
+            b"250-mx.peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8"
+        )
+    for row in REPORTED:
+        theirs, ours = (_fail(world, host, row) for host in world.hosts)
+        with subtests.test(row.name):
+            if f"reports.{row.name}" in known:
+                assert theirs != ours, f"reports.{row.name} does not differ any more"
+                continue
+            assert theirs == ours, "\n".join(difflib.ndiff(theirs.split("\n"), ours.split("\n")))

@@ -17,6 +17,7 @@ FAULTS
 """
 
 import errno
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
@@ -296,11 +297,17 @@ class Notifier:
             headers_only=not full,
             encoding=encoding or ("8bit" if self._rules.utf8 else ""),
             smtputf8=bool(message.send_options & SEND_SMTPUTF8),
-            message_id=message.attributes.get(b"message_id", b"") if self._rules.threaded else b"",
+            message_id=self._thread(message),
             retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
         )
 
+    def _thread(self, message: QueueMessage) -> bytes:
+        """What the notice answers to; empty for a message whose id is none (RFC 5322 §3.6.4)."""
+        found = message.attributes.get(b"message_id", b"")
+        return found if self._rules.threaded and _MESSAGE_ID.fullmatch(found) else b""
 
+
+_MESSAGE_ID: Final = re.compile(rb"<[^<>\s]+>")
 _TRANSCRIPT_WIDTH: Final = 78
 _UNPRINTABLE: Final = {code: "?" for code in (*range(0x20), 0x7F)}
 

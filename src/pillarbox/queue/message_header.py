@@ -143,6 +143,8 @@ class HeaderCleaner:
                 if name in RECIPIENTS:
                     self._names.add(name)
                 continue
+            if name == b"message-id" or (name == b"resent-message-id" and not self.message_id):
+                self._note_message_id(name, field[match.end() :])
             self._names.add(name)
             if name == b"received":
                 self.hops += 1
@@ -150,8 +152,6 @@ class HeaderCleaner:
                 self.encoding = _ENCODINGS.get(field[match.end() :].lstrip().lower(), b"")
             elif name == b"tls-required":
                 self.tls_optional |= field[match.end() :].strip().lower() == b"no"
-            elif name in (b"message-id", b"resent-message-id"):
-                self._note_message_id(name, field[match.end() :])
             if match.end() - match.end(1) > 1:
                 field = match[1] + b":" + field[match.end() :]
             if self._rewrite is not None:
@@ -163,7 +163,8 @@ class HeaderCleaner:
         return b"".join(kept), None
 
     def _note_message_id(self, name: bytes, value: bytes) -> None:
-        if name == b"message-id" or not self.message_id:
+        """The first of its name counts."""
+        if name not in self._names:
             self.message_id = b" ".join(value.split())
 
     def _end_header(self, header: bytes, body: bytes) -> bytes:
