@@ -42,7 +42,7 @@ import msgspec
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.arrivals import Arrivals
 from pillarbox.mailstore.directory_state import RECHECK_NS, DirectoryState
-from pillarbox.mailstore.dotlock import DotLock
+from pillarbox.mailstore.dotlock import DotLock, LockFile
 from pillarbox.mailstore.folder_stamp import FolderStamp
 from pillarbox.mailstore.fresh_messages import FreshMessages
 from pillarbox.mailstore.keywords import KeywordTable
@@ -85,9 +85,11 @@ class FolderFiles:
         names: NameMaker,
         control: bytes = b"",
         index: bytes = b"",
+        lock_file: LockFile | None = None,
     ) -> None:
         """`root` has the account's dovecot-uidvalidity, `control` the folder's uidlist and keywords if not
-        `directory`, and `index` Dovecot's index."""
+        `directory`, and `index` Dovecot's index; `lock_file` is what its locks are links to."""
+        self._lock_file = lock_file
         self.index_directory = index or directory
         self.directory = directory
         self._directories = MessageDirectories(directory, files)
@@ -271,7 +273,9 @@ class FolderFiles:
 
     def lock(self, *, waits: bool = True) -> DotLock:
         """The uidlist's lock."""
-        return DotLock(self.uidlist.path, files=self.files, clock=self.clock, waits=waits)
+        return DotLock(
+            self.uidlist.path, files=self.files, clock=self.clock, waits=waits, file=self._lock_file
+        )
 
     def remove_old_temporaries(self) -> None:
         """Files in tmp/ that a dead program left 36 hours ago."""

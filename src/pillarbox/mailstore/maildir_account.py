@@ -35,6 +35,7 @@ from pillarbox.mailstore import folder_changes
 from pillarbox.mailstore.attribute_dict import FILE_NAME, PRIVATE, AttributeDict, for_clients, for_file
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.deliver import fault_of
+from pillarbox.mailstore.dotlock import LockFile
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.group_commit import CommonCommits
 from pillarbox.mailstore.indexers import Indexers
@@ -134,6 +135,7 @@ class MaildirAccount:
         self._root = root
         place = Storage(path=root, control=control, index=index, nested=nested)
         self._tree = tree_at(place, files=files, names=self._names)
+        self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
         self._quota = quota
         self._packing = packing
         self._cache = Cache(index or root)
@@ -356,6 +358,7 @@ class MaildirAccount:
         self._open.clear()
         await self._run(self._cache.close)
         await self._run(self._text_index.close)
+        await self._run(self._lock_file.remove)
 
     # --- inside -------------------------------------------------------------------------------------
 
@@ -471,6 +474,7 @@ class MaildirAccount:
             files=self._files,
             clock=self._clock,
             names=self._names,
+            lock_file=self._lock_file,
         )
 
     def _make_defaults(self) -> None:

@@ -103,8 +103,8 @@ async def answers(root: Path, steps: list[bytes]) -> list[bytes]:
         tasks.create_task(session.run())
         await transport.rest()
         found += [_without_what_varies(await transport.ask(step)) for step in steps]
-    assert [] == os.listdir(root / "tmp")
     await account.close()
+    assert [] == os.listdir(root / "tmp")
     return found
 
 
