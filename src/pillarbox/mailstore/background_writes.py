@@ -3,10 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from typing import Final
-
-ANSWER_SECONDS: Final = 0.02
-"""So long after a change what has to be written of it waits for the client to be answered."""
 
 
 class BackgroundWrites:
@@ -31,16 +27,3 @@ class BackgroundWrites:
         future = asyncio.get_running_loop().run_in_executor(self._executor, write)
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
-
-    def begin_after_answer(self, write: Callable[[], None]) -> None:
-        """The same, when whoever has caused it was answered: a thread would take the interpreter from the loop."""
-        loop = asyncio.get_running_loop()
-        begun: asyncio.Future[None] = loop.create_future()
-
-        def begin() -> None:
-            self.begin(write)
-            begun.set_result(None)
-
-        self._pending.add(begun)
-        begun.add_done_callback(self._pending.discard)
-        loop.call_later(ANSWER_SECONDS, begin)

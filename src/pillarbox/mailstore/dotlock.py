@@ -136,7 +136,7 @@ class DotLock:
         waits: bool = True,
         file: LockFile | None = None,
     ) -> None:
-        """Unless it `waits`, LockHeld is raised where the lock is not free at once; `file`: what it is a link to."""
+        """Unless it `waits`, LockHeld is raised where the lock is not free at once; it is a link to `file`."""
         self._waits = waits
         self._file = file
         self._has_own_file = False

@@ -43,6 +43,7 @@ from pillarbox.mailstore.group_commit import CommonCommits, GroupCommit
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.journal import Journal
 from pillarbox.mailstore.large_content import LargeContent
+from pillarbox.mailstore.leisure import Leisure
 from pillarbox.mailstore.mailbox import (
     Change,
     ChangeKind,
@@ -95,6 +96,7 @@ class MaildirMailbox:
         text_index: TextIndex,
         index_policy: IndexPolicy,
         commits: CommonCommits,
+        leisure: Leisure,
         on_close: Callable[["MaildirMailbox"], None],
     ) -> None:
         self.name = name
@@ -123,13 +125,15 @@ class MaildirMailbox:
         self._reading = SummaryReading(
             folder, cache, indexers, executor=executor, run=self._run, later=self._later
         )
-        self.filling = CacheFilling(self._reading.fill, slice_size=self._reading.slice_size)
+        self.filling = CacheFilling(self._fill, slice_size=self._reading.slice_size)
         self._is_filling = False
         self.texts = TextSearching(
             folder, text_index, indexers, index_policy, executor=executor, run=self._run, later=self._later
         )
         self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
         self._contents = MessageContents(folder, executor)
+        self._leisure = leisure
+        self._handed_over: asyncio.Future[None] | None = None  # rows of copies that came last
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -269,13 +273,13 @@ class MaildirMailbox:
         """Remove messages for good; the UIDs that were there."""
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
         if gone:  # UIDs are not given again, so nobody has to wait for this
-            self._writes.begin_after_answer(partial(self._cache.remove, self._cache_number, gone))
+            self._leisure.add(partial(self._cache.remove, self._cache_number, gone))
         return gone
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
         pairs = await self._copy(uids, target, is_move=False)
-        self._later(partial(self._hand_over, target, pairs))
+        self._hand_over_later(target, pairs)
         return pairs
 
     async def move(
@@ -285,7 +289,7 @@ class MaildirMailbox:
         pairs = await self._copy(uids, target, is_move=True)
         there = [source for source, _ in pairs]
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, there)
-        self._later(partial(self._hand_over, target, pairs, gone))
+        self._hand_over_later(target, pairs, gone)
         return pairs
 
     async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
@@ -296,6 +300,29 @@ class MaildirMailbox:
             return await self._run(copy, self.folder, uids, target.folder)
         finally:
             target.take_events()
+
+    def _hand_over_later(
+        self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()
+    ) -> None:
+        handed_over = self._leisure.add(partial(self._hand_over, target, pairs, gone))
+        if isinstance(target, MaildirMailbox):
+            target._handed_over = handed_over
+
+    async def _rows_of_copies(self) -> None:
+        """Wait until the cache knows of messages that were copied what it knows of their originals."""
+        if self._handed_over is not None and not self._handed_over.done():
+            self._leisure.hurry()
+            await asyncio.wait([self._handed_over])
+
+    def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
+        if self._handed_over is None or self._handed_over.done():
+            return self._reading.fill(uids)
+        # Nothing is read that the cache is about to know.
+        self._handed_over.add_done_callback(lambda _: self.filling.want(uids) if self._is_filling else None)
+        self._leisure.hurry()
+        read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        read.set_result(0)
+        return read
 
     def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
         """What the cache has of copied messages is true of the copies, and not of originals that are gone."""
@@ -325,12 +352,14 @@ class MaildirMailbox:
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
         self._note_use()
+        await self._rows_of_copies()
         return await self._reading.read(uids, fields)
 
     async def sort_columns(
         self, uids: Sequence[Uid], columns: Sequence[SortColumn]
     ) -> list[tuple[SortValue, ...]]:
         """(UID, then the columns) of each message, in the order of `uids`."""
+        await self._rows_of_copies()
         return await self._run(read_sort_columns, self.folder, self._cache, self._cache_number, uids, columns)
 
     def email_ids(self, uids: Sequence[int]) -> list[bytes]:
@@ -408,8 +437,10 @@ class MaildirMailbox:
     def _note_use(self) -> asyncio.AbstractEventLoop:
         """What is done in the background waits for a moment in which no client uses the mailbox."""
         loop = asyncio.get_running_loop()
-        self.filling.note_use(loop.time())
-        self.texts.filling.note_use(loop.time())
+        now = loop.time()
+        self.filling.note_use(now)
+        self.texts.filling.note_use(now)
+        self._leisure.note_use(now)
         return loop
 
     @contextmanager

@@ -40,6 +40,7 @@ from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.group_commit import CommonCommits
 from pillarbox.mailstore.indexers import Indexers
 from pillarbox.mailstore.known_statuses import KnownStatuses
+from pillarbox.mailstore.leisure import Leisure
 from pillarbox.mailstore.mailbox import (
     Mailbox,
     MailboxNameRefused,
@@ -142,6 +143,7 @@ class MaildirAccount:
         self._text_index = TextIndex(index or root)
         self._index_policy = index_policy
         self._commits = commits or CommonCommits(executor=executor, files=files)
+        self._leisure = Leisure(executor)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
         self._listing = MailboxListing(
@@ -198,7 +200,7 @@ class MaildirAccount:
     @property
     def is_busy(self) -> bool:
         """Whether something is done in the background."""
-        return any(mailbox.is_busy for mailbox in self._open.values())
+        return self._leisure.is_busy or any(mailbox.is_busy for mailbox in self._open.values())
 
     # --- the tree -----------------------------------------------------------------------------------
 
@@ -356,6 +358,7 @@ class MaildirAccount:
         for mailbox in self._open.values():
             await mailbox.finish()
         self._open.clear()
+        await self._leisure.finish()
         await self._run(self._cache.close)
         await self._run(self._text_index.close)
         await self._run(self._lock_file.remove)
@@ -412,6 +415,7 @@ class MaildirAccount:
                     text_index=self._text_index,
                     index_policy=self._index_policy,
                     commits=self._commits,
+                    leisure=self._leisure,
                     on_close=self._keep_few_idle,
                 )
                 await mailbox.load()
