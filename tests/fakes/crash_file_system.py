@@ -276,6 +276,13 @@ class CrashFileSystem:
         parent.names[name] = node
         self._touch(parent)
 
+    def link_in(self, old_directory: int, old: AnyStr, new_directory: int, new: AnyStr) -> None:
+        """linkat(2)."""
+        before, after = (
+            self._path_of(self._descriptors[directory].node) for directory in (old_directory, new_directory)
+        )
+        self.link(f"{before}/{_text(old)}", f"{after}/{_text(new)}")
+
     def unlink(self, path: AnyStr) -> None:
         """unlink(2)."""
         where = _text(path)

@@ -91,6 +91,10 @@ class FileSystem(Protocol):
         """link(2)."""
         ...
 
+    def link_in(self, old_directory: int, old: AnyStr, new_directory: int, new: AnyStr) -> None:
+        """linkat(2) of paths below open directories."""
+        ...
+
     def unlink(self, path: AnyStr) -> None:
         """unlink(2)."""
         ...
@@ -218,6 +222,10 @@ class DiskFileSystem:
     def link(self, old: AnyStr, new: AnyStr) -> None:
         """link(2)."""
         os.link(old, new)
+
+    def link_in(self, old_directory: int, old: AnyStr, new_directory: int, new: AnyStr) -> None:
+        """linkat(2)."""
+        os.link(old, new, src_dir_fd=old_directory, dst_dir_fd=new_directory)
 
     def unlink(self, path: AnyStr) -> None:
         """unlink(2)."""

@@ -32,12 +32,11 @@ from pillarbox.mailstore.dotlock import LockHeld
 from pillarbox.mailstore.file_content import packed_content
 from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import NewMessage, NoSuchMailbox, OverQuota, StoreUnavailable
-from pillarbox.mailstore.maildir_names import Letters, base, write_letters
+from pillarbox.mailstore.maildir_names import base, change_letters
 from pillarbox.mailstore.message_directories import CUR
 from pillarbox.mailstore.quota import Size
 from pillarbox.mailstore.spool import SpoolFile
 from pillarbox.message.line_ends import crlf_size, to_lf
-from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
 Groups = Sequence[Sequence[NewMessage]]
@@ -195,7 +194,7 @@ def _give_uids(folder: FolderFiles, paths: Sequence[bytes]) -> Steps[list[Uid]]:
 
 
 def _delivery(folder: FolderFiles, message: NewMessage, bits: int) -> Delivery:
-    flags = write_letters(Letters(message.flags & ~Flag.RECENT, folder.keywords.to_letters(bits)))
+    flags = change_letters(b"", int(message.flags), folder.keywords.to_letters(bits))
     maildir = os.fsdecode(folder.directory)
     if isinstance(message.content, SpoolFile):
         spool = message.content

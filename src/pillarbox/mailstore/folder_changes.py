@@ -41,14 +41,7 @@ from pillarbox.mailstore.mailbox import (
     OverQuota,
     StoreUnavailable,
 )
-from pillarbox.mailstore.maildir_names import (
-    Letters,
-    base,
-    change_letters,
-    sizes,
-    split,
-    write_letters,
-)
+from pillarbox.mailstore.maildir_names import base, change_letters, sizes, split
 from pillarbox.mailstore.message_directories import CUR
 from pillarbox.mailstore.message_files import message_at
 from pillarbox.mailstore.quota import Size
@@ -149,16 +142,15 @@ def _copy_all(
     source: FolderFiles, uids: Sequence[int], target: FolderFiles, *, is_move: bool
 ) -> list[tuple[Uid, Uid]]:
     """Raises _Moved, and MessageGone if one is not known any more; then nothing has been copied."""
-    if gone := [uid for uid in uids if source.row(uid) < 0]:
-        raise MessageGone(str(gone[0]))
-    originals = [_original(source, uid) for uid in uids]
+    originals = _originals(source, uids)
     settle(target)
     quota_sizes: list[Size] = []
     if target.quota is not None:
-        found = [stored_size(source, original.uid) for original in originals]
+        found = [stored_size(source, uid) for uid in uids]
         quota_sizes = [size for size in found if size is not None]
         target.quota.check(quota_sizes, moved_from=source.quota if is_move else None)
-    masks = [define(target, original.keywords) for original in originals]
+    bits_of = {names: define(target, names) for names in dict.fromkeys(one.keywords for one in originals)}
+    masks = [bits_of[original.keywords] for original in originals]
     paths: list[bytes] = []
     fields: dict[bytes, bytes] = {}
     before = target.uidlist.next_uid
@@ -167,12 +159,13 @@ def _copy_all(
         target.ensure_header()
         foreign = target.uidlist.next_uid != before
         try:
-            for original, bits in zip(originals, masks, strict=True):
-                letters = write_letters(Letters(original.flags, target.keywords.to_letters(bits)))
-                path = _copy_file(source, original.uid, target, letters)
-                paths.append(path)
-                if identity(path) != original.guid:
-                    fields[identity(path)] = b"G%s " % original.guid
+            with _OpenFolder(source) as opened, _OpenFolder(target) as opened_target:
+                for original, bits in zip(originals, masks, strict=True):
+                    letters = change_letters(b"", original.flags, target.keywords.to_letters(bits))
+                    path = opened.copy(original, opened_target, letters)
+                    paths.append(path)
+                    if (name := identity(path)) != original.guid:
+                        fields[name] = b"G%s " % original.guid
             entries = target.uidlist.append(
                 map(identity, paths), fields, directory=target.directory + b"/cur"
             )
@@ -184,7 +177,7 @@ def _copy_all(
     add_messages(target, new_uids, paths, surplus, foreign=foreign)
     if target.quota is not None:
         target.quota.came(quota_sizes)
-    return [(Uid(original.uid), uid) for original, uid in zip(originals, new_uids, strict=True)]
+    return [(Uid(before), after) for before, after in zip(uids, new_uids, strict=True)]
 
 
 def stored_size(folder: FolderFiles, uid: int) -> Size | None:
@@ -218,16 +211,28 @@ def all_sizes(folder: FolderFiles) -> list[Size]:
 class _Original(msgspec.Struct, frozen=True, array_like=True):
     """A message to be copied."""
 
-    uid: int
+    path: bytes
     flags: int
-    keywords: list[bytes]
+    keywords: tuple[bytes, ...]
     guid: bytes
 
 
-def _original(source: FolderFiles, uid: int) -> _Original:
-    flags, bits = source.meaning(uid, source.paths[source.row(uid)])
-    keywords = [name for bit, name in enumerate(source.keywords.names) if bits >> bit & 1]
-    return _Original(uid, flags, keywords, source.message_guid(uid))
+def _originals(source: FolderFiles, uids: Sequence[int]) -> list[_Original]:
+    """Raises MessageGone if one is not known any more."""
+    found: list[_Original] = []
+    names_of: dict[int, tuple[bytes, ...]] = {0: ()}
+    row = -1
+    for uid in uids:
+        row = source.row_after(row, uid)
+        if row < 0:
+            raise MessageGone(str(uid))
+        path = source.paths[row]
+        flags, bits = source.meaning(uid, path)
+        if bits not in names_of:
+            names = enumerate(source.keywords.names)
+            names_of[bits] = tuple(name for bit, name in names if bits >> bit & 1)
+        found.append(_Original(path, flags, names_of[bits], source.guid_of(uid, path)))
+    return found
 
 
 # --- inside -----------------------------------------------------------------------------------------
@@ -243,7 +248,7 @@ def _changed(before: tuple[int, int], action: FlagAction, flags: int, keywords: 
 
 
 class _OpenFolder:
-    """A folder many of whose files get other names, or go: its directory is looked up once for all of them."""
+    """A folder many of whose files get other names, are copied or go: its directory is looked up once for all."""
 
     def __init__(self, folder: FolderFiles) -> None:
         self._folder = folder
@@ -297,26 +302,24 @@ class _OpenFolder:
             return True
         return False
 
-
-def _copy_file(source: FolderFiles, uid: int, target: FolderFiles, letters: bytes) -> bytes:
-    """Link or copy one file into the target's cur/; its path there."""
-    path = source.path_of(uid)
-    if path is None:
-        raise MessageGone(str(uid))
-    identity = base(os.path.basename(path))
-    if identity in target.uidlist.uids:  # the name is taken there: a new one, with the old as GUID
-        _, comma, sizes = identity.partition(b",")
-        identity = target.new_names.take() + comma + sizes
-    new = b"%s%s:2,%s" % (CUR, identity, letters)
-    try:
-        target.files.link(path, target.directory + b"/" + new)
-    except FileNotFoundError as error:
-        raise _Moved from error
-    except OSError as error:
-        if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
-            raise
-        return _copy_content(source, path, target, letters)
-    return new
+    def copy(self, original: _Original, opened_target: "_OpenFolder", letters: bytes) -> bytes:
+        """Link or copy one file into the target's cur/; its path there."""
+        target = opened_target._folder
+        name = identity(original.path)
+        if name in target.uidlist.uids:  # the name is taken there: a new one, with the old as GUID
+            _, comma, sizes = name.partition(b",")
+            name = target.new_names.take() + comma + sizes
+        new = b"%s%s:2,%s" % (CUR, name, letters)
+        try:
+            target.files.link_in(self._directory, original.path, opened_target._directory, new)
+        except FileNotFoundError as error:
+            raise _Moved from error
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EMLINK, errno.EPERM}:
+                raise
+            path = self._folder.directory + b"/" + original.path
+            return _copy_content(self._folder, path, target, letters)
+        return new
 
 
 def _copy_blocks(path: bytes, copy_path: bytes, source: FileSystem, target: FileSystem) -> int:

@@ -193,10 +193,14 @@ class FolderFiles:
 
     def message_guid(self, uid: int) -> bytes:
         """The message's GUID: the `G` field, else the base."""
+        return self.guid_of(uid, self.paths[self.row(uid)])
+
+    def guid_of(self, uid: int, path: bytes) -> bytes:
+        """The same of a message whose path is known."""
         for field in self.uidlist.fields.get(uid, b"").split(b" "):
             if field.startswith(b"G"):
                 return field[1:]
-        return base(self.paths[self.row(uid)][len(CUR) :])
+        return _identity(path)
 
     # --- finding out what happened ------------------------------------------------------------------
 
