@@ -102,8 +102,8 @@ class LockFile:
             path = self._directory + b"/" + self._names.take()
             try:
                 self._files.rename(lock, path)
-            except OSError:
-                self._is_usable = False
+            except OSError as error:
+                self._is_usable = isinstance(error, FileNotFoundError)  # there may be a tmp/ later
                 self._files.unlink(lock)
                 return
             self._path, self._owner = path, os.getpid()
