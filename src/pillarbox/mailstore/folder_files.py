@@ -48,7 +48,7 @@ from pillarbox.mailstore.fresh_messages import FreshMessages
 from pillarbox.mailstore.keywords import KeywordTable
 from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
-from pillarbox.mailstore.maildir_names import NameMaker, base, delivery_order, parse_letters, split
+from pillarbox.mailstore.maildir_names import NameMaker, delivery_order, parse_letters, split
 from pillarbox.mailstore.message_directories import CUR, NEW, MessageDirectories, base_at
 from pillarbox.mailstore.message_files import Times, message_at
 from pillarbox.mailstore.quota import FolderQuota
@@ -200,7 +200,7 @@ class FolderFiles:
         for field in self.uidlist.fields.get(uid, b"").split(b" "):
             if field.startswith(b"G"):
                 return field[1:]
-        return _identity(path)
+        return base_at(path)
 
     # --- finding out what happened ------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from pillarbox.mailstore.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.background_writes import BackgroundWrites
 from pillarbox.mailstore.cache import Cache
 from pillarbox.mailstore.cache_filling import CacheFilling
+from pillarbox.mailstore.copied_rows import CopiedRows
 from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
 from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.folder_files import Event, FolderFiles
@@ -133,7 +134,7 @@ class MaildirMailbox:
         self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
         self._contents = MessageContents(folder, executor)
         self._leisure = leisure
-        self._handed_over: asyncio.Future[None] | None = None  # rows of copies that came last
+        self._copied_rows = CopiedRows(cache, leisure, folder.clock)
 
     # --- what is known without asking ---------------------------------------------------------------
 
@@ -273,13 +274,13 @@ class MaildirMailbox:
         """Remove messages for good; the UIDs that were there."""
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
         if gone:  # UIDs are not given again, so nobody has to wait for this
-            self._leisure.add(partial(self._cache.remove, self._cache_number, gone))
+            self._copied_rows.forget(gone)
         return gone
 
     async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
         pairs = await self._copy(uids, target, is_move=False)
-        self._hand_over_later(target, pairs)
+        self._hand_over(target, pairs)
         return pairs
 
     async def move(
@@ -289,7 +290,7 @@ class MaildirMailbox:
         pairs = await self._copy(uids, target, is_move=True)
         there = [source for source, _ in pairs]
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, there)
-        self._hand_over_later(target, pairs, gone)
+        self._hand_over(target, pairs, gone)
         return pairs
 
     async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
@@ -301,36 +302,17 @@ class MaildirMailbox:
         finally:
             target.take_events()
 
-    def _hand_over_later(
-        self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()
-    ) -> None:
-        handed_over = self._leisure.add(partial(self._hand_over, target, pairs, gone))
-        if isinstance(target, MaildirMailbox):
-            target._handed_over = handed_over
-
-    async def _rows_of_copies(self) -> None:
-        """Wait until the cache knows of messages that were copied what it knows of their originals."""
-        if self._handed_over is not None and not self._handed_over.done():
-            self._leisure.hurry()
-            await asyncio.wait([self._handed_over])
+    def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
+        rows = target._copied_rows if isinstance(target, MaildirMailbox) else None
+        self._copied_rows.hand_over(rows, pairs, gone=gone)
 
     def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
-        if self._handed_over is None or self._handed_over.done():
+        if not self._copied_rows.are_coming:
             return self._reading.fill(uids)
-        # Nothing is read that the cache is about to know.
-        self._handed_over.add_done_callback(lambda _: self.filling.want(uids) if self._is_filling else None)
-        self._leisure.hurry()
-        read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        read.set_result(0)
-        return read
-
-    def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
-        """What the cache has of copied messages is true of the copies, and not of originals that are gone."""
-        if isinstance(target, MaildirMailbox) and target._cache is self._cache:
-            saved = int(self.folder.clock.now())
-            self._cache.copy(self._cache_number, target._cache_number, pairs, saved=saved)
-        if gone:
-            self._cache.remove(self._cache_number, gone)
+        self._copied_rows.when_come(lambda: self.filling.want(uids) if self._is_filling else None)
+        nothing_read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        nothing_read.set_result(0)
+        return nothing_read
 
     async def content(self, uid: Uid) -> bytes | LargeContent:
         """The whole message with CRLF line ends; a huge one in its file."""
@@ -352,14 +334,14 @@ class MaildirMailbox:
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
         """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
         self._note_use()
-        await self._rows_of_copies()
+        await self._copied_rows.come()
         return await self._reading.read(uids, fields)
 
     async def sort_columns(
         self, uids: Sequence[Uid], columns: Sequence[SortColumn]
     ) -> list[tuple[SortValue, ...]]:
         """(UID, then the columns) of each message, in the order of `uids`."""
-        await self._rows_of_copies()
+        await self._copied_rows.come()
         return await self._run(read_sort_columns, self.folder, self._cache, self._cache_number, uids, columns)
 
     def email_ids(self, uids: Sequence[int]) -> list[bytes]:
@@ -496,7 +478,7 @@ class MaildirMailbox:
         if dovecots is not None and not self._kept_modseq:
             self._kept_modseq = seed_history(self._history, self._cache_number, folder, dovecots)
         self._first_recent = max(self._first_recent, first_recent)
-        self._reading.number = self._cache_number
+        self._reading.number = self._copied_rows.number = self._cache_number
         self._modseqs.has_history = self._kept_modseq != 0
         self.texts.load()
 
