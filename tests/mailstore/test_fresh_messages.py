@@ -147,6 +147,7 @@ def test_what_goes_at_once_is_forgotten(tmp_path: Path) -> None:
         await box.append([NewMessage(b"e: f\r\n\r\n")])
         await account.delete("a")
         box.close()
+        await box.finish()  # the account no longer knows of it
         await account.close()
         assert box.folder.fresh.uids == []
 
