@@ -5,6 +5,7 @@ STANDARDS
     (UNCHANGEDSINCE)
 """
 
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from pillarbox.mailstore.acl_file import Rights
@@ -41,16 +42,19 @@ _ACTIONS: Final = {
 def deleted_uids(view: MailboxView, uids: NumberSet | None = None) -> list[Uid]:
     """Messages with \\Deleted that the client knows of, all or those among `uids`."""
     table = view.mailbox.messages
-    spans = [(0, view.last_uid)] if uids is None else uids.spans(view.last_uid)
     marks = table.flags.translate(_DELETED)
-    found: list[Uid] = []
+    marked: list[Uid] = []
     row = marks.find(1)
     while row >= 0:
-        uid = table.uids[row]
-        if uid <= view.last_uid and any(low <= uid <= high for low, high in spans):
-            found.append(Uid(uid))
+        marked.append(Uid(table.uids[row]))
         row = marks.find(1, row + 1)
-    return found
+    last = view.last_uid
+    spans = [(0, last)] if uids is None else uids.spans(last)
+    return [
+        uid
+        for low, high in spans
+        for uid in marked[bisect_left(marked, low) : bisect_right(marked, min(high, last))]
+    ]
 
 
 async def store(conversation: Conversation, command: Store) -> None:
