@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -253,6 +254,41 @@ def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) 
     assert b"* 1 EXPUNGE" in told
     assert int(silent.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")")) == known - 1
     idling.done()
+
+
+def test_a_client_of_notify_is_parked_too(quick: MailSystem, connect: Connect) -> None:
+    """It hears of mail, of other mailboxes and of their names, in IDLE or not; files of ours beside wake nobody."""
+    client = connect()
+    client.ask(b"CREATE Noted")
+    count = int(client.ask(b"STATUS INBOX (MESSAGES)")[0].split()[-1].rstrip(b")"))
+    client.ask(
+        b"NOTIFY SET (SELECTED (MessageNew (UID) MessageExpunge))"
+        b" (PERSONAL (MessageNew MessageExpunge MailboxName SubscriptionChange))"
+    )
+    until_parked(quick)
+    quick.send(b"Subject: wake up\r\n\r\nx\r\n")
+    assert client.hear_news() == b"* %d EXISTS" % (count + 1)
+    assert client.hear_news().endswith(b" RECENT")
+    assert client.hear_news().startswith(b"* %d FETCH (UID " % (count + 1))
+    until_parked(quick)
+    message = quick.maildir(USER) / ".Noted" / "new" / "1700000000.M1P1.example"
+    message.write_bytes(b"Subject: x\n\nx\n")
+    shutil.chown(message, *owner_of(message.parent))
+    assert client.hear_news() == b"* STATUS Noted (MESSAGES 1 UIDNEXT 2 UNSEEN 1)"
+    client.idle()
+    until_parked(quick)
+    quick.doveadm("mailbox", "create", "-u", USER, "Made")
+    assert client.hear_news() == b'* LIST () "/" Made'
+    until_parked(quick)
+    quick.doveadm("mailbox", "subscribe", "-u", USER, "Made")
+    assert client.hear_news() == b'* LIST (\\Subscribed) "/" Made'
+    client.done()
+
+
+def owner_of(path: Path) -> tuple[int, int]:
+    """uid and gid."""
+    status = path.stat()
+    return status.st_uid, status.st_gid
 
 
 def test_every_session_sees_the_same(quick: MailSystem) -> None:

@@ -233,13 +233,16 @@ class SessionParking:
         """Note from now on what clients that idle have to be told.  OSError."""
         self._has_changed = False
         directories = {directory for session in sessions for directory in session.watched_directories}
-        if not directories:
+        roots = {directory for session in sessions for directory in session.name_directories}
+        if not directories and not roots:
             return
         if self._inotify is None:
             raise OSError(errno.ENOSYS, "no inotify")
         try:
             for directory in sorted(directories):
                 self._ends.append(self._inotify.watch(directory, self._note_change))
+            for root in sorted(roots):  # where we write files ourselves, too
+                self._ends.append(self._inotify.watch(root, self._note_change, heeds=_is_of_names))
         except OSError:
             self._watch_no_more()
             raise
@@ -251,6 +254,11 @@ class SessionParking:
 
     def _note_change(self) -> None:
         self._has_changed = True
+
+
+def _is_of_names(name: bytes, is_directory: bool) -> bool:
+    """Whether what has changed may be a mailbox, or what is subscribed."""
+    return is_directory or name == b"subscriptions"
 
 
 def _state_files(states: Sequence[bytes]) -> list[int]:

@@ -34,6 +34,7 @@ IN_DELETE_SELF: Final = 0x400
 IN_MOVE_SELF: Final = 0x800
 IN_Q_OVERFLOW: Final = 0x4000
 IN_IGNORED: Final = 0x8000
+IN_ISDIR: Final = 0x40000000
 IN_ONLYDIR: Final = 0x01000000
 
 _MASK: Final = (
@@ -42,6 +43,8 @@ _MASK: Final = (
 _EVENT: Final = struct.Struct("iIII")
 
 Notify = Callable[[], None]
+Heeds = Callable[[bytes, bool], bool]
+"""Whether the change of a name matters; the second is whether it is that of a directory."""
 
 
 class Inotify:
@@ -51,7 +54,7 @@ class Inotify:
         self._fd = fd
         self._library = library
         self._loop = loop
-        self._callbacks: dict[int, list[Notify]] = {}
+        self._callbacks: dict[int, list[tuple[Notify, Heeds | None]]] = {}
         loop.add_reader(fd, self.read)
 
     @property
@@ -59,18 +62,19 @@ class Inotify:
         """For another process that is to wait in our place."""
         return self._fd
 
-    def watch(self, directory: bytes, notify: Notify) -> Callable[[], None]:
-        """Call `notify` when names in the directory change; the result ends the watch."""
+    def watch(self, directory: bytes, notify: Notify, *, heeds: Heeds | None = None) -> Callable[[], None]:
+        """Call `notify` when names in the directory change, or those that it `heeds`; the result ends the watch."""
         descriptor = self._library.inotify_add_watch(self._fd, directory, _MASK)
         if descriptor < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), directory)
-        self._callbacks.setdefault(descriptor, []).append(notify)
+        entry = (notify, heeds)
+        self._callbacks.setdefault(descriptor, []).append(entry)
 
         def end() -> None:
             callbacks = self._callbacks.get(descriptor, [])
-            if notify in callbacks:
-                callbacks.remove(notify)
+            if entry in callbacks:
+                callbacks.remove(entry)
                 if not callbacks:
                     del self._callbacks[descriptor]
                     self._library.inotify_rm_watch(self._fd, descriptor)
@@ -98,12 +102,18 @@ class Inotify:
         while position < len(data):
             descriptor, mask, _, length = _EVENT.unpack_from(data, position)
             position += _EVENT.size + length
+            name = data[position - length : position].rstrip(b"\0")
             if mask & IN_Q_OVERFLOW:
-                told += [notify for callbacks in self._callbacks.values() for notify in callbacks]
+                told += [notify for callbacks in self._callbacks.values() for notify, _ in callbacks]
             elif mask & IN_IGNORED:
-                told += self._callbacks.pop(descriptor, [])
+                told += [notify for notify, _ in self._callbacks.pop(descriptor, [])]
             else:
-                told += self._callbacks.get(descriptor, [])
+                is_directory = bool(mask & IN_ISDIR)
+                told += [
+                    notify
+                    for notify, heeds in self._callbacks.get(descriptor, [])
+                    if heeds is None or not name or heeds(name, is_directory)
+                ]
         for notify in dict.fromkeys(told):
             notify()
 

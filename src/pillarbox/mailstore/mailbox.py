@@ -436,6 +436,11 @@ class Account(Protocol):
         the watch."""
         ...
 
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        ...
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE (the name need not exist, RFC 3501 §6.3.6)."""
         ...

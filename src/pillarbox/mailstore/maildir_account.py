@@ -262,6 +262,11 @@ class MaildirAccount:
         """Call `notify` soon after mailboxes or subscriptions have changed; the result ends the watch."""
         return self._name_watch.watch(notify)
 
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        return self._name_watch.directories
+
     # --- subscriptions ------------------------------------------------------------------------------
 
     async def subscribe(self, name: str) -> None:

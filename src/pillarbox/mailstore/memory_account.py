@@ -104,6 +104,11 @@ class MemoryAccount:
         """Call `notify` soon after mailboxes or subscriptions have changed."""
         return self._name_watch.watch(notify)
 
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        return self._name_watch.directories
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
         if name not in self._subscribed:

@@ -19,7 +19,8 @@ class NameWatch:
     """Of one account; on the loop."""
 
     def __init__(self, directories: Sequence[bytes], inotify: Inotify | None) -> None:
-        self._directories = directories
+        self.directories = tuple(directories)
+        """What is watched."""
         self._inotify = inotify
         self._watchers: list[Callable[[], None]] = []
         self._ends: list[Callable[[], None]] = []
@@ -28,7 +29,7 @@ class NameWatch:
         """Call `notify` soon after a change, perhaps once too often; the result ends the watch."""
         self._watchers.append(notify)
         if len(self._watchers) == 1 and self._inotify is not None:
-            for directory in self._directories:
+            for directory in self.directories:
                 try:
                     self._ends.append(self._inotify.watch(directory, self.tell))
                 except OSError:  # no such directory, or no more watches: what we do ourselves is told still

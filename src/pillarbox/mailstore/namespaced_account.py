@@ -113,6 +113,11 @@ class NamespacedAccount:
         """Call `notify` soon after mailboxes or subscriptions have changed."""
         return self._account.watch_names(notify)
 
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        return self._account.name_directories
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
         await self._account.subscribe(self._to_store(name))

@@ -302,6 +302,11 @@ class UnitedAccount:
 
         return end
 
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        return tuple(place for part in self._parts for place in part.account.name_directories)
+
     async def subscribe(self, name: str) -> None:
         """SUBSCRIBE."""
         part = await self._part(name)

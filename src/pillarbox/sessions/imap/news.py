@@ -43,6 +43,16 @@ class Notifications(Protocol):
         """What has happened in other mailboxes."""
         ...
 
+    @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """Where messages are watched."""
+        ...
+
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where mailboxes and subscriptions are watched."""
+        ...
+
     def selected_changed(self) -> None:
         """Another mailbox is selected, or none."""
         ...

@@ -17,7 +17,7 @@ STANDARDS
     RFC 5465
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -27,12 +27,15 @@ from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import fetch_items
 from pillarbox.sessions.imap.mailbox_commands import status_value
 from pillarbox.sessions.imap.news import SILENT, SelectedNews
+from pillarbox.sessions.imap.notify_state import ParkedNotify, read, written
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import StatusItem
 from pillarbox.wire.imap.notify_commands import EventGroup, Notify, NotifyEvent, NotifyFilter
 
 MAX_MAILBOXES: Final = 1000
 """Mailboxes that are watched for one session."""
+MAX_PARKED: Final = 64
+"""The same for one that is parked: who goes on with it opens all of them."""
 _UNSUPPORTED: Final = (
     NotifyEvent.ANNOTATION_CHANGE,
     NotifyEvent.MAILBOX_METADATA_CHANGE,
@@ -55,16 +58,18 @@ async def notify(conversation: Conversation, command: Notify) -> None:
     if conversation.notifications is not None:
         conversation.notifications.close()
         conversation.notifications = None
-    selected = next((group for group in command.groups if group.filter in _SELECTED), None)
-    conversation.news = _news(conversation, selected)
-    others = [group for group in command.groups if group.filter not in _SELECTED]
-    notifications = Notifications(conversation, others)
-    conversation.notifications = notifications
+    notifications = Notifications(conversation, command.groups)
     await notifications.begin(with_status=command.status)
+    selected = notifications.of_selected
     if selected is not None and selected.events:
         await conversation.refresh()
         await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"NOTIFY completed")
+
+
+async def go_on(conversation: Conversation, parked: ParkedNotify) -> None:
+    """The same for a session that was parked: what has happened meanwhile is told."""
+    await Notifications(conversation, read(parked.groups)).go_on(parked)
 
 
 def _news(conversation: Conversation, group: EventGroup | None) -> SelectedNews:
@@ -99,9 +104,13 @@ class _Watched(msgspec.Struct):
 class Notifications:
     """What one session watches: `news.Notifications`."""
 
-    def __init__(self, conversation: Conversation, groups: list[EventGroup]) -> None:
+    def __init__(self, conversation: Conversation, groups: Sequence[EventGroup]) -> None:
+        """From now on, the conversation's."""
         self._conversation = conversation
-        self._groups = groups
+        self.of_selected = next((group for group in groups if group.filter in _SELECTED), None)
+        self._groups = [group for group in groups if group.filter not in _SELECTED]
+        conversation.news = _news(conversation, self.of_selected)
+        conversation.notifications = self
         self._watched: dict[str, _Watched] = {}
         self._changed: set[str] = set()  # names of watched mailboxes
         self._names_changed = False
@@ -124,6 +133,47 @@ class Notifications:
             if not self._is_selected(name):
                 self._tell_status(name, watched, watched.told, first=True)
                 await self._conversation.flush_if_much()
+
+    async def go_on(self, parked: ParkedNotify) -> None:
+        """Go on with what another process has watched."""
+        self.selected_changed()
+        if not self._groups:
+            return
+        self._end_names = self._conversation.account.watch_names(self._note_names)
+        self._identities = parked.identities
+        self._subscribed = frozenset(parked.subscribed)
+        await self._watch_messages()
+        for name, watched in self._watched.items():
+            told = parked.told.get(name)
+            if told is not None and told.uid_validity == watched.told.uid_validity:
+                watched.told = told
+        self._note_names()
+
+    @property
+    def can_be_parked(self) -> bool:
+        """Whether few enough mailboxes are watched to open them all for a change in one."""
+        return len(self._watched) <= MAX_PARKED
+
+    @property
+    def state(self) -> ParkedNotify:
+        """All of that, written down."""
+        groups = [*self._groups, *([] if self.of_selected is None else [self.of_selected])]
+        told = {name: watched.told for name, watched in self._watched.items()}
+        return ParkedNotify(written(groups), told, self._identities, sorted(self._subscribed))
+
+    @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """Where messages are watched."""
+        return tuple(
+            directory
+            for watched in self._watched.values()
+            for directory in watched.mailbox.watched_directories
+        )
+
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where mailboxes and subscriptions are watched."""
+        return self._conversation.account.name_directories if self._groups else ()
 
     def selected_changed(self) -> None:
         """Another mailbox is selected, or none."""
@@ -305,5 +355,6 @@ class Notifications:
         """RFC 5465 §5.8: "behaves as if a NOTIFY NONE command had just been received"."""
         self.close()
         self._groups = []
+        self.of_selected = None
         self._conversation.news = SILENT
         self._conversation.engine.untagged(b"OK [NOTIFICATIONOVERFLOW] Too many mailboxes to watch")

@@ -5,7 +5,7 @@ DESCRIPTION
     `go_on()` gives a new session everything that the old one knew, and opens the mailbox again.  What has happened
     to the mailbox meanwhile is told as if the session had been there.
 
-    Not every session can be parked (`can_be_parked`): what NOTIFY watches is not written down; and nobody waits for
+    Not every session can be parked (`can_be_parked`): NOTIFY may watch too many mailboxes; and nobody waits for
     a client that has not taken all that was sent, or is in the midst of a command.
 
 FAULTS
@@ -25,6 +25,7 @@ from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, Permi
 from pillarbox.mailstore.view import ViewLost
 from pillarbox.mailstore.view_state import ViewState, pack_uids, unpack_uids
 from pillarbox.observability.events import Warned
+from pillarbox.sessions.imap import notify
 from pillarbox.sessions.imap.compression import CompressedTransport, Standing
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.endings import (
@@ -33,6 +34,8 @@ from pillarbox.sessions.imap.endings import (
     Figures,
     mailbox_deleted,
 )
+from pillarbox.sessions.imap.notify import Notifications
+from pillarbox.sessions.imap.notify_state import ParkedNotify
 from pillarbox.sessions.imap.search_contexts import SearchContext, SearchContexts
 from pillarbox.wire.deflate import WINDOW
 
@@ -73,14 +76,19 @@ class ParkedSession(msgspec.Struct, frozen=True, array_like=True):
     compressed: Standing | None = (
         None  # under COMPRESS: where the client's stream stands, the text deflated itself
     )
+    notify: ParkedNotify | None = None
 
 
 def can_be_parked(conversation: Conversation) -> bool:
     """Whether all that the session is can be written down, as it waits for its client now."""
+    notifications = conversation.notifications
     return (
         conversation.transport.is_quiet
         and conversation.engine.is_resting
-        and conversation.notifications is None
+        and (
+            notifications is None
+            or (isinstance(notifications, Notifications) and notifications.can_be_parked)
+        )
         and not conversation.runs_beside
         and not conversation.coming.any
         and isinstance(conversation.updates, SearchContexts | None)
@@ -116,6 +124,12 @@ def standing_of_stream(conversation: Conversation) -> Standing | None:
     return zlib.compress(window, _LEVEL), missing
 
 
+def parked_notify(conversation: Conversation) -> ParkedNotify | None:
+    """What NOTIFY watches."""
+    notifications = conversation.notifications
+    return notifications.state if isinstance(notifications, Notifications) else None
+
+
 async def go_on(conversation: Conversation, parked: ParkedSession) -> None:
     """Know what the parked session knew.  Disconnect, ViewLost."""
     engine = conversation.engine
@@ -132,6 +146,8 @@ async def go_on(conversation: Conversation, parked: ParkedSession) -> None:
     if parked.mailbox is not None:
         await _enter(conversation, parked.mailbox)
         conversation.saved_result = unpack_uids(parked.saved_result).tolist()
+    if parked.notify is not None:
+        await notify.go_on(conversation, parked.notify)
     if parked.idle_tag:
         engine.expect_line(parked.idle_tag)
 

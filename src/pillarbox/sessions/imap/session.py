@@ -129,9 +129,18 @@ class ImapSession:
     def watched_directories(self) -> tuple[bytes, ...]:
         """Where a change has to be told to the client at once."""
         conversation = self._conversation
-        if conversation.view is None or not self.idles:
-            return ()
-        return conversation.view.mailbox.watched_directories
+        found: tuple[bytes, ...] = ()
+        if conversation.view is not None and (self.idles or conversation.news.unasked):
+            found += conversation.view.mailbox.watched_directories
+        if conversation.notifications is not None:
+            found += conversation.notifications.watched_directories
+        return found
+
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where a mailbox or a subscription has to be told to the client at once."""
+        notifications = self._conversation.notifications
+        return () if notifications is None else notifications.name_directories
 
     @property
     def idles(self) -> bool:
@@ -226,6 +235,7 @@ class ImapSession:
             last_time=self._last_time,
             mailbox=parking.parked_mailbox(conversation),
             compressed=parking.standing_of_stream(conversation),
+            notify=parking.parked_notify(conversation),
         )
 
     async def _go_on(self, parked: ParkedSession) -> None:
