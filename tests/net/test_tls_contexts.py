@@ -2,12 +2,15 @@
 
 import datetime
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.login import tls_contexts
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import smtp_server_context
 from pillarbox.net.tls_options import apply_options
@@ -23,10 +26,24 @@ def pair(tmp_path: Path) -> tuple[str, str]:
     return str(certificate), str(key)
 
 
-def context(pair: tuple[str, str], *, protocols: str = ">=TLSv1", ciphers: str = "") -> ssl.SSLContext:
+def context(
+    pair: tuple[str, str], *, protocols: str = ">=TLSv1", ciphers: str = "", prefers_own_order: bool = False
+) -> ssl.SSLContext:
     return smtp_server_context(
-        [pair], protocols=protocols, ciphers=ciphers, prefers_own_order=False, where="main.cf"
+        [pair], protocols=protocols, ciphers=ciphers, prefers_own_order=prefers_own_order, where="main.cf"
     )
+
+
+def login_context(pair: tuple[str, str], *, ciphers: str, prefers_own_order: bool) -> ssl.SSLContext:
+    certificate, key = pair
+    settings = MailboxSettings(
+        ssl_cert=certificate,
+        ssl_key=key,
+        ssl_cipher_list=ciphers,
+        ssl_prefer_server_ciphers=prefers_own_order,
+    )
+    [made] = tls_contexts(settings).values()
+    return made
 
 
 @pytest.mark.parametrize(
@@ -60,6 +77,25 @@ def test_ciphers(pair: tuple[str, str]) -> None:
     assert not [name for name in names if "CHACHA20" in name and not name.startswith("TLS_")]
     with pytest.raises(ConfigurationFault, match="no cipher"):
         context(pair, ciphers="NO_SUCH_CIPHER")
+
+
+@pytest.mark.parametrize("make", [context, login_context])
+@pytest.mark.parametrize(("prefers_own_order", "taken"), [(False, 1), (True, 0)])
+def test_whose_cipher_is_taken(
+    pair: tuple[str, str], make: Callable[..., ssl.SSLContext], prefers_own_order: bool, taken: int
+) -> None:
+    """tls_preempt_cipherlist and ssl_prefer_server_ciphers: of those that both have the client's first, or ours."""
+    ciphers = ["ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"]
+    server = make(pair, ciphers=":".join(ciphers), prefers_own_order=prefers_own_order)
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    client.maximum_version = ssl.TLSVersion.TLSv1_2
+    client.set_ciphers(":".join(reversed(ciphers)))
+    assert agreed_cipher(server, client) == ciphers[taken]
+    client.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
+    with pytest.raises(ssl.SSLError):
+        agreed_cipher(server, client)
 
 
 def test_a_chain_file_holds_key_and_certificate(pair: tuple[str, str], tmp_path: Path) -> None:
@@ -126,6 +162,11 @@ def test_curves(pair: tuple[str, str], curves: str, agreed: bool) -> None:
 
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
     """Whether both come to its end."""
+    return bool(agreed_cipher(server, client))
+
+
+def agreed_cipher(server: ssl.SSLContext, client: ssl.SSLContext) -> str:
+    """What both agree on; empty if the handshake does not come to its end."""
     ways = [ssl.MemoryBIO() for _ in range(2)]
     ends = [
         server.wrap_bio(ways[0], ways[1], server_side=True),
@@ -139,4 +180,5 @@ def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> bool:
                 done.add(number)
             except ssl.SSLWantReadError:
                 continue
-    return len(done) == 2
+    cipher = ends[0].cipher()
+    return cipher[0] if cipher is not None and len(done) == 2 else ""

@@ -154,6 +154,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_cert: str = ""
     ssl_key: str = ""
     ssl_min_protocol: str = "TLSv1.2"
+    ssl_cipher_list: str = ""  # OpenSSL's own choice
+    ssl_prefer_server_ciphers: bool = False
 
     mail_home: str = ""
     mail_uid: str = ""

@@ -330,7 +330,15 @@ _OLDEST: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.T
 def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLContext]:
     """A context for each pair of certificate and key; the host that a client names chooses among them."""
     rules = settings.connection_rules()
-    contexts = {pair: server_context(*pair, where="ssl_cert") for pair in rules.certificates()}
+    contexts = {
+        pair: server_context(
+            *pair,
+            where="ssl_cert",
+            ciphers=settings.ssl_cipher_list,
+            prefers_own_order=settings.ssl_prefer_server_ciphers,
+        )
+        for pair in rules.certificates()
+    }
 
     def choose(tls: ssl.SSLObject, host: str | None, _context: ssl.SSLContext) -> None:
         pair = rules.certificate_for(host) if host else None

@@ -14,12 +14,25 @@ from pillarbox.net.tls_versions import version_range
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
-def server_context(certificate: str, key: str, *, where: str) -> ssl.SSLContext:
-    """A context for accepting TLS 1.2 and later."""
+def server_context(
+    certificate: str, key: str, *, where: str, ciphers: str = "", prefers_own_order: bool = False
+) -> ssl.SSLContext:
+    """A context for accepting TLS 1.2 and later.
+
+    `ciphers` in OpenSSL's language; empty for its own choice.  Of those that both have the client's first is taken,
+    or ours with `prefers_own_order`.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    if not prefers_own_order:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # which Python sets
     _load(context, certificate, key, where=where)
+    if ciphers:
+        try:
+            context.set_ciphers(ciphers)
+        except ssl.SSLError as error:
+            raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
     return context
 
 
@@ -29,10 +42,11 @@ def smtp_server_context(
     """The same from several pairs of certificate and key file, for RSA and ECDSA side by side.
 
     `protocols` as smtpd_tls_protocols has them; what is older than TLS 1.2 is never offered (RFC 8996).
-    `ciphers` in OpenSSL's language; empty for its own choice.
     """
     (certificate, key), *others = chains
-    context = server_context(certificate, key, where=where)
+    context = server_context(
+        certificate, key, where=where, ciphers=ciphers, prefers_own_order=prefers_own_order
+    )
     for certificate, key in others:
         _load(context, certificate, key, where=where)
     oldest, newest = version_range(protocols)
@@ -42,13 +56,6 @@ def smtp_server_context(
         )
     context.minimum_version = max(oldest, ssl.TLSVersion.TLSv1_2)
     context.maximum_version = newest
-    if ciphers:
-        try:
-            context.set_ciphers(ciphers)
-        except ssl.SSLError as error:
-            raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
-    if prefers_own_order:
-        context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     return context
 
 

@@ -164,6 +164,13 @@ def test_certificates_are_files_by_name() -> None:
         assert entry.value == "/etc/cert.pem"
 
 
+def test_whose_ciphers_are_preferred() -> None:
+    """ssl_server_prefer_ciphers says whose, where 2.3 has yes and no."""
+    for whose, ours in (("client", False), ("server", True)):
+        text = f"dovecot_config_version = 2.4.0\nssl = no\nssl_server_prefer_ciphers = {whose}\n"
+        assert mailbox_settings(parse_configuration(text), hostname="x").ssl_prefer_server_ciphers == ours
+
+
 def test_default_mailboxes_by_language() -> None:
     """@mailbox_defaults = english"""
     text = (

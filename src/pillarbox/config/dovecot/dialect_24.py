@@ -155,6 +155,8 @@ class Dialect24:
     def _at_root(self, name: str, value: str, form: Form) -> tuple[str, str, Form]:
         if name == "auth_allow_cleartext":
             return "disable_plaintext_auth", "no" if value.lower() in ("yes", "y", "1") else "yes", form
+        if name == "ssl_server_prefer_ciphers":
+            value = {"client": "no", "server": "yes"}.get(value, value)
         if name in _FILES:
             return _FILES[name], value, Form.FILE
         return _RENAMED.get(name, name), value, form

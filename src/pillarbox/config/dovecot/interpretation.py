@@ -107,6 +107,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         ssl_cert=_tls_file(configuration, "ssl_cert"),
         ssl_key=_tls_file(configuration, "ssl_key"),
         ssl_min_protocol=_tls_version(configuration),
+        ssl_cipher_list=value("ssl_cipher_list"),
+        ssl_prefer_server_ciphers=configuration.yes("ssl_prefer_server_ciphers"),
         mail_home=_template(configuration, "mail_home"),
         mail_uid=value("mail_uid"),
         mail_gid=value("mail_gid"),

@@ -50,10 +50,15 @@ ssl : no|yes|required = yes
     Whether TLS is offered; `required` refuses passwords without it.
 ssl_cert : str =
     The certificate with its chain: `</path/to/file`.
+ssl_cipher_list : str = \
+ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH
+    Ciphers for TLS 1.2 in OpenSSL's language; empty for its own choice.
 ssl_key : str =
     The certificate's key: `</path/to/file`.
 ssl_min_protocol : str = TLSv1.2
     Oldest version of TLS: TLSv1.2 or TLSv1.3.
+ssl_prefer_server_ciphers : bool = no
+    Choose by our order of ciphers, not by the client's.
 """,
     ),
     Part(
@@ -132,12 +137,9 @@ ssl_require_crl : bool = yes
 ssl_alt_cert : str =
 ssl_alt_key : str =
 ssl_ca : str =
-ssl_cipher_list : str = \
-ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH
 ssl_cipher_suites : str =
 ssl_curve_list : str =
 ssl_options : str =
-ssl_prefer_server_ciphers : bool = no
 """,
     ),
 )
