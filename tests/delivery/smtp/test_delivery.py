@@ -9,7 +9,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.delivery import SmtpDelivery
-from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.session_cache import Key, SessionCache
 from pillarbox.net.dns.records import RecordType, Srv
@@ -91,6 +91,11 @@ def delivered_by_lmtp(server: ScriptedServer, **settings: str) -> Outcome:
 
 def delivered(program: str, nexthop: str, resolver: ZoneResolver, **settings: str) -> Outcome:
     """What becomes of a message for a nexthop."""
+    return done_with(program, nexthop, resolver, **settings).outcomes[0]
+
+
+def done_with(program: str, nexthop: str, resolver: ZoneResolver, **settings: str) -> SmtpDone:
+    """What is told of it."""
     snapshot = Snapshot.of(settings)
     service = open_service(program, program, snapshot, resolver=resolver, clock=SystemClock())
     job = DeliverBySmtp(
@@ -106,14 +111,31 @@ def delivered(program: str, nexthop: str, resolver: ZoneResolver, **settings: st
         active_time=0.0,
     )
 
-    async def run() -> Outcome:
+    async def run() -> SmtpDone:
         async with asyncio.TaskGroup() as tasks:
             cache = SessionCache(discard=Session.quit, tasks=tasks)
             content = QueuedContent(BytesSource(b"N\x01xX\0E\0"), 0)
-            done = await SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock()).run()
-        return done.outcomes[0]
+            return await SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock()).run()
 
     return asyncio.run(run())
+
+
+UNREACHABLE = [
+    # nexthop, settings, what is told of the destination
+    ("failing.test", {}, "4.4.3"),
+    ("missing.test", {}, None),
+    ("missing.test", {"relayhost": "missing.test"}, "4.3.5"),
+    ("failing.test", {"smtp_fallback_relay": "missing.test"}, "4.3.5"),
+    ("missing.test", {"smtp_fallback_relay": "failing.test"}, "4.4.3"),
+]
+
+
+@pytest.mark.parametrize(("nexthop", "settings", "status"), UNREACHABLE)
+def test_a_name_that_cannot_be_looked_up(nexthop: str, settings: dict[str, str], status: str | None) -> None:
+    """Where mail is deferred the destination is dead for a while, as if it did not answer."""
+    done = done_with("smtp", nexthop, ZoneResolver({}, failing={"failing.test"}), **settings)
+    assert done.outcomes[0].status == ("bounced" if status is None else "deferred")
+    assert (done.site_fault[0] if done.site_fault is not None else None) == status
 
 
 def test_servers_that_srv_records_name() -> None:

@@ -121,6 +121,8 @@ class SmtpDelivery:
                 self._passed = self._service.rules.exchange.best_mx_transport
                 self._tell_passed()
                 return True
+        if is_last and status[0] == "4":
+            self._site_fault = (status, fault.text)
         self._fates.rest(Verdict(status, fault.text), None, final=is_last)
         return is_last
 
