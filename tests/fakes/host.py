@@ -46,6 +46,7 @@ case "$CHECKOUT" in
     mount --bind "$CHECKOUT" ".$CHECKOUT"
     ;;
 esac
+rm -f var/spool/postfix/maildrop/*  # what waits on this machine is no mail of the host's
 chmod 755 run
 mkdir -p run/lock
 mount -t tmpfs -o mode=755 tmpfs dev
