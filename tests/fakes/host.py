@@ -39,6 +39,9 @@ mount -t tmpfs tmpfs "$LAYER"
 mkdir "$LAYER/upper" "$LAYER/work" "$LAYER/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" "$LAYER/root"
 cd "$LAYER/root"
+for queue in maildrop incoming active deferred hold corrupt defer bounce flush trace; do  # mail of this machine
+    [ ! -d "var/spool/postfix/$queue" ] || find "var/spool/postfix/$queue" -type f -delete
+done
 for directory in run tmp var/tmp; do mount -t tmpfs -o mode=1777 tmpfs $directory; done
 case "$CHECKOUT" in
 /run/* | /tmp/* | /var/tmp/*)  # the programs under test lie where a host has a directory of its own
