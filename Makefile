@@ -4,10 +4,10 @@ BIN := .venv/bin
 ARGUMENTS ?=
 S ?= 30
 # Quick tests run in as many processes as there are cores, but two at least.  System tests wait for more than half of
-# their time, so half as many again.  PROCESSES=N is for both.
+# their time, so twice as many.  PROCESSES=N is for both.
 PROCESSES ?=
 QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
-SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n + (n + 1) / 2))))
+SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n * 2))))
 
 .PHONY: run test check quick system fuzz crash ledger bench docs lock clean
 .DEFAULT_GOAL := help

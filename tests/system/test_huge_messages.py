@@ -1,4 +1,4 @@
-"""A message of 300 MB through every door: it arrives whole, and no process holds more than a little of it."""
+"""A message of 150 MB through every door: it arrives whole, and no process holds more than a little of it."""
 
 import hashlib
 import re
@@ -19,9 +19,9 @@ pytestmark = [pytest.mark.system, pytest.mark.root]
 
 LINE: Final = b"%s\r\n" % (b"All work and no play makes Jack a dull boy. " * 23)[:1022]
 PIECE: Final = LINE * 1024
-PIECES: Final = 300
+PIECES: Final = 150
 MOST_KIB: Final = 60 * 1024
-"""What a process may grow by; a message held once would be 300 MiB."""
+"""What a process may grow by; a message held once would be 150 MiB."""
 HEAD: Final = (
     b"Subject: huge\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nsmall\r\n"
     b"--b\r\nContent-Type: text/x-log\r\n\r\n"
