@@ -243,6 +243,13 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_log_access_permit_actions": "ok, permit_auth_destination",
         "smtpd_recipient_restrictions": "permit_auth_destination, reject",
     },
+    "networks in a table": {"mynetworks": "inline:{ { 127.0.0.1 = x } }"},
+    "networks but those in a table": {"mynetworks": "!inline:{ { 127.0.0.1 = x } }, 127.0.0.0/8"},
+    "networks and a table": {
+        "mynetworks": "192.0.2.0/24, cidr:{ { 127.0.0.0/8 x } }",
+        "smtpd_authorized_xclient_hosts": "regexp:{ {/^127/ x} }",
+    },
+    "networks in a table that fails": {"mynetworks": "!fail:x, 127.0.0.0/8"},
     "open early": {"smtpd_delay_open_until_valid_rcpt": "no"},
     "filtered DNS": {
         "smtpd_dns_reply_filter": "regexp:{ {/./ IGNORE} }",
@@ -283,6 +290,7 @@ EXCHANGES: Final = [
     Exchange("characters in a footer", (HELLO, MAIL, STRANGER, b"FOO"), "expansion"),
     Exchange("old restrictions", (*(step for name in (b"naked", b"relay", b"rnaked", b"rrelay") for step in (b"EHLO 192.0.2.1", b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, HELLO, b"MAIL FROM:<" + name + b"@s.test>", STRANGER)), b"RSET", b"MAIL FROM:<mx@s.test>", RCPT, b"RSET", b"MAIL FROM:<rmx@s.test>", RCPT), "old"),
     Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
+    *(Exchange(name, (HELLO, MAIL, STRANGER), name) for name in ("networks in a table", "networks but those in a table", "networks and a table")),
     Exchange("one permit", (HELLO, MAIL, RCPT, STRANGER), "one permit"),
     Exchange("a queue file from the beginning", (HELLO, MAIL, STRANGER, RCPT), "open early"),
     *(Exchange(f"washed {at}", (*BEGIN, b"DATA", content + b"\r\n."), "washed") for at, content in enumerate((b"Subject: a\x01b\r\n\r\nbody", b"Subject: a\r\n\r\nbo\x02dy", b"Subject: rejQect\r\n\r\nbody", b"Subject: a\r\n\r\nbad\x03 body", b"Subject: a\x01\r\n\r\nbad body"))),

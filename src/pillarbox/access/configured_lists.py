@@ -30,6 +30,7 @@ from pillarbox.config.value_types import unescaped
 from pillarbox.queue.receive_options import configured_receive_options
 from pillarbox.routing.probe_sender import probe_senders
 from pillarbox.routing.rewriting import configured_rewriting
+from pillarbox.tables.networks import with_networks
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
@@ -52,7 +53,7 @@ class Access(msgspec.Struct, frozen=True):
 
 def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
     """The lists of a service."""
-    access, tls = snapshot.group(SmtpAccess), snapshot.group(SmtpServerTls)
+    access, tls = with_networks(SmtpAccess, snapshot, clock=clock), snapshot.group(SmtpServerTls)
     verification = snapshot.group(AddressVerification)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:

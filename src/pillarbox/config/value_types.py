@@ -20,7 +20,7 @@ STANDARDS
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final, NewType
 
@@ -172,25 +172,33 @@ class NetworkTable(msgspec.Struct, frozen=True):
 class NetworkList(msgspec.Struct, frozen=True):
     """Address blocks and tables, in order; the first that matches decides.
 
-    `contains()` looks at the address blocks alone.  A list with tables is asked through `entries`, by a
-    caller that has the tables open.
+    A list with tables can be asked when these are open (tables/networks.py): `table_has` says whether a table has
+    an address, None if it cannot say, which ends the search.
     """
 
     entries: tuple[Network | NetworkTable, ...] = ()
+    table_has: Callable[[str, str], bool | None] | None = None
 
     def contains(self, address: IPv4Address | IPv6Address) -> bool:
-        """Whether the first block that holds the address is one without `!`."""
+        """Whether the first block or table that holds the address is one without `!`."""
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         number = int(address)
         for entry in self.entries:
-            if (
-                isinstance(entry, Network)
-                and entry.version == address.version
-                and entry.first <= number <= entry.last
-            ):
+            if isinstance(entry, NetworkTable):
+                found = self._asked(entry, str(address))
+                if found is None:
+                    return False
+            else:
+                found = entry.version == address.version and entry.first <= number <= entry.last
+            if found:
                 return not entry.negated
         return False
+
+    def _asked(self, entry: NetworkTable, address: str) -> bool | None:
+        if self.table_has is None:
+            raise AssertionError(f"{entry.text} is not open")
+        return self.table_has(entry.text, address)
 
     @property
     def tables(self) -> tuple[str, ...]:

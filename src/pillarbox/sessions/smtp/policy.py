@@ -40,6 +40,7 @@ from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.sessions.smtp.trouble import CLASSES
+from pillarbox.tables.networks import with_networks
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
@@ -139,8 +140,8 @@ def configured_policy(
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
         return open_tables(names, where=where, clock=clock)
 
-    identity = snapshot.group(Identity)
-    server = snapshot.group(SmtpServerSettings)
+    identity = with_networks(Identity, snapshot, clock=clock)
+    server = with_networks(SmtpServerSettings, snapshot, clock=clock)
     rewriting = configured_rewriting(snapshot)
     receive = configured_receive_options(snapshot)
     access = configured_access(snapshot, clock=clock)
@@ -148,7 +149,7 @@ def configured_policy(
         service=service,
         identity=identity,
         server=server,
-        sasl=snapshot.group(SmtpServerSasl),
+        sasl=with_networks(SmtpServerSasl, snapshot, clock=clock),
         tls=snapshot.group(SmtpServerTls),
         virtual=snapshot.group(VirtualDelivery),
         codes=access.codes,
