@@ -98,6 +98,37 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
 ]
 
 
+LISTS = [
+    # list, whether parents match, domain, held
+    ("a.test, .b.test", False, "a.test", True),
+    ("a.test, .b.test", False, "x.a.test", False),
+    ("a.test, .b.test", False, "b.test", False),
+    ("a.test, .b.test", False, "y.x.b.test", True),
+    ("a.test, .b.test", True, "y.x.a.test", True),
+    ("a.test, .b.test", True, "x.b.test", False),
+    ("inline:{ { a.test = x } { .b.test = x } }", False, "x.b.test", True),
+    ("inline:{ { a.test = x } { .b.test = x } }", True, "x.a.test", True),
+    ("inline:{ { a.test = x } { .b.test = x } }", True, "x.b.test", False),
+    ("!no.a.test, a.test", True, "no.a.test", False),
+    ("!no.a.test, a.test", True, "x.no.a.test", False),
+    ("!no.a.test, a.test", True, "x.a.test", True),
+    ("a.test, !no.a.test", True, "no.a.test", True),
+    ("!no.a.test, static:all", False, "no.a.test", False),
+    ("!no.a.test, static:all", False, "other.test", True),
+    ("!inline:{ no.a.test=x }, a.test", True, "no.a.test", False),
+]
+
+
+@pytest.mark.parametrize(("listed", "parents", "domain", "held"), LISTS)
+def test_lists_of_domains(listed: str, parents: bool, domain: str, held: bool) -> None:
+    """Names, tables and exceptions, with and without parent_domain_matches_subdomains."""
+    snapshot = Snapshot.of(
+        SETTINGS
+        | {"relay_domains": listed, "parent_domain_matches_subdomains": "relay_domains" if parents else ""}
+    )
+    assert configured_routes(snapshot, clock=ManualClock()).relay_domains.holds(domain) is held
+
+
 @pytest.mark.parametrize(("settings", "sender", "address", "transport", "nexthop"), RESOLUTIONS)
 def test_resolution(
     settings: dict[str, str], sender: str, address: str, transport: str, nexthop: str

@@ -34,7 +34,10 @@ SETTINGS: Final = {
     "smtpd_forbidden_commands": "CONNECT GET POST",
     "smtpd_tls_security_level": "may",
     "smtpd_discard_ehlo_keywords": "silent-discard",
-    "fast_flush_domains": "flush.test",
+    "fast_flush_domains": "!no.flush.test flush.test",
+    "relay_domains": "!no.parent.test, parent.test, .dot.test, inline:{ { tab.test = x } { .tabdot.test = x } }, "
+    "!inline:{ { no.last.test = x } }, last.test",
+    "relay_transport": "error:5.4.4 relayed",
 }
 CLEANUP: Final = (
     "strict_cleanup unix n - n - 0 cleanup\n  -o strict_8bitmime=yes -o strict_mime_encoding_domain=yes\n"
@@ -250,6 +253,7 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_authorized_xclient_hosts": "regexp:{ {/^127/ x} }",
     },
     "networks in a table that fails": {"mynetworks": "!fail:x, 127.0.0.0/8"},
+    "domains": {"smtpd_reject_unlisted_recipient": "no", "smtpd_recipient_limit": "100"},
     "open early": {"smtpd_delay_open_until_valid_rcpt": "no"},
     "filtered DNS": {
         "smtpd_dns_reply_filter": "regexp:{ {/./ IGNORE} }",
@@ -291,6 +295,7 @@ EXCHANGES: Final = [
     Exchange("old restrictions", (*(step for name in (b"naked", b"relay", b"rnaked", b"rrelay") for step in (b"EHLO 192.0.2.1", b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, HELLO, b"MAIL FROM:<" + name + b"@s.test>", STRANGER)), b"RSET", b"MAIL FROM:<mx@s.test>", RCPT, b"RSET", b"MAIL FROM:<rmx@s.test>", RCPT), "old"),
     Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
     *(Exchange(name, (HELLO, MAIL, STRANGER), name) for name in ("networks in a table", "networks but those in a table", "networks and a table")),
+    Exchange("domains and exceptions", (HELLO, b"ETRN a.flush.test", b"ETRN a.no.flush.test", *recipients(*(b"<u@" + name + b".test>" for name in b"parent PARENT a.parent xparent no.parent a.no.parent dot a.dot b.a.dot tab a.tab tabdot a.tabdot last a.last no.last a.no.last".split()))), "domains"),
     Exchange("one permit", (HELLO, MAIL, RCPT, STRANGER), "one permit"),
     Exchange("a queue file from the beginning", (HELLO, MAIL, STRANGER, RCPT), "open early"),
     *(Exchange(f"washed {at}", (*BEGIN, b"DATA", content + b"\r\n."), "washed") for at, content in enumerate((b"Subject: a\x01b\r\n\r\nbody", b"Subject: a\r\n\r\nbo\x02dy", b"Subject: rejQect\r\n\r\nbody", b"Subject: a\r\n\r\nbad\x03 body", b"Subject: a\x01\r\n\r\nbad body"))),

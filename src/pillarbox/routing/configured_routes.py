@@ -17,12 +17,11 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import MatchList
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import own_addresses
-from pillarbox.routing.resolution import DomainList, Routes
+from pillarbox.routing.resolution import DomainList, DomainPattern, Routes
 from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
@@ -128,21 +127,30 @@ def own_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
 
 def _domains(snapshot: Snapshot, parameter: str, listed: MatchList, *, clock: Clock) -> DomainList:
     where = _where(snapshot, parameter)
-    if any(pattern.negated for pattern in listed.patterns):
-        raise ConfigurationFault(where, "a domain list with ! is not served", mend="list the domains")
-    names = frozenset(name.encode("idna").decode() if not name.isascii() else name for name in listed.names)
     subdomains = parameter in snapshot.group(LocalRecipients).parent_domain_matches_subdomains
+    if any(pattern.negated for pattern in listed.patterns):
+        ordered = tuple(
+            DomainPattern(
+                table=open_tables([pattern.text], where=where, clock=clock)[0], negated=pattern.negated
+            )
+            if pattern.is_table
+            else DomainPattern(_a_labels(pattern.text.lower()), negated=pattern.negated)
+            for pattern in listed.patterns
+        )
+        return DomainList(match_subdomains=subdomains, ordered=ordered)
+    names = frozenset(map(_a_labels, listed.names))
     return DomainList(names, open_tables(listed.tables, where=where, clock=clock), subdomains)
+
+
+def _a_labels(name: str) -> str:
+    """A domain as it is compared (RFC 5891)."""
+    return name if name.isascii() else name.encode("idna").decode()
 
 
 def fast_flush_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
     """fast_flush_domains: sites whose deferred mail can be asked for."""
     listed = snapshot.group(QueueManager).fast_flush_domains
-    where = _where(snapshot, "fast_flush_domains")
-    subdomains = "fast_flush_domains" in snapshot.group(LocalRecipients).parent_domain_matches_subdomains
-    return DomainList(
-        frozenset(listed.names), open_tables(listed.tables, where=where, clock=clock), subdomains
-    )
+    return _domains(snapshot, "fast_flush_domains", listed, clock=clock)
 
 
 def _where(snapshot: Snapshot, parameter: str) -> str:

@@ -50,25 +50,56 @@ class Resolution(msgspec.Struct, frozen=True):
     nexthop: str
 
 
+class DomainPattern(msgspec.Struct, frozen=True):
+    """A name or a table of a list of domains; with `!` its domains are not in the list."""
+
+    name: str = ""
+    table: LookupTable | None = None
+    negated: bool = False
+
+
 class DomainList(msgspec.Struct, frozen=True):
-    """The domains of a class: names and tables (a domain is in a table if it has any value there)."""
+    """A list of domains: the first name or table that has one decides.
+
+    `names` and `tables` are those of a list without exceptions, `ordered` are all of one with them.  A name with a
+    dot before it stands for what is below it, or with `match_subdomains` every name does, and itself; tables are
+    asked in the same way.
+    """
 
     names: frozenset[str] = frozenset()
     tables: tuple[LookupTable, ...] = ()
     match_subdomains: bool = False
+    ordered: tuple[DomainPattern, ...] = ()
 
     def holds(self, domain: str) -> bool:
-        """Whether the domain is one of them."""
+        """Whether the domain is one of them.  LookupFault."""
+        if self.ordered:
+            return self._first(domain)
         if domain in self.names or find_first(self.tables, domain) is not None:
             return True
-        if not self.match_subdomains:
-            return False
-        parent = domain
-        while "." in parent:
-            parent = parent.partition(".")[2]
-            if parent in self.names:
-                return True
+        return any(
+            parent in self.names or find_first(self.tables, parent, whole=False) is not None
+            for parent in self._parents(domain)
+        )
+
+    def _first(self, domain: str) -> bool:
+        parents = list(self._parents(domain))
+        for pattern in self.ordered:
+            if pattern.table is None:
+                found = pattern.name == domain or pattern.name in parents
+            else:
+                found = find_first((pattern.table,), domain) is not None or any(
+                    find_first((pattern.table,), parent, whole=False) is not None for parent in parents
+                )
+            if found:
+                return not pattern.negated
         return False
+
+    def _parents(self, domain: str) -> Iterator[str]:
+        dot = "" if self.match_subdomains else "."
+        while "." in domain:
+            domain = domain.partition(".")[2]
+            yield dot + domain
 
 
 class Routes(msgspec.Struct, frozen=True, kw_only=True):
