@@ -254,6 +254,9 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
     },
     "networks in a table that fails": {"mynetworks": "!fail:x, 127.0.0.0/8"},
     "domains": {"smtpd_reject_unlisted_recipient": "no", "smtpd_recipient_limit": "100"},
+    "forbidden": {
+        "smtpd_forbidden_commands": "inline:{ { foo = x } { mail = x } }, regexp:{ {/^[^A-Z]/ x} }"
+    },
     "open early": {"smtpd_delay_open_until_valid_rcpt": "no"},
     "filtered DNS": {
         "smtpd_dns_reply_filter": "regexp:{ {/./ IGNORE} }",
@@ -296,6 +299,7 @@ EXCHANGES: Final = [
     Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
     *(Exchange(name, (HELLO, MAIL, STRANGER), name) for name in ("networks in a table", "networks but those in a table", "networks and a table")),
     Exchange("domains and exceptions", (HELLO, b"ETRN a.flush.test", b"ETRN a.no.flush.test", *recipients(*(b"<u@" + name + b".test>" for name in b"parent PARENT a.parent xparent no.parent a.no.parent dot a.dot b.a.dot tab a.tab tabdot a.tabdot last a.last no.last a.no.last".split()))), "domains"),
+    *(Exchange(f"forbidden {at}", (HELLO, word, b"NOOP"), "forbidden") for at, word in enumerate((b"FOO bar", b"\xff\xfe", b"1x", b"GET / HTTP/1.0", b"MAIL FROM:<>", b""))),
     Exchange("one permit", (HELLO, MAIL, RCPT, STRANGER), "one permit"),
     Exchange("a queue file from the beginning", (HELLO, MAIL, STRANGER, RCPT), "open early"),
     *(Exchange(f"washed {at}", (*BEGIN, b"DATA", content + b"\r\n."), "washed") for at, content in enumerate((b"Subject: a\x01b\r\n\r\nbody", b"Subject: a\r\n\r\nbo\x02dy", b"Subject: rejQect\r\n\r\nbody", b"Subject: a\r\n\r\nbad\x03 body", b"Subject: a\x01\r\n\r\nbad body"))),

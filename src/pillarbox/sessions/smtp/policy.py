@@ -29,6 +29,7 @@ from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.receive_options import ReceiveOptions, configured_receive_options
 from pillarbox.queue.submission import Rules
+from pillarbox.routing.address_lookup import find_first
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
@@ -42,7 +43,7 @@ from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.sessions.smtp.trouble import CLASSES
 from pillarbox.tables.networks import with_networks
 from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.smtp.commands import is_header
@@ -77,7 +78,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     command_filter: CommandFilter
     forbidden_commands: frozenset[bytes]
     noop_commands: frozenset[str]
-    forbids_other_letters: bool
+    forbidden_tables: tuple[LookupTable, ...]  # of first words of such commands
     content_tables: ContentTables
     rewriting: AddressRewriting  # of envelopes, and of headers of local clients
     remote_rewriting: AddressRewriting | None  # of headers of other clients (remote_header_rewrite_domain)
@@ -121,7 +122,11 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
         word = (line.split(None, 1) or [b""])[0].upper()
         if is_header(line) or word in self.forbidden_commands:
             return True
-        return self.forbids_other_letters and bool(word) and not word[:1].isalpha()
+        text = word.decode("utf-8", "surrogateescape")
+        try:
+            return bool(text) and find_first(self.forbidden_tables, text) is not None
+        except LookupFault:
+            return False  # it is refused all the same, like any other that is no command
 
     def is_exempt_from_limits(self, address: str) -> bool:
         """smtpd_client_event_limit_exceptions."""
@@ -181,8 +186,8 @@ def configured_policy(
         forbidden_commands=frozenset(
             word.upper().encode() for word in server.smtpd_forbidden_commands if ":" not in word
         ),
-        forbids_other_letters=any(
-            word.startswith("regexp:{{/^[^A-Z]/") for word in server.smtpd_forbidden_commands
+        forbidden_tables=tables(
+            "smtpd_forbidden_commands", tuple(word for word in server.smtpd_forbidden_commands if ":" in word)
         ),
         content_tables=configured_content_tables(cleanup, clock=clock)
         if receive.header_body_checks
