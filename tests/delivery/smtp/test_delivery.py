@@ -208,3 +208,33 @@ def test_an_address_that_they_can_come_from() -> None:
         server.close()
     assert outcome.status == "sent"
     assert server.clients == ["127.0.0.7"]
+
+
+KEPT = [
+    # smtp_connection_cache_destinations by the port of the server, whether the connection is kept
+    ("inet:[127.0.0.1]:{port}", True),
+    ("inline:{{ {{ inet:[127.0.0.1]:{port} = x }} }}", True),
+    ("inline:{{ {{ other.test = x }} }}, regexp:{{ {{ /^inet:/ x }} }}", True),
+    ("inline:{{ {{ other.test = x }} }}", False),
+    ("fail:x", False),
+    ("", False),
+]
+
+
+@pytest.mark.parametrize(("destinations", "kept"), KEPT)
+def test_whose_connections_are_kept(destinations: str, kept: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By name or by table, though no more mail waits."""
+    keys: list[Key] = []
+
+    def keep(_: SessionCache, key: Key, session: Session) -> bool:
+        keys.append(key)
+        return False
+
+    monkeypatch.setattr(SessionCache, "keep", keep)
+    server = ScriptedServer("127.0.0.1", 0, lmtp=True)
+    try:
+        listed = destinations.format(port=server.port)
+        outcome = delivered_by_lmtp(server, lmtp_connection_cache_destinations=listed)
+    finally:
+        server.close()
+    assert (outcome.status, bool(keys)) == ("sent", kept)

@@ -171,6 +171,10 @@ def open_service(
         discarded=tables(
             "smtp_discard_ehlo_keyword_address_maps", client.smtp_discard_ehlo_keyword_address_maps
         ),
+        kept=tables(
+            "smtp_connection_cache_destinations",
+            tuple(filter(_is_table, client.smtp_connection_cache_destinations)),
+        ),
         generic=own_address_maps(
             snapshot,
             where=where("smtp_generic_maps"),
@@ -234,3 +238,9 @@ def _methods(words: tuple[str, ...], *, where: str) -> tuple[Lookup, ...]:
             raise ConfigurationFault(where, f'"{word}" is no way to look up hosts', mend="dns or native")
         found.append(names[word])
     return tuple(found) or ("dns",)
+
+
+def _is_table(word: str) -> bool:
+    """Whether a word is type:table, and no destination with a port or a kind of socket."""
+    kind, colon, name = word.partition(":")
+    return bool(colon) and kind[:1] != "[" and kind not in ("inet", "unix") and not name.isdigit()

@@ -28,6 +28,7 @@ from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS
+from pillarbox.routing.address_lookup import find_first
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
 
@@ -259,9 +260,15 @@ class SmtpDelivery:
         client = self._service.rules.client
         if session.is_tls and not session.is_kept_under_tls:
             return False
-        return (self._job.more_follows and client.smtp_connection_cache_on_demand) or (
-            destination.text.lower() in map(str.lower, client.smtp_connection_cache_destinations)
-        )
+        if self._job.more_follows and client.smtp_connection_cache_on_demand:
+            return True
+        name = destination.text.lower()
+        if name in map(str.lower, client.smtp_connection_cache_destinations):
+            return True
+        try:
+            return find_first(self._service.kept, name) is not None
+        except LookupFault:
+            return False
 
 
 def _reason(error: Exception) -> str:

@@ -32,6 +32,7 @@ class Service(msgspec.Struct, kw_only=True):
     passwords: tuple[LookupTable, ...]
     login_failures: LoginFailures | None  # smtp_sasl_auth_cache_name
     discarded: tuple[LookupTable, ...]  # EHLO keywords by the server's address
+    kept: tuple[LookupTable, ...]  # tables of smtp_connection_cache_destinations
     generic: AddressMaps  # smtp_generic_maps
     checks: ContentTables  # smtp_header_checks and its kin
     reply_filter: LookupTable | None
