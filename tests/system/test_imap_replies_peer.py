@@ -20,6 +20,7 @@ import pytest
 from fakes.doveadm import Doveadm
 from fakes.imap_exchanges import Both, DovecotImap, Exchange, give
 from fakes.imap_scripts import EXCHANGES, PREPARATION
+from fakes.random_imap import comparable, random_session
 
 pytestmark = [
     pytest.mark.system,
@@ -201,6 +202,20 @@ def test_threads_are_those_of_dovecot(both: Both) -> None:
     ]
     found = list(differences(both, Exchange("threads", tuple(steps))))
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
+
+
+@pytest.mark.timeout(120)
+def test_random_sessions_are_those_of_dovecot(both: Both) -> None:
+    """Commands at random; RANDOM_SESSIONS=N,M for other seeds."""
+    first, last = map(int, os.environ.get("RANDOM_SESSIONS", "0,12").split(","))
+    for seed in range(first, last):
+        steps = random_session(seed)
+        theirs, ours = both.have(Exchange(f"random {seed}", steps))
+        for number, (step, one, other) in enumerate(zip(steps, theirs, ours, strict=True)):
+            same = without_more_codes(other, one)
+            assert comparable(one) == comparable(same), (
+                f"{seed}, step {number}: {steps[: number + 1]!r} {step!r}"
+            )
 
 
 def test_the_battery_is_large_and_the_list_honest() -> None:
