@@ -73,6 +73,8 @@ def shape(home: Path) -> list[str]:
         name = str(path.relative_to(home))
         if path.parent.name in ("cur", "new"):
             name = f"{path.parent.relative_to(home)}/MESSAGE{path.name.partition(':')[1:]}"
+        elif path.parent.name == "tmp" and path.is_file():
+            continue  # what locks are links to
         elif any(word in name for word in ("index", "mailbox.log", "uidvalidity", "uidlist", "pillarbox")):
             continue  # of caches, or made at another moment
         elif home.name == "ctl" and path.is_dir():
