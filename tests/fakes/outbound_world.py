@@ -22,6 +22,23 @@ from fakes.scripted_server import Replies, ScriptedServer
 
 LOG: Final = "/var/log/mail.log"
 SENDER: Final = "alice@sender.test"
+_USUAL: Final = """\
+compatibility_level = 3.6
+myhostname = mail.sender.test
+mydomain = sender.test
+myorigin = $mydomain
+mydestination = $myhostname, $mydomain
+inet_protocols = ipv4
+home_mailbox = Maildir/
+alias_maps =
+alias_database =
+mailbox_command =
+biff = no
+maillog_file = /var/log/mail.log
+minimal_backoff_time = 3600s
+maximal_backoff_time = 3600s
+"""
+"""What stands in main.cf of both hosts in any case."""
 _LAST: Final = "Return-Path: <last@sender.test>"
 
 
@@ -62,7 +79,7 @@ class World:
         files: Mapping[str, str] | None = None,
         services: str = "",
     ) -> None:
-        """`files` by their paths on both hosts; `services` are lines of master.cf besides the usual ones."""
+        """`main_cf` and `services` are lines besides the usual ones; `files` by their paths on both hosts."""
         self._main_cf, self._files, self._master_cf = main_cf, files or {}, MASTER_CF + services
         zones: dict[str, str] = {"sender.test": f"@ IN MX 10 mail\nmail IN A {address(2)}\n"}
         self.servers: dict[str, list[ScriptedServer]] = {}
@@ -93,7 +110,7 @@ class World:
             host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf; touch /etc/postfix/main.cf")
         else:
             install(host)
-        host.write("/etc/postfix/main.cf", self._main_cf)
+        host.write("/etc/postfix/main.cf", _USUAL + self._main_cf)
         host.write("/etc/postfix/master.cf", self._master_cf)
         for path_there, content in self._files.items():
             host.write(path_there, content)

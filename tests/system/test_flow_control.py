@@ -17,15 +17,6 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", 
 
 _SECONDS: Final = 3
 _MAIN_CF: Final = f"""\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-alias_maps =
-alias_database =
-biff = no
-maillog_file = /var/log/mail.log
 default_process_limit = 2
 qmgr_message_active_limit = 1
 in_flow_delay = {_SECONDS}s

@@ -22,21 +22,7 @@ pytestmark = [
 ]
 
 _MAIN_CF: Final = """\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-myorigin = $mydomain
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-home_mailbox = Maildir/
-alias_maps =
-alias_database =
-mailbox_command =
-biff = no
-maillog_file = /var/log/mail.log
 notify_classes =
-minimal_backoff_time = 3600s
-maximal_backoff_time = 3600s
 recipient_delimiter = +
 virtual_mailbox_domains = boxes.test
 virtual_mailbox_maps = static:x

@@ -19,26 +19,12 @@ from fakes.scripted_server import BREAK_TLS, DROP
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
 _MAIN_CF: Final = """\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-myorigin = $mydomain
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-home_mailbox = Maildir/
-alias_maps =
-alias_database =
-mailbox_command =
-biff = no
-maillog_file = /var/log/mail.log
 notify_classes =
 smtp_tls_security_level = may
 smtp_tls_loglevel = 0
 smtp_randomize_addresses = no
 smtp_line_length_limit = 998
 smtp_connection_cache_on_demand = no
-minimal_backoff_time = 3600s
-maximal_backoff_time = 3600s
 recipient_delimiter = +
 smtpd_reject_unlisted_recipient = no
 transport_maps = inline:{

@@ -62,21 +62,7 @@ CASES: Final = [
     "smtp:backup.test",
 ]
 _MAIN_CF: Final = """\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-myorigin = $mydomain
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-home_mailbox = Maildir/
-alias_maps =
-alias_database =
-mailbox_command =
-biff = no
-maillog_file = /var/log/mail.log
 notify_classes =
-minimal_backoff_time = 3600s
-maximal_backoff_time = 3600s
 smtpd_reject_unlisted_recipient = no
 smtp_connection_cache_on_demand = no
 smtp_randomize_addresses = no

@@ -16,23 +16,9 @@ from fakes.outbound_world import Scenario, Server, World, read_differences
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
 _MAIN_CF: Final = """\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-myorigin = $mydomain
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-home_mailbox = Maildir/
-alias_maps =
-alias_database =
-mailbox_command =
-biff = no
-maillog_file = /var/log/mail.log
 notify_classes =
 smtp_tls_loglevel = 1
 smtp_tls_CAfile = /etc/postfix/strange.crt
-minimal_backoff_time = 3600s
-maximal_backoff_time = 3600s
 smtpd_reject_unlisted_recipient = no
 smtp_tls_policy_maps = inline:{
   { middle.test = secure match=middle.server tafile=/etc/postfix/middle.crt }

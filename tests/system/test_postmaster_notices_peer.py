@@ -11,24 +11,10 @@ from fakes.outbound_world import Scenario, Server, World
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
 _MAIN_CF: Final = """\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-myorigin = $mydomain
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-home_mailbox = Maildir/
-alias_maps =
-alias_database =
-mailbox_command =
-biff = no
-maillog_file = /var/log/mail.log
 notify_classes = protocol
 error_notice_recipient = alice
 smtp_line_length_limit = 998
 smtp_connection_cache_on_demand = no
-minimal_backoff_time = 3600s
-maximal_backoff_time = 3600s
 smtpd_reject_unlisted_recipient = no
 """
 _LONG: Final = b" ".join([b"words"] * 30)

@@ -14,24 +14,10 @@ from fakes.postfix_texts import normal_notice
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
 _MAIN_CF: Final = """\
-compatibility_level = 3.6
-myhostname = mail.sender.test
-mydomain = sender.test
-myorigin = $mydomain
-mydestination = $myhostname, $mydomain
-inet_protocols = ipv4
-home_mailbox = Maildir/
-alias_maps =
-alias_database =
-mailbox_command =
-biff = no
-maillog_file = /var/log/mail.log
 bounce_notice_recipient = alice@sender.test
 error_notice_recipient = alice
 smtp_line_length_limit = 998
 smtp_connection_cache_on_demand = no
-minimal_backoff_time = 3600s
-maximal_backoff_time = 3600s
 smtpd_recipient_restrictions = check_recipient_access inline:{ { refused@sender.test = REJECT } }, permit_mynetworks
 smtpd_hard_error_limit = 5
 smtpd_delay_reject = yes
