@@ -17,6 +17,9 @@ DESCRIPTION
     A promise ("after 250, the message is there") must hold in all four, for every n.  `fail` injects
     errors: it is asked with (operation, path) before each step and may return an errno.
 
+    With `keeps_order`, `write_out` brings content to where no name that is made after it survives without it, and
+    `fsync` of that file brings its names to the disk as well (files/write_order.py).
+
     Times are a counter, so that tests do not depend on the clock: each change gets a later mtime.
 """
 
@@ -52,7 +55,13 @@ class _File:
         self.mode = stat.S_IFREG | mode
         self.content = bytearray()
         self.on_disk = b""
+        self.written_out: bytes | None = None
+        self.named: bytes | None = None  # what its name does not survive without
         self.modified_ns = 0
+
+    def change(self) -> None:
+        """What is written now has not been written out."""
+        self.written_out = self.named = None
 
 
 class _Directory:
@@ -78,7 +87,12 @@ class CrashFileSystem:
     """`FileSystem` in memory; see the module's description."""
 
     def __init__(
-        self, *, stop_at: int | None = None, fail: Fail | None = None, time_ns: int = 10**18
+        self,
+        *,
+        stop_at: int | None = None,
+        fail: Fail | None = None,
+        time_ns: int = 10**18,
+        keeps_order: bool = False,
     ) -> None:
         self.steps: list[tuple[str, str]] = []
         """What was done, (operation, path), in order."""
@@ -86,6 +100,7 @@ class CrashFileSystem:
         """Reading calls as well: what the "100 NOOPs list no directory" test counts."""
         self.stop_at = stop_at
         self.fail = fail
+        self.keeps_order = keeps_order
         self._time_ns = time_ns
         self._numbers = 1
         self._descriptors: dict[int, _Descriptor] = {}
@@ -93,7 +108,7 @@ class CrashFileSystem:
 
     def crash(self, survives: Survives) -> "CrashFileSystem":
         """The file system that is found after the restart."""
-        after = CrashFileSystem(time_ns=self._time_ns + 10**9)
+        after = CrashFileSystem(time_ns=self._time_ns + 10**9, keeps_order=self.keeps_order)
         after._numbers = self._numbers
         seen: dict[int, _Node] = {}
         after._root = _survivor_directory(self._root, survives, seen)
@@ -147,6 +162,7 @@ class CrashFileSystem:
         elif isinstance(node, _File) and flags & os.O_TRUNC:
             self._step("truncate", where)
             del node.content[:]
+            node.change()
             self._touch(node)
         else:
             self.calls.append(("open", where))
@@ -198,6 +214,7 @@ class CrashFileSystem:
             del file.content[length:]
         else:
             file.content.extend(bytes(length - len(file.content)))
+        file.change()
         self._touch(file)
 
     def fsync(self, fd: int) -> None:
@@ -206,9 +223,11 @@ class CrashFileSystem:
         if isinstance(node, _File):
             self._step("fsync", self._path_of(node))
             node.on_disk = bytes(node.content)
+            if node.written_out is not None:
+                self._sync_names(node)
         else:
             self._step("sync_directory", self._path_of(node))
-            node.on_disk = dict(node.names)
+            self._names_to_disk(node)
 
     def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
         """fsync(2) of several, one after the other; each is a step."""
@@ -230,7 +249,16 @@ class CrashFileSystem:
         where = _text(path)
         directory = self._directory(where)
         self._step("sync_directory", where)
-        directory.on_disk = dict(directory.names)
+        self._names_to_disk(directory)
+
+    def write_out(self, fd: int) -> bool:
+        """sync_file_range(2)."""
+        if not self.keeps_order:
+            return False
+        file = self._file(fd)
+        self._step("write_out", self._path_of(file))
+        file.written_out = bytes(file.content)
+        return True
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2): there is only one process in the model."""
@@ -253,6 +281,8 @@ class CrashFileSystem:
         if there is not node:
             new_parent.names[new_name] = node
             del old_parent.names[old_name]
+            if isinstance(node, _File):
+                node.named = node.written_out
         self._touch(old_parent)
         self._touch(new_parent)
 
@@ -389,7 +419,23 @@ class CrashFileSystem:
         if offset > len(file.content):
             file.content.extend(bytes(offset - len(file.content)))
         file.content[offset : offset + len(data)] = data
+        file.change()
         self._touch(file)
+
+    def _names_to_disk(self, directory: _Directory) -> None:
+        directory.on_disk = dict(directory.names)
+        for node in directory.names.values():
+            if isinstance(node, _File) and node.named is not None:
+                node.on_disk = node.named
+
+    def _sync_names(self, file: _File) -> None:
+        """The names of one file reach the disk, and those that it had do not stay there."""
+        for directory in (self._root, *(node for _, node in self._walk() if isinstance(node, _Directory))):
+            for name in {*directory.names, *directory.on_disk}:
+                if directory.names.get(name) is file:
+                    directory.on_disk[name] = file
+                elif directory.on_disk.get(name) is file:
+                    del directory.on_disk[name]
 
     def _file(self, fd: int) -> _File:
         node = self._descriptors[fd].node
@@ -490,7 +536,12 @@ def _survivor_file(file: _File, survives: Survives) -> _File:
     after = _File(file.number, stat.S_IMODE(file.mode))
     after.modified_ns = file.modified_ns
     content_survives = survives in {Survives.CONTENT, Survives.ALL}
-    after.on_disk = bytes(file.content) if content_survives else file.on_disk
+    if content_survives:
+        after.on_disk = bytes(file.content)
+    elif survives is Survives.NAMES and file.named is not None:
+        after.on_disk = file.named
+    else:
+        after.on_disk = file.on_disk
     after.content[:] = after.on_disk
     return after
 

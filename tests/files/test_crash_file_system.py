@@ -58,6 +58,33 @@ def test_what_was_not_synced_is_lost(
     assert expected == files.crash(survives).files()
 
 
+ORDERED = [
+    ("named in order", Survives.NAMES, True, False, {"/box/new/m": b"hello"}),
+    ("nothing synced", Survives.SYNCED, True, False, {}),
+    ("fsynced after", Survives.SYNCED, True, True, {"/box/new/m": b"hello"}),
+    ("fsynced, but not written out before", Survives.SYNCED, False, True, {}),
+    ("not written out", Survives.NAMES, False, False, {"/box/new/m": b""}),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "survives", "write_out", "sync", "expected"), ORDERED, ids=[row[0] for row in ORDERED]
+)
+def test_a_file_system_that_keeps_order(
+    name: str, survives: Survives, write_out: bool, sync: bool, expected: dict[str, bytes]
+) -> None:
+    """What was written out before it was named comes with the name, and an fsync of the file brings both."""
+    files = _fresh()
+    files.keeps_order = True
+    fd = files.open("/box/tmp/m", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    files.write_all(fd, [b"hello"])
+    assert not write_out or files.write_out(fd)
+    files.rename("/box/tmp/m", "/box/new/m")
+    if sync:
+        files.fsync(fd)
+    assert expected == files.crash(survives).files()
+
+
 def test_stop_before_each_step() -> None:
     """A killed process does nothing more, and the model can be stopped before each of its steps."""
     files = _fresh()

@@ -27,8 +27,8 @@ def _names() -> NameMaker:
     return NameMaker(ManualClock(), host=b"h")
 
 
-def _fresh(stop_at: int | None = None) -> CrashFileSystem:
-    files = CrashFileSystem(stop_at=stop_at)
+def _fresh(stop_at: int | None = None, *, keeps_order: bool = False) -> CrashFileSystem:
+    files = CrashFileSystem(stop_at=stop_at, keeps_order=keeps_order)
     files.make_directories("/home/a")
     files.make_directories("/home/b")
     return files
@@ -77,6 +77,38 @@ def test_a_crash_at_any_step_leaves_no_broken_message() -> None:
         for survives in Survives:
             for path, content in stopped.crash(survives).files().items():
                 assert "/tmp/" in path or path.endswith("maildirfolder") or content in whole, (step, path)
+
+
+@pytest.mark.parametrize("delivery", BATCH)
+def test_a_message_that_is_alone_waits_for_the_disk_once(delivery: Delivery) -> None:
+    """Where the file system keeps order: stored, it survives; before, each crash leaves it whole or not at all."""
+    complete = _fresh(keeps_order=True)
+    [stored] = deliver_batch([delivery], files=complete, names=_names())
+    assert isinstance(stored, Stored)
+    place = f"{delivery.maildir}/{'new' if delivery.flags is None else 'cur'}"
+    assert [step for step, _ in complete.steps].count("fsync") == 1
+    assert ("sync_directory", place) not in complete.steps
+    whole = {f"{place}/{stored.name.decode()}": b"".join(delivery.content)}
+    for survives in Survives:
+        assert whole.items() <= complete.crash(survives).files().items()
+    for step in range(len(complete.steps)):
+        stopped = _fresh(step, keeps_order=True)
+        with pytest.raises(Stopped):
+            deliver_batch([delivery], files=stopped, names=_names())
+        for survives in Survives:
+            found = stopped.crash(survives).files()
+            messages = {path: content for path, content in found.items() if path.startswith(place)}
+            assert messages.items() <= whole.items(), step
+
+
+@pytest.mark.parametrize("operation", ["write_out", "rename", "fsync"])
+def test_a_fault_of_a_message_that_is_alone(operation: str) -> None:
+    """It is told, and nothing stays in tmp/; what has a name already may have been read."""
+    files = _fresh(keeps_order=True)
+    files.fail = lambda step, path: errno.EIO if step == operation else None
+    [fault] = deliver_batch(BATCH[:1], files=files, names=_names())
+    assert isinstance(fault, StoreUnavailable)
+    assert [path.split("/")[-2] for path in files.files()] == ["new"] * (operation == "fsync")
 
 
 ERRORS = [

@@ -85,8 +85,8 @@ def until_stopped(files: CrashFileSystem, together: int, *, waits: bool = False)
     return promised
 
 
-def steps_of_work(together: int = 3, *, waits: bool = False) -> int:
-    files = CrashFileSystem()
+def steps_of_work(together: int = 3, *, waits: bool = False, keeps_order: bool = False) -> int:
+    files = CrashFileSystem(keeps_order=keeps_order)
     assert len(until_stopped(files, together, waits=waits)) == 6
     return len(files.steps)
 
@@ -99,13 +99,14 @@ def messages(files: CrashFileSystem) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("survives", Survives)
 @pytest.mark.parametrize(("together", "waits"), [(1, False), (3, False), (3, True)])
+@pytest.mark.parametrize("keeps_order", [False, True])
 def test_what_was_promised_survives_a_crash_at_any_step(
-    together: int, waits: bool, survives: Survives
+    keeps_order: bool, together: int, waits: bool, survives: Survives
 ) -> None:
     """Stopped before step n, for every n: each promised message is there, whole; none is there in part."""
     whole = {b"".join(content(number)) for number in range(6)}
-    for step in range(steps_of_work(together, waits=waits) + 1):
-        files = CrashFileSystem(stop_at=step)
+    for step in range(steps_of_work(together, waits=waits, keeps_order=keeps_order) + 1):
+        files = CrashFileSystem(stop_at=step, keeps_order=keeps_order)
         promised = until_stopped(files, together, waits=waits)
         found = messages(files.crash(survives))
         assert {name: found.get(name) for name in promised} == promised, step
@@ -113,12 +114,13 @@ def test_what_was_promised_survives_a_crash_at_any_step(
 
 
 @pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("keeps_order", [False, True])
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int, waits: bool) -> None:
+def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int, keeps_order: bool, waits: bool) -> None:
     """Each step fails once: whoever is concerned gets QueueFileFault, and no message is there unpromised."""
-    total = steps_of_work(waits=waits)
+    total = steps_of_work(waits=waits, keeps_order=keeps_order)
     for step in range(total):
-        files = CrashFileSystem()
+        files = CrashFileSystem(keeps_order=keeps_order)
         files.fail = lambda operation, path, files=files, step=step: (
             number if len(files.steps) == step and operation != "unlink" else None
         )
@@ -182,6 +184,16 @@ def test_a_message_with_nobody_beside_it_is_committed_at_once() -> None:
         return done
 
     assert asyncio.run(run()) == [True, False]
+
+
+def test_a_message_that_is_alone_waits_for_the_disk_once() -> None:
+    """Where the file system keeps order; by the book it is the file, and then the directory."""
+    waits = {}
+    for keeps_order in (False, True):
+        files = CrashFileSystem(keeps_order=keeps_order)
+        until_stopped(files, 1)
+        waits[keeps_order] = [step for step, _ in files.steps if step in ("fsync", "sync_directory")]
+    assert waits == {False: ["fsync", "sync_directory"] * 6, True: ["fsync"] * 6}
 
 
 def test_every_file_gets_its_own_id() -> None:

@@ -103,12 +103,15 @@ def test_a_file_serves_again() -> None:
 
 @pytest.mark.parametrize("survives", Survives)
 @pytest.mark.parametrize("contents", [[FIRST, SECOND], [SECOND, FIRST]], ids=["other", "longer"])
-def test_a_crash_at_any_step_mixes_nothing(survives: Survives, contents: list[bytes]) -> None:
+@pytest.mark.parametrize("keeps_order", [False, True])
+def test_a_crash_at_any_step_mixes_nothing(
+    keeps_order: bool, survives: Survives, contents: list[bytes]
+) -> None:
     """Every name stands for its own message, whole; what was promised is there or was delivered."""
-    complete = CrashFileSystem()
+    complete = CrashFileSystem(keeps_order=keeps_order)
     everything = run(complete, contents).promised
     for step in range(len(complete.steps)):
-        files = CrashFileSystem(stop_at=step)
+        files = CrashFileSystem(stop_at=step, keeps_order=keeps_order)
         history = run(files, contents)
         found = messages(files.crash(survives))
         for name, data in found.items():

@@ -13,7 +13,8 @@ FAULTS
     OSError  as the kernel gives it; callers turn ENOSPC, EDQUOT, EACCES into their own words.
 
 STANDARDS
-    POSIX.1-2017 open, rename, link, fsync; Linux fsync(2): a new name needs an fsync of its directory.
+    POSIX.1-2017 open, rename, link, fsync; Linux fsync(2): a new name needs an fsync of its directory, unless
+    `write_out()` has said otherwise.
 """
 
 import contextlib
@@ -23,6 +24,7 @@ from collections.abc import Iterator, Sequence
 from typing import AnyStr, Final, Protocol
 
 from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
+from pillarbox.files.write_order import write_out
 
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""
@@ -73,6 +75,11 @@ class FileSystem(Protocol):
 
     def sync_directory(self, path: AnyStr) -> None:
         """fsync(2) of a directory: the names in it survive a crash from here on."""
+        ...
+
+    def write_out(self, fd: int) -> bool:
+        """Whether a rename from here on never survives without this content, and an fsync of the file is one of its
+        new name, too.  False: nothing was done (write_order.py)."""
         ...
 
     def flock(self, fd: int, operation: int) -> None:
@@ -206,6 +213,10 @@ class DiskFileSystem:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def write_out(self, fd: int) -> bool:
+        """sync_file_range(2), where that is of use."""
+        return write_out(fd)
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2)."""

@@ -12,6 +12,9 @@ DESCRIPTION
     Order in the file system: open(incoming/TIME.PID.N, mode 0700) → write → fsync → rename(incoming/ID) →
     fsync(incoming).  Names with a dot are no messages to anyone; `sweep()` removes those that a crash left.
 
+    A message that is alone waits for the disk once where the file system keeps order (files/write_order.py):
+    write → write_out → rename → fsync of the file.
+
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
     done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,
     which takes one hop instead of two; without any thread if the process has nobody else to serve meanwhile
@@ -269,17 +272,23 @@ class IncomingQueue:
     def _commit_alone(self, file: NewFile) -> OSError | None:
         """All steps for one message, perhaps in a thread."""
         try:
-            self._files.fsync(file.descriptor)
+            in_order = self._files.write_out(file.descriptor)
+            if not in_order:
+                self._files.fsync(file.descriptor)
             directory = self._name(file)
         except OSError as error:
             self._discard(file)
             return error
-        self._close(file.descriptor)
         try:
-            self._files.sync_directory(directory)
+            if in_order:
+                self._files.fsync(file.descriptor)
+            else:
+                self._files.sync_directory(directory)
         except OSError as error:
             self._unlink(f"{directory}/{file.queue_id}")
             return error
+        finally:
+            self._close(file.descriptor)
         return None
 
     def _committed_alone(self, job: _Job, future: "asyncio.Future[OSError | None]") -> None:

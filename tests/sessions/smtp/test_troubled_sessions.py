@@ -140,6 +140,10 @@ class BadDisk(DiskFileSystem):
             raise OSError(self._number, "injected")
         return super().__getattribute__(name)
 
+    def write_out(self, fd: int) -> bool:
+        """A directory is synced where the file system keeps no order."""
+        return self._operation != "sync_directory" and super().write_out(fd)
+
     def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
         """Directories and files can fail apart."""
         kinds = ["sync_directory" if stat.S_ISDIR(os.fstat(fd).st_mode) else "fsync" for fd in fds]
@@ -150,6 +154,7 @@ BROKEN = [
     ("open", errno.ENOSPC, "452 4.3.1 Insufficient system storage"),
     ("write_all", errno.ENOSPC, "452 4.3.1 Insufficient system storage"),
     ("write_all", errno.EIO, "451 4.3.0 Error: queue file write error"),
+    ("write_out", errno.EIO, "451 4.3.0 Error: queue file write error"),
     ("fsync", errno.EIO, "451 4.3.0 Error: queue file write error"),
     ("rename", errno.EDQUOT, "452 4.3.1 Insufficient system storage"),
     ("sync_directory", errno.EIO, "451 4.3.0 Error: queue file write error"),
