@@ -17,16 +17,18 @@ STANDARDS
 
 import ctypes
 import hashlib
+import importlib
 import ssl
 from functools import cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pillarbox.net.openssl import context_address, open_library
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+if TYPE_CHECKING:
+    from cryptography import x509
 
 _FUNCTIONS: Final = {
     "SSL_CTX_set_cert_verify_callback": (None, (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)),
@@ -55,6 +57,7 @@ def ask_for_certificates(
     context: ssl.SSLContext, *, ca_file: str, ca_path: str, depth: int, where: str
 ) -> None:
     """Have each client asked for a certificate; whatever it shows, the handshake goes on."""
+    importlib.import_module(_READER)  # now, while the role may still read what it likes
     library = _library()
     if library is None:
         raise ConfigurationFault(
@@ -84,6 +87,9 @@ def certificate_of(tls: ssl.SSLObject, *, digest: str) -> ClientCertificate | No
     encoded = tls.getpeercert(binary_form=True)
     if not encoded:
         return None
+    from cryptography import x509
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
     try:
         certificate = x509.load_der_x509_certificate(encoded)
         key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -106,7 +112,7 @@ def known_digest(name: str) -> bool:
     return name.lower() in hashlib.algorithms_available
 
 
-def _name(name: x509.Name, oid: x509.ObjectIdentifier) -> str:
+def _name(name: "x509.Name", oid: "x509.ObjectIdentifier") -> str:
     found = name.get_attributes_for_oid(oid)
     return str(found[-1].value) if found else ""
 
@@ -119,6 +125,8 @@ def _fingerprint(data: bytes, digest: str) -> str:
 # -- OpenSSL -----------------------------------------------------------------------------------------------
 
 _TRUSTED: Final = "pillarbox_client_is_trusted"
+_READER: Final = "cryptography.x509"
+"""What reads certificates takes 4 MiB, and few servers ask for any."""
 
 
 @cache
