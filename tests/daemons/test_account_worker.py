@@ -11,7 +11,7 @@ import pytest
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import parse_configuration
 from pillarbox.daemons.account_worker import AccountWorker
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.net.channel import Channel, FrameWriter
 from pillarbox.net.handover import Peer, Session, ToWorker
 from pillarbox.observability.events import Event, MailboxNotice

@@ -25,8 +25,8 @@ from typing import Final, NamedTuple, Self
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import Account
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import NamespacedAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock

@@ -11,7 +11,7 @@ from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import (
     NewMessage,
 )
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 

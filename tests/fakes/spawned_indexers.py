@@ -4,7 +4,7 @@ import socket
 from threading import Thread
 
 from pillarbox.daemons.indexer import serve_indexing
-from pillarbox.mailstore.indexers import Indexers
+from pillarbox.mailstore.cache.indexers import Indexers
 
 
 class Spawner:

@@ -1,7 +1,7 @@
 """Notes of deliverers and rows of the index of texts: any octets are read, and nothing of them is made up."""
 
 from fakes.crash_file_system import CrashFileSystem
-from pillarbox.mailstore.arrivals import FILE_NAME, Arrivals, note_of, parse_notes
+from pillarbox.mailstore.cache.arrivals import FILE_NAME, Arrivals, note_of, parse_notes
 from pillarbox.mailstore.deliver import Delivery, Stored
 from pillarbox.message.word_index import (
     Segment,

@@ -1,6 +1,6 @@
 """dovecot-acl and its neighbours: any text is a list or refused, and what was read can be written."""
 
-from pillarbox.mailstore.acl_file import AclFault, effective, parse, parse_global, render
+from pillarbox.mailstore.sharing.acl_file import AclFault, effective, parse, parse_global, render
 
 SEEDS = [
     b"anyone lr\nuser=me lrwstipekxa\n-user=you ws\n",

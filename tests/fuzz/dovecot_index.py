@@ -1,7 +1,7 @@
 """Dovecot's index and logs: any octets are an index, a log, or neither."""
 
 from fakes import dovecot_index_files as made
-from pillarbox.mailstore.dovecot_index import NotAnIndex, read_state
+from pillarbox.mailstore.dovecot_files.dovecot_index import NotAnIndex, read_state
 
 SEEDS = [
     made.index(7, [(1, 8, 1, 3), (2, 0, 6, 5)], keywords=[b"a", b"bc", b"d"], highest_modseq=9),

@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from fakes.scripted_transport import ScriptedTransport, read_transcript
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.sessions.imap import append, catenation
 from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import ImapSession

@@ -2,7 +2,7 @@
 
 from fakes.crash_file_system import CrashFileSystem
 from pillarbox.config.quota_settings import QuotaFault, quota_settings
-from pillarbox.mailstore.maildirsize import MAX_SIZE, MaildirSize, Usage, parse
+from pillarbox.mailstore.quota.maildirsize import MAX_SIZE, MaildirSize, Usage, parse
 
 SEEDS = [
     b"104857600S,1000C\n0 0\n60 1\n120 2\n-60 -1\n",

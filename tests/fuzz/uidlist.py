@@ -1,8 +1,11 @@
 """dovecot-uidlist and its neighbours: any octets are read, and mended by the next append."""
 
 from fakes.crash_file_system import CrashFileSystem
-from pillarbox.mailstore.keywords import KeywordTable
-from pillarbox.mailstore.maildir_names import (
+from pillarbox.mailstore.dovecot_files.keywords import KeywordTable
+from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
+from pillarbox.mailstore.dovecot_files.uid_validity import next_uid_validity
+from pillarbox.mailstore.dovecot_files.uidlist import UidList
+from pillarbox.mailstore.maildir.file_names import (
     change_letters,
     delivery_order,
     parse_letters,
@@ -10,9 +13,6 @@ from pillarbox.mailstore.maildir_names import (
     split,
     write_letters,
 )
-from pillarbox.mailstore.subscriptions import Subscriptions
-from pillarbox.mailstore.uid_validity import next_uid_validity
-from pillarbox.mailstore.uidlist import UidList
 
 SEEDS = [
     b"3 V1795354878 N5 G3b5d2d02fef0026bac1c000083ecc375\n1 :1795354878.M35176P7340.vm,S=60,W=66\n",

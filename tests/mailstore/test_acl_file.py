@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.mailstore.acl_file import (
+from pillarbox.mailstore.sharing.acl_file import (
     ALL,
     AclFault,
     Entry,

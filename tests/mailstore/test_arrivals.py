@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fakes.varied_messages import varied_messages
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.mailstore.arrivals import (
+from pillarbox.mailstore.cache.arrivals import (
     FILE_NAME,
     MAX_CONTENT,
     MAX_OCTETS,
@@ -22,11 +22,11 @@ from pillarbox.mailstore.arrivals import (
     note_of,
     parse_notes,
 )
-from pillarbox.mailstore.cache import MAX_UNASKED_HEADER, Cache
+from pillarbox.mailstore.cache.message_cache import MAX_UNASKED_HEADER, Cache
 from pillarbox.mailstore.deliver import Delivery, Stored, deliver_batch
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, SortColumn, SortValue
-from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.vocabulary.identifiers import Uid
 
 ALL = (

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.attribute_dict import MAX_FILE, AttributeDict, parse
+from pillarbox.mailstore.dovecot_files.attribute_dict import MAX_FILE, AttributeDict, parse
 from pillarbox.mailstore.mailbox import AttributesFull, StoreUnavailable
 from pillarbox.vocabulary.clock import ManualClock
 

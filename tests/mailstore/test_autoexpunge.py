@@ -5,7 +5,7 @@ import asyncio
 from pillarbox.config.mailbox_settings import MailboxDefinition
 from pillarbox.mailstore.autoexpunge import autoexpunge
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.vocabulary.clock import ManualClock
 
 DAY = 86400

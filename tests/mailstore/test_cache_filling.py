@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from pillarbox.mailstore import cache_filling
-from pillarbox.mailstore.cache import Cache
-from pillarbox.mailstore.cache_filling import CacheFilling
+from pillarbox.mailstore.cache import filling as cache_filling
+from pillarbox.mailstore.cache.filling import CacheFilling
+from pillarbox.mailstore.cache.message_cache import Cache
 from pillarbox.mailstore.mailbox import Fields, NewMessage, StoreUnavailable
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.identifiers import Uid
 
 

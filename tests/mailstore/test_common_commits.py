@@ -11,11 +11,11 @@ import pytest
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.mailstore.deliver import make_maildir
-from pillarbox.mailstore.folder_additions import FolderBusy, append, append_together
-from pillarbox.mailstore.folder_files import FolderFiles
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.file_names import NameMaker
+from pillarbox.mailstore.maildir.folder_additions import FolderBusy, append, append_together
+from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import Uid
 

@@ -21,8 +21,8 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
     NoSuchMailbox,
 )
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 

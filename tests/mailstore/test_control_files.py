@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.dotlock import DotLock
-from pillarbox.mailstore.keywords import KeywordTable
-from pillarbox.mailstore.subscriptions import Subscriptions
-from pillarbox.mailstore.uid_validity import next_uid_validity
-from pillarbox.mailstore.uidlist import UidList
+from pillarbox.mailstore.dovecot_files.dotlock import DotLock
+from pillarbox.mailstore.dovecot_files.keywords import KeywordTable
+from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
+from pillarbox.mailstore.dovecot_files.uid_validity import next_uid_validity
+from pillarbox.mailstore.dovecot_files.uidlist import UidList
 from pillarbox.vocabulary.clock import ManualClock
 
 ROOT = "/m"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
-from pillarbox.mailstore.maildir_names import NameMaker, sizes
+from pillarbox.mailstore.maildir.file_names import NameMaker, sizes
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.clock import ManualClock
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pillarbox.mailstore.directory_state import DirectoryState
+from pillarbox.mailstore.maildir.directory_state import DirectoryState
 
 T = 1_800_000_000_123_456_789
 MS = 1_000_000

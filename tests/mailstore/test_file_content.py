@@ -9,7 +9,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.mailstore.file_content import packed_content, plain_content
+from pillarbox.mailstore.content.file_content import packed_content, plain_content
 from pillarbox.mailstore.mailbox import StoreUnavailable
 
 MESSAGE = b"Subject: x\n\n" + b"text\n" * 100

@@ -10,11 +10,11 @@ import pytest
 from mailstore.test_arrivals import ALL, COLUMNS, CountingFiles
 from mailstore.test_arrivals import MESSAGES as SMALL
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.mailstore.fresh_messages import MAX_CONTENT, MAX_OCTETS, FreshMessages
-from pillarbox.mailstore.large_content import LARGE
+from pillarbox.mailstore.cache.fresh_messages import MAX_CONTENT, MAX_OCTETS, FreshMessages
+from pillarbox.mailstore.content.large_content import LARGE
 from pillarbox.mailstore.mailbox import MessageSummary, NewMessage, SortValue
-from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.vocabulary.identifiers import Uid
 
 MESSAGES = [message for message in SMALL[:50] if message]

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.mailstore import folder_additions
-from pillarbox.mailstore.folder_additions import Groups, Outcomes
-from pillarbox.mailstore.group_commit import MAX_MESSAGES, Done, GroupCommit
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir import folder_additions
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.folder_additions import Groups, Outcomes
+from pillarbox.mailstore.maildir.group_commit import MAX_MESSAGES, Done, GroupCommit
 from pillarbox.vocabulary.identifiers import Uid
 
 

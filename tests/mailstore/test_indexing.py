@@ -10,11 +10,11 @@ import pytest
 from fakes.spawned_indexers import Spawner
 from fakes.varied_messages import varied_messages
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.cache import Cache, Row
-from pillarbox.mailstore.indexers import Indexers
-from pillarbox.mailstore.indexing import Indexing, IndexMessages
+from pillarbox.mailstore.cache.indexers import Indexers
+from pillarbox.mailstore.cache.indexing import Indexing, IndexMessages
+from pillarbox.mailstore.cache.message_cache import Cache, Row
 from pillarbox.mailstore.mailbox import Fields, MessageSummary
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.identifiers import Uid
 
 ALL = Fields.DATE | Fields.SIZE | Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE | Fields.HEADER
@@ -149,7 +149,7 @@ def test_headers_are_told_before_anything_is_parsed(maildir: Path) -> None:
 
 def test_what_waits_for_the_cache_is_bounded(maildir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no room is not kept: the worker asks for it again."""
-    monkeypatch.setattr("pillarbox.mailstore.indexing.MAX_WAITING", 1)
+    monkeypatch.setattr("pillarbox.mailstore.cache.indexing.MAX_WAITING", 1)
     path = next((maildir / "cur").iterdir())
     indexing = Indexing(DISK)
     directory = os.fsencode(maildir)

@@ -8,10 +8,11 @@ from typing import AnyStr
 import pytest
 
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.mailstore import known_statuses, maildir_account
 from pillarbox.mailstore.deliver import Delivery, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage, NoSuchMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir import account as maildir_account
+from pillarbox.mailstore.maildir import known_statuses
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid

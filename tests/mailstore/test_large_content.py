@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.varied_messages import varied_messages
-from pillarbox.mailstore import large_content
-from pillarbox.mailstore.file_content import packed_content
-from pillarbox.mailstore.large_content import LargeContent, Span, pieces_of, searchable
+from pillarbox.mailstore.content import large_content
+from pillarbox.mailstore.content.file_content import packed_content
+from pillarbox.mailstore.content.large_content import LargeContent, Span, pieces_of, searchable
 from pillarbox.mailstore.mailbox import Fields, NewMessage, StoreUnavailable
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.message import mime_tree
 from pillarbox.message.body_structure import render
 from pillarbox.message.header_fields import header_end
@@ -112,8 +112,8 @@ def test_what_is_searched_is_the_text() -> None:
 @pytest.fixture
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages of a few hundred octets are huge."""
-    monkeypatch.setattr("pillarbox.mailstore.message_files.LARGE", 300)
-    monkeypatch.setattr("pillarbox.mailstore.spool.LARGE", 300)
+    monkeypatch.setattr("pillarbox.mailstore.content.message_files.LARGE", 300)
+    monkeypatch.setattr("pillarbox.mailstore.content.spool.LARGE", 300)
 
 
 @pytest.mark.usefixtures("low_limits")
@@ -123,7 +123,7 @@ def test_through_a_mailbox(
 ) -> None:
     """Spooled, stored, read, copied into another account: the octets, sizes and the summary are those of the message."""
     octets = b"Subject: huge\r\n\r\n" + b"".join(b"line %d\r\n" % number for number in range(300))
-    monkeypatch.setattr("pillarbox.mailstore.file_content.MAX_PLAIN", 400)
+    monkeypatch.setattr("pillarbox.mailstore.content.file_content.MAX_PLAIN", 400)
 
     async def scene() -> None:
         account = MaildirAccount(str(tmp_path / "M"), packing=packing)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.mailstore import leisure as leisure_module
-from pillarbox.mailstore.leisure import Leisure
+from pillarbox.mailstore.cache import leisure as leisure_module
+from pillarbox.mailstore.cache.leisure import Leisure
 from pillarbox.mailstore.mailbox import Fields, NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 
 
 def run(scene: Callable[[Leisure, list[str]], Awaitable[None]]) -> list[str]:

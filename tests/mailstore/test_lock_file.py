@@ -10,8 +10,8 @@ import pytest
 
 from fakes.crash_file_system import CrashFileSystem
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.dotlock import FEW, DotLock, LockFile, LockHeld
-from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.mailstore.dovecot_files.dotlock import FEW, DotLock, LockFile, LockHeld
+from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.vocabulary.clock import ManualClock
 
 OWNER = b"%d:%s" % (os.getpid(), os.fsencode(socket.gethostname()))

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.arrivals import Arrivals
+from pillarbox.mailstore.cache.arrivals import Arrivals
 from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
-from pillarbox.mailstore.mailbox_tree import MailboxTree
-from pillarbox.mailstore.maildir_names import NameMaker
+from pillarbox.mailstore.maildir.file_names import NameMaker
+from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
 from pillarbox.vocabulary.clock import ManualClock
 
 KINDS = [(False, False), (False, True), (True, False), (True, True)]

@@ -25,9 +25,9 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
     NoSuchMailbox,
 )
-from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.maildir_names import NameMaker, parse_letters
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.file_names import NameMaker, parse_letters
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -269,7 +269,7 @@ def test_names_of_two_accounts_differ() -> None:
 
 def test_a_large_change_does_not_outrun_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who has looked before a change learns all of it, however many messages it is about; older ones do not stay."""
-    monkeypatch.setattr("pillarbox.mailstore.maildir.MAX_JOURNAL", 3)
+    monkeypatch.setattr("pillarbox.mailstore.maildir.mailbox.MAX_JOURNAL", 3)
 
     async def scene() -> None:
         box = await account_on(fresh_files()).open("INBOX")

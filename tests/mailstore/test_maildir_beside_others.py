@@ -23,7 +23,7 @@ from pillarbox.mailstore.mailbox import (
     FlagAction,
     FlagChange,
 )
-from pillarbox.mailstore.maildir_names import change_letters
+from pillarbox.mailstore.maildir.file_names import change_letters
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid

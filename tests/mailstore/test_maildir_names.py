@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.mailstore.maildir_names import (
+from pillarbox.mailstore.maildir.file_names import (
     Letters,
     NameMaker,
     base,

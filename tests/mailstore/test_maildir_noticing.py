@@ -27,7 +27,7 @@ from pillarbox.mailstore.mailbox import (
     FlagChange,
     NewMessage,
 )
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid

@@ -1,12 +1,12 @@
-"""Mod-sequences of a Maildir from one opening to the next (mailstore/modseqs.py)."""
+"""Mod-sequences of a Maildir from one opening to the next (mailstore/maildir/modseqs.py)."""
 
 import asyncio
 import os
 from pathlib import Path
 
-from pillarbox.mailstore.cache import FILE_NAME
+from pillarbox.mailstore.cache.message_cache import FILE_NAME
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 

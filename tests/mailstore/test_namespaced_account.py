@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox
-from pillarbox.mailstore.memory_account import MemoryAccount
-from pillarbox.mailstore.namespaced_account import NamespacedAccount, OutsideNamespace
+from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount, OutsideNamespace
 
 
 def names(account: NamespacedAccount) -> list[str]:

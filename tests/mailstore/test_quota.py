@@ -11,9 +11,9 @@ from pillarbox.config.mailbox_settings import Storage
 from pillarbox.config.quota_settings import Amount, QuotaFault, QuotaRoot, QuotaRule, quota_settings
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.mailbox import Fields, MailTooLarge, NewMessage, QuotaExceeded
-from pillarbox.mailstore.maildir_account import MaildirAccount, tree_at
-from pillarbox.mailstore.maildirsize import Usage, parse, render
-from pillarbox.mailstore.quota import AccountQuota, Size
+from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.quota.maildirsize import Usage, parse, render
+from pillarbox.mailstore.quota.quotas import AccountQuota, Size
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import Uid
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import dovecot_index_files as made
-from pillarbox.mailstore.dovecot_index import NotAnIndex, read_state
+from pillarbox.mailstore.dovecot_files.dovecot_index import NotAnIndex, read_state
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.vocabulary.identifiers import Uid
 
 NAMES = [b"word-%d" % number for number in range(40)]

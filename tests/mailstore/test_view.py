@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.memory_mailbox import MemoryMailbox
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.mailstore.view import NOTHING, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid

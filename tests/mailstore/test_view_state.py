@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailstore.test_view import Client, expunge, flag, mailbox_of
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.memory_mailbox import MemoryMailbox
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.mailstore.view import NOTHING, MailboxView, ViewLost
 from pillarbox.mailstore.view_state import ViewState, pack_uids, translated_keywords, unpack_uids
 from pillarbox.vocabulary.flags import Flag

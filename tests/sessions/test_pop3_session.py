@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport, read_transcript
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
-from pillarbox.mailstore.memory_account import MemoryAccount
-from pillarbox.mailstore.memory_mailbox import MemoryMailbox
+from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event, Warned
 from pillarbox.sessions import pop3_session
 from pillarbox.sessions.pop3_session import Ended, Pop3Session

@@ -7,8 +7,8 @@ import apsw
 import pytest
 
 from fakes.mail_system import USER, MailSystem, until
-from pillarbox.mailstore import text_index
-from pillarbox.mailstore.arrivals import FILE_NAME, parse_notes
+from pillarbox.mailstore.cache import text_index
+from pillarbox.mailstore.cache.arrivals import FILE_NAME, parse_notes
 
 pytestmark = pytest.mark.system
 

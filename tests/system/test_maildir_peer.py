@@ -11,8 +11,8 @@ import pytest
 from fakes.doveadm import Doveadm
 from pillarbox.mailstore.deliver import Delivery, deliver_batch
 from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 from pillarbox.vocabulary.identifiers import Uid
 

@@ -24,7 +24,7 @@ from fakes.doveadm import Doveadm
 from fakes.imap_exchanges import DovecotImap, PillarboxImap, give, owner
 from fakes.mail_system import USER, MailSystem
 from fakes.scripted_transport import ScriptedTransport
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.sessions.pop3_session import Pop3Session
 
 pytestmark = [

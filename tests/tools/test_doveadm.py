@@ -8,7 +8,7 @@ import pytest
 from pillarbox.auth.password_making import SCHEMES, make
 from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.tools import doveadm
-from pillarbox.tools.doveadm_output import text_of
+from pillarbox.tools.doveadm_commands.output import text_of
 
 COLUMNS = ("mailbox", "messages", "vsize")
 ROWS = [["Sent", "0", "0"], ["Archive/2024", "1", "305"]]

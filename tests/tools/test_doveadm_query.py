@@ -4,8 +4,8 @@ import shlex
 
 import pytest
 
-from pillarbox.tools.doveadm_faults import Fatal
-from pillarbox.tools.doveadm_query import parse
+from pillarbox.tools.doveadm_commands.faults import Fatal
+from pillarbox.tools.doveadm_commands.query import parse
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
 from pillarbox.wire.imap.search_keys import (

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from fakes.varied_messages import varied_messages
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.view import MailboxView
-from pillarbox.tools import doveadm_output
-from pillarbox.tools.doveadm_faults import Fatal
-from pillarbox.tools.doveadm_fetch import FetchFields
-from pillarbox.tools.doveadm_texts import lf_text, raw_text
+from pillarbox.tools.doveadm_commands import output as doveadm_output
+from pillarbox.tools.doveadm_commands.faults import Fatal
+from pillarbox.tools.doveadm_commands.fetch import FetchFields
+from pillarbox.tools.doveadm_commands.texts import lf_text, raw_text
 
 MIME = (
     b"Subject: =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
@@ -55,8 +55,8 @@ def test_huge_messages_print_the_same(tmp_path: Path, form: str, monkeypatch: py
     """In all forms but the one that has no lines."""
     expected = asyncio.run(_printed(tmp_path, form))
     assert "Grüße aus Köln" in expected
-    monkeypatch.setattr("pillarbox.mailstore.message_files.LARGE", 20)
-    monkeypatch.setattr("pillarbox.mailstore.large_content.BLOCK", 33)
+    monkeypatch.setattr("pillarbox.mailstore.content.message_files.LARGE", 20)
+    monkeypatch.setattr("pillarbox.mailstore.content.large_content.BLOCK", 33)
     monkeypatch.setattr("pillarbox.message.part_content._BLOCK", 28)
     assert asyncio.run(_printed(tmp_path, form)) == expected
 

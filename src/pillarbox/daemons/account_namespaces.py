@@ -2,7 +2,7 @@
 
 DESCRIPTION
     Without other namespaces and access lists a session has the user's own account alone.  Otherwise the trees are
-    united (mailstore/united_account.py), each with the access lists that concern the user.
+    united (mailstore/namespaces/united_account.py), each with the access lists that concern the user.
 
     Where another user's mail is, the userdb says: by the socket auth-userdb, which tells a process of users with
     its own uid only.  Others are as if they did not exist: their files could not be read.
@@ -28,16 +28,16 @@ from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
 from pillarbox.files.file_system import DISK
 from pillarbox.files.inotify import Inotify
-from pillarbox.mailstore.acl import AccessLists, AclUser
-from pillarbox.mailstore.acl_file import ALL, Rights
-from pillarbox.mailstore.group_commit import CommonCommits
+from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.mailstore.mailbox_names import INBOX
-from pillarbox.mailstore.maildir_account import MaildirAccount, tree_at
-from pillarbox.mailstore.namespaced_account import PublicNames, as_named
-from pillarbox.mailstore.shared_dict import SharedDict
-from pillarbox.mailstore.text_searching import IndexPolicy
-from pillarbox.mailstore.united_account import Part, UnitedAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.maildir.group_commit import CommonCommits
+from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
+from pillarbox.mailstore.namespaces.united_account import Part, UnitedAccount
+from pillarbox.mailstore.sharing.acl import AccessLists, AclUser
+from pillarbox.mailstore.sharing.acl_file import ALL, Rights
+from pillarbox.mailstore.sharing.shared_dict import SharedDict
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.auth_protocol import parameters

@@ -18,8 +18,8 @@ from typing import Final
 
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.config.quota_settings import is_quota_setting
-from pillarbox.mailstore.quota import AccountQuota
-from pillarbox.mailstore.user_quota import user_quota
+from pillarbox.mailstore.quota.quotas import AccountQuota
+from pillarbox.mailstore.quota.user_quota import user_quota
 from pillarbox.observability.events import EventSink, MailboxNotice
 
 MAX_KEPT: Final = 256

@@ -35,13 +35,13 @@ from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, 
 from pillarbox.daemons.startup import open_log
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.autoexpunge import autoexpunge
-from pillarbox.mailstore.group_commit import CommonCommits
-from pillarbox.mailstore.indexers import Indexers
+from pillarbox.mailstore.cache.indexers import Indexers
+from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.quota import AccountQuota
-from pillarbox.mailstore.text_searching import IndexPolicy
-from pillarbox.mailstore.united_account import UnitedAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.group_commit import CommonCommits
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import (

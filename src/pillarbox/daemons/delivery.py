@@ -62,7 +62,7 @@ from pillarbox.delivery.request import (
     OpenAgent,
     OpenLocalDelivery,
 )
-from pillarbox.mailstore.arrivals import ArrivalNotes
+from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import AgentService, Ready, Startup, User, cleanup_of

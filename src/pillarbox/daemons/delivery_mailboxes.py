@@ -21,13 +21,13 @@ import msgspec
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.acl import AccessLists, AclUser
-from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import MailboxNameRefused
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
-from pillarbox.mailstore.maildir_account import MaildirAccount, tree_at
-from pillarbox.mailstore.namespaced_account import PublicNames, as_named
+from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
+from pillarbox.mailstore.sharing.acl import AccessLists, AclUser
+from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.net.handover import Letter
 from pillarbox.net.system_clock import SystemClock
 

@@ -2,8 +2,8 @@
 
 DESCRIPTION
     Forked by the spawner when a worker asks for it, it answers the questions that come over its channel
-    (mailstore/indexing.py), fills the cache when none has come for a moment, until one does, and goes when the
-    channel ends.
+    (mailstore/cache/indexing.py), fills the cache when none has come for a moment, until one does, and goes when
+    the channel ends.
 """
 
 import select
@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.indexing import Indexing, IndexMessages, IndexTexts
+from pillarbox.mailstore.cache.indexing import Indexing, IndexMessages, IndexTexts
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter
 
 MOMENT: Final = 0.05

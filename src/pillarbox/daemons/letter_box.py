@@ -3,8 +3,9 @@
 DESCRIPTION
     All messages that have come in one turn of the loop are stored together, by `mailstore.deliver` in a worker
     thread; while they are, the next ones gather.  When none waits, what was stored is noted for the
-    sessions that will read it (mailstore/arrivals.py).  A message that names a mailbox by its detail (user+mailbox)
-    goes there if lmtp_save_to_detail_mailbox says so and the user may post there, otherwise into INBOX.
+    sessions that will read it (mailstore/cache/arrivals.py).  A message that names a mailbox by its detail
+    (user+mailbox) goes there if lmtp_save_to_detail_mailbox says so and the user may post there, otherwise into
+    INBOX.
 
 FAULTS
     Every message gets a reply: 452 or 552 for a mailbox without room, 451 for what went wrong here.
@@ -23,14 +24,14 @@ from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.delivery_mailboxes import DeliveryMailbox, Unreachable, delivery_mailbox
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.arrivals import ArrivalNotes
+from pillarbox.mailstore.cache.arrivals import ArrivalNotes
+from pillarbox.mailstore.content.file_content import packed_content
+from pillarbox.mailstore.content.large_content import BLOCK
+from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, Written, deliver_batch, make_maildir
-from pillarbox.mailstore.file_content import packed_content
-from pillarbox.mailstore.large_content import BLOCK
 from pillarbox.mailstore.mailbox import MailTooLarge, OverQuota, QuotaExceeded
-from pillarbox.mailstore.maildir_names import NameMaker
-from pillarbox.mailstore.quota import AccountQuota, Size
-from pillarbox.mailstore.spool import SpoolFile
+from pillarbox.mailstore.maildir.file_names import NameMaker
+from pillarbox.mailstore.quota.quotas import AccountQuota, Size
 from pillarbox.message.header_fields import first_value
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter

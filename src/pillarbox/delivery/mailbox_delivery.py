@@ -28,7 +28,7 @@ from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox, dsn_o
 from pillarbox.delivery.message_text import MessageText
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.mailstore.arrivals import ArrivalNotes
+from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.vocabulary.clock import Clock

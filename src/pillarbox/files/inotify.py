@@ -4,7 +4,7 @@ DESCRIPTION
     One `Inotify` per process: one descriptor, read by the loop when it has something to say.  `watch` calls
     back after a name was made, moved or removed in a directory, or when the directory itself went away.
     Several watches of one directory share a kernel watch.  Callbacks carry no detail: the directory is
-    looked at anyway (mailstore/folder_files.py), and events may have been lost (IN_Q_OVERFLOW).
+    looked at anyway (mailstore/maildir/folder_files.py), and events may have been lost (IN_Q_OVERFLOW).
 
     Another process may wait for the descriptor in our place: watches are of the directories that were meant
     when they were made, whatever the rights of the process that reads.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pillarbox.mailstore.large_content import LargeContent, pieces_of
+from pillarbox.mailstore.content.large_content import LargeContent, pieces_of
 from pillarbox.mailstore.mailbox import Fields, Mailbox, MessageGone, NewMessage, Spool
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid

@@ -39,7 +39,7 @@ import msgspec
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.fsync_steps import Steps, finish
 from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
-from pillarbox.mailstore.maildir_names import NameMaker, with_sizes
+from pillarbox.mailstore.maildir.file_names import NameMaker, with_sizes
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.system_clock import SystemClock
 
@@ -56,7 +56,7 @@ _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 
 
 class Written(msgspec.Struct, frozen=True):
-    """A message that lies in tmp/ of the Maildir already, fsynced (mailstore/spool.py)."""
+    """A message that lies in tmp/ of the Maildir already, fsynced (mailstore/content/spool.py)."""
 
     path: bytes
     size: int
@@ -77,7 +77,8 @@ class Delivery(msgspec.Struct, frozen=True):
     modified: float | None = None
     """INTERNALDATE, seconds since 1970; None: now."""
     packed: bytes | None = None
-    """What is written instead of `content`, which the sizes of the name are of (mailstore/file_content.py)."""
+    """What is written instead of `content`, which the sizes of the name are of
+    (mailstore/content/file_content.py)."""
     rest: Callable[[], Iterable[bytes]] | None = None
     """What follows `content`, if the message is too large to be in memory: blocks of whole lines, each read when
     the one before is written."""

@@ -6,8 +6,8 @@ DESCRIPTION
     (`MessageTable`), and what changes is written to its `journal`, from which every session's view
     (`mailstore/view.py`) learns what to tell its client.
 
-    Names are Unicode with `/` between levels (mailstore/namespaced_account.py knows other separators); `INBOX`
-    is spelled so.  Message content is given with CRLF
+    Names are Unicode with `/` between levels (mailstore/namespaces/namespaced_account.py knows other separators);
+    `INBOX` is spelled so.  Message content is given with CRLF
     line ends, as RFC822.SIZE counts it, whatever the files hold.
 
 PROMISES
@@ -28,6 +28,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.mailstore.faults import (
     AttributesFull as AttributesFull,
 )
@@ -61,7 +62,6 @@ from pillarbox.mailstore.faults import (
 from pillarbox.mailstore.faults import (
     StoreUnavailable as StoreUnavailable,
 )
-from pillarbox.mailstore.large_content import LargeContent
 from pillarbox.mailstore.mailbox_list import MailboxList
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity

@@ -12,7 +12,7 @@ STANDARDS
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from pillarbox.mailstore.attribute_dict import AttributeDict
+from pillarbox.mailstore.dovecot_files.attribute_dict import AttributeDict
 
 KNOWN: Final = frozenset((b"\\Archive", b"\\Drafts", b"\\Important", b"\\Junk", b"\\Sent", b"\\Trash"))
 """What a mailbox may be for.  \\All and \\Flagged would be views of other mailboxes (RFC 6154 §2)."""

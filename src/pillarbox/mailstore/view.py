@@ -29,8 +29,8 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import ChangeKind, Mailbox
+from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view_state import (
     ViewState,
     pack,

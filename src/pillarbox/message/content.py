@@ -2,8 +2,8 @@
 
 DESCRIPTION
     `Content` is what `bytes` can do of it: a length, pieces, and searches.  Messages of a usual size are `bytes`;
-    a huge one is read from its file in blocks (mailstore/large_content.py), and no parser takes more of it at once
-    than headers.
+    a huge one is read from its file in blocks (mailstore/content/large_content.py), and no parser takes more of it
+    at once than headers.
 """
 
 from typing import Protocol

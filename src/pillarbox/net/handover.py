@@ -106,7 +106,7 @@ class Resume(msgspec.Struct, tag=True):
 
 
 class IndexerReady(msgspec.Struct, tag=True):
-    """spawner → worker: the channel to an indexer is passed along (mailstore/indexing.py)."""
+    """spawner → worker: the channel to an indexer is passed along (mailstore/cache/indexing.py)."""
 
 
 ToWorker = Session | Letter | Kick | Resume | IndexerReady

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import msgspec
 
-from pillarbox.mailstore.large_content import LargeContent, Span, pieces_of
+from pillarbox.mailstore.content.large_content import LargeContent, Span, pieces_of
 from pillarbox.mailstore.mailbox import (
     Account,
     Fields,

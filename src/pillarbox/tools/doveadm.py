@@ -27,10 +27,10 @@ from typing import Final
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.supervisor import dovecot_control
 from pillarbox.supervisor.dovecot_control import NotRunning
-from pillarbox.tools import doveadm_output
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.default_paths import DOVECOT_CONF
-from pillarbox.tools.doveadm_faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
+from pillarbox.tools.doveadm_commands import output as doveadm_output
+from pillarbox.tools.doveadm_commands.faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -67,40 +67,38 @@ def _command(name: str) -> Command | None:
         case "stop":
             return _stop
         case "kick" | "who":
-            from pillarbox.tools import doveadm_sessions
+            from pillarbox.tools.doveadm_commands import sessions as doveadm_sessions
 
             return doveadm_sessions.kick if name == "kick" else doveadm_sessions.who
         case "auth" | "user" | "pw":
-            from pillarbox.tools import doveadm_users
+            from pillarbox.tools.doveadm_commands import users as doveadm_users
 
             return {"auth": doveadm_users.auth, "user": doveadm_users.user, "pw": doveadm_users.pw}[name]
         case "log":
-            from pillarbox.tools import doveadm_log
+            from pillarbox.tools.doveadm_commands import log as doveadm_log
 
             return doveadm_log.log
         case "mailbox":
-            from pillarbox.tools import doveadm_mailboxes
+            from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
 
             return doveadm_mailboxes.mailbox
         case "quota":
-            from pillarbox.tools import doveadm_quota
+            from pillarbox.tools.doveadm_commands import quota as doveadm_quota
 
             return doveadm_quota.quota
         case _:
-            from pillarbox.tools import doveadm_messages
+            from pillarbox.tools.doveadm_commands import messages as doveadm_messages
 
             return functools.partial(doveadm_messages.run, name) if name in doveadm_messages.USAGE else None
 
 
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
-    from pillarbox.tools import (
-        doveadm_mailboxes,
-        doveadm_messages,
-        doveadm_quota,
-        doveadm_sessions,
-        doveadm_users,
-    )
+    from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
+    from pillarbox.tools.doveadm_commands import messages as doveadm_messages
+    from pillarbox.tools.doveadm_commands import quota as doveadm_quota
+    from pillarbox.tools.doveadm_commands import sessions as doveadm_sessions
+    from pillarbox.tools.doveadm_commands import users as doveadm_users
 
     return {
         "auth": "cache|login|lookup|test",
@@ -158,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(command: Command, path: str, overrides: Sequence[str], form: str, words: Sequence[str]) -> int:
     try:
         if words[0] == "pw":  # needs nothing that runs, nor a configuration
-            from pillarbox.tools import doveadm_users
+            from pillarbox.tools.doveadm_commands import users as doveadm_users
 
             return doveadm_users.pw(None, form, words[1:])
         if isinstance(sys.stdout, io.TextIOWrapper):

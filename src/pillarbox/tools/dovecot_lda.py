@@ -38,7 +38,7 @@ from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
-from pillarbox.mailstore.large_content import BLOCK
+from pillarbox.mailstore.content.large_content import BLOCK
 from pillarbox.mailstore.mailbox import SPOOL_AT
 from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
@@ -46,8 +46,8 @@ from pillarbox.observability.events import Event, EventSink, MailboxNotice
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.dovecot_master import log_target
 from pillarbox.tools.default_paths import DOVECOT_CONF
-from pillarbox.tools.doveadm_accounts import MailCommand, Owner
-from pillarbox.tools.doveadm_faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
+from pillarbox.tools.doveadm_commands.faults import EX_NOPERM, EX_TEMPFAIL, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
 

@@ -4,9 +4,9 @@
 
 DESCRIPTION
     Keywords from a mailbox's 27th on have no letter in file names.  Dovecot keeps them in its index, we in
-    `pillarbox-keywords` (mailstore/keywords.py).  What differs is told to Dovecot by its own doveadm(1), which
-    writes the index: run it when Dovecot is running again, and before users change much.  Without a USER it is done
-    for all that the userdb lists.
+    `pillarbox-keywords` (mailstore/dovecot_files/keywords.py).  What differs is told to Dovecot by its own
+    doveadm(1), which writes the index: run it when Dovecot is running again, and before users change much.  Without
+    a USER it is done for all that the userdb lists.
 
     A child with the user's rights reads the files and opens no mailbox; nothing of ours is changed.  Done twice, it
     finds nothing more to do.
@@ -26,15 +26,15 @@ import msgspec
 from pillarbox.config.dovecot.reading import read_configuration
 from pillarbox.config.mailbox_settings import Namespace, Storage
 from pillarbox.files.file_system import DISK
-from pillarbox.mailstore.dovecot_index import IndexState, NotAnIndex, read_state
-from pillarbox.mailstore.keywords import KeywordTable
+from pillarbox.mailstore.dovecot_files.dovecot_index import IndexState, NotAnIndex, read_state
+from pillarbox.mailstore.dovecot_files.keywords import KeywordTable
+from pillarbox.mailstore.dovecot_files.takeover import FILES
+from pillarbox.mailstore.dovecot_files.uidlist import UidList
 from pillarbox.mailstore.mailbox_names import INBOX
-from pillarbox.mailstore.maildir_account import tree_at
-from pillarbox.mailstore.takeover import FILES
-from pillarbox.mailstore.uidlist import UidList
+from pillarbox.mailstore.maildir.account import tree_at
 from pillarbox.tools.auth_sockets import NoAnswer
-from pillarbox.tools.doveadm_accounts import MailCommand, Owner
-from pillarbox.tools.doveadm_faults import Fatal, MailFault
+from pillarbox.tools.doveadm_commands.accounts import MailCommand, Owner
+from pillarbox.tools.doveadm_commands.faults import Fatal, MailFault
 from pillarbox.vocabulary.number_set import compact
 
 MAX_UIDS: Final = 2000

@@ -31,11 +31,11 @@ from pillarbox.mailstore.mailbox import (
     OverQuota,
     StoreUnavailable,
 )
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import as_named
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.namespaces.namespaced_account import as_named
 from pillarbox.message.mbox import FromDate, MboxMessage, NotAnMbox, messages
 from pillarbox.tools.auth_sockets import NoAnswer
-from pillarbox.tools.doveadm_users import fields_of, lookup
+from pillarbox.tools.doveadm_commands.users import fields_of, lookup
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _AT_ONCE = 64

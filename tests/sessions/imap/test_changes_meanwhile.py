@@ -9,8 +9,8 @@ import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.memory_account import MemoryAccount
-from pillarbox.mailstore.memory_mailbox import MemoryMailbox
+from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import session as session_module
 from pillarbox.sessions.imap.session import ImapSession

@@ -8,8 +8,8 @@ import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, NewMessage
-from pillarbox.mailstore.memory_account import MemoryAccount
-from pillarbox.mailstore.memory_mailbox import MemoryMailbox
+from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import conversation, fetch
 from pillarbox.sessions.imap import session as session_module

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap.compression import PIECE, CompressedTransport, stored
 from pillarbox.sessions.imap.session import ImapSession

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.message.header_fields import fields, unfold
 from pillarbox.message.text_matching import field_values, folded_addresses, folded_values
 from pillarbox.observability.events import Event

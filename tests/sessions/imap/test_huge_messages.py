@@ -10,8 +10,8 @@ import pytest
 from fakes.scripted_transport import ScriptedTransport
 from fakes.varied_messages import varied_messages
 from pillarbox.mailstore.mailbox import OverQuota
-from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap.options import ImapOptions
 from pillarbox.sessions.imap.session import ImapSession
@@ -124,8 +124,8 @@ def lower_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         monkeypatch.setattr(f"pillarbox.{name}", 20)
     for name in ("message_files.LARGE", "spool.LARGE"):
-        monkeypatch.setattr(f"pillarbox.mailstore.{name}", 20)
-    monkeypatch.setattr("pillarbox.mailstore.large_content.BLOCK", 33)
+        monkeypatch.setattr(f"pillarbox.mailstore.content.{name}", 20)
+    monkeypatch.setattr("pillarbox.mailstore.content.large_content.BLOCK", 33)
 
 
 def test_imap_says_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from fakes.spawned_indexers import Spawner
 from fakes.varied_messages import varied_messages
+from pillarbox.mailstore.cache.indexers import Indexers
+from pillarbox.mailstore.cache.text_index import FILE_NAME, VERSION, TextIndex
+from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.deliver import Delivery, deliver_batch
-from pillarbox.mailstore.indexers import Indexers
-from pillarbox.mailstore.maildir import MaildirMailbox
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.text_index import FILE_NAME, VERSION, TextIndex
-from pillarbox.mailstore.text_searching import IndexPolicy
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.text_matching import header_texts, part_texts
 from pillarbox.message.word_index import words_of_message
@@ -318,7 +318,7 @@ def test_nothing_is_indexed_unless_it_is_wanted(tmp_path: Path) -> None:
 
 def test_the_index_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has no room is read; nobody tries to index it again and again."""
-    monkeypatch.setattr("pillarbox.mailstore.text_index.MAX_OCTETS", 1)
+    monkeypatch.setattr("pillarbox.mailstore.cache.text_index.MAX_OCTETS", 1)
     deliver(tmp_path, MESSAGES[:70])
 
     async def scene() -> tuple[list[int], list[int]]:

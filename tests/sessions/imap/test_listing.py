@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.namespaced_account import NamespacedAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock

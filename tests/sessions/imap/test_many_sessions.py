@@ -14,8 +14,8 @@ from fakes.scripted_transport import ScriptedTransport
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.mailstore.mailbox import Account, NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock

@@ -9,8 +9,8 @@ import pytest
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.files.inotify import open_inotify
 from pillarbox.mailstore.mailbox import Account, FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import notify
 from pillarbox.sessions.imap.session import ImapSession

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from fakes.scripted_transport import ScriptedTransport
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 

@@ -14,8 +14,8 @@ from fakes.parked_sessions import ParkedClient
 from fakes.scripted_transport import read_transcript
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.maildir_account import MaildirAccount
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.sessions.imap.session import AUTOLOGOUT
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag

@@ -6,7 +6,7 @@ import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
-from pillarbox.mailstore.memory_account import MemoryAccount
+from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import search
 from pillarbox.sessions.imap.session import ImapSession

@@ -18,8 +18,8 @@ from pillarbox.mailstore.mailbox import (
     StoreBusy,
     StoreUnavailable,
 )
-from pillarbox.mailstore.memory_account import MemoryAccount
-from pillarbox.mailstore.memory_mailbox import MemoryMailbox
+from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event, Warned
 from pillarbox.sessions.imap import session
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround

@@ -18,7 +18,7 @@ from fakes.imap_model import ACTIONS, ModelClient
 from fakes.scripted_transport import ScriptedTransport
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing, touch_directories
 from pillarbox.files.inotify import open_inotify
-from pillarbox.mailstore.maildir_account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import fetch, session

@@ -25,7 +25,7 @@ from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.message_text import MessageText
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.mailstore.arrivals import ArrivalNotes
+from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Unreadable, deliver_batch
 from pillarbox.net.channel import FrameReader, FrameWriter
 from pillarbox.net.system_clock import SystemClock

@@ -11,9 +11,9 @@ STANDARDS
 
 from typing import Final
 
-from pillarbox.mailstore.acl_file import ALL, Entry, Identifier, Kind, Rights, for_client, rights_of
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, PermissionDenied
-from pillarbox.mailstore.united_account import UnitedAccount
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.mailstore.sharing.acl_file import ALL, Entry, Identifier, Kind, Rights, for_client, rights_of
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.acl_commands import DeleteAcl, GetAcl, ListRights, MyRights, SetAcl

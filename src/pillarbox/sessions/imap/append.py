@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import (
     SPOOL_AT,
     Mailbox,
@@ -22,6 +21,7 @@ from pillarbox.mailstore.mailbox import (
     Spool,
     StoreUnavailable,
 )
+from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, storable

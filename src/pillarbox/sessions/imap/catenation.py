@@ -10,7 +10,7 @@ STANDARDS
 
 from collections.abc import Iterator, Sequence
 
-from pillarbox.mailstore.large_content import LargeContent, Span, pieces_of
+from pillarbox.mailstore.content.large_content import LargeContent, Span, pieces_of
 from pillarbox.mailstore.mailbox import SPOOL_AT, Mailbox, Spool
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.named_messages import named_mailbox, named_message, named_part

@@ -24,8 +24,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.acl_file import ALL, Rights
-from pillarbox.mailstore.large_content import Span, pieces_of
+from pillarbox.mailstore.content.large_content import Span, pieces_of
 from pillarbox.mailstore.mailbox import (
     Account,
     Mailbox,
@@ -33,7 +32,8 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     StoreUnavailable,
 )
-from pillarbox.mailstore.united_account import UnitedAccount
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
 from pillarbox.observability.events import EventSink

@@ -11,8 +11,8 @@ STANDARDS
 from collections.abc import Sequence
 from typing import Final
 
-from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import FlagAction, FlagChange
+from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 
 CHANGE: Final = Rights.WRITE | Rights.WRITE_SEEN | Rights.WRITE_DELETED

@@ -18,9 +18,9 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.acl_file import for_client
 from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, PermissionDenied, StoreUnavailable
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
+from pillarbox.mailstore.sharing.acl_file import for_client
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value, with_own_recent
 from pillarbox.sessions.imap.metadata import tell_annotations

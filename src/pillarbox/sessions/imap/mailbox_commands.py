@@ -23,8 +23,8 @@ from pillarbox.mailstore.mailbox import (
     PermissionDenied,
     StoreUnavailable,
 )
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.special_uses import KNOWN
-from pillarbox.mailstore.united_account import UnitedAccount
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation

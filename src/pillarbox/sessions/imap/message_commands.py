@@ -8,7 +8,6 @@ STANDARDS
 from bisect import bisect_left, bisect_right
 from typing import Final
 
-from pillarbox.mailstore.acl_file import Rights
 from pillarbox.mailstore.mailbox import (
     FlagAction,
     FlagChange,
@@ -17,6 +16,7 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     PermissionDenied,
 )
+from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, permitted, storable

@@ -1,9 +1,9 @@
 """GETMETADATA and SETMETADATA: annotations of mailboxes and of the account.
 
 DESCRIPTION
-    The store keeps them (mailstore/attribute_dict.py); they are served when `imap_metadata = yes`, as Dovecot has
-    it.  `/shared/comment` and `/shared/admin` of the account come from the configuration and stay as they are;
-    `/private/specialuse` is what a mailbox is for.
+    The store keeps them (mailstore/dovecot_files/attribute_dict.py); they are served when `imap_metadata = yes`, as
+    Dovecot has it.  `/shared/comment` and `/shared/admin` of the account come from the configuration and stay as
+    they are; `/private/specialuse` is what a mailbox is for.
 
     Quirk: a name with wildcards asks for many mailboxes, which a draft of the RFC had and Horde uses.
 
@@ -14,7 +14,7 @@ STANDARDS
 from collections.abc import Mapping
 from typing import Final
 
-from pillarbox.mailstore.attribute_dict import is_internal
+from pillarbox.mailstore.dovecot_files.attribute_dict import is_internal
 from pillarbox.mailstore.mailbox import AttributesFull, NoSuchMailbox
 from pillarbox.message.imap_strings import literal
 from pillarbox.sessions.imap.conversation import Conversation

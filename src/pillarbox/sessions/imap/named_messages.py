@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 import msgspec
 
-from pillarbox.mailstore.large_content import LargeContent, Span
+from pillarbox.mailstore.content.large_content import LargeContent, Span
 from pillarbox.mailstore.mailbox import Account, Mailbox, MailboxNameRefused, MessageGone, NoSuchMailbox
 from pillarbox.message import body_structure, mime_tree
 from pillarbox.message.sections import find_part

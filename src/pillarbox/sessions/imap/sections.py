@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from pillarbox.mailstore.large_content import LargeContent, Span
+from pillarbox.mailstore.content.large_content import LargeContent, Span
 from pillarbox.message import mime_tree
 from pillarbox.message.header_fields import header_end, select_fields
 from pillarbox.message.part_content import KNOWN_ENCODINGS, decoded_blocks, decoded_body, transfer_encoding

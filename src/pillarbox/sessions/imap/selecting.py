@@ -14,8 +14,8 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.acl_file import ALL, Rights
 from pillarbox.mailstore.mailbox import NoSuchMailbox
+from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished

@@ -17,7 +17,7 @@ import secrets
 from contextlib import AsyncExitStack
 from typing import Final
 
-from pillarbox.mailstore.large_content import Span
+from pillarbox.mailstore.content.large_content import Span
 from pillarbox.mailstore.mailbox import (
     Account,
     AttributesFull,

@@ -1,0 +1,172 @@
+"""The index of one mailbox's texts: asked by SEARCH, and filled when nobody waits.
+
+DESCRIPTION
+    A search of header or body asks which messages may hold its text; those that are not indexed may.  Which
+    mailboxes are indexed is told by an `IndexPolicy`: those in which a client has searched bodies, unless all or
+    none are.  From then on, messages that come are indexed too.
+
+    Indexers do it (mailstore/cache/indexers.py), or a thread, a few messages at a time, and only while no client
+    uses the mailbox (mailstore/cache/filling.py).
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Executor
+from enum import Enum
+from functools import partial
+from typing import Final
+
+from pillarbox.mailstore.cache.filling import CacheFilling
+from pillarbox.mailstore.cache.indexers import Indexers, Source
+from pillarbox.mailstore.cache.indexing import MAX_INDEXED, Indexed
+from pillarbox.mailstore.cache.summary_reading import Run
+from pillarbox.mailstore.cache.text_index import IndexedText, TextIndex
+from pillarbox.mailstore.content.large_content import crlf_in_memory
+from pillarbox.mailstore.mailbox import MessageGone, StoreUnavailable, TextPlace
+from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.message.word_index import ANY_WORDS, MAX_DOCUMENTS, patterns_of, words_of_message
+
+MANY: Final = 64
+"""Messages that a search has to read from which on an index is worth it; and that an indexer indexes at once:
+20 ms, for which a question of another mailbox may wait."""
+FEW: Final = 16
+"""Messages that are read rather than asked for; and that a thread indexes at once: three milliseconds."""
+
+
+class IndexPolicy(Enum):
+    """Which mailboxes are indexed."""
+
+    NONE = "none"
+    SEARCHED = "searched"
+    ALL = "all"
+
+
+class TextSearching:
+    """The index as one mailbox uses it; methods are called on the event loop unless they say otherwise."""
+
+    def __init__(
+        self,
+        folder: FolderFiles,
+        index: TextIndex,
+        indexers: Indexers | None,
+        policy: IndexPolicy,
+        *,
+        executor: Executor | None,
+        run: Run,
+        later: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self.filling = CacheFilling(self._fill, slice_size=self._slice_size)
+        self._folder = folder
+        self._index = index
+        self._indexers = indexers
+        self._policy = policy
+        self._executor = executor
+        self._run: Run = run
+        self._later = later
+        self._number = 0
+        self._has_begun = False
+        self._has_dead = False
+
+    def load(self) -> None:
+        """Learn whether the mailbox is indexed.  In a thread, when the folder is known."""
+        if self._policy is not IndexPolicy.NONE:
+            folder = self._folder
+            create = self._policy is IndexPolicy.ALL
+            self._number = self._index.mailbox(folder.guid, folder.uid_validity, create=create)
+
+    def fill(self) -> None:
+        """The mailbox is used: from now on, keep its index complete, if it has one."""
+        if self._number and not self._has_begun:
+            self._has_begun = True
+            with self._folder.mutex:
+                uids = self._folder.uids.tolist()
+            self.filling.want(uids)
+
+    async def complete(self) -> None:
+        """Index all messages now, unless no mailbox is to be indexed (doveadm index)."""
+        if self._policy is IndexPolicy.NONE:
+            return
+        if not self._number:
+            await self._run(self._create)
+        with self._folder.mutex:
+            uids = self._folder.uids.tolist()
+        for start in range(0, len(uids), MAX_DOCUMENTS):
+            await self._run(self._fill_here, uids[start : start + MAX_DOCUMENTS])
+
+    def note_new(self, uids: Sequence[int]) -> None:
+        """Messages have come."""
+        if self._has_begun:
+            self.filling.want(uids)
+
+    def note_expunged(self) -> None:
+        """Messages have gone."""
+        self._has_dead = True
+
+    def tidy(self) -> None:
+        """Nobody uses the mailbox any more: take out what has gone."""
+        if self._has_dead and self._number:
+            self._has_dead = False
+            self._later(partial(self._index.prune, self._number, lambda uid: self._folder.row(uid) >= 0))
+
+    async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
+        """Those of `uids` (rising) that have to be looked at."""
+        patterns = patterns_of(text)
+        if self._policy is IndexPolicy.NONE or not patterns or len(uids) < FEW:
+            return uids
+        found, unknown = uids, len(uids)
+        if self._number:
+            found, unknown = await self._run(self._index.candidates, self._number, uids, patterns, places)
+        if unknown >= MANY and TextPlace.BODY in places and not self._has_begun:
+            await self._run(self._create)
+            self.fill()
+        return found
+
+    def _create(self) -> None:
+        folder = self._folder
+        self._number = self._index.mailbox(folder.guid, folder.uid_validity, create=True)
+
+    def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
+        """Index messages (rising); the result is how many had to be read."""
+        loop = asyncio.get_running_loop()
+        indexers = self._indexers
+        if indexers is None or not indexers.ready:
+            return loop.run_in_executor(self._executor, self._fill_here, uids)
+        folder = self._folder
+        with folder.mutex:
+            rows = [(uid, row) for uid in uids if (row := folder.row(uid)) >= 0]
+            paths = [folder.paths[row] for _, row in rows]
+        source = Source(os.fsencode(self._index.directory), self._number, folder.directory)
+        counted: asyncio.Future[int] = loop.create_future()
+        answer = indexers.ask_texts(source, [uid for uid, _ in rows], paths)
+        answer.add_done_callback(partial(_count, counted))
+        return counted
+
+    def _slice_size(self, wanted: int, found: int) -> int:
+        indexers = self._indexers
+        if indexers is None:
+            return FEW
+        if found and wanted >= MANY:
+            indexers.want()
+        return MANY if indexers.ready else FEW
+
+    def _fill_here(self, uids: list[int]) -> int:
+        texts = []
+        for uid in self._index.missing(self._number, uids):
+            path = self._folder.path_of(uid)
+            try:
+                if path is None or self._folder.files.stat(path).st_size > MAX_INDEXED:
+                    texts.append(IndexedText(uid, ANY_WORDS))
+                    continue
+                content, _ = self._folder.read(uid)
+                texts.append(IndexedText(uid, words_of_message(crlf_in_memory(content))))
+            except (MessageGone, StoreUnavailable, OSError):
+                continue  # whoever searches is told
+        self._index.add(self._number, texts)
+        return len(texts)
+
+
+def _count(counted: "asyncio.Future[int]", answer: "asyncio.Future[Indexed | None]") -> None:
+    if not counted.done():
+        indexed = None if answer.cancelled() else answer.result()
+        counted.set_result(0 if indexed is None else indexed.count)

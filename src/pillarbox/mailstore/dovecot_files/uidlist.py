@@ -1,0 +1,311 @@
+"""dovecot-uidlist: which file has which UID.
+
+DESCRIPTION
+        3 V1795354878 N5 G3b5d2d02fef0026bac1c000083ecc375
+        1 :1795354878.M35176P7340.vm,S=60,W=66
+        4 G1795354946.M899474P7920.vm,S=244,W=256 :1795354946.M902490P7920.vm,S=244,W=256
+
+    The header has UIDVALIDITY, a lower bound of the next UID, the mailbox's GUID and perhaps fields that we
+    only keep.  A line has a UID, fields (`G` message GUID, `P` UIDL, `O` order, `S`, `W` sizes) and the base of
+    the file's name.  Lines of files that are gone do no harm.
+
+    `UidList` is the file as it was last read.  `refresh` reads what is new: the rest of the same file if it
+    grew, all of it if it is another one.  An inode number does not tell that alone: the file system gives that
+    of a removed file to the next one, and a folder that was made anew has the same sizes.  So the header has to
+    be the same, too.  `append` writes whole lines in one write and fdatasyncs them; it
+    repairs a torn last line first.  `rewrite` makes a new file beside the old one and renames it over.  Both
+    need the lock (mailstore/dovecot_files/dotlock.py) and a `refresh` under it.
+
+    Dovecot throws the whole file away for one malformed line, and with it all UIDs.  So what we write is
+    whole, and a line that we find broken is left out of the next rewrite, which `damaged` asks for.
+
+FAULTS
+    OSError  the file cannot be read or written
+
+STANDARDS
+    Dovecot 2.3, Maildir format; version 1 (Courier, Dovecot 1.0) is read and replaced
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from pillarbox.files.file_system import FileSystem
+from pillarbox.files.fsync_steps import Steps, finish
+from pillarbox.vocabulary.digits import decimal, is_decimal
+from pillarbox.vocabulary.number_set import MAX_NUMBER
+
+FILE_NAME: Final = b"dovecot-uidlist"
+
+_LINE: Final = re.compile(rb"(\d{1,10}) ((?:[A-Z][^ \n]* )*):([^\n/]+)\n")
+_LINE_V1: Final = re.compile(rb"(\d{1,10}) ([^\n/]+)\n")
+_GUID: Final = re.compile(rb"[0-9a-f]{32}")
+_GUID_OF_HEADER: Final = re.compile(rb"3 (?:[^ \n]+ )*G([0-9a-f]{32})[ \n]")
+_FIELD: Final = re.compile(rb" ([A-Za-z])([^ \n]*)")
+
+
+def read_guid(directory: bytes, files: FileSystem) -> bytes:
+    """The GUID of the mailbox in that directory, without reading its messages; b"" if it has none yet."""
+    try:
+        fd = files.open(directory + b"/" + FILE_NAME, os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return b""
+    try:
+        header = _GUID_OF_HEADER.match(files.pread(fd, 1024, 0))
+    finally:
+        files.close(fd)
+    return header[1] if header is not None else b""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One line."""
+
+    uid: int
+    base: bytes
+    fields: bytes = b""
+    """`G… W… `, each with a blank behind it; empty for most."""
+
+
+class UidList:
+    """The uidlist of one mailbox."""
+
+    def __init__(self, directory: bytes, files: FileSystem) -> None:
+        self.path = directory + b"/" + FILE_NAME
+        self._files = files
+        self.uid_validity = 0
+        self.next_uid = 1
+        self.guid = b""
+        self.other_fields = b""
+        """Header fields that we only keep: ` P%v.%u`."""
+        self.uids: dict[bytes, int] = {}
+        """base → UID, of every line."""
+        self.fields: dict[int, bytes] = {}
+        """UID → fields, where a line has any."""
+        self.damaged = False
+        """The file must be rewritten: an old version, a broken line, no GUID."""
+        self._identity: tuple[int, int] | None = None  # device and inode
+        self._modified = 0  # mtime in ns
+        self._header = b""
+        self._size = 0  # so much of it has been read and understood
+        self._file_size = 0
+        self._last_uid = 0
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file has been found with a header."""
+        return self.uid_validity != 0
+
+    def has_changed(self) -> bool:
+        """Whether the file is not as it was read, or gone: one stat."""
+        try:
+            status = self._files.stat(self.path)
+        except FileNotFoundError:
+            return self.exists
+        return (
+            (status.st_dev, status.st_ino) != self._identity
+            or status.st_size != self._file_size
+            or status.st_mtime_ns != self._modified
+        )
+
+    def refresh(self) -> bool:
+        """Read what is new; whether anything was."""
+        try:
+            fd = self._files.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            changed = self._identity is not None
+            self._forget()
+            return changed
+        try:
+            status = self._files.fstat(fd)
+            identity = (status.st_dev, status.st_ino)
+            same = identity == self._identity and status.st_size >= self._file_size
+            if same and self._files.pread(fd, len(self._header), 0) == self._header:
+                self._modified = status.st_mtime_ns
+                if status.st_size == self._file_size:
+                    return False
+            else:
+                self._forget()
+                self._identity, self._modified = identity, status.st_mtime_ns
+            content = self._read(fd, self._size)
+            self._file_size = self._size + len(content)
+            self._parse(content)
+        finally:
+            self._files.close(fd)
+        return True
+
+    def append(
+        self, bases: Iterable[bytes], fields: dict[bytes, bytes] | None = None, *, directory: bytes = b""
+    ) -> list[Entry]:
+        """Give UIDs to new files and write them down.  The lock is held and `refresh` has been called.
+
+        `directory` is where the files have just got their names, which are to survive a crash, too: it is fsynced
+        at the same time.  A crash before that may leave a line without its file.
+        """
+        return finish(self.append_steps(bases, fields, directory=directory), self._files)
+
+    def append_steps(
+        self, bases: Iterable[bytes], fields: dict[bytes, bytes] | None = None, *, directory: bytes = b""
+    ) -> Steps[list[Entry]]:
+        """The same beside other work (files/fsync_steps.py)."""
+        entries = []
+        uid = self.next_uid
+        for base in bases:
+            entries.append(Entry(uid, base, fields.get(base, b"") if fields else b""))
+            uid += 1
+        if uid > MAX_NUMBER:
+            raise OverflowError(f"{os.fsdecode(self.path)}: no UID left")
+        if self.damaged or not self.exists:
+            self._add(entries)
+            self.rewrite(self.uids)
+            if directory:
+                self._files.sync_directory(directory)
+            return entries
+        lines = b"".join([b"%d %s:%s\n" % (entry.uid, entry.fields, entry.base) for entry in entries])
+        fd = self._files.open(self.path, os.O_RDWR)
+        try:
+            if self._file_size != self._size:
+                self._files.truncate(fd, self._size)  # a torn line of a writer that died
+            self._files.pwrite(fd, lines, self._size)
+            if directory:
+                yield from self._sync_with(directory, fd)
+            else:
+                self._files.fdatasync(fd)
+            self._modified = self._files.fstat(fd).st_mtime_ns
+        finally:
+            self._files.close(fd)
+        self._size += len(lines)
+        self._file_size = self._size
+        self._add(entries)
+        return entries
+
+    def rewrite(self, alive: Iterable[bytes]) -> None:
+        """Write a new file with the lines of `alive` only.  The lock is held."""
+        entries = sorted((self.uids[base], base) for base in alive if base in self.uids)
+        header = b"3 V%d N%d G%s%s\n" % (self.uid_validity, self.next_uid, self.guid, self.other_fields)
+        lines = [b"%d %s:%s\n" % (uid, self.fields.get(uid, b""), base) for uid, base in entries]
+        content = header + b"".join(lines)
+        temporary = self.path + b".tmp"
+        fd = self._files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            self._files.write_all(fd, [content])
+            self._files.fdatasync(fd)
+            status = self._files.fstat(fd)
+        finally:
+            self._files.close(fd)
+        self._files.rename(temporary, self.path)
+        # Lines appended to the new file must not come back as those of the old one.
+        self._files.sync_directory(os.path.dirname(self.path))
+        self._identity, self._modified = (status.st_dev, status.st_ino), status.st_mtime_ns
+        self._header = header
+        self._size = self._file_size = len(content)
+        self.uids = {base: uid for uid, base in entries}
+        self.fields = {uid: self.fields[uid] for uid, _ in entries if uid in self.fields}
+        self.damaged = False
+
+    def _sync_with(self, directory: bytes, fd: int) -> Steps[None]:
+        """Bring the lines to the disk, and the names in the directory: one commit of the file system for both."""
+        names = self._files.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            synced = yield [fd, names]
+            for error in synced:
+                if error is not None:
+                    raise error
+        finally:
+            self._files.close(names)
+
+    def _add(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            self.uids[entry.base] = entry.uid
+            if entry.fields:
+                self.fields[entry.uid] = entry.fields
+            self._last_uid = entry.uid
+            self.next_uid = entry.uid + 1
+
+    def _forget(self) -> None:
+        self._identity = None
+        self._header = b""
+        self._size = self._file_size = self._last_uid = self._modified = 0
+        self.uid_validity = 0
+        self.next_uid = 1
+        self.guid = self.other_fields = b""
+        self.uids = {}
+        self.fields = {}
+        self.damaged = False
+
+    def _read(self, fd: int, offset: int) -> bytes:
+        parts = []
+        while part := self._files.pread(fd, 1 << 20, offset):
+            parts.append(part)
+            offset += len(part)
+        return b"".join(parts)
+
+    def _parse(self, content: bytes) -> None:
+        """Take in whole lines; what follows the last line end is left for the next time."""
+        whole = content.rfind(b"\n") + 1
+        self._size += whole
+        position = 0
+        pattern = _LINE
+        if not self.exists:
+            end = content.find(b"\n") + 1
+            if end == 0 or not self._parse_header(content[:end]):
+                self.damaged = True
+                return
+            self._header = content[:end]
+            position = end
+            if content.startswith(b"1 "):
+                self.damaged = True  # old: to be replaced
+                content = content[:position] + _LINE_V1.sub(rb"\1 :\2\n", content[position:])
+                whole = content.rfind(b"\n") + 1
+        last = self._last_uid
+        uids = self.uids
+        while position < whole:
+            match = pattern.match(content, position)
+            if match is None:
+                self.damaged = True
+                position = content.find(b"\n", position) + 1
+                continue
+            position = match.end()
+            digits, fields, base = match.groups()
+            uid = decimal(digits)
+            if uid <= last or uid > MAX_NUMBER:
+                self.damaged = True
+                continue
+            last = uid
+            uids[base] = uid
+            if fields:
+                self.fields[uid] = fields
+        self._last_uid = last
+        self.next_uid = max(self.next_uid, last + 1)
+
+    def _parse_header(self, line: bytes) -> bool:
+        """`3 V<uid validity> N<next uid> G<guid>`, or `1 <uid validity> <next uid>`."""
+        version, _, rest = line.rstrip(b"\n").partition(b" ")
+        if version == b"1":
+            validity, _, next_uid = rest.partition(b" ")
+            return self._set_header(validity, next_uid)
+        if version != b"3":
+            return False
+        values: dict[bytes, bytes] = {}
+        for letter, value in _FIELD.findall(b" " + rest):
+            if letter in b"VNG":
+                values[letter] = value
+            else:
+                self.other_fields += b" " + letter + value
+        self.guid = values.get(b"G", b"")
+        if _GUID.fullmatch(self.guid) is None:
+            self.guid = b""
+            self.damaged = True
+        return self._set_header(values.get(b"V", b""), values.get(b"N", b""))
+
+    def _set_header(self, validity: bytes, next_uid: bytes) -> bool:
+        if not (is_decimal(validity, max_digits=10) and is_decimal(next_uid, max_digits=10)):
+            return False
+        value = decimal(validity)
+        if not 0 < value <= MAX_NUMBER:
+            return False
+        self.uid_validity = value
+        self.next_uid = max(self.next_uid, decimal(next_uid))
+        return True

@@ -1,0 +1,502 @@
+"""One user's Maildir: `Account` over directories.
+
+DESCRIPTION
+    Where its mailboxes lie is told in mailstore/maildir/mailbox_tree.py.
+    All sessions of an account in this process share one `MaildirAccount`, and those that select the same
+    mailbox one `MaildirMailbox`.  A few mailboxes that nobody uses any more stay loaded, so that STATUS and
+    the next SELECT need no new listing; of the others the numbers of their STATUS are kept
+    (mailstore/maildir/known_statuses.py).
+
+    DELETE and RENAME do not touch the subscriptions, as Dovecot does not.
+
+    Special use (RFC 6154) goes by name, as the mailbox blocks of the configuration's namespace say
+    (`MailboxDefinition`); `USUAL` is what there is without them, and `ensure_defaults` makes those that have
+    `auto`.  What a mailbox was given itself, CREATE … USE, is one of its annotations and counts before its name.
+
+FAULTS
+    NoSuchMailbox, MailboxExists, MailboxNameRefused  with the texts that Dovecot gives to clients
+    StoreUnavailable                                  the root cannot be read or written
+
+STANDARDS
+    RFC 3501 §6.3 (mailbox commands); RFC 6154 (SPECIAL-USE); Dovecot 2.3, Maildir format
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Final, TypeVar
+
+from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
+from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore.cache.indexers import Indexers
+from pillarbox.mailstore.cache.leisure import Leisure
+from pillarbox.mailstore.cache.message_cache import Cache
+from pillarbox.mailstore.cache.text_index import TextIndex
+from pillarbox.mailstore.cache.text_searching import IndexPolicy
+from pillarbox.mailstore.deliver import fault_of
+from pillarbox.mailstore.dovecot_files.attribute_dict import (
+    FILE_NAME,
+    PRIVATE,
+    AttributeDict,
+    for_clients,
+    for_file,
+)
+from pillarbox.mailstore.dovecot_files.dotlock import LockFile
+from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
+from pillarbox.mailstore.dovecot_files.uidlist import UidList
+from pillarbox.mailstore.mailbox import (
+    Mailbox,
+    MailboxNameRefused,
+    MailboxStatus,
+    NoSuchMailbox,
+    QuotaState,
+)
+from pillarbox.mailstore.mailbox_list import MailboxList
+from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise
+from pillarbox.mailstore.maildir import folder_changes
+from pillarbox.mailstore.maildir.file_names import NameMaker
+from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.group_commit import CommonCommits
+from pillarbox.mailstore.maildir.known_statuses import KnownStatuses
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
+from pillarbox.mailstore.maildir.mailbox_listing import MailboxListing
+from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
+from pillarbox.mailstore.name_watch import NameWatch
+from pillarbox.mailstore.quota.quotas import AccountQuota, FolderQuota
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.vocabulary.clock import Clock
+
+USUAL: Final = tuple(
+    MailboxDefinition(name=name, auto="no" if " " in name else "subscribe", special_use=(use,))
+    for name, use in (
+        ("Drafts", "\\Drafts"),
+        ("Sent", "\\Sent"),
+        ("Sent Messages", "\\Sent"),
+        ("Junk", "\\Junk"),
+        ("Trash", "\\Trash"),
+        ("Archive", "\\Archive"),
+    )
+)
+"""Dovecot's 15-mailboxes.conf, and Archive; made and subscribed."""
+MAX_IDLE: Final = 8
+"""Mailboxes without users that stay loaded."""
+MAX_LOOKED_AT: Final = 64
+"""The same of those that no session has had open: whose STATUS was asked for."""
+MAX_LOOKED_AT_MESSAGES: Final = 100_000
+"""Messages of these together."""
+
+_T = TypeVar("_T")
+
+
+def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None = None) -> MailboxTree:
+    """The mailboxes that a mail_location with absolute paths names."""
+    return MailboxTree(
+        os.fsencode(place.path.rstrip("/") or "/"),
+        files=files,
+        names=names or NameMaker(SystemClock()),
+        control=os.fsencode(place.control.rstrip("/")),
+        index=os.fsencode(place.index.rstrip("/")),
+        nested=place.nested,
+    )
+
+
+class MaildirAccount:
+    """`Account` over the Maildir at `root`."""
+
+    separator = SEPARATOR
+    prefix = ""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        files: FileSystem = DISK,
+        clock: Clock | None = None,
+        executor: Executor | None = None,
+        inotify: Inotify | None = None,
+        indexers: Indexers | None = None,
+        host: bytes | None = None,
+        mailboxes: Sequence[MailboxDefinition] = USUAL,
+        control: str = "",
+        index: str = "",
+        nested: bool = False,
+        attributes: str = "",
+        quota: AccountQuota | None = None,
+        packing: tuple[str, int] | None = None,
+        index_policy: IndexPolicy = IndexPolicy.NONE,
+        commits: CommonCommits | None = None,
+    ) -> None:
+        """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
+        LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`; `commits`: shared
+        with other accounts on the same file system."""
+        self._definitions = mailboxes
+        self._files = files
+        self._clock = clock or SystemClock()
+        self._executor = executor
+        self._inotify = inotify
+        self._indexers = indexers
+        self._names = NameMaker(self._clock, host=host)
+        self._root = root
+        place = Storage(path=root, control=control, index=index, nested=nested)
+        self._tree = tree_at(place, files=files, names=self._names)
+        self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
+        self._quota = quota
+        self._packing = packing
+        self._cache = Cache(index or root)
+        self._text_index = TextIndex(index or root)
+        self._index_policy = index_policy
+        self._commits = commits or CommonCommits(executor=executor, files=files)
+        self._leisure = Leisure(executor)
+        self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
+        self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
+        self._listing = MailboxListing(
+            self._tree,
+            self._subscriptions,
+            self._attributes,
+            files=files,
+            usual_uses={one.name: " ".join(one.special_use).encode() for one in mailboxes},
+        )
+        self._name_watch = NameWatch(tuple({self._tree.root, self._tree.control}), inotify)
+        self._open: dict[str, MaildirMailbox] = {}
+        self._loading: dict[str, asyncio.Lock] = {}
+        self._changing_names = asyncio.Lock()  # each of CREATE, DELETE and RENAME is several calls
+        self._statuses = KnownStatuses(files, self._clock)
+
+    @classmethod
+    def at(
+        cls,
+        place: Storage,
+        *,
+        clock: Clock | None = None,
+        executor: Executor | None = None,
+        inotify: Inotify | None = None,
+        indexers: Indexers | None = None,
+        mailboxes: Sequence[MailboxDefinition] = USUAL,
+        attributes: str = "",
+        quota: AccountQuota | None = None,
+        packing: tuple[str, int] | None = None,
+        index_policy: IndexPolicy = IndexPolicy.NONE,
+        commits: CommonCommits | None = None,
+    ) -> "MaildirAccount":
+        """The account that a mail_location with absolute paths names."""
+        return cls(
+            place.path,
+            clock=clock,
+            executor=executor,
+            inotify=inotify,
+            indexers=indexers,
+            mailboxes=mailboxes,
+            control=place.control,
+            index=place.index,
+            nested=place.nested,
+            attributes=attributes,
+            quota=quota,
+            packing=packing,
+            index_policy=index_policy,
+            commits=commits,
+        )
+
+    def name_of(self, mailbox: Mailbox) -> str:
+        """The name of an opened mailbox."""
+        return mailbox.name
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done in the background."""
+        return self._leisure.is_busy or any(mailbox.is_busy for mailbox in self._open.values())
+
+    # --- the tree -----------------------------------------------------------------------------------
+
+    async def list_mailboxes(self) -> MailboxList:
+        """Every mailbox, and every parent without one, in name order; INBOX is always there."""
+        return await self._run(self._listing.read)
+
+    async def create(self, name: str) -> None:
+        """CREATE."""
+        async with self._changing_names:
+            await self._run(self._tree.create, normalise(name.removesuffix(SEPARATOR)))
+        self._name_watch.tell()
+        self._tell_quota()
+
+    async def delete(self, name: str) -> None:
+        """DELETE; children stay."""
+        name = normalise(name)
+        if name == INBOX:
+            raise MailboxNameRefused("INBOX can't be deleted")
+        async with self._changing_names:
+            guid = await self._run(self._delete, name)
+            if (deleted := self._open.pop(name, None)) is not None:
+                await deleted.finish()  # what it still writes to the cache is forgotten with the rest
+            self._statuses.forget(name)
+        self._name_watch.tell()
+        if guid:
+            await self._run(self._cache.forget, guid)
+            await self._run(self._text_index.forget, guid)
+            await self._run(self._attributes.forget, guid)
+
+    async def rename(self, old: str, new: str) -> None:
+        """RENAME with all children."""
+        old, new = normalise(old), normalise(new)
+        if old == INBOX:
+            raise MailboxNameRefused("Renaming INBOX isn't supported.")
+        if new == old or new.startswith(old + SEPARATOR):
+            raise MailboxNameRefused(
+                "Can't rename mailbox under its own child." if new != old else "Same name"
+            )
+        async with self._changing_names:
+            for before, after in await self._run(self._tree.rename, old, new):
+                self._take_new_name(before, after)
+        self._name_watch.tell()
+        self._tell_quota()
+
+    async def ensure_defaults(self) -> None:
+        """Make and subscribe the mailboxes that mail programs expect, where they are missing."""
+        await self._run(self._make_defaults)
+
+    def path(self, name: str) -> str:
+        """The directory of a mailbox, whether or not it is there.  MailboxNameRefused."""
+        return os.fsdecode(self._tree.directory(normalise(name)))
+
+    async def identities(self) -> dict[str, bytes]:
+        """Every mailbox that can be selected → its GUID, b"" if it has none yet."""
+        return await self._run(self._listing.guids)
+
+    def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon after mailboxes or subscriptions have changed; the result ends the watch."""
+        return self._name_watch.watch(notify)
+
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        return self._name_watch.directories
+
+    # --- subscriptions ------------------------------------------------------------------------------
+
+    async def subscribe(self, name: str) -> None:
+        """SUBSCRIBE (the name need not exist, RFC 3501 §6.3.6)."""
+        self._tree.directory(name)
+        await self._run(self._subscriptions.add, normalise(name))
+        self._name_watch.tell()
+
+    async def unsubscribe(self, name: str) -> None:
+        """UNSUBSCRIBE.  MailboxNameRefused, unless such a name was subscribed to under other settings."""
+        name = normalise(name)
+        if name not in await self._run(self._subscriptions.read):
+            self._tree.directory(name)
+        await self._run(self._subscriptions.remove, name)
+        self._name_watch.tell()
+
+    async def subscriptions(self) -> list[str]:
+        """Subscribed names, existing or not."""
+        return list(await self._run(self._subscriptions.read))
+
+    # --- annotations --------------------------------------------------------------------------------
+
+    async def attributes(self, name: str) -> dict[str, bytes]:
+        """Annotations of a mailbox, of the account for ""."""
+        guid = (await self._loaded(name or INBOX)).guid
+        found = await self._run(self._attributes.of_mailbox, guid)
+        return for_clients(found, server=not name)
+
+    async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set annotations, or remove those whose value is None."""
+        guid = (await self._loaded(name or INBOX)).guid
+        await self._run(self._attributes.change, guid, for_file(changes, server=not name))
+
+    async def own_attributes(self, guid: bytes) -> dict[str, bytes]:
+        """What the user has noted privately of any mailbox, be it another's."""
+        found = for_clients(await self._run(self._attributes.of_mailbox, guid), server=False)
+        return {entry: value for entry, value in found.items() if entry.startswith(PRIVATE)}
+
+    async def change_own_attributes(self, guid: bytes, changes: Mapping[str, bytes | None]) -> None:
+        """The same the other way."""
+        await self._loaded(INBOX)  # makes the directory that the file is in
+        await self._run(self._attributes.change, guid, changes)
+
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The secret for URLs of a mailbox."""
+        if new:
+            await self._loaded(INBOX)
+        return await self._run(self._attributes.url_key, guid, new)
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        await self._run(self._attributes.forget_url_keys, guids)
+
+    # --- mailboxes ----------------------------------------------------------------------------------
+
+    async def open(self, name: str, *, read_only: bool = False) -> MaildirMailbox:
+        """The opened mailbox, refreshed."""
+        try:
+            return await self._opened(await self._loaded(name), read_only=read_only)
+        except NoSuchMailbox:
+            # What is loaded may be one that somebody has replaced meanwhile: look at what is there now.
+            if self._open.pop(normalise(name), None) is None:
+                raise
+        return await self._opened(await self._loaded(name), read_only=read_only)
+
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
+        """STATUS."""
+        is_loaded = name in self._open
+        if not is_loaded and not with_modseq:
+            known = self._statuses.find(name, with_size=with_size)
+            if known is not None:
+                return known
+        mailbox = await self._loaded(name)
+        if with_modseq:
+            await mailbox.track_modseqs()
+        status = await mailbox.status(with_size=with_size)
+        if not is_loaded:
+            self._keep_few_looked_at()
+        return status
+
+    async def quotas(self) -> list[QuotaState] | None:
+        """What is used of each quota; None if the account has none."""
+        if self._quota is None:
+            return None
+        return await self._run(self._quota.states)
+
+    async def recalculate_quotas(self) -> None:
+        """Count the mail anew."""
+        if self._quota is not None:
+            await self._run(self._quota.recalculate)
+
+    async def close(self) -> None:
+        """Give back all files."""
+        for mailbox in self._open.values():
+            await mailbox.finish()
+        self._open.clear()
+        await self._leisure.finish()
+        await self._run(self._cache.close)
+        await self._run(self._text_index.close)
+        await self._run(self._lock_file.remove)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    def _take_new_name(self, before: str, after: str) -> None:
+        self._statuses.forget(before)
+        mailbox = self._open.pop(before, None)
+        if mailbox is not None:
+            mailbox.name = after
+            mailbox.folder.relocate(self._tree.directory(after), self._tree.control_directory(after))
+            if self._quota is not None:
+                mailbox.folder.quota = FolderQuota(self._quota, after)
+            self._open[after] = mailbox
+
+    async def _opened(self, mailbox: MaildirMailbox, *, read_only: bool) -> MaildirMailbox:
+        mailbox.users += 1
+        try:
+            await mailbox.refresh(read_only=read_only)
+        except BaseException:
+            mailbox.close()
+            raise
+        mailbox.fill_cache()
+        return mailbox
+
+    async def _loaded(self, name: str) -> MaildirMailbox:
+        """The mailbox with its messages; two sessions that ask at once get the same."""
+        if (loaded := self._open.get(name)) is not None:
+            return loaded
+        name = normalise(name)
+        if (loaded := self._open.get(name)) is not None:
+            return loaded
+        async with self._loading.setdefault(name, asyncio.Lock()):
+            mailbox = self._open.get(name)
+            if mailbox is None:
+                if not await self._run(self._tree.is_mailbox, name):
+                    if name != INBOX:
+                        raise NoSuchMailbox(name)
+                    await self._run(self._tree.make, name)
+                elif self._tree.control != self._tree.root:
+                    await self._run(self._tree.make_control, name)
+                folder = self._folder(name)
+                folder.packing = self._packing
+                if self._quota is not None:
+                    folder.quota = FolderQuota(self._quota, name)
+                mailbox = MaildirMailbox(
+                    name,
+                    folder,
+                    cache=self._cache,
+                    executor=self._executor,
+                    inotify=self._inotify,
+                    indexers=self._indexers,
+                    text_index=self._text_index,
+                    index_policy=self._index_policy,
+                    commits=self._commits,
+                    leisure=self._leisure,
+                    on_close=self._keep_few_idle,
+                )
+                await mailbox.load()
+                self._open[name] = mailbox
+            return mailbox
+
+    def _keep_few_idle(self, closed: MaildirMailbox) -> None:
+        idle = [one for one in self._unused() if one.was_opened and one is not closed]
+        for mailbox in idle[: max(0, len(idle) + 1 - MAX_IDLE)]:
+            self._give_back(mailbox)
+
+    def _keep_few_looked_at(self) -> None:
+        idle = [one for one in self._unused() if not one.was_opened]
+        messages = sum(len(one.messages) for one in idle)
+        for at, mailbox in enumerate(idle[:-1]):
+            if len(idle) - at <= MAX_LOOKED_AT and messages <= MAX_LOOKED_AT_MESSAGES:
+                break
+            messages -= len(mailbox.messages)
+            self._give_back(mailbox)
+
+    def _unused(self) -> list[MaildirMailbox]:
+        """Loaded mailboxes that no session has open, those that were loaded first before the others."""
+        return [mailbox for mailbox in self._open.values() if mailbox.users == 0]
+
+    def _give_back(self, mailbox: MaildirMailbox) -> None:
+        mailbox.stop_filling()
+        self._statuses.keep(self._open.pop(mailbox.name))
+
+    async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._executor, partial(function, *arguments))
+        except OSError as error:
+            raise fault_of(error, self._root) from error
+
+    def _delete(self, name: str) -> bytes:
+        """Remove the mailbox; its GUID, if it was known."""
+        self._tree.existing(name)
+        uidlist = UidList(self._tree.control_directory(name), self._files)
+        uidlist.refresh()
+        freed = []
+        if self._quota is not None and self._tree.is_mailbox(name):
+            freed = folder_changes.all_sizes(self._folder(name))
+        self._tree.delete(name)
+        if self._quota is not None:
+            self._quota.changed(name, freed, came=False)
+            self._quota.mailboxes_changed()
+        return uidlist.guid
+
+    def _tell_quota(self) -> None:
+        if self._quota is not None:
+            self._quota.mailboxes_changed()
+
+    def _folder(self, name: str) -> FolderFiles:
+        return FolderFiles(
+            self._tree.directory(name),
+            self._tree.control,
+            control=self._tree.control_directory(name),
+            index=self._tree.index_directory(name),
+            files=self._files,
+            clock=self._clock,
+            names=self._names,
+            lock_file=self._lock_file,
+        )
+
+    def _make_defaults(self) -> None:
+        subscribed = self._subscriptions.read()
+        for mailbox in self._definitions:
+            name = mailbox.name
+            if mailbox.auto != "no" and not self._tree.is_mailbox(name):
+                self._tree.create(name)
+                if mailbox.auto == "subscribe" and name not in subscribed:
+                    self._subscriptions.add(name)

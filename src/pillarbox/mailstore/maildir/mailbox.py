@@ -1,0 +1,500 @@
+"""A mailbox in a Maildir, as sessions see it: `Mailbox` over files.
+
+DESCRIPTION
+    `MaildirMailbox` keeps the tables of mailbox.py in memory and has the files handled by `FolderFiles` in
+    worker threads, one hop per operation.  What a thread found or did comes back as events; only the event
+    loop puts them into `messages` and the journal, so that sessions never see a table half changed.
+
+    `refresh` costs a few stat calls when nothing has happened, and no thread hop; no directory is listed.
+
+    Mod-sequences are those of mailstore/maildir/modseqs.py; once a client has asked for them, each batch of changes
+    is written to the cache behind it.
+
+FAULTS
+    NoSuchMailbox      the directory is gone, or another mailbox is in its place
+    StoreUnavailable   the files cannot be read or written; `str()` is for the log
+
+STANDARDS
+    RFC 3501 §2.3.1 (UIDs), §2.3.2 (\\Recent); RFC 7162 §3.1.1 (MODSEQ)
+"""
+
+import asyncio
+import os
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import Final, TypeVar
+
+from pillarbox.files.inotify import Inotify
+from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
+from pillarbox.mailstore.cache.background_writes import BackgroundWrites
+from pillarbox.mailstore.cache.copied_rows import CopiedRows
+from pillarbox.mailstore.cache.filling import CacheFilling
+from pillarbox.mailstore.cache.indexers import Indexers
+from pillarbox.mailstore.cache.leisure import Leisure
+from pillarbox.mailstore.cache.message_cache import Cache
+from pillarbox.mailstore.cache.message_summaries import total_size
+from pillarbox.mailstore.cache.sort_key_cache import read_sort_columns
+from pillarbox.mailstore.cache.summary_reading import SummaryReading
+from pillarbox.mailstore.cache.text_index import TextIndex
+from pillarbox.mailstore.cache.text_searching import IndexPolicy, TextSearching
+from pillarbox.mailstore.content.large_content import LargeContent
+from pillarbox.mailstore.content.spool import SpoolFile
+from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
+from pillarbox.mailstore.deliver import fault_of
+from pillarbox.mailstore.dovecot_files.takeover import read_index, seed_history
+from pillarbox.mailstore.journal import Journal
+from pillarbox.mailstore.mailbox import (
+    Change,
+    ChangeKind,
+    Fields,
+    FlagChange,
+    Mailbox,
+    MailboxStatus,
+    MessageSummary,
+    MessageTable,
+    NewMessage,
+    NoSuchMailbox,
+    SortColumn,
+    SortValue,
+    TextPlace,
+)
+from pillarbox.mailstore.maildir import folder_changes
+from pillarbox.mailstore.maildir.file_names import short_guid
+from pillarbox.mailstore.maildir.folder_files import Event, FolderFiles
+from pillarbox.mailstore.maildir.folder_watch import FolderWatch
+from pillarbox.mailstore.maildir.group_commit import CommonCommits, GroupCommit
+from pillarbox.mailstore.maildir.message_contents import MessageContents
+from pillarbox.mailstore.maildir.modseq_history import ModSeqHistory, ModSeqRow
+from pillarbox.mailstore.maildir.modseqs import ModSeqs
+from pillarbox.mailstore.maildir.table_changes import add_rows, change_rows, expunge_rows
+from pillarbox.mailstore.quota.quotas import Size
+from pillarbox.vocabulary.flags import Flag, count_flag
+from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
+
+MAX_JOURNAL: Final = 20_000
+"""Changes that are kept for sessions that have not looked for a while, besides those that came with the last."""
+
+_T = TypeVar("_T")
+
+
+class MaildirMailbox:
+    """`Mailbox` over a Maildir folder; made by `MaildirAccount.open`."""
+
+    def __init__(
+        self,
+        name: str,
+        folder: FolderFiles,
+        *,
+        cache: Cache,
+        executor: Executor | None,
+        inotify: Inotify | None,
+        indexers: Indexers | None,
+        text_index: TextIndex,
+        index_policy: IndexPolicy,
+        commits: CommonCommits,
+        leisure: Leisure,
+        on_close: Callable[["MaildirMailbox"], None],
+    ) -> None:
+        self.name = name
+        self.uid_validity = UidValidity(0)
+        self.guid = b""
+        self.messages = MessageTable()
+        self.keywords = folder.keywords.names
+        self.memo: dict[object, object] = {}
+        self.lasting_memo: dict[object, object] = {}
+        self.folder = folder
+        self.users = 0
+        """How many sessions have it open."""
+        self._cache = cache
+        self._history = ModSeqHistory(cache)
+        self._cache_number = 0
+        self._first_recent = 1
+        self._executor = executor
+        self._watch = FolderWatch(lambda: folder.directory, inotify)
+        self._on_close = on_close
+        self._modseqs = ModSeqs(folder.clock)
+        self._kept_modseq = 0
+        self._journal = Journal()
+        self._status: tuple[tuple[int, int, int, int, bool], MailboxStatus] | None = None  # as told last
+        self._writes = BackgroundWrites(executor)
+        self._later = self._writes.begin
+        self._reading = SummaryReading(
+            folder, cache, indexers, executor=executor, run=self._run, later=self._later
+        )
+        self.filling = CacheFilling(self._fill, slice_size=self._reading.slice_size)
+        self._is_filling = False
+        self.texts = TextSearching(
+            folder, text_index, indexers, index_policy, executor=executor, run=self._run, later=self._later
+        )
+        self._appends = GroupCommit(partial(commits.store, folder), stored=self.take_events)
+        self._contents = MessageContents(folder, executor)
+        self._leisure = leisure
+        self._copied_rows = CopiedRows(cache, leisure, folder.clock)
+
+    # --- what is known without asking ---------------------------------------------------------------
+
+    @property
+    def watched_directories(self) -> tuple[bytes, ...]:
+        """new/ and cur/."""
+        return self._watch.places
+
+    @property
+    def uid_next(self) -> Uid:
+        """UIDNEXT."""
+        return Uid(self.folder.next_uid)
+
+    @property
+    def highest_modseq(self) -> ModSeq:
+        """HIGHESTMODSEQ."""
+        return self._modseqs.highest
+
+    @property
+    def has_modseqs(self) -> bool:
+        """Whether a client has used mod-sequences of this mailbox, ever."""
+        return self._modseqs.has_history
+
+    async def track_modseqs(self) -> None:
+        """From now on, mod-sequences are those of the mailbox's history, and are kept."""
+        if not self._modseqs.is_tracking:
+            history = await self._run(self._history.modseqs, self._cache_number)
+        if not self._modseqs.is_tracking:  # else another session was faster
+            rows = self._modseqs.adopt(self.messages, history, self._kept_modseq)
+            known = set(self.messages.uids)
+            if self._modseqs.begins_now:
+                self._later(
+                    partial(self._history.set_vanished_floor, self._cache_number, self.highest_modseq)
+                )
+            self._keep_modseqs(rows, [uid for uid in history if uid not in known])
+
+    async def vanished_since(self, modseq: int) -> list[Uid] | None:
+        """UIDs that were expunged after that mod-sequence."""
+        await self._writes.finish()  # what is not in the cache yet
+        found = await self._run(self._history.vanished_since, self._cache_number, modseq)
+        return None if found is None else [Uid(uid) for uid in found]
+
+    @property
+    def first_recent_uid(self) -> Uid:
+        """Messages from this UID on have not been seen by any session before."""
+        return Uid(self._first_recent)
+
+    def claim_recent(self) -> Uid:
+        """Give the \\Recent messages to the calling session."""
+        first = self._first_recent
+        if first < self.uid_next:
+            self._first_recent = self.uid_next
+            self._later(partial(self._cache.set_first_recent, self._cache_number, self._first_recent))
+        return Uid(first)
+
+    @property
+    def journal_position(self) -> int:
+        """Position after the last change."""
+        return self._journal.position
+
+    def changes_since(self, position: int) -> list[Change] | None:
+        """Changes from `position` on; None if they are no longer kept."""
+        return self._journal.since(position)
+
+    # --- asking the files ---------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """Read the folder for the first time."""
+        await self._run(self._load)
+        self.uid_validity = UidValidity(self.folder.uid_validity)
+        self.guid = self.folder.guid
+
+    async def refresh(self, *, read_only: bool = False) -> None:
+        """Take in what deliveries and other programs did."""
+        try:
+            if self.folder.is_current(move_new=not read_only):
+                self.take_events()
+                return
+        except (OSError, NoSuchMailbox):
+            pass  # the thread meets it again, and says what it means
+        await self._run(partial(self.folder.sync, move_new=not read_only))
+
+    def fill_cache(self) -> None:
+        """From now on, what the cache does not hold of the messages is put there in the background."""
+        if not self._is_filling:
+            self._is_filling = True
+            self._later(self.folder.arrivals.prepare)
+            self._adopt_arrivals()
+            self.filling.want(self.messages.uids)
+            self.texts.fill()
+
+    def stop_filling(self) -> None:
+        """Fill neither cache nor index any more, but with what is in memory."""
+        self._is_filling = False
+        if self.folder.fresh.uids:
+            self._later(self._reading.keep_fresh)
+        self.filling.stop()
+        self.texts.filling.stop()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is done in the background."""
+        idle = self.filling.finished.is_set() and self.texts.filling.finished.is_set()
+        return self._writes.is_pending or self._watch.is_pending or not idle
+
+    async def finish(self) -> None:
+        """The account is closed: what was begun in the background is done."""
+        self.stop_filling()
+        await self._writes.finish()
+
+    async def spool(self, size: int) -> SpoolFile:
+        """For a message that is written as it comes."""
+        folder = self.folder
+        if folder.quota is not None:
+            await self._run(folder.quota.check, [Size(size, size)])
+        return SpoolFile(
+            folder.directory,
+            folder.new_names.take(),
+            files=folder.files,
+            executor=self._executor,
+            packing=folder.packing,
+        )
+
+    async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
+        """Store messages, all or none."""
+        self._note_use()
+        with self._faults():
+            return await self._appends.append(messages)
+
+    async def change_flags(
+        self, uids: Sequence[Uid], change: FlagChange, *, origin: object | None = None
+    ) -> list[Uid]:
+        """Change flags of those that exist; the UIDs whose flags really changed."""
+        return await self._run(partial(folder_changes.change_flags, origin=origin), self.folder, uids, change)
+
+    async def expunge(self, uids: Sequence[Uid], *, origin: object | None = None) -> list[Uid]:
+        """Remove messages for good; the UIDs that were there."""
+        gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, uids)
+        if gone:  # UIDs are not given again, so nobody has to wait for this
+            self._copied_rows.forget(gone)
+        return gone
+
+    async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+        """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
+        pairs = await self._copy(uids, target, is_move=False)
+        self._hand_over(target, pairs)
+        return pairs
+
+    async def move(
+        self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
+    ) -> list[tuple[Uid, Uid]]:
+        """Copy, then expunge: a crash may leave a copy in both, never in none."""
+        pairs = await self._copy(uids, target, is_move=True)
+        there = [source for source, _ in pairs]
+        gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, there)
+        self._hand_over(target, pairs, gone)
+        return pairs
+
+    async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
+        if not isinstance(target, MaildirMailbox):
+            return await copy_elsewhere(self, uids, target)
+        try:
+            copy = partial(folder_changes.copy, is_move=is_move)
+            return await self._run(copy, self.folder, uids, target.folder)
+        finally:
+            target.take_events()
+
+    def _hand_over(self, target: Mailbox, pairs: Sequence[tuple[Uid, Uid]], gone: Sequence[Uid] = ()) -> None:
+        rows = target._copied_rows if isinstance(target, MaildirMailbox) else None
+        self._copied_rows.hand_over(rows, pairs, gone=gone)
+
+    def _fill(self, uids: list[int]) -> "asyncio.Future[int]":
+        if not self._copied_rows.are_coming:
+            return self._reading.fill(uids)
+        self._copied_rows.when_come(lambda: self.filling.want(uids) if self._is_filling else None)
+        nothing_read: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        nothing_read.set_result(0)
+        return nothing_read
+
+    async def content(self, uid: Uid) -> bytes | LargeContent:
+        """The whole message with CRLF line ends; a huge one in its file."""
+        opened = self._contents.opened(uid)
+        return opened if opened is not None else await self._run(self._contents.read, uid)
+
+    def is_huge(self, uid: Uid) -> bool:
+        """Whether its file's name says that it is read in pieces."""
+        return self._contents.is_huge(uid)
+
+    async def may_hold(self, uids: list[int], text: str, places: Collection[TextPlace]) -> list[int]:
+        """Those of `uids` of which one of the places may hold the text."""
+        return await self.texts.may_hold(uids, text, places)
+
+    async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
+        """Those whose content matches."""
+        return await self._run(self._contents.matching, uids, matches)
+
+    async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
+        """Cached columns of the messages, in the order of `uids`; gone ones are left out."""
+        self._note_use()
+        await self._copied_rows.come()
+        return await self._reading.read(uids, fields)
+
+    async def sort_columns(
+        self, uids: Sequence[Uid], columns: Sequence[SortColumn]
+    ) -> list[tuple[SortValue, ...]]:
+        """(UID, then the columns) of each message, in the order of `uids`."""
+        await self._copied_rows.come()
+        return await self._run(read_sort_columns, self.folder, self._cache, self._cache_number, uids, columns)
+
+    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+        """From the messages' GUIDs: a copy has that of its original."""
+        with self.folder.mutex:
+            guids = [self.folder.message_guid(uid) for uid in uids]
+        return [short_guid(guid) for guid in guids]
+
+    async def status(self, *, with_size: bool) -> MailboxStatus:
+        """STATUS, without moving new messages."""
+        await self.refresh(read_only=True)
+        state = self._state(with_size=with_size)
+        if self._status is None or self._status[0] != state:
+            self._status = (state, await self._count(with_size=with_size))
+        return self._status[1]
+
+    def told_status(self) -> tuple[MailboxStatus, bool] | None:
+        """What STATUS told last and whether with the size, if nothing that is known has changed it since."""
+        if self._status is None:
+            return None
+        state, status = self._status
+        with_size = state[-1]
+        return (status, with_size) if state == self._state(with_size=with_size) else None
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether a session has had it open, and not only its STATUS was asked for."""
+        return self._is_filling
+
+    def _state(self, *, with_size: bool) -> tuple[int, int, int, int, bool]:
+        """What STATUS depends on."""
+        return (self._journal.position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
+
+    async def _count(self, *, with_size: bool) -> MailboxStatus:
+        size = await self._run(total_size, self.folder, self._cache, self._cache_number) if with_size else 0
+        uids, flags = self.messages.uids, self.messages.flags
+        return MailboxStatus(
+            messages=len(self.messages),
+            recent=len(uids) - bisect_left(uids, self._first_recent),
+            unseen=len(uids) - count_flag(flags, Flag.SEEN),
+            uid_next=self.uid_next,
+            uid_validity=self.uid_validity,
+            highest_modseq=self.highest_modseq,
+            size=size,
+            guid=self.guid,
+            deleted=count_flag(flags, Flag.DELETED),
+        )
+
+    # --- being told ---------------------------------------------------------------------------------
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon when the mailbox may have changed; the result ends the watch."""
+        return self._watch.watch(notify)
+
+    def close(self) -> None:
+        """One user less."""
+        self.users -= 1
+        if self.users == 0:
+            self._contents.close()
+            self._reading.forget()
+            self.texts.tidy()
+            self._on_close(self)
+
+    # --- inside -------------------------------------------------------------------------------------
+
+    async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
+        """One thread hop; afterwards the tables hold what it found and did."""
+        loop = self._note_use()
+        with self._faults():
+            try:
+                return await loop.run_in_executor(self._executor, partial(function, *arguments))
+            finally:
+                self.take_events()
+
+    def _note_use(self) -> asyncio.AbstractEventLoop:
+        """What is done in the background waits for a moment in which no client uses the mailbox."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        self.filling.note_use(now)
+        self.texts.filling.note_use(now)
+        self._leisure.note_use(now)
+        return loop
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What goes wrong with files, in the words of the store."""
+        try:
+            yield
+        except (FileNotFoundError, NoSuchMailbox) as error:
+            raise NoSuchMailbox(self.name) from error
+        except OSError as error:
+            raise fault_of(error, os.fsdecode(self.folder.directory)) from error
+
+    def take_events(self) -> None:
+        """Put what threads found or did into the tables and the journal.  Only on the loop."""
+        queue = self.folder.events
+        if not queue:
+            return
+        modseq = self._modseqs.next() if self.uid_validity else self._modseqs.begin()
+        events = [queue.popleft() for _ in range(len(queue))]
+        for kind, group in groupby(events, key=attrgetter("kind")):
+            if kind is ChangeKind.ADDED:
+                self._add_rows(list(group), modseq)
+            elif kind is ChangeKind.EXPUNGED:
+                self.texts.note_expunged()
+                self._journal.extend(expunge_rows(self.messages, list(group), modseq))
+            else:
+                self._journal.extend(change_rows(self.messages, group, modseq))
+        if self._modseqs.is_tracking:
+            gone = [event.uid for event in events if event.kind is ChangeKind.EXPUNGED]
+            self._keep_modseqs(self._modseqs.rows(self.messages, {event.uid for event in events}), gone)
+        self._journal.trim(MAX_JOURNAL + len(events))
+        self._watch.tell()
+
+    def _add_rows(self, events: Sequence[Event], modseq: ModSeq) -> None:
+        self.memo.clear()
+        self._journal.extend(add_rows(self.messages, events, modseq))
+        if self._is_filling:
+            self._adopt_arrivals()
+            self.filling.want([event.uid for event in events])
+            self.texts.note_new([event.uid for event in events])
+        else:
+            self.filling.want([event.uid for event in events if event.uid in self.folder.fresh])
+
+    def _load(self) -> None:
+        folder = self.folder
+        dovecots = read_index(folder)
+        folder.sync(move_new=False)
+        folder.remove_old_temporaries()
+        first_recent = dovecots.first_recent if dovecots is not None else 0
+        self._cache_number, self._first_recent, self._kept_modseq = self._cache.mailbox(
+            folder.guid, folder.uid_validity, first_unseen=first_recent or folder.first_unseen()
+        )
+        if dovecots is not None and not self._kept_modseq:
+            self._kept_modseq = seed_history(self._history, self._cache_number, folder, dovecots)
+        self._first_recent = max(self._first_recent, first_recent)
+        self._reading.number = self._copied_rows.number = self._cache_number
+        self._modseqs.has_history = self._kept_modseq != 0
+        self.texts.load()
+
+    def _keep_modseqs(self, rows: dict[int, ModSeqRow], gone: list[int]) -> None:
+        """Write mod-sequences down, in the background: a crash loses none that `adopt` would not replace."""
+
+        def write() -> None:
+            self._history.set_modseqs(self._cache_number, highest, rows)
+            if gone:
+                self._history.add_vanished(self._cache_number, highest, gone)
+                self._cache.remove(self._cache_number, gone)
+
+        highest = self._modseqs.highest
+        self._later(write)
+
+    def _adopt_arrivals(self) -> None:
+        """What deliverers have noted goes into the cache."""
+        if not self.folder.arrivals.is_empty():
+            self._later(partial(adopt_arrivals, self.folder, self._cache, self._cache_number))

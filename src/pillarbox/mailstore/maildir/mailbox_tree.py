@@ -1,0 +1,350 @@
+"""Where the mailboxes of an account lie: directories by their names, in Maildir++ or as a tree.
+
+DESCRIPTION
+    `MailboxTree` blocks; it is called in worker threads.  The root is INBOX.  By Maildir++ every other mailbox is
+    a directory of the root, `.A.B` for `A/B`, flat; by LAYOUT=fs it is a directory below the one above it, `A/B`.
+    A parent without `cur` is listed as not selectable.  Directories whose names begin with `..` are being
+    deleted by someone.
+
+    With CONTROL=, the files that say who is who (dovecot-uidlist, dovecot-keywords, subscriptions,
+    dovecot-uidvalidity, maildirsize) lie in a tree of their own, of the same shape; INBOX is `INBOX` there, or
+    `.INBOX` by Maildir++.
+
+    DELETE renames what is there to `..DOVECOT-TRASHED.…` and then removes it: a crash leaves something that
+    nobody lists.  RENAME by Maildir++ renames one directory after another, the mailbox itself first; in a tree it
+    is one rename.
+
+FAULTS
+    NoSuchMailbox, MailboxExists, MailboxNameRefused  with the texts that Dovecot gives to clients
+    OSError                                           the root cannot be read or written
+
+STANDARDS
+    RFC 3501 §6.3 (mailbox commands); Dovecot 2.3, Maildir format, MailLocation
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Final, Protocol
+
+from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.deliver import make_maildir
+from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuchMailbox
+from pillarbox.mailstore.mailbox_names import (
+    INBOX,
+    SEPARATOR,
+    decode_utf7,
+    directory_name,
+    levels_on_disk,
+    name_of_directory,
+    normalise,
+)
+from pillarbox.mailstore.maildir.directory_state import DirectoryState
+from pillarbox.mailstore.maildir.file_names import NameMaker
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.vocabulary.clock import Clock
+
+TRASHED: Final = b"..DOVECOT-TRASHED"
+MAX_DEPTH_OF_TREE: Final = 20
+PLACES: Final = (b"cur", b"new", b"tmp")
+_CONTROL_FILES: Final = (
+    b"dovecot-uidlist",
+    b"dovecot-keywords",
+    b"pillarbox-keywords",
+    b"pillarbox.arrivals",
+    b"dovecot-acl",
+    b"dovecot.index",
+    b"dovecot.index.log",
+    b"dovecot.index.log.2",
+    b"dovecot.index.cache",
+)
+"""What goes with the messages when a mailbox that has others below it is deleted."""
+
+
+class Layout(Protocol):
+    """Names on disk."""
+
+    inbox: bytes
+    """INBOX's directory in the control tree."""
+
+    def directory(self, name: str) -> bytes:
+        """The directory below the root, empty for INBOX.  MailboxNameRefused."""
+        ...
+
+    def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
+        """Name → whether it holds mail, without INBOX."""
+        ...
+
+
+class FlatLayout:
+    """Maildir++.
+
+    The root is listed when its mtime has changed (mailstore/maildir/directory_state.py): to look at a thousand
+    mailboxes takes 6 ms.  While a directory is there that holds no mail yet, it is listed every time.
+    """
+
+    inbox = b".INBOX"
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        # Replaced as a whole: several threads ask.
+        self._known: tuple[DirectoryState, dict[str, bool]] = (DirectoryState(), {})
+
+    def directory(self, name: str) -> bytes:
+        """`.A.B` for `A/B`."""
+        return directory_name(name)
+
+    def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
+        """One listing, if anything has changed."""
+        now = int(self._clock.now() * 1e9)
+        try:
+            mtime = files.stat(root).st_mtime_ns
+        except FileNotFoundError:
+            return {}
+        state, found = self._known
+        if state.is_stale(mtime, now):
+            state, found = DirectoryState(), {}
+            state.note_listing(mtime, now)
+            for entry in _entries(root, files):
+                if entry.startswith(b".") and (name := name_of_directory(entry)) is not None:
+                    if is_maildir(root + b"/" + entry, files):
+                        found[name] = True
+                    elif is_directory(root + b"/" + entry, files):
+                        state.forget()  # it may become one
+            self._known = (state, found)
+        return found
+
+
+class NestedLayout:
+    """LAYOUT=fs."""
+
+    inbox = b"INBOX"
+
+    def directory(self, name: str) -> bytes:
+        """`A/B` for `A/B`."""
+        name = normalise(name)
+        return b"" if name == INBOX else b"/".join(levels_on_disk(name))
+
+    def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
+        """Every directory but those that make a Maildir of the one above."""
+        return dict(self._below(root, b"", "", files, MAX_DEPTH_OF_TREE))
+
+    def _below(
+        self, root: bytes, directory: bytes, name: str, files: FileSystem, depth: int
+    ) -> Iterator[tuple[str, bool]]:
+        for entry in _entries(root + b"/" + directory if directory else root, files):
+            if entry in PLACES or entry.startswith(b".."):
+                continue
+            inner = directory + b"/" + entry if directory else entry
+            if not is_directory(root + b"/" + inner, files):
+                continue
+            try:
+                level = decode_utf7(entry)
+            except ValueError:
+                continue
+            full = normalise(name + SEPARATOR + level if name else level)
+            if full != INBOX:  # the parent of INBOX/x
+                yield full, is_maildir(root + b"/" + inner, files)
+            if depth:
+                yield from self._below(root, inner, full, files, depth - 1)
+
+
+class MailboxTree:
+    """One account's directories."""
+
+    def __init__(
+        self,
+        root: bytes,
+        *,
+        files: FileSystem,
+        names: NameMaker,
+        control: bytes = b"",
+        index: bytes = b"",
+        nested: bool = False,
+        clock: Clock | None = None,
+    ) -> None:
+        self.root = root
+        self.control = control or root
+        """Where subscriptions and dovecot-uidvalidity are."""
+        self._index = index
+        self.layout: Layout = NestedLayout() if nested else FlatLayout(clock or SystemClock())
+        self._is_nested = nested
+        self._files = files
+        self._names = names
+
+    def directory(self, name: str) -> bytes:
+        """The directory that a mailbox has or would have.  MailboxNameRefused."""
+        directory = self.layout.directory(name)
+        return self.root + b"/" + directory if directory else self.root
+
+    def control_directory(self, name: str) -> bytes:
+        """Where its uidlist and keywords are."""
+        if self.control == self.root:
+            return self.directory(name)
+        return self.control + b"/" + (self.layout.directory(name) or self.layout.inbox)
+
+    def index_directory(self, name: str) -> bytes:
+        """Where Dovecot has its index of the mailbox."""
+        if not self._index:
+            return self.directory(name)
+        return self._index + b"/" + (self.layout.directory(name) or self.layout.inbox)
+
+    def existing(self, name: str) -> bytes:
+        """The directory that a name would have; a name that cannot be is no mailbox."""
+        try:
+            return self.directory(name)
+        except MailboxNameRefused as error:
+            raise NoSuchMailbox(name, reason=str(error)) from error
+
+    def is_mailbox(self, name: str) -> bool:
+        """Whether there is such a one."""
+        return is_maildir(self.existing(name), self._files)
+
+    def entries(self) -> Mapping[str, bool]:
+        """Names without INBOX, and whether they hold mail; in a tree, also directories that hold none."""
+        return self.layout.names(self.root, self._files)
+
+    def make(self, name: str) -> None:
+        """The mailbox's directories, with all that is missing above; nothing happens to what is there."""
+        make_maildir(os.fsdecode(self.directory(name)), files=self._files, is_folder=not self._is_nested)
+        self.make_control(name)
+
+    def make_control(self, name: str) -> None:
+        """The directory of its uidlist."""
+        if self.control != self.root:
+            make_directories(self.control_directory(name), self._files)
+
+    def create(self, name: str) -> None:
+        """CREATE."""
+        if name == INBOX or is_maildir(self.directory(name), self._files):
+            raise MailboxExists(name)
+        self.make(name)
+
+    def delete(self, name: str) -> None:
+        """Remove a mailbox; those below it stay."""
+        directory = self.existing(name)
+        if not is_maildir(directory, self._files):
+            raise NoSuchMailbox(name)
+        trashed = b"%s/%s.%s" % (self.root, TRASHED, self._names.take())
+        if self._is_nested:
+            self._trash_places(directory, trashed)
+        else:
+            self._files.rename(directory, trashed)
+        self._files.sync_directory(self.root)
+        remove_tree(trashed, self._files)
+        if self.control != self.root:
+            self._forget_control(self.control_directory(name))
+
+    def _trash_places(self, directory: bytes, trashed: bytes) -> None:
+        """cur, new and tmp go, what is below stays; the directory goes if nothing is."""
+        self._files.mkdir(trashed, 0o700)
+        for place in (*PLACES, *_CONTROL_FILES):
+            try:
+                self._files.rename(directory + b"/" + place, trashed + b"/" + place)
+            except FileNotFoundError:
+                continue
+        _remove_if_empty(directory, self._files)
+        self._files.sync_directory(os.path.dirname(directory))
+
+    def _forget_control(self, directory: bytes) -> None:
+        for name in _CONTROL_FILES:
+            try:
+                self._files.unlink(directory + b"/" + name)
+            except OSError:
+                continue
+        _remove_if_empty(directory, self._files)
+
+    def rename(self, old: str, new: str) -> list[tuple[str, str]]:
+        """Rename a mailbox with those below; (old name, new name) of each."""
+        target = self.directory(new)
+        self.existing(old)
+        names = [name for name in self.entries() if name == old or name.startswith(old + SEPARATOR)]
+        if not names:
+            raise NoSuchMailbox(old)
+        if new == INBOX or is_maildir(target, self._files):  # INBOX, even if nobody has opened it yet
+            raise MailboxExists(new)
+        moved = [(name, new + name[len(old) :]) for name in sorted(names)]
+        for _, after in moved:
+            if is_maildir(self.directory(after), self._files):
+                raise MailboxExists(after)
+        if self._is_nested:
+            moved_places = [(self.directory(old), target)]
+            if self.control != self.root:
+                moved_places.append((self.control_directory(old), self.control_directory(new)))
+            for source, place in moved_places:
+                self._move_directory(source, place)
+            self._remove_empty_above(moved_places[-1][0])  # with CONTROL=, those in the Maildir stay
+            return moved
+        for before, after in moved:
+            self._files.rename(self.directory(before), self.directory(after))
+            if self.control != self.root:
+                self._move_directory(self.control_directory(before), self.control_directory(after))
+        self._files.sync_directory(self.root)
+        return moved
+
+    def _remove_empty_above(self, directory: bytes) -> None:
+        above = os.path.dirname(directory)
+        while above not in (self.root, self.control) and _remove_if_empty(above, self._files):
+            above = os.path.dirname(above)
+
+    def _move_directory(self, source: bytes, target: bytes) -> None:
+        make_directories(os.path.dirname(target), self._files)
+        _remove_if_empty(target, self._files)
+        try:
+            self._files.rename(source, target)
+        except FileNotFoundError:
+            return  # a mailbox that nobody has opened has no control files yet
+        for directory in {os.path.dirname(source), os.path.dirname(target)}:
+            self._files.sync_directory(directory)
+
+
+def is_maildir(directory: bytes, files: FileSystem) -> bool:
+    """Whether the directory holds mail."""
+    return is_directory(directory + b"/cur", files)
+
+
+def is_directory(path: bytes, files: FileSystem) -> bool:
+    """Whether the path leads to a directory."""
+    try:
+        return stat.S_ISDIR(files.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def make_directories(path: bytes, files: FileSystem) -> None:
+    """A directory with all that is missing above it, 0700."""
+    if is_directory(path, files):
+        return
+    make_directories(os.path.dirname(path), files)
+    try:
+        files.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    files.sync_directory(os.path.dirname(path))
+
+
+def remove_tree(path: bytes, files: FileSystem, depth: int = MAX_DEPTH_OF_TREE) -> None:
+    """Remove a directory with what is in it; what others put there meanwhile stays."""
+    for name in files.listdir(path):
+        child = path + b"/" + name
+        try:
+            files.unlink(child)
+        except (IsADirectoryError, PermissionError):  # POSIX allows unlink of a directory to say EPERM
+            if depth:
+                remove_tree(child, files, depth - 1)
+    _remove_if_empty(path, files)
+
+
+def _remove_if_empty(path: bytes, files: FileSystem) -> bool:
+    try:
+        files.rmdir(path)
+    except OSError:
+        return False
+    return True
+
+
+def _entries(directory: bytes, files: FileSystem) -> list[bytes]:
+    try:
+        return files.listdir(directory)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,68 @@
+"""Messages of a folder as clients see them: with CRLF line ends, huge ones in pieces.
+
+DESCRIPTION
+    `read` and `matching` block, and are called in worker threads.
+    The files of a few huge messages stay open, for clients ask for one piece after the other.
+
+FAULTS
+    MessageGone  it was expunged
+    OSError      cannot be read
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Final
+
+from pillarbox.mailstore.content.large_content import LARGE, LargeContent, searchable
+from pillarbox.mailstore.mailbox import MessageGone
+from pillarbox.mailstore.maildir.file_names import sizes
+from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.message.line_ends import to_crlf
+from pillarbox.vocabulary.identifiers import Uid
+
+MAX_LARGE: Final = 4
+"""Huge messages whose files stay open."""
+
+
+class MessageContents:
+    """Of one folder."""
+
+    def __init__(self, folder: FolderFiles, executor: Executor | None) -> None:
+        self._folder = folder
+        self._executor = executor
+        self._large: dict[int, LargeContent] = {}
+
+    def opened(self, uid: Uid) -> LargeContent | None:
+        """A huge message whose file is open."""
+        return self._large.get(uid)
+
+    def is_huge(self, uid: Uid) -> bool:
+        """Whether its file's name says that it is read in pieces; False, too, while a thread stores something."""
+        base = self._folder.base_at_once(uid)
+        return base is not None and (sizes(base)[0] or 0) >= LARGE
+
+    def read(self, uid: Uid) -> bytes | LargeContent:
+        """The whole message; a huge one in its file."""
+        content, _ = self._folder.read(uid, self._executor)
+        if isinstance(content, bytes):
+            return to_crlf(content)
+        self._large[uid] = content
+        while len(self._large) > MAX_LARGE:
+            self._large.pop(next(iter(self._large)), None)
+        return content
+
+    def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
+        """Those whose content matches; gone ones are left out."""
+        found = []
+        for uid in uids:
+            try:
+                content, _ = self._folder.read(uid)
+            except MessageGone:
+                continue
+            if matches(content if isinstance(content, bytes) else searchable(content)):
+                found.append(uid)
+        return found
+
+    def close(self) -> None:
+        """Give back the files."""
+        self._large.clear()

@@ -1,0 +1,137 @@
+"""new/ and cur/ of a folder: which files came and went since they were listed.
+
+DESCRIPTION
+    A directory is listed only if it has changed since (mailstore/maildir/directory_state.py).  Files whose names
+    begin with a dot or a colon are no messages.
+
+    A file that is gone from both directories in two listings is told to have vanished: a rename during the listing
+    may hide one.
+
+FAULTS
+    NoSuchMailbox  one of the directories is gone
+    OSError        cannot be read
+
+STANDARDS
+    https://cr.yp.to/proto/maildir.html
+"""
+
+import os
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.files.file_system import FileSystem
+from pillarbox.mailstore.mailbox import NoSuchMailbox
+from pillarbox.mailstore.maildir.directory_state import DirectoryState
+from pillarbox.mailstore.maildir.file_names import base
+
+NEW: Final = b"new/"
+CUR: Final = b"cur/"
+_NO_MESSAGES: Final = (b"new/.", b"new/:", b"cur/.", b"cur/:")
+"""What the names of other files begin with."""
+
+
+def base_at(path: bytes) -> bytes:
+    """The base of the name of a message's file at `cur/<name>` or `new/<name>`."""
+    return base(path[len(CUR) :])
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Both mtimes at a moment, all in nanoseconds since 1970, and which directories have to be listed."""
+
+    now: int
+    new_mtime: int
+    cur_mtime: int
+    list_new: bool
+    list_cur: bool
+
+
+class MessageDirectories:
+    """Both, and what is known of them."""
+
+    def __init__(self, directory: bytes, files: FileSystem) -> None:
+        self._files = files
+        self._new = DirectoryState()
+        self._cur = DirectoryState()
+        self.relocate(directory)
+
+    def relocate(self, directory: bytes) -> None:
+        """The folder has been renamed."""
+        self._directory = directory
+        self.places = (directory + b"/new", directory + b"/cur")
+
+    def look(self, now: int) -> Look:
+        """Whether they have to be listed.  Their mtimes are taken before they are."""
+        new_mtime, cur_mtime = self._mtimes()
+        return Look(
+            now, new_mtime, cur_mtime, self._new.is_stale(new_mtime, now), self._cur.is_stale(cur_mtime, now)
+        )
+
+    def are_stale(self, now: int) -> bool:
+        """Whether one of them has to be listed."""
+        new_mtime, cur_mtime = self._mtimes()
+        return self._new.is_stale(new_mtime, now) or self._cur.is_stale(cur_mtime, now)
+
+    @property
+    def are_settled(self) -> bool:
+        """Whether their mtimes alone tell whether they have changed since they were listed."""
+        return self._new.is_settled and self._cur.is_settled
+
+    def changes(self, look: Look, paths: Sequence[bytes], *, any_new: bool) -> tuple[set[bytes], set[bytes]]:
+        """Paths that are not among the known `paths`, and those that are no longer there.
+
+        `any_new` is whether some of `paths` are in new/.
+        """
+        if look.list_new and look.list_cur:
+            appeared, vanished = _differences(self._list(NEW) | self._list(CUR), set(paths))
+        elif look.list_new:
+            known = {path for path in paths if path.startswith(NEW)} if any_new else set()
+            appeared, vanished = _differences(self._list(NEW), known)
+        elif look.list_cur:
+            known = set(paths)
+            if any_new:
+                known = {path for path in known if path.startswith(CUR)}
+            appeared, vanished = _differences(self._list(CUR), known)
+        else:
+            return set(), set()
+        if vanished and not set(map(base_at, vanished)) <= set(map(base_at, appeared)):
+            # A rename during the listing may hide a file (readdir(3)): look again, everywhere.
+            appeared, vanished = _differences(self._list(NEW) | self._list(CUR), set(paths))
+        if look.list_new:
+            self._new.note_listing(look.new_mtime, look.now)
+        if look.list_cur:
+            self._cur.note_listing(look.cur_mtime, look.now)
+        return appeared, vanished
+
+    def note_own_change(self, now: int, *, new: bool) -> None:
+        """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""
+        _, cur_mtime = self._mtimes()
+        if new:
+            self._new.forget()
+        self._cur.note_own_change(cur_mtime, now)
+
+    def forget(self, *, new: bool = True, cur: bool = True) -> None:
+        """List them next time, whatever their mtimes."""
+        if new:
+            self._new.forget()
+        if cur:
+            self._cur.forget()
+
+    def _mtimes(self) -> tuple[int, int]:
+        new, cur = self.places
+        try:
+            return self._files.stat(new).st_mtime_ns, self._files.stat(cur).st_mtime_ns
+        except FileNotFoundError as error:
+            raise NoSuchMailbox(os.fsdecode(self._directory)) from error
+
+    def _list(self, place: bytes) -> set[bytes]:
+        """All names, also those that are no messages'."""
+        return set(map(place.__add__, self._files.listdir(self._directory + b"/" + place)))
+
+
+def _differences(listed: set[bytes], known: set[bytes]) -> tuple[set[bytes], set[bytes]]:
+    if listed == known:  # as nearly always
+        return set(), set()
+    appeared = {path for path in listed - known if not path.startswith(_NO_MESSAGES)}
+    return appeared, known - listed

@@ -1,0 +1,422 @@
+"""Several trees as one account: the user's own, public ones and other users', each under its prefix.
+
+DESCRIPTION
+    A `Part` is a tree with the names of its namespace (mailstore/namespaces/namespaced_account.py), and perhaps
+    access lists. The part whose prefix is the longest that a name begins with has the mailbox; the first part has
+    all others. Trees of other users (`SharedTrees`) are opened when somebody names them.
+
+    Rights are those of the access lists; where there are none, all may do everything.  Who may not look a
+    mailbox up is told that it does not exist.
+
+    Subscriptions of a part whose namespace has subscriptions=no stand in the first part's file, by full name.
+
+FAULTS
+    PermissionDenied   the access list says no
+    NoSuchMailbox      a mailbox that may not be looked up; another user who does not exist
+    MailboxNameRefused a mailbox cannot be moved to another namespace
+
+STANDARDS
+    RFC 2342 (NAMESPACE); RFC 4314 (ACL); Dovecot 2.3, Namespaces, SharedMailboxes
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+import msgspec
+
+from pillarbox.config.mailbox_settings import Namespace
+from pillarbox.mailstore.dovecot_files.attribute_dict import PRIVATE
+from pillarbox.mailstore.mailbox import (
+    Mailbox,
+    MailboxNameRefused,
+    MailboxStatus,
+    NoSuchMailbox,
+    PermissionDenied,
+    QuotaState,
+)
+from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
+from pillarbox.mailstore.mailbox_names import INBOX, normalise
+from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
+from pillarbox.mailstore.sharing.acl import AccessLists
+from pillarbox.mailstore.sharing.acl_file import ALL, Entry, Identifier, Rights
+
+_T = TypeVar("_T")
+MAX_OTHERS: Final = 100
+"""Trees of other users that are open at once."""
+
+
+class Part:
+    """One tree."""
+
+    def __init__(
+        self,
+        namespace: Namespace,
+        account: NamespacedAccount,
+        *,
+        lists: AccessLists | None = None,
+        sharing: Callable[[], None] | None = None,
+    ) -> None:
+        """`sharing` is called, in a thread, after access lists have changed."""
+        self.namespace = namespace
+        self.account = account
+        self.lists = lists
+        self.sharing = sharing
+        self.prefix = account.prefix
+
+    def has(self, name: str) -> bool:
+        """Whether a name lies here."""
+        return name.startswith(self.prefix) or name == self.prefix.removesuffix(self.account.separator)
+
+
+class SharedTrees(Protocol):
+    """Other users' trees."""
+
+    head: str
+    """What names begin with, before the user's."""
+
+    async def owners(self) -> list[str]:
+        """Users that share something with ours."""
+        ...
+
+    async def open(self, owner: str) -> Part | None:
+        """A user's tree; None if there is no such user."""
+        ...
+
+
+class UnitedAccount:
+    """`Account` over several."""
+
+    def __init__(
+        self,
+        parts: Sequence[Part],
+        *,
+        shared: Sequence[SharedTrees] = (),
+        executor: Executor | None = None,
+        asked: Rights = ALL,
+    ) -> None:
+        """`asked`: rights that the user needs; an administrator's commands do without the others."""
+        self._asked = asked
+        self._main = parts[0]
+        self._parts = list(parts)
+        self._shared = shared
+        self._others: dict[str, Part | None] = {}  # by prefix and owner
+        self._executor = executor
+        self._homes: dict[Mailbox, Part] = {}
+        self._listed = MailboxList()
+        self.separator = self._main.account.separator
+        self.prefix = self._main.prefix
+
+    # --- where a mailbox is ---------------------------------------------------------------------------
+
+    def namespaces(self) -> dict[str, list[str]]:
+        """private, shared, public → prefixes, in the order of the configuration."""
+        found: dict[str, list[str]] = {"private": [], "shared": [], "public": []}
+        for part in self._parts:
+            if not part.namespace.hidden:
+                found[part.namespace.kind].append(part.prefix)
+        found["shared"] += [trees.head for trees in self._shared]
+        return found
+
+    async def _part(self, name: str) -> Part:
+        for trees in self._shared:
+            if name.startswith(trees.head):
+                owner = name[len(trees.head) :].partition(self.separator)[0]
+                part = await self._other(trees, owner)
+                if part is None:
+                    raise NoSuchMailbox(name)
+                return part
+        fitting = [part for part in self._parts if part.prefix and part.has(name)]
+        return max(fitting, key=lambda part: len(part.prefix), default=self._main)
+
+    async def _other(self, trees: SharedTrees, owner: str) -> Part | None:
+        key = trees.head + owner
+        if key not in self._others:
+            part = await trees.open(owner) if owner else None
+            if len(self._others) >= MAX_OTHERS:
+                oldest = next(iter(self._others))
+                gone = self._others.pop(oldest)
+                if gone is not None and gone not in self._homes.values():
+                    await gone.account.close()
+            self._others[key] = part
+        return self._others[key]
+
+    def name_of(self, mailbox: Mailbox) -> str:
+        """The name of an opened mailbox."""
+        return self._homes.get(mailbox, self._main).account.name_of(mailbox)
+
+    async def path(self, name: str) -> str:
+        """The directory of a mailbox, existing or not.  NoSuchMailbox, MailboxNameRefused."""
+        return (await self._part(name)).account.path(name)
+
+    # --- rights -------------------------------------------------------------------------------------
+
+    async def rights(self, name: str) -> Rights:
+        """What the user may do to a mailbox."""
+        part = await self._part(name)
+        return ALL if part.lists is None else await self._run(part.lists.rights, _stored(part, name))
+
+    async def _need(self, name: str, needed: Rights) -> Part:
+        """The mailbox's part.  PermissionDenied, NoSuchMailbox."""
+        needed &= self._asked
+        rights = await self.rights(name) if needed else ALL
+        if needed not in rights:
+            if Rights.LOOKUP not in rights:
+                raise NoSuchMailbox(name)
+            raise PermissionDenied(name)
+        return await self._part(name)
+
+    async def _need_above(self, name: str) -> Part:
+        part = await self._part(name)
+        if part.lists is not None:
+            rights = await self._run(part.lists.rights_above, _stored(part, name))
+            if Rights.CREATE not in rights:
+                raise PermissionDenied(name)
+        return part
+
+    async def access_list(self, name: str) -> list[Entry]:
+        """GETACL.  NoSuchMailbox, PermissionDenied."""
+        part = await self._administered(name)
+        return [] if part.lists is None else await self._run(part.lists.entries, _stored(part, name))
+
+    def is_owner(self, name: str) -> bool:
+        """Whether the mailbox lies in a tree of the user's own."""
+        fitting = [part for part in self._parts if part.prefix and part.has(name)]
+        if any(name.startswith(trees.head) for trees in self._shared):
+            return False
+        part = max(fitting, key=lambda one: len(one.prefix), default=self._main)
+        return part.lists is not None and part.lists.user.is_owner
+
+    async def change_access(
+        self, name: str, who: Identifier, rights: Rights | None, *, taken: bool, mode: str
+    ) -> None:
+        """SETACL, and with None DELETEACL.  NoSuchMailbox, PermissionDenied."""
+        part = await self._administered(name)
+        if part.lists is not None:
+            change = partial(part.lists.change, taken=taken, mode=mode)
+            await self._run(change, _stored(part, name), who, rights)
+            if part.sharing is not None:
+                await self._run(part.sharing)
+
+    async def _administered(self, name: str) -> Part:
+        part = await self._part(name)
+        await part.account.status(name, with_size=False)
+        return await self._need(name, Rights.ADMIN)
+
+    # --- the trees ----------------------------------------------------------------------------------
+
+    async def list_mailboxes(self) -> MailboxList:
+        """Every mailbox that may be looked up, and every parent of one."""
+        entries: dict[str, MailboxEntry] = {}
+        for part in self._parts:
+            if part.namespace.hidden or part.namespace.list == "no":
+                continue
+            found = await self._visible(part)
+            root = part.prefix.removesuffix(self.separator)
+            if root and part.namespace.list == "yes" and all(entry.name != root for entry in found):
+                found.append(MailboxEntry(root, selectable=False, has_children=False, subscribed=False))
+            entries.update((entry.name, entry) for entry in found if entry.name not in entries)
+        for trees in self._shared:
+            others = []
+            for owner in await trees.owners():
+                other = await self._other(trees, owner)
+                found = [] if other is None else await self._visible(other)
+                if any(entry.selectable for entry in found):
+                    others += found
+            if others:
+                root = trees.head.removesuffix(self.separator)
+                others.append(MailboxEntry(root, selectable=False, has_children=True, subscribed=False))
+                entries.update((entry.name, entry) for entry in others)
+        subscribed = set(await self.subscriptions())
+        listed = sorted(
+            (msgspec.structs.replace(one, subscribed=one.name in subscribed) for one in entries.values()),
+            key=lambda entry: entry.name,
+        )
+        if listed != list(self._listed):  # the same again, with what was made of it
+            self._listed = MailboxList(listed)
+        return self._listed
+
+    async def _visible(self, part: Part) -> list[MailboxEntry]:
+        entries = list(await part.account.list_mailboxes())
+        lists = part.lists
+        if part is not self._main:  # INBOX is the main part's alone
+            entries = [entry for entry in entries if entry.name != INBOX]
+        if lists is None:
+            return entries
+
+        def seen() -> set[str]:
+            return {
+                entry.name
+                for entry in entries
+                if entry.selectable and Rights.LOOKUP in lists.rights(_stored(part, entry.name))
+            }
+
+        names = await self._run(seen)
+        level = self.separator
+        kept = []
+        for entry in entries:
+            below = any(name.startswith(entry.name + level) for name in names)
+            if entry.name in names:
+                kept.append(msgspec.structs.replace(entry, has_children=below))
+            elif below:
+                kept.append(msgspec.structs.replace(entry, selectable=False, has_children=True))
+        return kept
+
+    async def create(self, name: str) -> None:
+        """CREATE; the new mailbox gets the access list of the one above."""
+        part = await self._need_above(name)
+        await part.account.create(name)
+        if part.lists is not None:
+            await self._run(part.lists.inherit, _stored(part, name.removesuffix(self.separator)))
+
+    async def delete(self, name: str) -> None:
+        """DELETE."""
+        await (await self._need(name, Rights.DELETE)).account.delete(name)
+
+    async def rename(self, old: str, new: str) -> None:
+        """RENAME with all children, within a namespace."""
+        if await self._part(old) is not await self._part(new):
+            raise MailboxNameRefused("Renaming not supported across non-private namespaces.")
+        part = await self._need(old, Rights.DELETE)
+        await self._need_above(new)
+        await part.account.rename(old, new)
+
+    async def identities(self) -> dict[str, bytes]:
+        """Every mailbox that can be selected → its GUID."""
+        found = await self._main.account.identities()
+        visible = {entry.name for entry in await self.list_mailboxes() if entry.selectable}
+        for part in self._parts[1:]:
+            if not part.namespace.hidden:
+                found |= await part.account.identities()
+        return {name: guid for name, guid in found.items() if name in visible}
+
+    def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` soon after mailboxes or subscriptions have changed."""
+        ends = [part.account.watch_names(notify) for part in self._parts]
+
+        def end() -> None:
+            for one in ends:
+                one()
+
+        return end
+
+    @property
+    def name_directories(self) -> tuple[bytes, ...]:
+        """Where something changes whenever `watch_names` would tell of another program."""
+        return tuple(place for part in self._parts for place in part.account.name_directories)
+
+    async def subscribe(self, name: str) -> None:
+        """SUBSCRIBE."""
+        part = await self._part(name)
+        if part is self._main or part.namespace.subscriptions:
+            await part.account.subscribe(name)
+        else:
+            await self._main.account.subscribe_elsewhere(name)
+
+    async def unsubscribe(self, name: str) -> None:
+        """UNSUBSCRIBE."""
+        part = await self._part(name)
+        if part is self._main or part.namespace.subscriptions:
+            await part.account.unsubscribe(name)
+        else:
+            await self._main.account.unsubscribe_elsewhere(name)
+
+    async def subscriptions(self) -> list[str]:
+        """Subscribed names, existing or not."""
+        names = await self._main.account.subscriptions()
+        for part in self._parts[1:]:
+            if part.namespace.subscriptions and not part.namespace.hidden:
+                names += [name for name in await part.account.subscriptions() if name not in names]
+        return names
+
+    async def attributes(self, name: str) -> dict[str, bytes]:
+        """Annotations; private ones of others' mailboxes are the user's own (RFC 5464 §3.2.1)."""
+        part = await self._need(name, Rights.LOOKUP) if name else self._main
+        found = await part.account.attributes(name)
+        if part.namespace.kind == "private":
+            return found
+        guid = (await part.account.status(name, with_size=False)).guid
+        common = {entry: value for entry, value in found.items() if not entry.startswith(PRIVATE)}
+        return common | await self._main.account.own_attributes(guid)
+
+    async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set annotations; for private ones of others' mailboxes it is enough to see them."""
+        own = {entry: value for entry, value in changes.items() if entry.startswith(PRIVATE)}
+        common = {entry: value for entry, value in changes.items() if entry not in own}
+        part = await self._part(name) if name else self._main
+        if name:
+            await self._need(
+                name, Rights.WRITE if common or part.namespace.kind == "private" else Rights.LOOKUP
+            )
+        if part.namespace.kind == "private":
+            await part.account.change_attributes(name, changes)
+            return
+        guid = (await part.account.status(name, with_size=False)).guid
+        if common:
+            await part.account.change_attributes(name, common)
+        if own:
+            await self._main.account.change_own_attributes(guid, own)
+
+    async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
+        """The user's own secret for URLs of a mailbox, whoever owns that."""
+        return await self._main.account.url_key(guid, new)
+
+    async def forget_url_keys(self, guids: Sequence[bytes]) -> None:
+        """Those of some mailboxes are no more."""
+        await self._main.account.forget_url_keys(guids)
+
+    async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
+        """The opened mailbox, if it may be read."""
+        return await self._open(
+            await self._need(name, Rights.READ | Rights.LOOKUP), name, read_only=read_only
+        )
+
+    async def open_target(self, name: str) -> Mailbox:
+        """The opened mailbox, if something may be put into it."""
+        return await self._open(await self._need(name, Rights.INSERT), name, read_only=True)
+
+    async def _open(self, part: Part, name: str, *, read_only: bool) -> Mailbox:
+        mailbox = await part.account.open(name, read_only=read_only)
+        self._homes[mailbox] = part
+        return mailbox
+
+    async def exists(self, name: str) -> bool:
+        """Whether there is such a mailbox, whoever asks."""
+        part = await self._part(name)
+        try:
+            await part.account.status(name, with_size=False)
+        except (NoSuchMailbox, MailboxNameRefused):
+            return False
+        return True
+
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
+        """STATUS."""
+        part = await self._need(name, Rights.READ | Rights.LOOKUP)
+        return await part.account.status(name, with_modseq=with_modseq, with_size=with_size)
+
+    async def quotas(self) -> list[QuotaState] | None:
+        """Of the user's own tree."""
+        return await self._main.account.quotas()
+
+    async def recalculate_quotas(self) -> None:
+        """Count the mail anew."""
+        await self._main.account.recalculate_quotas()
+
+    async def close(self) -> None:
+        """Give back all files but those of the main part, which others share."""
+        for part in [*self._parts[1:], *filter(None, self._others.values())]:
+            if not part.namespace.hidden:
+                await part.account.close()
+
+    async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, partial(function, *arguments))
+
+
+def _stored(part: Part, name: str) -> str:
+    """The name in the part's tree; empty for its root."""
+    name = normalise(name)
+    if not part.has(name) and name != INBOX:
+        return name
+    return part.account.store_name(name)

@@ -1,0 +1,377 @@
+"""doveadm commands that work on users' mailboxes: whose, with whose rights, and what is said when it fails.
+
+DESCRIPTION
+    A child becomes the mailboxes' owner and works on the store itself, as a session would: whether the system
+    runs makes no difference but that the userdb is asked over its socket.
+
+    -u USER   that user; a mask with * or ? is all users that it fits
+    -A        all users
+    neither   the user of the environment, with the rights of who asks, and no userdb
+
+FAULTS
+    MailFault  the user does not exist, or nobody knows; the exit status is the worst of all users'
+"""
+
+import asyncio
+import getopt
+import grp
+import os
+import pwd
+import sys
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pillarbox.config.dovecot import variables
+from pillarbox.config.dovecot.attribute_file import attribute_file_of
+from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.mail_location import place_of
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.mailbox_settings import MailboxSettings, Storage
+from pillarbox.daemons.account_namespaces import AccountNamespaces
+from pillarbox.mailstore.cache.text_searching import IndexPolicy
+from pillarbox.mailstore.mailbox import (
+    Account,
+    MailboxExists,
+    MailboxNameRefused,
+    NoSuchMailbox,
+    OverQuota,
+    PermissionDenied,
+    StoreUnavailable,
+)
+from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.namespaces.united_account import UnitedAccount
+from pillarbox.mailstore.quota.user_quota import user_quota
+from pillarbox.mailstore.sharing.acl_file import Rights
+from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
+from pillarbox.tools.doveadm_commands import output as doveadm_output
+from pillarbox.tools.doveadm_commands.faults import (
+    EX_DATAERR,
+    EX_NOPERM,
+    EX_NOTFOUND,
+    EX_NOUSER,
+    EX_TEMPFAIL,
+    EX_USAGE,
+    Fatal,
+    MailFault,
+    Usage,
+)
+from pillarbox.tools.doveadm_commands.output import Cell
+from pillarbox.tools.doveadm_commands.users import fields_of, lookup
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+COMMON: Final = "[-u <user>|-A] [-S <socket_path>]"
+
+
+class MailCommand:
+    """One command's options and words, and for whom it is."""
+
+    def __init__(
+        self, configuration: Configuration, form: str, usage: str, flags: str, arguments: Sequence[str]
+    ) -> None:
+        """`usage`: the command's name, then its synopsis; `flags`: its options besides -u, -A, -S, for getopt."""
+        self.name = usage.partition(" [")[0]
+        self.usage = usage
+        self.form = form
+        self.configuration = configuration
+        self.settings: MailboxSettings = mailbox_settings(configuration, hostname="localhost")
+        try:
+            pairs, self.words = getopt.getopt(list(arguments), f"u:AS:{flags}")
+        except getopt.GetoptError as error:
+            text = error.msg.replace("option -", "invalid option -- '", 1).replace(" not recognized", "'")
+            raise Usage(usage, complaint=f"{self.name.split()[-1]}: {text}") from error
+        self.options = dict(pairs)
+
+    @property
+    def is_for_many(self) -> bool:
+        """Whether lines say whose they are."""
+        return "-A" in self.options or bool({"*", "?"} & set(self.options.get("-u", "")))
+
+    def users(self) -> list[str]:
+        """Whose mailboxes."""
+        if not self.is_for_many:
+            found = self.options.get("-u") or os.environ.get("USER", "")
+            if not found:
+                raise Fatal("USER environment is missing and -u option not used")
+            return [found]
+        path = f"{self.configuration.value('base_dir')}/auth-userdb"
+        with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
+            return [name for name in sock.users() if fnmatchcase(name, self.options.get("-u", "*"))]
+
+
+Work = Callable[[str, Account], Awaitable[int | None]]
+"""What is done for a user, on his account; the exit status if it is not 0."""
+
+
+def for_users(command: MailCommand, work: Work) -> int:
+    """Do it for each of them."""
+    status = 0
+    for user in command.users():
+        try:
+            status = _as_owner(command, user, work) or status
+        except MailFault as fault:
+            status = told(fault.user, str(fault), fault.status)
+    return status
+
+
+def told(user: str, text: str, status: int) -> int:
+    """Say what is wrong; `status`."""
+    sys.stdout.flush()
+    sys.stderr.write(f"doveadm({user}): Error: {text}\n")
+    return status
+
+
+class Owner:
+    """Whose files an account's are, and where they lie."""
+
+    def __init__(
+        self,
+        user: str,
+        place: Storage,
+        *,
+        attributes: str,
+        uid: int,
+        gid: int,
+        groups: list[int],
+        fields: Mapping[str, str],
+    ) -> None:
+        """`attributes`: the file of the annotations, if it is not in the Maildir; `fields`: what the userdb
+        says."""
+        self.fields = fields
+        self.attributes = attributes
+        self.user = user
+        self.place = place
+        self._uid, self._gid, self._groups = uid, gid, groups
+
+    @classmethod
+    def find(cls, command: MailCommand, user: str) -> "Owner":
+        """What the userdb says, or for who asks himself, the configuration.  MailFault."""
+        if "-u" not in command.options and "-A" not in command.options:
+            return cls._oneself(command, user)
+        try:
+            answer = lookup(command.configuration, user)
+        except NoAnswer as fault:
+            raise MailFault(user, str(fault), EX_TEMPFAIL) from fault
+        if answer.word == "NOTFOUND":
+            raise MailFault(user, "User doesn't exist", EX_NOUSER)
+        if answer.word != "USER":
+            raise MailFault(user, "userdb lookup failed", EX_TEMPFAIL)
+        fields, name = fields_of(answer), answer.fields[0]
+        settings = command.settings  # what the userdb of a Dovecot leaves out
+        fields.setdefault("home", variables.expand(settings.mail_home, variables.user_values(name)))
+        if "uid" not in fields and settings.mail_uid:
+            fields["uid"] = str(_number(settings.mail_uid, gid=False))
+            fields.setdefault("gid", str(_number(settings.mail_gid or "0", gid=True)))
+        if "uid" not in fields:
+            raise MailFault(user, "userdb didn't return uid, and mail_uid isn't set", EX_TEMPFAIL)
+        place, attributes = cls._place(command, name, fields.get("mail", ""), fields.get("home", ""))
+        uid, gid = int(fields["uid"]), int(fields["gid"])
+        if uid == 0:
+            text = "Mail access for users with UID 0 not permitted (this is always denied)"
+            raise MailFault(user, text, EX_TEMPFAIL)
+        groups_of = fields.get("system_groups_user")
+        groups = os.getgrouplist(groups_of, gid) if groups_of and os.getuid() == 0 else [gid]
+        return cls(name, place, attributes=attributes, uid=uid, gid=gid, groups=groups, fields=fields)
+
+    @classmethod
+    def _oneself(cls, command: MailCommand, user: str) -> "Owner":
+        settings = command.settings
+        values = variables.user_values(user)
+        home = variables.expand(settings.mail_home, values) or os.environ.get("HOME", "")
+        place, attributes = cls._place(command, user, "", home)
+        uid, gid = os.getuid(), os.getgid()
+        if uid == 0 and not settings.mail_uid:
+            raise MailFault(user, "Mail access for users with UID 0 not permitted: use -u", EX_TEMPFAIL)
+        if uid == 0:
+            uid, gid = _number(settings.mail_uid, gid=False), _number(settings.mail_gid or "0", gid=True)
+        return cls(user, place, attributes=attributes, uid=uid, gid=gid, groups=[gid], fields={"home": home})
+
+    @staticmethod
+    def _place(command: MailCommand, user: str, mail: str, home: str) -> tuple[Storage, str]:
+        try:
+            return (
+                place_of(command.settings.storage, mail, user=user, home=home),
+                attribute_file_of(command.settings.mail_attribute_dict, user=user, home=home),
+            )
+        except ConfigurationFault as fault:
+            raise MailFault(user, str(fault), EX_TEMPFAIL) from fault
+
+    def become(self) -> None:
+        """Drop root's rights for the owner's; without them, the store says it if the files are not ours."""
+        os.environ["USER"] = self.user
+        os.umask(0o077)
+        if os.getuid() == 0:
+            os.setgroups(self._groups)
+            os.setresgid(self._gid, self._gid, self._gid)
+            os.setresuid(self._uid, self._uid, self._uid)
+
+
+def _number(text: str, *, gid: bool) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return grp.getgrnam(text).gr_gid if gid else pwd.getpwnam(text).pw_uid
+    except KeyError:
+        raise Fatal(
+            f"mail_gid: no such group: {text}" if gid else f"mail_uid: no such user: {text}"
+        ) from None
+
+
+def open_store(command: MailCommand, owner: Owner) -> MaildirAccount:
+    """The owner's account, as the configuration's namespace has it."""
+    home = owner.fields.get("home", "")
+    try:
+        quota = user_quota(command.settings, owner.place, owner.fields, user=owner.user, home=home)
+    except ConfigurationFault as fault:
+        raise MailFault(owner.user, str(fault), EX_TEMPFAIL) from fault
+    return MaildirAccount.at(
+        owner.place,
+        mailboxes=command.settings.namespaces[0].mailboxes,
+        attributes=owner.attributes,
+        quota=quota,
+        packing=command.settings.packing,
+        index_policy=IndexPolicy(command.settings.search_index),
+    )
+
+
+@asynccontextmanager
+async def seen_by(command: MailCommand, owner: Owner, store: MaildirAccount) -> AsyncIterator[Account]:
+    """All that the owner sees: his own mail, public trees and what others share; closed in the end.
+
+    Access lists hide what may not be looked up, and forbid to make, to rename and to delete, and to put something
+    somewhere; for the rest whatever is named is worked on.
+    """
+    fault: Exception | None = None
+    async with asyncio.TaskGroup() as tasks:
+        plugins = command.configuration.for_protocol("doveadm").words("mail_plugins")
+        namespaces = AccountNamespaces(
+            command.settings,
+            executor=None,
+            inotify=None,
+            tasks=tasks,
+            has_lists="acl" in plugins,
+            asked=Rights.CREATE | Rights.DELETE | Rights.INSERT,
+        )
+        home = owner.fields.get("home", "")
+        account = namespaces.account(owner.user, home, owner.place, owner.fields, store)
+        try:
+            yield account
+        except Exception as error:  # as it is, not as one of a group
+            fault = error
+        finally:
+            if isinstance(account, UnitedAccount):
+                await account.close()
+            await store.close()
+            namespaces.close()
+    if fault is not None:
+        raise fault
+
+
+def _as_owner(command: MailCommand, user: str, work: Work) -> int:
+    """Do it in a child with the rights of the mailboxes' owner."""
+    owner = Owner.find(command, user)
+    sys.stdout.flush()
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else EX_TEMPFAIL
+    status = EX_TEMPFAIL
+    try:
+        owner.become()
+        status = _work(command, owner, work)
+        sys.stdout.flush()
+    except Exception:  # the child's last word
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _work(command: MailCommand, owner: Owner, work: Work) -> int:
+    async def run() -> int | None:
+        # Named here so that it is loaded before the rights are dropped that may be needed to read it.
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(thread_name_prefix="store"))
+        store = open_store(command, owner)
+        await store.ensure_defaults()
+        async with AsyncExitStack() as opened:
+            account = await opened.enter_async_context(seen_by(command, owner, store))
+            return await work(owner.user, account)
+
+    try:
+        return asyncio.run(run()) or 0
+    except MailFault as fault:
+        return told(owner.user, str(fault), fault.status)
+    except Fatal as fault:
+        sys.stdout.flush()
+        sys.stderr.write(f"doveadm({owner.user}): Fatal: {fault}\n")
+        return fault.status
+    except (NoSuchMailbox, MailboxExists, MailboxNameRefused, StoreUnavailable, OverQuota) as fault:
+        return told(owner.user, str(fault), status_of(fault))
+    except PermissionDenied:
+        return told(owner.user, "Permission denied", EX_NOPERM)
+
+
+def status_of(fault: Exception) -> int:
+    """The exit status for what a store says."""
+    if isinstance(fault, NoSuchMailbox):
+        return EX_NOTFOUND
+    if isinstance(fault, PermissionDenied):
+        return EX_NOPERM
+    if isinstance(fault, MailboxNameRefused) and not any(
+        word in str(fault) for word in ("INBOX", "Renaming")
+    ):
+        return EX_USAGE
+    return EX_DATAERR if isinstance(fault, MailboxExists | MailboxNameRefused) else EX_TEMPFAIL
+
+
+def missing(name: str) -> str:
+    """The end of many messages."""
+    return f"Mailbox doesn't exist: {name}"
+
+
+def writer(
+    command: MailCommand,
+    user: str,
+    columns: Sequence[str],
+    *,
+    form: str = "flow",
+    hidden: Sequence[str] = (),
+    texts: Sequence[str] = (),
+) -> Callable[[Sequence[Cell] | None], None]:
+    """Prints the rows that it is called with, None at the end; in front whose they are, if it is for many."""
+    is_for_many = command.is_for_many
+    if is_for_many:
+        columns, hidden = ("username", *columns), ("username", *hidden)
+    rows = doveadm_output.RowWriter(columns, command.form or form, hidden=hidden, texts=texts)
+
+    def write(row: Sequence[Cell] | None) -> None:
+        if row is None:
+            rows.finish()
+        else:
+            rows.add([user, *row] if is_for_many else row)
+
+    return write
+
+
+def show(
+    command: MailCommand,
+    user: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    form: str = "flow",
+    hidden: Sequence[str] = (),
+    texts: Sequence[str] = (),
+    titles: Sequence[str] = (),
+    right: Sequence[str] = (),
+) -> None:
+    """Print rows; in front whose they are, if the command is for many."""
+    if command.is_for_many:
+        columns, rows = ("username", *columns), [[user, *row] for row in rows]
+        hidden = ("username", *hidden)
+        titles = ("Username", *titles) if titles else ()
+    doveadm_output.show(
+        columns, rows, command.form or form, hidden=hidden, texts=texts, titles=titles, right=right
+    )

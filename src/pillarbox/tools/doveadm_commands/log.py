@@ -1,0 +1,92 @@
+"""doveadm log: where the log is, what went wrong, begin a new file."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from pillarbox.config.dovecot.interpretation import mailbox_settings
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.net.system_clock import SystemClock
+from pillarbox.observability.events import MailboxNotice
+from pillarbox.observability.log_file import LogFile
+from pillarbox.supervisor import dovecot_control
+from pillarbox.supervisor.dovecot_control import NotRunning
+from pillarbox.supervisor.dovecot_master import log_target
+from pillarbox.tools.doveadm_commands.faults import Fatal, Usage
+
+USAGE: Final = {"errors": "[-s <min_timestamp>]", "find": "[<dir>]", "reopen": "", "test": ""}
+_SEVERITIES: Final = ("Debug", "Info", "Warning", "Error", "Fatal")
+_FILES: Final = ("mail.log", "maillog", "syslog", "messages")
+_DIRECTORY: Final = "/var/log"
+_STAMP: Final = re.compile(r"[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ", re.ASCII)
+_NEWEST: Final = 1000
+
+
+def log(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+    """doveadm log."""
+    if not arguments or arguments[0] not in USAGE:
+        raise Usage("log <command> [<args>]", USAGE)
+    base_dir = configuration.value("base_dir")
+    match arguments[0]:
+        case "reopen":
+            try:
+                dovecot_control.reopen_log(base_dir)
+            except NotRunning as fault:
+                raise Fatal(str(fault)) from fault
+        case "find":
+            _find(configuration, arguments[1] if len(arguments) > 1 else _DIRECTORY)
+        case "errors":
+            if dovecot_control.running(base_dir) is None:
+                raise Fatal(f"Dovecot is not running (read from {base_dir}/master.pid)")
+            for line in list(_errors(configuration))[-_NEWEST:]:
+                print(line)
+        case "test":
+            _test(configuration)
+    return 0
+
+
+def _paths(configuration: Configuration, directory: str) -> list[str]:
+    path = configuration.value("log_path")
+    if path != "syslog":
+        return [path]
+    paths = [os.path.join(directory, name) for name in _FILES]
+    return [path for path in paths if os.access(path, os.R_OK) and _has_lines(path)]
+
+
+def _has_lines(path: str) -> bool:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return any(" dovecot: " in line for line in file)
+
+
+def _find(configuration: Configuration, directory: str) -> None:
+    if configuration.value("log_path") == "syslog":
+        print(f"Looking for log files from {directory}")
+    paths = _paths(configuration, directory)
+    for severity in _SEVERITIES:
+        print(f"{severity}: {paths[0] if paths else 'Not found'}")
+
+
+def _errors(configuration: Configuration) -> Iterator[str]:
+    """`Nov 25 17:52:39 Error: auth: text`, of the files that can be read."""
+    for path in _paths(configuration, _DIRECTORY):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                for line in file:
+                    stamp = _STAMP.match(line)
+                    text = line.rstrip("\n").partition(" dovecot: ")[2] or line.rstrip("\n")[16:]
+                    program, _, rest = text.partition(": ")
+                    severity, _, rest = rest.partition(": ")
+                    if stamp is not None and severity in ("Warning", "Error", "Fatal"):
+                        yield f"{stamp[0]}{severity}: {program}: {rest}"
+        except OSError as error:
+            raise Fatal(f"open({path}) failed: {error.strerror}") from error
+
+
+def _test(configuration: Configuration) -> None:
+    target = log_target(mailbox_settings(configuration, hostname="localhost"))
+    clock = SystemClock()
+    tell = LogFile(target.descriptor, program="dovecot", clock=clock, form=target.form)
+    for severity in _SEVERITIES:
+        text = f"This is Dovecot's {severity.lower()} log ({int(clock.now())})"
+        tell(MailboxNotice("doveadm", severity, text))
