@@ -28,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.files.replacing import replace_file
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
 from pillarbox.mailstore.mailbox import AttributesFull, StoreUnavailable
 from pillarbox.vocabulary.clock import Clock
@@ -134,18 +135,7 @@ class AttributeDict:
         content = b"".join(b"%b\n%b\n" % (escape(key), escape(value)) for key, value in entries.items())
         if len(content) > MAX_FILE:
             raise AttributesFull
-        self._write(content)
-
-    def _write(self, content: bytes) -> None:
-        new = self._path + b".new"
-        fd = self._files.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            self._files.write_all(fd, [content])
-            self._files.fsync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(new, self._path)
-        self._files.sync_directory(os.path.dirname(self._path))
+        replace_file(self._files, self._path, [content], temporary=self._path + b".new")
 
     def _read(self) -> dict[bytes, bytes]:
         """All entries; read anew when the file is another one."""

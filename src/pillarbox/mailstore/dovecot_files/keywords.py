@@ -30,6 +30,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.files.replacing import replace_file
 from pillarbox.mailstore.mailbox import MAX_KEYWORDS
 from pillarbox.mailstore.maildir.file_names import KEYWORD_LETTERS
 from pillarbox.vocabulary.digits import decimal
@@ -273,14 +274,6 @@ class KeywordTable:
         lines = [b"K %d %s\n" % (bit, name) for bit, name in enumerate(self.names) if bit not in letters]
         lines += [b"I %b\n" % self.index_stamp] if self.index_stamp else []
         lines += [b"M %d %x\n" % (uid, bits) for uid, bits in sorted(self.surplus.items()) if bits]
-        temporary = self._surplus_path + b".tmp"
-        fd = self._files.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            self._files.write_all(fd, lines)
-            self._files.fsync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(temporary, self._surplus_path)
-        self._files.sync_directory(self._directory)
+        replace_file(self._files, self._surplus_path, lines, temporary=self._surplus_path + b".tmp")
         self._surplus_lines = len(lines)
         self._surplus_size = sum(map(len, lines))

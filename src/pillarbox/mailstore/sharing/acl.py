@@ -15,7 +15,6 @@ STANDARDS
 """
 
 import fnmatch
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -24,6 +23,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.files.replacing import replace_file
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
 from pillarbox.mailstore.mailbox_names import SEPARATOR
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
@@ -154,15 +154,8 @@ class AccessLists:
         return known[1]
 
     def _write(self, path: bytes, entries: Sequence[Entry]) -> None:
-        new = path + b".new"
-        fd = self._files.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            self._files.write_all(fd, [render(entries).encode("utf-8", "surrogateescape")])
-            self._files.fsync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(new, path)
-        self._files.sync_directory(os.path.dirname(path))
+        content = render(entries).encode("utf-8", "surrogateescape")
+        replace_file(self._files, path, [content], temporary=path + b".new")
 
 
 @cache

@@ -24,6 +24,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from pillarbox.files.file_system import FileSystem
+from pillarbox.files.replacing import replace_file
 from pillarbox.mailstore.dovecot_files.attribute_dict import escape, parse
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
 from pillarbox.mailstore.sharing.acl_file import Entry, Identifier, Kind, Rights
@@ -85,15 +86,7 @@ class SharedDict:
         lines = [
             b"%b\n%b\n" % (escape(_octets(key)), escape(_octets(value))) for key, value in entries.items()
         ]
-        new = self._path + b".new"
-        fd = self._files.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            self._files.write_all(fd, lines)
-            self._files.fsync(fd)
-        finally:
-            self._files.close(fd)
-        self._files.rename(new, self._path)
-        self._files.sync_directory(os.path.dirname(self._path))
+        replace_file(self._files, self._path, lines, temporary=self._path + b".new")
 
 
 def _key(who: Identifier, owner: str) -> str:
