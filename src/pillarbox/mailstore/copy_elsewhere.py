@@ -20,15 +20,17 @@ async def copy_elsewhere(source: Mailbox, uids: Sequence[Uid], target: Mailbox) 
             bits = source.messages.keywords[row]
             keywords = tuple(name for bit, name in enumerate(source.keywords) if bits >> bit & 1)
             flags = Flag(source.messages.flags[row])
-            [summary] = await source.summaries([uid], Fields.DATE)
-            content = await source.content(uid)
+            content = await source.content(uid)  # raises what is wrong with the message, if anything is
+            summaries = await source.summaries([uid], Fields.DATE)
+            if not summaries:
+                raise MessageGone(str(uid))
             copied: bytes | Spool
             if isinstance(content, bytes):
                 copied = content
             else:
                 copied = await _spooled(content, target)
                 spools.append(copied)
-            messages.append(NewMessage(copied, flags, keywords, float(summary.internal_date)))
+            messages.append(NewMessage(copied, flags, keywords, float(summaries[0].internal_date)))
         return list(zip(uids, await target.append(messages), strict=True))
     finally:
         for spool in spools:

@@ -1,5 +1,13 @@
 """What can go wrong with mailboxes, in the words of the store; `mailbox.py` has the names, too."""
 
+import os
+from collections import deque
+from itertools import count
+from typing import Final
+
+MAX_NOTED: Final = 16
+"""Messages that could not be read of which something is remembered."""
+
 
 class NoSuchMailbox(Exception):
     """The name names no mailbox ("Mailbox doesn't exist: X"); `reason` says why it never could, for the client."""
@@ -25,6 +33,14 @@ class StoreUnavailable(Exception):
     """The files cannot be read or written now (permissions, disk full); `str()` is for the log."""
 
 
+class MessageUnreadable(StoreUnavailable):
+    """The file of one message is damaged or cannot be read; those of the others can."""
+
+    def __init__(self, path: bytes, fault: StoreUnavailable | OSError) -> None:
+        reason = fault.strerror if isinstance(fault, OSError) else fault
+        super().__init__(f"{os.fsdecode(path)}: {reason}")
+
+
 class StoreBusy(StoreUnavailable):
     """Another program has held a lock for too long ("Timeout while waiting for lock")."""
 
@@ -47,3 +63,31 @@ class QuotaExceeded(OverQuota):
 
 class MailTooLarge(OverQuota):
     """The message is larger than quota_max_mail_size; `str()` is for the client."""
+
+
+class FailedReads:
+    """Messages of a mailbox that were left out of an answer because their files could not be read.
+
+    Worker threads note them.  Whoever asks for many messages looks before and after.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Grows with each."""
+        self._numbers = count(1)
+        self._noted: deque[tuple[int, MessageUnreadable]] = deque(maxlen=MAX_NOTED)
+
+    def note(self, fault: MessageUnreadable) -> None:
+        """One more."""
+        number = next(self._numbers)
+        self._noted.append((number, fault))
+        self.count = max(self.count, number)
+
+    def since(self, number: int) -> list[MessageUnreadable]:
+        """The last ones of those after `number` were counted, oldest first."""
+        return [fault for at, fault in self._noted if at > number]
+
+    def check(self, number: int) -> None:
+        """Raise the first of them: for whoever cannot do without any message."""
+        for fault in self.since(number):
+            raise fault

@@ -29,39 +29,18 @@ from typing import Final, Protocol
 import msgspec
 
 from pillarbox.mailstore.content.large_content import LargeContent
-from pillarbox.mailstore.faults import (
-    AttributesFull as AttributesFull,
-)
-from pillarbox.mailstore.faults import (
-    MailboxExists as MailboxExists,
-)
-from pillarbox.mailstore.faults import (
-    MailboxNameRefused as MailboxNameRefused,
-)
-from pillarbox.mailstore.faults import (
-    MailTooLarge as MailTooLarge,
-)
-from pillarbox.mailstore.faults import (
-    MessageGone as MessageGone,
-)
-from pillarbox.mailstore.faults import (
-    NoSuchMailbox as NoSuchMailbox,
-)
-from pillarbox.mailstore.faults import (
-    OverQuota as OverQuota,
-)
-from pillarbox.mailstore.faults import (
-    PermissionDenied as PermissionDenied,
-)
-from pillarbox.mailstore.faults import (
-    QuotaExceeded as QuotaExceeded,
-)
-from pillarbox.mailstore.faults import (
-    StoreBusy as StoreBusy,
-)
-from pillarbox.mailstore.faults import (
-    StoreUnavailable as StoreUnavailable,
-)
+from pillarbox.mailstore.faults import AttributesFull as AttributesFull
+from pillarbox.mailstore.faults import FailedReads as FailedReads
+from pillarbox.mailstore.faults import MailboxExists as MailboxExists
+from pillarbox.mailstore.faults import MailboxNameRefused as MailboxNameRefused
+from pillarbox.mailstore.faults import MailTooLarge as MailTooLarge
+from pillarbox.mailstore.faults import MessageGone as MessageGone
+from pillarbox.mailstore.faults import NoSuchMailbox as NoSuchMailbox
+from pillarbox.mailstore.faults import OverQuota as OverQuota
+from pillarbox.mailstore.faults import PermissionDenied as PermissionDenied
+from pillarbox.mailstore.faults import QuotaExceeded as QuotaExceeded
+from pillarbox.mailstore.faults import StoreBusy as StoreBusy
+from pillarbox.mailstore.faults import StoreUnavailable as StoreUnavailable
 from pillarbox.mailstore.mailbox_list import MailboxList
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
@@ -262,6 +241,7 @@ class Mailbox(Protocol):
     """What has been found out about the messages and does not change; forgotten when messages are added."""
     lasting_memo: dict[object, object]
     """The same of what stays true then; forgotten with the mailbox, which is kept loaded for a while."""
+    failed_reads: FailedReads
 
     @property
     def watched_directories(self) -> tuple[bytes, ...]:
@@ -366,14 +346,16 @@ class Mailbox(Protocol):
         ...
 
     async def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
-        """Those of the messages whose content, with any line ends, matches; gone ones do not.
+        """Those of the messages whose content, with any line ends, matches; gone ones do not, nor do those that
+        cannot be read, which are noted.
 
-        `matches` is called in another thread.  Callers ask for some dozens at a time.  Raises StoreUnavailable.
+        `matches` is called in another thread.  Callers ask for some dozens at a time.
         """
         ...
 
     async def summaries(self, uids: Sequence[Uid], fields: Fields) -> list[MessageSummary]:
-        """Cached columns of the messages, in the order of `uids`; gone ones are left out.
+        """Cached columns of the messages, in the order of `uids`; gone ones are left out, and those that cannot be
+        read, which are noted in `failed_reads`.
 
         Callers ask for at most a few hundred at a time, so that the loop is free in between.
         """

@@ -139,12 +139,14 @@ class Pop3Session:
             mailbox = await self._account.open("INBOX")
             self._mailbox = mailbox
             mailbox.claim_recent()
+            failed = mailbox.failed_reads.count
             uids = mailbox.messages.uids.tolist()
             for start in range(0, len(uids), BATCH):
                 batch = [Uid(uid) for uid in uids[start : start + BATCH]]
                 for summary in await mailbox.summaries(batch, Fields.SIZE):
                     self._uids.append(summary.uid)
                     self._sizes.append(summary.size)
+            mailbox.failed_reads.check(failed)  # whoever has not all their numbers cannot have any
         except (NoSuchMailbox, StoreUnavailable) as problem:
             self._sink(Warned(f"pop3: INBOX: {problem}"))
             raise _End(

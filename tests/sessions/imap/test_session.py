@@ -20,7 +20,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
-from pillarbox.observability.events import Event, Warned
+from pillarbox.observability.events import Event, MailboxNotice
 from pillarbox.sessions.imap import session
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.session import Ended, ImapSession
@@ -425,7 +425,7 @@ def test_a_store_that_fails_tells_the_log() -> None:
     assert sent.count(b"NO [SERVERBUG] Internal error occurred.") == 2
     assert b"c OK NOOP" in sent
     assert b"Permission" not in sent
-    assert events == [Warned("/var/mail/INBOX: Permission denied")] * 2
+    assert events == [MailboxNotice("imap()", "Error", "/var/mail/INBOX: Permission denied")] * 2
 
 
 @pytest.mark.parametrize(

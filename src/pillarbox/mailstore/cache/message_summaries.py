@@ -25,6 +25,7 @@ from pillarbox.mailstore.cache.arrivals import Arrival
 from pillarbox.mailstore.cache.message_cache import Cache, Row
 from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.mailstore.content.message_files import Times
+from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import Fields, MessageGone, MessageSummary
 from pillarbox.mailstore.maildir.file_names import base, sizes
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
@@ -55,7 +56,8 @@ def read_summaries(
     fields: Fields,
     later: Writes | None = None,
 ) -> list[MessageSummary]:
-    """Columns of the messages, in the order of `uids`; gone ones are left out.
+    """Columns of the messages, in the order of `uids`; gone ones are left out, and unreadable ones, which are
+    noted.
 
     What was found in files is put into the cache at once, or with `later` by whoever calls what is put there.
     """
@@ -64,7 +66,7 @@ def read_summaries(
     missing = [uid for uid in uids if uid not in found]
     if missing:
         if not fields & ~_FROM_FILE_NAME:
-            missing = _from_names(folder, missing, found)
+            missing = _from_names(folder, missing, found, fields)
         if fields & _EXTRAS:
             missing = _add_extras(folder, cache, number, missing, found, fields)
         rows, contents = _from_files(folder, missing)
@@ -144,7 +146,9 @@ def alive(folder: FolderFiles, uids: Sequence[int]) -> Sequence[int]:
         return [uid for uid in uids if folder.row(uid) >= 0]
 
 
-def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary]) -> list[int]:
+def _from_names(
+    folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary], fields: Fields
+) -> list[int]:
     """Date and size without opening files; the UIDs for which that was not enough."""
     rest = []
     for uid in uids:
@@ -153,7 +157,7 @@ def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, Messa
         if path is None:
             continue
         _, size = sizes(base(path.rpartition(b"/")[2]))
-        if size is None:
+        if size is None and fields & Fields.SIZE:
             rest.append(uid)
             continue
         try:
@@ -161,7 +165,7 @@ def _from_names(folder: FolderFiles, uids: Sequence[int], found: dict[int, Messa
         except FileNotFoundError:
             rest.append(uid)
             continue
-        found[uid] = MessageSummary(Uid(uid), seconds, size, b"", b"", b"", b"")
+        found[uid] = MessageSummary(Uid(uid), seconds, size or 0, b"", b"", b"", b"")
     return rest
 
 
@@ -181,6 +185,9 @@ def _add_extras(
         try:
             content, _ = folder.read(uid)
         except MessageGone:
+            continue
+        except MessageUnreadable as fault:
+            folder.failed_reads.note(fault)
             continue
         if fields & Fields.HEADER:
             headers[uid] = header_of(content)
@@ -224,6 +231,9 @@ def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], li
         try:
             content, times = folder.read(uid)
         except MessageGone:
+            continue
+        except MessageUnreadable as fault:
+            folder.failed_reads.note(fault)
             continue
         rows.append(row_of(uid, content, times))
         contents.append(content)
@@ -271,7 +281,8 @@ def size_of(folder: FolderFiles, row: int) -> int | None:
 
 
 def total_size(folder: FolderFiles, cache: Cache, number: int) -> int:
-    """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for."""
+    """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for.  MessageUnreadable."""
+    failed = folder.failed_reads.count
     total = 0
     untold = []
     with folder.mutex:
@@ -284,4 +295,5 @@ def total_size(folder: FolderFiles, cache: Cache, number: int) -> int:
     for start in range(0, len(untold), 500):
         found = read_summaries(folder, cache, number, untold[start : start + 500], fields=Fields.SIZE)
         total += sum(summary.size for summary in found)
+    folder.failed_reads.check(failed)
     return total

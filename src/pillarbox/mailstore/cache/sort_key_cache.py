@@ -16,7 +16,7 @@ import msgspec
 
 from pillarbox.mailstore.cache.account_database import run
 from pillarbox.mailstore.cache.message_cache import Cache, Row
-from pillarbox.mailstore.cache.message_summaries import read_summaries
+from pillarbox.mailstore.cache.message_summaries import alive, read_summaries
 from pillarbox.mailstore.mailbox import Fields, SortColumn, SortValue
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.message.sort_keys import sort_keys
@@ -36,7 +36,11 @@ _INSERT: Final = "INSERT OR REPLACE INTO sorting VALUES (?, ?, ?, ?, ?, ?, ?, ?,
 def read_sort_columns(
     folder: FolderFiles, cache: Cache, number: int, uids: Sequence[int], columns: Sequence[SortColumn]
 ) -> list[tuple[SortValue, ...]]:
-    """(UID, then the columns) of each message, in the order of `uids`; gone ones are left out."""
+    """(UID, then the columns) of each message, in the order of `uids`; gone ones are left out.
+
+    Of those that cannot be read nothing is known: they sort as messages without a header.
+    """
+    failed = folder.failed_reads.count
     found = _cached(cache, number, uids, columns)
     missing = [uid for uid in uids if uid not in found]
     for start in range(0, len(missing), BATCH):
@@ -50,6 +54,11 @@ def read_sort_columns(
             found[summary.uid] = (summary.uid, *(values[column] for column in columns))
         if number:
             _keep(cache, rows)
+    if folder.failed_reads.count != failed:
+        values = dict(zip(STORED_COLUMNS, msgspec.structs.astuple(sort_keys(b"", 0)), strict=True))
+        values |= dict.fromkeys(_FROM_SUMMARY, 0)
+        nothing = tuple(values[column] for column in columns)
+        found |= {uid: (uid, *nothing) for uid in alive(folder, uids) if uid not in found}
     return [found[uid] for uid in uids if uid in found]
 
 

@@ -48,6 +48,7 @@ from pillarbox.mailstore.dovecot_files.dotlock import DotLock, LockFile
 from pillarbox.mailstore.dovecot_files.keywords import KeywordTable
 from pillarbox.mailstore.dovecot_files.uid_validity import next_uid_validity
 from pillarbox.mailstore.dovecot_files.uidlist import UidList
+from pillarbox.mailstore.faults import FailedReads, MessageUnreadable, StoreUnavailable
 from pillarbox.mailstore.mailbox import ChangeKind, MessageGone, NoSuchMailbox
 from pillarbox.mailstore.maildir.directory_state import RECHECK_NS, DirectoryState
 from pillarbox.mailstore.maildir.file_names import NameMaker, delivery_order, parse_letters, split
@@ -110,7 +111,7 @@ class FolderFiles:
         self.keywords = KeywordTable(control or directory, files)
         self.arrivals = Arrivals(directory, files)
         """What deliverers have noted of new messages."""
-        self.fresh = FreshMessages()
+        self.fresh, self.failed_reads = FreshMessages(), FailedReads()
         """What this process has just stored."""
         self.uid_validity = 0
         self.guid = b""
@@ -152,7 +153,10 @@ class FolderFiles:
         return None if row < 0 else self.directory + b"/" + self.paths[row]
 
     def read(self, uid: int, executor: Executor | None = None) -> tuple[bytes | LargeContent, Times]:
-        """The message, in memory with any line ends or a huge one with CRLF, and its file's times.  MessageGone."""
+        """The message, in memory with any line ends or a huge one with CRLF, and its file's times.
+
+        MessageGone, MessageUnreadable.
+        """
         for attempt in (False, True):
             with self.mutex:
                 path = self.path_of(uid)
@@ -164,6 +168,8 @@ class FolderFiles:
                 self.rescan()
                 if attempt:
                     break
+            except (StoreUnavailable, OSError) as fault:
+                raise MessageUnreadable(path, fault) from fault
         raise MessageGone(str(uid))
 
     def base_of(self, uid: int) -> bytes:

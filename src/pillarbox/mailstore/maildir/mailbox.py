@@ -107,7 +107,7 @@ class MaildirMailbox:
         self.keywords = folder.keywords.names
         self.memo: dict[object, object] = {}
         self.lasting_memo: dict[object, object] = {}
-        self.folder = folder
+        self.folder, self.failed_reads = folder, folder.failed_reads
         self.users = 0
         """How many sessions have it open."""
         self._cache = cache

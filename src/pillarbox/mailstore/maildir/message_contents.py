@@ -5,8 +5,8 @@ DESCRIPTION
     The files of a few huge messages stay open, for clients ask for one piece after the other.
 
 FAULTS
-    MessageGone  it was expunged
-    OSError      cannot be read
+    MessageGone        it was expunged
+    MessageUnreadable  it is damaged, or cannot be read
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +14,7 @@ from concurrent.futures import Executor
 from typing import Final
 
 from pillarbox.mailstore.content.large_content import LARGE, LargeContent, searchable
+from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import MessageGone
 from pillarbox.mailstore.maildir.file_names import sizes
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
@@ -52,12 +53,15 @@ class MessageContents:
         return content
 
     def matching(self, uids: Sequence[Uid], matches: Callable[[bytes], bool]) -> list[Uid]:
-        """Those whose content matches; gone ones are left out."""
+        """Those whose content matches; gone ones are left out, and unreadable ones, which are noted."""
         found = []
         for uid in uids:
             try:
                 content, _ = self._folder.read(uid)
             except MessageGone:
+                continue
+            except MessageUnreadable as fault:
+                self._folder.failed_reads.note(fault)
                 continue
             if matches(content if isinstance(content, bytes) else searchable(content)):
                 found.append(uid)

@@ -21,6 +21,7 @@ from pillarbox.mailstore.mailbox import (
     MAX_KEYWORDS,
     Change,
     ChangeKind,
+    FailedReads,
     Fields,
     FlagAction,
     FlagChange,
@@ -98,6 +99,7 @@ class MemoryMailbox:
         self.keywords: list[bytes] = []
         self.memo: dict[object, object] = {}
         self.lasting_memo: dict[object, object] = {}
+        self.failed_reads = FailedReads()
         self.deleted = False
         self.attributes: dict[str, bytes] = {}
         self.size_limit = size_limit

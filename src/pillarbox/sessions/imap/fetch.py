@@ -17,11 +17,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
+from pillarbox.mailstore.faults import MessageUnreadable
 from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, MessageGone, MessageSummary
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet, Text
+from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding, Written
@@ -118,6 +120,7 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         return
     if command.vanished and command.changed_since is not None:
         await tell_vanished(conversation, command.messages, command.changed_since)
+    failed = conversation.selected.mailbox.failed_reads.count
     work = _Fetch(conversation, command.items)
     await work.all(chosen)
     if conversation.condstore and Item.MODSEQ not in command.items.items:
@@ -125,10 +128,10 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     if work.unknown_encoding:
         conversation.no(command.tag, b"[UNKNOWN-CTE] Unknown Content-Transfer-Encoding.")
-    elif work.some_gone:
+    elif work.some_gone and conversation.selected.mailbox.failed_reads.count == failed:
         conversation.ok(command.tag, b"[EXPUNGEISSUED] Some messages were already expunged")
     else:
-        conversation.ok(command.tag, b"Fetch completed")
+        complete(conversation, command.tag, b"Fetch completed", failed)
 
 
 async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
@@ -384,6 +387,9 @@ class _Fetch:
                 content = await self._view.mailbox.content(Uid(uid))
             except MessageGone:
                 self.some_gone = True
+                continue
+            except MessageUnreadable as fault:
+                self._view.mailbox.failed_reads.note(fault)
                 continue
             figures.body_count += 1
             figures.body_bytes += len(content)

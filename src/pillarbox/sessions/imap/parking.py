@@ -24,8 +24,7 @@ import msgspec
 from pillarbox.mailstore.mailbox import MailboxNameRefused, NoSuchMailbox, PermissionDenied, StoreUnavailable
 from pillarbox.mailstore.view import ViewLost
 from pillarbox.mailstore.view_state import ViewState, pack_uids, unpack_uids
-from pillarbox.observability.events import Warned
-from pillarbox.sessions.imap import notify
+from pillarbox.sessions.imap import failed_reads, notify
 from pillarbox.sessions.imap.compression import CompressedTransport, Standing
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.endings import (
@@ -158,7 +157,7 @@ async def _enter(conversation: Conversation, parked: ParkedMailbox) -> None:
     except (NoSuchMailbox, MailboxNameRefused, PermissionDenied):
         raise mailbox_deleted() from None
     except StoreUnavailable as problem:
-        conversation.sink(Warned(str(problem)))
+        failed_reads.log(conversation, problem)
         raise Disconnect("Internal error", bye=INTERNAL_ERROR) from problem
     try:
         if mailbox.uid_validity != parked.uid_validity:

@@ -24,6 +24,7 @@ from pillarbox.mailstore.mailbox import SortColumn
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.search_contexts import SearchContexts
 from pillarbox.sessions.imap.search_filter import MessageFilter
 from pillarbox.sessions.imap.threads import Threaded, thread_words
@@ -88,6 +89,7 @@ async def search(conversation: Conversation, command: Search) -> None:
         return
     if _is_duplicate(conversation, command):
         return
+    failed = conversation.selected.mailbox.failed_reads.count
     with_modseq, found = await _found(conversation, command.key)
     if command.result is None and conversation.rev2:  # RFC 9051 §6.4.4: there is no `* SEARCH`
         command = msgspec.structs.replace(command, result=ResultOptions(SearchResult.ALL))
@@ -100,13 +102,14 @@ async def search(conversation: Conversation, command: Search) -> None:
     else:
         async with conversation.speaking:
             await _answer(conversation, command, found, b"SEARCH", with_modseq=with_modseq)
-    conversation.ok(command.tag, b"Search completed")
+    complete(conversation, command.tag, b"Search completed", failed)
 
 
 async def sort(conversation: Conversation, command: Sort) -> None:
     """SORT and UID SORT."""
     if _is_duplicate(conversation, command):
         return
+    failed = conversation.selected.mailbox.failed_reads.count
     with_modseq, found = await _found(conversation, command.key)
     if command.result is None and not with_modseq:
 
@@ -118,11 +121,12 @@ async def sort(conversation: Conversation, command: Sort) -> None:
     else:
         order = await _sorted(conversation, found, command.steps)
         await _answer(conversation, command, order, b"SORT", with_modseq=with_modseq)
-    conversation.ok(command.tag, b"Sort completed")
+    complete(conversation, command.tag, b"Sort completed", failed)
 
 
 async def thread(conversation: Conversation, command: Thread) -> None:
     """THREAD and UID THREAD."""
+    failed = conversation.selected.mailbox.failed_reads.count
     _, found = await _found(conversation, command.key)
 
     async def render() -> bytes:
@@ -133,7 +137,7 @@ async def thread(conversation: Conversation, command: Thread) -> None:
         return await asyncio.to_thread(_written, words, numbers)
 
     await _tell_text(conversation, command, command.algorithm, found, render)
-    conversation.ok(command.tag, b"Thread completed")
+    complete(conversation, command.tag, b"Thread completed", failed)
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -163,10 +167,11 @@ async def _tell_text(
         and told.uids == uids
         and (by_uid or told.known == view.known_uids())
     ):
+        failed = view.mailbox.failed_reads.count
         text = await render()
-        told = memo[type(command)] = _Told(
-            order, by_uid, uids, array("I", () if by_uid else view.known_uids()), text
-        )
+        told = _Told(order, by_uid, uids, array("I", () if by_uid else view.known_uids()), text)
+        if view.mailbox.failed_reads.count == failed:
+            memo[type(command)] = told
     async with conversation.speaking:
         conversation.engine.untagged(told.text)
         await conversation.tell_changes(expunges=by_uid, with_uid=by_uid)
@@ -196,6 +201,7 @@ async def _threads(
     known = mailbox.memo.get(algorithm)
     if isinstance(known, _Threads) and known.uids == asked:
         return known.words
+    failed = mailbox.failed_reads.count
     messages: list[Threaded] = []
     for start in range(0, len(uids), BATCH):
         batch = [Uid(uid) for uid in uids[start : start + BATCH]]
@@ -207,7 +213,8 @@ async def _threads(
     else:
         # A second for 50,000 messages: meanwhile other sessions get the interpreter every millisecond.
         words = await asyncio.to_thread(thread_words, messages, algorithm)
-    mailbox.memo[algorithm] = _Threads(asked, words)
+    if mailbox.failed_reads.count == failed:
+        mailbox.memo[algorithm] = _Threads(asked, words)
     return words
 
 
@@ -291,6 +298,7 @@ async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[Sort
         found = [uid for uid in known if uid in wanted]
         if len(found) == len(uids):
             return found
+    failed = mailbox.failed_reads.count
     columns = tuple(dict.fromkeys(_COLUMNS[step.by] for step in steps))
     rows: list[tuple[int | str | bytes, ...]] = []
     for start in range(0, len(uids), BATCH):
@@ -300,7 +308,8 @@ async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[Sort
     for step in reversed(steps):
         rows.sort(key=itemgetter(1 + columns.index(_COLUMNS[step.by])), reverse=step.reverse)
     order: list[int] = [row[0] for row in rows]  # type: ignore[misc]  # the first is the UID
-    if len(mailbox.memo) < MAX_MEMO or steps in mailbox.memo:
+    room = len(mailbox.memo) < MAX_MEMO or steps in mailbox.memo
+    if room and mailbox.failed_reads.count == failed:
         mailbox.memo[steps] = array("I", order)
     return order
 

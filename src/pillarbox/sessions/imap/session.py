@@ -19,7 +19,6 @@ STANDARDS
 """
 
 import asyncio
-import errno
 from typing import Final
 
 import msgspec
@@ -33,14 +32,13 @@ from pillarbox.mailstore.mailbox import (
     OverQuota,
     PermissionDenied,
     QuotaExceeded,
-    StoreBusy,
     StoreUnavailable,
 )
 from pillarbox.mailstore.view import ViewLost
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
-from pillarbox.observability.events import EventSink, Warned
-from pillarbox.sessions.imap import fetch, idle, parking, search
+from pillarbox.observability.events import EventSink
+from pillarbox.sessions.imap import failed_reads, fetch, idle, parking, search
 from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
 from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken, nobody_else
 from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking, connection_closed
@@ -306,7 +304,7 @@ class ImapSession:
         try:
             await self._conversation.tell_unasked()
         except StoreUnavailable as problem:
-            self._conversation.sink(Warned(str(problem)))
+            failed_reads.log(self._conversation, problem)
             raise Disconnect("Internal error", bye=INTERNAL_ERROR) from problem
 
     async def _answer(self, command: Command) -> None:
@@ -386,8 +384,8 @@ class ImapSession:
         except NoSuchMailbox:  # deleted while the command was worked on
             refusal = b"[NONEXISTENT] Mailbox doesn't exist"
         except StoreUnavailable as problem:
-            conversation.sink(Warned(str(problem)))
-            refusal = _text_of(problem)
+            failed_reads.log(conversation, problem)
+            refusal = failed_reads.refusal(problem)
         if refusal:
             async with conversation.speaking:
                 conversation.no(tag, refusal)
@@ -416,19 +414,6 @@ def _may_take_long(conversation: Conversation, command: Command) -> bool:
             return fetch.takes_long(conversation, command)
         case _:
             return False
-
-
-def _text_of(problem: StoreUnavailable) -> bytes:
-    """What the client hears of it, with the code of RFC 5530 §3; the log hears the rest."""
-    cause = problem.__cause__
-    number = cause.errno if isinstance(cause, OSError) else None
-    if isinstance(problem, StoreBusy):
-        return b"[INUSE] Timeout while waiting for lock"
-    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return b"[NOPERM] Permission denied"
-    if number == errno.ENOSPC:
-        return b"[OVERQUOTA] Not enough disk space"
-    return b"[SERVERBUG] " + INTERNAL_ERROR
 
 
 def _without_separator(command: Command, separator: str) -> Command:

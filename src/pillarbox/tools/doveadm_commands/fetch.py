@@ -246,8 +246,12 @@ class FetchFields:
     async def rows(
         self, user: str, name: str, view: MailboxView, uids: Sequence[int]
     ) -> AsyncIterator[list[Cell]]:
-        """A row for each message that is still there; to be used before the next is asked for."""
+        """A row for each message that is still there; to be used before the next is asked for.
+
+        MessageUnreadable, when all others are told.
+        """
         flags = FlagRenderer(view)
+        failed = view.mailbox.failed_reads.count
         for start in range(0, len(uids), BATCH):
             batch = [Uid(uid) for uid in uids[start : start + BATCH]]
             for summary in await view.mailbox.summaries(batch, self._needs):
@@ -262,6 +266,7 @@ class FetchFields:
                 except MessageGone:
                     continue
                 yield row
+        view.mailbox.failed_reads.check(failed)
 
 
 def _field(name: str) -> _Field:

@@ -190,6 +190,7 @@ async def _first_saved(account: Account, name: str) -> str:
     try:
         uids = [Uid(uid) for uid in mailbox.messages.uids[:1]]
         found = await mailbox.summaries(uids, Fields.SAVED)
+        mailbox.failed_reads.check(0)
         return str(found[0].saved) if found else "never"
     finally:
         mailbox.close()

@@ -160,12 +160,18 @@ pop3c_user : str = %u
 """,
     ),
     Part(
+        Kind.NO_EFFECT,
+        "FETCH tells of all messages that can be read, then NO, as with no-after",
+        """
+imap_fetch_failure : disconnect-immediately|disconnect-after|no-after = disconnect-immediately
+""",
+    ),
+    Part(
         Kind.LATER,
         "it is not served yet",
         """
 deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
-imap_fetch_failure : disconnect-immediately|disconnect-after|no-reply = disconnect-immediately
 imap_id_log : str =
 imap_id_retain : bool = no
 imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
