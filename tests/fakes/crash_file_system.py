@@ -17,8 +17,9 @@ DESCRIPTION
     A promise ("after 250, the message is there") must hold in all four, for every n.  `fail` injects
     errors: it is asked with (operation, path) before each step and may return an errno.
 
-    With `keeps_order`, `write_out` brings content to where no name that is made after it survives without it, and
-    `fsync` of that file brings its names to the disk as well (files/write_order.py).
+    With an `order`, `write_out` brings content to where no name that is made after it survives without it, and
+    `fsync` of that file brings its names to the disk as well; `sync_directory` brings the content, too, if the order
+    is by directory (files/write_order.py).
 
     Times are a counter, so that tests do not depend on the clock: each change gets a later mtime.
 """
@@ -29,6 +30,8 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import AnyStr
+
+from pillarbox.files.write_order import NOT_WRITTEN, Order, WrittenOut
 
 SMALLEST_TORN = 32
 """Bytes of a write that may be cut in two; a process id in a lock file is written at once."""
@@ -92,7 +95,7 @@ class CrashFileSystem:
         stop_at: int | None = None,
         fail: Fail | None = None,
         time_ns: int = 10**18,
-        keeps_order: bool = False,
+        order: Order = Order.NONE,
     ) -> None:
         self.steps: list[tuple[str, str]] = []
         """What was done, (operation, path), in order."""
@@ -100,7 +103,7 @@ class CrashFileSystem:
         """Reading calls as well: what the "100 NOOPs list no directory" test counts."""
         self.stop_at = stop_at
         self.fail = fail
-        self.keeps_order = keeps_order
+        self.order = order
         self._time_ns = time_ns
         self._numbers = 1
         self._descriptors: dict[int, _Descriptor] = {}
@@ -108,7 +111,7 @@ class CrashFileSystem:
 
     def crash(self, survives: Survives) -> "CrashFileSystem":
         """The file system that is found after the restart."""
-        after = CrashFileSystem(time_ns=self._time_ns + 10**9, keeps_order=self.keeps_order)
+        after = CrashFileSystem(time_ns=self._time_ns + 10**9, order=self.order)
         after._numbers = self._numbers
         seen: dict[int, _Node] = {}
         after._root = _survivor_directory(self._root, survives, seen)
@@ -251,14 +254,19 @@ class CrashFileSystem:
         self._step("sync_directory", where)
         self._names_to_disk(directory)
 
-    def write_out(self, fd: int) -> bool:
-        """sync_file_range(2)."""
-        if not self.keeps_order:
-            return False
-        file = self._file(fd)
-        self._step("write_out", self._path_of(file))
-        file.written_out = bytes(file.content)
-        return True
+    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+        """sync_file_range(2) of several, one after the other; each is a step."""
+        if self.order is Order.NONE:
+            return NOT_WRITTEN
+        errors: list[OSError | None] = []
+        for file in map(self._file, fds):
+            try:
+                self._step("write_out", self._path_of(file))
+                file.written_out = bytes(file.content)
+                errors.append(None)
+            except OSError as error:
+                errors.append(error)
+        return WrittenOut(self.order, errors)
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2): there is only one process in the model."""
@@ -425,7 +433,7 @@ class CrashFileSystem:
     def _names_to_disk(self, directory: _Directory) -> None:
         directory.on_disk = dict(directory.names)
         for node in directory.names.values():
-            if isinstance(node, _File) and node.named is not None:
+            if self.order is Order.BY_DIRECTORY and isinstance(node, _File) and node.named is not None:
                 node.on_disk = node.named
 
     def _sync_names(self, file: _File) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.files.write_order import Order, WrittenOut
 
 
 def _store(files: FileSystem, *, sync_file: bool = True, sync_directory: bool = True) -> None:
@@ -59,29 +60,35 @@ def test_what_was_not_synced_is_lost(
 
 
 ORDERED = [
-    ("named in order", Survives.NAMES, True, False, {"/box/new/m": b"hello"}),
-    ("nothing synced", Survives.SYNCED, True, False, {}),
-    ("fsynced after", Survives.SYNCED, True, True, {"/box/new/m": b"hello"}),
-    ("fsynced, but not written out before", Survives.SYNCED, False, True, {}),
-    ("not written out", Survives.NAMES, False, False, {"/box/new/m": b""}),
+    ("named in order", Survives.NAMES, Order.BY_FILE, True, "", {"/box/new/m": b"hello"}),
+    ("nothing synced", Survives.SYNCED, Order.BY_FILE, True, "", {}),
+    ("fsynced after", Survives.SYNCED, Order.BY_FILE, True, "file", {"/box/new/m": b"hello"}),
+    ("the directory", Survives.SYNCED, Order.BY_FILE, True, "directory", {"/box/new/m": b""}),
+    ("by directory", Survives.SYNCED, Order.BY_DIRECTORY, True, "directory", {"/box/new/m": b"hello"}),
+    ("by file as well", Survives.SYNCED, Order.BY_DIRECTORY, True, "file", {"/box/new/m": b"hello"}),
+    ("not written out before", Survives.SYNCED, Order.BY_FILE, False, "file", {}),
+    ("nor the directory's", Survives.SYNCED, Order.BY_DIRECTORY, False, "directory", {"/box/new/m": b""}),
+    ("not written out", Survives.NAMES, Order.BY_FILE, False, "", {"/box/new/m": b""}),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "survives", "write_out", "sync", "expected"), ORDERED, ids=[row[0] for row in ORDERED]
+    ("name", "survives", "order", "write_out", "sync", "expected"), ORDERED, ids=[row[0] for row in ORDERED]
 )
 def test_a_file_system_that_keeps_order(
-    name: str, survives: Survives, write_out: bool, sync: bool, expected: dict[str, bytes]
+    name: str, survives: Survives, order: Order, write_out: bool, sync: str, expected: dict[str, bytes]
 ) -> None:
-    """What was written out before it was named comes with the name, and an fsync of the file brings both."""
+    """What was written out before it was named comes with the name, and one fsync brings both."""
     files = _fresh()
-    files.keeps_order = True
+    files.order = order
     fd = files.open("/box/tmp/m", os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     files.write_all(fd, [b"hello"])
-    assert not write_out or files.write_out(fd)
+    assert not write_out or files.write_out([fd]) == WrittenOut(order, [None])
     files.rename("/box/tmp/m", "/box/new/m")
-    if sync:
+    if sync == "file":
         files.fsync(fd)
+    elif sync == "directory":
+        files.sync_directory("/box/new")
     assert expected == files.crash(survives).files()
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from pillarbox.files.write_order import Order
 from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
 from pillarbox.mailstore.maildir.file_names import NameMaker, sizes
@@ -27,8 +28,8 @@ def _names() -> NameMaker:
     return NameMaker(ManualClock(), host=b"h")
 
 
-def _fresh(stop_at: int | None = None, *, keeps_order: bool = False) -> CrashFileSystem:
-    files = CrashFileSystem(stop_at=stop_at, keeps_order=keeps_order)
+def _fresh(stop_at: int | None = None, *, order: Order = Order.NONE) -> CrashFileSystem:
+    files = CrashFileSystem(stop_at=stop_at, order=order)
     files.make_directories("/home/a")
     files.make_directories("/home/b")
     return files
@@ -79,36 +80,67 @@ def test_a_crash_at_any_step_leaves_no_broken_message() -> None:
                 assert "/tmp/" in path or path.endswith("maildirfolder") or content in whole, (step, path)
 
 
-@pytest.mark.parametrize("delivery", BATCH)
-def test_a_message_that_is_alone_waits_for_the_disk_once(delivery: Delivery) -> None:
+@pytest.mark.parametrize("batch", [*([delivery] for delivery in BATCH), BATCH])
+@pytest.mark.parametrize("order", [Order.BY_FILE, Order.BY_DIRECTORY])
+def test_the_disk_is_waited_for_once(order: Order, batch: list[Delivery]) -> None:
     """Where the file system keeps order: stored, it survives; before, each crash leaves it whole or not at all."""
-    complete = _fresh(keeps_order=True)
-    [stored] = deliver_batch([delivery], files=complete, names=_names())
-    assert isinstance(stored, Stored)
-    place = f"{delivery.maildir}/{'new' if delivery.flags is None else 'cur'}"
-    assert [step for step, _ in complete.steps].count("fsync") == 1
-    assert ("sync_directory", place) not in complete.steps
-    whole = {f"{place}/{stored.name.decode()}": b"".join(delivery.content)}
+    complete = _fresh(order=order)
+    whole: dict[str, bytes] = {}
+    for delivery, stored in zip(batch, deliver_batch(batch, files=complete, names=_names()), strict=True):
+        assert isinstance(stored, Stored)
+        place = "new" if delivery.flags is None else "cur"
+        whole[f"{delivery.maildir}/{place}/{stored.name.decode()}"] = b"".join(delivery.content)
     for survives in Survives:
         assert whole.items() <= complete.crash(survives).files().items()
     for step in range(len(complete.steps)):
-        stopped = _fresh(step, keeps_order=True)
+        stopped = _fresh(step, order=order)
         with pytest.raises(Stopped):
-            deliver_batch([delivery], files=stopped, names=_names())
+            deliver_batch(batch, files=stopped, names=_names())
         for survives in Survives:
             found = stopped.crash(survives).files()
-            messages = {path: content for path, content in found.items() if path.startswith(place)}
+            messages = {
+                path: content for path, content in found.items() if "/new/" in path or "/cur/" in path
+            }
             assert messages.items() <= whole.items(), step
 
 
-@pytest.mark.parametrize("operation", ["write_out", "rename", "fsync"])
-def test_a_fault_of_a_message_that_is_alone(operation: str) -> None:
+def test_what_is_synced_of_a_batch() -> None:
+    """By directory it is those, if they are fewer than the files; else, and by file, it is the files."""
+
+    def synced(order: Order, batch: list[Delivery]) -> list[str]:
+        files = _fresh(order=order)
+        for delivery in batch:
+            make_maildir(delivery.maildir, files=files)
+        before = len(files.steps)
+        deliver_batch(batch, files=files, names=_names())
+        steps = files.steps[before:]
+        last = max(at for at, (step, _) in enumerate(steps) if step == "rename")
+        assert not {"fsync", "sync_directory"} & {step for step, _ in steps[:last]}
+        return [path.rpartition("/")[0] if step == "fsync" else path for step, path in steps[last + 1 :]]
+
+    same, other = Delivery("/home/a", [b"1"]), Delivery("/home/b", [b"2"])
+    assert synced(Order.BY_DIRECTORY, [same, same, other]) == ["/home/a/new", "/home/b/new"]
+    assert synced(Order.BY_DIRECTORY, [same, other]) == ["/home/a/new", "/home/b/new"]
+    assert synced(Order.BY_FILE, [same, same, other]) == ["/home/a/new", "/home/a/new", "/home/b/new"]
+
+
+@pytest.mark.parametrize("order", [Order.BY_FILE, Order.BY_DIRECTORY])
+@pytest.mark.parametrize("operation", ["write_out", "rename", "fsync", "sync_directory"])
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_fault_where_order_is_kept(order: Order, operation: str, together: int) -> None:
     """It is told, and nothing stays in tmp/; what has a name already may have been read."""
-    files = _fresh(keeps_order=True)
+    files = _fresh(order=order)
+    batch = [Delivery("/home/a/Maildir", [b"%d" % number]) for number in range(together)]
+    make_maildir("/home/a/Maildir", files=files)
     files.fail = lambda step, path: errno.EIO if step == operation else None
-    [fault] = deliver_batch(BATCH[:1], files=files, names=_names())
-    assert isinstance(fault, StoreUnavailable)
-    assert [path.split("/")[-2] for path in files.files()] == ["new"] * (operation == "fsync")
+    results = deliver_batch(batch, files=files, names=_names())
+    concerned = "sync_directory" if order is Order.BY_DIRECTORY and together > 1 else "fsync"
+    if operation in ("write_out", "rename", concerned):
+        assert [type(result) for result in results] == [StoreUnavailable] * together
+    else:
+        assert [type(result) for result in results] == [Stored] * together
+    named = operation in ("fsync", "sync_directory")
+    assert [path.split("/")[-2] for path in files.files()] == ["new"] * (together if named else 0)
 
 
 ERRORS = [

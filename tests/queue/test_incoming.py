@@ -11,6 +11,7 @@ import pytest
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
 from pillarbox.files.fsync_batch import Done
+from pillarbox.files.write_order import Order, WrittenOut
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
@@ -20,11 +21,13 @@ INCOMING = "/q/incoming"
 HEAD = b"C" * 97
 
 
-def new_queue(files: CrashFileSystem, *, waits: bool = False) -> IncomingQueue:
+def new_queue(
+    files: CrashFileSystem, *, waits: bool = False, clock: ManualClock | None = None
+) -> IncomingQueue:
     files.make_directories(INCOMING)
     return IncomingQueue(
         QueueDirectories("/q", file_system=files),
-        clock=ManualClock(),
+        clock=clock or ManualClock(),
         file_system=files,
         fsyncs=lambda: ImmediateFsyncs(files),
         may_wait=lambda: waits,
@@ -85,8 +88,8 @@ def until_stopped(files: CrashFileSystem, together: int, *, waits: bool = False)
     return promised
 
 
-def steps_of_work(together: int = 3, *, waits: bool = False, keeps_order: bool = False) -> int:
-    files = CrashFileSystem(keeps_order=keeps_order)
+def steps_of_work(together: int = 3, *, waits: bool = False, order: Order = Order.NONE) -> int:
+    files = CrashFileSystem(order=order)
     assert len(until_stopped(files, together, waits=waits)) == 6
     return len(files.steps)
 
@@ -99,14 +102,14 @@ def messages(files: CrashFileSystem) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("survives", Survives)
 @pytest.mark.parametrize(("together", "waits"), [(1, False), (3, False), (3, True)])
-@pytest.mark.parametrize("keeps_order", [False, True])
+@pytest.mark.parametrize("order", Order)
 def test_what_was_promised_survives_a_crash_at_any_step(
-    keeps_order: bool, together: int, waits: bool, survives: Survives
+    order: Order, together: int, waits: bool, survives: Survives
 ) -> None:
     """Stopped before step n, for every n: each promised message is there, whole; none is there in part."""
     whole = {b"".join(content(number)) for number in range(6)}
-    for step in range(steps_of_work(together, waits=waits, keeps_order=keeps_order) + 1):
-        files = CrashFileSystem(stop_at=step, keeps_order=keeps_order)
+    for step in range(steps_of_work(together, waits=waits, order=order) + 1):
+        files = CrashFileSystem(stop_at=step, order=order)
         promised = until_stopped(files, together, waits=waits)
         found = messages(files.crash(survives))
         assert {name: found.get(name) for name in promised} == promised, step
@@ -114,13 +117,13 @@ def test_what_was_promised_survives_a_crash_at_any_step(
 
 
 @pytest.mark.parametrize("waits", [False, True])
-@pytest.mark.parametrize("keeps_order", [False, True])
+@pytest.mark.parametrize("order", Order)
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
-def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int, keeps_order: bool, waits: bool) -> None:
+def test_an_error_at_any_step_is_told_and_leaves_nothing(number: int, order: Order, waits: bool) -> None:
     """Each step fails once: whoever is concerned gets QueueFileFault, and no message is there unpromised."""
-    total = steps_of_work(waits=waits, keeps_order=keeps_order)
+    total = steps_of_work(waits=waits, order=order)
     for step in range(total):
-        files = CrashFileSystem(keeps_order=keeps_order)
+        files = CrashFileSystem(order=order)
         files.fail = lambda operation, path, files=files, step=step: (
             number if len(files.steps) == step and operation != "unlink" else None
         )
@@ -186,14 +189,56 @@ def test_a_message_with_nobody_beside_it_is_committed_at_once() -> None:
     assert asyncio.run(run()) == [True, False]
 
 
-def test_a_message_that_is_alone_waits_for_the_disk_once() -> None:
-    """Where the file system keeps order; by the book it is the file, and then the directory."""
-    waits = {}
-    for keeps_order in (False, True):
-        files = CrashFileSystem(keeps_order=keeps_order)
-        until_stopped(files, 1)
-        waits[keeps_order] = [step for step, _ in files.steps if step in ("fsync", "sync_directory")]
-    assert waits == {False: ["fsync", "sync_directory"] * 6, True: ["fsync"] * 6}
+@pytest.mark.parametrize(
+    ("order", "together", "waits"),
+    [
+        (Order.NONE, 1, ["fsync", "sync_directory"] * 6),
+        (Order.BY_FILE, 1, ["fsync"] * 6),
+        (Order.BY_DIRECTORY, 1, ["fsync"] * 6),
+        (Order.NONE, 3, ["fsync", "fsync", "fsync", "sync_directory"] * 2),
+        (Order.BY_FILE, 3, ["fsync", "fsync", "fsync"] * 2),
+        (Order.BY_DIRECTORY, 3, ["sync_directory"] * 2),
+    ],
+)
+def test_the_disk_is_waited_for_once(order: Order, together: int, waits: list[str]) -> None:
+    """Where the file system keeps order; by the book it is the files, and then the directory."""
+    files = CrashFileSystem(order=order)
+    until_stopped(files, together)
+    assert [step for step, _ in files.steps if step in ("fsync", "sync_directory")] == waits
+
+
+class SlowDisk(CrashFileSystem):
+    """A disk that takes a second for what is written out, the first time."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(order=Order.BY_FILE)
+        self._clock = clock
+        self._seconds = 1.0
+
+    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+        """See the class."""
+        self._clock.advance(self._seconds)
+        self._seconds = 0.0
+        return super().write_out(fds)
+
+
+def test_the_loop_does_not_wait_for_a_slow_disk_again() -> None:
+    """For a second: the next batch is synced by the book, one that comes later in order again.  Nor for a large one."""
+    clock = ManualClock()
+    files = SlowDisk(clock)
+
+    async def batch(queue: IncomingQueue, octets: int) -> int:
+        before = len(files.steps)
+        await asyncio.gather(*(queue.commit(queue.take(), [HEAD, bytes(octets)]) for _ in range(3)))
+        return [step for step, _ in files.steps[before:]].count("write_out")
+
+    async def run() -> list[int]:
+        queue = new_queue(files, clock=clock)
+        counts = [await batch(queue, 10), await batch(queue, 10)]
+        clock.advance(1.1)
+        return [*counts, await batch(queue, 10), await batch(queue, 70_000)]
+
+    assert asyncio.run(run()) == [3, 0, 3, 0]
 
 
 def test_every_file_gets_its_own_id() -> None:

@@ -9,6 +9,7 @@ import pytest
 from fakes import postfix_queue_files as golden
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
+from pillarbox.files.write_order import Order
 from pillarbox.queue import spare_files
 from pillarbox.queue.active_files import ActiveFiles, Finished, Opened
 from pillarbox.queue.incoming import IncomingQueue
@@ -103,15 +104,13 @@ def test_a_file_serves_again() -> None:
 
 @pytest.mark.parametrize("survives", Survives)
 @pytest.mark.parametrize("contents", [[FIRST, SECOND], [SECOND, FIRST]], ids=["other", "longer"])
-@pytest.mark.parametrize("keeps_order", [False, True])
-def test_a_crash_at_any_step_mixes_nothing(
-    keeps_order: bool, survives: Survives, contents: list[bytes]
-) -> None:
+@pytest.mark.parametrize("order", Order)
+def test_a_crash_at_any_step_mixes_nothing(order: Order, survives: Survives, contents: list[bytes]) -> None:
     """Every name stands for its own message, whole; what was promised is there or was delivered."""
-    complete = CrashFileSystem(keeps_order=keeps_order)
+    complete = CrashFileSystem(order=order)
     everything = run(complete, contents).promised
     for step in range(len(complete.steps)):
-        files = CrashFileSystem(stop_at=step, keeps_order=keeps_order)
+        files = CrashFileSystem(stop_at=step, order=order)
         history = run(files, contents)
         found = messages(files.crash(survives))
         for name, data in found.items():

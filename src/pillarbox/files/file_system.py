@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from typing import AnyStr, Final, Protocol
 
 from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
-from pillarbox.files.write_order import write_out
+from pillarbox.files.write_order import WrittenOut, write_out
 
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""
@@ -77,9 +77,9 @@ class FileSystem(Protocol):
         """fsync(2) of a directory: the names in it survive a crash from here on."""
         ...
 
-    def write_out(self, fd: int) -> bool:
-        """Whether a rename from here on never survives without this content, and an fsync of the file is one of its
-        new name, too.  False: nothing was done (write_order.py)."""
+    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+        """Whether a rename from here on never survives without the file's content, and what makes it survive
+        (write_order.py)."""
         ...
 
     def flock(self, fd: int, operation: int) -> None:
@@ -214,9 +214,9 @@ class DiskFileSystem:
         finally:
             os.close(fd)
 
-    def write_out(self, fd: int) -> bool:
+    def write_out(self, fds: Sequence[int]) -> WrittenOut:
         """sync_file_range(2), where that is of use."""
-        return write_out(fd)
+        return write_out(fds)
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2)."""

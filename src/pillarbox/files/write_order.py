@@ -5,28 +5,40 @@ DESCRIPTION
     the rename, so that no crash leaves the new name without the content, and one of the directory after it.  Each
     is a commit of the file system's journal and a flush of the disk's cache.
 
-    `write_out()` has the content written to the disk, and waits until the disk has taken it; it may still be in the
-    disk's cache.  On ext4 and XFS that is enough for the first: the journal's commit that holds the rename
-    begins with a flush of that cache.  And fsync(2) of the file after the rename commits the rename, too, because
-    it has changed the file's inode; Postfix relies on the same for all its queue files.
+    `write_out()` has the content of files written to the disk, of all of them at the same time, and waits until the
+    disk has taken it; it may still be in the disk's cache.  On ext4 and XFS that is enough for the first: the
+    journal's commit that holds the rename begins with a flush of that cache.  One fsync after the rename makes
+    content and name survive, and `Order` says of what:
 
-        write → write_out → rename → fsync of the file
+        write → write_out → rename → fsync of the file                 Order.BY_FILE
+        write → write_out → rename → fsync of the file or directory    Order.BY_DIRECTORY
 
-    Other file systems promise less, or nothing is known of it: there `write_out()` does nothing and says so.
+    fsync(2) of the file commits the rename, too, because it has changed the file's inode; Postfix relies on the
+    same for all its queue files.  With a journal fsync(2) of the directory does as well: a commit holds all changes
+    that were made before, and those of the file's inode were.  One is enough for all files that went there.
+    ext4 without a journal writes the inode that is synced, and the directories above it, and no other.
+
+    Other file systems promise less, or nothing is known of them: there `write_out()` does nothing and says so.
 
 FAULTS
-    OSError  the content could not be written
+    As results, one for each file: its content could not be written.
 
 STANDARDS
-    Linux sync_file_range(2), fstatfs(2), fsync(2)
+    Linux sync_file_range(2), fstatfs(2), fsync(2); /sys/fs/ext4/DEVICE/journal_task
 """
 
 import ctypes
 import errno
 import os
 import sys
+from collections.abc import Sequence
+from enum import IntEnum
 from typing import Final
 
+import msgspec
+
+_START: Final = 2
+"""SYNC_FILE_RANGE_WRITE: without waiting, so that files are written at the same time"""
 _WAIT_WRITE_WAIT: Final = 1 | 2 | 4
 """SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE, _WAIT_AFTER"""
 _EXT4: Final = 0xEF53
@@ -34,6 +46,31 @@ _XFS: Final = 0x58465342
 _STATFS_OCTETS: Final = 256
 """More than a struct statfs has; its first word is the type of the file system."""
 _WORD: Final = ctypes.sizeof(ctypes.c_long)
+_IDENTITY: Final = slice(7 * _WORD, 7 * _WORD + 8)
+"""f_fsid: which file system it is."""
+
+
+class Order(IntEnum):
+    """What makes a name survive that a file gets after `write_out()`; what promises more is greater."""
+
+    NONE = 0
+    """Nothing was written out: file, rename, directory, by the book."""
+    BY_FILE = 1
+    """fsync of the file."""
+    BY_DIRECTORY = 2
+    """fsync of the file, or of the directory."""
+
+
+class WrittenOut(msgspec.Struct, frozen=True):
+    """What `write_out()` has done."""
+
+    order: Order
+    """That of all files, so the least."""
+    errors: Sequence[OSError | None] = ()
+    """One for each file, unless nothing was done."""
+
+
+NOT_WRITTEN: Final = WrittenOut(Order.NONE)
 
 
 def _library() -> ctypes.CDLL:
@@ -44,23 +81,55 @@ def _library() -> ctypes.CDLL:
 
 
 _LIBC: Final = _library() if sys.platform == "linux" else None
+_KNOWN: Final[dict[bytes, Order]] = {}
+"""Of file systems, by type and identity."""
 
 
-def write_out(fd: int) -> bool:
-    """See the module's description; False if this file system does not promise that much."""
-    if _LIBC is None or not _keeps_order(_LIBC, fd):
-        return False
-    while _LIBC.sync_file_range(fd, 0, 0, _WAIT_WRITE_WAIT):
+def write_out(fds: Sequence[int]) -> WrittenOut:
+    """See the module's description."""
+    if _LIBC is None:
+        return NOT_WRITTEN
+    order = min([_order(_LIBC, fd) for fd in fds], default=Order.NONE)
+    if order is Order.NONE:
+        return NOT_WRITTEN
+    begun = [_written(_LIBC, fd, _START) for fd in fds] if len(fds) > 1 else [None]
+    errors = [error or _written(_LIBC, fd, _WAIT_WRITE_WAIT) for fd, error in zip(fds, begun, strict=True)]
+    if any(error is not None and error.errno == errno.ENOSYS for error in errors):
+        return NOT_WRITTEN
+    return WrittenOut(order, errors)
+
+
+def _written(library: ctypes.CDLL, fd: int, what: int) -> OSError | None:
+    while library.sync_file_range(fd, 0, 0, what):
         number = ctypes.get_errno()
-        if number == errno.ENOSYS:
-            return False
         if number != errno.EINTR:
-            raise OSError(number, os.strerror(number))
-    return True
+            return OSError(number, os.strerror(number))
+    return None
 
 
-def _keeps_order(library: ctypes.CDLL, fd: int) -> bool:
+def _order(library: ctypes.CDLL, fd: int) -> Order:
     status = ctypes.create_string_buffer(_STATFS_OCTETS)
     if library.fstatfs(fd, status):
+        return Order.NONE
+    raw = status.raw
+    kind, key = int.from_bytes(raw[:_WORD], sys.byteorder), raw[:_WORD] + raw[_IDENTITY]
+    known = _KNOWN.get(key)
+    if known is None:
+        known = Order.NONE
+        if kind == _XFS or (kind == _EXT4 and _has_journal(fd)):
+            known = Order.BY_DIRECTORY
+        elif kind == _EXT4:
+            known = Order.BY_FILE
+        _KNOWN[key] = known
+    return known
+
+
+def _has_journal(fd: int) -> bool:
+    """Whether an ext4 file system is known to have one."""
+    device = os.fstat(fd).st_dev
+    try:
+        block = os.readlink(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
+        with open(f"/sys/fs/ext4/{os.path.basename(block)}/journal_task", "rb") as task:
+            return task.read().strip().isdigit()
+    except OSError:
         return False
-    return int.from_bytes(status.raw[:_WORD], sys.byteorder) in (_EXT4, _XFS)

@@ -12,8 +12,9 @@ DESCRIPTION
     Order in the file system: open(incoming/TIME.PID.N, mode 0700) → write → fsync → rename(incoming/ID) →
     fsync(incoming).  Names with a dot are no messages to anyone; `sweep()` removes those that a crash left.
 
-    A message that is alone waits for the disk once where the file system keeps order (files/write_order.py):
-    write → write_out → rename → fsync of the file.
+    Where the file system keeps order (files/write_order.py) the disk is waited for once:
+    write → write_out → rename → fsync of the file, or of incoming for a batch if that is enough (docs/adr/0023).
+    `write_out` holds the loop.  When it took long, the disk is waited for by the book for a while, beside the loop.
 
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
     done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,
@@ -27,6 +28,7 @@ FAULTS
 import asyncio
 import errno
 import itertools
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -38,6 +40,7 @@ from typing import Final
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.fsync_batch import Fsyncs, background_fsyncs
 from pillarbox.files.waiting_fsyncs import Results
+from pillarbox.files.write_order import Order
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_ids import long_queue_id, short_queue_id
 from pillarbox.queue.recipient_log import LogEntry, append_entries, discard
@@ -52,6 +55,10 @@ _FEW: Final = 4
 directory.  More of them wait until the batch before is done, and share calls and commits of the journal."""
 _SHORT: Final = 65536
 """Octets that may be synced on the event loop."""
+_LONG_SECONDS: Final = 0.005
+"""What a batch may hold up the loop; a disk that is not busy takes writes in a tenth of a millisecond."""
+_REST_SECONDS: Final = 1.0
+"""How long the loop does not wait for a disk that took longer."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -80,11 +87,12 @@ class NewFile:
 
 
 class _Job:
-    __slots__ = ("done", "file")
+    __slots__ = ("done", "file", "is_short")
 
-    def __init__(self, file: NewFile, done: "asyncio.Future[None]") -> None:
+    def __init__(self, file: NewFile, done: "asyncio.Future[None]", *, is_short: bool) -> None:
         self.file = file
         self.done = done
+        self.is_short = is_short
 
     def finish(self, fault: OSError | None) -> None:
         """Tell who waits, if anybody still does."""
@@ -126,6 +134,7 @@ class IncomingQueue:
         self._serials = itertools.count(1)
         self._waiting: list[_Job] = []
         self._batches = self._under_way = 0  # the second counts messages
+        self._waits_from = 0.0  # monotonic time from which the loop may wait for the disk to take a batch
         self._start_scheduled = False
         self._directory_descriptors: dict[str, int] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="queue")
@@ -191,13 +200,14 @@ class IncomingQueue:
         except OSError as error:
             self._discard(file)
             raise QueueFileFault(error) from error
-        if size <= _SHORT and not self._batches and not self._waiting and self._may_wait():
+        is_short = size <= _SHORT
+        if is_short and not self._batches and not self._waiting and self._may_wait():
             fault = self._commit_alone(file)
             if fault is not None:
                 raise QueueFileFault(fault)
             return
         loop = asyncio.get_running_loop()
-        job = _Job(file, loop.create_future())
+        job = _Job(file, loop.create_future(), is_short=is_short)
         self._waiting.append(job)
         self._schedule(loop)
         await job.done
@@ -266,13 +276,16 @@ class IncomingQueue:
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(self._threads, self._commit_alone, jobs[0].file)
             future.add_done_callback(partial(self._committed_alone, jobs[0]))
-        else:
+        elif not self._start_in_order(jobs):
             self._fsyncs.start([job.file.descriptor for job in jobs], partial(self._synced, jobs))
 
     def _commit_alone(self, file: NewFile) -> OSError | None:
         """All steps for one message, perhaps in a thread."""
         try:
-            in_order = self._files.write_out(file.descriptor)
+            out = self._files.write_out([file.descriptor])
+            in_order = out.order is not Order.NONE
+            if any(out.errors):
+                raise next(filter(None, out.errors))
             if not in_order:
                 self._files.fsync(file.descriptor)
             directory = self._name(file)
@@ -295,8 +308,36 @@ class IncomingQueue:
         job.finish(future.result())
         self._batch_done(1)
 
+    def _start_in_order(self, jobs: list[_Job]) -> bool:
+        """Give files their names and wait for the disk once; False if it takes two waits, and nothing was done."""
+        begun = self._clock.monotonic()
+        if begun < self._waits_from or not all(job.is_short for job in jobs):
+            return False
+        out = self._files.write_out([job.file.descriptor for job in jobs])
+        if out.order is Order.NONE:
+            self._waits_from = math.inf
+            return False
+        ended = self._clock.monotonic()
+        if ended - begun > _LONG_SECONDS:
+            self._waits_from = ended + _REST_SECONDS
+        named = self._named(jobs, out.errors)
+        if out.order is Order.BY_DIRECTORY:
+            self._sync_directories(named, len(jobs))
+            return True
+        members = [member for group in named.values() for member in group]
+        if members:
+            descriptors = [member.file.descriptor for member in members]
+            self._fsyncs.start(descriptors, partial(self._safe, [[one] for one in members], len(jobs)))
+        else:
+            self._batch_done(len(jobs))
+        return True
+
     def _synced(self, jobs: list[_Job], results: Results) -> None:
         """The contents are safe: give the files their names."""
+        self._sync_directories(self._named(jobs, results), len(jobs))
+
+    def _named(self, jobs: list[_Job], results: Sequence[OSError | None]) -> dict[str, list[_Job]]:
+        """Files that have their names, by directory; the others have faults, as their contents had."""
         named: dict[str, list[_Job]] = {}
         for job, error in zip(jobs, results, strict=True):
             try:
@@ -307,8 +348,11 @@ class IncomingQueue:
                 self._discard(job.file)
                 job.finish(fault)
                 continue
-            self._close(job.file.descriptor)
             named.setdefault(directory, []).append(job)
+        return named
+
+    def _sync_directories(self, named: dict[str, list[_Job]], messages: int) -> None:
+        """Make the names safe; `messages` were in the batch."""
         groups: list[list[_Job]] = []
         descriptors: list[int] = []
         for directory, members in named.items():
@@ -318,17 +362,18 @@ class IncomingQueue:
             except OSError as error:
                 self._unnamed(members, error)
         if descriptors:
-            self._fsyncs.start(descriptors, partial(self._safe, groups, len(jobs)))
+            self._fsyncs.start(descriptors, partial(self._safe, groups, messages))
         else:
-            self._batch_done(len(jobs))
+            self._batch_done(messages)
 
     def _safe(self, groups: list[list[_Job]], messages: int, results: Results) -> None:
-        """The names are safe too; `messages` were in the batch."""
+        """The names are safe too, a result for each group; `messages` were in the batch."""
         for members, error in zip(groups, results, strict=True):
             if error is not None:
                 self._unnamed(members, error)
                 continue
             for job in members:
+                self._close(job.file.descriptor)
                 job.finish(None)
         self._batch_done(messages)
 
@@ -340,6 +385,7 @@ class IncomingQueue:
     def _unnamed(self, jobs: list[_Job], error: OSError) -> None:
         """Nobody knows what survives a crash now, so nobody is told 250; their clients will come again."""
         for job in jobs:
+            self._close(job.file.descriptor)
             self._unlink(self._directories.path(job.file.queue, job.file.queue_id))
             job.finish(error)
 

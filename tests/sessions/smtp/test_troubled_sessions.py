@@ -11,6 +11,7 @@ import pytest
 from fakes.smtp_conversation import CLIENT, converse
 from fakes.smtp_words import DATA, HELLO, MAIL, QUIT, RCPT, TEXT, after_hello
 from pillarbox.files.file_system import DiskFileSystem
+from pillarbox.files.write_order import NOT_WRITTEN, WrittenOut
 
 LAST_WORDS = [
     ("a header", b"Subject: x\r\n", "221 2.7.0 Error: I can break rules, too. Goodbye."),
@@ -140,9 +141,9 @@ class BadDisk(DiskFileSystem):
             raise OSError(self._number, "injected")
         return super().__getattribute__(name)
 
-    def write_out(self, fd: int) -> bool:
+    def write_out(self, fds: Sequence[int]) -> WrittenOut:
         """A directory is synced where the file system keeps no order."""
-        return self._operation != "sync_directory" and super().write_out(fd)
+        return NOT_WRITTEN if self._operation == "sync_directory" else super().write_out(fds)
 
     def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
         """Directories and files can fail apart."""
