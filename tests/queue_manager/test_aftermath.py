@@ -89,8 +89,12 @@ class Bench:
         notify: Notify = Notify.DEFAULT,
         done: int = 0,
         warn_time: int = 0,
+        early: int = 0,
     ) -> Finished:
-        """What is to be done after these outcomes; `done` recipients had the message before."""
+        """What is to be done after these outcomes; `done` recipients had the message before.
+
+        `early`: of so many the outcome was known while others waited.
+        """
         recipients = [
             QueueRecipient(b"r%d@x.test" % at, b"r%d@x.test" % at, 100 + at, at < done, notify, b"")
             for at in range(done + len(outcomes))
@@ -108,6 +112,7 @@ class Bench:
         )
         for at, outcome in enumerate(outcomes, start=done):
             active.outcomes[100 + at] = ("smtp", outcome)
+        self.aftermath.settled(active, active.to_do[:early])
         return asyncio.run(self.aftermath.decide(active))[0]
 
 
@@ -230,3 +235,53 @@ def test_sites_that_may_ask(tmp_path: Path) -> None:
 def test_no_site_may_ask_for_what_is_done(tmp_path: Path) -> None:
     """Nothing is noted of a message that is finished."""
     assert Bench(tmp_path).decide(SENT, REFUSED).sites == []
+
+
+def test_what_is_known_early_lasts(tmp_path: Path) -> None:
+    """Marks, and the logs that the sender is told from: whoever comes after a crash goes on from there."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    bench.notices.broken = True
+    bench.decide(SENT, REFUSED, LATER, LATER, notify=Notify.SUCCESS | Notify.FAILURE, early=3)
+    assert bench.file.read_bytes() == b"." * 100 + b"DD" + b"." * 8
+    assert [row.action for row in log_entries(bench.directories, "bounce", ID)] == ["failed"]
+    assert [row.action for row in log_entries(bench.directories, "trace", ID)] == ["relayed"]
+    bench.notices.broken = False
+    bench.decide(LATER, LATER, done=2)
+    assert bench.notices.told == [
+        ("failure", [(b"r1@x.test", "failed", 'unknown user: "x"')]),
+        ("success", [(b"r0@x.test", "relayed", "delivery via mx.test[192.0.2.1]:25: 250 Ok")]),
+    ]
+
+
+def test_what_is_known_early_is_told_once(tmp_path: Path) -> None:
+    """The notice has each recipient once, whether it was known early or not."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    finished = bench.decide(SENT, REFUSED, REFUSED, SENT, notify=Notify.SUCCESS | Notify.FAILURE, early=2)
+    assert not finished.deferred
+    assert [(kind, [row[0] for row in rows]) for kind, rows in bench.notices.told] == [
+        ("failure", [b"r1@x.test", b"r2@x.test"]),
+        ("success", [b"r0@x.test", b"r3@x.test"]),
+    ]
+
+
+def test_nothing_lasts_of_what_is_only_tried_out(tmp_path: Path) -> None:
+    """sendmail -bv."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    bench.decide(SENT, REFUSED, trace=Trace.WHAT_IF, early=1)
+    assert bench.file.read_bytes() == b"." * 110
+
+
+def test_an_aliass_owner_hears_in_the_end(tmp_path: Path) -> None:
+    """A log has no place for who is told instead of the sender."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    attempts = [
+        Attempt(b"a@x.test", b"a@x.test", "sent", "2.0.0", "delivered"),
+        Attempt(b"b@x.test", b"b@x.test", "bounced", "5.1.1", "unknown", report_to=b"owner@x.test"),
+    ]
+    bench.decide(Outcome("sent", "2.0.0", "", attempts=attempts), LATER, early=1)
+    assert bench.file.read_bytes() == b"." * 110
+    assert [kind for kind, _ in bench.notices.told] == ["failure"]

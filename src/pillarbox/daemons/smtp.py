@@ -5,8 +5,8 @@ DESCRIPTION
     descriptor is kept open until the delivery is over: with it goes the lock that tells everybody else to keep
     their hands off the message.
 
-    If the queue manager ends in the middle, deliveries go on.  Nobody is there then to mark who has got the
-    message, so that this is done here: better than to deliver twice.
+    Who has got the message is marked in the queue file as soon as its server says so (delivery/smtp/progress.py).
+    If the queue manager ends in the middle, deliveries go on.
 
 FAULTS
     A mistake in the configuration ends the role before it serves, with the place and the mend.
@@ -22,7 +22,8 @@ from pillarbox.daemons.startup import Control, Serve, resolver_options, role_clo
 from pillarbox.delivery.request import Outcome
 from pillarbox.delivery.smtp.configured import open_service
 from pillarbox.delivery.smtp.delivery import SmtpDelivery
-from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone
+from pillarbox.delivery.smtp.progress import Progress
+from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpDone, SmtpProgress
 from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.delivery.smtp.session_cache import SessionCache
@@ -34,7 +35,7 @@ from pillarbox.observability.log_file import LogFile
 from pillarbox.observability.mistakes import mistakes
 from pillarbox.queue.content_blocks import QueuedContent
 from pillarbox.queue.file_source import FileSource
-from pillarbox.queue.records import DONE, CorruptQueueFile
+from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.vocabulary.clock import Clock
 
 
@@ -85,41 +86,45 @@ class SmtpRole:
 
     async def _deliver(self, channel: "Channel[DeliverBySmtp]", job: DeliverBySmtp, descriptor: int) -> None:
         try:
-            done = await self._outcomes(job, descriptor)
-            try:
-                channel.send(done)
-            except ChannelClosed:
-                _mark(job, done, descriptor)
+            progress = Progress(job, descriptor, send=lambda said: _send(channel, said), tell=self._tell)
+            done = await self._outcomes(job, descriptor, progress)
+            if not _send(channel, done):
+                progress.mark_traced()
         finally:
             os.close(descriptor)
 
-    async def _outcomes(self, job: DeliverBySmtp, descriptor: int) -> SmtpDone:
+    async def _outcomes(self, job: DeliverBySmtp, descriptor: int, progress: Progress) -> SmtpDone:
         service = self._services.get(job.service)
         if service is None:
-            return _all(job, Outcome("deferred", "4.3.0", "mail transport unavailable"))
+            return SmtpDone(
+                job.job, progress.rest(Outcome("deferred", "4.3.0", "mail transport unavailable"))
+            )
         content = QueuedContent(FileSource(descriptor), job.data_offset)
         try:
             return await SmtpDelivery(
-                service, job, content=content, cache=self._cache, clock=self._clock
+                service,
+                job,
+                content=content,
+                cache=self._cache,
+                clock=self._clock,
+                settled=progress.settled,
             ).run()
         except (CorruptQueueFile, OSError) as error:
             self._tell(Warned(f"{job.queue_id}: queue file: {error}"))
-            return _all(job, Outcome("deferred", "4.3.0", "queue file read error"))
+            return SmtpDone(job.job, progress.rest(Outcome("deferred", "4.3.0", "queue file read error")))
         except Exception as error:  # one delivery's bug must not end the others
             for mistake in mistakes(error):
                 self._tell(Warned(f"panic: {job.queue_id}: {mistake}"))
-            return _all(job, Outcome("deferred", "4.3.0", "delivery agent failed"))
+            return SmtpDone(job.job, progress.rest(Outcome("deferred", "4.3.0", "delivery agent failed")))
 
 
-def _all(job: DeliverBySmtp, outcome: Outcome) -> SmtpDone:
-    return SmtpDone(job.job, [outcome] * len(job.recipients))
-
-
-def _mark(job: DeliverBySmtp, done: SmtpDone, descriptor: int) -> None:
-    """Who has got the message must not get it again, though nobody waits for the outcome."""
-    for recipient, outcome in zip(job.recipients, done.outcomes, strict=True):
-        if outcome.status == "sent" and recipient.offset:
-            os.pwrite(descriptor, bytes((DONE,)), recipient.offset)
+def _send(channel: "Channel[DeliverBySmtp]", said: SmtpProgress | SmtpDone) -> bool:
+    """Whether the queue manager is there."""
+    try:
+        channel.send(said)
+    except ChannelClosed:
+        return False
+    return True
 
 
 async def _say_goodbye(session: Session) -> None:

@@ -20,7 +20,7 @@ def _to_do(message: QueueMessage) -> list[QueueRecipient]:
 class ActiveMessage:
     """From the moment its file was opened until it is decided what comes next."""
 
-    __slots__ = ("active_time", "opened", "outcomes", "routed", "started", "to_do", "writer")
+    __slots__ = ("active_time", "opened", "outcomes", "routed", "started", "to_do", "traced", "writer")
 
     def __init__(self, opened: Opened, *, active_time: float, writer: Writer | None) -> None:
         """`writer` has just written the message, which nobody has read before."""
@@ -30,6 +30,7 @@ class ActiveMessage:
         self.to_do = _to_do(opened.message)
         self.routed: dict[int, Routed] = {}  # by the recipient's offset
         self.outcomes: dict[int, tuple[str, Outcome]] = {}  # transport and outcome, by offset
+        self.traced: set[int] = set()  # offsets of outcomes that stand in the trace log already
         self.started = active_time  # when the first delivery began
 
     @property

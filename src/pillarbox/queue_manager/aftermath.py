@@ -17,7 +17,7 @@ FAULTS
 """
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -27,7 +27,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager as QueueSetti
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
 from pillarbox.queue.active_files import Finished
-from pillarbox.queue.file_source import FileSource
+from pillarbox.queue.file_source import FileSource, mark_done
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
@@ -35,7 +35,7 @@ from pillarbox.queue.recipient_log import LogEntry, append_entries, discard, log
 from pillarbox.queue.records import KILLED, WARN, CorruptQueueFile, encode_record
 from pillarbox.queue.site_logs import site_of
 from pillarbox.queue_manager.active_message import ActiveMessage
-from pillarbox.queue_manager.results import Failure, delayed, delivered, failed
+from pillarbox.queue_manager.results import Failure, delayed, delivered, failed, may_be_traced
 from pillarbox.queue_manager.results import traced as outcomes_traced
 from pillarbox.routing.resolution import DomainList
 from pillarbox.scheduling.backoff import is_expired, next_attempt
@@ -90,6 +90,34 @@ class Aftermath:
                 return None
         return Finished(queue_id=opened.queue_id, descriptor=opened.descriptor, done=active.to_do)
 
+    def settled(self, active: ActiveMessage, recipients: Sequence[QueueRecipient]) -> None:
+        """What has become of some recipients lasts, while others of the message still wait.
+
+        They are done in the queue file, and what their sender is to hear of stands in a log before that.
+        """
+        if active.message.is_trace_only:
+            return
+        logs: dict[str, list[LogEntry]] = {"bounce": [], "trace": []}
+        done: list[QueueRecipient] = []
+        for recipient in recipients:
+            transport, outcome = active.outcomes[recipient.offset]
+            failures = failed(recipient, outcome, expired=False)
+            if outcome.status == "deferred" or any(failure.report_to is not None for failure in failures):
+                continue  # an alias's owner hears of it in the end: a log has no place for that
+            logs["bounce"] += [failure.entry for failure in failures]
+            if self._may_be_traced(active.message, recipient):
+                logs["trace"] += self._traced(active.message, recipient, transport, outcome)
+            done.append(recipient)
+        try:
+            for queue, entries in logs.items():
+                if entries:
+                    append_entries(self._directories, queue, active.queue_id, entries)
+            active.traced.update(entry.offset for entry in logs["trace"])
+            for recipient in done:
+                mark_done(active.opened.descriptor, recipient.offset)
+        except OSError as error:
+            self._tell(events.Warned(f"{active.queue_id}: queue file: {error}"))
+
     async def decide(self, active: ActiveMessage) -> tuple[Finished, bool]:
         """What is to be done with the queue file, and whether the message's time is up."""
         now = self._clock.now()
@@ -106,7 +134,7 @@ class Aftermath:
         )
         for recipient in active.to_do:
             transport, outcome = active.outcomes[recipient.offset]
-            if self._may_be_traced(message, recipient):
+            if self._may_be_traced(message, recipient) and recipient.offset not in active.traced:
                 traced += self._traced(message, recipient, transport, outcome)
             if message.is_trace_only:
                 finished.done.append(recipient)
@@ -130,7 +158,7 @@ class Aftermath:
             finished.deferred += await self._report_failures(active, failures, left_over)
             kept = {entry.offset for entry in finished.deferred}
             finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
-        if has_history or message.wants_success:
+        if has_history or message.wants_success or active.traced:
             traced = log_entries(self._directories, "trace", active.queue_id) + traced
         if traced:
             finished.deferred += await self._report_trace(active, traced)
@@ -156,9 +184,7 @@ class Aftermath:
             return []
 
     def _may_be_traced(self, message: QueueMessage, recipient: QueueRecipient) -> bool:
-        """Whether anybody may want to hear that the recipient got it; nobody does of nearly all mail."""
-        was_late = self._settings.confirm_delay_cleared and message.warn_offset
-        return bool(message.trace or recipient.notify or was_late)
+        return may_be_traced(message, recipient, confirms_delays=self._settings.confirm_delay_cleared)
 
     def _traced(
         self, message: QueueMessage, recipient: QueueRecipient, transport: str, outcome: Outcome

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     `submit()` finds each recipient's transport and nexthop, and gives the scheduler one entry for each delivery:
-    the recipients of a nexthop, at most NAME_destination_recipient_limit of them.  With a limit of 1 each recipient
+    the recipients of a nexthop, at most NAME_destination_recipient_limit of them, sorted as Postfix sorts them: by
+    transport, nexthop, domain and address.  With a limit of 1 each recipient
     is a destination of its own.  `completed` is called with each message of which all recipients' fates are known.
 
     Recipients of transports in defer_transports wait for a flush.
@@ -19,10 +20,11 @@ import msgspec
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
+from pillarbox.queue.file_source import is_done
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue.verp import verp_sender
 from pillarbox.queue_manager.active_message import ActiveMessage
-from pillarbox.queue_manager.results import attempts_made
+from pillarbox.queue_manager.results import attempts_made, may_be_traced
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
@@ -33,6 +35,7 @@ from pillarbox.vocabulary.clock import Clock
 
 _MISSING = MissingTransport()
 _DISCARDED = Outcome("sent", "2.0.0", "undeliverable postmaster notification discarded")
+_MARKED = Outcome("sent", "2.0.0", "delivered before the agent ended", tells_success=False)
 _SUSPENDED = "delivery temporarily suspended: "
 
 
@@ -50,12 +53,15 @@ class Dispatcher:
         filter_nexthop: str,
         transports: Mapping[str, Transport],
         rules: Mapping[str, TransportSettings],
+        settled: Callable[[ActiveMessage, Sequence[QueueRecipient]], None],
         completed: Callable[[ActiveMessage], None],
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
         tell: events.EventSink,
     ) -> None:
         """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
+
+        `settled` hears of recipients whose fates are known while others of the message are not.
 
         `probe_resolver` is for address probes; `double_bounce` is the local part of who gets nothing;
         `caches_failures` is address_verify_negative_cache.
@@ -68,6 +74,7 @@ class Dispatcher:
         self._filter_nexthop = filter_nexthop
         self._transports = transports
         self._rules = rules
+        self._settled = settled
         self._completed = completed
         self._clock = clock
         self._sleep = sleep
@@ -119,7 +126,11 @@ class Dispatcher:
             groups.setdefault((transport, self._destination(transport, routed)), []).append(routed)
         self._active[active.queue_id] = active
         entries: dict[str, list[Entry]] = {}
-        for (transport, destination), members in groups.items():
+        for (transport, destination), members in (
+            sorted(groups.items(), key=_destination_of) if len(groups) > 1 else groups.items()
+        ):
+            if len(members) > 1:
+                members.sort(key=_sorted_by)
             entries.setdefault(transport, []).extend(self._entries(active, transport, destination, members))
         now = self._clock.now()
         for of_transport in entries.values():
@@ -218,6 +229,12 @@ class Dispatcher:
             recipient = members[0].recipient
             sender = verp_sender(message.sender, message.verp, recipient.original)
             message = msgspec.structs.replace(message, sender=sender)
+
+        def heard(outcomes: Sequence[tuple[int, Outcome]]) -> None:
+            for at, outcome in outcomes:
+                self._settle(active, members[at].recipient, entry.transport, outcome, told=True)
+            self._settled(active, [members[at].recipient for at, _ in outcomes])
+
         done = await transport.deliver(
             Job(
                 queue_id=active.queue_id,
@@ -228,23 +245,37 @@ class Dispatcher:
                 recipients=members,
                 active_time=active.active_time,
                 more_follows=self._scheduler.more_follows(entry),
+                traced=self._traced(active),
+                heard=heard,
             )
         )
         told = transport.tells_attempts if done.told is None else done.told
         for routed, outcome in zip(members, done.outcomes, strict=True):
-            self._settle(
-                active,
-                routed.recipient,
-                entry.transport,
-                outcome,
-                started=started,
-                told=told and done.transport_fault is None,
-            )
+            recipient = routed.recipient
+            if recipient.offset in active.outcomes:
+                continue  # heard before
+            is_told = told and done.transport_fault is None
+            if done.transport_fault is not None and is_done(active.opened.descriptor, recipient.offset):
+                outcome, is_told = (
+                    _MARKED,
+                    True,
+                )  # the agent has delivered and told it, and died of something else
+            self._settle(active, recipient, entry.transport, outcome, started=started, told=is_told)
+        if not active.is_complete:
+            self._settled(active, [routed.recipient for routed in members])
         self._running -= 1
         verdict = Verdict(done.site_fault, done.transport_fault)
         self._suspend(self._scheduler.done(entry, verdict, self._clock.now()))
         self._complete_if_done(active)
         self._pump()
+
+    def _traced(self, active: ActiveMessage) -> frozenset[int]:
+        message, confirms = active.message, self._settings.confirm_delay_cleared
+        return frozenset(
+            recipient.offset
+            for recipient in active.to_do
+            if may_be_traced(message, recipient, confirms_delays=confirms)
+        )
 
     def _suspend(self, suspended: Sequence[Suspended]) -> None:
         """Entries of a dead destination: deferred, with the reason why it is dead."""
@@ -303,3 +334,14 @@ class Dispatcher:
     def _complete_if_done(self, active: ActiveMessage) -> None:
         if active.is_complete and self._active.pop(active.queue_id, None) is not None:
             self._completed(active)
+
+
+def _sorted_by(routed: Routed) -> tuple[bool, bytes, bytes]:
+    """Domains without regard to case, recipients without one last, then the addresses."""
+    address = routed.recipient.address
+    _, at, domain = address.rpartition(b"@")
+    return not at, domain.lower(), address
+
+
+def _destination_of(group: tuple[tuple[str, str], list[Routed]]) -> tuple[str, str]:
+    return group[0]

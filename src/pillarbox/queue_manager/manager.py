@@ -116,6 +116,7 @@ class QueueManager:
             filter_nexthop=filter_nexthop,
             transports=transports,
             rules=rules,
+            settled=self._aftermath.settled,
             completed=self._completed,
             clock=clock,
             sleep=sleep,

@@ -11,7 +11,7 @@ import msgspec
 
 from pillarbox.delivery.request import Attempt, Outcome, would_be
 from pillarbox.observability import events
-from pillarbox.queue.queue_file import QueueRecipient
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
@@ -96,6 +96,11 @@ def traced(recipient: QueueRecipient, transport: str, outcome: Outcome, *, only:
             action = "delayed" if attempt.status == "deferred" else "failed"
         entries.append(_entry(recipient, _with_relay(attempt, transport), action))
     return entries
+
+
+def may_be_traced(message: QueueMessage, recipient: QueueRecipient, *, confirms_delays: bool) -> bool:
+    """Whether anybody may want to hear that the recipient got it; nobody does of nearly all mail."""
+    return bool(message.trace or recipient.notify or (confirms_delays and message.warn_offset))
 
 
 def _relay(attempt: Attempt, agent: str) -> str:

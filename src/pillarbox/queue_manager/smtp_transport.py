@@ -10,7 +10,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pillarbox.delivery.request import Attempt, Outcome
-from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone, SmtpRecipient
+from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone, SmtpProgress, SmtpRecipient
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue_manager.transport import Done, Job, Transport, pass_on
@@ -56,7 +56,8 @@ class SmtpTransport:
                     Address.from_internal(routed.recipient.original).external,
                     int(routed.recipient.notify),
                     routed.recipient.dsn_original,
-                    routed.recipient.offset,
+                    0 if job.was_passed else routed.recipient.offset,  # it may stand for others, too
+                    routed.recipient.offset in job.traced,
                 )
                 for routed in job.recipients
             ],
@@ -74,7 +75,7 @@ class SmtpTransport:
         try:
             answered = asyncio.get_running_loop().create_future()
             link = self._open()
-            link.waiting[number] = answered
+            link.waiting[number] = (answered, job)
             link.channel.send(request, [job.descriptor])
             done = await answered
             if done.oddities:
@@ -111,7 +112,7 @@ class SmtpTransport:
             except OSError:
                 sock.close()
                 raise
-            self._link = _Link(Channel(sock, SmtpDone))
+            self._link = _Link(Channel(sock, SmtpDone | SmtpProgress))
             listening = asyncio.get_running_loop().create_task(self._link.listen())
             self._listening.add(listening)
             listening.add_done_callback(self._listening.discard)
@@ -125,16 +126,22 @@ async def _tell_nobody(_oddities: Sequence[Oddity]) -> None:
 class _Link:
     """One connection to the role, and the jobs that went over it."""
 
-    def __init__(self, channel: "Channel[SmtpDone]") -> None:
+    def __init__(self, channel: "Channel[SmtpDone | SmtpProgress]") -> None:
         self.channel = channel
-        self.waiting: dict[int, asyncio.Future[SmtpDone]] = {}
+        self.waiting: dict[int, tuple[asyncio.Future[SmtpDone], Job]] = {}
 
     async def listen(self) -> None:
         """Take outcomes until the role is gone."""
         while (received := await self.channel.receive()) is not None:
-            answered = self.waiting.pop(received[0].job, None)
-            if answered is not None and not answered.done():
-                answered.set_result(received[0])
-        for answered in self.waiting.values():
+            said = received[0]
+            if isinstance(said, SmtpProgress):
+                _, job = self.waiting[said.job]
+                if job.heard is not None:
+                    job.heard(said.outcomes)
+                continue
+            answered, _ = self.waiting.pop(said.job)
+            if not answered.done():
+                answered.set_result(said)
+        for answered, _ in self.waiting.values():
             if not answered.done():
                 answered.set_exception(ChannelClosed("the smtp role is gone"))

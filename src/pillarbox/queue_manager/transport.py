@@ -11,7 +11,7 @@ FAULTS
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import msgspec
@@ -42,6 +42,10 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     active_time: float = 0.0  # when the queue manager took the message
     more_follows: bool = False  # other mail for the same destination is waiting
     was_passed: bool = False  # by another transport
+    traced: frozenset[int] = frozenset()
+    """Offsets of recipients whose delivery is written down before it is marked in the queue file."""
+    heard: Callable[[Sequence[tuple[int, Outcome]]], None] | None = None
+    """Wants to know outcomes before the others of the job are there, by the recipients' places."""
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -79,7 +83,7 @@ async def pass_on(
         msgspec.structs.replace(routed.resolution, recipient=address, transport=transport, nexthop=nexthop),
     )
     other = msgspec.structs.replace(
-        job, transport=transport, nexthop=nexthop, recipients=[passed], was_passed=True
+        job, transport=transport, nexthop=nexthop, recipients=[passed], was_passed=True, heard=None
     )
     agent = transports.get(transport, _MISSING)
     done = await agent.deliver(other)

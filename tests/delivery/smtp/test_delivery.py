@@ -21,6 +21,10 @@ from pillarbox.queue.records import BytesSource
 from pillarbox.vocabulary.clock import ManualClock
 
 
+def ignore(_place: int, _outcome: Outcome) -> None:
+    """Hear an outcome, and wait for the job's end."""
+
+
 class Asked(SessionCache):
     """A cache without sessions that remembers what it was asked for."""
 
@@ -53,7 +57,7 @@ def key_of(*, send_options: int, **settings: str) -> Key:
     )
     cache = Asked()
     content = QueuedContent(BytesSource(b"X\0E\0"), 0)
-    delivery = SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock())
+    delivery = SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock(), settled=ignore)
     done = asyncio.run(delivery.run())
     assert done.outcomes[0].status == "deferred"
     (key,) = cache.keys
@@ -115,7 +119,9 @@ def done_with(program: str, nexthop: str, resolver: ZoneResolver, **settings: st
         async with asyncio.TaskGroup() as tasks:
             cache = SessionCache(discard=Session.quit, tasks=tasks)
             content = QueuedContent(BytesSource(b"N\x01xX\0E\0"), 0)
-            return await SmtpDelivery(service, job, content=content, cache=cache, clock=SystemClock()).run()
+            return await SmtpDelivery(
+                service, job, content=content, cache=cache, clock=SystemClock(), settled=ignore
+            ).run()
 
     return asyncio.run(run())
 

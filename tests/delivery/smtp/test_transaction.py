@@ -12,7 +12,7 @@ from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
-from pillarbox.delivery.smtp.transaction import Stale, Transaction
+from pillarbox.delivery.smtp.transaction import Stale, Transaction, Verdict
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.system_clock import SystemClock
 
@@ -92,10 +92,11 @@ def converse(
         await session.greet()
         await session.hello(esmtp=session.speaks_esmtp)
         session.uses = uses
-        transaction = Transaction(session, job, job.recipients, is_last=is_last)
-        verdicts = await transaction.run([b"Subject: x\r\n\r\nx\r\n"])
+        verdicts: dict[int, Verdict] = {}
+        transaction = Transaction(session, job, job.recipients, heard=verdicts.__setitem__, is_last=is_last)
+        await transaction.run([b"Subject: x\r\n\r\nx\r\n"])
         await session.quit()
-        return [(verdict.status, verdict.text) for verdict in verdicts]
+        return [(verdict.status, verdict.text) for _, verdict in sorted(verdicts.items())]
 
     return asyncio.run(run())
 

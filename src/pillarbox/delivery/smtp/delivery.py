@@ -14,7 +14,7 @@ import os
 from pillarbox.delivery.smtp.conversation import Conversation
 from pillarbox.delivery.smtp.dane_policy import CONFIGURATION_PROBLEM, NoPolicy
 from pillarbox.delivery.smtp.destination import Destination
-from pillarbox.delivery.smtp.fates import Fate, Fates
+from pillarbox.delivery.smtp.fates import Fate, Fates, Settled
 from pillarbox.delivery.smtp.mail_exchangers import Target, Unreachable
 from pillarbox.delivery.smtp.outgoing_content import outgoing
 from pillarbox.delivery.smtp.policy_table import BadPolicy
@@ -44,14 +44,16 @@ class SmtpDelivery:
         content: QueuedContent,
         cache: SessionCache,
         clock: Clock,
+        settled: Settled,
     ) -> None:
+        """`settled` is told of each recipient's outcome as soon as it has a last word."""
         self._service = service
         self._job = job
         self._queued = content
         self._cache = cache
         self._clock = clock
         self._tell = service.tell
-        self._fates = Fates(service, job, clock=clock)
+        self._fates = Fates(service, job, clock=clock, settled=settled)
         self._site_fault: tuple[str, str] | None = None
         self._oddities: list[Oddity] = []
         self._opener = SessionOpener(service, job, keep_oddity=self._keep_oddity)
@@ -214,34 +216,34 @@ class SmtpDelivery:
         """Over a session that stands.  Stale, if it was kept and is not good any more."""
         waiting = self._fates.waiting()
         generic = self._service.generic
+        lacks_requiretls = bool(session.requirement and session.is_tls and not session.asks_for_tls)
+
+        def heard(place: int, verdict: Verdict) -> None:
+            nonlocal lacks_requiretls
+            if lacks_requiretls:
+                lacks_requiretls = False
+                self._tell_of_requirement(session)
+            is_final = final or not verdict.is_soft
+            if not is_final and (not transaction.broken or verdict.reply is not None):
+                self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
+            self._fates.note(
+                waiting[place], Fate(verdict, session.target, self._set_up, is_final, session.uses)
+            )
+
         transaction = Transaction(
             session,
             self._job,
             [self._job.recipients[at] for at in waiting],
+            heard=heard,
             rewrite=generic.map_first if generic else None,
             is_last=not (self._wants_to_keep(session, destination) and self._cache.may_keep(session)),
             age=self._clock.now() - self._job.arrival_time,
         )
         try:
-            verdicts = await transaction.run(
-                outgoing(self._queued, session, self._service, queue_id=self._job.queue_id)
-            )
+            await transaction.run(outgoing(self._queued, session, self._service, queue_id=self._job.queue_id))
         except LookupFault:
             session.conversation.abort()
             raise
-        if session.requirement and session.is_tls and not session.asks_for_tls:
-            self._tell(
-                events.Noted(
-                    f"{self._job.queue_id}: REQUIRETLS Debug: sender requested REQUIRETLS, but REQUIRETLS support "
-                    f"was not offered by host {session.target.label}"
-                )
-            )
-        for at, verdict in zip(waiting, verdicts, strict=True):
-            is_final = final or not verdict.is_soft
-            if not is_final and (not transaction.broken or verdict.reply is not None):
-                self._tell(events.Noted(f"{self._job.queue_id}: {verdict.text}"))
-            self._fates.note(at, Fate(verdict, session.target, self._set_up, is_final, session.uses))
-        self._fates.finish_those(waiting)
         if transaction.broken:
             if final:
                 self._site_fault = (transaction.broken.status, transaction.broken.text)
@@ -251,6 +253,14 @@ class SmtpDelivery:
         if not (keeps and self._cache.keep(self._key(destination, session.requirement), session)):
             await session.quit()
         self._keep_oddity(session.conversation)
+
+    def _tell_of_requirement(self, session: Session) -> None:
+        self._tell(
+            events.Noted(
+                f"{self._job.queue_id}: REQUIRETLS Debug: sender requested REQUIRETLS, but REQUIRETLS support "
+                f"was not offered by host {session.target.label}"
+            )
+        )
 
     def _keep_oddity(self, conversation: Conversation) -> None:
         if transcript := conversation.take_transcript():

@@ -2,10 +2,11 @@
 
 DESCRIPTION
     A recipient waits until a server has taken it, has refused it for good, or was the last to be asked.
-    Its line is told once, as soon as its fate is final.
+    Its line is told once, as soon as its fate is final, and so is its outcome: what waits for other recipients of
+    the job may wait for long, and may end with the process.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import msgspec
 
@@ -21,6 +22,9 @@ from pillarbox.wire.smtp.replies import ServerReply
 
 _NEVER = Verdict("4.3.0", "no server was tried")
 
+Settled = Callable[[int, Outcome], None]
+"""Learns the outcome of a recipient, which is given by its place in the job."""
+
 
 class Fate(msgspec.Struct, frozen=True):
     """What is known of a recipient so far."""
@@ -35,10 +39,11 @@ class Fate(msgspec.Struct, frozen=True):
 class Fates:
     """Of the recipients of one job, by their place in it."""
 
-    def __init__(self, service: Service, job: DeliverBySmtp, *, clock: Clock) -> None:
+    def __init__(self, service: Service, job: DeliverBySmtp, *, clock: Clock, settled: Settled) -> None:
         self._service = service
         self._job = job
         self._clock = clock
+        self._settled = settled
         self._started = clock.now()
         self._fates: list[Fate | None] = [None] * len(job.recipients)
         self._told: list[Outcome | None] = [None] * len(job.recipients)
@@ -53,16 +58,10 @@ class Fates:
             self._fates[at] = Fate(verdict, target, set_up=self._clock.now(), final=final)
 
     def note(self, at: int, fate: Fate) -> None:
-        """What a server says of a recipient."""
+        """What a server says of a recipient; told if it is the last word."""
         self._fates[at] = fate
-
-    def finish_those(self, recipients: Sequence[int]) -> None:
-        """Tell of those whose fate is final: who was refused was refused first."""
-        for sent in (False, True):
-            for at in recipients:
-                fate = self._fates[at]
-                if fate is not None and fate.final and fate.verdict.is_sent is sent:
-                    self.finish(at)
+        if fate.final:
+            self.finish(at)
 
     def finish(self, at: int) -> Outcome:
         """The outcome of a recipient, told once."""
@@ -115,6 +114,7 @@ class Fates:
             tells_success=not verdict.handled_dsn,
         )
         self._told[at] = outcome
+        self._settled(at, outcome)
         return outcome
 
     def _warn(self, reason: str) -> None:

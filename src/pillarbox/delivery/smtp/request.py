@@ -19,6 +19,7 @@ class SmtpRecipient(msgspec.Struct, frozen=True, array_like=True):
     notify: int = 0
     dsn_original: bytes = b""
     offset: int = 0  # of its record in the queue file
+    is_traced: bool = False  # the queue manager writes down that it was delivered, and then marks the record
 
 
 class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
@@ -47,6 +48,13 @@ class Oddity(msgspec.Struct, frozen=True):
 
     server: str  # mx.example.org[192.0.2.1]:25
     transcript: list[bytes]
+
+
+class SmtpProgress(msgspec.Struct, tag=True):
+    """smtp → qmgr: outcomes that the role cannot make last by itself, while the rest of the job goes on."""
+
+    job: int
+    outcomes: list[tuple[int, Outcome]]  # by the recipients' places in the job
 
 
 class SmtpDone(msgspec.Struct, tag=True):

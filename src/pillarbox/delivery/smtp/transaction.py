@@ -3,8 +3,8 @@
 DESCRIPTION
     `Transaction.run()` sends the envelope, in one packet where the server offers PIPELINING, and the content if the
     server took a recipient.  A session that was kept is tested with RSET, in the same packet (RFC 2920 §3.1); QUIT
-    goes with the final dot of the last message, as Postfix sends it.  `run()` gives a `Verdict` for each recipient,
-    in their order.  A conversation that breaks gives the verdict `Broken` to everybody who has none.
+    goes with the final dot of the last message, as Postfix sends it.  `heard` is told of each recipient's `Verdict`
+    as soon as there is one.  A conversation that breaks gives the verdict `Broken` to everybody who has none.
 
     The queue file's content is sent as it is, dots doubled; see mime_downgrade.py for servers without 8BITMIME.
 
@@ -14,7 +14,7 @@ STANDARDS
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -73,11 +73,14 @@ class Transaction:
         job: DeliverBySmtp,
         recipients: Sequence[SmtpRecipient],
         *,
+        heard: Callable[[int, Verdict], None],
         rewrite: Rewrite | None = None,
         is_last: bool = False,
         age: float = 0.0,
     ) -> None:
-        """`rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps).
+        """`heard` gets a recipient's place among `recipients`, and its verdict.
+
+        `rewrite` gives the address by which the server is told of one of ours (smtp_generic_maps).
 
         `is_last`: no other message follows over the session.  `age` is the message's, in seconds.
         """
@@ -88,22 +91,23 @@ class Transaction:
         self._session = session
         self._job = job
         self._recipients = recipients
+        self._heard = heard
         self._verdicts: list[Verdict | None] = [None] * len(recipients)
         self.broken: Broken | None = None
 
-    async def run(self, content: Iterable[bytes]) -> list[Verdict]:
+    async def run(self, content: Iterable[bytes]) -> None:
         """Deliver; `content` are whole lines with CRLF.  The session can be used again if it is not over.
 
         Stale if the session was kept, and is of no use now.
         """
         try:
             if (objection := self._objection()) is not None:
-                return [objection] * len(self._recipients)
+                self._all(objection)
+                return
             await self._envelope(content)
         except Broken as fault:
             self.broken = fault
-        last = Verdict(self.broken.status, self.broken.text) if self.broken else _LEFT_OVER
-        return [verdict or last for verdict in self._verdicts]
+        self._all(Verdict(self.broken.status, self.broken.text) if self.broken else _LEFT_OVER)
 
     def _objection(self) -> Verdict | None:
         """What the server's offer says against the message."""
@@ -157,7 +161,7 @@ class Transaction:
             try:
                 engine.rcpt(self._shown(recipient.address), self._rcpt_parameters(recipient))
             except ValueError:
-                self._verdicts[at] = Verdict("5.1.3", "bad recipient address syntax")
+                self._settle(at, Verdict("5.1.3", "bad recipient address syntax"))
                 continue
             asked.append(at)
             if not pipelining:
@@ -242,9 +246,9 @@ class Transaction:
         if self._verdicts[at] is not None:
             return
         if reply.kind != 2:
-            self._verdicts[at] = self._refused(reply, Exchange.RCPT)
+            self._settle(at, self._refused(reply, Exchange.RCPT))
         elif self._job.trace_only and not self._probes_data:
-            self._verdicts[at] = Verdict(reply.status, reply.text.decode("utf-8", "replace"), reply)
+            self._settle(at, Verdict(reply.status, reply.text.decode("utf-8", "replace"), reply))
 
     async def _data(self, content: Iterable[bytes]) -> None:
         session, client = self._session, self._session.rules.client
@@ -293,11 +297,10 @@ class Transaction:
     def _take_end(self, at: int, reply: ServerReply) -> None:
         if reply.kind == 2:
             text = reply.text.decode("utf-8", "replace")
-            self._verdicts[at] = Verdict(
-                reply.status, text, reply, handled_dsn=self._session.capabilities.dsn
-            )
+            dsn = self._session.capabilities.dsn
+            self._settle(at, Verdict(reply.status, text, reply, handled_dsn=dsn))
         else:
-            self._verdicts[at] = self._refused(reply, Exchange.END_OF_DATA)
+            self._settle(at, self._refused(reply, Exchange.END_OF_DATA))
 
     # -- parameters ------------------------------------------------------------------------------------
 
@@ -338,7 +341,13 @@ class Transaction:
 
     def _all(self, verdict: Verdict) -> None:
         """For all who have none yet."""
-        self._verdicts = [known or verdict for known in self._verdicts]
+        for at, known in enumerate(self._verdicts):
+            if known is None:
+                self._settle(at, verdict)
+
+    def _settle(self, at: int, verdict: Verdict) -> None:
+        self._verdicts[at] = verdict
+        self._heard(at, verdict)
 
     def _refused(self, reply: ServerReply, exchange: Exchange) -> Verdict:
         self._session.conversation.note(reply)

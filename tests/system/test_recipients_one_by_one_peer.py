@@ -1,0 +1,135 @@
+"""An LMTP server that answers for one recipient at a time: what is known of each, and when, as with Postfix.
+
+The same server for both products takes the first recipient, refuses another at RCPT and the next after the dot, and
+lets the last wait.  While it waits, both have logged the same lines in the same order, marked the same
+recipients in the queue file and written the same bounce log; when the agent is killed then, both ask the server for
+the last only.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+
+from fakes.directories import let_others_in
+from fakes.host import Host
+from fakes.mail_system import until
+from fakes.network import _ip, address
+from fakes.outbound_world import LOG, Scenario, World, submit
+from fakes.postfix_texts import normal_line
+from fakes.scripted_server import SILENCE, ScriptedServer
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.timeout(150),
+    pytest.mark.root,
+    pytest.mark.peer("postfix", "named", "unshare", "ip"),
+]
+
+_PLACE: Final = 20
+_MAIN_CF: Final = f"""\
+notify_classes =
+relay_domains = hesitant.test
+smtpd_reject_unlisted_recipient = no
+transport_maps = inline:{{ hesitant.test=lmtp:inet:[{address(_PLACE)}]:24 }}
+transport_retry_time = 1s
+queue_run_delay = 1s
+minimal_backoff_time = 1s
+maximal_backoff_time = 1s
+service_throttle_time = 1s
+"""
+_MESSAGE: Final = Scenario(name="hesitant", recipients=("third", "first", "second", "fourth"))
+
+
+class Hesitant(ScriptedServer):
+    """It answers for two recipients after the dot; when it is `whole`, for all."""
+
+    def __init__(self) -> None:
+        super().__init__(address(_PLACE), 24, {"RCPT": self._recipient, ".": self._answer}, lmtp=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """As new."""
+        self.conversations.clear()
+        self.answers = iter((b"250 2.0.0 Stored", b"552 5.2.2 Full"))
+        self.is_whole = False
+
+    def _recipient(self, line: bytes) -> bytes:
+        return b"550 5.1.1 Who is that?" if b"second" in line else b"250 2.1.5 Ok"
+
+    def _answer(self, _line: bytes) -> bytes:
+        return b"250 2.0.0 Stored" if self.is_whole else next(self.answers, SILENCE)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Both hosts."""
+    directory = tmp_path_factory.mktemp("internet")
+    let_others_in(directory)
+    made = World(directory, (), _MAIN_CF)
+    try:
+        _ip(f"address add {address(_PLACE)}/32 dev internet")
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def server(world: World) -> Iterator[Hesitant]:
+    """The LMTP server of both."""
+    server = Hesitant()
+    yield server
+    server.close()
+
+
+class Seen:
+    """What happened on a host."""
+
+    def __init__(self, host: Host, server: Hesitant) -> None:
+        server.forget()
+        logged = len(host.file(LOG).read_text())
+
+        def log() -> str:
+            return host.file(LOG).read_text()[logged:]
+
+        queue_id = submit(host, _MESSAGE)
+        until(lambda: log().count(" status=") == 3, what=lambda: f"three of four lines:\n{log()}")
+        self.asked = [line for line in server.said if line.startswith(b"RCPT")]
+        self.lines = [normal_line(line) for line in log().split("\n") if "status=" in line]
+        until(
+            lambda: len(re.findall(r"(?m)^recipient: ", host.output(f"postcat -qe {queue_id}"))) == 1,
+            what="marks of three",
+        )
+        envelope = host.output(f"postcat -qe {queue_id}")
+        self.marks = re.findall(r"(?m)^(recipient|done_recipient): (\S+)", envelope)
+        bounce_log = host.file(f"/var/spool/postfix/bounce/{queue_id[0]}/{queue_id}")
+        if not bounce_log.exists():
+            bounce_log = host.file(f"/var/spool/postfix/bounce/{queue_id}")
+        text = bounce_log.read_text()
+        self.bounce_log = re.sub(r"(?m)^offset=\d+", "offset=N", text)
+        self.mailq = re.findall(r"\S+@hesitant\.test", host.output("postqueue -p"))
+        server.is_whole = True
+        asked = len(server.said)
+        (agent,) = set(re.findall(r"postfix/lmtp\[(\d+)\]", log()))
+        host.output(f"kill -9 {agent}")
+        until(
+            lambda: re.search(r"to=<third@hesitant\.test>.* status=sent ", log()),
+            seconds=40,
+            what=lambda: f"the third gets it:\n{log()}",
+        )
+        until(lambda: f"{queue_id}: removed" in log(), what="the end of the message")
+        self.asked_again = [line for line in server.said[asked:] if line.startswith(b"RCPT")]
+        self.told = log().count("sender non-delivery notification")
+
+
+def test_the_same_as_postfix(world: World, server: Hesitant) -> None:
+    """Lines, marks, the bounce log, the queue's listing; and who is asked for after the crash."""
+    theirs, ours = Seen(world.theirs, server), Seen(world.ours, server)
+    assert ours.asked == theirs.asked
+    assert ours.lines == theirs.lines
+    assert ours.marks == theirs.marks
+    assert ours.bounce_log == theirs.bounce_log
+    assert ours.mailq == theirs.mailq
+    assert ours.asked_again == theirs.asked_again == [b"RCPT TO:<third@hesitant.test>"]
+    assert ours.told == theirs.told == 1
