@@ -141,7 +141,6 @@ REFUSED = [
     ("root's group", ("user=USER:root", "argv=p"), "specifies privileged group id 0"),
     ("flag", ("flags=DZ", "user=USER", "argv=p"), "unknown flag: Z"),
     ("size", ("size=1_0", "user=USER", "argv=p"), "bad size limit: 1_0"),
-    ("chroot", ("chroot=/x", "user=USER", "argv=p"), "chroot= is not served"),
     ("attribute", ("colour=red", "user=USER", "argv=p"), "unknown attribute: colour=red"),
     ("macro", ("user=USER", "argv=p", "${nonsense}"), "unknown macro name: ${nonsense}"),
     ("choice", ("user=USER", "argv=p", "${user?x}"), "unknown macro name: ${user?x}"),

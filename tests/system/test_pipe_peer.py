@@ -32,12 +32,16 @@ _PROGRAM: Final = """\
 #!/bin/sh
 service=$1
 {
-  printf '%s\\n' "$(id -un):$(id -gn)" "$(pwd)" "$@"
+  printf '%s\\n' "$(id -un):$(id -gn)" "$(pwd)" "$(cat /here 2>/dev/null)" "$@"
   printf -- '--\\n'
   cat
 } > /var/given/$service.$$
 eval "$(cat /etc/postfix/end.$service 2>/dev/null)"
 """
+_JAIL: Final = f"""\
+for one in /bin /usr /lib /lib64 /etc /dev {_GIVEN}; do mkdir -p /var/jail$one && mount --rbind $one /var/jail$one; done
+echo jail > /var/jail/here"""
+"""What is mounted into the root directory of some services."""
 _MAIN_CF: Final = """\
 compatibility_level = 3.6
 myhostname = mail.here.test
@@ -89,6 +93,9 @@ SERVICES: Final = (
     Service("single", "flags=D", recipients=("a", "b"), limit="1"),
     Service("lines", "eol=\\r\\n"),
     Service("place", "directory=/var/tmp user=daemon:mail"),
+    Service("jailed", "chroot=/var/jail"),
+    Service("inside", "chroot=/var/jail directory=/var/given"),
+    Service("nojail", "chroot=/var/nowhere"),
     Service("null", "null_sender=nobody", "$sender", sender=""),
     Service("nobody", "", "$sender", sender=""),
     Service("empty", "null_sender=", "-f $sender -", sender=""),
@@ -157,6 +164,7 @@ class World:
         host.write("/etc/postfix/master.cf", MASTER_CF + lines)
         host.write("/usr/local/bin/given", _PROGRAM, mode=0o755)
         host.output(f"mkdir -m 1777 {_GIVEN}")
+        host.output(_JAIL)
         for one in SERVICES:
             host.write(f"/etc/postfix/end.{one.name}", one.end + "\n")
         if path == PACKAGED:
@@ -208,3 +216,11 @@ def test_the_same_as_postfix(world: World, service: Service) -> None:
     """Arguments, input, user, directory, and what becomes of the message."""
     theirs, ours = (played(host, service) for host in world.hosts)
     assert theirs == ours
+
+
+def test_why_a_root_directory_cannot_be_used(world: World) -> None:
+    """In the log of both; the message says no more than that it is temporary."""
+    for host in world.hosts:
+        text = Path(host.file(LOG)).read_text(errors="replace")
+        found = set(re.findall(r"postfix/(\w+)\[\d+\]: (fatal: chroot.*)", text))
+        assert found == {("pipe", "fatal: chroot(/var/nowhere): No such file or directory")}

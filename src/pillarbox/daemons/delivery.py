@@ -190,8 +190,11 @@ class DeliveryRole:
             return
         settings = self._settings[order.service]
         spool = SpoolRights(order.gid, None)
-        if not self._rootless:
+        if not self._rootless and not settings.is_pipe:
             spool = spool_rights(settings, (order.uid, order.gid))
+        if settings.root:
+            settings = _change_root(settings)
+        if not self._rootless:
             _become_local_user(order.uid, order.gid, spool.gid)
         if order.uid == 0:
             drop_capabilities()
@@ -215,6 +218,17 @@ class DeliveryRole:
         log = open_log(startup)
         serve_local_delivery(opened, sock, lifeline=self._lifeline, tell=log)
         log.flush()
+
+
+def _change_root(settings: AgentSettings) -> AgentSettings:
+    """chroot= of pipe(8), before rights are dropped.  Where that fails the agent lives on and runs nothing."""
+    try:
+        os.chroot(settings.root)
+        os.chdir("/")
+    except OSError as error:
+        fault = f"chroot({settings.root}): {error.strerror}"
+        return msgspec.structs.replace(settings, root_fault=fault)
+    return settings
 
 
 def _become_local_user(uid: int, gid: int, spool_gid: int | None) -> None:

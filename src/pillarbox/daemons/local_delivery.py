@@ -15,7 +15,7 @@ FAULTS
 import asyncio
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -23,6 +23,7 @@ import uvloop
 
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_delivery import LocalDelivery
+from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
@@ -45,7 +46,8 @@ from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.net.startup import AgentService
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import Refused, Warned
+from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -78,17 +80,19 @@ class Opened(msgspec.Struct, frozen=True):
     local: dict[str, OpenedService]
     pipes: dict[str, PipeService]
     filters: dict[str, tuple[LookupTable, ...]]  # delivery status filters, by service
+    names: dict[str, str]  # syslog_name, by service
     faults: list[str]
 
 
 def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService], *, cleanup: Snapshot) -> Opened:
     """Open all tables, and read what master.cf says of pipes.  `cleanup` is what forwarded mail goes through."""
     clock = SystemClock()
-    opened = Opened(snapshot, cleanup, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, [])
+    opened = Opened(snapshot, cleanup, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, {}, [])
     if not any(service.name == "local" for service in services):
         services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
     for service in services:
         own = Snapshot.decode(service.snapshot)
+        opened.names[service.name] = own.group(Logging).syslog_name
         try:
             opened.filters[service.name] = status_filter_tables(own, service.program, clock=clock)
             if service.program == "pipe":
@@ -123,7 +127,7 @@ def _pipe(service: AgentService, snapshot: Snapshot) -> PipeService:
     )
 
 
-def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, tell: EventSink) -> None:
+def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, tell: LogFile) -> None:
     """The process's life, after its rights have been dropped."""
     for fault in opened.faults:
         tell(Warned(f"fatal: {fault}"))
@@ -131,7 +135,7 @@ def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, 
         runner.run(_serve(opened, sock, lifeline, tell))
 
 
-async def _serve(opened: Opened, sock: socket.socket, lifeline: int, tell: EventSink) -> None:
+async def _serve(opened: Opened, sock: socket.socket, lifeline: int, tell: LogFile) -> None:
     snapshot, clock = opened.snapshot, SystemClock()
     channel: Channel[DeliverRecipients] = Channel(sock, DeliverRecipients)
     asyncio.get_running_loop().add_reader(lifeline, channel.close)
@@ -163,7 +167,7 @@ class _Services:
     """All services, by name."""
 
     def __init__(
-        self, opened: Opened, agents: Agents, queue: IncomingQueue, hints: QueueHints, tell: EventSink
+        self, opened: Opened, agents: Agents, queue: IncomingQueue, hints: QueueHints, tell: LogFile
     ) -> None:
         self._opened = opened
         self._agents = agents
@@ -174,7 +178,8 @@ class _Services:
         self._users = SystemUsers(self._clock)
         self._local = {name: self._means(service) for name, service in opened.local.items()}
         self._pipes = {
-            name: PipeDelivery(pipe, agents=agents, clock=self._clock) for name, pipe in opened.pipes.items()
+            name: PipeDelivery(pipe, agents=agents, clock=self._clock, refuse=self._refuse(name))
+            for name, pipe in opened.pipes.items()
         }
 
     async def deliver(
@@ -214,6 +219,10 @@ class _Services:
             await LocalExpansion(means, request, descriptor, header).deliver(recipient)
             for recipient in request.recipients
         ]
+
+    def _refuse(self, service: str) -> Callable[[str], None]:
+        tell = self._tell.named(self._opened.names[service], "pipe")
+        return lambda reason: tell(Refused(reason))
 
     def _means(self, service: OpenedService) -> Means:
         snapshot = service.snapshot

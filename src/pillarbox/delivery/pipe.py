@@ -14,8 +14,10 @@ DESCRIPTION
     `.` dots doubled at the beginning of lines; `>` From quoted.  D and O are about one
     recipient: the command runs once for each.
 
+    `chroot=` is for the agent that runs the command: it goes there while it is still root (daemons/delivery.py).
+
 FAULTS
-    ConfigurationFault  an attribute or macro that does not exist, no user or root as the user, chroot
+    ConfigurationFault  an attribute or macro that does not exist, no user or root as the user
 
 STANDARDS
     pipe(8)
@@ -34,12 +36,11 @@ from pillarbox.delivery.local.frames import PipeContent
 from pillarbox.delivery.local.message_copy import from_line
 from pillarbox.delivery.local.recipient_state import split_extension
 from pillarbox.delivery.request import DeliverRecipients, JobRecipient
-from pillarbox.delivery.service_command import account, attributes
+from pillarbox.delivery.service_command import PIPE_ATTRIBUTES, account, attributes
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-_ATTRIBUTES: Final = ("flags", "user", "directory", "size", "eol", "null_sender", "chroot")
 _FLAGS: Final = frozenset("BDFORXhqu.>")
 _OF_RECIPIENT: Final = frozenset(
     ("recipient", "user", "extension", "mailbox", "domain", "original_recipient")
@@ -118,7 +119,7 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
     ) -> "PipeService":
         """The service that these words of master.cf describe.  `where` is file and line."""
         try:
-            given, command = attributes(arguments, _ATTRIBUTES)
+            given, command = attributes(arguments, PIPE_ATTRIBUTES)
             user, uid, gid = account(given.pop("user", ""), mail_owner)
             flags = frozenset(given.pop("flags", ""))
             if flags - _FLAGS:
@@ -126,8 +127,6 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
             size = given.pop("size", "0")
             if not is_decimal(size.encode(), max_digits=15):
                 raise ValueError(f"bad size limit: {size}")
-            if "chroot" in given:
-                raise ValueError("chroot= is not served")
             return cls(
                 name=name,
                 templates=tuple(Template.parse(text) for text in command),
@@ -135,7 +134,7 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
                 uid=uid,
                 gid=gid,
                 flags=flags,
-                directory=os.fsencode(given.pop("directory", "")),
+                directory=os.fsencode(given.pop("directory", "/" if given.get("chroot") else "")),
                 size_limit=decimal(size.encode()),
                 line_end=os.fsencode(unescaped(given.pop("eol", "\\n"))),
                 null_sender=os.fsencode(given.pop("null_sender", "MAILER-DAEMON")),

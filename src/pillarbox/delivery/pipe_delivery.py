@@ -4,7 +4,7 @@ FAULTS
     As outcomes; nothing is raised for what happened to mail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pillarbox.delivery.local.frames import Account, DeliverLocally, Piece, PipeMail, Recipient
 from pillarbox.delivery.local.means import Agents
@@ -18,10 +18,14 @@ from pillarbox.vocabulary.clock import Clock
 class PipeDelivery:
     """One service of pipe(8)."""
 
-    def __init__(self, service: PipeService, *, agents: Agents, clock: Clock) -> None:
+    def __init__(
+        self, service: PipeService, *, agents: Agents, clock: Clock, refuse: Callable[[str], None]
+    ) -> None:
+        """`refuse` tells of what keeps the command from being started."""
         self._service = service
         self._agents = agents
         self._clock = clock
+        self._refuse = refuse
 
     async def deliver(self, request: DeliverRecipients, descriptor: int, header: bytes) -> list[Outcome]:
         """What became of each recipient.  `header` is the message's, LF line ends."""
@@ -72,6 +76,8 @@ class PipeDelivery:
             ),
             descriptor,
         )
+        for warning in done.warnings:
+            self._refuse(warning)
         piece = done.pieces[0]
         action = "delivered" if "X" in service.flags else "relayed"
         return [_outcome(each, piece, action=action) for each in recipients]

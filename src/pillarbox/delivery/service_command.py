@@ -16,6 +16,9 @@ import grp
 import os
 import pwd
 from collections.abc import Collection, Sequence
+from typing import Final
+
+PIPE_ATTRIBUTES: Final = ("flags", "user", "directory", "size", "eol", "null_sender", "chroot")
 
 
 def attributes(arguments: Sequence[str], names: Collection[str]) -> tuple[dict[str, str], tuple[str, ...]]:

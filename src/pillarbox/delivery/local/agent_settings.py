@@ -15,7 +15,7 @@ from pillarbox.delivery.local.frames import Account
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mailbox_delivery import MailboxRules
 from pillarbox.delivery.mbox import MboxLocks
-from pillarbox.delivery.service_command import command_environment
+from pillarbox.delivery.service_command import PIPE_ATTRIBUTES, attributes, command_environment
 from pillarbox.net.startup import AgentService
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -29,6 +29,9 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     propagate: frozenset[str]  # propagate_unmatched_extensions
     environment: tuple[tuple[bytes, bytes], ...]  # that every command gets
     default_account: Account  # default_privs
+    is_pipe: bool = False
+    root: str = ""  # chroot= of a pipe
+    root_fault: str = ""  # why the agent could not go there
     commands: int = 100  # that run at once; 0: no limit
     commands_of_recipient: int = 0  # the same for one user or alias
 
@@ -50,8 +53,16 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
         of_recipient = number(snapshot.value(limit)) if service.program == "local" else 0
     except ValueError as error:
         raise ConfigurationFault(snapshot.where(limit), f"parameter {limit}: {error}") from error
+    root = ""
+    if service.program == "pipe":
+        try:
+            root = attributes(service.arguments, PIPE_ATTRIBUTES)[0].get("chroot", "")
+        except ValueError:
+            pass  # local delivery tells of it, and starts no agent for the service
     process_limit = service.process_limit
     return AgentSettings(
+        is_pipe=service.program == "pipe",
+        root=root,
         commands=snapshot.group(QueueManager).default_process_limit
         if process_limit is None
         else process_limit,

@@ -31,7 +31,7 @@ from itertools import chain
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.name_expansion import expand_names
 from pillarbox.delivery.local.agent_settings import AgentSettings
-from pillarbox.delivery.local.command import CommandResult, CommandRun, censored, outcome_of
+from pillarbox.delivery.local.command import SYSEXITS, CommandResult, CommandRun, censored, outcome_of
 from pillarbox.delivery.local.destinations import destinations
 from pillarbox.delivery.local.frames import (
     CommandMail,
@@ -425,6 +425,10 @@ class AgentWork:
 
     def _pipe(self, work: PipeMail) -> Steps:
         name = os.fsdecode(work.arguments[0])
+        if self._settings.root_fault:
+            self._warn(self._settings.root_fault)
+            self._tell(_failed(*SYSEXITS[os.EX_TEMPFAIL]))
+            return
         run = CommandRun(
             name=name,
             arguments=tuple(work.arguments),
