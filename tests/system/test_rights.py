@@ -26,6 +26,8 @@ USERS = {  # when started as root
     "foreground": "root",
     "mta supervisor": "root",
     "mailbox supervisor": "root",
+    "mta zygote": "root",
+    "mailbox zygote": "root",
     "delivery": "root",
     "spawner": "root",
     "smtpd": "postfix",
@@ -52,6 +54,10 @@ def everybody(system: MailSystem) -> dict[str, int]:
             found["agent"] = pid
         elif parent == found["qmgr"]:
             found["showq"] = pid
+        elif parent == found["mta supervisor"]:
+            found["mta zygote"] = pid
+        elif parent == found["mailbox supervisor"]:
+            found["mailbox zygote"] = pid
     return found
 
 

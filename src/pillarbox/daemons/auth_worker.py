@@ -17,7 +17,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 from typing import Final
 
 import msgspec
@@ -25,11 +24,11 @@ import msgspec
 from pillarbox.auth import pam
 from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.auth.system_users import CheckByPam, CheckByShadow, Checked, Question
-from pillarbox.daemons.startup import open_log, read_startup
+from pillarbox.daemons.startup import open_log
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.forks import fork
-from pillarbox.net.startup import Ready
+from pillarbox.net.startup import Ready, Startup
 from pillarbox.observability.events import EventSink, MailboxNotice
 
 _REQUESTS: Final = 100
@@ -149,11 +148,9 @@ class AuthWorker:
         serve_questions(client)
 
 
-def main() -> None:
+def main(startup: Startup) -> None:
     """Entry of the role."""
-    supervisor = os.getppid()
-    startup = read_startup(int(sys.argv[1]))
-    last_seconds.begin_with_parents_end(supervisor)
+    last_seconds.begin_with_parents_end(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are reaped by the kernel
     os.umask(0o077)
@@ -164,7 +161,3 @@ def main() -> None:
         tell(MailboxNotice("auth-worker", "Error", str(fault)))
     listener = socket.socket(fileno=startup.listeners["auth-worker"])
     AuthWorker(listener, socket.socket(fileno=startup.control), tell).serve()
-
-
-if __name__ == "__main__":
-    main()

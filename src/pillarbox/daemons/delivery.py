@@ -28,7 +28,6 @@ import pwd
 import selectors
 import signal
 import socket
-import sys
 from collections.abc import Callable
 
 import msgspec
@@ -42,7 +41,6 @@ from pillarbox.daemons.startup import (
     drop_rights,
     freeze_memory,
     open_log,
-    read_startup,
     refuse,
 )
 from pillarbox.delivery.job_intake import take_jobs
@@ -276,11 +274,9 @@ def serve_jobs(sock: socket.socket, *, lifeline: int, rules: MailboxRules) -> No
             sock.setblocking(False)
 
 
-def main() -> None:
+def main(startup: Startup) -> None:
     """Entry of the role."""
-    supervisor = os.getppid()
-    startup = read_startup(int(sys.argv[1]))
-    last_seconds.begin_with_parents_end(supervisor)
+    last_seconds.begin_with_parents_end(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # agents are reaped by the kernel
     tell = open_log(startup)
@@ -294,7 +290,3 @@ def main() -> None:
         refuse(startup, tell, str(fault))
     freeze_memory()
     role.serve()
-
-
-if __name__ == "__main__":
-    main()

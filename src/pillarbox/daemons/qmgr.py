@@ -223,5 +223,6 @@ def _mailbox_owners(
     )
 
 
-if __name__ == "__main__":
-    run_role(open_role)
+def main(startup: Startup) -> None:
+    """Entry of the role."""
+    run_role(open_role, startup)

@@ -170,5 +170,6 @@ def open_role(startup: Startup) -> Serve:
     return serve
 
 
-if __name__ == "__main__":
-    run_role(open_role)
+def main(startup: Startup) -> None:
+    """Entry of the role."""
+    run_role(open_role, startup)

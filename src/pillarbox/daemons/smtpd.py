@@ -413,5 +413,6 @@ def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
     return ":".join((names, "!aNULL", "!eNULL", *(f"!{name}" for name in excluded)))
 
 
-if __name__ == "__main__":
-    run_role(open_role)
+def main(startup: Startup) -> None:
+    """Entry of the role."""
+    run_role(open_role, startup)

@@ -155,5 +155,6 @@ async def _stopped(control: Control) -> None:
     await control.order()
 
 
-if __name__ == "__main__":
-    run_role(open_role)
+def main(startup: Startup) -> None:
+    """Entry of the role."""
+    run_role(open_role, startup)

@@ -22,7 +22,6 @@ import os
 import selectors
 import signal
 import socket
-import sys
 import zlib
 from collections.abc import Callable
 from typing import Final
@@ -48,7 +47,7 @@ from pillarbox.daemons.parked_sessions import (
 )
 from pillarbox.daemons.sessions_door import SessionsDoor
 from pillarbox.daemons.spawner_peers import Asked, Client, Worker, hear, write_now
-from pillarbox.daemons.startup import drop_rights, open_log, read_startup
+from pillarbox.daemons.startup import drop_rights, open_log
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import FrameReader
 from pillarbox.net.handover import (
@@ -451,15 +450,9 @@ class Spawner:
         group.close()
 
 
-def main() -> None:
+def main(startup: Startup) -> None:
     """Entry of the role."""
-    supervisor = os.getppid()
-    startup = read_startup(int(sys.argv[1]))
-    last_seconds.begin_with_parents_end(supervisor)
+    last_seconds.begin_with_parents_end(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are reaped by the kernel
     Spawner(startup, msgspec.msgpack.decode(startup.settings, type=MailboxSettings)).serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,10 @@
 """How a role begins: what the supervisor hands it, and the order in which rights go.
 
 DESCRIPTION
-    The supervisor binds, then execs `python -I -m pillarbox.daemons.ROLE FD`.  FD is a file with a `Startup`:
-    descriptors of listeners, log and control channel, and the settings.  The role
+    The supervisor binds, and has the zygote fork (daemons/zygote.py), which has imported everything that roles
+    need; nothing is imported later.  A `Startup` tells the role descriptors of listeners, log and control channel,
+    and the settings.  The role
 
-        imports everything          (module level; nothing is imported later)
         opens                       files and tables that may need the rights it still has
         drops its rights            to `Startup.user`
         answers Ready               on the control channel
@@ -26,7 +26,7 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NoReturn
 
 import msgspec
@@ -53,14 +53,23 @@ _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 _LAB_CLOCKS: Final[dict[int, LabClock]] = {}
 
 
-def read_startup(descriptor: int) -> Startup:
-    """The `Startup` that a descriptor holds; it is closed."""
+def read_startup(descriptor: int, numbers: Mapping[int, int]) -> Startup:
+    """The `Startup` that a descriptor holds; it is closed.
+
+    `numbers` tells by which number the supervisor's descriptors are known here.
+    """
     with open(descriptor, "rb") as file:
         startup = msgspec.msgpack.decode(file.read(), type=Startup)
-    for passed in (*startup.listeners.values(), startup.control, startup.log, startup.surroundings.clock):
-        if passed >= 0:
-            os.set_inheritable(passed, False)
-    return startup
+    surroundings = startup.surroundings
+    return msgspec.structs.replace(
+        startup,
+        listeners={name: numbers[number] for name, number in startup.listeners.items()},
+        control=numbers[startup.control],
+        log=numbers[startup.log],
+        surroundings=msgspec.structs.replace(
+            surroundings, clock=numbers.get(surroundings.clock, surroundings.clock)
+        ),
+    )
 
 
 def role_clock(startup: Startup) -> SystemClock | LabClock:
@@ -216,10 +225,9 @@ Open = Callable[[Startup], Serve]
 """Opens what needs rights; the result serves without them."""
 
 
-def run_role(open_role: Open) -> None:
+def run_role(open_role: Open, startup: Startup) -> None:
     """The whole life of a role that has an event loop."""
-    supervisor = os.getppid()
-    startup = read_startup(int(sys.argv[1]))
+    zygote = os.getppid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C is the supervisor's business
     tell = open_log(startup)
     try:
@@ -227,7 +235,7 @@ def run_role(open_role: Open) -> None:
     except ConfigurationFault as fault:
         refuse(startup, tell, str(fault))
     drop_rights(startup.user)
-    last_seconds.begin_with_parents_end(supervisor)
+    last_seconds.begin_with_parents_end(zygote)
     freeze_memory()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

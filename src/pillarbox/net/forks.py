@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Final
 
@@ -19,9 +20,15 @@ def fork(work: Callable[[], None]) -> int:
         return pid
     status = 1
     try:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() == parent:  # it did not end just before
-            work()
-            status = 0
+        die_with(parent)
+        work()
+        status = 0
     finally:
         os._exit(status)
+
+
+def die_with(parent: int) -> None:
+    """Be killed when process `parent` ends; SystemExit if it has ended."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)

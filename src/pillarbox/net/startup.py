@@ -5,9 +5,14 @@ DESCRIPTION
     that the other side is gone.
 """
 
+from typing import Final
+
 import msgspec
 
 from pillarbox.observability.log_file import LogForm
+
+MAX_PASSED: Final = 250
+"""Descriptors that one message may carry (SCM_MAX_FD is 253)."""
 
 
 class User(msgspec.Struct, frozen=True):
@@ -56,6 +61,18 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     syslog_name: str = "postfix"
     log_form: LogForm = LogForm()
     surroundings: Surroundings = Surroundings()
+
+
+class Fork(msgspec.Struct, frozen=True):
+    """Supervisor → zygote: run a role.
+
+    Descriptors go along: a socket on which its process id and its end are told, a file with its `Startup`, and
+    those that this names.
+    """
+
+    module: str
+    numbers: tuple[int, ...]  # that the descriptors have in the `Startup`
+    is_incomplete: bool = False  # more descriptors come with the next
 
 
 class Ready(msgspec.Struct, tag=True):

@@ -34,7 +34,8 @@ from pillarbox.supervisor.dovecot_control import already_running
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
-from pillarbox.supervisor.mailbox_half import mailbox_half
+from pillarbox.supervisor.mailbox_half import MODULES, mailbox_half
+from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.service_manager import ServiceManager
 from pillarbox.supervisor.starter import Starter, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
@@ -53,9 +54,11 @@ class DovecotMaster:
         self._starter = starter
         self._tell: LogFile | None = None
         self._manager = ServiceManager()
+        self._zygotes = Zygotes(MODULES)
 
     def run(self) -> int:
         """Run until a signal; the exit status."""
+        self._zygotes.begin()
         try:
             half, log = self._read(first=True)
             return asyncio.run(self._supervise(half, log))
@@ -64,11 +67,13 @@ class DovecotMaster:
             if not self._starter.tell(str(fault)):
                 sys.stderr.write(f"Fatal: {fault}\n")
             return EX_CONFIG
+        finally:
+            self._zygotes.close()
 
     async def _supervise(self, half: Half, log: LogTarget) -> int:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGUSR1, os.kill, os.getpid(), signal.SIGHUP)
-        supervisor = Supervisor(half, log=log, tell=self._event, reread=self._reread)
+        supervisor = Supervisor(half, log=log, tell=self._event, reread=self._reread, zygotes=self._zygotes)
         number = await supervisor.run(ready=lambda: self._ready(half))
         self._manager.stopping()
         self._log("Warning", f"Killed with signal {number}")

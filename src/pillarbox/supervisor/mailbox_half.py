@@ -11,6 +11,7 @@ FAULTS
 import grp
 import os
 import pwd
+from typing import Final
 
 import msgspec
 
@@ -20,6 +21,16 @@ from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.listeners import InetListener, UnixListener
 from pillarbox.supervisor.system_users import Owners
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+MODULES: Final = (
+    "pillarbox.daemons.auth_worker",
+    "pillarbox.daemons.auth",
+    "pillarbox.daemons.spawner",
+    "pillarbox.daemons.login",
+    "pillarbox.daemons.lmtp",
+    "pillarbox.daemons.script",
+)
+"""Of the roles that there may be."""
 
 
 def mailbox_half(

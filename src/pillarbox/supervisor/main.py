@@ -39,8 +39,11 @@ from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.home import DOMAIN, Home
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
+from pillarbox.supervisor.mailbox_half import MODULES as MAILBOX_MODULES
 from pillarbox.supervisor.mailbox_half import mailbox_half
+from pillarbox.supervisor.mta_half import MODULES as MTA_MODULES
 from pillarbox.supervisor.mta_half import make_queue, mta_half, service_warnings
+from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.supervisor import Supervisor
 from pillarbox.supervisor.system_users import Owners, system_users
 from pillarbox.supervisor.version import VERSION, starting_up
@@ -52,6 +55,8 @@ def main() -> int:
     half_name, root, listen, offset, descriptor = sys.argv[1:6]
     surroundings = _surroundings(sys.argv[6:])
     os.setsid()
+    zygotes = Zygotes(MTA_MODULES if half_name == "mta" else MAILBOX_MODULES)
+    zygotes.begin()
     starter = socket.socket(fileno=int(descriptor))
     home = Home(Path(root))
     log = file_target(str(home.log))
@@ -73,12 +78,16 @@ def main() -> int:
 
     try:
         half, _ = read()
-        supervisor = Supervisor(half, log=log, tell=tell, reread=reread, surroundings=surroundings)
+        supervisor = Supervisor(
+            half, log=log, tell=tell, zygotes=zygotes, reread=reread, surroundings=surroundings
+        )
         asyncio.run(_run(supervisor, tell, starter, _words(half_name, half, home)))
     except (ConfigurationFault, StartFault) as fault:
         tell(Refused(str(fault)) if half_name == "mta" else MailboxNotice("master", "Fatal", str(fault)))
         starter.sendall(f"{fault}\n".encode())
         return 1
+    finally:
+        zygotes.close()
     return 0
 
 

@@ -57,6 +57,15 @@ _TRANSPORT_PARAMETERS: Final = (
     "best_mx_transport",
 )
 
+MODULES: Final = (
+    "pillarbox.daemons.delivery",
+    "pillarbox.daemons.smtp",
+    "pillarbox.daemons.qmgr",
+    "pillarbox.daemons.smtpd",
+    "pillarbox.daemons.spawn",
+)
+"""Of the roles that there may be."""
+
 
 def mta_half(
     configuration: Configuration,

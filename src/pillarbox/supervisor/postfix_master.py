@@ -23,9 +23,10 @@ from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, mta_log
-from pillarbox.supervisor.mta_half import mta_half, service_warnings
+from pillarbox.supervisor.mta_half import MODULES, mta_half, service_warnings
 from pillarbox.supervisor.postfix_control import status_socket
 from pillarbox.supervisor.queue_permissions import Instance, make_missing
+from pillarbox.supervisor.role_process import Zygotes
 from pillarbox.supervisor.service_manager import ServiceManager
 from pillarbox.supervisor.starter import Starter, leave_the_terminal
 from pillarbox.supervisor.supervisor import Supervisor
@@ -41,9 +42,11 @@ class PostfixMaster:
         self._starter = starter
         self._tell: LogFile | None = None
         self._manager = ServiceManager()
+        self._zygotes = Zygotes(MODULES)
 
     def run(self) -> int:
         """Run until a signal; the exit status."""
+        self._zygotes.begin()
         try:
             half, log = self._read()
             return asyncio.run(self._supervise(half, log))
@@ -52,11 +55,18 @@ class PostfixMaster:
                 self._tell(Refused(str(fault)))
             self._starter.tell(str(fault))
             return 1
+        finally:
+            self._zygotes.close()
 
     async def _supervise(self, half: Half, log: LogTarget) -> int:
         assert self._tell is not None
         supervisor = Supervisor(
-            half, log=log, tell=self._log_event, reread=self._reread, reloaded=self._manager.ready
+            half,
+            log=log,
+            tell=self._log_event,
+            reread=self._reread,
+            zygotes=self._zygotes,
+            reloaded=self._manager.ready,
         )
         number = await supervisor.run(ready=self._ready)
         self._manager.stopping()

@@ -27,11 +27,12 @@ from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.instance_lock import HeldLocks
 from pillarbox.supervisor.listeners import InetListener, StartFault, UnixListener, bind
 from pillarbox.supervisor.log_target import LogTarget
-from pillarbox.supervisor.role_process import RoleProcess, start
+from pillarbox.supervisor.role_process import RoleProcess, Zygotes
 from pillarbox.supervisor.status import StatusServer
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _THROTTLE_SECONDS = 1.0
+_NO_ROOM_SECONDS = 10.0
 _STOP_SECONDS = 4.0
 _START_SECONDS = 30.0
 _FINISH_SECONDS = 30.0
@@ -59,6 +60,7 @@ class Supervisor:
         *,
         log: LogTarget,
         tell: EventSink,
+        zygotes: Zygotes,
         reread: Reread | None = None,
         reloaded: Callable[[], None] = lambda: None,
         surroundings: Surroundings | None = None,
@@ -66,6 +68,7 @@ class Supervisor:
         self._half = half
         self._log = log
         self._tell = tell
+        self._zygotes = zygotes
         self._reread = reread
         self._reloaded = reloaded
         self._surroundings = surroundings or Surroundings()
@@ -92,6 +95,7 @@ class Supervisor:
         try:
             for listener in (*self._half.listeners, status):
                 self._sockets[listener] = bind(listener)
+            await self._until_zygote()
             for role in self._half.roles:
                 if self._stopped_by:
                     break
@@ -106,8 +110,17 @@ class Supervisor:
             if server is not None:
                 server.close()
             await self._stop_all()
+            self._zygotes.close()
             locks.release()
         return self._stopped_by
+
+    async def _until_zygote(self) -> None:
+        """Wait until it has imported what roles need, or until a signal: roles are started without waiting then."""
+        loop = asyncio.get_running_loop()
+        self._changed.clear()
+        loop.add_reader(self._zygotes.fileno(), self._changed.set)
+        await self._changed.wait()
+        loop.remove_reader(self._zygotes.fileno())
 
     async def _serve(self) -> None:
         while not self._stopped_by:
@@ -123,7 +136,7 @@ class Supervisor:
     def _stop(self, number: int) -> None:
         if self._stopped_by:  # once more: whoever waits has no patience left
             for running in self._running.values():
-                running.process.process.kill()
+                running.process.kill()
         self._stopped_by = number
         self._wake.set()
         self._changed.set()
@@ -149,7 +162,7 @@ class Supervisor:
             syslog_name=self._half.syslog_name,
             surroundings=self._surroundings,
         )
-        process = start(role.name, role.module, startup)
+        process = self._zygotes.start(role.name, role.module, startup)
         loop = asyncio.get_running_loop()
         running = _Running(role, process, loop.time())
         self._running[process.pid] = running
@@ -168,7 +181,7 @@ class Supervisor:
         loop.remove_reader(process.end)
         loop.remove_reader(process.control.fileno())
         process.hear()  # its last words
-        process.process.wait()
+        code = process.wait()
         running = self._running.pop(process.pid)
         name = running.role.name
         process.close()
@@ -176,7 +189,6 @@ class Supervisor:
         self._changed.set()
         if self._stopping or process.retiring:
             return
-        code = process.process.returncode
         how = f"killed by signal {-code}" if code < 0 else f"exit status {code}"
         self._tell(Warned(f"process {running.role.module} pid {process.pid} {how}"))
         if running.on_trial:
@@ -192,7 +204,11 @@ class Supervisor:
     def _start_again(self, name: str) -> None:
         for role in self._half.roles:
             if role.name == name and not self._stopping:
-                self._start(role).on_trial = False
+                try:
+                    self._start(role).on_trial = False
+                except OSError as error:  # no room for processes: as one that ended at once
+                    self._tell(Warned(f"{role.module}: {error}"))
+                    asyncio.get_running_loop().call_later(_NO_ROOM_SECONDS, self._start_again, name)
 
     def _of(self, name: str) -> list[_Running]:
         """Processes of a role that are not on their way out."""
@@ -206,7 +222,7 @@ class Supervisor:
         """Wait for the processes of a role.  StartFault if one ends before it serves."""
         wanted = [running for running in self._of(role.name) if running.role is role]
         while not self._stopped_by:
-            if any(running.process.process.poll() is not None for running in wanted):
+            if any(running.process.has_ended() for running in wanted):
                 for running in wanted:
                     running.process.hear()
                 reason = next((r.process.failure for r in wanted if r.process.failure), "")
@@ -290,7 +306,7 @@ class Supervisor:
         self._stopping = True
         for running in self._running.values():
             if not running.process.is_ready:
-                running.process.process.kill()
+                running.process.kill()
         deadline = asyncio.get_running_loop().time() + _STOP_SECONDS
         names = dict.fromkeys(role.name for role in reversed(self._half.roles))
         for name in (*names, *{running.role.name for running in self._running.values()} - set(names)):
@@ -300,8 +316,8 @@ class Supervisor:
                     running.process.stop()
             await self._until_ended(name, deadline)
         for running in self._running.values():
-            running.process.process.kill()
-            running.process.process.wait()
+            running.process.kill()
+            running.process.wait()
             running.process.close()
         self._close(list(self._sockets))
 

@@ -4,10 +4,11 @@ FAULTS
     ConfigurationFault  a value, table or certificate that cannot be used, with its place
 """
 
+import importlib
 import os
 import random
 from ipaddress import ip_interface
-from typing import Literal
+from typing import Final, Literal
 
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.content_checks import ContentChecks
@@ -44,6 +45,8 @@ from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl_client import OPTIONS
+
+_CERTIFICATES: Final = "pillarbox.delivery.smtp.certificates"
 
 
 def open_service(
@@ -93,6 +96,8 @@ def open_service(
             prefix=prefix,
         )
         default = policies.default
+        if default.level != "none" or tls.smtp_tls_policy_maps or tls.smtp_tls_per_site:
+            importlib.import_module(_CERTIFICATES)  # now, while the role may still read what it likes
         if default.level != "none":  # files that only root may read are read now
             policies.context(policies.at_level(default, "encrypt") if default.is_by_dns else default)
         if tls.smtp_tls_trust_anchor_file:

@@ -21,18 +21,12 @@ STANDARDS
     RFC 6698; RFC 7671; RFC 7672 §3
 """
 
-import datetime
 import hashlib
 import hmac
 from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
-from cryptography.x509 import verification
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -43,8 +37,8 @@ _CERTIFICATE, _KEY = 0, 1
 _EXACT: Final = 0
 _MATCHING: Final = {"sha256": 1, "sha512": 2}
 _SIZES: Final = {"sha256": 32, "sha512": 64}
-_DEEPEST: Final = 10
-_UNREADABLE: Final = (ValueError, UnsupportedAlgorithm)
+DEEPEST: Final = 10
+"""Certificates of a chain that are looked at."""
 
 NO_MATCH: Final = "num=65:no matching DANE TLSA records"
 WRONG_NAME: Final = "num=62:hostname mismatch"
@@ -112,13 +106,15 @@ def match(chain: Sequence[bytes], records: Sequence[Tlsa], names: Sequence[str])
     for record in records:
         if record.usage == END_ENTITY and _matches(record, chain[0]):
             return Matched(record, 0)
+    from pillarbox.delivery.smtp.certificates import verify
+
     fault = Mismatch(NO_MATCH)
     for record in records:
         if record.usage != TRUST_ANCHOR:
             continue
         for depth, anchor in _anchors(record, chain):
             try:
-                _verify(chain, anchor, names)
+                verify(chain, anchor, names)
             except Mismatch as mismatch:
                 fault = mismatch
             else:
@@ -136,24 +132,17 @@ def described(record: Tlsa) -> str:
 
 def _is_readable(record: Tlsa) -> bool:
     """Whether a whole certificate or key is one."""
-    try:
-        if record.selector == _CERTIFICATE:
-            x509.load_der_x509_certificate(record.data)
-        else:
-            load_der_public_key(record.data)
-    except _UNREADABLE:
-        return False
-    return True
+    from pillarbox.delivery.smtp.certificates import is_certificate, is_public_key
+
+    return (is_certificate if record.selector == _CERTIFICATE else is_public_key)(record.data)
 
 
 def _matches(record: Tlsa, certificate: bytes) -> bool:
-    data = certificate
-    if record.selector == _KEY:
-        try:
-            key = x509.load_der_x509_certificate(certificate).public_key()
-            data = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        except _UNREADABLE:
-            return False
+    from pillarbox.delivery.smtp.certificates import public_key
+
+    data = public_key(certificate) if record.selector == _KEY else certificate
+    if not data:
+        return False
     if record.matching != _EXACT:
         name = next(name for name, number in _MATCHING.items() if number == record.matching)
         data = hashlib.new(name, data).digest()
@@ -165,73 +154,4 @@ def _anchors(record: Tlsa, chain: Sequence[bytes]) -> list[tuple[int, bytes]]:
     found = [(depth, issuer) for depth, issuer in enumerate(chain) if depth and _matches(record, issuer)]
     if not found and record.selector == _CERTIFICATE and record.matching == _EXACT:
         found.append((len(chain), record.data))  # RFC 7671 §5.2.2: the server need not send it
-    return found[:_DEEPEST]
-
-
-def _verify(chain: Sequence[bytes], anchor: bytes, names: Sequence[str]) -> None:
-    """Whether the chain leads to the anchor, for one of the names.  Mismatch."""
-    try:
-        leaf, *others = (x509.load_der_x509_certificate(certificate) for certificate in chain[: _DEEPEST + 1])
-        store = verification.Store([x509.load_der_x509_certificate(anchor)])
-    except _UNREADABLE as error:
-        raise Mismatch(NOT_SIGNED) from error
-    builder = (
-        verification.PolicyBuilder()
-        .store(store)
-        .max_chain_depth(_DEEPEST)
-        .extension_policies(ca_policy=_OF_AUTHORITIES, ee_policy=_OF_SERVERS)
-    )
-
-    def leads_to_anchor(name: str) -> bool:
-        try:
-            builder.build_server_verifier(x509.DNSName(name)).verify(leaf, others)
-        except (verification.VerificationError, *_UNREADABLE):
-            return False
-        return True
-
-    if any(leads_to_anchor(name) for name in dict.fromkeys(names)):
-        return
-    now = datetime.datetime.now(datetime.UTC)
-    if leaf.not_valid_after_utc < now:
-        raise Mismatch(EXPIRED)
-    if leaf.not_valid_before_utc > now:
-        raise Mismatch(NOT_YET_VALID)
-    is_elsewhere = any(leads_to_anchor(name.replace("*", "any", 1)) for name in _own_names(leaf))
-    raise Mismatch(WRONG_NAME if is_elsewhere else NOT_SIGNED)
-
-
-def _own_names(leaf: x509.Certificate) -> list[str]:
-    """The first of them."""
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        return []
-    return names.get_values_for_type(x509.DNSName)[:1]
-
-
-def _may_sign(
-    policy: verification.Policy, certificate: x509.Certificate, usage: x509.KeyUsage | None
-) -> None:
-    if usage is not None and not usage.key_cert_sign:
-        raise ValueError("the key does not sign certificates")
-
-
-def _may_serve(
-    policy: verification.Policy, certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None
-) -> None:
-    allowed = (ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE)
-    if usage is not None and not any(oid in usage for oid in allowed):
-        raise ValueError("the certificate is not for servers")
-
-
-# What RFC 5280 asks for, and not the rules of browsers: these authorities are those of the domain itself.
-_OF_AUTHORITIES: Final = (
-    verification.ExtensionPolicy.permit_all()
-    .require_present(x509.BasicConstraints, verification.Criticality.AGNOSTIC, None)
-    .may_be_present(x509.KeyUsage, verification.Criticality.AGNOSTIC, _may_sign)
-)
-_OF_SERVERS: Final = (
-    verification.ExtensionPolicy.permit_all()
-    .require_present(x509.SubjectAlternativeName, verification.Criticality.AGNOSTIC, None)
-    .may_be_present(x509.ExtendedKeyUsage, verification.Criticality.AGNOSTIC, _may_serve)
-)
+    return found[:DEEPEST]

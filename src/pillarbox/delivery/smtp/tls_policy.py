@@ -30,8 +30,6 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
@@ -273,25 +271,17 @@ def _default_level(settings: SmtpClientTls) -> str:
 
 def fingerprints(certificate: bytes, digest: str) -> tuple[str, ...]:
     """Hexadecimal digests of the certificate and of its public key."""
-    public_key = x509.load_der_x509_certificate(certificate).public_key()
-    key = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return tuple(hashlib.new(digest, data, usedforsecurity=False).hexdigest() for data in (certificate, key))
+    from pillarbox.delivery.smtp.certificates import public_key
+
+    parts = (certificate, public_key(certificate))
+    return tuple(hashlib.new(digest, data, usedforsecurity=False).hexdigest() for data in parts)
 
 
 def certificate_names(certificate: bytes) -> list[str]:
     """DNS names of subjectAltName; the common name only where there are none (RFC 6125 §6.4.4)."""
-    loaded = x509.load_der_x509_certificate(certificate)
-    try:
-        names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        found = [name.lower() for name in names.get_values_for_type(x509.DNSName)]
-    except (x509.ExtensionNotFound, ValueError):
-        found = []
-    if found:
-        return found
-    return [
-        str(attribute.value).lower()
-        for attribute in loaded.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
-    ]
+    from pillarbox.delivery.smtp.certificates import alternative_names, common_names
+
+    return [name.lower() for name in alternative_names(certificate) or common_names(certificate)]
 
 
 def _wanted_names(match: Sequence[str], *, destination: Destination, host: str) -> list[str]:

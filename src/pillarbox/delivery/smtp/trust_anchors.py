@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from cryptography import x509
 
 from pillarbox.delivery.smtp.dane import EXPIRED, NOT_SIGNED, NOT_YET_VALID, TRUST_ANCHOR, Mismatch, match
 from pillarbox.net.dns.records import Tlsa
@@ -53,6 +52,8 @@ class Anchors(msgspec.Struct, frozen=True):
 
 def read_anchors(files: Sequence[str]) -> Anchors:
     """What the files hold.  ConfigurationFault."""
+    from pillarbox.delivery.smtp.certificates import is_certificate
+
     certificates: list[bytes] = []
     keys: list[bytes] = []
     for name in files:
@@ -64,7 +65,8 @@ def read_anchors(files: Sequence[str]) -> Anchors:
                 if kind == b"PUBLIC KEY":
                     keys.append(der)
                 else:
-                    x509.load_der_x509_certificate(der)
+                    if not is_certificate(der):
+                        raise ValueError("not a certificate that can be read")
                     certificates.append(der)
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
@@ -87,9 +89,6 @@ def trust(context: ssl.SSLContext, anchors: Anchors) -> None:
 
 def _names(chain: Sequence[bytes]) -> list[str]:
     """A name of the server's own certificate: who it is has been asked elsewhere."""
-    try:
-        leaf = x509.load_der_x509_certificate(chain[0])
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (IndexError, x509.ExtensionNotFound, ValueError):
-        return []
-    return [name.replace("*", "any", 1) for name in names.get_values_for_type(x509.DNSName)[:1]]
+    from pillarbox.delivery.smtp.certificates import alternative_names
+
+    return [name.replace("*", "any", 1) for name in alternative_names(chain[0])[:1]] if chain else []

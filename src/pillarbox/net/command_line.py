@@ -1,0 +1,25 @@
+"""What ps(1) shows of a process that was forked and not exec'd.
+
+STANDARDS
+    proc_pid_cmdline(5), proc_pid_stat(5)
+"""
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+
+_ARGUMENTS_BEGIN, _ARGUMENTS_END = 48, 49
+"""Fields of /proc/PID/stat, counted from 1."""
+
+
+def show_command_line(words: Sequence[str]) -> None:
+    """Write the words over what this process was exec'd with; what does not fit is left out.
+
+    For a process that may still read its own addresses: before it drops its rights.
+    """
+    fields = ["", *Path("/proc/self/stat").read_text().rpartition(") ")[2].split()]
+    begin, end = (int(fields[number - 2]) for number in (_ARGUMENTS_BEGIN, _ARGUMENTS_END))
+    if not 0 < begin < end:
+        return  # they are not told
+    text = b"".join(word.encode() + b"\0" for word in words)[: end - begin - 1]
+    ctypes.memmove(begin, text.ljust(end - begin, b"\0"), end - begin)
