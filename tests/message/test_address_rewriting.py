@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.message.address_rewriting import rewrite_field
+from pillarbox.message.address_rewriting import HeaderRewriting, rewrite_field
 from pillarbox.routing.rewriting import AddressRewriting
+from pillarbox.vocabulary.address import Address
 
 REWRITING = AddressRewriting(myorigin=b"origin.test", mydomain=b"domain.test", append_dot_mydomain=True)
 
@@ -22,6 +23,14 @@ CASES = [  # value, the same rewritten
     (b" friends: a, b@c.test;", b" friends: a@origin.test, b@c.test;"),
     (b" undisclosed-recipients:;", b" undisclosed-recipients:;"),
     (b" <@x,@y:a@here>", b" <a@here.domain.test>"),
+    (b" @x,@y:a@b.test", b" @x,a@b.test"),
+    (b" @x:a@b.test, c@d.test", b" a@b.test, c@d.test"),
+    (b" @x:a@here (no brackets)", b" a@here.domain.test (no brackets)"),
+    (b" <a@b@c.test>", b' <"a@b"@c.test>'),
+    (b" d.@b.test", b' "d."@b.test'),
+    (b" u%b.test.", b" u@b.test"),
+    (b" b.test.!u", b" u@b.test"),
+    (b" a@b.test..", b" a@b.test.."),
     (b' "a b"', b' "a b"@origin.test'),
     (b' "a b"@here', b' "a b"@here.domain.test'),
     (b" site!user", b" user@site.domain.test"),
@@ -47,6 +56,25 @@ def test_fields(value: bytes, rewritten: bytes) -> None:
     """ADDRESS_REWRITING_README; display names, comments and folding stay."""
     assert rewrite_field(value, REWRITING.rewrite) == rewritten
     assert rewrite_field(rewritten, REWRITING.rewrite) == rewritten
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        (b"from", b"sender"),
+        (b"mail-followup-to", b"sender"),
+        (b"return-receipt-to", b"sender"),
+        (b"resent-sender", b"sender"),
+        (b"to", b"recipient"),
+        (b"resent-reply-to", b"recipient"),
+        (b"delivered-to", b"a"),
+        (b"x-return-receipt-to", b"a"),
+    ],
+)
+def test_classes_of_fields(name: bytes, kind: bytes) -> None:
+    """header_sender and header_recipient of sender_canonical_classes and its kin."""
+    rewriting = HeaderRewriting(lambda _: Address(b"sender", b""), lambda _: Address(b"recipient", b""))
+    assert rewriting.field(name, b" a") == b" " + kind
 
 
 @given(

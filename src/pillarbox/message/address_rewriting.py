@@ -20,15 +20,19 @@ import msgspec
 from pillarbox.vocabulary.address import Address
 
 SENDERS: Final = frozenset(
-    b"from sender reply-to errors-to return-receipt-to disposition-notification-to resent-from resent-sender "
-    b"resent-reply-to x-return-receipt-to".split()
+    b"from sender reply-to errors-to mail-followup-to return-receipt-to disposition-notification-to resent-from "
+    b"resent-sender".split()
 )
-RECIPIENTS: Final = frozenset(b"to cc bcc apparently-to resent-to resent-cc resent-bcc".split())
+RECIPIENTS: Final = frozenset(
+    b"to cc bcc apparently-to resent-to resent-cc resent-bcc resent-reply-to".split()
+)
 """Header fields that hold addresses, in lower case."""
+VISIBLE_RECIPIENTS: Final = frozenset((b"to", b"cc", b"resent-to", b"resent-cc"))
+"""Those of them that a recipient sees; a message without any gets undisclosed_recipients_header."""
 
 # One address with a domain that has a dot, as nearly all mail has it: nothing to complete.
 _COMPLETE: Final = re.compile(
-    rb"[ \t\r\n]*(?:[A-Za-z0-9 ,.'_\x80-\xff-]*|\"[^\"\\\r\n]*\")[ \t]*<?[A-Za-z0-9._+=-]+"
+    rb"[ \t\r\n]*(?:[A-Za-z0-9 ,.'_\x80-\xff-]*|\"[^\"\\\r\n]*\")[ \t]*<?[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*"
     rb"@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+>?[ \t\r\n]*"
 )
 _TOKEN: Final = re.compile(
@@ -41,9 +45,7 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 _CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
-_DOMAIN: Final = re.compile(
-    rb"[A-Za-z0-9_\x80-\xff-]+(?:\.[A-Za-z0-9_\x80-\xff-]+)*\.?|\[[^\[\]\x00-\x20\x7f]*\]"
-)
+_DOMAIN: Final = re.compile(rb"[^\x00-\x20\x7f\[\]\"]+|\[[^\[\]\x00-\x20\x7f]*\]")
 _PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 
 Rewrite = Callable[[Address], Address]
@@ -79,7 +81,8 @@ def rewrite_field(value: bytes, rewrite: Rewrite, *, mapped: bool = False) -> by
     at = 0
     for start, end, address in _addresses(value):
         new = rewrite(address)
-        if new != address or value[start : start + 1] == b"@":
+        text = value[start:end]
+        if new != address or text.startswith(b"@") or (b'"' not in text and b'"' in new.external):
             out += [value[at:start], new.external]
             at = end
     return b"".join(out) + value[at:] if out else value
@@ -93,10 +96,7 @@ def _addresses(value: bytes) -> list[tuple[int, int, Address]]:
         kind, start, end = token
         text = value[start:end]
         if kind == "special" and text in (b",", b";", b":", b""):
-            inside = any(value[a:b] == b"<" for k, a, b in element if k == "special") and not any(
-                value[a:b] == b">" for k, a, b in element if k == "special"
-            )
-            if inside and text in (b",", b":"):  # a route: <@a,@b:user@c>
+            if _is_in_route(value, element, text):
                 element.append(token)
                 continue
             if text != b":" and (address := _element(value, element)) is not None:
@@ -107,6 +107,14 @@ def _addresses(value: bytes) -> list[tuple[int, int, Address]]:
     return found
 
 
+def _is_in_route(value: bytes, element: list[_Token], text: bytes) -> bool:
+    """Whether a comma or colon belongs to a route: `<@a,@b:user@c>`, or `@a:user@b` without brackets."""
+    marks = [value[start:end] for kind, start, end in element if kind == "special"]
+    if b"<" in marks:
+        return b">" not in marks and text in (b",", b":")
+    return marks[:1] == [b"@"] and element[0][0] == "special" and text == b":"
+
+
 def _element(value: bytes, element: list[_Token]) -> tuple[int, int, Address] | None:
     """The address of one element of a list."""
     texts = [value[start:end] for _, start, end in element]
@@ -114,12 +122,12 @@ def _element(value: bytes, element: list[_Token]) -> tuple[int, int, Address] | 
         if b">" not in texts:
             return None
         first, last = texts.index(b"<") + 1, len(texts) - 1 - texts[::-1].index(b">")
-        if b":" in texts[first:last]:
-            behind = len(texts) - texts[::-1].index(b":")
-            found = _spec(value, element[behind:last])
-            # A route goes (RFC 5321 §4.1.2, Appendix C).
-            return (element[first][1], *found[1:]) if found is not None else None
-        element = element[first:last]
+        element, texts = element[first:last], texts[first:last]
+    if texts[:1] == [b"@"] and b":" in texts:
+        behind = len(texts) - texts[::-1].index(b":")
+        found = _spec(value, element[behind:])
+        # A route goes (RFC 5321 §4.1.2, Appendix C).
+        return (element[0][1], *found[1:]) if found is not None else None
     return _spec(value, element)
 
 
@@ -143,12 +151,14 @@ def _spec(value: bytes, tokens: list[_Token]) -> tuple[int, int, Address] | None
         word = text[1:-1] if kind == "quoted" else text
         parts[-1].append(_PAIR.sub(rb"\1", word) if kind != "literal" else word)
         word_before = True
-    if not tokens or len(parts) > 2 or not parts[-1]:
+    if not tokens or not parts[-1]:
         return None
-    local_part, domain = b"".join(parts[0]), b"".join(parts[1]) if len(parts) == 2 else b""
+    # Of several at signs the last one counts.
+    local_part = b"@".join(b"".join(part) for part in parts[:-1] or parts)
+    domain = b"".join(parts[-1]) if len(parts) > 1 else b""
     if not local_part or _CONTROL.search(local_part) is not None:
         return None
-    if len(parts) == 2 and _DOMAIN.fullmatch(domain) is None:
+    if len(parts) > 1 and _DOMAIN.fullmatch(domain) is None:
         return None
     return tokens[0][1], tokens[-1][2], Address(local_part, domain)
 
