@@ -29,7 +29,7 @@ TABLES = {
 SENDERS = {
     "relayhost": "[relay]",
     "sender_dependent_relayhost_maps": "inline:{ { me@here.test=[mine]:587 } { @other.test=[theirs] } "
-    "{ plain@other.test=DUNNO } { <>=[bounces] } }",
+    "{ plain@other.test=DUNNO } { <>=[bounces] } { bare=[ours] } }",
     "sender_dependent_default_transport_maps": "inline:{ { me@here.test=slow: } { <>=slow:[null] } }",
 }
 RESOLUTIONS = [  # settings, sender, address, transport, nexthop
@@ -80,6 +80,19 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
     (SENDERS, "any@other.test", "x@here.test", "local", "mx.here.test"),
     (SENDERS, "any@other.test", "x@relay.test", "relay", "[theirs]"),
     (SENDERS, "me@here.test", "x@relay.test", "relay", "[mine]:587"),
+    (SENDERS, "bare@here.test", "x@world.test", "smtp", "[ours]"),
+    (SENDERS, "bare+x@mx.here.test", "x@world.test", "smtp", "[ours]"),
+    (SENDERS, "bare@world.test", "x@world.test", "smtp", "[relay]"),
+    (
+        {"sender_dependent_relayhost_maps": "regexp:{ {/^me@here/ [whole]} }"},
+        "me+x@here.test",
+        "x@world.test",
+        "smtp",
+        "world.test",
+    ),
+    ({}, "", "@world.test", "smtp", "world.test"),
+    ({"empty_address_recipient": "x@box.test"}, "", "@here.test", "virtual", "box.test"),
+    ({}, "", "x@world.test..", "error", "5.1.3 bad address syntax"),
     (
         {"relocated_maps": "inline:{ { x@world.test=x@new.test } { x=y@new.test } }"},
         "",

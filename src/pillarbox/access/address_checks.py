@@ -12,7 +12,7 @@ from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Su
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
-from pillarbox.routing.resolution import AddressClass, Resolution
+from pillarbox.routing.resolution import UNKNOWN_ALIAS, AddressClass, Resolution
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.reply import Reply
@@ -68,7 +68,7 @@ def reject_unlisted_recipient(question: Question, subject: Subject) -> Outcome:
     resolution, resolver = question.resolution, question.resolver
     if resolution is None or question.recipient is None:
         return None
-    if resolver.is_mapped(resolver.complete(question.recipient)):
+    if resolver.is_mapped(resolution.recipient):
         return None
     return _unlisted(question, resolution, Subject.RECIPIENT, "5.1.1")
 
@@ -82,13 +82,15 @@ def reject_unlisted_sender(question: Question, subject: Subject) -> Outcome:
 
 def _unlisted(question: Question, resolution: Resolution, subject: Subject, status: str) -> Outcome:
     name = question.name_of(subject)
-    if resolution.transport == "error" and resolution.address_class is AddressClass.DEFAULT:
+    codes = question.codes
+    is_alias = resolution.address_class is AddressClass.VIRTUAL_ALIAS
+    if resolution.transport == "error" and resolution.nexthop != UNKNOWN_ALIAS:
         match = _STATUS.match(resolution.nexthop)
-        found, text = (match[1], match[2]) if match is not None else ("5.0.0", resolution.nexthop)
-        return rejected(550 if found.startswith("5") else 450, found, name, subject, text.encode())
+        found, text = (match[1], match[2]) if match is not None else (status, resolution.nexthop)
+        code = codes.unknown_virtual_alias_reject_code if is_alias else 550
+        return rejected(code if found.startswith("5") else 450, found, name, subject, text.encode())
     if question.resolver.is_known(resolution):
         return None
-    codes = question.codes
     code, table = {
         AddressClass.LOCAL: (codes.unknown_local_recipient_reject_code, "local recipient table"),
         AddressClass.VIRTUAL_ALIAS: (codes.unknown_virtual_alias_reject_code, "virtual alias table"),

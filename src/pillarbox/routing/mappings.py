@@ -101,7 +101,8 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
             if found is not None:
                 text = found[0].strip().encode("utf-8", "surrogateescape")
                 address = self.recipient(Address.from_internal(text), warn=warn, mapped=mapped)
-                one = NewRecipient(address.internal, address.internal, Notify.NEVER)
+                asked = b"rfc822;" + address.external
+                one = NewRecipient(address.internal, address.internal, Notify.NEVER, asked)
                 self._queue(address, one, queue, mapped=mapped)
 
         if copies and self.sender_bcc and not sender.is_null:

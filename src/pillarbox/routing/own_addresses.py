@@ -5,20 +5,29 @@ DESCRIPTION
 """
 
 from ipaddress import ip_address, ip_interface
+from typing import Final
 
 from pillarbox.config.computed_defaults import listens_on
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
 
+_VERSIONS: Final = {"all": (4, 6), "ipv4": (4,), "ipv6": (6,)}
+
+
+def ip_versions(identity: Identity) -> frozenset[int]:
+    """What inet_protocols allows."""
+    return frozenset(version for word in identity.inet_protocols for version in _VERSIONS.get(word, ()))
+
 
 def own_addresses(snapshot: Snapshot) -> frozenset[str]:
     """The addresses, as text."""
     identity = snapshot.group(Identity)
+    versions = ip_versions(identity)
     wanted = [word.lower() for word in identity.inet_interfaces]
     found = {
         str(interface.ip)
         for _, text in snapshot.facts.interfaces
-        if listens_on(interface := ip_interface(text), wanted)
+        if listens_on(interface := ip_interface(text), wanted) and interface.version in versions
     }
     for word in identity.proxy_interfaces:
         try:

@@ -30,6 +30,9 @@ from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
 
+UNKNOWN_ALIAS: Final = "5.1.1 User unknown in virtual alias table"
+"""What is said of an address in an alias domain that is no alias."""
+
 
 class AddressClass(Enum):
     """ADDRESS_CLASS_README's classes."""
@@ -180,25 +183,14 @@ class Resolver:
         routes = self.routes
         senders = routes.sender_canonical if as_sender else ()
         tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
-        if not tables:
-            return False
-        is_local = self.is_local(text_of(address.domain))
-        patterns = virtual_patterns(address, delimiters=routes.recipient_delimiter, is_local=is_local)
-        return any(
-            find_first(tables, pattern, whole=not pattern.startswith("@")) is not None
-            for pattern, _ in patterns
-        )
+        return self.find(tables, address) is not None
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
-        if not address.local_part:
-            address = Address(self.routes.empty_address, address.domain)
         address = self.routes.syntax.repaired(self.complete(address))
         domain = text_of(address.domain).rstrip(".")
         address_class = self.classify(domain)
-        while (
-            address_class is AddressClass.LOCAL and (inner := self.routes.syntax.route(address)) is not None
-        ):
+        while address_class is AddressClass.LOCAL and (inner := self._leads_on(address)) is not None:
             address = inner
             domain = text_of(address.domain).rstrip(".")
             address_class = self.classify(domain)
@@ -210,9 +202,15 @@ class Resolver:
             nexthop = hop
         if self.routes.transport_maps and address_class is not AddressClass.VIRTUAL_ALIAS:
             transport, nexthop = self._transport_map(address, domain, transport, nexthop)
-        if self.routes.relocated and (moved := self._relocated(address, address_class)) is not None:
+        if (moved := self.find(self.routes.relocated, address)) is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
         return Resolution(address, address_class, transport, nexthop)
+
+    def _leads_on(self, address: Address) -> Address | None:
+        """Where an address of ours leads, if not to a user: a route, or nobody (empty_address_recipient)."""
+        if not address.local_part:
+            return self.complete(Address.from_internal(self.routes.empty_address))
+        return self.routes.syntax.route(address)
 
     def _class_route(
         self, address_class: AddressClass, domain: str, sender: Address | None
@@ -225,7 +223,7 @@ class Resolver:
             return routes.virtual_transport, domain
         if address_class is AddressClass.VIRTUAL_ALIAS:
             # Only aliases live there: what alias expansion left over has no mailbox.
-            return "error:5.1.1 User unknown in virtual alias table", domain
+            return f"error:{UNKNOWN_ALIAS}", domain
         route = routes.relay_transport if address_class is AddressClass.RELAY else routes.default_transport
         relay = ""
         if sender is not None:
@@ -268,15 +266,6 @@ class Resolver:
             yield parent if self.routes.transport_subdomains else f".{parent}", False
         yield "*", False
 
-    def _relocated(self, address: Address, address_class: AddressClass) -> str | None:
-        is_local = address_class is AddressClass.LOCAL
-        delimiters = self.routes.recipient_delimiter
-        for pattern, _ in virtual_patterns(address, delimiters=delimiters, is_local=is_local):
-            whole = not pattern.startswith("@")
-            if (value := find_first(self.routes.relocated, pattern, whole=whole)) is not None:
-                return value
-        return None
-
     def is_known(self, resolution: Resolution) -> bool:
         """Whether the recipient exists, as far as its class lets us know."""
         address, routes = resolution.recipient, self.routes
@@ -296,13 +285,16 @@ class Resolver:
         return self.find(self.routes.virtual_mailboxes, address)
 
     def find(self, tables: Sequence[LookupTable], address: Address) -> str | None:
-        """The first answer for an address, the address without its extension, or its @domain."""
-        user, domain = text_of(address.local_part), text_of(address.domain)
-        bare, extension = without_extension(user, self.routes.recipient_delimiter)
-        value = find_first(tables, f"{user}@{domain}")
-        if value is None and extension:
-            value = find_first(tables, f"{bare}@{domain}")
-        return find_first(tables, f"@{domain}", whole=False) if value is None else value
+        """The first answer for an address: it, without its extension, the user alone if it is ours, or @domain."""
+        if not tables:
+            return None
+        domain = text_of(address.domain)
+        delimiters = self.routes.recipient_delimiter
+        patterns = virtual_patterns(address, delimiters=delimiters, is_local=self.is_local(domain))
+        for at, (pattern, _) in enumerate(patterns):
+            if (value := find_first(tables, pattern, whole=at == 0)) is not None:
+                return value
+        return None
 
     def _is_own_literal(self, domain: str) -> bool:
         return is_own_literal(domain, self.routes.own_addresses)

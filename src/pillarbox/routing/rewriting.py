@@ -33,12 +33,16 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
         """The standard form; the null sender stays."""
         if address.has_null_domain:
             return address
+        if (
+            address.local_part.startswith(b"@") and b":" in address.local_part
+        ):  # a route (RFC 5321 appendix C)
+            address = Address(address.local_part.partition(b":")[2], address.domain)
         if not address.domain and not address.is_null:
             address = self._completed(address)
         domain = address.domain
         if not domain or domain.startswith(b"["):
             return address
-        bare = domain.removesuffix(b".")
+        bare = domain if domain.endswith(b"..") else domain.removesuffix(b".")
         if self.append_dot_mydomain and b"." not in domain and self.mydomain:
             bare = b"%s.%s" % (bare, self.mydomain)
         return address if bare == domain or not bare else Address(address.local_part, bare)
@@ -47,11 +51,11 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
         text = address.local_part
         if self.swap_bangpath:
             site, bang, user = text.partition(b"!")
-            if bang and user and is_host_name(site):
+            if bang and user and is_host_name(site.rstrip(b".")):
                 return Address(user, site)
         if self.allow_percent_hack:
             user, percent, domain = text.rpartition(b"%")
-            if percent and user and is_host_name(domain):
+            if percent and user and is_host_name(domain.rstrip(b".")):
                 return Address(user, domain)
         return Address(text, self.myorigin) if self.append_at_myorigin else address
 

@@ -11,6 +11,7 @@ from typing import Final
 from pillarbox.config.master_cf import Service
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.routing.own_addresses import ip_versions
 from pillarbox.supervisor.listeners import InetListener
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -47,8 +48,7 @@ def _port(text: str, service: Service) -> int:
 def _interfaces(snapshot: Snapshot) -> list[str]:
     """inet_interfaces within inet_protocols."""
     identity = snapshot.group(Identity)
-    protocols = {"all": {4, 6}, "ipv4": {4}, "ipv6": {6}}
-    versions = set().union(*(protocols.get(word, set()) for word in identity.inet_protocols))
+    versions = ip_versions(identity)
     addresses: list[str] = []
     for word in identity.inet_interfaces:
         if word == "all":

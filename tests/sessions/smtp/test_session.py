@@ -127,6 +127,35 @@ def test_a_stranger_reaches_those_we_know(recipient: str, reply: str, tmp_path: 
     assert done.incoming == []
 
 
+ROUTED_TO_ERRORS = [  # recipient, reply to a stranger
+    ("me@box.test", "550 5.7.1 <me@box.test>: Recipient address rejected: closed"),
+    ("no@box.test", "550 5.7.1 <no@box.test>: Recipient address rejected: closed"),
+    ("root@mx.test", "550 5.1.1 <root@mx.test>: Recipient address rejected: no code"),
+    ("later@mx.test", "450 4.7.1 <later@mx.test>: Recipient address rejected: not now"),
+    ("info@box.test", "250 2.1.5 Ok"),
+    ('"no@box.test"@mx.test', "550 5.7.1 <no@box.test@mx.test>: Recipient address rejected: closed"),
+]
+
+
+@pytest.mark.parametrize(("recipient", "reply"), ROUTED_TO_ERRORS)
+def test_who_is_routed_to_the_error_transport_is_refused(recipient: str, reply: str, tmp_path: Path) -> None:
+    """In every class, before its tables are asked; but not who has an alias."""
+    routes = "inline:{ { box.test = error:5.7.1 closed } { mx.test = error:no code } { later@mx.test = error:4.7.1 not now } }"
+    rcpt = f"RCPT TO:<{recipient}>\r\n".encode()
+    settings = {"transport_maps": routes}
+    done = converse(tmp_path / "q", [HELLO, MAIL, rcpt, QUIT], settings=settings, address="127.0.0.1")
+    assert after_hello(done.replies)[1] == reply
+
+
+def test_an_address_that_is_none_is_warned_of(tmp_path: Path) -> None:
+    """As it was written."""
+    done = converse(tmp_path / "q", [HELLO, b"MAIL FROM:<a@b..c>\r\n", MAIL, b"RCPT TO:<>\r\n", QUIT])
+    assert [line for line in done.lines if "Illegal" in line] == [
+        f"warning: Illegal address syntax from {CLIENT} in MAIL command: <a@b..c>",
+        f"warning: Illegal address syntax from {CLIENT} in RCPT command: <>",
+    ]
+
+
 def test_mynetworks_and_users_may_relay(tmp_path: Path) -> None:
     """permit_mynetworks, permit_sasl_authenticated; the rest of the world may not."""
     rcpt = b"RCPT TO:<x@elsewhere.test>\r\n"

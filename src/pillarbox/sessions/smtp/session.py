@@ -368,6 +368,12 @@ class SmtpSession:
         if command.line and state.policy.is_forbidden(command.line):
             state.tell(events.NotSmtp(state.client.label, command.line))
             raise Goodbye(Reply(221, (b"2.7.0 Error: I can break rules, too. Goodbye.",)))
+        if command.path:
+            path = command.path.decode("utf-8", "backslashreplace")
+            verb = command.verb.decode("ascii")
+            state.tell(
+                events.Warned(f"Illegal address syntax from {state.client.label} in {verb} command: {path}")
+            )
         if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
             return VRFY_DISABLED
         return command.reply

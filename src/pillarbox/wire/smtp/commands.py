@@ -131,6 +131,7 @@ class Refused(msgspec.Struct, frozen=True):
     verb: bytes
     reply: Reply
     line: bytes = b""  # of an unknown command, for the log
+    path: bytes = b""  # that is no address, for the log
 
 
 class Grammar(msgspec.Struct, frozen=True):
@@ -180,9 +181,9 @@ _HEADER: Final = re.compile(rb"[!-9;-~]+:")
 _PLAIN: Final = re.compile(rb'((?i:FROM|TO):)[ \t]*(<[^<>"\\\s]*>)(?:[ \t]+([^<>"\\:]*))?')
 
 
-def refusal(verb: bytes, code: int, text: bytes) -> Refused:
+def refusal(verb: bytes, code: int, text: bytes, path: bytes = b"") -> Refused:
     """`Refused` with a one-line reply."""
-    return Refused(verb, Reply(code, (text,)))
+    return Refused(verb, Reply(code, (text,)), path=path)
 
 
 def parse_command(line: bytes, grammar: Grammar = LENIENT) -> Request | Refused:
@@ -250,7 +251,7 @@ def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
     try:
         sender, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
     except ValueError:
-        refused = refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax")
+        refused = refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax", path)
         if not parameters or (grammar.strict and not path.startswith(b"<")):
             return refused
         command = _mail_parameters(NULL_ADDRESS, b"", parameters, grammar)  # these are looked at first
@@ -336,9 +337,9 @@ def _rcpt(argument: bytes, grammar: Grammar) -> Request | Refused:
     try:
         recipient, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
     except ValueError:
-        return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
+        return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax", path)
     if recipient.is_null:
-        return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
+        return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax", path)
     if not parameters:
         return RcptTo(recipient, text)
     return _rcpt_parameters(recipient, text, parameters, grammar)
