@@ -53,6 +53,7 @@ class ScriptedServer:
         self.replies: dict[str, bytes | Callable[[bytes], bytes]] = {**_DEFAULT, **(replies or {})}
         self.conversations: list[list[bytes]] = []
         self.messages: list[bytes] = []
+        self.transactions: list[tuple[str, list[bytes], bytes]] = []  # client, lines from MAIL on, content
         self.clients: list[str] = []  # their addresses
         self.open = 0  # connections now
         self._tls = tls
@@ -144,6 +145,8 @@ class ScriptedServer:
                 return False
             content += line
         self.messages.append(content)
+        begun = max(at for at, line in enumerate(lines) if line[:5].upper() == b"MAIL ")
+        self.transactions.append((client.getpeername()[0], lines[begun:-1], content))
         lines.append(b".")
         return all(self._say(client, ".", b"") for _ in range(accepted if self._lmtp else 1))
 

@@ -86,7 +86,6 @@ REFUSALS = [
         b"5.7.1 no programs",
     ),
     ("a body line", b"A: b\r\n\r\nvirus\r\n", 550, b"5.7.1 infected"),
-    ("an action that is not served", b"X-Filter: y\r\n\r\n", 451, b"4.3.0 Error: queue file write error"),
 ]
 
 

@@ -36,11 +36,11 @@ CASES = [
     ("no header", b"\r\nbody\r\n", b"\r\nbody\r\n"),
     ("no header and no empty line", b"body\r\nmore\r\n", b"\r\nbody\r\nmore\r\n"),
     ("text that interrupts", b"A: 1\r\nno header\r\nB: 2\r\n\r\nb\r\n", b"A: 1\r\n\r\nno header\r\nB: 2\r\n\r\nb\r\n"),
-    ("no body", b"A: 1\r\n", b"A: 1\r\n\r\n"),
+    ("no body", b"A: 1\r\n", b"A: 1\r\n"),
     ("no body, empty line", b"A: 1\r\n\r\n", b"A: 1\r\n\r\n"),
     ("nothing", b"", b"\r\n"),
     ("an empty line", b"\r\n", b"\r\n"),
-    ("no line end", b"A: 1", b"A: 1\r\n\r\n"),
+    ("no line end", b"A: 1", b"A: 1\r\n"),
     ("a very long field", b"A: " + b"x" * 1200 + b"\r\nB: 2\r\n\r\n", b"A: " + b"x" * 997 + b"\r\nB: 2\r\n\r\n"),
 ]  # fmt: skip
 
@@ -57,7 +57,7 @@ ADDED = [
     (b"Resent-To: x\r\n\r\nb\r\n", b"Resent-To: x\r\nResent-Added: resent-to\r\n\r\nb\r\n"),
     (b"\r\nb\r\n", b"Added: \r\n\r\nb\r\n"),
     (b"body\r\n", b"Added: \r\n\r\nbody\r\n"),
-    (b"A: 1\r\n", b"A: 1\r\nAdded: a\r\n\r\n"),
+    (b"A: 1\r\n", b"A: 1\r\nAdded: a\r\n"),
 ]
 
 
@@ -95,7 +95,7 @@ def test_an_endless_header_is_not_kept() -> None:
             out += len(cleaner.feed(message[at : at + 50_000]))
             assert len(cleaner._held) <= 262144 + 50_000
         out += len(cleaner.finish())
-        assert out in (len(message) + 2, 1004)
+        assert out in (len(message), 1002)
 
 
 LINE = st.sampled_from([b"A: 1", b" fold", b"Bcc: x", b"", b"text", b"From a", b"Received: x", b"B:", b"\tx"])

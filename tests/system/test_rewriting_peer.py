@@ -16,18 +16,13 @@ from typing import Final
 import pytest
 
 from fakes.directories import let_others_in
-from fakes.host import PACKAGED, Host
+from fakes.host import Host
 from fakes.mail_system import until
-from fakes.network import Network, _ip, address
-from fakes.pillarbox_host import INSTALLED, install
-from fakes.postfix_services import MASTER_CF
 from fakes.postfix_texts import normal_line, normal_text
-from fakes.scripted_server import ScriptedServer
+from fakes.rewriting_world import LOG, RewritingWorld
 from system.rewriting_cases import CONFIGURATIONS, REPORTED, REPORTING, Failing, Row
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
-
-LOG: Final = "/var/log/mail.log"
 
 _MAIN_CF: Final = """\
 compatibility_level = 3.6
@@ -49,7 +44,6 @@ smtp_tls_security_level =
 smtp_connection_cache_on_demand = no
 smtpd_peername_lookup = no
 recipient_delimiter = +
-smtpd_banner = $myhostname ESMTP {number}
 virtual_alias_domains = alias.test
 virtual_mailbox_domains = box.test
 virtual_mailbox_maps = static:x
@@ -59,59 +53,8 @@ virtual_gid_maps = static:5000
 """
 
 
-class World:
-    """Both hosts and the server that hears everything."""
-
-    def __init__(self, directory: Path) -> None:
-        self.network = Network(directory, {"here.test": f"@ IN A {address(2)}\n"})
-        _ip(f"address add {address(20)}/32 dev internet")
-        _ip(f"address add {address(21)}/32 dev internet")
-        self.servers = [ScriptedServer(address(number), 25) for number in (20, 21)]
-        self._number = 0
-        self.hosts = [self._host(2, PACKAGED), self._host(3, INSTALLED)]
-
-    def _host(self, number: int, path: str) -> Host:
-        host = self.network.host("mail.here.test", number, path=path)
-        if path == PACKAGED:
-            host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf; touch /etc/postfix/main.cf")
-        else:
-            install(host)
-        host.write("/etc/postfix/main.cf", _MAIN_CF.format(number=0))
-        host.write("/etc/postfix/master.cf", MASTER_CF)
-        if path == PACKAGED:
-            host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
-        host.until_answers(25)
-        return host
-
-    def load(self, settings: str) -> None:
-        """Another configuration for both."""
-        self._number += 1
-        for host in self.hosts:
-            host.write("/etc/postfix/main.cf", _MAIN_CF.format(number=self._number) + settings)
-            host.output("postfix reload")
-            self._until_loaded(host)
-
-    def _until_loaded(self, host: Host) -> None:
-        until(
-            lambda: self._banner(host).endswith(b" %d" % self._number),
-            what=lambda: host.file(LOG).read_text()[-2000:],
-        )
-
-    def _banner(self, host: Host) -> bytes:
-        with host.connect(25) as sock, sock.makefile("rb") as file:
-            sock.settimeout(5)
-            try:
-                banner = file.readline().strip()
-            except TimeoutError:
-                return b""
-        return banner
-
-    def end(self) -> None:
-        """Everything goes."""
-        for server in self.servers:
-            server.close()
-        self.network.end()
+class World(RewritingWorld):
+    """Where the rows are played."""
 
     def play(self, host: Host, rows: Sequence[Row]) -> dict[str, str]:
         """What becomes of the messages, by the rows' names."""
@@ -245,7 +188,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The hosts, once for all configurations."""
     directory = tmp_path_factory.mktemp("internet")
     let_others_in(directory)
-    made = World(directory)
+    made = World(directory, _MAIN_CF)
     try:
         yield made
     finally:

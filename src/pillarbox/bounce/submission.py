@@ -26,7 +26,7 @@ import msgspec
 
 from pillarbox.bounce.notification import Kind, Original, Style, compose
 from pillarbox.bounce.templates import Template
-from pillarbox.observability.events import EventSink, Warned
+from pillarbox.observability.events import EventSink, MessageIdSeen, Noted, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.queue_file import (
@@ -124,6 +124,9 @@ class Notifier:
                     kind, queue_id, message, some, source, recipient=Address.from_internal(address)
                 )
                 notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
+        elif kind == "success":
+            bounce = "double-bounce" if is_double else "single-bounce"
+            self._tell(Noted(f"{queue_id}: not sending trace/success notification for {bounce} message"))
         copy = self._copy_class(kind, message.sender)
         if copy and not is_double:
             complete, written = self._rules.postmasters[copy]
@@ -260,6 +263,7 @@ class Notifier:
                 add_missing=True,
                 rewrite=self._mappings.headers(self._mappings.rewriting, warn=warn),
                 send_options=send_options,
+                source="notify" if for_postmaster else "bounce",
             )
             await submission.feed(fields + b"Date: %s\r\n" % mail_date(now) + content(own_id, now))
         except (LookupFault, ExpansionFault) as fault:
@@ -268,7 +272,10 @@ class Notifier:
         except BaseException:
             submission.abort()
             raise
-        return await submission.commit()
+        queue_id = await submission.commit()
+        for found, resent in submission.message_ids:
+            self._tell(MessageIdSeen(queue_id, found, resent))
+        return queue_id
 
     def _original(
         self, kind: Kind, queue_id: QueueId, message: QueueMessage, source: Source, *, full: bool, now: float

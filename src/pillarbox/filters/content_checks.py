@@ -288,7 +288,7 @@ class Inspector:
             self._warn(f"bad FILTER command {argument!r} in {title}_checks {what}")
             return lines
         if verb not in _LOGGED:
-            self._give_up(f'"{value[:100]}" is no action of {kind} checks that is served')
+            self._warn(f"unknown command in {self._tables.prefix}{title}_checks map: {value}")
             return lines
         self._log(_LOGGED[verb], kind, text, octets)
         if verb == "STRIP":

@@ -191,10 +191,11 @@ class MessagePickedUp(Event, frozen=True):
 
 
 class MessageIdSeen(Event, frozen=True):
-    """cleanup: `QID: message-id=<…>`"""
+    """cleanup: `QID: message-id=<…>`, or `resent-message-id=<…>`"""
 
     queue_id: str
     message_id: bytes
+    resent: bool = False
 
 
 class MessageActive(Event, frozen=True):

@@ -267,7 +267,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     ),
     e.MessageIdSeen: lambda event: (
         "cleanup",
-        f"{event.queue_id}: message-id={_text(event.message_id) or '<>'}",
+        f"{event.queue_id}: {'resent-' if event.resent else ''}message-id={_text(event.message_id) or '<>'}",
     ),
     e.MessageActive: lambda event: (
         "qmgr",

@@ -1,11 +1,14 @@
 """Rules for new messages, from main.cf."""
 
+from typing import Final
+
 from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.queue.submission import Rules
+from pillarbox.vocabulary.faults import ConfigurationFault
 
 
 def configured_rules(snapshot: Snapshot) -> Rules:
@@ -22,5 +25,22 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         detects_encoding=cleanup.detect_8bit_encoding_header,
         names_in_comments=cleanup.header_from_format == "obsolete",
         heeds_tls_required=cleanup.tls_required_enable,
+        detects_utf8=_detecting(snapshot),
         delay_warning_time=snapshot.group(QueueManager).delay_warning_time,
     )
+
+
+_SOURCES: Final = ("all", "bounce", "forward", "notify", "qmqpd", "sendmail", "smtpd", "verify")
+
+
+def _detecting(snapshot: Snapshot) -> frozenset[str]:
+    server = snapshot.group(SmtpServer)
+    for word in server.smtputf8_autodetect_classes:
+        if word.lower() not in _SOURCES:
+            raise ConfigurationFault(
+                snapshot.where("smtputf8_autodetect_classes"),
+                f'parameter smtputf8_autodetect_classes: unknown value "{word}"',
+                mend=f"the values are {', '.join(_SOURCES)}",
+            )
+    words = frozenset(word.lower() for word in server.smtputf8_autodetect_classes)
+    return words if server.smtputf8_enable else frozenset()

@@ -4,6 +4,8 @@ import time
 from functools import lru_cache
 from typing import Final
 
+from pillarbox.queue.queue_ids import is_long
+
 _DAYS: Final = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
 _MONTHS: Final = (
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
@@ -36,7 +38,9 @@ def _format(seconds: int) -> bytes:
 
 
 def message_id(seconds: float, queue_id: str, host: bytes) -> bytes:
-    """`<YYYYMMDDHHMMSS.QUEUEID@host>`: the Message-Id of a message that had none."""
+    """The Message-Id of a message that had none: `<YYYYMMDDHHMMSS.ID@host>`; a long queue id has the time in it."""
+    if is_long(queue_id):
+        return b"<%s@%s>" % (queue_id.encode("ascii"), host)
     utc = time.gmtime(seconds)
     stamp = b"%04d%02d%02d%02d%02d%02d" % utc[:6]
     return b"<%s.%s@%s>" % (stamp, queue_id.encode("ascii"), host)

@@ -12,7 +12,7 @@ DESCRIPTION
     * Message-Id:, Date: and From: appended if they are missing and the client is local (or
       always_add_missing_headers); Resent- forms if the message was resent.
 
-    When `in_body` is true the rest can go by unseen.  `message_id` and `hops` are then known.
+    When `in_body` is true the rest can go by unseen.  `message_id`, `message_ids` and `hops` are then known.
 
 STANDARDS
     RFC 5322 §2.2 (fields), §3.6.6 (Resent-); RFC 5321 §6.3 (loops, found by counting Received:);
@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.message.address_rewriting import RECIPIENTS, HeaderRewriting
+from pillarbox.message.address_rewriting import HeaderRewriting
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
@@ -49,9 +49,11 @@ class HeaderCleaner:
         "_rewrite",
         "_started",
         "encoding",
+        "has_utf8",
         "hops",
         "in_body",
         "message_id",
+        "message_ids",
         "tls_optional",
     )
 
@@ -66,7 +68,11 @@ class HeaderCleaner:
         """`rewrite` brings addresses in headers to their standard form."""
         self.in_body = False
         self.message_id = b""
+        self.message_ids: list[
+            tuple[bytes, bool]
+        ] = []  # all that there are, and whether of Resent-Message-Id:
         self.hops = 0
+        self.has_utf8 = False  # octets that are not ASCII
         self.tls_optional = False  # TLS-Required: no
         self.encoding = b""  # 8bit or 7bit, if Content-Transfer-Encoding: says so
         self._dropped = dropped
@@ -101,9 +107,13 @@ class HeaderCleaner:
         if not self._started:
             self._begin()
         rest = self._held.removesuffix(b"\r\n")
-        if not rest:
+        if not rest and not self._names:
             return self._end_header(b"", b"")
-        return self._finish(rest, b"", b"")
+        out, stray = self._clean(_FIELD_BREAK.split(rest) if rest else [])
+        if stray is not None:
+            return self._end_header(out, stray + b"\r\n")
+        # As from cleanup(8): what has no body needs no empty line (RFC 5322 §2.1).
+        return self._end_header(out, b"").removesuffix(b"\r\n")
 
     def _begin(self) -> None:
         self._started = True
@@ -140,10 +150,9 @@ class HeaderCleaner:
                 return b"".join(kept), b"\r\n".join(fields[index:])
             name = match[1].lower()
             if name in self._dropped:
-                if name in RECIPIENTS:
-                    self._names.add(name)
+                self._names.add(name)
                 continue
-            if name == b"message-id" or (name == b"resent-message-id" and not self.message_id):
+            if name in (b"message-id", b"resent-message-id"):
                 self._note_message_id(name, field[match.end() :])
             self._names.add(name)
             if name == b"received":
@@ -159,13 +168,16 @@ class HeaderCleaner:
                 field = field[:start] + self._rewrite.field(name, field[start:])
             if len(field) > self._limit:
                 field = field[: self._limit]
+            self.has_utf8 |= not field.isascii()
             kept.append(field + b"\r\n")
         return b"".join(kept), None
 
     def _note_message_id(self, name: bytes, value: bytes) -> None:
-        """The first of its name counts."""
-        if name not in self._names:
-            self.message_id = b" ".join(value.split())
+        """The first Message-Id: counts, or else the first Resent-Message-Id:."""
+        found, resent = b" ".join(value.split()), name != b"message-id"
+        if name not in self._names and not (resent and self.message_id):
+            self.message_id = found
+        self.message_ids.append((found, resent))
 
     def _end_header(self, header: bytes, body: bytes) -> bytes:
         self.in_body = True

@@ -32,6 +32,11 @@ def long_queue_id(now: float, inode: int) -> QueueId:
     return QueueId(f"{_base(seconds, 52, 6)}{_base(microseconds, 52, 4)}z{_base(inode, 51, 1)}")
 
 
+def is_long(queue_id: str) -> bool:
+    """Whether it is a long one: the short ones are hexadecimal."""
+    return "z" in queue_id
+
+
 def is_queue_id(name: str) -> bool:
     """Whether a file of this name may be a message; temporary files have a dot."""
     return len(name) > 1 and _VALID.fullmatch(name) is not None

@@ -20,12 +20,15 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.message.address_rewriting import RECIPIENTS, HeaderRewriting
+from pillarbox.message.address_rewriting import VISIBLE_RECIPIENTS, HeaderRewriting
 from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner
 from pillarbox.queue.queue_file import (
+    SEND_SMTPUTF8,
     SEND_TLS_OPTIONAL,
+    SEND_UTF8_HEADER,
+    SEND_UTF8_SENDER,
     SIZE_RECORD,
     NewEnvelope,
     NewRecipient,
@@ -75,6 +78,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     names_in_comments: bool = False  # header_from_format = obsolete
     detects_encoding: bool = True  # detect_8bit_encoding_header
     heeds_tls_required: bool = True  # tls_required_enable
+    detects_utf8: frozenset[str] = frozenset()  # smtputf8_autodetect_classes
 
 
 class Submission:
@@ -85,12 +89,14 @@ class Submission:
         "_cleaner",
         "_content_octets",
         "_data_offset",
+        "_detects_utf8",
         "_encoder",
         "_envelope",
         "_expanded",
         "_file",
         "_handed_over",
         "_held",
+        "_made_id",
         "_parts",
         "_queue",
         "_rules",
@@ -98,6 +104,7 @@ class Submission:
         "_written",
         "content_filter",
         "message_id",
+        "message_ids",
         "send_options",
     )
 
@@ -116,6 +123,11 @@ class Submission:
         self._begun = False
         self._handed_over = False
         self.message_id = b""
+        self.message_ids: list[
+            tuple[bytes, bool]
+        ] = []  # as they are logged, and whether of Resent-Message-Id:
+        self._made_id: list[tuple[bytes, bool]] = []
+        self._detects_utf8 = False
         self.send_options = 0
         self.content_filter = b""  # transport:destination that it goes through
 
@@ -132,12 +144,15 @@ class Submission:
         add_missing: bool,
         send_options: int = 0,
         rewrite: HeaderRewriting | None = None,
+        source: str = "",
     ) -> None:
         """The envelope is complete.  `trace` lines (Received:) go in front of the message.
 
-        `rewrite` brings the addresses in its header to their standard form.
+        `rewrite` brings the addresses in its header to their standard form.  `source` is the message's class in
+        smtputf8_autodetect_classes.
         """
         self._begun = True
+        self._detects_utf8 = bool({source, "all"} & self._rules.detects_utf8)
         envelope = self._without_expanded(envelope)
         self.send_options = send_options
         head = encode_envelope(envelope)
@@ -207,6 +222,7 @@ class Submission:
         self._add(self._encoder.finish())
         if self._rules.heeds_tls_required and self._cleaner.tls_optional:
             self.send_options |= SEND_TLS_OPTIONAL
+        self.send_options |= self._utf8_options()
         size = size_record(
             data_size=self._written,
             data_offset=self._data_offset,
@@ -236,6 +252,17 @@ class Submission:
             raise
         return self._file.queue_id
 
+    def _utf8_options(self) -> int:
+        """Whether SMTPUTF8 is needed, and whether for the header (RFC 6531 §3.6)."""
+        envelope, header = self._envelope, SEND_UTF8_HEADER if self._cleaner.has_utf8 else 0
+        sender = 0 if envelope.sender.isascii() else SEND_UTF8_SENDER
+        if self.send_options & SEND_SMTPUTF8:
+            return header | sender
+        if not self._detects_utf8:
+            return 0
+        is_ascii = not (header or sender) and all(one.address.isascii() for one in envelope.recipients)
+        return 0 if is_ascii else SEND_SMTPUTF8 | header | sender
+
     @property
     def size(self) -> int:
         """Octets of the content as the queue counts them."""
@@ -260,8 +287,12 @@ class Submission:
         await self._queue.spill(self._file, parts)
 
     def _note_message_id(self) -> None:
-        if self._cleaner.in_body and not self.message_id:
-            self.message_id = self._cleaner.message_id
+        if self._cleaner.in_body and not self.message_ids:
+            found = self._cleaner.message_ids + self._made_id
+            if not any(not resent for _, resent in found):
+                found.append((b"", False))
+            self.message_ids = found
+            self.message_id = self._made_id[0][0] if self._made_id else self._cleaner.message_id
 
     def _missing_headers(self, prefix: bytes, names: frozenset[bytes]) -> bytes:
         """Message-Id, Date and From, as far as they are missing (RFC 5322 §3.6)."""
@@ -269,13 +300,14 @@ class Submission:
         arrival = self._envelope.arrival_time
         out = b""
         if lower + b"message-id" not in names:
-            self.message_id = message_id(arrival, self._file.queue_id, self._rules.myhostname)
-            out += b"%sMessage-Id: %s\r\n" % (prefix, self.message_id)
+            made = message_id(arrival, self._file.queue_id, self._rules.myhostname)
+            self._made_id = [(made, bool(prefix))]
+            out += b"%sMessage-Id: %s\r\n" % (prefix, made)
         if lower + b"date" not in names:
             out += b"%sDate: %s\r\n" % (prefix, mail_date(arrival))
         if lower + b"from" not in names:
             out += b"%sFrom: %s\r\n" % (prefix, self._from())
-        if self._rules.undisclosed_recipients and not names & RECIPIENTS:
+        if self._rules.undisclosed_recipients and not names & VISIBLE_RECIPIENTS:
             out += self._rules.undisclosed_recipients + b"\r\n"
         return out
 
@@ -287,9 +319,11 @@ class Submission:
             complete = sender if b"@" in sender else sender + b"@" + self._rules.myorigin
             shown = Address.from_internal(complete).external
         name = self._envelope.full_name
-        if name and sender and self._rules.names_in_comments:
+        if not name or not sender:
+            return shown
+        if self._rules.names_in_comments:
             return b"%s (%s)" % (shown, _comment(name))
-        return b"%s <%s>" % (_phrase(name), shown) if name else shown
+        return b"%s <%s>" % (_phrase(name), shown)
 
 
 def _expansion(recipient: NewRecipient) -> LogEntry:

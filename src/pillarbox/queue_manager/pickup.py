@@ -185,12 +185,14 @@ class Pickup:
             if inspector is not None:
                 await submission.feed(inspector.finish())
                 if not self._obey(inspector, submission, message):
+                    self._tell_ids(submission)
                     submission.abort()
                     return CleanupStatus.OK, submission.queue_id
             sender = Address.from_internal(message.sender).external  # as it was given
             self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
             queue_id = await submission.commit()
         except (MessageTooBig, TooManyHops, ExpansionFault, _Rejected) as fault:
+            self._tell_ids(submission)
             submission.abort()
             return await self._return(submission.queue_id, message, source, fault), submission.queue_id
         except (QueueFileFault, LookupFault) as fault:
@@ -200,9 +202,13 @@ class Pickup:
         except BaseException:
             submission.abort()
             raise
-        self._tell(events.MessageIdSeen(queue_id, submission.message_id or b"<>"))
+        self._tell_ids(submission)
         self._queued([queue_id])
         return CleanupStatus.OK, queue_id
+
+    def _tell_ids(self, submission: Submission) -> None:
+        for found, resent in submission.message_ids:
+            self._tell(events.MessageIdSeen(submission.queue_id, found, resent))
 
     def _begin(
         self,
@@ -230,6 +236,7 @@ class Pickup:
             if is_local
             else None,
             send_options=message.send_options,
+            source="sendmail",
         )
 
     def _inspector(self, queue_id: QueueId, envelope: NewEnvelope) -> Inspector | None:

@@ -167,6 +167,11 @@ class SmtpServer:
         "${{$compatibility_level} <level {1} ? {no} : {yes}}",
         doc="Offer SMTPUTF8 and take addresses outside ASCII (RFC 6531).",
     )
+    smtputf8_autodetect_classes: tuple[str, ...] = parameter(
+        "sendmail, verify",
+        doc="Sources of mail that needs SMTPUTF8 if an address or the header is not ASCII, though nobody said so: "
+        "sendmail, smtpd, forward, bounce, notify, verify, all.",
+    )
     strict_smtputf8: bool = parameter(
         "no", doc="Refuse addresses and headers outside ASCII from a client that has not said SMTPUTF8."
     )

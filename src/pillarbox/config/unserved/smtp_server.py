@@ -22,7 +22,6 @@ respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
 smtpd_client_connection_limit_exceptions =
 smtpd_reject_filter_maps =
 smtpd_upstream_proxy_timeout = 5s
-smtputf8_autodetect_classes = sendmail, verify
 """,
     ),
     Section(

@@ -135,6 +135,7 @@ class QueueForwarder:
                 add_missing=False,
                 rewrite=mappings.headers(mappings.rewriting, warn=warn) if context == b"local" else None,
                 send_options=request.send_options,
+                source="forward",
             )
             await submission.feed(content.replace(b"\n", b"\r\n"))
             queue_id = await submission.commit()
@@ -144,8 +145,8 @@ class QueueForwarder:
         except BaseException:
             submission.abort()
             raise
-        if submission.message_id:
-            self._tell(MessageIdSeen(queue_id, submission.message_id))
+        for found, resent in submission.message_ids:
+            self._tell(MessageIdSeen(queue_id, found, resent))
         self._queued(queue_id)
         return queue_id
 

@@ -319,7 +319,7 @@ class Transaction:
             ret = job.attributes.get(b"ret_flags")
             if ret in (b"%d" % Ret.FULL, b"%d" % Ret.HEADERS):
                 parameters.append(b"RET=FULL" if ret == b"%d" % Ret.FULL else b"RET=HDRS")
-        if offered.smtputf8 and self._needs_smtputf8():
+        if offered.smtputf8 and job.send_options & _SEND_SMTPUTF8:
             parameters.append(b"SMTPUTF8")
         if self._session.asks_for_tls:
             parameters.append(b"REQUIRETLS")

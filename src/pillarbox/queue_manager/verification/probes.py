@@ -106,6 +106,7 @@ class Probes:
                     b"\tid %s; %s" % (queue_id.encode(), mail_date(now)),
                 ],
                 add_missing=True,
+                source="verify",
             )
             await submission.commit()
         except (LookupFault, ExpansionFault, QueueFileFault) as fault:
@@ -114,7 +115,8 @@ class Probes:
         except BaseException:
             submission.abort()
             raise
-        self._tell(events.MessageIdSeen(queue_id, submission.message_id))
+        for found, resent in submission.message_ids:
+            self._tell(events.MessageIdSeen(queue_id, found, resent))
         self._queued([queue_id])
 
     def _tell_several(self, queue_id: QueueId, address: bytes) -> None:

@@ -11,7 +11,7 @@ from pillarbox.filters.content_checks import Inspector
 from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
 from pillarbox.queue.incoming import QueueFileFault
-from pillarbox.queue.submission import MessageTooBig, TooManyHops
+from pillarbox.queue.submission import MessageTooBig, Submission, TooManyHops
 from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.sessions.smtp.session_state import SessionState
 from pillarbox.sessions.smtp.trace import comment_text
@@ -107,11 +107,13 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         if transaction.fault is not None:
             raise transaction.fault
         if transaction.inspector is not None and transaction.inspector.refusal is not None:
+            _tell_ids(session, submission)
             return transaction.inspector.refusal
         refused = await _refuse_message(session, transaction) or transaction.write_recipients_anew()
         if refused is not None:
             return refused
         if transaction.actions.discard:
+            _tell_ids(session, submission)
             discarded = submission.queue_id
             return Reply(250, (b"2.0.0 Ok: queued as %s" % discarded.encode(),))
         if transaction.actions.hold:
@@ -126,12 +128,17 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         return session.write_failed(fault)
     except (LookupFault, ExpansionFault) as fault:
         return _cannot_expand(session, transaction, fault)
-    session.tell(events.MessageIdSeen(queue_id, submission.message_id))
+    _tell_ids(session, submission)
     if not transaction.actions.hold:
         session.queued(queue_id)
     session.counts.forgive()
     size = b"%d bytes " % command.total if command.chunked else b""
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
+
+
+def _tell_ids(session: SessionState, submission: Submission) -> None:
+    for found, resent in submission.message_ids:
+        session.tell(events.MessageIdSeen(submission.queue_id, found, resent))
 
 
 def _cannot_expand(

@@ -161,6 +161,7 @@ class Transaction:
             if rewriting is not None
             else None,
             send_options=self._send_options(),
+            source="smtpd",
         )
         self.begun = True
 
@@ -263,5 +264,4 @@ def _dsn_original(rcpt: RcptTo) -> bytes:
     """ORCPT as the client gave it, or the address that it gave (RFC 3461 §5.2.1)."""
     if rcpt.dsn_original:
         return rcpt.dsn_original
-    address = rcpt.recipient
-    return (b"rfc822;" if address.is_ascii else b"utf-8;") + address.external
+    return (b"rfc822;" if rcpt.recipient.is_ascii else b"utf-8;") + rcpt.text
