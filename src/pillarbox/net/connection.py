@@ -442,22 +442,28 @@ class _TlsLayer:
         return True
 
     def encrypt(self, data: bytes) -> bytes:
-        view = memoryview(data)
-        while view:
-            view = view[self.ssl_object.write(view) :]
+        written = self.ssl_object.write(data)
+        if written < len(data):
+            view = memoryview(data)[written:]
+            while view:
+                view = view[self.ssl_object.write(view) :]
         return self._outgoing.read()
 
     def decrypt(self) -> tuple[bytes, bool]:
         """Clear text that is there, and whether the peer has ended TLS."""
         parts: list[bytes] = []
+        tls, incoming = self.ssl_object, self._incoming
         try:
-            while part := self.ssl_object.read(_TLS_RECORDS):
+            # Asking when there is nothing costs an exception, which is as much as a short record.
+            while waiting := incoming.pending or tls.pending():
+                if not (part := tls.read(min(waiting, _TLS_RECORDS))):
+                    return b"".join(parts), True
                 parts.append(part)
         except ssl.SSLWantReadError:
-            return b"".join(parts), False
+            pass
         except ssl.SSLError:
             return b"".join(parts), True
-        return b"".join(parts), True
+        return parts[0] if len(parts) == 1 else b"".join(parts), False
 
     def close_notify(self) -> bytes:
         """RFC 8446 §6.1: tell the peer that no more will come."""
@@ -468,7 +474,7 @@ class _TlsLayer:
         return self._outgoing.read()
 
     def pending_output(self) -> bytes:
-        return self._outgoing.read()
+        return self._outgoing.read() if self._outgoing.pending else b""
 
 
 def _address(transport: asyncio.Transport | None, which: str) -> tuple[str, int]:
