@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from pillarbox.mailstore.cache import filling as cache_filling
 from pillarbox.mailstore.cache.filling import CacheFilling
 from pillarbox.mailstore.cache.message_cache import Cache
@@ -111,3 +113,34 @@ def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
         return missing, found[Uid(2)].header
 
     assert ([3], b"Subject: two\r\n\r\n") == asyncio.run(talk())
+
+
+def test_a_timer_that_goes_off_early_is_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """uvloop's go off up to a millisecond early: one for the rest of it would go off at once, again and again."""
+
+    async def talk() -> None:
+        loop = asyncio.get_running_loop()
+        timers: list[float] = []
+
+        def call_later(delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+            timers.append(delay)
+            return loop.call_at(0, callback)  # at once
+
+        filled: list[list[int]] = []
+
+        def fill(uids: list[int]) -> asyncio.Future[int]:
+            filled.append(uids)
+            done: asyncio.Future[int] = loop.create_future()
+            done.set_result(0)
+            return done
+
+        monkeypatch.setattr(loop, "time", lambda: 100.0)
+        monkeypatch.setattr(loop, "call_later", call_later)
+        filling = CacheFilling(fill, slice_size=lambda _wanted, _found: 1)
+        filling.note_use(100.0 - cache_filling.DELAY + cache_filling.TICK / 2)
+        filling.want([1])
+        await filling.finished.wait()
+        assert [[1]] == filled
+        assert [cache_filling.DELAY] == timers
+
+    asyncio.run(talk())

@@ -102,3 +102,24 @@ def test_rows_of_copies_are_there_when_they_are_asked_for(tmp_path: Path) -> Non
         await account.close()
 
     asyncio.run(scene())
+
+
+def test_a_timer_that_goes_off_early_is_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One for less than the loop can measure would go off at once, again and again."""
+
+    async def scene(leisure: Leisure, done: list[str]) -> None:
+        loop = asyncio.get_running_loop()
+        timers: list[float] = []
+
+        def call_later(delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+            timers.append(delay)
+            return loop.call_at(0, callback)  # at once
+
+        with monkeypatch.context() as patched:
+            patched.setattr(loop, "time", lambda: 100.0)
+            patched.setattr(loop, "call_later", call_later)
+            leisure.note_use(100.0 - leisure_module.REST + leisure_module.TICK / 2)
+            await leisure.add(lambda: done.append("now"))
+            assert [leisure_module.REST] == timers
+
+    assert ["now"] == run(scene)

@@ -23,6 +23,8 @@ DELAY: Final = 0.2
 """Seconds after which it begins, and for which the mailbox must have been left alone."""
 REST: Final = 0.01
 """Seconds between two slices that found something to do."""
+TICK: Final = 0.001
+"""Seconds by which a timer of the loop may go off too early: a timer for less would go off again and again."""
 
 
 class CacheFilling:
@@ -77,7 +79,7 @@ class CacheFilling:
         self._timer = None
         loop = asyncio.get_running_loop()
         left = self._used_at + self._delay - loop.time()
-        if left > 0:
+        if left > TICK:
             self._later(left)
             return
         size = self._slice_size(len(self._wanted), self._found)

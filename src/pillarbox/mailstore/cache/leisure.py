@@ -20,6 +20,8 @@ from typing import Final
 
 REST: Final = 0.05
 LONGEST: Final = 1.0
+TICK: Final = 0.001
+"""Seconds by which a timer of the loop may go off too early."""
 
 Work = Callable[[], None]
 _Waiting = tuple[Work, "asyncio.Future[None]"]
@@ -74,7 +76,7 @@ class Leisure:
         loop = asyncio.get_running_loop()
         now = loop.time()
         until = min(self._used_at + REST, self._begins_at)
-        if now < until:
+        if until - now > TICK:
             self._timer = loop.call_later(until - now, self._look)
             return
         self._timer = None
