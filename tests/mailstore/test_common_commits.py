@@ -1,21 +1,27 @@
-"""Appends to several mailboxes are stored beside each other by one thread, and none holds up another."""
+"""Appends to several mailboxes are stored beside each other on the event loop, and none holds up another."""
 
 import asyncio
 import os
 import threading
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import AnyStr
 
 import pytest
 
 from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from pillarbox.files.fsync_batch import Done as Synced
+from pillarbox.files.fsync_batch import background_fsyncs
+from pillarbox.files.fsync_steps import finish
 from pillarbox.mailstore.deliver import make_maildir
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
+from pillarbox.mailstore.maildir import group_commit
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.file_names import NameMaker
-from pillarbox.mailstore.maildir.folder_additions import FolderBusy, append, append_together
+from pillarbox.mailstore.maildir.folder_additions import FolderBusy, Groups, Outcomes, append, append_steps
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.group_commit import HELD_UP, LARGE, CommonCommits
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -28,6 +34,7 @@ class Waiting(CrashFileSystem):
     def __init__(self) -> None:
         super().__init__()
         self.waits: list[int] = []
+        self.unfinished: list[object] = []
         for name in NAMES:
             self.make_directories(f"/{name}")
             make_maildir(f"/{name}/M", files=self)
@@ -48,6 +55,50 @@ class Waiting(CrashFileSystem):
         super().sync_directory(path)
 
 
+class HeldFsyncs:
+    """fsyncs that are done when the test says so, those that were begun together one after the other."""
+
+    def __init__(self, files: Waiting) -> None:
+        self._files = files
+        files.unfinished.append(self)  # who is killed does not go on with what it has begun
+        self.waiting: list[tuple[Sequence[int], Synced]] = []
+
+    def start(self, descriptors: Sequence[int], done: Synced) -> None:
+        """Note them."""
+        self.waiting.append((descriptors, done))
+
+    def go(self) -> None:
+        """Do those that were noted."""
+        for _ in range(len(self.waiting)):
+            descriptors, done = self.waiting[0]
+            synced = self._files.fsync_all(descriptors)
+            del self.waiting[0]
+            done(synced)
+
+    def close(self) -> None:
+        """Do all."""
+        while self.waiting:
+            self.go()
+
+
+Jobs = Sequence[tuple[FolderFiles, Groups]]
+
+
+def store_together(jobs: Jobs, files: Waiting) -> list[Outcomes | BaseException]:
+    """Store in all folders at once; what became of each."""
+
+    async def store() -> list[Outcomes | BaseException]:
+        fsyncs = HeldFsyncs(files)
+        commits = CommonCommits(executor=None, fsyncs=lambda: fsyncs)
+        found: dict[int, Outcomes | BaseException] = {}
+        for at, (folder, groups) in enumerate(jobs):
+            commits.store(folder, groups, partial(found.__setitem__, at))
+        commits.close()
+        return [found[at] for at in range(len(jobs))]
+
+    return asyncio.run(store())
+
+
 def folder_in(files: CrashFileSystem, name: str, start: float = 1_700_000_000.0) -> FolderFiles:
     """A folder with a header, listed."""
     clock = ManualClock(start)
@@ -62,13 +113,13 @@ def message(text: bytes) -> list[list[NewMessage]]:
     return [[NewMessage(text)]]
 
 
-def test_several_mailboxes_wait_for_the_disk_twice() -> None:
-    """Not twice each."""
+def test_several_mailboxes_wait_for_the_disk_at_once() -> None:
+    """The contents of all, then the names and UIDs of all: none waits until another is stored."""
     files = Waiting()
     folders = [folder_in(files, name) for name in NAMES]
     files.waits.clear()
-    assert [[[1]], [[1]], [[1]]] == append_together([(one, message(b"x\n")) for one in folders], files)
-    assert [3, 6] == files.waits
+    assert [[[1]], [[1]], [[1]]] == store_together([(one, message(b"x\n")) for one in folders], files)
+    assert [1, 1, 1, 2, 2, 2] == files.waits
     assert [["x"]] * 3 == [
         [files.files()[path].decode().strip()] for path in sorted(files.files()) if "/cur/" in path
     ]
@@ -78,9 +129,9 @@ def test_several_mailboxes_wait_for_the_disk_twice() -> None:
 def test_a_crash_at_any_step_leaves_whole_mailboxes() -> None:
     """Whatever was stored when: each mailbox can be opened, its messages are whole, and no UID is given twice."""
 
-    def store(files: CrashFileSystem) -> None:
+    def store(files: Waiting) -> None:
         jobs = [(folder_in(files, name), message(name.encode() + b"\n")) for name in NAMES]
-        acknowledged.extend(append_together(jobs, files))
+        acknowledged.extend(store_together(jobs, files))
 
     acknowledged: list[object] = []
     complete = Waiting()
@@ -98,8 +149,9 @@ def test_a_crash_at_any_step_leaves_whole_mailboxes() -> None:
         files.stop_at = step
         with pytest.raises(Stopped):
             store(files)
-        for survives in Survives:
-            after = files.crash(survives)
+        found = [files.crash(survives) for survives in Survives]
+        files.stop_at = None
+        for after in found:
             for name in NAMES:
                 folder = folder_in(after, name, 1_700_000_100.0)
                 assert {folder.read(uid)[0] for uid in folder.uids} <= {name.encode() + b"\n"}
@@ -115,7 +167,7 @@ def test_a_fault_hits_its_own_mailbox() -> None:
     files = Waiting()
     folders = [folder_in(files, name) for name in NAMES]
     files.fail = lambda step, path: 5 if step == "fsync" and path == "/B/M/dovecot-uidlist" else None
-    outcomes = append_together([(one, message(b"x\n")) for one in folders], files)
+    outcomes = store_together([(one, message(b"x\n")) for one in folders], files)
     assert [[1]] == outcomes[0] == outcomes[2]
     assert isinstance(outcomes[1], list)
     assert isinstance(outcomes[1][0], StoreUnavailable)
@@ -143,7 +195,9 @@ def test_a_mailbox_in_use_is_left_for_later() -> None:
     held.wait()
     try:
         jobs = [(one, message(b"x\n")) for one in (locked, worked_on, fresh)]
-        assert [FolderBusy] * 3 == [type(one) for one in append_together(jobs, files)]
+        for one, groups in jobs:
+            with pytest.raises(FolderBusy):
+                finish(append_steps(one, groups), files)
     finally:
         done.set()
         thread.join()
@@ -181,6 +235,80 @@ def test_sessions_of_many_mailboxes_get_their_uids(tmp_path: Path) -> None:
             for part in range(20):
                 assert b"%d.%d" % (number, part) == await boxes[number].content(Uid(task.result()[part]))
             boxes[number].close()
+        await account.close()
+
+    asyncio.run(talk())
+
+
+def test_the_loop_is_not_held_up(tmp_path: Path) -> None:
+    """What takes long is stored by a thread, and so is all for a while after a step that the disk has held up."""
+
+    async def talk() -> None:
+        loop = asyncio.get_running_loop()
+        account = MaildirAccount(str(tmp_path))
+        box = await account.open("INBOX")
+        await box.append([NewMessage(b"first")])
+        started: list[int] = []
+
+        class Counted(HeldFsyncs):
+            """Those of the loop."""
+
+            def __init__(self) -> None:
+                self._fsyncs = background_fsyncs()
+
+            def start(self, descriptors: Sequence[int], done: Synced) -> None:
+                """Note them, and begin."""
+                started.append(len(descriptors))
+                self._fsyncs.start(descriptors, done)
+
+            def close(self) -> None:
+                """Wait for them."""
+                self._fsyncs.close()
+
+        commits = CommonCommits(executor=None, fsyncs=Counted)
+
+        async def store(content: bytes) -> object:
+            stored: asyncio.Future[object] = loop.create_future()
+            commits.store(box.folder, [[NewMessage(content)]], stored.set_result)
+            return await stored
+
+        assert [[2]] == await store(b"small")
+        assert [1, 2] == started
+        assert [[3]] == await store(b"x" * (LARGE + 1))
+        assert [1, 2] == started
+        held_up = iter([0.0, HELD_UP * 2])
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(group_commit, "perf_counter", lambda: next(held_up, 1.0))
+            assert [[4]] == await store(b"small")
+        assert [1, 2, 1, 2] == started
+        assert [[5]] == await store(b"small")
+        assert [1, 2, 1, 2] == started
+        box.folder.packing = ("gz", 6)
+        commits.close()
+        assert [[6]] == await store(b"small")
+        box.close()
+        await account.close()
+
+    asyncio.run(talk())
+
+
+def test_who_ends_finishes_what_was_begun(tmp_path: Path) -> None:
+    """A message that nobody waits for any more has its UID, and no lock is left."""
+
+    async def talk() -> None:
+        commits = CommonCommits(executor=None, fsyncs=background_fsyncs)
+        account = MaildirAccount(str(tmp_path), commits=commits)
+        box = await account.open("INBOX")
+        await box.append([NewMessage(b"first")])
+        async with asyncio.TaskGroup() as tasks:
+            appending = tasks.create_task(box.append([NewMessage(b"second")]))
+            await asyncio.sleep(0)
+            appending.cancel()
+        assert [1] == box.folder.uids.tolist()
+        commits.close()
+        assert [1, 2] == box.folder.uids.tolist()
+        assert not (tmp_path / "dovecot-uidlist.lock").exists()
+        box.close()
         await account.close()
 
     asyncio.run(talk())

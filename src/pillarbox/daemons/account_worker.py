@@ -33,6 +33,7 @@ from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
 from pillarbox.daemons.startup import open_log
+from pillarbox.files.fsync_batch import background_fsyncs
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.autoexpunge import autoexpunge
 from pillarbox.mailstore.cache.indexers import Indexers
@@ -127,7 +128,7 @@ class AccountWorker:
         self._inotify = inotify
         self._clock = SystemClock()
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
-        self._commits = CommonCommits(executor=self._threads)
+        self._commits = CommonCommits(executor=self._threads, fsyncs=background_fsyncs)
         self._accounts: dict[tuple[str, str], _OpenAccount] = {}  # by user and Maildir
         self._tasks = asyncio.TaskGroup()
         self._serving: set[asyncio.Task[None]] = set()
@@ -193,6 +194,7 @@ class AccountWorker:
                 await asyncio.wait(self._serving, timeout=_LAST_WORDS_SECONDS)
             for task in self._serving:
                 task.cancel()
+            self._commits.close()
             for account in [key for key, opened in self._accounts.items() if not opened.sessions]:
                 await self._close(account)
             self._namespaces.close()

@@ -70,6 +70,7 @@ class KernelFsyncs:
         self._tokens = itertools.count(1)
         self._running: dict[int, tuple[_Group, int]] = {}
         self._waiting: deque[tuple[int, int]] = deque()
+        self._is_collecting = False
         self._loop.add_reader(self._eventfd, self._notified)
 
     def start(self, descriptors: Sequence[int], done: Done) -> None:
@@ -79,7 +80,8 @@ class KernelFsyncs:
             token = next(self._tokens) & 0xFFFFFFFF
             self._running[token] = (group, index)
             self._waiting.append((descriptor, token))
-        self._submit()
+        if not self._is_collecting:  # else one call submits what all that are called back begin
+            self._submit()
 
     def close(self) -> None:
         """See `Fsyncs`."""
@@ -97,10 +99,14 @@ class KernelFsyncs:
         self._collect(wait=False)
 
     def _collect(self, *, wait: bool) -> None:
-        for completion in self._aio.completed(wait=wait):
-            group, index = self._running.pop(completion.token)
-            error = OSError(completion.error, os.strerror(completion.error)) if completion.error else None
-            group.finish(index, error)
+        self._is_collecting = True
+        try:
+            for completion in self._aio.completed(wait=wait):
+                group, index = self._running.pop(completion.token)
+                error = OSError(completion.error, os.strerror(completion.error)) if completion.error else None
+                group.finish(index, error)
+        finally:
+            self._is_collecting = False
         self._submit()
 
     def _submit(self) -> None:

@@ -2,9 +2,9 @@
 
 DESCRIPTION
     `append` stores messages with one lock, one uidlist write and one fsync of the directory for however many.
-    `append_together` does so for several folders in one thread: they are stored step by step beside each other, and
-    the disk is waited for twice, not twice a folder (files/fsync_steps.py).  A folder in which something else is
-    done, or that has to be looked at first, does not hold up the others: it is busy, and wants a call of its own.
+    `append_steps` does so for a caller that has other work while the disk is waited for (files/fsync_steps.py).
+    A folder in which something else is done, or that has to be looked at first, does not hold it up: it is busy,
+    and wants a call of `append`.
 
     The uidlist's lock is held from the first file until the UIDs are on the disk.
 
@@ -25,8 +25,7 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from pillarbox.files.file_system import FileSystem
-from pillarbox.files.fsync_steps import Steps, finish, finish_together
+from pillarbox.files.fsync_steps import Steps, finish
 from pillarbox.mailstore.content.file_content import packed_content
 from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.deliver import Delivery, Stored, Written, fault_of, publish_batch
@@ -56,11 +55,9 @@ def append(folder: FolderFiles, groups: Groups) -> Outcomes:
     return finish(_append(folder, groups, waits=True), folder.files)
 
 
-def append_together(
-    jobs: Sequence[tuple[FolderFiles, Groups]], files: FileSystem
-) -> list[Outcomes | Exception]:
-    """The same in several folders; a fault, perhaps FolderBusy, where nothing could be done in one."""
-    return finish_together([_append(folder, groups, waits=False) for folder, groups in jobs], files)
+def append_steps(folder: FolderFiles, groups: Groups) -> Steps[Outcomes]:
+    """The same step by step, all of them in one thread; FolderBusy."""
+    return _append(folder, groups, waits=False)
 
 
 def _append(folder: FolderFiles, groups: Groups, *, waits: bool) -> Steps[Outcomes]:
@@ -78,7 +75,7 @@ def _append(folder: FolderFiles, groups: Groups, *, waits: bool) -> Steps[Outcom
 
 def _is_settled(folder: FolderFiles, groups: Groups) -> bool:
     """Whether nothing has to be found out or agreed with other programs first."""
-    if not folder.uidlist.exists or not folder.is_quiet():
+    if not folder.uidlist.exists or folder.uidlist.damaged or not folder.is_quiet():
         return False
     folder.keywords.refresh()
     names = {name for messages in groups for message in messages for name in message.keywords}
@@ -115,7 +112,7 @@ def _append_to_settled(folder: FolderFiles, groups: Groups, *, waits: bool) -> S
                 uids = yield from _give_uids(folder, [path for _, path, _ in came])
         if came:
             foreign = folder.uidlist.next_uid != before + len(uids)
-            _take_in(folder, groups, outcomes, came, uids, foreign=foreign)
+            _take_in(folder, groups, outcomes, came, uids, foreign=foreign, lists=waits)
     except LockHeld as error:
         raise FolderBusy from error
     except (OSError, StoreUnavailable) as error:
@@ -163,12 +160,13 @@ def _take_in(
     uids: Sequence[Uid],
     *,
     foreign: bool,
+    lists: bool,
 ) -> None:
     """Messages that were stored go into the table; each group is told its own UIDs."""
     surplus = {uid: folder.keywords.surplus_of(bits) for uid, (bits, _, _) in zip(uids, came, strict=True)}
     for uid, (_, _, content) in zip(uids, came, strict=True):
         folder.fresh.add(uid, content)
-    add_messages(folder, uids, [path for _, path, _ in came], surplus, foreign=foreign)
+    add_messages(folder, uids, [path for _, path, _ in came], surplus, foreign=foreign, lists=lists)
     left = iter(uids)
     for at, messages in enumerate(groups):
         if not isinstance(outcomes[at], Exception):
@@ -246,13 +244,17 @@ def add_messages(
     surplus: dict[Uid, int],
     *,
     foreign: bool,
+    lists: bool = True,
 ) -> None:
-    """Into the table.  With `foreign` lines in the uidlist, a listing puts all of them in UID order."""
+    """Into the table.  With `foreign` lines in the uidlist, a listing puts all of them in UID order: now, if it
+    `lists`, or when somebody looks next."""
     kept = {int(uid): bits for uid, bits in surplus.items() if bits}
     if kept:
         folder.keywords.set_surplus(kept)
     if foreign:
-        folder.rescan()
+        folder.forget_listing()
+        if lists:
+            folder.sync(move_new=False)
         return
     for uid, path in zip(uids, paths, strict=True):
         folder.add(uid, path)

@@ -261,8 +261,13 @@ class FolderFiles:
     def rescan(self) -> None:
         """A file was not where it should be: list both directories whatever their mtimes."""
         with self.mutex:
-            self._directories.forget()
+            self.forget_listing()
             self.sync(move_new=False)
+
+    def forget_listing(self) -> None:
+        """List both directories at the next look, whatever their mtimes."""
+        with self.mutex:
+            self._directories.forget()
 
     @property
     def next_uid(self) -> int:

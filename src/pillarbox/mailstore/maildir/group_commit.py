@@ -3,8 +3,13 @@
 DESCRIPTION
     Storing a message is mostly waiting for the disk.  While a batch is being stored, what other sessions append to
     the same mailbox gathers (`GroupCommit`), and is the next batch; each of them is answered as if it had been
-    alone.  Batches of several mailboxes gather in the same way, and are stored by one thread (`CommonCommits`).
-    A mailbox that has to wait for somebody, or has to be listed first, gets a thread of its own.
+    alone.
+
+    `CommonCommits` takes the steps of all mailboxes' batches on the event loop, and the kernel waits for the disk
+    meanwhile (files/fsync_batch.py): a thread gives the interpreter away at each of the twenty calls that a
+    message takes, and has to get it back.  A batch gets a thread of its own if its mailbox has to be waited for or
+    to be listed first, if it is large or to be packed, if a quota has to be asked, and for a moment after the disk
+    has held up the loop.
 
     Who no longer waits (a session that was cut) has its message stored all the same.
 """
@@ -13,23 +18,23 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
+from time import perf_counter
 from typing import Final, TypeVar
 
-from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.files.fsync_batch import Fsyncs
 from pillarbox.mailstore.mailbox import NewMessage
-from pillarbox.mailstore.maildir.folder_additions import FolderBusy, Groups, Outcomes, append, append_together
+from pillarbox.mailstore.maildir.folder_additions import FolderBusy, Groups, Outcomes, append, append_steps
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.vocabulary.identifiers import Uid
 
 MAX_MESSAGES: Final = 200
 """Messages of one batch; the last group may go beyond."""
-AT_ONCE: Final = 2
-"""Threads that store batches.  The second begins only while the first has much to write: more threads than one take
-the interpreter from each other (measured: 8 mailboxes, a quarter more processor time and no less time)."""
-MUCH: Final = 1 << 20
-"""Octets."""
-MAX_FOLDERS: Final = 32
-"""Folders that are stored together; their files are open at the same time."""
+LARGE: Final = 256 * 1024
+"""Octets of a batch that a thread writes."""
+HELD_UP: Final = 0.05
+"""Seconds that a step may take; the disk is busy if it takes longer."""
+BUSY: Final = 1.0
+"""Seconds for which the disk is thought busy."""
 
 _T = TypeVar("_T")
 
@@ -37,51 +42,63 @@ Done = Callable[[Outcomes | BaseException], None]
 """Told what became of a batch, or why there is nothing to tell."""
 
 _Waiting = tuple[Sequence[NewMessage], "asyncio.Future[list[Uid]]"]
-_Job = tuple[FolderFiles, Groups, Done]
 
 
 class CommonCommits:
-    """The batches of many mailboxes on one file system.  All methods are called on the event loop."""
+    """The batches of many mailboxes.  All methods are called on the event loop."""
 
-    def __init__(self, *, executor: Executor | None, files: FileSystem = DISK) -> None:
+    def __init__(self, *, executor: Executor | None, fsyncs: Callable[[], Fsyncs] | None = None) -> None:
+        """`fsyncs` makes those of the loop when they are wanted first; without, threads do it all."""
         self._executor = executor
-        self._files = files
-        self._waiting: list[_Job] = []
-        self._under_way = 0
-        self._octets = 0  # that those under way have to write
+        self._make_fsyncs = fsyncs
+        self._fsyncs: Fsyncs | None = None
+        self._disk_is_busy_until = 0.0
 
     def store(self, folder: FolderFiles, groups: Groups, done: Done) -> None:
-        """Append to a folder; of each there is one batch at a time."""
-        self._waiting.append((folder, groups, done))
-        self._begin()
-
-    def _begin(self) -> None:
-        if not self._waiting or self._under_way >= (AT_ONCE if self._octets > MUCH else 1):
+        """Append to a folder; of each there is one batch at a time.  `done` may be called before this returns."""
+        fsyncs = self._fsyncs_for(folder, groups)
+        if fsyncs is None:
+            self._store_alone(folder, groups, done)
             return
-        batch, self._waiting = self._waiting[:MAX_FOLDERS], self._waiting[MAX_FOLDERS:]
-        folders = [(folder, groups) for folder, groups, _ in batch]
-        octets = sum(_octets(groups) for _, groups in folders)
-        self._under_way += 1
-        self._octets += octets
-        loop = asyncio.get_running_loop()
-        loop.run_in_executor(self._executor, append_together, folders, self._files).add_done_callback(
-            partial(self._stored, batch, octets)
-        )
+        steps = append_steps(folder, groups)
 
-    def _stored(
-        self, batch: Sequence[_Job], octets: int, future: "asyncio.Future[list[Outcomes | Exception]]"
-    ) -> None:
-        self._under_way -= 1
-        self._octets -= octets
-        fault = _fault(future)
-        results: Sequence[Outcomes | BaseException]
-        results = future.result() if fault is None else [fault] * len(batch)
-        for (folder, groups, done), result in zip(batch, results, strict=True):
-            if isinstance(result, FolderBusy):
+        def go_on(synced: Sequence[OSError | None] | None) -> None:
+            began = perf_counter()
+            try:
+                wanted = next(steps) if synced is None else steps.send(synced)
+            except StopIteration as end:
+                self._note_time(began)
+                done(end.value)
+            except FolderBusy:
                 self._store_alone(folder, groups, done)
+            except Exception as fault:
+                done(fault)
             else:
-                done(result)
-        self._begin()
+                self._note_time(began)
+                fsyncs.start(wanted, go_on)
+
+        go_on(None)
+
+    def close(self) -> None:
+        """Finish what was begun; what comes now is done by threads."""
+        self._make_fsyncs = None
+        if self._fsyncs is not None:
+            self._fsyncs.close()
+            self._fsyncs = None
+
+    def _fsyncs_for(self, folder: FolderFiles, groups: Groups) -> Fsyncs | None:
+        """The loop's, if the batch takes so little that the loop can store it."""
+        if self._make_fsyncs is None or folder.quota is not None or folder.packing is not None:
+            return None
+        if self._disk_is_busy_until > asyncio.get_running_loop().time() or _octets(groups) > LARGE:
+            return None
+        if self._fsyncs is None:
+            self._fsyncs = self._make_fsyncs()
+        return self._fsyncs
+
+    def _note_time(self, began: float) -> None:
+        if perf_counter() - began > HELD_UP:
+            self._disk_is_busy_until = asyncio.get_running_loop().time() + BUSY
 
     def _store_alone(self, folder: FolderFiles, groups: Groups, done: Done) -> None:
         loop = asyncio.get_running_loop()
