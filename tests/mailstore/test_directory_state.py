@@ -64,3 +64,15 @@ def test_where_we_changed_nothing() -> None:
     state.note_listing(T, T + MS)
     state.note_own_change(T, T + 2 * MS)
     assert state.is_stale(T, T + 3 * MS)
+
+
+def test_what_is_changed_anyway_need_not_be_listed_first() -> None:
+    """What our own change has hidden is found by the listing to come; another change of ours hides nothing more."""
+    state = DirectoryState()
+    state.note_listing(T, T + 500 * MS)
+    state.note_own_change(T + 600 * MS, T + 600 * MS)
+    assert not state.has_changed(T + 600 * MS)
+    assert state.has_changed(T + 601 * MS)
+    state.note_own_change(T + 2000 * MS, T + 2000 * MS)
+    assert not state.has_changed(T + 2000 * MS)
+    assert state.is_stale(T + 2000 * MS, T + 2001 * MS)

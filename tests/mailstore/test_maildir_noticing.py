@@ -56,6 +56,30 @@ def test_a_hundred_noops_list_no_directory() -> None:
     run(scene)
 
 
+def test_a_long_store_lists_no_directory() -> None:
+    """Its batches come one after the other for seconds; what they may have hidden is looked for afterwards."""
+
+    async def scene() -> None:
+        files = fresh_files()
+        for number in range(3):
+            deliver(files, number)
+        clock = ManualClock()
+        box = await account_on(files, clock).open("INBOX")
+        clock.advance(2)
+        await box.refresh()
+        files.calls.clear()
+        for flag in (Flag.SEEN, Flag.FLAGGED, Flag.ANSWERED):
+            assert 3 == len(
+                await box.change_flags([Uid(1), Uid(2), Uid(3)], FlagChange(FlagAction.ADD, flag))
+            )
+            clock.advance(2)
+        assert "listdir" not in {call for call, _ in files.calls}
+        await box.refresh()
+        assert "listdir" in {call for call, _ in files.calls}
+
+    run(scene)
+
+
 def test_inotify_tells_of_deliveries(tmp_path: Path) -> None:
     """A watcher hears of a file that another program puts into new/, without any polling."""
 

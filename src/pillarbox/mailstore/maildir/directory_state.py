@@ -31,8 +31,16 @@ class DirectoryState:
         self._same_tick = False
 
     def is_stale(self, mtime: int, now: int) -> bool:
-        """Whether a directory with this mtime must be listed."""
-        return mtime != self._mtime or self._same_tick or (self._recheck_at != 0 and now >= self._recheck_at)
+        """Whether a directory with this mtime must be listed before its state is reported."""
+        return self.has_changed(mtime) or (self._recheck_at != 0 and now >= self._recheck_at)
+
+    def has_changed(self, mtime: int) -> bool:
+        """Whether it must be listed before we change it.
+
+        What a change of ours has hidden need not be found first: another one hides nothing more, and the listing
+        after it is still to come.
+        """
+        return mtime != self._mtime or self._same_tick
 
     def note_listing(self, mtime: int, now: int) -> None:
         """The directory had this mtime before it was listed."""

@@ -275,8 +275,8 @@ class FolderFiles:
         return max(self.uidlist.next_uid, self._highest_uid + 1)
 
     def is_quiet(self) -> bool:
-        """Whether no other program has changed new/ or cur/ since they were listed."""
-        return not self._directories.are_stale(self.now_ns())
+        """Whether nobody else has changed new/ or cur/, as far as their mtimes tell."""
+        return not self._directories.have_changed()
 
     def note_own_change(self, *, new: bool) -> None:
         """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""

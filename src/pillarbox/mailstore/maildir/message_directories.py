@@ -73,6 +73,11 @@ class MessageDirectories:
         new_mtime, cur_mtime = self._mtimes()
         return self._new.is_stale(new_mtime, now) or self._cur.is_stale(cur_mtime, now)
 
+    def have_changed(self) -> bool:
+        """Whether one of them has to be listed before it is changed."""
+        new_mtime, cur_mtime = self._mtimes()
+        return self._new.has_changed(new_mtime) or self._cur.has_changed(cur_mtime)
+
     @property
     def are_settled(self) -> bool:
         """Whether their mtimes alone tell whether they have changed since they were listed."""
