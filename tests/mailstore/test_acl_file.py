@@ -61,7 +61,9 @@ def test_what_a_user_may_do(user: str, groups: tuple[str, ...], is_owner: bool, 
     assert letters_of(effective(parse(LIST), user=user, groups=groups, is_owner=is_owner)) == letters
 
 
-@pytest.mark.parametrize("text", ["user= lr", "nobody lr", "anyone lq", '"user=a lr', "-x l"])
+@pytest.mark.parametrize(
+    "text", [" user=a lr", "user=a lr lr", "nobody lr", "anyone lq", '"user=a lr', "-x l"]
+)
 def test_what_makes_no_sense(text: str) -> None:
     """With its line."""
     with pytest.raises(AclFault, match="line 2: "):
@@ -99,3 +101,25 @@ def test_a_list_for_all_mailboxes() -> None:
         ("Sent Mail*", Entry(Identifier(Kind.OWNER), Rights.LOOKUP | Rights.READ)),
         ("*", Entry(Identifier(Kind.ANYONE), None, Rights.ADMIN)),
     ]
+
+
+@pytest.mark.parametrize(
+    ("own", "of_all", "is_owner", "letters"),
+    [
+        ("-anyone lr\nuser=me lrs", "", False, "s"),
+        ("-anyone lr\nuser=me lrsw\n-user=me w", "", False, "lrs"),
+        ("group=staff lr\n-group=boss r\nuser=me lrw", "", False, "lw"),
+        ("-group=staff w\n-group=boss s\ngroup=staff lrws", "", False, "lr"),
+        ("-group=staff lr", "", True, "lrwstipekxa"),
+        ("-owner w", "", True, "lrstipekxa"),
+        ("owner lr", "", True, "lr"),
+        ("user=me lr", "* user=me s\n* -owner s", False, "s"),
+        ("", "* -owner s", True, "lrwtipekxa"),
+        ("-user=me l", "* -user=me r\n* anyone lrs", False, "ls"),
+    ],
+)
+def test_what_is_taken(own: str, of_all: str, is_owner: bool, letters: str) -> None:
+    """What a later kind takes replaces what an earlier one takes; the list for all counts last."""
+    entries = [entry for _, entry in parse_global(of_all)]
+    rights = effective(parse(own), entries, user="me", groups=("staff", "boss"), is_owner=is_owner)
+    assert letters_of(rights) == letters

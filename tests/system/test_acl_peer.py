@@ -1,5 +1,6 @@
 """Access lists, public and shared mailboxes: the same conversations of two users as with Debian's Dovecot."""
 
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -251,3 +252,114 @@ def test_private_annotations_are_each_users_own() -> None:
             assert b"new)" in talk.say(b"GETMETADATA %b /shared/comment" % name)
         for talk in (me, you, third):
             talk.close()
+
+
+FILES = {
+    "groups": "group=staff lr\ngroup=boss ws\n-group=staff w\n",
+    "taken": "-anyone lr\nuser=me lrs\n",
+    "taken-again": "-anyone lr\nuser=me lrsw\n-user=me w\n",
+    "taken-from-groups": "-group=staff w\n-group=boss s\ngroup=staff lrws\n",
+    "taken-before-user": "group=staff lr\n-group=boss r\nuser=me lrw\n",
+    "override": "user=me lrwstipekxa\ngroup-override=staff lr\n",
+    "override-taken": "anyone lrw\ngroup-override=staff l\n-user=me l\n",
+    "override-given": "user=me lr\ngroup-override=staff lrwia\n-group-override=staff w\n",
+    "no-lookup": "group=staff lr\nuser=me s\n",
+    "only-post": "anyone p\n",
+    "only-admin": "user=me a\n",
+    "alias": "anonymous lr\n",
+    "names": "user=me lr :lookup:write\n",
+    "names-at-once": "user=me lr:lookup\n",
+    "nobody": "group= lr\nuser=me\n",
+}
+NONSENSE = {
+    "unknown": "this is bad\n",
+    "upper": "user=me LR\n",
+    "more": "user=me lr extra\n",
+    "obsolete": "user=me lcd\n",
+    "quotes": '"user=me lr\n',
+}
+GROUPS = "uid=nobody gid=nogroup home={base}/home/%u allow_all_users=yes acl_groups=staff,boss"
+LOOK = (
+    b"MYRIGHTS %b",
+    b"SELECT %b",
+    b"UNSELECT",
+    b"STATUS %b (MESSAGES)",
+    b"CREATE %b/kid",
+    b"GETACL %b/kid",
+)
+OWN_LISTS = (
+    b"me lr", b"owner lr", b"me +l", b"owner +w", b"me -a", b"owner -l", b"me \"\"", b'owner ""', b"-me l",
+    b"-owner w", b"$staff lr", b"!$staff lra", b"!staff lr", b"#staff lr", b"-#x l", b"-$staff lr", b"-!$staff lr",
+    b"user=you l", b"ME lr", b"you lrq", b"you cd", b"anyone l",
+)  # fmt: skip
+
+
+def _put_lists(server: Server) -> None:
+    public = server.base / "home" / "public"
+    for name, text in (FILES | NONSENSE).items():
+        for place in ("cur", "new", "tmp"):
+            (public / f".{name}" / place).mkdir(parents=True)
+        (public / f".{name}" / "dovecot-acl").write_text(text)
+    for path in (public, *public.rglob("*")):
+        shutil.chown(path, "nobody", "nogroup")
+
+
+@pytest.mark.timeout(120)
+def test_words_of_lists() -> None:
+    """Groups and what is taken from whom, lists that make no sense; a directory of lists instead of a file.
+
+    Its owner keeps the right to change a list, whatever he gives himself.
+    """
+    settings = SETTINGS.replace("acl = vfile", "acl = vfile:{base}/global")
+    script: Script = [
+        step % (b"Public/" + name.encode()) if b"%b" in step else step for name in FILES for step in LOOK
+    ]
+    own: Script = [
+        b"CREATE filed",
+        b"MYRIGHTS filed",
+        b"CREATE above",
+        b"CREATE above/filed",
+        b"MYRIGHTS above/filed",
+        b"MYRIGHTS above",
+    ]
+    for number, words in enumerate(OWN_LISTS):
+        box, look = b"m%d" % number, [b"MYRIGHTS m%d" % number]
+        if words.startswith(b"-"):
+            look = []  # Dovecot learns a second later what it has taken from itself
+        own += [b"CREATE " + box, b"SETACL %b %b" % (box, words), *look]
+        if words not in (b"me -a", b"-owner w"):  # its process knows them from before
+            own += [b"GETACL " + box]
+        own += [b"DELETEACL %b %b" % (box, words.split()[0]), *look]
+    own += [
+        b"DELETEACL filed anyone",
+        b"SETACL m0 me lr",
+        b"SETACL m0 owner lrs",
+        b"GETACL m0",
+        b"SETACL m0 me -ra",
+        b"GETACL m0",
+    ]
+    with dovecot_pair(settings, fields=GROUPS) as pair:
+        for server in pair:
+            _put_lists(server)
+            lists = server.base / "global"
+            (lists / "above" / "filed").parent.mkdir(parents=True)
+            (lists / "filed").write_text("-owner x\n")
+            (lists / "above" / "filed").write_text("owner lr\n")
+            (lists / "above" / ".DEFAULT").write_text("-owner ws\n")
+        for steps in (script, own):
+            said = [[_compared(one) for one in play(server, steps)] for server in pair]
+            assert said[0] == said[1], differences(*said)
+        for name in NONSENSE:
+            nonsense: Script = [b"MYRIGHTS Public/" + name.encode(), b"SELECT Public/" + name.encode()]
+            for answers in [play(server, nonsense) for server in pair]:
+                assert all(answer[1].startswith(b"x NO ") for answer in answers), answers
+        for number, words in enumerate(OWN_LISTS):
+            paths = [server.home() / "Maildir" / f".m{number}" / "dovecot-acl" for server in pair]
+            texts = [path.read_text() if path.exists() else None for path in paths]
+            assert texts[0] == texts[1], words
+        assert re.search(
+            r"imap\(me\): Error: ACL file .*/\.upper/dovecot-acl line 1: Unknown ACL 'L'", pair[0].log()
+        )
+        [listed] = play(pair[0], [b'LIST "" Public/%'])
+        assert b'* LIST (\\HasNoChildren) "/" Public/groups' in listed
+        assert not any(b"Public/upper" in line for line in listed)

@@ -181,7 +181,7 @@ class AccountNamespaces:
         lists = self.lists(self.settings.namespaces[0], user.place, user, is_owner=True)
         if lists is not None:
             names = [INBOX, *(name for name, holds in tree.entries().items() if holds)]
-            self.shared_dict.publish(user.name, [lists.entries(name) for name in names])
+            self.shared_dict.publish(user.name, [lists.shared_entries(name) for name in names])
 
     def close(self) -> None:
         """Let the auth server go."""

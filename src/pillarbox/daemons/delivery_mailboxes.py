@@ -22,7 +22,7 @@ from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.deliver import make_maildir
-from pillarbox.mailstore.mailbox import MailboxNameRefused
+from pillarbox.mailstore.mailbox import MailboxNameRefused, StoreUnavailable
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
 from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
@@ -76,16 +76,19 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
             global_file=settings.acl_file,
             public_name=PublicNames(namespace).to_client,
         )
-    if not os.path.isdir(f"{directory}/cur"):
-        if not settings.lda_mailbox_autocreate:
-            raise Unreachable(_MISSING.format(name))
-        if lists is not None and Rights.CREATE not in lists.rights_above(stored):
-            raise Unreachable(_DENIED)
-        make_maildir(directory)
-        if lists is not None:
-            lists.inherit(stored)
-    if lists is not None and Rights.POST not in (rights := lists.rights(stored)):
-        raise Unreachable(_DENIED if Rights.LOOKUP in rights else _MISSING.format(name))
+    try:
+        if not os.path.isdir(f"{directory}/cur"):
+            if not settings.lda_mailbox_autocreate:
+                raise Unreachable(_MISSING.format(name))
+            if lists is not None and Rights.CREATE not in lists.rights_above(stored):
+                raise Unreachable(_DENIED)
+            make_maildir(directory)
+            if lists is not None:
+                lists.inherit(stored)
+        if lists is not None and Rights.POST not in (rights := lists.rights(stored)):
+            raise Unreachable(_DENIED if Rights.LOOKUP in rights else _MISSING.format(name))
+    except StoreUnavailable as fault:  # a list that makes no sense
+        raise Unreachable(str(fault)) from fault
     return DeliveryMailbox(name, directory, is_own)
 
 

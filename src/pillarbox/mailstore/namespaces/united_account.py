@@ -36,6 +36,7 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     PermissionDenied,
     QuotaState,
+    StoreUnavailable,
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
@@ -247,11 +248,16 @@ class UnitedAccount:
             return entries
 
         def seen() -> set[str]:
-            return {
-                entry.name
-                for entry in entries
-                if entry.selectable and Rights.LOOKUP in lists.rights(_stored(part, entry.name))
-            }
+            names, fault = set(), None
+            for name in (entry.name for entry in entries if entry.selectable):
+                try:
+                    if Rights.LOOKUP in lists.rights(_stored(part, name)):
+                        names.add(name)
+                except StoreUnavailable as error:  # one list that makes no sense hides one mailbox
+                    fault = error
+            if fault is not None and not names:
+                raise fault
+            return names
 
         names = await self._run(seen)
         level = self.separator

@@ -3,28 +3,33 @@
 DESCRIPTION
     A mailbox's list is the file dovecot-acl in its directory (mailstore/sharing/acl_file.py); a file for all
     mailboxes may say more, and what it says counts last.  A mailbox that is created gets the list of the one above
-    it.  A file that makes no sense gives nobody any right but the owner.
+    it.  Instead of a file for all there may be a directory, in which each mailbox has a file of its name.
+
+    A file that makes no sense makes its mailbox unavailable, for the owner, too.
 
     Blocks; called in worker threads.
 
 FAULTS
-    OSError  a file cannot be read or written
+    OSError           a file cannot be read or written
+    StoreUnavailable  a file makes no sense; `str()` tells which line
 
 STANDARDS
     RFC 4314; Dovecot 2.3, ACL
 """
 
 import fnmatch
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Final
+from typing import TypeVar
 
 import msgspec
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.files.replacing import replace_file
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
+from pillarbox.mailstore.faults import StoreUnavailable
 from pillarbox.mailstore.mailbox_names import SEPARATOR
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
 from pillarbox.mailstore.sharing.acl_file import (
@@ -33,7 +38,6 @@ from pillarbox.mailstore.sharing.acl_file import (
     AclFault,
     Entry,
     Identifier,
-    Kind,
     Rights,
     changed,
     effective,
@@ -43,7 +47,7 @@ from pillarbox.mailstore.sharing.acl_file import (
 )
 from pillarbox.vocabulary.clock import Clock
 
-MAX_GLOBAL: Final = 1 << 20
+_T = TypeVar("_T")
 
 
 class AclUser(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,20 +85,17 @@ class AccessLists:
         """The mailbox's own list."""
         return list(self._read(self._path(name)))
 
+    def shared_entries(self, name: str) -> list[Entry]:
+        """With whom the mailbox is shared: by its own list and, if it has one, by that for all."""
+        own = self.entries(name)
+        return [*own, *self._of_all(name)] if own else []
+
     def rights(self, name: str) -> Rights:
         """What the user may do to a mailbox, existing or not."""
         user = self.user
-        own = effective(self.entries(name), user=user.name, groups=user.groups, is_owner=user.is_owner)
-        others = self._of_all(name)
-        if not others:
-            return own
-        given = effective(others, user=user.name, groups=user.groups, is_owner=user.is_owner, is_all=False)
-        concerned = [entry for entry in others if self._concerns(entry)]
-        if any(entry.given is not None for entry in concerned):
-            own = given
-        for entry in concerned:
-            own &= ~(entry.taken or Rights.NONE)
-        return own
+        return effective(
+            self.entries(name), self._of_all(name), user=user.name, groups=user.groups, is_owner=user.is_owner
+        )
 
     def rights_above(self, name: str) -> Rights:
         """What the user may do to the mailbox above a new one."""
@@ -109,7 +110,10 @@ class AccessLists:
         """SETACL, and with None DELETEACL."""
         path = self._path(name)
         with DotLock(path, files=self._files, clock=self._clock):
-            self._write(path, changed(self._read(path), who, rights, taken=taken, mode=mode))
+            before = self._read(path)
+            entries = changed(before, who, rights, taken=taken, mode=mode)
+            if entries != list(before):
+                self._write(path, entries)
 
     def inherit(self, name: str) -> None:
         """A new mailbox gets the list of the one above."""
@@ -117,22 +121,22 @@ class AccessLists:
         if above and (entries := self.entries(above)):
             self._write(self._path(name), entries)
 
-    def _concerns(self, entry: Entry) -> bool:
-        who, user = entry.who, self.user
-        return (
-            who.kind in (Kind.ANYONE, Kind.AUTHENTICATED)
-            or (who.kind == Kind.OWNER and user.is_owner)
-            or (who.kind == Kind.USER and who.name == user.name)
-            or (who.kind in (Kind.GROUP, Kind.GROUP_OVERRIDE) and who.name in user.groups)
-        )
-
     def _of_all(self, name: str) -> list[Entry]:
         if not self._global_file:
             return []
-        with open(self._global_file, encoding="utf-8", errors="surrogateescape") as file:
-            lines = parse_global(file.read(MAX_GLOBAL))
         shown = self._public_name(name)
+        if os.path.isdir(self._global_file):
+            return list(self._of_directory(shown)) if shown else []
+        path = os.fsencode(self._global_file)
+        lines = self._parsed(path, parse_global)
         return [entry for mask, entry in lines if _pattern(mask).fullmatch(shown)]
+
+    def _of_directory(self, shown: str) -> Sequence[Entry]:
+        """The file of a mailbox, or `.DEFAULT` in the directory of its name."""
+        if not {"", ".", ".."}.isdisjoint(shown.split("/")):
+            return ()
+        path = os.fsencode(os.path.join(self._global_file, shown))
+        return self._read(os.path.join(path, b".DEFAULT") if os.path.isdir(path) else path)
 
     def _path(self, name: str) -> bytes:
         return (self._tree.directory(name) if name else self._tree.root) + b"/" + FILE_NAME
@@ -145,13 +149,19 @@ class AccessLists:
         state = (status.st_ino, status.st_mtime_ns, status.st_size)
         known = self._known.get(path)
         if known is None or known[0] != state:
-            text = self._files.read_file(path).decode("utf-8", "surrogateescape")
-            try:
-                entries = tuple(parse(text))
-            except AclFault:
-                entries = ()
+            entries = tuple(self._parsed(path, parse))
             known = self._known[path] = (state, entries)
         return known[1]
+
+    def _parsed(self, path: bytes, parse_text: Callable[[str], list[_T]]) -> list[_T]:
+        """What a file says.  StoreUnavailable: nobody's rights are known."""
+        shown = os.fsdecode(path)
+        try:
+            return parse_text(self._files.read_file(path).decode("utf-8", "surrogateescape"))
+        except AclFault as fault:
+            raise StoreUnavailable(f"ACL file {shown} {fault}") from fault
+        except OSError as error:
+            raise StoreUnavailable(f"ACL file {shown}: {error.strerror}") from error
 
     def _write(self, path: bytes, entries: Sequence[Entry]) -> None:
         content = render(entries).encode("utf-8", "surrogateescape")

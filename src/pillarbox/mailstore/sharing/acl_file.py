@@ -10,7 +10,8 @@ DESCRIPTION
     mailbox's name, which may have `*` and `?`, in front of each line.
 
     For a user the entries that concern him count in this order: anyone, authenticated, group, owner, user,
-    group-override.  Each replaces what those before it gave; of one kind all count together.
+    group-override.  Each replaces what those before it gave; of one kind all count together.  The same goes for
+    what is taken away, which is taken from what is given in the end.
 
 FAULTS
     AclFault  a line that makes no sense, with its number
@@ -20,7 +21,7 @@ STANDARDS
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import Flag, IntEnum
 from typing import Final
 
@@ -92,7 +93,12 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 _PREFIXES: Final = {"user=": Kind.USER, "group=": Kind.GROUP, "group-override=": Kind.GROUP_OVERRIDE}
-_WORDS: Final = {"anyone": Kind.ANYONE, "authenticated": Kind.AUTHENTICATED, "owner": Kind.OWNER}
+_WORDS: Final = {
+    "anonymous": Kind.ANYONE,
+    "anyone": Kind.ANYONE,
+    "authenticated": Kind.AUTHENTICATED,
+    "owner": Kind.OWNER,
+}
 _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"(?:\s+|$)')
 
 
@@ -123,32 +129,45 @@ def for_client(rights: Rights, *, by_name: bool = False) -> str:
     return letters
 
 
+def concerns(who: Identifier, *, user: str, groups: Collection[str], is_owner: bool) -> bool:
+    """Whether an entry counts for a user."""
+    return (
+        who.kind in (Kind.ANYONE, Kind.AUTHENTICATED)
+        or (who.kind == Kind.OWNER and is_owner)
+        or (who.kind == Kind.USER and who.name == user)
+        or (who.kind in (Kind.GROUP, Kind.GROUP_OVERRIDE) and who.name in groups)
+    )
+
+
 def effective(
-    entries: Iterable[Entry], *, user: str, groups: Iterable[str], is_owner: bool, is_all: bool = True
+    entries: Iterable[Entry],
+    of_all: Iterable[Entry] = (),
+    *,
+    user: str,
+    groups: Collection[str],
+    is_owner: bool,
 ) -> Rights:
-    """What a user may do.  An owner of whom nothing is said may do all, if `is_all` that is said is here."""
-    mine = set(groups)
-    found = sorted(entries, key=lambda entry: entry.who.kind)
-    if is_all and is_owner and not any(entry.who.kind == Kind.OWNER for entry in found):
-        found = sorted([*found, Entry(Identifier(Kind.OWNER), ALL)], key=lambda entry: entry.who.kind)
-    rights = Rights.NONE
-    kind_before = -1
-    for entry in found:
-        who = entry.who
-        concerns = (
-            who.kind in (Kind.ANYONE, Kind.AUTHENTICATED)
-            or (who.kind == Kind.OWNER and is_owner)
-            or (who.kind == Kind.USER and who.name == user)
-            or (who.kind in (Kind.GROUP, Kind.GROUP_OVERRIDE) and who.name in mine)
-        )
-        if not concerns:
-            continue
-        if entry.given is not None:
-            rights = entry.given | (rights if who.kind == kind_before else Rights.NONE)
-            kind_before = who.kind
-        if entry.taken is not None:
-            rights &= ~entry.taken
-    return rights
+    """What a user may do by the entries of a mailbox and by those for all, which count last.
+
+    An owner to whom the mailbox's own list gives nothing by that name may do all, whatever is taken from groups.
+    """
+    own = list(entries)
+    if is_owner and not any(entry.who.kind == Kind.OWNER and entry.given is not None for entry in own):
+        own.append(Entry(Identifier(Kind.OWNER), ALL, Rights.NONE))
+    given = taken = Rights.NONE
+    given_by = taken_by = -1  # which kind has said so
+    for place, found in enumerate((own, of_all)):
+        for entry in sorted(found, key=lambda entry: entry.who.kind):
+            if not concerns(entry.who, user=user, groups=groups, is_owner=is_owner):
+                continue
+            kind = place * len(Kind) + entry.who.kind
+            if entry.given is not None:
+                given = entry.given | (given if given_by == kind else Rights.NONE)
+                given_by = kind
+            if entry.taken is not None:
+                taken = entry.taken | (taken if taken_by == kind else Rights.NONE)
+                taken_by = kind
+    return given & ~taken
 
 
 def changed(
@@ -206,19 +225,18 @@ def identifier(text: str) -> Identifier:
     if text in _WORDS:
         return Identifier(_WORDS[text])
     for prefix, kind in _PREFIXES.items():
-        if text.startswith(prefix) and len(text) > len(prefix):
+        if text.startswith(prefix):
             return Identifier(kind, text[len(prefix) :])
     raise ValueError(f"Unknown ID '{text}'")
 
 
 def _take(entries: dict[Identifier, Entry], line: str, number: int) -> None:
     word, rest = _word(line, number)
-    letters = rest.split()[0] if rest.split() else ""
-    if letters.startswith(":"):
-        letters = ""
+    letters, _, names = rest.partition(":")  # names of rights that somebody may invent
+    letters = letters.removesuffix(" ") if names else letters
     try:
         who = identifier(word.removeprefix("-"))
-        rights = rights_of(letters)
+        rights = _stored_rights(letters.rstrip("\r"))
     except ValueError as error:
         raise AclFault(f"line {number}: {error}") from error
     known = entries.get(who, Entry(who))
@@ -228,15 +246,22 @@ def _take(entries: dict[Identifier, Entry], line: str, number: int) -> None:
         entries[who] = Entry(who, (known.given or Rights.NONE) | rights, known.taken)
 
 
+def _stored_rights(letters: str) -> Rights:
+    """Files have no obsolete letters.  ValueError."""
+    for letter in letters:
+        if letter not in LETTERS:
+            raise ValueError(f"Unknown ACL '{letter}'")
+    return rights_of(letters)
+
+
 def _word(line: str, number: int) -> tuple[str, str]:
     """The first word, which may be quoted, and the rest."""
-    line = line.strip()
     if line.startswith('"'):
         match = _QUOTED.match(line)
         if match is None:
             raise AclFault(f"line {number}: Missing '\"'")
         return re.sub(r"\\(.)", r"\1", match[1]), line[match.end() :]
-    word, _, rest = line.replace("\t", " ").partition(" ")
+    word, _, rest = line.partition(" ")
     return word, rest
 
 

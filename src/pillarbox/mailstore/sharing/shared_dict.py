@@ -59,11 +59,12 @@ class SharedDict:
 
     def publish(self, owner: str, lists: Iterable[Iterable[Entry]]) -> None:
         """What the access lists of a user's mailboxes come to."""
+        of_owner = (Identifier(Kind.OWNER), Identifier(Kind.USER, owner))
         wanted = {
             _key(entry.who, owner)
             for entries in lists
             for entry in entries
-            if entry.who.kind != Kind.OWNER and entry.given is not None and Rights.LOOKUP in entry.given
+            if entry.who not in of_owner and entry.given is not None and Rights.LOOKUP in entry.given
         }
         with DotLock(self._path, files=self._files, clock=self._clock):
             entries = self._read()

@@ -1,8 +1,9 @@
 """GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS.
 
 DESCRIPTION
-    Identifiers are user names, and `anyone`, `authenticated`, `owner`, `$group`, `!group` whose rights count last;
+    Identifiers are user names, and `anyone`, `authenticated`, `owner`, `$group`, `!$group` whose rights count last;
     `-` before one means rights that are taken away.  Who shares with anyone needs acl_anyone = allow.
+    Owners keep the right to change the list, whatever they give themselves.
     Without imap_acl among mail_plugins the commands do not exist.
 
 STANDARDS
@@ -20,9 +21,10 @@ from pillarbox.wire.imap.acl_commands import DeleteAcl, GetAcl, ListRights, MyRi
 from pillarbox.wire.imap.commands import Command
 
 _NO_ADMINISTRATOR: Final = b"[NOPERM] You lack administrator privileges on this mailbox"
+_WORDS: Final = {"anyone": Kind.ANYONE, "authenticated": Kind.AUTHENTICATED, "owner": Kind.OWNER}
 _LISTED: Final = b'"" l r w s t p i e k x a c d'
-_SEEN: Final = Rights.LOOKUP | Rights.READ | Rights.INSERT | Rights.CREATE | Rights.DELETE | Rights.ADMIN
-"""RFC 4314 §8: who has one of these may ask for his rights."""
+_SEEN: Final = ALL & ~Rights.POST
+"""Who has one of these may ask for his rights; who may only post does not learn that the mailbox exists."""
 
 
 async def get_acl(conversation: Conversation, command: GetAcl) -> None:
@@ -38,9 +40,11 @@ async def get_acl(conversation: Conversation, command: GetAcl) -> None:
     words = [_shown_name(conversation, command.mailbox)]
     owner = account.is_owner(command.mailbox)
     user = conversation.options.user
+    by_name = [entry for entry in entries if entry.who == Identifier(Kind.USER, user)]
     for entry in entries:
-        words += _rendered(entry, owner=user if owner else "")
-    if owner and not any(entry.who.kind == Kind.OWNER for entry in entries):
+        words += _rendered(entry, owner=user if owner and not by_name else "")
+    owners = (entry for entry in entries if entry.who.kind == Kind.OWNER or entry in by_name)
+    if owner and not any(entry.given is not None for entry in owners):
         words += [responses.astring(user.encode()), for_client(ALL).encode()]
     conversation.engine.untagged(b"ACL " + b" ".join(words))
     conversation.ok(command.tag, b"Getacl completed")
@@ -79,11 +83,25 @@ async def set_acl(conversation: Conversation, command: SetAcl) -> None:
     mode = text[:1] if text[:1] in ("+", "-") else ""
     try:
         rights = rights_of(text[len(mode) :])
-        who, taken = _identifier(conversation, account, command.mailbox, command.identifier)
+        who, taken = _identifier(command.identifier)
+        if who.kind in (Kind.ANYONE, Kind.AUTHENTICATED) and not conversation.options.acl_anyone:
+            raise ValueError(
+                f"'{'anyone' if who.kind == Kind.ANYONE else 'authenticated'}' identifier is disallowed"
+            )
     except ValueError as error:
         reason = str(error) if len(str(error)) > 1 else f"Invalid ACL right: {error}"
         conversation.bad(command.tag, b"Error in IMAP command SETACL: " + reason.encode("utf-8", "replace"))
         return
+    if not await _exists(conversation, account, command.tag, command.mailbox):
+        return
+    own = who.kind == Kind.OWNER or who == Identifier(Kind.USER, conversation.options.user)
+    if own and not taken and account.is_owner(command.mailbox):
+        if mode == "-":
+            rights &= ~Rights.ADMIN
+        elif mode == "+" and not await _gives_something(account, command.mailbox, who):
+            rights = ALL  # more than nothing is said: that is more than all
+        else:
+            rights |= Rights.ADMIN
     await _change(conversation, account, command, who, rights, taken=taken, mode=mode)
 
 
@@ -93,9 +111,11 @@ async def delete_acl(conversation: Conversation, command: DeleteAcl) -> None:
     if account is None:
         return
     try:
-        who, taken = _identifier(conversation, account, command.mailbox, command.identifier)
+        who, taken = _identifier(command.identifier)
     except ValueError as error:
         conversation.bad(command.tag, b"Error in IMAP command DELETEACL: " + str(error).encode())
+        return
+    if not await _exists(conversation, account, command.tag, command.mailbox):
         return
     await _change(conversation, account, command, who, None, taken=taken, mode="")
 
@@ -110,8 +130,6 @@ async def _change(
     taken: bool,
     mode: str,
 ) -> None:
-    if not await _exists(conversation, account, command.tag, command.mailbox):
-        return
     try:
         await account.change_access(command.mailbox, who, rights, taken=taken, mode=mode)
     except PermissionDenied:
@@ -121,25 +139,30 @@ async def _change(
     conversation.ok(command.tag, name + b" complete")
 
 
-def _identifier(
-    conversation: Conversation, account: UnitedAccount, mailbox: str, text: bytes
-) -> tuple[Identifier, bool]:
+async def _gives_something(account: UnitedAccount, mailbox: str, who: Identifier) -> bool:
+    """Whether the list says already what they may do; not, too, if it is not for the user to see."""
+    try:
+        entries = await account.access_list(mailbox)
+    except PermissionDenied:
+        return False
+    return any(entry.who == who and entry.given is not None for entry in entries)
+
+
+def _identifier(text: bytes) -> tuple[Identifier, bool]:
     """Whom an identifier means, and whether rights are to be taken away.  ValueError."""
     name = text.decode("utf-8", "replace")
     taken = name.startswith("-")
     name = name.removeprefix("-")
     if not name or "\n" in name or "\r" in name or "\0" in name:
         raise ValueError("Invalid identifier")
-    if name in ("anyone", "authenticated"):
-        if not conversation.options.acl_anyone:
-            raise ValueError(f"'{name}' identifier is disallowed")
-        return Identifier(Kind.ANYONE if name == "anyone" else Kind.AUTHENTICATED), taken
-    if name == "owner" or (name == conversation.options.user and account.is_owner(mailbox)):
-        return Identifier(Kind.OWNER), taken
+    if name.startswith("#"):
+        raise ValueError(f"Global ACLs can't be modified: {name}")
+    if name in _WORDS:
+        return Identifier(_WORDS[name]), taken
     if name.startswith("$"):
         return Identifier(Kind.GROUP, name[1:]), taken
-    if name.startswith("!"):
-        return Identifier(Kind.GROUP_OVERRIDE, name[1:]), taken
+    if name.startswith("!$"):
+        return Identifier(Kind.GROUP_OVERRIDE, name[2:]), taken
     return Identifier(Kind.USER, name), taken
 
 
@@ -154,7 +177,7 @@ def _rendered(entry: Entry, *, owner: str) -> list[bytes]:
         case Kind.GROUP:
             name = "$" + entry.who.name
         case Kind.GROUP_OVERRIDE:
-            name = "!" + entry.who.name
+            name = "!$" + entry.who.name
         case _:
             name = entry.who.name
     words = []
@@ -168,7 +191,8 @@ def _rendered(entry: Entry, *, owner: str) -> list[bytes]:
 
 
 async def _exists(conversation: Conversation, account: UnitedAccount, tag: bytes, name: str) -> bool:
-    if Rights.LOOKUP in await _rights(account, name) and await _is_there(account, name):
+    """Whether a mailbox is there whose list the user may change, or which he sees."""
+    if await _rights(account, name) & (Rights.LOOKUP | Rights.ADMIN) and await _is_there(account, name):
         return True
     conversation.no(tag, _missing(conversation, name))
     return False

@@ -83,7 +83,7 @@ async def append(conversation: Conversation, command: Append) -> None:
     if code is None:
         return
     await conversation.refresh()
-    await conversation.tell_changes()
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, code + b" Append completed")
 
 
@@ -111,7 +111,7 @@ async def replace(conversation: Conversation, command: Replace) -> None:
     gone = await view.mailbox.expunge([Uid(uid) for uid in chosen.uids], origin=view)
     conversation.figures.expunged += len(gone)
     await conversation.refresh()
-    await conversation.tell_changes()
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Replace completed")
 
 

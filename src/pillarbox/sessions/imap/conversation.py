@@ -381,7 +381,7 @@ class Conversation:
     ) -> None:
         """Untagged answers for what is new: FLAGS, FETCH, EXPUNGE, EXISTS, RECENT.
 
-        `asked` when the command is one by which clients ask for news.
+        `asked` when the command is one by which clients ask for news, or one that brings messages or removes some.
         """
         news = self.news
         tell_new = news.new and (asked or Workaround.DELAY_NEWMAIL not in self.options.workarounds)

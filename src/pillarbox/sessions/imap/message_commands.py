@@ -158,7 +158,7 @@ async def copy(conversation: Conversation, command: Copy) -> None:
     finally:
         target.close()
     await conversation.refresh()
-    await conversation.tell_changes()
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, responses.copy_uid(target.uid_validity, pairs) + b" Copy completed")
 
 
@@ -188,7 +188,7 @@ async def move(conversation: Conversation, command: Move) -> None:
     code = responses.copy_uid(target.uid_validity, pairs)
     conversation.engine.untagged(b"OK %s Moved UIDs." % code)
     conversation.figures.expunged += len(pairs)
-    await conversation.tell_changes()
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Move completed")
 
 
@@ -204,7 +204,7 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
             gone = await view.mailbox.expunge(deleted, origin=view)
             conversation.figures.expunged += len(gone)
     await conversation.refresh()
-    await conversation.tell_changes()
+    await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Expunge completed")
 
 

@@ -17,9 +17,10 @@ class Workaround(Enum):
     """The words of imap_client_workarounds."""
 
     DELAY_NEWMAIL = "delay-newmail"
-    """EXISTS and RECENT are told only when a client asks, by NOOP, CHECK or IDLE: Outlook Express."""
+    """EXISTS and RECENT are told only by NOOP, CHECK, IDLE, and commands that add or remove messages: Outlook
+    Express."""
     EXTRA_MAILBOX_SEPARATOR = "tb-extra-mailbox-sep"
-    """A separator at the end of a mailbox's name is not there: Thunderbird."""
+    """A separator at the end of a mailbox's name, of RENAME's new one, too, is not there: Thunderbird."""
     LSUB_FLAGS = "tb-lsub-flags"
     """LSUB tells \\Noselect of what cannot be selected, as LIST does: Thunderbird."""
 

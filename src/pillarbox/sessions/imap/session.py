@@ -417,8 +417,11 @@ def _may_take_long(conversation: Conversation, command: Command) -> bool:
 
 
 def _without_separator(command: Command, separator: str) -> Command:
-    """The command with nothing behind its mailbox's name (but in CREATE, where it means something)."""
-    name = getattr(command, "mailbox", "")
-    if isinstance(command, commands.Create) or not name.endswith(separator):
+    """The command with nothing behind its mailboxes' names (but in CREATE, where it means something)."""
+    if isinstance(command, commands.Create):
         return command
-    return msgspec.structs.replace(command, mailbox=name.removesuffix(separator))
+    names = {field: getattr(command, field, "") for field in ("mailbox", "new_name")}
+    shorter = {
+        field: name.removesuffix(separator) for field, name in names.items() if name.endswith(separator)
+    }
+    return msgspec.structs.replace(command, **shorter) if shorter else command
