@@ -5,8 +5,10 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from fakes.certificates import issue
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
@@ -182,3 +184,61 @@ def agreed_cipher(server: ssl.SSLContext, client: ssl.SSLContext) -> str:
                 continue
     cipher = ends[0].cipher()
     return cipher[0] if cipher is not None and len(done) == 2 else ""
+
+
+def of_dovecot(pair: tuple[str, str], **settings: object) -> ssl.SSLContext:
+    """The login processes' context."""
+    certificate, key = pair
+    fields = {"ssl_cert": certificate, "ssl_key": key, **settings}
+    made = tls_contexts(msgspec.convert(fields, MailboxSettings))
+    return made[pair]
+
+
+def client_of(**limits: str) -> ssl.SSLContext:
+    """A client that takes any certificate."""
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_mode = ssl.CERT_NONE
+    if "ciphers" in limits:
+        client.maximum_version = ssl.TLSVersion.TLSv1_2
+        client.set_ciphers(limits["ciphers"])
+    if "curve" in limits:
+        client.set_ecdh_curve(limits["curve"])
+    return client
+
+
+def test_certificates_of_two_kinds(pair: tuple[str, str], tmp_path: Path) -> None:
+    """ssl_alt_cert and ssl_alt_key: a client that knows RSA only is served beside one that knows ECDSA only."""
+    rsa = str(issue(tmp_path, "rsa", rsa_bits=2048))
+    both = of_dovecot(pair, ssl_alt_cert=rsa, ssl_alt_key=rsa)
+    for kind in ("RSA", "ECDSA"):
+        cipher = f"ECDHE-{kind}-AES256-GCM-SHA384"
+        assert agreed_cipher(both, client_of(ciphers=cipher)) == cipher
+    with pytest.raises(ssl.SSLError):
+        agreed_cipher(of_dovecot(pair), client_of(ciphers="ECDHE-RSA-AES256-GCM-SHA384"))
+    with pytest.raises(ConfigurationFault, match="cannot load certificate"):
+        of_dovecot(pair, ssl_alt_cert=rsa, ssl_alt_key=str(tmp_path / "nosuch"))
+
+
+def test_dovecots_curves(pair: tuple[str, str]) -> None:
+    """ssl_curve_list."""
+    server = of_dovecot(pair, ssl_curve_list="P-384:P-256")
+    assert handshake(server, client_of(curve="prime256v1"))
+    with pytest.raises(ssl.SSLError):
+        handshake(of_dovecot(pair, ssl_curve_list="P-384"), client_of(curve="prime256v1"))
+    with pytest.raises(ConfigurationFault, match="ssl_curve_list"):
+        of_dovecot(pair, ssl_curve_list="P-384:nosuch")
+
+
+def test_dovecots_cipher_suites(pair: tuple[str, str]) -> None:
+    """ssl_cipher_suites, of TLS 1.3."""
+    server = of_dovecot(pair, ssl_cipher_suites="TLS_CHACHA20_POLY1305_SHA256")
+    assert agreed_cipher(server, client_of()) == "TLS_CHACHA20_POLY1305_SHA256"
+    with pytest.raises(ConfigurationFault, match="ssl_cipher_suites"):
+        of_dovecot(pair, ssl_cipher_suites="TLS_NO_SUCH")
+
+
+def test_dovecots_tickets(pair: tuple[str, str]) -> None:
+    """ssl_options = no_ticket."""
+    assert not of_dovecot(pair).options & ssl.OP_NO_TICKET
+    assert of_dovecot(pair, ssl_has_tickets=False).options & ssl.OP_NO_TICKET

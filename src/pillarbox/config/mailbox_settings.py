@@ -156,6 +156,11 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_min_protocol: str = "TLSv1.2"
     ssl_cipher_list: str = ""  # OpenSSL's own choice
     ssl_prefer_server_ciphers: bool = False
+    ssl_alt_cert: str = ""  # besides ssl_cert, of another kind
+    ssl_alt_key: str = ""
+    ssl_cipher_suites: str = ""  # of TLS 1.3
+    ssl_curve_list: str = ""
+    ssl_has_tickets: bool = True  # ssl_options without no_ticket
 
     mail_home: str = ""
     mail_uid: str = ""

@@ -30,13 +30,15 @@ from pillarbox.net.listeners import Listener
 from pillarbox.net.question_channel import QuestionChannel
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.net.tls_contexts import server_context
+from pillarbox.net.tls_contexts import load_second, server_context
 from pillarbox.net.tls_faults import TlsFault
+from pillarbox.net.tls_options import set_cipher_suites, set_curves
 from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, MailboxNotice
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Exchange, Failure, Ticket
 from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
+from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.sasl import USUAL_MECHANISMS
 
 
@@ -345,10 +347,25 @@ def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLCont
         if pair is not None and pair in contexts:
             tls.context = contexts[pair]
 
-    for context in contexts.values():
+    for pair, context in contexts.items():
         context.minimum_version = _OLDEST[settings.ssl_min_protocol]
+        if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
+            load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
+        _choose_algorithms(context, settings)
         context.sni_callback = choose
     return contexts
+
+
+def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings) -> None:
+    """ConfigurationFault."""
+    if not settings.ssl_has_tickets:
+        context.options |= ssl.OP_NO_TICKET
+    for name, names, choose in (
+        ("ssl_curve_list", settings.ssl_curve_list, set_curves),
+        ("ssl_cipher_suites", settings.ssl_cipher_suites, set_cipher_suites),
+    ):
+        if names and not choose(context, names, where=name):
+            raise ConfigurationFault(name, f"OpenSSL does not know all of '{names}'")
 
 
 def open_role(startup: Startup) -> Serve:

@@ -59,6 +59,11 @@ def smtp_server_context(
     return context
 
 
+def load_second(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:
+    """A certificate of another kind besides, RSA or ECDSA: clients get that which they can check."""
+    _load(context, certificate, key, where=where)
+
+
 def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str) -> None:
     try:
         context.load_cert_chain(certificate, key or None)

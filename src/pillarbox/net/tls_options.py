@@ -1,10 +1,11 @@
-"""tls_ssl_options, tls_disable_workarounds and tls_eecdh_auto_curves: how OpenSSL behaves.
+"""tls_ssl_options, tls_disable_workarounds, tls_eecdh_auto_curves, and Dovecot's ssl_curve_list and
+ssl_cipher_suites: how OpenSSL behaves.
 
 FAULTS
     ConfigurationFault  a name that is no option
 
 STANDARDS
-    OpenSSL SSL_CTX_set_options(3), SSL_CTX_set1_groups_list(3); postconf(5)
+    OpenSSL SSL_CTX_set_options(3), SSL_CTX_set1_groups_list(3), SSL_CTX_set_ciphersuites(3); postconf(5)
 """
 
 import ctypes
@@ -52,6 +53,7 @@ _USUAL_CURVES: Final = ("X25519", "X448", "prime256v1", "secp521r1", "secp384r1"
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST
 _CONTROL: Final = {
     "SSL_CTX_ctrl": (ctypes.c_long, (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)),
+    "SSL_CTX_set_ciphersuites": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p)),
     "ERR_clear_error": (None, ()),
 }
 
@@ -83,19 +85,31 @@ def mask(words: Sequence[str], known: Mapping[str, int], parameter: str) -> int:
     return bits
 
 
-def _choose_curves(context: ssl.SSLContext, names: Sequence[str]) -> None:
+def set_curves(context: ssl.SSLContext, names: str, *, where: str) -> bool:
+    """Offer these curves, names with colons between, and no others; False: OpenSSL does not know one of them."""
+    library = _library(where)
+    taken: bool = library.SSL_CTX_ctrl(context_address(context), _SET_GROUPS_LIST, 0, names.encode()) == 1
+    library.ERR_clear_error()
+    return taken
+
+
+def set_cipher_suites(context: ssl.SSLContext, names: str, *, where: str) -> bool:
+    """Offer these ciphers of TLS 1.3, names with colons between; False: OpenSSL does not know one of them."""
+    library = _library(where)
+    taken: bool = library.SSL_CTX_set_ciphersuites(context_address(context), names.encode()) == 1
+    library.ERR_clear_error()
+    return taken
+
+
+def _library(where: str) -> Any:  # noqa: ANN401 - ctypes gives libraries no better type
     library: Any = open_library(_CONTROL)
     if library is None:
-        raise ConfigurationFault(
-            "parameter tls_eecdh_auto_curves", "curves cannot be chosen: this Python hides its OpenSSL"
-        )
-    address = context_address(context)
+        raise ConfigurationFault(where, "it cannot be chosen: this Python hides its OpenSSL")
+    return library
 
-    def accepts(text: str) -> bool:
-        taken: bool = library.SSL_CTX_ctrl(address, _SET_GROUPS_LIST, 0, text.encode()) == 1
-        library.ERR_clear_error()
-        return taken
 
-    usable = [name for name in names if accepts(name)]
-    if not usable or not accepts(":".join(usable)):
-        raise ConfigurationFault("parameter tls_eecdh_auto_curves", "OpenSSL has none of these curves")
+def _choose_curves(context: ssl.SSLContext, names: Sequence[str]) -> None:
+    where = "parameter tls_eecdh_auto_curves"
+    usable = [name for name in names if set_curves(context, name, where=where)]
+    if not usable or not set_curves(context, ":".join(usable), where=where):
+        raise ConfigurationFault(where, "OpenSSL has none of these curves")

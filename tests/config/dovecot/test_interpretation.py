@@ -333,3 +333,18 @@ def test_debians_files_read_cleanly_and_the_mbox_default_is_named(tmp_path: Path
     }
     told = [line.partition(": ")[2].partition(" ")[0] for line in warnings(configuration)]
     assert sorted(told) == ["mail_privileged_group", "ssl_client_ca_dir", "ssl_dh"]
+
+
+def test_what_tls_is_made_of() -> None:
+    """A second certificate, curves, the suites of TLS 1.3, tickets."""
+    text = (
+        "ssl = yes\nssl_alt_cert = </etc/alt.pem\nssl_alt_key = </etc/alt.key\nssl_curve_list = P-384:P-256\n"
+        "ssl_cipher_suites = TLS_AES_256_GCM_SHA384\nssl_options = no_ticket compression\n"
+    )
+    settings = read(text)
+    assert (settings.ssl_alt_cert, settings.ssl_alt_key) == ("/etc/alt.pem", "/etc/alt.key")
+    assert (settings.ssl_curve_list, settings.ssl_cipher_suites) == ("P-384:P-256", "TLS_AES_256_GCM_SHA384")
+    assert not settings.ssl_has_tickets
+    assert read("").ssl_has_tickets
+    with pytest.raises(ConfigurationFault, match="unknown flag: `no_such'"):
+        read("ssl_options = no_such\n")

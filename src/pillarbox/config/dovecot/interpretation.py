@@ -109,6 +109,11 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         ssl_min_protocol=_tls_version(configuration),
         ssl_cipher_list=value("ssl_cipher_list"),
         ssl_prefer_server_ciphers=configuration.yes("ssl_prefer_server_ciphers"),
+        ssl_alt_cert=_tls_file(configuration, "ssl_alt_cert"),
+        ssl_alt_key=_tls_file(configuration, "ssl_alt_key"),
+        ssl_cipher_suites=value("ssl_cipher_suites"),
+        ssl_curve_list=value("ssl_curve_list"),
+        ssl_has_tickets="no_ticket" not in _tls_options(configuration),
         mail_home=_template(configuration, "mail_home"),
         mail_uid=value("mail_uid"),
         mail_gid=value("mail_gid"),
@@ -226,6 +231,17 @@ def _tls_file(configuration: Configuration, name: str) -> str:
             configuration.where(name), f"{name} is not the path of a file", mend=f"{name} = </path/to/file"
         )
     return path
+
+
+def _tls_options(configuration: Configuration) -> tuple[str, ...]:
+    """`compression` changes nothing: nobody is to compress below TLS any more (RFC 8446 has none)."""
+    words = configuration.words("ssl_options")
+    for word in words:
+        if word not in ("compression", "no_ticket"):
+            raise ConfigurationFault(
+                configuration.where("ssl_options"), f"ssl_options: unknown flag: `{word}'", mend="no_ticket"
+            )
+    return words
 
 
 def _tls_version(configuration: Configuration) -> str:

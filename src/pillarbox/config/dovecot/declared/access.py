@@ -48,15 +48,25 @@ mail_max_userip_connections : number = 10
     Sessions of one user from one address, by protocol.
 ssl : no|yes|required = yes
     Whether TLS is offered; `required` refuses passwords without it.
+ssl_alt_cert : str =
+    A certificate of another kind besides, RSA or ECDSA, for clients that cannot check the first.
+ssl_alt_key : str =
+    Its key.
 ssl_cert : str =
     The certificate with its chain: `</path/to/file`.
 ssl_cipher_list : str = \
 ALL:!kRSA:!SRP:!kDHd:!DSS:!aNULL:!eNULL:!EXPORT:!DES:!3DES:!MD5:!PSK:!RC4:!ADH:!LOW@STRENGTH
     Ciphers for TLS 1.2 in OpenSSL's language; empty for its own choice.
+ssl_cipher_suites : str =
+    Ciphers for TLS 1.3, names with colons between; empty for the library's own choice.
+ssl_curve_list : str =
+    Curves for the exchange of keys, names with colons between; empty for the library's own choice.
 ssl_key : str =
     The certificate's key: `</path/to/file`.
 ssl_min_protocol : str = TLSv1.2
     Oldest version of TLS: TLSv1.2 or TLSv1.3.
+ssl_options : str =
+    `no_ticket`: sessions are not resumed by tickets; `compression` has no effect.
 ssl_prefer_server_ciphers : bool = no
     Choose by our order of ciphers, not by the client's.
 """,
@@ -119,6 +129,7 @@ login_proxy_rawlog_dir : str =
 login_proxy_timeout : time = 30 secs
 login_source_ips : str =
 master_user_separator : str =
+ssl_ca : str =
 ssl_cert_username_field : str = commonName
 ssl_client_ca_dir : str =
 ssl_client_ca_file : str =
@@ -128,18 +139,6 @@ ssl_client_require_valid_cert : bool = yes
 ssl_crypto_device : str =
 ssl_dh : str =
 ssl_require_crl : bool = yes
-""",
-    ),
-    Part(
-        Kind.LATER,
-        "TLS is served with the library's own choice",
-        """
-ssl_alt_cert : str =
-ssl_alt_key : str =
-ssl_ca : str =
-ssl_cipher_suites : str =
-ssl_curve_list : str =
-ssl_options : str =
 """,
     ),
 )
