@@ -16,7 +16,7 @@ from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_listing import Half
 from pillarbox.queue.queue_listing_protocol import read_messages
 from pillarbox.queue_manager import showq
-from pillarbox.queue_manager.showq import ShowQueue
+from pillarbox.queue_manager.showq import ShowQueue, Slices
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import QueueId
@@ -85,13 +85,55 @@ def test_half_a_listing_is_no_listing(directories: QueueDirectories, monkeypatch
     """The process that reads one half is killed: the listing has no end."""
     whole = ShowQueue._slices
 
-    def slices(self: ShowQueue, queue: str, half: Half = Half.BOTH) -> Iterator[bytes]:
+    def slices(self: ShowQueue, queue: str, half: Half = Half.BOTH) -> Slices:
         if half is Half.ODD:
             os.kill(os.getpid(), signal.SIGKILL)
-        return whole(self, queue, half)
+        yield from whole(self, queue, half)
 
     monkeypatch.setattr(showq, "_LONG", 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     monkeypatch.setattr(ShowQueue, "_slices", slices)
     with serving(directories) as receive, pytest.raises(AttributeFault):
         list(read_messages(receive))
+
+
+@pytest.mark.parametrize("shortest", [1, showq._LONG])
+def test_first_message_waits_for_no_process(
+    directories: QueueDirectories, monkeypatch: pytest.MonkeyPatch, shortest: int
+) -> None:
+    """There is no room for a child: the first message of a queue, or of half of it, has been sent all the same."""
+
+    def no_room(work: Callable[[], None]) -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(showq, "_LONG", shortest)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(showq, "fork", no_room)
+    with serving(directories) as receive:
+        messages = read_messages(receive)
+        assert next(messages).queue == "deferred"
+        with pytest.raises(AttributeFault):
+            next(messages)
+
+
+def test_mistake_in_the_first_message_ends_no_service(
+    directories: QueueDirectories, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It ends the one listing; the next client is served by the same process."""
+    whole = ShowQueue._slices
+    mended = tmp_path / "mended"
+
+    def slices(self: ShowQueue, queue: str, half: Half = Half.BOTH) -> Slices:
+        if not mended.exists():
+            raise ZeroDivisionError
+        yield from whole(self, queue, half)
+
+    monkeypatch.setattr(ShowQueue, "_slices", slices)
+    with serving(directories) as receive:
+        with pytest.raises(AttributeFault):
+            list(read_messages(receive))
+        mended.touch()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(10)
+            client.connect(f"{directories.root}/public/showq")
+            assert len(list(read_messages(lambda: client.recv(65536)))) == _MESSAGES

@@ -185,3 +185,13 @@ def test_what_is_not_for_it(arguments: list[str], capfd: pytest.CaptureFixture[s
     """Nothing is done, nothing said."""
     assert not list_quickly(arguments)
     assert capfd.readouterr() == ("", "")
+
+
+def test_server_is_asked_before_all_is_loaded() -> None:
+    """It looks for the first message while the rest is loaded."""
+    program = "import sys, pillarbox.tools.postqueue; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", program], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "pillarbox.tools.quick_listing" in loaded
+    assert not {"pillarbox.queue.queue_listing_protocol", "pillarbox.tools.queue_report"} & set(loaded)

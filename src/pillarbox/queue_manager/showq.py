@@ -3,8 +3,9 @@
 DESCRIPTION
     A process of its own, with a child for each client, as listing a long queue is work for seconds that the queue
     manager's loop must not share.  Messages are sent as they are found, so the listing begins at once and takes
-    the same memory however long the queue is.  A second child reads half of a long queue, if there is a processor
-    for it.  A client that takes nothing for a minute is left.
+    the same memory however long the queue is.  The first message is sent before there is a child: a fork, and what
+    a child has to copy before it can send anything, take longer than to find it.  A second child reads half of a
+    long queue, if there is a processor for it.  A client that takes nothing for a minute is left.
 
     authorized_mailq_users says who may ask; root and the owner of the queue always may.
 
@@ -12,12 +13,13 @@ FAULTS
     A child that fails leaves the listing without its end, which the client tells.
 """
 
+import contextlib
 import fcntl
 import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from itertools import chain, islice, repeat
 from typing import Final
@@ -42,6 +44,9 @@ _LONG: Final = 256 * 1024
 _PATIENCE: Final = 60.0
 _CLIENTS: Final = 50
 _BUSY_SECONDS: Final = 0.1
+
+Slices = Generator[bytes, None, None]
+"""Messages as they are sent, some at a time."""
 
 
 class ShowQueue:
@@ -74,14 +79,24 @@ class ShowQueue:
                     self._begin(client)
 
     def _begin(self, client: socket.socket) -> None:
+        listing = self._listing()
+        try:
+            listing.send_first(client)
+        except OSError:
+            return  # gone already
+        except (
+            Exception
+        ):  # a mistake of ours must not end the service: a child meets it again, and ends alone
+            listing = self._listing()
         # A child that ends before it is known would be counted for ever.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))
         try:
-            self._children.add(fork(partial(self._show, client)))
+            self._children.add(fork(partial(self._show, client, listing)))
         except OSError as error:
             self._tell(events.Warned(f"showq: fork: {error}"))
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+            listing.close()
 
     def _reap(self) -> None:
         while self._children:
@@ -107,21 +122,26 @@ class ShowQueue:
 
     # -- in a child ------------------------------------------------------------------------------------
 
-    def _show(self, client: socket.socket) -> None:
+    def _show(self, client: socket.socket, listing: "_Listing") -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
         client.settimeout(_PATIENCE)
         try:
-            client.sendall(GREETING)
-            for queue in LISTED_QUEUES:
-                if self._is_long(queue) and len(os.sched_getaffinity(0)) > 1:
-                    self._send_in_halves(client, queue)
-                else:
-                    for data in self._slices(queue):
-                        client.sendall(data)
-            client.sendall(END)
+            listing.send_rest(client)
         except OSError:
             return  # the reader has gone, or has stopped reading
+
+    # -- what is sent ----------------------------------------------------------------------------------
+
+    def _listing(self) -> "_Listing":
+        return _Listing(self._parts())
+
+    def _parts(self) -> "Iterator[_Part]":
+        for queue in LISTED_QUEUES:
+            if self._is_long(queue) and len(os.sched_getaffinity(0)) > 1:
+                yield _Part(self._slices(queue, Half.EVEN), self._slices(queue, Half.ODD))
+            else:
+                yield _Part(self._slices(queue))
 
     def _is_long(self, queue: str) -> bool:
         top = f"{self._directories.root}/{queue}"
@@ -132,26 +152,7 @@ class ShowQueue:
         except OSError:
             return False
 
-    def _send_in_halves(self, client: socket.socket, queue: str) -> None:
-        """Slices of the two do not mix: who sends has a lock, which ends with its process."""
-        right = os.memfd_create("showq")
-
-        def send(slices: Iterator[bytes]) -> None:
-            for data in slices:
-                fcntl.lockf(right, fcntl.LOCK_EX)
-                client.sendall(data)
-                fcntl.lockf(right, fcntl.LOCK_UN)
-
-        own = self._slices(queue, Half.EVEN)
-        client.sendall(next(own, b""))  # before there is another
-        other = fork(lambda: send(self._slices(queue, Half.ODD)))
-        send(own)
-        _, status = os.waitpid(other, 0)
-        os.close(right)
-        if status:
-            raise OSError("half of the queue was not sent")
-
-    def _slices(self, queue: str, half: Half = Half.BOTH) -> Iterator[bytes]:
+    def _slices(self, queue: str, half: Half = Half.BOTH) -> Slices:
         messages: Iterator[ListedMessage] = list_messages(
             self._directories, queue, empty_address=self._empty_address, half=half
         )
@@ -160,3 +161,77 @@ class ShowQueue:
             if not data:
                 return
             yield data
+
+
+class _Part:
+    """A queue, or two halves of one."""
+
+    def __init__(self, slices: Slices, other_half: Slices | None = None) -> None:
+        self._slices = slices
+        self._other_half = other_half
+
+    def first(self) -> bytes:
+        """The first slice; nothing if there is none, or in the other half only."""
+        return next(self._slices, b"")
+
+    def send(self, client: socket.socket) -> None:
+        """All that is left."""
+        if self._other_half is not None:
+            self._send_halves(client, self._other_half)
+        for data in self._slices:
+            client.sendall(data)
+
+    def _send_halves(self, client: socket.socket, other_half: Slices) -> None:
+        """Slices of the two do not mix: who sends has a lock, which ends with its process."""
+        right = os.memfd_create("showq")
+
+        def send(slices: Slices) -> None:
+            for data in slices:
+                fcntl.lockf(right, fcntl.LOCK_EX)
+                client.sendall(data)
+                fcntl.lockf(right, fcntl.LOCK_UN)
+
+        client.sendall(self.first())  # before there is another
+        other = fork(partial(send, other_half))
+        send(self._slices)
+        _, status = os.waitpid(other, 0)
+        os.close(right)
+        if status:
+            raise OSError("half of the queue was not sent")
+
+    def close(self) -> None:
+        """Give back what is open."""
+        self._slices.close()
+
+
+class _Listing:
+    """What one client is sent, begun by one process and ended by its child."""
+
+    def __init__(self, parts: Iterator[_Part]) -> None:
+        self._parts = parts
+        self._begun: list[_Part] = []
+        self._unsent = GREETING
+
+    def send_first(self, client: socket.socket) -> None:
+        """What there is of it at once, as far as it can be sent without waiting.  OSError."""
+        for part in self._parts:
+            self._begun = [part]
+            data = part.first()
+            if data:
+                self._unsent += data
+                break
+        client.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            self._unsent = self._unsent[client.send(self._unsent) :]
+
+    def send_rest(self, client: socket.socket) -> None:
+        """All else.  OSError."""
+        client.sendall(self._unsent)
+        for part in chain(self._begun, self._parts):
+            part.send(client)
+        client.sendall(END)
+
+    def close(self) -> None:
+        """Give back what is open: another process goes on."""
+        for part in self._begun:
+            part.close()

@@ -3,8 +3,8 @@
 DESCRIPTION
     Reading a configuration with all that may stand in it takes a hundred milliseconds, nearly all of them to import
     what knows of it.  A listing needs three parameters.  Where main.cf gives each as plain text, or not at all, and
-    everybody may list the queue, nothing else is imported; in all other cases, and whenever anything is wrong,
-    `list_quickly` has done nothing and queue_requests.py does it all.
+    everybody may list the queue, nothing else is imported, and half of that while the server begins; in all other
+    cases, and whenever anything is wrong, `list_quickly` has done nothing and queue_requests.py does it all.
 
 FAULTS
     70, as queue_requests.py, if the server stops in between
@@ -14,14 +14,13 @@ import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pillarbox.config.logical_lines import LogicalLine, logical_lines, read_text, split_name_value
 from pillarbox.net.unix_client import connect_below
-from pillarbox.queue.listed_message import ListedMessage
-from pillarbox.queue.queue_listing_protocol import read_messages
-from pillarbox.tools.queue_report import print_json, print_traditional
-from pillarbox.wire.attributes import AttributeFault
+
+if TYPE_CHECKING:
+    from pillarbox.queue.listed_message import ListedMessage
 
 DIRECTORY: Final = "/etc/postfix"
 DEFAULTS: Final = {
@@ -51,6 +50,10 @@ def list_quickly(arguments: Sequence[str]) -> bool:
         server = connect_below(values["queue_directory"], "public/showq")
     except OSError:
         return False
+    # What shows the queue is loaded while the server looks for the first message.
+    from pillarbox.tools.queue_report import print_json, print_traditional
+    from pillarbox.wire.attributes import AttributeFault
+
     output = sys.stdout.buffer
     messages = messages_from(server)
     try:
@@ -66,8 +69,9 @@ def list_quickly(arguments: Sequence[str]) -> bool:
     return True
 
 
-def messages_from(server: socket.socket) -> Iterator[ListedMessage]:
+def messages_from(server: socket.socket) -> "Iterator[ListedMessage]":
     """What showq sends; what was printed is shown before it is waited for more.  AttributeFault if it stops."""
+    from pillarbox.queue.queue_listing_protocol import read_messages
 
     def receive() -> bytes:
         sys.stdout.buffer.flush()
