@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.delivery.mbox import MboxFault, MboxLocks, append, as_mbox
 from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.mailstore.deliver import Unreadable

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
+from fakes.mail_system import PATIENCE
+
 CLIENTS: Final = Path(__file__).parents[2] / ".clients"
 SCRIPTS: Final = Path(__file__).parents[1] / "system" / "clients"
 _PYTHON: Final = CLIENTS / "python" / "bin" / "python"
@@ -35,7 +37,7 @@ def run_day(name: str, port: int, user: str, password: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

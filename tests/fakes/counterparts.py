@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from fakes import archives, client_libraries
+from fakes.mail_system import PATIENCE
 
 COMMANDS: Final = {  # name → how to ask for its version
     "getmail": ("getmail", "--version"),
@@ -93,6 +94,8 @@ def version(name: str) -> str:
     if name == "qshape":
         return version("postfix")
     command = [program(name) or name, *COMMANDS[name][1:]]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, errors="replace", timeout=20)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, errors="replace", timeout=PATIENCE
+    )
     found = _VERSION.search(done.stdout + done.stderr)
     return found[0] if found else "of unknown version"

@@ -28,9 +28,9 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum, auto
 from typing import AnyStr
 
+from fakes.crash_survivors import Directory, File, Node, Survives, survivor_directory
 from pillarbox.files.write_order import NOT_WRITTEN, Order, WrittenOut
 
 SMALLEST_TORN = 32
@@ -43,44 +43,8 @@ class Stopped(BaseException):
     """The process was killed here.  No `except OSError` and no `except Exception` catches it."""
 
 
-class Survives(Enum):
-    """What is found after the restart."""
-
-    SYNCED = auto()
-    NAMES = auto()
-    CONTENT = auto()
-    ALL = auto()
-
-
-class _File:
-    def __init__(self, number: int, mode: int) -> None:
-        self.number = number
-        self.mode = stat.S_IFREG | mode
-        self.content = bytearray()
-        self.on_disk = b""
-        self.written_out: bytes | None = None
-        self.named: bytes | None = None  # what its name does not survive without
-        self.modified_ns = 0
-
-    def change(self) -> None:
-        """What is written now has not been written out."""
-        self.written_out = self.named = None
-
-
-class _Directory:
-    def __init__(self, number: int, mode: int) -> None:
-        self.number = number
-        self.mode = stat.S_IFDIR | mode
-        self.names: dict[str, _File | _Directory] = {}
-        self.on_disk: dict[str, _File | _Directory] = {}
-        self.modified_ns = 0
-
-
-_Node = _File | _Directory
-
-
 class _Descriptor:
-    def __init__(self, node: _Node, *, append: bool) -> None:
+    def __init__(self, node: Node, *, append: bool) -> None:
         self.node = node
         self.offset = 0
         self.append = append
@@ -107,21 +71,21 @@ class CrashFileSystem:
         self._time_ns = time_ns
         self._numbers = 1
         self._descriptors: dict[int, _Descriptor] = {}
-        self._root = _Directory(1, 0o755)
+        self._root = Directory(1, 0o755)
 
     def crash(self, survives: Survives) -> "CrashFileSystem":
         """The file system that is found after the restart."""
         after = CrashFileSystem(time_ns=self._time_ns + 10**9, order=self.order)
         after._numbers = self._numbers
-        seen: dict[int, _Node] = {}
-        after._root = _survivor_directory(self._root, survives, seen)
+        seen: dict[int, Node] = {}
+        after._root = survivor_directory(self._root, survives, seen)
         return after
 
     def make_directories(self, path: str) -> None:
         """A durable directory with its parents, for setting up a test; no step."""
-        node: _Node = self._root
+        node: Node = self._root
         for name in _names(path):
-            assert isinstance(node, _Directory)
+            assert isinstance(node, Directory)
             if name not in node.names:
                 node.names[name] = self._new_directory(0o700)
             node.on_disk[name] = node.names[name]
@@ -138,11 +102,11 @@ class CrashFileSystem:
 
     def files(self) -> dict[str, bytes]:
         """Every file that programs see: path → content."""
-        return {path: bytes(node.content) for path, node in self._walk() if isinstance(node, _File)}
+        return {path: bytes(node.content) for path, node in self._walk() if isinstance(node, File)}
 
     def directories(self) -> list[str]:
         """Every directory, in path order."""
-        return sorted(path for path, node in self._walk() if isinstance(node, _Directory))
+        return sorted(path for path, node in self._walk() if isinstance(node, Directory))
 
     # --- FileSystem ---------------------------------------------------------------------------------
 
@@ -150,7 +114,7 @@ class CrashFileSystem:
         """open(2): creating or truncating is a step."""
         where = _text(path)
         parent, name = self._parent(where)
-        node: _Node | None = parent.names.get(name) if name else self._root
+        node: Node | None = parent.names.get(name) if name else self._root
         if node is None:
             if not flags & os.O_CREAT:
                 raise _error(errno.ENOENT, where)
@@ -160,16 +124,16 @@ class CrashFileSystem:
             self._touch(parent)
         elif flags & os.O_CREAT and flags & os.O_EXCL:
             raise _error(errno.EEXIST, where)
-        elif isinstance(node, _Directory) and flags & (os.O_WRONLY | os.O_RDWR):
+        elif isinstance(node, Directory) and flags & (os.O_WRONLY | os.O_RDWR):
             raise _error(errno.EISDIR, where)
-        elif isinstance(node, _File) and flags & os.O_TRUNC:
+        elif isinstance(node, File) and flags & os.O_TRUNC:
             self._step("truncate", where)
             del node.content[:]
             node.change()
             self._touch(node)
         else:
             self.calls.append(("open", where))
-        if flags & os.O_DIRECTORY and not isinstance(node, _Directory):
+        if flags & os.O_DIRECTORY and not isinstance(node, Directory):
             raise _error(errno.ENOTDIR, where)
         fd = 1000 + len(self._descriptors)
         while fd in self._descriptors:
@@ -223,7 +187,7 @@ class CrashFileSystem:
     def fsync(self, fd: int) -> None:
         """fsync(2): content reaches the disk."""
         node = self._descriptors[fd].node
-        if isinstance(node, _File):
+        if isinstance(node, File):
             self._step("fsync", self._path_of(node))
             node.on_disk = bytes(node.content)
             if node.written_out is not None:
@@ -280,8 +244,8 @@ class CrashFileSystem:
         new_parent, new_name = self._parent(target)
         node = self._node(source)
         there = new_parent.names.get(new_name)
-        if isinstance(there, _Directory):
-            if not isinstance(node, _Directory):
+        if isinstance(there, Directory):
+            if not isinstance(node, Directory):
                 raise _error(errno.EISDIR, target)
             if there.names:
                 raise _error(errno.ENOTEMPTY, target)
@@ -289,7 +253,7 @@ class CrashFileSystem:
         if there is not node:
             new_parent.names[new_name] = node
             del old_parent.names[old_name]
-            if isinstance(node, _File):
+            if isinstance(node, File):
                 node.named = node.written_out
         self._touch(old_parent)
         self._touch(new_parent)
@@ -324,7 +288,7 @@ class CrashFileSystem:
     def unlink(self, path: AnyStr) -> None:
         """unlink(2)."""
         where = _text(path)
-        if isinstance(self._node(where), _Directory):
+        if isinstance(self._node(where), Directory):
             raise _error(errno.EISDIR, where)
         self._step("unlink", where)
         parent, name = self._parent(where)
@@ -396,7 +360,7 @@ class CrashFileSystem:
         where = _text(path)
         self.calls.append(("read_file", where))
         node = self._node(where)
-        if isinstance(node, _Directory):
+        if isinstance(node, Directory):
             raise _error(errno.EISDIR, where)
         return bytes(node.content)
 
@@ -412,7 +376,7 @@ class CrashFileSystem:
             raise _error(number, path)
         self.steps.append((operation, path))
 
-    def _write(self, file: _File, data: bytes, offset: int) -> None:
+    def _write(self, file: File, data: bytes, offset: int) -> None:
         try:
             self._step("write", self._path_of(file))
         except Stopped:
@@ -423,55 +387,55 @@ class CrashFileSystem:
             raise
         self._put(file, data, offset)
 
-    def _put(self, file: _File, data: bytes, offset: int) -> None:
+    def _put(self, file: File, data: bytes, offset: int) -> None:
         if offset > len(file.content):
             file.content.extend(bytes(offset - len(file.content)))
         file.content[offset : offset + len(data)] = data
         file.change()
         self._touch(file)
 
-    def _names_to_disk(self, directory: _Directory) -> None:
+    def _names_to_disk(self, directory: Directory) -> None:
         directory.on_disk = dict(directory.names)
         for node in directory.names.values():
-            if self.order is Order.BY_DIRECTORY and isinstance(node, _File) and node.named is not None:
+            if self.order is Order.BY_DIRECTORY and isinstance(node, File) and node.named is not None:
                 node.on_disk = node.named
 
-    def _sync_names(self, file: _File) -> None:
+    def _sync_names(self, file: File) -> None:
         """The names of one file reach the disk, and those that it had do not stay there."""
-        for directory in (self._root, *(node for _, node in self._walk() if isinstance(node, _Directory))):
+        for directory in (self._root, *(node for _, node in self._walk() if isinstance(node, Directory))):
             for name in {*directory.names, *directory.on_disk}:
                 if directory.names.get(name) is file:
                     directory.on_disk[name] = file
                 elif directory.on_disk.get(name) is file:
                     del directory.on_disk[name]
 
-    def _file(self, fd: int) -> _File:
+    def _file(self, fd: int) -> File:
         node = self._descriptors[fd].node
-        if isinstance(node, _Directory):
+        if isinstance(node, Directory):
             raise _error(errno.EISDIR, str(fd))
         return node
 
-    def _new_file(self, mode: int) -> _File:
+    def _new_file(self, mode: int) -> File:
         self._numbers += 1
-        file = _File(self._numbers, mode)
+        file = File(self._numbers, mode)
         self._touch(file)
         return file
 
-    def _new_directory(self, mode: int) -> _Directory:
+    def _new_directory(self, mode: int) -> Directory:
         self._numbers += 1
-        directory = _Directory(self._numbers, mode)
+        directory = Directory(self._numbers, mode)
         self._touch(directory)
         return directory
 
-    def _touch(self, node: _Node) -> None:
+    def _touch(self, node: Node) -> None:
         self._time_ns += 1_000_000
         node.modified_ns = self._time_ns
 
-    def _node(self, path: str) -> _Node:
+    def _node(self, path: str) -> Node:
         self._alive()
-        node: _Node = self._root
+        node: Node = self._root
         for name in _names(path):
-            if not isinstance(node, _Directory):
+            if not isinstance(node, Directory):
                 raise _error(errno.ENOTDIR, path)
             child = node.names.get(name)
             if child is None:
@@ -479,35 +443,35 @@ class CrashFileSystem:
             node = child
         return node
 
-    def _directory(self, path: str) -> _Directory:
+    def _directory(self, path: str) -> Directory:
         node = self._node(path)
-        if isinstance(node, _File):
+        if isinstance(node, File):
             raise _error(errno.ENOTDIR, path)
         return node
 
-    def _parent(self, path: str) -> tuple[_Directory, str]:
+    def _parent(self, path: str) -> tuple[Directory, str]:
         names = _names(path)
         if not names:
             return self._root, ""
         return self._directory("/".join(names[:-1])), names[-1]
 
-    def _walk(self) -> list[tuple[str, _Node]]:
-        found: list[tuple[str, _Node]] = []
-        waiting: list[tuple[str, _Directory]] = [("", self._root)]
+    def _walk(self) -> list[tuple[str, Node]]:
+        found: list[tuple[str, Node]] = []
+        waiting: list[tuple[str, Directory]] = [("", self._root)]
         while waiting:
             path, directory = waiting.pop()
             for name, node in directory.names.items():
                 found.append((f"{path}/{name}", node))
-                if isinstance(node, _Directory):
+                if isinstance(node, Directory):
                     waiting.append((f"{path}/{name}", node))
         return found
 
-    def _path_of(self, wanted: _Node) -> str:
+    def _path_of(self, wanted: Node) -> str:
         return next((path for path, node in self._walk() if node is wanted), "(unlinked)")
 
-    def _status(self, node: _Node) -> os.stat_result:
+    def _status(self, node: Node) -> os.stat_result:
         links = sum(1 for _, other in self._walk() if other is node)
-        size = len(node.content) if isinstance(node, _File) else 4096
+        size = len(node.content) if isinstance(node, File) else 4096
         seconds = node.modified_ns / 1e9
         whole = node.modified_ns // 10**9
         fields = (node.mode, node.number, 1, links, os.getuid(), os.getgid(), size, whole, whole, whole)
@@ -521,37 +485,6 @@ class CrashFileSystem:
                 "st_ctime_ns": node.modified_ns,
             },
         )
-
-
-def _survivor_directory(directory: _Directory, survives: Survives, seen: dict[int, _Node]) -> _Directory:
-    after = _Directory(directory.number, stat.S_IMODE(directory.mode))
-    after.modified_ns = directory.modified_ns
-    seen[directory.number] = after
-    names_survive = survives in {Survives.NAMES, Survives.ALL}
-    for name, node in (directory.names if names_survive else directory.on_disk).items():
-        survivor = seen.get(node.number)
-        if survivor is None:
-            if isinstance(node, _Directory):
-                survivor = _survivor_directory(node, survives, seen)
-            else:
-                survivor = _survivor_file(node, survives)
-                seen[node.number] = survivor
-        after.names[name] = after.on_disk[name] = survivor
-    return after
-
-
-def _survivor_file(file: _File, survives: Survives) -> _File:
-    after = _File(file.number, stat.S_IMODE(file.mode))
-    after.modified_ns = file.modified_ns
-    content_survives = survives in {Survives.CONTENT, Survives.ALL}
-    if content_survives:
-        after.on_disk = bytes(file.content)
-    elif survives is Survives.NAMES and file.named is not None:
-        after.on_disk = file.named
-    else:
-        after.on_disk = file.on_disk
-    after.content[:] = after.on_disk
-    return after
 
 
 def _names(path: str) -> list[str]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from fakes.mail_system import PATIENCE
+
 PORT: Final = 1025
 
 _MAIN_CF: Final = """\
@@ -94,14 +96,14 @@ class DebianPostfix:
         subprocess.run(["mount", "--bind", str(self._configuration), "/etc/postfix"], check=True)
         start = ["/usr/sbin/postfix", "start"]
         for _ in range(3):  # master(8) gives itself ten seconds, which a busy machine may not have
-            done = subprocess.run(start, check=False, capture_output=True, timeout=30)
+            done = subprocess.run(start, check=False, capture_output=True, timeout=PATIENCE)
             if done.returncode == 0:
                 return self
         self._unmount()
         raise AssertionError(f"Postfix does not start: {done.stderr!r} {self.log()}")
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=30)
+        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=PATIENCE)
         self._unmount()
 
     def log(self) -> str:

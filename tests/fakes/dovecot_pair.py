@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 
 COMMON: Final = """\
 base_dir = {base}/run
@@ -98,7 +98,7 @@ class Server:
             done = subprocess.run(
                 [*self._program, "-c", str(self.configuration)],
                 check=False,
-                timeout=60,
+                timeout=PATIENCE,
                 stdout=output,
                 stderr=output,
             )
@@ -185,7 +185,7 @@ class Talk:
     """An IMAP client that shows what it hears."""
 
     def __init__(self, port: int, user: str) -> None:
-        self._client = imaplib.IMAP4("127.0.0.1", port, timeout=20)
+        self._client = imaplib.IMAP4("127.0.0.1", port, timeout=PATIENCE)
         self._client.login(user, "secret")
 
     def say(self, command: bytes, literal: bytes | None = None) -> list[bytes]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from fakes.mail_system import PATIENCE
+
 Break = Callable[[socket.socket], None]
 """What is done with a connection on which the server waits for TLS."""
 
@@ -83,7 +85,7 @@ BREAKS: Final[dict[str, Break]] = {
 
 def fail(port: int, how: str, *, begin: bytes = b"") -> None:
     """Connect, and break the handshake; `begin`: commands behind which TLS begins, if not with the first octet."""
-    sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    sock = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
     try:
         if begin:
             with sock.makefile("rb") as lines:

@@ -24,12 +24,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 
 ADDRESS: Final = "192.0.2.10"
 """The host's address besides 127.0.0.1 (RFC 5737)."""
 PACKAGED: Final = "/usr/sbin:/usr/bin:/sbin:/bin"
 """PATH in which only Debian's commands are."""
+
+LOG: Final = "/var/log/mail.log"
+"""Where the mail system of a host logs."""
 
 _CLONE_NEWNET: Final = 0x40000000
 _SET_UP: Final = r"""
@@ -145,7 +148,7 @@ class Host:
         """Everything inside ends, and what was written is forgotten."""
         self.hang_up()
         os.kill(self._first, signal.SIGKILL)
-        self._process.communicate(timeout=20)
+        self._process.communicate(timeout=PATIENCE)
         os.rmdir(self._layer)
 
     # -- commands --------------------------------------------------------------------------------------
@@ -157,7 +160,7 @@ class Host:
         user: str = "root",
         content: str | bytes = "",
         environment: Mapping[str, str] | None = None,
-        seconds: float = 60,
+        seconds: float = 120,
     ) -> "subprocess.CompletedProcess[str]":
         """A shell command, as a user who has just logged in; whatever its exit status is."""
         home = "/root" if user == "root" else f"/home/{user}"
@@ -183,7 +186,7 @@ class Host:
         return subprocess.CompletedProcess(done.args, done.returncode, *texts)
 
     def output(
-        self, command: str, *, user: str = "root", content: str | bytes = "", seconds: float = 60
+        self, command: str, *, user: str = "root", content: str | bytes = "", seconds: float = 120
     ) -> str:
         """Standard output of a command that must succeed."""
         done = self.run(command, user=user, content=content, seconds=seconds)
@@ -201,6 +204,11 @@ class Host:
         self.file(path).parent.mkdir(parents=True, exist_ok=True)
         self.file(path).write_text(text)
         self.file(path).chmod(mode)
+
+    def log(self) -> str:
+        """The mail system's log so far."""
+        path = self.file(LOG)
+        return path.read_text(errors="surrogateescape") if path.exists() else ""
 
     def listing(self, directory: str) -> list[str]:
         """Names in a directory; none if it is missing."""
@@ -247,6 +255,6 @@ class Host:
             with open(f"/proc/{self._first}/ns/net") as namespace:
                 if libc.setns(namespace.fileno(), _CLONE_NEWNET):
                     raise OSError(ctypes.get_errno(), "setns")
-            found.append(socket.create_connection((address, port), timeout=20))
+            found.append(socket.create_connection((address, port), timeout=PATIENCE))
         except OSError as error:
             found.append(error)

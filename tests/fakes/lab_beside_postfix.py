@@ -15,6 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from fakes.host import PACKAGED, Host
+from fakes.logs import until_whole
 from fakes.mail_system import until
 from fakes.network import RESOLVER, Network
 from fakes.pillarbox_host import INSTALLED, install
@@ -27,7 +28,6 @@ from pillarbox.lab.places import Places
 from pillarbox.lab.scenario import Scenario
 from pillarbox.net.system_clock import SystemClock
 
-LOG: Final = "/var/log/mail.log"
 Product = Literal["postfix", "pillarbox"]
 
 _PREFIX: Final = "10.53."
@@ -113,7 +113,8 @@ class Trial:
             host = self._host(product, internet)
             with SmtpClient(host) as client:
                 ids = {name: _submit(client, scenario) for name, scenario in self.scenarios.items()}
-            until(lambda: _is_quiet(host), seconds=40, what=f"{product}: all was tried once")
+            until(lambda: _is_quiet(host), what=f"{product}: all was tried once")
+            until_whole(host)
             self._again(host, "postqueue -f")
             self._again(host, "postsuper -e ALL deferred 2>/dev/null; postqueue -f")
             return {name: _played(host, internet, self.scenarios[name], ids[name]) for name in ids}
@@ -152,7 +153,6 @@ class Trial:
                 _is_quiet(host)
                 and all(_attempts(host, queue_id) > count for queue_id, count in before.items())
             ),
-            seconds=40,
             what=lambda: (
                 f"{command}: "
                 + ", ".join(
@@ -160,6 +160,7 @@ class Trial:
                 )
             ),
         )
+        until_whole(host)
 
 
 def _submit(client: SmtpClient, scenario: Scenario) -> str:
@@ -172,7 +173,7 @@ def _submit(client: SmtpClient, scenario: Scenario) -> str:
 
 
 def _log(host: Host) -> str:
-    return host.file(LOG).read_text(errors="surrogateescape")
+    return host.log()
 
 
 def _attempts(host: Host, queue_id: str) -> int:

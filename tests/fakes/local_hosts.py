@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from fakes.forked_command import run_forked
-from fakes.mail_system import MailSystem, until
+from fakes.mail_system import PATIENCE, MailSystem, until
 from fakes.postfix_services import SERVICES
 from pillarbox.tools import sendmail
 
@@ -139,14 +139,14 @@ class TheirHost:
         shutil.chown(self._base / "lib", "postfix")
         subprocess.run(["mount", "--bind", str(self._configuration), "/etc/postfix"], check=True)
         try:
-            subprocess.run(["/usr/sbin/postfix", "start"], check=True, capture_output=True, timeout=30)
+            subprocess.run(["/usr/sbin/postfix", "start"], check=True, capture_output=True, timeout=PATIENCE)
         except subprocess.CalledProcessError as error:
             subprocess.run(["umount", "--lazy", "/etc/postfix"], check=True)
             raise AssertionError(f"Postfix does not start: {error.stderr!r} {self.log()}") from error
         return self
 
     def __exit__(self, *_: object) -> None:
-        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=30)
+        subprocess.run(["/usr/sbin/postfix", "stop"], check=False, capture_output=True, timeout=PATIENCE)
         subprocess.run(["umount", "--lazy", "/etc/postfix"], check=True)
 
     def log(self) -> str:
@@ -162,13 +162,13 @@ class TheirHost:
             env={**os.environ, "NAME": ""},
             capture_output=True,
             check=False,
-            timeout=30,
+            timeout=PATIENCE,
         )
 
 
 def send(host: Host, recipient: str, content: bytes, *, sender: str = SENDER) -> str:
     """Send one message; its queue id."""
-    with smtplib.SMTP("127.0.0.1", host.port, timeout=30) as client:
+    with smtplib.SMTP("127.0.0.1", host.port, timeout=PATIENCE) as client:
         client.ehlo("client.example")
         client.mail(sender)
         code, reply = client.rcpt(recipient if "@" in recipient else f"{recipient}@{DOMAIN}")
@@ -240,7 +240,6 @@ def until_quiet(host: Host, ids: list[str]) -> Log:
                 if not log.is_quiet([queue_id])
             )
         ),
-        seconds=60,
     )
     return Log(host.log())
 

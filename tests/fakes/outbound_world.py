@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from fakes.host import PACKAGED, Host
+from fakes.logs import until_logged
 from fakes.mail_system import until
 from fakes.network import Network, _ip, address
 from fakes.pillarbox_host import INSTALLED, install
@@ -20,7 +21,6 @@ from fakes.postfix_services import MASTER_CF
 from fakes.postfix_texts import normal_line, normal_notice, normal_text
 from fakes.scripted_server import Replies, ScriptedServer
 
-LOG: Final = "/var/log/mail.log"
 SENDER: Final = "alice@sender.test"
 _USUAL: Final = """\
 compatibility_level = 3.6
@@ -136,25 +136,20 @@ class World:
         """
         return self._play(scenario, self.theirs, settle), self._play(scenario, self.ours, settle)
 
-    def _play(self, scenario: Scenario, host: Host, settle: bool) -> tuple[str, str, str]:
+    def _play(self, scenario: Scenario, host: Host, settled: bool) -> tuple[str, str, str]:
         servers = self.servers.get(scenario.name, [])
         for server in servers:
             server.conversations.clear()
             server.messages.clear()
         maildir = host.file("/home/alice/Maildir")
         old = set(maildir.glob("new/*"))
-        logged = len(host.file(LOG).read_text())
+        logged = len(host.log())
         queue_id = submit(host, scenario)
-        until(
-            lambda: _is_over(host.file(LOG).read_text()[logged:], queue_id, len(scenario.recipients)),
-            seconds=30,
-            what=lambda: f"{scenario.name}: delivered or not: {host.file(LOG).read_text()[logged:]}",
-        )
+        until_over(host, queue_id, recipients=len(scenario.recipients), since=logged)
         until(lambda: not any(server.open for server in servers), what="servers are left")
-        if settle:
-            host.output("sendmail -f last@sender.test alice </dev/null")
-            until(lambda: not busy(host), what="nothing in the active queue")
-        lines = host.file(LOG).read_text()[logged:].split("\n")
+        if settled:
+            settle(host, since=logged)
+        lines = host.log()[logged:].split("\n")
         returned = [
             path.read_text(errors="surrogateescape") for path in sorted(set(maildir.glob("new/*")) - old)
         ]
@@ -164,7 +159,7 @@ class World:
             "\n".join(_conversation(server) for server in servers),
             "\n".join(
                 sorted(normal_notice(text) for text in returned if not text.startswith(_LAST))
-                if settle
+                if settled
                 else map(normal_notice, returned)
             ),
         )
@@ -194,6 +189,14 @@ def submit(host: Host, scenario: Scenario) -> str:
     return reply.split()[-1].decode()
 
 
+def until_over(host: Host, queue_id: str, *, recipients: int, since: int) -> None:
+    """Wait until a message has been tried for each recipient, and what comes of that is delivered."""
+    until(
+        lambda: _is_over(host.log()[since:], queue_id, recipients),
+        what=lambda: f"{queue_id} is delivered or not: {host.log()[since:]}",
+    )
+
+
 def _is_over(log: str, queue_id: str, recipients: int) -> bool:
     attempts = len(re.findall(rf"{queue_id}: to=.*status=", log))
     if attempts < recipients:
@@ -207,13 +210,20 @@ def _is_over(log: str, queue_id: str, recipients: int) -> bool:
     return "status=deferred" in log and (not bounced or bool(notices))
 
 
-def busy(host: Host) -> bool:
-    """Whether something is in the active queue, or was queued last and is not gone."""
-    log = host.file(LOG).read_text()
-    done = all(
-        f"{one}: removed" in log for one in re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)[-1:]
+def settle(host: Host, *, since: int) -> None:
+    """A last message to alice, of last@sender.test; when it is delivered, all that was queued has been dealt with."""
+    host.output("sendmail -f last@sender.test alice </dev/null")
+    until_logged(host, "from=<last@sender.test>, size=", since=since)
+    until(
+        lambda: _is_settled(host.log()[since:]) and not host.listing("/var/spool/postfix/active"),
+        what=lambda: f"all is delivered or deferred: {host.log()[since:]}",
     )
-    return not done or bool(host.listing("/var/spool/postfix/active"))
+
+
+def _is_settled(log: str) -> bool:
+    """Whether each message that was queued is gone, or deferred."""
+    queued = re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)
+    return all(re.search(f": {queue_id}: (?:removed|to=.*status=deferred)", log) for queue_id in queued)
 
 
 def _counts(line: str) -> bool:

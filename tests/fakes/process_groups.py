@@ -27,13 +27,15 @@ SYSTEMS: Final = frozenset(
 """Values of parameters that a fixture for a whole module is made for."""
 
 LONG: Final = {
-    "test_in_place.py": 100,
+    "test_in_place.py": 60,
+    "test_in_place_files.py": 50,
     "test_lmtp_dovecot_peer.py": 85,
     "test_local_peer.py": 60,
     "test_lab.py": 60,
     "test_lab_notices_peer.py": 60,
     "test_queue_takeover_peer.py": 60,
-    "test_tutorial.py": 55,
+    "test_tutorial.py": 35,
+    "test_tutorial_mailbox.py": 25,
     "test_postmap_peer.py": 50,
     "test_ledger.py": 50,
     "test_session_notices_peer.py": 50,

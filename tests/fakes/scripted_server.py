@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from fakes.mail_system import PATIENCE
+
 DROP: Final = b"\0drop"
 """Instead of a reply: close the connection."""
 SILENCE: Final = b"\0silence"
@@ -88,7 +90,7 @@ class ScriptedServer:
     def _guarded(self, client: socket.socket) -> None:
         self.open += 1
         try:
-            client.settimeout(30)
+            client.settimeout(PATIENCE)
             self._serve(client)
         except (OSError, ssl.SSLError):
             return

@@ -12,6 +12,8 @@ import socket
 import ssl
 from typing import Final, NamedTuple
 
+from fakes.mail_system import PATIENCE
+
 CLOSED: Final = "(closed)"
 SILENCE: Final = "(silence)"
 
@@ -39,7 +41,7 @@ class _Client:
     """A connection whose replies are noted."""
 
     def __init__(self, port: int) -> None:
-        self._sock: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self._sock: socket.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._input = b""
 
     def close(self) -> None:

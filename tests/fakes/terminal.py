@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from fakes.mail_system import PATIENCE
+
 _CONTROL: Final = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][0-9A-B]|[\x0e\x0f\x07]")
 
 
@@ -39,7 +41,7 @@ class Terminal:
         self._process.wait()
         os.close(self._screen)
 
-    def see(self, text: str, *, seconds: float = 20) -> None:
+    def see(self, text: str, *, seconds: float = PATIENCE) -> None:
         """Wait until that is drawn; what was drawn up to there is forgotten."""
         deadline = time.monotonic() + seconds
         while (found := self._shown().find(text)) < 0:
@@ -51,7 +53,7 @@ class Terminal:
         """Type."""
         os.write(self._screen, keys.encode())
 
-    def end(self, *, seconds: float = 20) -> int:
+    def end(self, *, seconds: float = PATIENCE) -> int:
         """Wait until it ends by itself; its exit status."""
         deadline = time.monotonic() + seconds
         while self._process.poll() is None and time.monotonic() < deadline:

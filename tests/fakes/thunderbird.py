@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fakes import counterparts
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 
 _PREFERENCES: Final = {
     "app.donation.eoy.version.viewed": 999,
@@ -67,7 +67,7 @@ class Thunderbird:
             self._display = self._start_screen()
             self._start("thunderbird", "--marionette", "--remote-allow-system-access", "--no-remote",
                         "--profile", str(profile), display=self._display)  # fmt: skip
-            until(lambda: self._connect(port), seconds=60, what=self._said)
+            until(lambda: self._connect(port), what=self._said)
             self._packet()  # its greeting, an object
             self._call("WebDriver:NewSession", capabilities={})
             self._call("Marionette:SetContext", value="chrome")
@@ -99,7 +99,7 @@ class Thunderbird:
     def picture(self, path: Path) -> None:
         """The screen as a PNG file."""
         command = [counterparts.program("import") or "import", "-display", self._display, "-window", "root"]
-        subprocess.run([*command, str(path)], check=True, timeout=20)
+        subprocess.run([*command, str(path)], check=True, timeout=PATIENCE)
 
     # -- the programs ----------------------------------------------------------------------------------
 

@@ -2,12 +2,11 @@
 
 from typing import Final
 
-from fakes.host import ADDRESS, Host
+from fakes.host import ADDRESS, LOG, Host
 
 DOMAIN: Final = "tutorial.test"
 MAIL_HOST: Final = f"mail.{DOMAIN}"
 USERS: Final = {"alice": "correct horse 1", "bob": "battery staple 2"}
-LOG: Final = "/var/log/mail.log"
 
 MAIN_CF: Final = f"""\
 compatibility_level = 3.6

@@ -5,7 +5,7 @@ from typing import Final
 
 from fakes.host import ADDRESS, Host
 from fakes.mail_system import until
-from fakes.tutorial_host import LOG, MAIL_HOST
+from fakes.tutorial_host import MAIL_HOST
 
 QUEUE_ID: Final = "[0-9A-F]{6,}"
 
@@ -49,7 +49,7 @@ def send(host: Host, *, to: str, subject: str) -> str:
 def logged(host: Host, text: str) -> list[str]:
     """Lines of the log that hold a text: without the time and the process id."""
     found: list[str] = []
-    for line in host.file(LOG).read_text(errors="replace").split("\n")[:-1]:
+    for line in host.log().split("\n")[:-1]:
         match = re.fullmatch(r"\w{3} [ \d]\d \d\d:\d\d:\d\d mail ([^\[ ]+)(?:\[\d+\])?: (.*)", line)
         assert match is not None, line
         if text in match[2]:
@@ -61,6 +61,6 @@ def until_gone(host: Host, queue_id: str) -> list[str]:
     """Wait until the message has left the queue; what the log says of it."""
     until(
         lambda: any(line.endswith(f"{queue_id}: removed") for line in logged(host, queue_id)),
-        what=lambda: f"{queue_id} is removed:\n" + host.file(LOG).read_text(),
+        what=lambda: f"{queue_id} is removed:\n" + host.log(),
     )
     return logged(host, queue_id)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.files.write_order import Order, WrittenOut
 

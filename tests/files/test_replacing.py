@@ -4,7 +4,8 @@ import errno
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.files.replacing import replace_file
 
 PATH = "/store/acl"

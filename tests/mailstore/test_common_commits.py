@@ -10,7 +10,8 @@ from typing import AnyStr
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.files.fsync_batch import Done as Synced
 from pillarbox.files.fsync_batch import background_fsyncs
 from pillarbox.files.fsync_steps import finish

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.dovecot_files.dotlock import DotLock
 from pillarbox.mailstore.dovecot_files.keywords import KeywordTable

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.files.write_order import Order
 from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Survives
+from fakes.crash_file_system import CrashFileSystem
+from fakes.crash_survivors import Survives
 from fakes.maildir_on_model import (
     ROOT,
     account_on,

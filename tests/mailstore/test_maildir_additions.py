@@ -6,7 +6,8 @@ from typing import AnyStr
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from fakes.maildir_on_model import (
     ROOT,
     account_on,

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from fakes import postfix_queue_files as golden
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
 from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories

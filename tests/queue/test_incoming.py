@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
 from pillarbox.files.fsync_batch import Done
 from pillarbox.files.write_order import Order, WrittenOut

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.reading import read_configuration

@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from fakes import postfix_queue_files as golden
-from fakes.crash_file_system import CrashFileSystem, Stopped, Survives
+from fakes.crash_file_system import CrashFileSystem, Stopped
+from fakes.crash_survivors import Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
 from pillarbox.files.write_order import Order
 from pillarbox.queue import spare_files

@@ -19,7 +19,7 @@ import pytest
 
 from fakes import counterparts
 from fakes.closing_report import teller, will_meet
-from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, MailSystem, NoRootless, rootless_prefix
 from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import seconds
 from pillarbox.sessions.imap import session
@@ -132,8 +132,14 @@ def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest groups come first."""
+    """The longest groups come first; a busy machine may keep a test waiting.
+
+    pytest-timeout is for tests that hang: each wait has its own bound, and tells what was waited for.
+    """
     items.sort(key=lambda item: -seconds(item.nodeid))
+    for item in items:
+        if item.get_closest_marker("system") is not None and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(5 * PATIENCE))
 
 
 def _peers(item: pytest.Item) -> tuple[str, ...]:

@@ -18,7 +18,8 @@ import msgspec
 import pytest
 
 from fakes.local_hosts import Host, OurHost, TheirHost
-from fakes.mail_system import until
+from fakes.logs import lines_with
+from fakes.mail_system import PATIENCE, until
 from fakes.system_users import SystemUsers
 from pillarbox.queue.verification import PROTOCOL, AddressStatus, answer_from, encode_query
 from pillarbox.tables.cache_store import DatabaseStore
@@ -98,6 +99,10 @@ _LINE: Final = re.compile(r"postfix/([\w/-]+)\[\d+\]: (?:([0-9A-F]{6,}|NOQUEUE):
 _ID: Final = re.compile(r"[0-9A-F]{9,}")
 
 
+def _queued(host: Host, what: str) -> int:
+    return len(lines_with(host, what))
+
+
 class Played:
     """What one host answered, logged and remembered."""
 
@@ -121,8 +126,8 @@ class Played:
         count = len(envelopes) + len(remembered)
         until(lambda: host.log().count("disconnect from") >= count, what="all clients gone")
         until(
-            lambda: host.log().count("(queue active)") == host.log().count(": removed"),
-            what="all probes gone",
+            lambda: _queued(host, "cleanup.*: message-id=") == _queued(host, "qmgr.*: removed"),
+            what=lambda: f"all probes gone: {host.log()}",
         )
         lines = [match.groups() for match in _LINE.finditer(host.log())]
         self.refusals = sorted(
@@ -166,7 +171,7 @@ class Played:
 def _ask_directly(door: Path, address: bytes) -> tuple[AddressStatus, bytes]:
     """A question of ours to a socket of verify(8)."""
     with socket.socket(socket.AF_UNIX) as sock:
-        sock.settimeout(20)
+        sock.settimeout(PATIENCE)
         sock.connect(str(door))
         reader = AttributeReader()
 

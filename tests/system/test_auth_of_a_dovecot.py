@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.mail_system import PATIENT_WITH_GUESSERS, MailSystem, until
+from fakes.logs import until_logged
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, MailSystem, until
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot", "smtplib")]
@@ -62,7 +63,7 @@ def system() -> Iterator[MailSystem]:
 def test_logins_are_dovecots_to_judge(system: MailSystem) -> None:
     """Its mechanisms are offered, its users get in, others do not."""
     for mechanism in ("PLAIN", "LOGIN", "CRAM-MD5"):
-        with smtplib.SMTP("127.0.0.1", system.port("submission"), timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", system.port("submission"), timeout=PATIENCE) as client:
             client.ehlo()
             assert set(client.esmtp_features["auth"].split()) == {
                 "PLAIN",
@@ -73,10 +74,10 @@ def test_logins_are_dovecots_to_judge(system: MailSystem) -> None:
             client.user, client.password = "remote@example.org", "other secret"
             method = getattr(client, f"auth_{mechanism.lower().replace('-', '_')}")
             assert client.auth(mechanism, method)[0] == 235, mechanism
-    with smtplib.SMTP("127.0.0.1", system.port("submission"), timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", system.port("submission"), timeout=PATIENCE) as client:
         client.ehlo()
         with pytest.raises(smtplib.SMTPAuthenticationError):
             client.login("me@pillarbox.test", system.password)
-    until(lambda: "authentication failed" in system.log(), what="the failure is logged")
+    until_logged(system, "authentication failed")
     assert system.stop() == 0
     assert "did not end" not in system.log()  # the connection to Dovecot, which goes on, keeps nobody

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import USER, MailSystem, until
+from fakes.mail_system import PATIENCE, USER, MailSystem
 
 pytestmark = pytest.mark.system
 
@@ -20,7 +20,7 @@ class Line:
 
     def __init__(self, path: Path) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(20)
+        self.sock.settimeout(PATIENCE)
         self.sock.connect(str(path))
         self._lines = self.sock.makefile("rb")
 
@@ -139,7 +139,7 @@ def test_bad_clients(mail_system: MailSystem, said: bytes, door: str) -> None:
         shake_hands(line)
         line.say(b"AUTH", b"1", b"PLAIN", b"service=smtp", b"secured", plain(USER, mail_system.password))
         assert line.hear()[0] == b"OK"
-    assert mail_system.is_healthy()
+    mail_system.until_healthy()
 
 
 def test_a_login_is_redeemed_once(mail_system: MailSystem) -> None:
@@ -200,4 +200,4 @@ def test_many_connections_that_say_nothing(mail_system: MailSystem) -> None:
     finally:
         for line in silent:
             line.close()
-    until(mail_system.is_healthy, what="the system is healthy")
+    mail_system.until_healthy()

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from fakes.mail_system import STANDARD_PORTS, USER, MailSystem
+from fakes.mail_system import PATIENCE, STANDARD_PORTS, USER, MailSystem
 
 pytestmark = pytest.mark.system
 
@@ -16,7 +16,7 @@ class Client:
     """A connection, by hand."""
 
     def __init__(self, system: MailSystem, service: str, *, greeted: bool = True) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", system.port(service)), timeout=20)
+        self.sock = socket.create_connection(("127.0.0.1", system.port(service)), timeout=PATIENCE)
         self.lines = self.sock.makefile("rb")
         if greeted:
             self.lines.readline()
@@ -70,7 +70,7 @@ def test_garbage(mail_system: MailSystem, service: str, seed: int) -> None:
     else:
         assert len(answer) < 100  # RFC 8446 §6: an alert is 7 octets
     assert mail_system.accepts(USER)
-    assert mail_system.is_healthy()
+    mail_system.until_healthy()
 
 
 HALF_CLOSED = {
@@ -293,7 +293,7 @@ def test_mistakes_in_main_cf(rootless_system: MailSystem) -> None:
         (rootless_system.root / "screen").write_text("")
         rootless_system.launch()
         assert rootless_system.process is not None
-        assert rootless_system.process.wait(30) == 1, case.id
+        assert rootless_system.process.wait(PATIENCE) == 1, case.id
         told = rootless_system.screen()
         place = f"pillarbox: {path}, line {number}"
         assert told.startswith((f"{place}: {what}", f"{place}, {what}")), (case.id, told)
@@ -320,7 +320,7 @@ def test_mistakes_in_master_cf(rootless_system: MailSystem) -> None:
         (rootless_system.root / "screen").write_text("")
         rootless_system.launch()
         assert rootless_system.process is not None
-        assert rootless_system.process.wait(30) == 1, line
+        assert rootless_system.process.wait(PATIENCE) == 1, line
         told = rootless_system.screen()
         assert told.startswith(f"pillarbox: {path}, line {number}: "), told
         assert what in told

@@ -9,6 +9,7 @@ import pytest
 from fakes.client_libraries import SCRIPTS
 from fakes.counterparts import program
 from fakes.dovecot_pair import Server, dovecot_pair
+from fakes.mail_system import PATIENCE
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot", "php-imap")]
 
@@ -34,7 +35,7 @@ def said(server: Server, tmp_path: Path) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout[-500:] + done.stderr
     text = re.sub(r" \([0-9.+ ]+ secs\)\.?", "", done.stdout)

@@ -11,13 +11,13 @@ import pytest
 
 from fakes.certificates import fingerprint, issue, key_fingerprint
 from fakes.host import PACKAGED, Host
+from fakes.logs import until_logged
 from fakes.mail_system import until
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import SERVICES
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "unshare")]
 
-LOG: Final = "/var/log/mail.log"
 _MAIN_CF: Final = """\
 compatibility_level = 3.6
 myhostname = mail.here.test
@@ -92,6 +92,7 @@ class World:
             host.output("/usr/lib/postfix/configure-instance.sh -")
         host.output("postfix start")
         host.until_answers(25)
+        until_logged(host, "disconnect from")  # of the one who has just asked
         return host
 
     def end(self) -> None:
@@ -101,15 +102,12 @@ class World:
 
     def play(self, host: Host, port: int, name: str) -> str:
         """What a client hears, and what is logged and delivered."""
-        before = len(host.file(LOG).read_text())
+        before = len(host.log())
         said = self._converse(host, port, name)
-        until(
-            lambda: "disconnect from" in host.file(LOG).read_text()[before:],
-            what=lambda: host.file(LOG).read_text()[before:],
-        )
+        until_logged(host, "disconnect from", since=before)
         lines = [
             re.sub(r"^.*? postfix/(\w+)\[\d+\]: |\b[0-9A-F]{6,}(?=: )", "", line)
-            for line in host.file(LOG).read_text()[before:].split("\n")
+            for line in host.log()[before:].split("\n")
             if "smtpd[" in line and "certificate verification failed" not in line
         ]
         return "\n".join([*said, *lines])
@@ -174,8 +172,7 @@ class World:
                 host.keep(sock)
                 file = sock.makefile("rb")
         host.hang_up()
-        until(lambda: len(set(maildir.glob("new/*")) - before) == 1, what="the message is delivered")
-        (path,) = set(maildir.glob("new/*")) - before
+        (path,) = until(lambda: set(maildir.glob("new/*")) - before, what="the message is delivered")
         (header,) = re.findall(r"^Received: .*\n((?:\t.*\n)*?)\tby ", path.read_text(), re.MULTILINE)
         return str(header)
 

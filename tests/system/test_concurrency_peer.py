@@ -31,7 +31,6 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 
-LOG: Final = "/var/log/mail.log"
 MESSAGES: Final = 30
 _MESSAGE: Final = b"Subject: x\r\n\r\nx\r\n"
 _SUSPENDED: Final = "delivery temporarily suspended: "
@@ -258,7 +257,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 def attempts(host: Host, case: Case) -> list[str]:
     """Status and reason of each attempt for a destination."""
-    text = host.file(LOG).read_text()
+    text = host.log()
     return re.findall(rf"to=<\w+@{case.name}\.test>.* status=(\w+ \(.*\))\n", text)
 
 

@@ -12,6 +12,7 @@ from typing import Final
 import pytest
 
 from fakes.dovecot_pair import Server, dovecot_pair
+from fakes.mail_system import PATIENCE
 from pillarbox.net.self_signed import make_self_signed
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
@@ -80,7 +81,7 @@ def pair() -> Iterator[tuple[Server, Server]]:
 
 def connect(server: Server, source: str) -> socket.socket:
     """A client with that address."""
-    return socket.create_connection(("127.0.0.1", server.port), timeout=20, source_address=(source, 0))
+    return socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE, source_address=(source, 0))
 
 
 def greeting(server: Server, source: str) -> bytes:

@@ -170,7 +170,7 @@ class Played:
             arguments = (*case.options, "-f", _sender(name), *case.recipients)
             done = host.sendmail(*arguments, stdin=b"" if "-bv" in case.options else _MESSAGE)
             self.said[name] = (done.returncode, done.stdout, done.stderr)
-        until(lambda: self._are_done(host), what=lambda: f"all done:\n{host.log()}", seconds=60)
+        until(lambda: self._are_done(host), what=lambda: f"all done:\n{host.log()}")
         log = Log(host.log())
         ids = {name: self._id(log, name) for name in CASES}
         self.deliveries = {name: sorted(log.deliveries(queue_id)) for name, queue_id in ids.items()}

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import USER, MailSystem, until
+from fakes.logs import until_logged
+from fakes.mail_system import PATIENCE, USER, MailSystem, until
 from system.conftest import new_system
 from system.test_bad_input import Client
 
@@ -64,7 +65,7 @@ def test_queue_disk_full(fresh_system: MailSystem) -> None:
             # Before a message there must be room for one and a half of the largest (smtpd(8)).
             assert client.ask(b"MAIL FROM:<a@example.test>").startswith(b"452 4.3.1 ")
             assert client.ask(b"NOOP") == b"250 2.0.0 Ok\r\n"
-        assert fresh_system.is_healthy()
+        fresh_system.until_healthy()
         ballast.unlink()
         fresh_system.send(b"Subject: after\r\n\r\nbody\r\n")
         until(lambda: len(fresh_system.delivered()) == 2, what="both accepted messages are delivered")
@@ -82,7 +83,7 @@ def test_mailbox_disk_full(fresh_system: MailSystem) -> None:
         ballast = fill(mail)
         body = b"z" * 70 + b"\r\n"
         fresh_system.send(b"Subject: waits\r\n\r\n" + body * 2000)
-        until(lambda: "status=deferred" in fresh_system.log(), what="the second is deferred")
+        until_logged(fresh_system, "status=deferred")
         assert len(fresh_system.delivered()) == 1
         ballast.unlink()
         until(lambda: len(fresh_system.delivered()) == 2, what="the second is delivered")
@@ -103,7 +104,7 @@ def test_unreadable_maildir(fresh_system: MailSystem) -> None:
     closed = fresh_system.maildir()
     closed.chmod(0)
     fresh_system.send(b"Subject: second\r\n\r\nbody\r\n")
-    until(lambda: "status=deferred" in fresh_system.log(), what="the second is deferred")
+    until_logged(fresh_system, "status=deferred")
     fresh_system.send(b"Subject: other\r\n\r\nbody\r\n", recipient="other@pillarbox.test")
     until(lambda: fresh_system.delivered("other@pillarbox.test"), what="the other user's is delivered")
     if not fresh_system.rootless:
@@ -113,7 +114,7 @@ def test_unreadable_maildir(fresh_system: MailSystem) -> None:
         assert client.ask(login, until_tag=b"a ")[:4] in (b"a OK", b"a NO", b"")
     closed.chmod(0o700)
     until(lambda: len(fresh_system.delivered()) == 2, what="the second is delivered")
-    assert fresh_system.is_healthy()
+    fresh_system.until_healthy()
     assert fresh_system.stop() == 0
 
 
@@ -126,7 +127,7 @@ def test_imap_on_a_full_disk(mode: str) -> None:
         system.make_home()
         with small_disk(system.data / "mail", "6m") as mail:
             system.start()
-            with imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=30) as client:
+            with imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=PATIENCE) as client:
                 client.login(USER, system.password)
                 for number in range(3):
                     text = b"Subject: %d\r\n\r\n%s\r\n" % (number, b"x" * 5000)
@@ -160,7 +161,7 @@ def test_imap_on_a_full_disk(mode: str) -> None:
                 assert client.copy("1:3", "Target")[0] == "OK"
                 assert client.select("Target")[1][0] in (b"3", b"6")
                 assert client.select("INBOX")[1] == [b"4"]
-            assert system.is_healthy()
+            system.until_healthy()
             assert system.stop() == 0
             assert "Traceback" not in system.log() + system.screen()
     finally:
@@ -188,7 +189,7 @@ def test_queue_disk_full_while_mail_is_deferred(rootless_system: MailSystem) -> 
         with open(ballast, "r+b") as file:
             file.truncate(ballast.stat().st_size - 16384)  # room for the queue files themselves
         accepted = 0
-        with smtplib.SMTP("127.0.0.1", system.port("smtp"), timeout=20) as client:
+        with smtplib.SMTP("127.0.0.1", system.port("smtp"), timeout=PATIENCE) as client:
             for number in range(20):
                 message = b"Subject: %d\r\n\r\nbody\r\n" % number
                 try:
@@ -223,5 +224,5 @@ def test_log_that_cannot_be_written(rootless_system: MailSystem) -> None:
         until(lambda: system.delivered(), what="it is delivered")
         ballast.unlink()
         system.send(b"Subject: logged\r\n\r\nbody\r\n")
-        until(lambda: "status=sent" in system.log(), what="the log goes on")
+        until_logged(system, "status=sent")
         assert system.stop() == 0

@@ -8,6 +8,7 @@ from typing import Final
 import pytest
 
 from fakes.dovecot_pair import Server, dovecot_pair
+from fakes.mail_system import PATIENCE
 from system.test_acl_delivery_peer import DELIVERY, MESSAGE, NAMES, prepare
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
@@ -103,7 +104,7 @@ def told(server: Server, command: str) -> tuple[int, list[str], str]:
         [*server.doveadm_command, *words],
         input="Subject: q\n\n",
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         capture_output=True,
         text=True,
     )

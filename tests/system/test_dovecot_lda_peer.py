@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from fakes.dovecot_pair import Server, dovecot_pair
-from fakes.mail_system import rootless_prefix
+from fakes.mail_system import PATIENCE, rootless_prefix
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
@@ -100,7 +100,7 @@ def call(server: Server, case: Case) -> tuple[int, str, str]:
         input=case.content,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         env={"PATH": os.environ["PATH"], **values},
     )
     return done.returncode, done.stdout.decode(), done.stderr.decode()
@@ -148,7 +148,7 @@ def test_mailbox_command_of_a_user(pair: tuple[Server, Server], tmp_path: Path) 
         input=MESSAGE,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         env={"PATH": os.environ["PATH"], "USER": "somebody", "HOME": str(tmp_path)},
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

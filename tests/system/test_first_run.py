@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import STANDARD_PORTS, USER, MailSystem, until
+from fakes.mail_system import PATIENCE, STANDARD_PORTS, USER, MailSystem, until
 from pillarbox.supervisor.version import VERSION, starting_up
 
 pytestmark = pytest.mark.system
@@ -26,7 +26,7 @@ GREETINGS = {
 
 def log_in(system: MailSystem, user: str, password: str) -> bool:
     """Whether IMAP lets the user in."""
-    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=20)
+    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=PATIENCE)
     try:
         client.login(user, password)
     except imaplib.IMAP4.error:
@@ -38,12 +38,12 @@ def log_in(system: MailSystem, user: str, password: str) -> bool:
 
 def greeting(port: int) -> bytes:
     """The first octets a server says."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         return sock.recv(1000)
 
 
 def _busy_seconds() -> float:
-    """Processor time that this machine has spent since it was started, on all cores (proc(5))."""
+    """Processor time that this machine has spent or lost since it was started, on all cores (proc(5))."""
     user, nice, system, _, _, *others = map(
         int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     )
@@ -66,7 +66,7 @@ def test_listeners_answer_soon(fresh_system: MailSystem) -> None:
     for name, expected in GREETINGS.items():
         assert greeting(fresh_system.port(name)).startswith(expected), name
     for name in ("submissions", "imaps", "pop3s"):
-        with socket.create_connection(("127.0.0.1", fresh_system.port(name)), timeout=10):
+        with socket.create_connection(("127.0.0.1", fresh_system.port(name)), timeout=PATIENCE):
             pass
     until(lambda: "Ctrl-C stops" in fresh_system.screen(), what="the welcome")
     for name in STANDARD_PORTS:
@@ -81,7 +81,7 @@ def test_lines_on_the_screen_work(mail_system: MailSystem) -> None:
     lines = mail_system.screen().splitlines()
     sending = lines[lines.index("Send a message:") + 1 : lines.index("Read it:")]
     script = "\n".join(sending[:2])
-    assert subprocess.run(["/bin/sh", "-c", script], check=False, timeout=30).returncode == 0
+    assert subprocess.run(["/bin/sh", "-c", script], check=False, timeout=PATIENCE).returncode == 0
     until(lambda: len(mail_system.delivered()) == 1, what="the message is delivered")
     reading = lines[lines.index("Read it:") + 1 :][:3]
     for line in reading:
@@ -188,7 +188,7 @@ def test_second_start_finds_the_same_data(fresh_system: MailSystem) -> None:
     before = {name: (fresh_system.data / "etc" / name).read_bytes() for name in files}
     fresh_system.start()
     assert {name: (fresh_system.data / "etc" / name).read_bytes() for name in files} == before
-    client = imaplib.IMAP4("127.0.0.1", fresh_system.port("imap"), timeout=20)
+    client = imaplib.IMAP4("127.0.0.1", fresh_system.port("imap"), timeout=PATIENCE)
     client.login(USER, fresh_system.password)
     assert client.select() == ("OK", [b"1"])
     client.logout()
@@ -223,7 +223,7 @@ def test_port_taken(fresh_system: MailSystem, service: str) -> None:
         other.listen()
         fresh_system.launch()
         assert fresh_system.process is not None
-        assert fresh_system.process.wait(20) == 1
+        assert fresh_system.process.wait(PATIENCE) == 1
     assert fresh_system.screen() == (
         f"pillarbox: cannot listen on 127.0.0.1 port {fresh_system.port(service)} ({service}): "
         "the port is taken; stop what has it, or choose another\n"
@@ -260,7 +260,7 @@ def test_wrong_arguments(arguments: tuple[str, ...], status: int, line: str) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=20,
+        timeout=PATIENCE,
     )
     assert done.returncode == status
     assert line in done.stderr.splitlines()[-1]
@@ -285,9 +285,9 @@ def test_other_address(rootless_system: MailSystem) -> None:
     report = json.loads(rootless_system.command("status", "--json").stdout)
     assert {entry["address"] for entry in report["listeners"]} == {"::1"}
     for name in STANDARD_PORTS:
-        with socket.create_connection(("::1", rootless_system.port(name)), timeout=10):
+        with socket.create_connection(("::1", rootless_system.port(name)), timeout=PATIENCE):
             pass
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", rootless_system.port(name)), timeout=10)
+            socket.create_connection(("127.0.0.1", rootless_system.port(name)), timeout=PATIENCE)
     assert f"curl -sS smtp://[::1]:{rootless_system.port('smtp')} " in rootless_system.screen()
     assert rootless_system.stop() == 0

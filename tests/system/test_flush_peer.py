@@ -57,7 +57,7 @@ class Site:
         with smtplib.SMTP("127.0.0.1", PORT, timeout=60) as client:
             client.sendmail("sender@pillarbox.test", recipients, "Subject: x\r\n\r\nx\r\n")
         self.sent += 1
-        until(lambda: len(self.deferred()) == len(before) + 1, what="deferred", seconds=60)
+        until(lambda: len(self.deferred()) == len(before) + 1, what="deferred")
         (queue_id,) = self.deferred() - before
         return queue_id
 
@@ -98,7 +98,10 @@ def test_each_finds_what_the_other_has_noted(site: Site) -> None:
     site.command(DEBIAN, "postfix", "stop")
     site.command(OURS, "postfix", "start")
     second = site.send(*recipients)
-    assert site.noted() == {name: [first, second] for name in names}
+    until(
+        lambda: site.noted() == {name: [first, second] for name in names},
+        what=lambda: f"noted {site.noted()}",
+    )
     for system in (OURS, DEBIAN):
         tried = Counter({queue_id: site.attempts()[queue_id] + 3 for queue_id in (first, second)})
         site.command(system, "postqueue", "-s", SITES[1])
@@ -125,7 +128,6 @@ def test_more_than_can_be_active(site: Site) -> None:
     until(
         lambda: all(site.attempts()[queue_id] >= before[queue_id] + 2 for queue_id in ids),
         what=lambda: f"all are tried again: {site.attempts() - before}",
-        seconds=60,
     )
     until(lambda: site.deferred() == ids, what="deferred again")
     assert site.attempts() == Counter({queue_id: before[queue_id] + 2 for queue_id in ids})
@@ -133,7 +135,6 @@ def test_more_than_can_be_active(site: Site) -> None:
     until(
         lambda: site.attempts() == Counter({queue_id: before[queue_id] + 4 for queue_id in ids}),
         what=lambda: f"all are tried again: {site.attempts() - before}",
-        seconds=60,
     )
     site.command(OURS, "postfix", "stop")
     assert "Traceback" not in site.postfix.log()

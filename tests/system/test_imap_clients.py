@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from fakes import client_libraries, counterparts
-from fakes.mail_system import PASSWORD, MailSystem, until
+from fakes.mail_system import PASSWORD, PATIENCE, MailSystem, until
 from fakes.terminal import Terminal
 from system.conftest import make_users, new_system
 
@@ -62,7 +62,7 @@ def deliver(system: MailSystem, user: str, count: int) -> None:
 
 def talk(system: MailSystem, user: str) -> imaplib.IMAP4:
     """A session of our own."""
-    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=20)
+    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=PATIENCE)
     client.login(user, PASSWORD)
     return client
 

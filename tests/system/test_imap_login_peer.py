@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from fakes.dovecot_pair import dovecot_pair
-from fakes.mail_system import PATIENT_WITH_GUESSERS
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
@@ -24,7 +24,10 @@ CONVERSATIONS: Final = [  # name, what is sent in one piece
 
 def heard(port: int, sent: bytes) -> list[bytes]:
     """The lines of a conversation; capabilities by their keyword, since we have more, and times left out."""
-    with socket.create_connection(("127.0.0.1", port), timeout=20) as sock, sock.makefile("rb") as lines:
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock,
+        sock.makefile("rb") as lines,
+    ):
         sock.sendall(sent + b"z LOGOUT\r\n")
         said = [line.rstrip(b"\r\n") for line in lines if not line.startswith(b"* OK Waiting")]
     said = [re.sub(rb"CAPABILITY [^]]*", b"CAPABILITY", line) for line in said]

@@ -2,16 +2,24 @@
 
 import re
 import select
-import socket
-import ssl
 from collections.abc import Iterator
 
 import pytest
 
-from fakes.host import ADDRESS, Host
+from fakes.host import LOG, Host
+from fakes.in_place_host import (
+    MAIN_CF,
+    MASTER_CF,
+    PID_FILE,
+    Session,
+    certificate,
+    configure,
+    in_place_host,
+    reload,
+)
+from fakes.logs import until_logged
 from fakes.mail_system import until
-from fakes.pillarbox_host import INSTALLED, install, run_pillarbox
-from fakes.tutorial_host import DOMAIN, LOG, MAIL_HOST, tutorial_host
+from fakes.tutorial_host import DOMAIN, MAIL_HOST
 
 pytestmark = [
     pytest.mark.system,
@@ -19,76 +27,12 @@ pytestmark = [
     pytest.mark.peer("postfix", "rsyslogd", "unshare"),
 ]
 
-MAIN_CF = f"""\
-compatibility_level = 3.6
-inet_interfaces = all
-myhostname = {MAIL_HOST}
-mydomain = {DOMAIN}
-mydestination =
-local_recipient_maps =
-alias_maps =
-virtual_mailbox_domains = {DOMAIN}
-virtual_mailbox_base = /home
-virtual_mailbox_maps = texthash:/etc/postfix/users
-virtual_uid_maps = static:2000
-virtual_gid_maps = static:2000
-smtpd_tls_security_level = may
-smtpd_tls_cert_file = /etc/postfix/cert.pem
-smtpd_tls_key_file = /etc/postfix/cert.pem
-default_transport = error:no route
-"""
-MASTER_CF = """\
-smtp inet n - n - - smtpd
-127.0.0.1:submission inet n - n - - smtpd
-  -o syslog_name=postfix/submission
-qmgr unix n - n 300 1 qmgr
-cleanup unix n - n - 0 cleanup
-bounce unix - - n - 0 bounce
-rewrite unix - - n - - trivial-rewrite
-virtual unix - n n - - virtual
-error unix - - n - - error
-postlog unix-dgram n - n - 1 postlogd
-"""
-PID_FILE = "/var/spool/postfix/pid/master.pid"
-
-
-def certificate(host: Host, name: str) -> None:
-    """A self-signed certificate that only root may read."""
-    subject = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN={name}"
-    host.output(
-        f"umask 077; {subject} -keyout /tmp/key -out /tmp/crt && cat /tmp/key /tmp/crt >/etc/postfix/cert.pem"
-    )
-
-
-def configure(host: Host, **values: str) -> None:
-    """main.cf with some values added."""
-    added = "".join(f"{name} = {value}\n" for name, value in values.items())
-    host.write("/etc/postfix/main.cf", MAIN_CF + added)
-
-
-def reload(host: Host) -> None:
-    """`postfix reload`, and the new generation serves."""
-    before = host.file(LOG).read_text().count("reload -- ")
-    host.output("postfix reload")
-    until(lambda: host.file(LOG).read_text().count("reload -- ") > before, what="the reload is logged")
-
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[Host]:
     """A host on which Pillarbox is installed and configured."""
-    host = tutorial_host(INSTALLED)
-    try:
-        install(host)
-        host.output(
-            "groupadd -g 2000 mail-users && useradd -u 2000 -g 2000 -M mail-users && chmod 1777 /home"
-        )
-        configure(host)
-        host.write("/etc/postfix/master.cf", MASTER_CF)
-        host.write("/etc/postfix/users", f"someone@{DOMAIN} someone/\n", mode=0o600)
-        certificate(host, "first.test")
+    with in_place_host() as host:
         yield host
-    finally:
-        host.end()
 
 
 @pytest.fixture
@@ -101,50 +45,6 @@ def running(host: Host) -> Iterator[Host]:
     finally:
         host.hang_up()
         host.run("postfix stop")
-
-
-class Session:
-    """An SMTP session."""
-
-    def __init__(self, host: Host, port: int = 25, address: str = ADDRESS) -> None:
-        self._host = host
-        self.sock: socket.socket = host.connect(port, address=address)
-        self.banner = self.line()
-
-    def line(self) -> str:
-        """One line of a reply."""
-        data = b""
-        while not data.endswith(b"\n"):
-            more = self.sock.recv(1)
-            if not more:
-                break
-            data += more
-        return data.decode().rstrip("\r\n")
-
-    def __call__(self, command: str) -> str:
-        self.sock.sendall(command.encode() + b"\r\n")
-        return self.line()
-
-    def starttls(self) -> str:
-        """Turn TLS on; the common name of the certificate."""
-        self("HELO client.test")
-        assert self("STARTTLS") == "220 2.0.0 Ready to start TLS"
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        self.sock = context.wrap_socket(self.sock)
-        self._host.keep(self.sock)
-        presented = self.sock.getpeercert(binary_form=True)
-        assert presented is not None
-        match = re.search(rb"(first|second)\.test", presented)
-        assert match is not None
-        return match[0].decode()
-
-    def recipient(self, address: str) -> str:
-        """The answer to RCPT TO."""
-        self("HELO client.test")
-        self("MAIL FROM:<>")
-        return self(f"RCPT TO:<{address}>")
 
 
 # -- one queue, one system -------------------------------------------------------------------------------
@@ -168,7 +68,7 @@ def test_postfix_sees_ours_and_stops_it(running: Host) -> None:
         "postfix/postfix-script: fatal: the Postfix mail system is already running\r\n",
     )
     assert running.run(f"{theirs} reload").returncode == 0
-    until(lambda: "reload -- version" in running.file(LOG).read_text(), what="ours reloads")
+    until_logged(running, "reload -- version")
     assert running.run(f"{theirs} stop").returncode == 0
     assert not running.answers(25)
     assert running.run("postfix status").returncode == 1
@@ -242,7 +142,7 @@ def test_a_copied_queue_is_put_in_order_at_start(host: Host) -> None:
     host.output("postqueue -f")
     until(
         lambda: host.listing("/home/someone/new"),
-        what=lambda: "the message is delivered:\n" + host.file(LOG).read_text()[-3000:],
+        what=lambda: "the message is delivered:\n" + host.log()[-3000:],
     )
     host.output("postfix stop")
 
@@ -288,7 +188,7 @@ def test_reload_of_a_broken_configuration_changes_nothing(running: Host) -> None
     told = (
         f"warning: reload refused, the settings of before stay: /etc/postfix/main.cf, line {line}: parameter "
     )
-    until(lambda: told + "queue_run_delay" in running.file(LOG).read_text(), what="the refusal is logged")
+    until_logged(running, re.escape(told + "queue_run_delay"))
     assert Session(running).recipient(f"someone@{DOMAIN}") == "250 2.1.5 Ok"
     running.write("/etc/postfix/master.cf", MASTER_CF + "bogus line\n")
     configure(running)
@@ -331,15 +231,9 @@ def test_process_limit_caps_sessions(running: Host) -> None:
 def test_services_log_under_their_own_names(running: Host) -> None:
     """`-o syslog_name=postfix/submission` is the tag of that service's lines, and of no other's."""
     Session(running, 587, "127.0.0.1")("QUIT")
-    until(
-        lambda: re.search(r" postfix/submission/smtpd\[\d+\]: connect from ", running.file(LOG).read_text()),
-        what="the service's name is in the log",
-    )
+    until_logged(running, r" postfix/submission/smtpd\[\d+\]: connect from ")
     Session(running)("QUIT")
-    until(
-        lambda: re.search(r" postfix/smtpd\[\d+\]: disconnect from ", running.file(LOG).read_text()),
-        what="the other service's name is in the log",
-    )
+    until_logged(running, r" postfix/smtpd\[\d+\]: disconnect from ")
 
 
 def test_a_restarted_syslog_daemon_is_found_again(running: Host) -> None:
@@ -350,231 +244,8 @@ def test_a_restarted_syslog_daemon_is_found_again(running: Host) -> None:
 
     def logged() -> bool:
         Session(running)("HELO after.the.restart")
-        before = running.file(LOG).read_text()
+        before = running.log()
         return "syslog" in before and bool(re.search(r"rsyslogd.*start(?s:.*)connect from", before))
 
     running.output(f"echo 'rsyslogd start' >>{LOG}; echo syslog >>{LOG}")
     until(logged, what="lines come again")
-
-
-def test_maillog_file_and_logrotate(host: Host) -> None:
-    """maillog_file takes all lines; logrotate begins a new one, into which sessions of before go on."""
-    configure(host, maillog_file="/var/log/pillarbox.log")
-    host.output("postfix start")
-    log = host.file("/var/log/pillarbox.log")
-    assert host.output("stat -c '%U %a' /var/log/pillarbox.log") == "root 600\n"
-    session = Session(host)
-    until(lambda: "connect from" in log.read_text(), what="the connection is logged")
-    text = log.read_text()
-    assert re.search(
-        r"^\w{3} [ \d]\d \d\d:\d\d:\d\d mail postfix/postfix-script\[\d+\]: starting the ", text, re.M
-    )
-    assert re.search(
-        r"^\w{3} [ \d]\d \d\d:\d\d:\d\d mail postfix/master\[\d+\]: daemon started -- ", text, re.M
-    )
-    host.output("postfix logrotate")
-    (rotated,) = host.output("ls /var/log | grep pillarbox.log.").split()
-    assert re.fullmatch(r"pillarbox\.log\.\d{8}-\d{6}\.gz", rotated)
-    assert "connect from" in host.output(f"zcat /var/log/{rotated}")
-    until(lambda: log.exists() and "reload -- " in log.read_text(), what="the new file is in use")
-    assert session("QUIT") == "221 2.0.0 Bye"
-    until(lambda: "disconnect from" in log.read_text(), what="the old session logs into the new file")
-    host.output("postfix stop")
-    assert "terminating on signal 15" in log.read_text()
-    configure(host, maillog_file="/tmp/elsewhere.log")
-    done = host.run("postfix start")
-    assert done.returncode == 1
-    assert (
-        "maillog_file value '/tmp/elsewhere.log' does not match any prefix in maillog_file_prefixes"
-        in done.stderr
-    )
-    configure(host)
-
-
-LISTENER = """
-import socket, sys
-sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-sock.bind("/run/notify")
-with open("/run/notified", "w", buffering=1) as out:
-    while True:
-        out.write(sock.recv(4096).decode().replace("\\n", " ") + "\\n")
-"""
-
-
-def test_foreground_under_a_service_manager(host: Host) -> None:
-    """start-fg: the log on standard output, and sd_notify tells of ready, reloading and stopping."""
-    configure(host, maillog_file="/dev/stdout")
-    host.write("/root/listener.py", LISTENER)
-    host.output(
-        "/usr/bin/python3 /root/listener.py >/dev/null 2>&1 & while [ ! -S /run/notify ]; do sleep 0.05; done"
-    )
-    host.output("NOTIFY_SOCKET=/run/notify postfix start-fg >/var/log/foreground 2>&1 &")
-    notified, output = host.file("/run/notified"), host.file("/var/log/foreground")
-    until(lambda: "READY=1" in notified.read_text(), what="ready")
-    pid = int(host.file(PID_FILE).read_text())
-    assert f"READY=1 MAINPID={pid}\n" in notified.read_text()
-    assert "daemon started -- version" in output.read_text()
-    host.output(f"kill -HUP {pid}")
-    until(
-        lambda: re.search(r"RELOADING=1 MONOTONIC_USEC=\d+\nREADY=1 MAINPID=\d+\n", notified.read_text()),
-        what="reloaded",
-    )
-    host.output(f"kill {pid}")
-    until(lambda: "terminating on signal 15" in output.read_text(), what="it has ended")
-    until(lambda: notified.read_text().endswith("STOPPING=1\n"), what="the service manager was told")
-    configure(host)
-
-
-# -- configurations as they come -------------------------------------------------------------------------
-
-INTERNET_SITE = """\
-smtpd_relay_restrictions = permit_mynetworks permit_sasl_authenticated defer_unauth_destination
-myhostname = mail.tutorial.test
-alias_maps = hash:/etc/aliases
-alias_database = hash:/etc/aliases
-myorigin = /etc/mailname
-mydestination = $myhostname, tutorial.test, mail.tutorial.test, localhost.tutorial.test, localhost
-relayhost =
-mynetworks = 127.0.0.0/8 [::ffff:127.0.0.0]/104 [::1]/128
-mailbox_size_limit = 0
-recipient_delimiter = +
-inet_interfaces = all
-inet_protocols = all
-"""
-"""What the questions of Debian's package, answered with "Internet Site", add to its main.cf."""
-BARE = """\
-inet_interfaces = all
-myhostname = mail.tutorial.test
-mydomain = tutorial.test
-myorigin = $mydomain
-mydestination = $myhostname, localhost.$mydomain, localhost, $mydomain
-home_mailbox = Maildir/
-"""
-"""Nothing but what a tutorial has one write: not even compatibility_level."""
-
-
-@pytest.fixture
-def stock_files(host: Host) -> Iterator[Host]:
-    """Debian's master.cf, as its package brings it, with chroot and the pipe services."""
-    host.output("cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf && postalias /etc/aliases")
-    host.write("/etc/mailname", f"{DOMAIN}\n")
-    yield host
-    host.hang_up()
-    host.run("postfix stop")
-    host.write("/etc/postfix/master.cf", MASTER_CF)
-    configure(host)
-
-
-def test_debians_internet_site_starts(stock_files: Host) -> None:
-    """Debian's main.cf and master.cf: they start, with the certificate that ssl-cert makes, and without it."""
-    host = stock_files
-    host.output(
-        "cat /usr/share/postfix/main.cf.debian /usr/share/postfix/main.cf.tls >/etc/postfix/main.cf; "
-        "rm -f /etc/ssl/certs/ssl-cert-snakeoil.pem"
-    )
-    path = host.file("/etc/postfix/main.cf")
-    path.write_text(path.read_text() + INTERNET_SITE)
-    host.output("postfix start")
-    assert (
-        "ssl-cert-snakeoil.pem: No such file or directory: disabling TLS support"
-        in host.file(LOG).read_text()
-    )
-    session = Session(host)
-    assert session.banner == f"220 {MAIL_HOST} ESMTP Postfix (Debian/GNU)"
-    assert session.recipient(f"alice+extension@{DOMAIN}") == "250 2.1.5 Ok"
-    host.output("DEBIAN_FRONTEND=noninteractive make-ssl-cert generate-default-snakeoil")
-    reload(host)
-
-    def offers_tls() -> bool:
-        host.hang_up()
-        client = Session(host)
-        client("HELO client.test")
-        return client("STARTTLS") == "220 2.0.0 Ready to start TLS"
-
-    until(offers_tls, what="the certificate is there, so TLS is offered")
-
-
-def test_bare_main_cf_starts_and_relays_for_nobody(stock_files: Host) -> None:
-    """Six lines: mail for users is taken, strangers' mail for elsewhere is not, and the log says why."""
-    host = stock_files
-    host.write("/etc/postfix/main.cf", BARE)
-    host.output("postfix start")
-    assert Session(host).recipient(f"alice@{DOMAIN}") == "250 2.1.5 Ok"
-    assert Session(host).recipient(f"nobody-here@{DOMAIN}").startswith("550 5.1.1 ")
-    told = "smtpd_relay_restrictions is not set, and compatibility_level is below 1: using "
-    assert told in host.file(LOG).read_text()
-    host.output("postconf -e mynetworks=127.0.0.0/8")
-    reload(host)
-    until(
-        lambda: (
-            Session(host).recipient("someone@example.com")
-            == "454 4.7.1 <someone@example.com>: Relay access denied"
-        ),
-        what="a stranger may not relay",
-    )
-
-
-# -- files and installation ------------------------------------------------------------------------------
-
-
-def test_check_warns_and_set_permissions_mends(host: Host) -> None:
-    """Wrong owners and modes, a damaged message, a missing directory: told as Postfix tells it, then put right."""
-    host.output(
-        "cd /var/spool/postfix && chown bob deferred && chgrp bob public && chmod 777 /var/lib/postfix && "
-        "rmdir hold && touch corrupt/ABC123 && chown postfix corrupt/ABC123"
-    )
-    shown = host.run("script -qec 'postfix check' /dev/null").stdout
-    for text in (
-        "not owned by postfix: /var/spool/postfix/deferred",
-        "not owned by group postdrop: /var/spool/postfix/public",
-        "group or other writable: /var/lib/postfix",
-        "damaged message: corrupt/ABC123",
-    ):
-        assert f"postfix/postfix-script: warning: {text}\r\n" in shown
-    assert host.output("stat -c '%U %a' /var/spool/postfix/hold") == "postfix 700\n"
-    host.output("postfix set-permissions")
-    host.output("rm /var/spool/postfix/corrupt/ABC123")
-    assert host.run("script -qec 'postfix check' /dev/null").stdout == ""
-    assert host.run("script -qec '/usr/sbin/postfix check' /dev/null").stdout == ""
-
-
-def test_users_are_told_to_use_sendmail(host: Host) -> None:
-    """Only root starts and stops it."""
-    done = host.run("postfix stop", user="alice")
-    assert (done.returncode, done.stderr) == (
-        1,
-        "postfix: error: to submit mail, use the Postfix sendmail command\n"
-        "postfix: fatal: the postfix command is reserved for the superuser\n",
-    )
-
-
-@pytest.mark.timeout(180)
-def test_install_take_over_and_uninstall(host: Host) -> None:
-    """Dry run, a second run, Debian's commands aside and back, and nothing is left but configuration."""
-    before = host.output("cd / && find usr/local etc -type f | sort")
-    planned = run_pillarbox(host, "install --dry-run")
-    assert "would copy the programs to /usr/local/lib/pillarbox\n" in planned
-    assert run_pillarbox(host, "install --dry-run", user="bob") == planned
-    assert host.output("cd / && find usr/local etc -type f | sort") == before
-    assert "write" not in run_pillarbox(host, "install")
-    said = run_pillarbox(host, "install --take-over")
-    assert "move /usr/sbin/postfix of the package postfix aside\n" in said
-    assert host.output("readlink /usr/sbin/postfix") == "/usr/local/sbin/postfix\n"
-    assert host.output(
-        "PATH=/usr/sbin:/usr/bin:/bin; postfix status; cat /etc/systemd/system/postfix.service | grep Type"
-    )
-    said = host.output("/usr/local/bin/pillarbox uninstall")
-    assert "put back /usr/sbin/postfix of its package\n" in said
-    assert "pillarbox" not in host.output("find /usr/local /etc/systemd -name '*pillarbox*'")
-    assert host.output("dpkg --verify postfix | grep sbin || true") == ""
-    assert host.file("/etc/postfix/main.cf").read_text() == MAIN_CF
-    assert run_pillarbox(host, "uninstall", status=1).startswith(
-        "pillarbox: nothing is installed below /usr/local"
-    )
-    host.write("/usr/local/sbin/postfix", "#!/bin/sh\n", mode=0o755)
-    refused = run_pillarbox(host, "install", status=1)
-    assert (
-        "/usr/local/sbin/postfix is there and was not put there by this command; nothing was changed"
-        in refused
-    )
-    host.file("/usr/local/sbin/postfix").unlink()

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import rootless_prefix
+from fakes.mail_system import PATIENCE, rootless_prefix
 from pillarbox.lab.behaviour import Behaviour, Say
 from pillarbox.lab.catalogue import SCENARIOS
 from pillarbox.lab.lab import FIVE_DAYS, Lab
@@ -262,7 +262,7 @@ def test_the_command_as_an_ordinary_user() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         cwd="/",
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -314,7 +314,7 @@ def test_ctrl_c_ends_it(place: Path, moment: str, summary: bool) -> None:
         if moment in line:
             process.send_signal(signal.SIGINT)
             break
-    out, errors = process.communicate(timeout=30)
+    out, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, "Traceback" in errors) == (130, False), errors
     assert ("What each recipient got" in out) is summary
     left = [

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import USER, MailSystem, kill, until
+from fakes.mail_system import PATIENCE, USER, MailSystem, kill, until
 
 pytestmark = [pytest.mark.system]
 
@@ -178,14 +178,14 @@ class Killer:
         """Some messages have been accepted by both doors since the last one was killed."""
         before = self._ledger.count.copy()
         wanted = {"smtp": before["smtp"] + SESSIONS, "imap": before["imap"] + APPENDING}
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + PATIENCE
         while any(self._ledger.count[name] < count for name, count in wanted.items()):
             assert time.monotonic() < deadline, f"no mail is taken any more:\n{self._system.log()[-3000:]}"
             await asyncio.sleep(0.005)
 
     async def _found(self, victim: str) -> int | None:
         """Its process; it may just be on its way, as everything is killed again and again."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             pid = self._pid(victim)
             if pid is not None or time.monotonic() > deadline:
@@ -202,7 +202,7 @@ class Killer:
 
     def _start_again(self) -> None:
         assert self._system.process is not None
-        self._system.process.wait(20)
+        self._system.process.wait(PATIENCE)
         until(lambda: not self._system.processes(), what=self._system.leftovers)
         self._system.start()
 
@@ -244,11 +244,10 @@ def test_what_was_promised_is_delivered(
 
     asyncio.run(scene())
     assert killer.killed.total() >= 20, killer.killed
-    fresh_system.until_healthy(seconds=60)
+    fresh_system.until_healthy()
     until(
         lambda: not waiting(fresh_system),
         what=lambda: f"the queue is empty: {waiting(fresh_system)}",
-        seconds=60,
     )
     promised = ledger.promised()
     appended = sum(token.startswith(b"imap-") for token in promised)

@@ -11,8 +11,9 @@ import pytest
 
 from fakes.directories import let_others_in
 from fakes.host import Host
+from fakes.logs import until_logged
 from fakes.mail_system import until
-from fakes.outbound_world import LOG, World
+from fakes.outbound_world import World, until_over
 from fakes.postfix_texts import normal_line
 
 pytestmark = [
@@ -104,19 +105,14 @@ def _delivery_lines(host: Host, name: str) -> tuple[list[str], list[str], list[s
     """What the client logs, what is in the mailboxes, and what the sender hears."""
     maildir = host.file("/home/alice/Maildir")
     old = set(maildir.glob("new/*"))
-    logged = len(host.file(LOG).read_text())
+    logged = len(host.log())
     recipients = " ".join(f"{user}@boxes.test" for user in MESSAGES[name])
     host.output(f"printf 'Subject: {name}\\n\\nhello\\n' | sendmail -f alice@sender.test {recipients}")
 
-    def lines() -> list[str]:
-        text = host.file(LOG).read_text()[logged:]
-        return [line for line in text.split("\n") if re.search(r"postfix/lmtp\[.*status=", line)]
-
-    until(
-        lambda: len(lines()) == len(MESSAGES[name]),
-        what=lambda: f"{name}: {host.file(LOG).read_text()[logged:]}",
-    )
-    until(lambda: not host.listing("/var/spool/postfix/active"), what="nothing in the active queue")
+    wanted = len(MESSAGES[name])
+    lines = until_logged(host, r"postfix/lmtp\[.*status=", count=wanted, since=logged)
+    assert len(lines) == wanted, lines
+    until_over(host, lines[0].split(": ")[1], recipients=wanted, since=logged)
     host.output("postsuper -d ALL deferred 2>/dev/null; true")
     mail = sorted(
         f"{path.parent.parent.name} {line}"
@@ -130,7 +126,7 @@ def _delivery_lines(host: Host, name: str) -> tuple[list[str], list[str], list[s
         for line in path.read_text().split("\n")
         if re.match(r"Final-Recipient|Action|Status|Remote-MTA|Diagnostic-Code|Subject", line)
     )
-    return sorted(_normal(line) for line in lines()), mail, notices
+    return sorted(_normal(line) for line in lines), mail, notices
 
 
 def _normal(line: str) -> str:

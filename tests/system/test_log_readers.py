@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.host import PACKAGED, Host
+from fakes.host import LOG, PACKAGED, Host
+from fakes.logs import lines_with, until_logged
 from fakes.mail_system import until
 from fakes.pillarbox_host import INSTALLED, install, remove_originals
-from fakes.tutorial_host import DOMAIN, LOG, MAIN_CF, tutorial_host
-from fakes.typed_smtp import Typed, logged, send, until_gone
+from fakes.tutorial_host import DOMAIN, MAIN_CF, tutorial_host
+from fakes.typed_smtp import Typed, send, until_gone
 
 pytestmark = [
     pytest.mark.system,
@@ -56,11 +57,11 @@ def traffic(host: Host) -> None:
     left(f"HELO left.{DOMAIN}")
     left("MAIL FROM:<left@example.test>")
     left.close()
+    until_logged(host, "lost connection after MAIL")
+    until_logged(host, "NOQUEUE: reject: RCPT", count=2)
     until(
-        lambda: any(
-            " left." in line or "after MAIL" in line for line in logged(host, "lost connection after")
-        ),
-        what="the lost connection is logged",
+        lambda: len(lines_with(host, "smtpd.*: connect from")) == len(lines_with(host, ": disconnect from")),
+        what="all sessions are logged to their end",
     )
 
 

@@ -8,16 +8,17 @@ import imaplib
 import poplib
 import re
 import smtplib
-import socket
 import sys
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
-from fakes.host import PACKAGED, Host
+from fakes.host import LOG, PACKAGED, Host
+from fakes.host_clients import Imap, Pop3, Smtp
+from fakes.logs import until_logged
 from fakes.mail_system import PATIENT_WITH_GUESSERS, until
-from fakes.tutorial_host import DOMAIN, LOG, MAIL_HOST, MAIN_CF, USERS, tutorial_host
+from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF, USERS, tutorial_host
 
 pytestmark = [
     pytest.mark.system,
@@ -121,48 +122,6 @@ def host(request: pytest.FixtureRequest) -> Iterator[Host]:
         host.end()
 
 
-def imap(host: Host) -> imaplib.IMAP4:
-    """An IMAP client of the host."""
-
-    class Client(imaplib.IMAP4):
-        def _create_socket(self, timeout: float | None) -> socket.socket:
-            return host.connect(143)
-
-    return Client()
-
-
-def pop3(host: Host) -> poplib.POP3:
-    """A POP3 client of the host."""
-
-    class Client(poplib.POP3):
-        def _create_socket(self, timeout: float | None) -> socket.socket:
-            return host.connect(110)
-
-    return Client("mail")
-
-
-class Smtp(smtplib.SMTP):
-    """An SMTP client of the host."""
-
-    def __init__(self, host: Host) -> None:
-        self._peer = host
-        super().__init__("mail", 25)
-
-    def _get_socket(self, *_: object) -> socket.socket:
-        return self._peer.connect(25)
-
-
-def log(host: Host) -> str:
-    """The system's log."""
-    path = host.file(LOG)
-    return path.read_text(errors="replace") if path.exists() else ""
-
-
-def until_logged(host: Host, pattern: str) -> None:
-    """Wait for a line."""
-    until(lambda: re.search(pattern, log(host)), what=lambda: f"{pattern}\nin\n{log(host)[-3000:]}")
-
-
 def test_mail_goes_from_postfix_by_lmtp_to_a_system_user(host: Host) -> None:
     """Stored as the user, with Dovecot's trace header; Postfix and the log say what was done."""
     for user in ("alice", "alice+box", VIRTUAL[0]):
@@ -206,7 +165,7 @@ def test_unknown_users_are_bounced(host: Host) -> None:
 
 def test_a_system_user_reads_by_imap_and_pop3(host: Host) -> None:
     """The password is checked by PAM, the mailbox opened as the user; mailboxes are those of dovecot.conf."""
-    client = imap(host)
+    client = Imap(host)
     client.login("Alice", USERS["alice"])
     assert client.select()[1] == [b"2"]
     names = {line.split()[-1].strip(b'"'): line for line in client.list()[1] if isinstance(line, bytes)}
@@ -217,7 +176,7 @@ def test_a_system_user_reads_by_imap_and_pop3(host: Host) -> None:
         b"Drafts"
     ]
     client.logout()
-    reader = pop3(host)
+    reader = Pop3(host)
     reader.user("alice")
     reader.pass_(USERS["alice"])
     assert reader.stat()[0] == 2
@@ -234,11 +193,11 @@ def test_a_system_user_reads_by_imap_and_pop3(host: Host) -> None:
 
 def test_wrong_passwords_and_unknown_users_are_refused_alike(host: Host) -> None:
     """The log has what fail2ban looks for."""
-    client = imap(host)
+    client = Imap(host)
     with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\] Authentication failed\."):
         client.login("alice", "wrong")
     client.logout()
-    reader = pop3(host)
+    reader = Pop3(host)
     reader.user("mallory")
     with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\] Authentication failed\."):
         reader.pass_("guess")
@@ -346,7 +305,7 @@ def test_old_mail_is_imported_with_flags_and_dates(host: Host) -> None:
     told = host.output("pillarbox import mbox /var/mail/bob --mailbox Old/Mail", user="bob")
     assert told == "2 messages imported from /var/mail/bob into Old/Mail (/home/bob/Maildir)\n"
     host.output("pillarbox import mbox /var/mail/bob --user bob")
-    client = imap(host)
+    client = Imap(host)
     client.login("bob", USERS["bob"])
     for mailbox in ("Old/Mail", "INBOX"):
         assert client.select(mailbox)[1] == [b"2"]
@@ -375,14 +334,14 @@ def test_it_refuses_to_start_twice_and_stops(host: Host) -> None:
         assert re.search(
             r"Dovecot is already running with PID \d+ \(read from /run/dovecot/master\.pid\)", again.stderr
         )
-    client = imap(host)
+    client = Imap(host)
     client.login("bob", USERS["bob"])
     client.select()
     host.output("echo login_greeting = Renewed. >> /etc/dovecot/dovecot.conf; doveadm reload")
     until_logged(host, r"dovecot: master: Warning: SIGHUP received - reloading configuration")
 
     def is_renewed() -> bool:
-        fresh = imap(host)
+        fresh = Imap(host)
         fresh.logout()
         return b"Renewed." in fresh.welcome
 
@@ -391,7 +350,7 @@ def test_it_refuses_to_start_twice_and_stops(host: Host) -> None:
     host.output("doveadm stop")
     client.shutdown()
     until(lambda: not host.answers(143), what="nobody listens")
-    assert not host.file("/run/dovecot/master.pid").exists()
+    until(lambda: not host.file("/run/dovecot/master.pid").exists(), what="its pid file is gone")
     stopped = host.run("doveadm stop")
     assert (stopped.returncode, stopped.stderr) == (
         75,

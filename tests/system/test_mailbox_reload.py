@@ -12,7 +12,7 @@ from typing import Final
 
 import pytest
 
-from fakes.mail_system import USER, MailSystem, until
+from fakes.mail_system import PATIENCE, USER, MailSystem, until
 
 pytestmark = pytest.mark.system
 
@@ -34,14 +34,14 @@ def reload(system: MailSystem) -> None:
 
 def by_imap(system: MailSystem) -> None:
     """Log in and out."""
-    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=30)
+    client = imaplib.IMAP4("127.0.0.1", system.port("imap"), timeout=PATIENCE)
     client.login(USER, system.password)
     client.logout()
 
 
 def by_pop3(system: MailSystem) -> None:
     """Log in and out."""
-    client = poplib.POP3("127.0.0.1", system.port("pop3"), timeout=30)
+    client = poplib.POP3("127.0.0.1", system.port("pop3"), timeout=PATIENCE)
     client.user(USER)
     client.pass_(system.password)
     client.quit()
@@ -49,7 +49,7 @@ def by_pop3(system: MailSystem) -> None:
 
 def by_smtp(system: MailSystem) -> None:
     """AUTH: smtpd's connection to the auth server is another generation's."""
-    with smtplib.SMTP_SSL("127.0.0.1", system.port("submissions"), timeout=30) as client:
+    with smtplib.SMTP_SSL("127.0.0.1", system.port("submissions"), timeout=PATIENCE) as client:
         client.login(USER, system.password)
 
 
@@ -113,7 +113,7 @@ def test_sessions_of_all_generations_are_listed_and_kicked(mail_system: MailSyst
     """doveadm who after two reloads: three sessions in three generations; kick ends them all."""
     clients = []
     for number in range(3):
-        client = imaplib.IMAP4("127.0.0.1", mail_system.port("imap"), timeout=30)
+        client = imaplib.IMAP4("127.0.0.1", mail_system.port("imap"), timeout=PATIENCE)
         client.login(USER, mail_system.password)
         client.select()
         clients.append(client)

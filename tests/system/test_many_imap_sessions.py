@@ -10,7 +10,7 @@ from typing import Final
 import pytest
 
 from fakes.imap_model import ACTIONS, ModelClient
-from fakes.mail_system import PASSWORD, MailSystem
+from fakes.mail_system import PASSWORD, PATIENCE, MailSystem
 from fakes.model_sessions import all_have_heard_the_same, model_sessions
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing, touch_directories
 from system.conftest import new_system
@@ -68,7 +68,7 @@ def test_extensions_through_the_processes(mail_system: MailSystem) -> None:
     mail_system.add_user(user, PASSWORD)
 
     def log_in() -> imaplib.IMAP4:
-        client = imaplib.IMAP4("127.0.0.1", mail_system.port("imap"), timeout=20)
+        client = imaplib.IMAP4("127.0.0.1", mail_system.port("imap"), timeout=PATIENCE)
         assert b'* ID ("name" "Pillarbox")' in say(client, b"ID NIL")
         assert say(client, b'LOGIN %b "%b"' % (user.encode(), PASSWORD.encode()))[-1].startswith(b"x OK")
         return client

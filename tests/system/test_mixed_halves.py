@@ -5,9 +5,7 @@ mailbox half puts into Postfix's queue directory.
 """
 
 import base64
-import imaplib
 import re
-import socket
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,9 +13,10 @@ import msgspec
 import pytest
 
 from fakes.host import PACKAGED, Host
+from fakes.host_clients import Imap
 from fakes.mail_system import PATIENT_WITH_GUESSERS, until
 from fakes.pillarbox_host import install
-from fakes.tutorial_host import DOMAIN, LOG, MAIL_HOST, MAIN_CF, USERS, tutorial_host
+from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF, USERS, tutorial_host
 from fakes.typed_smtp import Typed, logged, send, until_gone
 
 pytestmark = [
@@ -102,17 +101,6 @@ def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
         host.end()
 
 
-class Imap(imaplib.IMAP4):
-    """An IMAP client of the host."""
-
-    def __init__(self, host: Host) -> None:
-        self._inside = host
-        super().__init__("127.0.0.1", 143, timeout=30)
-
-    def _create_socket(self, timeout: float | None) -> socket.socket:
-        return self._inside.connect(143)
-
-
 def test_mail_goes_by_lmtp_and_is_read(pair: Pair) -> None:
     """From SMTP over private/dovecot-lmtp into alice's Maildir, and out by IMAP."""
     lines = until_gone(pair.host, send(pair.host, to=f"alice@{DOMAIN}", subject="over lmtp"))
@@ -150,7 +138,7 @@ def test_submission_is_authenticated_by_pam(pair: Pair) -> None:
     assert any(line.endswith(", sasl_method=PLAIN, sasl_username=alice") for line in lines), lines
     assert re.search(
         r"postfix/smtpd\[\d+\]: warning: \S+\[192\.0\.2\.10\]: SASL PLAIN authentication failed: ",
-        pair.host.file(LOG).read_text(),
+        pair.host.log(),
     )
 
 

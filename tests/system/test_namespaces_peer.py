@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import until
+from fakes.mail_system import PATIENCE, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
@@ -114,7 +114,7 @@ def said(base: Path, program: list[str]) -> list[list[bytes]]:
     shutil.chown(home, "nobody", "nogroup")
     subprocess.run([*program, "-c", str(base / "dovecot.conf")], check=True, timeout=60)
     try:
-        client = imaplib.IMAP4("127.0.0.1", PORT, timeout=20)
+        client = imaplib.IMAP4("127.0.0.1", PORT, timeout=PATIENCE)
         client.login("me", "secret")
         answers = []
         for command in CONVERSATION:

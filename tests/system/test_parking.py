@@ -17,7 +17,7 @@ from typing import Final
 import pytest
 
 from fakes.imap_model import ACTIONS, ModelClient
-from fakes.mail_system import PASSWORD, USER, MailSystem, kill, until
+from fakes.mail_system import PASSWORD, PATIENCE, USER, MailSystem, kill, until
 from fakes.model_sessions import all_have_heard_the_same, model_sessions
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
 from system.conftest import new_system
@@ -80,7 +80,7 @@ class Client:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.user = user
         place = ("127.0.0.1", system.port("imaps" if tls else "imap"))
-        self.sock: socket.socket = socket.create_connection(place, timeout=20)
+        self.sock: socket.socket = socket.create_connection(place, timeout=PATIENCE)
         if tls:
             self.sock = context.wrap_socket(self.sock)
         self.file = self.sock.makefile("rwb")
@@ -225,7 +225,7 @@ def test_mail_for_clients_that_are_parked(quick: MailSystem, connect: Connect) -
         client.close()
     ended = re.compile(r"imap\(([^)]*)\).*Connection closed \(idle finished")
     until(lambda: {*RESTING} <= {*ended.findall(quick.log())}, what="the sessions have ended in the log")
-    assert "@" not in quick.doveadm("who", "-1").stdout
+    until(lambda: "@" not in quick.doveadm("who", "-1").stdout, what="nobody is there")
 
 
 def test_what_another_session_does_is_told(quick: MailSystem, connect: Connect) -> None:
@@ -341,6 +341,7 @@ def test_parked_clients_count(quick: MailSystem, connect: Connect) -> None:
 def test_a_worker_that_is_killed_and_a_spawner_that_is(quick: MailSystem, connect: Connect) -> None:
     """Connections end; whoever comes next is served."""
     client = connect()
+    until(lambda: len(workers(quick)) == 1, what=lambda: f"one worker: {workers(quick)}")
     [worker] = workers(quick)
     assert kill(worker, signal.SIGKILL)
     assert client.hear() == b""

@@ -6,13 +6,13 @@ the message's fate.
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import pytest
 
 from fakes.host import PACKAGED, Host
+from fakes.logs import until_logged
 from fakes.mail_system import until
 from fakes.pillarbox_host import INSTALLED, install
 from fakes.postfix_services import MASTER_CF
@@ -26,7 +26,6 @@ pytestmark = [
     pytest.mark.timeout(180),
 ]
 
-LOG: Final = "/var/log/mail.log"
 _GIVEN: Final = "/var/given"
 _PROGRAM: Final = """\
 #!/bin/sh
@@ -197,7 +196,7 @@ def played(host: Host, service: Service) -> str:
         client.submit(sender=service.sender, recipients=recipients, message=message)
 
     def lines() -> list[str]:
-        text = Path(host.file(LOG)).read_text(errors="replace")
+        text = host.log()
         return re.findall(rf".* postfix/pipe\[\d+\]: .*relay={service.name},.*", text)
 
     until(lambda: len(lines()) == len(service.recipients), what=lambda: f"{service.name}: {lines()}")
@@ -221,6 +220,6 @@ def test_the_same_as_postfix(world: World, service: Service) -> None:
 def test_why_a_root_directory_cannot_be_used(world: World) -> None:
     """In the log of both; the message says no more than that it is temporary."""
     for host in world.hosts:
-        text = Path(host.file(LOG)).read_text(errors="replace")
+        text = "\n".join(until_logged(host, "fatal: chroot"))
         found = set(re.findall(r"postfix/(\w+)\[\d+\]: (fatal: chroot.*)", text))
         assert found == {("pipe", "fatal: chroot(/var/nowhere): No such file or directory")}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes import counterparts
+from fakes.mail_system import PATIENCE
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue import records
 from pillarbox.queue.records import encode_record
@@ -92,7 +93,7 @@ def test_the_same_tables(configuration: Path) -> None:
                 capture_output=True,
                 text=True,
                 check=True,
-                timeout=30,
+                timeout=PATIENCE,
             )
             heading, total, *rows = done.stdout.splitlines()
             tables.append((heading, total, sorted(rows)))

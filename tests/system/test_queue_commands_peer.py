@@ -24,6 +24,7 @@ from fakes.debian_postfix import DebianPostfix
 from fakes.directories import let_others_in
 from fakes.filled_queue import Spool
 from fakes.forked_command import run_forked
+from fakes.logs import lines_with, until_logged
 from fakes.mail_system import until
 from pillarbox.config.value_types import MatchList, Pattern
 from pillarbox.net.forks import fork
@@ -183,9 +184,12 @@ def test_our_postqueue_asks_a_running_postfix(tmp_path: Path) -> None:
             input=b"Subject: x\n\nbody\n",
             check=True,
         )
-        until(lambda: "status=deferred" in postfix.log(), what="deferred")
         spool = tmp_path / "spool"
-        until(lambda: list(spool.glob("deferred/?/*")), what="the message in deferred")
+
+        def waiting() -> list[Path]:
+            return [] if list(spool.glob("active/*")) else list(spool.glob("deferred/?/*"))
+
+        (message,) = until(waiting, what="the message in deferred")
         for option in ("-p", "-j"):
             answers = [
                 subprocess.run([*side("postqueue"), option], capture_output=True, check=True).stdout
@@ -193,11 +197,11 @@ def test_our_postqueue_asks_a_running_postfix(tmp_path: Path) -> None:
             ]
             assert answers[0] == answers[1]
             assert b"two@dest.test" in answers[0]
-        (message,) = spool.glob("deferred/?/*")
         for options in (["-f"], ["-i", message.name]):
-            before = postfix.log().count("status=deferred")
+            before = len(lines_with(postfix, "status=deferred"))
             subprocess.run([*ours("postqueue"), *options], check=True)
-            until(lambda: postfix.log().count("status=deferred") > before + 1, what=f"tried: {options}")  # noqa: B023
+            until_logged(postfix, "status=deferred", count=before + 2)
+            until(waiting, what="in deferred again")
         subprocess.run([*ours("postsuper"), "-d", message.name], check=True, capture_output=True)
         until(lambda: b"empty" in _listing(), what="an empty queue")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import kill, rootless_prefix, until
+from fakes.mail_system import PATIENCE, kill, rootless_prefix, until
 
 pytestmark = pytest.mark.system
 
@@ -27,9 +27,9 @@ def blocks(document: Path) -> list[list[str]]:
 
 
 ON_A_HOST = {  # command → the system test that types it on a host of its own, and what it types
-    ".venv/bin/pillarbox install --dry-run": ("test_in_place.py", '"install --dry-run"'),
+    ".venv/bin/pillarbox install --dry-run": ("test_in_place_files.py", '"install --dry-run"'),
     "postfix start": ("test_in_place.py", '"postfix start"'),
-    "dovecot": ("test_tutorial.py", '"dovecot"'),
+    "dovecot": ("test_tutorial_mailbox.py", '"dovecot"'),
 }
 
 
@@ -66,7 +66,7 @@ class Reader:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def screen(self) -> str:

@@ -172,7 +172,7 @@ def test_what_went_in_comes_out(fresh_system: MailSystem, monkeypatch: pytest.Mo
     assert len(big) > 30_000_000
     messages = [*varied_messages(300), *archived_messages(), big]
     send_all(fresh_system.port("smtp"), messages)
-    until(lambda: len(fresh_system.delivered()) >= len(messages), what="all are delivered", seconds=60)
+    until(lambda: len(fresh_system.delivered()) >= len(messages), what="all are delivered")
 
     contents, rendered = read_imap(fresh_system)
     assert len(contents) == len(messages)
@@ -244,7 +244,7 @@ def test_the_same_as_postfix_and_dovecot(rootless_system: MailSystem) -> None:
         ),
     ]
     send_all(rootless_system.port("smtp"), messages)
-    until(lambda: len(rootless_system.delivered()) == len(messages), what="ours are delivered", seconds=60)
+    until(lambda: len(rootless_system.delivered()) == len(messages), what="ours are delivered")
     ours, _ = read_imap(rootless_system)
     assert rootless_system.stop() == 0
 
@@ -256,7 +256,6 @@ def test_the_same_as_postfix_and_dovecot(rootless_system: MailSystem) -> None:
             until(
                 lambda: len(postfix.delivered()) == len(messages),
                 what=lambda: f"theirs are delivered:\n{postfix.log()[-2000:]}",
-                seconds=60,
             )
         (base / "dovecot").mkdir()
         doveadm = Doveadm(base / "dovecot")

@@ -16,7 +16,7 @@ from fakes.directories import let_others_in
 from fakes.host import Host
 from fakes.mail_system import until
 from fakes.network import _ip, address
-from fakes.outbound_world import LOG, Scenario, World, submit
+from fakes.outbound_world import Scenario, World, submit
 from fakes.postfix_texts import normal_line
 from fakes.scripted_server import SILENCE, ScriptedServer
 
@@ -88,10 +88,10 @@ class Seen:
 
     def __init__(self, host: Host, server: Hesitant) -> None:
         server.forget()
-        logged = len(host.file(LOG).read_text())
+        logged = len(host.log())
 
         def log() -> str:
-            return host.file(LOG).read_text()[logged:]
+            return host.log()[logged:]
 
         queue_id = submit(host, _MESSAGE)
         until(lambda: log().count(" status=") == 3, what=lambda: f"three of four lines:\n{log()}")

@@ -13,7 +13,7 @@ import pytest
 
 from fakes import counterparts
 from fakes.dovecot_pair import Server, dovecot_pair
-from fakes.mail_system import PATIENT_WITH_GUESSERS
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot", "gsasl")]
 
@@ -43,7 +43,7 @@ def told(port: int, mechanism: str, password: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=PATIENCE,
         env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
     )
     lines = [line for line in (done.stdout + done.stderr).split("\n") if not _NOT_TOLD.match(line)]

@@ -4,14 +4,15 @@ import re
 import smtplib
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from fakes.debian_postfix import PORT, DebianPostfix
-from fakes.mail_system import MailSystem, until
+from fakes.logs import Logging, the_line
+from fakes.mail_system import PATIENCE, MailSystem
 from system.conftest import new_system
 
 pytestmark = [pytest.mark.system, pytest.mark.root]
@@ -43,24 +44,26 @@ def base() -> Iterator[Path]:
         yield path
 
 
-def _seen(smtp: int, echo: int, spool: Path, log: Callable[[], str]) -> list[object]:
+def _seen(smtp: int, echo: int, spool: Path, logging: Logging) -> list[object]:
     """What clients see of the services, and what is logged."""
-    with smtplib.SMTP("127.0.0.1", smtp, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", smtp, timeout=PATIENCE) as client:
         client.ehlo("client.example")
         client.mail("a@example.test")
         code, text = client.rcpt("me@pillarbox.test")
         refusal = code, re.sub(rb", /\S+?(?=;|$)", b", DIR", text)
-    with socket.create_connection(("127.0.0.1", echo), timeout=20) as client:
+    with socket.create_connection(("127.0.0.1", echo), timeout=PATIENCE) as client:
         client.sendall(b"echoed\n")
         echoed = client.recv(100)
     with socket.socket(socket.AF_UNIX) as unix:
-        unix.settimeout(20)
+        unix.settimeout(PATIENCE)
         unix.connect(str(spool / "private" / "bad"))
         ended = unix.recv(100)
-    until(lambda: "command /bin/sh exit status" in log(), what="the bad end is logged")
-    (line,) = re.findall(r"postfix/(spawn)\[\d+\]: (warning: command .*)", log())
+    said = re.search(
+        r"postfix/(spawn)\[\d+\]: (warning: command .*)", the_line(logging, r"spawn\[.*: command ")
+    )
+    assert said is not None
     mode = (spool / "private" / "policy").stat().st_mode
-    return [refusal, echoed, ended, line, oct(mode)]
+    return [refusal, echoed, ended, said.groups(), oct(mode)]
 
 
 @pytest.mark.peer("postfix")
@@ -74,7 +77,7 @@ def test_services_are_those_of_postfix(base: Path) -> None:
         with open(ours.data / "etc" / "master.cf", "a", encoding="utf-8") as file:
             file.write(_SERVICES.format(base=base, port=_ECHO_PORT))
         ours.start()
-        found = _seen(ours.port("smtp"), echo, ours.data / "spool", ours.log)
+        found = _seen(ours.port("smtp"), echo, ours.data / "spool", ours)
         assert ours.stop() == 0
     finally:
         ours.end()
@@ -83,4 +86,4 @@ def test_services_are_those_of_postfix(base: Path) -> None:
     with DebianPostfix(
         peer, settings=_SETTINGS, services=_SERVICES.format(base=base, port=_ECHO_PORT)
     ) as theirs:
-        assert found == _seen(PORT, _ECHO_PORT, peer / "spool", theirs.log)
+        assert found == _seen(PORT, _ECHO_PORT, peer / "spool", theirs)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from fakes.mail_system import USER, MailSystem, kill, until
+from fakes.logs import until_logged
+from fakes.mail_system import PATIENCE, USER, MailSystem, kill, until
 from system.conftest import new_system
 
 pytestmark = pytest.mark.system
@@ -22,8 +23,8 @@ def test_signals_stop_everything(fresh_system: MailSystem, number: signal.Signal
     """Ctrl-C, a polite kill, a terminal that goes away: exit status 0, no process left, with clients inside."""
     fresh_system.start()
     with (
-        smtplib.SMTP("127.0.0.1", fresh_system.port("smtp"), timeout=20) as sending,
-        socket.create_connection(("127.0.0.1", fresh_system.port("imap")), timeout=20) as reading,
+        smtplib.SMTP("127.0.0.1", fresh_system.port("smtp"), timeout=PATIENCE) as sending,
+        socket.create_connection(("127.0.0.1", fresh_system.port("imap")), timeout=PATIENCE) as reading,
     ):
         sending.ehlo()
         reading.sendall(f'a LOGIN {USER} "{fresh_system.password}"\r\nb SELECT INBOX\r\n'.encode())
@@ -41,7 +42,7 @@ def test_signals_stop_everything(fresh_system: MailSystem, number: signal.Signal
 def test_killed_foreground_leaves_nothing(fresh_system: MailSystem) -> None:
     """kill -9 of the command: both halves see it and end; nobody is left; the next start works."""
     fresh_system.start()
-    with imaplib.IMAP4("127.0.0.1", fresh_system.port("imap"), timeout=20) as client:
+    with imaplib.IMAP4("127.0.0.1", fresh_system.port("imap"), timeout=PATIENCE) as client:
         client.login(USER, fresh_system.password)  # a worker is there, too
     assert fresh_system.process is not None
     assert kill(fresh_system.process.pid)
@@ -67,7 +68,7 @@ def test_second_signal_is_for_the_impatient(rootless_system: MailSystem) -> None
     stuck = rootless_system.roles()["smtpd"]
     assert kill(stuck, signal.SIGSTOP)
     assert kill(rootless_system.process.pid, signal.SIGTERM)
-    until(lambda: "Killed with signal 15" in rootless_system.log(), what="the other half has ended")
+    until_logged(rootless_system, "Killed with signal 15")
     assert rootless_system.stop(signal.SIGTERM) == 0
     assert "terminating on signal 15" in rootless_system.log()
     assert "did not end" not in rootless_system.log()

@@ -19,7 +19,7 @@ def test_delivery_role_is_started_again_beside_its_agent(rootless_system: MailSy
     until(
         lambda: rootless_system.roles().get("delivery", 0) not in (0, before["delivery"]),
         what=lambda: f"there is a new delivery role: {rootless_system.roles()}, {before}",
-        seconds=5,
+        seconds=30,  # an agent stays for a minute
     )
     rootless_system.until_healthy()
     rootless_system.add_user("other@pillarbox.test", "password")

@@ -22,7 +22,7 @@ import pytest
 from fakes.counterparts import is_here
 from fakes.doveadm import Doveadm
 from fakes.imap_exchanges import DovecotImap, PillarboxImap, give, owner
-from fakes.mail_system import USER, MailSystem
+from fakes.mail_system import PATIENCE, USER, MailSystem
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.sessions.pop3_session import Pop3Session
@@ -128,7 +128,7 @@ class Theirs(Say):
             check=False,
             cwd=self.base,
             env={"USER": "tester", "HOME": str(self.base), "PATH": os.environ["PATH"] + ":/usr/sbin"},
-            timeout=60,
+            timeout=PATIENCE,
         )
         return [line for line in done.stdout.split(b"\r\n") if line[:1].isdigit()]
 

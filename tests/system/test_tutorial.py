@@ -1,23 +1,21 @@
-"""The classic tutorial, line by line, as root on a host of its own: Postfix, then Dovecot, then a mail reader.
+"""The classic tutorial, line by line, as root on a host of its own: Postfix; test_tutorial_mailbox.py goes on.
 
 Every test runs twice: with Debian's Postfix and Dovecot, which proves the test, and with Pillarbox in their place.
 Both get the same configuration files, the same commands and the same expectations.
 """
 
-import imaplib
-import poplib
 import re
-import smtplib
-import socket
 from collections.abc import Iterator
 from typing import Final
 
 import pytest
 
-from fakes.host import ADDRESS, PACKAGED, Host
+from fakes.host import ADDRESS, Host
+from fakes.host_clients import Smtp
+from fakes.logs import until_logged
 from fakes.mail_system import until
-from fakes.pillarbox_host import INSTALLED, install, remove_originals
-from fakes.tutorial_host import DOMAIN, DOVECOT_CONF, MAIL_HOST, MAIN_CF, USERS, tutorial_host
+from fakes.tutorial_host import DOMAIN, MAIL_HOST, MAIN_CF
+from fakes.tutorial_products import PRODUCTS, bare_host_of, in_mailbox, start_mail
 from fakes.typed_smtp import QUEUE_ID, Typed, logged, send, until_gone
 
 pytestmark = [
@@ -28,62 +26,25 @@ pytestmark = [
 
 EMPTY_LOG: Final = "empty 'maillog_file' parameter value - logfile rotation failed"
 POSTFIX_USAGE: Final = "postfix: fatal: usage: postfix [-c config_dir] [-Dv] command\r\n"
-ALIASES: Final = "postmaster: alice\nteam: alice, bob\n"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every test for both products."""
-    metafunc.parametrize("product", ["original", "pillarbox"], scope="module")
+    metafunc.parametrize("product", PRODUCTS, scope="module")
 
 
 @pytest.fixture(scope="module")
 def bare_host(product: str) -> Iterator[Host]:
     """The host with the product's programs on it, and nothing configured."""
-    host = tutorial_host(PACKAGED if product == "original" else INSTALLED)
-    try:
-        if product == "original":
-            host.write("/etc/postfix/main.cf", MAIN_CF)
-            host.output(
-                "/usr/lib/postfix/configure-instance.sh -"
-            )  # as Debian's service does before it starts
-            host.file("/etc/postfix/main.cf").unlink()
-        else:
-            remove_originals(host)
-            install(host)
+    with bare_host_of(product) as host:
         yield host
-    finally:
-        host.end()
 
 
 @pytest.fixture(scope="module")
 def mail_host(bare_host: Host) -> Host:
     """`postfix check` and `postfix start` have been typed: mail can come."""
-    bare_host.write("/etc/postfix/main.cf", MAIN_CF)
-    bare_host.write("/etc/aliases", ALIASES)
-    bare_host.output("postalias /etc/aliases")
-    assert bare_host.output("postfix check") == ""
-    bare_host.output("postfix start")
-    bare_host.until_answers(25)
+    start_mail(bare_host)
     return bare_host
-
-
-@pytest.fixture
-def whole_host(mail_host: Host) -> Host:
-    """Dovecot has been added."""
-    if not mail_host.answers(143):
-        mail_host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF)
-        mail_host.output("dovecot")
-        mail_host.until_answers(143)
-    return mail_host
-
-
-def in_mailbox(host: Host, user: str, subject: str) -> list[str]:
-    """Paths of the user's messages with this subject, whether they have been seen or not."""
-    pattern = rf"grep -rl '^Subject: {subject}$' /home/{user}/Maildir/new /home/{user}/Maildir/cur"
-    return host.run(pattern).stdout.split()
-
-
-# -- Postfix ---------------------------------------------------------------------------------------------
 
 
 def test_name_server_is_the_hosts(bare_host: Host) -> None:
@@ -195,8 +156,7 @@ def test_unknown_user_and_foreign_domain_are_refused(mail_host: Host) -> None:
     assert session("RCPT TO") == "501 5.5.4 Syntax: RCPT TO:<address>"
     session("QUIT")
     session.close()
-    until(lambda: logged(mail_host, "nobody-here"), what="it is logged")
-    (line,) = logged(mail_host, "nobody-here")
+    (line,) = until(lambda: logged(mail_host, "nobody-here"), what="it is logged")
     assert line == (
         f"postfix/smtpd: NOQUEUE: reject: RCPT from {MAIL_HOST}[{ADDRESS}]: 550 5.1.1 <nobody-here@{DOMAIN}>: "
         f"Recipient address rejected: User unknown in local recipient table; from=<sender@{DOMAIN}> "
@@ -295,17 +255,6 @@ def test_alias_goes_to_both(mail_host: Host) -> None:
         assert line.endswith("dsn=2.0.0, status=sent (delivered to maildir)")
 
 
-class Smtp(smtplib.SMTP):
-    """An SMTP client of the host."""
-
-    def __init__(self, host: Host) -> None:
-        self._inside = host
-        super().__init__("mail", 25)
-
-    def _get_socket(self, _host: str, _port: int, _timeout: float) -> socket.socket:
-        return self._inside.connect(25)
-
-
 def test_success_is_reported_once(mail_host: Host) -> None:
     """NOTIFY=SUCCESS: an alias or a .forward file is told of as expanded, those it stands for not at all."""
     mail_host.write("/home/bob/.forward", "alice\n")
@@ -368,6 +317,9 @@ def test_queue_commands(mail_host: Host) -> None:
     until(
         lambda: any("status=deferred" in line for line in logged(mail_host, queue_id)), what="it is deferred"
     )
+    until(
+        lambda: not mail_host.listing("/var/spool/postfix/active"), what="it waits, and is not tried just now"
+    )
     (line,) = [line for line in logged(mail_host, queue_id) if "status=deferred" in line]
     reason = f"connect to nowhere.{DOMAIN}[198.51.100.1]:25: Network is unreachable"
     assert f"postfix/smtp: {queue_id}: to=<someone@nowhere.{DOMAIN}>, relay=none, " in line
@@ -398,152 +350,16 @@ def test_queue_commands(mail_host: Host) -> None:
     assert mail_host.run(f"postsuper -H {queue_id}").stderr == (
         f"postsuper: {queue_id}: released from hold\npostsuper: Released from hold: 1 message\n"
     )
+    before = len(mail_host.log())
     mail_host.output("postqueue -f")
+    until_logged(mail_host, f"{queue_id}: .*status=deferred", since=before)
+    until(lambda: not mail_host.listing("/var/spool/postfix/active"), what="it waits again")
     assert mail_host.run(f"postsuper -d {queue_id}").stderr == (
         f"postsuper: {queue_id}: removed\npostsuper: Deleted: 1 message\n"
     )
     assert mail_host.output("postqueue -p") == "Mail queue is empty\n"
     assert mail_host.run("postqueue -p", user="bob").stdout == "Mail queue is empty\n"
     assert mail_host.run("postsuper -d ALL", user="bob").returncode != 0
-
-
-# -- Dovecot ---------------------------------------------------------------------------------------------
-
-
-class Imap(imaplib.IMAP4):
-    """An IMAP client of the host."""
-
-    def __init__(self, host: Host) -> None:
-        self._inside = host
-        super().__init__("127.0.0.1", 143, timeout=30)
-
-    def _create_socket(self, timeout: float | None) -> socket.socket:
-        return self._inside.connect(143)
-
-
-class Pop3(poplib.POP3):
-    """A POP3 client of the host."""
-
-    def __init__(self, host: Host) -> None:
-        self._inside = host
-        super().__init__("127.0.0.1", 110, timeout=30)
-
-    def _create_socket(self, timeout: float) -> socket.socket:
-        return self._inside.connect(110)
-
-
-def fill(host: Host, subject: str, *, user: str = "alice") -> None:
-    """One message with this subject is in the user's mailbox."""
-    if not in_mailbox(host, user, subject):
-        until_gone(host, send(host, to=f"{user}@{DOMAIN}", subject=subject))
-
-
-def test_imap_login_with_the_system_password(whole_host: Host) -> None:
-    """PAM lets alice in with her password, and nobody with another."""
-    fill(whole_host, "by imap")
-    client = Imap(whole_host)
-    assert client.login("alice", USERS["alice"])[0] == "OK"
-    assert client.select()[0] == "OK"
-    (found,) = client.search(None, "SUBJECT", '"by imap"')[1]
-    part = client.fetch(found.decode(), "(BODY.PEEK[TEXT])")[1][0]
-    assert isinstance(part, tuple)
-    assert part[1] == b"Hello.\r\n"
-    assert client.logout()[0] == "BYE"
-    refused = Imap(whole_host)
-    with pytest.raises(imaplib.IMAP4.error, match=r"\[AUTHENTICATIONFAILED\] Authentication failed\."):
-        refused.login("alice", "wrong")
-    refused.logout()
-    lines = logged(whole_host, "imap-login: ")
-    assert any(
-        re.fullmatch(
-            r"dovecot: imap-login: Login: user=<alice>, method=PLAIN, rip=127\.0\.0\.1, lip=127\.0\.0\.1, "
-            r"mpid=\d+, secured, session=<[^>]+>",
-            line,
-        )
-        for line in lines
-    ), lines
-    until(lambda: logged(whole_host, "auth failed, 1 attempts in "), what="the failure is logged")
-
-
-def test_pop3_login_with_the_system_password(whole_host: Host) -> None:
-    """The same by POP3."""
-    fill(whole_host, "by pop3")
-    client = Pop3(whole_host)
-    client.user("alice")
-    client.pass_(USERS["alice"])
-    count, _ = client.stat()
-    subjects = {line for number in range(1, count + 1) for line in client.top(number, 0)[1]}
-    assert b"Subject: by pop3" in subjects
-    client.quit()
-    refused = Pop3(whole_host)
-    refused.user("bob")
-    with pytest.raises(poplib.error_proto, match=r"-ERR \[AUTH\] Authentication failed\."):
-        refused.pass_("wrong")
-    refused.close()
-    assert logged(whole_host, "pop3-login: Login: user=<alice>, method=PLAIN, rip=127.0.0.1, lip=127.0.0.1, ")
-
-
-@pytest.mark.peer("curl")
-def test_curl_reads_both_ways(whole_host: Host) -> None:
-    """The tutorial's own check: curl by IMAP and by POP3."""
-    fill(whole_host, "by curl", user="bob")
-    login = f"-u 'bob:{USERS['bob']}'"
-    url = "imap://127.0.0.1/INBOX"
-    found = whole_host.output(f"curl -sS '{url}?SUBJECT%20by' {login}")
-    assert found.startswith("* SEARCH ")
-    number = found.split()[-1]
-    assert "Subject: by curl" in whole_host.output(f"curl -sS '{url};MAILINDEX={number}' {login}")
-    listing = whole_host.output(f"curl -sS pop3://127.0.0.1/ {login}")
-    last = listing.split()[-2]
-    assert "Subject: by curl" in whole_host.output(f"curl -sS pop3://127.0.0.1/{last} {login}")
-
-
-@pytest.mark.peer("mutt")
-def test_mutt_opens_the_inbox(whole_host: Host) -> None:
-    """mutt over IMAP copies a message from the inbox into a file."""
-    fill(whole_host, "by mutt", user="bob")
-    whole_host.write(
-        "/root/.muttrc",
-        f'set imap_user=bob\nset imap_pass="{USERS["bob"]}"\nset ssl_starttls=no\nset ssl_force_tls=no\n'
-        "set folder=imap://127.0.0.1/\nset spoolfile=+INBOX\nset record=''\n"
-        "set confirmcreate=no\nset confirmappend=no\nset delete=no\nset quit=yes\nset wait_key=no\nset sort=mailbox-order\n"
-        "push '<last-entry><copy-message>/root/copied<enter><quit>'\n",
-    )
-    whole_host.output("TERM=vt100 script -qec 'mutt -F /root/.muttrc -f +INBOX' /dev/null", seconds=30)
-    assert "Subject: by mutt" in whole_host.file("/root/copied").read_text()
-
-
-@pytest.mark.peer("mbsync")
-def test_mbsync_copies_the_mailbox(whole_host: Host) -> None:
-    """mbsync makes a copy of the whole account; a second run moves nothing."""
-    fill(whole_host, "by mbsync")
-    whole_host.write(
-        "/root/.mbsyncrc",
-        f'IMAPAccount a\nHost 127.0.0.1\nUser alice\nPass "{USERS["alice"]}"\nSSLType None\nAuthMechs LOGIN\n\n'
-        "IMAPStore far\nAccount a\n\nMaildirStore near\nPath /root/copy/\nInbox /root/copy/INBOX\n\n"
-        "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSyncState *\n",
-    )
-    whole_host.output("mkdir -p /root/copy && mbsync -a")
-    copied = whole_host.listing("/root/copy/INBOX/new") + whole_host.listing("/root/copy/INBOX/cur")
-    held = whole_host.listing("/home/alice/Maildir/new") + whole_host.listing("/home/alice/Maildir/cur")
-    assert len(copied) == len(held) > 0
-    whole_host.output("mbsync -a")
-    again = whole_host.listing("/root/copy/INBOX/new") + whole_host.listing("/root/copy/INBOX/cur")
-    assert sorted(again) == sorted(copied)
-
-
-@pytest.mark.peer("fetchmail")
-def test_fetchmail_takes_all_by_pop3(whole_host: Host) -> None:
-    """fetchmail hands every message of bob's to a command, and keeps them on the server."""
-    fill(whole_host, "by fetchmail", user="bob")
-    whole_host.write(
-        "/root/.fetchmailrc",
-        f"poll 127.0.0.1 protocol pop3 user bob password '{USERS['bob']}' sslproto '' keep fetchall "
-        "mda 'cat >>/root/fetched'\n",
-        mode=0o600,
-    )
-    whole_host.output("fetchmail -f /root/.fetchmailrc")
-    assert "Subject: by fetchmail" in whole_host.file("/root/fetched").read_text()
 
 
 # -- the end ---------------------------------------------------------------------------------------------

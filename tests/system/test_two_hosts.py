@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from fakes.directories import let_others_in
-from fakes.host import Host
+from fakes.host import LOG, Host
+from fakes.logs import the_line, until_logged
 from fakes.mail_hosts import LOGIN, PACKAGES, mail_host
 from fakes.mail_system import until
 from fakes.network import Network, address
@@ -17,7 +18,6 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", 
 
 PEERS = ("pillarbox", "postfix", "exim4", "opensmtpd")
 ZONE = "@ IN MX 10 mail\nmail IN A {}\n"
-LOG = "/var/log/mail.log"
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +87,7 @@ def received(host: Host, subject: str, *, sender: Host) -> str:
             for name in (LOG, "/var/log/exim4/mainlog", "/var/log/smtpd.log")
         )
 
-    until(found, what=lambda: f"{subject} has come:\n{logs()}", seconds=40)
-    (text,) = found()
+    (text,) = until(found, what=lambda: f"{subject} has come:\n{logs()}")
     return text
 
 
@@ -98,17 +97,10 @@ def test_we_send(one: Host, peer: tuple[str, Host]) -> None:
     send(one, sender="alice@one.test", recipient=f"alice@{kind}.test", text=f"to {kind}")
     text = received(other, f"to {kind}", sender=one)
     assert f".to {kind}\n..\n" in text
-
-    def deliveries() -> list[str]:
-        return [line for line in one.file(LOG).read_text().split("\n") if f"to=<alice@{kind}.test>" in line]
-
-    # A fast peer has delivered before our line is in the log.
-    until(deliveries, what=lambda: one.file(LOG).read_text()[-3000:])
-    (line,) = deliveries()
-    log = one.file(LOG).read_text()
+    line = the_line(one, rf"to=<alice@{kind}\.test>")
     assert f"relay=mail.{kind}.test[{address(20 + PEERS.index(kind))}]:25, delay=" in line
     assert "dsn=2.0.0, status=sent (250 " in line
-    assert (f"TLS connection established to mail.{kind}.test[" in log) is (kind != "opensmtpd")
+    assert (f"TLS connection established to mail.{kind}.test[" in one.log()) is (kind != "opensmtpd")
 
 
 def test_they_send(one: Host, peer: tuple[str, Host]) -> None:
@@ -132,9 +124,9 @@ def test_what_nobody_takes_comes_back(one: Host, peer: tuple[str, Host]) -> None
             text for text in texts if f"<nobody-there@{kind}.test>" in text and "Undelivered Mail" in text
         ]
 
-    until(notices, what=lambda: one.file(LOG).read_text()[-3000:], seconds=30)
-    assert f"Remote-MTA: dns; mail.{kind}.test\n" in notices()[0]
-    assert "Diagnostic-Code: smtp; 5" in notices()[0]
+    (notice,) = until(notices, what=lambda: one.log()[-3000:])
+    assert f"Remote-MTA: dns; mail.{kind}.test\n" in notice
+    assert "Diagnostic-Code: smtp; 5" in notice
 
 
 def test_a_relayhost_that_demands_tls_and_a_password(network: Network, peer: tuple[str, Host]) -> None:
@@ -152,12 +144,8 @@ def test_a_relayhost_that_demands_tls_and_a_password(network: Network, peer: tup
     three = mail_host(network, "pillarbox", "three", 30, settings=settings)
     send(three, sender="alice@three.test", recipient="alice@exim4.test", text="by relay")
     send(three, sender="alice@three.test", recipient="alice@one.test", text="by relay on")
-    until(
-        lambda: three.file(LOG).read_text().count("status=sent") == 2,
-        what=lambda: three.file(LOG).read_text()[-3000:],
-        seconds=30,
-    )
-    lines = [line for line in three.file(LOG).read_text().split("\n") if "status=" in line]
+    lines = until_logged(three, "status=", count=2)
+    assert all("status=sent" in line for line in lines)
     assert all("relay=mail.exim4.test[" in line and "]:587," in line for line in lines)
     three.output(
         "postconf -e 'smtp_sasl_password_maps = inline:{{ [mail.exim4.test]:587 = relayuser:wrong }}'"
@@ -165,9 +153,6 @@ def test_a_relayhost_that_demands_tls_and_a_password(network: Network, peer: tup
     three.output("postfix stop && postfix start")
     three.until_answers(25)
     send(three, sender="alice@three.test", recipient="alice@one.test", text="refused")
-    until(
-        lambda: "SASL authentication failed; server mail.exim4.test[" in three.file(LOG).read_text(),
-        what=lambda: three.file(LOG).read_text()[-3000:],
-    )
-    assert "said: 535 Incorrect authentication data)" in three.file(LOG).read_text()
-    assert "dsn=4.0.0, status=deferred (SASL" in three.file(LOG).read_text()
+    line = the_line(three, "status=deferred")
+    assert "dsn=4.0.0, status=deferred (SASL authentication failed; server mail.exim4.test[" in line
+    assert "said: 535 Incorrect authentication data)" in line

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakes.imap_model import ACTIONS, ModelClient
+from fakes.imap_talk import new_account
 from fakes.parked_sessions import ParkedClient
 from fakes.scripted_transport import read_transcript
 from fakes.strange_programs import STRANGE_ACTIONS, do_strange_thing
@@ -21,7 +22,7 @@ from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from sessions.imap.test_many_sessions import Unsynced
-from sessions.imap.test_session import TRANSCRIPTS, new_account, options_of
+from sessions.imap.test_session import TRANSCRIPTS, options_of
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)

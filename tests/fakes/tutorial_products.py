@@ -1,0 +1,47 @@
+"""The tutorial's host with the programs of either product on it, and what the tutorial has typed so far."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from fakes.host import PACKAGED, Host
+from fakes.pillarbox_host import INSTALLED, install, remove_originals
+from fakes.tutorial_host import MAIN_CF, tutorial_host
+
+PRODUCTS: Final = ("original", "pillarbox")
+ALIASES: Final = "postmaster: alice\nteam: alice, bob\n"
+
+
+@contextmanager
+def bare_host_of(product: str) -> Iterator[Host]:
+    """The host with the product's programs on it, and nothing configured."""
+    host = tutorial_host(PACKAGED if product == "original" else INSTALLED)
+    try:
+        if product == "original":
+            host.write("/etc/postfix/main.cf", MAIN_CF)
+            host.output(
+                "/usr/lib/postfix/configure-instance.sh -"
+            )  # as Debian's service does before it starts
+            host.file("/etc/postfix/main.cf").unlink()
+        else:
+            remove_originals(host)
+            install(host)
+        yield host
+    finally:
+        host.end()
+
+
+def start_mail(host: Host) -> None:
+    """`postfix check` and `postfix start` are typed: mail can come."""
+    host.write("/etc/postfix/main.cf", MAIN_CF)
+    host.write("/etc/aliases", ALIASES)
+    host.output("postalias /etc/aliases")
+    assert host.output("postfix check") == ""
+    host.output("postfix start")
+    host.until_answers(25)
+
+
+def in_mailbox(host: Host, user: str, subject: str) -> list[str]:
+    """Paths of the user's messages with this subject, whether they have been seen or not."""
+    pattern = rf"grep -rl '^Subject: {subject}$' /home/{user}/Maildir/new /home/{user}/Maildir/cur"
+    return host.run(pattern).stdout.split()
