@@ -10,6 +10,8 @@ import re
 import shlex
 import smtplib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +19,11 @@ import pytest
 
 from fakes.directories import let_others_in
 from fakes.host import Host
+from fakes.logs import until_logged
 from fakes.mail_system import until
 from fakes.postfix_texts import normal_line, normal_text
-from fakes.rewriting_world import LOG, RewritingWorld
+from fakes.rewriting_world import RewritingWorld
+from fakes.scripted_server import ScriptedServer
 from system.rewriting_cases import CONFIGURATIONS, REPORTED, REPORTING, Failing, Row
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
@@ -58,13 +62,14 @@ class World(RewritingWorld):
 
     def play(self, host: Host, rows: Sequence[Row]) -> dict[str, str]:
         """What becomes of the messages, by the rows' names."""
-        for server in self.servers:
+        servers = self.servers(host)
+        for server in servers:
             server.conversations.clear()
             server.messages.clear()
-        before = len(host.file(LOG).read_text())
+        before = len(host.log())
 
         def log() -> str:
-            return host.file(LOG).read_text()[before:]
+            return host.log()[before:]
 
         replies = {row.name: self._submit(host, row) for row in rows}
         accepted = [row.name for row in rows if replies[row.name].startswith("250")]
@@ -82,13 +87,15 @@ class World(RewritingWorld):
             ),
             what=log,
         )
-        until(lambda: not any(server.open for server in self.servers), what="the servers are left")
-        text, ids = log(), _ids(rows, log())
-        return {row.name: self._result(replies[row.name], row.name, ids[row.name], text) for row in rows}
+        until(lambda: not any(server.open for server in servers), what="the servers are left")
+        text, ids = self.of_theirs(log()), _ids(rows, log())
+        return {
+            row.name: self._result(servers, replies[row.name], row.name, ids[row.name], text) for row in rows
+        }
 
-    def _result(self, reply: str, name: str, queue_id: str, log: str) -> str:
+    def _result(self, servers: list[ScriptedServer], reply: str, name: str, queue_id: str, log: str) -> str:
         lines = [line for line in log.split("\n") if f" {queue_id}: " in line and _counts(line)]
-        conversations = [said for server in self.servers for said in server.conversations]
+        conversations = [said for server in servers for said in server.conversations]
         said = next((said for said in conversations if _is_of(name, said)), [])
         envelope = [
             re.sub(r" SIZE=\d+| ENVID=\w+", "", line.decode())
@@ -97,25 +104,21 @@ class World(RewritingWorld):
         ]
         headers = [
             _headers(message)
-            for server in self.servers
+            for server in servers
             for message in server.messages
             if b"\nX-Row: %s\r" % name.encode() in message
         ]
         return "\n".join([_text(reply), *sorted(map(_log_line, lines)), *sorted(envelope), *headers])
 
-    @staticmethod
-    def _picked_up(host: Host) -> int:
-        return len(re.findall(r"pickup\[\d+\]: \w+: uid=", host.file(LOG).read_text()))
-
     def _submit(self, host: Host, row: Row) -> str:
         message = f"{row.headers}X-Row: {row.name}\n\nbody\n"
         if row.local:
-            taken = self._picked_up(host)
+            before = len(host.log())
             host.output(
                 f"/usr/sbin/sendmail -V {row.name} -f '{row.sender}' -- {shlex.join(row.recipients)}",
                 content=message,
             )
-            until(lambda: self._picked_up(host) > taken, what="it is picked up before the next")
+            until_logged(host, r"pickup\[\d+\]: \w+: uid=", since=before)  # or the next may overtake it
             return "250 sendmail"
         client = smtplib.SMTP(local_hostname="client.test")
         client.sock = host.connect(25)
@@ -208,7 +211,8 @@ def test_the_same_addresses_as_from_postfix(world: World, name: str, subtests: p
     settings, rows = CONFIGURATIONS[name]
     known = differences()
     world.load(settings)
-    theirs, ours = (world.play(host, rows) for host in world.hosts)
+    with ThreadPoolExecutor(2) as at_once:
+        theirs, ours = at_once.map(lambda host: world.play(host, rows), world.hosts)
     for row in rows:
         with subtests.test(row.name):
             expected, found = theirs[row.name], ours[row.name]
@@ -255,12 +259,13 @@ def _submit_failing(host: Host, row: Failing) -> str:
 
 def _fail(world: World, host: Host, row: Failing) -> str:
     """What becomes of a message, and the reports."""
-    for server in world.servers:
+    servers = world.servers(host)
+    for server in servers:
         server.messages.clear()
-    before = len(host.file(LOG).read_text())
+    before = len(host.log())
 
     def log() -> str:
-        return host.file(LOG).read_text()[before:]
+        return host.log()[before:]
 
     def ids() -> set[str]:
         return {queue_id, *re.findall(rf"{queue_id}: .*notification: (\w+)", log())}
@@ -269,11 +274,12 @@ def _fail(world: World, host: Host, row: Failing) -> str:
     removed = r"qmgr\[\d+\]: (\w+): removed"
     until(lambda: queue_id in re.findall(removed, log()), what=log)
     until(lambda: ids() <= set(re.findall(removed, log())), what=log)
-    until(lambda: not any(server.open for server in world.servers), what="the servers are left")
+    until(lambda: not any(server.open for server in servers), what="the servers are left")
     lines = "\n".join(line for line in log().split("\n") if any(f": {one}: " in line for one in ids()))
+    lines = world.of_theirs(lines)
     senders = sorted(re.findall(r"qmgr\[\d+\]: \w+: (from=<.*>), size", lines))
     to = sorted(re.findall(r": (to=<.*?)delay=", lines))
-    reports = sorted(_report(message) for server in world.servers for message in server.messages)
+    reports = sorted(world.of_theirs(_report(message)) for server in servers for message in server.messages)
     return "\n".join([*senders, *to, *reports])
 
 
@@ -281,12 +287,13 @@ def test_the_same_reports_as_from_postfix(world: World, subtests: pytest.Subtest
     """What the sender gets of mail that cannot be delivered."""
     world.load(REPORTING)
     known = differences()
-    for server in world.servers:
+    for server in world.all_servers():
         server.replies["EHLO"] = (
             b"250-mx.peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n250 SMTPUTF8"
         )
     for row in REPORTED:
-        theirs, ours = (_fail(world, host, row) for host in world.hosts)
+        with ThreadPoolExecutor(2) as at_once:
+            theirs, ours = at_once.map(partial(_fail, world, row=row), world.hosts)
         with subtests.test(row.name):
             if f"reports.{row.name}" in known:
                 assert theirs != ours, f"reports.{row.name} does not differ any more"
