@@ -105,7 +105,6 @@ def pair() -> Iterator[tuple[Server, Server]]:
         yield servers
 
 
-@pytest.mark.timeout(180)
 def test_who_may_post(pair: tuple[Server, Server]) -> None:
     """The right `p` decides; what may not be posted goes into INBOX, which takes everything."""
     said, logs, places, made = [], [], [], []

@@ -222,7 +222,6 @@ def test_two_users(pair: tuple[Server, Server]) -> None:
         assert files[0] == files[1], name
 
 
-@pytest.mark.timeout(120)
 def test_private_annotations_are_each_users_own() -> None:
     """RFC 5464 §3.2.1: nobody sees or changes what another has noted privately of a mailbox that they share.
 

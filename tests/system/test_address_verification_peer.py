@@ -219,7 +219,6 @@ def _play(host: str) -> Played:
         return played
 
 
-@pytest.mark.timeout(240)
 def test_the_same_as_postfix() -> None:
     """Replies, refusals in the log, the lines of probes, and what is remembered."""
     theirs, ours = _play("theirs"), _play("ours")

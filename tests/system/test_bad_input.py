@@ -280,7 +280,6 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.timeout(180)
 def test_mistakes_in_main_cf(rootless_system: MailSystem) -> None:
     """Each mistake is refused at the start in one line: file, line number, what stands there, how to mend it."""
     rootless_system.make_home()

@@ -120,7 +120,6 @@ def by_pop3(server: Server) -> list[object]:
     return found
 
 
-@pytest.mark.timeout(120)
 def test_whoever_has_packed_them_all_are_read() -> None:
     """The four formats, in several pieces and without sizes, with names that tell sizes and that do not."""
     settings = SETTINGS.replace("imap lmtp", "imap pop3").replace("zlib_save = ALGORITHM", "") + POP3

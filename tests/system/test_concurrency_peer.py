@@ -28,7 +28,6 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.root,
     pytest.mark.peer("postfix", "unshare", "ip"),
-    pytest.mark.timeout(180),
 ]
 
 MESSAGES: Final = 30

@@ -261,7 +261,6 @@ def _play(host: str) -> Played:
         return Played(stack.enter_context(TheirHost(base / "postfix", settings, _PIPES)))
 
 
-@pytest.mark.timeout(180)
 def test_the_same_as_postfix() -> None:
     """What the command says, delivery lines and reports are equal, but for the differences that are known."""
     theirs, ours = _play("theirs"), _play("ours")

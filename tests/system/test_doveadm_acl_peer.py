@@ -112,7 +112,6 @@ def told(server: Server, command: str) -> tuple[int, list[str], str]:
     return done.returncode, sorted(shown.split("\n")), done.stderr
 
 
-@pytest.mark.timeout(240)
 def test_the_same_commands_do_the_same(pair: tuple[Server, Server]) -> None:
     """What is listed, what is worked on if it is named, and what is forbidden."""
     found = [(command, *(told(server, command) for server in pair)) for command in COMMANDS]

@@ -173,7 +173,6 @@ def saved_by_doveadm(server: Server, tell: Callable[[str], None]) -> None:
     )
 
 
-@pytest.mark.timeout(180)
 def test_a_huge_message(tell: Callable[[str], None]) -> None:
     """APPEND, LMTP, FETCH of the whole, of parts and of pieces, RETR, COPY and a search."""
     with socket.socket() as sock:

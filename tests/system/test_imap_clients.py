@@ -17,7 +17,7 @@ from fakes.mail_system import PASSWORD, PATIENCE, MailSystem, until
 from fakes.terminal import Terminal
 from system.conftest import make_users, new_system
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(90)]
+pytestmark = pytest.mark.system
 NOT_FOR_SERVERS: Final = {
     "test_fetch",  # compares what cannot be compared
     "test_move",  # imaplib has no such command before Python 3.14

@@ -107,7 +107,6 @@ def both() -> Iterator[Both]:
             yield pair
 
 
-@pytest.mark.timeout(300)
 def test_answers_are_those_of_dovecot(both: Both) -> None:
     """Step by step the same answer, but for what is on the list; and nothing on the list that is the same."""
     wanted = os.environ.get("IMAP_EXCHANGES", "")
@@ -131,7 +130,6 @@ def test_every_extension_of_dovecot_is_ours(both: Both) -> None:
     assert missing == set()
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize(("separator", "prefix"), [(".", "INBOX."), (".", "")], ids=["courier", "dots"])
 def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> None:
     """Namespaces with another separator, and with a prefix (Courier's INBOX.)."""
@@ -155,7 +153,6 @@ def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> 
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
 
 
-@pytest.mark.timeout(120)
 def test_threads_are_those_of_dovecot(both: Both) -> None:
     """Random threads: messages that are missing, references that are cut, subjects that are alike."""
     chance = random.Random(7)
@@ -204,7 +201,6 @@ def test_threads_are_those_of_dovecot(both: Both) -> None:
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
 
 
-@pytest.mark.timeout(120)
 def test_random_sessions_are_those_of_dovecot(both: Both) -> None:
     """Commands at random; RANDOM_SESSIONS=N,M for other seeds."""
     first, last = map(int, os.environ.get("RANDOM_SESSIONS", "0,12").split(","))

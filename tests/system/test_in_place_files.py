@@ -224,7 +224,6 @@ def test_users_are_told_to_use_sendmail(host: Host) -> None:
     )
 
 
-@pytest.mark.timeout(180)
 def test_install_take_over_and_uninstall(host: Host) -> None:
     """Dry run, a second run, Debian's commands aside and back, and nothing is left but configuration."""
     before = host.output("cd / && find usr/local etc -type f | sort")

@@ -11,7 +11,7 @@ import pytest
 from fakes.dovecot_pair import Server
 from pillarbox.tools.default_paths import DOVEADM
 
-pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot"), pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
 SETTINGS: Final = """\
 protocols = imap

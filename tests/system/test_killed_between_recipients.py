@@ -15,7 +15,7 @@ from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_file import read_message
 from system.conftest import new_system
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 
 
 class Hesitant(ScriptedServer):

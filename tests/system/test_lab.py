@@ -25,7 +25,7 @@ from pillarbox.lab.scenario import Expected, Scenario, delivered, expired, host
 from pillarbox.lab.timeline import Attempt
 from pillarbox.lab.verdict import Result, results
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.system
 
 DAY = 86_400.0
 _LONG = {"weekend"}  # do not end within a day

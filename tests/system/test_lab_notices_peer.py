@@ -24,7 +24,6 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.root,
     pytest.mark.peer("postfix", "unshare", "ip"),
-    pytest.mark.timeout(180),
 ]
 
 RETRIED = Scenario(

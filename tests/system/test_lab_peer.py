@@ -11,7 +11,7 @@ from pillarbox.lab.places import on_loopback
 from pillarbox.lab.zones import SignedZones, Zone
 from pillarbox.net.system_clock import SystemClock
 
-pytestmark = [pytest.mark.system]
+pytestmark = pytest.mark.system
 
 _RECORDS = "@ IN MX 10 mx0\nmx0 IN A 127.0.0.9\nfar IN CNAME mx0.plain.test.\n"
 ZONES = [

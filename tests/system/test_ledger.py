@@ -22,7 +22,7 @@ import pytest
 
 from fakes.mail_system import PATIENCE, USER, MailSystem, kill, until
 
-pytestmark = [pytest.mark.system]
+pytestmark = pytest.mark.system
 
 SESSIONS = 8
 APPENDING = 2

@@ -278,7 +278,6 @@ def others(outcome: Outcome, names: dict[str, dict[str, str]]) -> dict[str, tupl
     return {path: entry for path, entry in outcome.files.items() if path not in claimed}
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("setup", SETUPS)
 def test_the_same_as_postfix(setup: str) -> None:
     """Delivery lines, warnings and files are equal, but for the differences that are known."""

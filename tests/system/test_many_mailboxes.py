@@ -58,7 +58,6 @@ def resident(pid: int) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
 
 
-@pytest.mark.timeout(120)
 def test_five_thousand_mailboxes() -> None:
     """LIST, LIST-STATUS of all of them, a subtree renamed."""
     server = Server(

@@ -23,7 +23,6 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.root,
     pytest.mark.peer("postfix", "unshare"),
-    pytest.mark.timeout(180),
 ]
 
 _GIVEN: Final = "/var/given"

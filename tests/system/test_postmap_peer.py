@@ -84,7 +84,6 @@ def their_results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Re
         return dict(pool.map(run, range(len(CASES))))
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(("name", "files", "commands", "stdin"), CASES, ids=[row[0] for row in CASES])
 def test_the_same_commands_end_the_same(
     name: str,

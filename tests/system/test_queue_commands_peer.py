@@ -127,7 +127,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, bool], 
         return dict([*ours, *pool.map(play, [(name, False) for name in SCRIPTS])])
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", list(SCRIPTS))
 def test_the_same_commands_end_the_same(name: str, results: dict[tuple[str, bool], list[Result]]) -> None:
     """Output, exit status, and the queue."""

@@ -240,7 +240,6 @@ class Site:
         return f"missing {missing.total()} {list(missing)[:5]}, too many {list(too_many)[:5]}, {notices} of {self.returned}"
 
 
-@pytest.mark.timeout(300)
 def test_a_thousand_messages_go_back_and_forth_twice() -> None:
     """Listed the same by both at each stage; in the end each message once to each recipient."""
     base = Path(tempfile.mkdtemp(prefix="pillarbox-takeover-"))

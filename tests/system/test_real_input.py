@@ -19,7 +19,7 @@ from fakes.doveadm import Doveadm
 from fakes.mail_system import USER, MailSystem, until
 from fakes.varied_messages import varied_messages
 
-pytestmark = [pytest.mark.system]
+pytestmark = pytest.mark.system
 
 HEADER_LIMIT = 1_000_000
 TRACE = re.compile(
@@ -160,7 +160,6 @@ def read_pop3(system: MailSystem, monkeypatch: pytest.MonkeyPatch) -> dict[bytes
 
 
 @pytest.mark.peer("imaplib", "poplib", "hyperkitty", "enmime")
-@pytest.mark.timeout(150)
 def test_what_went_in_comes_out(fresh_system: MailSystem, monkeypatch: pytest.MonkeyPatch) -> None:
     """IMAP and POP3 give every message as it was sent; so they do when all caches have been deleted."""
     fresh_system.make_home()
@@ -229,7 +228,6 @@ def comparable(content: bytes) -> bytes:
 
 @pytest.mark.root
 @pytest.mark.peer("postfix", "dovecot", "imaplib", "hyperkitty", "enmime")
-@pytest.mark.timeout(150)
 def test_the_same_as_postfix_and_dovecot(rootless_system: MailSystem) -> None:
     """The same messages through Debian's Postfix, read by Debian's Dovecot: equal but for ids and times."""
     rootless_system.make_home()

@@ -22,7 +22,6 @@ from fakes.scripted_server import SILENCE, ScriptedServer
 
 pytestmark = [
     pytest.mark.system,
-    pytest.mark.timeout(150),
     pytest.mark.root,
     pytest.mark.peer("postfix", "named", "unshare", "ip"),
 ]

@@ -135,7 +135,6 @@ def shown(result: Result) -> Result:
     )
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("line", CASES, ids=[repr(line) for line in CASES])
 def test_the_same_command_ends_the_same(line: str, results: dict[tuple[str, bool], Result]) -> None:
     """Output, exit status and log."""

@@ -262,7 +262,6 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, bool], 
         return dict([*ours, *pool.map(play, [(number, False) for number in range(len(CASES))])])
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "number", range(len(CASES)), ids=[f"{at} {name_of(case[1])}" for at, case in enumerate(CASES)]
 )

@@ -26,7 +26,7 @@ from fakes.smtp_exchanges import Exchange, Raw, have
 from system.smtp_reply_cases import EXCHANGES
 from system.smtp_reply_services import CLEANUP, SERVICES, SETTINGS
 
-pytestmark = [pytest.mark.system]
+pytestmark = pytest.mark.system
 
 FIRST_PORT: Final = 1101
 """Of the services' own ports: below all that a system under test may have, which begin at 2025."""
@@ -173,7 +173,6 @@ def settled_logs(servers: Sequence[Server], known: Sequence[int], *, patience: f
 
 @pytest.mark.root
 @pytest.mark.peer("postfix")
-@pytest.mark.timeout(300)
 @pytest.mark.skipif(os.getuid() != 0, reason="a second Postfix is started by root only")
 def test_replies_are_those_of_postfix() -> None:
     """Step by step the same reply, but for what is on the list; and nothing on the list that is the same."""

@@ -30,7 +30,6 @@ from pillarbox.sessions.pop3_session import Pop3Session
 pytestmark = [
     pytest.mark.system,
     pytest.mark.peer("dovecot"),
-    pytest.mark.timeout(180),
     pytest.mark.skipif(not Doveadm.is_installed(), reason="doveadm is not installed"),
 ]
 MESSAGES: Final = 12_000

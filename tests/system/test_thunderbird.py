@@ -11,7 +11,7 @@ from fakes.mail_system import USER, MailSystem, until
 from fakes.thunderbird import Thunderbird
 from system.conftest import new_system
 
-pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.system
 # Where the picture goes for whoever wants to see it; otherwise it goes with the test's directory.
 _PICTURES: Final = os.environ.get("PILLARBOX_PICTURES", "")
 

@@ -126,7 +126,6 @@ def pair() -> Iterator[tuple[Server, Server]]:
 
 
 @pytest.mark.root
-@pytest.mark.timeout(120)
 def test_other_users(pair: tuple[Server, Server]) -> None:
     """Whom the URL names may read the message, and nobody else; a wrong one tells a stranger nothing.
 
