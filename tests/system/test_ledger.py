@@ -215,7 +215,7 @@ def _parent(pid: int) -> int:
     return int(fields[1])
 
 
-@pytest.mark.timeout(9 * KILLS)
+@pytest.mark.timeout(5 * PATIENCE + 9 * KILLS)
 def test_what_was_promised_is_delivered(
     fresh_system: MailSystem,
     tmp_path: Path,

@@ -18,7 +18,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -80,12 +80,15 @@ class Installer:
         self._library = prefix / "lib" / "pillarbox"
         self._manifest_path = prefix / "lib" / "pillarbox-installed.json"
         self._manifest = Manifest.read(self._manifest_path)
+        self._packages: Mapping[str, str] = {}  # whose the commands are that are there
 
     # -- install ---------------------------------------------------------------------------------------
 
     def install(self) -> None:
         """All steps."""
         links = self._links()
+        places = [place for path in links for place in (str(path), *_places(path))]
+        self._packages = packages.owners(place for place in places if os.path.lexists(place))
         self._check(links)
         self._programs()
         for path, target in links.items():
@@ -114,7 +117,7 @@ class Installer:
         """Nothing of others' is overwritten."""
         for path in links:
             if path.exists() and str(path) not in self._manifest.files and not self._force:
-                package = packages.owner(str(path))
+                package = self._packages.get(str(path))
                 whose = (
                     f"belongs to the package {package}" if package else "was not put there by this command"
                 )
@@ -142,12 +145,10 @@ class Installer:
 
     def _well_known(self, path: Path) -> None:
         """The same command under the full paths that scripts use."""
-        places = [f"/usr/{path.parent.name}/{path.name}"]
-        places += [place for place in WELL_KNOWN if place.endswith("/" + path.name) and place not in places]
-        for place in places:
+        for place in _places(path):
             if os.path.realpath(place) == os.path.realpath(path) or place == str(path):
                 continue
-            package = packages.owner(place) if os.path.lexists(place) else None
+            package = self._packages.get(place)
             if package is not None and self._take_over:
                 self._do(f"move {place} of the package {package} aside", _Diversion(place))
                 self._manifest.diverted += [place] if place not in self._manifest.diverted else []
@@ -338,6 +339,12 @@ def _write(path: Path, text: str, mode: int) -> None:
 def _tell_systemd() -> None:
     if shutil.which("systemctl") is not None and Path("/run/systemd/system").is_dir():
         _Run("systemctl", "daemon-reload")()
+
+
+def _places(path: Path) -> list[str]:
+    """The full paths under which scripts look for the same command."""
+    place = f"/usr/{path.parent.name}/{path.name}"
+    return [place, *(known for known in WELL_KNOWN if known.endswith("/" + path.name) and known != place)]
 
 
 def _exists(look: Callable[[str], object], name: str) -> bool:

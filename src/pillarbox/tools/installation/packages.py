@@ -3,27 +3,42 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 SUFFIX: Final = ".packaged"
 """What a diverted file's name gets."""
 
 
-def owner(path: str) -> str | None:
-    """The package that a file belongs to; None if no package has it."""
+def owners(paths: Iterable[str]) -> Mapping[str, str]:
+    """The packages that files belong to; a file that no package has is missing.
+
+    dpkg-query(1) reads the lists of all packages each time: it is asked once.
+    """
     query = shutil.which("dpkg-query")
-    if query is None:
-        return None
+    names = {path: _names(path) for path in paths}
+    if query is None or not names:
+        return {}
+    asked = sorted({name for several in names.values() for name in several})
+    done = subprocess.run([query, "-S", *asked], capture_output=True, text=True, check=False)
+    found: dict[str, str] = {}
+    for line in done.stdout.split("\n"):
+        package, _, name = line.rpartition(": ")
+        if package and not package.startswith("diversion by"):
+            found.setdefault(name, package.partition(":")[0])
+    return {
+        path: next(found[name] for name in several if name in found)
+        for path, several in names.items()
+        if not found.keys().isdisjoint(several)
+    }
+
+
+def _names(path: str) -> list[str]:
+    """What dpkg may call a file."""
     names = {path, os.path.realpath(os.path.dirname(path)) + "/" + os.path.basename(path)}
     if path.startswith("/usr/"):
         names.add(path.removeprefix("/usr"))  # before /bin and /usr/bin became one
-    for name in sorted(names):
-        done = subprocess.run([query, "-S", name], capture_output=True, text=True, check=False)
-        for line in done.stdout.split("\n"):
-            package, _, shown = line.rpartition(": ")
-            if shown == name and not package.startswith("diversion by"):
-                return package.partition(":")[0]
-    return None
+    return sorted(names)
 
 
 def divert(path: str) -> None:
