@@ -90,6 +90,20 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
         "smtp",
         "world.test",
     ),
+    *(
+        (
+            {parameter: "regexp:{ {/^(.*)@evil/ $$1:x} }"},
+            "slow@evil.test",
+            "slow@evil.test",
+            "smtp",
+            "evil.test",
+        )
+        for parameter in (
+            "transport_maps",
+            "sender_dependent_relayhost_maps",
+            "sender_dependent_default_transport_maps",
+        )
+    ),
     ({}, "", "@world.test", "smtp", "world.test"),
     ({"empty_address_recipient": "x@box.test"}, "", "@here.test", "virtual", "box.test"),
     ({}, "", "x@world.test..", "error", "5.1.3 bad address syntax"),
@@ -108,6 +122,13 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
         "5.1.6 User has moved to y@new.test",
     ),
     ({"relocated_maps": "inline:{ x=y@new.test }"}, "", "x@world.test", "smtp", "world.test"),
+    (
+        {"relocated_maps": "regexp:{ {/^(.*)@World/ $$1@new.test} }"},
+        "",
+        "Mixed@World.test",
+        "error",
+        "5.1.6 User has moved to Mixed@new.test",
+    ),
 ]
 
 

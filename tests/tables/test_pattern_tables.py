@@ -17,11 +17,16 @@ class Rules:
         self.path = folder / "rules"
         self.warnings: list[str] = []
 
-    def open(self, kind: str, text: str) -> LookupTable:
+    def open(self, kind: str, text: str, *, substitutes: bool = True) -> LookupTable:
         self.path.write_text(text)
         return open_with(
             f"{kind}:{self.path}",
-            Opening(where="main.cf, line 1", clock=ManualClock(), warn=self.warnings.append),
+            Opening(
+                where="main.cf, line 1",
+                clock=ManualClock(),
+                warn=self.warnings.append,
+                substitutes=substitutes,
+            ),
         )
 
     def told(self) -> list[str]:
@@ -122,6 +127,16 @@ def test_a_wrong_rule_is_told_and_left_out(rule: str, kind: str, reason: str, ru
     table = rules.open(kind, f"\n/k/ kept\n{rule}\n")
     assert rules.told()[-1] == f"{kind} map F, line 3: {reason}"
     assert table.query("k") == "kept"
+
+
+@pytest.mark.parametrize("kind", ["regexp", "pcre"])
+def test_answers_that_nobody_outside_may_choose(kind: str, rules: Rules) -> None:
+    """transport_maps and its kin: a rule that puts what it matched into its text is left out."""
+    table = rules.open(kind, "/^(.*)@a$/ smtp:$1\n/@/ smtp:$$x\n", substitutes=False)
+    assert rules.told() == [
+        f"{kind} map F, line 1: regular expression substitution is not allowed: skipping this rule"
+    ]
+    assert table.query("evil@a") == "smtp:$x"
 
 
 def test_a_pattern_that_runs_wild_is_a_fault(rules: Rules) -> None:

@@ -63,7 +63,8 @@ def open_role(startup: Startup) -> Serve:
     directories = QueueDirectories(
         snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
     )
-    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    warnings: list[str] = []
+    resolver = Resolver(configured_routes(snapshot, clock=clock, warn=warnings.append))
     probe_resolver = Resolver(probe_routes(snapshot, resolver.routes, clock=clock))
     verification = snapshot.group(AddressVerification)
     caches_failures = verification.address_verify_negative_cache
@@ -75,8 +76,7 @@ def open_role(startup: Startup) -> Serve:
     filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
     cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
     rules = configured_rules(cleanup)
-    template_warnings: list[str] = []
-    bounce_rules = configured_bounces(snapshot, warn=template_warnings.append)
+    bounce_rules = configured_bounces(snapshot, warn=warnings.append)
     hints = socket.socket(fileno=startup.listeners["qmgr"])
     verify_door = socket.socket(fileno=startup.listeners["verify"])
     flush_sites = fast_flush_domains(snapshot, clock=clock)
@@ -89,6 +89,7 @@ def open_role(startup: Startup) -> Serve:
         cleanup=pickup_cleanup,
         mappings=configured_mappings(pickup_cleanup, resolver=resolver, clock=clock),
         clock=clock,
+        warn=warnings.append,
     )
     show_queue = ShowQueue(
         directories,
@@ -100,7 +101,7 @@ def open_role(startup: Startup) -> Serve:
     async def serve(control: Control, tell: events.EventSink) -> None:
         if "showq" in startup.listeners:  # before there is any thread
             fork(lambda: _serve_showq(startup, show_queue))
-        for text in template_warnings:
+        for text in warnings:
             tell(events.Warned(text))
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
         queue = IncomingQueue(directories, clock=clock, long_ids=settings.enable_long_queue_ids)
@@ -216,8 +217,13 @@ def _mailbox_owners(
     snapshot: Snapshot, virtual: VirtualDelivery, resolver: Resolver, clock: Clock
 ) -> MailboxOwners:
     return MailboxOwners(
-        open_tables(virtual.virtual_uid_maps, where=snapshot.where("virtual_uid_maps"), clock=clock),
-        open_tables(virtual.virtual_gid_maps, where=snapshot.where("virtual_gid_maps"), clock=clock),
+        *(
+            open_tables(names, where=snapshot.where(parameter), clock=clock, substitutes=False)
+            for parameter, names in (
+                ("virtual_uid_maps", virtual.virtual_uid_maps),
+                ("virtual_gid_maps", virtual.virtual_gid_maps),
+            )
+        ),
         minimum=virtual.virtual_minimum_uid,
         resolver=resolver,
     )

@@ -9,17 +9,19 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import unescaped
 from pillarbox.filters.content_checks import ContentTables, MimeRules
 from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupTable, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 
 
-def configured_content_tables(snapshot: Snapshot, *, clock: Clock) -> ContentTables:
-    """The tables of one configuration."""
+def configured_content_tables(
+    snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_warning
+) -> ContentTables:
+    """The tables of one configuration; `warn` hears of rules that are odd."""
     checks = snapshot.group(ContentChecks)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
-        return open_tables(names, where=where, clock=clock)
+        return open_tables(names, where=where, clock=clock, warn=warn)
 
     return ContentTables(
         header=tables("header_checks", checks.header_checks),

@@ -32,6 +32,7 @@ from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers
+from pillarbox.tables.table import Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 
 _PICKUP_SECONDS: Final = 60.0
@@ -54,10 +55,11 @@ class Doors:
         cleanup: Snapshot,
         mappings: Mappings,
         clock: Clock,
+        warn: Warn = ignore_warning,
     ) -> None:
         """`pickup` are the settings of master.cf's pickup service, `cleanup` and `mappings` of its cleanup(8)."""
         self._clock = clock
-        self._rules = _pickup_rules(cleanup, pickup, mappings, clock)
+        self._rules = _pickup_rules(cleanup, pickup, mappings, clock, warn)
         self._may_submit = AuthorizedUsers.of(snapshot, "authorized_submit_users", clock=clock)
         self._senders = AuthorizedSenders.of(snapshot, clock=clock)
         self._flush_sites = fast_flush_domains(snapshot, clock=clock)
@@ -154,13 +156,15 @@ async def _watch(maildrop: str, pickup: Pickup) -> None:
             inotify.close()
 
 
-def _pickup_rules(cleanup: Snapshot, own: Snapshot, mappings: Mappings, clock: Clock) -> PickupRules:
+def _pickup_rules(
+    cleanup: Snapshot, own: Snapshot, mappings: Mappings, clock: Clock, warn: Warn
+) -> PickupRules:
     receive = configured_receive_options(own)
     return PickupRules(
         submission=configured_rules(cleanup),
         mail_name=own.group(Identity).mail_name.encode(),
         mappings=mappings,
-        content_tables=configured_content_tables(cleanup, clock=clock)
+        content_tables=configured_content_tables(cleanup, clock=clock, warn=warn)
         if receive.header_body_checks
         else ContentTables(),
         receive=receive,

@@ -14,9 +14,14 @@ from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
 
 
+def as_written(octets: bytes) -> str:
+    """An address part as text."""
+    return octets.decode("utf-8", "surrogateescape")
+
+
 def text_of(octets: bytes) -> str:
-    """An address part as tables take it."""
-    return octets.decode("utf-8", "surrogateescape").lower()
+    """An address part in lower case."""
+    return as_written(octets).lower()
 
 
 def without_extension(local_part: str, delimiters: str) -> tuple[str, str]:
@@ -39,8 +44,11 @@ def find_first(tables: Sequence[LookupTable], key: str, *, whole: bool = True) -
 
 
 def virtual_patterns(address: Address, *, delimiters: str, is_local: bool) -> Iterator[tuple[str, str]]:
-    """(pattern, unmatched extension) in virtual(5)'s order; `is_local`: the bare user counts too."""
-    local_part, domain = text_of(address.local_part), text_of(address.domain)
+    """(pattern, unmatched extension) in virtual(5)'s order; `is_local`: the bare user counts too.
+
+    As written: tables of fixed strings fold their keys, regular expressions see the case.
+    """
+    local_part, domain = as_written(address.local_part), as_written(address.domain)
     user, extension = without_extension(local_part, delimiters)
     yield f"{local_part}@{domain}", ""
     if extension:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from pillarbox.message.recipient_headers import addresses_of
-from pillarbox.routing.address_lookup import find_first, text_of, without_extension
+from pillarbox.routing.address_lookup import as_written, find_first, text_of, without_extension
 from pillarbox.routing.rewriting import AddressRewriting
 from pillarbox.tables.table import LookupFault, LookupTable, Warn
 from pillarbox.vocabulary.address import Address
@@ -116,8 +116,8 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
 
     def _patterns(self, address: Address) -> Iterator[tuple[str, bytes, bool]]:
         """Key, unmatched extension, and whether it is a whole address."""
-        local_part = _text(address.local_part)
-        domain = _text(address.domain)
+        local_part = as_written(address.local_part)
+        domain = as_written(address.domain)
         bare, cut = without_extension(local_part, self.delimiters)
         extension = cut.encode("utf-8", "surrogateescape")
         if not domain:
@@ -133,7 +133,3 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
             if extension:
                 yield bare, extension, False
         yield f"@{domain}", b"", False
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")

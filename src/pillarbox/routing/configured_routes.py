@@ -4,6 +4,8 @@ FAULTS
     ConfigurationFault  a table of an unknown type or a file that is not there, with the parameter's file and line
 """
 
+from typing import Final
+
 import msgspec
 
 from pillarbox.config.parameters.address_mapping import AddressMapping
@@ -20,7 +22,7 @@ from pillarbox.routing.own_addresses import own_addresses
 from pillarbox.routing.resolution import DomainList, DomainPattern, Routes
 from pillarbox.routing.rewriting import configured_rewriting
 from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupTable, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 
 
@@ -33,7 +35,7 @@ def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
     ) -> tuple[LookupTable, ...]:
         if snapshot.value(parameter) == snapshot.value(parameter.removeprefix("address_verify_")):
             return usual
-        return open_tables(names, where=_where(snapshot, parameter), clock=clock)
+        return open_tables(names, where=_where(snapshot, parameter), clock=clock, substitutes=False)
 
     return msgspec.structs.replace(
         routes,
@@ -58,8 +60,14 @@ def probe_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock) -> Routes:
     )
 
 
-def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
-    """The routes of one configuration.  Opens every table."""
+_WITHOUT_SUBSTITUTION: Final = frozenset(
+    ("transport_maps", "sender_dependent_default_transport_maps", "sender_dependent_relayhost_maps")
+)
+"""What a sender wrote must not choose where mail goes."""
+
+
+def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_warning) -> Routes:
+    """The routes of one configuration.  Opens every table; `warn` hears of rules that are left out."""
     identity = snapshot.group(Identity)
     local = snapshot.group(LocalRecipients)
     virtual = snapshot.group(VirtualDelivery)
@@ -68,7 +76,13 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock) -> Routes:
     mapping = snapshot.group(AddressMapping)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
-        return open_tables(names, where=_where(snapshot, parameter), clock=clock)
+        return open_tables(
+            names,
+            where=_where(snapshot, parameter),
+            clock=clock,
+            warn=warn,
+            substitutes=parameter not in _WITHOUT_SUBSTITUTION,
+        )
 
     def domains(parameter: str, listed: MatchList) -> DomainList:
         return _domains(snapshot, parameter, listed, clock=clock)

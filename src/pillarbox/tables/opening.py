@@ -45,9 +45,14 @@ def open_tables(
     clock: Clock,
     warn: Warn = ignore_warning,
     utf8: bool = True,
+    substitutes: bool = True,
 ) -> tuple[LookupTable, ...]:
-    """Several tables, in order."""
-    opening = Opening(where=where, clock=clock, warn=warn, utf8=utf8)
+    """Several tables, in order.
+
+    Without `substitutes`, rules that put what a sender wrote into their answer are left out, as in Postfix where an
+    answer says which program, host or user there is to be.
+    """
+    opening = Opening(where=where, clock=clock, warn=warn, utf8=utf8, substitutes=substitutes)
     return tuple(open_with(name, opening) for name in names)
 
 

@@ -129,6 +129,7 @@ class _Parser:
         self._dialect = dialect
         self._map = f"{dialect.kind} map {name}"
         self._warn = opening.warn
+        self._substitutes = opening.substitutes
 
     def rules(self, lines: list[tuple[int, str]]) -> list[Rule]:
         """The rules; ENDIFs have become the `end` of their IFs."""
@@ -176,6 +177,8 @@ class _Parser:
             else:
                 self._tell(line, reason)
             raise _Skip("bad replacement syntax: skipping this rule") from bad
+        if replacement.highest and not self._substitutes:
+            raise _Skip("regular expression substitution is not allowed: skipping this rule")
         if replacement.highest and not wanted:
             raise _Skip("$number found in negative match replacement text: skipping this rule")
         first = Test(self._compile(pattern, options), wanted)

@@ -67,6 +67,7 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     warn: Warn = ignore_warning
     utf8: bool = True  # smtputf8_enable
+    substitutes: bool = True  # what a pattern matched may be part of an answer
     fold: bool = True  # keys of fixed strings are folded to lower case
     file_system: FileSystem = DISK
 

@@ -18,7 +18,8 @@ def local_tables(snapshot: Snapshot, *, clock: Clock) -> Tables:
     local = snapshot.group(LocalDelivery)
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
-        return open_tables(names, where=f"{snapshot.where(parameter)}, parameter {parameter}", clock=clock)
+        where = f"{snapshot.where(parameter)}, parameter {parameter}"
+        return open_tables(names, where=where, clock=clock, substitutes=False)
 
     aliases = snapshot.group(LocalRecipients).alias_maps
     opening = Opening(where="parameter alias_maps", clock=clock)
