@@ -2,6 +2,8 @@
 
 import pytest
 
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.filters.content_checks import ContentTables, Inspector, MimeRules
 from pillarbox.tables.opening import open_table
 from pillarbox.tables.table import LookupTable
@@ -204,3 +206,33 @@ def test_long_lines_are_looked_at_in_pieces() -> None:
     long = b"x" * 200_000
     inspector, out, _ = inspected(b"A: b\r\n\r\n" + long + b"\r\nold\r\n", step=777, limit=1 << 20)
     assert out == b"A: b\r\n\r\n" + long + b"\r\nnew\r\n"
+
+
+ODD_ACTIONS = [
+    ("PREPEND bad", 'bad PREPEND header text "bad" in header_checks map -- need "headername: headervalue"'),
+    ("PREPEND", "PREPEND action without text in header_checks map"),
+    (
+        "REPLACE 100% bad",
+        'bad REPLACE header text "100% bad" in header_checks map -- need "headername: headervalue"',
+    ),
+    ("REPLACE", "REPLACE action without text in header_checks map"),
+    ("REDIRECT me", 'bad REDIRECT target "me" in header_checks map -- need user@domain'),
+    ("BCC me", 'bad BCC address "me" in header_checks map -- need user@domain'),
+    ("FOO bar", "unknown command in header_checks map: FOO bar"),
+]
+
+
+@pytest.mark.parametrize(("action", "warning"), ODD_ACTIONS)
+def test_actions_that_make_no_sense(action: str, warning: str) -> None:
+    """They are warned of, and the message goes on as it is."""
+    snapshot = Snapshot.of({"header_checks": f"regexp:{{ {{/^X-Odd:/ {action}}} }}"})
+    told: list[str] = []
+    inspector = Inspector(
+        configured_content_tables(snapshot, clock=ManualClock()),
+        lambda *said: told.append("logged"),
+        told.append,
+    )
+    content = b"X-Odd: y\r\nSubject: x\r\n\r\nbody\r\n"
+    assert inspector.feed(content) + inspector.finish() == content
+    assert told == [warning]
+    assert (inspector.refusal, inspector.redirect, inspector.bcc) == (None, b"", [])

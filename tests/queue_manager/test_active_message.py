@@ -1,8 +1,13 @@
 """What of a queue file's envelope is delivered."""
 
+import msgspec
+
 from pillarbox.queue.active_files import Opened
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.transport import Routed
+from pillarbox.routing.resolution import AddressClass, Resolution
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.envelope import Notify
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -27,3 +32,15 @@ def test_others_are_delivered_to() -> None:
     recipients = [recipient(b"a@x.test", 10, done=True), recipient(b"b@x.test", 20)]
     assert [one.address for one in active(QueueMessage(recipients=recipients)).to_do] == [b"b@x.test"]
     assert active(QueueMessage(redirect=b"trap@x.test")).to_do == []
+
+
+def test_a_recipient_is_reported_on_as_mail_was_sent_to_it() -> None:
+    """Where a route or an address in quotes leads."""
+    recipients = [recipient(b"b@x.test@here.test", 10), recipient(b"c@x.test", 20)]
+    message = active(QueueMessage(recipients=recipients))
+    leads_to = msgspec.structs.replace(recipients[0], address=b"b@x.test")
+    message.routed[10] = Routed(
+        leads_to, Resolution(Address(b"b", b"x.test"), AddressClass.DEFAULT, "smtp", "x.test")
+    )
+    assert [message.resolved(one).address for one in recipients] == [b"b@x.test", b"c@x.test"]
+    assert message.resolved(recipients[0]).original == b"b@x.test@here.test"

@@ -227,6 +227,8 @@ def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail)
     assert (notice.sender, [recipient.address for recipient in notice.recipients]) == (b"", [b"me@mx.test"])
     assert any(reason in line for line in mail.lines())
     assert mail.names() == []
+    (made,) = [event for event in mail.told if isinstance(event, events.AttemptMade)]
+    assert (made.relay, made.status, made.text) == ("none", "bounced", reason.decode())
 
 
 def test_a_user_who_needs_tls(mail: Mail) -> None:

@@ -290,13 +290,16 @@ class Inspector:
         if verb not in _LOGGED:
             self._warn(f"unknown command in {self._tables.prefix}{title}_checks map: {value}")
             return lines
+        if objection := _objection(verb, octets, kind):
+            self._warn(objection % f"{self._tables.prefix}{title}_checks map")
+            return lines
         self._log(_LOGGED[verb], kind, text, octets)
         if verb == "STRIP":
             return []
         if verb == "REPLACE":
-            return octets.split(b"\n") if octets else lines
+            return octets.split(b"\n")
         if verb == "PREPEND":
-            return [*octets.split(b"\n"), *lines] if octets else lines
+            return [*octets.split(b"\n"), *lines]
         if verb == "PASS":
             self._passed = True
         self.hold |= verb == "HOLD"
@@ -313,6 +316,23 @@ class Inspector:
         self._warn(reason)
         self._passed = True
         self.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
+
+
+def _objection(verb: str, argument: bytes, kind: str) -> str:
+    """What is wrong with an action's argument, with a place for the table's name; empty: nothing.
+
+    A line that is no field would end the header.
+    """
+    shown = argument.decode("utf-8", "replace").replace("%", "%%")
+    if verb in ("PREPEND", "REPLACE"):
+        if not argument:
+            return f"{verb} action without text in %s"
+        if kind == "header" and _FIELD.match(argument) is None:
+            return f'bad {verb} header text "{shown}" in %s -- need "headername: headervalue"'
+    if verb in ("REDIRECT", "BCC") and b"@" not in argument:
+        what = "REDIRECT target" if verb == "REDIRECT" else "BCC address"
+        return f'bad {what} "{shown}" in %s -- need user@domain'
+    return ""
 
 
 _TOO_DEEP: Final = b"MIME nesting exceeds safety limit"

@@ -43,6 +43,11 @@ class ActiveMessage:
         """What its file says."""
         return self.opened.message
 
+    def resolved(self, recipient: QueueRecipient) -> QueueRecipient:
+        """A recipient as mail was sent to it: reports name the address that it leads to, not the route to it."""
+        routed = self.routed.get(recipient.offset)
+        return recipient if routed is None else routed.recipient
+
     @property
     def is_complete(self) -> bool:
         """Whether each recipient's fate is known, for this time."""

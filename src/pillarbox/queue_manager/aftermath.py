@@ -101,12 +101,13 @@ class Aftermath:
         done: list[QueueRecipient] = []
         for recipient in recipients:
             transport, outcome = active.outcomes[recipient.offset]
-            failures = failed(recipient, outcome, expired=False)
+            resolved = active.resolved(recipient)
+            failures = failed(resolved, outcome, expired=False)
             if outcome.status == "deferred" or any(failure.report_to is not None for failure in failures):
                 continue  # an alias's owner hears of it in the end: a log has no place for that
             logs["bounce"] += [failure.entry for failure in failures]
             if self._may_be_traced(active.message, recipient):
-                logs["trace"] += self._traced(active.message, recipient, transport, outcome)
+                logs["trace"] += self._traced(active.message, resolved, transport, outcome)
             done.append(recipient)
         try:
             for queue, entries in logs.items():
@@ -134,16 +135,17 @@ class Aftermath:
         )
         for recipient in active.to_do:
             transport, outcome = active.outcomes[recipient.offset]
+            resolved = active.resolved(recipient)
             if self._may_be_traced(message, recipient) and recipient.offset not in active.traced:
-                traced += self._traced(message, recipient, transport, outcome)
+                traced += self._traced(message, resolved, transport, outcome)
             if message.is_trace_only:
                 finished.done.append(recipient)
                 if message.is_probe:
                     await self._probed(recipient, outcome)
                 continue
-            failures += failed(recipient, outcome, expired=expired)
+            failures += failed(resolved, outcome, expired=expired)
             if outcome.status == "deferred" and not expired:
-                finished.deferred += delayed(recipient, outcome)
+                finished.deferred += delayed(resolved, outcome)
             else:
                 finished.done.append(recipient)
         waits = any(outcome.status == "deferred" for _, outcome in active.outcomes.values())

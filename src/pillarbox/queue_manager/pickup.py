@@ -342,7 +342,20 @@ class Pickup:
             message,
             sender=self._rules.mappings.rewriting.rewrite(Address.from_internal(message.sender)).internal,
         )
-        self._tell(events.Warned(f"{queue_id}: {reason}"))
+        for entry in entries:
+            self._tell(
+                events.AttemptMade(
+                    "cleanup",
+                    queue_id,
+                    entry.recipient,
+                    entry.original_recipient,
+                    "none",
+                    (0.0, 0.0, 0.0, 0.0),
+                    dsn,
+                    "bounced",
+                    reason,
+                )
+            )
         try:
             notices = await self._notifier.report("failure", queue_id, returned, entries, source)
         except QueueFileFault as fault_2:

@@ -147,6 +147,18 @@ def test_who_is_routed_to_the_error_transport_is_refused(recipient: str, reply: 
     assert after_hello(done.replies)[1] == reply
 
 
+def test_who_stands_in_the_log_of_content_checks(tmp_path: Path) -> None:
+    """Sender and recipient as they are queued, before aliases are expanded."""
+    settings = {
+        "header_checks": "regexp:{ {/^X:/ WARN seen} }",
+        "canonical_maps": "inline:{ a@b.test=new@b.test, me@box.test=info@box.test }",
+    }
+    sent = [HELLO, MAIL, RCPT, b"DATA\r\n", b"X: y\r\n\r\nbody\r\n.\r\n", QUIT]
+    done = converse(tmp_path / "q", sent, settings=settings)
+    (line,) = (line for line in done.lines if "header X: y" in line)
+    assert "; from=<new@b.test> to=<info@box.test> proto=ESMTP" in line
+
+
 def test_an_address_that_is_none_is_warned_of(tmp_path: Path) -> None:
     """As it was written."""
     done = converse(tmp_path / "q", [HELLO, b"MAIL FROM:<a@b..c>\r\n", MAIL, b"RCPT TO:<>\r\n", QUIT])

@@ -179,6 +179,7 @@ OFFERS = [
         b"250-x\r\n250-size\r\n250-\r\n250 pipelining\r\n",
         Capabilities(name=b"x", pipelining=True, has_size=True),
     ),
+    (b"250-x\r\n250 SMTPUTF8\r\n", Capabilities(name=b"x", eight_bit=True, smtputf8=True)),
     (b"250-x\r\n250 SIZE 1_0\r\n", Capabilities(name=b"x", has_size=True)),
     (b"250\r\n", Capabilities()),
 ]

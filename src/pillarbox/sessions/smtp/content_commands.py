@@ -166,7 +166,7 @@ def _inspector(session: SessionState, transaction: Transaction) -> Inspector:
                 kind,
                 content,
                 session.origin,
-                client.sender.external if client.sender is not None else b"",
+                transaction.queued_sender,
                 transaction.last_recipient,
                 session.forwarded.get(b"PROTO", client.protocol.encode()).decode("utf-8", "replace"),
                 session.forwarded.get(b"HELO", client.helo),

@@ -92,8 +92,17 @@ class Transaction:
 
     @property
     def last_recipient(self) -> bytes:
-        """The recipient that came last, as log lines of content checks have it."""
-        return self._recipients[-1].recipient.external if self._recipients else b""
+        """The recipient that came last, mapped but not expanded, as log lines of content checks have it."""
+        if not self._recipients:
+            return b""
+        policy, last = self._policy, self._recipients[-1].recipient
+        mapped = policy.mappings.recipient(last, warn=ignore_warning, mapped=policy.receive.address_mappings)
+        return mapped.external
+
+    @property
+    def queued_sender(self) -> bytes:
+        """The sender as it is queued, once there is content."""
+        return self._sender.external
 
     @property
     def size(self) -> int:
@@ -137,13 +146,13 @@ class Transaction:
             authenticated=policy.sasl.smtpd_sasl_authenticated_header,
             tls=tls if policy.tls.smtpd_tls_received_header else (),
         )
-        if self.inspector is not None:
-            trace = self.inspector.trace(trace)
         mappings, self._warn = policy.mappings, warn
         is_mapped = policy.receive.address_mappings
+        self._sender = mappings.sender(self.mail.sender, warn=warn, mapped=is_mapped)
+        if self.inspector is not None:
+            trace = self.inspector.trace(trace)
         submission.content_filter = self.actions.filter or policy.receive.content_filter
         self.actions.filter = b""  # from here on, who speaks later is right
-        self._sender = mappings.sender(self.mail.sender, warn=warn, mapped=is_mapped)
         submission.begin(
             NewEnvelope(
                 arrival_time=now,

@@ -43,7 +43,7 @@ def read_capabilities(reply: ServerReply, *, discarded: Collection[str] = ()) ->
     return Capabilities(
         name=(reply.lines[0][4:].split() or [b""])[0],
         pipelining=b"PIPELINING" in words,
-        eight_bit=b"8BITMIME" in words,
+        eight_bit=b"8BITMIME" in words or b"SMTPUTF8" in words,  # RFC 6531 §3.1: both, though not all say so
         smtputf8=b"SMTPUTF8" in words,
         dsn=b"DSN" in words,
         starttls=b"STARTTLS" in words,
