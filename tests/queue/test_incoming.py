@@ -209,12 +209,12 @@ def test_the_disk_is_waited_for_once(order: Order, together: int, waits: list[st
 
 
 class SlowDisk(CrashFileSystem):
-    """A disk that takes a second for what is written out, the first time."""
+    """A disk that takes a tenth of a second for what is written out, the first time."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(order=Order.BY_FILE)
         self._clock = clock
-        self._seconds = 1.0
+        self._seconds = 0.1
 
     def write_out(self, fds: Sequence[int]) -> WrittenOut:
         """See the class."""
@@ -224,7 +224,7 @@ class SlowDisk(CrashFileSystem):
 
 
 def test_the_loop_does_not_wait_for_a_slow_disk_again() -> None:
-    """For a second: the next batch is synced by the book, one that comes later in order again.  Nor for a large one."""
+    """Not soon: the next batch is synced by the book, one that comes later in order again; a large one never is."""
     clock = ManualClock()
     files = SlowDisk(clock)
 

@@ -57,8 +57,8 @@ _SHORT: Final = 65536
 """Octets that may be synced on the event loop."""
 _LONG_SECONDS: Final = 0.005
 """What a batch may hold up the loop; a disk that is not busy takes writes in a tenth of a millisecond."""
-_REST_SECONDS: Final = 1.0
-"""How long the loop does not wait for a disk that took longer."""
+_REST: Final = 10
+"""So many times as long as a disk took that took longer, the loop does not wait for it."""
 _TEMPORARY: Final = re.compile(r"[0-9]+\.([0-9]+)\.[0-9]+", re.ASCII)
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -319,7 +319,7 @@ class IncomingQueue:
             return False
         ended = self._clock.monotonic()
         if ended - begun > _LONG_SECONDS:
-            self._waits_from = ended + _REST_SECONDS
+            self._waits_from = ended + _REST * (ended - begun)
         named = self._named(jobs, out.errors)
         if out.order is Order.BY_DIRECTORY:
             self._sync_directories(named, len(jobs))
