@@ -212,6 +212,27 @@ def test_the_file_is_bounded(tmp_path: Path) -> None:
     assert written == MAX_PENDING // 400_000
 
 
+def test_a_mailbox_without_clients_is_looked_at_once(tmp_path: Path) -> None:
+    """All that wait for it are forgotten with the first; those of another are not, and there is room again."""
+    served, other = tmp_path / "served", tmp_path / "other"
+    for place in (served, other):
+        place.mkdir()
+    (served / FILE_NAME).write_bytes(b"")
+    notes = ArrivalNotes()
+    stored = Stored(b"1.M1.host,S=1", MAX_CONTENT, MAX_CONTENT)
+    count = MAX_PENDING // MAX_CONTENT - 2
+    unserved = [Delivery(str(other), (b"Subject: x\n\n",))] * count
+    notes.remember([*unserved, Delivery(str(served), (b"Subject: y\n\n",))], [stored] * (count + 1))
+    notes.write_one()
+    notes.write_one()
+    assert not notes.waiting
+    assert len(parse_notes((served / FILE_NAME).read_bytes())[0]) == 1
+    notes.remember(unserved, [stored] * count)
+    (other / FILE_NAME).write_bytes(b"")
+    notes.write_all()
+    assert len(parse_notes((other / FILE_NAME).read_bytes())[0]) == count
+
+
 @pytest.mark.parametrize("kind", ["symlink", "fifo", "directory"])
 def test_something_else_in_the_files_place_is_left_alone(tmp_path: Path, kind: str) -> None:
     """Nobody waits for it, and nothing is written through it."""

@@ -26,7 +26,6 @@ import stat
 import struct
 import threading
 import zlib
-from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -76,7 +75,7 @@ class ArrivalNotes:
 
     def __init__(self, *, files: FileSystem = DISK) -> None:
         self._files = files
-        self._pending: deque[tuple[Delivery, Stored]] = deque()
+        self._pending: dict[str, list[tuple[Delivery, Stored]]] = {}  # by Maildir, none of them empty
         self._octets = 0
 
     @property
@@ -96,17 +95,25 @@ class ArrivalNotes:
                 if self._octets + result.size > MAX_PENDING:
                     return
                 self._octets += result.size
-                self._pending.append((delivery, result))
+                self._pending.setdefault(delivery.maildir, []).append((delivery, result))
 
     def write_one(self) -> None:
-        """Note one message: 0.1 ms.  Called when nobody waits for a delivery."""
-        delivery, stored = self._pending.popleft()
-        self._octets -= stored.size
-        path = f"{delivery.maildir}/{FILE_NAME}"
+        """Note one message: 0.1 ms.  Called when nobody waits for a delivery.
+
+        Of a mailbox that nobody serves, or none of ours, all that wait are forgotten.
+        """
+        maildir, pending = next(iter(self._pending.items()))
+        path = f"{maildir}/{FILE_NAME}"
         try:
             descriptor = self._files.open(path, os.O_WRONLY | os.O_APPEND | _SAFELY)
-        except OSError:  # nobody serves this mailbox, or none of ours
+        except OSError:
+            self._octets -= sum(stored.size for _, stored in pending)
+            del self._pending[maildir]
             return
+        delivery, stored = pending.pop(0)
+        self._octets -= stored.size
+        if not pending:
+            del self._pending[maildir]
         try:
             status = self._files.fstat(descriptor)
             if stat.S_ISREG(status.st_mode) and status.st_size < MAX_OCTETS:
