@@ -39,9 +39,25 @@ def test_first_come_first_served_within_the_window() -> None:
         assert [] == one.add([entry(name)], 0.0)
     first = drain(one)
     assert ["m1", "m2"] == [taken.message for taken in first]
-    assert one.more_follows(first[0])
+    assert one.more_follows(first[0], 0.0)
     assert [] == one.done(first[0], GOOD, 1.0)
     assert ["m3"] == [taken.message for taken in drain(one)]
+
+
+def test_more_is_to_be_expected_where_a_delivery_has_just_ended() -> None:
+    """For a second, though nothing waits; not where it failed, nor at others."""
+    one = scheduler()
+    sent, failed, other = entry("m1", "a.test"), entry("m2", "b.test"), entry("m3", "c.test")
+    for each in (sent, failed, other):
+        one.add([each], 0.0)
+    assert [sent, failed, other] == drain(one)
+    assert not one.more_follows(sent, 0.0)
+    one.done(sent, GOOD, 1.0)
+    one.done(failed, Verdict(site_fault=("4.4.1", "no answer")), 1.0)
+    assert [True, False, False] == [one.more_follows(each, 2.0) for each in (sent, failed, other)]
+    assert not one.more_follows(sent, 2.1)
+    one.done(other, GOOD, 3.0)
+    assert [False, True] == [one.more_follows(each, 3.0) for each in (sent, other)]
 
 
 def test_a_full_destination_does_not_hold_up_others() -> None:

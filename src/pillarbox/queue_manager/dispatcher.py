@@ -244,7 +244,7 @@ class Dispatcher:
                 nexthop=members[0].resolution.nexthop,
                 recipients=members,
                 active_time=active.active_time,
-                more_follows=self._scheduler.more_follows(entry),
+                more_follows=self._scheduler.more_follows(entry, started),
                 traced=self._traced(active),
                 heard=heard,
             )

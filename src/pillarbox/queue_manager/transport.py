@@ -40,7 +40,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     nexthop: str
     recipients: list[Routed]
     active_time: float = 0.0  # when the queue manager took the message
-    more_follows: bool = False  # other mail for the same destination is waiting
+    more_follows: bool = False  # other mail for the same destination waits, or is to be expected
     was_passed: bool = False  # by another transport
     traced: frozenset[int] = frozenset()
     """Offsets of recipients whose delivery is written down before it is marked in the queue file."""

@@ -24,6 +24,7 @@ PROPERTIES
 
 import heapq
 import itertools
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
@@ -33,6 +34,8 @@ from pillarbox.scheduling.concurrency import ConcurrencyRules, Window
 
 _CANDIDATES = 100
 """Messages that are looked at as overtakers."""
+_JUST_NOW = 1.0
+"""Seconds in which one delivery follows another if much mail goes to a destination."""
 
 
 class TransportRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +113,9 @@ class Scheduler:
         """A delivery is over; entries that wait for what has shown itself dead come back."""
         return self._transport(entry.transport).done(entry, verdict, now)
 
-    def more_follows(self, entry: Entry) -> bool:
-        """Whether other entries wait for the same destination."""
-        return self._transport(entry.transport).more_follows(entry.destination)
+    def more_follows(self, entry: Entry, now: float) -> bool:
+        """Whether others wait for the same destination, or are to be expected: one was delivered just now."""
+        return self._transport(entry.transport).more_follows(entry.destination, now)
 
     def next_moment(self) -> float | None:
         """When to ask again though nothing was added or done; None: never."""
@@ -193,6 +196,7 @@ class _Transport:
     def __init__(self, rules: TransportRules) -> None:
         self._rules = rules
         self._destinations: dict[str, _Destination] = {}
+        self._delivered: OrderedDict[str, float] = OrderedDict()  # when the last delivery ended, if lately
         self._ready: list[tuple[int, _Job]] = []  # heap: jobs that may have something to deliver
         self._jobs: dict[Hashable, _Job] = {}
         self._busy = 0
@@ -352,6 +356,7 @@ class _Transport:
                 suspended = [Suspended(left, *destination.fault) for left in self._drop(entry.destination)]
         else:
             destination.window.succeeded(destination.busy)
+            self._note_delivered(entry.destination, now)
         destination.busy -= 1
         self._busy -= 1
         if rules.destination_rate_delay:
@@ -363,9 +368,18 @@ class _Transport:
         self._forget_if_idle(entry.destination)
         return suspended
 
-    def more_follows(self, name: str) -> bool:
+    def more_follows(self, name: str, now: float) -> bool:
         destination = self._destinations.get(name)
-        return destination is not None and destination.waiting > 0
+        if destination is not None and destination.waiting:
+            return True
+        return now - self._delivered.get(name, -math.inf) <= _JUST_NOW
+
+    def _note_delivered(self, name: str, now: float) -> None:
+        """Remember it for a moment, though nothing else may be known of the destination."""
+        self._delivered[name] = now
+        self._delivered.move_to_end(name)
+        while now - self._delivered[oldest := next(iter(self._delivered))] > _JUST_NOW:
+            del self._delivered[oldest]
 
     def next_moment(self) -> float | None:
         if not self._jobs:

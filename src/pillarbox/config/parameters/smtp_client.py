@@ -203,7 +203,8 @@ class SmtpClient:
         "300s", minimum=1, doc="Time within which the server has to answer QUIT."
     )
     smtp_connection_cache_on_demand: bool = parameter(
-        "yes", doc="Keep connections for a moment while more mail waits for the same destination."
+        "yes",
+        doc="Keep connections for a moment while more mail waits for the same destination, or has just gone there.",
     )
     smtp_connection_cache_destinations: tuple[str, ...] = parameter(
         "", doc="Destinations whose connections are always kept for a moment: names and tables."

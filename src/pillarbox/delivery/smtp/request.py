@@ -37,7 +37,7 @@ class DeliverBySmtp(msgspec.Struct, tag=True, kw_only=True):
     active_time: float  # when the queue manager took it
     attributes: dict[bytes, bytes] = {}  # of the queue file: encoding, envelope_id, log_client_name …
     send_options: int = 0
-    more_follows: bool = False  # other mail for the destination is waiting
+    more_follows: bool = False  # other mail for the destination waits, or is to be expected
     may_pass: bool = True  # on to best_mx_transport
     trace_only: bool = False  # the server is asked about the recipients and sent no message
     is_cached: bool = True  # verify(8) remembers what the server does not take, or has not asked
