@@ -1,5 +1,6 @@
 """Who is at the other end of an SMTP session, as access rules see it."""
 
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
@@ -33,10 +34,17 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     @property
     def label(self) -> str:
         """`name[address]` or `name[address]:port`, as log lines and replies name it."""
-        label = f"{self.name}[{self.address}]"
+        label = f"{self.name}[{_text(self.address)}]"
         return f"{label}:{self.port or 'unknown'}" if self.shows_port else label
 
     @property
     def literal(self) -> str:
         """The address as in `Received:`: an IPv6 address has its prefix (RFC 5321 §4.1.3)."""
-        return f"IPv6:{self.address}" if self.address.version == 6 else str(self.address)
+        text = _text(self.address)
+        return f"IPv6:{text}" if self.address.version == 6 else text
+
+
+@lru_cache(1000)
+def _text(address: IPv4Address | IPv6Address) -> str:
+    """Several lines of each message have it, and making it takes longer than finding it."""
+    return str(address)

@@ -29,6 +29,8 @@ def without_extension(local_part: str, delimiters: str) -> tuple[str, str]:
 
     Addresses that belong to the mail system itself are never split (recipient_delimiter).
     """
+    if not delimiters:
+        return local_part, ""
     if local_part in ("mailer-daemon", "double-bounce", "postmaster") or local_part.startswith("owner-"):
         return local_part, ""
     cut = min((at for at in map(local_part.find, delimiters) if at > 0), default=-1)
