@@ -1,4 +1,4 @@
-"""Messages for a host's port 25, by SMTP, one after the other over one connection."""
+"""Messages for a host, by SMTP, one after the other over one connection."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -9,8 +9,8 @@ from fakes.host import Host
 class SmtpClient:
     """A connection, between `with` and its end."""
 
-    def __init__(self, host: Host) -> None:
-        self._socket = host.connect(25)
+    def __init__(self, host: Host, *, port: int = 25) -> None:
+        self._socket = host.connect(port)
         self._file = self._socket.makefile("rb")
         self._ask(b"")
         self._ask(b"EHLO client.test\r\n")

@@ -303,7 +303,6 @@ def _put_lists(server: Server) -> None:
         shutil.chown(path, "nobody", "nogroup")
 
 
-@pytest.mark.timeout(120)
 def test_words_of_lists() -> None:
     """Groups and what is taken from whom, lists that make no sense; a directory of lists instead of a file.
 

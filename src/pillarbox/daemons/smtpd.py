@@ -79,6 +79,7 @@ class Service(msgspec.Struct):
     sock: socket.socket
     auth_path: str
     syslog_name: str
+    cleanup_syslog_name: str
     slots: asyncio.Semaphore | None
     """As many sessions as master.cf's process limit, or default_process_limit in main.cf, allows at once; one that
     is set by nobody is no limit here, because a process serves thousands."""
@@ -232,7 +233,7 @@ class SmtpdRole:
             resolver=service.resolver,
             dns=self._resolver(service),
             clock=self._clock,
-            tell=self._log.named(service.syslog_name),
+            tell=self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name),
             queued=self._hints,
             authenticator=SmtpAuthenticator(
                 auth, service=service.policy.sasl.smtpd_sasl_service, local=local, remote=str(client.address)
@@ -271,7 +272,7 @@ class SmtpdRole:
                     submission=policy.rules,
                     mappings=policy.mappings,
                     clock=self._clock,
-                    tell=self._log.named(service.syslog_name),
+                    tell=self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name),
                 ),
                 mail_name=policy.identity.mail_name,
                 queued=self._hints,
@@ -313,6 +314,7 @@ def open_role(startup: Startup) -> Serve:
                 socket.socket(fileno=startup.listeners[name]),
                 _authentication_socket(snapshot, policy),
                 snapshot.value("syslog_name"),
+                cleanup.value("syslog_name"),
                 _slots(name, snapshot, slots),
             )
         )

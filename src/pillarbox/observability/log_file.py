@@ -96,11 +96,14 @@ class LogFile:
         """Log an event."""
         self.log(event, self._syslog_name)
 
-    def named(self, syslog_name: str, program: str = "") -> Callable[[Event], None]:
-        """The same log for a service with a syslog_name, and perhaps a program's name, of its own."""
-        return lambda event: self.log(event, syslog_name, program)
+    def named(self, syslog_name: str, program: str = "", *, of_cleanup: str = "") -> Callable[[Event], None]:
+        """The same log for a service with a syslog_name, and perhaps a program's name, of its own.
 
-    def log(self, event: Event, syslog_name: str, service_program: str = "") -> None:
+        `of_cleanup` is the syslog_name of the cleanup service: what is done to a message is logged by that.
+        """
+        return lambda event: self.log(event, syslog_name, program, of_cleanup=of_cleanup)
+
+    def log(self, event: Event, syslog_name: str, service_program: str = "", *, of_cleanup: str = "") -> None:
         """Log an event under a name."""
         form = self._form
         rendered = render(event, internal=form.internal_addresses, digits=form.delay_digits)
@@ -108,6 +111,8 @@ class LogFile:
             return
         program, text = rendered
         program = program or service_program or self._program
+        if program == "cleanup" and of_cleanup:
+            syslog_name = of_cleanup
         name = f"{syslog_name}/{program}" if program else syslog_name
         tag = f"{DOVECOT}:" if program == DOVECOT else f"{name}[{self._pid}]:"
         first = not self._lines
