@@ -103,6 +103,15 @@ def test_a_file_with_a_deferred_recipient() -> None:
     assert lines[-4:] == [b"line one", b".dot line", b"", b"last"]
 
 
+def test_recipients_are_held_once() -> None:
+    """Of a message nobody has got yet, those to come are all there are: thousands may wait in memory."""
+    octets = bytearray(golden.A_TWO_RECIPIENTS)
+    octets[0x2A2] = ord("R")
+    message = read_message(BytesSource(bytes(octets)))
+    assert [r.offset for r in message.to_do] == [674, 760]
+    assert message.to_do is message.recipients
+
+
 def test_a_maildrop_file() -> None:
     """postdrop's files have no size record, raw CR and NUL, and recipients behind the content."""
     message = read_message(BytesSource(golden.B_MAILDROP), maildrop=True)

@@ -115,7 +115,9 @@ class QueueMessage(msgspec.Struct):
 
     @property
     def to_do(self) -> list[QueueRecipient]:
-        """Recipients that are neither delivered nor bounced."""
+        """Recipients that are neither delivered nor bounced: `recipients` itself if that is all of them."""
+        if not any(recipient.done for recipient in self.recipients):
+            return self.recipients
         return [recipient for recipient in self.recipients if not recipient.done]
 
 

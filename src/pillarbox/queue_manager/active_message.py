@@ -1,5 +1,7 @@
 """A message that is active: its recipients, where they go, and what has become of each."""
 
+from typing import Final
+
 import msgspec
 
 from pillarbox.delivery.request import Outcome
@@ -8,6 +10,9 @@ from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue_manager.transport import Routed
 from pillarbox.queue_manager.writers import Writer
 from pillarbox.vocabulary.identifiers import QueueId
+
+_NOTHING: Final[frozenset[int]] = frozenset()
+"""The interpreter makes another, of 216 octets, each time it is asked for one."""
 
 
 def _to_do(message: QueueMessage) -> list[QueueRecipient]:
@@ -30,7 +35,7 @@ class ActiveMessage:
         self.to_do = _to_do(opened.message)
         self.routed: dict[int, Routed] = {}  # by the recipient's offset
         self.outcomes: dict[int, tuple[str, Outcome]] = {}  # transport and outcome, by offset
-        self.traced: set[int] = set()  # offsets of outcomes that stand in the trace log already
+        self.traced = _NOTHING  # offsets of outcomes that stand in the trace log already
         self.started = active_time  # when the first delivery began
 
     @property

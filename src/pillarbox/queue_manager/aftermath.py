@@ -113,7 +113,7 @@ class Aftermath:
             for queue, entries in logs.items():
                 if entries:
                     append_entries(self._directories, queue, active.queue_id, entries)
-            active.traced.update(entry.offset for entry in logs["trace"])
+            active.traced |= {entry.offset for entry in logs["trace"]}
             for recipient in done:
                 mark_done(active.opened.descriptor, recipient.offset)
         except OSError as error:
