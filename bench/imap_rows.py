@@ -23,9 +23,11 @@ from bench.lmtp_rows import lmtp_works
 from bench.logins import CLIENTS, logins_per_second
 from bench.measure import Row, interleave, is_wanted
 from bench.pop3_rows import pop3_works
-from bench.processes import processor_time, proportional_memory
+from bench.processes import processor_time, proportional_memory, wait_for_rest
 from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
 
+NOT_PARKED = 20
+"""Sessions of which Pillarbox parks none, so that the process is there that serves them all."""
 IDLE_SESSIONS = 500
 INOTIFY_LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_instances")
 MAILBOXES = 1000
@@ -270,10 +272,11 @@ def mixed(server: Server, sessions: int) -> float:
     return uvloop.run(work())
 
 
-def idle_memory(server: Server, sessions: int, *, base: int = 1) -> float:
+def idle_memory(server: Server, sessions: int, *, base: int = NOT_PARKED) -> float:
     """KiB (PSS) that each of many selected, IDLEing sessions adds to `base` of them.
 
-    Where the server hibernates, it gets the time for it.
+    Where the server hibernates, it gets the time for it.  Each time the server has nothing to do any more: what the
+    first SELECT has it read in the background is no memory of sessions.
     """
     processes = server.system.processes
     clients: list[Client] = []
@@ -285,6 +288,7 @@ def idle_memory(server: Server, sessions: int, *, base: int = 1) -> float:
             client.idle()
             clients.append(client)
         time.sleep(server.system.rest_seconds)
+        wait_for_rest(processes)
         return proportional_memory(processes())
 
     before = idle(base)
