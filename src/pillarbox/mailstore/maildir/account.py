@@ -148,7 +148,7 @@ class MaildirAccount:
         self._cache = Cache(index or root)
         self._text_index = TextIndex(index or root)
         self._index_policy = index_policy
-        self._commits = commits or CommonCommits(executor=executor)
+        self._commits = commits or CommonCommits(executor=executor, files=files)
         self._leisure = Leisure(executor)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)

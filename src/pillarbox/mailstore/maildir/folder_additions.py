@@ -4,7 +4,7 @@ DESCRIPTION
     `append` stores messages with one lock, one uidlist write and one fsync of the directory for however many.
     `append_steps` does so for a caller that has other work while the disk is waited for (files/fsync_steps.py).
     A folder in which something else is done, or that has to be looked at first, does not hold it up: it is busy,
-    and wants a call of `append`.
+    and wants a call of `append`.  `append_together` takes the steps of several folders in one thread.
 
     The uidlist's lock is held from the first file until the UIDs are on the disk.
 
@@ -25,7 +25,8 @@ import os
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
-from pillarbox.files.fsync_steps import Steps, finish
+from pillarbox.files.file_system import FileSystem
+from pillarbox.files.fsync_steps import Steps, finish, finish_together
 from pillarbox.mailstore.content.file_content import packed_content
 from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.deliver import Delivery, Stored, Written, fault_of, publish_batch
@@ -58,6 +59,13 @@ def append(folder: FolderFiles, groups: Groups) -> Outcomes:
 def append_steps(folder: FolderFiles, groups: Groups) -> Steps[Outcomes]:
     """The same step by step, all of them in one thread; FolderBusy."""
     return _append(folder, groups, waits=False)
+
+
+def append_together(
+    jobs: Sequence[tuple[FolderFiles, Groups]], files: FileSystem
+) -> list[Outcomes | Exception]:
+    """The same in several folders at once; a fault, perhaps FolderBusy, where nothing could be done in one."""
+    return finish_together([append_steps(folder, groups) for folder, groups in jobs], files)
 
 
 def _append(folder: FolderFiles, groups: Groups, *, waits: bool) -> Steps[Outcomes]:
