@@ -3,7 +3,8 @@
 DESCRIPTION
     The mailbox may lie in the user's own mail or in another namespace with a place of its own.  Where there are
     access lists the user needs the right `p` (RFC 4314 §4, post) on it, and `k` on the one above if it has to be
-    made; INBOX takes everything.  What cannot be opened is told, and the message goes into INBOX.
+    made, unless the configuration has it made; INBOX takes everything.  What cannot be opened is told, and the
+    message goes into INBOX.
 
 FAULTS
     Unreachable         why a mailbox cannot be opened, for the log
@@ -22,9 +23,11 @@ from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Namespace, Storage
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.deliver import make_maildir
+from pillarbox.mailstore.dovecot_files.subscriptions import Subscriptions
 from pillarbox.mailstore.mailbox import MailboxNameRefused, StoreUnavailable
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
 from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
+from pillarbox.mailstore.maildir.default_mailboxes import DefaultMailboxes
 from pillarbox.mailstore.namespaces.namespaced_account import PublicNames, as_named
 from pillarbox.mailstore.sharing.acl import AccessLists, AclUser
 from pillarbox.mailstore.sharing.acl_file import Rights
@@ -77,7 +80,14 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
             public_name=PublicNames(namespace).to_client,
         )
     try:
-        if not os.path.isdir(f"{directory}/cur"):
+        subscriptions = Subscriptions(
+            os.fsencode(place.control or place.path), DISK, separator=b"/" if place.nested else b"."
+        )
+        defaults = DefaultMailboxes(tree_at(place), subscriptions, namespace.mailboxes)
+        if defaults.make_one(stored):
+            if lists is not None:
+                lists.inherit(stored)
+        elif not os.path.isdir(f"{directory}/cur"):
             if not settings.lda_mailbox_autocreate:
                 raise Unreachable(_MISSING.format(name))
             if lists is not None and Rights.CREATE not in lists.rights_above(stored):

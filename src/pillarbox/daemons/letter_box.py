@@ -22,6 +22,7 @@ import msgspec
 from pillarbox.config.dovecot.mail_location import place_of
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
 from pillarbox.daemons.account_quotas import AccountQuotas
+from pillarbox.daemons.delivery_expunging import DeliveryExpunging
 from pillarbox.daemons.delivery_mailboxes import DeliveryMailbox, Unreachable, delivery_mailbox
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.cache.arrivals import ArrivalNotes
@@ -29,7 +30,7 @@ from pillarbox.mailstore.content.file_content import packed_content
 from pillarbox.mailstore.content.large_content import BLOCK
 from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, Written, deliver_batch, make_maildir
-from pillarbox.mailstore.mailbox import MailTooLarge, OverQuota, QuotaExceeded
+from pillarbox.mailstore.mailbox import MailTooLarge, OverQuota, QuotaExceeded, StoreUnavailable
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.quota.quotas import AccountQuota, Size
 from pillarbox.message.header_fields import first_value
@@ -80,6 +81,7 @@ class LetterBox:
         self._busy = False
         self._notes = ArrivalNotes()
         self._names = NameMaker(SystemClock())
+        self._expunging = DeliveryExpunging(settings, executor=executor, clock=SystemClock())
         self._found: list[MailboxNotice] = []  # by the thread that stores, besides what became of each letter
 
     def take(self, letter: Letter, descriptor: int) -> None:
@@ -95,6 +97,7 @@ class LetterBox:
         while self._waiting:
             batch = self._waiting[:_MOST_AT_ONCE]
             del self._waiting[:_MOST_AT_ONCE]
+            quotas: list[AccountQuota | None] = [None] * len(batch)
             try:
                 quotas = [self._quota_of(letter) for letter, _ in batch]
                 done = await loop.run_in_executor(self._executor, self._store, batch, quotas)
@@ -107,9 +110,26 @@ class LetterBox:
             for delivered, notice in done:
                 self._tell(notice)
                 self._answer(delivered)
+            for (letter, _), quota in zip(batch, quotas, strict=True):
+                self._expunge_soon(letter, quota)
             while self._notes.waiting and not self._waiting:
                 await loop.run_in_executor(self._executor, self._notes.write_one)
         self._busy = False
+
+    def _expunge_soon(self, letter: Letter, quota: AccountQuota | None) -> None:
+        """autoexpunge, when the deliverer has its answer."""
+        try:
+            place = self._place_of(letter)
+        except ConfigurationFault:
+            return  # it has been told
+        if self._expunging.is_due(place):
+            self._tasks.create_task(self._expunge(letter, place, quota))
+
+    async def _expunge(self, letter: Letter, place: Storage, quota: AccountQuota | None) -> None:
+        try:
+            await self._expunging.expunge(place, quota)
+        except (StoreUnavailable, OSError) as fault:
+            self._tell(self._notice(letter, "Error", f"autoexpunge: {fault}"))
 
     def _quota_of(self, letter: Letter) -> AccountQuota | None:
         """Whom to ask for room; a user's faulty rules are told when the letter is looked at."""

@@ -57,6 +57,7 @@ from pillarbox.mailstore.mailbox import (
 from pillarbox.mailstore.mailbox_list import MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, SEPARATOR, normalise
 from pillarbox.mailstore.maildir import folder_changes
+from pillarbox.mailstore.maildir.default_mailboxes import DefaultMailboxes
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
@@ -132,7 +133,6 @@ class MaildirAccount:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
         LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`; `commits`: shared
         with other accounts on the same file system."""
-        self._definitions = mailboxes
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
@@ -151,6 +151,8 @@ class MaildirAccount:
         self._commits = commits or CommonCommits(executor=executor, files=files)
         self._leisure = Leisure(executor)
         self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
+        self._defaults = DefaultMailboxes(self._tree, self._subscriptions, mailboxes)
+        self._keeps_defaults = False
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
         self._listing = MailboxListing(
             self._tree,
@@ -231,6 +233,8 @@ class MaildirAccount:
             if (deleted := self._open.pop(name, None)) is not None:
                 await deleted.finish()  # what it still writes to the cache is forgotten with the rest
             self._statuses.forget(name)
+            if self._keeps_defaults:
+                await self._run(self._defaults.make_one, name)
         self._name_watch.tell()
         if guid:
             await self._run(self._cache.forget, guid)
@@ -249,12 +253,15 @@ class MaildirAccount:
         async with self._changing_names:
             for before, after in await self._run(self._tree.rename, old, new):
                 self._take_new_name(before, after)
+                if self._keeps_defaults:
+                    await self._run(self._defaults.make_one, before)
         self._name_watch.tell()
         self._tell_quota()
 
     async def ensure_defaults(self) -> None:
-        """Make and subscribe the mailboxes that mail programs expect, where they are missing."""
-        await self._run(self._make_defaults)
+        """Make and subscribe the mailboxes that mail programs expect, where they are missing, from now on."""
+        self._keeps_defaults = True
+        await self._run(self._defaults.make)
 
     def path(self, name: str) -> str:
         """The directory of a mailbox, whether or not it is there.  MailboxNameRefused."""
@@ -491,12 +498,3 @@ class MaildirAccount:
             names=self._names,
             lock_file=self._lock_file,
         )
-
-    def _make_defaults(self) -> None:
-        subscribed = self._subscriptions.read()
-        for mailbox in self._definitions:
-            name = mailbox.name
-            if mailbox.auto != "no" and not self._tree.is_mailbox(name):
-                self._tree.create(name)
-                if mailbox.auto == "subscribe" and name not in subscribed:
-                    self._subscriptions.add(name)

@@ -97,6 +97,7 @@ class Conversation:
         "_parking",
         "account",
         "account_of",
+        "bad_answers",
         "clock",
         "coming",
         "condstore",
@@ -155,6 +156,7 @@ class Conversation:
         self.news = SelectedNews()
         self.notifications: Notifications | None = None
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
+        self.bad_answers = 0  # how often BAD has been said
         self.coming = ComingMessages()
         self.told_expunges = False  # since the last tagged answer
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
@@ -308,6 +310,7 @@ class Conversation:
 
     def bad(self, tag: bytes, text: bytes) -> None:
         """`tag BAD text (0.001 + 0.000 secs).`"""
+        self.bad_answers += 1
         self.engine.reply(tag, b"BAD " + text + self.timing())
 
     # The selected mailbox.

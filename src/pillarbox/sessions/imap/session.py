@@ -314,7 +314,7 @@ class ImapSession:
             await conversation.coming.end()
             self._refuse(command)
             return
-        self._bad_commands = 0
+        bad_before = conversation.bad_answers
         workarounds = conversation.options.workarounds
         if workarounds and Workaround.EXTRA_MAILBOX_SEPARATOR in workarounds:
             command = _without_separator(command, conversation.account.separator)
@@ -322,6 +322,10 @@ class ImapSession:
             await self._begin_long(command)
         else:
             await self._perform(command)
+        if conversation.bad_answers == bad_before:
+            self._bad_commands = 0
+        else:
+            self._count_bad_command()
 
     async def _begin_long(self, command: Command) -> None:
         """A command that, if it takes long, goes on while others are answered that make no difference to it.
@@ -398,7 +402,12 @@ class ImapSession:
             conversation.no(refused.tag, refused.text)
             return
         conversation.bad(refused.tag, refused.text)
-        self._bad_commands += refused.counts
+        if refused.counts:
+            self._count_bad_command()
+
+    def _count_bad_command(self) -> None:
+        """Too many in a row end the session."""
+        self._bad_commands += 1
         if self._bad_commands >= MAX_BAD_COMMANDS:
             raise Disconnect("Too many invalid IMAP commands.", bye=b"Too many invalid IMAP commands.")
 

@@ -13,11 +13,13 @@ _MAILBOX: Final = block(
         "",
         """
 auto : no|create|subscribe = no
-    Make the mailbox at the first login; `subscribe` also subscribes to it.
+    Make the mailbox at the first login, when a message comes for it, and again when it is deleted; `subscribe` also
+    subscribes to it.
 special_use : str =
     What it is for: \\Sent, \\Trash (RFC 6154).
 autoexpunge : time = 0
-    Remove messages that came into it longer ago; when a session of the user ends.
+    Remove messages that came into it longer ago; when a session of the user ends, and after deliveries, not more
+    often than once a minute.
 autoexpunge_max_mails : number = 0
     Remove the oldest messages above this number as well; without autoexpunge it does nothing.
 """,

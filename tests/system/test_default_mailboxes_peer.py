@@ -1,0 +1,99 @@
+"""Mailbox blocks: `auto`, special use and autoexpunge, by IMAP and by LMTP, as with Debian's Dovecot."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fakes.dovecot_pair import Server, differences, dovecot_pair, play
+from fakes.mail_system import until
+
+pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
+
+SETTINGS = """\
+protocols = imap lmtp
+mail_location = maildir:~/Maildir
+recipient_delimiter = +
+lmtp_save_to_detail_mailbox = yes
+namespace inbox {
+  inbox = yes
+  separator = /
+  mailbox Made {
+    auto = create
+    special_use = \\Drafts
+  }
+  mailbox Subscribed {
+    auto = subscribe
+    special_use = \\Junk \\Important
+  }
+  mailbox Not {
+    auto = no
+    special_use = \\Trash
+  }
+  mailbox a/b/c {
+    auto = subscribe
+  }
+EXPUNGED}
+"""
+MESSAGE = b"Subject: x\n\nbody\n"
+TO = ["me+Made", "me+Subscribed", "me+Not", "me+a/b/c", "me+Nope"]
+SCRIPT: list[bytes | tuple[bytes, bytes]] = [
+    b'LIST "" *',
+    b'LSUB "" *',
+    b'LIST (SPECIAL-USE) "" *',
+    b"STATUS Made (MESSAGES)",
+    b"STATUS Subscribed (MESSAGES)",
+    b"STATUS a/b/c (MESSAGES)",
+    b"STATUS a/b (MESSAGES)",
+    b"STATUS INBOX (MESSAGES)",
+    b"DELETE Made",
+    b'LIST "" Made',
+    b"SELECT Made",
+    b"UNSELECT",
+    b"DELETE Subscribed",
+    b"STATUS Subscribed (MESSAGES)",
+    b"CREATE Made",
+    b"RENAME a/b/c X",
+    b"STATUS a/b/c (MESSAGES)",
+    b"CREATE Not",
+    b"DELETE Not",
+    b"STATUS Not (MESSAGES)",
+]
+_MARKED = re.compile(rb" \\(?:Un)?Marked")
+
+
+def said_by(server: Server) -> list[list[bytes]]:
+    """The conversation, without hints on what is new."""
+    return [[_MARKED.sub(b"", line) for line in answer] for answer in play(server, SCRIPT)]
+
+
+def test_they_are_made_when_mail_comes() -> None:
+    """Before anybody has logged in; whatever is deleted is there again."""
+    with dovecot_pair(SETTINGS.replace("EXPUNGED", "")) as pair:
+        answers = [server.lmtp(MESSAGE, to=TO) for server in pair]
+        assert answers[0] == answers[1]
+        said = [said_by(server) for server in pair]
+        assert said[0] == said[1], differences(*said)
+        texts = [(server.home() / "Maildir" / "subscriptions").read_text() for server in pair]
+        assert texts[0] == texts[1]
+
+
+def count(server: Server, name: str) -> int:
+    """Files of a mailbox."""
+    places = [Path(server.home(), "Maildir", f".{name}", part) for part in ("new", "cur")]
+    return sum(len(list(place.iterdir())) for place in places if place.is_dir())
+
+
+def test_autoexpunge_after_deliveries() -> None:
+    """Of a user who never logs in: after the first delivery what is too much has gone with both."""
+    block = "  mailbox Few {\n    autoexpunge = 30d\n    autoexpunge_max_mails = 2\n    auto = create\n  }\n"
+    with dovecot_pair(SETTINGS.replace("EXPUNGED", block)) as pair:
+        for server in pair:
+            talk = server.imap()
+            talk.say(b"SELECT Few")
+            for _ in range(5):
+                talk.say(b"APPEND Few", MESSAGE)
+            assert count(server, "Few") == 5
+            server.lmtp(MESSAGE)
+            until(lambda server=server: count(server, "Few") == 2, what=f"{server.name} expunges")  # type: ignore[misc]
+            talk.close()
