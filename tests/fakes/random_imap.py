@@ -5,7 +5,7 @@ DESCRIPTION
     appended, fetched, marked, searched, sorted, copied, moved and expunged, in sets and sections that may be wrong.
 
     `comparable` leaves out what differs by decision (tests/system/imap_reply_differences.txt): keywords that no
-    message has, mod-sequences, \\Marked, the order of FETCH's items.
+    message has, mod-sequences, \\Marked, the order of FETCH's items and of flags.
 """
 
 import random
@@ -206,7 +206,9 @@ def _items(answer: bytes, position: int) -> tuple[set[bytes], int]:
         name = _NAME.match(answer, position)
         assert name is not None, answer[position : position + 80]
         end = _end_of_value(answer, name.end() + 1)
-        if not name[0].startswith(b"MODSEQ"):
+        if name[0] == b"FLAGS":  # keywords come in the order of their letters or in that of Dovecot's index
+            items.add(b"FLAGS " + b" ".join(sorted(answer[name.end() + 2 : end - 1].split(b" "))))
+        elif not name[0].startswith(b"MODSEQ"):
             items.add(answer[position:end])
         position = end + answer.startswith(b" ", end)
     return items, position + 3

@@ -69,3 +69,21 @@ def test_the_fast_way_to_fields_is_the_plain_one(text: bytes) -> None:
     expected = select_fields(header, {b"from", b"to"})
     section = Section(b"F", part=FIELDS, fields=(b"From", b"TO"))
     assert [b"F {%d}\r\n%b" % (len(expected), expected)] == SectionRenderer([section]).from_headers([header])
+
+
+@pytest.mark.parametrize(
+    ("message", "all_but_subject"),
+    [
+        (b"Subject: a\r\nTo: b\r\n\r\nbody", b"To: b\r\n\r\n"),
+        (b"Subject: a\r\nTo: b\r\n\r\n", b"To: b\r\n\r\n"),
+        (b"Subject: a\r\nTo: b\r\n", b"To: b\r\n"),
+        (b"Subject: a\r\n", b""),
+        (b"\r\nbody", b"\r\n"),
+        (b"only a line", b"only a line"),
+    ],
+)
+def test_the_empty_line_is_there_only_if_the_message_has_it(message: bytes, all_but_subject: bytes) -> None:
+    """HEADER.FIELDS.NOT, of a message without a body (RFC 3501 §6.4.5)."""
+    section = Section(b"BODY[]", part=SectionPart.HEADER_FIELDS_NOT, fields=(b"Subject",))
+    [(label, text)] = SectionRenderer([section]).from_content(message)
+    assert (label, text) == (b"BODY[] {%d}\r\n" % len(all_but_subject), all_but_subject)

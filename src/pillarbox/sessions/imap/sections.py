@@ -161,7 +161,10 @@ class SectionRenderer:
         if part is SectionPart.HEADER_FIELDS:
             return b"".join(self._patterns[row].findall(text[: header_end(text)])) + b"\r\n"
         if part is SectionPart.HEADER_FIELDS_NOT:
-            return select_fields(text, self._field_names[row], keep=False)
+            kept = select_fields(text, self._field_names[row], keep=False)
+            # RFC 3501 §6.4.5: no "delimiting blank line" where the message "has no body and no blank line"
+            header = text[: header_end(text)]
+            return kept if header.endswith(b"\r\n\r\n") or header == b"\r\n" else kept[:-2]
         return text
 
 
