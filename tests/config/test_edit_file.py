@@ -93,19 +93,19 @@ def test_two_editors_wait_for_each_other(tmp_path: Path) -> None:
 
     def first(content: str) -> str:
         first_is_inside.set()
-        assert second_has_begun.wait(10)
+        assert second_has_begun.wait(45)
         # The lock is held: another one cannot have it.
         with open(tmp_path / "main.cf.tmp", "rb") as file, pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return content + "1"
 
     def second() -> None:
-        assert first_is_inside.wait(10)
+        assert first_is_inside.wait(45)
         second_has_begun.set()
         edit_file(os.fspath(path), lambda content: content + "2")
 
     other = threading.Thread(target=second)
     other.start()
     edit_file(os.fspath(path), first)
-    other.join(10)
+    other.join(45)
     assert "012" == path.read_text()

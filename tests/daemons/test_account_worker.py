@@ -46,7 +46,7 @@ def test_session_that_comes_with_the_end(tmp_path: Path, service: str) -> None:
 
     async def life() -> None:
         channel: Channel[ToWorker] = Channel(ours, ToWorker)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             await AccountWorker(channel, settings=settings, tell=told.append, inotify=None).run()
             await asyncio.sleep(0)  # connections that were closed are told so
 
@@ -85,7 +85,7 @@ def test_a_mistake_ends_its_own_session_only(tmp_path: Path, monkeypatch: pytest
 
     async def life() -> None:
         channel: Channel[ToWorker] = Channel(ours, ToWorker)
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             worker = AccountWorker(channel, settings=settings, tell=told.append, inotify=None)
             tasks.create_task(worker.run())
             reader, writer = await log_in("one")

@@ -164,7 +164,7 @@ def forget(given: list[tuple[Parked, int, int]]) -> None:
 @asynccontextmanager
 async def stage(path: Path, *, after: float = 0.05, otherwise: float = 0.05) -> AsyncIterator[Stage]:
     """With its first worker."""
-    async with asyncio.timeout(30), asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
         made = Stage(path, tasks, after=after, otherwise=otherwise)
         await made.begin()
         yield made
@@ -387,7 +387,7 @@ def test_who_takes_long_to_begin_is_not_forgotten() -> None:
         host = BusyHost()
         parking = SessionParking(host, after=(0.01, 1000), inotify=None, tell=lambda event: None)
         parking.look_soon()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(45):
             await host.looked_again.wait()
 
     asyncio.run(work())

@@ -44,10 +44,10 @@ def play(spawned: SpawnService, scene: Play) -> list[str]:
     async def run() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             address = listener.getsockname()
-            async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
                 server = SpawnServer(spawned, tasks=tasks, tell=told.append)
                 accepting = tasks.create_task(server.serve(listener))
-                await scene(server, lambda: socket.create_connection(address, timeout=20))
+                await scene(server, lambda: socket.create_connection(address, timeout=45))
                 accepting.cancel()
                 await server.stop()
 
@@ -124,7 +124,7 @@ def test_the_process_limit() -> None:
         second.settimeout(0.2)
         with pytest.raises(TimeoutError):
             await asyncio.to_thread(second.recv, 100)
-        second.settimeout(20)
+        second.settimeout(45)
         first.close()
         assert await asyncio.to_thread(second.recv, 100) == b"two\n"
         second.close()

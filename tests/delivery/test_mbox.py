@@ -207,7 +207,7 @@ def _hold(
     with open(path, "ab") as file:
         fcntl.lockf(file, fcntl.LOCK_EX)
         ready.set()
-        done.wait(20)
+        done.wait(45)
 
 
 def test_a_kernel_lock_of_another_is_waited_for(tmp_path: Path) -> None:
@@ -219,7 +219,7 @@ def test_a_kernel_lock_of_another_is_waited_for(tmp_path: Path) -> None:
     process = context.Process(target=_hold, args=(str(path), ready, done))
     process.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(45)
         with pytest.raises(MboxFault, match="unable to lock for exclusive access") as fault:
             append(os.fsencode(path), MESSAGE, locks=IMPATIENT)
         assert fault.value.dsn == "4.2.0"

@@ -58,7 +58,7 @@ class Hosts:
 
     def client(self, name: str) -> smtplib.SMTP:
         """A connection that has been greeted."""
-        return smtplib.SMTP(self.internet.address(name), self.internet.places.port, timeout=10)
+        return smtplib.SMTP(self.internet.address(name), self.internet.places.port, timeout=45)
 
 
 @pytest.fixture(scope="module")

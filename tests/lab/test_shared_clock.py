@@ -57,7 +57,7 @@ def test_a_sleeper_says_until_when_and_wakes(memory: int) -> None:
         woken.append(name)
 
     async def scenario() -> None:
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             tasks.create_task(sleep("late", 7200))
             tasks.create_task(sleep("early", 3600))
             for name, at_most in (("early", 3600), ("late", 3600)):
@@ -78,7 +78,7 @@ def test_who_has_work_is_not_asleep(memory: int) -> None:
 
     async def scenario() -> None:
         nonlocal idle
-        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             sleeping = tasks.create_task(sleeper.sleep(3600))
             for _ in range(20):
                 await asyncio.sleep(0.001)

@@ -206,7 +206,7 @@ def test_watchers_are_told(play: Play) -> None:
         told = asyncio.Event()
         end = inbox.watch(told.set)
         await inbox.append([message(1)])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             await told.wait()
         end()
         told.clear()

@@ -93,7 +93,7 @@ def test_inotify_tells_of_deliveries(tmp_path: Path) -> None:
         end = box.watch(told.set)
         [result] = deliver_batch([Delivery(str(tmp_path / "M"), [b"x\n"])])
         assert isinstance(result, Stored)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             await told.wait()
         await box.refresh()
         assert [1] == list(box.messages.uids)
@@ -129,7 +129,7 @@ def test_what_our_own_change_has_hidden_is_noticed_all_the_same(tmp_path: Path) 
         folder.note_own_change = hide  # type: ignore[method-assign]
         await box.change_flags([second], FlagChange(FlagAction.ADD, Flag.SEEN))
         folder.note_own_change = note  # type: ignore[method-assign]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while box.messages.flags[0] != Flag.FLAGGED:
                 await told.wait()
                 told.clear()

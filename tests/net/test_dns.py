@@ -213,7 +213,7 @@ def test_a_lost_datagram_is_sent_again() -> None:
 
     async def scene(server: NameServer) -> None:
         server.silent = 1
-        resolver = stub(server, timeout=0.05)
+        resolver = stub(server, timeout=0.5)
         assert ("192.0.2.3",) == (await resolver.resolve("b.example.test", RecordType.A)).texts
 
     with_server(scene)

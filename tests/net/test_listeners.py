@@ -29,7 +29,7 @@ def test_connection_that_is_told_after_the_end() -> None:
     async def scene() -> tuple[int, bytes]:
         served, told = _Served(), list[Event]()
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             listener = Listener(served, tasks=tasks, tell=told.append)
             ours, theirs = socket.socketpair()
             with theirs:
@@ -48,7 +48,7 @@ def test_sessions_end_with_their_listener() -> None:
     async def scene() -> int:
         served = _Served()
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             listener = Listener(served, tasks=tasks, tell=lambda event: None)
             ours, theirs = socket.socketpair()
             with theirs:

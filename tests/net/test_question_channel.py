@@ -61,7 +61,7 @@ def test_answers_in_another_order(tmp_path: Path) -> None:
 
     async def scene() -> list[str]:
         server = Server(tmp_path / "door")
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             asking: QuestionChannel[Answer] = QuestionChannel(str(tmp_path / "door"), Answer, tasks=tasks)
             asked = [
                 tasks.create_task(asking.ask(lambda number, text=text: Question(number, text)))  # type: ignore[misc]
@@ -86,7 +86,7 @@ def test_other_process_goes_away(tmp_path: Path) -> None:
 
     async def scene() -> str:
         server = Server(tmp_path / "door")
-        async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        async with asyncio.timeout(45), asyncio.TaskGroup() as tasks:
             asking: QuestionChannel[Answer] = QuestionChannel(str(tmp_path / "door"), Answer, tasks=tasks)
             asking.connect()
             first = await server.accept()

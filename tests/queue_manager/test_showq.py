@@ -52,7 +52,7 @@ def serving(directories: QueueDirectories, *, users: str = "static:anyone") -> I
         child = fork(lambda: service.serve(listener, tell=lambda event: None))
     try:
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(45)
             client.connect(path)
             yield lambda: client.recv(65536)
     finally:
@@ -134,6 +134,6 @@ def test_mistake_in_the_first_message_ends_no_service(
             list(read_messages(receive))
         mended.touch()
         with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(10)
+            client.settimeout(45)
             client.connect(f"{directories.root}/public/showq")
             assert len(list(read_messages(lambda: client.recv(65536)))) == _MESSAGES

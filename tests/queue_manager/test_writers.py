@@ -63,6 +63,6 @@ def test_writers_hear_of_the_flow(tmp_path: Path) -> None:
 
 
 async def _until(hints: QueueHints, is_behind: bool) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(45):
         while hints.is_behind is not is_behind:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0)

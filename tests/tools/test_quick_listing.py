@@ -49,7 +49,7 @@ def listener(directory: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as found:
         found.bind(f"{directory}/spool/public/showq")
         found.listen()
-        found.settimeout(30)
+        found.settimeout(45)
         yield found
 
 

@@ -258,7 +258,7 @@ def test_what_other_programs_do(tmp_path: Path) -> None:
 
     async def heard(client: Talk) -> list[bytes]:
         found: list[bytes] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             while not found:
                 found = await client.hear()
                 await asyncio.sleep(0.01)
