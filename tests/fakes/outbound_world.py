@@ -221,9 +221,10 @@ def settle(host: Host, *, since: int) -> None:
 
 
 def _is_settled(log: str) -> bool:
-    """Whether each message that was queued is gone, or deferred."""
+    """Whether each message is gone, deferred, or was refused when all of it had been read."""
     queued = re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)
-    return all(re.search(f": {queue_id}: (?:removed|to=.*status=deferred)", log) for queue_id in queued)
+    ended = r"removed|to=.*status=deferred|(?:milter-)?reject: |discard: "
+    return all(re.search(f": {queue_id}: (?:{ended})", log) for queue_id in queued)
 
 
 def _counts(line: str) -> bool:
