@@ -14,7 +14,7 @@ from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.login import tls_contexts
 from pillarbox.net.self_signed import make_self_signed
-from pillarbox.net.tls_contexts import smtp_server_context
+from pillarbox.net.tls_contexts import BadChain, bare_context, load_chains, smtp_server_context
 from pillarbox.net.tls_options import apply_options
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -242,3 +242,39 @@ def test_dovecots_tickets(pair: tuple[str, str]) -> None:
     """ssl_options = no_ticket."""
     assert not of_dovecot(pair).options & ssl.OP_NO_TICKET
     assert of_dovecot(pair, ssl_has_tickets=False).options & ssl.OP_NO_TICKET
+
+
+def _parts(path: Path, name: str, *, rsa_bits: int = 0) -> tuple[str, str]:
+    """Key and certificate in PEM."""
+    text = issue(path, name, rsa_bits=rsa_bits).read_text()
+    at = text.index("-----BEGIN CERT")
+    return text[:at], text[at:]
+
+
+def test_chains_in_memory(tmp_path: Path) -> None:
+    """Several, with whatever stands between their blocks."""
+    key, certificate = _parts(tmp_path, "one")
+    other_key, other = _parts(tmp_path, "two", rsa_bits=2048)
+    load_chains(bare_context(), f"# a\n{key}# b\n{certificate}\n{other_key}{other}")
+
+
+def test_chains_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """The reasons are Postfix's."""
+    key, certificate = _parts(tmp_path, "one")
+    rsa_key, rsa_certificate = _parts(tmp_path, "two", rsa_bits=2048)
+    other_key, _ = _parts(tmp_path, "three")
+    library = "TLS library problem: error:04800066:PEM routines::bad end line:"
+    unlike = "key at index {} in %s does not match next certificate"
+    for text, reason in (
+        ("", "No PEM data in %s"),
+        (certificate + key, "error loading chain from %s: key not first"),
+        (key, "No certs for key at index 1 in %s"),
+        (key + certificate + rsa_key, "No certs for key at index 3 in %s"),
+        (key[:40], library),
+        (key + certificate + rsa_key[:50], library),
+        (other_key + certificate, unlike.format(1)),
+        (key + certificate + key + rsa_certificate, unlike.format(3)),
+    ):
+        with pytest.raises(BadChain) as fault:
+            load_chains(bare_context(), text)
+        assert fault.value.warnings[0] == reason

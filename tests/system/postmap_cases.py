@@ -226,6 +226,17 @@ for kind in INDEXED:
         f"postmap -q a {kind}:a\npostmap -s {kind}:a\npostmap -d a {kind}:a\npostmap {kind}:a",
     )
     case(
+        f"{kind} of files",
+        f"postmap -F {kind}:a\npostmap -q both {kind}:a\npostmap -F -q both {kind}:a\npostmap -F -s {kind}:a\n"
+        f"postmap {kind}:plain\npostmap -F -q x {kind}:plain\npostmap -F -s {kind}:plain\npostmap -s {kind}:plain\n"
+        f"postmap -F -i {kind}:a\npostmap -F -q more {kind}:a\npostmap -F -d more {kind}:a",
+        a="both one, two\none\n  one\nlost one nofile\nnone ,\nTWO two\n",
+        plain="x y\n",
+        one="1\n",
+        two="2",
+        stdin="more two\n",
+    )
+    case(
         f"{kind} of aliases",
         f"postalias {kind}:a\npostalias -q - {kind}:a\npostalias -q root {kind}:a\npostmap -q root {kind}:a",
         a=ALIASES,
@@ -382,5 +393,15 @@ postalias -Z
 """
 for line in words(CONSTANTS):
     case(" ".join(line), " ".join(line))
+case(
+    "files of tables that are text",
+    "postmap -F -q x texthash:a\npostmap -F -q y texthash:a\npostmap -F -s texthash:a\npostmap -F -q x regexp:r\n"
+    "postmap -F -q y regexp:r\npostmap -F -q x static:one\npostmap -F -q x static:nofile\n"
+    "postmap -F -q x inline:{x=one}\npostmap -F -q x inline:{x=nofile}\npostmap -F -q 192.0.2.1 cidr:c",
+    a="x one\ny nofile\n",
+    r="/x/ one\n/y/ nofile\n",
+    c="192.0.2.0/24 one\n",
+    one="1\n",
+)
 case("inline listed", "postmap -s inline:{a=b}")
 case("pcre of main.cf", "postmap -q abc pcre:r", r="if /a/\n/b(.)/ $1\nendif\n")

@@ -44,7 +44,7 @@ from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Startup, cleanup_of
-from pillarbox.net.tls_contexts import smtp_server_context
+from pillarbox.net.tls_contexts import bare_context, smtp_server_context
 from pillarbox.net.tls_options import apply_options
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
@@ -54,6 +54,7 @@ from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
 from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
+from pillarbox.sessions.smtp.server_names import ServerNames
 from pillarbox.sessions.smtp.session import SmtpSession
 from pillarbox.sessions.smtp.session_reports import SessionReports
 from pillarbox.sessions.smtp.trouble import ReportTo
@@ -310,7 +311,7 @@ def open_role(startup: Startup) -> Serve:
                     where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
                     clock=clock,
                 ),
-                _tls_context(snapshot, policy, warnings),
+                _tls_context(snapshot, policy, warnings, clock),
                 socket.socket(fileno=startup.listeners[name]),
                 _authentication_socket(snapshot, policy),
                 snapshot.value("syslog_name"),
@@ -350,7 +351,9 @@ def _slots(
     return slots.setdefault(listener.partition("/")[0], asyncio.Semaphore(limit)) if limit else None
 
 
-def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) -> ssl.SSLContext | None:
+def _tls_context(
+    snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str], clock: Clock
+) -> ssl.SSLContext | None:
     """The service's TLS.
 
     A certificate that cannot be read leaves a service that merely offers TLS without it, as Postfix does, with a
@@ -388,21 +391,46 @@ def _tls_context(snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str]) ->
             where=f"{snapshot.where(parameter)}, parameter {parameter}",
         )
         apply_options(context, snapshot.group(TlsLibrary))
-        if policy.asks_for_certificates:
-            name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
-            ask_for_certificates(
-                context,
-                ca_file=tls.smtpd_tls_CAfile,
-                ca_path=tls.smtpd_tls_CApath,
-                depth=tls.smtpd_tls_ccert_verifydepth,
-                where=f"{snapshot.where(name)}, parameter {name}",
-            )
+        _ask_for_certificates(context, snapshot, policy)
+        if tls.tls_server_sni_maps:
+            context.sni_callback = _server_names(snapshot, policy, clock)
         return context
     except ConfigurationFault as fault:
         if level != "may" or tls.smtpd_tls_wrappermode:
             raise
         warnings.append(f"{fault}: disabling TLS support")
         return None
+
+
+def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: SmtpPolicy) -> None:
+    tls = policy.tls
+    if policy.asks_for_certificates:
+        name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
+        ask_for_certificates(
+            context,
+            ca_file=tls.smtpd_tls_CAfile,
+            ca_path=tls.smtpd_tls_CApath,
+            depth=tls.smtpd_tls_ccert_verifydepth,
+            where=f"{snapshot.where(name)}, parameter {name}",
+        )
+
+
+def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock) -> ServerNames:
+    """What chooses a chain; of its contexts nothing counts but that, and whose certificates are trusted."""
+    name = "tls_server_sni_maps"
+    tables = open_tables(
+        policy.tls.tls_server_sni_maps,
+        where=f"{snapshot.where(name)}, parameter {name}",
+        clock=clock,
+        files=True,
+    )
+
+    def make_context() -> ssl.SSLContext:
+        context = bare_context(prefers_own_order=policy.tls.tls_preempt_cipherlist)
+        _ask_for_certificates(context, snapshot, policy)
+        return context
+
+    return ServerNames(tables, make_context)
 
 
 def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:

@@ -2,14 +2,19 @@
 
 FAULTS
     ConfigurationFault  a certificate or key that cannot be loaded, with the reason
+    BadChain            the same of chains in memory
 
 STANDARDS
-    RFC 8996 (TLS 1.0 and 1.1 deprecated)
+    RFC 8996 (TLS 1.0 and 1.1 deprecated); RFC 7468 (PEM)
 """
 
+import os
+import re
 import ssl
 from collections.abc import Sequence
+from typing import Final
 
+from pillarbox.net.tls_faults import library_error
 from pillarbox.net.tls_versions import version_range
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -22,17 +27,23 @@ def server_context(
     `ciphers` in OpenSSL's language; empty for its own choice.  Of those that both have the client's first is taken,
     or ours with `prefers_own_order`.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    if not prefers_own_order:
-        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # which Python sets
+    context = bare_context(prefers_own_order=prefers_own_order)
     _load(context, certificate, key, where=where)
     if ciphers:
         try:
             context.set_ciphers(ciphers)
         except ssl.SSLError as error:
             raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
+    return context
+
+
+def bare_context(*, prefers_own_order: bool = False) -> ssl.SSLContext:
+    """The same without a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    if not prefers_own_order:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # which Python sets
     return context
 
 
@@ -71,3 +82,54 @@ def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str) ->
         raise ConfigurationFault(
             where, f"cannot load certificate {certificate}: {error.strerror or error}"
         ) from error
+
+
+class BadChain(Exception):
+    """Chains that cannot be loaded: `warnings` say why, with `%s` for where they are from, in Postfix's words."""
+
+    def __init__(self, *warnings: str) -> None:
+        super().__init__(*warnings)
+        self.warnings = warnings
+
+
+_BLOCK: Final = re.compile(r"-----BEGIN ([^-\n]+)-----.*?-----END \1-----[^\n]*\n?", re.DOTALL)
+_MISMATCHES: Final = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+
+
+def load_chains(context: ssl.SSLContext, text: str) -> None:
+    """Load private keys in PEM, each followed by its certificate and those above it.  BadChain."""
+    blocks = list(_BLOCK.finditer(text))
+    chains: list[tuple[int, list[str]]] = []  # the key's number among all blocks, and the texts
+    for number, block in enumerate(blocks, start=1):
+        if block[1].endswith("PRIVATE KEY"):
+            chains.append((number, [block[0]]))
+        elif not chains:
+            raise BadChain("error loading chain from %s: key not first")
+        else:
+            chains[-1][1].append(block[0])
+    if not chains and "-----BEGIN " not in text:
+        raise BadChain("No PEM data in %s")
+    for number, blocks_of_chain in chains:
+        if len(blocks_of_chain) == 1:
+            raise BadChain(f"No certs for key at index {number} in %s")
+        if number > 1:  # beside a chain of the same kind of key a mismatch would go unnoticed
+            _load_chain(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), "".join(blocks_of_chain), number)
+        _load_chain(context, "".join(blocks_of_chain), number)
+    if not blocks or text.count("-----BEGIN ") > len(blocks):
+        raise BadChain("TLS library problem: error:04800066:PEM routines::bad end line:")
+
+
+def _load_chain(context: ssl.SSLContext, text: str, number: int) -> None:
+    descriptor = os.memfd_create("chain")
+    try:
+        os.write(descriptor, text.encode("ascii", "replace"))
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    except ssl.SSLError as error:
+        library = f"TLS library problem: {library_error(error)}:"
+        if error.reason in _MISMATCHES:
+            raise BadChain(f"key at index {number} in %s does not match next certificate", library) from error
+        raise BadChain(library) from error
+    except OSError as error:
+        raise BadChain(f"error loading chain from %s: {error.strerror}") from error
+    finally:
+        os.close(descriptor)

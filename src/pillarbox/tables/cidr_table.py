@@ -20,6 +20,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.map_source import split_at_blank
 from pillarbox.tables.pattern_sources import rules_of
 from pillarbox.tables.table import Opening
@@ -58,6 +59,7 @@ class CidrTable:
         self._warn = opening.warn
         self._map = f"cidr map {name}"
         self.owner_uid, lines = rules_of("cidr", name, opening)
+        self._opening = opening
         self._rules = self._parse(lines)
 
     def query(self, key: str) -> str | None:
@@ -105,8 +107,8 @@ class CidrTable:
                     block = parse_block(word)
                     if not rest:
                         raise _Skip("no lookup result: skipping this rule")
-                    found.append(Rule(line, block, text=rest))
-            except (_Skip, ValueError) as skip:
+                    found.append(Rule(line, block, text=self._opening.value(rest)))
+            except (_Skip, ValueError, FileValueFault) as skip:
                 reason = str(skip) if isinstance(skip, _Skip) else f"{skip}: skipping this rule"
                 self._warn(f"{self._map}, line {line}: {reason}")
         for rule in reversed(open_ifs):

@@ -20,6 +20,7 @@ import random
 
 from pillarbox.config.logical_lines import BLANKS
 from pillarbox.config.value_types import without_braces, words
+from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.table import Keys, LookupFault, Opening, octets_of, text_of
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -32,7 +33,7 @@ class InlineTable:
 
     def __init__(self, text: str, opening: Opening) -> None:
         self.name = f"inline:{text}"
-        need = 'need "inline:{name=value...}"'
+        need = f'need "inline:{{name={"filename" if opening.files else "value"}...}}"'
         self._keys = Keys(self.name, opening)
         self._values: dict[str, str] = {}
         for item in braced_items("inline", text, need=need, opening=opening):
@@ -59,7 +60,10 @@ class InlineTable:
             raise ConfigurationFault(
                 opening.where, f"missing '=' after attribute name: \"{self.name}\"; {need}", mend=pair
             )
-        return key, value
+        try:
+            return key, opening.value(value)
+        except FileValueFault as fault:
+            raise ConfigurationFault(opening.where, f'{fault}: "{self.name}"; {need}') from fault
 
 
 class StaticTable:
@@ -71,7 +75,9 @@ class StaticTable:
     def __init__(self, text: str, opening: Opening) -> None:
         self.name = f"static:{text}"
         try:
-            self._value = without_braces(text) if text.startswith("{") else text
+            self._value = opening.value(without_braces(text) if text.startswith("{") else text)
+        except FileValueFault as fault:
+            raise ConfigurationFault(opening.where, str(fault)) from fault
         except ValueError as error:
             raise ConfigurationFault(opening.where, f"bad static:name syntax: {error}") from error
 

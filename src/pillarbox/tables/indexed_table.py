@@ -63,6 +63,12 @@ INDEX_KINDS: Final[dict[str, IndexKind]] = {
 }
 
 
+def dictionary_name(name: str) -> str:
+    """A table as Postfix's libraries call it: one of Berkeley DB by its file."""
+    kind = name.partition(":")[0]
+    return name + INDEX_KINDS[kind].suffix if kind in ("btree", "hash") else name
+
+
 class Nulls(Enum):
     """Whether keys are looked for with a NUL at their end."""
 

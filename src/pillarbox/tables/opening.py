@@ -46,13 +46,14 @@ def open_tables(
     warn: Warn = ignore_warning,
     utf8: bool = True,
     substitutes: bool = True,
+    files: bool = False,
 ) -> tuple[LookupTable, ...]:
     """Several tables, in order.
 
     Without `substitutes`, rules that put what a sender wrote into their answer are left out, as in Postfix where an
-    answer says which program, host or user there is to be.
+    answer says which program, host or user there is to be.  `files`: values name files, whose content they are.
     """
-    opening = Opening(where=where, clock=clock, warn=warn, utf8=utf8, substitutes=substitutes)
+    opening = Opening(where=where, clock=clock, warn=warn, utf8=utf8, substitutes=substitutes, files=files)
     return tuple(open_with(name, opening) for name in names)
 
 

@@ -22,6 +22,7 @@ from typing import Final, Protocol
 import msgspec
 
 from pillarbox.config.logical_lines import BLANKS
+from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.pattern_sources import rules_of
 from pillarbox.tables.replacement import BadReplacement, Replacement
 from pillarbox.tables.table import Keys, LookupFault, Opening, octets_of
@@ -130,6 +131,7 @@ class _Parser:
         self._map = f"{dialect.kind} map {name}"
         self._warn = opening.warn
         self._substitutes = opening.substitutes
+        self._opening = opening
 
     def rules(self, lines: list[tuple[int, str]]) -> list[Rule]:
         """The rules; ENDIFs have become the `end` of their IFs."""
@@ -168,6 +170,10 @@ class _Parser:
         rest = rest.lstrip(BLANKS)
         if not rest:
             self._tell(line, "no replacement text: using empty string")
+        try:
+            rest = self._opening.value(rest)
+        except FileValueFault as fault:
+            raise _Skip(f"{fault}: skipping this rule") from fault
         try:
             replacement = Replacement(rest, below_one=self._dialect.below_one)
         except BadReplacement as bad:

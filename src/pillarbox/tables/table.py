@@ -23,6 +23,7 @@ from typing import Protocol
 import msgspec
 
 from pillarbox.files.file_system import DISK, FileSystem
+from pillarbox.tables.file_values import encoded_files
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import TemporaryFault
 from pillarbox.vocabulary.status import EnhancedStatus
@@ -69,7 +70,12 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     utf8: bool = True  # smtputf8_enable
     substitutes: bool = True  # what a pattern matched may be part of an answer
     fold: bool = True  # keys of fixed strings are folded to lower case
+    files: bool = False  # values name files, whose content is given (file_values.py)
     file_system: FileSystem = DISK
+
+    def value(self, text: str) -> str:
+        """What a table gives for a value of its text.  FileValueFault."""
+        return encoded_files(text, files=self.file_system) if self.files else text
 
 
 def is_utf8(text: str) -> bool:

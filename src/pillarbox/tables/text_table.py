@@ -13,6 +13,7 @@ STANDARDS
     postmap(1), texthash in DATABASE_README
 """
 
+from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.map_source import map_entries
 from pillarbox.tables.table import Keys, Opening, octets_of
 
@@ -67,7 +68,10 @@ class TextHashTable:
             if folded in values:
                 self._opening.warn(f'{self._path}, line {number}: duplicate entry: "{key}"')
             else:
-                values[folded] = value
+                try:
+                    values[folded] = self._opening.value(value)
+                except FileValueFault as fault:
+                    self._opening.warn(f"{self._path}, line {number}: {fault}: skipping this entry")
         self._values = values
 
     def _file_version(self) -> tuple[int, int, int]:

@@ -9,6 +9,7 @@ DESCRIPTION
     -s         print all keys and values
     -b -h -m   with -q -: keys are body lines, header fields, those of MIME parts too, of a message
     -r         replace entries that are there already    -w  leave them, without a warning
+    -F         values name files, whose content is stored in base64
     -f         do not fold keys to lower case            -u  no UTF-8   -U  UTF-8 with -b and -h too
     -N  -n     with, without a NUL at the end of keys and values
     -o         do not become the source's owner          -p  do not copy the source's permissions

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.tables.berkeley_writing import WriteFault
 from pillarbox.tables.database_writing import WRITABLE, DatabaseWriter, written
+from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.indexed_table import INDEX_KINDS, Nulls
 from pillarbox.tables.opening import table_types
 from pillarbox.tables.table import Keys, octets_of
@@ -78,10 +79,13 @@ class _Builder:
     def add_all(self, content: str, path: str) -> None:
         """All entries of a source."""
         request = self._request
-        for _line, key, value in request.command.entries(content, path=path, opening=self._opening):
+        for line, key, value in request.command.entries(content, path=path, opening=self._opening):
             folded = self._keys.folded(key)
             if folded is not None:
-                self._add(folded, value, self._end)
+                try:
+                    self._add(folded, self._opening.value(value), self._end)
+                except FileValueFault as fault:
+                    request.warn(f"{path}, line {line}: {fault}: skipping this entry")
         if request.command.signs_aliases:
             self._sign()
 

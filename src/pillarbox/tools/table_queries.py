@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 from pillarbox.tables.berkeley_writing import WriteFault
 from pillarbox.tables.database_writing import WRITABLE, written
-from pillarbox.tables.indexed_table import INDEX_KINDS, IndexedTable
+from pillarbox.tables.file_values import FileValueFault, decoded_files
+from pillarbox.tables.indexed_table import INDEX_KINDS, IndexedTable, dictionary_name
 from pillarbox.tables.opening import open_with, table_types
 from pillarbox.tables.page_reading import DamagedDatabase
 from pillarbox.tables.table import Keys, LookupFault, LookupTable, octets_of, text_of
@@ -41,7 +42,14 @@ class Tables:
         if value == "":
             request.warn(f"table {name}: key {key}: empty string result is not allowed")
             request.warn(f"table {name} should return NO RESULT in case of NOT FOUND")
-        return value
+        return value if value is None else self._shown(key, name, value)
+
+    def _shown(self, key: str, name: str, value: str) -> str:
+        try:
+            return shown_value(self._request, name, key, value)
+        except FileValueFault as fault:
+            self._request.warn(str(fault))
+            raise Stop(f"table {dictionary_name(name)}: query error") from fault
 
     def first(self, key: str) -> str | None:
         """The first table's answer that there is."""
@@ -103,7 +111,10 @@ def sequence(request: Request, name: str) -> None:
         raise Stop(f"table {name}: sequence operation is not supported")
     try:
         for octets, value in items():
-            _print_item(request, name, text_of(octets), text_of(value))
+            try:
+                _print_item(request, name, text_of(octets), text_of(value))
+            except FileValueFault as malformed:
+                request.warn(str(malformed))
     except LookupFault as fault:
         raise Stop(f"table {name}: sequence error: {fault.detail}") from fault
 
@@ -114,7 +125,17 @@ def _print_item(request: Request, name: str, key: str, value: str) -> None:
     elif not value:
         request.warn(f"table {name}: key {key}: empty string result is not allowed")
         request.warn(f"table {name} should return NO RESULT in case of NOT FOUND")
-    write_line(f"{key}{request.command.key_end}\t{value}")
+    write_line(f"{key}{request.command.key_end}\t{shown_value(request, name, key, value)}")
+
+
+def shown_value(request: Request, name: str, key: str, value: str) -> str:
+    """A value as it is printed: with -F, the files' content.  FileValueFault, with the table and the key."""
+    if not request.files:
+        return value
+    try:
+        return decoded_files(value).decode("utf-8", "surrogateescape")
+    except FileValueFault as fault:
+        raise FileValueFault(f"table {dictionary_name(name)}: key {key}: {fault}") from fault
 
 
 def open_for_command(request: Request, name: str) -> LookupTable:

@@ -60,6 +60,7 @@ class Request(msgspec.Struct, kw_only=True):
     incremental: bool = False
     duplicates: Duplicates = Duplicates()
     fold: bool = True
+    files: bool = False  # values name files
     nulls: Nulls = Nulls.EITHER
     as_owner: bool = True
     copy_mode: bool = True
@@ -82,7 +83,9 @@ class Request(msgspec.Struct, kw_only=True):
 
     def opening(self) -> Opening:
         """How tables are opened; the messages name no place."""
-        return Opening(where="", clock=SystemClock(), warn=self.warn, utf8=self.utf8, fold=self.fold)
+        return Opening(
+            where="", clock=SystemClock(), warn=self.warn, utf8=self.utf8, fold=self.fold, files=self.files
+        )
 
 
 def parse_request(command: Command, argv: list[str]) -> Request:
@@ -106,8 +109,6 @@ def parse_request(command: Command, argv: list[str]) -> Request:
                 no_utf8 = True
             case "-q" | "-d" | "-s":
                 _set_action(request, letter, value)
-            case "-F":
-                raise Stop("option -F is not served: write the values themselves")
             case _:
                 _SETTERS[letter](request)
     snapshot = read_settings(directory)
@@ -155,6 +156,7 @@ def read_settings(directory: str) -> Snapshot:
 
 
 _SETTERS: Final[dict[str, Callable[[Request], None]]] = {
+    "-F": lambda request: setattr(request, "files", True),
     "-N": lambda request: setattr(request, "nulls", Nulls.WITH),
     "-b": lambda request: setattr(request, "body", True),
     "-f": lambda request: setattr(request, "fold", False),

@@ -41,6 +41,11 @@ class SmtpServerTls:
     smtpd_tls_eckey_file: str = parameter(
         "$smtpd_tls_eccert_file", doc="PEM file with the private key of smtpd_tls_eccert_file."
     )
+    tls_server_sni_maps: tuple[str, ...] = parameter(
+        "",
+        doc="Tables from the name that a client asks for (SNI), or .domain above it, to the files of its chains, "
+        "written as smtpd_tls_chain_files. Databases are made with postmap -F. Other names get the usual chain.",
+    )
     smtpd_tls_ask_ccert: bool = parameter(
         "no",
         doc="Ask clients for a certificate, for permit_tls_clientcerts, check_ccert_access and Received: headers.",

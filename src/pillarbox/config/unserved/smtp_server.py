@@ -43,7 +43,6 @@ tls_ffdhe_auto_groups = ffdhe2048 ffdhe3072
 tls_legacy_public_key_fingerprints = no
 tls_low_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH
 tls_null_cipherlist = eNULL:!aNULL
-tls_server_sni_maps =
 """,
     ),
     Section(

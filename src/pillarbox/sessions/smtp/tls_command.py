@@ -10,6 +10,7 @@ from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.net.tls_figures import tls_figures
 from pillarbox.observability import events
+from pillarbox.sessions.smtp.server_names import ServerNames
 from pillarbox.sessions.smtp.session_state import Gone, SessionState
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import StartTls
@@ -52,11 +53,24 @@ async def _handshake(session: SessionState) -> None:
             raise TlsFault("no certificate is configured")
         await transport.start_tls(session.tls_context)
     except TlsFault as fault:
+        _name_asked_for(session)
         _failed(session, "-1" if fault.openssl else str(fault), fault.openssl)
     except IdleTimeout:
         _failed(session, os.strerror(errno.ETIMEDOUT))
     finally:
         transport.idle_limit = limit
+
+
+def _name_asked_for(session: SessionState) -> str:
+    """The name of tls_server_sni_maps that the client got a certificate for; what else it asked for is logged."""
+    names = session.tls_context.sni_callback if session.tls_context is not None else None
+    tls = session.transport.tls
+    if not isinstance(names, ServerNames) or tls is None:
+        return ""
+    asked = names.take(tls)
+    for event in asked.told(session.client.label):
+        session.tell(event)
+    return asked.name
 
 
 def _failed(session: SessionState, reason: str, library: str = "") -> NoReturn:
@@ -74,6 +88,7 @@ async def begin_tls(session: SessionState) -> None:
     if tls is None:
         return
     client.cipher = tls.cipher()
+    name_asked_for = _name_asked_for(session)
     settings = session.policy.tls
     if session.policy.asks_for_certificates:
         client.certificate = certificate_of(tls, digest=settings.smtpd_tls_fingerprint_digest)
@@ -82,7 +97,8 @@ async def begin_tls(session: SessionState) -> None:
         name, protocol, bits = tls.cipher() or ("?", "?", 0)
         trust = "Anonymous" if certificate is None else "Trusted" if certificate.is_trusted else "Untrusted"
         figures = tls_figures(tls).text
-        session.tell(events.TlsEstablished("from", client.label, protocol, name, bits, trust, figures))
+        peer = f"{client.label} to {name_asked_for}" if name_asked_for else client.label
+        session.tell(events.TlsEstablished("from", peer, protocol, name, bits, trust, figures))
     if session.policy.needs_certificate and (certificate is None or not certificate.is_trusted):
         session.objection = (
             "No client certificate presented" if certificate is None else "Client certificate not trusted"
