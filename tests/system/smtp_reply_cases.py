@@ -31,6 +31,7 @@ EXCHANGES: Final = [
     Exchange("characters in a footer", (HELLO, MAIL, STRANGER, b"FOO"), "expansion"),
     Exchange("old restrictions", (*(step for name in (b"naked", b"relay", b"rnaked", b"rrelay") for step in (b"EHLO 192.0.2.1", b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, HELLO, b"MAIL FROM:<" + name + b"@s.test>", STRANGER)), b"RSET", b"MAIL FROM:<mx@s.test>", RCPT, b"RSET", b"MAIL FROM:<rmx@s.test>", RCPT), "old"),
     Exchange("permits", (HELLO, *(step for name in (b"ok", b"dunno", b"permit", b"250", b"relay", b"text") for step in (b"MAIL FROM:<" + name + b"@s.test>", RCPT, STRANGER, b"RSET")), MAIL, RCPT, b"DATA", b"x\r\n."), "permits"),
+    Exchange("words that nobody reads", (HELLO, MAIL, RCPT, STRANGER, *(step for name in (b"no", b"not") for step in (b"RSET", b"MAIL FROM:<" + name + b"@s.test>", RCPT))), "followed"),
     *(Exchange(name, (HELLO, MAIL, STRANGER), name) for name in ("networks in a table", "networks but those in a table", "networks and a table")),
     Exchange("domains and exceptions", (HELLO, b"ETRN a.flush.test", b"ETRN a.no.flush.test", *recipients(*(b"<u@" + name + b".test>" for name in b"parent PARENT a.parent xparent no.parent a.no.parent dot a.dot b.a.dot tab a.tab tabdot a.tabdot last a.last no.last a.no.last".split()))), "domains"),
     *(Exchange(f"forbidden {at}", (HELLO, word, b"NOOP"), "forbidden") for at, word in enumerate((b"FOO bar", b"\xff\xfe", b"1x", b"GET / HTTP/1.0", b"MAIL FROM:<>", b""))),

@@ -169,6 +169,13 @@ SERVICES: Final[dict[str, dict[str, str]]] = {
         "smtpd_recipient_restrictions": "reject",
         "smtpd_relay_restrictions": "permit_mynetworks, reject_unauth_destination",
     },
+    "followed": {
+        "smtpd_restriction_classes": "nobody",
+        "nobody": "defer, permit",
+        "smtpd_client_restrictions": "warn_if_reject reject, warn_if_reject permit reject, reject",
+        "smtpd_sender_restrictions": "check_sender_access inline:{ no@s.test=nobody, { not@s.test=reject permit } }, PERMIT, reject",
+        "smtpd_recipient_restrictions": "reject_unauth_destination, Reject, permit_mynetworks",
+    },
     "owners": {
         **SASL,
         "smtpd_sender_login_maps": "inline:{ mine@s.test=me@pillarbox.test, other@s.test=you@pillarbox.test }",

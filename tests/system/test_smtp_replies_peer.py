@@ -89,7 +89,7 @@ class Server:
 
 
 _DECISION: Final = re.compile(
-    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter|permit): .*)"
+    r"/smtpd\[\d+\]: ((?:NOQUEUE|[0-9A-F]+): (?:reject|reject_warning|hold|discard|redirect|bcc|warn|info|filter|permit): .*|warning: restriction .* is ignored)"
 )
 _INSPECTION: Final = re.compile(
     r"/cleanup\[\d+\]: [0-9A-F]+: ([a-z]+: (?:header|body|content|mime-error) .*)"

@@ -100,6 +100,7 @@ class Question(msgspec.Struct, kw_only=True):
     depth: int = 0  # of access table results that name restrictions
     if_permitted: Reply | None = None  # defer_if_permit
     if_refused: Reply | None = None  # defer_if_reject
+    remarks: list[str] = []  # warnings that the log has behind the refusal
 
     def defer_if_permitted(self, reply: Reply) -> None:
         """Nothing may be permitted any more: at the end the client is told to come again."""

@@ -36,7 +36,7 @@ from pillarbox.access.access_tables import (
 )
 from pillarbox.access.permit_log import PermitLog
 from pillarbox.access.policy_service import PolicyService, PolicySettings, check_policy_service
-from pillarbox.access.question import Outcome, Question, Restriction, Subject
+from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject
 from pillarbox.access.rbl_replies import RblReplies
 from pillarbox.config.value_types import items, time_span
 from pillarbox.tables.opening import open_table
@@ -145,7 +145,8 @@ class Compiler:
                 return []
             return [_warned(self._one(words, subject, where, inside))]
         if (plain := self._plain.get(name)) is not None:
-            return [self._permits.told(word, plain)]
+            told = self._permits.told(word, plain)
+            return [_followed(name, words[0], told) if words and name in _LAST else told]
         if word in self._classes:
             if word in inside:
                 raise ConfigurationFault(where, f'restriction class "{word}" contains itself')
@@ -276,6 +277,23 @@ def _warned(restrictions: list[Restriction]) -> Restriction:
     return check
 
 
+def _followed(name: str, ignored: str, restriction: Restriction) -> Restriction:
+    """A word that decides, with another behind it: whenever it does, the log says that the other is of no use."""
+    text = f"restriction `{ignored}' after `{name}' is ignored"
+
+    async def check(question: Question, subject: Subject) -> Outcome:
+        outcome = restriction(question, subject)
+        if isinstance(outcome, Awaitable):
+            outcome = await outcome
+        if isinstance(outcome, Reply) and not question.only_warns:
+            question.remarks.append(text)
+        elif outcome is PERMIT:
+            question.tell_warning(text)
+        return outcome
+
+    return check
+
+
 def _sleep(seconds: float) -> Restriction:
     async def check(question: Question, subject: Subject) -> Outcome:
         await asyncio.sleep(seconds)
@@ -284,6 +302,8 @@ def _sleep(seconds: float) -> Restriction:
     return check
 
 
+_LAST: Final = frozenset(("permit", "reject", "defer", "check_relay_domains"))
+"""What decides, whatever the question is."""
 _TABLE_ALONE: Final = {
     Subject.CLIENT: Subject.CLIENT,
     Subject.HELO: Subject.HELO,

@@ -114,6 +114,7 @@ class SessionState:
         "queued",
         "rate",
         "records",
+        "remarks",
         "resolver",
         "take_time",
         "tell",
@@ -147,6 +148,7 @@ class SessionState:
         self.queue = queue
         self.resolver = resolver
         self.dns = dns
+        self.remarks: list[str] = []  # warnings that the log has behind the next refusal
         self.objection = ""  # to the client's certificate: nothing is answered but that
         self.is_excused = False  # the refusal of this command is no error of the client's
         self.denied = False  # refused at connect: nothing but QUIT is answered
@@ -282,6 +284,7 @@ class SessionState:
             queue_id=self.queue_id,
             size=(transaction.mail.size or 0) if transaction is not None else 0,
             pipelined=self.pipelined,
+            remarks=self.remarks,
             if_permitted=next(iter(self.deferrals.values()), None) if standing else None,
         )
 
@@ -331,6 +334,9 @@ class SessionState:
     def tell_refusal(self, stage: str, reply: Reply, recipient: Address | None = None) -> None:
         """`reject: RCPT from …` in the log."""
         self.tell_verdict("reject", stage, self.softened(reply).first_line, recipient)
+        for remark in self.remarks:
+            self.tell(events.Warned(remark))
+        self.remarks.clear()
 
     def tell_verdict(self, verb: str, stage: str, text: bytes, recipient: Address | None) -> None:
         """The same with another verb: reject_warning, hold, warn …"""
