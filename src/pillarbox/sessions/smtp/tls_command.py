@@ -87,14 +87,15 @@ async def begin_tls(session: SessionState) -> None:
     tls, client = session.transport.tls, session.client
     if tls is None:
         return
-    client.cipher = tls.cipher()
+    if (cipher := tls.cipher()) is not None:  # of which the second is the oldest version that has it
+        client.cipher = (cipher[0], tls.version() or cipher[1], cipher[2])
     name_asked_for = _name_asked_for(session)
     settings = session.policy.tls
     if session.policy.asks_for_certificates:
         client.certificate = certificate_of(tls, digest=settings.smtpd_tls_fingerprint_digest)
     certificate = client.certificate
     if settings.smtpd_tls_loglevel:
-        name, protocol, bits = tls.cipher() or ("?", "?", 0)
+        name, protocol, bits = client.cipher or ("?", "?", 0)
         trust = "Anonymous" if certificate is None else "Trusted" if certificate.is_trusted else "Untrusted"
         figures = tls_figures(tls).text
         peer = f"{client.label} to {name_asked_for}" if name_asked_for else client.label
