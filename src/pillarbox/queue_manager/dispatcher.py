@@ -24,6 +24,7 @@ from pillarbox.queue.file_source import is_done
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue.verp import verp_sender
 from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.clogged import CloggedDestinations
 from pillarbox.queue_manager.results import attempts_made, may_be_traced
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
@@ -81,6 +82,7 @@ class Dispatcher:
         self._tell = tell
         self._deferred = frozenset(settings.defer_transports)
         self._scheduler = Scheduler(self._rules_of)
+        self._clogged = CloggedDestinations(settings, clock=clock, tell=tell)
         self._active: dict[object, ActiveMessage] = {}
         self._timer: asyncio.Task[None] | None = None
         self._running = 0
@@ -135,6 +137,12 @@ class Dispatcher:
         now = self._clock.now()
         for of_transport in entries.values():
             self._suspend(self._scheduler.add(of_transport, now))
+        for (transport, destination), members in groups.items():
+            crowd = self._scheduler.crowd(transport, destination)
+            if crowd is not None and crowd.entries > self._clogged.bearable:
+                added = sum(entry.destination == destination for entry in entries[transport])
+                nexthop = members[0].resolution.nexthop
+                self._clogged.look(transport, nexthop, crowd, added=added, active=len(self._active))
         self._complete_if_done(active)
         self._pump()
 

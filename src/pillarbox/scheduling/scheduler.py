@@ -77,6 +77,16 @@ class Verdict(msgspec.Struct, frozen=True):
     transport_fault: tuple[str, str] | None = None
 
 
+class Crowd(msgspec.Struct, frozen=True):
+    """What is under way to a destination."""
+
+    entries: int  # waiting or being delivered
+    busy: int
+    window: int
+    limit: int  # 0: none
+    has_peers: bool  # whether the transport has other destinations
+
+
 GOOD = Verdict()
 
 
@@ -116,6 +126,10 @@ class Scheduler:
     def more_follows(self, entry: Entry, now: float) -> bool:
         """Whether others wait for the same destination, or are to be expected: one was delivered just now."""
         return self._transport(entry.transport).more_follows(entry.destination, now)
+
+    def crowd(self, transport: str, destination: str) -> Crowd | None:
+        """Of a destination; None if nothing is."""
+        return self._transport(transport).crowd(destination)
 
     def next_moment(self) -> float | None:
         """When to ask again though nothing was added or done; None: never."""
@@ -380,6 +394,13 @@ class _Transport:
         self._delivered.move_to_end(name)
         while now - self._delivered[oldest := next(iter(self._delivered))] > _JUST_NOW:
             del self._delivered[oldest]
+
+    def crowd(self, name: str) -> Crowd | None:
+        found = self._destinations.get(name)
+        if found is None:
+            return None
+        limit, has_peers = self._rules.concurrency.limit, len(self._destinations) > 1
+        return Crowd(found.waiting + found.busy, found.busy, found.window.size, limit, has_peers)
 
     def next_moment(self) -> float | None:
         if not self._jobs:

@@ -47,6 +47,11 @@ class QueueManager:
     qmgr_message_active_limit: int = parameter(
         "20000", minimum=1, doc="Messages in the active queue; the others wait in incoming and deferred."
     )
+    qmgr_clog_warn_time: Seconds = parameter(
+        "300s",
+        doc="Warn this often at most of a destination whose mail is more than a fifth of what the active queue may "
+        "hold. 0: never.",
+    )
     qmgr_message_recipient_limit: int = parameter(
         "20000", minimum=1, doc="Recipients held in memory over all messages of the active queue."
     )

@@ -21,7 +21,6 @@ qmgr_message_recipient_minimum = 10
         "nothing is logged of this yet",
         """
 destination_concurrency_feedback_debug = no
-qmgr_clog_warn_time = 300s
 """,
     ),
     Section(
