@@ -47,6 +47,14 @@ _MASTER_CF: Final = f"""\
   -o smtpd_tls_wrappermode=yes -o syslog_name=postfix/submissions
 26        inet  n       -       n       -       -       smtpd
   -o tls_server_sni_maps=fail:broken
+27        inet  n       -       n       -       -       smtpd
+  -o smtpd_tls_ciphers=null
+28        inet  n       -       n       -       -       smtpd
+  -o smtpd_tls_ciphers=low -o tls_low_cipherlist=AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256
+  -o smtpd_tls_exclude_ciphers=AES128-GCM-SHA256
+29        inet  n       -       n       -       -       smtpd
+  -o smtpd_tls_security_level=encrypt -o smtpd_tls_mandatory_ciphers=export
+  -o tls_export_cipherlist=ECDHE-RSA-AES256-GCM-SHA384
 {SERVICES}"""
 _SNI: Final = """\
 exact.test    /etc/postfix/exact.pem
@@ -178,12 +186,17 @@ def test_the_same_as_postfix(world: World, name: str) -> None:
     ("port", "options"),
     [
         (26, ()),
+        *(
+            (port, ("-tls1_2", "-cipher", f"'{name}:@SECLEVEL=0'"))
+            for port in (27, 28, 29)
+            for name in ("ALL", "eNULL")
+        ),
         (25, ("-tls1_2", "-cipher", "ECDHE-RSA-AES256-GCM-SHA384")),
         (25, ("-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384")),
         (25, ("-groups", "P-521:P-256")),
     ],
 )
 def test_other_ways(world: World, port: int, options: tuple[str, ...]) -> None:
-    """A table that cannot answer; RSA and ECDSA chains side by side; a client that has to begin again."""
+    """A table that cannot answer; grades of ciphers; RSA and ECDSA chains side by side; a client that has to begin again."""
     theirs, ours = (world.play(host, port, "both.test", *options) for host in world.hosts)
     assert theirs == ours, "\n".join(difflib.ndiff(theirs.split("\n"), ours.split("\n")))

@@ -45,7 +45,7 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.net.tls_contexts import bare_context, smtp_server_context
-from pillarbox.net.tls_options import apply_options
+from pillarbox.net.tls_options import apply_options, cipher_lists
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
@@ -393,7 +393,8 @@ def _tls_context(
         apply_options(context, snapshot.group(TlsLibrary))
         _ask_for_certificates(context, snapshot, policy)
         if tls.tls_server_sni_maps:
-            context.sni_callback = _server_names(snapshot, policy, clock)
+            ciphers = _ciphers(tls, is_must=is_must)
+            context.sni_callback = _server_names(snapshot, policy, clock, ciphers=ciphers)
         return context
     except ConfigurationFault as fault:
         if level != "may" or tls.smtpd_tls_wrappermode:
@@ -415,8 +416,8 @@ def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: S
         )
 
 
-def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock) -> ServerNames:
-    """What chooses a chain; of its contexts nothing counts but that, and whose certificates are trusted."""
+def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock, *, ciphers: str) -> ServerNames:
+    """What chooses a chain, with the ciphers and the trust of the service's own."""
     name = "tls_server_sni_maps"
     tables = open_tables(
         policy.tls.tls_server_sni_maps,
@@ -427,6 +428,7 @@ def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock) -> Serve
 
     def make_context() -> ssl.SSLContext:
         context = bare_context(prefers_own_order=policy.tls.tls_preempt_cipherlist)
+        context.set_ciphers(ciphers)  # a session has those of the context that it has at last
         _ask_for_certificates(context, snapshot, policy)
         return context
 
@@ -439,8 +441,11 @@ def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
     excluded = tls.smtpd_tls_exclude_ciphers
     if is_must:
         excluded += tls.smtpd_tls_mandatory_exclude_ciphers
-    names = tls.tls_high_cipherlist if grade == "high" else tls.tls_medium_cipherlist
-    return ":".join((names, "!aNULL", "!eNULL", *(f"!{name}" for name in excluded)))
+    excluded = ("aNULL", *(() if grade == "null" else ("eNULL",)), *excluded)
+    names = [cipher_lists(tls)[grade], *(f"!{name}" for name in excluded)]
+    if grade == "null":  # which no higher level of security has
+        names.append("@SECLEVEL=0")
+    return ":".join(names)
 
 
 def main(startup: Startup) -> None:

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.net.openssl import context_address, open_library
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -56,6 +57,17 @@ _CONTROL: Final = {
     "SSL_CTX_set_ciphersuites": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p)),
     "ERR_clear_error": (None, ()),
 }
+
+
+def cipher_lists(settings: SmtpServerTls) -> dict[str, str]:
+    """What each grade of ciphers means, in OpenSSL's language; clients have the same."""
+    return {
+        "high": settings.tls_high_cipherlist,
+        "medium": settings.tls_medium_cipherlist,
+        "low": settings.tls_low_cipherlist,
+        "export": settings.tls_export_cipherlist,
+        "null": settings.tls_null_cipherlist,
+    }
 
 
 def apply_options(context: ssl.SSLContext, settings: TlsLibrary) -> None:

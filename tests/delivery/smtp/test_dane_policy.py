@@ -67,7 +67,7 @@ class Asked:
         snapshot = Snapshot.of(values)
         client, tls = snapshot.group(SmtpClient), snapshot.group(SmtpClientTls)
         self.resolver = ZoneResolver(ZONES, failing=FAILING, signed=["signed.test", "moved.test"])
-        policies = TlsPolicies(tls, (), medium="HIGH", high="HIGH")
+        policies = TlsPolicies(tls, (), grades={"medium": "HIGH"})
         rules = dane_rules(snapshot.group(Dane), client, tls, snapshot.group(MailExchange), lmtp=False)
         self._dane = DanePolicies(self.resolver, policies, rules)
         self._exchangers = MailExchangers(

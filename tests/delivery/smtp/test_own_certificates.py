@@ -21,7 +21,7 @@ def test_the_certificate_of_main_cf(tmp_path: Path, parameter: str) -> None:
     own = issue(tmp_path, "me.test")
     modern = {"smtp_tls_protocols": ">=TLSv1.2", "smtp_tls_mandatory_protocols": ">=TLSv1.2"}
     snapshot = Snapshot.of({"smtp_tls_security_level": "encrypt", parameter: str(own), **modern})
-    policies = TlsPolicies(snapshot.group(SmtpClientTls), (), medium="HIGH:MEDIUM", high="HIGH")
+    policies = TlsPolicies(snapshot.group(SmtpClientTls), (), grades={"medium": "HIGH:MEDIUM"})
     server_side = server_context(
         str(tmp_path / "self-signed.pem"), str(tmp_path / "self-signed.key"), where="test"
     )

@@ -13,11 +13,13 @@ from cryptography.x509.oid import NameOID
 
 from fakes.certificates import issue
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.policy_table import BadPolicy, TlsPolicy, read_policy
 from pillarbox.delivery.smtp.tls_policy import TlsPolicies, fingerprints
+from pillarbox.net.tls_options import cipher_lists
 from pillarbox.net.tls_versions import version_range
 from pillarbox.tables.opening import open_tables
 from pillarbox.vocabulary.clock import ManualClock
@@ -31,7 +33,12 @@ def policies(table: str = "", **settings: str) -> TlsPolicies:
     snapshot = Snapshot.of({"compatibility_level": "3.6", **settings})
     tables = open_tables([f"inline:{table}"] if table else [], where="main.cf", clock=ManualClock())
     library = snapshot.group(TlsLibrary)
-    return TlsPolicies(snapshot.group(SmtpClientTls), tables, medium="HIGH", high="HIGH", library=library)
+    return TlsPolicies(
+        snapshot.group(SmtpClientTls),
+        tables,
+        grades=cipher_lists(snapshot.group(SmtpServerTls)),
+        library=library,
+    )
 
 
 def certificate(*names: str, common: str = "cn.test") -> bytes:
@@ -291,3 +298,17 @@ def test_authorities_of_one_destination(tmp_path: Path) -> None:
     assert made.policy(Destination("other.test", "other.test")).anchors == ()
     with pytest.raises(ConfigurationFault):
         made.context(made.policy(Destination("third.test", "third.test")))
+
+
+@pytest.mark.parametrize("grade", ["low", "export", "null", "medium", "high"])
+def test_each_grade_has_a_list_of_its_own(grade: str) -> None:
+    """tls_low_cipherlist and its kin; TLS 1.3 has ciphers that no grade takes away."""
+    chosen = "NULL-SHA256" if grade == "null" else "AES256-SHA256"
+    settings = {
+        "smtp_tls_ciphers": grade,
+        f"tls_{grade}_cipherlist": chosen,
+        "smtp_tls_protocols": ">=TLSv1.2",
+    }
+    found = policies(smtp_use_tls="yes", **settings)
+    names = [cipher["name"] for cipher in found.context(found.default).get_ciphers()]
+    assert [name for name in names if not name.startswith("TLS_")] == [chosen]

@@ -92,6 +92,17 @@ class SmtpServerTls:
     tls_high_cipherlist: str = parameter(
         "aNULL:-aNULL:HIGH:@STRENGTH", doc="What high means, in OpenSSL's language."
     )
+    tls_low_cipherlist: str = parameter(
+        "aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH",
+        doc="What low means. OpenSSL has no such ciphers any more: as it is, it means medium.",
+    )
+    tls_export_cipherlist: str = parameter(
+        "aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH", doc="What export means; see tls_low_cipherlist."
+    )
+    tls_null_cipherlist: str = parameter(
+        "eNULL:!aNULL",
+        doc="What null means: certificates are shown, and nothing is encrypted, up to TLS 1.2.",
+    )
     tls_preempt_cipherlist: bool = parameter("no", doc="Choose by our order of ciphers, not by the client's.")
     smtpd_tls_loglevel: int = parameter(
         "0",

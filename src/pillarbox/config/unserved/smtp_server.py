@@ -38,11 +38,8 @@ tls_append_default_CA = no
         """
 tls_config_file = default
 tls_config_name =
-tls_export_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:EXPORT:+RC4:@STRENGTH
 tls_ffdhe_auto_groups = ffdhe2048 ffdhe3072
 tls_legacy_public_key_fingerprints = no
-tls_low_cipherlist = aNULL:-aNULL:HIGH:MEDIUM:LOW:+RC4:@STRENGTH
-tls_null_cipherlist = eNULL:!aNULL
 """,
     ),
     Section(

@@ -37,6 +37,7 @@ from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
+from pillarbox.net.tls_options import cipher_lists
 from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.dns_filter import FilteredResolver
@@ -89,8 +90,7 @@ def open_service(
         policies = TlsPolicies(
             tls,
             tables("smtp_tls_policy_maps", tls.smtp_tls_policy_maps),
-            medium=grades.tls_medium_cipherlist,
-            high=grades.tls_high_cipherlist,
+            grades=cipher_lists(grades),
             library=snapshot.group(TlsLibrary),
             sites=tables("smtp_tls_per_site", tls.smtp_tls_per_site),
             prefix=prefix,

@@ -26,7 +26,7 @@ STANDARDS
 import hashlib
 import hmac
 import ssl
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -54,13 +54,12 @@ class TlsPolicies:
         settings: SmtpClientTls,
         tables: Sequence[LookupTable],
         *,
-        medium: str,
-        high: str,
+        grades: Mapping[str, str],
         sites: Sequence[LookupTable] = (),
         library: TlsLibrary | None = None,
         prefix: str = "smtp",
     ) -> None:
-        """`medium` and `high` are tls_medium_cipherlist and tls_high_cipherlist, `sites` smtp_tls_per_site.
+        """`grades` are the cipher lists by grade, `sites` smtp_tls_per_site.
 
         `library`: how OpenSSL behaves; None: as ever.
         """
@@ -70,7 +69,7 @@ class TlsPolicies:
         self._sites = () if tables else sites
         self._prefix = prefix
         self._anchors: dict[tuple[str, ...], Anchors] = {}
-        self._grades = {"medium": medium, "high": high, "low": medium, "export": medium, "null": medium}
+        self._grades = grades
         self._contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
         self.default = self._complete(TlsPolicy(_default_level(settings)))
         for parameter in ("smtp_tls_protocols", "smtp_tls_mandatory_protocols"):
