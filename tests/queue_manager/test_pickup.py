@@ -212,6 +212,18 @@ def test_aliases_are_expanded(mail: Mail) -> None:
     ]
 
 
+def test_aliases_without_end_wait(mail: Mail) -> None:
+    """For an admin to mend them: the message stays in maildrop, and the log says why."""
+    mail.configure(
+        "virtual_alias_recursion_limit = 2\nvirtual_alias_maps = inline:{ a@mx.test=b@mx.test, b@mx.test=a@mx.test }\n"
+    )
+    mail.drop(message([b"a@mx.test"]))
+    assert mail.pick_up() == []
+    assert len(mail.names()) == 1
+    (warning,) = [event.reason for event in mail.told if isinstance(event, events.Warned)]
+    assert "unreasonable virtual_alias_maps map nesting" in warning
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [

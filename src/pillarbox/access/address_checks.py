@@ -88,7 +88,8 @@ def _unlisted(question: Question, resolution: Resolution, subject: Subject, stat
         match = _STATUS.match(resolution.nexthop)
         found, text = (match[1], match[2]) if match is not None else (status, resolution.nexthop)
         code = codes.unknown_virtual_alias_reject_code if is_alias else 550
-        return rejected(code if found.startswith("5") else 450, found, name, subject, text.encode())
+        found = f"{code // 100}{found[1:]}"  # a refusal is as final as its code
+        return rejected(code, found, name, subject, text.encode())
     if question.resolver.is_known(resolution):
         return None
     code, table = {

@@ -203,7 +203,7 @@ class Aftermath:
             self._settings.confirm_delay_cleared and message.warn_offset and message.warn_time < 0
         )
         if was_told and wants_delays and not trace & Trace.RECORD:
-            entries += delivered(recipient, transport, outcome)
+            entries += delivered(recipient, transport, outcome, whoever_tells=True)
         if recipient.notify & Notify.SUCCESS:
             entries += delivered(recipient, transport, outcome)
         return entries

@@ -191,11 +191,11 @@ class Pickup:
             sender = Address.from_internal(message.sender).external  # as it was given
             self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
             queue_id = await submission.commit()
-        except (MessageTooBig, TooManyHops, ExpansionFault, _Rejected) as fault:
+        except (MessageTooBig, TooManyHops, _Rejected) as fault:
             self._tell_ids(submission)
             submission.abort()
             return await self._return(submission.queue_id, message, source, fault), submission.queue_id
-        except (QueueFileFault, LookupFault) as fault:
+        except (QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
             self._tell(events.Warned(f"{submission.queue_id}: {fault}"))
             return CleanupStatus.WRITE, ""
@@ -321,10 +321,8 @@ class Pickup:
             dsn, reason = "5.3.4", CleanupStatus.SIZE.text
         elif isinstance(fault, TooManyHops):
             dsn, reason = "5.4.0", CleanupStatus.HOPS.text
-        elif isinstance(fault, _Rejected):
-            dsn, _, reason = str(fault).partition(" ")
         else:
-            dsn, reason = "5.4.6", str(fault)
+            dsn, _, reason = str(fault).partition(" ")
         entries = [
             LogEntry(
                 recipient=Address.from_internal(recipient.address).external,

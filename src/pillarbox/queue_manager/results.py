@@ -72,11 +72,16 @@ def failed(recipient: QueueRecipient, outcome: Outcome, *, expired: bool) -> lis
     ]
 
 
-def delivered(recipient: QueueRecipient, transport: str, outcome: Outcome) -> list[LogEntry]:
-    """Entries for what was delivered and no other system tells of."""
+def delivered(
+    recipient: QueueRecipient, transport: str, outcome: Outcome, *, whoever_tells: bool = False
+) -> list[LogEntry]:
+    """Entries for what was delivered and no other system tells of.
+
+    `whoever_tells`: also if another does, who knows of no delay that there was (confirm_delay_cleared).
+    """
     entries: list[LogEntry] = []
     for attempt in attempts_of(recipient, outcome):
-        if attempt.status == "sent" and attempt.tells_success and outcome.tells_success:
+        if attempt.status == "sent" and (whoever_tells or (attempt.tells_success and outcome.tells_success)):
             action = attempt.action or outcome.action
             entries.append(_entry(recipient, _with_relay(attempt, transport), action))
     return entries

@@ -74,8 +74,8 @@ class VirtualTransport:
         try:
             mailbox = self._resolver.mailbox_of(address)
             if mailbox is None:
-                user = address.external.decode("utf-8", "replace")
-                return Outcome("bounced", "5.1.1", f'unknown user: "{user.lower()}"')
+                user = address.folded.decode("utf-8", "replace")
+                return Outcome("bounced", "5.1.1", f'unknown user: "{user}"')
             if not self._settings.virtual_mailbox_base:  # nobody needs it whose virtual_transport is another
                 raise OwnerFault("virtual(8) needs virtual_mailbox_base")
             owner = self._owners.of(address)

@@ -131,7 +131,7 @@ ROUTED_TO_ERRORS = [  # recipient, reply to a stranger
     ("me@box.test", "550 5.7.1 <me@box.test>: Recipient address rejected: closed"),
     ("no@box.test", "550 5.7.1 <no@box.test>: Recipient address rejected: closed"),
     ("root@mx.test", "550 5.1.1 <root@mx.test>: Recipient address rejected: no code"),
-    ("later@mx.test", "450 4.7.1 <later@mx.test>: Recipient address rejected: not now"),
+    ("later@mx.test", "550 5.7.1 <later@mx.test>: Recipient address rejected: not now"),
     ("info@box.test", "250 2.1.5 Ok"),
     ('"no@box.test"@mx.test', "550 5.7.1 <no@box.test@mx.test>: Recipient address rejected: closed"),
 ]
