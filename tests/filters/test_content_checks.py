@@ -236,3 +236,17 @@ def test_actions_that_make_no_sense(action: str, warning: str) -> None:
     assert inspector.feed(content) + inspector.finish() == content
     assert told == [warning]
     assert (inspector.refusal, inspector.redirect, inspector.bcc) == (None, b"", [])
+
+
+@pytest.mark.parametrize("action", ["HOLD", "DISCARD", "PASS"])
+def test_actions_that_settle_it(action: str) -> None:
+    """No other line is asked for."""
+    snapshot = Snapshot.of(
+        {"header_checks": f"regexp:{{ {{/^X-Odd:/ {action}}} }}", "body_checks": "regexp:{ {/b/ REJECT} }"}
+    )
+    told: list[str] = []
+    tables = configured_content_tables(snapshot, clock=ManualClock())
+    inspector = Inspector(tables, lambda verb, *_: told.append(verb), told.append)
+    inspector.feed(b"X-Odd: y\r\nX-Odd: z\r\n\r\nbody\r\n")
+    inspector.finish()
+    assert (told, inspector.refusal) == ([action.lower()], None)

@@ -300,7 +300,7 @@ class Inspector:
             return octets.split(b"\n")
         if verb == "PREPEND":
             return [*octets.split(b"\n"), *lines]
-        if verb == "PASS":
+        if verb in ("PASS", "HOLD", "DISCARD"):  # nothing more is asked, as in cleanup(8)
             self._passed = True
         self.hold |= verb == "HOLD"
         self.discard |= verb == "DISCARD"
