@@ -1,0 +1,350 @@
+"""Random messages given to both hosts of a `RewritingWorld`, and what becomes of them, to compare."""
+
+import re
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Final
+
+from fakes.host import Host
+from fakes.mail_system import until
+from fakes.postfix_texts import normal_text
+from fakes.random_rewriting import RandomConfiguration, RandomMessage
+from fakes.rewriting_world import RewritingWorld
+
+MAIN_CF: Final = """\
+compatibility_level = 3.6
+myhostname = mail.here.test
+mydomain = here.test
+myorigin = here.test
+mydestination = mail.here.test, here.test
+inet_protocols = ipv4
+alias_maps = inline:{ { list = alice, bob } { postmaster = alice } }
+alias_database =
+home_mailbox = Maildir/
+biff = no
+maillog_file = /var/log/mail.log
+notify_classes =
+smtp_tls_security_level =
+smtp_connection_cache_on_demand = no
+smtp_destination_concurrency_limit = 1
+smtpd_peername_lookup = no
+smtpd_soft_error_limit = 10000
+smtpd_hard_error_limit = 10000
+smtpd_error_sleep_time = 0
+smtpd_junk_command_limit = 10000
+recipient_delimiter = +
+virtual_alias_domains = alias.test
+virtual_mailbox_domains = box.test
+virtual_mailbox_maps = inline:{ { alice@box.test = alice/ } { bob@box.test = bob/ } { new@box.test = new } }
+virtual_mailbox_base = /var/vmail
+virtual_uid_maps = static:5000
+virtual_gid_maps = static:5000
+relay_domains = relay.test
+maximal_queue_lifetime = 0
+bounce_queue_lifetime = 0
+smtp_connect_timeout = 2s
+smtputf8_autodetect_classes = sendmail, verify
+"""
+ZONES: Final = {
+    "here.test": "@ IN A 10.53.0.2\nmail IN A 10.53.0.2\nmx IN A 10.53.0.20\nmx2 IN A 10.53.0.21\n",
+    "out.test": "@ IN MX 10 mx.here.test.\nsub IN A 10.53.0.21\n",
+    "other.test": "@ IN MX 10 mx2.here.test.\n@ IN MX 20 mx.here.test.\n",
+    "box.test": "@ IN A 10.53.0.20\n",
+    "relay.test": "@ IN MX 0 mx2.here.test.\n",
+    "xn--bcher-kva.test": "@ IN MX 0 mx.here.test.\n",
+}
+_FIRST: Final = re.compile(r", (?:texthash|fail):.*")
+"""What is behind the first of several tables."""
+_BY_ITSELF: Final = re.compile(
+    r"report-type=|notification: |from=<>|message-id=<(?:LONG)?ID@|relay=.*from=<>"
+)
+"""What expired together with what bounced is reported in one notice by us, in two by Postfix; and reports on reports,
+which do not say what they are about."""
+USERS: Final = ("alice", "bob")
+_QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "defer", "bounce", "trace")
+_ADDRESSES: Final = ("10.53.0.2", "10.53.0.3")
+_ID: Final = r"(?:[0-9A-F]{6,}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]+)"
+
+
+def prepare(world: RewritingWorld) -> None:
+    """Servers that refuse some, and of which one has no extensions."""
+
+    def answer(line: bytes) -> bytes:
+        if b"refused" in line:
+            return b"550 5.1.1 No such user"
+        return b"450 4.2.0 Come again" if b"later" in line else b"250 2.1.5 Recipient ok"
+
+    for server in world.all_servers():
+        server.replies["RCPT"] = answer
+    for host in world.hosts:
+        one, other = world.servers(host)
+        one.replies["EHLO"] = (
+            b"250-mx.peer.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-DSN\r\n250-SIZE 5000000\r\n250 SMTPUTF8"
+        )
+        other.replies["EHLO"] = b"250-mx2.peer.test\r\n250-PIPELINING\r\n250 SMTPUTF8"
+    for host in world.hosts:
+        host.output("mkdir -p /var/vmail /etc/postfix/tables && chown 5000:5000 /var/vmail")
+
+
+def load(world: RewritingWorld, configuration: RandomConfiguration) -> None:
+    """The configuration for both."""
+    for host in world.hosts:
+        for name, text in configuration.files.items():
+            host.write(f"/etc/postfix/tables/{name}", text)
+        built = [name for name in configuration.files if name.endswith((".hash", ".lmdb"))]
+        if built:
+            host.output(
+                f"cd /etc/postfix/tables && for file in {' '.join(built)}; do postmap ${{file##*.}}:$file; done"
+            )
+    world.load(configuration.settings)
+
+
+class Played:
+    """What one host made of the messages."""
+
+    def __init__(self, world: RewritingWorld, host: Host, configuration: RandomConfiguration) -> None:
+        self._world = world
+        self._host = host
+        self._configuration = configuration
+        self._address = _ADDRESSES[world.hosts.index(host)]
+        self._before = len(host.log())
+        self.results: dict[str, str] = {}
+
+    def log(self) -> str:
+        """What has been logged since."""
+        return self._host.log()[self._before :]
+
+    def play(self) -> None:
+        """Everything is submitted; the results are there when nothing is left to do."""
+        messages = self._configuration.messages
+        replies = self._submit_by_smtp([message for message in messages if not message.local])
+        exits = self._submit_by_sendmail([message for message in messages if message.local])
+        until(self._is_quiet, what=lambda: f"quiet: {self._left()}\n{self.log()[-3000:]}", seconds=60)
+        until(lambda: not any(server.open for server in self._world.all_servers()), what="servers are left")
+        queries = self._queries()
+        self._sort_out(replies, exits, queries)
+
+    # -- in --------------------------------------------------------------------------------------------
+
+    def _submit_by_smtp(self, messages: list[RandomMessage]) -> dict[str, list[str]]:
+        replies: dict[str, list[str]] = {}
+        with self._host.connect(25) as sock, sock.makefile("rb") as file:
+            sock.settimeout(20)
+
+            def say(line: bytes) -> bytes:
+                sock.sendall(line + b"\r\n")
+                return _reply(file)
+
+            _reply(file)
+            say(b"EHLO client.test")
+            for message in messages:
+                said = [
+                    say(b"MAIL FROM:<%s> %s" % (message.sender.encode(), " ".join(message.options).encode()))
+                ]
+                said += [say(b"RCPT TO:" + one.encode()) for one in message.recipients]
+                said.append(say(b"DATA"))
+                if said[-1].startswith(b"354"):
+                    content = message.content.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+                    if not content.endswith(b"\r\n"):
+                        content += b"\r\n"
+                    content = re.sub(rb"(?m)^\.", b"..", content)
+                    said.append(say(content + b"."))
+                replies[message.name] = [one.decode("utf-8", "backslashreplace") for one in said]
+                say(b"RSET")
+            say(b"QUIT")
+        return replies
+
+    def _submit_by_sendmail(self, messages: list[RandomMessage]) -> dict[str, str]:
+        if not messages:
+            return {}
+        script = []
+        for message in messages:
+            self._host.file(f"/tmp/{message.name}").write_bytes(message.content)
+            recipients = [] if "-t" in message.options and len(message.recipients) < 2 else message.recipients
+            command = ["/usr/sbin/sendmail", *message.options, "-f", message.sender, "--", *recipients]
+            script.append(
+                f"echo @@{message.name}; {shlex.join(command)} </tmp/{message.name} 2>&1; echo status $?"
+            )
+        said = self._host.run("\n".join(script)).stdout
+        exits = dict(part.split("\n", 1) for part in said.split("@@")[1:])
+        return exits
+
+    def _queries(self) -> str:
+        """What postmap(1) finds, and its exit status."""
+        asked = [(key, table) for table, keys in self._configuration.queries for key in keys]
+        script = [
+            f"echo {shlex.quote(key)}; postmap -q {shlex.quote(key)} {shlex.quote(_FIRST.sub('', table))} 2>&1; echo $?"
+            for key, table in asked
+        ]
+        return (
+            re.sub(r"(?m)^\S*postmap: ", "postmap: ", self._host.run("\n".join(script)).stdout)
+            if script
+            else ""
+        )
+
+    # -- quiet -----------------------------------------------------------------------------------------
+
+    def _left(self) -> list[str]:
+        spool = self._host.file("/var/spool/postfix")
+        return [
+            str(path)
+            for name in _QUEUES
+            for path in (spool / name).rglob("*")
+            if path.is_file() and "." not in path.name
+        ]
+
+    def _is_quiet(self) -> bool:
+        log = self.log()
+        if self._left():
+            return False
+        begun = set(re.findall(rf"qmgr\[\d+\]: ({_ID}): from=", log))
+        begun |= set(re.findall(rf"(?:notification: |forwarded as )({_ID})", log))
+        ended = set(re.findall(rf"qmgr\[\d+\]: ({_ID}): removed", log))
+        return begun <= ended
+
+    # -- out -------------------------------------------------------------------------------------------
+
+    def _sort_out(self, replies: dict[str, list[str]], exits: dict[str, str], queries: str) -> None:
+        log = self.log()
+        owner = self._owners(replies, log)
+        parts: dict[str, list[str]] = defaultdict(list)
+        for name, said in replies.items():
+            parts[name] += [f"reply {at}: {normal_reply(text)}" for at, text in enumerate(said)]
+        for name, text in exits.items():
+            parts[name].append("sendmail: " + re.sub(r"(?m)^sendmail: |^.*/sendmail: ", "", text))
+        general = set()
+        for line in log.split("\n"):
+            found = re.search(rf"\]: ({_ID}): ", line)
+            name = owner.get(found[1], "rest") if found else "rest"
+            if found and _counts(line):
+                parts[name].append(normal_log(line))
+            elif not found and re.search(
+                r"\]: (?:warning: (?!valid_|regexp map|pcre map)|error|NOQUEUE)", line
+            ):
+                general.add(normal_log(line))
+        for client, lines, content in [
+            one for server in self._world.all_servers() for one in server.transactions
+        ]:
+            if client == self._address:
+                name = row_of(content)
+                envelope = [
+                    re.sub(
+                        r" SIZE=\d+| ORCPT=rfc822;\S*\+[89A-F]\S*| ORCPT=utf-8\S*",
+                        "",
+                        line.decode("utf-8", "backslashreplace"),
+                    )
+                    for line in lines
+                ]
+                parts[name].append("SENT " + "\n".join(sorted(envelope)) + "\n" + normal_content(content))
+        for path, content in self._mailboxes():
+            parts[row_of(content)].append(f"IN {path}\n" + normal_content(content))
+        parts["queries"].append(queries)
+        parts["general"] = sorted(general)
+        for name, some in parts.items():
+            said = [text for text in some if text.startswith(("reply", "sendmail"))]
+            rest = sorted(text for text in some if text not in said)
+            if name == "rest" or any("status=expired" in text for text in some):
+                rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
+            if any(": discard:" in text for text in some):  # at once, or when the rest has been read
+                rest = [text for text in rest if "message-id=" not in text]
+            self.results[name] = self._world.of_theirs("\n".join(said + rest))
+
+    def _owners(self, replies: dict[str, list[str]], log: str) -> dict[str, str]:
+        owner: dict[str, str] = {}
+        begun = iter(re.findall(rf"smtpd\[\d+\]: ({_ID}): client=", log))
+        for name, said in replies.items():
+            if any(reply.startswith("25") for reply in said[1:-1]):
+                owner[next(begun, "")] = name
+        owner.update(re.findall(rf"\]: ({_ID}): message-id=<(m\d+)@", log))
+        for _ in range(4):
+            for parent, child in re.findall(rf"\]: ({_ID}): .*(?:notification: |forwarded as )({_ID})", log):
+                if parent in owner:
+                    owner[child] = owner[parent]
+        return owner
+
+    def _mailboxes(self) -> Iterator[tuple[str, bytes]]:
+        for base in ("/home/alice/Maildir", "/home/bob/Maildir", "/var/vmail"):
+            for path in sorted(self._host.file(base).rglob("*")):
+                if path.is_file():
+                    content = path.read_bytes()
+                    shown = base + "/" + str(path.relative_to(self._host.file(base)).parent)
+                    path.unlink()
+                    if base == "/var/vmail" and path.parent == self._host.file(base):
+                        for one in re.split(rb"(?m)^(?=From )", content)[1:]:
+                            yield shown + "/" + path.name, one
+                    else:
+                        yield shown, content
+        for path in sorted(self._host.file("/var/spool/postfix/hold").rglob("*")):
+            if path.is_file():
+                text = self._host.output(
+                    f"postcat -bh -q {path.name} || true; postsuper -d {path.name} 2>&1 | tail -n 0"
+                )
+                yield "hold", text.encode()
+
+
+def _reply(file: object) -> bytes:
+    lines = []
+    while True:
+        line = file.readline()  # type: ignore[attr-defined]
+        lines.append(line.rstrip(b"\r\n"))
+        if line[3:4] != b"-":
+            return b"\n".join(lines)
+
+
+def row_of(content: bytes) -> str:
+    """The message that this is, or that is quoted in it."""
+    found = re.search(rb"X-Row: (m\d+)\.", content)
+    return found[1].decode() if found else "rest"
+
+
+def normal_reply(text: str) -> str:
+    return re.sub(rf"queued as {_ID}", "queued as ID", text)
+
+
+def _counts(line: str) -> bool:
+    return not re.search(r": removed$|: client=|: uid=", line)
+
+
+def normal_log(line: str) -> str:
+    line = re.sub(r"^.*? postfix/([\w/]+)\[\d+\]: ", r"", line)
+    line = re.sub(rf"\b{_ID}(?=: )", "ID", line)
+    line = re.sub(rf"(notification: |forwarded as |queued as |message-id=<\d{{14}}\.){_ID}", r"\1ID", line)
+    line = re.sub(r"message-id=<\d{14}\.ID", "message-id=<ID", line)
+    line = re.sub(rf"message-id=<{_ID}@", "message-id=<LONGID@", line)
+    line = re.sub(r"^warning: ID: ", "warning: ", line)
+    line = re.sub(r"/tmp/\d+\.P\d+\.[\w.]+", "/tmp/", line)
+    line = re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
+    line = re.sub(r"size=\d+", "size=N", line)
+    line = re.sub(r"for name=\S+", lambda found: found[0].lower(), line)  # a nexthop is in lower case here
+    # sendmail -t leaves it to cleanup(8) to find the recipients; ours has found them.
+    line = re.sub(r"( from local; from=<.*?>) to=<[^>]*>", r"\1", line)
+    # Without smtputf8_enable Postfix shows none of them.
+    return line.encode("utf-8").decode("ascii", "replace").replace("\ufffd", "?")
+
+
+def normal_content(content: bytes) -> str:
+    text = normal_text(content.decode("utf-8", "backslashreplace"))
+    # The type of the report is that of its second part (RFC 6522 §3): Postfix has not got there yet.
+    text = text.replace("report-type=global-delivery-status", "report-type=delivery-status")
+    text = re.sub(rf"<\d{{14}}\.{_ID}@", "<ID@", text)
+    text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
+    text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)
+    text = re.sub(rf"\b{_ID}\.\d+/", "ID.TIME/", text)
+    text = re.sub(r"^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
+    text = re.sub(r"userid \d+", "userid N", text)
+    text = re.sub(r"for\s+name=\S+", lambda found: found[0].lower(), text)
+    text = "\n".join(_unfolded(text))
+    # Recipients are reported on in the order in which they were tried.
+    return "\n\n".join(sorted(text.split("\n\n"))) if "report-type=" in text else text
+
+
+def _unfolded(text: str) -> Iterator[str]:
+    """Fields of addresses are folded anew by Postfix when an address in them changes; by us they are not."""
+    fields = re.split(r"\n(?![ \t])", text)
+    for field in fields:
+        if re.match(r"(?i)(?:resent-)?(?:from|sender|reply-to|to|cc|bcc)|[\w-]*-to:", field):
+            field = re.sub(r"\s+", " ", field)
+            field = re.sub(r"\s*,\s*", ", ", field).replace(" (", "(").replace(": ", ":").rstrip(", ")
+            field = re.sub(r'"([\w+-]+(?:\.[\w+-]+)*|)"@', r"\1@", field)
+        yield field
