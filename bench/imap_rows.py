@@ -28,6 +28,8 @@ from bench.systems import PASSWORD, USER, Dovecot, Pillarbox, System, mail_user
 
 NOT_PARKED = 20
 """Sessions of which Pillarbox parks none, so that the process is there that serves them all."""
+_PARKED_SECONDS = 10.0
+"""In IDLE for as long Pillarbox's client has no process left, whose indexers end with it."""
 IDLE_SESSIONS = 500
 INOTIFY_LIMIT: Final = Path("/proc/sys/fs/inotify/max_user_instances")
 MAILBOXES = 1000
@@ -275,8 +277,9 @@ def mixed(server: Server, sessions: int) -> float:
 def idle_memory(server: Server, sessions: int, *, base: int = NOT_PARKED) -> float:
     """KiB (PSS) that each of many selected, IDLEing sessions adds to `base` of them.
 
-    Where the server hibernates, it gets the time for it.  Each time the server has nothing to do any more: what the
-    first SELECT has it read in the background is no memory of sessions.
+    Where the server hibernates, it gets the time for it.  Each time the server has nothing to do any more.  The first
+    client has it read the mailbox, and rests until that is over and the processes that did it are gone: they are no
+    memory of sessions.
     """
     processes = server.system.processes
     clients: list[Client] = []
@@ -287,11 +290,13 @@ def idle_memory(server: Server, sessions: int, *, base: int = NOT_PARKED) -> flo
             client.command("SELECT INBOX")
             client.idle()
             clients.append(client)
-        time.sleep(server.system.rest_seconds)
         wait_for_rest(processes)
+        time.sleep(server.system.rest_seconds)
         return proportional_memory(processes())
 
-    before = idle(base)
+    idle(1)
+    time.sleep(_PARKED_SECONDS)
+    before = idle(base - 1)
     after = idle(sessions)
     for client in clients:
         client.close()
