@@ -51,8 +51,8 @@ _CAPABILITY_VERSION_3: Final = 0x20080522
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 """mallopt(3)"""
-_KEPT_OCTETS: Final = 2 * 1024 * 1024
-"""Free memory at the end of the heap that a role keeps."""
+_KEPT_OCTETS: Final = 8 * 1024 * 1024
+"""Free memory at the end of the heap that a role keeps: what a few large messages need while they are received."""
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 """Instead of 700: hundreds of sessions are no garbage."""
 _LAB_CLOCKS: Final[dict[int, LabClock]] = {}
