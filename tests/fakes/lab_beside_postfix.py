@@ -140,7 +140,7 @@ class Trial:
         host.write("/etc/postfix/master.cf", MASTER_CF + services)
         if product == "postfix":
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
+        host.start_postfix()
         host.until_answers(25)
         return host
 

@@ -128,7 +128,7 @@ def _postfix(host: Host, kind: str, name: str, settings: str) -> None:
         host.output("cp /usr/share/postfix/master.cf.dist /etc/postfix/master.cf")
         host.output(r"sed -i 's/^#\(postlog  *unix-dgram\)/\1/' /etc/postfix/master.cf")
         host.output("postconf -F '*/*/chroot = n' && /usr/lib/postfix/configure-instance.sh -")
-    host.output("postfix start")
+    host.start_postfix()
 
 
 def _unpack(host: Host, *packages: str) -> None:

@@ -116,7 +116,7 @@ class World:
             host.write(path_there, content)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
+        host.start_postfix()
         host.until_answers(25)
         return host
 

@@ -62,7 +62,7 @@ class RewritingWorld:
         host.write("/etc/postfix/master.cf", MASTER_CF)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
+        host.start_postfix()
         host.until_answers(25)
         return host
 

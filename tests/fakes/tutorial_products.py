@@ -37,7 +37,7 @@ def start_mail(host: Host) -> None:
     host.write("/etc/aliases", ALIASES)
     host.output("postalias /etc/aliases")
     assert host.output("postfix check") == ""
-    host.output("postfix start")
+    host.start_postfix()
     host.until_answers(25)
 
 

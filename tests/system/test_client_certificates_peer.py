@@ -90,7 +90,7 @@ class World:
         host.write("/etc/postfix/master.cf", _MASTER_CF)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
+        host.start_postfix()
         host.until_answers(25)
         until_logged(host, "disconnect from")  # of the one who has just asked
         return host

@@ -217,7 +217,7 @@ class World:
         host.write("/etc/postfix/master.cf", MASTER_CF + transports)
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
+        host.start_postfix()
         host.until_answers(25)
         return host
 

@@ -167,7 +167,7 @@ class World:
             host.write(f"/etc/postfix/end.{one.name}", one.end + "\n")
         if path == PACKAGED:
             host.output("/usr/lib/postfix/configure-instance.sh -")
-        host.output("postfix start")
+        host.start_postfix()
         host.until_answers(25)
         return host
 

@@ -145,7 +145,7 @@ def _play(host: Host, product: str) -> dict[str, str]:
         host.output("/usr/lib/postfix/configure-instance.sh -")
     host.output("dovecot")
     host.until_answers(143)
-    host.output("postfix start")
+    host.start_postfix()
     host.until_answers(25)
     return {name: step(host) for name, step in STEPS.items()}
 
