@@ -144,7 +144,7 @@ def _sent(host: Host, subject: str) -> str:
 
 
 def _is_over(host: Host, before: int) -> bool:
-    """Whether each message that was queued is gone, or has been tried for all its recipients."""
+    """Whether each message that was queued is gone, or has been tried for all its recipients and waits."""
     log = host.log()[before:]
     return all(
         _was_tried(log, queue_id) for queue_id in re.findall(r"/cleanup\[\d+\]: (\w+): message-id", log)
@@ -154,7 +154,8 @@ def _is_over(host: Host, before: int) -> bool:
 def _was_tried(log: str, queue_id: str) -> bool:
     recipients = re.search(rf" {queue_id}: from=.*nrcpt=(\d+) \(queue active\)", log)
     return f" {queue_id}: removed" in log or (
-        recipients is not None and len(re.findall(rf" {queue_id}: to=.*status=", log)) >= int(recipients[1])
+        recipients is not None
+        and len(re.findall(rf" {queue_id}: to=.*status=deferred", log)) >= int(recipients[1])
     )
 
 
