@@ -1,6 +1,7 @@
 """POP3 after login, as transcripts and otherwise."""
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event, Warned
 from pillarbox.sessions import pop3_session
+from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
 from pillarbox.sessions.pop3_session import Ended, Pop3Session
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
@@ -29,13 +31,15 @@ def ignore(event: Event) -> None:
     """Nothing is expected to be told."""
 
 
-async def play(chunks: list[bytes]) -> tuple[bytes, Ended, MemoryMailbox]:
-    """A session over three messages; what the server said, the end, and the mailbox."""
+async def play(
+    chunks: list[bytes], *, messages: Sequence[bytes] = MESSAGES, options: Pop3Options | None = None
+) -> tuple[bytes, Ended, MemoryMailbox]:
+    """A session over messages; what the server said, the end, and the mailbox."""
     account = MemoryAccount(clock=ManualClock())
     inbox = await account.open("INBOX")
-    await inbox.append([NewMessage(content) for content in MESSAGES])
+    await inbox.append([NewMessage(content) for content in messages])
     transport = ScriptedTransport(chunks)
-    ended = await Pop3Session(transport, account, sink=ignore).run()
+    ended = await Pop3Session(transport, account, sink=ignore, options=options).run()
     assert transport.closed
     return bytes(transport.sent), ended, inbox
 
@@ -133,6 +137,27 @@ def test_too_many_bad_commands() -> None:
         == b"+OK Logged in.\r\n" + b"-ERR Unknown command: FOO\r\n" * 20 + b"-ERR Too many bad commands.\r\n"
     )
     assert ended.reason == "Too many bad commands."
+
+
+def test_workarounds() -> None:
+    """pop3_client_workarounds: no octet of zeros, and an empty line behind a header that has none."""
+    messages = [b"Subject: n\r\n\r\n\0.\0\r\n", b"Subject: e\r\n", b"\r\nbody\r\n"]
+    asked = [b"RETR 1\r\nRETR 2\r\nTOP 2 0\r\nRETR 3\r\nQUIT\r\n"]
+    plain, _, _ = asyncio.run(play(asked, messages=messages))
+    assert b"\r\n\0.\0\r\n.\r\n" in plain
+    assert plain.count(b"Subject: e\r\n.\r\n") == 2
+    options = Pop3Options(workarounds=frozenset(Pop3Workaround))
+    said, _, _ = asyncio.run(play(asked, messages=messages, options=options))
+    expected = plain.replace(b"\0", b"\x80").replace(b"Subject: e\r\n.\r\n", b"Subject: e\r\n\r\n.\r\n")
+    assert expected == said
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_flags_that_are_not_updated(*, stays: bool) -> None:
+    """pop3_no_flag_updates: what was retrieved stays unread; what was deleted goes."""
+    asked = [b"RETR 1\r\nDELE 2\r\nQUIT\r\n"]
+    _, _, inbox = asyncio.run(play(asked, options=Pop3Options(no_flag_updates=stays)))
+    assert [0 if stays else int(Flag.SEEN), 0] == list(inbox.messages.flags)
 
 
 def test_silence_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:

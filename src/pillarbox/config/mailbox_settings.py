@@ -171,6 +171,11 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     last_valid_gid: int = 0
     storage: Storage = Storage()
     namespaces: tuple[Namespace, ...] = (Namespace(inbox=True),)
+    pop3_client_workarounds: tuple[str, ...] = ()
+    pop3_no_flag_updates: bool = False
+    pop3_uidl_duplicates: str = "allow"
+    """allow, or rename: the second message with a unique id gets another."""
+    pop3_uidl_format: str = "%08Xu%08Xv"
     imap_capability: str = ""
     imap_client_workarounds: tuple[str, ...] = ()
     imap_hibernate_timeout: float = 5.0

@@ -65,6 +65,7 @@ from pillarbox.observability.mistakes import mistakes
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session import ImapSession
+from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -106,6 +107,12 @@ class AccountWorker:
     ) -> None:
         self._channel = channel
         self._settings = settings
+        self._pop3_options = Pop3Options(
+            uidl_format=settings.pop3_uidl_format,
+            renames_duplicates=settings.pop3_uidl_duplicates == "rename",
+            no_flag_updates=settings.pop3_no_flag_updates,
+            workarounds=frozenset(map(Pop3Workaround, settings.pop3_client_workarounds)),
+        )
         self._options = ImapOptions(
             message_size_limit=settings.quota_mail_size,
             capability=settings.imap_capability,
@@ -348,7 +355,9 @@ class AccountWorker:
                 account_of=self._namespaces.of_user,
             )
         else:
-            served = Pop3Session(connection, account, sink=self._tell, unread=session.unread)
+            served = Pop3Session(
+                connection, account, sink=self._tell, unread=session.unread, options=self._pop3_options
+            )
         self._sessions.add(served)
         self._ids[served] = session.peer.session
         if self._coming.pop(session.peer.session) or self.is_ending:  # it was handed over at the last moment

@@ -229,6 +229,15 @@ class SortColumn(Enum):
 SortValue = int | str | bytes
 
 
+class Pop3Fields(msgspec.Struct, frozen=True):
+    """What a mailbox has written down of a message for POP3."""
+
+    unique_id: bytes
+    """Empty: none of its own."""
+    order: int
+    """Those with a number come first, in that order; 0: none."""
+
+
 class Mailbox(Protocol):
     """An opened mailbox, shared by the sessions of this worker."""
 
@@ -369,6 +378,14 @@ class Mailbox(Protocol):
 
     def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """EMAILID of messages that are there: the same wherever a copy of the message is (RFC 8474 §5.1)."""
+        ...
+
+    def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        """What else names each message: (base name of its file, GUID); both empty for one that is gone."""
+        ...
+
+    def pop3_fields(self) -> dict[int, Pop3Fields]:
+        """By UID, of messages for which another program wrote such a thing down."""
         ...
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:

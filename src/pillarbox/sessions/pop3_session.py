@@ -5,7 +5,7 @@ DESCRIPTION
     DELE only marks: QUIT expunges, and gives \\Seen to what was retrieved.  A connection that ends without
     QUIT changes nothing.
 
-    Unique ids are `%08Xu%08Xv` (pop3_uidl_format), UID and UIDVALIDITY as lower-case hex digits.
+    Unique ids: pop3_unique_ids.py.
 
 STANDARDS
     RFC 1939 §5, §6, §7; RFC 2449 (CAPA, RESP-CODES); RFC 3206 (SYS/TEMP)
@@ -33,6 +33,8 @@ from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.client_wait import ClientWait
+from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
+from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -75,6 +77,7 @@ class Pop3Session:
         "_expunged",
         "_highest_gone",
         "_mailbox",
+        "_options",
         "_retrieved",
         "_retrieved_bytes",
         "_retrieved_count",
@@ -84,14 +87,22 @@ class Pop3Session:
         "_top_count",
         "_total",
         "_uids",
+        "_unique_ids",
         "_wait",
     )
 
     def __init__(
-        self, transport: Transport, account: Account, *, sink: EventSink, unread: bytes = b""
+        self,
+        transport: Transport,
+        account: Account,
+        *,
+        sink: EventSink,
+        unread: bytes = b"",
+        options: Pop3Options | None = None,
     ) -> None:
         """`unread` is what the client sent behind the command that logged in."""
         self._account = account
+        self._options = options or Pop3Options()
         self._sink = sink
         self._wait = ClientWait(transport)
         self._highest_gone = 0  # the highest number asked for of a message that was gone
@@ -99,6 +110,7 @@ class Pop3Session:
         if unread:
             self._engine.receive_data(unread)
         self._mailbox: Mailbox | None = None
+        self._unique_ids: UniqueIds | None = None
         self._uids: array[int] = array("I")
         self._sizes: array[int] = array("Q")
         self._total = 0  # octets of all messages
@@ -154,6 +166,12 @@ class Pop3Session:
                 b"[SYS/TEMP] Internal error occurred. Refer to server log for more information.",
             ) from None
         self._total = sum(self._sizes)
+        own = mailbox.pop3_fields()
+        if any(fields.order for fields in own.values()):
+            rows = in_order(self._uids, own)
+            self._uids = array("I", [self._uids[row] for row in rows])
+            self._sizes = array("Q", [self._sizes[row] for row in rows])
+        self._unique_ids = UniqueIds(mailbox, self._uids, own, self._options)
 
     async def _converse(self) -> str:
         """Answer commands until the client has gone; other ends are raised."""
@@ -195,14 +213,19 @@ class Pop3Session:
 
     async def _send_message(self, text: bytes | LargeContent | Span) -> int:
         """The lines of a multi-line response; how many octets went out."""
+        no_nuls = Pop3Workaround.OUTLOOK_NO_NULS in self._options.workarounds
         if isinstance(text, bytes):
+            if no_nuls:
+                text = text.replace(b"\0", b"\x80")
+            if Pop3Workaround.OE_NS_EOH in self._options.workarounds and not _has_body(text):
+                text += b"\r\n"
             sent = stuffed(text)
             await self._send_long(sent)
             return len(sent)
         stuffing = Stuffing()
         octets = 0
         async for piece in pieces_of(text):
-            sent = stuffing.add(piece)
+            sent = stuffing.add(piece.replace(b"\0", b"\x80") if no_nuls else piece)
             octets += len(sent)
             self._engine.send(sent)
             await self._flush()
@@ -255,13 +278,14 @@ class Pop3Session:
         self._engine.send(b"".join(b"%d %d\r\n" % (row + 1, self._sizes[row]) for row in rows) + b".\r\n")
 
     async def unique_ids(self, command: pop3.UniqueIds) -> None:
-        assert self._mailbox is not None
-        validity = self._mailbox.uid_validity
+        assert self._unique_ids is not None
         if command.message is not None:
-            row = self._row(command.message)
-            self._engine.ok(b"%d %08x%08x" % (command.message, self._uids[row], validity))
+            [unique_id] = self._unique_ids.of([self._row(command.message)])
+            self._engine.ok(b"%d %b" % (command.message, unique_id))
             return
-        lines = [b"%d %08x%08x\r\n" % (row + 1, self._uids[row], validity) for row in self._rows()]
+        rows = self._rows()
+        ids = zip(rows, self._unique_ids.of(rows), strict=True)
+        lines = [b"%d %b\r\n" % (row + 1, unique_id) for row, unique_id in ids]
         self._engine.send(b"+OK\r\n" + b"".join(lines) + b".\r\n")
 
     async def retrieve(self, command: pop3.Retrieve) -> None:
@@ -302,9 +326,9 @@ class Pop3Session:
     async def quit(self, command: pop3.Quit) -> None:
         """QUIT: the UPDATE state (RFC 1939 §6)."""
         assert self._mailbox is not None
-        seen = [Uid(self._uids[number - 1]) for number in sorted(self._retrieved - self._deleted)]
-        deleted = [Uid(self._uids[number - 1]) for number in sorted(self._deleted)]
-        if seen:
+        seen = self._uids_of(self._retrieved - self._deleted)
+        deleted = self._uids_of(self._deleted)
+        if seen and not self._options.no_flag_updates:
             await self._mailbox.change_flags(seen, FlagChange(FlagAction.ADD, Flag.SEEN))
         if deleted:
             self._expunged = len(await self._mailbox.expunge(deleted))
@@ -312,6 +336,10 @@ class Pop3Session:
         raise _End("Logged out", b"")
 
     # The messages.
+
+    def _uids_of(self, numbers: set[int]) -> list[Uid]:
+        """Rising."""
+        return sorted(Uid(self._uids[number - 1]) for number in numbers)
 
     def _rows(self) -> list[int]:
         return [row for row in range(len(self._uids)) if row + 1 not in self._deleted]
@@ -333,6 +361,11 @@ class Pop3Session:
             f"top={self._top_count}/{self._top_bytes}, retr={self._retrieved_count}/{self._retrieved_bytes},"
             f" del={self._expunged}/{len(self._uids)}, size={self._total}"
         )
+
+
+def _has_body(text: bytes) -> bool:
+    """Whether an empty line ends the header, and perhaps a body follows."""
+    return text.startswith(b"\r\n") or b"\r\n\r\n" in text
 
 
 # Each handler takes commands of its own type only, which a dict cannot say.

@@ -114,6 +114,16 @@ REFUSED = [
         "line 4: service w: warn.sh is not the absolute path of a program",
     ),
     ("public namespace", "namespace p {\n type = public\n prefix = p/\n}", "namespace p is missing location"),
+    (
+        "no unique ids",
+        "protocol pop3 {\n pop3_uidl_format = x\n}",
+        "line 4: pop3_uidl_format: there is no variable in it",
+    ),
+    (
+        "POP3 workarounds",
+        "pop3_client_workarounds = oe-ns-eoh nuls",
+        "line 3: pop3_client_workarounds: Unknown client workaround: nuls",
+    ),
     ("acl", "plugin {\n acl = dict\n}", "line 4: acl: Unknown ACL backend: dict"),
     (
         "acl dict",

@@ -11,7 +11,7 @@ FAULTS
 import os
 from typing import Final
 
-from pillarbox.config.dovecot import variables
+from pillarbox.config.dovecot import uidl_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
@@ -53,10 +53,15 @@ SERVED_WITHIN_PROTOCOL: Final = {
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
         "mail_plugins quota_full_tempfail".split()
     ),
-    "pop3": frozenset(("mail_plugins",)),
+    "pop3": frozenset(
+        "mail_plugins pop3_client_workarounds pop3_no_flag_updates pop3_uidl_duplicates pop3_uidl_format".split()
+    ),
 }
 """Settings that count in a `protocol NAME { }` block as they do outside."""
-WORKAROUNDS: Final = ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags")
+WORKAROUNDS: Final = {
+    "imap": ("delay-newmail", "tb-extra-mailbox-sep", "tb-lsub-flags"),
+    "pop3": ("outlook-no-nuls", "oe-ns-eoh"),
+}
 PARK_IDLE_AFTER: Final = 5.0
 PARK_AFTER: Final = 30.0
 """Seconds of silence, in IDLE and otherwise, after which clients are parked; imap_hibernate_timeout sets both."""
@@ -71,6 +76,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     """The settings of the half's roles."""
     value, words = configuration.value, configuration.words
     imap, lmtp = configuration.for_protocol("imap"), configuration.for_protocol("lmtp")
+    pop3 = configuration.for_protocol("pop3")
     tls = value("ssl")
     settings = MailboxSettings(
         base_dir=value("base_dir"),
@@ -124,7 +130,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         storage=storage(value("mail_location"), where=configuration.where("mail_location")),
         namespaces=namespaces(configuration),
         imap_capability=imap.value("imap_capability"),
-        imap_client_workarounds=_workarounds(imap),
+        imap_client_workarounds=_workarounds(imap, "imap"),
         imap_hibernate_timeout=_seconds_to_park(imap, PARK_IDLE_AFTER),
         park_after=_seconds_to_park(imap, PARK_AFTER),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
@@ -134,6 +140,10 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_metadata=imap.yes("imap_metadata"),
         imap_urlauth_host=imap.value("imap_urlauth_host"),
         imap_urlauth_port=imap.number("imap_urlauth_port"),
+        pop3_client_workarounds=_workarounds(pop3, "pop3"),
+        pop3_no_flag_updates=pop3.yes("pop3_no_flag_updates"),
+        pop3_uidl_duplicates=pop3.value("pop3_uidl_duplicates"),
+        pop3_uidl_format=_uidl_format(pop3),
         mail_attribute_dict=attribute_file(configuration),
         mail_server_admin=value("mail_server_admin"),
         mail_server_comment=value("mail_server_comment"),
@@ -162,15 +172,29 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     return settings
 
 
-def _workarounds(configuration: Configuration) -> tuple[str, ...]:
-    for word in (words := configuration.words("imap_client_workarounds")):
-        if word not in WORKAROUNDS:
+def _workarounds(configuration: Configuration, protocol: str) -> tuple[str, ...]:
+    name = f"{protocol}_client_workarounds"
+    for word in (words := configuration.words(name)):
+        if word not in WORKAROUNDS[protocol]:
             raise ConfigurationFault(
-                configuration.where("imap_client_workarounds"),
-                f"imap_client_workarounds: Unknown client workaround: {word}",
-                mend=" ".join(WORKAROUNDS),
+                configuration.where(name),
+                f"{name}: Unknown client workaround: {word}",
+                mend=" ".join(WORKAROUNDS[protocol]),
             )
     return words
+
+
+def _uidl_format(pop3: Configuration) -> str:
+    text = pop3.value("pop3_uidl_format")
+    try:
+        uidl_format.check(text)
+    except ValueError as error:
+        raise ConfigurationFault(
+            pop3.where("pop3_uidl_format"),
+            f"pop3_uidl_format: {error}",
+            mend="pop3_uidl_format = %08Xu%08Xv, or what clients know from the server before",
+        ) from error
+    return text
 
 
 def _seconds_to_park(imap: Configuration, usual: float) -> float:

@@ -43,11 +43,11 @@ MAX_LENGTH: Final = 4096
 """Characters of an expanded text."""
 
 
-def expand(text: str, values: Mapping[str, str]) -> str:
-    """The text with its variables replaced."""
+def expand(text: str, values: Mapping[str, str], *, letters: Mapping[str, str] = _LONG) -> str:
+    """The text with its variables replaced.  `letters`: other variables than those of users, short name → long."""
 
     def replace(match: re.Match[str]) -> str:
-        return "%" if match[1] else _replacement(match, values)
+        return "%" if match[1] else _replacement(match, values, letters)
 
     return _VARIABLE.sub(replace, text)[:MAX_LENGTH]
 
@@ -63,14 +63,14 @@ def user_values(user: str) -> dict[str, str]:
     return {"user": user, "username": username, "domain": domain}
 
 
-def _replacement(match: re.Match[str], values: Mapping[str, str]) -> str:
+def _replacement(match: re.Match[str], values: Mapping[str, str], letters: Mapping[str, str]) -> str:
     if match["letter"] is not None:
-        if match["letter"] not in _LONG:
+        if match["letter"] not in letters:
             raise ValueError(f"Unknown variable '%{match['letter']}'")
-        value = values.get(_LONG[match["letter"]], "")
+        value = values.get(letters[match["letter"]], "")
     else:
         name, *filters = match["long"].split("|")
-        value = _value(name.strip(), values)
+        value = _value(name.strip(), values, letters)
         for text in filters:
             value = _filtered(text, value)
     for modifier in match["modifiers"]:
@@ -83,14 +83,15 @@ def _replacement(match: re.Match[str], values: Mapping[str, str]) -> str:
     return _cut(value, match)
 
 
-def _value(name: str, values: Mapping[str, str]) -> str:
-    if name in _LONG:
-        name = _LONG[name]
+def _value(name: str, values: Mapping[str, str], letters: Mapping[str, str]) -> str:
+    name = letters.get(name, name)
+    if name in letters.values():
+        return values.get(name, "")
     kind, colon, rest = name.partition(":")
     if colon and kind in ("userdb", "passdb", "env"):
         field, _, standard = rest.partition(":")
         return values.get(f"{kind}:{field}", standard)
-    if name not in _KNOWN:
+    if name not in _KNOWN or letters is not _LONG:
         raise ValueError(f"Unknown variable '%{{{name}}}'")
     return values.get(_ALIASES.get(name, name), "")
 

@@ -19,11 +19,9 @@ STANDARDS
 """
 
 import asyncio
-import os
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -45,7 +43,6 @@ from pillarbox.mailstore.cache.text_searching import IndexPolicy, TextSearching
 from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
-from pillarbox.mailstore.deliver import fault_of
 from pillarbox.mailstore.dovecot_files.takeover import read_index, seed_history
 from pillarbox.mailstore.journal import Journal
 from pillarbox.mailstore.mailbox import (
@@ -59,15 +56,17 @@ from pillarbox.mailstore.mailbox import (
     MessageTable,
     NewMessage,
     NoSuchMailbox,
+    Pop3Fields,
     SortColumn,
     SortValue,
     TextPlace,
 )
-from pillarbox.mailstore.maildir import folder_changes
+from pillarbox.mailstore.maildir import folder_changes, pop3_fields
 from pillarbox.mailstore.maildir.file_names import short_guid
 from pillarbox.mailstore.maildir.folder_files import Event, FolderFiles
 from pillarbox.mailstore.maildir.folder_watch import FolderWatch
 from pillarbox.mailstore.maildir.group_commit import CommonCommits, GroupCommit
+from pillarbox.mailstore.maildir.mailbox_faults import mailbox_faults
 from pillarbox.mailstore.maildir.message_contents import MessageContents
 from pillarbox.mailstore.maildir.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.maildir.modseqs import ModSeqs
@@ -261,7 +260,7 @@ class MaildirMailbox:
     async def append(self, messages: Sequence[NewMessage]) -> list[Uid]:
         """Store messages, all or none."""
         self._note_use()
-        with self._faults():
+        with mailbox_faults(self.name, self.folder.directory):
             return await self._appends.append(messages)
 
     async def change_flags(
@@ -346,9 +345,15 @@ class MaildirMailbox:
 
     def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the messages' GUIDs: a copy has that of its original."""
-        with self.folder.mutex:
-            guids = [self.folder.message_guid(uid) for uid in uids]
-        return [short_guid(guid) for guid in guids]
+        return [short_guid(guid) for _, guid in self.identities(uids)]
+
+    def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        """Base names of the files, and GUIDs."""
+        return pop3_fields.identities(self.folder, uids)
+
+    def pop3_fields(self) -> dict[int, Pop3Fields]:
+        """Those of dovecot-uidlist."""
+        return pop3_fields.fields_of(self.folder)
 
     async def status(self, *, with_size: bool) -> MailboxStatus:
         """STATUS, without moving new messages."""
@@ -410,7 +415,7 @@ class MaildirMailbox:
     async def _run(self, function: Callable[..., _T], *arguments: object) -> _T:
         """One thread hop; afterwards the tables hold what it found and did."""
         loop = self._note_use()
-        with self._faults():
+        with mailbox_faults(self.name, self.folder.directory):
             try:
                 return await loop.run_in_executor(self._executor, partial(function, *arguments))
             finally:
@@ -424,16 +429,6 @@ class MaildirMailbox:
         self.texts.filling.note_use(now)
         self._leisure.note_use(now)
         return loop
-
-    @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """What goes wrong with files, in the words of the store."""
-        try:
-            yield
-        except (FileNotFoundError, NoSuchMailbox) as error:
-            raise NoSuchMailbox(self.name) from error
-        except OSError as error:
-            raise fault_of(error, os.fsdecode(self.folder.directory)) from error
 
     def take_events(self) -> None:
         """Put what threads found or did into the tables and the journal.  Only on the loop."""

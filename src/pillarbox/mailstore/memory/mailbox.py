@@ -32,6 +32,7 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
     NoSuchMailbox,
     OverQuota,
+    Pop3Fields,
     SortColumn,
     SortValue,
     TextPlace,
@@ -100,6 +101,7 @@ class MemoryMailbox:
         self.memo: dict[object, object] = {}
         self.lasting_memo: dict[object, object] = {}
         self.failed_reads = FailedReads()
+        self.others_fields: dict[int, Pop3Fields] = {}
         self.deleted = False
         self.attributes: dict[str, bytes] = {}
         self.size_limit = size_limit
@@ -310,6 +312,14 @@ class MemoryMailbox:
     def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the contents."""
         return [short_guid(self._contents[uid]) for uid in uids]
+
+    def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+        """UIDs as names, and what `email_ids` is made of."""
+        return [(b"%d" % uid, self._contents[uid]) if uid in self._contents else (b"", b"") for uid in uids]
+
+    def pop3_fields(self) -> dict[int, Pop3Fields]:
+        """No other program writes here, but tests do."""
+        return self.others_fields
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon after each change."""

@@ -18,6 +18,15 @@ lmtp_hdr_delivery_address : none|final|original = final
     Which address Delivered-To: has on messages that come by LMTP.
 lmtp_save_to_detail_mailbox : bool = no
     Store user+mailbox@domain in the mailbox that the detail names.
+pop3_client_workarounds : str =
+    `outlook-no-nuls` (an octet of zeros goes out as 0x80), `oe-ns-eoh` (an empty line behind a header without one).
+pop3_no_flag_updates : bool = no
+    Do not mark as read what was retrieved.
+pop3_uidl_duplicates : allow|rename = allow
+    Whether a unique id that another message has already gets a number (`-2`).
+pop3_uidl_format : str = %08Xu%08Xv
+    What the unique ids of messages (UIDL) are made of: `%v` UIDVALIDITY, `%u` UID, `%f` base name of the file, `%g`
+    GUID. Unique ids that dovecot-uidlist has stay as they are. Clients download everything again when they change.
 imap_capability : str =
     Capabilities after login, instead of ours or, with a + before them, behind ours.
 imap_client_workarounds : str =
@@ -190,17 +199,13 @@ mail_access_groups : str =
 mail_full_filesystem_access : bool = no
 mail_max_keyword_length : number = 50
 mail_shared_explicit_inbox : bool = no
-pop3_client_workarounds : str =
 pop3_delete_type : default|expunge|flag = default
 pop3_deleted_flag : str =
 pop3_enable_last : bool = no
 pop3_lock_session : bool = no
 pop3_logout_format : str = top=%t/%p, retr=%r/%b, del=%d/%m, size=%s
-pop3_no_flag_updates : bool = no
 pop3_reuse_xuidl : bool = no
 pop3_save_uidl : bool = no
-pop3_uidl_duplicates : allow|rename = allow
-pop3_uidl_format : str = %08Xu%08Xv
 postmaster_address : str = postmaster@%{if;%d;ne;;%d;%{hostname}}
 rejection_reason : str = Your message to <%t> was automatically rejected:%n%r
 rejection_subject : str = Rejected: %s

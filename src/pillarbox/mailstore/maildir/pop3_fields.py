@@ -1,0 +1,36 @@
+"""What dovecot-uidlist says of messages for POP3, and by what else a unique id may name them.
+
+STANDARDS
+    Dovecot 2.3, dovecot-uidlist: `P` unique id (empty: the file's base name), `O` order
+"""
+
+from collections.abc import Sequence
+
+from pillarbox.mailstore.mailbox import Pop3Fields
+from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.message_directories import base_at
+
+
+def fields_of(folder: FolderFiles) -> dict[int, Pop3Fields]:
+    """Those of messages that have any."""
+    found = {}
+    with folder.mutex:
+        for uid, text in folder.uidlist.fields.items():
+            if (b"P" in text or b"O" in text) and (row := folder.row(uid)) >= 0:
+                fields = {field[:1]: field[1:] for field in text.split(b" ")}
+                unique_id, order = fields.get(b"P"), fields.get(b"O", b"")
+                if unique_id == b"":
+                    unique_id = base_at(folder.paths[row])
+                if unique_id is not None or order.isdigit():
+                    found[uid] = Pop3Fields(unique_id or b"", int(order) if order.isdigit() else 0)
+    return found
+
+
+def identities(folder: FolderFiles, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+    """Base name and GUID of each; those of a message that is gone are empty."""
+    with folder.mutex:
+        rows = [(uid, folder.row(uid)) for uid in uids]
+        return [
+            (base_at(path := folder.paths[row]), folder.guid_of(uid, path)) if row >= 0 else (b"", b"")
+            for uid, row in rows
+        ]
