@@ -57,10 +57,10 @@ def test_duplicates(renames: bool, last: list[bytes]) -> None:
 
 
 def test_duplicates_of_what_is_written_down() -> None:
-    """A client knows those by their names: they get no number, others do."""
+    """They get numbers, too, as with Dovecot."""
     own = {1: Pop3Fields(b"x", 0), 2: Pop3Fields(b"x", 0)}
     options = Pop3Options(uidl_format="%2.0ux", renames_duplicates=True)
-    assert [b"x", b"x", b"x-3"] == made(options, own)
+    assert [b"x", b"x-2", b"x-3"] == made(options, own)
 
 
 def test_order() -> None:

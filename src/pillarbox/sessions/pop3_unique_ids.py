@@ -34,7 +34,7 @@ class UniqueIds:
         if self._renamed is None:
             return self._made([self._uids[row] for row in rows])
         if not self._renamed:
-            self._renamed = self._numbered(self._made(self._uids))
+            self._renamed = _numbered(self._made(self._uids))
         return [self._renamed[row] for row in rows]
 
     def _made(self, uids: Sequence[int]) -> list[bytes]:
@@ -58,16 +58,15 @@ class UniqueIds:
             return made
         return [self._own.get(uid, unique_id) for uid, unique_id in zip(uids, made, strict=True)]
 
-    def _numbered(self, made: Sequence[bytes]) -> list[bytes]:
-        """The second of two equal ones gets `-2`; what is written down for a message stays."""
-        times: dict[bytes, int] = {}
-        numbered = []
-        for uid, unique_id in zip(self._uids, made, strict=True):
-            times[unique_id] = times.get(unique_id, 0) + 1
-            is_own = uid in self._own
-            again = times[unique_id] > 1 and not is_own
-            numbered.append(b"%b-%d" % (unique_id, times[unique_id]) if again else unique_id)
-        return numbered
+
+def _numbered(made: Sequence[bytes]) -> list[bytes]:
+    """The second of two equal ones gets `-2`, also if it is written down for the message."""
+    times: dict[bytes, int] = {}
+    numbered = []
+    for unique_id in made:
+        times[unique_id] = times.get(unique_id, 0) + 1
+        numbered.append(b"%b-%d" % (unique_id, times[unique_id]) if times[unique_id] > 1 else unique_id)
+    return numbered
 
 
 def in_order(uids: Sequence[int], own: Mapping[int, Pop3Fields]) -> list[int]:
