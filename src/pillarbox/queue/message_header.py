@@ -68,9 +68,8 @@ class HeaderCleaner:
         """`rewrite` brings addresses in headers to their standard form."""
         self.in_body = False
         self.message_id = b""
-        self.message_ids: list[
-            tuple[bytes, bool]
-        ] = []  # all that there are, and whether of Resent-Message-Id:
+        # All that there are, and whether of Resent-Message-Id:
+        self.message_ids: list[tuple[bytes, bool]] = []
         self.hops = 0
         self.has_utf8 = False  # octets that are not ASCII
         self.tls_optional = False  # TLS-Required: no

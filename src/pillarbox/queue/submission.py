@@ -123,9 +123,8 @@ class Submission:
         self._begun = False
         self._handed_over = False
         self.message_id = b""
-        self.message_ids: list[
-            tuple[bytes, bool]
-        ] = []  # as they are logged, and whether of Resent-Message-Id:
+        # As they are logged, and whether of Resent-Message-Id:
+        self.message_ids: list[tuple[bytes, bool]] = []
         self._made_id: list[tuple[bytes, bool]] = []
         self._detects_utf8 = False
         self.send_options = 0

@@ -264,10 +264,8 @@ class Dispatcher:
                 continue  # heard before
             is_told = told and done.transport_fault is None
             if done.transport_fault is not None and is_done(active.opened.descriptor, recipient.offset):
-                outcome, is_told = (
-                    _MARKED,
-                    True,
-                )  # the agent has delivered and told it, and died of something else
+                # The agent has delivered and told it, and died of something else.
+                outcome, is_told = _MARKED, True
             self._settle(active, recipient, entry.transport, outcome, started=started, told=is_told)
         if not active.is_complete:
             self._settled(active, [routed.recipient for routed in members])

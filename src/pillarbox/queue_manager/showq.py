@@ -84,9 +84,8 @@ class ShowQueue:
             listing.send_first(client)
         except OSError:
             return  # gone already
-        except (
-            Exception
-        ):  # a mistake of ours must not end the service: a child meets it again, and ends alone
+        except Exception:
+            # A mistake of ours must not end the service: a child meets it again, and ends alone.
             listing = self._listing()
         # A child that ends before it is known would be counted for ever.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGCHLD,))

@@ -33,9 +33,8 @@ class AddressRewriting(msgspec.Struct, frozen=True, kw_only=True):
         """The standard form; the null sender stays."""
         if address.has_null_domain:
             return address
-        if (
-            address.local_part.startswith(b"@") and b":" in address.local_part
-        ):  # a route (RFC 5321 appendix C)
+        if address.local_part.startswith(b"@") and b":" in address.local_part:
+            # A route (RFC 5321 appendix C).
             address = Address(address.local_part.partition(b":")[2], address.domain)
         if not address.domain and not address.is_null:
             address = self._completed(address)
