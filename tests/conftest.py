@@ -1,9 +1,12 @@
 """Settings for every test: examples are the same in every run; what runs beside what; the end of the run."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +21,9 @@ settings.load_profile("quick")
 
 
 _DIRECTORY = pytest.StashKey[str]()
+_PREFIX: Final = "pillarbox-pytest-"
+_KEPT: Final = 8
+"""Directories of processes that have ended."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -28,9 +34,36 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     config.pluginmanager.register(ClosingReport())
     if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-        directory = config.stash[_DIRECTORY] = tempfile.mkdtemp(prefix="pillarbox-")
+        _forget_earlier_runs()
+        directory = config.stash[_DIRECTORY] = tempfile.mkdtemp(prefix=_PREFIX)
+        _is_abandoned(directory)
         Path(directory).chmod(0o755)
         config.option.basetemp = f"{directory}/{worker}"
+
+
+def _is_abandoned(directory: str) -> bool:
+    """Whether the process that made it is gone; if so, it is ours from now on, as a new one is."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True  # the descriptor stays open as long as this process lives
+
+
+def _forget_earlier_runs() -> None:
+    """Of runs that failed or were killed the last ones are kept."""
+    with os.scandir(tempfile.gettempdir()) as entries:
+        found = [
+            (entry.stat(follow_symlinks=False).st_mtime, entry.path)
+            for entry in entries
+            if entry.name.startswith(_PREFIX) and entry.stat(follow_symlinks=False).st_uid == os.getuid()
+        ]
+    for _, path in sorted(found, reverse=True)[_KEPT:]:
+        with contextlib.suppress(FileNotFoundError):  # other processes tidy up, too
+            if _is_abandoned(path):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -5,9 +5,10 @@ import contextlib
 import datetime
 import ssl
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from pillarbox.net.connection import Connection
 from pillarbox.net.self_signed import make_self_signed
@@ -72,30 +73,40 @@ def run(scene: Callable[[], Awaitable[None]]) -> None:
 # -- bytes -----------------------------------------------------------------------------------------------------
 
 
-@cache
-def certificate_directory() -> Path:
-    path = Path(tempfile.mkdtemp(prefix="pillarbox-test-"))
-    make_self_signed(path, host="mx.test", now=datetime.datetime.now(datetime.UTC))
-    return path
+_FILES: Final = ("self-signed.pem", "self-signed.key")
 
 
 @cache
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """The server's and a client's."""
-    certificate = str(certificate_directory() / "self-signed.pem")
-    server = server_context(certificate, str(certificate_directory() / "self-signed.key"), where="test")
-    client = ssl.create_default_context(cafile=certificate)
-    return server, client
+def _certificate_and_key() -> tuple[bytes, ...]:
+    with tempfile.TemporaryDirectory(prefix="pillarbox-test-") as directory:
+        make_self_signed(Path(directory), host="mx.test", now=datetime.datetime.now(datetime.UTC))
+        return tuple(Path(directory, name).read_bytes() for name in _FILES)
+
+
+@contextlib.contextmanager
+def certificate_files() -> Iterator[list[str]]:
+    """The server's certificate and its key, the same each time, in files."""
+    with tempfile.TemporaryDirectory(prefix="pillarbox-test-") as directory:
+        for name, content in zip(_FILES, _certificate_and_key(), strict=True):
+            Path(directory, name).write_bytes(content)
+        yield [f"{directory}/{name}" for name in _FILES]
+
+
+@cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
+    """The server's, a client's, and that of a client who speaks TLS 1.2."""
+    with certificate_files() as (certificate, key):
+        server = server_context(certificate, key, where="test")
+        client, old_client = (ssl.create_default_context(cafile=certificate) for _ in range(2))
+    old_client.maximum_version = ssl.TLSVersion.TLSv1_2
+    return server, client, old_client
 
 
 class TlsClient:
     """The other end of TLS, by hand."""
 
     def __init__(self, wire: Wire, connection: Connection, *, tls12: bool = False) -> None:
-        context = contexts()[1]
-        if tls12:
-            context = ssl.create_default_context(cafile=str(certificate_directory() / "self-signed.pem"))
-            context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context = contexts()[2 if tls12 else 1]
         self._wire = wire
         self._connection = connection
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

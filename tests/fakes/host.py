@@ -38,10 +38,10 @@ _CLONE_NEWNET: Final = 0x40000000
 _SET_UP: Final = r"""
 set -e
 mount --make-rprivate /
-mount -t tmpfs tmpfs "$LAYER"
-mkdir "$LAYER/upper" "$LAYER/work" "$LAYER/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$LAYER/upper,workdir=$LAYER/work" "$LAYER/root"
-cd "$LAYER/root"
+mount -t tmpfs tmpfs /mnt  # only here: nothing is left of it
+mkdir /mnt/changes /mnt/aside /mnt/root
+mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/changes,workdir=/mnt/aside /mnt/root
+cd /mnt/root
 for queue in maildrop incoming active deferred hold corrupt defer bounce flush trace; do  # mail of this machine
     [ ! -d "var/spool/postfix/$queue" ] || find "var/spool/postfix/$queue" -type f -delete
 done
@@ -102,10 +102,8 @@ class Host:
         self.name = name
         self.path = path
         self._sockets: list[socket.socket] = []
-        self._layer = tempfile.mkdtemp(prefix="host-")
         environment = {
             "PATH": PACKAGED,
-            "LAYER": self._layer,
             "NAME": name,
             "ADDRESS": ADDRESS,
             "CHECKOUT": str(Path(__file__).parents[2]),
@@ -149,7 +147,6 @@ class Host:
         self.hang_up()
         os.kill(self._first, signal.SIGKILL)
         self._process.communicate(timeout=PATIENCE)
-        os.rmdir(self._layer)
 
     # -- commands --------------------------------------------------------------------------------------
 

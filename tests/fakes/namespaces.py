@@ -2,6 +2,7 @@
 
 import ctypes
 import multiprocessing
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -26,7 +27,12 @@ def leave_the_hosts() -> None:
 
 @contextmanager
 def elsewhere(work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> Iterator[Future[T]]:
-    """Work in a child with namespaces of its own, beside what is done meanwhile: the same ports, the same paths."""
+    """Work in a child with namespaces of its own, beside what is done meanwhile: the same ports, the same paths.
+
+    The child has them before anything else is done.  What is mounted here meanwhile would be in its copy, too, with
+    its own mounts on top of it, and the kernel takes those away when the directory below them is removed.
+    """
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(1, mp_context=context, initializer=leave_the_hosts) as pool:
+        pool.submit(os.getpid).result()
         yield pool.submit(work, *arguments, **named)

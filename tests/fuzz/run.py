@@ -35,18 +35,23 @@ def main() -> int:
 def run_all(names: list[str], seconds: int) -> int:
     """Run the targets in processes, and tell how they ended."""
     waiting, failed = list(names), 0
-    running: dict[str, tuple[subprocess.Popen[bytes], Path]] = {}
+    running: dict[str, tuple[subprocess.Popen[bytes], Path, tempfile.TemporaryDirectory[str]]] = {}
     while waiting or running:
         while waiting and len(running) < (os.cpu_count() or 1):
             name = waiting.pop(0)
             FOUND.mkdir(exist_ok=True)
             log = FOUND / f"{name}.log"
             command = [sys.executable, "-m", "fuzz.run", "--one", "--seconds", str(seconds), name]
+            own = tempfile.TemporaryDirectory(prefix="pillarbox-fuzz-")  # a fuzzer's end cleans up nothing
             with log.open("wb") as out:
-                running[name] = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT), log
+                process = subprocess.Popen(
+                    command, stdout=out, stderr=subprocess.STDOUT, env={**os.environ, "TMPDIR": own.name}
+                )
+            running[name] = process, log, own
         time.sleep(0.1)
-        for name, (process, log) in list(running.items()):
+        for name, (process, log, own) in list(running.items()):
             if process.poll() is not None:
+                own.cleanup()
                 del running[name]
                 failed += report(name, process.returncode, log.read_text(errors="replace"))
     print(f"{len(names) - failed} passed, {failed} failed")

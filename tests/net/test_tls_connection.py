@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import counterparts
-from fakes.connected_peers import TlsClient, certificate_directory, connected, contexts, run
+from fakes.connected_peers import TlsClient, certificate_files, connected, contexts, run
 from pillarbox.net.tls_faults import TlsFault
 
 
@@ -202,13 +202,12 @@ uvloop.run(main())
 @contextlib.contextmanager
 def echo_server() -> Iterator[tuple[int, int]]:
     """A process that speaks TLS through `Connection`."""
-    names = [
-        str(certificate_directory() / "self-signed.pem"),
-        str(certificate_directory() / "self-signed.key"),
-    ]
-    with subprocess.Popen(
-        [sys.executable, "-c", _SERVER, *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with (
+        certificate_files() as names,
+        subprocess.Popen(
+            [sys.executable, "-c", _SERVER, *names], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process,
+    ):
         assert process.stdout is not None
         assert process.stdin is not None
         yield process.pid, int(process.stdout.readline())

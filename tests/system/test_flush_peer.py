@@ -83,10 +83,11 @@ class Site:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    base = Path(tempfile.mkdtemp(prefix="pillarbox-flush-"))
-    base.chmod(0o755)
-    with DebianPostfix(base, settings=_SETTINGS, services=_SERVICES) as postfix:
-        yield Site(postfix)
+    with tempfile.TemporaryDirectory(prefix="pillarbox-flush-") as directory:
+        base = Path(directory)
+        base.chmod(0o755)
+        with DebianPostfix(base, settings=_SETTINGS, services=_SERVICES) as postfix:
+            yield Site(postfix)
 
 
 def test_each_finds_what_the_other_has_noted(site: Site) -> None:

@@ -239,16 +239,7 @@ class Outcome:
 
 
 def run(setup: str, host: str) -> Outcome:
-    """The setup's cases on a host of its own, with users of its own.
-
-    Beside other tests Debian's side has been seen without the files it was set up with, as if its mount of /home was
-    gone: that tells nothing of a delivery, and is played once more.
-    """
-    outcome = _run(setup, host)
-    return outcome if str(SHARED / "script") in outcome.files else _run(setup, host)
-
-
-def _run(setup: str, host: str) -> Outcome:
+    """The setup's cases on a host of its own, with users of its own."""
     cases, settings = SETUPS[setup]
     names = names_of(cases, setup)
     accounts = [own[key] for own in names.values() for key in "uv"]

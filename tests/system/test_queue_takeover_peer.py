@@ -242,15 +242,18 @@ class Site:
 
 def test_a_thousand_messages_go_back_and_forth_twice() -> None:
     """Listed the same by both at each stage; in the end each message once to each recipient."""
-    base = Path(tempfile.mkdtemp(prefix="pillarbox-takeover-"))
-    base.chmod(0o755)
     settings = {
         "default_transport": "smtp",
         "relayhost": "[127.0.0.1]:1",
         "transport_retry_time": "1s",
         "smtputf8_enable": "yes",
     }
-    with Milter(edit_of) as milter:
+    with (
+        tempfile.TemporaryDirectory(prefix="pillarbox-takeover-") as directory,
+        Milter(edit_of) as milter,
+    ):
+        base = Path(directory)
+        base.chmod(0o755)
         _play(base, {**settings, "smtpd_milters": f"inet:127.0.0.1:{milter.port}"})
 
 

@@ -1,0 +1,57 @@
+"""What the tests' own helpers leave behind: nothing."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import conftest
+from fakes.connected_peers import contexts
+from fakes.namespaces import elsewhere
+
+
+def test_the_other_host_is_elsewhere_before_anything_is_done() -> None:
+    """What is mounted here later is not in its copy of the mounts, where it would go when ours does."""
+    with elsewhere(os.getpid) as work:
+        (child,) = multiprocessing.active_children()
+        assert os.getuid() != 0 or os.readlink(f"/proc/{child.pid}/ns/mnt") != os.readlink(
+            "/proc/self/ns/mnt"
+        )
+        assert work.result() == child.pid
+
+
+def test_certificates_leave_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are in memory when they have been made."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    contexts.cache_clear()
+    contexts()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_directories_of_runs_that_were_killed_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last ones stay, and those of processes that run."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(conftest, "_KEPT", 2)
+    for number in range(5):
+        directory = tmp_path / f"pillarbox-pytest-{number}"
+        directory.mkdir()
+        (directory / "gw0").mkdir()
+        os.utime(directory, (number, number))
+    holding = "import conftest, sys; assert conftest._is_abandoned(sys.argv[1]); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, str(tmp_path / "pillarbox-pytest-1")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(conftest.__file__).parent)},
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        conftest._forget_earlier_runs()
+        assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["1", "3", "4"]
+        other.kill()
+    conftest._forget_earlier_runs()
+    assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["3", "4"]
