@@ -248,9 +248,9 @@ class FolderFiles:
 
     def stamp(self) -> FolderStamp | None:
         """What holds until something happens here; None where more has to be looked at, or at another time."""
-        paths = (*self._directories.places, self._control)
         try:
-            stamp = FolderStamp.of(paths, self.uidlist.path, self.files)
+            control = (self._control, self.uidlist.path)
+            stamp = FolderStamp.of(self._directories.places, control, self.files)
             if self.keywords.has_surplus or not self.is_current(move_new=False):
                 return None
         except (OSError, NoSuchMailbox):

@@ -2,7 +2,7 @@
 
 DESCRIPTION
     A client that asks for the STATUS of five thousand mailboxes (LIST-STATUS, or one after the other) wants to know
-    of a few numbers that hardly ever change.  Those are kept, with what three stat calls tell of the mailbox's
+    of a few numbers that hardly ever change.  Those are kept, with what two stat calls tell of the mailbox's
     directories; the mailbox itself, with its names and UIDs, is given back.
 
     Only what can be told so later is kept: not that of a mailbox that changed in the moment in which it was read
@@ -26,7 +26,7 @@ MAX_KNOWN: Final = 10_000
 """Mailboxes of which something is kept; the oldest go."""
 
 LOOK_AFTER: Final = 1.0
-"""Seconds after which the uidlist itself is looked at."""
+"""Seconds after which the uidlist is looked at, too."""
 
 
 class _Known(msgspec.Struct):
@@ -56,7 +56,7 @@ class KnownStatuses:
         self._known[mailbox.name] = _Known(stamp, *told, looked_at=self._clock.monotonic())
 
     def find(self, name: str, *, with_size: bool) -> MailboxStatus | None:
-        """What STATUS would tell, if it is known: three stat calls, or four."""
+        """What STATUS would tell, if it is known: two stat calls, or four."""
         known = self._known.get(name)
         if known is None or (with_size and not known.has_size):
             return None

@@ -31,7 +31,7 @@ from pillarbox.wire.imap.commands import GetMetadata, List, ListReturn, ListSele
 
 _SLICE: Final = 256
 """Lines that are made before others get the loop."""
-_STATUS_SLICE: Final = 16
+_STATUS_SLICE: Final = 32
 """The same with STATUS, for which the store is asked."""
 
 
@@ -86,6 +86,11 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         tuple(await account.subscriptions()) if command.select & ListSelect.SUBSCRIBED else (),
     )
     if with_rights or command.status or command.metadata:
+        with_modseq, with_size = (
+            item in command.status for item in (StatusItem.HIGHESTMODSEQ, StatusItem.SIZE)
+        )
+        if with_modseq:
+            await conversation.enable_condstore()
         for number, line in enumerate(await _lines(conversation, entries, asked)):
             engine.send(line.text)
             if with_rights and line.entry.selectable:  # RFC 8440 §4: after LIST
@@ -94,7 +99,7 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
             if command.metadata and line.entry.selectable:
                 await _list_metadata(conversation, command, line.entry.name)
             if command.status and line.entry.selectable:
-                await _list_status(conversation, command, line)
+                await _list_status(conversation, command, line, with_modseq=with_modseq, with_size=with_size)
             if number % _STATUS_SLICE == 0:
                 await conversation.flush_if_much()
     else:
@@ -246,14 +251,13 @@ def _attributes(entry: MailboxEntry, asked: _Asked) -> list[bytes]:
     return attributes
 
 
-async def _list_status(conversation: Conversation, command: List, line: _Line) -> None:
+async def _list_status(
+    conversation: Conversation, command: List, line: _Line, *, with_modseq: bool, with_size: bool
+) -> None:
     """`* STATUS` behind `* LIST`; without it when the mailbox cannot be read (RFC 5819 §2)."""
     try:
-        with_modseq = StatusItem.HIGHESTMODSEQ in command.status
-        if with_modseq:
-            await conversation.enable_condstore()
         found = await conversation.account.status(
-            line.entry.name, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.status
+            line.entry.name, with_modseq=with_modseq, with_size=with_size
         )
     except (NoSuchMailbox, StoreUnavailable):
         return
