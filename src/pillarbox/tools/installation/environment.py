@@ -39,7 +39,7 @@ def build(target: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
     new.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     venv.EnvBuilder(symlinks=True, with_pip=False).create(new)
-    (site,) = new.glob("lib/python3.*/site-packages")
+    site = modules(new)
     for distribution in _distributions():
         _copy(distribution, site)
     compileall.compile_dir(site / PACKAGE, quiet=2, stripdir=str(new), prependdir=str(target))
@@ -50,6 +50,11 @@ def build(target: Path) -> None:
         target.rename(old)
     new.rename(target)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def modules(environment: Path) -> Path:
+    """Where an environment has what is imported."""
+    return environment / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
 
 
 def closed_directory(path: str) -> str | None:
