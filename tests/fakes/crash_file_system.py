@@ -173,6 +173,11 @@ class CrashFileSystem:
         self._write(self._file(fd), data, offset)
         return len(data)
 
+    def append(self, fd: int, data: bytes) -> None:
+        """pwritev2(2)."""
+        file = self._file(fd)
+        self._write(file, data, len(file.content))
+
     def truncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
         file = self._file(fd)
@@ -217,6 +222,16 @@ class CrashFileSystem:
         directory = self._directory(where)
         self._step("sync_directory", where)
         self._names_to_disk(directory)
+
+    def sync_file_system(self, fd: int) -> None:
+        """syncfs(2): one step."""
+        self._step("sync_file_system", self._path_of(self._descriptors[fd].node))
+        self._root.on_disk = dict(self._root.names)
+        for _, node in self._walk():
+            if isinstance(node, Directory):
+                node.on_disk = dict(node.names)
+            else:
+                node.on_disk = bytes(node.content)
 
     def write_out(self, fds: Sequence[int]) -> WrittenOut:
         """sync_file_range(2) of several, one after the other; each is a step."""

@@ -4,8 +4,8 @@ DESCRIPTION
     Our own client sends by SMTP, and appends by IMAP, over several connections, and writes a line, fsynced, for
     each 250 and each OK.  Meanwhile processes are killed with SIGKILL at random moments: every role, the account
     worker, the delivery agent, both supervisors and the foreground.  What does not start again by itself is
-    started.  In the end each line's message must be in the mailbox; a message may be there twice, but not be
-    missing.
+    started.  In the end each line's message must be in the mailbox; none may be missing, and hardly any be there
+    twice.  What is, is classified.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from fakes.mail_system import PATIENCE, USER, MailSystem, kill, until
+from pillarbox.net.system_clock import SystemClock
 
 pytestmark = pytest.mark.system
 
@@ -31,6 +32,7 @@ KILLS = int(os.environ.get("LEDGER_KILLS", "22"))
 PACE = 0.04
 """Seconds between the messages of a session: what is killed has to start again beside the load."""
 TOKEN = re.compile(rb"(?m)^X-Ledger: (\S+)\r?$")
+QUEUE_ID = re.compile(rb"(?m)^\tby .* id (\w+)")
 FORKED = {"agent": "delivery", "worker": "spawner"}
 """Processes that the supervisors do not know, and the role that forks them."""
 
@@ -160,6 +162,7 @@ class Killer:
         self._chance = random.Random(seed)
         self.victims = sorted({*system.roles(), *FORKED})  # supervisors and foreground are among them
         self.killed: Counter[str] = Counter()
+        self.kills: list[tuple[float, str]] = []  # when, and whom
 
     async def run(self) -> None:
         """Every victim, some of them twice, in random order, while messages flow."""
@@ -171,6 +174,7 @@ class Killer:
             pid = await self._found(victim)
             if pid is not None and kill(pid):
                 self.killed[victim] += 1
+                self.kills.append((SystemClock().now(), victim))
             if victim in ("mta supervisor", "mailbox supervisor", "foreground"):
                 await asyncio.to_thread(self._start_again)
 
@@ -205,6 +209,37 @@ class Killer:
         self._system.process.wait(PATIENCE)
         until(lambda: not self._system.processes(), what=self._system.leftovers)
         self._system.start()
+
+
+def duplicates(system: MailSystem, kills: list[tuple[float, str]]) -> list[str]:
+    """Where each came from: who was killed between two copies, and how far the first had come.
+
+    stored          one queue file; it was in the mailbox, and nobody had said so
+    told            one queue file; its delivery was logged, and the file not yet marked or removed
+    two queue files     taken twice
+    appended        an APPEND
+    """
+    copies: dict[bytes, list[tuple[float, bytes]]] = {}
+    for path in system.delivered():
+        content = path.read_bytes()
+        queue_id = QUEUE_ID.search(content)
+        for token in TOKEN.findall(content):
+            copies.setdefault(token, []).append((path.stat().st_mtime, queue_id[1] if queue_id else b""))
+    log = system.log()
+    found: list[str] = []
+    for several in copies.values():
+        several.sort()
+        for (before, one), (after, other) in itertools.pairwise(several):
+            if not one:
+                how = "appended"
+            elif one != other:
+                how = "two queue files"
+            else:
+                sent = re.findall(rf"{one.decode()}: to=<.* status=sent ", log)
+                how = "told" if len(sent) >= len(several) else "stored"
+            killed = [victim for at, victim in kills if before <= at <= after]
+            found.append(f"{how}, {killed[0] if killed else 'nobody'}")
+    return found
 
 
 def _parent(pid: int) -> int:
@@ -255,12 +290,15 @@ def test_what_was_promised_is_delivered(
         token for path in fresh_system.delivered() for token in TOKEN.findall(path.read_bytes())
     )
     missing = promised - set(delivered)
-    twice = sum(count - 1 for count in delivered.values())
+    twice = Counter(duplicates(fresh_system, killer.kills))
     tell(
-        f"ledger: {len(promised)} promised, {appended} of them by IMAP, {len(missing)} missing, {twice} duplicates, "
-        f"{killer.killed.total()} killed: {dict(sorted(killer.killed.items()))}"
+        f"ledger: {len(promised)} promised, {appended} of them by IMAP, {len(missing)} missing, "
+        f"{twice.total()} duplicates, {killer.killed.total()} killed: {dict(sorted(killer.killed.items()))}"
     )
+    tell(f"ledger: duplicates by how far the first had come, and who was killed: {dict(twice.most_common())}")
 
+    # Who is killed between a rename and the note of it, two calls one after the other, has it delivered again.
+    assert twice.total() <= KILLS // 10, twice
     assert missing == set(), f"LEDGER_SEED={seed}\n{fresh_system.log()[-3000:]}"
     assert len(promised) - appended >= KILLS * SESSIONS
     assert appended >= KILLS * APPENDING

@@ -80,9 +80,10 @@ class Agents:
         targets: list[MailboxTarget],
         uid: int,
         gid: int,
+        is_noted: bool = False,
     ) -> list[Outcome]:
         """Into Maildirs of one owner: outcomes in the order of the targets."""
-        job = DeliverToMailboxes(next(self._jobs), data_offset, sender, targets)
+        job = DeliverToMailboxes(next(self._jobs), data_offset, sender, targets, is_noted)
         try:
             done = await self._do(OpenAgent(uid, gid), job, descriptor)
         except (OSError, ChannelClosed) as error:

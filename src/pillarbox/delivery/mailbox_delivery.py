@@ -19,6 +19,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -29,13 +30,23 @@ from pillarbox.delivery.message_text import MessageText
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.mailstore.cache.arrivals import ArrivalNotes
-from pillarbox.mailstore.deliver import Delivery, Stored, TooLarge, Unreadable, deliver_batch
+from pillarbox.mailstore.deliver import (
+    Delivery,
+    Stored,
+    TooLarge,
+    Unreadable,
+    deliver_batch,
+    sync_earlier,
+)
+from pillarbox.mailstore.mailbox import OverQuota, StoreUnavailable
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.delivery_notes import THIS_RUN, DeliveryNotes, delivery_key
 from pillarbox.vocabulary.clock import Clock
 
 _CLOCK: Final = SystemClock()
 
 SENT: Final = Outcome("sent", "2.0.0", "delivered to maildir")
+_SENT_TO_FILE: Final = Outcome("sent", "2.0.0", "delivered to mailbox")
 _TOO_LARGE: Final = Outcome(
     "bounced", "5.2.2", "maildir delivery failed: error writing message: File too large"
 )
@@ -45,6 +56,8 @@ class _Waiting(msgspec.Struct):
     job: int
     at: int
     delivery: Delivery
+    notes: DeliveryNotes
+    key: bytes
 
 
 class MailboxRules(msgspec.Struct, frozen=True):
@@ -62,15 +75,18 @@ def deliver_jobs(
     files: FileSystem = DISK,
     clock: Clock = _CLOCK,
     notes: ArrivalNotes | None = None,
+    run: bytes = THIS_RUN,
 ) -> dict[int, list[Outcome]]:
     """Outcomes by job number.  Each job comes with the descriptor of its queue file, which stays open.
 
-    `notes` remembers what was stored in Maildirs.
+    `notes` remembers what was stored in Maildirs.  `run` is that of the kernel (queue/delivery_notes.py).
     """
     outcomes: dict[int, list[Outcome]] = {}
     waiting: list[_Waiting] = []
+    synced: dict[str, StoreUnavailable | OverQuota | None] = {}
     for request, descriptor in jobs:
         outcomes[request.job] = [SENT] * len(request.targets)
+        noted = DeliveryNotes(descriptor, has_some=request.is_noted, files=files, run=run)
         try:
             text = MessageText(descriptor, request.data_offset, files=files)
         except Unreadable as fault:
@@ -79,14 +95,20 @@ def deliver_jobs(
         for at, target in enumerate(request.targets):
             head = _prefix(request.sender, target)
             maildir = target.mailbox.rstrip("/")
+            key = delivery_key(target.offset, os.fsencode(target.mailbox), head)
+            if noted.has(key):
+                outcomes[request.job][at] = _earlier(target, synced, files)
+                continue
             try:
                 if _is_maildir(target):
-                    delivery = text.delivery(maildir, head, size_limit=rules.size_limit)
-                    waiting.append(_Waiting(request.job, at, delivery))
+                    delivery = text.delivery(
+                        maildir, head, size_limit=rules.size_limit, named=partial(noted.make, key)
+                    )
+                    waiting.append(_Waiting(request.job, at, delivery, noted, key))
                 else:
                     line = mbox_from_line(request.sender, now=clock.now())
                     chunks = chain((line + head,), as_mbox(text.blocks()))
-                    outcomes[request.job][at] = _append(target, chunks, rules, files)
+                    outcomes[request.job][at] = _append(target, chunks, rules, files, noted, key)
             except (TooLarge, Unreadable) as fault:
                 outcomes[request.job][at] = _failed(fault, maildir)
     deliveries = [one.delivery for one in waiting]
@@ -95,8 +117,22 @@ def deliver_jobs(
         notes.remember(deliveries, results)
     for one, result in zip(waiting, results, strict=True):
         if not isinstance(result, Stored):
+            one.notes.withdraw(one.key)
             outcomes[one.job][one.at] = _failed(result, one.delivery.maildir)
     return outcomes
+
+
+def _earlier(
+    target: MailboxTarget, synced: dict[str, StoreUnavailable | OverQuota | None], files: FileSystem
+) -> Outcome:
+    """Somebody has delivered it, and was killed; the disk is waited for once for each directory."""
+    directory = os.path.dirname(target.mailbox)
+    if directory not in synced:
+        synced[directory] = sync_earlier(directory, files=files)
+    fault = synced[directory]
+    if fault is not None:
+        return _failed(fault, directory)
+    return SENT if _is_maildir(target) else _SENT_TO_FILE
 
 
 def _is_maildir(target: MailboxTarget) -> bool:
@@ -104,7 +140,12 @@ def _is_maildir(target: MailboxTarget) -> bool:
 
 
 def _append(
-    target: MailboxTarget, chunks: Iterable[bytes], rules: MailboxRules, files: FileSystem
+    target: MailboxTarget,
+    chunks: Iterable[bytes],
+    rules: MailboxRules,
+    files: FileSystem,
+    notes: DeliveryNotes,
+    key: bytes,
 ) -> Outcome:
     recipient = target.recipient.decode("utf-8", "replace")
     warnings: list[str] = []
@@ -125,13 +166,15 @@ def _append(
             size_limit=rules.size_limit,
             check=check,
             default_dsn="4.2.0",
+            written=lambda: notes.make(key),
+            undone=lambda: notes.withdraw(key),
             files=files,
         )
     except MboxFault as fault:
         status = "deferred" if fault.dsn.startswith("4") else "bounced"
         text = f"delivery failed to mailbox {target.mailbox}: {fault.text}"
         return Outcome(status, fault.dsn, text, "; ".join(warnings))
-    return Outcome("sent", "2.0.0", "delivered to mailbox")
+    return _SENT_TO_FILE
 
 
 def is_loop(content: bytes, recipient: bytes) -> bool:

@@ -104,14 +104,17 @@ def append(
     default_dsn: str = "5.2.0",
     lock_file_may_fail: bool = False,
     warn: Callable[[str], None] = lambda text: None,
+    written: Callable[[], None] = lambda: None,
+    undone: Callable[[], None] = lambda: None,
     files: FileSystem = DISK,
 ) -> None:
     """Append one message.
 
     `check` looks at the opened file and may raise MboxFault; `default_dsn` is the code of a fault that has no code
-    of its own.
+    of its own.  `written` is called when the whole message is in the file, before the disk is waited for; `undone`
+    if it is taken out again.
     """
-    work = _Append(path, chunks, locks, size_limit, check, default_dsn, files)
+    work = _Append(path, chunks, locks, size_limit, check, default_dsn, files, written, undone)
     if "dotlock" not in locks.styles or work.is_no_file():
         work.do()
         return
@@ -143,6 +146,8 @@ class _Append(msgspec.Struct, frozen=True):
     check: Callable[[os.stat_result], None]
     default_dsn: str
     files: FileSystem
+    written: Callable[[], None] = lambda: None
+    undone: Callable[[], None] = lambda: None
 
     def is_no_file(self) -> bool:
         """Whether there is something that is no file: a device gets no lock file beside it."""
@@ -210,8 +215,10 @@ class _Append(msgspec.Struct, frozen=True):
                 if self.size_limit and size > self.size_limit:
                     raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
                 self.files.write_all(descriptor, some)
+            self.written()
             self.files.fsync(descriptor)
         except Exception:  # also what reading the message raises
+            self.undone()
             self.files.truncate(descriptor, before)
             raise
 

@@ -9,7 +9,7 @@ FAULTS
     TooLarge    more octets than the mailbox takes
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -44,17 +44,26 @@ class MessageText:
         """All of it, in blocks of whole lines.  Unreadable, whenever the next one is taken."""
         return self._blocks() if self._whole is None else iter((self._whole,))
 
-    def delivery(self, maildir: str, head: bytes, *, size_limit: int = 0) -> Delivery:
+    def delivery(
+        self,
+        maildir: str,
+        head: bytes,
+        *,
+        size_limit: int = 0,
+        named: Callable[[], None] | None = None,
+    ) -> Delivery:
         """It goes into a Maildir behind `head`; both together may have `size_limit` octets (0: any number).
+
+        `named` is called when it has its name there.
 
         TooLarge, unless only the reading of it will show that.
         """
         if self._whole is None:
             limit = size_limit - len(head) if size_limit else 0
-            return Delivery(maildir, (head,), rest=partial(self._blocks, limit))
+            return Delivery(maildir, (head,), rest=partial(self._blocks, limit), named=named)
         if size_limit and len(head) + len(self._whole) > size_limit:
             raise TooLarge
-        return Delivery(maildir, (head, self._whole))
+        return Delivery(maildir, (head, self._whole), named=named)
 
     def _blocks(self, limit: int = 0) -> Iterator[bytes]:
         octets = 0

@@ -73,6 +73,8 @@ class PipeDelivery:
                 account=Account(service.uid, service.gid),
                 work=work,
                 service=service.name,
+                offset=first.offset,
+                is_noted=request.is_noted,
             ),
             descriptor,
         )

@@ -19,6 +19,7 @@ class MailboxTarget(msgspec.Struct, frozen=True, array_like=True):
     recipient: bytes  # external form, for Delivered-To:
     original: bytes  # external form, for X-Original-To:
     mailbox: str  # absolute path: a Maildir if it ends in a slash, else a file in mbox format
+    offset: int = 0  # of its record in the queue file
 
 
 class DeliverToMailboxes(msgspec.Struct, tag=True):
@@ -28,6 +29,7 @@ class DeliverToMailboxes(msgspec.Struct, tag=True):
     data_offset: int
     sender: bytes  # external form, for Return-Path:
     targets: list[MailboxTarget]
+    is_noted: bool = False  # the queue file may have notes of earlier deliveries
 
 
 class JobRecipient(msgspec.Struct, frozen=True, array_like=True):
@@ -37,6 +39,7 @@ class JobRecipient(msgspec.Struct, frozen=True, array_like=True):
     original: bytes
     notify: int = 0
     dsn_original: bytes = b""
+    offset: int = 0  # of its record in the queue file
 
 
 class DeliverRecipients(msgspec.Struct, tag=True):
@@ -54,6 +57,7 @@ class DeliverRecipients(msgspec.Struct, tag=True):
     send_options: int = 0
     trace_only: bool = False  # nothing is delivered; the outcomes say what would be
     is_probe: bool = False  # for verify(8): what lists other addresses is not followed
+    is_noted: bool = False  # the queue file may have notes of earlier deliveries
 
 
 class Attempt(msgspec.Struct, frozen=True, array_like=True):

@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from typing import AnyStr, Final, Protocol
 
 from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
-from pillarbox.files.write_order import WrittenOut, write_out
+from pillarbox.files.write_order import WrittenOut, sync_file_system, write_out
 
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""
@@ -57,6 +57,10 @@ class FileSystem(Protocol):
         """pwrite(2)."""
         ...
 
+    def append(self, fd: int, data: bytes) -> None:
+        """pwritev2(2) with RWF_APPEND: where the file ends now, whoever else appends."""
+        ...
+
     def truncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
         ...
@@ -75,6 +79,10 @@ class FileSystem(Protocol):
 
     def sync_directory(self, path: AnyStr) -> None:
         """fsync(2) of a directory: the names in it survive a crash from here on."""
+        ...
+
+    def sync_file_system(self, fd: int) -> None:
+        """syncfs(2): whatever was done in the file system of `fd` survives a crash from here on."""
         ...
 
     def write_out(self, fds: Sequence[int]) -> WrittenOut:
@@ -190,6 +198,10 @@ class DiskFileSystem:
         """pwrite(2)."""
         return os.pwrite(fd, data, offset)
 
+    def append(self, fd: int, data: bytes) -> None:
+        """pwritev2(2)."""
+        os.pwritev(fd, (data,), 0, os.RWF_APPEND)
+
     def truncate(self, fd: int, length: int) -> None:
         """ftruncate(2)."""
         os.ftruncate(fd, length)
@@ -213,6 +225,10 @@ class DiskFileSystem:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+    def sync_file_system(self, fd: int) -> None:
+        """syncfs(2), or sync(2)."""
+        sync_file_system(fd)
 
     def write_out(self, fds: Sequence[int]) -> WrittenOut:
         """sync_file_range(2), where that is of use."""

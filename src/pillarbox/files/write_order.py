@@ -24,7 +24,7 @@ FAULTS
     As results, one for each file: its content could not be written.
 
 STANDARDS
-    Linux sync_file_range(2), fstatfs(2), fsync(2); /sys/fs/ext4/DEVICE/journal_task
+    Linux sync_file_range(2), syncfs(2), fstatfs(2), fsync(2); /sys/fs/ext4/DEVICE/journal_task
 """
 
 import ctypes
@@ -76,6 +76,7 @@ NOT_WRITTEN: Final = WrittenOut(Order.NONE)
 def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(None, use_errno=True)
     library.fstatfs.argtypes = [ctypes.c_int, ctypes.c_char_p]
+    library.syncfs.argtypes = [ctypes.c_int]
     library.sync_file_range.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
     return library
 
@@ -97,6 +98,15 @@ def write_out(fds: Sequence[int]) -> WrittenOut:
     if any(error is not None and error.errno == errno.ENOSYS for error in errors):
         return NOT_WRITTEN
     return WrittenOut(order, errors)
+
+
+def sync_file_system(fd: int) -> None:
+    """All of the file system of `fd` reaches the disk.  OSError."""
+    if _LIBC is None:
+        os.sync()
+    elif _LIBC.syncfs(fd):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def _written(library: ctypes.CDLL, fd: int, what: int) -> OSError | None:

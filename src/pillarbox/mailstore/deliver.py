@@ -32,6 +32,7 @@ STANDARDS
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -85,6 +86,8 @@ class Delivery(msgspec.Struct, frozen=True):
     the one before is written."""
     written: Written | None = None
     """The message, instead of `content`."""
+    named: Callable[[], None] | None = None
+    """Called when the message has its name, and can be read; the disk has not been waited for then."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -115,6 +118,22 @@ def deliver_batch(
         finish(_published(drafts), files)
         _sync_directories(drafts, files)
     return [draft.result() for draft in drafts]
+
+
+def sync_earlier(maildir: str, *, files: FileSystem = DISK) -> StoreUnavailable | OverQuota | None:
+    """Wait for the disk on behalf of a message that somebody else has stored, who was killed meanwhile.
+
+    It may have another name by now, so that the whole file system is waited for.
+    """
+    try:
+        descriptor = files.open(maildir, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            files.sync_file_system(descriptor)
+        finally:
+            files.close(descriptor)
+    except OSError as error:
+        return fault_of(error, maildir)
+    return None
 
 
 def publish_batch(
@@ -233,6 +252,8 @@ class _Draft:
             name = b"%s:2,%s" % (name, self.delivery.flags)
         self.files.rename(self._temporary, f"{self.directory}/{os.fsdecode(name)}")
         self._name = name
+        if self.delivery.named is not None:
+            self.delivery.named()
 
     def fail(self, fault: OverQuota | StoreUnavailable) -> None:
         """Remember the fault and remove the file from tmp/."""
@@ -312,7 +333,7 @@ def make_maildir(path: str, *, files: FileSystem = DISK, is_folder: bool = True)
         missing.append(parent)
     for directory in reversed(missing):
         _make_directory(directory, files)
-    for name in ("tmp", "new", "cur"):
+    for name in ("cur", "new", "tmp"):  # whoever finds tmp/ looks for no other
         _make_directory(f"{path}/{name}", files)
     folder = os.path.basename(path.rstrip("/"))
     if is_folder and folder.startswith(".") and folder not in {".", ".."}:
@@ -321,11 +342,14 @@ def make_maildir(path: str, *, files: FileSystem = DISK, is_folder: bool = True)
 
 
 def _make_directory(path: str, files: FileSystem) -> None:
+    parent = os.path.dirname(path.rstrip("/"))
     try:
         files.mkdir(path, 0o700)
-    except FileExistsError:
+    except FileExistsError:  # made by somebody who may have been killed before he synced it
+        if parent:
+            with suppress(PermissionError):
+                files.sync_directory(parent)
         return
-    parent = os.path.dirname(path.rstrip("/"))
     if parent:
         files.sync_directory(parent)
 

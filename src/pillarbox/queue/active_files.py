@@ -107,6 +107,7 @@ class ActiveFiles:
                     return self._leave(NotNow(queue_id, queue), descriptor)  # being written
                 raise CorruptQueueFile("marked as corrupt by a delivery agent")
             message = read_message(FileSource(descriptor, files=files))
+            message.is_noted = status.st_size > message.end
             self._directories.move(queue_id, queue, "active")
         except CorruptQueueFile as fault:
             try:

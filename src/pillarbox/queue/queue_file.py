@@ -97,6 +97,10 @@ class QueueMessage(msgspec.Struct):
     trace: Trace = Trace.NONE  # what else is to come of it
     trace_offset: int = 0  # of the record that says so; 0: there is none
     attributes: dict[bytes, bytes] = {}
+    end: int = 0
+    """Offset behind the end record."""
+    is_noted: bool = False
+    """Something follows there: notes of deliveries (delivery_notes.py)."""
 
     @property
     def wants_success(self) -> bool:
@@ -276,6 +280,7 @@ def _take_extracted(message: QueueMessage, reader: RecordReader) -> None:
                 raise CorruptQueueFile("the size record does not lead to the end of the content")
             continue
         if kind == END:
+            message.end = offset + len(encode_record(END, payload))
             return
         if kind not in EXTRACTED_TYPES:
             raise CorruptQueueFile(f"unexpected record type {kind} after the content at {offset}")

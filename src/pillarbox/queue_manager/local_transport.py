@@ -42,6 +42,7 @@ class LocalTransport:
                     routed.recipient.original,
                     int(routed.recipient.notify),
                     routed.recipient.dsn_original,
+                    routed.recipient.offset,
                 )
                 for routed in job.recipients
             ],
@@ -49,6 +50,7 @@ class LocalTransport:
             send_options=message.send_options,
             trace_only=message.is_trace_only,
             is_probe=message.is_probe,
+            is_noted=message.is_noted,
         )
         outcomes = await self._agents.deliver_recipients(request, job.descriptor)
         return Done(

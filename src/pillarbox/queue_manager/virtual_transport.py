@@ -63,6 +63,7 @@ class VirtualTransport:
                 targets=[target for _, target in members],
                 uid=uid,
                 gid=gid,
+                is_noted=job.message.is_noted,
             )
             for (at, _), outcome in zip(members, results, strict=True):
                 outcomes[at] = outcome
@@ -87,7 +88,7 @@ class VirtualTransport:
         if mailbox.endswith("/"):
             path += "/"
         original = Address.from_internal(routed.recipient.original).external
-        return owner, MailboxTarget(address.external, original, path)
+        return owner, MailboxTarget(address.external, original, path, routed.recipient.offset)
 
 
 class OwnerFault(Exception):

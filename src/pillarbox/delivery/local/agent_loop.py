@@ -29,6 +29,7 @@ from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.mailstore.deliver import Delivery, Unreadable, deliver_batch
 from pillarbox.net.channel import FrameReader, FrameWriter
 from pillarbox.net.system_clock import SystemClock
+from pillarbox.queue.delivery_notes import DeliveryNotes
 from pillarbox.vocabulary.clock import Clock
 
 _Work = Generator[Step, StepResult, LocalJobDone]
@@ -77,6 +78,7 @@ class Worker:
             work = AgentWork(
                 request,
                 text,
+                notes=DeliveryNotes(descriptor, has_some=request.is_noted, files=self._files),
                 settings=self._settings,
                 clock=self._clock,
                 spool=self._spool,

@@ -51,7 +51,8 @@ from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
 from pillarbox.delivery.message_text import MessageText
 from pillarbox.files.file_system import DISK, FileSystem
-from pillarbox.mailstore.deliver import Delivery, Result, Stored, TooLarge, Unreadable
+from pillarbox.mailstore.deliver import Delivery, Result, Stored, TooLarge, Unreadable, sync_earlier
+from pillarbox.queue.delivery_notes import DeliveryNotes, delivery_key
 from pillarbox.vocabulary.clock import Clock
 
 Step = Delivery | CommandRun
@@ -73,6 +74,7 @@ class AgentWork:
         request: DeliverLocally,
         text: MessageText,
         *,
+        notes: DeliveryNotes,
         settings: AgentSettings,
         clock: Clock,
         spool: SpoolRights,
@@ -82,6 +84,7 @@ class AgentWork:
         self._recipient = request.recipient
         self._account = request.account
         self._text = text
+        self._notes = notes
         self._settings = settings
         self._clock = clock
         self._spool = spool
@@ -312,8 +315,13 @@ class AgentWork:
     def _append(
         self, path: bytes, *, check: Check, lock_file_may_fail: bool, warn: Callable[[str], None]
     ) -> None:
-        now = self._clock.now()
-        head = from_line(self._recipient.sender, now=now) + self._headers("file")
+        head = self._headers("file")
+        key = self._key(b"file", path, head)
+        if self._notes.has(key):
+            if (fault := sync_earlier(os.path.dirname(os.fsdecode(path)), files=self._files)) is not None:
+                raise MboxFault("4.2.0", str(fault))
+            return
+        head = from_line(self._recipient.sender, now=self._clock.now()) + head
         append(
             path,
             chain((head,), as_mbox(self._text.blocks())),
@@ -322,6 +330,8 @@ class AgentWork:
             check=check,
             lock_file_may_fail=lock_file_may_fail,
             warn=warn,
+            written=lambda: self._notes.make(key),
+            undone=lambda: self._notes.withdraw(key),
             files=self._files,
         )
 
@@ -329,15 +339,21 @@ class AgentWork:
         if self._only_traces("maildir"):
             return
         limit = self._settings.local.mailbox_size_limit
-        result: StepResult
+        maildir, head = os.fsdecode(path.rstrip(b"/")), self._headers("file")
+        key = self._key(b"maildir", path, head)
+        result: StepResult | None
         try:
-            delivery = self._text.delivery(
-                os.fsdecode(path.rstrip(b"/")), self._headers("file"), size_limit=limit
-            )
-            result = yield delivery
+            if self._notes.has(key):
+                result = sync_earlier(maildir, files=self._files)
+            else:
+                result = yield self._text.delivery(
+                    maildir, head, size_limit=limit, named=lambda: self._notes.make(key)
+                )
+                if not isinstance(result, Stored):
+                    self._notes.withdraw(key)
         except TooLarge as fault:
             result = fault
-        if isinstance(result, Stored):
+        if result is None or isinstance(result, Stored):
             self._tell(Piece("sent", "2.0.0", "delivered to maildir"))
             return
         assert not isinstance(result, CommandResult)
@@ -387,12 +403,9 @@ class AgentWork:
             file_size_limit=settings.local.mailbox_size_limit,
             recipient=self._recipient.user,
         )
-        result = yield run
-        if isinstance(result, Unreadable):
-            self._unreadable(result)
-            return
-        assert isinstance(result, CommandResult)
-        self._tell(outcome_of(run, result))
+        result = yield from self._ran(run, self._key(b"command", command, self._headers("command")))
+        if result is not None:
+            self._tell(outcome_of(run, result))
 
     def _directory(self) -> bytes:
         local = self._settings.local
@@ -438,18 +451,34 @@ class AgentWork:
             must_enter=bool(work.directory),
             time_limit=work.time_limit,
         )
-        result = yield run
-        if isinstance(result, Unreadable):
-            self._unreadable(result)
+        result = yield from self._ran(run, self._key(work.service.encode(), b"\0".join(work.arguments), b""))
+        if result is None:
             return
-        assert isinstance(result, CommandResult)
         piece = outcome_of(run, result)
         if piece.status == "sent":
             output = f" ({result.output.rstrip()})" if result.output else ""
             piece = Piece("sent", "2.0.0", f"delivered via {work.service} service{output}")
         self._tell(piece)
 
+    def _ran(self, run: CommandRun, key: bytes) -> Generator[Step, StepResult, CommandResult | None]:
+        """How it ended; None if the message could not be read."""
+        if self._notes.has(key):
+            return CommandResult(0, "")
+        result = yield run
+        if isinstance(result, Unreadable):
+            self._unreadable(result)
+            return None
+        assert isinstance(result, CommandResult)
+        if not result.status and not result.timed_out:
+            self._notes.make(key)
+        return result
+
     # -- common ----------------------------------------------------------------------------------------
+
+    def _key(self, kind: bytes, place: bytes, head: bytes) -> bytes:
+        """Of a delivery of this job (delivery_notes.py)."""
+        who = b"%s %d %s" % (kind, self._account.uid, place)
+        return delivery_key(self._request.offset, who, head)
 
     def _names(self) -> dict[str, str | None]:
         """The names of forward_path and command_execution_directory."""

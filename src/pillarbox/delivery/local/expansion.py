@@ -92,12 +92,14 @@ class LocalExpansion:
         self._client = [
             (name, value) for name, key in _CLIENT.items() if (value := request.attributes.get(key))
         ]
+        self._offset = 0  # of the recipient's record
         self._seen: set[bytes] = set()
         self._attempts = Attempts()
         self._forwards: dict[tuple[bytes, bytes], list[State]] = {}
 
     async def deliver(self, recipient: JobRecipient) -> Outcome:
         """What became of the recipient."""
+        self._offset = recipient.offset
         state = State(
             address=recipient.address,
             original=recipient.original,
@@ -436,6 +438,8 @@ class LocalExpansion:
             seen=sorted(self._seen),
             trace_only=self._request.trace_only,
             is_probe=self._request.is_probe,
+            offset=self._offset,
+            is_noted=self._request.is_noted,
         )
 
     # -- results ---------------------------------------------------------------------------------------

@@ -97,6 +97,8 @@ class DeliverLocally(msgspec.Struct, tag=True):
     seen: list[bytes] = []  # what has been done for this recipient already
     trace_only: bool = False  # nothing is stored or run; the result says what would be
     is_probe: bool = False  # for verify(8): a .forward file is not read
+    offset: int = 0  # of the recipient's record in the queue file
+    is_noted: bool = False  # the queue file may have notes of earlier deliveries
 
 
 class Piece(msgspec.Struct, frozen=True, array_like=True):
