@@ -7,49 +7,32 @@ DESCRIPTION
 
 from typing import Final
 
-from pillarbox.wire.smtp.commands import (
-    EMPTY_LINE,
-    Auth,
-    Bdat,
-    Data,
-    Ehlo,
-    Etrn,
-    Helo,
-    Help,
-    MailFrom,
-    Noop,
-    Quit,
-    RcptTo,
-    Refused,
-    Rset,
-    StartTls,
-    Vrfy,
-    XClient,
-    XForward,
-)
+from pillarbox.wire.smtp import commands
 from pillarbox.wire.smtp.server import EndOfContent
 
 VERBS: Final[dict[type, str]] = {
-    Helo: "helo",
-    Ehlo: "ehlo",
-    XClient: "xclient",
-    XForward: "xforward",
-    StartTls: "starttls",
-    Auth: "auth",
-    MailFrom: "mail",
-    RcptTo: "rcpt",
-    Data: "data",
-    Bdat: "bdat",
-    Rset: "rset",
-    Noop: "noop",
-    Vrfy: "vrfy",
-    Etrn: "etrn",
-    Quit: "quit",
-    Help: "help",
+    commands.Helo: "helo",
+    commands.Ehlo: "ehlo",
+    commands.XClient: "xclient",
+    commands.XForward: "xforward",
+    commands.StartTls: "starttls",
+    commands.Auth: "auth",
+    commands.MailFrom: "mail",
+    commands.RcptTo: "rcpt",
+    commands.Data: "data",
+    commands.Bdat: "bdat",
+    commands.Rset: "rset",
+    commands.Noop: "noop",
+    commands.Vrfy: "vrfy",
+    commands.Etrn: "etrn",
+    commands.Quit: "quit",
+    commands.Help: "help",
 }
 """In the order of the disconnect line."""
 
-JUNK: Final = frozenset((Helo, Ehlo, Rset, Noop, Vrfy, Etrn, Help))
+JUNK: Final = frozenset(
+    (commands.Helo, commands.Ehlo, commands.Rset, commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
+)
 
 
 class CommandCounts:
@@ -71,8 +54,8 @@ class CommandCounts:
                 self.take_back("data")
             return
         verb = VERBS.get(kind, "unknown")
-        if isinstance(command, Refused):
-            if command.reply is EMPTY_LINE:
+        if isinstance(command, commands.Refused):
+            if command.reply is commands.EMPTY_LINE:
                 return
             verb = command.verb.decode("ascii").lower()
         self.add(verb, succeeded=succeeded)

@@ -54,49 +54,32 @@ from pillarbox.sessions.smtp.trouble import ReportTo, Trouble
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.reply import Reply
-from pillarbox.wire.smtp.commands import (
-    Auth,
-    Data,
-    Ehlo,
-    Etrn,
-    Helo,
-    Help,
-    MailFrom,
-    Noop,
-    Quit,
-    RcptTo,
-    Refused,
-    Rset,
-    StartTls,
-    Vrfy,
-    XClient,
-    XForward,
-)
+from pillarbox.wire.smtp import commands
 from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
 
-_CHANGING_NOTHING: Final = (Noop, Vrfy, Etrn, Help)
-_ENDS_OF_TRANSACTIONS: Final = (MailFrom, Rset, EndOfContent)
+_CHANGING_NOTHING: Final = (commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
+_ENDS_OF_TRANSACTIONS: Final = (commands.MailFrom, commands.Rset, EndOfContent)
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
 _HANDLERS: Final[dict[type, Callable[[SessionState, Any], Reply | Awaitable[Reply]]]] = {
-    Helo: helo,
-    Ehlo: ehlo,
-    MailFrom: mail,
-    RcptTo: rcpt,
-    Data: data,
+    commands.Helo: helo,
+    commands.Ehlo: ehlo,
+    commands.MailFrom: mail,
+    commands.RcptTo: rcpt,
+    commands.Data: data,
     EndOfContent: end_of_content,
-    Rset: rset,
-    Noop: noop,
-    Vrfy: vrfy,
-    Etrn: etrn,
-    Help: help_,
-    Quit: quit_,
-    StartTls: starttls,
-    Auth: auth,
-    XClient: xclient,
-    XForward: xforward,
+    commands.Rset: rset,
+    commands.Noop: noop,
+    commands.Vrfy: vrfy,
+    commands.Etrn: etrn,
+    commands.Help: help_,
+    commands.Quit: quit_,
+    commands.StartTls: starttls,
+    commands.Auth: auth,
+    commands.XClient: xclient,
+    commands.XForward: xforward,
 }
 
 
@@ -239,7 +222,7 @@ class SmtpSession:
         reply: Reply
         before = state.last
         state.is_excused = False
-        if type(command) is Refused:
+        if type(command) is commands.Refused:
             state.last = command.verb.decode("ascii")
         elif kind in VERBS:
             state.last = VERBS[kind].upper()
@@ -251,10 +234,10 @@ class SmtpSession:
         if state.objection:
             text = b"4.7.1 %s Error: %s" % (state.policy.host, state.objection.encode())
             raise Goodbye(Reply(421, (text,)))
-        if state.denied and kind is not Quit:
+        if state.denied and kind is not commands.Quit:
             denied = b"5.7.0 Error: access denied for " + state.client.label.encode()
             reply = Reply(503, (denied,))
-        elif type(command) is Refused:
+        elif type(command) is commands.Refused:
             reply = self._refused(command)
         elif state.bare_newline is BareNewline.REJECT and state.engine.bare_newline_seen:
             reply = self._bare_newline(command, before)  # before a smuggled message is committed
@@ -277,14 +260,14 @@ class SmtpSession:
         state.engine.reply(state.with_footer(reply))
         if state.transaction is not None and not state.engine.in_transaction:
             state.abort_transaction()
-        if kind is StartTls and reply.is_positive:
+        if kind is commands.StartTls and reply.is_positive:
             await finish_starttls(state)
         if state.trouble is not None and kind in _ENDS_OF_TRANSACTIONS:
             await state.trouble.transaction_ended(state.client.label)
 
     def _is_noop(self, command: object) -> bool:
         """smtpd_noop_commands: a word that is no command, or a command that changes nothing."""
-        if isinstance(command, Refused):
+        if isinstance(command, commands.Refused):
             word = (command.line.split(None, 1) or [b""])[0].decode("ascii", "replace")
         else:
             word = VERBS[type(command)] if type(command) in _CHANGING_NOTHING else ""
@@ -363,7 +346,7 @@ class SmtpSession:
         state.abort_transaction()
         return reply
 
-    def _refused(self, command: Refused) -> Reply:
+    def _refused(self, command: commands.Refused) -> Reply:
         state = self._state
         if command.line and state.policy.is_forbidden(command.line):
             state.tell(events.NotSmtp(state.client.label, command.line))
