@@ -160,6 +160,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_alt_key: str = ""
     ssl_cipher_suites: str = ""  # of TLS 1.3
     ssl_curve_list: str = ""
+    ssl_dh: str = ""  # a file
     ssl_has_tickets: bool = True  # ssl_options without no_ticket
 
     mail_home: str = ""

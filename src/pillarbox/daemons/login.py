@@ -16,7 +16,6 @@ import secrets
 import socket
 import ssl
 from ipaddress import ip_address, ip_network
-from typing import Final
 
 import msgspec
 
@@ -32,7 +31,8 @@ from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.net.tls_contexts import load_second, server_context
 from pillarbox.net.tls_faults import TlsFault
-from pillarbox.net.tls_options import set_cipher_suites, set_curves
+from pillarbox.net.tls_options import set_cipher_suites, set_curves, take_dh_parameters
+from pillarbox.net.tls_versions import limit_versions
 from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, MailboxNotice
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Exchange, Failure, Ticket
@@ -326,9 +326,6 @@ def _session_id() -> str:
     return base64.b64encode(secrets.token_bytes(12)).decode("ascii")
 
 
-_OLDEST: Final = {"TLSv1.2": ssl.TLSVersion.TLSv1_2, "TLSv1.3": ssl.TLSVersion.TLSv1_3}
-
-
 def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLContext]:
     """A context for each pair of certificate and key; the host that a client names chooses among them."""
     rules = settings.connection_rules()
@@ -348,7 +345,7 @@ def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLCont
             tls.context = contexts[pair]
 
     for pair, context in contexts.items():
-        context.minimum_version = _OLDEST[settings.ssl_min_protocol]
+        limit_versions(context, f">={settings.ssl_min_protocol}")
         if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
             load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
         _choose_algorithms(context, settings)
@@ -358,6 +355,14 @@ def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLCont
 
 def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings) -> None:
     """ConfigurationFault."""
+    if settings.ssl_dh:
+        try:
+            take_dh_parameters(context, settings.ssl_dh)
+        except OSError as error:
+            reason = error.strerror or "it holds no such parameters"
+            raise ConfigurationFault(
+                "ssl_dh", f"Can't load DH parameters from {settings.ssl_dh}: {reason}"
+            ) from error
     if not settings.ssl_has_tickets:
         context.options |= ssl.OP_NO_TICKET
     for name, names, choose in (

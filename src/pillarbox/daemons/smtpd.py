@@ -45,7 +45,7 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.net.tls_contexts import bare_context, smtp_server_context
-from pillarbox.net.tls_options import apply_options, cipher_lists
+from pillarbox.net.tls_options import apply_options, cipher_lists, take_dh_parameters
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
@@ -391,6 +391,7 @@ def _tls_context(
             where=f"{snapshot.where(parameter)}, parameter {parameter}",
         )
         apply_options(context, snapshot.group(TlsLibrary))
+        _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
         _ask_for_certificates(context, snapshot, policy)
         if tls.tls_server_sni_maps:
             ciphers = _ciphers(tls, is_must=is_must)
@@ -401,6 +402,17 @@ def _tls_context(
             raise
         warnings.append(f"{fault}: disabling TLS support")
         return None
+
+
+def _take_dh_parameters(context: ssl.SSLContext, path: str, warnings: list[str]) -> None:
+    try:
+        take_dh_parameters(context, "" if path == "auto" else path)
+    except OSError as error:
+        trouble = f'opening DH parameter file "{path}": {error.strerror}'
+        if not error.strerror:
+            trouble = f'decoding DH parameters from file "{path}"'
+        warnings.append(f"error {trouble} -- using compiled-in defaults")
+        take_dh_parameters(context, "")
 
 
 def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: SmtpPolicy) -> None:
@@ -442,10 +454,8 @@ def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
     if is_must:
         excluded += tls.smtpd_tls_mandatory_exclude_ciphers
     excluded = ("aNULL", *(() if grade == "null" else ("eNULL",)), *excluded)
-    names = [cipher_lists(tls)[grade], *(f"!{name}" for name in excluded)]
-    if grade == "null":  # which no higher level of security has
-        names.append("@SECLEVEL=0")
-    return ":".join(names)
+    # As Postfix: smtpd_tls_…protocols and …ciphers say what is too old, not how OpenSSL was built.
+    return ":".join([cipher_lists(tls)[grade], *(f"!{name}" for name in excluded), "@SECLEVEL=0"])
 
 
 def main(startup: Startup) -> None:

@@ -5,7 +5,7 @@ FAULTS
     BadChain            the same of chains in memory
 
 STANDARDS
-    RFC 8996 (TLS 1.0 and 1.1 deprecated); RFC 7468 (PEM)
+    RFC 7435 §3 (old TLS is better than none); RFC 7468 (PEM); OpenSSL SSL_CTX_set_security_level(3)
 """
 
 import os
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.net.tls_faults import library_error
-from pillarbox.net.tls_versions import version_range
+from pillarbox.net.tls_versions import limit_versions
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -28,12 +28,12 @@ def server_context(
     or ours with `prefers_own_order`.
     """
     context = bare_context(prefers_own_order=prefers_own_order)
-    _load(context, certificate, key, where=where)
-    if ciphers:
+    if ciphers:  # before the certificate: @SECLEVEL among them says which keys are too short
         try:
             context.set_ciphers(ciphers)
         except ssl.SSLError as error:
             raise ConfigurationFault(where, f'no cipher is left by "{ciphers}"') from error
+    _load(context, certificate, key, where=where)
     return context
 
 
@@ -52,7 +52,7 @@ def smtp_server_context(
 ) -> ssl.SSLContext:
     """The same from several pairs of certificate and key file, for RSA and ECDSA side by side.
 
-    `protocols` as smtpd_tls_protocols has them; what is older than TLS 1.2 is never offered (RFC 8996).
+    `protocols` as smtpd_tls_protocols has them.
     """
     (certificate, key), *others = chains
     context = server_context(
@@ -60,13 +60,7 @@ def smtp_server_context(
     )
     for certificate, key in others:
         _load(context, certificate, key, where=where)
-    oldest, newest = version_range(protocols)
-    if newest < ssl.TLSVersion.TLSv1_2:
-        raise ConfigurationFault(
-            where, f'"{protocols}" leaves no TLS version from 1.2 on', mend="write >=TLSv1.2"
-        )
-    context.minimum_version = max(oldest, ssl.TLSVersion.TLSv1_2)
-    context.maximum_version = newest
+    limit_versions(context, protocols)
     return context
 
 

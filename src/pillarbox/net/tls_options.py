@@ -1,11 +1,12 @@
-"""tls_ssl_options, tls_disable_workarounds, tls_eecdh_auto_curves, and Dovecot's ssl_curve_list and
-ssl_cipher_suites: how OpenSSL behaves.
+"""tls_ssl_options, tls_disable_workarounds, tls_eecdh_auto_curves, smtpd_tls_dh1024_param_file, and Dovecot's
+ssl_curve_list, ssl_cipher_suites and ssl_dh: how OpenSSL behaves.
 
 FAULTS
     ConfigurationFault  a name that is no option
 
 STANDARDS
-    OpenSSL SSL_CTX_set_options(3), SSL_CTX_set1_groups_list(3), SSL_CTX_set_ciphersuites(3); postconf(5)
+    OpenSSL SSL_CTX_set_options(3), SSL_CTX_set1_groups_list(3), SSL_CTX_set_ciphersuites(3),
+    SSL_CTX_set_dh_auto(3); postconf(5)
 """
 
 import ctypes
@@ -52,6 +53,7 @@ _WORKAROUNDS: Final = {
 }
 _USUAL_CURVES: Final = ("X25519", "X448", "prime256v1", "secp521r1", "secp384r1")
 _SET_GROUPS_LIST: Final = 92  # SSL_CTRL_SET_GROUPS_LIST
+_SET_DH_AUTO: Final = 118  # SSL_CTRL_SET_DH_AUTO
 _CONTROL: Final = {
     "SSL_CTX_ctrl": (ctypes.c_long, (ctypes.c_void_p, ctypes.c_int, ctypes.c_long, ctypes.c_char_p)),
     "SSL_CTX_set_ciphersuites": (ctypes.c_int, (ctypes.c_void_p, ctypes.c_char_p)),
@@ -111,6 +113,20 @@ def set_cipher_suites(context: ssl.SSLContext, names: str, *, where: str) -> boo
     taken: bool = library.SSL_CTX_set_ciphersuites(context_address(context), names.encode()) == 1
     library.ERR_clear_error()
     return taken
+
+
+def take_dh_parameters(context: ssl.SSLContext, path: str) -> None:
+    """Offer DHE with the group of this file, PEM; empty: with one that OpenSSL finds strong enough.
+
+    OSError, whose strerror is empty if the file can be read and has no group that can be used.
+    """
+    if path:
+        try:
+            context.load_dh_params(path)
+        except ssl.SSLError as error:
+            raise OSError(0, "", path) from error
+    elif (library := open_library(_CONTROL)) is not None:
+        library.SSL_CTX_ctrl(context_address(context), _SET_DH_AUTO, 1, None)
 
 
 def _library(where: str) -> Any:  # noqa: ANN401 - ctypes gives libraries no better type

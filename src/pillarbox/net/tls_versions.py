@@ -5,6 +5,7 @@ FAULTS
 """
 
 import ssl
+import warnings
 from typing import Final
 
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -50,3 +51,11 @@ def version_range(text: str) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
     if not allowed:
         raise ConfigurationFault("TLS versions", f'"{text}" leaves no version')
     return allowed[0], allowed[-1]
+
+
+def limit_versions(context: ssl.SSLContext, text: str) -> None:
+    """Have a context speak these versions."""
+    oldest, newest = version_range(text)
+    with warnings.catch_warnings():  # whoever has written an old one down knows
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version, context.maximum_version = oldest, newest

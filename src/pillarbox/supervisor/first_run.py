@@ -114,6 +114,8 @@ message_size_limit = 52428800
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = {home.etc}/self-signed.pem
 smtpd_tls_key_file = {home.etc}/self-signed.key
+smtpd_tls_protocols = >=TLSv1.2
+smtpd_tls_mandatory_protocols = >=TLSv1.2
 smtpd_tls_loglevel = 1
 smtpd_sasl_type = dovecot
 smtpd_sasl_path = private/auth

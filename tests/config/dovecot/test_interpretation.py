@@ -342,19 +342,27 @@ def test_debians_files_read_cleanly_and_the_mbox_default_is_named(tmp_path: Path
         "Trash",
     }
     told = [line.partition(": ")[2].partition(" ")[0] for line in warnings(configuration)]
-    assert sorted(told) == ["mail_privileged_group", "ssl_client_ca_dir", "ssl_dh"]
+    assert sorted(told) == ["mail_privileged_group", "ssl_client_ca_dir"]
 
 
 def test_what_tls_is_made_of() -> None:
     """A second certificate, curves, the suites of TLS 1.3, tickets."""
     text = (
         "ssl = yes\nssl_alt_cert = </etc/alt.pem\nssl_alt_key = </etc/alt.key\nssl_curve_list = P-384:P-256\n"
-        "ssl_cipher_suites = TLS_AES_256_GCM_SHA384\nssl_options = no_ticket compression\n"
+        "ssl_cipher_suites = TLS_AES_256_GCM_SHA384\nssl_options = no_ticket compression\nssl_dh = </etc/dh.pem\n"
     )
     settings = read(text)
     assert (settings.ssl_alt_cert, settings.ssl_alt_key) == ("/etc/alt.pem", "/etc/alt.key")
     assert (settings.ssl_curve_list, settings.ssl_cipher_suites) == ("P-384:P-256", "TLS_AES_256_GCM_SHA384")
     assert not settings.ssl_has_tickets
+    assert settings.ssl_dh == "/etc/dh.pem"
+
+
+@pytest.mark.parametrize(("written", "oldest"), [("TLSv1", "TLSv1"), ("ANY", "TLSv1"), ("LATEST", "TLSv1.3")])
+def test_the_oldest_version_of_tls(written: str, oldest: str) -> None:
+    """ssl_min_protocol."""
+    assert read(f"ssl_min_protocol = {written}\n").ssl_min_protocol == oldest
+
     assert read("").ssl_has_tickets
     with pytest.raises(ConfigurationFault, match="unknown flag: `no_such'"):
         read("ssl_options = no_such\n")

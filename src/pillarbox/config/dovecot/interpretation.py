@@ -69,7 +69,12 @@ MIN_LINE: Final = 1024
 """Octets of an IMAP line that are taken whatever imap_max_line_length says."""
 _PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penalty")
 """A door of Dovecot's own that we do not have; closing it is how an admin switches penalties off."""
-_TLS_VERSIONS: Final = ("TLSv1.2", "TLSv1.3")
+_TLS_VERSIONS: Final = {
+    **{version: version for version in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")},
+    "ANY": "TLSv1",
+    "LATEST": "TLSv1.3",
+}
+"""By ssl_min_protocol."""
 
 
 def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxSettings:
@@ -119,6 +124,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         ssl_alt_key=_tls_file(configuration, "ssl_alt_key"),
         ssl_cipher_suites=value("ssl_cipher_suites"),
         ssl_curve_list=value("ssl_curve_list"),
+        ssl_dh=_tls_file(configuration, "ssl_dh"),
         ssl_has_tickets="no_ticket" not in _tls_options(configuration),
         mail_home=_template(configuration, "mail_home"),
         mail_uid=value("mail_uid"),
@@ -270,17 +276,14 @@ def _tls_options(configuration: Configuration) -> tuple[str, ...]:
 
 def _tls_version(configuration: Configuration) -> str:
     version = configuration.value("ssl_min_protocol")
-    if version in ("TLSv1", "TLSv1.1", "ANY"):
-        return "TLSv1.2"  # a client that can do no better is refused, never one that can
-    if version == "LATEST":
-        return "TLSv1.3"
-    if version not in _TLS_VERSIONS:
+    known = _TLS_VERSIONS.get(version)
+    if known is None:
         raise ConfigurationFault(
             configuration.where("ssl_min_protocol"),
             f"Unknown ssl_min_protocol setting '{version}'",
             mend="TLSv1.2 or TLSv1.3",
         )
-    return version
+    return known
 
 
 # -- listeners -----------------------------------------------------------------------------------------

@@ -74,6 +74,9 @@ class SmtpServerTls:
     smtpd_tls_mandatory_protocols: str = parameter(
         ">=TLSv1", doc="TLS versions for security level encrypt; written as smtpd_tls_protocols."
     )
+    smtpd_tls_dh1024_param_file: str = parameter(
+        "", doc="A group for ciphers with DHE, PEM; empty or auto: one that OpenSSL finds strong enough."
+    )
     smtpd_tls_ciphers: Literal["null", "low", "medium", "high", "export"] = parameter(
         "medium", doc="Least strength of ciphers for security level may."
     )

@@ -57,7 +57,6 @@ tls_session_ticket_cipher = aes-256-cbc
         "OpenSSL chooses these parameters itself",
         """
 openssl_path = openssl
-smtpd_tls_dh1024_param_file =
 smtpd_tls_dh512_param_file =
 smtpd_tls_eecdh_grade = auto
 tls_daemon_random_bytes = 32

@@ -39,7 +39,7 @@ from pillarbox.delivery.smtp.trust_anchors import Anchors, read_anchors, trust
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.net.openssl import limit_depth
 from pillarbox.net.tls_options import apply_options
-from pillarbox.net.tls_versions import version_range
+from pillarbox.net.tls_versions import limit_versions, version_range
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -191,7 +191,7 @@ class TlsPolicies:
         if policy.wants_trust and not limit_depth(context, settings.smtp_tls_scert_verifydepth):
             if settings.smtp_tls_scert_verifydepth != _USUAL_DEPTH:
                 raise ConfigurationFault("smtp_tls_scert_verifydepth", "this Python hides its OpenSSL")
-        context.minimum_version, context.maximum_version = version_range(policy.protocols)
+        limit_versions(context, policy.protocols)
         if self._library is not None:
             apply_options(context, self._library)
         ciphers = ":".join([self._grades[policy.ciphers], *(f"!{name}" for name in policy.exclude)])

@@ -61,10 +61,13 @@ ssl_cipher_suites : str =
     Ciphers for TLS 1.3, names with colons between; empty for the library's own choice.
 ssl_curve_list : str =
     Curves for the exchange of keys, names with colons between; empty for the library's own choice.
+ssl_dh : str =
+    A group for ciphers with DHE: `</path/to/file`; empty for none of these ciphers.
 ssl_key : str =
     The certificate's key: `</path/to/file`.
 ssl_min_protocol : str = TLSv1.2
-    Oldest version of TLS: TLSv1.2 or TLSv1.3.
+    Oldest version of TLS: TLSv1, TLSv1.1, TLSv1.2, TLSv1.3, ANY or LATEST.  What is older than TLSv1.2 needs
+    @SECLEVEL=0 in ssl_cipher_list, too: OpenSSL thinks its signatures too weak otherwise.
 ssl_options : str =
     `no_ticket`: sessions are not resumed by tickets; `compression` has no effect.
 ssl_prefer_server_ciphers : bool = no
@@ -137,7 +140,6 @@ ssl_client_cert : str =
 ssl_client_key : str =
 ssl_client_require_valid_cert : bool = yes
 ssl_crypto_device : str =
-ssl_dh : str =
 ssl_require_crl : bool = yes
 """,
     ),
