@@ -39,7 +39,16 @@ from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire import pop3
-from pillarbox.wire.pop3 import Command, Pause, Pop3Server, State, Stuffing, stuffed, top_lines
+from pillarbox.wire.pop3 import (
+    END_OF_LINES,
+    Command,
+    Pause,
+    Pop3Server,
+    State,
+    Stuffing,
+    stuffed,
+    top_lines,
+)
 
 INACTIVITY: Final = 600.0
 """Seconds of silence after which the client is sent away (RFC 1939 §3: at least ten minutes)."""
@@ -212,7 +221,7 @@ class Pop3Session:
                 await self._flush()
 
     async def _send_message(self, text: bytes | LargeContent | Span) -> int:
-        """The lines of a multi-line response; how many octets went out."""
+        """The lines of a multi-line response; their octets without the last dot's."""
         no_nuls = Pop3Workaround.OUTLOOK_NO_NULS in self._options.workarounds
         if isinstance(text, bytes):
             if no_nuls:
@@ -221,7 +230,7 @@ class Pop3Session:
                 text += b"\r\n"
             sent = stuffed(text)
             await self._send_long(sent)
-            return len(sent)
+            return len(sent) - len(END_OF_LINES)
         stuffing = Stuffing()
         octets = 0
         async for piece in pieces_of(text):
@@ -231,7 +240,7 @@ class Pop3Session:
             await self._flush()
         end = stuffing.end()
         self._engine.send(end)
-        return octets + len(end)
+        return octets + len(end) - len(END_OF_LINES)
 
     async def _answer(self, command: Command) -> None:
         engine = self._engine
@@ -291,8 +300,9 @@ class Pop3Session:
     async def retrieve(self, command: pop3.Retrieve) -> None:
         content = await self._content(command.message)
         self._retrieved.add(command.message)
-        self._engine.ok(b"%d octets" % len(content))
-        self._retrieved_bytes += await self._send_message(content)
+        first_line = b"%d octets" % len(content)
+        self._engine.ok(first_line)
+        self._retrieved_bytes += len(b"+OK %b\r\n" % first_line) + await self._send_message(content)
         self._retrieved_count += 1
 
     async def top(self, command: pop3.Top) -> None:
@@ -304,7 +314,7 @@ class Pop3Session:
             body = await content.run(header_end, content)
             top = Span(content, 0, await content.run(content.after_lines, body, command.lines))
         self._engine.ok()
-        self._top_bytes += await self._send_message(top)
+        self._top_bytes += len(b"+OK\r\n") + await self._send_message(top)
         self._top_count += 1
 
     async def delete(self, command: pop3.Delete) -> None:

@@ -351,6 +351,10 @@ class Pop3Server:
             return Refused(_printable(problem.args[0][:200]))
 
 
+END_OF_LINES: Final = b".\r\n"
+"""The end of a multi-line response."""
+
+
 def stuffed(content: bytes) -> bytes:
     """A multi-line response's lines: dots doubled, the last line ended, `.` behind them (RFC 1939 §3)."""
     content = content.replace(b"\r\n.", b"\r\n..")

@@ -46,8 +46,14 @@ ACCOUNTS: Final = {
 GROUPS: Final = ("postdrop",)
 FOR_USERS: Final = frozenset(("mailq", "newaliases", "pillarbox", "doveadm", "doveconf"))
 """Commands in bin; the others are in sbin, as Debian has them."""
-WELL_KNOWN: Final = ("/usr/sbin/sendmail", "/usr/lib/sendmail", "/usr/lib/dovecot/dovecot-lda")
-"""Where programs look for sendmail, and main.cf for dovecot-lda, whatever PATH is."""
+WELL_KNOWN: Final = (
+    "/usr/sbin/sendmail",
+    "/usr/lib/sendmail",
+    "/usr/bin/mailq",
+    "/usr/bin/newaliases",
+    "/usr/lib/dovecot/dovecot-lda",
+)
+"""Where programs and monitors look for sendmail and its kin, and main.cf for dovecot-lda, whatever PATH is."""
 _UNITS: Final = {
     "postfix": ("Pillarbox mail transfer agent", "pillarbox-mta", "postfix start-fg"),
     "dovecot": ("Pillarbox POP3 and IMAP server", "pillarbox-mailbox", "dovecot -F"),
