@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 from fakes import archives, client_libraries
@@ -45,6 +46,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "qshape": ("qshape",),
     "ruby": ("ruby", "--version"),
     "rsyslogd": ("rsyslogd", "-v"),
+    "roundcube": ("dpkg-query", "-W", "-f", "${Version}", "roundcube-core"),
     "s-nail": ("s-nail", "-V"),
     "strace": ("strace", "--version"),
     "swaks": ("swaks", "--version"),
@@ -75,6 +77,8 @@ def is_here(name: str) -> bool:
         return bool(client_libraries.version(name))
     if name == "php-imap":
         return _has_php_imap()
+    if name == "roundcube":
+        return Path("/usr/share/roundcube/index.php").exists()
     return name in _PYTHON or program(name) is not None
 
 

@@ -32,6 +32,7 @@ LONG: Final = {
     "test_lmtp_dovecot_peer.py": 85,
     "test_local_peer.py": 60,
     "test_lab.py": 60,
+    "test_webmail_peer.py": 60,
     "test_lab_notices_peer.py": 60,
     "test_queue_takeover_peer.py": 60,
     "test_tutorial.py": 35,
