@@ -5,8 +5,9 @@ import asyncio
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
+from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions
-from pillarbox.sessions.imap.session import Ended, ImapSession
+from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
 

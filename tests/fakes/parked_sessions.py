@@ -7,9 +7,10 @@ import msgspec
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.observability.events import Event
+from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions
 from pillarbox.sessions.imap.parking import ParkedSession
-from pillarbox.sessions.imap.session import Ended, ImapSession
+from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,14 @@ from hypothesis import strategies as st
 
 from fakes.scripted_transport import ScriptedTransport, read_transcript
 from pillarbox.mailstore.mailbox import NewMessage, StoreUnavailable
+from pillarbox.mailstore.maildir.pop3_session_lock import SessionLocked
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event, Warned
 from pillarbox.sessions import pop3_session
+from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
-from pillarbox.sessions.pop3_session import Ended, Pop3Session
+from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 
@@ -72,11 +75,11 @@ def test_quit_deletes_and_marks_what_was_read() -> None:
     assert ended == Ended("Logged out", "top=1/20, retr=1/54, del=1/3, size=87")
 
 
-def test_without_quit_nothing_changes() -> None:
-    """RFC 1939 §6: "the POP3 session does NOT enter the UPDATE state"."""
+def test_without_quit_nothing_is_deleted() -> None:
+    """RFC 1939 §6: "the POP3 session does NOT enter the UPDATE state"; but what was retrieved was read."""
     _, ended, inbox = asyncio.run(play([b"RETR 2\r\nDELE 3\r\n"]))
     assert list(inbox.messages.uids) == [1, 2, 3]
-    assert list(inbox.messages.flags) == [0, 0, 0]
+    assert list(inbox.messages.flags) == [0, int(Flag.SEEN), 0]
     assert ended.reason == "Connection closed"
 
 
@@ -158,6 +161,54 @@ def test_flags_that_are_not_updated(*, stays: bool) -> None:
     asked = [b"RETR 1\r\nDELE 2\r\nQUIT\r\n"]
     _, _, inbox = asyncio.run(play(asked, options=Pop3Options(no_flag_updates=stays)))
     assert [0 if stays else int(Flag.SEEN), 0] == list(inbox.messages.flags)
+
+
+def test_deleted_by_a_flag() -> None:
+    """pop3_deleted_flag: what has it is not there; pop3_delete_type = flag: QUIT sets it."""
+    options = Pop3Options(deleted_flag=b"Gone", flags_deleted=True)
+
+    async def talk() -> tuple[list[int], bytes]:
+        account = MemoryAccount(clock=ManualClock())
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b", keywords=(b"gone",)), NewMessage(b"c")])
+        transport = ScriptedTransport([b"STAT\r\nRETR 2\r\nDELE 1\r\nQUIT\r\n"])
+        await Pop3Session(transport, account, sink=ignore, options=options).run()
+        return list(inbox.messages.keywords), bytes(transport.sent)
+
+    keywords, said = asyncio.run(talk())
+    assert keywords == [1, 1, 0]
+    assert b"+OK 2 2\r\n+OK 1 octets\r\nc\r\n.\r\n" in said
+
+
+def test_last() -> None:
+    """pop3_enable_last (RFC 1460): the highest number that was retrieved; RSET makes all unread."""
+    said, _, _ = asyncio.run(play([b"LAST\r\n"]))
+    assert said.endswith(b"-ERR Unknown command: LAST\r\n")
+    asked = [b"LAST\r\nRETR 2\r\nRETR 1\r\nLAST\r\nRSET\r\nLAST\r\nQUIT\r\n"]
+    said, _, inbox = asyncio.run(play(asked, options=Pop3Options(has_last=True)))
+    assert said.startswith(b"+OK Logged in.\r\n+OK 0\r\n")
+    assert said.endswith(b"+OK 2\r\n+OK\r\n+OK 0\r\n+OK Logging out.\r\n")
+    assert list(inbox.messages.flags) == [0, 0, 0]
+
+
+def test_a_mailbox_that_is_locked() -> None:
+    """pop3_lock_session."""
+
+    class Locked(AbstractAsyncContextManager[None]):
+        async def __aenter__(self) -> None:
+            raise SessionLocked
+
+        async def __aexit__(self, *fault: object) -> None:
+            return None
+
+    client = ScriptedTransport([])
+
+    async def run() -> Ended:
+        account = MemoryAccount(clock=ManualClock())
+        return await Pop3Session(client, account, sink=ignore, lock=Locked()).run()
+
+    assert asyncio.run(run()).reason == "Couldn't lock POP3 session"
+    assert client.take_sent() == b"-ERR [IN-USE] Mailbox is locked by another POP3 session.\r\n"
 
 
 def test_silence_ends_the_session(monkeypatch: pytest.MonkeyPatch) -> None:

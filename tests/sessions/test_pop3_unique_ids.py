@@ -20,7 +20,7 @@ def made(options: Pop3Options, own: Mapping[int, Pop3Fields]) -> list[bytes]:
         account = MemoryAccount(clock=ManualClock())
         inbox = await account.open("INBOX")
         await inbox.append([NewMessage(b"Subject: %d\r\n\r\n" % number) for number in range(3)])
-        return UniqueIds(inbox, inbox.messages.uids, own, options).of([0, 1, 2])
+        return await UniqueIds(inbox, inbox.messages.uids, own, options).of([0, 1, 2])
 
     return asyncio.run(ask())
 
@@ -54,6 +54,28 @@ def test_duplicates(renames: bool, last: list[bytes]) -> None:
     """pop3_uidl_duplicates = rename: the second and third get numbers."""
     options = Pop3Options(uidl_format="%2.0u" + "x", renames_duplicates=renames)
     assert [b"x", *last] == made(options, {})
+
+
+def test_those_of_the_header() -> None:
+    """pop3_reuse_xuidl: the first X-UIDL field, unless another id is written down; pop3_save_uidl writes it down."""
+
+    async def ask() -> tuple[list[bytes], dict[int, Pop3Fields]]:
+        account = MemoryAccount(clock=ManualClock())
+        inbox = await account.open("INBOX")
+        await inbox.append(
+            [
+                NewMessage(b"x-uidl: own\r\nX-UIDL: other\r\n\r\n"),
+                NewMessage(b"X-UIDL: two\r\n\r\n"),
+                NewMessage(b"a: b\r\n\r\n"),
+            ]
+        )
+        options = Pop3Options(uidl_format="%u", reuses_header_ids=True, saves_unique_ids=True)
+        ids = UniqueIds(inbox, inbox.messages.uids, {2: Pop3Fields(b"kept", 3)}, options)
+        return await ids.of([0, 1, 2]), inbox.pop3_fields()
+
+    made_ids, saved = asyncio.run(ask())
+    assert made_ids == [b"own", b"kept", b"3"]
+    assert saved == {1: Pop3Fields(b"own", 0), 3: Pop3Fields(b"3", 0)}
 
 
 def test_duplicates_of_what_is_written_down() -> None:

@@ -39,7 +39,8 @@ CASES: list[tuple[bytes, p.Command]] = [
     (b"CAPA", p.Capabilities()),
     (b"QUIT", p.Quit()),
     (b"", bad(b"Unknown command.")),
-    (b"LAST", bad(b"Unknown command: LAST")),
+    (b"LAST 1", p.Last()),
+    (b"FIRST", bad(b"Unknown command: FIRST")),
     (b"x\x01y", bad(b"Unknown command: X?Y")),
     (b"USER x", bad(b"Unknown command: USER")),
     (b"RETR", bad(b"Invalid message number: ")),
@@ -158,3 +159,11 @@ TOPS = [
 def test_top(lines: int, expected: bytes) -> None:
     """The header, the empty line and so many lines of the body."""
     assert expected == top_lines(b"H\r\n\r\na\r\nb\r\nc", 5, lines)
+
+
+def test_absent_commands() -> None:
+    """What the configuration does not want is unknown."""
+    engine = Pop3Server(state=State.TRANSACTION, absent=(b"LAST",))
+    engine.receive_data(b"last\r\n")
+    assert engine.next_command() == bad(b"Unknown command: LAST")
+    assert engine.bytes_in == 6

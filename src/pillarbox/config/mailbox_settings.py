@@ -9,6 +9,7 @@ DESCRIPTION
 import msgspec
 
 from pillarbox.config.connection_rules import ConnectionBlock, ConnectionRules
+from pillarbox.config.dovecot.logout_format import IMAP_FORMAT, POP3_FORMAT
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +174,16 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     storage: Storage = Storage()
     namespaces: tuple[Namespace, ...] = (Namespace(inbox=True),)
     pop3_client_workarounds: tuple[str, ...] = ()
+    pop3_delete_type: str = "expunge"
+    """expunge or flag"""
+    pop3_deleted_flag: str = ""
+    """A keyword, with which messages are not there; empty: none."""
+    pop3_enable_last: bool = False
+    pop3_lock_session: bool = False
+    pop3_logout_format: str = POP3_FORMAT
     pop3_no_flag_updates: bool = False
+    pop3_reuse_xuidl: bool = False
+    pop3_save_uidl: bool = False
     pop3_uidl_duplicates: str = "allow"
     """allow, or rename: the second message with a unique id gets another."""
     pop3_uidl_format: str = "%08Xu%08Xv"
@@ -184,6 +194,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     park_after: float = 30.0
     """The same where one is not in IDLE."""
     imap_idle_notify_interval: float = 120.0
+    imap_logout_format: str = IMAP_FORMAT
     imap_max_line_length: int = 65536
     imap_id_send: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)
     imap_literal_minus: bool = False

@@ -20,6 +20,7 @@ import sys
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager
 from typing import Final
 
 import msgspec
@@ -33,6 +34,7 @@ from pillarbox.daemons.account_quotas import AccountQuotas
 from pillarbox.daemons.letter_box import LetterBox
 from pillarbox.daemons.session_parking import Arrival, Leaving, SessionParking, arrival_of
 from pillarbox.daemons.startup import open_log
+from pillarbox.files.file_system import DISK
 from pillarbox.files.fsync_batch import background_fsyncs
 from pillarbox.files.inotify import Inotify, open_inotify
 from pillarbox.mailstore.autoexpunge import autoexpunge
@@ -41,6 +43,7 @@ from pillarbox.mailstore.cache.text_searching import IndexPolicy
 from pillarbox.mailstore.mailbox import Account, StoreUnavailable
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.maildir.group_commit import CommonCommits
+from pillarbox.mailstore.maildir.pop3_session_lock import session_lock
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.net.channel import Channel, ChannelClosed
@@ -62,10 +65,11 @@ from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice, MailSessionEnded
 from pillarbox.observability.mistakes import mistakes
-from pillarbox.sessions.imap.options import ImapOptions, Workaround
+from pillarbox.sessions.ended import AUTOEXPUNGED, Ended
+from pillarbox.sessions.imap.options import ImapOptions, Workaround, trash_names
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session import ImapSession
-from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
+from pillarbox.sessions.pop3_options import pop3_options
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -107,17 +111,14 @@ class AccountWorker:
     ) -> None:
         self._channel = channel
         self._settings = settings
-        self._pop3_options = Pop3Options(
-            uidl_format=settings.pop3_uidl_format,
-            renames_duplicates=settings.pop3_uidl_duplicates == "rename",
-            no_flag_updates=settings.pop3_no_flag_updates,
-            workarounds=frozenset(map(Pop3Workaround, settings.pop3_client_workarounds)),
-        )
+        self._pop3_options = pop3_options(settings)
         self._options = ImapOptions(
             message_size_limit=settings.quota_mail_size,
             capability=settings.imap_capability,
             workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
             idle_notify_interval=settings.imap_idle_notify_interval,
+            logout_format=settings.imap_logout_format,
+            trash=trash_names(settings),
             max_line_length=settings.imap_max_line_length,
             server_id=settings.imap_id_send,
             literal_minus=settings.imap_literal_minus,
@@ -151,6 +152,7 @@ class AccountWorker:
             after=(settings.imap_hibernate_timeout, settings.park_after),
             inotify=inotify,
             tell=tell,
+            logout_format=settings.imap_logout_format,
             ends_need_us=any(one.autoexpunge for one in settings.namespaces[0].mailboxes),
         )
         self._indexers = Indexers(
@@ -280,10 +282,10 @@ class AccountWorker:
             if not opened.has_defaults:
                 await opened.account.ensure_defaults()
                 opened.has_defaults = True
-            if await self._run_session(connection, arrival, opened.account, place):
+            ended = await self._run_session(connection, arrival, opened.account, place)
+            if ended is None:
                 return True
-            definitions = self._settings.namespaces[0].mailboxes
-            await autoexpunge(opened.account, definitions, now=self._clock.now())
+            await self._end_session(session, ended, opened.account)
             return False
         except (StoreUnavailable, ConfigurationFault) as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
@@ -335,8 +337,8 @@ class AccountWorker:
 
     async def _run_session(
         self, connection: Connection, arrival: Arrival, account: MaildirAccount, place: Storage
-    ) -> bool:
-        """A whole session; True if it was parked, and is not over."""
+    ) -> Ended | None:
+        """A whole session and its end; None if it was parked, and is not over."""
         session = arrival.session
         served: ImapSession | Pop3Session
         united: Account | None = None
@@ -350,13 +352,21 @@ class AccountWorker:
                 login_tag=session.tag,
                 tells_capabilities_apart=session.asked_capabilities,
                 unread=session.unread,
-                options=msgspec.structs.replace(self._options, user=session.user),
+                options=msgspec.structs.replace(
+                    self._options, user=session.user, log_values=session.log_values
+                ),
                 parked=arrival.parked,
                 account_of=self._namespaces.of_user,
             )
         else:
             served = Pop3Session(
-                connection, account, sink=self._tell, unread=session.unread, options=self._pop3_options
+                connection,
+                account,
+                sink=self._tell,
+                unread=session.unread,
+                options=self._pop3_options,
+                lock=self._pop3_lock(place),
+                user=session.log_values,
             )
         self._sessions.add(served)
         self._ids[served] = session.peer.session
@@ -375,18 +385,26 @@ class AccountWorker:
             if isinstance(united, UnitedAccount):
                 await united.close()
         if parked is not None:
-            return True
-        self._tell(
-            MailSessionEnded(
-                session.peer.service,
-                session.user,
-                session.peer.session,
-                os.getpid(),
-                ended.reason,
-                ended.figures,
+            return None
+        return ended
+
+    async def _end_session(self, session: Session, ended: Ended, account: MaildirAccount) -> None:
+        """What is to be done when a client has gone, and a line in the log.  StoreUnavailable."""
+        removed: dict[str, int] = {}
+        try:
+            definitions = self._settings.namespaces[0].mailboxes
+            removed = await autoexpunge(account, definitions, now=self._clock.now())
+        finally:
+            figures = ended.figures.replace(AUTOEXPUNGED, str(sum(removed.values())))
+            peer = session.peer
+            self._tell(
+                MailSessionEnded(peer.service, session.user, peer.session, os.getpid(), ended.reason, figures)
             )
-        )
-        return False
+
+    def _pop3_lock(self, place: Storage) -> AbstractAsyncContextManager[None] | None:
+        if not self._settings.pop3_lock_session:
+            return None
+        return session_lock(os.fsencode(place.index or place.path), files=DISK, clock=self._clock)
 
     def _refuse(self, connection: Connection, session: Session, limit: int) -> None:
         text = f"Maximum number of connections from user+IP exceeded (mail_max_userip_connections={limit})"

@@ -26,10 +26,12 @@ from typing import Final, Protocol
 
 import msgspec
 
+from pillarbox.config.dovecot.logout_format import IMAP_FORMAT
 from pillarbox.daemons.parked_sessions import MAX_SAVED, MAX_SESSIONS, has_gone, state_file
 from pillarbox.files.inotify import Inotify
 from pillarbox.net.handover import Parked, Resume, Session
 from pillarbox.observability.events import EventSink, MailboxNotice
+from pillarbox.sessions.ended import AUTOEXPUNGED
 from pillarbox.sessions.imap.idle import STILL_HERE
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session import AUTOLOGOUT, ImapSession
@@ -121,6 +123,7 @@ class SessionParking:
         inotify: Inotify | None,
         tell: EventSink,
         ends_need_us: bool = False,
+        logout_format: str = IMAP_FORMAT,
     ) -> None:
         """`after` are seconds of silence, in IDLE and otherwise; 0 for never.
 
@@ -129,6 +132,7 @@ class SessionParking:
         self._host = host
         self._after_idle, self._after = after
         self._ends_need_us = ends_need_us
+        self._logout_format = logout_format
         self._inotify = inotify
         self._ends: list[Callable[[], None]] = []  # of watches in the clients' place
         self._has_changed = False  # what they watch
@@ -216,7 +220,11 @@ class SessionParking:
             watch = self._inotify.descriptor if self._inotify is not None and self._ends else -1
             host.give_away(
                 [
-                    (_frame(one, ends_need_us=self._ends_need_us), one.descriptor, file)
+                    (
+                        _frame(one, ends_need_us=self._ends_need_us, logout_format=self._logout_format),
+                        one.descriptor,
+                        file,
+                    )
                     for one, file in zip(leaving, files, strict=True)
                 ],
                 watch,
@@ -283,8 +291,9 @@ def arrival_of(resume: Resume, descriptor: int, state_descriptor: int) -> Arriva
     return Arrival(state.session, parked, unsent=resume.unsent)
 
 
-def _frame(leaving: Leaving, *, ends_need_us: bool) -> Parked:
+def _frame(leaving: Leaving, *, ends_need_us: bool, logout_format: str) -> Parked:
     parked = leaving.parked
+    figures = parked.figures.text(logout_format, parked.bytes_in, "{out}", user=leaving.session.log_values)
     idles = bool(parked.idle_tag)
     last_command = "idle" if idles else parked.last_command
     return Parked(
@@ -293,7 +302,7 @@ def _frame(leaving: Leaving, *, ends_need_us: bool) -> Parked:
         told_at=parked.waits_since,
         wake_at=0.0 if idles else parked.silent_since + AUTOLOGOUT,
         bytes_out=parked.bytes_out,
-        figures=parked.figures.text(parked.bytes_in, "{out}"),
+        figures=figures.replace(AUTOEXPUNGED, "0"),
         deflates=parked.compressed is not None,
         last_command=None if ends_need_us else last_command,
         last_time=0.0 if idles else parked.last_time,

@@ -388,6 +388,10 @@ class Mailbox(Protocol):
         """By UID, of messages for which another program wrote such a thing down."""
         ...
 
+    async def save_unique_ids(self, unique_ids: Mapping[int, bytes]) -> None:
+        """Write unique ids of messages down, by UID.  StoreUnavailable."""
+        ...
+
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` (on the loop, soon) when the mailbox may have changed, by a session of this worker,
         a delivery or another program.  The result ends the watch."""

@@ -12,7 +12,11 @@ DESCRIPTION
     The spawner keeps them until a client says something, or a mailbox changes; spawner → worker: `Resume` for each.
 """
 
+import os
+
 import msgspec
+
+from pillarbox.config.dovecot.variables import user_values
 
 
 class Peer(msgspec.Struct, frozen=True, array_like=True):
@@ -77,6 +81,13 @@ class Session(msgspec.Struct, tag=True):
     unread: bytes
     fields: dict[str, str] = {}  # what else the userdb says
     asked_capabilities: bool = False
+
+    @property
+    def log_values(self) -> dict[str, str]:
+        """What imap_logout_format and pop3_logout_format may tell of whose session it is."""
+        peer = self.peer
+        own = {"session": peer.session, "service": peer.service, "rip": peer.remote, "lip": peer.local}
+        return {**user_values(self.user), **own, "home": self.home, "pid": str(os.getpid())}
 
 
 class Letter(msgspec.Struct, tag=True):

@@ -2,20 +2,22 @@
 
 DESCRIPTION
     The messages that are there at login are numbered once; what comes later belongs to the next session.
-    DELE only marks: QUIT expunges, and gives \\Seen to what was retrieved.  A connection that ends without
-    QUIT changes nothing.
+    DELE only marks: QUIT expunges.  What was retrieved is \\Seen at the end of the session, with QUIT or without,
+    as Dovecot has it.
 
-    Unique ids: pop3_unique_ids.py.
+    With pop3_deleted_flag, messages that have this keyword are not there; with pop3_delete_type = flag, QUIT gives
+    it to them instead of expunging.
+
+    Unique ids: pop3_unique_ids.py.  The log's figures: pop3_figures.py.
 
 STANDARDS
     RFC 1939 §5, §6, §7; RFC 2449 (CAPA, RESP-CODES); RFC 3206 (SYS/TEMP)
 """
 
 from array import array
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
-
-import msgspec
 
 from pillarbox.mailstore.content.large_content import LargeContent, Span, pieces_of
 from pillarbox.mailstore.mailbox import (
@@ -28,11 +30,14 @@ from pillarbox.mailstore.mailbox import (
     NoSuchMailbox,
     StoreUnavailable,
 )
+from pillarbox.mailstore.maildir.pop3_session_lock import SessionLocked
 from pillarbox.message.header_fields import header_end
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.client_wait import ClientWait
+from pillarbox.sessions.ended import Ended
+from pillarbox.sessions.pop3_figures import Pop3Figures, uidl_change
 from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
 from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
 from pillarbox.sessions.transport import Transport
@@ -60,13 +65,6 @@ BATCH: Final = 256
 _CAPABILITIES: Final = b"+OK\r\nCAPA\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nPIPELINING\r\nAUTH-RESP-CODE\r\n.\r\n"
 
 
-class Ended(msgspec.Struct, frozen=True):
-    """How a session ended, as the log tells it: `Disconnected: reason figures`."""
-
-    reason: str
-    figures: str
-
-
 class _End(Exception):
     """The session is over; `args[0]` is the reason for the log, `args[1]` the -ERR, if any."""
 
@@ -83,20 +81,19 @@ class Pop3Session:
         "_bad_commands",
         "_deleted",
         "_engine",
-        "_expunged",
+        "_figures",
         "_highest_gone",
+        "_last",
+        "_lock",
+        "_lowest_retrieved",
         "_mailbox",
         "_options",
         "_retrieved",
-        "_retrieved_bytes",
-        "_retrieved_count",
         "_sink",
         "_sizes",
-        "_top_bytes",
-        "_top_count",
-        "_total",
         "_uids",
         "_unique_ids",
+        "_user",
         "_wait",
     )
 
@@ -108,26 +105,33 @@ class Pop3Session:
         sink: EventSink,
         unread: bytes = b"",
         options: Pop3Options | None = None,
+        lock: AbstractAsyncContextManager[None] | None = None,
+        user: Mapping[str, str] = {},
     ) -> None:
-        """`unread` is what the client sent behind the command that logged in."""
+        """`unread` is what the client sent behind the command that logged in; `lock` is held for the whole session;
+        `user`: what pop3_logout_format may tell of whose session it is."""
         self._account = account
         self._options = options or Pop3Options()
         self._sink = sink
+        self._lock = lock or nullcontext()
+        self._user = user
         self._wait = ClientWait(transport)
         self._highest_gone = 0  # the highest number asked for of a message that was gone
-        self._engine = Pop3Server(state=State.TRANSACTION)
+        self._engine = Pop3Server(
+            state=State.TRANSACTION, absent=() if self._options.has_last else (b"LAST",)
+        )
         if unread:
             self._engine.receive_data(unread)
         self._mailbox: Mailbox | None = None
         self._unique_ids: UniqueIds | None = None
         self._uids: array[int] = array("I")
         self._sizes: array[int] = array("Q")
-        self._total = 0  # octets of all messages
         self._deleted: set[int] = set()  # numbers
         self._retrieved: set[int] = set()
+        self._last = 0  # the highest number that was retrieved, in this session or before
+        self._lowest_retrieved = 0  # in this session
         self._bad_commands = 0
-        self._expunged = 0
-        self._top_count = self._top_bytes = self._retrieved_count = self._retrieved_bytes = 0
+        self._figures = Pop3Figures()
 
     def shutdown(self) -> None:
         """Say goodbye as soon as the command that is worked on is finished."""
@@ -137,22 +141,48 @@ class Pop3Session:
         """The whole session; the connection is closed when it is over."""
         engine, transport = self._engine, self._wait.transport
         try:
-            await self._enter()
-            engine.ok(b"Logged in.")
-            reason = await self._converse()
-        except _End as end:
-            reason, error = end.args
-            if error:
-                engine.error(error)
-        except (IdleTimeout, TlsFault) as fault:
-            reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
+            async with self._lock:
+                reason = await self._serve()
+        except SessionLocked:
+            reason = "Couldn't lock POP3 session"
+            engine.error(b"[IN-USE] Mailbox is locked by another POP3 session.")
+        except StoreUnavailable as problem:
+            self._sink(Warned(f"pop3: {problem}"))
+            reason = "Couldn't lock POP3 session"
+            engine.error(b"[SYS/TEMP] Failed to create POP3 session lock.")
         finally:
             transport.send(engine.data_to_send())
             self._wait.close()
-            if self._mailbox is not None:
-                self._mailbox.close()
             transport.close()
-        return Ended(reason, self._figures())
+        return Ended(reason, self._told_figures())
+
+    async def _serve(self) -> str:
+        """The session while the lock, if any, is held; why it has ended."""
+        engine = self._engine
+        try:
+            await self._enter()
+            engine.ok(b"Logged in.")
+            return await self._converse()
+        except _End as end:
+            reason: str = end.args[0]
+            if end.args[1]:
+                engine.error(end.args[1])
+        except (IdleTimeout, TlsFault) as fault:
+            reason = f"Connection closed: {fault}" if str(fault) else "Connection closed"
+        finally:
+            if self._mailbox is not None:
+                try:
+                    await self._mark_seen(self._retrieved)
+                finally:
+                    self._mailbox.close()
+        return reason
+
+    async def _mark_seen(self, numbers: set[int]) -> None:
+        """What was retrieved has been read."""
+        assert self._mailbox is not None
+        if numbers and not self._options.no_flag_updates:
+            await self._mailbox.change_flags(self._uids_of(numbers), FlagChange(FlagAction.ADD, Flag.SEEN))
+        self._retrieved = set()
 
     async def _enter(self) -> None:
         """Open INBOX and take note of what is in it."""
@@ -161,7 +191,7 @@ class Pop3Session:
             self._mailbox = mailbox
             mailbox.claim_recent()
             failed = mailbox.failed_reads.count
-            uids = mailbox.messages.uids.tolist()
+            uids = self._uids_there(mailbox)
             for start in range(0, len(uids), BATCH):
                 batch = [Uid(uid) for uid in uids[start : start + BATCH]]
                 for summary in await mailbox.summaries(batch, Fields.SIZE):
@@ -174,13 +204,33 @@ class Pop3Session:
                 "Couldn't open INBOX",
                 b"[SYS/TEMP] Internal error occurred. Refer to server log for more information.",
             ) from None
-        self._total = sum(self._sizes)
+        self._figures.message_count, self._figures.message_bytes = len(self._uids), sum(self._sizes)
         own = mailbox.pop3_fields()
         if any(fields.order for fields in own.values()):
             rows = in_order(self._uids, own)
             self._uids = array("I", [self._uids[row] for row in rows])
             self._sizes = array("Q", [self._sizes[row] for row in rows])
         self._unique_ids = UniqueIds(mailbox, self._uids, own, self._options)
+        if self._options.has_last:
+            table = mailbox.messages
+            self._last = max(
+                (
+                    number
+                    for number, uid in enumerate(self._uids, 1)
+                    if (row := table.row(uid)) is not None and table.flags[row] & Flag.SEEN
+                ),
+                default=0,
+            )
+
+    def _uids_there(self, mailbox: Mailbox) -> list[int]:
+        """All but those that were deleted by a flag."""
+        uids = mailbox.messages.uids.tolist()
+        flag = self._options.deleted_flag.lower()
+        bits = [bit for bit, keyword in enumerate(mailbox.keywords) if flag and keyword.lower() == flag]
+        if not bits:
+            return uids
+        keywords = mailbox.messages.keywords
+        return [uid for uid, set_bits in zip(uids, keywords, strict=True) if not set_bits >> bits[0] & 1]
 
     async def _converse(self) -> str:
         """Answer commands until the client has gone; other ends are raised."""
@@ -220,27 +270,27 @@ class Pop3Session:
             if self._engine.unsent >= FLUSH_AT:
                 await self._flush()
 
-    async def _send_message(self, text: bytes | LargeContent | Span) -> int:
-        """The lines of a multi-line response; their octets without the last dot's."""
+    async def _send_message(self, ok: bytes, text: bytes | LargeContent | Span) -> int:
+        """A response and its lines; how many octets went out, without the dot at the end."""
+        before = self._engine.bytes_out + self._engine.unsent
+        self._engine.ok(ok)
+        await self._send_lines(text)
+        return self._engine.bytes_out + self._engine.unsent - before - len(END_OF_LINES)
+
+    async def _send_lines(self, text: bytes | LargeContent | Span) -> None:
         no_nuls = Pop3Workaround.OUTLOOK_NO_NULS in self._options.workarounds
         if isinstance(text, bytes):
             if no_nuls:
                 text = text.replace(b"\0", b"\x80")
             if Pop3Workaround.OE_NS_EOH in self._options.workarounds and not _has_body(text):
                 text += b"\r\n"
-            sent = stuffed(text)
-            await self._send_long(sent)
-            return len(sent) - len(END_OF_LINES)
+            await self._send_long(stuffed(text))
+            return
         stuffing = Stuffing()
-        octets = 0
         async for piece in pieces_of(text):
-            sent = stuffing.add(piece.replace(b"\0", b"\x80") if no_nuls else piece)
-            octets += len(sent)
-            self._engine.send(sent)
+            self._engine.send(stuffing.add(piece.replace(b"\0", b"\x80") if no_nuls else piece))
             await self._flush()
-        end = stuffing.end()
-        self._engine.send(end)
-        return octets + len(end) - len(END_OF_LINES)
+        self._engine.send(stuffing.end())
 
     async def _answer(self, command: Command) -> None:
         engine = self._engine
@@ -275,7 +325,8 @@ class Pop3Session:
 
     async def statistics(self, command: pop3.Statistics) -> None:
         deleted = sum(self._sizes[number - 1] for number in self._deleted)
-        self._engine.ok(b"%d %d" % (len(self._uids) - len(self._deleted), self._total - deleted))
+        left = self._figures.message_bytes - deleted
+        self._engine.ok(b"%d %d" % (len(self._uids) - len(self._deleted), left))
 
     async def list_messages(self, command: pop3.List) -> None:
         if command.message is not None:
@@ -289,21 +340,22 @@ class Pop3Session:
     async def unique_ids(self, command: pop3.UniqueIds) -> None:
         assert self._unique_ids is not None
         if command.message is not None:
-            [unique_id] = self._unique_ids.of([self._row(command.message)])
+            [unique_id] = await self._unique_ids.of([self._row(command.message)])
             self._engine.ok(b"%d %b" % (command.message, unique_id))
             return
         rows = self._rows()
-        ids = zip(rows, self._unique_ids.of(rows), strict=True)
+        ids = zip(rows, await self._unique_ids.of(rows), strict=True)
         lines = [b"%d %b\r\n" % (row + 1, unique_id) for row, unique_id in ids]
         self._engine.send(b"+OK\r\n" + b"".join(lines) + b".\r\n")
 
     async def retrieve(self, command: pop3.Retrieve) -> None:
         content = await self._content(command.message)
-        self._retrieved.add(command.message)
-        first_line = b"%d octets" % len(content)
-        self._engine.ok(first_line)
-        self._retrieved_bytes += len(b"+OK %b\r\n" % first_line) + await self._send_message(content)
-        self._retrieved_count += 1
+        number = command.message
+        self._retrieved.add(number)
+        self._last = max(self._last, number)
+        self._lowest_retrieved = min(self._lowest_retrieved or number, number)
+        self._figures.retr_bytes += await self._send_message(b"%d octets" % len(content), content)
+        self._figures.retr_count += 1
 
     async def top(self, command: pop3.Top) -> None:
         content = await self._content(command.message)
@@ -313,9 +365,8 @@ class Pop3Session:
         else:
             body = await content.run(header_end, content)
             top = Span(content, 0, await content.run(content.after_lines, body, command.lines))
-        self._engine.ok()
-        self._top_bytes += len(b"+OK\r\n") + await self._send_message(top)
-        self._top_count += 1
+        self._figures.top_bytes += await self._send_message(b"", top)
+        self._figures.top_count += 1
 
     async def delete(self, command: pop3.Delete) -> None:
         self._row(command.message)
@@ -326,9 +377,23 @@ class Pop3Session:
         self._engine.ok()
 
     async def reset(self, command: pop3.Reset) -> None:
-        """RSET: "If any messages have been marked as deleted … they are unmarked"; \\Seen stays due."""
+        """RSET: "If any messages have been marked as deleted … they are unmarked"; so are those to be read.
+
+        Where there is LAST, all messages become unread (RFC 1460 §3).
+        """
+        assert self._mailbox is not None
         self._deleted.clear()
+        self._retrieved.clear()
+        self._last = 0
+        if self._options.has_last:
+            await self._mailbox.change_flags(
+                sorted(map(Uid, self._uids)), FlagChange(FlagAction.REMOVE, Flag.SEEN)
+            )
         self._engine.ok()
+
+    async def last(self, command: pop3.Last) -> None:
+        """LAST: the highest number that was retrieved (RFC 1460 §3)."""
+        self._engine.ok(b"%d" % self._last)
 
     async def capabilities(self, command: pop3.Capabilities) -> None:
         self._engine.send(_CAPABILITIES)
@@ -336,12 +401,16 @@ class Pop3Session:
     async def quit(self, command: pop3.Quit) -> None:
         """QUIT: the UPDATE state (RFC 1939 §6)."""
         assert self._mailbox is not None
-        seen = self._uids_of(self._retrieved - self._deleted)
         deleted = self._uids_of(self._deleted)
-        if seen and not self._options.no_flag_updates:
-            await self._mailbox.change_flags(seen, FlagChange(FlagAction.ADD, Flag.SEEN))
+        await self._mark_seen(self._retrieved - self._deleted)
         if deleted:
-            self._expunged = len(await self._mailbox.expunge(deleted))
+            if self._options.flags_deleted:
+                keyword = FlagChange(FlagAction.ADD, keywords=(self._options.deleted_flag,))
+                await self._mailbox.change_flags(deleted, keyword)
+            else:
+                await self._mailbox.expunge(deleted)
+            self._figures.deleted_count = len(deleted)
+            self._figures.deleted_bytes = sum(self._sizes[number - 1] for number in self._deleted)
         self._engine.ok(b"Logging out, messages deleted." if deleted else b"Logging out.")
         raise _End("Logged out", b"")
 
@@ -365,12 +434,15 @@ class Pop3Session:
         assert self._mailbox is not None
         return await self._mailbox.content(Uid(self._uids[self._row(number)]))
 
-    def _figures(self) -> str:
-        """Dovecot's pop3_logout_format"""
-        return (
-            f"top={self._top_count}/{self._top_bytes}, retr={self._retrieved_count}/{self._retrieved_bytes},"
-            f" del={self._expunged}/{len(self._uids)}, size={self._total}"
+    def _told_figures(self) -> str:
+        """pop3_logout_format"""
+        self._figures.input, self._figures.output = self._engine.bytes_in, self._engine.bytes_out
+        change = uidl_change(
+            self._unique_ids.told if self._unique_ids is not None else None,
+            lowest_retrieved=self._lowest_retrieved,
+            deleted=self._deleted,
         )
+        return self._figures.text(self._options.logout_format, uidl_change=change, user=self._user)
 
 
 def _has_body(text: bytes) -> bool:
@@ -387,6 +459,7 @@ _HANDLERS: Final[dict[type[Command], _Handler]] = {
     pop3.Retrieve: Pop3Session.retrieve,
     pop3.Top: Pop3Session.top,
     pop3.Delete: Pop3Session.delete,
+    pop3.Last: Pop3Session.last,
     pop3.Noop: Pop3Session.noop,
     pop3.Reset: Pop3Session.reset,
     pop3.Capabilities: Pop3Session.capabilities,

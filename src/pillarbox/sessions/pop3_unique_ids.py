@@ -1,19 +1,27 @@
-"""Unique ids of POP3: those that dovecot-uidlist gives a message, else made as pop3_uidl_format says.
+"""Unique ids of POP3: those that dovecot-uidlist gives a message, else made as dovecot.conf says.
 
 DESCRIPTION
     A client takes a message whose unique id it does not know for new.  So the ids of the server that was here
-    before stay: those of other programs stand in dovecot-uidlist (field `P`), the others follow from UID,
-    UIDVALIDITY, file name or GUID.
+    before stay: those of other programs stand in dovecot-uidlist (field `P`), or, with pop3_reuse_xuidl, in the
+    message's X-UIDL field; the others follow from UID, UIDVALIDITY, file name or GUID.  With pop3_save_uidl, what
+    clients have been told is written into dovecot-uidlist.
 
 STANDARDS
-    RFC 1939 §7 (UIDL: one to seventy printable characters); Dovecot 2.3, pop3_uidl_format, pop3_uidl_duplicates
+    RFC 1939 §7 (UIDL: one to seventy printable characters); Dovecot 2.3, pop3_uidl_format, pop3_uidl_duplicates,
+    pop3_reuse_xuidl, pop3_save_uidl
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pillarbox.config.dovecot.uidl_format import expand
-from pillarbox.mailstore.mailbox import Mailbox, Pop3Fields
+from pillarbox.mailstore.mailbox import Fields, Mailbox, Pop3Fields
+from pillarbox.message.header_fields import first_value
 from pillarbox.sessions.pop3_options import USUAL_FORMAT, Pop3Options
+from pillarbox.vocabulary.identifiers import Uid
+
+_BATCH: Final = 256
 
 
 class UniqueIds:
@@ -26,37 +34,73 @@ class UniqueIds:
         self._mailbox = mailbox
         self._uids = uids
         self._own = {uid: fields.unique_id for uid, fields in own.items() if fields.unique_id}
-        self._format = options.uidl_format
-        self._renamed: list[bytes] | None = [] if options.renames_duplicates else None
+        self._options = options
+        self._needs_all = options.renames_duplicates or options.logs_unique_ids
+        self.told: list[bytes] | None = None
+        """Of all messages, once one was asked for and the options need all."""
 
-    def of(self, rows: Sequence[int]) -> list[bytes]:
-        """The unique ids of messages, by their rows (number - 1)."""
-        if self._renamed is None:
-            return self._made([self._uids[row] for row in rows])
-        if not self._renamed:
-            self._renamed = _numbered(self._made(self._uids))
-        return [self._renamed[row] for row in rows]
+    async def of(self, rows: Sequence[int]) -> list[bytes]:
+        """The unique ids of messages, by their rows (number - 1).  StoreUnavailable."""
+        if not self._needs_all:
+            return await self._made([self._uids[row] for row in rows])
+        if self.told is None:
+            self.told = await self._made(self._uids)
+        return [self.told[row] for row in rows]
 
-    def _made(self, uids: Sequence[int]) -> list[bytes]:
-        validity = self._mailbox.uid_validity
-        if self._format == USUAL_FORMAT:
-            made = [b"%08x%08x" % (uid, validity) for uid in uids]
+    async def _made(self, uids: Sequence[int]) -> list[bytes]:
+        options, known = self._options, self._own
+        if options.reuses_header_ids:
+            known = {**await self._of_headers([uid for uid in uids if uid not in known]), **known}
+        if known:
+            missing = [uid for uid in uids if uid not in known]
+            known = {**known, **dict(zip(missing, self._formatted(missing), strict=True))}
+            made = [known[uid] for uid in uids]
         else:
-            made = [
-                expand(
-                    self._format,
-                    {
-                        "uidvalidity": str(validity),
-                        "uid": str(uid),
-                        "filename": name.decode("latin-1"),
-                        "guid": guid.decode("latin-1"),
-                    },
-                ).encode("latin-1")
-                for uid, (name, guid) in zip(uids, self._mailbox.identities(uids), strict=True)
-            ]
-        if not self._own:
-            return made
-        return [self._own.get(uid, unique_id) for uid, unique_id in zip(uids, made, strict=True)]
+            made = self._formatted(uids)
+        if options.renames_duplicates:
+            made = _numbered(made)
+        if options.saves_unique_ids:
+            new = {uid: unique_id for uid, unique_id in zip(uids, made, strict=True) if uid not in self._own}
+            if new:
+                await self._mailbox.save_unique_ids(new)
+                self._own |= new
+        return made
+
+    def _formatted(self, uids: Sequence[int]) -> list[bytes]:
+        validity, text = self._mailbox.uid_validity, self._options.uidl_format
+        if text == USUAL_FORMAT:
+            return [b"%08x%08x" % (uid, validity) for uid in uids]
+        return [
+            expand(
+                text,
+                {
+                    "uidvalidity": str(validity),
+                    "uid": str(uid),
+                    "filename": name.decode("latin-1"),
+                    "guid": guid.decode("latin-1"),
+                },
+            ).encode("latin-1")
+            for uid, (name, guid) in zip(uids, self._mailbox.identities(uids), strict=True)
+        ]
+
+    async def _of_headers(self, uids: Sequence[int]) -> dict[int, bytes]:
+        """Those of messages that have an X-UIDL field."""
+        found: dict[int, bytes] = {}
+        for start in range(0, len(uids), _BATCH):
+            batch = [Uid(uid) for uid in uids[start : start + _BATCH]]
+            for summary in await self._mailbox.summaries(batch, Fields.HEADER):
+                value = first_value(summary.header, b"X-UIDL")
+                if value is not None:
+                    found[summary.uid] = value
+        return found
+
+
+def checksum(unique_ids: Sequence[bytes]) -> int:
+    """Of several, in whatever order, as pop3_logout_format's `%u` has it."""
+    found = 0
+    for unique_id in unique_ids:
+        found ^= zlib.crc32(unique_id)
+    return found
 
 
 def _numbered(made: Sequence[bytes]) -> list[bytes]:

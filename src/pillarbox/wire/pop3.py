@@ -16,7 +16,7 @@ STANDARDS
     RFC 1939; RFC 2449 (CAPA, RESP-CODES); RFC 2595 (STLS); RFC 5034 (AUTH)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import Enum, auto
 from typing import Final
 
@@ -122,6 +122,10 @@ class Top(Command, frozen=True):
     lines: int
 
 
+class Last(Command, frozen=True):
+    """`LAST`  RFC 1460 §3"""
+
+
 class Noop(Command, frozen=True):
     """`NOOP`"""
 
@@ -223,6 +227,7 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
         **_QUIT,
         b"STAT": lambda _: Statistics(),
         b"LIST": _list,
+        b"LAST": lambda _: Last(),
         b"UIDL": _unique_ids,
         b"RETR": _retrieve,
         b"DELE": _delete,
@@ -238,18 +243,24 @@ class Pop3Server:
     """One connection's commands and answers."""
 
     __slots__ = (
+        "_absent",
         "_awaits_line",
         "_buffer",
         "_closed",
         "_out",
         "_scanned",
         "_skipping",
+        "bytes_in",
+        "bytes_out",
         "state",
         "unsent",
     )
 
-    def __init__(self, *, state: State) -> None:
+    def __init__(self, *, state: State, absent: Collection[bytes] = ()) -> None:
+        """`absent` commands are unknown."""
         self.state = state
+        self.bytes_in = self.bytes_out = 0  # octets that have come, and that were given by data_to_send()
+        self._absent = absent
         self.unsent = 0  # octets that data_to_send() would give
         self._buffer = bytearray()
         self._scanned = 0  # octets of the buffer that are known to hold no LF
@@ -263,6 +274,7 @@ class Pop3Server:
     def receive_data(self, data: bytes) -> None:
         """Take bytes; b"" means that the client has closed its side."""
         if data:
+            self.bytes_in += len(data)
             self._buffer += data
         else:
             self._closed = True
@@ -309,6 +321,7 @@ class Pop3Server:
         """The bytes for the client; they are given once."""
         data = b"".join(self._out)
         self._out = []
+        self.bytes_out += self.unsent
         self.unsent = 0
         return data
 
@@ -341,7 +354,7 @@ class Pop3Server:
     def _parse(self, line: bytes) -> Command:
         keyword, _, arguments = line.partition(b" ")
         parser = COMMANDS[self.state].get(keyword.upper())
-        if parser is None:
+        if parser is None or keyword.upper() in self._absent:
             if self.state is State.AUTHORIZATION or not keyword:
                 return Refused(b"Unknown command.")
             return Refused(b"Unknown command: " + _printable(keyword.upper()[:40]))

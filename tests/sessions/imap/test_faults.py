@@ -16,7 +16,8 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event, MailboxNotice
-from pillarbox.sessions.imap.session import Ended, ImapSession
+from pillarbox.sessions.ended import Ended
+from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import Uid
 

@@ -11,12 +11,13 @@ FAULTS
 import os
 from typing import Final
 
-from pillarbox.config.dovecot import uidl_format, variables
+from pillarbox.config.dovecot import logout_format, variables
 from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
 from pillarbox.config.dovecot.plugins import access_lists, check_quotas, packing, search_index
+from pillarbox.config.dovecot.pop3 import logout_text, pop3_settings
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.dovecot.server_identity import server_identity
 from pillarbox.config.mailbox_settings import (
@@ -46,7 +47,7 @@ SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
-        "imap_max_line_length "
+        "imap_logout_format imap_max_line_length "
         "imap_metadata imap_id_send imap_literal_minus imap_urlauth_host imap_urlauth_port mail_plugins".split()
     ),
     "lmtp": frozenset(
@@ -54,7 +55,9 @@ SERVED_WITHIN_PROTOCOL: Final = {
         "mail_plugins quota_full_tempfail".split()
     ),
     "pop3": frozenset(
-        "mail_plugins pop3_client_workarounds pop3_no_flag_updates pop3_uidl_duplicates pop3_uidl_format".split()
+        "mail_plugins pop3_client_workarounds pop3_delete_type pop3_deleted_flag pop3_enable_last "
+        "pop3_lock_session pop3_logout_format pop3_no_flag_updates pop3_reuse_xuidl pop3_save_uidl "
+        "pop3_uidl_duplicates pop3_uidl_format".split()
     ),
 }
 """Settings that count in a `protocol NAME { }` block as they do outside."""
@@ -140,6 +143,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_hibernate_timeout=_seconds_to_park(imap, PARK_IDLE_AFTER),
         park_after=_seconds_to_park(imap, PARK_AFTER),
         imap_idle_notify_interval=float(imap.seconds("imap_idle_notify_interval")),
+        imap_logout_format=logout_text(imap, "imap_logout_format", logout_format.IMAP_FIGURES),
         imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
         imap_id_send=server_identity(imap),
         imap_literal_minus=imap.yes("imap_literal_minus"),
@@ -147,9 +151,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_urlauth_host=imap.value("imap_urlauth_host"),
         imap_urlauth_port=imap.number("imap_urlauth_port"),
         pop3_client_workarounds=_workarounds(pop3, "pop3"),
-        pop3_no_flag_updates=pop3.yes("pop3_no_flag_updates"),
-        pop3_uidl_duplicates=pop3.value("pop3_uidl_duplicates"),
-        pop3_uidl_format=_uidl_format(pop3),
+        **pop3_settings(pop3),
         mail_attribute_dict=attribute_file(configuration),
         mail_server_admin=value("mail_server_admin"),
         mail_server_comment=value("mail_server_comment"),
@@ -188,19 +190,6 @@ def _workarounds(configuration: Configuration, protocol: str) -> tuple[str, ...]
                 mend=" ".join(WORKAROUNDS[protocol]),
             )
     return words
-
-
-def _uidl_format(pop3: Configuration) -> str:
-    text = pop3.value("pop3_uidl_format")
-    try:
-        uidl_format.check(text)
-    except ValueError as error:
-        raise ConfigurationFault(
-            pop3.where("pop3_uidl_format"),
-            f"pop3_uidl_format: {error}",
-            mend="pop3_uidl_format = %08Xu%08Xv, or what clients know from the server before",
-        ) from error
-    return text
 
 
 def _seconds_to_park(imap: Configuration, usual: float) -> float:

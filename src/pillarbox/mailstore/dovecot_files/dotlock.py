@@ -135,36 +135,55 @@ class DotLock:
         clock: Clock,
         waits: bool = True,
         file: LockFile | None = None,
+        stale_seconds: float = STALE_SECONDS,
     ) -> None:
         """Unless it `waits`, LockHeld is raised where the lock is not free at once; it is a link to `file`."""
         self._waits = waits
+        self._stale_seconds = stale_seconds
+        self._seen: tuple[int, int] | None = None  # inode and ctime of the lock that we wait for
+        self._seen_at = 0.0
         self._file = file
         self._has_own_file = False
         self._lock = path + b".lock"
         self._files = files
         self._clock = clock
 
-    def __enter__(self) -> "DotLock":
-        until = time.monotonic() + WAIT_SECONDS
-        wait = _FIRST_WAIT
-        seen: tuple[int, int] | None = None  # inode and ctime of the lock that we wait for
-        seen_at = 0.0
+    @property
+    def path(self) -> bytes:
+        """The lock file."""
+        return self._lock
+
+    def attempt(self) -> bool:
+        """Take the lock if it is free or void; whether we have it.  Whoever waits calls this again and again."""
         while not self._take():
-            if not self._waits:
-                raise LockHeld(os.fsdecode(self._lock))
             now = time.monotonic()
             status = self._status()
             if status is None:
                 continue
-            if status != seen:
-                seen, seen_at = status, now
+            if status != self._seen:
+                self._seen, self._seen_at = status, now
             with _TAKING:
-                is_void = self._is_void(unchanged_for=now - seen_at)
-                if is_void:
-                    self._remove_void(status)
-            if is_void:
-                continue
-            if now > until:
+                if not self._is_void(unchanged_for=now - self._seen_at):
+                    return False
+                self._remove_void(status)
+        return True
+
+    def touch(self) -> None:
+        """Whoever waits on another host sees that we are there."""
+        try:
+            self._files.utime(self._lock, modified_ns=int(self._clock.now() * 1e9))
+        except FileNotFoundError:
+            return  # another program thought us dead
+
+    def __enter__(self) -> "DotLock":
+        if not self._waits:
+            if not self._take():
+                raise LockHeld(os.fsdecode(self._lock))
+            return self
+        until = time.monotonic() + WAIT_SECONDS
+        wait = _FIRST_WAIT
+        while not self.attempt():
+            if time.monotonic() > until:
                 raise StoreBusy(f"{os.fsdecode(self._lock)}: locked by another program")
             time.sleep(wait)
             wait = min(wait * 2, _LONGEST_WAIT)
@@ -173,6 +192,10 @@ class DotLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give the lock up."""
         try:
             if self._file is not None and self._has_own_file:
                 self._file.keep(self._lock)
@@ -232,7 +255,7 @@ class DotLock:
             return self._lock not in _HELD if number == os.getpid() else not _is_alive(number)
         if not owner:
             return self._age() > EMPTY_SECONDS
-        return unchanged_for > STALE_SECONDS
+        return unchanged_for > self._stale_seconds
 
     def _age(self) -> float:
         try:

@@ -20,7 +20,7 @@ STANDARDS
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from itertools import groupby
@@ -354,6 +354,10 @@ class MaildirMailbox:
     def pop3_fields(self) -> dict[int, Pop3Fields]:
         """Those of dovecot-uidlist."""
         return pop3_fields.fields_of(self.folder)
+
+    async def save_unique_ids(self, unique_ids: Mapping[int, bytes]) -> None:
+        """Into dovecot-uidlist."""
+        await self._run(pop3_fields.save_unique_ids, self.folder, unique_ids)
 
     async def status(self, *, with_size: bool) -> MailboxStatus:
         """STATUS, without moving new messages."""

@@ -4,11 +4,16 @@ STANDARDS
     Dovecot 2.3, dovecot-uidlist: `P` unique id (empty: the file's base name), `O` order
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from pillarbox.mailstore.mailbox import Pop3Fields
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.message_directories import base_at
+
+_WRITABLE: Final = re.compile(rb"[!-~\x80-\xff]+")
+"""A blank would end the field, and a line end the line."""
 
 
 def fields_of(folder: FolderFiles) -> dict[int, Pop3Fields]:
@@ -24,6 +29,25 @@ def fields_of(folder: FolderFiles) -> dict[int, Pop3Fields]:
                 if unique_id is not None or order.isdigit():
                     found[uid] = Pop3Fields(unique_id or b"", int(order) if order.isdigit() else 0)
     return found
+
+
+def save_unique_ids(folder: FolderFiles, unique_ids: Mapping[int, bytes]) -> None:
+    """Write field `P` of messages that have none; a unique id that no uidlist can hold is left out.
+
+    The whole file is written anew, as by Dovecot.
+    """
+    new = {uid: unique_id for uid, unique_id in unique_ids.items() if _WRITABLE.fullmatch(unique_id)}
+    if not new:
+        return
+    with folder.mutex, folder.lock():
+        folder.refresh_uidlist()
+        folder.ensure_header()
+        fields = folder.uidlist.fields
+        for uid in sorted(new):
+            before = fields.get(uid, b"")
+            if not any(field.startswith(b"P") for field in before.split(b" ")):
+                fields[uid] = before + b"P%b " % new[uid]
+        folder.uidlist.rewrite(list(folder.uidlist.uids))
 
 
 def identities(folder: FolderFiles, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:

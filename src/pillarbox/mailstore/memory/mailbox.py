@@ -10,7 +10,7 @@ DESCRIPTION
 
 import asyncio
 from bisect import bisect_left
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -320,6 +320,12 @@ class MemoryMailbox:
     def pop3_fields(self) -> dict[int, Pop3Fields]:
         """No other program writes here, but tests do."""
         return self.others_fields
+
+    async def save_unique_ids(self, unique_ids: Mapping[int, bytes]) -> None:
+        """Among them."""
+        for uid, unique_id in unique_ids.items():
+            order = self.others_fields[uid].order if uid in self.others_fields else 0
+            self.others_fields[uid] = Pop3Fields(unique_id, order)
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` soon after each change."""

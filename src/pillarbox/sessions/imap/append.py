@@ -142,6 +142,7 @@ async def _store(
     except OverflowError:
         conversation.no(tag, b"[LIMIT] Too many keywords in this mailbox")
         return None
+    conversation.figures.appended += len(uids)
     return responses.append_uid(mailbox.uid_validity, uids)
 
 

@@ -8,9 +8,13 @@ STANDARDS
     RFC 3501 §3.4, §7.1.5 (BYE)
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
+
+from pillarbox.config.dovecot.logout_format import IMAP_FIGURES, expand
+from pillarbox.sessions.ended import AUTOEXPUNGED
 
 INTERNAL_ERROR: Final = b"Internal error occurred. Refer to server log for more information."
 
@@ -37,14 +41,35 @@ class Figures(msgspec.Struct, array_like=True):
     header_bytes: int = 0
     body_count: int = 0
     body_bytes: int = 0
+    trashed: int = 0
+    """Copied or moved into a mailbox for \\Trash."""
+    appended: int = 0
 
-    def text(self, bytes_in: int, bytes_out: int | str) -> str:
-        """`in=375 out=2868 deleted=0 …`: Dovecot's imap_logout_format"""
-        return (
-            f"in={bytes_in} out={bytes_out} deleted={self.deleted} expunged={self.expunged}"
-            f" trashed=0 hdr_count={self.header_count} hdr_bytes={self.header_bytes}"
-            f" body_count={self.body_count} body_bytes={self.body_bytes}"
-        )
+    def count(self, kind: str, octets: int) -> None:
+        """A section that was fetched: of the `header`, of the `body`."""
+        if kind == "body":
+            self.body_count += 1
+            self.body_bytes += octets
+        elif kind:
+            self.header_count += 1
+            self.header_bytes += octets
+
+    def text(self, format_text: str, bytes_in: int, bytes_out: int | str, *, user: Mapping[str, str]) -> str:
+        """`in=375 out=2868 deleted=0 …`: imap_logout_format"""
+        values = {
+            "input": bytes_in,
+            "output": bytes_out,
+            "deleted": self.deleted,
+            "expunged": self.expunged,
+            "trashed": self.trashed,
+            "appended": self.appended,
+            "autoexpunged": AUTOEXPUNGED,
+            "fetch_hdr_count": self.header_count,
+            "fetch_hdr_bytes": self.header_bytes,
+            "fetch_body_count": self.body_count,
+            "fetch_body_bytes": self.body_bytes,
+        }
+        return expand(format_text, IMAP_FIGURES, values, user)
 
 
 def connection_closed(last_command: str, seconds: float) -> str:

@@ -352,10 +352,10 @@ class _Fetch:
         headers: Sequence[bytes],
     ) -> None:
         """The same with parts of the header behind it."""
-        figures = self._conversation.figures
-        figures.header_count += len(headers)
-        figures.header_bytes += sum(map(len, headers))
+        figures, before = self._conversation.figures, sections.octets
         tails = sections.from_headers(headers)
+        figures.header_count += len(headers) * sections.are_counted_as.count("header")
+        figures.header_bytes += sections.octets - before
         answers = map(b"%b%b%b)\r\n".__mod__, zip(heads, new_flags, tails, strict=True))
         self._conversation.engine.send(b"".join(answers))
 
@@ -391,8 +391,6 @@ class _Fetch:
             except MessageUnreadable as fault:
                 self._view.mailbox.failed_reads.note(fault)
                 continue
-            figures.body_count += 1
-            figures.body_bytes += len(content)
             try:
                 pieces: Sequence[Written]
                 if isinstance(content, bytes):
@@ -402,6 +400,8 @@ class _Fetch:
             except UnknownEncoding:
                 self.unknown_encoding = True
                 continue
+            for kind, (_, text) in zip(sections.are_counted_as, pieces, strict=True):
+                figures.count(kind, len(text))
             if all(isinstance(text, bytes) and len(text) < FLUSH_AT for _, text in pieces):
                 texts = b" ".join(label + text for label, text in pieces if isinstance(text, bytes))
                 engine.send(b"%b%b%b)\r\n" % (head, blank, texts))

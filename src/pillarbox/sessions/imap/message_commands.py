@@ -150,6 +150,7 @@ async def copy(conversation: Conversation, command: Copy) -> None:
         return
     try:
         pairs = await conversation.selected.mailbox.copy(chosen, target)
+        _count_trashed(conversation, command, len(pairs))
         rights = await conversation.rights(command.mailbox)
         await _keep_permitted(target, [uid for _, uid in pairs], rights)
     except MessageGone:
@@ -187,9 +188,14 @@ async def move(conversation: Conversation, command: Move) -> None:
         target.close()
     code = responses.copy_uid(target.uid_validity, pairs)
     conversation.engine.untagged(b"OK %s Moved UIDs." % code)
-    conversation.figures.expunged += len(pairs)
+    _count_trashed(conversation, command, len(pairs))
     await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Move completed")
+
+
+def _count_trashed(conversation: Conversation, command: Copy | Move, count: int) -> None:
+    if command.mailbox in conversation.options.trash:
+        conversation.figures.trashed += count
 
 
 async def expunge(conversation: Conversation, command: Expunge) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.config.dovecot.logout_format import IMAP_FORMAT
+from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.wire.imap.server import MAX_LINE
 
 
@@ -40,6 +42,9 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     has_acl: bool = False  # mail_plugins has imap_acl
     acl_anyone: bool = False  # users may share with everybody
     has_quota: bool = False  # mail_plugins has imap_quota
+    logout_format: str = IMAP_FORMAT  # imap_logout_format
+    log_values: dict[str, str] = {}  # what it may tell of whose session it is
+    trash: frozenset[str] = frozenset()  # names of mailboxes that are for \\Trash
     max_line_length: int = MAX_LINE  # octets
     server_id: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)  # imap_id_send
     literal_minus: bool = False  # LITERAL- in place of LITERAL+  RFC 7888 §5
@@ -64,6 +69,16 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
         if not self.has_quota:
             absent |= QUOTA_COMMANDS
         return absent
+
+
+def trash_names(settings: MailboxSettings) -> frozenset[str]:
+    """Mailboxes that dovecot.conf says are for \\Trash (RFC 6154), as clients name them."""
+    return frozenset(
+        namespace.prefix + mailbox.name.replace("/", namespace.separator or "/")
+        for namespace in settings.namespaces
+        for mailbox in namespace.mailboxes
+        if any(use.lower() == "\\trash" for use in mailbox.special_use)
+    )
 
 
 DEFAULTS: Final = ImapOptions()

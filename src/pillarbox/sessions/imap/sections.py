@@ -45,6 +45,9 @@ class SectionRenderer:
         self._field_names = [frozenset(name.lower() for name in section.fields) for section in sections]
         self._patterns = [_field_pattern(section.fields) for section in sections]
         self.needs_only_header = all(section.part in _HEADERS and not section.path for section in sections)
+        self.octets = 0
+        """Of the texts that `from_headers` has given."""
+        self.are_counted_as = [_counted_as(section) for section in sections]
         self._needs_tree = any(section.path or section.decoded for section in sections)
 
     def from_headers(self, headers: Sequence[bytes]) -> list[bytes]:
@@ -55,12 +58,15 @@ class SectionRenderer:
             # What every client asks for whose user looks at a list: 5 µs a message here, 10 below.
             find, label = self._patterns[0].findall, first.label
             texts = [b"".join(find(header)) for header in headers]
+            self.octets += sum(map(len, texts)) + 2 * len(texts)
             return [
                 b"%b {%d}\r\n%b\r\n"
                 % (label, len(text) + 2, text.replace(b"\0", b"\x80") if b"\0" in text else text)
                 for text in texts
             ]
-        return [b" ".join(map(b"".join, self._from_header(header))) for header in headers]
+        written = [self._from_header(header) for header in headers]
+        self.octets += sum(len(text) for pieces in written for _, text in pieces)
+        return [b" ".join(map(b"".join, pieces)) for pieces in written]
 
     def _from_header(self, header: bytes) -> list[tuple[bytes, bytes]]:
         return [_written(section, self._fields_of(row, header)) for row, section in enumerate(self._sections)]
@@ -166,6 +172,13 @@ class SectionRenderer:
             header = text[: header_end(text)]
             return kept if header.endswith(b"\r\n\r\n") or header == b"\r\n" else kept[:-2]
         return text
+
+
+def _counted_as(section: Section) -> str:
+    """Among which figures of the log it is: header, body, or, if only its size is told, none."""
+    if section.only_size:
+        return ""
+    return "header" if section.part in _HEADERS or section.part is SectionPart.MIME else "body"
 
 
 def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:

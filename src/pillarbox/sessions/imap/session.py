@@ -38,6 +38,7 @@ from pillarbox.mailstore.view import ViewLost
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink
+from pillarbox.sessions.ended import Ended
 from pillarbox.sessions.imap import failed_reads, fetch, idle, parking, search
 from pillarbox.sessions.imap.command_table import COMING, HANDLERS, Handler, may_run_beside
 from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken, nobody_else
@@ -56,13 +57,6 @@ AUTOLOGOUT: Final = 1800.0
 MAX_BAD_COMMANDS: Final = 20
 PATIENCE: Final = 0.05
 """Seconds that a long command has before those behind it are looked at."""
-
-
-class Ended(msgspec.Struct, frozen=True):
-    """How a session ended, as the log tells it: `Disconnected: reason figures`."""
-
-    reason: str
-    figures: str
 
 
 class ImapSession:
@@ -209,7 +203,11 @@ class ImapSession:
                 conversation.transport.close()
             if self._asked_to_park is not None and not self._asked_to_park.done():
                 self._asked_to_park.set_result(self.parked is not None)
-        return Ended(reason, conversation.figures.text(engine.bytes_in, engine.bytes_out))
+        options = conversation.options
+        figures = conversation.figures.text(
+            options.logout_format, engine.bytes_in, engine.bytes_out, user=options.log_values
+        )
+        return Ended(reason, figures)
 
     def _written_down(self) -> ParkedSession:
         """All that the client's next session has to know.  Disconnect."""

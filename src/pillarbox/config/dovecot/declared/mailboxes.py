@@ -20,8 +20,24 @@ lmtp_save_to_detail_mailbox : bool = no
     Store user+mailbox@domain in the mailbox that the detail names.
 pop3_client_workarounds : str =
     `outlook-no-nuls` (an octet of zeros goes out as 0x80), `oe-ns-eoh` (an empty line behind a header without one).
+pop3_delete_type : default|expunge|flag = default
+    What becomes of deleted messages: `expunge`, or `flag`, the default with pop3_deleted_flag.
+pop3_deleted_flag : str =
+    A keyword: messages that have it are not there for POP3 clients; deleted ones get it.
+pop3_enable_last : bool = no
+    Answer LAST (RFC 1460): the highest number that was retrieved. RSET makes all messages unread then.
+pop3_lock_session : bool = no
+    One session of a user at a time (dovecot-pop3-session.lock); another one waits for ten seconds, then gets -ERR.
+pop3_logout_format : str = top=%t/%p, retr=%r/%b, del=%d/%m, size=%s
+    What the log says of a session that is over: `%t` and `%p` count and octets of TOP, `%r` and `%b` of RETR, `%d`
+    deleted messages (`%{deleted_bytes}`), `%m` and `%s` messages and octets at login, `%i` and `%o` octets that
+    came and went, `%u` how many unique ids there were and are, with a checksum; `%{user}`, `%{session}`, `%{rip}`.
 pop3_no_flag_updates : bool = no
     Do not mark as read what was retrieved.
+pop3_reuse_xuidl : bool = no
+    A message's X-UIDL field is its unique id.
+pop3_save_uidl : bool = no
+    Write unique ids into dovecot-uidlist, where they stay whatever pop3_uidl_format becomes.
 pop3_uidl_duplicates : allow|rename = allow
     Whether a unique id that another message has already gets a number (`-2`).
 pop3_uidl_format : str = %08Xu%08Xv
@@ -42,6 +58,11 @@ imap_id_send : str = name *
     Dovecot, by which clients know what to expect.
 imap_literal_minus : bool = no
     Offer LITERAL- in place of LITERAL+ (RFC 7888): what clients send without being asked is at most 4 KiB large.
+imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
+hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
+body_bytes=%{fetch_body_bytes}
+    What the log says of a session that is over; besides these `%{appended}`, `%{autoexpunged}`, `%{user}`,
+    `%{session}`, `%{rip}`, ….
 imap_max_line_length : size = 64 k
     Octets of a command line after login.
 imap_urlauth_host : str =
@@ -183,9 +204,6 @@ deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
 imap_id_log : str =
 imap_id_retain : bool = no
-imap_logout_format : str = in=%i out=%o deleted=%{deleted} expunged=%{expunged} trashed=%{trashed} \
-hdr_count=%{fetch_hdr_count} hdr_bytes=%{fetch_hdr_bytes} body_count=%{fetch_body_count} \
-body_bytes=%{fetch_body_bytes}
 imap_urlauth_logout_format : str = in=%i out=%o
 lda_mailbox_autosubscribe : bool = no
 lda_original_recipient_header : str =
@@ -199,13 +217,6 @@ mail_access_groups : str =
 mail_full_filesystem_access : bool = no
 mail_max_keyword_length : number = 50
 mail_shared_explicit_inbox : bool = no
-pop3_delete_type : default|expunge|flag = default
-pop3_deleted_flag : str =
-pop3_enable_last : bool = no
-pop3_lock_session : bool = no
-pop3_logout_format : str = top=%t/%p, retr=%r/%b, del=%d/%m, size=%s
-pop3_reuse_xuidl : bool = no
-pop3_save_uidl : bool = no
 postmaster_address : str = postmaster@%{if;%d;ne;;%d;%{hostname}}
 rejection_reason : str = Your message to <%t> was automatically rejected:%n%r
 rejection_subject : str = Rejected: %s
