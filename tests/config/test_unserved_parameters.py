@@ -121,6 +121,30 @@ def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("mysql:/etc/postfix/users.cf", "mysql"),
+        ("hash:/etc/aliases, proxy:pgsql:/x", "pgsql"),
+        ("pipemap:{inline:{a=b}, ldap:users}", "ldap"),
+        ("texthash:/etc/mysql:x, regexp:/etc/ldap.re", None),
+        ("inline:{a=nis, b=cdb:}", None),
+    ],
+)
+def test_a_start_is_refused_for_tables_that_cannot_be_asked(
+    tmp_path: Path, value: str, kind: str | None
+) -> None:
+    """With the parameter and its line, and what can be had instead."""
+    found = configuration(tmp_path, f"virtual_alias_maps = {value}\nmysql_note = mysql:/x\n", "")
+    if kind is None:
+        assert start_warnings(found) == ()
+        return
+    with pytest.raises(ConfigurationFault) as caught:
+        start_warnings(found)
+    said = f"main.cf, line 1: parameter virtual_alias_maps: unsupported dictionary type: {kind} ("
+    assert str(caught.value).startswith(f"{tmp_path}/{said}")
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("content_filter", ""),

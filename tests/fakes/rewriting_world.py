@@ -84,7 +84,7 @@ class RewritingWorld:
     def _until_loaded(self, host: Host) -> None:
         until(
             lambda: all(self._banner(host).endswith(b" %d" % self._number) for _ in range(5)),
-            what=lambda: host.log()[-2000:],
+            what=lambda: host.log()[-200000:],
         )
 
     def _banner(self, host: Host) -> bytes:

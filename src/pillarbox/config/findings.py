@@ -16,11 +16,12 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.config.postfix_parameters import GROUPS
+from pillarbox.config.postfix_parameters import GROUPS, SERVED
 from pillarbox.config.reading import SET_BY_READING, Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.treatment import Kind
 from pillarbox.config.unserved_parameters import treatment
+from pillarbox.config.unserved_tables import UNSERVED_TABLES, unserved_table
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _AS_IT_IS: Final = {"biff": "no"}
@@ -49,10 +50,13 @@ class Finding(msgspec.Struct, frozen=True):
 def start_warnings(configuration: Configuration) -> tuple[str, ...]:
     """What a start should log: of syntax, then of parameters that are not served.
 
-    ConfigurationFault for the first parameter that must not be ignored.
+    ConfigurationFault for the first parameter that must not be ignored, or that names a table of a type that is
+    not served.
     """
     snapshots = [configuration.snapshot]
     snapshots += [configuration.for_service(service) for service in configuration.master_cf.services]
+    for snapshot in snapshots:
+        _check_table_types(snapshot)
     found = list(dict.fromkeys(finding for snapshot in snapshots for finding in findings(snapshot)))
     refused = [finding for finding in found if finding.kind is Kind.REFUSED]
     if refused:
@@ -63,6 +67,19 @@ def start_warnings(configuration: Configuration) -> tuple[str, ...]:
             mend="remove it to start without it",
         )
     return (*configuration.warnings, *(finding.text for finding in found))
+
+
+def _check_table_types(snapshot: Snapshot) -> None:
+    for name, value in (snapshot.values | snapshot.overrides).items():
+        if name not in SERVED:
+            continue
+        kind = unserved_table(snapshot.value(name))
+        if kind is not None:
+            raise ConfigurationFault(
+                value.where,
+                f"parameter {name}: unsupported dictionary type: {kind}",
+                mend=UNSERVED_TABLES[kind],
+            )
 
 
 def check_values(configuration: Configuration) -> None:

@@ -218,7 +218,7 @@ def _mailbox_owners(
 ) -> MailboxOwners:
     return MailboxOwners(
         *(
-            open_tables(names, where=snapshot.where(parameter), clock=clock, substitutes=False)
+            open_tables(names, where=snapshot.where(parameter), clock=clock, sensitive=True)
             for parameter, names in (
                 ("virtual_uid_maps", virtual.virtual_uid_maps),
                 ("virtual_gid_maps", virtual.virtual_gid_maps),

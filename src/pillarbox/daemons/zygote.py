@@ -123,6 +123,7 @@ class Zygote:
             os.close(passed[0])
             show_command_line([sys.orig_argv[0], "-I", "-m", order.module])
             startup = read_startup(passed[1], dict(zip(order.numbers, passed[2:], strict=True)))
+            os.chdir(startup.directory)
             importlib.import_module(order.module).main(startup)
             status = 0
         except SystemExit as end:

@@ -58,6 +58,7 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[AgentService, ...] = ()  # transports, for qmgr and delivery
     settings: bytes = b""  # of the mailbox half, msgpack
     user: User | None = None  # None: rootless, stay who we are
+    directory: str = "/"  # to be in
     syslog_name: str = "postfix"
     log_form: LogForm = LogForm()
     surroundings: Surroundings = Surroundings()

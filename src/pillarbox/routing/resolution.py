@@ -305,6 +305,6 @@ class Resolver:
     def _listed_user(self, user: str) -> bool:
         tables = self.routes.local_recipients or ()
         bare, extension = without_extension(user, self.routes.recipient_delimiter)
-        return find_first(tables, user) is not None or (
+        return find_first(tables, user, whole=False) is not None or (
             bool(extension) and find_first(tables, bare, whole=False) is not None
         )

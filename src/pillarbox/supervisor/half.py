@@ -56,6 +56,8 @@ class Half(msgspec.Struct, kw_only=True):
     """How the process id stands in the pid file."""
     keeps_pid_file: bool = True
     """Whether the pid file stays after the end, as Postfix's does."""
+    directory: str = "/"
+    """Where its roles are: what relative names in their settings are relative to."""
     facts: dict[str, str] = {}  # shown by status
 
     @property

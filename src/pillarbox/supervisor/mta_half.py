@@ -131,6 +131,7 @@ def mta_half(
         keeps_sockets=True,
         listeners=(*listeners, *doors),
         syslog_name=snapshot.group(Logging).syslog_name,
+        directory=queue,
         longest_throttle=snapshot.group(Processes).service_throttle_time,
         roles=(
             Role(

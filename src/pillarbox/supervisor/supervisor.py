@@ -160,6 +160,7 @@ class Supervisor:
             settings=role.settings,
             user=role.user,
             syslog_name=self._half.syslog_name,
+            directory=self._half.directory,
             surroundings=self._surroundings,
         )
         process = self._zygotes.start(role.name, role.module, startup)

@@ -20,6 +20,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from pillarbox.config.unserved_tables import UNSERVED_TABLES
 from pillarbox.config.value_types import without_braces
 from pillarbox.tables.table import LookupTable, Opening, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
@@ -46,14 +47,25 @@ def open_tables(
     warn: Warn = ignore_warning,
     utf8: bool = True,
     substitutes: bool = True,
+    sensitive: bool = False,
     files: bool = False,
 ) -> tuple[LookupTable, ...]:
     """Several tables, in order.
 
     Without `substitutes`, rules that put what a sender wrote into their answer are left out, as in Postfix where an
-    answer says which program, host or user there is to be.  `files`: values name files, whose content they are.
+    answer says which program, host or user there is to be.  `sensitive` tables, of users, files and commands, are
+    without such rules, too, and no server that anybody could be may be asked.  `files`: values name files, whose
+    content they are.
     """
-    opening = Opening(where=where, clock=clock, warn=warn, utf8=utf8, substitutes=substitutes, files=files)
+    opening = Opening(
+        where=where,
+        clock=clock,
+        warn=warn,
+        utf8=utf8,
+        substitutes=substitutes and not sensitive,
+        sensitive=sensitive,
+        files=files,
+    )
     return tuple(open_with(name, opening) for name in names)
 
 
@@ -97,7 +109,7 @@ def open_with(name: str, opening: Opening) -> LookupTable:
         raise ConfigurationFault(
             opening.where,
             f"unsupported dictionary type: {kind}",
-            mend=f"served are: {', '.join(table_types())}",
+            mend=UNSERVED_TABLES.get(kind) or f"served are: {', '.join(table_types())}",
         )
     try:
         return _opener(kind, opening)(rest, opening)
@@ -179,7 +191,10 @@ _TYPES: Final[dict[str, tuple[str, str]]] = {
     "pcre": ("pcre_table", "open_pcre"),
     "randmap": ("constant_tables", "RandomTable"),
     "regexp": ("regexp_table", "open_regexp"),
+    "socketmap": ("socketmap_table", "open_socketmap"),
+    "sqlite": ("sqlite_table", "open_sqlite"),
     "static": ("constant_tables", "StaticTable"),
+    "tcp": ("tcp_table", "open_tcp"),
     "texthash": ("text_table", "TextHashTable"),
     "unix": ("account_tables", "AccountTable"),
 }

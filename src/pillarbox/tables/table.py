@@ -25,7 +25,7 @@ import msgspec
 from pillarbox.files.file_system import DISK, FileSystem
 from pillarbox.tables.file_values import encoded_files
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.faults import TemporaryFault
+from pillarbox.vocabulary.faults import ConfigurationFault, TemporaryFault
 from pillarbox.vocabulary.status import EnhancedStatus
 
 
@@ -69,9 +69,15 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     warn: Warn = ignore_warning
     utf8: bool = True  # smtputf8_enable
     substitutes: bool = True  # what a pattern matched may be part of an answer
+    sensitive: bool = False  # an answer says whose file or command there is to be: nobody else may say that
     fold: bool = True  # keys of fixed strings are folded to lower case
     files: bool = False  # values name files, whose content is given (file_values.py)
     file_system: FileSystem = DISK
+
+    def refuse_unauthenticated(self, name: str) -> None:
+        """ConfigurationFault for a server that anybody could be, where answers name users, files or commands."""
+        if self.sensitive:
+            raise ConfigurationFault(self.where, f"{name} map is not allowed for security-sensitive data")
 
     def value(self, text: str) -> str:
         """What a table gives for a value of its text.  FileValueFault."""

@@ -21,6 +21,12 @@ non_bdb_custom_mapping =
 non_bdb_migration_allow_root_prefixes =
 non_bdb_migration_allow_user_prefixes =
 non_bdb_migration_level = disable
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "an answer may have 100000 octets, and a question any number, as in Postfix 3.7",
+        """
 socketmap_max_query_size = 10000
 socketmap_max_reply_size = 100000
 """,

@@ -17,9 +17,9 @@ def local_tables(snapshot: Snapshot, *, clock: Clock) -> Tables:
     """All tables, opened."""
     local = snapshot.group(LocalDelivery)
 
-    def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
+    def tables(parameter: str, names: tuple[str, ...], sensitive: bool = True) -> tuple[LookupTable, ...]:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
-        return open_tables(names, where=where, clock=clock, substitutes=False)
+        return open_tables(names, where=where, clock=clock, substitutes=False, sensitive=sensitive)
 
     aliases = snapshot.group(LocalRecipients).alias_maps
     opening = Opening(where="parameter alias_maps", clock=clock)
@@ -27,9 +27,9 @@ def local_tables(snapshot: Snapshot, *, clock: Clock) -> Tables:
         aliases=tables("alias_maps", aliases)
         if snapshot.explicit("alias_maps") is not None
         else tuple(open_default_table(name, opening) for name in aliases),
-        mailbox_transports=tables("mailbox_transport_maps", local.mailbox_transport_maps),
+        mailbox_transports=tables("mailbox_transport_maps", local.mailbox_transport_maps, False),
         mailbox_commands=tables("mailbox_command_maps", local.mailbox_command_maps),
-        fallback_transports=tables("fallback_transport_maps", local.fallback_transport_maps),
+        fallback_transports=tables("fallback_transport_maps", local.fallback_transport_maps, False),
     )
 
 

@@ -1,0 +1,48 @@
+"""Where the server of a table is, as its name says: `host:port`, `port`, `inet:host:port`, `unix:path`.
+
+FAULTS
+    ConfigurationFault  in Postfix's words
+
+STANDARDS
+    tcp_table(5), socketmap_table(5)
+"""
+
+import socket
+
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def endpoint(server: str, *, where: str) -> tuple[str, str]:
+    """Host and port of `host:port`, or of a port of this host.  ConfigurationFault."""
+    host, _colon, port = server.rpartition(":")
+    if host[:1] == "[" and host[-1:] == "]":
+        host = host[1:-1]
+    if not port.isascii() or not port:
+        raise ConfigurationFault(
+            where, f"valid hostname or network address required in server description: {server}"
+        )
+    if port[0].isdigit() and not port.isdecimal():
+        raise ConfigurationFault(where, f"{port}: garbage after numerical service")
+    if not port.isdecimal():
+        try:
+            socket.getservbyname(port, "tcp")
+        except OSError as error:
+            raise ConfigurationFault(
+                where, f"host or service {server} not found: Servname not supported for ai_socktype"
+            ) from error
+    return host or "localhost", port
+
+
+def service(name: str, *, where: str) -> tuple[str, str] | str:
+    """Host and port of `inet:host:port`, path of `unix:path`.  ConfigurationFault."""
+    transport, _colon, rest = name.partition(":")
+    if transport == "unix":
+        return rest
+    if transport == "inet":
+        return endpoint(rest, where=where)
+    raise ConfigurationFault(where, f"invalid transport name: {transport} in service: {name}")
+
+
+def printable(text: str, replacement: str) -> str:
+    """The text, with something in place of what cannot be shown."""
+    return "".join(character if character.isprintable() else replacement for character in text)
