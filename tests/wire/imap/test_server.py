@@ -155,6 +155,27 @@ def test_login_keeps_its_password_to_itself() -> None:
     assert "4ss" not in repr(login)
 
 
+@pytest.mark.parametrize(
+    ("words", "user", "password"),
+    [
+        (b'joe*master "pass"', b"joe*master", b"pass"),  # as imaplib's login() sends it
+        (b"joe pa%s*s", b"joe", b"pa%s*s"),
+        (b"DOMAIN\\joe pa\\ss]", b"DOMAIN\\joe", b"pa\\ss]"),
+        (b'"DOMAIN\\joe" "pa\\\\ss"', b"DOMAINjoe", b"pa\\ss"),
+    ],
+)
+def test_login_takes_what_clients_do_not_quote(words: bytes, user: bytes, password: bytes) -> None:
+    """Wildcards and backslashes as they are, and a backslash in a quoted string that quotes nothing: as Dovecot."""
+    [login] = commands_of(b"a LOGIN " + words + b"\r\n", state=State.NOT_AUTHENTICATED)
+    assert isinstance(login, c.Login)
+    assert (login.user, login.password.reveal()) == (user, password)
+
+
+def test_id_takes_what_clients_do_not_quote() -> None:
+    """Dovecot does."""
+    assert commands_of(b"a ID (name mutt x NIL)\r\n") == [c.Id(b"a", ((b"name", b"mutt"), (b"x", None)))]
+
+
 @pytest.mark.parametrize("response", [None, b"", b"=", b"AHUAcA=="])
 def test_authenticate_with_and_without_response(response: bytes | None) -> None:
     """RFC 4959: the initial response may come along; `=` is an empty one."""

@@ -24,14 +24,15 @@ from pillarbox.wire.imap import mailbox_names
 
 # atom-specials = "(" / ")" / "{" / SP / CTL / list-wildcards / quoted-specials / resp-specials
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
-# ASTRING-CHAR = ATOM-CHAR / resp-specials
-_ASTRING: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\]+')
-_LIST_MAILBOX: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff"\\]+')
+# ASTRING-CHAR = ATOM-CHAR / resp-specials.  Quirk: clients send names and passwords with wildcards and
+# backslashes as they are (imaplib's login() does not quote the user of a master, `joe*master`); Dovecot takes them.
+_ASTRING: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff"]+')
 _TAG: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\+]+')
 _NUMBER: Final = re.compile(rb"[0-9]+")
 _SEQUENCE_SET: Final = re.compile(rb"[0-9*:,]+|\$")
-# QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials
-_QUOTED: Final = re.compile(rb'"((?:[^"\\\x00\r\n]|\\["\\])*)"')
+# QUOTED-CHAR = <any TEXT-CHAR except quoted-specials> / "\" quoted-specials.  Quirk: a backslash before anything
+# else is left out (`"DOMAIN\joe"`), as Dovecot does.
+_QUOTED: Final = re.compile(rb'"((?:[^"\\\x00\r\n]|\\[^\x00\r\n])*)"')
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 _LITERAL: Final = re.compile(rb"~?\{[0-9]+\+?\}")
 _FLAG: Final = re.compile(rb'\\?[^(){ \x00-\x1f\x7f-\xff"\\]+')
@@ -250,7 +251,7 @@ class Scanner:
         """`list-mailbox = 1*list-char / string`"""
         text = self.take_string()
         if text is None:
-            text = self.match(_LIST_MAILBOX)
+            text = self.match(_ASTRING)
         if text is None:
             raise BadSyntax("Invalid arguments")
         return text

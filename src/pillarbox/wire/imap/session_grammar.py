@@ -110,16 +110,19 @@ def authenticate(tag: bytes, scanner: Scanner) -> Authenticate:
 
 
 def identify(tag: bytes, scanner: Scanner) -> Id:
-    """`id = "ID" SP id-params-list`; anything else is taken for NIL, as Dovecot does after login."""
+    """`id = "ID" SP id-params-list`; anything else is taken for NIL, as Dovecot does after login.
+
+    Quirk: what is not quoted is taken, too (`ID (name mutt)`).
+    """
     parameters: list[tuple[bytes, bytes | None]] = []
     scanner.take_space()
     if scanner.take(b"("):
         while not scanner.take(b")"):
             if parameters:
                 scanner.space()
-            name = scanner.string()
+            name = scanner.astring()
             scanner.space()
-            parameters.append((name, scanner.nstring()))
+            parameters.append((name, None if scanner.take_word(b"NIL") else scanner.astring()))
             if len(parameters) > MAX_ID_PAIRS:
                 raise BadSyntax("Too many ID parameters")
     return Id(tag, tuple(parameters))
