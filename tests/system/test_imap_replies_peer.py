@@ -119,7 +119,8 @@ def test_answers_are_those_of_dovecot(both: Both) -> None:
         for name, step, theirs, ours in unlisted
     )
     assert not unlisted, f"{len(unlisted)} of {sum(len(e.steps) for e in exchanges)}\n{report}"
-    gone = set(known) - {(difference.exchange, difference.step) for difference in found}
+    seen = {(difference.exchange, difference.step) for difference in found}
+    gone = {one for one in known if not one[0].startswith("random ")} - seen
     assert wanted or not gone, f"no difference any more, take it off the list: {gone}"
 
 
@@ -202,12 +203,15 @@ def test_threads_are_those_of_dovecot(both: Both) -> None:
 
 
 def test_random_sessions_are_those_of_dovecot(both: Both) -> None:
-    """Commands at random; RANDOM_SESSIONS=N,M for other seeds."""
+    """Commands at random, of each session up to a difference that is listed; RANDOM_SESSIONS=N,M for other seeds."""
+    known = listed()
     first, last = map(int, os.environ.get("RANDOM_SESSIONS", "0,12").split(","))
     for seed in range(first, last):
         steps = random_session(seed)
         theirs, ours = both.have(Exchange(f"random {seed}", steps))
         for number, (step, one, other) in enumerate(zip(steps, theirs, ours, strict=True)):
+            if (f"random {seed}", shown(step)) in known:
+                break
             same = without_more_codes(other, one)
             assert comparable(one) == comparable(same), (
                 f"{seed}, step {number}: {steps[: number + 1]!r} {step!r}"
@@ -220,7 +224,7 @@ def test_the_battery_is_large_and_the_list_honest() -> None:
     names = [exchange.name for exchange in EXCHANGES]
     assert len(names) == len(set(names))
     for (exchange, step), why in listed().items():
-        assert exchange in names
+        assert exchange in names or exchange.startswith("random ")
         assert why.startswith("deliberate") or exchange in EXTENSIONS, f"{step}: {why}"
 
 

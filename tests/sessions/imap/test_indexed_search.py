@@ -40,6 +40,7 @@ class Searcher:
         self.clock: Clock = ManualClock()
         self.saved_result: list[int] = []
         self.selected = MailboxView(mailbox, read_only=True)
+        self.selected_name = mailbox.name.encode()
 
     async def flush_if_much(self) -> None:
         """Nothing waits."""

@@ -98,6 +98,7 @@ CASES: list[tuple[bytes, c.Command]] = [
                 (
                     Section(b"BODY[1.2.MIME]", (1, 2), SectionPart.MIME, partial=(0, 10), peek=True),
                     Section(b"BODY[]"),
+                    Section(b"BODY[]"),
                 ),
             ),
         ),

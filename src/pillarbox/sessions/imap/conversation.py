@@ -182,6 +182,11 @@ class Conversation:
     def started(self, moment: float) -> None:
         _STARTED.set(moment)
 
+    @property
+    def selected_name(self) -> bytes:
+        """The name of the selected mailbox as this client reads it."""
+        return self.name(self.account.name_of(self.selected.mailbox))
+
     def name(self, name: str) -> bytes:
         """A mailbox's name as this client reads it."""
         return mailbox_names.encode_utf8(name) if self.engine.utf8_names else mailbox_names.encode(name)

@@ -34,6 +34,8 @@ from pillarbox.wire.imap.commands import Fetch
 from pillarbox.wire.imap.dates import internal_date
 from pillarbox.wire.imap.fetch_items import FetchItems, Item
 from pillarbox.wire.imap.partial_range import in_range
+from pillarbox.wire.imap.responses import astring
+from pillarbox.wire.imap.responses import mailbox as mailbox_name
 
 BATCH: Final = 256
 """Messages rendered in one go: about two milliseconds of the loop."""
@@ -52,11 +54,12 @@ _FIELDS: Final = {
     Item.BODY: Fields.BODY,
     Item.BODY_STRUCTURE: Fields.BODYSTRUCTURE,
     Item.SAVE_DATE: Fields.SAVED,
+    Item.SAVE_DATE_BEFORE_RFC: Fields.SAVED,
     Item.PREVIEW: Fields.PREVIEW,
     Item.FUZZY_PREVIEW: Fields.PREVIEW,
     Item.SNIPPET: Fields.PREVIEW,
 }
-_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ, Item.EMAIL_ID, Item.THREAD_ID))
+_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ, Item.EMAIL_ID, Item.THREAD_ID, Item.GUID))
 """Items for which a message has to be in the table still."""
 _TEMPLATES: Final = {
     Item.UID: b"UID %d",
@@ -73,6 +76,10 @@ _TEMPLATES: Final = {
     Item.SNIPPET: b"SNIPPET (FUZZY %b)",
     Item.EMAIL_ID: b"EMAILID (%b)",
     Item.THREAD_ID: b"THREADID (%b)",
+    Item.GUID: b"X-GUID %b",
+    Item.MAILBOX: b"X-MAILBOX %b",
+    Item.SAVE_DATE_BEFORE_RFC: b"X-SAVEDATE %b",
+    Item.REAL_UID: b"X-REAL-UID %d",
 }
 
 
@@ -318,7 +325,7 @@ class _Fetch:
         columns: list[Sequence[int] | Sequence[bytes]] = [numbers]
         for item in self._wanted.items:
             match item:
-                case Item.UID:
+                case Item.UID | Item.REAL_UID:
                     columns.append(uids)
                 case Item.FLAGS:
                     columns.append(flags)
@@ -332,7 +339,7 @@ class _Fetch:
                     columns.append([summary.body for summary in summaries])
                 case Item.MODSEQ:
                     columns.append(self._modseqs(uids))
-                case Item.SAVE_DATE:
+                case Item.SAVE_DATE | Item.SAVE_DATE_BEFORE_RFC:
                     columns.append([internal_date(summary.saved) for summary in summaries])
                 case Item.PREVIEW | Item.FUZZY_PREVIEW | Item.SNIPPET:
                     columns.append([string(summary.preview) for summary in summaries])
@@ -340,6 +347,10 @@ class _Fetch:
                     columns.append(list(map(email_id, self._view.mailbox.email_ids(uids))))
                 case Item.THREAD_ID:
                     columns.append([self._threads[uid] for uid in uids])
+                case Item.GUID:
+                    columns.append([astring(guid) for _, guid in self._view.mailbox.identities(uids)])
+                case Item.MAILBOX:
+                    columns.append([mailbox_name(self._conversation.selected_name)] * len(uids))
                 case Item.BODY_STRUCTURE:
                     columns.append([summary.body_structure for summary in summaries])
         return zip(*columns, strict=True)

@@ -299,6 +299,9 @@ async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[Sort
         if len(found) == len(uids):
             return found
     failed = mailbox.failed_reads.count
+    steps = tuple(step for step in steps if step.by is not Criterion.RELEVANCY)  # in which all are equal
+    if not steps:
+        return uids
     columns = tuple(dict.fromkeys(_COLUMNS[step.by] for step in steps))
     rows: list[tuple[int | str | bytes, ...]] = []
     for start in range(0, len(uids), BATCH):

@@ -49,10 +49,12 @@ from pillarbox.wire.imap.search_keys import (
     BodyHas,
     DateTest,
     EmailIs,
+    GuidIs,
     HasFlags,
     HasKeyword,
     HeaderHas,
     IsRecent,
+    MailboxIs,
     ModSeqSince,
     Not,
     Numbers,
@@ -82,6 +84,11 @@ class Searching(Protocol):
     @property
     def selected(self) -> MailboxView:
         """The mailbox."""
+        ...
+
+    @property
+    def selected_name(self) -> bytes:
+        """Its name as whoever searches reads it."""
         ...
 
     async def flush_if_much(self) -> None:
@@ -175,6 +182,15 @@ class MessageFilter:
         there = [uid for uid, _ in self._rows(uids)]
         ids = map(email_id, self._view.mailbox.email_ids(there))
         return [uid for uid, known in zip(there, ids, strict=True) if known == key.object_id]
+
+    async def guid(self, key: GuidIs, uids: list[int]) -> list[int]:
+        known = self._view.mailbox.identities(uids)
+        return [uid for uid, (_, guid) in zip(uids, known, strict=True) if guid == key.guid]
+
+    async def mailbox(self, key: MailboxIs, uids: list[int]) -> list[int]:
+        name = self._conversation.selected_name
+        same = key.name.upper() == name if name == b"INBOX" else key.name == name
+        return uids if same else []
 
     # What the cache knows.
 
@@ -303,6 +319,8 @@ _FILTERS: Final[dict[type[SearchKey], _Filter]] = {
     Arrived: MessageFilter.arrived,
     EmailIs: MessageFilter.email,
     BelongsTo: MessageFilter.thread,
+    GuidIs: MessageFilter.guid,
+    MailboxIs: MessageFilter.mailbox,
     Saved: MessageFilter.saved,
     Age: MessageFilter.age,
     Size: MessageFilter.size,

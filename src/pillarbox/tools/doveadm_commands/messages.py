@@ -114,6 +114,7 @@ class _Searching:
         self.clock: Clock = SystemClock()
         self.saved_result: list[int] = []
         self.selected = view
+        self.selected_name = view.mailbox.name.encode()
 
     async def flush_if_much(self) -> None:
         """Nobody else is here."""

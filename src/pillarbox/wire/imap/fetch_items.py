@@ -28,6 +28,10 @@ class Item(Enum):
     SNIPPET = b"SNIPPET"  # its draft's older name
     EMAIL_ID = b"EMAILID"  # RFC 8474
     THREAD_ID = b"THREADID"
+    GUID = b"X-GUID"  # Dovecot's own, and those below
+    MAILBOX = b"X-MAILBOX"
+    SAVE_DATE_BEFORE_RFC = b"X-SAVEDATE"
+    REAL_UID = b"X-REAL-UID"
 
 
 _LONG: Final = frozenset((Item.ENVELOPE, Item.BODY, Item.BODY_STRUCTURE))
@@ -66,7 +70,7 @@ class Section(msgspec.Struct, frozen=True):
 
 
 class FetchItems(msgspec.Struct, frozen=True):
-    """Everything one FETCH asks for, without repetitions, in the order of the answer."""
+    """Everything one FETCH asks for, in the order of the answer; only sections may be repeated, as with Dovecot."""
 
     items: tuple[Item, ...]
     sections: tuple[Section, ...] = ()

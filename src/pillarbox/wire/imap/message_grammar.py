@@ -35,7 +35,8 @@ _RFC822: Final = {
 }
 _PARTS: Final = {part.value: part for part in SectionPart if part is not SectionPart.ALL}
 # An item's name ends before the "[" of a section.
-_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
+_NAME: Final = re.compile(rb"[A-Za-z0-9.-]+")
+_SECTION_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION: Final = re.compile(rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.([A-Za-z][A-Za-z.]*))?|([A-Za-z.]+))?")
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,19})(?:\.([0-9]{1,19}))?>")
 _PARTIAL_START: Final = re.compile(rb"[0-9]{1,19}\.")
@@ -59,7 +60,7 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     scanner.space_or("Invalid arguments")
     # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
     items: dict[Item, None] = {Item.UID: None} if by_uid else {}
-    sections: dict[bytes, Section] = {}
+    sections: list[Section] = []
     if scanner.take(b"("):
         _fetch_attributes(scanner, items, sections)
     else:
@@ -70,11 +71,11 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     scanner.end()
     if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
         items[Item.MODSEQ] = None
-    wanted = FetchItems(in_order(items), tuple(sections.values()))
+    wanted = FetchItems(in_order(items), tuple(sections))
     return Fetch(tag, by_uid, messages, wanted, changed_since, vanished, partial)
 
 
-def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: dict[bytes, Section]) -> None:
+def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: list[Section]) -> None:
     """`fetch-att *(SP fetch-att) ")"`, the bracket already taken"""
     scanner.take_space()  # Quirk: `( UID )` is taken, as Dovecot does
     if scanner.at(b")"):
@@ -92,9 +93,9 @@ def fetch_list(scanner: Scanner) -> FetchItems:
     """`"(" fetch-att *(SP fetch-att) ")"` of NOTIFY (RFC 5465 §8), which has UID with it and marks nothing"""
     scanner.expect(b"(")
     items: dict[Item, None] = {Item.UID: None}
-    sections: dict[bytes, Section] = {}
+    sections: list[Section] = []
     _fetch_attributes(scanner, items, sections)
-    peeked = tuple(msgspec.structs.replace(section, peek=True) for section in sections.values())
+    peeked = tuple(msgspec.structs.replace(section, peek=True) for section in sections)
     return FetchItems(in_order(items), peeked)
 
 
@@ -204,7 +205,7 @@ def _messages_and_mailbox(scanner: Scanner, *, by_uid: bool) -> tuple[NumberSet,
 
 
 def _fetch_attribute(
-    scanner: Scanner, items: dict[Item, None], sections: dict[bytes, Section], *, macros: bool = False
+    scanner: Scanner, items: dict[Item, None], sections: list[Section], *, macros: bool = False
 ) -> None:
     """`fetch-att`; macros cannot stand in a list (RFC 3501 §6.4.5)."""
     name = scanner.match(_NAME)
@@ -233,12 +234,8 @@ def _fetch_attribute(
     else:
         colon = "" if name.startswith(b"RFC822.") else ":"
         raise BadSyntax(f"Unknown parameter{colon} {name.decode('ascii')}")
-    known = sections.get(section.label)
-    if known is None or known.partial != section.partial:
-        key = section.label if known is None else b"%s %d" % (section.label, len(sections))
-        sections[key] = section
-    elif known.peek and not section.peek:
-        sections[section.label] = section
+    if name not in _RFC822 or section not in sections:
+        sections.append(section)
     if len(sections) > MAX_SECTIONS:
         raise BadSyntax("Too many sections")
 
@@ -290,7 +287,7 @@ def _binary(scanner: Scanner, name: bytes) -> Section:
 
 def _section(scanner: Scanner, *, peek: bool, item: bytes = b"BODY") -> Section:
     """`section = "[" [section-spec] "]"` and the partial behind it, the bracket already taken"""
-    spec = scanner.match(_NAME) or b""
+    spec = scanner.match(_SECTION_NAME) or b""
     match = _SECTION.fullmatch(spec)
     unknown = BadSyntax(f"Invalid {'BODY' if item == b'BODY' else 'BINARY'}[..] section")
     if match is None:

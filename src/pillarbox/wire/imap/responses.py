@@ -164,6 +164,9 @@ def extended_search(
         words.append(b"PARTIAL (%d:%d %b)" % (low, high, compact(part) or b"NIL"))
     if numbers and options & SearchResult.ALL:
         words.append(b"ALL %s" % compact(numbers))
+    if options & SearchResult.RELEVANCY:
+        # RFC 6203 §4: 1 to 100; all that we find matches alike.
+        words.append(b"RELEVANCY (%b)" % b" ".join([b"1"] * len(numbers)))
     if options & SearchResult.COUNT:
         words.append(b"COUNT %d" % len(numbers))
     if modseq:

@@ -30,10 +30,12 @@ from pillarbox.wire.imap.search_keys import (
     BodyHas,
     DateTest,
     EmailIs,
+    GuidIs,
     HasFlags,
     HasKeyword,
     HeaderHas,
     IsRecent,
+    MailboxIs,
     ModSeqSince,
     Not,
     Numbers,
@@ -81,6 +83,7 @@ _RESULTS: Final = {
     b"UPDATE": SearchResult.UPDATE,
     b"CONTEXT": SearchResult.CONTEXT,
     b"PARTIAL": SearchResult.PARTIAL,
+    b"RELEVANCY": SearchResult.RELEVANCY,
 }
 _OBJECT_ID: Final = re.compile(rb"[A-Za-z0-9_-]{1,255}")
 _BAD_CHARSET: Final = "[BADCHARSET] "
@@ -240,7 +243,8 @@ class _KeyReader:
 
     def uid(self, name: bytes) -> SearchKey:
         """`"UID" SP sequence-set`"""
-        self._scanner.space_or("Missing parameter for search key (for search key: UID)")
+        text = name.decode("ascii")
+        self._scanner.space_or(f"Missing parameter for search key (for search key: {text})")
         return Uids(self._scanner.sequence_set())
 
     def keyword(self, name: bytes) -> SearchKey:
@@ -253,11 +257,11 @@ class _KeyReader:
 
     def saved(self, name: bytes) -> SearchKey:
         """`"SAVEDSINCE" SP date`  RFC 8514"""
-        test = DateTest[name.removeprefix(b"SAVED").decode("ascii")]
+        test = DateTest[name.removeprefix(b"X-").removeprefix(b"SAVED").decode("ascii")]
         return Saved(test, search_date(self._argument(name)))
 
     def fuzzy(self, name: bytes) -> SearchKey:
-        """`"FUZZY" SP search-key`  RFC 6203: we find what matches exactly"""
+        """`"FUZZY" SP search-key`  RFC 6203: we find what matches exactly, and all of it is equally relevant"""
         self._next_key()
         return self._key()
 
@@ -308,6 +312,14 @@ class _KeyReader:
         """`"EMAILID" SP objectid`  RFC 8474 §6.1"""
         return EmailIs(self._object_id(name))
 
+    def guid(self, name: bytes) -> SearchKey:
+        """`"X-GUID" SP astring`"""
+        return GuidIs(self._argument(name))
+
+    def mailbox(self, name: bytes) -> SearchKey:
+        """`"X-MAILBOX" SP mailbox`"""
+        return MailboxIs(self._argument(name))
+
     def thread_id(self, name: bytes) -> SearchKey:
         """`"THREADID" SP objectid`"""
         return BelongsTo(self._object_id(name))
@@ -352,6 +364,12 @@ _WITH_ARGUMENTS: Final[dict[bytes, Callable[[_KeyReader, bytes], SearchKey]]] = 
     b"SAVEDBEFORE": _KeyReader.saved,
     b"SAVEDON": _KeyReader.saved,
     b"SAVEDSINCE": _KeyReader.saved,
+    b"X-SAVEDBEFORE": _KeyReader.saved,
+    b"X-SAVEDON": _KeyReader.saved,
+    b"X-SAVEDSINCE": _KeyReader.saved,
+    b"X-GUID": _KeyReader.guid,
+    b"X-MAILBOX": _KeyReader.mailbox,
+    b"X-REAL-UID": _KeyReader.uid,
     b"FUZZY": _KeyReader.fuzzy,
     b"OLDER": _KeyReader.age,
     b"YOUNGER": _KeyReader.age,

@@ -129,6 +129,18 @@ class EmailIs(msgspec.Struct, frozen=True, tag=True):
     object_id: bytes
 
 
+class GuidIs(msgspec.Struct, frozen=True, tag=True):
+    """`"X-GUID" SP astring`: Dovecot's own"""
+
+    guid: bytes
+
+
+class MailboxIs(msgspec.Struct, frozen=True, tag=True):
+    """`"X-MAILBOX" SP mailbox`: Dovecot's own; the name as the client reads it"""
+
+    name: bytes
+
+
 class BelongsTo(msgspec.Struct, frozen=True, tag=True):
     """`"THREADID" SP objectid`"""
 
@@ -164,7 +176,7 @@ class TextHas(msgspec.Struct, frozen=True, tag=True):
 SearchKey = (
     All | And | Or | Not | Numbers | Uids | HasFlags | HasKeyword | IsRecent
     | Arrived | Sent | Saved | Age | Size | ModSeqSince | AddressHas | HeaderHas | BodyHas | TextHas
-    | EmailIs | BelongsTo
+    | EmailIs | BelongsTo | GuidIs | MailboxIs
 )  # fmt: skip
 
 
@@ -179,6 +191,7 @@ class SearchResult(EnumFlag):
     UPDATE = auto()  # RFC 5267 §4.3
     CONTEXT = auto()  # RFC 5267 §4.2
     PARTIAL = auto()  # RFC 5267 §4.4, RFC 9394 §3.1
+    RELEVANCY = auto()  # RFC 6203 §4
 
 
 class ResultOptions(msgspec.Struct, frozen=True):
@@ -201,6 +214,7 @@ class Criterion(Enum):
     TO = b"TO"
     DISPLAYFROM = b"DISPLAYFROM"
     DISPLAYTO = b"DISPLAYTO"
+    RELEVANCY = b"RELEVANCY"  # RFC 6203 §5
 
 
 class SortStep(msgspec.Struct, frozen=True):

@@ -15,8 +15,8 @@ from pillarbox.wire.imap.search_grammar import keys_to_end, known_charset, take_
 from pillarbox.wire.imap.search_keys import Criterion, SortStep
 
 MAX_STEPS: Final = 32
-"""Criteria of one SORT; there are nine."""
-_CRITERIA: Final = {criterion.value: criterion for criterion in Criterion}
+"""Criteria of one SORT; there are ten."""
+_CRITERIA: Final = {criterion.value: criterion for criterion in Criterion} | {b"X-SCORE": Criterion.RELEVANCY}
 _ALGORITHMS: Final = {algorithm.value: algorithm for algorithm in ThreadAlgorithm}
 
 
