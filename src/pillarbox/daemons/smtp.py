@@ -15,6 +15,7 @@ FAULTS
 import asyncio
 import os
 import socket
+from functools import partial
 
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.snapshot import Snapshot
@@ -131,6 +132,10 @@ async def _say_goodbye(session: Session) -> None:
     await session.quit()
 
 
+def _warn(service: Service, text: str) -> None:
+    service.tell(Warned(text))
+
+
 def open_role(startup: Startup) -> Serve:
     """Settings, tables and certificates of all services."""
     clock = role_clock(startup)
@@ -142,7 +147,13 @@ def open_role(startup: Startup) -> Serve:
         snapshot = Snapshot.decode(transport.snapshot)
         names[transport.name] = snapshot.group(Logging).syslog_name
         services[transport.name] = open_service(
-            transport.name, transport.program, snapshot, resolver=resolver, proving=proving, clock=clock
+            transport.name,
+            transport.program,
+            snapshot,
+            resolver=resolver,
+            proving=proving,
+            search=resolver.search_domains,
+            clock=clock,
         )
     listener = socket.socket(fileno=startup.listeners["smtp-client"])
 
@@ -154,6 +165,8 @@ def open_role(startup: Startup) -> Serve:
             service.exchangers.tell = service.tell
             if service.reporter is not None:
                 service.reporter.tell = service.tell
+            if service.probed is not None:
+                service.probed.warn = partial(_warn, service)
             if service.dns_filter is not None:
                 service.dns_filter.tell = service.tell
         await SmtpRole(services, listener, clock=clock, tell=tell).run(control)

@@ -81,7 +81,12 @@ class Dispatcher:
         self._sleep = sleep
         self._tell = tell
         self._deferred = frozenset(settings.defer_transports)
-        self._scheduler = Scheduler(self._rules_of)
+        self._scheduler = Scheduler(
+            self._rules_of,
+            tell=(lambda text: tell(events.Noted(text)))
+            if settings.destination_concurrency_feedback_debug
+            else None,
+        )
         self._clogged = CloggedDestinations(settings, clock=clock, tell=tell)
         self._active: dict[object, ActiveMessage] = {}
         self._timer: asyncio.Task[None] | None = None

@@ -20,6 +20,7 @@ STANDARDS
 
 import math
 import re
+from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -63,11 +64,21 @@ class ConcurrencyRules(msgspec.Struct, frozen=True, kw_only=True):
     failed_cohort_limit: float = 1  # 0: never dead
 
 
+_UP: Final = "qmgr_queue_unthrottle"
+_DOWN: Final = "qmgr_queue_throttle"
+"""What the steps are called in the log, as Postfix calls them."""
+
+
 class Window:
     """The window of one destination."""
 
-    def __init__(self, rules: ConcurrencyRules) -> None:
+    def __init__(
+        self, rules: ConcurrencyRules, *, name: str = "", tell: Callable[[str], None] | None = None
+    ) -> None:
+        """`tell` hears of each step, of the destination by its `name` (destination_concurrency_feedback_debug)."""
         self._rules = rules
+        self._name = name
+        self._tell = tell
         self.size = self._initial()
         self._success = self._failure = self._cohorts = 0.0
 
@@ -84,16 +95,18 @@ class Window:
             return
         self._cohorts = 0.0
         # More is allowed only to who makes use of what is allowed already.
-        if (rules.limit and self.size >= rules.limit) or self.size >= busy + rules.initial:
-            return
-        feedback = rules.positive.at(self.size)
-        self._success += feedback
-        while self._success + feedback / 2 >= 1:
-            self.size += 1
-            self._success -= 1
-            self._failure = 0.0
-        if rules.limit and self.size > rules.limit:
-            self.size = rules.limit
+        if not (rules.limit and self.size >= rules.limit) and self.size < busy + rules.initial:
+            feedback = rules.positive.at(self.size)
+            if self._tell is not None:
+                self._tell(f"{_UP}: feedback {feedback:g}")
+            self._success += feedback
+            while self._success + feedback / 2 >= 1:
+                self.size += 1
+                self._success -= 1
+                self._failure = 0.0
+            if rules.limit and self.size > rules.limit:
+                self.size = rules.limit
+        self._say(_UP)
 
     def failed(self) -> None:
         """A delivery did not reach the site."""
@@ -103,19 +116,31 @@ class Window:
         self._cohorts += 1 / self.size
         if rules.failed_cohort_limit and self._cohorts >= rules.failed_cohort_limit:
             self.size = 0
+            self._say(_DOWN)
             return
         feedback = rules.negative.at(self.size)
+        if self._tell is not None:
+            self._tell(f"{_DOWN}: feedback {feedback:g}")
         self._failure -= feedback
         while self._failure - feedback / 2 < 0:
             self.size -= 1
             self._failure += 1
             self._success = 0.0
         self.size = max(1, self.size)
+        self._say(_DOWN)
 
     def revive(self) -> None:
         """Begin anew."""
         self.size = self._initial()
         self._success = self._failure = self._cohorts = 0.0
+        self._say(_UP)
+
+    def _say(self, step: str) -> None:
+        if self._tell is not None:
+            self._tell(
+                f"{step}: queue {self._name}: limit {self._rules.limit} window {self.size} "
+                f"success {self._success:g} failure {self._failure:g} fail_cohorts {self._cohorts:g}"
+            )
 
     def _initial(self) -> int:
         limit = self._rules.limit

@@ -93,9 +93,12 @@ GOOD = Verdict()
 class Scheduler:
     """All transports."""
 
-    def __init__(self, rules: Callable[[str], TransportRules]) -> None:
-        """`rules` of a transport by its name."""
+    def __init__(
+        self, rules: Callable[[str], TransportRules], *, tell: Callable[[str], None] | None = None
+    ) -> None:
+        """`rules` of a transport by its name; `tell` hears of each step of a window."""
         self._rules = rules
+        self._tell = tell
         self._transports: OrderedDict[str, _Transport] = OrderedDict()
         self._numbers = itertools.count()
 
@@ -148,7 +151,7 @@ class Scheduler:
     def _transport(self, name: str) -> "_Transport":
         transport = self._transports.get(name)
         if transport is None:
-            transport = self._transports[name] = _Transport(self._rules(name))
+            transport = self._transports[name] = _Transport(self._rules(name), self._tell)
         return transport
 
 
@@ -157,8 +160,8 @@ class _Destination:
 
     __slots__ = ("blocked_until", "busy", "dead_until", "fault", "parked", "waiting", "window")
 
-    def __init__(self, rules: ConcurrencyRules) -> None:
-        self.window = Window(rules)
+    def __init__(self, rules: ConcurrencyRules, name: str, tell: Callable[[str], None] | None) -> None:
+        self.window = Window(rules, name=name, tell=tell)
         self.busy = 0
         self.waiting = 0  # entries
         self.blocked_until = 0.0  # rate delay
@@ -207,8 +210,9 @@ class _Job:
 
 
 class _Transport:
-    def __init__(self, rules: TransportRules) -> None:
+    def __init__(self, rules: TransportRules, tell: Callable[[str], None] | None) -> None:
         self._rules = rules
+        self._tell = tell
         self._destinations: dict[str, _Destination] = {}
         self._delivered: OrderedDict[str, float] = OrderedDict()  # when the last delivery ended, if lately
         self._ready: list[tuple[int, _Job]] = []  # heap: jobs that may have something to deliver
@@ -231,7 +235,9 @@ class _Transport:
         for entry in entries:
             destination = self._destinations.get(entry.destination)
             if destination is None:
-                destination = self._destinations[entry.destination] = _Destination(self._rules.concurrency)
+                destination = self._destinations[entry.destination] = _Destination(
+                    self._rules.concurrency, entry.destination, self._tell
+                )
             self._wake_from_death(destination, now)
             if self._dead_until > now:
                 suspended.append(Suspended(entry, *self._fault))

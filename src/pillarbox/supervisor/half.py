@@ -58,6 +58,7 @@ class Half(msgspec.Struct, kw_only=True):
     """Whether the pid file stays after the end, as Postfix's does."""
     directory: str = "/"
     """Where its roles are: what relative names in their settings are relative to."""
+    tcp_window: int = 0  # tcp_windowsize
     facts: dict[str, str] = {}  # shown by status
 
     @property

@@ -15,6 +15,7 @@ from typing import Final
 from pillarbox.config.master_cf import Service
 from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.config.parameters.cleanup import Cleanup
+from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.processes import Processes
@@ -132,6 +133,7 @@ def mta_half(
         listeners=(*listeners, *doors),
         syslog_name=snapshot.group(Logging).syslog_name,
         directory=queue,
+        tcp_window=snapshot.group(Identity).tcp_windowsize,
         longest_throttle=snapshot.group(Processes).service_throttle_time,
         roles=(
             Role(

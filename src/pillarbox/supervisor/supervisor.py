@@ -22,6 +22,7 @@ from collections.abc import Callable
 import msgspec
 
 from pillarbox.net.startup import Startup, Surroundings
+from pillarbox.net.tcp_window import set_window
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.instance_lock import HeldLocks
@@ -95,6 +96,7 @@ class Supervisor:
         try:
             for listener in (*self._half.listeners, status):
                 self._sockets[listener] = bind(listener)
+            self._set_windows()
             await self._until_zygote()
             for role in self._half.roles:
                 if self._stopped_by:
@@ -144,6 +146,12 @@ class Supervisor:
     def _want_reload(self) -> None:
         self._reload_wanted = True
         self._wake.set()
+
+    def _set_windows(self) -> None:
+        """Connections have what the socket that listens has when they come."""
+        for listener, sock in self._sockets.items():
+            if isinstance(listener, InetListener):
+                set_window(sock, self._half.tcp_window)
 
     # -- roles -----------------------------------------------------------------------------------------
 
@@ -265,6 +273,7 @@ class Supervisor:
             self._close(bound)
             return
         self._half = half
+        self._set_windows()
         same_form = log.form == old_log.form
         await self._replace_roles(half, old_half, log=log.descriptor if same_form else None)
         self._close([listener for listener in old_half.listeners if listener not in half.listeners])

@@ -32,6 +32,13 @@ class Identity:
     inet_protocols: tuple[str, ...] = parameter(
         "all", doc="Internet protocols in use for receiving and sending: all, ipv4, ipv6, or a list of them."
     )
+    tcp_windowsize: int = parameter(
+        "0",
+        minimum=0,
+        maximum=65535,
+        doc="Octets that a TCP peer may send before they are acknowledged, for routers that break window "
+        "scaling. 0: as the system has it.",
+    )
     proxy_interfaces: tuple[str, ...] = parameter(
         "",
         doc="Addresses at which this system is reached through a proxy or address translation. Mail for "

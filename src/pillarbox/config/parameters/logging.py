@@ -3,7 +3,7 @@
 from typing import Literal
 
 from pillarbox.config.parameter import parameter, settings_group
-from pillarbox.config.value_types import OctalMode
+from pillarbox.config.value_types import MatchList, OctalMode
 
 
 @settings_group
@@ -32,6 +32,16 @@ class Logging:
     syslog_facility: str = parameter("mail", doc="The facility of syslog messages.")
     info_log_address_format: Literal["external", "internal"] = parameter(
         "external", doc="Whether log lines show an address with its quotes (external) or without (internal)."
+    )
+    debug_peer_list: MatchList = parameter(
+        "",
+        doc="Clients and servers whose SMTP sessions are written into the log, line by line: names, domains, "
+        "addresses, networks and tables; also domains that mail goes to. Passwords are left out.",
+    )
+    debug_peer_level: int = parameter(
+        "2",
+        minimum=0,
+        doc="How much is logged of debug_peer_list: nothing with 0, what is said with any other number.",
     )
     delay_logging_resolution_limit: int = parameter(
         "2",

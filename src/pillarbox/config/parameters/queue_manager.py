@@ -225,6 +225,10 @@ class QueueManager:
         doc="Slots that a message must be able to earn to be overtaken at all. A transport's own: "
         "TRANSPORT_minimum_delivery_slots.",
     )
+    destination_concurrency_feedback_debug: bool = parameter(
+        "no",
+        doc="Log each step of how many deliveries to a destination may run at once (scheduling/concurrency.py).",
+    )
     fast_flush_domains: MatchList = parameter(
         "$relay_domains",
         doc="Domains, and by default their subdomains, whose deferred mail can be asked for with `postqueue -s` "

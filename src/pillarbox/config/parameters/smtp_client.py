@@ -13,6 +13,11 @@ class MailExchange:
     ignore_mx_lookup_error: bool = parameter(
         "no", doc="Deliver to the domain's own address when its MX records cannot be looked up."
     )
+    dnssec_probe: str = parameter(
+        "ns:.",
+        doc="Type and name of a DNS record that has a proof: when an answer came without one, this is asked for, "
+        "and a warning tells if it has none either. Empty: nothing is asked.",
+    )
     disable_dns_lookups: bool = parameter(
         "no", doc="Look up no MX records: mail goes to the host of that name, found as smtp_host_lookup says."
     )
@@ -57,6 +62,11 @@ class SmtpClient:
         "",
         doc="How much is asked of the DNS. disabled: no more than with disable_dns_lookups, and addresses of hosts "
         "come from /etc/hosts alone. dnssec: with proofs, as DANE needs them. Empty: as disable_dns_lookups says.",
+    )
+    smtp_dns_resolver_options: tuple[str, ...] = parameter(
+        "",
+        doc="How names are looked for in resolv.conf's domains. res_defnames: one without a dot is in the first of "
+        "them. res_dnsrch: one that is not found is looked for in each.",
     )
     smtp_dns_reply_filter: tuple[str, ...] = parameter(
         "",

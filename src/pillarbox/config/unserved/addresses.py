@@ -7,9 +7,15 @@ from pillarbox.config.treatment import Kind, Section
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
         Kind.LATER,
-        "mail is not routed this way yet",
+        "mailbox_delivery_lock = dotlock says the same",
         """
 sun_mailtool_compatibility = no
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "virtual_alias_maps says the same",
+        """
 virtual_maps =
 """,
     ),

@@ -76,6 +76,13 @@ shlib_directory = /usr/lib/postfix
     ),
     Section(
         Kind.NO_EFFECT,
+        "no program is started with -D",
+        """
+debugger_command =
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
         "nothing changes with it",
         """
 fault_injection_code = 0
@@ -91,9 +98,6 @@ stress =
         Kind.LATER,
         "this is not served yet",
         """
-debug_peer_level = 2
-debug_peer_list =
-debugger_command =
 import_environment =
     MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME
 multi_instance_directories =

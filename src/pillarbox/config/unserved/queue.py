@@ -18,21 +18,14 @@ qmgr_message_recipient_minimum = 10
     ),
     Section(
         Kind.LATER,
-        "nothing is logged of this yet",
-        """
-destination_concurrency_feedback_debug = no
-""",
-    ),
-    Section(
-        Kind.LATER,
         "bounces cannot be shaped this way yet",
         """
 backwards_bounce_logfile_compatibility = yes
 """,
     ),
     Section(
-        Kind.LATER,
-        "this limit is not served yet",
+        Kind.NO_EFFECT,
+        "a queue file gets the attributes that its sender's program may give, of which there are fewer",
         """
 queue_file_attribute_count_limit = 100
 """,

@@ -27,6 +27,13 @@ connection_cache_ttl_limit = 2s
     ),
     Section(
         Kind.NO_EFFECT,
+        "the C library's resolver is not asked",
+        """
+dns_ncache_ttl_fix_enable = no
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
         "the login mechanisms are built in",
         """
 send_cyrus_sasl_authzid = no
@@ -74,19 +81,14 @@ lmtp_tlsrpt_socket_name =
         Kind.LATER,
         "this part of the SMTP client is not served yet",
         """
-dns_ncache_ttl_fix_enable = no
-dnssec_probe = ns:.
-smtp_dns_resolver_options =
 smtp_log_tls_feature_status = yes
 smtp_tls_enable_rpk = no
-tcp_windowsize = 0
 """,
     ),
     Section(
         Kind.LATER,
         "this part of the LMTP client is not served yet",
         """
-lmtp_dns_resolver_options =
 lmtp_log_tls_feature_status = yes
 lmtp_tls_enable_rpk = no
 """,

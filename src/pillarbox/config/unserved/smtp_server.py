@@ -18,10 +18,16 @@ smtpd_upstream_proxy_protocol =
         r"""
 cyrus_sasl_config_path =
 enable_idna2003_compatibility = no
-respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
 smtpd_client_connection_limit_exceptions =
 smtpd_reject_filter_maps =
 smtpd_upstream_proxy_timeout = 5s
+""",
+    ),
+    Section(
+        Kind.NO_EFFECT,
+        "the words that it chooses are postscreen's",
+        """
+respectful_logging = ${{$compatibility_level} <level {3.6} ? {no} : {yes}}
 """,
     ),
     Section(
@@ -34,10 +40,16 @@ tls_append_default_CA = no
     ),
     Section(
         Kind.LATER,
-        "this TLS setting is not served yet",
+        "OpenSSL has read its openssl.cnf before main.cf is read: set OPENSSL_CONF where the MTA is started",
         """
 tls_config_file = default
 tls_config_name =
+""",
+    ),
+    Section(
+        Kind.LATER,
+        "this TLS setting is not served yet",
+        """
 tls_ffdhe_auto_groups = ffdhe2048 ffdhe3072
 tls_legacy_public_key_fingerprints = no
 """,

@@ -7,6 +7,7 @@ FAULTS
 import importlib
 import os
 import random
+from collections.abc import Callable, Iterable
 from ipaddress import ip_interface
 from typing import Final, Literal
 
@@ -35,11 +36,14 @@ from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.tls_reports import Reporter
 from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
+from pillarbox.net.dns.dnssec_probe import ProbedResolver
 from pillarbox.net.dns.host_lookup import HostLookup, Lookup
 from pillarbox.net.dns.records import Resolver
+from pillarbox.net.dns.searching import SearchingResolver
 from pillarbox.net.tls_options import cipher_lists
 from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
+from pillarbox.tables.debugged_peers import debugged_peers
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
@@ -57,9 +61,13 @@ def open_service(
     *,
     resolver: Resolver,
     proving: Resolver | None = None,
+    search: Callable[[], Iterable[str]] = tuple,
     clock: Clock,
 ) -> Service:
-    """The service, ready to deliver; `proving` asks the DNS for proofs.  ConfigurationFault."""
+    """The service, ready to deliver.  ConfigurationFault.
+
+    `proving` asks the DNS for proofs, `search` tells resolv.conf's domains.
+    """
     lmtp = program == "lmtp"
     client = snapshot.group(LmtpClient if lmtp else SmtpClient)
     sasl = snapshot.group(LmtpClientSasl if lmtp else SmtpClientSasl)
@@ -108,8 +116,13 @@ def open_service(
     protocols = set(identity.inet_protocols)
     own = {str(ip_interface(address).ip) for _, address in snapshot.facts.interfaces}
     own |= {address.strip("[]") for address in identity.proxy_interfaces}
+    probed: ProbedResolver | None = None
     if client.smtp_dns_support_level == "dnssec" and proving is not None:
-        resolver = proving
+        try:
+            resolver = probed = ProbedResolver(proving, exchange.dnssec_probe)
+        except ValueError as error:
+            raise ConfigurationFault(where("dnssec_probe"), str(error)) from error
+    resolver = _searching(resolver, client, where=where("smtp_dns_resolver_options"), search=search)
     dns_filter: FilteredResolver | None = None
     if client.smtp_dns_reply_filter:
         title = f"{prefix}_dns_reply_filter"
@@ -160,7 +173,13 @@ def open_service(
         name=name,
         program=program,
         rules=SessionRules(
-            exchange=exchange, client=client, sasl=sasl, tls=tls, myhostname=identity.myhostname, lmtp=lmtp
+            exchange=exchange,
+            client=client,
+            sasl=sasl,
+            tls=tls,
+            myhostname=identity.myhostname,
+            window=identity.tcp_windowsize,
+            lmtp=lmtp,
         ),
         exchangers=exchangers,
         policies=policies,
@@ -201,6 +220,7 @@ def open_service(
         else None,
         status_filter=tables("smtp_delivery_status_filter", client.smtp_delivery_status_filter),
         dns_filter=dns_filter,
+        probed=probed,
         destinations=destination_reader(
             port=client.smtp_tcp_port,
             ports=ports,
@@ -224,6 +244,7 @@ def open_service(
         relayhost=queue.relayhost,
         reporter=reporter,
         keeps_transcripts="protocol" in queue.notify_classes,
+        debugged=debugged_peers(snapshot, clock=clock),
         assumes_final=lmtp and snapshot.group(LmtpDelivery).lmtp_assume_final,
         workarounds=Workarounds(
             client.smtp_pix_workarounds,
@@ -232,6 +253,21 @@ def open_service(
         ),
         minimal_backoff=queue.minimal_backoff_time,
         warnings=tuple(warnings),
+    )
+
+
+def _searching(
+    resolver: Resolver, client: SmtpClient, *, where: str, search: Callable[[], Iterable[str]]
+) -> Resolver:
+    options = set(client.smtp_dns_resolver_options)
+    if unknown := options - {"res_defnames", "res_dnsrch"}:
+        raise ConfigurationFault(
+            where, f'unknown DNS resolver option "{min(unknown)}"', mend="res_defnames or res_dnsrch"
+        )
+    if not options:
+        return resolver
+    return SearchingResolver(
+        resolver, search, defnames="res_defnames" in options, dnsrch="res_dnsrch" in options
     )
 
 

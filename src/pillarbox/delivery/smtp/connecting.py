@@ -1,4 +1,4 @@
-"""A connection to a server, from the address that main.cf wants it to come from (smtp_bind_address)."""
+"""A connection to a server, as main.cf wants it: from an address (smtp_bind_address), with tcp_windowsize."""
 
 import asyncio
 import contextlib
@@ -8,6 +8,7 @@ import socket
 from pillarbox.delivery.smtp.mail_exchangers import Target
 from pillarbox.delivery.smtp.session import SiteFault
 from pillarbox.net.connection import Connection
+from pillarbox.net.tcp_window import set_window
 from pillarbox.observability import events
 
 
@@ -17,6 +18,7 @@ async def connect(
     limit: float,
     source: str | None = None,
     must_bind: bool = False,
+    window: int = 0,
     tell: events.EventSink = lambda _: None,
 ) -> Connection:
     """A connection.  OSError or TimeoutError; SiteFault if it `must_bind` to `source` and cannot."""
@@ -24,7 +26,7 @@ async def connect(
     async with asyncio.timeout(limit or None):
         if not target.port:
             _, connection = await loop.create_unix_connection(Connection, target.address)
-        elif source is None:
+        elif source is None and not window:
             _, connection = await loop.create_connection(Connection, target.address, target.port)
         else:
             with contextlib.ExitStack() as undo:
@@ -33,7 +35,9 @@ async def connect(
                 )
                 sock.setblocking(False)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                _bind(sock, source, must=must_bind, tell=tell)
+                set_window(sock, window)
+                if source is not None:
+                    _bind(sock, source, must=must_bind, tell=tell)
                 await loop.sock_connect(sock, (target.address, target.port))
                 _, connection = await loop.create_connection(Connection, sock=sock)
                 undo.pop_all()

@@ -150,7 +150,12 @@ class Conversation:
 
     def note(self, reply: ServerReply) -> None:
         """A reply that refuses: one that says we cannot speak SMTP is for postmaster (notify_classes, protocol)."""
-        if self.engine.transcript is not None and (not 400 <= reply.code < 600 or is_of_protocol(reply.code)):
+        transcript = self.engine.transcript
+        if (
+            transcript is not None
+            and transcript.is_kept
+            and (not 400 <= reply.code < 600 or is_of_protocol(reply.code))
+        ):
             self.is_odd = True
 
     def take_transcript(self) -> list[bytes]:

@@ -14,8 +14,10 @@ from pillarbox.delivery.smtp.tls_policy import TlsPolicies
 from pillarbox.delivery.smtp.tls_reports import Reporter
 from pillarbox.delivery.smtp.workarounds import Workarounds
 from pillarbox.filters.content_checks import ContentTables
+from pillarbox.net.dns.dnssec_probe import ProbedResolver
 from pillarbox.observability import events
 from pillarbox.routing.address_maps import AddressMaps
+from pillarbox.tables.debugged_peers import DebuggedPeers
 from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.table import LookupTable
 
@@ -39,6 +41,7 @@ class Service(msgspec.Struct, kw_only=True):
     status_filter: tuple[LookupTable, ...]
     destinations: Callable[[str], tuple[Destination, ...]]  # of a nexthop; ValueError
     dns_filter: FilteredResolver | None  # smtp_dns_reply_filter
+    probed: ProbedResolver | None  # dnssec_probe
     queue_directory: str
     soft_bounce: bool
     heeds_tls_required: bool
@@ -47,6 +50,7 @@ class Service(msgspec.Struct, kw_only=True):
     relayhost: str
     reporter: Reporter | None  # smtp_tlsrpt_enable
     keeps_transcripts: bool  # notify_classes has protocol
+    debugged: DebuggedPeers  # debug_peer_list
     workarounds: Workarounds
     minimal_backoff: float  # seconds
     warnings: tuple[str, ...] = ()  # of settings, for the log at start

@@ -78,6 +78,7 @@ class SessionRules(msgspec.Struct, frozen=True, kw_only=True):
     sasl: SmtpClientSasl
     tls: SmtpClientTls
     myhostname: str
+    window: int = 0  # tcp_windowsize
     lmtp: bool = False
 
     @property

@@ -119,12 +119,20 @@ class SessionOpener:
             limit=rules.client.smtp_connect_timeout,
             source=source or None,
             must_bind=rules.client.smtp_bind_address_enforce,
+            window=rules.window,
             tell=self._tell,
         )
         least_rate = rules.client.smtp_min_data_rate if rules.client.smtp_per_request_deadline else 0
         conversation = Conversation(wire, target, least_rate=least_rate)
-        if self._service.keeps_transcripts:
-            conversation.engine.transcript = Transcript()
+        trace = self._service.debugged.trace(
+            target.relay,
+            lambda line: self._tell(events.Noted(line)),
+            names=(target.host, destination.host),
+            address=target.address,
+        )
+        if self._service.keeps_transcripts or trace is not None:
+            conversation.engine.transcript = Transcript(kept=self._service.keeps_transcripts)
+            conversation.engine.transcript.trace = trace
         if self._service.reply_filter is not None:
             rewrite = partial(self._filtered_reply, self._service.reply_filter, target)
             conversation.engine.filter_replies(rewrite)

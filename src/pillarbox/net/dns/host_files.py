@@ -31,6 +31,7 @@ class ResolverOptions(msgspec.Struct, frozen=True):
     attempts: int = 2
     use_tcp: bool = False
     rotate: bool = False
+    search: tuple[str, ...] = ()  # domains that a short name may be in
 
 
 class HostNames(msgspec.Struct, frozen=True):
@@ -45,12 +46,17 @@ def read_resolver_options(text: str) -> ResolverOptions:
     servers: list[tuple[str, int]] = []
     numbers = {"timeout": 5, "attempts": 2}
     flags: set[str] = set()
+    search: tuple[str, ...] = ()
     for line in text.split("\n"):
         words = line.split()
         if len(words) < 2 or words[0][0] in "#;":
             continue
         if words[0] == "nameserver" and _is_address(words[1].partition("%")[0]):
             servers.append((words[1], 53))
+        elif words[0] in ("search", "domain"):
+            search = tuple(word.strip(".").lower() for word in words[1:])[
+                : 1 if words[0] == "domain" else None
+            ]
         elif words[0] == "options":
             for option in words[1:]:
                 name, _, value = option.partition(":")
@@ -63,6 +69,7 @@ def read_resolver_options(text: str) -> ResolverOptions:
         attempts=min(5, max(1, numbers["attempts"])),
         use_tcp="use-vc" in flags,
         rotate="rotate" in flags,
+        search=search,
     )
 
 

@@ -84,6 +84,10 @@ class StubResolver:
         finally:
             del self._asking[key]
 
+    def search_domains(self) -> tuple[str, ...]:
+        """Of resolv.conf: where a short name may be."""
+        return (self._options or self._file.value()).search
+
     def _remember(self, key: tuple[str, RecordType], answer: Answer) -> None:
         if answer.ttl <= 0:
             return

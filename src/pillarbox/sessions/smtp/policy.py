@@ -41,6 +41,7 @@ from pillarbox.sessions.smtp.local_clients import LocalClients, configured_local
 from pillarbox.sessions.smtp.mechanisms import MechanismFilter, mechanism_filter
 from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.sessions.smtp.trouble import CLASSES
+from pillarbox.tables.debugged_peers import DebuggedPeers, debugged_peers
 from pillarbox.tables.networks import with_networks
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupFault, LookupTable
@@ -86,6 +87,7 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
     local_clients: LocalClients
     mappings: Mappings
     notify_classes: frozenset[str]
+    debugged: DebuggedPeers  # debug_peer_list
     in_flow_delay: float  # seconds
     flush_sites: DomainList  # who may say ETRN
     queue_directory: str
@@ -197,6 +199,7 @@ def configured_policy(
         remote_rewriting=_remote_rewriting(
             rewriting, cleanup.group(Cleanup).remote_header_rewrite_domain.encode()
         ),
+        debugged=debugged_peers(snapshot, clock=clock),
         always_add_missing_headers=cleanup.group(Cleanup).always_add_missing_headers,
         local_clients=configured_local_clients(snapshot, clock=clock),
         flush_sites=fast_flush_domains(snapshot, clock=clock),

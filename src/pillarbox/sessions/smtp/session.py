@@ -57,6 +57,7 @@ from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp import commands
 from pillarbox.wire.smtp.dot_stream import MARK_OF_END, BareNewline
 from pillarbox.wire.smtp.server import Content, EndOfContent, Pause
+from pillarbox.wire.smtp.transcript import Transcript
 
 _CHANGING_NOTHING: Final = (commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
 _ENDS_OF_TRANSACTIONS: Final = (commands.MailFrom, commands.Rset, EndOfContent)
@@ -128,6 +129,16 @@ class SmtpSession:
             )
             self._state.trouble = trouble
             self._state.engine.transcript = trouble.transcript
+        trace = policy.debugged.trace(
+            client.label,
+            lambda line: tell(events.Noted(line)),
+            names=(client.name,),
+            address=str(client.address),
+        )
+        if trace is not None:
+            if self._state.engine.transcript is None:
+                self._state.engine.transcript = Transcript(kept=False)
+            self._state.engine.transcript.trace = trace
         self._deadline: Deadline | None = None
         if policy.server.smtpd_per_request_deadline:
             self._deadline = Deadline(
@@ -283,9 +294,9 @@ class SmtpSession:
     def _send_last(self, reply: Reply) -> None:
         state = self._state
         last = state.with_footer(reply)
-        if state.trouble is not None:
+        if state.engine.transcript is not None:
             for line in last.encode()[:-2].split(b"\r\n"):
-                state.trouble.transcript.went(line)
+                state.engine.transcript.went(line)
         state.transport.send(state.engine.data_to_send() + last.encode())
         state.engine.close()
 

@@ -10,6 +10,7 @@ STANDARDS
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 _MOST_LINES: Final = 200
@@ -20,16 +21,24 @@ _HIDDEN: Final = b"..."
 class Transcript:
     """The lines of one session."""
 
-    def __init__(self) -> None:
-        self._lines: deque[tuple[bytes, bytes]] = deque(maxlen=_MOST_LINES)
+    def __init__(self, *, kept: bool = True) -> None:
+        """Not `kept`: only `trace` sees the lines."""
+        self._lines: deque[tuple[bytes, bytes]] = deque(maxlen=_MOST_LINES if kept else 0)
+        self.is_kept = kept
+        self.trace: Callable[[str, bytes], None] | None = None
+        """Told of each line, `<` or `>` first (debug_peer_list)."""
 
     def came(self, line: bytes) -> None:
         """A line of the peer's, without its end."""
         self._lines.append((b"In:  ", line))
+        if self.trace is not None:
+            self.trace("<", line)
 
     def went(self, line: bytes) -> None:
         """A line of ours."""
         self._lines.append((b"Out: ", line))
+        if self.trace is not None:
+            self.trace(">", line)
 
     def clear(self) -> None:
         """Forget what was said."""
