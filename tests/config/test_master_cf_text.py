@@ -55,6 +55,13 @@ def test_folded() -> None:
     assert "x -v\n    -o b=c\n    -v -D -S q r -o z=1 s" == entry.field("command", fold=True)
 
 
+@pytest.mark.parametrize(("length", "lines"), [(18, 1), (19, 2)])
+def test_folded_lines_have_79_columns(length: int, lines: int) -> None:
+    """An 80th would begin a line of its own."""
+    entry = parse_entry(f"a unix - - - - - x {'y' * length} z")
+    assert len(entry.text(fold=True).split("\n")) == lines
+
+
 def test_what_is_shown_means_the_same() -> None:
     """A line in columns, folded or not, is read as the line it was made from."""
     line = "foo unix - n n 60? 1 pipe -v -o a=b -o { c = d e } flags=R argv=/x { a  b } ${x}"

@@ -250,6 +250,8 @@ MASTER_FILES = {
     "foo unix - n n - - pipe flags=R user=me argv=/bin/cat aaaaaaaaaaaaaaaaaaaaaa bbbbbbbbbbbbbbbbbbbbbbbbbb "
     "cccccccccccccccccccccccccc -x ddddd\nbar unix - n n - - pipe -v -v aaaaaaaaaaaaaaaaaaa "
     "bbbbbbbbbbbbbbbbbbbbbbb ccccccccccccccccccccccccccccccccccc -q\n",
+    "79 and 80 columns": f"a-longer-service unix - n n - - pipe user={'x' * 14}\nb unix - n n - - pipe user={'x' * 15}\n"
+    f"c unix - n n - - pipe\n  user=x argv=/{'y' * 60} {'z' * 5}\nd unix - n n - - pipe\n  user=x argv=/{'y' * 60} {'z' * 6}\n",
     "order of options": "a unix - - - - - x -v -o b=c -v -D -S q r -o z=1 s\nb unix - - - - - x -vD q\n",
     "same name": "smtp inet n - n - - smtpd\nsmtp inet n - n - - smtpd -v\n",
     "braces": "a unix - - - - - x -o { q = {r} } -o p={\nb unix - - - - - x -o a={ }\n",

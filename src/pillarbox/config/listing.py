@@ -123,8 +123,9 @@ class Listing(msgspec.Struct, frozen=True):
             shown = self._shown(entry, style)
             for key in keys(entry):
                 if _asked(patterns, key):
-                    text = shown.field(key[2], fold=style.fold)
-                    yield _plain_line("/".join(key), text, style)
+                    name = "/".join(key)
+                    before = len(f"{name} = ") if style.names and style.values else 0
+                    yield _plain_line(name, shown.field(key[2], fold=style.fold, before=before), style)
 
     def setting_lines(
         self, patterns: list[Pattern], style: Style, unmatched: Callable[[Pattern], None]

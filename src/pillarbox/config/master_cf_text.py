@@ -63,10 +63,10 @@ class Entry(msgspec.Struct, frozen=True):
         """What `-o` sets; the last one counts."""
         return {item.name: item.value for item in self.arguments if isinstance(item, Setting)}
 
-    def field(self, name: str, *, fold: bool = False) -> str:
-        """A field by the name that postconf -F has for it."""
+    def field(self, name: str, *, fold: bool = False, before: int = 0) -> str:
+        """A field by the name that postconf -F has for it; so many columns of its line are taken."""
         if name == "command":
-            return _wrapped(self.command, self.arguments, fold=fold)
+            return _wrapped(self.command, self.arguments, fold=fold, before=before)
         return self.fields[FIELDS.index(name)]
 
     def with_field(self, name: str, text: str) -> "Entry":
@@ -180,7 +180,7 @@ def _sets(item: str | Setting, name: str) -> bool:
     return isinstance(item, Setting) and item.name == name
 
 
-def _wrapped(start: str, arguments: tuple[str | Setting, ...], *, fold: bool) -> str:
+def _wrapped(start: str, arguments: tuple[str | Setting, ...], *, fold: bool, before: int = 0) -> str:
     if not fold:
         return " ".join([start, *(f"-o {a.text}" if isinstance(a, Setting) else a for a in arguments)])
     lines = [start]
@@ -188,8 +188,9 @@ def _wrapped(start: str, arguments: tuple[str | Setting, ...], *, fold: bool) ->
     for item in arguments:
         text = f"-o {item.text}" if isinstance(item, Setting) else item
         is_option = text.startswith("-o ")
-        if is_option or break_next or len(lines[-1]) + 1 + len(text) > LINE_LIMIT:
+        if is_option or break_next or before + len(lines[-1]) + 1 + len(text) >= LINE_LIMIT:
             lines.append(INDENT + text)
+            before = 0
         else:
             lines[-1] += f" {text}"
         break_next = is_option
