@@ -17,7 +17,7 @@ def install(host: Host) -> None:
 def remove_originals(host: Host) -> None:
     """Take the programs of Postfix and Dovecot off the host, so that nothing of theirs can be what answers."""
     host.output(
-        "rm -rf /usr/lib/postfix /usr/lib/dovecot /usr/sbin/post* /usr/sbin/sendmail /usr/lib/sendmail /usr/sbin/dovecot "
+        "rm -rf /usr/lib/postfix /usr/lib/dovecot /usr/sbin/post[!g]* /usr/sbin/sendmail /usr/lib/sendmail /usr/sbin/dovecot "
         "/usr/bin/dove* /usr/bin/mailq /usr/bin/newaliases"
     )
 

@@ -119,13 +119,16 @@ class AccessResults:
         self._compiled: dict[str, list[Restriction]] = {}
 
     def act(
-        self, value: str, question: Question, *, name: bytes, about: Subject, subject: Subject, source: str
+        self, value: str, question: Question, *, name: bytes, about: Subject, source: str, entry: str = ""
     ) -> Outcome | Awaitable[Outcome]:
-        """What a result says of `name`, which is an `about`; `source` is where it comes from."""
-        word, _, text = value.strip().partition(" ")
+        """What a result says of `name`, which is an `about`; `source` is where it comes from.
+
+        `entry` is what the log calls it, if not by the name.  Blanks behind a text are its own.
+        """
+        value = value.lstrip()
+        word, text = [*value.split(None, 1), "", ""][:2]
         if not word:
             return table_failed(question, LookupFault(source, "an entry has no value"), name, about)
-        text = text.strip()
         verb = word.upper()
         if verb == "DUNNO":
             return None
@@ -144,18 +147,22 @@ class AccessResults:
             else:
                 question.defer_if_refused(deferral)
             return None
-        if (code := _CODE.match(value.strip())) is not None:
+        if (code := _CODE.match(value)) is not None:
             number = int(code[1])
-            rest = value.strip()[code.end() :]
+            rest = value[code.end() :]
             return self._refuse(number, f"{number // 100}.7.1", rest, name, about)
         if verb in _TARGETS and _TARGETS[verb][0] not in text:
             needed = f'needs {_TARGETS[verb][1]}, not "{text}"' if text else "has no value"
-            shown = name.decode("utf-8", "backslashreplace")
+            shown = entry or name.decode("utf-8", "backslashreplace")
             question.tell_warning(f'access table {source}, entry for "{shown}": {verb} {needed}')
+            return None
+        if verb == "PREPEND":
+            shown = entry or name.decode("utf-8", "backslashreplace")
+            _prepend(text, question, f"access table {source}", shown)
             return None
         if verb in _NOTES:
             return _note(verb, text, question, name, about)
-        return self._others(value, question, subject, source)
+        return self._others(value, question, about, source)
 
     @staticmethod
     def _refuse(
@@ -168,8 +175,8 @@ class AccessResults:
         shown = text.encode("utf-8", "surrogateescape") or default.encode()
         return rejected(code, status[:1] + detail, name, about, shown)
 
-    async def _others(self, value: str, question: Question, subject: Subject, source: str) -> Outcome:
-        """A result that names restrictions or classes of them."""
+    async def _others(self, value: str, question: Question, about: Subject, source: str) -> Outcome:
+        """A result that names restrictions or classes of them, which are about what was looked up."""
         restrictions = self._compiled.get(value)
         if restrictions is None:
             try:
@@ -183,7 +190,7 @@ class AccessResults:
         question.depth += 1
         try:
             for restriction in restrictions:
-                outcome = restriction(question, subject)
+                outcome = restriction(question, about)
                 if isinstance(outcome, Awaitable):
                     outcome = await outcome
                 if outcome is not None:
@@ -199,17 +206,25 @@ _TARGETS: Final = {
     "BCC": ("@", "an address with a domain"),
 }
 """Actions that need something behind them, and are passed over without it."""
-_NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "PREPEND", "WARN", "INFO")
+_NOTES: Final = ("HOLD", "DISCARD", "REDIRECT", "FILTER", "BCC", "WARN", "INFO")
+_HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
+
+
+def _prepend(text: str, question: Question, table: str, entry: str) -> None:
+    """A header field is put in front of the message, whose header has been written when it ends."""
+    octets = text.encode("utf-8", "surrogateescape")
+    if question.stage == "END-OF-MESSAGE":
+        question.tell_warning(f"{table}: action PREPEND must be used before smtpd_end_of_data_restrictions")
+    elif _HEADER.match(octets) is None:
+        question.tell_warning(f'{table} entry "{entry}" requires header: text')
+    elif not question.only_warns:
+        question.actions.prepend.append(octets)
 
 
 def _note(verb: str, text: str, question: Question, name: bytes, about: Subject) -> Outcome:
     """Results that let the mail pass, and say what is to become of it."""
     octets = text.encode("utf-8", "surrogateescape")
     actions = question.actions
-    if verb == "PREPEND":
-        if b":" in octets and not question.only_warns:
-            actions.prepend.append(octets)
-        return None
     shown = octets
     if verb in ("REDIRECT", "BCC", "FILTER"):
         shown = b"triggers %s %s" % (verb.encode(), octets)
@@ -252,9 +267,7 @@ def check_access(table: LookupTable, about: Subject, keys: AccessKeys, results: 
             return table_failed(question, fault, question.name_of(about), about)
         if value is None:
             return None
-        return results.act(
-            value, question, name=question.name_of(about), about=about, subject=subject, source=table.name
-        )
+        return results.act(value, question, name=question.name_of(about), about=about, source=table.name)
 
     return check
 

@@ -55,7 +55,7 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
         for restrictions in pair:  # what the first wants deferred counts in the second, too
             if (refused := await _refusal(restrictions, question, anew=restrictions is pair[0])) is not None:
                 return refused
-        if self.reject_unlisted_recipient:
+        if question.if_permitted is None and self.reject_unlisted_recipient:
             outcome = reject_unlisted_recipient(question, Subject.RECIPIENT)
             if isinstance(outcome, Reply):
                 return outcome

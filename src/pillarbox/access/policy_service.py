@@ -6,14 +6,18 @@ DESCRIPTION
     for max_idle and max_ttl seconds and request_limit requests.
 
     A server that cannot be asked, or that says nothing sensible, is tried try_limit times; then the default
-    action is carried out.
+    action is carried out.  The log has a line for each attempt that failed, but none where the server may just have
+    been restarted: of a closed connection and a missing socket only the last attempt is told.
 
 STANDARDS
     SMTPD_POLICY_README; postconf(5), smtpd_policy_service_ parameters
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -22,6 +26,8 @@ from pillarbox.access.question import Outcome, Question, Restriction, Subject
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.policy_delegation import PolicyReply, encode_request
 from pillarbox.wire.smtp.client import xtext
+
+_PASSING: Final = (0, errno.EPIPE, errno.ENOENT, errno.ECONNRESET)
 
 
 class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +59,7 @@ class PolicyService:
     def __init__(self, endpoint: str, settings: PolicySettings, *, directory: str, clock: Clock) -> None:
         """`endpoint` is inet:host:port or unix:path, the path below `directory`.  ValueError if it is neither."""
         self.endpoint = endpoint
+        self._shown = endpoint.removeprefix("inet:").removeprefix("unix:")
         self.settings = settings
         self._clock = clock
         self._idle: list[_Line] = []
@@ -71,11 +78,17 @@ class PolicyService:
         settings = self.settings
         for attempt in range(1, settings.try_limit + 1):
             try:
-                async with asyncio.timeout(settings.timeout):
-                    return await self._ask(request)
-            except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError) as fault:
-                reason = "timeout" if isinstance(fault, TimeoutError) else str(fault)
-                warn(f"problem talking to server {self.endpoint}: {reason}")
+                action = await self._ask(request, warn)
+            except OSError as fault:
+                if attempt == settings.try_limit or _number(fault) not in _PASSING:
+                    warn(f"problem talking to server {self._shown}: {_reason(fault)}")
+            else:
+                try:
+                    return action.decode()
+                except UnicodeDecodeError:
+                    shown = action.decode("utf-8", "replace").replace("\ufffd", "?")
+                    warn(f'malformed UTF-8 in policy server {self.endpoint} response: "{shown}"')
+                    break
             if attempt < settings.try_limit:
                 await asyncio.sleep(settings.retry_delay)
         return settings.default_action
@@ -85,24 +98,40 @@ class PolicyService:
         while self._idle:
             self._idle.pop().writer.close()
 
-    async def _ask(self, request: bytes) -> str:
-        line = self._take() or await self._connect()
+    async def _ask(self, request: bytes, warn: Callable[[str], None]) -> bytes:
+        line = self._take()
+        if line is None:
+            try:
+                async with asyncio.timeout(self.settings.timeout):
+                    line = await self._connect()
+            except OSError as fault:
+                warn(f"connect to {self._shown}: {_reason(fault)}")
+                raise
         try:
-            line.writer.write(request)
-            await line.writer.drain()
-            reply = PolicyReply()
-            while True:
-                data = await line.reader.read(65536)
-                if not data:
-                    raise OSError("Connection closed")
-                action = reply.feed(data)
-                if action is not None:
-                    break
+            async with asyncio.timeout(self.settings.timeout):
+                action = await self._answer(line, request)
+        except ValueError as fault:
+            line.writer.close()
+            warn(f"{fault} in input from {self._shown}")
+            raise OSError(0, "") from fault
         except BaseException:
             line.writer.close()
             raise
         self._keep(line)
         return action
+
+    @staticmethod
+    async def _answer(line: _Line, request: bytes) -> bytes:
+        line.writer.write(request)
+        await line.writer.drain()
+        reply = PolicyReply()
+        while True:
+            data = await line.reader.read(65536)
+            if not data:
+                raise OSError(0, "")
+            action = reply.feed(data)
+            if action is not None:
+                return action
 
     def _take(self) -> _Line | None:
         now = self._clock.monotonic()
@@ -132,6 +161,17 @@ class PolicyService:
         return _Line(reader, writer, now, now)
 
 
+def _number(fault: OSError) -> int:
+    return errno.ETIMEDOUT if isinstance(fault, TimeoutError) else fault.errno or 0
+
+
+def _reason(fault: OSError) -> str:
+    number = _number(fault)
+    if number > 0:
+        return os.strerror(number)
+    return fault.strerror or "Application error"
+
+
 def check_policy_service(service: PolicyService, results: AccessResults) -> Restriction:
     """The restriction."""
 
@@ -143,8 +183,8 @@ def check_policy_service(service: PolicyService, results: AccessResults) -> Rest
             question,
             name=question.name_of(subject),
             about=subject,
-            subject=subject,
             source=service.endpoint,
+            entry="policy query",
         )
         return outcome if outcome is None or not hasattr(outcome, "__await__") else await outcome
 

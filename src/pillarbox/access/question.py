@@ -128,6 +128,10 @@ class Question(msgspec.Struct, kw_only=True):
             return client.sender.internal
         if subject is Subject.HELO and client.helo:
             return client.helo
+        if subject is Subject.LOGIN:
+            return client.sasl_username.encode("utf-8", "surrogateescape")
+        if subject is Subject.CERTIFICATE and client.certificate is not None:
+            return client.certificate.subject.encode()
         if subject is Subject.DATA:
             return b"DATA"
         if subject is Subject.END_OF_DATA:

@@ -206,7 +206,7 @@ class Compiler:
                 return table_failed(question, fault, name, about)
             if value is None:
                 return None
-            return results.act(value, question, name=name, about=about, subject=subject, source=table.name)
+            return results.act(value, question, name=name, about=about, source=table.name)
 
         return check
 
@@ -224,9 +224,7 @@ class Compiler:
                 return table_failed(question, fault, octets, Subject.LOGIN)
             if value is None:
                 return None
-            return results.act(
-                value, question, name=octets, about=Subject.LOGIN, subject=subject, source=table.name
-            )
+            return results.act(value, question, name=octets, about=Subject.LOGIN, source=table.name)
 
         return check
 

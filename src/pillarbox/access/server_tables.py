@@ -54,7 +54,7 @@ def check_server_access(
             if value is None:
                 continue
             outcome = results.act(
-                value, question, name=question.name_of(about), about=about, subject=subject, source=table.name
+                value, question, name=question.name_of(about), about=about, source=table.name
             )
             if isinstance(outcome, Awaitable):
                 outcome = await outcome

@@ -5,7 +5,7 @@ DESCRIPTION
     there.
 
 FAULTS
-    ValueError  the server sent more than it may, or no action
+    ValueError  the server sent no action, or more than it may
 
 STANDARDS
     SMTPD_POLICY_README
@@ -30,15 +30,15 @@ class PolicyReply:
     def __init__(self) -> None:
         self._data = b""
 
-    def feed(self, data: bytes) -> str | None:
-        """The action, once the reply is complete.  ValueError if it is none."""
+    def feed(self, data: bytes) -> bytes | None:
+        """The action, once the reply is complete; blanks behind it are its own.  ValueError if it is none."""
         self._data += data
         if b"\n\n" not in self._data:
             if len(self._data) > _LONGEST:
-                raise ValueError("the reply does not end")
+                raise ValueError("a reply without an end")
             return None
         for line in self._data.partition(b"\n\n")[0].split(b"\n"):
             name, equals, value = line.partition(b"=")
             if equals and name.strip() == b"action":
-                return value.strip().decode("utf-8", "replace")
-        raise ValueError("the reply has no action")
+                return value.lstrip()
+        raise ValueError("missing attribute action")

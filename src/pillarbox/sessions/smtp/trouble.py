@@ -88,7 +88,7 @@ def _class_of(command: object, reply: Reply, *, is_refusal: bool) -> str:
         return "resource"
     if b"Temporary lookup failure" in text:
         return "data"
-    if status in (b"4.3.5", b"5.3.5"):
+    if status == b"4.3.5" and b"Server configuration error" in text:  # no policy service's own words
         return "software"
     if b"User unknown in" in text or (isinstance(command, EndOfContent) and status in (b"5.3.4", b"5.4.0")):
         return "bounce"
