@@ -237,6 +237,16 @@ class CrashFileSystem:
         """sync_file_range(2) of several, one after the other; each is a step."""
         if self.order is Order.NONE:
             return NOT_WRITTEN
+        return WrittenOut(self.order, self.finish_write_out(fds))
+
+    def begin_write_out(self, fd: int) -> Order:
+        """Promises nothing: of what is not waited for the disk may have nothing."""
+        self._alive()
+        assert fd in self._descriptors
+        return self.order
+
+    def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
+        """See `write_out`."""
         errors: list[OSError | None] = []
         for file in map(self._file, fds):
             try:
@@ -245,7 +255,7 @@ class CrashFileSystem:
                 errors.append(None)
             except OSError as error:
                 errors.append(error)
-        return WrittenOut(self.order, errors)
+        return errors
 
     def flock(self, fd: int, operation: int) -> None:
         """flock(2): there is only one process in the model."""

@@ -12,7 +12,7 @@ from fakes.crash_file_system import CrashFileSystem, Stopped
 from fakes.crash_survivors import Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
 from pillarbox.files.fsync_batch import Done
-from pillarbox.files.write_order import Order, WrittenOut
+from pillarbox.files.write_order import Order
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
@@ -216,11 +216,11 @@ class SlowDisk(CrashFileSystem):
         self._clock = clock
         self._seconds = 0.1
 
-    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+    def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
         """See the class."""
         self._clock.advance(self._seconds)
         self._seconds = 0.0
-        return super().write_out(fds)
+        return super().finish_write_out(fds)
 
 
 def test_the_loop_does_not_wait_for_a_slow_disk_again() -> None:
@@ -240,6 +240,45 @@ def test_the_loop_does_not_wait_for_a_slow_disk_again() -> None:
         return [*counts, await batch(queue, 10), await batch(queue, 70_000)]
 
     assert asyncio.run(run()) == [3, 0, 3, 0]
+
+
+class NotingDisk(CrashFileSystem):
+    """A disk that keeps order, tells when contents are begun and waited for, and does not take the second."""
+
+    def __init__(self) -> None:
+        super().__init__(order=Order.BY_FILE)
+        self.said: list[str] = []
+
+    def begin_write_out(self, fd: int) -> Order:
+        """See the class."""
+        self.said.append("begun")
+        return super().begin_write_out(fd)
+
+    def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
+        """See the class."""
+        self.said.append("waited for")
+        first, _, *others = super().finish_write_out(fds)
+        return [first, OSError(errno.EIO, "injected"), *others]
+
+
+def test_the_disk_begins_while_others_are_served() -> None:
+    """Contents are waited for when the loop has done what else there was; one that failed fails alone."""
+    files = NotingDisk()
+
+    async def serve() -> None:
+        files.said.append("served")
+
+    async def run() -> list[BaseException | None]:
+        queue = new_queue(files)
+        commits = [queue.commit(queue.take(), [HEAD, b"text"]) for _ in range(3)]
+        results = await asyncio.gather(*commits, serve(), return_exceptions=True)
+        queue.close()
+        return results
+
+    first, second, third, _ = asyncio.run(run())
+    assert files.said == ["begun", "begun", "begun", "served", "waited for"]
+    assert (first, str(second), third) == (None, "queue file write error: injected", None)
+    assert len(messages(files)) == 2
 
 
 def test_every_file_gets_its_own_id() -> None:

@@ -24,7 +24,14 @@ from collections.abc import Iterator, Sequence
 from typing import AnyStr, Final, Protocol
 
 from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
-from pillarbox.files.write_order import WrittenOut, sync_file_system, write_out
+from pillarbox.files.write_order import (
+    Order,
+    WrittenOut,
+    begin_write_out,
+    finish_write_out,
+    sync_file_system,
+    write_out,
+)
 
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""
@@ -83,6 +90,14 @@ class FileSystem(Protocol):
 
     def sync_file_system(self, fd: int) -> None:
         """syncfs(2): whatever was done in the file system of `fd` survives a crash from here on."""
+        ...
+
+    def begin_write_out(self, fd: int) -> Order:
+        """Begin `write_out()` of a file, and do not wait; what it will promise when it is finished."""
+        ...
+
+    def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
+        """Wait for what was begun; a result for each."""
         ...
 
     def write_out(self, fds: Sequence[int]) -> WrittenOut:
@@ -229,6 +244,14 @@ class DiskFileSystem:
     def sync_file_system(self, fd: int) -> None:
         """syncfs(2), or sync(2)."""
         sync_file_system(fd)
+
+    def begin_write_out(self, fd: int) -> Order:
+        """sync_file_range(2) that does not wait, where that is of use."""
+        return begin_write_out(fd)
+
+    def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
+        """sync_file_range(2)."""
+        return finish_write_out(fds)
 
     def write_out(self, fds: Sequence[int]) -> WrittenOut:
         """sync_file_range(2), where that is of use."""

@@ -20,6 +20,9 @@ DESCRIPTION
 
     Other file systems promise less, or nothing is known of them: there `write_out()` does nothing and says so.
 
+    Who has something else to do meanwhile calls `begin_write_out()` when a file is written, and `finish_write_out()`
+    later, which often has nothing to wait for then.
+
 FAULTS
     As results, one for each file: its content could not be written.
 
@@ -86,6 +89,23 @@ _KNOWN: Final[dict[bytes, Order]] = {}
 """Of file systems, by type and identity."""
 
 
+def begin_write_out(fd: int) -> Order:
+    """Have the disk begin to take a file's content; Order.NONE if it does not.  Faults are `finish_write_out()`'s."""
+    if _LIBC is None:
+        return Order.NONE
+    order = _order(_LIBC, fd)
+    if order is Order.NONE or _is_unknown(_written(_LIBC, fd, _START)):
+        return Order.NONE
+    return order
+
+
+def finish_write_out(fds: Sequence[int]) -> list[OSError | None]:
+    """Wait until the disk has taken what was begun; a fault, or none, for each."""
+    if _LIBC is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    return [_written(_LIBC, fd, _WAIT_WRITE_WAIT) for fd in fds]
+
+
 def write_out(fds: Sequence[int]) -> WrittenOut:
     """See the module's description."""
     if _LIBC is None:
@@ -93,11 +113,15 @@ def write_out(fds: Sequence[int]) -> WrittenOut:
     order = min([_order(_LIBC, fd) for fd in fds], default=Order.NONE)
     if order is Order.NONE:
         return NOT_WRITTEN
-    begun = [_written(_LIBC, fd, _START) for fd in fds] if len(fds) > 1 else [None]
-    errors = [error or _written(_LIBC, fd, _WAIT_WRITE_WAIT) for fd, error in zip(fds, begun, strict=True)]
-    if any(error is not None and error.errno == errno.ENOSYS for error in errors):
-        return NOT_WRITTEN
-    return WrittenOut(order, errors)
+    if len(fds) > 1:
+        for fd in fds:
+            _written(_LIBC, fd, _START)
+    errors = finish_write_out(fds)
+    return NOT_WRITTEN if any(map(_is_unknown, errors)) else WrittenOut(order, errors)
+
+
+def _is_unknown(error: OSError | None) -> bool:
+    return error is not None and error.errno == errno.ENOSYS
 
 
 def sync_file_system(fd: int) -> None:

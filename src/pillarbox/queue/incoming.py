@@ -14,7 +14,8 @@ DESCRIPTION
 
     Where the file system keeps order (files/write_order.py) the disk is waited for once:
     write → write_out → rename → fsync of the file, or of incoming for a batch if that is enough (docs/adr/0023).
-    `write_out` holds the loop.  When it took long, the disk is waited for by the book for a while, beside the loop.
+    `write_out` begins with the commit and is finished when the batch starts, a turn of the loop later; the loop waits
+    for what is left.  When that took long, the disk is waited for by the book for a while, beside the loop.
 
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
     done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,
@@ -87,12 +88,12 @@ class NewFile:
 
 
 class _Job:
-    __slots__ = ("done", "file", "is_short")
+    __slots__ = ("done", "file", "order")
 
-    def __init__(self, file: NewFile, done: "asyncio.Future[None]", *, is_short: bool) -> None:
+    def __init__(self, file: NewFile, done: "asyncio.Future[None]", order: Order) -> None:
         self.file = file
         self.done = done
-        self.is_short = is_short
+        self.order = order  # what the write-out that was begun will promise
 
     def finish(self, fault: OSError | None) -> None:
         """Tell who waits, if anybody still does."""
@@ -207,7 +208,7 @@ class IncomingQueue:
                 raise QueueFileFault(fault)
             return
         loop = asyncio.get_running_loop()
-        job = _Job(file, loop.create_future(), is_short=is_short)
+        job = _Job(file, loop.create_future(), self._begun(file) if is_short else Order.NONE)
         self._waiting.append(job)
         self._schedule(loop)
         await job.done
@@ -308,20 +309,27 @@ class IncomingQueue:
         job.finish(future.result())
         self._batch_done(1)
 
+    def _begun(self, file: NewFile) -> Order:
+        """Begin to write a file out, if the loop may wait for the end of it."""
+        if self._clock.monotonic() < self._waits_from:
+            return Order.NONE
+        order = self._files.begin_write_out(file.descriptor)
+        if order is Order.NONE:
+            self._waits_from = math.inf
+        return order
+
     def _start_in_order(self, jobs: list[_Job]) -> bool:
         """Give files their names and wait for the disk once; False if it takes two waits, and nothing was done."""
         begun = self._clock.monotonic()
-        if begun < self._waits_from or not all(job.is_short for job in jobs):
+        order = min([job.order for job in jobs])
+        if order is Order.NONE or begun < self._waits_from:
             return False
-        out = self._files.write_out([job.file.descriptor for job in jobs])
-        if out.order is Order.NONE:
-            self._waits_from = math.inf
-            return False
+        errors = self._files.finish_write_out([job.file.descriptor for job in jobs])
         ended = self._clock.monotonic()
         if ended - begun > _LONG_SECONDS:
             self._waits_from = ended + _REST * (ended - begun)
-        named = self._named(jobs, out.errors)
-        if out.order is Order.BY_DIRECTORY:
+        named = self._named(jobs, errors)
+        if order is Order.BY_DIRECTORY:
             self._sync_directories(named, len(jobs))
             return True
         members = [member for group in named.values() for member in group]
