@@ -13,13 +13,13 @@ from pillarbox.config.parameters.queue_manager import QueueManager as QueueSetti
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.request import Attempt, Outcome
 from pillarbox.observability.events import Event
-from pillarbox.queue.active_files import Finished, Opened
+from pillarbox.queue.active_files import ActiveFiles, Finished, Opened
 from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry, append_entries, log_entries
 from pillarbox.queue.records import ATTRIBUTE, KILLED, Source, encode_record
-from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.active_message import ActiveMessage, ReadInParts
 from pillarbox.queue_manager.aftermath import Aftermath
 from pillarbox.routing.resolution import DomainList
 from pillarbox.vocabulary.clock import ManualClock
@@ -92,10 +92,12 @@ class Bench:
         done: int = 0,
         warn_time: int = 0,
         early: int = 0,
+        in_parts: bool = False,
     ) -> Finished:
         """What is to be done after these outcomes; `done` recipients had the message before.
 
-        `early`: of so many the outcome was known while others waited.
+        `early`: of so many the outcome was known while others waited; of a message that is read `in_parts` those are
+        forgotten then.
         """
         recipients = [
             QueueRecipient(b"r%d@x.test" % at, b"r%d@x.test" % at, 100 + at, at < done, notify, b"")
@@ -114,7 +116,12 @@ class Bench:
         )
         for at, outcome in enumerate(outcomes, start=done):
             active.outcomes[100 + at] = ("smtp", outcome)
-        self.aftermath.settled(active, active.to_do[:early])
+        if in_parts:
+            active.parts = ReadInParts(0, flush=False)
+        lasting = self.aftermath.settled(active, active.to_do[:early])
+        if in_parts:
+            assert active.forget(lasting) == len(lasting)
+            assert active.in_memory == len(outcomes) - len(lasting)
         return asyncio.run(self.aftermath.decide(active))[0]
 
 
@@ -290,3 +297,56 @@ def test_an_aliass_owner_hears_in_the_end(tmp_path: Path) -> None:
     bench.decide(Outcome("sent", "2.0.0", "", attempts=attempts), LATER, early=1)
     assert bench.file.read_bytes() == b"." * 110
     assert [kind for kind, _ in bench.notices.told] == ["failure"]
+
+
+def test_why_somebody_waits_is_logged_once(tmp_path: Path) -> None:
+    """While others of the message are tried, as mailq shows; and not again in the end."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    for name in ("deferred", "flush"):
+        (tmp_path / name).mkdir()
+    finished = bench.decide(LATER, SENT, LATER, early=2)
+    assert [row.recipient for row in log_entries(bench.directories, "defer", ID)] == [b"r0@x.test"]
+    assert [entry.recipient for entry in finished.deferred] == [b"r0@x.test", b"r2@x.test"]
+    assert [None] == ActiveFiles(bench.directories).finish_batch([finished])
+    rows = log_entries(bench.directories, "defer", ID)
+    assert [row.recipient for row in rows] == [b"r0@x.test", b"r2@x.test"]
+    assert (tmp_path / "deferred" / ID).exists()
+
+
+def test_who_is_forgotten_waits_all_the_same(tmp_path: Path) -> None:
+    """Of a message that is read in parts: marks, logs and the sites are as if all were in memory."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    for name in ("deferred", "flush"):
+        (tmp_path / name).mkdir()
+    finished = bench.decide(LATER, SENT, REFUSED, SENT, early=3, in_parts=True)
+    assert not finished.deferred
+    assert not finished.is_over
+    assert ["x.test"] == finished.sites
+    assert bench.notices.told == [("failure", [(b"r2@x.test", "failed", 'unknown user: "x"')])]
+    assert [None] == ActiveFiles(bench.directories).finish_batch([finished])
+    assert (tmp_path / "deferred" / ID).read_bytes() == b"." * 101 + b"DDD" + b"." * 6
+    assert [row.recipient for row in log_entries(bench.directories, "defer", ID)] == [b"r0@x.test"]
+
+
+def test_a_delay_is_told_of_those_who_are_forgotten(tmp_path: Path) -> None:
+    """delay_warning_time is over."""
+    bench = Bench(tmp_path)
+    bench.file.write_bytes(b"." * 110)
+    bench.decide(LATER, SENT, LATER, early=2, in_parts=True, warn_time=int(bench.clock.now()) - 1)
+    assert [(kind, sorted(row[0] for row in rows)) for kind, rows in bench.notices.told] == [
+        ("delay", [b"r0@x.test", b"r2@x.test"])
+    ]
+
+
+def test_the_time_of_those_who_are_forgotten_is_up(tmp_path: Path) -> None:
+    """They are returned from the defer log, which is of no use then."""
+    bench = Bench(tmp_path, maximal_queue_lifetime="0")
+    bench.file.write_bytes(b"." * 110)
+    finished = bench.decide(LATER, SENT, LATER, early=2, in_parts=True)
+    assert finished.is_over
+    assert [(kind, sorted(row[:2] for row in rows)) for kind, rows in bench.notices.told] == [
+        ("failure", [(b"r0@x.test", "failed"), (b"r2@x.test", "failed")])
+    ]
+    assert not list((tmp_path / "defer").iterdir())

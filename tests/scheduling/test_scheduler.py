@@ -180,6 +180,53 @@ def test_a_message_is_taken_back() -> None:
     assert 0 == one.waiting
 
 
+def test_more_entries_of_a_message_keep_its_place() -> None:
+    """Though others came before they were read; the rest of an entry that waits is filled first."""
+    one = scheduler(process_limit=1)
+    turn = one.turn()
+    one.add([entry("big", number=1), entry("big", number=2)], 0.0, turn=turn, unread=3)
+    one.add([entry("small")], 0.0)
+    (first,) = drain(one)
+    assert first == entry("big", number=1)
+    assert one.waits("big")
+    assert 1 == one.fill("big", "smtp", "a.test", [3, 4], 2)
+    assert 0 == one.fill("big", "smtp", "a.test", [4], 2)
+    assert 0 == one.fill("big", "smtp", "b.test", [4], 2)
+    one.done(first, GOOD, 0.0)
+    (second,) = drain(one)
+    assert (2, 3) == second.recipients
+    assert not one.waits("big")
+    one.add([entry("big", number=4)], 0.0, turn=turn)
+    one.done(second, GOOD, 0.0)
+    assert [entry("big", number=4)] == drain(one)
+
+
+def test_more_entries_have_room_where_others_had_none() -> None:
+    """The message is not left waiting at the destination that is full."""
+    one = scheduler(concurrency=ConcurrencyRules(initial=1, limit=1))
+    turn = one.turn()
+    one.add([entry("m", number=1), entry("m", number=2)], 0.0, turn=turn, unread=1)
+    assert [entry("m", number=1)] == drain(one)
+    one.add([entry("m", "b.test", number=3)], 0.0, turn=turn)
+    assert [entry("m", "b.test", number=3)] == drain(one)
+    assert one.waits("m")
+
+
+def test_unread_recipients_count_when_it_is_asked_who_is_small() -> None:
+    """A message of which little is in memory overtakes nobody, unless the other is larger still."""
+    for unread, expected in ((0, ["small"]), (50, [])):
+        one = scheduler(process_limit=1, slot_loan=0, slot_discount=0)
+        one.add([entry("big", f"{number}.test", number=number) for number in range(40)], 0.0)
+        one.add([entry("small")], 0.0, unread=unread)
+        found: list[object] = []
+        for _ in range(12):
+            (taken,) = drain(one)
+            found.append(taken.message)
+            one.done(taken, GOOD, 0.0)
+        assert expected == [name for name in found if name == "small"]
+        assert [] == one.overtakers()
+
+
 class Machine(RuleBasedStateMachine):
     """Any order of events: nothing is lost, no limit is passed, nobody starves."""
 

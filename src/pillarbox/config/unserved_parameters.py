@@ -57,11 +57,6 @@ TRANSPORT_PARAMETERS: Final[dict[str, str]] = {
 }
 """What may follow `NAME_` for a delivery agent NAME in master.cf, and its default."""
 
-_UNUSED: Final = frozenset(
-    {"extra_recipient_limit", "recipient_limit", "recipient_refill_delay", "recipient_refill_limit"}
-)
-"""Of these, all recipients of an active message are held in memory instead."""
-
 COMMAND_PARAMETERS: Final[dict[str, str]] = {"time_limit": "$command_time_limit"}
 """The same for services that run a command."""
 
@@ -100,9 +95,7 @@ def treatment(name: str) -> Treatment:
     if suffix is None:
         return Treatment(Kind.UNKNOWN)
     default = (TRANSPORT_PARAMETERS | COMMAND_PARAMETERS)[suffix]
-    if suffix not in _UNUSED:
-        return Treatment(Kind.SERVED, default=default)
-    return Treatment(Kind.NO_EFFECT, "the recipients of an active message are read at once", default)
+    return Treatment(Kind.SERVED, default=default)
 
 
 def _suffix(name: str) -> str | None:

@@ -66,11 +66,18 @@ class Finished(msgspec.Struct, kw_only=True):
     queue_id: QueueId
     descriptor: int
     done: list[QueueRecipient] = []  # to be marked
-    deferred: list[LogEntry] = []  # none: the message is finished
+    deferred: list[LogEntry] = []
+    waits: bool = False  # others than those are deferred, and stand in the defer log already
+    logged: Container[int] = frozenset()  # offsets of recipients whose reasons stand there
     sites: list[str] = []  # that may ask for the deferred message
     next_attempt: float = 0.0
     recycled: str = ""
     """Where the file goes instead of being removed, if nothing is deferred (spare_files.py); "" : nowhere."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody has to wait."""
+        return not self.deferred and not self.waits
 
 
 class ActiveFiles:
@@ -86,12 +93,31 @@ class ActiveFiles:
         self._site_logs = SiteLogs(directories)
 
     def open_batch(
-        self, ids: Sequence[tuple[QueueId, str]], *, now: float, at_once: Container[QueueId] = ()
+        self,
+        ids: Sequence[tuple[QueueId, str]],
+        *,
+        now: float,
+        at_once: Container[QueueId] = (),
+        limit: Callable[[int], int] = lambda _: 0,
     ) -> list[Opened | NotNow | Damaged]:
-        """One result for each (id, queue); those in `at_once` whatever their time."""
-        return [self._open(queue_id, queue, now=now, at_once=queue_id in at_once) for queue_id, queue in ids]
+        """One result for each (id, queue); those in `at_once` whatever their time.
 
-    def _open(self, queue_id: QueueId, queue: str, *, now: float, at_once: bool) -> Opened | NotNow | Damaged:
+        `limit` is asked how many recipients are read of the next, after so many of those before; 0: all.
+        """
+        recipients = 0
+        results: list[Opened | NotNow | Damaged] = []
+        for queue_id, queue in ids:
+            result = self._open(
+                queue_id, queue, now=now, at_once=queue_id in at_once, limit=limit(recipients)
+            )
+            if isinstance(result, Opened):
+                recipients += len(result.message.recipients)
+            results.append(result)
+        return results
+
+    def _open(
+        self, queue_id: QueueId, queue: str, *, now: float, at_once: bool, limit: int
+    ) -> Opened | NotNow | Damaged:
         files, path = self._files, self._directories.path(queue, queue_id)
         try:
             descriptor = files.open(path, os.O_RDWR)
@@ -106,7 +132,12 @@ class ActiveFiles:
                 if stat.S_IMODE(status.st_mode) != CORRUPT:
                     return self._leave(NotNow(queue_id, queue), descriptor)  # being written
                 raise CorruptQueueFile("marked as corrupt by a delivery agent")
-            message = read_message(FileSource(descriptor, files=files))
+            source = FileSource(descriptor, files=files)
+            message = read_message(source, limit=limit)
+            if message.unread and (
+                message.redirect or message.is_trace_only or status.st_mode & EXPIRE_BIT
+            ):  # all are told the same, and nothing of them is logged
+                message = read_message(source)
             message.is_noted = status.st_size > message.end
             self._directories.move(queue_id, queue, "active")
         except CorruptQueueFile as fault:
@@ -142,7 +173,7 @@ class ActiveFiles:
         logged: list[Finished] = []
         for one in finished:
             try:
-                if one.deferred:
+                if not one.is_over:
                     self._mark_done(one)  # before the message may be tried again
                     logged.append(one)
                 else:
@@ -183,7 +214,10 @@ class ActiveFiles:
 
     def _log_reasons(self, deferred: Sequence[Finished]) -> list[OSError | None]:
         """Write defer logs.  Without its own a message waits all the same; only its reason is not told."""
-        logs = [(one.queue_id, one.deferred) for one in deferred]
+        logs = [
+            (one.queue_id, [entry for entry in one.deferred if entry.offset not in one.logged])
+            for one in deferred
+        ]
         return append_to_logs(self._directories, "defer", logs, files=self._files)
 
     def _note_sites(self, one: Finished) -> OSError | None:
@@ -206,6 +240,7 @@ class ActiveFiles:
             if is_active is not None and is_active(queue_id):
                 continue
             try:
+                discard(self._directories, "defer", queue_id, files=self._files)  # the attempt is made again
                 self._directories.defer_until("active", queue_id, now)
                 self._directories.move(queue_id, "active", "incoming")
             except OSError:

@@ -62,6 +62,9 @@ SEND_REQUIRES_TLS: Final = 32
 
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
+_MIXED: Final = 1
+"""Flag of the size record: recipients stand among other records."""
+_RECIPIENT_TYPES: Final = frozenset((RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT))
 _TRACE_ONLY: Final = Trace.PROBE | Trace.WHAT_IF
 
 
@@ -101,6 +104,12 @@ class QueueMessage(msgspec.Struct):
     """Offset behind the end record."""
     is_noted: bool = False
     """Something follows there: notes of deliveries (delivery_notes.py)."""
+    recipient_count: int = 0
+    """All there are, those that are done included; of a message that is read in parts, as it was written down."""
+    unread: int = 0
+    """Offset from which on `read_recipients()` finds more; 0: there are none."""
+    has_done: bool = False
+    """Whether some are done."""
 
     @property
     def wants_success(self) -> bool:
@@ -125,15 +134,21 @@ class QueueMessage(msgspec.Struct):
         return [recipient for recipient in self.recipients if not recipient.done]
 
 
-def read_message(source: Source, *, maildrop: bool = False) -> QueueMessage:
+def read_message(source: Source, *, maildrop: bool = False, limit: int = 0) -> QueueMessage:
     """The envelope and extracted segments.  CorruptQueueFile if the file cannot be delivered.
 
     With `maildrop` the file may lack the size record and the arrival time, as postdrop(1) leaves them out.
+    With a `limit` so many recipients are read that are not done, and `unread` leads to the others.
     """
     message = QueueMessage(recipients=[], attributes={})
     reader = RecordReader(source)
-    seen = _EnvelopeFacts()
+    seen = _EnvelopeFacts(limit)
     for kind, offset, payload in reader.records():
+        if limit and len(message.recipients) >= limit and kind != MESSAGE:
+            message.unread = message.unread or offset
+            if message.data_offset and not message.flags & _MIXED:
+                seen.message_offset = message.data_offset  # nothing but recipients stands before it
+                break
         if kind == ATTRIBUTE:
             _take_attribute(message, seen.recipient, payload, offset)
             continue
@@ -151,34 +166,68 @@ def read_message(source: Source, *, maildrop: bool = False) -> QueueMessage:
         end = _end_of_content(reader, seen.message_offset)
         message.data_offset, message.data_size = seen.message_offset, end - seen.message_offset
         message.content_size = message.data_size
-    _take_extracted(message, reader)
+    _take_extracted(message, seen.recipient, reader)
     if not message.create_time:
         message.create_time = message.arrival_time
+    if not message.unread:
+        message.recipient_count = seen.recipient.count
     return message
+
+
+def read_recipients(source: Source, message: QueueMessage, limit: int) -> list[QueueRecipient]:
+    """The next recipients that are not done, at most `limit`; `message.unread` leads to those that follow.
+
+    CorruptQueueFile, and then there are no more.
+    """
+    part = QueueMessage(recipients=[], attributes={})
+    facts = _RecipientFacts(limit)
+    start, message.unread = message.unread, 0
+    end = message.data_offset + message.data_size
+    reader = RecordReader(source)
+    for first in (start, end) if start < message.data_offset else (start,):
+        for kind, offset, payload in reader.records(first):
+            if kind in (END, MESSAGE):
+                break
+            if len(part.recipients) >= limit:
+                message.unread = offset
+                return part.recipients
+            if kind == ATTRIBUTE:
+                _take_attribute(part, facts, payload, offset)
+            elif kind in _RECIPIENT_TYPES:
+                _take_recipient(part, facts, kind, offset, payload)
+            elif kind not in ENVELOPE_TYPES and kind not in EXTRACTED_TYPES and kind != EXTRACTED:
+                raise CorruptQueueFile(f"unexpected record type {kind} among the recipients at {offset}")
+        else:
+            raise CorruptQueueFile("the recipients do not end")
+    return part.recipients
 
 
 class _EnvelopeFacts:
     """What was met on the way through the envelope."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.size = self.time = self.sender = False
         self.message_offset = 0
-        self.recipient = _RecipientFacts()
+        self.recipient = _RecipientFacts(limit)
 
 
 class _RecipientFacts:
-    """Attribute and O records that belong to the next recipient."""
+    """Attribute and O records that belong to the next recipient; how many there were."""
 
-    def __init__(self) -> None:
+    __slots__ = ("count", "dsn_original", "limit", "notify", "original")
+
+    def __init__(self, limit: int) -> None:
         self.original = b""
         self.notify = Notify.DEFAULT
         self.dsn_original = b""
+        self.limit = limit  # of those that are not done; 0: none
+        self.count = 0
 
 
 def _take_envelope(
     message: QueueMessage, seen: _EnvelopeFacts, kind: int, offset: int, payload: bytes
 ) -> None:
-    if kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
+    if kind in _RECIPIENT_TYPES:
         _take_recipient(message, seen.recipient, kind, offset, payload)
     elif kind == SENDER:
         if seen.sender:
@@ -243,15 +292,21 @@ _LONGEST_SHARED: Final = 60
 def _take_recipient(
     message: QueueMessage, facts: _RecipientFacts, kind: int, offset: int, payload: bytes
 ) -> None:
+    if message.unread:
+        return
     if kind == ORIGINAL_RECIPIENT:
         facts.original = payload
         return
     if kind != CANCELED:
-        message.recipients.append(
-            QueueRecipient(
-                payload, facts.original or payload, offset, kind == DONE, facts.notify, facts.dsn_original
+        facts.count += 1
+        is_done = kind == DONE
+        message.has_done |= is_done
+        if not is_done or not facts.limit:
+            message.recipients.append(
+                QueueRecipient(
+                    payload, facts.original or payload, offset, is_done, facts.notify, facts.dsn_original
+                )
             )
-        )
     facts.original = facts.dsn_original = b""
     facts.notify = Notify.DEFAULT
 
@@ -267,12 +322,14 @@ def _take_sizes(message: QueueMessage, payload: bytes) -> None:
         raise CorruptQueueFile("unknown flags in the size record")
     message.data_size, message.data_offset = numbers[0], numbers[1]
     message.flags = numbers[3] if len(numbers) > 3 else 0
+    message.recipient_count = numbers[2]
     message.content_size = numbers[4] if len(numbers) > 4 else numbers[0]
     message.send_options = numbers[5] if len(numbers) > 5 else 0
 
 
-def _take_extracted(message: QueueMessage, reader: RecordReader) -> None:
-    facts = _RecipientFacts()
+def _take_extracted(message: QueueMessage, facts: _RecipientFacts, reader: RecordReader) -> None:
+    facts.original = facts.dsn_original = b""
+    facts.notify = Notify.DEFAULT
     start = message.data_offset + message.data_size
     for count, (kind, offset, payload) in enumerate(reader.records(start)):
         if count == 0:
@@ -282,11 +339,13 @@ def _take_extracted(message: QueueMessage, reader: RecordReader) -> None:
         if kind == END:
             message.end = offset + len(encode_record(END, payload))
             return
+        if facts.limit and not message.unread and len(message.recipients) >= facts.limit:
+            message.unread = offset
         if kind not in EXTRACTED_TYPES:
             raise CorruptQueueFile(f"unexpected record type {kind} after the content at {offset}")
         if kind == ATTRIBUTE:
             _take_attribute(message, facts, payload, offset)
-        elif kind in (RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIENT):
+        elif kind in _RECIPIENT_TYPES:
             _take_recipient(message, facts, kind, offset, payload)
         elif kind == FILTER:
             message.filter = payload

@@ -40,10 +40,11 @@ def append_entries(
     queue_id: QueueId,
     entries: Sequence[LogEntry],
     *,
+    is_synced: bool = True,
     files: FileSystem = DISK,
 ) -> None:
-    """Append entries to a log and make them survive a crash.  OSError."""
-    (fault,) = append_to_logs(directories, queue, [(queue_id, entries)], files=files)
+    """Append entries to a log and, if `is_synced`, make them survive a crash.  OSError."""
+    (fault,) = append_to_logs(directories, queue, [(queue_id, entries)], is_synced=is_synced, files=files)
     if fault is not None:
         raise fault
 
@@ -53,6 +54,7 @@ def append_to_logs(
     queue: str,
     logs: Sequence[tuple[QueueId, Sequence[LogEntry]]],
     *,
+    is_synced: bool = True,
     files: FileSystem = DISK,
 ) -> list[OSError | None]:
     """The same for the logs of several messages, which are brought to the disk together; a result for each."""
@@ -66,7 +68,9 @@ def append_to_logs(
                 files.write_all(descriptor, [encode_entry(entry) for entry in entries])
             except OSError as error:
                 results[number] = error
-        faults = files.fsync_all([descriptor for _, descriptor in opened])
+        faults = (
+            files.fsync_all([descriptor for _, descriptor in opened]) if is_synced else [None] * len(opened)
+        )
         for (number, _), fault in zip(opened, faults, strict=True):
             results[number] = results[number] or fault
     finally:

@@ -1,5 +1,6 @@
 """A message that is active: its recipients, where they go, and what has become of each."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -22,10 +23,35 @@ def _to_do(message: QueueMessage) -> list[QueueRecipient]:
     return [msgspec.structs.replace(message.to_do[0], address=message.redirect)]
 
 
+class ReadInParts:
+    """What is kept of a message of which not all recipients are in memory."""
+
+    __slots__ = ("flush", "forgotten", "sites", "turn", "waits")
+
+    def __init__(self, turn: int, *, flush: bool) -> None:
+        """`turn` is its place in the order of messages; `flush`: also over deferred transports."""
+        self.turn = turn
+        self.flush = flush
+        self.forgotten: set[int] = set()  # offsets in `to_do` of recipients that are done, or stand in a log
+        self.waits = False  # some stand in the defer log
+        self.sites: set[str] = set()  # domains of those
+
+
 class ActiveMessage:
     """From the moment its file was opened until it is decided what comes next."""
 
-    __slots__ = ("active_time", "opened", "outcomes", "routed", "started", "to_do", "traced", "writer")
+    __slots__ = (
+        "active_time",
+        "delayed",
+        "opened",
+        "outcomes",
+        "parts",
+        "routed",
+        "started",
+        "to_do",
+        "traced",
+        "writer",
+    )
 
     def __init__(self, opened: Opened, *, active_time: float, writer: Writer | None) -> None:
         """`writer` has just written the message, which nobody has read before."""
@@ -36,6 +62,8 @@ class ActiveMessage:
         self.routed: dict[int, Routed] = {}  # by the recipient's offset
         self.outcomes: dict[int, tuple[str, Outcome]] = {}  # transport and outcome, by offset
         self.traced = _NOTHING  # offsets of outcomes that stand in the trace log already
+        self.delayed = _NOTHING  # offsets of those that stand in the defer log
+        self.parts: ReadInParts | None = None
         self.started = active_time  # when the first delivery began
 
     @property
@@ -56,4 +84,31 @@ class ActiveMessage:
     @property
     def is_complete(self) -> bool:
         """Whether each recipient's fate is known, for this time."""
-        return len(self.outcomes) >= len(self.to_do)
+        return len(self.outcomes) >= self.in_memory and not self.message.unread
+
+    @property
+    def in_memory(self) -> int:
+        """How many recipients are."""
+        return len(self.to_do) - (len(self.parts.forgotten) if self.parts is not None else 0)
+
+    @property
+    def known(self) -> list[QueueRecipient]:
+        """Recipients whose outcomes are in memory, once all are there."""
+        if self.parts is None or not self.parts.forgotten:
+            return self.to_do
+        return [recipient for recipient in self.to_do if recipient.offset not in self.parts.forgotten]
+
+    def forget(self, recipients: Iterable[QueueRecipient]) -> int:
+        """What became of them lasts, and is not asked for again; how many they are."""
+        parts = self.parts
+        assert parts is not None
+        before = len(parts.forgotten)
+        for recipient in recipients:
+            parts.forgotten.add(recipient.offset)
+            self.outcomes.pop(recipient.offset, None)
+            self.routed.pop(recipient.offset, None)
+        count = len(parts.forgotten) - before
+        if len(parts.forgotten) > len(self.to_do) // 2:
+            self.to_do = self.known
+            parts.forgotten = set()
+        return count

@@ -82,7 +82,7 @@ class Aftermath:
         opened, message = active.opened, active.message
         if opened.is_expired or message.trace or message.wants_success:
             return None
-        if len(active.to_do) < len(message.recipients):  # there may be logs of the attempts before
+        if _has_history(active):  # there may be logs of the attempts before
             return None
         for recipient in active.to_do:
             _, outcome = active.outcomes[recipient.offset]
@@ -90,34 +90,50 @@ class Aftermath:
                 return None
         return Finished(queue_id=opened.queue_id, descriptor=opened.descriptor, done=active.to_do)
 
-    def settled(self, active: ActiveMessage, recipients: Sequence[QueueRecipient]) -> None:
+    def settled(self, active: ActiveMessage, recipients: Sequence[QueueRecipient]) -> list[QueueRecipient]:
         """What has become of some recipients lasts, while others of the message still wait.
 
-        They are done in the queue file, and what their sender is to hear of stands in a log before that.
+        They are done in the queue file, and what their sender is to hear of stands in a log before that; why others
+        have to be tried again stands in the defer log.  Those of which that is true.
         """
         if active.message.is_trace_only:
-            return
-        logs: dict[str, list[LogEntry]] = {"bounce": [], "trace": []}
+            return []
+        logs: dict[str, list[LogEntry]] = {"bounce": [], "trace": [], "defer": []}
         done: list[QueueRecipient] = []
+        waiting: list[QueueRecipient] = []
         for recipient in recipients:
             transport, outcome = active.outcomes[recipient.offset]
             resolved = active.resolved(recipient)
             failures = failed(resolved, outcome, expired=False)
-            if outcome.status == "deferred" or any(failure.report_to is not None for failure in failures):
+            if any(failure.report_to is not None for failure in failures):
                 continue  # an alias's owner hears of it in the end: a log has no place for that
-            logs["bounce"] += [failure.entry for failure in failures]
             if self._may_be_traced(active.message, recipient):
                 logs["trace"] += self._traced(active.message, resolved, transport, outcome)
+            if outcome.status == "deferred":
+                if not failures:
+                    logs["defer"] += delayed(resolved, outcome)
+                    waiting.append(recipient)
+                continue
+            logs["bounce"] += [failure.entry for failure in failures]
             done.append(recipient)
         try:
             for queue, entries in logs.items():
                 if entries:
-                    append_entries(self._directories, queue, active.queue_id, entries)
+                    append_entries(
+                        self._directories, queue, active.queue_id, entries, is_synced=queue != "defer"
+                    )
             active.traced |= {entry.offset for entry in logs["trace"]}
             for recipient in done:
                 mark_done(active.opened.descriptor, recipient.offset)
         except OSError as error:
             self._tell(events.Warned(f"{active.queue_id}: queue file: {error}"))
+            return []
+        if active.parts is None:
+            active.delayed |= {recipient.offset for recipient in waiting}
+        elif waiting:
+            active.parts.waits = True
+            active.parts.sites |= {site_of(entry.recipient) for entry in logs["defer"]}
+        return done + waiting
 
     async def decide(self, active: ActiveMessage) -> tuple[Finished, bool]:
         """What is to be done with the queue file, and whether the message's time is up."""
@@ -133,7 +149,10 @@ class Aftermath:
             queue_lifetime=settings.maximal_queue_lifetime,
             bounce_lifetime=settings.bounce_queue_lifetime,
         )
-        for recipient in active.to_do:
+        earlier = self._delayed_earlier(active, expired=expired, now=now)
+        if expired:
+            failures += [Failure(msgspec.structs.replace(entry, action="failed"), None) for entry in earlier]
+        for recipient in active.known:
             transport, outcome = active.outcomes[recipient.offset]
             resolved = active.resolved(recipient)
             if self._may_be_traced(message, recipient) and recipient.offset not in active.traced:
@@ -148,11 +167,13 @@ class Aftermath:
                 finished.deferred += delayed(resolved, outcome)
             else:
                 finished.done.append(recipient)
-        waits = any(outcome.status == "deferred" for _, outcome in active.outcomes.values())
+        finished.waits = active.parts is not None and active.parts.waits and not expired
+        finished.logged = active.delayed
+        waits = bool(earlier) or any(outcome.status == "deferred" for _, outcome in active.outcomes.values())
         if expired and waits and not message.is_trace_only:
             sender = Address.from_internal(message.sender).external
             self._tell(events.MessageExpired(opened.queue_id, sender, is_forced=opened.is_expired))
-        has_history = len(active.to_do) < len(message.recipients)
+        has_history = _has_history(active)
         left_over = (
             log_entries(self._directories, "bounce", active.queue_id) if failures or has_history else []
         )
@@ -164,10 +185,16 @@ class Aftermath:
             traced = log_entries(self._directories, "trace", active.queue_id) + traced
         if traced:
             finished.deferred += await self._report_trace(active, traced)
-        if finished.deferred:
+        if finished.is_over:
+            if active.delayed or earlier:
+                discard(self._directories, "defer", active.queue_id)
+        else:
             if not message.is_trace_only:
-                await self._warn_of_delay(active, finished.deferred, now)
-            finished.sites = self._sites(active.queue_id, finished.deferred)
+                await self._warn_of_delay(active, finished.deferred + earlier, now)
+            sites = {site_of(entry.recipient) for entry in finished.deferred}
+            if active.parts is not None:
+                sites |= active.parts.sites
+            finished.sites = self._sites(active.queue_id, sites)
             finished.next_attempt = next_attempt(
                 now=now,
                 created=message.create_time,
@@ -176,10 +203,21 @@ class Aftermath:
             )
         return finished, expired
 
-    def _sites(self, queue_id: QueueId, entries: list[LogEntry]) -> list[str]:
+    def _delayed_earlier(self, active: ActiveMessage, *, expired: bool, now: float) -> list[LogEntry]:
+        """The defer log of a message that is read in parts, if somebody is to be told of it."""
+        if active.parts is None or not active.parts.waits:
+            return []
+        if not expired and not 0 < active.message.warn_time <= now:
+            return []
+        try:
+            return log_entries(self._directories, "defer", active.queue_id)
+        except OSError as error:
+            self._tell(events.Warned(f"{active.queue_id}: defer log: {error}"))
+            return []
+
+    def _sites(self, queue_id: QueueId, sites: set[str]) -> list[str]:
         """Who may ask for the mail that is deferred."""
         try:
-            sites = {site_of(entry.recipient) for entry in entries}
             return [site for site in sorted(sites) if site and self._flush_sites.holds(site)]
         except LookupFault as fault:
             self._tell(events.Warned(f"{queue_id}: fast_flush_domains: {fault.reason}"))
@@ -282,3 +320,9 @@ class Aftermath:
         if notices:
             self._queued([notice.queue_id for notice in notices])
         return True
+
+
+def _has_history(active: ActiveMessage) -> bool:
+    """Whether something has been logged of the message before."""
+    message = active.message
+    return message.has_done or active.parts is not None or len(active.to_do) < len(message.recipients)

@@ -6,6 +6,9 @@ DESCRIPTION
     transport, nexthop, domain and address.  With a limit of 1 each recipient
     is a destination of its own.  `completed` is called with each message of which all recipients' fates are known.
 
+    A message of many recipients comes with some of them; more are read when there is room (recipient_slots.py), and
+    what is known of a recipient is forgotten when it lasts.
+
     Recipients of transports in defer_transports wait for a flush.
 
 FAULTS
@@ -20,15 +23,17 @@ import msgspec
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.delivery.request import Outcome
 from pillarbox.observability import events
-from pillarbox.queue.file_source import is_done
-from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
+from pillarbox.queue.file_source import FileSource, is_done
+from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_recipients
+from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.verp import verp_sender
-from pillarbox.queue_manager.active_message import ActiveMessage
+from pillarbox.queue_manager.active_message import ActiveMessage, ReadInParts
 from pillarbox.queue_manager.clogged import CloggedDestinations
 from pillarbox.queue_manager.results import attempts_made, may_be_traced
 from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Transport
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
+from pillarbox.scheduling.recipient_slots import RecipientSlots
 from pillarbox.scheduling.scheduler import Entry, Scheduler, Suspended, TransportRules, Verdict
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
@@ -54,7 +59,8 @@ class Dispatcher:
         filter_nexthop: str,
         transports: Mapping[str, Transport],
         rules: Mapping[str, TransportSettings],
-        settled: Callable[[ActiveMessage, Sequence[QueueRecipient]], None],
+        slots: RecipientSlots,
+        settled: Callable[[ActiveMessage, Sequence[QueueRecipient]], list[QueueRecipient]],
         completed: Callable[[ActiveMessage], None],
         clock: Clock,
         sleep: Callable[[float], Awaitable[None]],
@@ -62,7 +68,8 @@ class Dispatcher:
     ) -> None:
         """`transports` and `rules` by service name; `filter_nexthop` is default_filter_nexthop.
 
-        `settled` hears of recipients whose fates are known while others of the message are not.
+        `settled` hears of recipients whose fates are known while others of the message are not, and gives back
+        those that nothing more has to be known of.
 
         `probe_resolver` is for address probes; `double_bounce` is the local part of who gets nothing;
         `caches_failures` is address_verify_negative_cache.
@@ -75,7 +82,9 @@ class Dispatcher:
         self._filter_nexthop = filter_nexthop
         self._transports = transports
         self._rules = rules
+        self._slots = slots
         self._settled = settled
+        self._unread: dict[object, ActiveMessage] = {}
         self._completed = completed
         self._clock = clock
         self._sleep = sleep
@@ -115,41 +124,89 @@ class Dispatcher:
 
     def submit(self, active: ActiveMessage, *, flush: bool = False) -> None:
         """Deliver a message; `flush`: also over deferred transports."""
+        self._active[active.queue_id] = active
+        if active.message.unread:
+            active.parts = ReadInParts(self._scheduler.turn(), flush=flush)
+            self._slots.begin(active.queue_id, active.parts.turn, self._clock.now())
+            self._unread[active.queue_id] = active
+        self._assign(active, active.to_do, flush=flush)
+        self._complete_if_done(active)
+        self._pump()
+
+    def _refill(self, now: float) -> None:
+        """Read more recipients of messages that are not all in memory."""
+        for queue_id, active in list(self._unread.items()):
+            message = active.message
+            count = self._slots.refill(queue_id, now, is_idle=not self._scheduler.waits(queue_id))
+            if not count:
+                continue
+            assert active.parts is not None
+            more: list[QueueRecipient] = []
+            try:
+                more = read_recipients(FileSource(active.opened.descriptor), message, count)
+            except (OSError, CorruptQueueFile) as fault:  # what follows is tried again with what waits
+                message.unread = 0
+                active.parts.waits = True
+                self._tell(events.Warned(f"{active.queue_id}: queue file: {fault}"))
+            self._slots.in_memory += len(more)
+            active.to_do.extend(more)
+            self._assign(active, more, flush=active.parts.flush)
+            if not message.unread:
+                self._slots.end(queue_id)
+                del self._unread[queue_id]
+                self._complete_if_done(active)
+            asyncio.get_running_loop().call_soon(self._pump)  # there may be room for more
+
+    def _retire(self, active: ActiveMessage, recipients: Sequence[QueueRecipient]) -> None:
+        """Their fate is known; of a message that is read in parts, nothing else has to be."""
+        if active.parts is not None and recipients:
+            self._slots.in_memory -= active.forget(self._settled(active, recipients))
+
+    def _assign(self, active: ActiveMessage, recipients: Sequence[QueueRecipient], *, flush: bool) -> None:
+        """Find out where they go, and queue them there."""
         sender = Address.from_internal(active.message.sender)
         groups: dict[tuple[str, str], list[Routed]] = {}
-        for recipient in active.to_do:
+        at_once: list[QueueRecipient] = []
+        for recipient in recipients:
             routed = self._route(recipient, sender, active.message)
             if isinstance(routed, Outcome):
                 self._settle(active, recipient, "error", routed)
+                at_once.append(recipient)
                 continue
             if self._is_double_bounce(routed.resolution):
                 self._settle(active, recipient, "qmgr", _DISCARDED)
+                at_once.append(recipient)
                 continue
             active.routed[recipient.offset] = routed
             transport = routed.resolution.transport
             if transport in self._deferred and not flush:
                 self._settle(active, recipient, "retry", Outcome("deferred", "4.3.2", "deferred transport"))
+                at_once.append(recipient)
                 continue
             groups.setdefault((transport, self._destination(transport, routed)), []).append(routed)
-        self._active[active.queue_id] = active
+        self._retire(active, at_once)
         entries: dict[str, list[Entry]] = {}
         for (transport, destination), members in (
             sorted(groups.items(), key=_destination_of) if len(groups) > 1 else groups.items()
         ):
             if len(members) > 1:
                 members.sort(key=_sorted_by)
-            entries.setdefault(transport, []).extend(self._entries(active, transport, destination, members))
+            self._slots.use(active.queue_id, transport, len(members))
+            waiting: Sequence[Routed] = members
+            if active.parts is not None:
+                waiting = members[self._fill(active, transport, destination, members) :]
+            entries.setdefault(transport, []).extend(self._entries(active, transport, destination, waiting))
         now = self._clock.now()
+        turn = active.parts.turn if active.parts is not None else None
+        unread = max(0, active.message.recipient_count - len(active.to_do)) if active.message.unread else 0
         for of_transport in entries.values():
-            self._suspend(self._scheduler.add(of_transport, now))
+            self._suspend(self._scheduler.add(of_transport, now, turn=turn, unread=unread))
         for (transport, destination), members in groups.items():
             crowd = self._scheduler.crowd(transport, destination)
             if crowd is not None and crowd.entries > self._clogged.bearable:
                 added = sum(entry.destination == destination for entry in entries[transport])
                 nexthop = members[0].resolution.nexthop
                 self._clogged.look(transport, nexthop, crowd, added=added, active=len(self._active))
-        self._complete_if_done(active)
-        self._pump()
 
     # -- routes ----------------------------------------------------------------------------------------
 
@@ -191,11 +248,7 @@ class Dispatcher:
     def _entries(
         self, active: ActiveMessage, transport: str, destination: str, members: Sequence[Routed]
     ) -> list[Entry]:
-        settings = self._rules.get(transport)
-        limit = settings.recipient_limit if settings is not None else 0
-        if active.message.verp:  # each recipient has a sender of its own
-            limit = 1
-        size = limit or len(members)
+        size = self._size(active, transport) or len(members) or 1
         return [
             Entry(
                 active.queue_id,
@@ -205,6 +258,21 @@ class Dispatcher:
             )
             for at in range(0, len(members), size)
         ]
+
+    def _fill(
+        self, active: ActiveMessage, transport: str, destination: str, members: Sequence[Routed]
+    ) -> int:
+        """Recipients that were read later join those that wait; how many did."""
+        offsets = [routed.recipient.offset for routed in members]
+        size = self._size(active, transport) or active.message.recipient_count
+        return self._scheduler.fill(active.queue_id, transport, destination, offsets, size)
+
+    def _size(self, active: ActiveMessage, transport: str) -> int:
+        """Recipients of a delivery; 0: any number."""
+        if active.message.verp:  # each recipient has a sender of its own
+            return 1
+        settings = self._rules.get(transport)
+        return settings.recipient_limit if settings is not None else 0
 
     def _rules_of(self, transport: str) -> TransportRules:
         settings = self._rules.get(transport)
@@ -217,13 +285,20 @@ class Dispatcher:
         if self._stopping or self._tasks is None:
             return
         now = self._clock.now()
+        if self._unread:
+            self._refill(now)
         while (entry := self._scheduler.next(now)) is not None:
             self._running += 1
             self._tasks.create_task(self._deliver(entry))
+        if self._unread:
+            for transport, message in self._scheduler.overtakers():
+                self._slots.overtook(message, transport)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         moment = self._scheduler.next_moment()
+        if self._unread and (refill := self._slots.next_moment()) is not None:
+            moment = refill if moment is None else min(moment, refill)
         if moment is not None:
             self._timer = self._tasks.create_task(self._pump_after(max(0.01, moment - now)))
 
@@ -243,10 +318,14 @@ class Dispatcher:
             sender = verp_sender(message.sender, message.verp, recipient.original)
             message = msgspec.structs.replace(message, sender=sender)
 
+        known: set[int] = set()
+        lasting: list[QueueRecipient] = []
+
         def heard(outcomes: Sequence[tuple[int, Outcome]]) -> None:
             for at, outcome in outcomes:
+                known.add(members[at].recipient.offset)
                 self._settle(active, members[at].recipient, entry.transport, outcome, told=True)
-            self._settled(active, [members[at].recipient for at, _ in outcomes])
+            lasting.extend(self._settled(active, [members[at].recipient for at, _ in outcomes]))
 
         done = await transport.deliver(
             Job(
@@ -258,34 +337,40 @@ class Dispatcher:
                 recipients=members,
                 active_time=active.active_time,
                 more_follows=self._scheduler.more_follows(entry, started),
-                traced=self._traced(active),
+                traced=self._traced(active, members),
                 heard=heard,
             )
         )
         told = transport.tells_attempts if done.told is None else done.told
         for routed, outcome in zip(members, done.outcomes, strict=True):
             recipient = routed.recipient
-            if recipient.offset in active.outcomes:
-                continue  # heard before
+            if recipient.offset in known:
+                continue
             is_told = told and done.transport_fault is None
             if done.transport_fault is not None and is_done(active.opened.descriptor, recipient.offset):
                 # The agent has delivered and told it, and died of something else.
                 outcome, is_told = _MARKED, True
             self._settle(active, recipient, entry.transport, outcome, started=started, told=is_told)
-        if not active.is_complete:
-            self._settled(active, [routed.recipient for routed in members])
+        if active.parts is not None or not active.is_complete:
+            rest = [routed.recipient for routed in members if routed.recipient.offset not in known]
+            if active.parts is None:
+                self._settled(active, rest)
+            else:
+                self._slots.in_memory -= active.forget(lasting)
+                self._retire(active, rest)
+        self._slots.release(active.queue_id, entry.transport, len(members))
         self._running -= 1
         verdict = Verdict(done.site_fault, done.transport_fault)
         self._suspend(self._scheduler.done(entry, verdict, self._clock.now()))
         self._complete_if_done(active)
         self._pump()
 
-    def _traced(self, active: ActiveMessage) -> frozenset[int]:
+    def _traced(self, active: ActiveMessage, members: Sequence[Routed]) -> frozenset[int]:
         message, confirms = active.message, self._settings.confirm_delay_cleared
         return frozenset(
-            recipient.offset
-            for recipient in active.to_do
-            if may_be_traced(message, recipient, confirms_delays=confirms)
+            routed.recipient.offset
+            for routed in members
+            if may_be_traced(message, routed.recipient, confirms_delays=confirms)
         )
 
     def _suspend(self, suspended: Sequence[Suspended]) -> None:
@@ -293,8 +378,11 @@ class Dispatcher:
         for one in suspended:
             active = self._active[one.entry.message]
             outcome = Outcome("deferred", one.status, _SUSPENDED + one.reason)
-            for offset in one.entry.recipients:
-                self._settle(active, active.routed[offset].recipient, "error", outcome)
+            recipients = [active.routed[offset].recipient for offset in one.entry.recipients]
+            for recipient in recipients:
+                self._settle(active, recipient, "error", outcome)
+            self._slots.release(active.queue_id, one.entry.transport, len(recipients))
+            self._retire(active, recipients)
             self._complete_if_done(active)
 
     def _settle(

@@ -41,6 +41,7 @@ from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.queue_manager.writers import Writer, Writers
 from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.scheduling.intake import Intake
+from pillarbox.scheduling.recipient_slots import RecipientSlots, SlotRules
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
@@ -107,6 +108,14 @@ class QueueManager:
         self._files = ActiveFiles(directories, keeps_finished=bool(settings.dont_remove))
         self._directories = directories
         self._settings = settings
+        self._slots = RecipientSlots(
+            lambda name: rules[name].slots if name in rules else SlotRules(),
+            limit=max(settings.qmgr_message_recipient_limit, settings.qmgr_message_active_limit),
+            minimum=settings.qmgr_message_recipient_minimum,
+        )
+        if settings.qmgr_message_recipient_limit < settings.qmgr_message_active_limit:
+            name = "qmgr_message_recipient_limit"
+            tell(events.Warned(f"{name} is smaller than qmgr_message_active_limit - adjusting {name}"))
         self._dispatcher = Dispatcher(
             resolver=resolver,
             probe_resolver=probe_resolver,
@@ -116,13 +125,13 @@ class QueueManager:
             filter_nexthop=filter_nexthop,
             transports=transports,
             rules=rules,
+            slots=self._slots,
             settled=self._aftermath.settled,
             completed=self._completed,
             clock=clock,
             sleep=sleep,
             tell=tell,
         )
-        self._recipients = 0  # of all active messages
         self._flushed: set[QueueId] = set()  # to be tried whatever their time, also over deferred transports
         self._tasks: asyncio.TaskGroup | None = None
         self._tell = tell
@@ -221,8 +230,7 @@ class QueueManager:
         if waiting <= limit // 2:
             self._writers.tell_flow(False)
         elif waiting > limit and self._settings.in_flow_delay:
-            full = self._recipients >= self._settings.qmgr_message_recipient_limit
-            if full or self._intake.active_count >= self._settings.qmgr_message_active_limit:
+            if self._slots.is_full or self._intake.active_count >= self._settings.qmgr_message_active_limit:
                 self._writers.tell_flow(True)
 
     async def _until_room(self) -> None:
@@ -233,13 +241,13 @@ class QueueManager:
         while True:
             await self._work.wait()
             self._work.clear()
-            while self._recipients < self._settings.qmgr_message_recipient_limit and (
-                batch := self._intake.take(_BATCH)
-            ):
+            while not self._slots.is_full and (batch := self._intake.take(_BATCH)):
                 self._room.set()
                 self._watch_flow()
                 now = self._clock.now()
-                opened = self._files.open_batch(batch, now=now, at_once=self._flushed)
+                opened = self._files.open_batch(
+                    batch, now=now, at_once=self._flushed, limit=self._slots.first
+                )
                 for one, (queue_id, queue) in zip(opened, batch, strict=True):
                     writer = self._writer_of.pop(queue_id, None)
                     if isinstance(one, Opened):
@@ -298,13 +306,13 @@ class QueueManager:
                 opened.queue_id,
                 Address.from_internal(message.sender).external,
                 message.content_size,
-                len(message.recipients),
+                message.recipient_count,
             )
         )
         if not active.to_do:  # there may be notices that could not be queued
             self._completed(active)
             return
-        self._recipients += len(active.to_do)
+        self._slots.in_memory += len(active.to_do)
         if opened.is_expired:
             text = "message expired by the administrator"
             active.outcomes = not_tried(active.to_do, opened.reasons, text=text)
@@ -314,7 +322,7 @@ class QueueManager:
 
     def _completed(self, active: ActiveMessage) -> None:
         """Each recipient's fate is known, for this time."""
-        self._recipients -= len(active.to_do)
+        self._slots.in_memory -= active.in_memory
         self._flushed.discard(active.queue_id)
         finished = self._aftermath.at_once(active)
         if finished is not None:
@@ -339,7 +347,7 @@ class QueueManager:
         """It is decided; the file may serve again."""
         writer = active.writer
         small = active.message.content_size <= LARGEST
-        if not finished.deferred and writer is not None and writer.wanted and not expired and small:
+        if finished.is_over and writer is not None and writer.wanted and not expired and small:
             writer.wanted -= 1
             finished.recycled = self._spares.path(writer.pid)
             self._taker[active.queue_id] = writer
@@ -364,7 +372,7 @@ class QueueManager:
             if error is not None:
                 self._taker.pop(one.queue_id, None)
                 self._tell(events.Warned(f"{one.queue_id}: queue file: {error}"))
-            elif not one.deferred:
+            elif one.is_over:
                 self._tell(events.MessageRemoved(one.queue_id))
         if batch:
             self._work.set()

@@ -14,6 +14,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import number, time_span
 from pillarbox.net.startup import AgentService
 from pillarbox.scheduling.concurrency import ConcurrencyRules, read_feedback
+from pillarbox.scheduling.recipient_slots import SlotRules
 from pillarbox.scheduling.scheduler import TransportRules
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -31,6 +32,7 @@ class TransportSettings(msgspec.Struct, frozen=True):
     service: AgentService
     rules: TransportRules
     recipient_limit: int  # in one delivery; 0: none
+    slots: SlotRules = SlotRules()  # recipients in memory
 
 
 def transport_settings(service: AgentService, snapshot: Snapshot) -> TransportSettings:
@@ -73,4 +75,10 @@ def transport_settings(service: AgentService, snapshot: Snapshot) -> TransportSe
             minimum_slots=read("minimum_delivery_slots", number),
         ),
         read("destination_recipient_limit", number),
+        SlotRules(
+            limit=read("recipient_limit", number),
+            extra=read("extra_recipient_limit", number),
+            refill=max(1, read("recipient_refill_limit", number)),
+            refill_delay=read("recipient_refill_delay", time_span),
+        ),
     )

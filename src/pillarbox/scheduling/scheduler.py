@@ -107,12 +107,42 @@ class Scheduler:
         """Entries that have not been given out."""
         return sum(transport.waiting for transport in self._transports.values())
 
-    def add(self, entries: Sequence[Entry], now: float) -> list[Suspended]:
-        """Entries of one message for one transport; those that cannot be tried now come back."""
+    def turn(self) -> int:
+        """For a message whose entries are not all added at once: its place behind those that are there."""
+        return next(self._numbers)
+
+    def add(
+        self, entries: Sequence[Entry], now: float, *, turn: int | None = None, unread: int = 0
+    ) -> list[Suspended]:
+        """Entries of one message for one transport; those that cannot be tried now come back.
+
+        More of them may follow in the same `turn`, for `unread` recipients.
+        """
         if not entries:
             return []
         transport = self._transport(entries[0].transport)
-        return transport.add(entries, now, next(self._numbers))
+        return transport.add(entries, now, next(self._numbers) if turn is None else turn, unread)
+
+    def fill(
+        self, message: Hashable, transport: str, destination: str, recipients: Sequence[int], size: int
+    ) -> int:
+        """Let recipients join the last entry of the message for a destination, if it has not been given out.
+
+        How many did: an entry has at most `size`.
+        """
+        return self._transport(transport).fill(message, destination, recipients, size)
+
+    def waits(self, message: Hashable) -> bool:
+        """Whether an entry of the message has not been given out."""
+        return any(transport.has_job(message) for transport in self._transports.values())
+
+    def overtakers(self) -> list[tuple[str, Hashable]]:
+        """Transports and messages, with entries to follow, that have overtaken others since this was asked last."""
+        return [
+            (name, message)
+            for name, transport in self._transports.items()
+            for message in transport.take_overtakers()
+        ]
 
     def next(self, now: float) -> Entry | None:
         """The next delivery; None if nothing may be delivered now."""
@@ -189,6 +219,7 @@ class _Job:
         "selected",
         "slots_used",
         "total",
+        "unread",
         "waiting_since",
     )
 
@@ -198,6 +229,7 @@ class _Job:
         self.waiting_since = now
         self.entries: dict[str, list[Entry]] = {}  # by destination, in turn; nearly always one entry
         self.total = self.selected = self.slots_used = 0
+        self.unread = 0  # recipients for which entries may follow
         self.is_parked = False
         self.parked_at: set[str] | None = None  # destinations
 
@@ -222,6 +254,7 @@ class _Transport:
         self._dead_until = 0.0
         self._fault = ("", "")
         self._delayed: list[tuple[float, str]] = []  # heap of destinations with a rate delay
+        self._overtakers: list[Hashable] = []
         self._single = rules.destination_rate_delay > 0
         self._unlimited = rules.concurrency.limit == 0
 
@@ -229,9 +262,28 @@ class _Transport:
     def waiting(self) -> int:
         return sum(destination.waiting for destination in self._destinations.values())
 
-    def add(self, entries: Sequence[Entry], now: float, number: int) -> list[Suspended]:
+    def has_job(self, message: Hashable) -> bool:
+        return message in self._jobs
+
+    def fill(self, message: Hashable, destination: str, recipients: Sequence[int], size: int) -> int:
+        job = self._jobs.get(message)
+        if job is None or destination not in job.entries:
+            return 0
+        last = job.entries[destination][-1]
+        count = min(len(recipients), max(0, size - len(last.recipients)))
+        joined = (*last.recipients, *recipients[:count])
+        job.entries[destination][-1] = Entry(last.message, last.transport, last.destination, joined)
+        return count
+
+    def take_overtakers(self) -> list[Hashable]:
+        taken, self._overtakers = self._overtakers, []
+        return taken
+
+    def add(self, entries: Sequence[Entry], now: float, number: int, unread: int) -> list[Suspended]:
         suspended: list[Suspended] = []
-        job = _Job(entries[0].message, number, now)
+        known = self._jobs.get(entries[0].message)
+        job = _Job(entries[0].message, number, now) if known is None else known
+        job.unread = unread
         for entry in entries:
             destination = self._destinations.get(entry.destination)
             if destination is None:
@@ -247,8 +299,11 @@ class _Transport:
                 job.entries.setdefault(entry.destination, []).append(entry)
                 job.total += 1
                 destination.waiting += 1
-        if job.total:
+        if known is None and job.total:
             self._jobs[job.message] = job
+            heapq.heappush(self._ready, (job.number, job))
+        elif job.is_parked:  # the new entries may have room
+            job.is_parked = False
             heapq.heappush(self._ready, (job.number, job))
         for entry in entries:
             self._forget_if_idle(entry.destination)
@@ -336,20 +391,22 @@ class _Transport:
     def _overtaker(self, job: _Job, now: float) -> _Job | None:
         """A small message that goes before the big one whose turn it is."""
         rules = self._rules
-        if not rules.slot_cost or job.total < rules.minimum_slots * rules.slot_cost:
+        if not rules.slot_cost or job.total + job.unread < rules.minimum_slots * rules.slot_cost:
             return None
         available = job.selected // rules.slot_cost - job.slots_used
         best: _Job | None = None
         for _, other in self._ready[1:_CANDIDATES]:
             if other is job or other.is_parked or not other.left or other.selected:
                 continue
-            needed = other.left * (100 - rules.slot_discount) / 100 - rules.slot_loan
+            needed = (other.left + other.unread) * (100 - rules.slot_discount) / 100 - rules.slot_loan
             if available < needed or available < 0 or not job.selected:
                 continue
             if best is None or _urgency(other, now) > _urgency(best, now):
                 best = other
         if best is not None:
             job.slots_used += best.left
+            if best.unread:
+                self._overtakers.append(best.message)
             # What has begun to overtake is done before the big one goes on.
             self._ready.remove((best.number, best))
             heapq.heapify(self._ready)

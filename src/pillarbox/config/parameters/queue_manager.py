@@ -53,7 +53,39 @@ class QueueManager:
         "hold. 0: never.",
     )
     qmgr_message_recipient_limit: int = parameter(
-        "20000", minimum=1, doc="Recipients held in memory over all messages of the active queue."
+        "20000",
+        minimum=1,
+        doc="Recipients held in memory over all messages of the active queue. No message becomes active while "
+        "there are so many; of one that does as many are read as are missing, up to 5000.",
+    )
+    qmgr_message_recipient_minimum: int = parameter(
+        "10",
+        minimum=1,
+        doc="Recipients of each active message that are held in memory whatever the limits say.",
+    )
+    default_recipient_limit: int = parameter(
+        "20000",
+        minimum=0,
+        doc="Recipients of a transport up to which more are read of the oldest message that has not been read to "
+        "its end. A transport's own limit is TRANSPORT_recipient_limit.",
+    )
+    default_extra_recipient_limit: int = parameter(
+        "1000",
+        minimum=0,
+        doc="Recipients that may be held in memory beyond default_recipient_limit, of messages that have overtaken "
+        "larger ones; each gets half of what is left. A transport's own limit is TRANSPORT_extra_recipient_limit.",
+    )
+    default_recipient_refill_limit: int = parameter(
+        "100",
+        minimum=1,
+        doc="More recipients of a message are read when there is room for so many. A transport's own limit is "
+        "TRANSPORT_recipient_refill_limit.",
+    )
+    default_recipient_refill_delay: Seconds = parameter(
+        "5s",
+        minimum=1,
+        doc="Time after which more recipients are read if there is room for any. A transport's own is "
+        "TRANSPORT_recipient_refill_delay.",
     )
     dont_remove: int = parameter(
         "0",

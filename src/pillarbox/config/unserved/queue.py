@@ -6,17 +6,6 @@ from pillarbox.config.treatment import Kind, Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
-        Kind.NO_EFFECT,
-        "the recipients of an active message are read at once",
-        """
-default_extra_recipient_limit = 1000
-default_recipient_limit = 20000
-default_recipient_refill_delay = 5s
-default_recipient_refill_limit = 100
-qmgr_message_recipient_minimum = 10
-""",
-    ),
-    Section(
         Kind.LATER,
         "bounces cannot be shaped this way yet",
         """
