@@ -180,6 +180,15 @@ def test_reload_by_generations(running: Host) -> None:
     until(lambda: generations() <= 2, what="the old generation has ended")  # one process per core at most
 
 
+def test_the_next_session_meets_what_was_reloaded(running: Host) -> None:
+    """`postfix reload` returns when the new generation serves: scripts send mail right behind it."""
+    for number in range(5):
+        configure(running, smtpd_banner=f"$myhostname ESMTP generation {number}")
+        running.output("postfix reload")
+        assert Session(running).banner.endswith(f" generation {number}")
+        running.hang_up()
+
+
 def test_reload_of_a_broken_configuration_changes_nothing(running: Host) -> None:
     """A mistake in main.cf is logged with its line, and mail is served as before."""
     configure(running, queue_run_delay="5x")

@@ -4,6 +4,7 @@ import functools
 import imaplib
 import os
 import poplib
+import re
 import signal
 import smtplib
 import threading
@@ -12,6 +13,7 @@ from typing import Final
 
 import pytest
 
+from fakes.dovecot_pair import dovecot_pair
 from fakes.mail_system import PATIENCE, USER, MailSystem, until
 
 pytestmark = pytest.mark.system
@@ -139,3 +141,19 @@ def test_sessions_of_all_generations_are_listed_and_kicked(mail_system: MailSyst
         return sum(role["role"] == "auth" for role in roles)
 
     until(lambda: auth_servers() == 1, what="the old auth servers have ended")
+
+
+@pytest.mark.root
+@pytest.mark.peer("dovecot")
+def test_the_next_session_meets_what_was_reloaded() -> None:
+    """`doveadm reload` returns when the new generation serves."""
+    with dovecot_pair("protocols = imap\nmail_location = maildir:~/Maildir\nlogin_greeting = number 0\n") as (
+        ours,
+        _,
+    ):
+        for number in range(5):
+            text = re.sub(r"number \d", f"number {number}", ours.configuration.read_text())
+            ours.configuration.write_text(text)
+            assert ours.doveadm("reload").returncode == 0
+            with imaplib.IMAP4("127.0.0.1", ours.port, timeout=PATIENCE) as client:
+                assert client.welcome.endswith(b" number %d" % number)

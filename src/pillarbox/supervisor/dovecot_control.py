@@ -12,11 +12,13 @@ FAULTS
 import os
 import signal
 import time
+from functools import partial
 from typing import NoReturn
 
 from pillarbox.supervisor.daemonising import become, start_daemon
 from pillarbox.supervisor.instance_lock import holder
 from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.status_query import reload_and_wait
 from pillarbox.vocabulary.digits import decimal
 
 _MODULE = "pillarbox.supervisor.dovecot_master"
@@ -77,8 +79,13 @@ def stop(base_dir: str) -> None:
 
 
 def reload(base_dir: str) -> None:
-    """SIGHUP.  NotRunning."""
-    _signal(base_dir, signal.SIGHUP)
+    """SIGHUP, and wait until every role is of the new generation, five seconds at most.  NotRunning."""
+    reload_and_wait(status_socket(base_dir), partial(_signal, base_dir, signal.SIGHUP), seconds=5)
+
+
+def status_socket(base_dir: str) -> str:
+    """Where our supervisor answers."""
+    return f"{base_dir}/pillarbox-status"
 
 
 def reopen_log(base_dir: str) -> None:

@@ -30,7 +30,7 @@ from pillarbox.net.startup import User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import MailboxNotice
 from pillarbox.observability.log_file import FACILITIES, LogFile, LogForm, syslog_descriptor
-from pillarbox.supervisor.dovecot_control import already_running
+from pillarbox.supervisor.dovecot_control import already_running, status_socket
 from pillarbox.supervisor.half import Half
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, file_target
@@ -110,7 +110,7 @@ class DovecotMaster:
             owners=_owners(settings),
             listen="",
             port_offset=0,
-            status_socket=f"{settings.base_dir}/pillarbox-status",
+            status_socket=status_socket(settings.base_dir),
         )
         self._tell = tell
         return half, log

@@ -12,8 +12,10 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
+from pillarbox.supervisor import status_query
 from pillarbox.supervisor.daemonising import become, start_daemon
 from pillarbox.supervisor.instance_lock import holder
 from pillarbox.supervisor.queue_permissions import Instance
@@ -55,22 +57,25 @@ def kill_group(pid: int) -> None:
     os.killpg(pid, signal.SIGKILL)
 
 
-def reload_and_wait(instance: Instance, pid: int) -> None:
-    """SIGHUP, and wait until every role is of the new generation; half a minute at most.
+def reload(instance: Instance, pid: int) -> bool:
+    """SIGHUP, and wait until every role is of the new generation: the next message meets what main.cf says now.
 
-    Postfix's own master(8) does not say when it is done: it gets the second that its own script gives it.
+    Whether it has come to that: five seconds at most; the supervisor alone waits for deliveries that hang.
+    Nobody waits for Postfix's own master(8), which does not say when it is done.
     """
-    path = status_socket(instance)
-    before = ask_status(path)
-    os.kill(pid, signal.SIGHUP)
-    if before is None:
+    return _reload(instance, pid, seconds=5)
+
+
+def reload_and_wait(instance: Instance, pid: int) -> None:
+    """The same, for half a minute at most; Postfix's own master(8) gets the second that its own script gives it."""
+    if not _reload(instance, pid, seconds=30) and ask_status(status_socket(instance)) is None:
         time.sleep(1)
-        return
-    for _ in range(600):
-        now = ask_status(path)
-        if now is None or now["reloads"] != before["reloads"]:
-            return
-        time.sleep(0.05)
+
+
+def _reload(instance: Instance, pid: int, *, seconds: float) -> bool:
+    return status_query.reload_and_wait(
+        status_socket(instance), partial(os.kill, pid, signal.SIGHUP), seconds=seconds
+    )
 
 
 def status_socket(instance: Instance) -> str:

@@ -1,8 +1,12 @@
-"""Asking a supervisor how its half is (status.py answers)."""
+"""Asking a supervisor how its half is (status.py answers), and waiting until it has reloaded."""
 
 import json
 import socket
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+_PAUSE: Final = 0.02
 
 
 def ask_status(path: str) -> dict[str, object] | None:
@@ -19,3 +23,29 @@ def ask_status(path: str) -> dict[str, object] | None:
     except ValueError:
         return None
     return answer if isinstance(answer, dict) else None
+
+
+def reload_and_wait(path: str, signal_it: Callable[[], None], *, seconds: float) -> bool:
+    """Have a supervisor reload, and wait until every role is of the new generation; whether it has come to that.
+
+    `signal_it` sends the signal.  Whoever has no status socket at `path` (master(8), Dovecot) is not waited for.
+    """
+    before = ask_status(path)
+    signal_it()
+    if before is None:
+        return False
+    wanted = _count(before, "reloads_wanted") + 1  # signals of before, too, may still be waiting
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        now = ask_status(path)
+        if now is None:
+            return False
+        if _count(now, "reloads") >= wanted:
+            return True
+        time.sleep(_PAUSE)
+    return False
+
+
+def _count(status: dict[str, object], name: str) -> int:
+    value = status.get(name)
+    return value if isinstance(value, int) else 0

@@ -80,7 +80,7 @@ class Supervisor:
         self._failures: dict[str, str] = {}  # why a role could not start, in its own words
         self._stopped_by = 0
         self._stopping = False
-        self._reload_wanted = False
+        self._reloads_wanted = 0
         self._changed = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -127,10 +127,10 @@ class Supervisor:
     async def _serve(self) -> None:
         while not self._stopped_by:
             self._wake.clear()
-            if self._reload_wanted:
-                self._reload_wanted = False
+            if self._reloads < self._reloads_wanted:
+                wanted = self._reloads_wanted
                 await self._reload()
-                self._reloads += 1
+                self._reloads = wanted
                 self._reloaded()
             else:
                 await self._wake.wait()
@@ -144,7 +144,7 @@ class Supervisor:
         self._changed.set()
 
     def _want_reload(self) -> None:
-        self._reload_wanted = True
+        self._reloads_wanted += 1
         self._wake.set()
 
     def _set_windows(self) -> None:
@@ -359,6 +359,7 @@ class Supervisor:
             "half": self._half.name,
             "pid": os.getpid(),
             "reloads": self._reloads,
+            "reloads_wanted": self._reloads_wanted,
             "healthy": all(one.process.is_ready for one in running)
             and {one.role.name for one in running} == {role.name for role in self._half.roles},
             "listeners": [

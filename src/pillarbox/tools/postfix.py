@@ -9,7 +9,7 @@ DESCRIPTION
     quick-stop         the same
     abort              stop it without waiting
     drain              end the supervisor at once; what its roles are committing is finished
-    reload             go on with what the configuration says now; sessions are not cut
+    reload             go on with what the configuration says now, and wait until it does; sessions are not cut
     status             whether it runs
     flush              try all deferred mail now
     check              make missing directories; warn of wrong owners, modes and damaged messages
@@ -178,7 +178,7 @@ class PostfixCommand:
     def _reload(self) -> None:
         pid = self._running()
         self.log.note("refreshing the Postfix mail system")
-        os.kill(pid, signal.SIGHUP)
+        postfix_control.reload(self._instance, pid)
 
     def _status(self) -> None:
         pid = postfix_control.running(self._instance)
