@@ -165,3 +165,72 @@ def test_the_largest_message(tmp_path: Path) -> None:
         await account.close()
 
     asyncio.run(scene())
+
+
+def test_deliveries_together_warn_one_after_the_other(tmp_path: Path) -> None:
+    """Two messages that are stored at once, in two mailboxes, pass one limit: one warning."""
+
+    async def scene() -> None:
+        warned: list[str] = []
+        values = {"quota": "count", "quota_rule": "*:messages=4", "quota_warning": "messages=50% box half"}
+        account, quota = account_with(tmp_path, values, warned)
+        await account.create("A")
+        (await account.open("INBOX")).close()
+        assert quota.states()[0].messages == 0
+        for place in ("M/cur/1:2,", "M/.A/cur/2:2,"):
+            (tmp_path / place).write_bytes(b"a")
+        quota.delivered([("INBOX", Size(1, 1)), ("A", Size(1, 1))])
+        assert warned == ["box half"]
+        await account.close()
+
+    asyncio.run(scene())
+
+
+OVER = {
+    "quota": "count",
+    "quota_rule": "*:messages=1",
+    "quota_over_script": "box wrong",
+    "quota_over_flag_value": "T*",
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "at_login", "when_asked"),
+    [
+        ({}, ["box wrong"], []),
+        ({"quota_over_flag": "true"}, [], []),
+        ({"quota_over_flag": "no"}, ["box wrong no"], []),
+        ({"quota_over_flag": "no", "quota_over_flag_lazy_check": "yes"}, [], ["box wrong no"]),
+    ],
+)
+def test_what_the_userdb_believes(
+    tmp_path: Path, values: dict[str, str], at_login: list[str], when_asked: list[str]
+) -> None:
+    """Of whether a user is over quota (quota_over_flag): told if it is wrong, once in a session."""
+
+    async def scene() -> None:
+        warned: list[str] = []
+        account, quota = account_with(tmp_path, {**OVER, **values}, warned)
+        await (await account.open("INBOX")).append([NewMessage(b"a")])
+        assert quota.has_over_flags
+        quota.session_begins()
+        assert warned == at_login
+        for _ in range(2):
+            quota.states()
+            assert warned == at_login + when_asked
+        await account.close()
+
+    asyncio.run(scene())
+
+
+def test_what_has_no_limit_is_counted_when_asked_for(tmp_path: Path) -> None:
+    """Without a maildirsize, which would tell of a limit."""
+
+    async def scene() -> None:
+        account, quota = account_with(tmp_path, {"quota": "maildir"}, [])
+        await (await account.open("INBOX")).append([NewMessage(b"a")])
+        assert quota.states()[0].messages == 1
+        assert not (tmp_path / "M" / "maildirsize").exists()
+        await account.close()
+
+    asyncio.run(scene())

@@ -1,9 +1,6 @@
 """Quotas: the same conversations, deliveries, warnings and maildirsize as Debian's Dovecot."""
 
 import functools
-import os
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +8,7 @@ import pytest
 
 from fakes.dovecot_pair import Server, differences, dovecot_pair, play
 from fakes.mail_system import until
+from fakes.quota_play import SMALL, Warnings, maildirsize, of_size
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
@@ -43,14 +41,6 @@ MORE
 }
 """
 DRIVERS = {"count": "  quota_vsizes = yes", "maildir": ""}
-SMALL = b"Subject: a\r\n\r\n" + b"x" * 78 + b"\r\n"
-
-
-def of_size(size: int) -> bytes:
-    """A message of about that many octets."""
-    return b"Subject: s\r\n\r\n" + (b"y" * 72 + b"\r\n") * (size // 74)
-
-
 SCRIPT: list[bytes | tuple[bytes, bytes]] = [
     b"GETQUOTAROOT INBOX",
     b'GETQUOTA "User quota"',
@@ -94,51 +84,12 @@ SCRIPT: list[bytes | tuple[bytes, bytes]] = [
 ]
 
 
-class Warnings:
-    """A socket to which a server sends its warnings."""
-
-    def __init__(self, server: Server) -> None:
-        path = server.base / "run" / "quota-warning"
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.bind(str(path))
-        os.chmod(path, 0o666)
-        self._socket.listen(20)
-        self.heard: list[bytes] = []
-        self._thread = threading.Thread(target=self._listen, daemon=True)
-        self._thread.start()
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                client, _ = self._socket.accept()
-            except OSError:
-                return
-            with client:
-                said = b""
-                while not said.endswith(b"\n\n") and (part := client.recv(4096)):
-                    said += part
-                self.heard.append(said)
-
-    def close(self) -> list[bytes]:
-        """All that was heard."""
-        self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
-        self._thread.join(10)
-        return self.heard
-
-
 @pytest.fixture(scope="module", params=DRIVERS)
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[str, Server, Server]]:
     """Both, started."""
     driver = request.param
     with dovecot_pair(SETTINGS.replace("DRIVER", driver).replace("MORE", DRIVERS[driver])) as (ours, theirs):
         yield driver, ours, theirs
-
-
-def maildirsize(home: Path) -> list[str]:
-    """The file's lines."""
-    path = home / "Maildir" / "maildirsize"
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def test_imap(pair: tuple[str, Server, Server]) -> None:

@@ -10,6 +10,8 @@ DESCRIPTION
         quota_rule3 = Spam:ignore                     what is there does not count
         quota_grace = 10%                             by how much a delivery may exceed it
         quota_warning = storage=95% quota-warning 95  a socket of base_dir, and arguments
+        quota_over_flag_value = TRUE                  what the userdb's quota_over_flag is while usage is over
+        quota_over_script = quota-warning mismatch    who is told when that is not so
 
     Without a rule for `*`, the limits of back-end maildir are those that its file maildirsize tells.
 
@@ -20,6 +22,7 @@ STANDARDS
     Dovecot 2.3 Quota, Quota.Configuration; Maildir++ (maildirsize)
 """
 
+import fnmatch
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -72,6 +75,16 @@ class QuotaWarning(msgspec.Struct, frozen=True):
     """A socket's name and arguments."""
 
 
+class OverFlag(msgspec.Struct, frozen=True):
+    """What the userdb believes of whether a user is over quota, and who is told if it is wrong."""
+
+    command: str
+    """A socket's name and arguments."""
+    is_set: bool
+    is_lazy: bool = False
+    """Looked at when a client asks for the quota, not at the beginning of a session."""
+
+
 class QuotaRoot(msgspec.Struct, frozen=True, kw_only=True):
     """One quota of a user."""
 
@@ -88,6 +101,7 @@ class QuotaRoot(msgspec.Struct, frozen=True, kw_only=True):
     is_enforced: bool = True
     is_hidden: bool = False
     ignores_unlimited: bool = False
+    over_flag: OverFlag | None = None
 
 
 class QuotaSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +122,7 @@ def quota_settings(values: Mapping[str, str]) -> QuotaSettings:
         roots=tuple(_roots(values)),
         exceeded_message=values.get("quota_exceeded_message", "") or DEFAULT_EXCEEDED,
         max_mail_size=_octets("quota_max_mail_size", max_size) if max_size else 0,
-        counts_crlf=values.get("quota_vsizes", "").lower() in ("yes", "y", "1", "true"),
+        counts_crlf=_is_yes(values.get("quota_vsizes", "")),
     )
 
 
@@ -118,7 +132,8 @@ def is_quota_setting(name: str) -> bool:
 
 
 _SERVED: Final = re.compile(
-    r"quota\d*|quota\d*_(?:rule|warning)\d*|quota\d*_grace|quota_exceeded_message|quota_max_mail_size|quota_vsizes"
+    r"quota\d*|quota\d*_(?:rule|warning)\d*|quota\d*_grace|quota\d*_over_(?:script|flag|flag_value|flag_lazy_check)"
+    r"|quota_exceeded_message|quota_max_mail_size|quota_vsizes"
     r"|quota_status_(?:success|nouser|overquota|toolarge)",
     re.ASCII,
 )
@@ -169,7 +184,26 @@ def _root(prefix: str, values: Mapping[str, str]) -> QuotaRoot:
         is_enforced="noenforcing" not in arguments,
         is_hidden="hidden" in arguments,
         ignores_unlimited="ignoreunlimited" in arguments,
+        over_flag=_over_flag(prefix, values),
     )
+
+
+def _over_flag(prefix: str, values: Mapping[str, str]) -> OverFlag | None:
+    """`*` and `?` in quota_over_flag_value are patterns; the flag itself is the command's last argument."""
+    command, mask = values.get(f"{prefix}_over_script", ""), values.get(f"{prefix}_over_flag_value")
+    if not command or mask is None:
+        return None
+    flag = values.get(f"{prefix}_over_flag")
+    pattern = fnmatch.translate(mask.lower().replace("[", "[[]"))
+    return OverFlag(
+        command if flag is None else f"{command} {flag}",
+        flag is not None and re.fullmatch(pattern, flag.lower()) is not None,
+        _is_yes(values.get(f"{prefix}_over_flag_lazy_check", "")),
+    )
+
+
+def _is_yes(text: str) -> bool:
+    return text.lower() in ("yes", "y", "1", "true")
 
 
 def _default(key: str, rule: QuotaRule) -> tuple[int, int]:

@@ -282,6 +282,8 @@ class AccountWorker:
             if not opened.has_defaults:
                 await opened.account.ensure_defaults()
                 opened.has_defaults = True
+            if quota is not None and quota.has_over_flags and arrival.parked is None:
+                await loop.run_in_executor(self._threads, quota.session_begins)
             ended = await self._run_session(connection, arrival, opened.account, place)
             if ended is None:
                 return True

@@ -156,6 +156,8 @@ class LetterBox:
                 one = self._sort(letter, descriptor)
                 if quota is not None and one.mailbox.is_own:
                     one.quota, one.size = quota, _size_of(one.delivery)
+                    if quota.has_over_flags:
+                        quota.session_begins()
                     coming = pending.setdefault(quota, [])
                     quota.check(one.mailbox.name, [one.size], pending=coming, is_delivery=True)
                     coming.append(one.size)
@@ -171,13 +173,17 @@ class LetterBox:
         deliveries = [one.delivery for one in sorted_letters]
         results = deliver_batch(deliveries)
         self._notes.remember(deliveries, results)
+        came: dict[AccountQuota, list[tuple[str, Size]]] = {}
         for one, result in zip(sorted_letters, results, strict=True):
             if isinstance(result, Stored) and one.quota is not None and one.size is not None:
-                try:
-                    one.quota.changed(one.mailbox.name, [one.size], came=True)
-                except OSError as error:  # the message is there: what it adds is counted next time
-                    self._tell(self._notice(one.letter, "Error", f"quota: {error}"))
-            done.append(self._told(one, result))
+                came.setdefault(one.quota, []).append((one.mailbox.name, one.size))
+        for quota, stored in came.items():
+            try:
+                quota.delivered(stored)
+            except OSError as error:  # the messages are there: what they add is counted next time
+                first = next(one.letter for one in sorted_letters if one.quota is quota)
+                self._tell(self._notice(first, "Error", f"quota: {error}"))
+        done += [self._told(one, result) for one, result in zip(sorted_letters, results, strict=True)]
         return done
 
     def _sort(self, letter: Letter, descriptor: int) -> _Sorted:

@@ -38,6 +38,8 @@ from pillarbox.mailstore.quota.usage import TreeUsage
 from pillarbox.vocabulary.clock import Clock
 
 UNLIMITED: Final = Usage()
+OVER_FLAG_SECONDS: Final = 10.0
+"""After that, what the userdb has said at login may have changed."""
 
 
 class Size(msgspec.Struct, frozen=True, array_like=True):
@@ -100,6 +102,7 @@ class AccountQuota:
         self._tree = tree
         self._files = files
         self._lock = threading.RLock()
+        self._lazy_until = 0.0  # by the monotonic clock: so long the userdb's answer counts as fresh
         self._roots = [
             _Root(
                 root,
@@ -111,9 +114,33 @@ class AccountQuota:
 
     # --- asking -------------------------------------------------------------------------------------
 
+    @property
+    def has_over_flags(self) -> bool:
+        """Whether `session_begins` has something to look at."""
+        return any(root.settings.over_flag is not None for root in self._roots)
+
+    def session_begins(self) -> None:
+        """Somebody is told if the userdb is wrong about who is over quota (quota_over_flag)."""
+        with self._lock:
+            self._lazy_until = self._clock.monotonic() + OVER_FLAG_SECONDS
+            self._check_over_flags(lazy=False)
+
+    def _check_over_flags(self, *, lazy: bool) -> None:
+        for root in self._roots:
+            over = root.settings.over_flag
+            if over is None or over.is_lazy != lazy or self._warn is None:
+                continue
+            limits, usage = self._limits_and_usage(root)
+            is_over = 0 < limits.octets <= usage.octets or 0 < limits.messages <= usage.messages
+            if is_over != over.is_set:
+                self._warn(over.command)
+
     def states(self) -> list[QuotaState]:
         """Every quota."""
         with self._lock:
+            if self._clock.monotonic() < self._lazy_until:
+                self._lazy_until = 0.0
+                self._check_over_flags(lazy=True)
             found = []
             for root in self._roots:
                 limits, usage = self._limits_and_usage(root)
@@ -169,19 +196,27 @@ class AccountQuota:
 
     def changed(self, mailbox: str, sizes: Sequence[Size], *, came: bool) -> None:
         """Messages have been stored in a mailbox, or are gone from it."""
-        if not sizes:
-            return
-        name = self._public_name(mailbox)
+        if sizes:
+            self._note([(mailbox, sizes)], came=came)
+
+    def delivered(self, stored: Sequence[tuple[str, Size]]) -> None:
+        """Messages have been stored in mailboxes at once, but are as if one came after the other."""
+        self._note([(mailbox, [size]) for mailbox, size in stored], came=True)
+
+    def _note(self, changes: Sequence[tuple[str, Sequence[Size]]], *, came: bool) -> None:
         with self._lock:
             for root in self._roots:
-                delta = self._sum(root, sizes)
-                delta = delta if came else Usage() - delta
-                root.usage.note(mailbox, delta)
-                if not root.counts(name):
-                    continue
+                counting: list[Usage] = []
+                for mailbox, sizes in changes:
+                    delta = self._sum(root, sizes)
+                    delta = delta if came else Usage() - delta
+                    root.usage.note(mailbox, delta)
+                    if root.counts(self._public_name(mailbox)):
+                        counting.append(delta)
                 if root.file is not None:
-                    self._update_file(root, delta)
-                self._warn_of(root, delta)
+                    for delta in counting:
+                        self._update_file(root, delta)
+                self._warn_of(root, counting)
 
     def mailboxes_changed(self) -> None:
         """Mailboxes have been made, renamed or deleted."""
@@ -221,7 +256,7 @@ class AccountQuota:
         if found is not None and found.usage is not None:
             return limits, found.usage
         if limits == UNLIMITED and not root.settings.is_forced:
-            return limits, Usage()  # nobody has asked for it to be counted
+            return limits, root.usage.total(lambda name: root.counts(self._public_name(name)))  # and no file
         return limits, self._count_into_file(root, limits)
 
     def _count_into_file(self, root: _Root, limits: Usage) -> Usage:
@@ -244,15 +279,18 @@ class AccountQuota:
         else:
             root.file.append(delta)
 
-    def _warn_of(self, root: _Root, delta: Usage) -> None:
-        if self._warn is None or not root.settings.warnings:
+    def _warn_of(self, root: _Root, deltas: Sequence[Usage]) -> None:
+        """Of each change that passes a limit; all of them are in what is used by now."""
+        if self._warn is None or not root.settings.warnings or not deltas:
             return
-        limits, after = self._limits_and_usage(root)
-        before = after - delta
-        for warning in root.settings.warnings:
-            if _passes(warning, before, after, limits):
+        limits, usage = self._limits_and_usage(root)
+        for delta in deltas:
+            usage -= delta
+        for delta in deltas:
+            before, usage = usage, usage + delta
+            passed = (one for one in root.settings.warnings if _passes(one, before, usage, limits))
+            if (warning := next(passed, None)) is not None:
                 self._warn(warning.command)
-                return
 
 
 class FolderQuota:

@@ -1,7 +1,8 @@
 """GETQUOTA, GETQUOTAROOT, SETQUOTA.
 
 DESCRIPTION
-    Every mailbox, existing or not, belongs to all quotas of the account.  Resources without a limit are not told.
+    Every mailbox, existing or not, belongs to all quotas of the account.  Resources without a limit are not told,
+    nor are quotas without any; if there is no other, GETQUOTAROOT finds no quota, as in Dovecot.
     Limits are set in the configuration only.  Without imap_quota among mail_plugins the commands
     do not exist (sessions/imap/options.py).
 
@@ -19,7 +20,8 @@ async def get_quota(conversation: Conversation, command: GetQuota) -> None:
     """GETQUOTA."""
     for state in await conversation.account.quotas() or ():
         if state.root.encode() == command.root:
-            conversation.engine.untagged(_rendered(state))
+            if state.max_octets or state.max_messages:
+                conversation.engine.untagged(_rendered(state))
             conversation.ok(command.tag, b"Getquota completed")
             return
     conversation.no(command.tag, b"Quota root doesn't exist")
@@ -28,10 +30,14 @@ async def get_quota(conversation: Conversation, command: GetQuota) -> None:
 async def get_quota_root(conversation: Conversation, command: GetQuotaRoot) -> None:
     """GETQUOTAROOT."""
     states = [state for state in await conversation.account.quotas() or () if not state.is_hidden]
+    told = [state for state in states if state.max_octets or state.max_messages]
+    if not told:
+        conversation.ok(command.tag, b"No quota")
+        return
     names = [responses.mailbox(conversation.name(command.mailbox))]
     names += [responses.astring(state.root.encode()) for state in states]
     conversation.engine.untagged(b"QUOTAROOT " + b" ".join(names))
-    for state in states:
+    for state in told:
         conversation.engine.untagged(_rendered(state))
     conversation.ok(command.tag, b"Getquotaroot completed")
 
