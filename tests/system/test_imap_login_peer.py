@@ -34,6 +34,21 @@ def heard(port: int, sent: bytes) -> list[bytes]:
     return [re.sub(rb" \([0-9.+ ]+ secs\)", b"", line) for line in said]
 
 
+@pytest.mark.parametrize("configured", ["+XTRA XTWO", "IMAP4rev1 XTRA"])
+def test_capabilities_that_are_configured(configured: str) -> None:
+    """imap_capability is for clients that have not logged in, too."""
+    settings = f"protocols = imap\nmail_location = maildir:~/Maildir\nimap_capability = {configured}\n"
+    with dovecot_pair(settings) as pair:
+        greetings = []
+        for server in pair:
+            with (
+                socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as sock,
+                sock.makefile("rb") as lines,
+            ):
+                greetings.append(lines.readline().replace(b" IMAP4rev2", b""))
+        assert greetings[0] == greetings[1]
+
+
 def test_logins_are_those_of_dovecot() -> None:
     """Where capabilities are told depends on whether the client has asked for them."""
     with dovecot_pair(

@@ -223,6 +223,7 @@ class LoginRole:
                 cleartext_allowed=self._setting("disable_plaintext_auth", peer) == "no",
                 server_id=self._settings.imap_id_send,
                 literal_minus=self._settings.imap_literal_minus,
+                capability=self._settings.imap_capability,
             ),
             secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
             tls_context=None if connection.tls is not None else self._context(peer),

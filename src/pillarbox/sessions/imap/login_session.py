@@ -35,7 +35,7 @@ from pillarbox.wire.imap import commands, responses
 from pillarbox.wire.imap.commands import Command
 from pillarbox.wire.imap.server import MAX_LINE_BEFORE_LOGIN, ImapServer, Pause, State
 
-_BASE: Final = b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+".split()
+_BASE: Final = b"IMAP4rev1 IMAP4rev2 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE".split()
 _EXPOSED: Final = (
     b"BAD [ALERT] Plaintext authentication not allowed without SSL/TLS, but your client did it anyway."
     b" If anyone was listening, the password was exposed."
@@ -137,9 +137,11 @@ class ImapLoginSession:
 
     def _capabilities(self) -> list[bytes]:
         """CAPABILITY: STARTTLS where it can be had, LOGINDISABLED where LOGIN cannot (RFC 3501 §6.2.3)."""
-        names = list(_BASE)
-        if self._engine.literal_minus:
-            names[names.index(b"LITERAL+")] = b"LITERAL-"
+        configured = self._client.policy.capability.encode("ascii", "replace")
+        more = configured[1:].split() if configured.startswith(b"+") else []
+        names = [*_BASE, *more, b"LITERAL-" if self._engine.literal_minus else b"LITERAL+"]
+        if configured and not configured.startswith(b"+"):
+            names = configured.split()
         if self._client.tls_context is not None:
             names.append(b"STARTTLS")
         if not self._client.cleartext:

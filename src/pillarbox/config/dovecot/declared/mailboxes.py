@@ -44,7 +44,7 @@ pop3_uidl_format : str = %08Xu%08Xv
     What the unique ids of messages (UIDL) are made of: `%v` UIDVALIDITY, `%u` UID, `%f` base name of the file, `%g`
     GUID. Unique ids that dovecot-uidlist has stay as they are. Clients download everything again when they change.
 imap_capability : str =
-    Capabilities after login, instead of ours or, with a + before them, behind ours.
+    Capabilities, instead of ours or, with a + before them, behind ours.
 imap_client_workarounds : str =
     `delay-newmail`, `tb-extra-mailbox-sep`, `tb-lsub-flags`: for clients that misread the protocol.
 imap_idle_notify_interval : time = 2 mins
