@@ -58,17 +58,38 @@ PIECES = [
     b"FROM:",
     b"from",
     b"\r\n\r\n",
+    b"Received: by a\r\n\tx\r\n",
+    b"]x:",
+    b"-a: b\r\n",
 ]
+NAMES = [b"From", b"TO", b"]X", b"^x", b"-a", b"a%d"]
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join))
-def test_the_fast_way_to_fields_is_the_plain_one(text: bytes) -> None:
-    """One expression over the header finds what the reader of fields finds."""
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join), st.sets(st.sampled_from(NAMES), min_size=1)
+)
+def test_the_fast_way_to_fields_is_the_plain_one(text: bytes, names: set[bytes]) -> None:
+    """One expression over the header finds what the reader of fields finds, whatever the names."""
     header = text + b"\r\n\r\n"
     header = header[: header_end(header)]
-    expected = select_fields(header, {b"from", b"to"})
-    section = Section(b"F", part=FIELDS, fields=(b"From", b"TO"))
-    assert [b"F {%d}\r\n%b" % (len(expected), expected)] == SectionRenderer([section]).from_headers([header])
+    expected = select_fields(header, {name.lower() for name in names})
+    renderer = SectionRenderer([Section(b"F", part=FIELDS, fields=tuple(names))])
+    assert [b"F {%d}\r\n%b" % (len(expected), expected)] == renderer.from_headers([header])
+    assert [expected] == [text + b"\r\n" for text in renderer.fields_of([header])]
+
+
+def test_when_some_fields_are_all_that_is_asked_for() -> None:
+    """One section, whole; not its size, a piece, or that of a part."""
+    fields = (b"to",)
+    assert b"F" == SectionRenderer([Section(b"F", part=FIELDS, fields=fields)]).only_fields
+    for others in (
+        [Section(b"F", part=FIELDS, fields=fields, partial=(0, 5))],
+        [Section(b"F", part=FIELDS, fields=fields, only_size=True)],
+        [Section(b"F", (1,), part=FIELDS, fields=fields)],
+        [Section(b"F", part=SectionPart.HEADER)],
+        [Section(b"F", part=FIELDS, fields=fields)] * 2,
+    ):
+        assert SectionRenderer(others).only_fields is None
 
 
 @pytest.mark.parametrize(

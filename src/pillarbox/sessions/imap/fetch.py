@@ -13,7 +13,7 @@ STANDARDS
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -81,6 +81,9 @@ _TEMPLATES: Final = {
     Item.SAVE_DATE_BEFORE_RFC: b"X-SAVEDATE %b",
     Item.REAL_UID: b"X-REAL-UID %d",
 }
+
+
+_Columns = list[Sequence[int] | Sequence[bytes]]
 
 
 def takes_long(conversation: Conversation, command: Fetch) -> bool:
@@ -270,19 +273,19 @@ class _Fetch:
         numbers, uids, summaries, flags = self._with_flags(numbers, uids, summaries)
         if not uids:
             return
-        rows = self._rows(numbers, uids, summaries, flags)
-        if self._sections is None and not self._fields:
-            # One format for the whole batch: 0.18 µs a message, where one format for each takes 0.22.
-            self._conversation.engine.send(self._template * len(uids) % tuple(chain.from_iterable(rows)))
-        elif self._sections is None:
-            self._conversation.engine.send(b"".join(map(self._template.__mod__, rows)))
+        columns = self._columns(numbers, uids, summaries, flags)
+        if self._sections is None:
+            rows = zip(*columns, strict=True)
+            if self._fields:
+                self._conversation.engine.send(b"".join(map(self._template.__mod__, rows)))
+            else:  # One format for the whole batch: 0.18 µs a message, where one format for each takes 0.22.
+                self._conversation.engine.send(self._template * len(uids) % tuple(chain.from_iterable(rows)))
+        elif self._sections.needs_only_header:
+            headers = [summary.header for summary in summaries]
+            self._with_headers(self._sections, columns, self._new_flags(uids, changed), headers)
         else:
-            heads = map(self._template.__mod__, rows)
-            if self._sections.needs_only_header:
-                headers = [summary.header for summary in summaries]
-                self._with_headers(self._sections, heads, self._new_flags(uids, changed), headers)
-            else:
-                await self._with_contents(self._sections, heads, self._new_flags(uids, changed), uids)
+            heads = map(self._template.__mod__, zip(*columns, strict=True))
+            await self._with_contents(self._sections, heads, self._new_flags(uids, changed), uids)
 
     async def _mark_seen(self, uids: list[int]) -> set[int]:
         """Set \\Seen; the messages that did not have it (RFC 3501 §6.4.5: "implicitly set")."""
@@ -318,11 +321,11 @@ class _Fetch:
             summaries = [summaries[row] for row in kept] if summaries else ()
         return numbers, uids, summaries, flags
 
-    def _rows(
+    def _columns(
         self, numbers: list[int], uids: list[int], summaries: Sequence[MessageSummary], flags: list[bytes]
-    ) -> Iterator[tuple[int | bytes, ...]]:
-        """What the template wants, message by message; gathered one column after the other."""
-        columns: list[Sequence[int] | Sequence[bytes]] = [numbers]
+    ) -> "_Columns":
+        """What the template wants, one column after the other."""
+        columns: _Columns = [numbers]
         for item in self._wanted.items:
             match item:
                 case Item.UID | Item.REAL_UID:
@@ -353,21 +356,28 @@ class _Fetch:
                     columns.append([mailbox_name(self._conversation.selected_name)] * len(uids))
                 case Item.BODY_STRUCTURE:
                     columns.append([summary.body_structure for summary in summaries])
-        return zip(*columns, strict=True)
+        return columns
 
     def _with_headers(
         self,
         sections: SectionRenderer,
-        heads: Iterator[bytes],
-        new_flags: Iterable[bytes],
+        columns: "_Columns",
+        new_flags: Sequence[bytes],
         headers: Sequence[bytes],
     ) -> None:
         """The same with parts of the header behind it."""
         figures, before = self._conversation.figures, sections.octets
-        tails = sections.from_headers(headers)
+        label = sections.only_fields
+        if label is not None:
+            texts = sections.fields_of(headers)
+            template = b"%b%%b%b {%%d}\r\n%%b\r\n)\r\n" % (self._template, label.replace(b"%", b"%%"))
+            columns += [new_flags, [len(text) + 2 for text in texts], texts]
+        else:
+            template = self._template + b"%b%b)\r\n"
+            columns += [new_flags, sections.from_headers(headers)]
         figures.header_count += len(headers) * sections.are_counted_as.count("header")
         figures.header_bytes += sections.octets - before
-        answers = map(b"%b%b%b)\r\n".__mod__, zip(heads, new_flags, tails, strict=True))
+        answers = map(template.__mod__, zip(*columns, strict=True))
         self._conversation.engine.send(b"".join(answers))
 
     def _new_flags(self, uids: list[int], changed: set[int]) -> list[bytes]:

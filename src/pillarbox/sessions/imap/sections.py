@@ -52,21 +52,26 @@ class SectionRenderer:
 
     def from_headers(self, headers: Sequence[bytes]) -> list[bytes]:
         """All sections of messages of which only the header is known, and needed, joined by blanks."""
-        [first, *rest] = self._sections
-        plain = first.partial is None and not first.only_size
-        if not rest and first.part is SectionPart.HEADER_FIELDS and plain:
-            # What every client asks for whose user looks at a list: 5 µs a message here, 10 below.
-            find, label = self._patterns[0].findall, first.label
-            texts = [b"".join(find(header)) for header in headers]
-            self.octets += sum(map(len, texts)) + 2 * len(texts)
-            return [
-                b"%b {%d}\r\n%b\r\n"
-                % (label, len(text) + 2, text.replace(b"\0", b"\x80") if b"\0" in text else text)
-                for text in texts
-            ]
         written = [self._from_header(header) for header in headers]
         self.octets += sum(len(text) for pieces in written for _, text in pieces)
         return [b" ".join(map(b"".join, pieces)) for pieces in written]
+
+    @property
+    def only_fields(self) -> bytes | None:
+        """The label, if some fields of the header are all that is asked for.
+
+        What every client asks for whose user looks at a list: 3 µs a message by `fields_of`, 10 by `from_headers`.
+        """
+        [first, *rest] = self._sections
+        is_plain = first.part is SectionPart.HEADER_FIELDS and first.partial is None and not first.only_size
+        return first.label if is_plain and not first.path and not rest else None
+
+    def fields_of(self, headers: Sequence[bytes]) -> list[bytes]:
+        """Those fields of each message, without the empty line behind them."""
+        find = self._patterns[0].findall
+        texts = [b"".join(find(header)) for header in headers]
+        self.octets += sum(map(len, texts)) + 2 * len(texts)
+        return [text.replace(b"\0", b"\x80") if b"\0" in text else text for text in texts]
 
     def _from_header(self, header: bytes) -> list[tuple[bytes, bytes]]:
         return [_written(section, self._fields_of(row, header)) for row, section in enumerate(self._sections)]
@@ -182,17 +187,18 @@ def _counted_as(section: Section) -> str:
 
 
 def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
-    """Finds the fields of these names, folded lines included.
+    """Finds the fields of these names, folded lines included, as many at once as follow each other.
 
     What clients ask of each message of a mailbox is HEADER.FIELDS with a dozen names: field by field in
-    Python that took 11 microseconds a message, so 3.4.  The other lines are matched as well, as nothing:
-    searching for the next line start takes longer.
+    Python that took 11 microseconds a message, so 3.  The other lines are matched as well, as nothing: searching
+    for the next line start takes longer.  Those that begin with another letter than any of the names go together.
     """
     alternatives = b"|".join(re.escape(name) for name in names)
-    return re.compile(
-        rb"(?i)((?:%b)(?:[ \t]*:|(?=\r*(?:\n|\Z)))[^\n]*+(?>(?:\n[ \t][^\n]*+)*)\n?)|[^\n]*+(?:\n|\Z)"
-        % alternatives
-    )
+    field = rb"(?:%b)(?:[ \t]*+:|(?=\r*(?:\n|\Z)))[^\n]*+(?:\n[ \t][^\n]*+)*+\n?" % alternatives
+    if not all(names):
+        return re.compile(rb"(?i)(%b)|[^\n]*+(?:\n|\Z)" % field)
+    first = b"".join(re.escape(name[:1]) for name in names)
+    return re.compile(rb"(?i)((?:%b)++)|[^\n]*+(?:\n(?:[^%b\n][^\n]*+\n)*+|\Z)" % (field, first))
 
 
 def _is_decoded(section: Section) -> bool:
