@@ -162,6 +162,12 @@ class AsyncClient:
             if not line:
                 raise ConnectionError("the server has hung up")
 
+    async def wait_for(self, line: bytes) -> None:
+        """Until the server has said this."""
+        while (said := await self._reader.readline()) != line:
+            if not said:
+                raise ConnectionError("the server has hung up")
+
     def close(self) -> None:
         """Hang up."""
         self._writer.close()

@@ -9,10 +9,11 @@ from bench.systems import USER, mail_user
 _WORDS = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor".split()
 
 
-def make_maildir(path: Path) -> Path:
-    """An empty one that belongs to the mail user."""
+def make_maildir(path: Path, *, parents: bool = False) -> Path:
+    """An empty one that belongs to the mail user, as does the home that it is in if that is to be made, too."""
     user = mail_user()
-    for directory in (path, path / "cur", path / "new", path / "tmp"):
+    homes = (path.parent,) if parents else ()
+    for directory in (*homes, path, path / "cur", path / "new", path / "tmp"):
         directory.mkdir(mode=0o700)
         os.chown(directory, user.pw_uid, user.pw_gid)
     return path
@@ -32,8 +33,14 @@ def fill(maildir: Path, count: int) -> None:
 
 def fill_alike(maildir: Path, filled: Path) -> None:
     """The same messages as in a mailbox that was filled before and that nobody has touched: by links, quickly."""
-    for entry in os.scandir(filled / "cur"):
-        os.link(entry.path, maildir / "cur" / entry.name)
+    for name in os.listdir(filled / "cur"):
+        os.link(filled / "cur" / name, maildir / "cur" / name)
+
+
+def fill_partly(maildir: Path, filled: Path, count: int) -> None:
+    """The same with the first of them."""
+    for name in sorted(os.listdir(filled / "cur"))[:count]:
+        os.link(filled / "cur" / name, maildir / "cur" / name)
 
 
 def deliver(maildir: Path, number: int) -> None:

@@ -17,6 +17,7 @@ from typing import Final
 
 import uvloop
 
+from bench.everyday_rows import everyday_works
 from bench.imap_client import AsyncClient, Client, Pop3Client
 from bench.imap_mailboxes import deliver, fill, fill_alike, make_maildir, message
 from bench.lmtp_rows import lmtp_works
@@ -388,6 +389,8 @@ def works(count: int, *, sessions: int) -> Iterator[tuple[str, str, bool, Work]]
         ("delivery to a client that IDLEs", push),
     ):
         yield name, "ms", False, work
+    for name, everyday_work in everyday_works(count):
+        yield name, "ms", False, everyday_work
     for name, pop3_work in pop3_works(count):
         yield name, "ms", False, pop3_work
     for name, lmtp_work in lmtp_works():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pillarbox.mailstore.mailbox import FlagAction, FlagChange, NewMessage
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, MessageTable, NewMessage
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.mailstore.view import NOTHING, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.vocabulary.flags import Flag
@@ -222,3 +222,14 @@ def test_a_view_that_missed_expunges_is_lost() -> None:
     expunge(mailbox, 1, 2, 3)
     with pytest.raises(ViewLost):
         view.sync(tell_expunges=True)
+
+
+@given(st.sets(st.integers(1, 120)), st.sets(st.integers(1, 120)))
+def test_the_rows_of_many_messages_are_those_of_each(there: set[int], asked: set[int]) -> None:
+    """Whether they are side by side, scattered or gone."""
+    table = MessageTable()
+    table.uids.extend(sorted(there))
+    uids = sorted(asked)
+    expected = [-1 if (row := table.row(Uid(uid))) is None else row for uid in uids]
+    assert expected == list(table.rows(uids))
+    assert isinstance(table.rows(sorted(there)), range)

@@ -20,7 +20,7 @@ PROMISES
 """
 
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import Enum, IntEnum, auto
 from enum import Flag as EnumFlag
@@ -60,6 +60,10 @@ class QuotaState(msgspec.Struct, frozen=True, array_like=True):
     is_hidden: bool = False  # told to those only who know its name
 
 
+SPARSE: Final = 8
+"""Of so many messages one is wanted where each is looked for on its own."""
+
+
 class MessageTable:
     """The messages of a mailbox in UID order, one array per column, so that 100,000 of them stay small.
 
@@ -81,6 +85,20 @@ class MessageTable:
         """The row of a message, or None if there is none."""
         row = bisect_left(self.uids, uid)
         return row if row < len(self.uids) and self.uids[row] == uid else None
+
+    def rows(self, uids: Sequence[int]) -> Sequence[int]:
+        """The rows of messages (rising), -1 for those that are gone; a range if they are side by side."""
+        if not uids:
+            return range(0)
+        known = self.uids
+        start, end = bisect_left(known, uids[0]), bisect_right(known, uids[-1])
+        if end - start > SPARSE * len(uids):
+            return [-1 if (row := self.row(uid)) is None else row for uid in uids]
+        between = known[start:end]
+        if end - start == len(uids) and between == array("I", uids):
+            return range(start, end)
+        row_of = dict(zip(between, range(start, end), strict=True))
+        return [row_of.get(uid, -1) for uid in uids]
 
 
 class ChangeKind(Enum):

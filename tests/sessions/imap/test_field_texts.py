@@ -69,7 +69,8 @@ def test_searches_again_and_after_new_messages() -> None:
         await inbox.append(
             [
                 NewMessage(
-                    b"Subject: =?utf-8?q?Number_=C3=84?= %d\r\nFrom: A%d <a@b>\r\n\r\nx" % (number, number)
+                    b"Subject: =?utf-8?q?Number_=C3=84?= %d\r\nFrom: A%d <a@b>\r\n"
+                    b"Date: %d Oct %d 23:00 -0800\r\n\r\nx" % (number, number, number % 30 + 1, 2000 + number)
                 )
                 for number in range(1, count + 1)
             ]
@@ -87,16 +88,21 @@ def test_searches_again_and_after_new_messages() -> None:
             for _ in range(2):
                 assert await say(b"SEARCH SUBJECT 26") == b"* SEARCH 26 126 226 260 261 262 263 264 265 266"
                 assert await say(b'SEARCH FROM "a26 <A@b>"') == b"* SEARCH 26"
+                assert await say(b"SEARCH SENTSINCE 30-Oct-2263") == b"* SEARCH 264 265 266"
+                assert await say(b"SEARCH SENTON 30-Oct-2029") == b"* SEARCH 29"
+                assert await say(b"SEARCH NOT 1:3 SENTBEFORE 1-Jan-2006") == b"* SEARCH 4 5"
                 assert await say(b"SEARCH 1:100 SUBJECT 26") == b"* SEARCH 26"
                 assert (
                     await say(b"SEARCH NOT SUBJECT 1 SUBJECT 26")
                     == b"* SEARCH 26 226 260 262 263 264 265 266"
                 )
-            assert {(b"subject", folded_values), (b"from", folded_addresses)} == set(inbox.lasting_memo)
+            kept = {(b"subject", folded_values), (b"from", folded_addresses), b"sent dates"}
+            assert kept == set(inbox.lasting_memo)
             await say(b"STORE 26 +FLAGS.SILENT (\\Deleted)")
             await say(b"EXPUNGE")
             await inbox.append([NewMessage(b"Subject: again 26\r\n\r\nx")])
             await say(b"NOOP")
+            assert await say(b"UID SEARCH SENTBEFORE 1-Jan-2003") == b"* SEARCH 1 2 %d" % (count + 1)
             assert await say(
                 b"UID SEARCH SUBJECT 26"
             ) == b"* SEARCH 126 226 260 261 262 263 264 265 266 %d" % (count + 1)

@@ -14,7 +14,7 @@ STANDARDS
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
 from typing import Final
 
 from pillarbox.mailstore.faults import MessageUnreadable
@@ -97,8 +97,8 @@ def takes_long(conversation: Conversation, command: Fetch) -> bool:
         return False
     if not command.messages.saved:
         spans = command.messages.spans(view.last_uid if command.by_uid else view.count)
-        if sum(high - low + 1 for low, high in spans) >= MANY:
-            return True
+        if len(spans) >= MANY or sum(high - low + 1 for low, high in spans) >= MANY:
+            return not _has_not_changed(conversation, command)
     elif len(conversation.saved_result) >= MANY:
         return True
     if not items.sections:
@@ -116,7 +116,10 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         conversation.bad(command.tag, b"Error in IMAP command UID FETCH: Unknown FETCH modifier")
         return
     try:
-        chosen = conversation.choose(command.messages, by_uid=command.by_uid)
+        if command.by_uid and _has_not_changed(conversation, command):
+            chosen = Chosen([], [])
+        else:
+            chosen = conversation.choose(command.messages, by_uid=command.by_uid)
         if Item.MODSEQ in command.items.items:
             await conversation.enable_condstore()
         if command.changed_since is not None:
@@ -142,6 +145,14 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         conversation.ok(command.tag, b"[EXPUNGEISSUED] Some messages were already expunged")
     else:
         complete(conversation, command.tag, b"Fetch completed", failed)
+
+
+def _has_not_changed(conversation: Conversation, command: Fetch) -> bool:
+    """Whether it is asked for changes since a moment after which there were none, as clients do again and again."""
+    since = command.changed_since
+    return (
+        since is not None and conversation.condstore and since >= conversation.selected.mailbox.highest_modseq
+    )
 
 
 async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
@@ -198,13 +209,12 @@ def _holes(known: Sequence[int], spans: list[tuple[int, int]]) -> list[tuple[int
 
 def changed_since(view: MailboxView, chosen: Chosen, modseq: int) -> Chosen:
     """RFC 7162 §3.1.4.1: "messages that have mod-sequence bigger than" that one."""
+    if modseq >= view.mailbox.highest_modseq:
+        return Chosen([], [])
     table = view.mailbox.messages
-    pairs = [
-        (number, uid)
-        for number, uid in zip(chosen.numbers, chosen.uids, strict=True)
-        if (row := table.row(Uid(uid))) is not None and table.modseqs[row] > modseq
-    ]
-    return Chosen([number for number, _ in pairs], [uid for _, uid in pairs])
+    modseqs = table.modseqs
+    changed = [row >= 0 and modseqs[row] > modseq for row in table.rows(chosen.uids)]
+    return Chosen(list(compress(chosen.numbers, changed)), list(compress(chosen.uids, changed)))
 
 
 class _Fetch:
@@ -306,12 +316,7 @@ class _Fetch:
         """Rendered flags for the messages; those that are gone drop out of all columns."""
         if not uids or _FROM_TABLE.isdisjoint(self._wanted.items):
             return numbers, uids, summaries, []
-        known = self._view.mailbox.messages.uids
-        start = bisect_left(known, uids[0])
-        end = start + len(uids)
-        if known[start:end].tolist() == uids:
-            return numbers, uids, summaries, self._flags.of_rows(start, end)
-        written = [self._flags.of_uid(uid) for uid in uids]
+        written = self._flags.of_uids(uids)
         flags = [flag for flag in written if flag is not None]
         if len(flags) != len(uids):
             self.some_gone = True
@@ -393,10 +398,7 @@ class _Fetch:
     def _modseqs(self, uids: list[int]) -> list[int]:
         """Mod-sequences of messages that are there."""
         table = self._view.mailbox.messages
-        start = bisect_left(table.uids, uids[0]) if uids else 0
-        if table.uids[start : start + len(uids)].tolist() == uids:
-            return table.modseqs[start : start + len(uids)].tolist()
-        return [table.modseqs[bisect_left(table.uids, uid)] for uid in uids]
+        return [table.modseqs[row] for row in table.rows(uids)]
 
     async def _with_contents(
         self, sections: SectionRenderer, heads: Iterator[bytes], new_flags: list[bytes], uids: list[int]

@@ -6,6 +6,7 @@ DESCRIPTION
 """
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from pillarbox.mailstore.view import MailboxView
@@ -59,6 +60,18 @@ class FlagRenderer:
         uids = self._table.uids
         row = bisect_left(uids, uid)
         return self.of_row(row) if row < len(uids) and uids[row] == uid else None
+
+    def of_uids(self, uids: Sequence[int]) -> Sequence[bytes | None]:
+        """The same for many (rising)."""
+        rows = self._table.rows(uids)
+        if isinstance(rows, range):
+            return self.of_rows(rows.start, rows.stop)
+        if not self._recent and min(rows) >= 0:
+            flags, keywords = self._table.flags, self._table.keywords
+            pairs = [(flags[row], keywords[row]) for row in rows]
+            written = {pair: self._write(*pair) for pair in set(pairs)}
+            return list(map(written.__getitem__, pairs))
+        return [self.of_row(row) if row >= 0 else None for row in rows]
 
     def _write(self, flags: int, keywords: int) -> bytes:
         written = self._written.get((flags, keywords))

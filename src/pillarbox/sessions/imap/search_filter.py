@@ -14,7 +14,6 @@ STANDARDS
     (OBJECTID); RFC 8514 (SAVEDATE)
 """
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
@@ -22,11 +21,9 @@ from typing import Any, Final, Protocol
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, TextPlace
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.message.structured_fields import parse_date
 from pillarbox.message.text_matching import (
     address_has,
     body_has,
-    field_values,
     fold,
     folded_addresses,
     folded_values,
@@ -36,6 +33,7 @@ from pillarbox.message.text_matching import (
 )
 from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
+from pillarbox.sessions.imap.sent_dates import search_sent, sent_at
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.flags import having_flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -145,13 +143,12 @@ class MessageFilter:
 
     async def flags(self, key: HasFlags, uids: list[int]) -> list[int]:
         table = self._view.mailbox.messages
-        bit = int(key.flag)
+        rows = table.rows(uids)
+        if isinstance(rows, range):  # side by side, as all of them are for the usual `SEARCH UNSEEN`
+            return having_flag(uids, table.flags[rows.start : rows.stop], key.flag, wanted=key.wanted)
+        bit, flags = int(key.flag), table.flags
         want = bit if key.wanted else 0
-        if len(uids) == len(table.uids) and array("I", uids) == table.uids:
-            # The usual `SEARCH UNSEEN`: all rows, side by side.
-            return having_flag(uids, table.flags, key.flag, wanted=key.wanted)
-        flags = table.flags
-        return [uid for uid, row in self._rows(uids) if flags[row] & bit == want]
+        return [uid for uid, row in zip(uids, rows, strict=True) if row >= 0 and flags[row] & bit == want]
 
     async def keyword(self, key: HasKeyword, uids: list[int]) -> list[int]:
         table = self._view.mailbox.messages
@@ -170,13 +167,8 @@ class MessageFilter:
 
     def _rows(self, uids: list[int]) -> list[tuple[int, int]]:
         """(UID, row of the table) of the messages that are still there."""
-        known = self._view.mailbox.messages.uids
-        rows: list[tuple[int, int]] = []
-        for uid in uids:
-            row = bisect_left(known, uid)
-            if row < len(known) and known[row] == uid:
-                rows.append((uid, row))
-        return rows
+        rows = self._view.mailbox.messages.rows(uids)
+        return [(uid, row) for uid, row in zip(uids, rows, strict=True) if row >= 0]
 
     async def email(self, key: EmailIs, uids: list[int]) -> list[int]:
         there = [uid for uid, _ in self._rows(uids)]
@@ -223,14 +215,10 @@ class MessageFilter:
 
     async def sent(self, key: Sent, uids: list[int]) -> list[int]:
         start, end = _span(key.test, key.day)
-
-        def matches(found: MessageSummary) -> bool:
-            values = field_values(found.header, b"date")
-            moment = parse_date(values[0].strip()) if values else None
-            # "disregarding time and timezone": the day as the sender wrote it; none is 1970, as in Dovecot
-            return start <= (0 if moment is None else moment.seconds + moment.zone * 60) < end
-
-        return await self._by_summary(uids, Fields.HEADER, matches)
+        found = await search_sent(self._view, uids, start, end, self._conversation.flush_if_much)
+        if found is not None:
+            return found
+        return await self._by_summary(uids, Fields.HEADER, lambda found: start <= sent_at(found.header) < end)
 
     async def address(self, key: AddressHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
