@@ -389,6 +389,11 @@ class CrashFileSystem:
             raise _error(errno.EISDIR, where)
         return bytes(node.content)
 
+    def read_at_once(self, path: AnyStr, limit: int) -> bytes | None:
+        """The same, as if it were in memory."""
+        content = self.read_file(path)
+        return content if len(content) <= limit else None
+
     # --- inside -------------------------------------------------------------------------------------
 
     def _alive(self) -> None:

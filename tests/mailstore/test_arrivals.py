@@ -56,9 +56,16 @@ class CountingFiles(DiskFileSystem):
 
     def open(self, path: AnyStr, flags: int, mode: int = 0o600) -> int:
         """open(2)"""
-        if os.path.basename(os.path.dirname(os.fsdecode(path))) in {"cur", "new"}:
-            self.opened += 1
+        self._count(os.fsencode(path))
         return super().open(path, flags, mode)
+
+    def read_at_once(self, path: AnyStr, limit: int) -> bytes | None:
+        """The same with what is read on the event loop."""
+        self._count(os.fsencode(path))
+        return super().read_at_once(path, limit)
+
+    def _count(self, path: bytes) -> None:
+        self.opened += os.path.basename(os.path.dirname(path)) in {b"cur", b"new"}
 
 
 def visited(root: Path) -> None:

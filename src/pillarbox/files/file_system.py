@@ -18,6 +18,7 @@ STANDARDS
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
@@ -171,6 +172,10 @@ class FileSystem(Protocol):
 
     def read_file(self, path: AnyStr) -> bytes:
         """The whole content of a file."""
+        ...
+
+    def read_at_once(self, path: AnyStr, limit: int) -> bytes | None:
+        """The same if it has at most `limit` octets and all of them are in memory; None if not."""
         ...
 
 
@@ -343,6 +348,23 @@ class DiskFileSystem:
             return content
         finally:
             os.close(fd)
+
+    def read_at_once(self, path: AnyStr, limit: int) -> bytes | None:
+        """preadv(2) with RWF_NOWAIT; None where the file system has no such thing, too."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            size = os.fstat(fd).st_size
+            if size > limit:
+                return None
+            content = bytearray(size + 1)
+            read = os.preadv(fd, [content], 0, os.RWF_NOWAIT)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EOPNOTSUPP):
+                return None
+            raise
+        finally:
+            os.close(fd)
+        return bytes(content[:size]) if read == size else None
 
 
 def _lazily(entries: "contextlib.AbstractContextManager[Iterator[os.DirEntry[AnyStr]]]") -> Iterator[AnyStr]:

@@ -19,6 +19,10 @@ from pillarbox.mailstore.content.unpacking import unpack
 _MAGIC: Final = 16
 
 
+SMALL: Final = 128 * 1024
+"""Octets of a message that is read on the event loop."""
+
+
 class Times(msgspec.Struct, frozen=True, array_like=True):
     """mtime and ctime of a file, in nanoseconds."""
 
@@ -56,6 +60,15 @@ def message_at(
     finally:
         if descriptor >= 0:
             files.close(descriptor)
+
+
+def message_at_once(files: FileSystem, path: bytes, *, known: bytes | None = None) -> bytes | None:
+    """The same of a small message that is in memory; None if it is not, or is packed.  OSError."""
+    if known is not None:
+        files.stat(path)  # it is still there
+        return known
+    stored = files.read_at_once(path, min(SMALL, LARGE - 1))
+    return None if stored is None or is_packed(stored) else stored
 
 
 def _unpacked(files: FileSystem, tmp: bytes, descriptor: int, first: bytes) -> int:

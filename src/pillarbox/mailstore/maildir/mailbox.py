@@ -316,7 +316,13 @@ class MaildirMailbox:
     async def content(self, uid: Uid) -> bytes | LargeContent:
         """The whole message with CRLF line ends; a huge one in its file."""
         opened = self._contents.opened(uid)
-        return opened if opened is not None else await self._run(self._contents.read, uid)
+        if opened is not None:
+            return opened
+        content = self._contents.at_once(uid)
+        if content is None:
+            return await self._run(self._contents.read, uid)
+        self._note_use()
+        return content
 
     def is_huge(self, uid: Uid) -> bool:
         """Whether its file's name says that it is read in pieces."""
