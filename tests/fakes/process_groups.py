@@ -29,6 +29,7 @@ SYSTEMS: Final = frozenset(
 LONG: Final = {
     "test_in_place.py": 60,
     "test_policy_services_peer.py": 70,
+    "test_mistakes_peer.py": 100,
     "test_in_place_files.py": 50,
     "test_lmtp_dovecot_peer.py": 85,
     "test_local_peer.py": 60,

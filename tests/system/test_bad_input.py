@@ -223,8 +223,8 @@ MISTAKES = [
         id="cleanup",
     ),
     pytest.param(
-        "address_verify_map = memcache:/x",
-        "parameter address_verify_map: memcache:/x: a cache cannot be kept in such a table (btree:, hash: or lmdb: and a name)",
+        "address_verify_map = texthash:/x",
+        "parameter address_verify_map: texthash:/x: a cache cannot be kept in such a table (btree:, hash: or lmdb: and a name)",
         id="cache",
     ),
     pytest.param(

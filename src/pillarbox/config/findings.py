@@ -6,12 +6,13 @@ DESCRIPTION
     default is no finding, however it is spelled; so a stock main.cf gives few.
 
     Names that nobody knows are not findings here: an admin may invent names for use in other values.
-    postconf tells of those that no value uses.
+    Of those that no value uses unknown_names.py tells.
 
 FAULTS
     ConfigurationFault  a value cannot be expanded; in `start_warnings()` also a parameter that is refused.
 """
 
+import re
 from typing import Final
 
 import msgspec
@@ -26,6 +27,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 _AS_IT_IS: Final = {"biff": "no"}
 """Values, other than the defaults, that say what happens anyway."""
+_HOST_NAME: Final = re.compile(r"(?=.{1,255}\Z)(?!-)[\w-]{1,63}(?<!-)(?:\.(?!-)[\w-]{1,63}(?<!-))*", re.ASCII)
+"""As Postfix has it: RFC 1123 §2.1, and underscores."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -92,6 +95,14 @@ def check_values(configuration: Configuration) -> None:
     for snapshot in snapshots:
         for group in GROUPS:
             snapshot.group(group)
+        for name in ("myhostname", "mydomain"):
+            value = snapshot.value(name)
+            if _HOST_NAME.fullmatch(value) is None or value.replace(".", "").isdigit():
+                raise ConfigurationFault(
+                    snapshot.where(name),
+                    f"parameter {name}: bad parameter value: {value}",
+                    mend="letters, digits and hyphens, with single dots between them",
+                )
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:

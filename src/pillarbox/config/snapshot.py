@@ -17,8 +17,9 @@ FAULTS
                          UTF-8.  A start that gets one of these is refused; a reload keeps the old settings.
 """
 
+import re
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -31,6 +32,7 @@ from pillarbox.config.value import BUILT_IN, COMMAND_LINE, Value
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 Group = TypeVar("Group")
+_REFERENCE: Final = re.compile(r"\$(\w+)", re.ASCII)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -111,9 +113,15 @@ class Snapshot(msgspec.Struct, frozen=True):
         return "" if found is None else expand(found, lambda used: None if used == hidden else self.raw(used))
 
     def where(self, name: str) -> str:
-        """Where the value comes from: `file, line N`, or what else there is."""
+        """Where the value comes from: `file, line N`, or what else there is.
+
+        A default that is another parameter's value comes from where that does.
+        """
         found = self.raw(name)
-        return BUILT_IN if found is None else found.where
+        if found is None:
+            return BUILT_IN
+        other = _REFERENCE.fullmatch(found.text) if found.where == BUILT_IN else None
+        return self.where(other[1]) if other is not None else found.where
 
     def group(self, group: type[Group]) -> Group:
         """The typed settings of a group.  ConfigurationFault names the first one that is wrong."""

@@ -73,9 +73,10 @@ def _load(context: ssl.SSLContext, certificate: str, key: str, *, where: str) ->
     try:
         context.load_cert_chain(certificate, key or None)
     except (OSError, ssl.SSLError) as error:
-        raise ConfigurationFault(
-            where, f"cannot load certificate {certificate}: {error.strerror or error}"
-        ) from error
+        reason = error.strerror or str(error)
+        if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+            reason = f"the private key in {key or certificate} is that of another certificate"
+        raise ConfigurationFault(where, f"cannot load certificate {certificate}: {reason}") from error
 
 
 class BadChain(Exception):

@@ -167,6 +167,16 @@ def warnings(instance: Instance) -> Iterator[str]:
         yield f"damaged message: corrupt/{name}"
 
 
+def closed(instance: Instance) -> Iterator[str]:
+    """Queue directories that mail_owner, as whom the queue manager runs, may not read and write."""
+    uid = instance.mail_owner.uid
+    for name in (*_OWNED, "maildrop"):
+        path = f"{instance.queue_directory}/{name}"
+        facts = os.lstat(path)
+        if facts.st_uid != uid and facts.st_mode & 0o007 != 0o007:
+            yield path
+
+
 def _root_owned(path: str) -> Iterator[str]:
     facts = os.lstat(path)
     if facts.st_uid != 0:

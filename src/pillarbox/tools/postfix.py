@@ -12,7 +12,8 @@ DESCRIPTION
     reload             go on with what the configuration says now, and wait until it does; sessions are not cut
     status             whether it runs
     flush              try all deferred mail now
-    check              make missing directories; warn of wrong owners, modes and damaged messages
+    check              make missing directories; warn of wrong owners, modes, damaged messages and names that
+                       mean nothing; fail if a value is wrong
     set-permissions    put owners and modes right
     upgrade-configuration  like check: configuration files need no change here
     logrotate          begin a new maillog_file; compress the old one
@@ -37,11 +38,12 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.config.findings import start_warnings
+from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.logging import Logging
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import Configuration, read_configuration
+from pillarbox.config.unknown_names import unknown_names
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_repair import QueueRepair
@@ -49,7 +51,7 @@ from pillarbox.supervisor import postfix_control
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import check_maillog_file
 from pillarbox.supervisor.mta_half import service_warnings
-from pillarbox.supervisor.queue_permissions import Instance, make_missing, mend, warnings
+from pillarbox.supervisor.queue_permissions import Instance, closed, make_missing, mend, warnings
 from pillarbox.tools.system_log import SystemLog
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -112,7 +114,7 @@ class PostfixCommand:
             if command is None:
                 raise Failed(f"unknown command: '{name}'. Usage: {_USAGE}")
             command()
-        except Failed as failure:
+        except (ConfigurationFault, Failed) as failure:
             self.log.refuse(str(failure))
             return 1
         except NotRunning:
@@ -199,12 +201,8 @@ class PostfixCommand:
         self._check()
         if postfix_control.running(self._instance) is None:
             self._repair_queue()
-        try:
-            found = (*start_warnings(self._configuration), *service_warnings(self._configuration))
-            for warning in found:
-                self.log.caution(warning)
-        except ConfigurationFault as fault:
-            raise Failed(str(fault)) from fault
+        for warning in (*start_warnings(self._configuration), *service_warnings(self._configuration)):
+            self.log.caution(warning)
 
     def _check(self) -> None:
         make_missing(self._instance)
@@ -212,8 +210,15 @@ class PostfixCommand:
             raise Failed(
                 f"no {self._configuration.master_cf.path} file found; `pillarbox install` writes one"
             )
+        check_values(self._configuration)
+        for warning in unknown_names(self._configuration):
+            self.log.advise(warning)
         for warning in warnings(self._instance):
             self.log.caution(warning)
+        for path in closed(self._instance):
+            raise Failed(
+                f"{self._instance.mail_owner_name} may not open {path} (type: postfix set-permissions)"
+            )
 
     def _repair_queue(self) -> None:
         """As postsuper(1) does: misplaced files, names that do not match their inodes after a copy, old remains."""

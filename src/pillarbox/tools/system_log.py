@@ -56,6 +56,10 @@ class SystemLog:
         """Something is wrong, and the command goes on."""
         self._tell(Warned(text), to_script=False)
 
+    def advise(self, text: str) -> None:
+        """The same, and whoever runs the command is to see it, be it a script."""
+        self._tell(Warned(text), to_script=True)
+
     def refuse(self, text: str) -> None:
         """The command cannot go on."""
         self._tell(Refused(text), to_script=True)
