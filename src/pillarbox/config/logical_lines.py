@@ -8,32 +8,42 @@ DESCRIPTION
     Files are read as UTF-8; octets that are not UTF-8 survive as surrogates, so that a comment in another
     character set does not stop anything and an editor writes it back unchanged.
 
+    Nothing is imported: commands that are to begin at once read a configuration with this (tools/quick_listing.py).
+
 FAULTS
     LeadingWhitespace, as an item: text that begins with whitespace but continues nothing is skipped, and
     Postfix warns of it.
 """
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Final
 
-BLANKS: Final = " \t\r\n\v\f"
+BLANKS: "Final" = " \t\r\n\v\f"
 """What C's isspace() calls space; str.strip() and str.split() would take other scripts' blanks too."""
-_IN_A_LINE: Final = frozenset(BLANKS) - {"\n"}
+_IN_A_LINE: "Final" = frozenset(BLANKS) - {"\n"}
 
 
-class LogicalLine(NamedTuple):
+class LogicalLine:
     """One line with its continuations; `first` and `last` count physical lines from 1."""
 
-    text: str
-    first: int
-    last: int
+    __slots__ = ("first", "last", "text")
+
+    def __init__(self, text: str, first: int, last: int) -> None:
+        self.text = text
+        self.first = first
+        self.last = last
 
 
-class LeadingWhitespace(NamedTuple):
+class LeadingWhitespace:
     """A continuation of nothing."""
 
-    text: str
-    first: int
+    __slots__ = ("first", "text")
+
+    def __init__(self, text: str, first: int) -> None:
+        self.text = text
+        self.first = first
 
     def warning(self, path: str) -> str:
         """The warning, in Postfix's words."""
@@ -41,7 +51,7 @@ class LeadingWhitespace(NamedTuple):
         return f'{path}, line {self.first}: logical line must not start with whitespace: "{shown}"'
 
 
-def logical_lines(content: str) -> Iterator[LogicalLine | LeadingWhitespace]:
+def logical_lines(content: str) -> "Iterator[LogicalLine | LeadingWhitespace]":
     """The logical lines of a file."""
     parts: list[str] = []
     first = last = 0

@@ -20,8 +20,8 @@ DESCRIPTION
 
     Other file systems promise less, or nothing is known of them: there `write_out()` does nothing and says so.
 
-    Who has something else to do meanwhile calls `begin_write_out()` when a file is written, and `finish_write_out()`
-    later, which often has nothing to wait for then.
+    Who has something else to do meanwhile calls `begin_write_out()` when a file is written, and
+    `finish_write_out()` later, which often has nothing to wait for then.
 
 FAULTS
     As results, one for each file: its content could not be written.
@@ -90,7 +90,10 @@ _KNOWN: Final[dict[bytes, Order]] = {}
 
 
 def begin_write_out(fd: int) -> Order:
-    """Have the disk begin to take a file's content; Order.NONE if it does not.  Faults are `finish_write_out()`'s."""
+    """Have the disk begin to take a file's content; Order.NONE if it does not.
+
+    Faults are told by `finish_write_out()`.
+    """
     if _LIBC is None:
         return Order.NONE
     order = _order(_LIBC, fd)

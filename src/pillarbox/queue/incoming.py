@@ -14,8 +14,8 @@ DESCRIPTION
 
     Where the file system keeps order (files/write_order.py) the disk is waited for once:
     write → write_out → rename → fsync of the file, or of incoming for a batch if that is enough (docs/adr/0023).
-    `write_out` begins with the commit and is finished when the batch starts, a turn of the loop later; the loop waits
-    for what is left.  When that took long, the disk is waited for by the book for a while, beside the loop.
+    `write_out` begins with the commit and is finished when the batch starts, a turn of the loop later; the loop
+    waits for what is left.  When that took long, the disk is waited for by the book for a while, beside the loop.
 
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
     done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,

@@ -6,9 +6,8 @@ garbage among what was being loaded, and as much into looking for it once more b
 
 import atexit
 import gc
-from typing import Final
 
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 50_000
+_OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 atexit.register(gc.freeze)

@@ -1,39 +1,42 @@
 """The listing of postqueue and mailq where nothing special is asked or configured: it begins at once.
 
 DESCRIPTION
-    Reading a configuration with all that may stand in it takes a hundred milliseconds, nearly all of them to import
+    Reading a configuration with all that may stand in it takes tens of milliseconds, nearly all of them to import
     what knows of it.  A listing needs three parameters.  Where main.cf gives each as plain text, or not at all, and
-    everybody may list the queue, nothing else is imported, and half of that while the server begins; in all other
-    cases, and whenever anything is wrong, `list_quickly` has done nothing and queue_requests.py does it all.
+    everybody may list the queue, nothing else is imported, and nearly all of that while the server begins: before
+    it is asked not even typing and socket are, which take longer than all else.  In all other cases, and whenever
+    anything is wrong, `list_quickly` has done nothing and queue_requests.py does it all.
 
 FAULTS
     70, as queue_requests.py, if the server stops in between
 """
 
+import _socket
 import os
-import socket
 import sys
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
 
 from pillarbox.config.logical_lines import LogicalLine, logical_lines, read_text, split_name_value
-from pillarbox.net.unix_client import connect_below
+from pillarbox.net.unix_client import connect
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Final
+
     from pillarbox.queue.listed_message import ListedMessage
 
-DIRECTORY: Final = "/etc/postfix"
-DEFAULTS: Final = {
+DIRECTORY: "Final" = "/etc/postfix"
+DEFAULTS: "Final" = {
     "queue_directory": "/var/spool/postfix",
     "authorized_mailq_users": "static:anyone",
     "enable_long_queue_ids": "no",
 }
 """What is needed, with the defaults of config/parameters/."""
-EX_SOFTWARE: Final = 70
-_RECEIVED_AT_ONCE: Final = 65536
+EX_SOFTWARE: "Final" = 70
+_RECEIVED_AT_ONCE: "Final" = 65536
 
 
-def list_quickly(arguments: Sequence[str]) -> bool:
+def list_quickly(arguments: "Sequence[str]") -> bool:
     """List the queue on standard output; False if that takes more than is known here, and nothing was done.
 
     Ends the process if the server stops in between.  OSError while it lists.
@@ -46,9 +49,11 @@ def list_quickly(arguments: Sequence[str]) -> bool:
     values = plain_values(os.path.join(directory, "main.cf"))
     if values is None:
         return False
+    server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
-        server = connect_below(values["queue_directory"], "public/showq")
+        connect(server, values["queue_directory"], "public/showq")
     except OSError:
+        server.close()
         return False
     # What shows the queue is loaded while the server looks for the first message.
     from pillarbox.tools.queue_report import print_json, print_traditional
@@ -69,7 +74,7 @@ def list_quickly(arguments: Sequence[str]) -> bool:
     return True
 
 
-def messages_from(server: socket.socket) -> "Iterator[ListedMessage]":
+def messages_from(server: _socket.socket) -> "Iterator[ListedMessage]":
     """What showq sends; what was printed is shown before it is waited for more.  AttributeFault if it stops."""
     from pillarbox.queue.queue_listing_protocol import read_messages
 
@@ -80,8 +85,10 @@ def messages_from(server: socket.socket) -> "Iterator[ListedMessage]":
         except ConnectionError:
             return b""
 
-    with server:
+    try:
         yield from read_messages(receive)
+    finally:
+        server.close()
 
 
 def plain_values(main_cf: str) -> dict[str, str] | None:
