@@ -1,10 +1,12 @@
 """virtual(8): messages of any size into Maildirs, and what is said when they do not fit."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from fakes.crash_file_system import CrashFileSystem
 from pillarbox.delivery.mailbox_delivery import MailboxRules, deliver_jobs
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.queue.queue_file import encode_end
@@ -91,3 +93,17 @@ def test_mbox_files_and_maildirs_get_the_same(tmp_path: Path) -> None:
     ]
     (stored,) = bench.stored("M")
     assert (tmp_path / "box").read_bytes().endswith(b"\n" + stored + b"\n")
+
+
+def test_a_maildir_that_may_not_be_made(tmp_path: Path) -> None:
+    """Two warnings, as virtual(8) has them."""
+    files = CrashFileSystem(fail=lambda operation, path: errno.EACCES if operation == "mkdir" else None)
+    files.make_directories("/mail")
+    files.make_file("/message", records_of(SMALL))
+    targets = [MailboxTarget(b"c@d.test", b"c@d.test", "/mail/M/")]
+    job = (DeliverToMailboxes(1, 0, b"a@b.test", targets), files.open("/message", os.O_RDWR))
+    (outcome,) = deliver_jobs([job], rules=MailboxRules(), files=files)[1]
+    assert ("deferred", "4.2.0") == (outcome.status, outcome.dsn)
+    first, second = outcome.reason.split("\n")
+    assert first.startswith("maildir access problem for UID/GID=")
+    assert "perhaps you need to create the maildirs in advance" == second

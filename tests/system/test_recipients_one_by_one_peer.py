@@ -1,9 +1,9 @@
 """An LMTP server that answers for one recipient at a time: what is known of each, and when, as with Postfix.
 
-The same server for both products takes the first recipient, refuses another at RCPT and the next after the dot, and
-lets the last wait.  While it waits, both have logged the same lines in the same order, marked the same
-recipients in the queue file and written the same bounce log; when the agent is killed then, both ask the server for
-the last only.
+The same server for both products takes the first recipient, refuses one at RCPT, puts another off, refuses the next
+after the dot, and lets the last wait.  While it waits, both have logged the same lines in the same order, marked the
+same recipients in the queue file and written the same bounce and defer logs; when the agent is killed then, both ask
+the server for the last only, and for the one that was put off.
 """
 
 import re
@@ -38,7 +38,7 @@ minimal_backoff_time = 1s
 maximal_backoff_time = 1s
 service_throttle_time = 1s
 """
-_MESSAGE: Final = Scenario(name="hesitant", recipients=("third", "first", "second", "fourth"))
+_MESSAGE: Final = Scenario(name="hesitant", recipients=("third", "first", "second", "fourth", "fifth"))
 
 
 class Hesitant(ScriptedServer):
@@ -55,6 +55,8 @@ class Hesitant(ScriptedServer):
         self.is_whole = False
 
     def _recipient(self, line: bytes) -> bytes:
+        if b"fifth" in line and not self.is_whole:
+            return b"450 4.2.1 Later"
         return b"550 5.1.1 Who is that?" if b"second" in line else b"250 2.1.5 Ok"
 
     def _answer(self, _line: bytes) -> bytes:
@@ -82,6 +84,14 @@ def server(world: World) -> Iterator[Hesitant]:
     server.close()
 
 
+def _log(host: Host, queue: str, queue_id: str) -> str:
+    """A log of the message."""
+    log = host.file(f"/var/spool/postfix/{queue}/{queue_id[0]}/{queue_id}")
+    if not log.exists():
+        log = host.file(f"/var/spool/postfix/{queue}/{queue_id}")
+    return re.sub(r"(?m)^offset=\d+", "offset=N", log.read_text()) if log.exists() else ""
+
+
 class Seen:
     """What happened on a host."""
 
@@ -93,20 +103,17 @@ class Seen:
             return host.log()[logged:]
 
         queue_id = submit(host, _MESSAGE)
-        until(lambda: log().count(" status=") == 3, what=lambda: f"three of four lines:\n{log()}")
+        until(lambda: log().count(" status=") == 4, what=lambda: f"four of five lines:\n{log()}")
         self.asked = [line for line in server.said if line.startswith(b"RCPT")]
         self.lines = [normal_line(line) for line in log().split("\n") if "status=" in line]
         until(
-            lambda: len(re.findall(r"(?m)^recipient: ", host.output(f"postcat -qe {queue_id}"))) == 1,
+            lambda: len(re.findall(r"(?m)^recipient: ", host.output(f"postcat -qe {queue_id}"))) == 2,
             what="marks of three",
         )
         envelope = host.output(f"postcat -qe {queue_id}")
         self.marks = re.findall(r"(?m)^(recipient|done_recipient): (\S+)", envelope)
-        bounce_log = host.file(f"/var/spool/postfix/bounce/{queue_id[0]}/{queue_id}")
-        if not bounce_log.exists():
-            bounce_log = host.file(f"/var/spool/postfix/bounce/{queue_id}")
-        text = bounce_log.read_text()
-        self.bounce_log = re.sub(r"(?m)^offset=\d+", "offset=N", text)
+        self.bounce_log = _log(host, "bounce", queue_id)
+        self.defer_log = _log(host, "defer", queue_id)
         self.mailq = re.findall(r"\S+@hesitant\.test", host.output("postqueue -p"))
         server.is_whole = True
         asked = len(server.said)
@@ -118,7 +125,7 @@ class Seen:
             what=lambda: f"the third gets it:\n{log()}",
         )
         until(lambda: f"{queue_id}: removed" in log(), what="the end of the message")
-        self.asked_again = [line for line in server.said[asked:] if line.startswith(b"RCPT")]
+        self.asked_again = sorted(line for line in server.said[asked:] if line.startswith(b"RCPT"))
         self.told = log().count("sender non-delivery notification")
 
 
@@ -130,5 +137,8 @@ def test_the_same_as_postfix(world: World, server: Hesitant) -> None:
     assert ours.marks == theirs.marks
     assert ours.bounce_log == theirs.bounce_log
     assert ours.mailq == theirs.mailq
-    assert ours.asked_again == theirs.asked_again == [b"RCPT TO:<third@hesitant.test>"]
+    assert ours.defer_log == theirs.defer_log
+    assert "fifth" in theirs.defer_log
+    assert ours.asked_again == theirs.asked_again
+    assert [b"fifth", b"third"] == [re.findall(rb"<(\w+)@", line)[0] for line in theirs.asked_again]
     assert ours.told == theirs.told == 1

@@ -173,7 +173,7 @@ def _append(
     except MboxFault as fault:
         status = "deferred" if fault.dsn.startswith("4") else "bounced"
         text = f"delivery failed to mailbox {target.mailbox}: {fault.text}"
-        return Outcome(status, fault.dsn, text, "; ".join(warnings))
+        return Outcome(status, fault.dsn, text, "\n".join(warnings))
     return _SENT_TO_FILE
 
 
@@ -209,7 +209,10 @@ def _failed(fault: Exception, maildir: str) -> Outcome:
         return Outcome("deferred", "4.2.0", f"maildir delivery failed: {fault}")
     dsn = dsn_of(cause, "4.2.0")
     text = f"create maildir file {os.path.join(maildir, 'tmp', '')}: {cause.strerror}"
-    reason = f"maildir access problem for UID/GID={os.geteuid()}/{os.getegid()}: {text}"
+    reason = (
+        f"maildir access problem for UID/GID={os.geteuid()}/{os.getegid()}: {text}\n"
+        "perhaps you need to create the maildirs in advance"
+    )
     return Outcome(
         "deferred" if dsn.startswith("4") else "bounced",
         dsn,

@@ -90,7 +90,7 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     status: str  # sent, deferred or bounced
     dsn: str  # 2.0.0
     text: str  # for the log and the sender: `delivered to maildir`
-    reason: str = ""  # private detail, for the log only
+    reason: str = ""  # private detail, for the log only; a warning for each line
     attempts: list[Attempt] | None = None
     """What was done for the recipient (aliases, .forward files), in order: for the log and for bounces.  None: the
     outcome itself says it.  `deferred` then means that the whole recipient is tried again."""

@@ -402,8 +402,8 @@ class Dispatcher:
                 "deferred", f"4{outcome.dsn[1:]}", outcome.text, outcome.reason, relay=outcome.relay
             )
         active.outcomes[recipient.offset] = (transport, outcome)
-        if outcome.reason:
-            self._tell(events.Warned(f"{active.queue_id}: {outcome.reason}"))
+        for line in outcome.reason.split("\n") if outcome.reason else ():
+            self._tell(events.Warned(f"{active.queue_id}: {line}"))
         if told:
             return
         now = self._clock.now()

@@ -8,6 +8,7 @@ DESCRIPTION
 """
 
 import os
+from typing import Final
 
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.delivery.agents import Agents
@@ -18,6 +19,8 @@ from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal, is_decimal
+
+_CONFIGURATION_ERROR: Final = "mail system configuration error"
 
 
 class VirtualTransport:
@@ -81,9 +84,9 @@ class VirtualTransport:
                 raise OwnerFault("virtual(8) needs virtual_mailbox_base")
             owner = self._owners.of(address)
         except LookupFault as fault:
-            return Outcome("deferred", "4.3.0", "temporary lookup failure", fault.reason)
+            return Outcome("deferred", "4.3.5", _CONFIGURATION_ERROR, fault.reason)
         except OwnerFault as fault:
-            return Outcome("deferred", "4.3.5", "mail system configuration error", str(fault))
+            return Outcome("deferred", "4.3.5", _CONFIGURATION_ERROR, str(fault))
         path = os.path.normpath(f"{self._settings.virtual_mailbox_base}/{mailbox}")
         if mailbox.endswith("/"):
             path += "/"

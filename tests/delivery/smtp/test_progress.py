@@ -59,9 +59,9 @@ def after(
 
 
 def test_who_got_it_is_marked_at_once(tmp_path: Path) -> None:
-    """Each as its outcome is known; the queue manager hears with the rest."""
+    """Each as its outcome is known; the queue manager hears of that with the rest, and at once why another waits."""
     found = after(tmp_path / "A1", job([False, False, False]), [[(1, SENT)], [(0, LATER)]])
-    assert found == (b"..D.", [], [])
+    assert found == (b"..D.", [SmtpProgress(7, [(0, LATER)])], [])
     assert after(tmp_path / "A1", job([False]), [[(0, SENT)]])[:2] == (b".D", [])
 
 

@@ -3,9 +3,9 @@
 DESCRIPTION
     Who has got the message is marked in the queue file at once, as deliver_completed() of Postfix's agents does it:
     a server may answer for one recipient and let us wait ten minutes for the next, and whoever is killed meanwhile
-    must not deliver twice.  What needs more than a mark, a failure that the sender is to hear of, or a delivery,
-    is told to the queue manager while others of the job still wait; what is known in one turn of the loop goes
-    together.
+    must not deliver twice.  What needs more than a mark, a failure or a delivery that the sender is to hear of, or
+    why a recipient has to wait, is told to the queue manager while others of the job still wait; what is known in
+    one turn of the loop goes together.
 
 FAULTS
     A record that cannot be marked: a warning.  The queue manager marks it again.
@@ -38,7 +38,7 @@ class Progress:
         """A recipient has its last word."""
         self._known[at] = outcome
         recipient = self._job.recipients[at]
-        if self._job.trace_only or outcome.status == "deferred":
+        if self._job.trace_only:
             return
         if outcome.status == "sent" and not recipient.is_traced:
             self._mark(recipient.offset)
