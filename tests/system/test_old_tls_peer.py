@@ -46,6 +46,8 @@ SERVICES: Final = {
     "group of OpenSSL": "-o smtpd_tls_dh1024_param_file=auto",
     "no such file": "-o smtpd_tls_dh1024_param_file=/etc/none.pem",
     "no group in the file": "-o smtpd_tls_dh1024_param_file=/etc/mail.pem",
+    "no anonymous ciphers": "-o smtpd_tls_exclude_ciphers=aNULL",
+    "certificates are asked for": "-o smtpd_tls_ask_ccert=yes",
     "short key": "-o smtpd_tls_cert_file=/etc/short.pem -o smtpd_tls_key_file=/etc/short.key",
 }
 """What master.cf says of a service."""
@@ -63,6 +65,7 @@ CLIENTS: Final = {
     "1.1": "-tls1_1 -cipher ALL:!aNULL:@SECLEVEL=0",
     "1.2": "-tls1_2 -cipher ALL:!aNULL:@SECLEVEL=0",
     "1.2 with DHE": "-tls1_2 -cipher DHE:!aNULL:@SECLEVEL=0",
+    "1.2 without certificate": "-tls1_2 -cipher aNULL:@SECLEVEL=0",
     "1.3": "-tls1_3 -cipher ALL:@SECLEVEL=0",
 }
 _FIRST_PORT: Final = 2501
@@ -133,8 +136,8 @@ def test_what_the_log_says_of_files(
 ) -> None:
     """A group that cannot be loaded; the service goes on with another."""
     theirs, ours = said
-    assert len(theirs["warnings", ""]) == 2
-    assert sorted(ours["warnings", ""]) == sorted(theirs["warnings", ""])
+    assert len(set(theirs["warnings", ""])) == 2  # each process of a service says it
+    assert set(ours["warnings", ""]) == set(theirs["warnings", ""])
 
 
 def test_old_clients_were_served(
@@ -143,6 +146,7 @@ def test_old_clients_were_served(
     """Both would agree on nothing if nobody had answered."""
     _, ours = said
     assert ours["postfix, as it is", "1.0"][-1].startswith("New, TLSv1.0, Cipher is ECDHE-RSA-")
+    assert "Cipher is ADH-" in ours["postfix, mandatory", "1.2 without certificate"][-1]
     assert ours["postfix, short key", "1.2"][-1].startswith("New, TLSv1.2, ")
     assert "Server Temp Key: DH, 3072 bits" in ours["dovecot, group", "1.2 with DHE"]
     assert ours["dovecot, from 1.0", "1.0"][-1].startswith("New, TLSv1.0, ")

@@ -448,12 +448,15 @@ def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock, *, ciphe
 
 
 def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
-    """The grade's list without what is excluded; anonymous ciphers never, for mail clients do not use them."""
+    """The grade's list without what is excluded; who asks for a certificate has no anonymous ciphers."""
     grade = tls.smtpd_tls_mandatory_ciphers if is_must else tls.smtpd_tls_ciphers
     excluded = tls.smtpd_tls_exclude_ciphers
     if is_must:
         excluded += tls.smtpd_tls_mandatory_exclude_ciphers
-    excluded = ("aNULL", *(() if grade == "null" else ("eNULL",)), *excluded)
+    if tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert:
+        excluded = ("aNULL", *excluded)
+    if grade != "null":
+        excluded = ("eNULL", *excluded)
     # As Postfix: smtpd_tls_…protocols and …ciphers say what is too old, not how OpenSSL was built.
     return ":".join([cipher_lists(tls)[grade], *(f"!{name}" for name in excluded), "@SECLEVEL=0"])
 
