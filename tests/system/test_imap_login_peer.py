@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 
 from fakes.dovecot_pair import dovecot_pair
-from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS
+from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, until
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
@@ -47,6 +47,35 @@ def test_capabilities_that_are_configured(configured: str) -> None:
             ):
                 greetings.append(lines.readline().replace(b" IMAP4rev2", b""))
         assert greetings[0] == greetings[1]
+
+
+IDENTIFICATIONS: Final = (
+    rb'ID ("name" "x y" "version" "1" "foo" NIL "bad\\\\" "{tab}")', b"ID NIL", b'ID ("os" "z")',
+    b"LOGIN me secret", b'ID ("NAME" "x y" "version" "1, b=c" "foo" NIL)', b'ID ("os" "a")', b"LOGOUT",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", ["*", "name version"])
+def test_clients_that_identify_themselves(wanted: str) -> None:
+    """imap_id_log: the first ID before the login, and the first after it."""
+    with dovecot_pair(
+        f"protocols = imap\nmail_location = maildir:~/Maildir\nimap_id_log = {wanted}\n"
+    ) as pair:
+        told = []
+        for server in pair:
+            with (
+                socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as sock,
+                sock.makefile("rb") as lines,
+            ):
+                for command in IDENTIFICATIONS:
+                    sock.sendall(b"a %b\r\n" % command.replace(b"{tab}", b"\t"))
+                    while not lines.readline().startswith(b"a "):
+                        pass
+            until(lambda log=server.log: "Logged out" in log(), what="the end is told")  # type: ignore[misc]
+            found = re.findall(r".{16}(.*: Info: ID sent: .*)", server.log())
+            told.append([re.sub(r"<[^>]{6,}>|<[0-9]+>", "<>", line) for line in found])
+        assert told[0] == told[1]
+        assert len(told[0]) == 2
 
 
 def test_logins_are_those_of_dovecot() -> None:

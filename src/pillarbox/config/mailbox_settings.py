@@ -197,6 +197,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     imap_logout_format: str = IMAP_FORMAT
     imap_max_line_length: int = 65536
     imap_id_send: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)
+    imap_id_log: tuple[str, ...] = ()
     imap_literal_minus: bool = False
     imap_metadata: bool = False
     imap_urlauth_host: str = ""

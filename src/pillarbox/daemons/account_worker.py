@@ -118,6 +118,7 @@ class AccountWorker:
             workarounds=frozenset(map(Workaround, settings.imap_client_workarounds)),
             idle_notify_interval=settings.imap_idle_notify_interval,
             logout_format=settings.imap_logout_format,
+            id_log=settings.imap_id_log,
             trash=trash_names(settings),
             max_line_length=settings.imap_max_line_length,
             server_id=settings.imap_id_send,

@@ -33,7 +33,7 @@ from pillarbox.net.tls_contexts import load_second, server_context
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.net.tls_options import set_cipher_suites, set_curves, take_dh_parameters
 from pillarbox.net.tls_versions import limit_versions
-from pillarbox.observability.events import EventSink, LoggedIn, LoginEnded, MailboxNotice
+from pillarbox.observability.events import ClientIdentified, EventSink, LoggedIn, LoginEnded, MailboxNotice
 from pillarbox.sessions.imap.login_session import ImapLoginSession
 from pillarbox.sessions.login import Exchange, Failure, Ticket
 from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
@@ -187,7 +187,7 @@ class LoginRole:
         except IdleTimeout:
             connection.abort()
             outcome = attempts.ended("Inactivity")
-        security = "TLS" if connection.tls else ("secured" if self._is_secured(remote, local) else "")
+        security = self._security(connection, peer)
         if isinstance(outcome, NotLoggedIn):
             ended = (outcome.reason, outcome.user, outcome.method, remote, local)
             self._tell(LoginEnded(service, *ended, outcome.tls or security, peer.session))
@@ -223,6 +223,7 @@ class LoginRole:
                 cleartext_allowed=self._setting("disable_plaintext_auth", peer) == "no",
                 server_id=self._settings.imap_id_send,
                 literal_minus=self._settings.imap_literal_minus,
+                id_log=self._settings.imap_id_log,
                 capability=self._settings.imap_capability,
             ),
             secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
@@ -237,6 +238,16 @@ class LoginRole:
             return await session.run()
         finally:
             self._waiting.pop(session, None)
+            if isinstance(session, ImapLoginSession) and session.identity:
+                security = self._security(connection, peer)
+                where = (peer.remote, peer.local, security, peer.session)
+                self._tell(ClientIdentified(session.identity, *where))
+
+    def _security(self, connection: Connection, peer: Peer) -> str:
+        """As the log tells it."""
+        if connection.tls:
+            return "TLS"
+        return "secured" if self._is_secured(peer.remote, peer.local) else ""
 
     def _is_secured(self, remote: str, local: str) -> bool:
         """Nobody can listen on a connection within the host (Dovecot's rule), or in a trusted network."""

@@ -284,6 +284,16 @@ class LoggedIn(Event, frozen=True):
     session: str
 
 
+class ClientIdentified(Event, frozen=True):
+    """`imap-login: Info: ID sent: name=x, version=1: user=<>, rip=…, lip=…, secured, session=<…>`"""
+
+    text: str
+    remote: str
+    local: str
+    security: str
+    session: str
+
+
 class LoginEnded(Event, frozen=True):
     """`imap-login: Info: Disconnected: reason (auth failed, 1 attempts in 2 secs): user=<u>, …`"""
 

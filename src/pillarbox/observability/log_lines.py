@@ -192,6 +192,11 @@ def _login_ended(event: e.LoginEnded) -> tuple[str, str]:
     return DOVECOT, text + _security_and_session(event.security, event.session)
 
 
+def _client_identified(event: e.ClientIdentified) -> tuple[str, str]:
+    text = f"imap-login: Info: ID sent: {event.text}: user=<>, rip={event.remote}, lip={event.local}"
+    return DOVECOT, text + _security_and_session(event.security, event.session)
+
+
 def _security_and_session(security: str, session: str) -> str:
     return (f", {security}" if security else "") + f", session=<{session}>"
 
@@ -293,6 +298,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.BounceQueued: lambda event: ("bounce", f"{event.queue_id}: {event.what}: {event.new_queue_id}"),
     e.MailboxNotice: lambda event: (DOVECOT, f"{event.program}: {event.severity}: {event.text}"),
     e.LoggedIn: _logged_in,
+    e.ClientIdentified: _client_identified,
     e.LoginEnded: _login_ended,
     e.PasswordRefused: _password_refused,
     e.MailSessionEnded: _mail_session_ended,

@@ -42,6 +42,7 @@ class LoginPolicy(msgspec.Struct, frozen=True):
     cleartext_allowed: bool = False  # disable_plaintext_auth = no
     server_id: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)  # imap_id_send
     literal_minus: bool = False  # imap_literal_minus
+    id_log: tuple[str, ...] = ()  # imap_id_log: fields of ID that the log tells
     capability: str = ""  # imap_capability: instead of ours, or with `+` behind them
 
 

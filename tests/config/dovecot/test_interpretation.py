@@ -189,7 +189,7 @@ ALOUD = [
         "line 5: location: NO-NOSELECT is ignored: ",
     ),
     ("no effect", "mmap_disable = yes", "line 3: mmap_disable has no effect: "),
-    ("not yet", "imap_id_log = *", "line 3: imap_id_log is ignored: "),
+    ("not yet", "imap_id_retain = yes", "line 3: imap_id_retain is ignored: "),
     (
         "no certificate",
         "ssl = yes\nprotocols = imap",

@@ -47,8 +47,8 @@ SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
-        "imap_logout_format imap_max_line_length "
-        "imap_metadata imap_id_send imap_literal_minus imap_urlauth_host imap_urlauth_port mail_plugins".split()
+        "imap_id_log imap_id_send imap_literal_minus imap_logout_format imap_max_line_length imap_metadata "
+        "imap_urlauth_host imap_urlauth_port mail_plugins".split()
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
@@ -146,6 +146,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         imap_logout_format=logout_text(imap, "imap_logout_format", logout_format.IMAP_FIGURES),
         imap_max_line_length=max(MIN_LINE, imap.octets("imap_max_line_length")),
         imap_id_send=server_identity(imap),
+        imap_id_log=imap.words("imap_id_log"),
         imap_literal_minus=imap.yes("imap_literal_minus"),
         imap_metadata=imap.yes("imap_metadata"),
         imap_urlauth_host=imap.value("imap_urlauth_host"),

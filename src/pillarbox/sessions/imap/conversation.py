@@ -103,6 +103,7 @@ class Conversation:
         "condstore",
         "engine",
         "figures",
+        "is_identified",
         "is_waiting",
         "news",
         "notifications",
@@ -156,6 +157,7 @@ class Conversation:
         self.news = SelectedNews()
         self.notifications: Notifications | None = None
         self.saved_result: list[int] = []  # UIDs: `$`  RFC 5182
+        self.is_identified = False  # the client has said ID
         self.bad_answers = 0  # how often BAD has been said
         self.coming = ComingMessages()
         self.told_expunges = False  # since the last tagged answer

@@ -17,6 +17,7 @@ import ssl
 from base64 import b64encode
 from typing import Final
 
+from pillarbox.sessions.imap.identification import told_identity
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
 from pillarbox.sessions.login_client import LoginClient, LoginEnded
 from pillarbox.sessions.mailbox_login import (
@@ -71,6 +72,8 @@ class ImapLoginSession:
         )
         self._bad_commands = 0
         self._asked_capabilities = False
+        self.identity: str | None = None
+        """What the log is to tell of the client's first ID; None without one."""
 
     def shutdown(self) -> None:
         """Say BYE as soon as the client is waited for."""
@@ -122,6 +125,8 @@ class ImapLoginSession:
                 engine.untagged(responses.capability(self._capabilities()))
                 engine.reply(tag, b"OK Pre-login capabilities listed, post-login capabilities have more.")
             case commands.Id():
+                if self.identity is None and command.parameters:
+                    self.identity = told_identity(command.parameters, self._client.policy.id_log)
                 engine.untagged(responses.identification(self._client.policy.server_id))
                 engine.reply(tag, b"OK ID completed.")
             case commands.Enable():

@@ -42,6 +42,7 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     has_acl: bool = False  # mail_plugins has imap_acl
     acl_anyone: bool = False  # users may share with everybody
     has_quota: bool = False  # mail_plugins has imap_quota
+    id_log: tuple[str, ...] = ()  # imap_id_log: fields of ID that the log tells
     logout_format: str = IMAP_FORMAT  # imap_logout_format
     log_values: dict[str, str] = {}  # what it may tell of whose session it is
     trash: frozenset[str] = frozenset()  # names of mailboxes that are for \\Trash

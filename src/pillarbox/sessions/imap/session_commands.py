@@ -5,10 +5,13 @@ STANDARDS
     RFC 9755 (UTF8=ACCEPT)
 """
 
+import os
 from typing import Final
 
+from pillarbox.observability.events import MailboxNotice
 from pillarbox.sessions.imap.compression import CompressedTransport
 from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.identification import told_identity
 from pillarbox.wire.imap import commands, responses
 
 CAPABILITIES: Final = (
@@ -72,7 +75,13 @@ async def compress(conversation: Conversation, command: commands.Compress) -> No
 
 
 async def identify(conversation: Conversation, command: commands.Id) -> None:
-    """ID (RFC 2971)."""
+    """ID (RFC 2971); the log tells of the first."""
+    options = conversation.options
+    if command.parameters and not conversation.is_identified:
+        conversation.is_identified = True
+        if text := told_identity(command.parameters, options.id_log):
+            who = f"imap({options.user})<{os.getpid()}><{options.log_values.get('session', '')}>"
+            conversation.sink(MailboxNotice(who, "Info", f"ID sent: {text}"))
     conversation.engine.untagged(responses.identification(conversation.options.server_id))
     conversation.ok(command.tag, b"ID completed")
 

@@ -53,6 +53,8 @@ imap_hibernate_timeout : time = 0
     How long all clients of an account's process have said nothing when the process goes and leaves them to another
     one that watches for them; 0 for never.  Unless it is set, 5 seconds for a user's clients in IDLE, 30 seconds
     for others and for processes of several users.
+imap_id_log : str =
+    Fields of a client's ID (RFC 2971) that the log tells, `*` for all.
 imap_id_send : str = name *
     What the server says of itself (ID, RFC 2971): names and values in turn, `*` for what is so.  `name *` is
     Dovecot, by which clients know what to expect.
@@ -202,7 +204,6 @@ imap_fetch_failure : disconnect-immediately|disconnect-after|no-after = disconne
         """
 deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
-imap_id_log : str =
 imap_id_retain : bool = no
 imap_urlauth_logout_format : str = in=%i out=%o
 lda_mailbox_autosubscribe : bool = no
