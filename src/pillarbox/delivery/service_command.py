@@ -9,7 +9,7 @@ FAULTS
     ValueError  an attribute that does not exist, no command, no user or too powerful a one; in Postfix's words
 
 STANDARDS
-    pipe(8), spawn(8), postconf(5): export_environment
+    pipe(8), spawn(8), postconf(5): export_environment, import_environment
 """
 
 import grp
@@ -17,6 +17,9 @@ import os
 import pwd
 from collections.abc import Collection, Sequence
 from typing import Final
+
+from pillarbox.config.logical_lines import BLANKS
+from pillarbox.config.parameters.paths import Paths
 
 PIPE_ATTRIBUTES: Final = ("flags", "user", "directory", "size", "eol", "null_sender", "chroot")
 
@@ -61,13 +64,23 @@ def account(text: str, mail_owner: str) -> tuple[str, int, int]:
     return name, entry.pw_uid, gid
 
 
-def command_environment(config_directory: str, exported: Sequence[str]) -> tuple[tuple[bytes, bytes], ...]:
-    """PATH, MAIL_CONFIG, and of our own variables those that `exported` has, by name or as `name=value`."""
+def command_environment(config_directory: str, paths: Paths) -> tuple[tuple[bytes, bytes], ...]:
+    """PATH, MAIL_CONFIG, and what export_environment has, by name or as `name=value`.
+
+    A name stands for what import_environment says of it, or takes from the environment of who started the MTA.
+    """
+    imported = dict(_variable(item) for item in paths.import_environment)
     found = [(b"PATH", b"/usr/bin:/bin"), (b"MAIL_CONFIG", os.fsencode(config_directory))]
-    for item in exported:
-        name, equals, value = item.partition("=")
-        if not equals:
-            value = "C" if name == "LANG" else os.environ.get(name, "")  # as import_environment has it
+    for item in paths.export_environment:
+        name, value = _variable(item)
+        if value is None and name in imported:
+            value = os.environ.get(name) if imported[name] is None else imported[name]
         if value and name != "MAIL_CONFIG":
             found.append((os.fsencode(name), os.fsencode(value)))
     return tuple(found)
+
+
+def _variable(item: str) -> tuple[str, str | None]:
+    """Name and value, or a name alone."""
+    name, equals, value = item.partition("=")
+    return (name.strip(BLANKS), value.strip(BLANKS)) if equals else (name, None)

@@ -60,7 +60,7 @@ class SpawnService(msgspec.Struct, frozen=True, kw_only=True):
             uid=uid,
             gid=gid,
             directory=paths.queue_directory,
-            environment=command_environment(snapshot.value("config_directory"), paths.export_environment),
+            environment=command_environment(snapshot.value("config_directory"), paths),
             time_limit=time_limit,
             process_limit=snapshot.group(QueueManager).default_process_limit
             if processes is None

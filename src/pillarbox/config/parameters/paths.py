@@ -37,6 +37,11 @@ class Paths:
         "TZ MAIL_CONFIG LANG",
         doc="Environment variables that commands for delivery get: names, or name=value.",
     )
+    import_environment: tuple[str, ...] = parameter(
+        "MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME",
+        doc="Environment variables that are taken from who starts the mail system, for export_environment: "
+        "names, or name=value.",
+    )
     alternate_config_directories: tuple[str, ...] = parameter(
         "",
         doc="Further configuration directories that a user without privileges may name with -c or "

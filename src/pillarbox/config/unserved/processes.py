@@ -98,8 +98,6 @@ stress =
         Kind.LATER,
         "this is not served yet",
         """
-import_environment =
-    MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ XAUTHORITY DISPLAY LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME
 multi_instance_directories =
 multi_instance_group =
 multi_instance_name =

@@ -47,7 +47,7 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
     ConfigurationFault for a default_privs that does not exist or has root's rights.
     """
     local, paths = snapshot.group(LocalDelivery), snapshot.group(Paths)
-    environment = command_environment(snapshot.value("config_directory"), paths.export_environment)
+    environment = command_environment(snapshot.value("config_directory"), paths)
     limit = f"{service.name}_destination_concurrency_limit"
     try:
         of_recipient = number(snapshot.value(limit)) if service.program == "local" else 0
