@@ -172,3 +172,27 @@ def test_resolution(
     resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
     found = resolver.resolve(Address.from_internal(address.encode()), Address.from_internal(sender.encode()))
     assert (transport, nexthop) == (found.transport, found.nexthop)
+
+
+LOCAL_USERS = [
+    ("inline:{alice=x}", "alice@here.test", True),
+    ("inline:{alice=x}", "Alice+more@here.test", True),
+    ("inline:{alice=x}", "bob@here.test", False),
+    ("regexp:{ {/^alice$$/ x} }", "alice@here.test", False),
+    ("regexp:{ {/^alice@here/ x} }", "alice@here.test", True),
+    ("inline:{alice=x}", "Postmaster@here.test", True),
+    ("inline:{alice=x}", "MAILER-DAEMON@here.test", True),
+    ("inline:{alice=x}", "double-bounce@here.test", True),
+    ("inline:{alice=x}", "double-bounce@relay.test", True),
+    ("inline:{alice=x}", "double-bounces@here.test", False),
+]
+
+
+@pytest.mark.parametrize(("tables", "address", "known"), LOCAL_USERS)
+def test_local_users(tables: str, address: str, known: bool) -> None:
+    """Patterns are asked for whole addresses only; what the mail system writes to itself is always taken."""
+    snapshot = Snapshot.of(
+        SETTINGS | {"local_recipient_maps": tables}, facts=HostFacts(hostname="mx.here.test")
+    )
+    resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
+    assert resolver.is_known(resolver.resolve(Address.from_internal(address.encode()))) is known

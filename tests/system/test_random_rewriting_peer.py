@@ -1,9 +1,9 @@
 """Random configurations of addresses and routes: what becomes of mail is what Debian's Postfix makes of it.
 
 DESCRIPTION
-    RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.  About
-    half of them show a difference that is known: addresses that only a test has (`1.2!user`, `"user`, `@site` in
-    headers), checks that answer with nothing, the case of a nexthop.
+    RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.  Some
+    show a difference that is known: addresses that only a test has (`1.2!user`, `"user`, `@site` in headers), which
+    quotes a local part with `..` or `!` gets in a header, checks that answer with nothing, the case of a nexthop.
 """
 
 import difflib

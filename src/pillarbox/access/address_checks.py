@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from pillarbox.access.access_tables import fixed_status
 from pillarbox.access.question import PERMIT, Outcome, Question, Restriction, Subject, refusal, rejected
 from pillarbox.net.dns.records import DnsFault, RecordType, host_name
 from pillarbox.net.dns.records import Outcome as Found
@@ -88,10 +89,12 @@ def _unlisted(question: Question, resolution: Resolution, subject: Subject, stat
         match = _STATUS.match(resolution.nexthop)
         found, text = (match[1], match[2]) if match is not None else (status, resolution.nexthop)
         code = codes.unknown_virtual_alias_reject_code if is_alias else 550
-        found = f"{code // 100}{found[1:]}"  # a refusal is as final as its code
+        found = f"{code // 100}{fixed_status(found[1:], subject)}"  # a refusal is as final as its code
         return rejected(code, found, name, subject, text.encode())
     if question.resolver.is_known(resolution):
         return None
+    if is_alias and subject is Subject.SENDER:
+        status = "5.1.7"  # of what the route of such a domain says, 5.1.1
     code, table = {
         AddressClass.LOCAL: (codes.unknown_local_recipient_reject_code, "local recipient table"),
         AddressClass.VIRTUAL_ALIAS: (codes.unknown_virtual_alias_reject_code, "virtual alias table"),

@@ -10,6 +10,8 @@ DESCRIPTION
     delivery process, which has agents of its own (delivery/local/).
 """
 
+from typing import Final
+
 import msgspec
 
 
@@ -82,6 +84,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True):
     only_success: bool = (
         False  # nothing was done: it stands for what NOTIFY=SUCCESS wants to hear of an alias
     )
+    shown: str = ""  # in place of the status in the log
 
 
 class Outcome(msgspec.Struct, frozen=True, array_like=True):
@@ -100,11 +103,34 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     remote_mta: str = ""  # `dns; mx.example.org`, for Remote-MTA: (RFC 3464 §2.3.5)
     action: str = "delivered"  # of what is sent, for Action: (RFC 3464 §2.3.3): delivered, relayed, expanded
     tells_success: bool = True  # False: the notice that NOTIFY=SUCCESS asks for is the next system's business
+    shown: str = ""  # in place of the status in the log
 
     @property
     def is_sent(self) -> bool:
         """Whether all that the recipient stands for have got it."""
         return self.status == "sent" and all(attempt.status == "sent" for attempt in self.attempts or ())
+
+
+_SOFT_BOUNCE: Final = "SOFTBOUNCE"
+
+
+def softened(outcome: Outcome) -> Outcome:
+    """soft_bounce: what would be returned is tried again; the log says SOFTBOUNCE."""
+    if outcome.attempts is None:
+        if outcome.status != "bounced":
+            return outcome
+        return msgspec.structs.replace(
+            outcome, status="deferred", dsn=f"4{outcome.dsn[1:]}", shown=_SOFT_BOUNCE
+        )
+    if all(attempt.status != "bounced" for attempt in outcome.attempts):
+        return outcome
+    attempts = [
+        msgspec.structs.replace(attempt, status="deferred", dsn=f"4{attempt.dsn[1:]}", shown=_SOFT_BOUNCE)
+        if attempt.status == "bounced"
+        else attempt
+        for attempt in outcome.attempts
+    ]
+    return msgspec.structs.replace(outcome, status="deferred", dsn=f"4{outcome.dsn[1:]}", attempts=attempts)
 
 
 def would_be(status: str, *, cached: bool = True) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
-from pillarbox.delivery.request import Outcome
+from pillarbox.delivery.request import Outcome, softened
 from pillarbox.observability import events
 from pillarbox.queue.file_source import FileSource, is_done
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient, read_recipients
@@ -397,10 +397,8 @@ class Dispatcher:
     ) -> None:
         """A recipient's fate is known."""
         trace_only = active.message.is_trace_only
-        if self._settings.soft_bounce and outcome.status == "bounced" and not trace_only:
-            outcome = Outcome(
-                "deferred", f"4{outcome.dsn[1:]}", outcome.text, outcome.reason, relay=outcome.relay
-            )
+        if self._settings.soft_bounce and not trace_only:
+            outcome = softened(outcome)
         active.outcomes[recipient.offset] = (transport, outcome)
         for line in outcome.reason.split("\n") if outcome.reason else ():
             self._tell(events.Warned(f"{active.queue_id}: {line}"))

@@ -44,7 +44,7 @@ def attempts_made(
             _relay(attempt, agent),
             delays,
             attempt.dsn,
-            would_be(attempt.status, cached=cached) if trace_only else attempt.status,
+            would_be(attempt.status, cached=cached) if trace_only else attempt.shown or attempt.status,
             attempt.text,
         )
         for attempt in attempts_of(recipient, outcome)
@@ -158,6 +158,7 @@ def attempts_of(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
             relay=outcome.relay,
             diagnostic=outcome.diagnostic,
             remote_mta=outcome.remote_mta,
+            shown=outcome.shown,
         )
     ]
 

@@ -121,6 +121,9 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
         null_sender_transport_key=routing.empty_address_default_transport_maps_lookup_key,
         null_sender_relayhost_key=routing.empty_address_relayhost_maps_lookup_key,
         relocated=tables("relocated_maps", routing.relocated_maps),
+        always_local=frozenset(
+            (b"postmaster", b"mailer-daemon", identity.double_bounce_sender.lower().encode())
+        ),
         empty_address=queue.empty_address_recipient.encode(),
         relays_routes=identity.allow_untrusted_routing,
         syntax=AddressSyntax(

@@ -135,6 +135,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     null_sender_transport_key: str = "<>"
     null_sender_relayhost_key: str = "<>"
     relocated: tuple[LookupTable, ...] = ()
+    always_local: frozenset[bytes] = frozenset()  # local parts, in lower case: what we write to ourselves
     empty_address: bytes = b"MAILER-DAEMON"  # empty_address_recipient
     syntax: AddressSyntax = AddressSyntax()
     relays_routes: bool = False  # allow_untrusted_routing
@@ -271,6 +272,8 @@ class Resolver:
         address, routes = resolution.recipient, self.routes
         if resolution.address_class is AddressClass.LOCAL:
             if routes.local_recipients is None:
+                return True
+            if address.local_part.lower() in routes.always_local:
                 return True
             user = text_of(address.local_part)
             return self._listed(routes.local_recipients, address) or self._listed_user(user)

@@ -113,12 +113,18 @@ def test_who_does_not_listen_is_cut_off(sent: list[bytes], after: str, tmp_path:
 
 
 def test_aliases_without_end_defer(tmp_path: Path) -> None:
-    """What cannot be expanded is not taken, and DATA or BDAT again does not take it either."""
+    """What cannot be expanded is not taken, as is told after the content; DATA or BDAT again does not take it either."""
     rcpt = b"RCPT TO:<all@alias.test>\r\n"
     settings = {"virtual_alias_expansion_limit": "1"}
     failed = "451 4.6.0 Alias expansion error"
-    done = converse(tmp_path / "q", [HELLO, MAIL + rcpt, b"DATA\r\n", b"DATA\r\n", QUIT], settings=settings)
-    assert after_hello(done.replies)[2:] == [failed, failed, "221 2.0.0 Bye"]
+    sent = [HELLO, MAIL + rcpt, b"DATA\r\n", b"Subject: x\r\n\r\nx\r\n.\r\n", b"DATA\r\n", QUIT]
+    done = converse(tmp_path / "q", sent, settings=settings)
+    assert after_hello(done.replies)[2:] == [
+        "354 End data with <CR><LF>.<CR><LF>",
+        failed,
+        "503 5.5.1 Error: need RCPT command",
+        "221 2.0.0 Bye",
+    ]
     pieces = [b"BDAT 8\r\nab\r\n", b"cd\r\n", b"BDAT 0 LAST\r\n", QUIT]
     done = converse(tmp_path / "q", [HELLO, MAIL + rcpt, *pieces], settings=settings)
     assert after_hello(done.replies)[2:] == [

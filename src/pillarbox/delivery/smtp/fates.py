@@ -80,7 +80,8 @@ class Fates:
         if self._job.trace_only:
             shown = would_be(status, cached=self._job.is_cached)
         elif status == "bounced" and self._service.soft_bounce:
-            status = shown = "SOFTBOUNCE"
+            status, shown = "deferred", "SOFTBOUNCE"
+            verdict = msgspec.structs.replace(verdict, status=f"4{verdict.status[1:]}")
         relay = fate.target.relay if fate.target is not None else "none"
         delays = (
             max(0.0, job.active_time - job.arrival_time),
@@ -104,8 +105,8 @@ class Fates:
             )
         )
         outcome = Outcome(
-            "deferred" if status == "SOFTBOUNCE" else status,
-            verdict.status if status != "SOFTBOUNCE" else "4" + verdict.status[1:],
+            status,
+            verdict.status,
             verdict.text,
             relay=relay,
             diagnostic=_diagnostic(verdict.reply),

@@ -26,7 +26,7 @@ _GO_AHEAD: Final = Reply(354, (b"End data with <CR><LF>.<CR><LF>",))
 
 
 async def data(session: SessionState, command: Data) -> Reply:
-    """354, unless the envelope is refused now."""
+    """354, unless the envelope is refused now; what goes wrong with its addresses is told at the end."""
     return await _begin_content(session) or _GO_AHEAD
 
 
@@ -62,7 +62,10 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
 
 
 async def _begin_content(session: SessionState) -> Reply | None:
-    """The envelope is complete: write it, or say why not."""
+    """The envelope is complete: write it, or say why not.
+
+    An address that cannot be mapped now refuses the message, too (`refusal`), after its content.
+    """
     transaction = session.transaction
     if transaction is None:
         raise AssertionError("content without MAIL reached the session")
@@ -86,14 +89,14 @@ async def _begin_content(session: SessionState) -> Reply | None:
             warn=_warning(session, transaction),
         )
     except (LookupFault, ExpansionFault) as fault:
-        return _cannot_expand(session, transaction, fault)
+        transaction.refusal = _cannot_expand(session, transaction, fault)  # heard when the content has come
     return None
 
 
 async def _begin_chunks(session: SessionState, transaction: Transaction) -> bool:
     """The first BDAT chunk: nobody has looked at the envelope yet.  A refusal waits for its end."""
     if transaction.refusal is None:
-        transaction.refusal = await _begin_content(session)
+        transaction.refusal = await _begin_content(session) or transaction.refusal
     return transaction.refusal is None
 
 
