@@ -85,8 +85,9 @@ def _is_settled(folder: FolderFiles, groups: Groups) -> bool:
     """Whether nothing has to be found out or agreed with other programs first."""
     if not folder.uidlist.exists or folder.uidlist.damaged or not folder.is_quiet():
         return False
-    folder.keywords.refresh()
     names = {name for messages in groups for message in messages for name in message.keywords}
+    if names:
+        folder.keywords.refresh()
     return all(folder.keywords.find(name) is not None for name in names)
 
 

@@ -111,10 +111,9 @@ class MessageDirectories:
 
     def note_own_change(self, now: int, *, new: bool) -> None:
         """We changed cur/, and new/ if so: that is listed again at once, for it holds little and deliveries."""
-        _, cur_mtime = self._mtimes()
         if new:
             self._new.forget()
-        self._cur.note_own_change(cur_mtime, now)
+        self._cur.note_own_change(self._mtime_of(self.places[1]), now)
 
     def forget(self, *, new: bool = True, cur: bool = True) -> None:
         """List them next time, whatever their mtimes."""
@@ -125,8 +124,11 @@ class MessageDirectories:
 
     def _mtimes(self) -> tuple[int, int]:
         new, cur = self.places
+        return self._mtime_of(new), self._mtime_of(cur)
+
+    def _mtime_of(self, place: bytes) -> int:
         try:
-            return self._files.stat(new).st_mtime_ns, self._files.stat(cur).st_mtime_ns
+            return self._files.stat(place).st_mtime_ns
         except FileNotFoundError as error:
             raise NoSuchMailbox(os.fsdecode(self._directory)) from error
 
