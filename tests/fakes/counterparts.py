@@ -29,6 +29,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "imapfilter": ("imapfilter", "-V"),
     "interimap": ("interimap", "--version"),
     "ip": ("ip", "-Version"),
+    "logwatch": ("logwatch", "--version"),
     "maildrop": ("maildrop", "-v"),
     "mbsync": ("mbsync", "--version"),
     "mlmmj": ("mlmmj-receive", "-V"),

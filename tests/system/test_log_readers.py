@@ -1,4 +1,4 @@
-"""What admins' log readers make of our log and of the originals': pflogsumm and fail2ban-regex, the same mail on both."""
+"""What admins' log readers make of our log and of the originals': pflogsumm, logwatch and fail2ban-regex, the same mail on both."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from fakes.typed_smtp import Typed, send, until_gone
 pytestmark = [
     pytest.mark.system,
     pytest.mark.root,
-    pytest.mark.peer("postfix", "rsyslogd", "pflogsumm", "fail2ban", "unshare"),
+    pytest.mark.peer("postfix", "rsyslogd", "pflogsumm", "logwatch", "fail2ban", "unshare"),
 ]
 
 
@@ -82,6 +82,24 @@ def test_pflogsumm_gives_the_same_summary(hosts: tuple[Host, Host]) -> None:
     assert re.search(r"^ +4 +received$", summary(ours), re.M), summary(ours)
     assert re.search(r"^ +5 +delivered$", summary(ours), re.M)
     assert re.search(r"^ +2 +rejected \(28%\)$", summary(ours), re.M)
+
+
+def watched(host: Host) -> str:
+    """logwatch's page, without what differs by right: octets, delays, and warnings of each product's own."""
+    options = "--service postfix --range all --detail 10 --output stdout --format text"
+    text = host.output(f"PATH={PACKAGED} logwatch {options}")
+    text = text.partition("Postfix Begin")[2].partition("=== Delivery Delays")[0]
+    sections = re.split(r"\n \n", text)
+    lines = "\n".join(part for part in sections if "iscellaneous warnings" not in part).splitlines()
+    return "\n".join(line for line in lines if " Bytes " not in line)
+
+
+def test_logwatch_gives_the_same_page(hosts: tuple[Host, Host]) -> None:
+    """What was accepted, rejected and for which users, connections, deliveries by domain, starts: equal."""
+    original, ours = hosts
+    assert watched(ours) == watched(original)
+    assert re.search(r"^ +2 +5xx Reject unknown user -", watched(ours), re.M), watched(ours)
+    assert re.search(r"^ +5 +Delivered -", watched(ours), re.M)
 
 
 def matched(host: Host, filter_name: str) -> list[str]:

@@ -195,7 +195,7 @@ ALOUD = [
         "ssl = yes\nprotocols = imap",
         "ssl enabled, but ssl_cert not set: TLS is not offered",
     ),
-    ("plugin", "mail_plugins = quota mail_log", "line 3: mail_plugins: mail_log do nothing yet"),
+    ("plugin", "mail_plugins = quota mail_log", "line 3: mail_plugins: mail_log is not served yet"),
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
     (
         "another index",

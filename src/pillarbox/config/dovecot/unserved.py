@@ -162,7 +162,11 @@ def _plugins(entry: Entry) -> str:
                 mend="remove it to start without it",
             )
     names = [name for name in entry.value.split() if name not in _SERVED_PLUGINS]
-    return f"{entry.where}: mail_plugins: {' '.join(names)} do nothing yet" if names else ""
+    if not names:
+        return ""
+    return (
+        f"{entry.where}: mail_plugins: {' '.join(names)} {'is' if len(names) == 1 else 'are'} not served yet"
+    )
 
 
 def _plugin_setting(name: str, entry: Entry) -> str:
