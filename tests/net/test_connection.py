@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import socket
+import weakref
 
 import pytest
 from hypothesis import given
@@ -280,6 +282,30 @@ def test_what_comes_goes_to_another_connection() -> None:
         assert inner_wire.take() == b"c LOGOUT\r\nd"
 
     run(scene)
+
+
+def test_a_pair_that_has_ended_is_given_back_at_once() -> None:
+    """Each knows the other, and keeps the memory of a TLS session, until the garbage is looked for: that may be late."""
+
+    async def scene() -> None:
+        outer, outer_wire = connected()
+        client = TlsClient(outer_wire, outer)
+        await client.handshake()
+        inner, _ = connected()
+        outer.forward_to(inner)
+        inner.forward_to(outer)
+        assert outer.tls is not None
+        session = weakref.ref(outer.tls)
+        inner.connection_lost(None)
+        outer.connection_lost(None)
+        del outer, outer_wire, client, inner, _
+        assert session() is None
+
+    gc.disable()
+    try:
+        run(scene)
+    finally:
+        gc.enable()
 
 
 def test_whoever_sends_faster_than_the_other_takes_is_paused() -> None:

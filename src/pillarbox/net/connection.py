@@ -311,6 +311,7 @@ class Connection(asyncio.Protocol):
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
         self._drained = None
+        self._target = self._source = None  # the two of a pair would keep each other, and their TLS, for long
 
     def pause_writing(self) -> None:
         """asyncio.Protocol: the peer does not take what is sent."""
