@@ -25,6 +25,7 @@ COMMANDS: Final = {  # name → how to ask for its version
     "fdm": ("fdm", "-V"),
     "fetchmail": ("fetchmail", "--version"),
     "gsasl": ("gsasl", "--version"),
+    "haproxy": ("haproxy", "-v"),
     "import": ("import", "-version"),  # of ImageMagick
     "imapfilter": ("imapfilter", "-V"),
     "interimap": ("interimap", "--version"),

@@ -87,6 +87,7 @@ class InetSocket(msgspec.Struct, frozen=True, kw_only=True):
     addresses: tuple[str, ...]
     port: int
     tls: bool = False
+    is_proxied: bool = False  # haproxy = yes
 
 
 class UnixSocket(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +147,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     disable_plaintext_auth: bool = True
     login_greeting: str = "Pillarbox ready."
     login_trusted_networks: tuple[str, ...] = ()
+    haproxy_trusted_networks: tuple[str, ...] = ()
+    haproxy_timeout: float = 3.0
     mail_max_userip_connections: int = 10
 
     connection_blocks: tuple[ConnectionBlock, ...] = ()

@@ -21,11 +21,13 @@ import msgspec
 
 from pillarbox.auth.client import Accepted, AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.proxies import as_dovecot
 from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
 from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection, IdleTimeout
 from pillarbox.net.handover import Handover, HandoverDone, Peer
 from pillarbox.net.listeners import Listener
+from pillarbox.net.proxied import NoHeader, receive_header
 from pillarbox.net.question_channel import QuestionChannel
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
@@ -39,6 +41,7 @@ from pillarbox.sessions.login import Exchange, Failure, Ticket
 from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
 from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.wire.proxy_protocol import ProxyHeader
 from pillarbox.wire.sasl import USUAL_MECHANISMS
 
 
@@ -134,6 +137,7 @@ class LoginRole:
         self._auth = AuthClient(f"{settings.base_dir}/auth-login", tasks=tasks)
         self._spawner = SpawnerClient(f"{settings.base_dir}/spawner", tasks)
         self._trusted = [ip_network(text, strict=False) for text in settings.login_trusted_networks]
+        self._proxies = [ip_network(text, strict=False) for text in settings.haproxy_trusted_networks]
         self._waiting: dict[ImapLoginSession | Pop3LoginSession, None] = {}  # the oldest first
         self._logging_in = 0
         self._closing = False
@@ -174,20 +178,29 @@ class LoginRole:
         if not remote:
             connection.abort()
             return None
+        is_secured = self._is_secured(remote, local)
+        if self._sockets[name].is_proxied:
+            header = await self._proxied(connection, service, remote)
+            if header is None:
+                connection.abort()
+                return None
+            if header.client is not None and header.server is not None:
+                remote, local = header.client[0], header.server[0]
+            is_secured = header.has_tls or self._is_trusted(remote)
         peer = Peer(service, remote, local, _session_id(), False)
         attempts = Attempts(self._clock)
         outcome: HandOver | NotLoggedIn
         try:
             if self._sockets[name].tls:
                 await self._begin_tls(connection, peer)
-            outcome = await self._converse(connection, peer)
+            outcome = await self._converse(connection, peer, is_secured=is_secured)
         except TlsFault as fault:
             connection.abort()
             outcome = attempts.ended_by_tls(fault)
         except IdleTimeout:
             connection.abort()
             outcome = attempts.ended("Inactivity")
-        security = self._security(connection, peer)
+        security = _security(connection, is_secured=is_secured)
         if isinstance(outcome, NotLoggedIn):
             ended = (outcome.reason, outcome.user, outcome.method, remote, local)
             self._tell(LoginEnded(service, *ended, outcome.tls or security, peer.session))
@@ -211,7 +224,22 @@ class LoginRole:
             raise TlsFault("no certificate is configured")
         await connection.start_tls(context)
 
-    async def _converse(self, connection: Connection, peer: Peer) -> HandOver | NotLoggedIn:
+    async def _proxied(self, connection: Connection, service: str, proxy: str) -> ProxyHeader | None:
+        """What a proxy says of its client; None, and a line in the log, if nobody can be served."""
+        if not any(ip_address(proxy) in network for network in self._proxies):
+            self._tell(
+                MailboxNotice(f"{service}-login", "Error", f"haproxy: Client not trusted (rip={proxy})")
+            )
+            return None
+        try:
+            return await receive_header(connection, seconds=self._settings.haproxy_timeout)
+        except NoHeader as trouble:
+            self._tell(MailboxNotice(f"{service}-login", "Error", as_dovecot(trouble, proxy)))
+            return None
+
+    async def _converse(
+        self, connection: Connection, peer: Peer, *, is_secured: bool
+    ) -> HandOver | NotLoggedIn:
         kind = ImapLoginSession if peer.service == "imap" else Pop3LoginSession
         await self._auth.connect()
         session = kind(
@@ -226,7 +254,7 @@ class LoginRole:
                 id_log=self._settings.imap_id_log,
                 capability=self._settings.imap_capability,
             ),
-            secured=connection.tls is not None or self._is_secured(peer.remote, peer.local),
+            secured=connection.tls is not None or is_secured,
             tls_context=None if connection.tls is not None else self._context(peer),
         )
         self._waiting[session] = None
@@ -239,15 +267,9 @@ class LoginRole:
         finally:
             self._waiting.pop(session, None)
             if isinstance(session, ImapLoginSession) and session.identity:
-                security = self._security(connection, peer)
+                security = _security(connection, is_secured=is_secured)
                 where = (peer.remote, peer.local, security, peer.session)
                 self._tell(ClientIdentified(session.identity, *where))
-
-    def _security(self, connection: Connection, peer: Peer) -> str:
-        """As the log tells it."""
-        if connection.tls:
-            return "TLS"
-        return "secured" if self._is_secured(peer.remote, peer.local) else ""
 
     def _is_secured(self, remote: str, local: str) -> bool:
         """Nobody can listen on a connection within the host (Dovecot's rule), or in a trusted network."""
@@ -331,6 +353,11 @@ class LoginRole:
             down.cancel()
         client.close()
         worker.close()
+
+
+def _security(connection: Connection, *, is_secured: bool) -> str:
+    """As the log tells it."""
+    return "TLS" if connection.tls else "secured" if is_secured else ""
 
 
 def _session_id() -> str:

@@ -27,6 +27,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.proxies import as_postfix
 from pillarbox.daemons.queue_hints import QueueHints
 from pillarbox.daemons.startup import (
     Control,
@@ -43,6 +44,7 @@ from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
+from pillarbox.net.proxied import NoHeader, receive_header
 from pillarbox.net.startup import Startup, cleanup_of
 from pillarbox.net.tls_contexts import bare_context, smtp_server_context
 from pillarbox.net.tls_options import apply_options, cipher_lists, take_dh_parameters
@@ -154,27 +156,20 @@ class SmtpdRole:
 
     async def _serve(self, connection: Connection, service: Service) -> None:
         policy = service.policy
-        text, port = connection.peer_address
-        if not text:  # gone before we looked
+        peer, local = connection.peer_address, connection.local_address
+        if not peer[0]:  # gone before we looked
             connection.abort()
             return
         connection.idle_limit = policy.server.smtpd_timeout
-        address = ip_address(text)
-        if policy.server.smtpd_peername_lookup:
-            name, reverse = await self._names.lookup(text)
-        else:
-            name = reverse = UNKNOWN
-        client = ClientFacts(
-            address=address,
-            port=port,
-            shows_port=policy.server.smtpd_client_port_logging,
-            name=name,
-            reverse_name=reverse,
-            server_address=connection.local_address[0],
-            server_port=connection.local_address[1],
-            is_mynetworks=policy.identity.mynetworks.contains(address),
-        )
-        rate = None if policy.is_exempt_from_limits(text) else self._rates.of(address, policy.rates)
+        if policy.server.smtpd_upstream_proxy_protocol:
+            try:
+                peer, local = await _proxied_addresses(connection, policy, peer, local)
+            except NoHeader as trouble:
+                await self._refuse_proxy(connection, service, trouble)
+                return
+        text = peer[0]
+        client = await self._client_facts(policy, peer, local)
+        rate = None if policy.is_exempt_from_limits(text) else self._rates.of(client.address, policy.rates)
         warning = self._too_many(text, client, service, rate)
         if warning:
             tell = self._log.named(service.syslog_name)
@@ -193,6 +188,35 @@ class SmtpdRole:
             self._per_client[text] -= 1
             if not self._per_client[text]:
                 del self._per_client[text]
+
+    async def _client_facts(
+        self, policy: SmtpPolicy, peer: tuple[str, int], local: tuple[str, int]
+    ) -> ClientFacts:
+        """Who is at `peer`, an address and a port, and has connected to `local`."""
+        address = ip_address(peer[0])
+        name = reverse = UNKNOWN
+        if policy.server.smtpd_peername_lookup:
+            name, reverse = await self._names.lookup(peer[0])
+        return ClientFacts(
+            address=address,
+            port=peer[1],
+            shows_port=policy.server.smtpd_client_port_logging,
+            name=name,
+            reverse_name=reverse,
+            server_address=local[0],
+            server_port=local[1],
+            is_mynetworks=policy.identity.mynetworks.contains(address),
+        )
+
+    async def _refuse_proxy(self, connection: Connection, service: Service, trouble: NoHeader) -> None:
+        """Nobody is known to speak with: without that a stranger would have the proxy's rights."""
+        tell = self._log.named(service.syslog_name)
+        tell(Warned(as_postfix(trouble)))
+        proxy = await self._client_facts(service.policy, connection.peer_address, connection.local_address)
+        tell(ClientConnected(proxy.label))
+        tell(ClientDisconnected(proxy.label, ()))
+        connection.send(Reply(421, (b"4.3.0 %s Server local error" % service.policy.host,)).encode())
+        connection.close()
 
     async def _know_mechanisms(self, service: Service) -> None:
         """EHLO shows what the authentication server has, so it has to have been asked."""
@@ -413,6 +437,18 @@ def _take_dh_parameters(context: ssl.SSLContext, path: str, warnings: list[str])
             trouble = f'decoding DH parameters from file "{path}"'
         warnings.append(f"error {trouble} -- using compiled-in defaults")
         take_dh_parameters(context, "")
+
+
+async def _proxied_addresses(
+    connection: Connection, policy: SmtpPolicy, proxy: tuple[str, int], local: tuple[str, int]
+) -> tuple[tuple[str, int], tuple[str, int]]:
+    """The client's address and the server's, as the proxy says.  NoHeader, also for a client it does not know."""
+    header = await receive_header(connection, seconds=policy.server.smtpd_upstream_proxy_timeout)
+    if header.client is not None and header.server is not None:
+        return header.client, header.server
+    if header.is_local:
+        return proxy, local
+    raise NoHeader(b"PROXY UNKNOWN")
 
 
 def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: SmtpPolicy) -> None:

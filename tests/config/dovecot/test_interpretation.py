@@ -146,11 +146,6 @@ REFUSED = [
         "namespace inbox {\n inbox = yes\n}\nnamespace a {\n location = maildir:/srv/a\n}",
         "namespace a: Duplicate namespace prefix",
     ),
-    (
-        "haproxy",
-        "protocols = imap\nservice imap-login {\n inet_listener imap {\n  haproxy = yes\n }\n}",
-        "line 6: haproxy",
-    ),
     ("variable", "mail_home = /srv/%q", "Unknown variable '%q'"),
     (
         "quota rule",

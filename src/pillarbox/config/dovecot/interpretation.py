@@ -115,6 +115,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         disable_plaintext_auth=configuration.yes("disable_plaintext_auth") or tls == "required",
         login_greeting=value("login_greeting"),
         login_trusted_networks=words("login_trusted_networks"),
+        haproxy_trusted_networks=words("haproxy_trusted_networks"),
+        haproxy_timeout=configuration.seconds("haproxy_timeout"),
         mail_max_userip_connections=configuration.number("mail_max_userip_connections"),
         connection_blocks=connection_blocks(configuration),
         ssl=tls,
@@ -290,12 +292,6 @@ def _inet_sockets(configuration: Configuration, *, tls: bool) -> tuple[InetSocke
             wants_tls = configuration.yes(*path, "ssl")
             if not port or (wants_tls and not tls):
                 continue
-            if configuration.yes(*path, "haproxy"):
-                raise ConfigurationFault(
-                    configuration.where(*path, "haproxy"),
-                    "haproxy = yes is not served: a client's address would be taken for the proxy's",
-                    mend="let clients connect directly",
-                )
             addresses = configuration.words(*path, "address") or configuration.words("listen")
             found.append(
                 InetSocket(
@@ -304,6 +300,7 @@ def _inet_sockets(configuration: Configuration, *, tls: bool) -> tuple[InetSocke
                     addresses=_addresses(addresses),
                     port=port,
                     tls=wants_tls,
+                    is_proxied=configuration.yes(*path, "haproxy"),
                 )
             )
     return tuple(found)

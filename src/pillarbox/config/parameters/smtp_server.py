@@ -123,6 +123,10 @@ class SmtpServer:
         doc="Characters that $names in smtpd_reject_footer and replies of block lists may bring in, with the "
         "escapes of C; others become underscores.",
     )
+    smtpd_upstream_proxy_protocol: Literal["", "haproxy"] = parameter(
+        "", doc="With haproxy clients come through a proxy, which says who they are before anything else."
+    )
+    smtpd_upstream_proxy_timeout: Seconds = parameter("5s", minimum=1, doc="Time for the proxy to say so.")
     smtpd_authorized_xclient_hosts: NetworkList = parameter(
         "", doc="Clients that may say with XCLIENT for whom they speak: proxies, tests."
     )

@@ -6,13 +6,6 @@ from pillarbox.config.treatment import Kind, Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
-        Kind.REFUSED,
-        "the clients of a proxy would all have its address, and its rights",
-        """
-smtpd_upstream_proxy_protocol =
-""",
-    ),
-    Section(
         Kind.LATER,
         "this feature of the SMTP server is not served yet",
         r"""
@@ -20,7 +13,6 @@ cyrus_sasl_config_path =
 enable_idna2003_compatibility = no
 smtpd_client_connection_limit_exceptions =
 smtpd_reject_filter_maps =
-smtpd_upstream_proxy_timeout = 5s
 """,
     ),
     Section(

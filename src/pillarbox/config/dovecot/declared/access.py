@@ -42,6 +42,10 @@ last_valid_uid : number = 0
     Highest user id of a mailbox's owner; 0 for no limit.
 login_greeting : str = Dovecot (Debian) ready.
     What a client is greeted with.
+haproxy_timeout : time = 3 secs
+    Time for a proxy to say whom it speaks for.
+haproxy_trusted_networks : str =
+    Proxies that are believed, where inet_listener has `haproxy = yes`; nobody else may connect there.
 login_trusted_networks : str =
     Clients that count as secured without TLS, and are never slowed down for wrong passwords.
 mail_max_userip_connections : number = 10
@@ -122,8 +126,6 @@ auth_proxy_self : str =
 auth_socket_path : str = auth-userdb
 auth_stats : bool = no
 auth_winbind_helper_path : str = /usr/bin/ntlm_auth
-haproxy_timeout : time = 3 secs
-haproxy_trusted_networks : str =
 login_plugin_dir : str = /usr/lib/dovecot/modules/login
 login_proxy_max_disconnect_delay : time = 0
 login_proxy_max_reconnects : number = 3

@@ -141,15 +141,10 @@ address : str =
     Addresses to listen on; those of `listen` if empty.
 port : port = 0
     The port; 0 switches the listener off.
+haproxy : bool = no
+    Clients come through a proxy of haproxy_trusted_networks, which says who they are.
 ssl : bool = no
     TLS begins at once.
-""",
-    ),
-    Part(
-        Kind.REFUSED,
-        "a client's address would be taken for the proxy's, and limits and logs with it",
-        """
-haproxy : bool = no
 """,
     ),
     Part(
