@@ -189,6 +189,27 @@ def test_the_next_session_meets_what_was_reloaded(running: Host) -> None:
         running.hang_up()
 
 
+def test_a_delivery_that_hangs_keeps_nothing_from_new_sessions(running: Host) -> None:
+    """qmgr and delivery have to end before there are new ones; smtpd does not wait for them."""
+    hanging = "hanging unix - n n - - pipe user=mail-users argv=/bin/sleep 1000\n"
+    running.write("/etc/postfix/master.cf", MASTER_CF + hanging)
+    settings = {"relay_domains": "hang.test", "transport_maps": "inline:{hang.test=hanging}"}
+    configure(running, **settings)
+    reload(running)
+    session = Session(running)
+    assert session.recipient("someone@hang.test") == "250 2.1.5 Ok"
+    session("DATA")
+    assert session("Subject: x\r\n\r\nx\r\n.").startswith("250 2.0.0 Ok: queued as ")
+    until(lambda: "/bin/sleep 1000" in running.output("ps -eo args"), what="it is being delivered")
+    delivery = running.output("pgrep -f pillarbox.daemons.delivery")
+    configure(running, **settings, smtpd_banner="$myhostname ESMTP unhindered")
+    running.output("postfix reload")
+    assert Session(running).banner.endswith(" unhindered")
+    assert set(delivery.split()) & set(running.output("pgrep -f pillarbox.daemons.delivery").split())
+    running.output("postfix stop && postsuper -d ALL")
+    running.write("/etc/postfix/master.cf", MASTER_CF)
+
+
 def test_reload_of_a_broken_configuration_changes_nothing(running: Host) -> None:
     """A mistake in main.cf is logged with its line, and mail is served as before."""
     configure(running, queue_run_delay="5x")

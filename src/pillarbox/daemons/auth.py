@@ -91,6 +91,7 @@ def open_role(startup: Startup) -> Serve:
             for listener in everyone:
                 listener.stop()
             if isinstance(order, Drain):
+                control.draining()
                 role.let_go(but=("auth-login", "auth-master"))
                 if await finish_sessions(control, listeners["auth-login"]):
                     role.let_go()

@@ -161,6 +161,8 @@ def open_role(startup: Startup) -> Serve:
             order = await control.order()
             for listener in listeners:
                 listener.stop()
+            if isinstance(order, Drain):
+                control.draining()
             for listener in listeners:
                 if isinstance(order, Drain):
                     await listener.finished()

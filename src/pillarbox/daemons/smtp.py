@@ -65,6 +65,7 @@ class SmtpRole:
             accepting.cancel()
             self._cache.close()
             if isinstance(order, Drain):
+                control.draining()
                 while self._jobs:
                     await asyncio.wait(self._jobs)
             for channel in list(self._channels):

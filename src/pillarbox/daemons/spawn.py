@@ -141,6 +141,7 @@ def open_role(startup: Startup) -> Serve:
             for task in accepting:
                 task.cancel()
             if isinstance(order, Drain):
+                control.draining()
                 stopped = tasks.create_task(_stopped(control))
                 finished = tasks.create_task(server.finished())
                 await asyncio.wait((stopped, finished), return_when=asyncio.FIRST_COMPLETED)

@@ -65,7 +65,7 @@ from pillarbox.net.handover import (
     Session,
     SessionClosed,
 )
-from pillarbox.net.startup import Drain, FromSupervisor, Ready, Startup, Stop, User
+from pillarbox.net.startup import Drain, Draining, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.observability.events import MailboxNotice
 
 _INTERNAL_BYE = b"* BYE Internal error occurred. Refer to server log for more information.\r\n"
@@ -148,6 +148,7 @@ class Spawner:
                 self._selector.unregister(self._listener)
                 self._listener.close()
                 self._move_door()
+                write_now(self._control, Draining())
             elif isinstance(order, Stop):
                 self._running = False
         if is_over:

@@ -37,7 +37,7 @@ from pillarbox.net.channel import Channel, ChannelClosed, FrameWriter
 from pillarbox.net.dns.host_files import ResolverOptions
 from pillarbox.net.listeners import Listener
 from pillarbox.net.shared_clock import LabClock
-from pillarbox.net.startup import Drain, Failed, FromSupervisor, Ready, Startup, Stop, User
+from pillarbox.net.startup import Drain, Draining, Failed, FromSupervisor, Ready, Startup, Stop, User
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Broke, EventSink, Refused, Warned
 from pillarbox.observability.log_file import LogFile
@@ -167,10 +167,11 @@ class Control:
 
     def ready(self) -> None:
         """Tell the supervisor that the role serves."""
-        try:
-            self._channel.send(Ready(os.getpid()))
-        except ChannelClosed:
-            return  # `order()` will say so
+        self._say(Ready(os.getpid()))
+
+    def draining(self) -> None:
+        """Answer Drain: no connection is taken any more."""
+        self._say(Draining())
 
     async def order(self) -> FromSupervisor:
         """What the supervisor wants; Stop when it is gone.
@@ -185,6 +186,12 @@ class Control:
             last_seconds.begin()
             asyncio.get_running_loop().call_later(last_seconds.SECONDS - 1, self._say_what_is_awaited)
         return order
+
+    def _say(self, frame: Ready | Draining) -> None:
+        try:
+            self._channel.send(frame)
+        except ChannelClosed:
+            return  # `order()` will say so
 
     def _say_what_is_awaited(self) -> None:
         """A second before the end by force: a log that names the culprit."""
@@ -205,6 +212,7 @@ async def serve_until_ordered(
     for listener in listeners:
         listener.stop()
     if isinstance(order, Drain):
+        control.draining()
         if draining is not None:
             draining()
         await finish_sessions(control, listeners)

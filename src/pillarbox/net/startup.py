@@ -88,6 +88,10 @@ class Failed(msgspec.Struct, tag=True):
     reason: str
 
 
+class Draining(msgspec.Struct, tag=True):
+    """Role → supervisor: the answer to `Drain`; who connects from now on comes to the new generation."""
+
+
 class Stop(msgspec.Struct, tag=True):
     """Supervisor → role: finish and exit."""
 
@@ -97,4 +101,4 @@ class Drain(msgspec.Struct, tag=True):
 
 
 FromSupervisor = Stop | Drain
-FromRole = Ready | Failed
+FromRole = Ready | Failed | Draining

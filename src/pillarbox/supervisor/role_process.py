@@ -27,7 +27,7 @@ import msgspec
 
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.forks import fork
-from pillarbox.net.startup import MAX_PASSED, Drain, Failed, Fork, FromRole, Ready, Startup, Stop
+from pillarbox.net.startup import MAX_PASSED, Drain, Draining, Failed, Fork, FromRole, Ready, Startup, Stop
 
 _ZYGOTE: Final = "pillarbox.daemons.zygote"
 _PATIENCE: Final = 30.0
@@ -47,6 +47,7 @@ class RoleProcess:
         self.end = end
         self.is_ready = False
         self.failure = ""  # why it could not start, in its own words
+        self.is_draining = False  # it takes no more connections
         self.retiring = False  # a newer generation takes over: its end is expected
         self._report = report
         self._status: int | None = None
@@ -66,6 +67,8 @@ class RoleProcess:
                 self.is_ready = True
             elif isinstance(frame, Failed):
                 self.failure = frame.reason
+            elif isinstance(frame, Draining):
+                self.is_draining = True
         return bool(data)
 
     def stop(self) -> None:

@@ -280,7 +280,14 @@ class Supervisor:
         old_log.close()
 
     async def _replace_roles(self, half: Half, old_half: Half, *, log: int | None) -> None:
-        """A new generation.  What there can be only one of ends first, the last in the list first."""
+        """A new generation.
+
+        What overlaps without needing a role that is to end goes first: clients have it at once, whatever delivery
+        hangs.  Of the rest, what there can be only one of ends first, the last in the list first.
+        """
+        first = 1 + max((n for n, role in enumerate(half.roles) if role.on_reload == "restart"), default=-1)
+        for role in half.roles[first:]:
+            await self._replace(role, log=log)
         kept = {role.name for role in half.roles}
         for role in reversed(old_half.roles):
             replaced = next((other for other in half.roles if other.name == role.name), None)
@@ -289,25 +296,42 @@ class Supervisor:
                     running.process.retiring = True
                     running.process.stop()
                 await self._until_ended(role.name, asyncio.get_running_loop().time() + _FINISH_SECONDS)
-        for role in half.roles:
-            if self._stopped_by:
-                return  # whoever stops us waits: nothing more is begun
-            old = self._of(role.name)
-            if role.on_reload == "keep" and old:
-                continue
-            new = [self._start(role) for _ in range(role.processes)]
-            try:
-                await self._until_ready(role)
-            except StartFault as fault:
-                self._tell(Warned(f"reload of {role.name} failed: {fault}"))
-                for running in new:
-                    running.process.retiring = bool(old)  # the old generation goes on
-                    running.on_trial = False
-                    running.process.stop()
-                continue
-            for running in old:
-                running.process.retiring = True
-                running.process.drain(log)
+        for role in half.roles[:first]:
+            await self._replace(role, log=log)
+
+    async def _replace(self, role: Role, *, log: int | None) -> None:
+        """Its new generation, and none of the old takes connections any more."""
+        if self._stopped_by:
+            return  # whoever stops us waits: nothing more is begun
+        old = self._of(role.name)
+        if role.on_reload == "keep" and old:
+            return
+        new = [self._start(role) for _ in range(role.processes)]
+        try:
+            await self._until_ready(role)
+        except StartFault as fault:
+            self._tell(Warned(f"reload of {role.name} failed: {fault}"))
+            for running in new:
+                running.process.retiring = bool(old)  # the old generation goes on
+                running.on_trial = False
+                running.process.stop()
+            return
+        for running in old:
+            running.process.retiring = True
+            running.process.drain(log)
+        await self._until_draining(role.name, old)
+
+    async def _until_draining(self, name: str, old: list[_Running]) -> None:
+        """Wait until these take no more connections: the sockets are the new generation's as well."""
+        try:
+            async with asyncio.timeout(_FINISH_SECONDS):
+                while not all(one.process.is_draining or one.process.has_ended() for one in old):
+                    if self._stopped_by:
+                        return
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            self._tell(Warned(f"{name} of before still takes connections"))
 
     # -- the end ---------------------------------------------------------------------------------------
 
