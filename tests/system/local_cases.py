@@ -334,3 +334,18 @@ ROOT_SPOOL: Final[dict[str, Case]] = {
     ),
 }
 """Where nobody but root may make mailboxes."""
+
+NO_ORIGINAL: Final[dict[str, Case]] = {
+    "no original, a user": Case(to="{u}+x"),
+    "no original, an alias": Case(to="{a}", aliases=("{a} {u}, {v}, someone@example.org",)),
+    "no original, an alias of itself twice": Case(to="{a}+y", aliases=("{a} {a}2", "{a}2 {u}")),
+    "no original, an owner": Case(to="{a}", aliases=("{a} {u}, {a}x", "owner-{a} {v}")),
+    "no original, a command": Case(to="{a}", aliases=('{a} "|' + _PRINT_ENVIRONMENT + '"',)),
+    "no original, a forward": Case(files=forward("{v}\n~/out\n\\{u}\n")),
+    "no original, nobody": Case(to="{a}x"),
+    "no original, pipe": Case(to="pipe-plain+Ext"),
+    "no original, pipe with all flags": Case(to="Pipe-Flags+Ext@LOCAL.test"),
+    "no original, virtual maildir": Case(to="{a}@virtual.test", mailbox="{u}/Maildir/"),
+    "no original, virtual alias": Case(to="{a}@alias.test", mailbox="{u}/mbox"),
+}
+"""With enable_original_recipient = no."""

@@ -14,7 +14,7 @@ import pytest
 from fakes.local_hosts import Host, OurHost, TheirHost, files_below, send, until_quiet
 from fakes.namespaces import elsewhere
 from fakes.system_users import SystemUsers
-from system.local_cases import MAILDIR, MBOX, PROGRAMS, ROOT_SPOOL, SPOOL, VIRTUAL, Case
+from system.local_cases import MAILDIR, MBOX, NO_ORIGINAL, PROGRAMS, ROOT_SPOOL, SPOOL, VIRTUAL, Case
 
 pytestmark = [
     pytest.mark.system,
@@ -137,6 +137,22 @@ SETUPS: Final[dict[str, tuple[dict[str, Case], dict[str, str]]]] = {
             "virtual_gid_maps": "texthash:{base}/uids",
             "virtual_mailbox_limit": "4100",
             "message_size_limit": "4000",
+        },
+    ),
+    "original": (
+        NO_ORIGINAL,
+        {
+            "enable_original_recipient": "no",
+            "home_mailbox": "Maildir/",
+            "fallback_transport_maps": "texthash:{base}/fallback",
+            "flagged_destination_recipient_limit": "1",
+            "virtual_mailbox_domains": "virtual.test",
+            "virtual_mailbox_base": "/home",
+            "virtual_mailbox_maps": "texthash:{base}/mailboxes",
+            "virtual_uid_maps": "texthash:{base}/uids",
+            "virtual_gid_maps": "texthash:{base}/uids",
+            "virtual_alias_domains": "alias.test",
+            "virtual_alias_maps": "inline:{ @alias.test=@virtual.test }",
         },
     ),
 }

@@ -124,6 +124,7 @@ def _pipe(service: AgentService, snapshot: Snapshot) -> PipeService:
         time_limit=limit,
         delimiters=snapshot.group(Identity).recipient_delimiter,
         owner_request_special=snapshot.group(LocalDelivery).owner_request_special,
+        writes_original=snapshot.group(QueueManager).enable_original_recipient,
     )
 
 

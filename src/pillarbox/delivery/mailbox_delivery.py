@@ -66,6 +66,7 @@ class MailboxRules(msgspec.Struct, frozen=True):
     size_limit: int = 0  # virtual_mailbox_limit, octets; 0: none
     locks: MboxLocks = MboxLocks()
     strict_ownership: bool = True  # strict_mailbox_ownership
+    writes_original: bool = True  # X-Original-To:, enable_original_recipient
 
 
 def deliver_jobs(
@@ -93,7 +94,7 @@ def deliver_jobs(
             outcomes[request.job] = [_failed(fault, "")] * len(request.targets)
             continue
         for at, target in enumerate(request.targets):
-            head = _prefix(request.sender, target)
+            head = _prefix(request.sender, target, writes_original=rules.writes_original)
             maildir = target.mailbox.rstrip("/")
             key = delivery_key(target.offset, os.fsencode(target.mailbox), head)
             if noted.has(key):
@@ -190,12 +191,9 @@ def is_loop(content: bytes, recipient: bytes) -> bool:
 _DELIVERED_TO: Final = re.compile(rb"^delivered-to:([^\n]*)", re.MULTILINE)
 
 
-def _prefix(sender: bytes, target: MailboxTarget) -> bytes:
-    return b"Return-Path: <%s>\nX-Original-To: %s\nDelivered-To: %s\n" % (
-        sender,
-        target.original,
-        target.recipient,
-    )
+def _prefix(sender: bytes, target: MailboxTarget, *, writes_original: bool) -> bytes:
+    original = b"X-Original-To: %s\n" % target.original if writes_original else b""
+    return b"Return-Path: <%s>\n%sDelivered-To: %s\n" % (sender, original, target.recipient)
 
 
 def _failed(fault: Exception, maildir: str) -> Outcome:

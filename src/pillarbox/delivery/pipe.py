@@ -104,6 +104,7 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
     time_limit: float = 1000.0
     delimiters: bytes = b""
     owner_request_special: bool = True
+    writes_original: bool = True
 
     @classmethod
     def parse(
@@ -116,8 +117,12 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
         time_limit: float = 1000.0,
         delimiters: str = "",
         owner_request_special: bool = True,
+        writes_original: bool = True,
     ) -> "PipeService":
-        """The service that these words of master.cf describe.  `where` is file and line."""
+        """The service that these words of master.cf describe.
+
+        `where` is file and line; `writes_original` is enable_original_recipient, without which flag O adds nothing.
+        """
         try:
             given, command = attributes(arguments, PIPE_ATTRIBUTES)
             user, uid, gid = account(given.pop("user", ""), mail_owner)
@@ -141,6 +146,7 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
                 time_limit=time_limit,
                 delimiters=delimiters.encode(),
                 owner_request_special=owner_request_special,
+                writes_original=writes_original,
             )
         except (ValueError, ExpansionError) as error:
             raise ConfigurationFault(where, f"pipe service {name}: {error}") from error
@@ -172,7 +178,7 @@ class PipeService(msgspec.Struct, frozen=True, kw_only=True):
         prefix = from_line(sender, now=now) if "F" in flags else b""
         if "R" in flags:
             prefix += b"Return-Path: <%s>\n" % Address.from_internal(sender).external
-        if "O" in flags:
+        if "O" in flags and self.writes_original:
             prefix += b"X-Original-To: %s\n" % Address.from_internal(recipient.original).external
         if "D" in flags:
             prefix += b"Delivered-To: %s\n" % Address.from_internal(recipient.address).external

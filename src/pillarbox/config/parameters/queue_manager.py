@@ -229,8 +229,8 @@ class QueueManager:
     )
     enable_original_recipient: bool = parameter(
         "yes",
-        doc="Queue a recipient again that comes to the same address under another name. With no, each address is "
-        "queued once.",
+        doc="Write X-Original-To: into what is delivered, and queue a recipient again that comes to the same "
+        "address under another name. With no, the header is not written, and each address is queued once.",
     )
     default_delivery_slot_cost: int = parameter(
         "5",

@@ -29,6 +29,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
     propagate: frozenset[str]  # propagate_unmatched_extensions
     environment: tuple[tuple[bytes, bytes], ...]  # that every command gets
     default_account: Account  # default_privs
+    writes_original: bool  # X-Original-To:, enable_original_recipient
     is_pipe: bool = False
     root: str = ""  # chroot= of a pipe
     root_fault: str = ""  # why the agent could not go there
@@ -73,6 +74,7 @@ def agent_settings(snapshot: Snapshot, service: AgentService) -> AgentSettings:
         propagate=frozenset(snapshot.group(VirtualDelivery).propagate_unmatched_extensions),
         environment=environment,
         default_account=_default_account(paths.default_privs, snapshot.where("default_privs")),
+        writes_original=snapshot.group(QueueManager).enable_original_recipient,
     )
 
 
@@ -83,6 +85,7 @@ def mailbox_rules(snapshot: Snapshot) -> MailboxRules:
         virtual.virtual_mailbox_limit,
         _locks(snapshot, "virtual_mailbox_lock", virtual.virtual_mailbox_lock, local),
         local.strict_mailbox_ownership,
+        snapshot.group(QueueManager).enable_original_recipient,
     )
 
 

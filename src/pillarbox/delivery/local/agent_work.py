@@ -486,7 +486,8 @@ class AgentWork:
 
     def _headers(self, kind: str) -> bytes:
         wanted = kind in self._settings.local.prepend_delivered_header
-        return trace_headers(self._recipient, delivered_to=wanted)
+        original = self._settings.writes_original
+        return trace_headers(self._recipient, delivered_to=wanted, original=original)
 
     def _unreadable(self, fault: Unreadable) -> None:
         self._warn(f"queue file read error: {fault}")

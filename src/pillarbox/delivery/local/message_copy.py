@@ -52,10 +52,10 @@ def as_piped(blocks: Iterable[bytes], form: PipeContent) -> Iterator[bytes]:
         yield form.line_end
 
 
-def trace_headers(recipient: Recipient, *, delivered_to: bool) -> bytes:
-    """Return-Path:, X-Original-To: if it may be known, and Delivered-To: if it is wanted."""
+def trace_headers(recipient: Recipient, *, delivered_to: bool, original: bool) -> bytes:
+    """Return-Path:, X-Original-To: if it may be known, and Delivered-To:, the two if they are wanted."""
     text = b"Return-Path: <%s>\n" % Address.from_internal(recipient.sender).external
-    if recipient.original:
+    if original and recipient.original:
         text += b"X-Original-To: %s\n" % Address.from_internal(recipient.original).external
     if delivered_to:
         text += b"Delivered-To: %s\n" % Address.from_internal(recipient.delivered).external
