@@ -28,17 +28,19 @@ _KEPT: Final = 8
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Have the closing report.  Where tests run in several processes, each has its temporary directories by itself.
+    """Have the closing report, and a temporary directory for each process that runs tests.
 
-    pytest-xdist's are one level deeper than usual, below a directory that every other run of pytest closes.
+    pytest's own are below a directory that every other run of pytest closes to the users that daemons become.
     """
     config.pluginmanager.register(ClosingReport())
-    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    only_hands_out = not worker and config.getoption("numprocesses", None)
+    if worker or (config.option.basetemp is None and not only_hands_out):
         _forget_earlier_runs()
         directory = config.stash[_DIRECTORY] = tempfile.mkdtemp(prefix=_PREFIX)
         _is_abandoned(directory)
         Path(directory).chmod(0o755)
-        config.option.basetemp = f"{directory}/{worker}"
+        config.option.basetemp = f"{directory}/{worker or 'run'}"
 
 
 def _is_abandoned(directory: str) -> bool:

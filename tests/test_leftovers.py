@@ -55,3 +55,14 @@ def test_directories_of_runs_that_were_killed_go(tmp_path: Path, monkeypatch: py
         other.kill()
     conftest._forget_earlier_runs()
     assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["3", "4"]
+
+
+def test_no_other_run_closes_the_directories_of_this_one(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> None:
+    """Daemons that became other users still find what a test has for them when somebody starts pytest beside it."""
+    if any(str(word).startswith("--basetemp") for word in pytestconfig.invocation_params.args):
+        pytest.skip("--basetemp was given")
+    directory = tmp_path_factory.getbasetemp().parent
+    assert directory.name.startswith(conftest._PREFIX)  # not below pytest-of-USER
+    assert directory.stat().st_mode & 0o777 == 0o755
