@@ -11,7 +11,9 @@ EXIT STATUS
 
 import argparse
 import contextlib
+import fcntl
 import os
+import re
 import shutil
 import signal
 import sys
@@ -28,11 +30,13 @@ from pillarbox.lab.places import on_loopback
 from pillarbox.lab.scenario import Scenario
 from pillarbox.lab.screen import Screen
 from pillarbox.lab.verdict import results
+from pillarbox.net.system_clock import SystemClock
 from pillarbox.supervisor.listeners import StartFault
 
 EX_USAGE = 64
 _INTERRUPTED = 130
 _LONGEST_SECONDS = 900.0
+_PREFIX = "pillarbox-lab-"
 
 
 def run_lab(options: argparse.Namespace) -> int:
@@ -47,7 +51,7 @@ def run_lab(options: argparse.Namespace) -> int:
             print(f"{scenario.name:<18} {scenario.about}")
         return 0
     try:
-        with _directory(options.data) as directory, _terminable():
+        with _terminable(), lab_directory(options.data) as directory:
             return _run(chosen, seed=options.seed, directory=directory)
     except KeyboardInterrupt:  # before there was anything to sum up
         return _INTERRUPTED
@@ -93,7 +97,11 @@ def _run(chosen: list[Scenario], *, seed: int, directory: Path) -> int:
 
 
 @contextlib.contextmanager
-def _directory(kept: str | None) -> Iterator[Path]:
+def lab_directory(kept: str | None) -> Iterator[Path]:
+    """Where the lab is: the directory that is to be kept, or one that goes, as those of labs that were killed do.
+
+    StartFault if `kept` exists, or is below what is closed to roles.
+    """
     if kept:
         path = Path(kept).absolute()
         if path.exists():
@@ -106,11 +114,43 @@ def _directory(kept: str | None) -> Iterator[Path]:
         path.mkdir(parents=True)
         yield path
         return
-    path = Path(tempfile.mkdtemp(prefix="pillarbox-lab-"))
+    _remove_directories_of_killed_labs()
+    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    held = _hold(str(path))
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
+        if held is not None:
+            os.close(held)
+
+
+def _hold(directory: str) -> int | None:
+    """A descriptor with a lock, which tells other labs that this one is there; None if another has it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_directories_of_killed_labs() -> None:
+    """This user's, once they are older than a lab can become."""
+    now = SystemClock().now()
+    with os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if not re.fullmatch(rf"{_PREFIX}[a-z0-9_]{{8}}", entry.name):  # as mkdtemp makes names
+                continue
+            with contextlib.suppress(OSError):  # another lab tidies up, too
+                status = entry.stat(follow_symlinks=False)
+                if status.st_uid != os.geteuid() or now - status.st_mtime < _LONGEST_SECONDS:
+                    continue
+                held = _hold(entry.path)
+                if held is not None:
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                    os.close(held)
 
 
 def _is_open(directory: Path) -> bool:
@@ -120,13 +160,17 @@ def _is_open(directory: Path) -> bool:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does."""
+    """SIGTERM, and a terminal that is closed, end it as Ctrl-C does."""
 
     def interrupt(number: int, frame: FrameType | None) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number, action in before.items():
+        if action is not signal.SIG_IGN:  # nohup
+            signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, action in before.items():
+            signal.signal(number, action)
