@@ -1,17 +1,13 @@
 """Settings for every test: examples are the same in every run; what runs beside what; the end of the run."""
 
-import contextlib
-import fcntl
 import os
 import shutil
-import tempfile
-from pathlib import Path
-from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from fakes.closing_report import ClosingReport
+from fakes.directories import PREFIXES, directory_of_this_process, forget_earlier_runs
 from fakes.process_groups import scheduling
 
 settings.register_profile(
@@ -21,9 +17,6 @@ settings.load_profile("quick")
 
 
 _DIRECTORY = pytest.StashKey[str]()
-_PREFIX: Final = "pillarbox-pytest-"
-_KEPT: Final = 8
-"""Directories of processes that have ended."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -36,36 +29,9 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     only_hands_out = not worker and config.getoption("numprocesses", None)
     if worker or (config.option.basetemp is None and not only_hands_out):
-        _forget_earlier_runs()
-        directory = config.stash[_DIRECTORY] = tempfile.mkdtemp(prefix=_PREFIX)
-        _is_abandoned(directory)
-        Path(directory).chmod(0o755)
+        forget_earlier_runs(PREFIXES)
+        directory = config.stash[_DIRECTORY] = str(directory_of_this_process(PREFIXES[0]))
         config.option.basetemp = f"{directory}/{worker or 'run'}"
-
-
-def _is_abandoned(directory: str) -> bool:
-    """Whether the process that made it is gone; if so, it is ours from now on, as a new one is."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return False
-    return True  # the descriptor stays open as long as this process lives
-
-
-def _forget_earlier_runs() -> None:
-    """Of runs that failed or were killed the last ones are kept."""
-    with os.scandir(tempfile.gettempdir()) as entries:
-        found = [
-            (entry.stat(follow_symlinks=False).st_mtime, entry.path)
-            for entry in entries
-            if entry.name.startswith(_PREFIX) and entry.stat(follow_symlinks=False).st_uid == os.getuid()
-        ]
-    for _, path in sorted(found, reverse=True)[_KEPT:]:
-        with contextlib.suppress(FileNotFoundError):  # other processes tidy up, too
-            if _is_abandoned(path):
-                shutil.rmtree(path, ignore_errors=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

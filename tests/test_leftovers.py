@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-import conftest
 from fakes.connected_peers import contexts
+from fakes.directories import PREFIXES, forget_earlier_runs
 from fakes.namespaces import elsewhere
 
 
@@ -32,28 +32,32 @@ def test_certificates_leave_no_directory(tmp_path: Path, monkeypatch: pytest.Mon
     assert list(tmp_path.iterdir()) == []
 
 
-def test_directories_of_runs_that_were_killed_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_directories_of_runs_that_were_killed_go(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The last ones stay, and those of processes that run."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(conftest, "_KEPT", 2)
     for number in range(5):
-        directory = tmp_path / f"pillarbox-pytest-{number}"
+        directory = tmp_path / f"{prefix}{number}"
         directory.mkdir()
         (directory / "gw0").mkdir()
         os.utime(directory, (number, number))
-    holding = "import conftest, sys; assert conftest._is_abandoned(sys.argv[1]); print(flush=True); input()"
+    holding = (
+        "import fakes.directories as d, sys; assert d.is_abandoned(sys.argv[1]); print(flush=True); input()"
+    )
     with subprocess.Popen(
-        [sys.executable, "-c", holding, str(tmp_path / "pillarbox-pytest-1")],
+        [sys.executable, "-c", holding, str(tmp_path / f"{prefix}1")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(Path(conftest.__file__).parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
     ) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        conftest._forget_earlier_runs()
+        forget_earlier_runs(PREFIXES, kept=2)
         assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["1", "3", "4"]
         other.kill()
-    conftest._forget_earlier_runs()
+    forget_earlier_runs(PREFIXES, kept=2)
     assert sorted(path.name[-1] for path in tmp_path.iterdir()) == ["3", "4"]
 
 
@@ -64,5 +68,5 @@ def test_no_other_run_closes_the_directories_of_this_one(
     if any(str(word).startswith("--basetemp") for word in pytestconfig.invocation_params.args):
         pytest.skip("--basetemp was given")
     directory = tmp_path_factory.getbasetemp().parent
-    assert directory.name.startswith(conftest._PREFIX)  # not below pytest-of-USER
+    assert directory.name.startswith(PREFIXES[0])  # not below pytest-of-USER
     assert directory.stat().st_mode & 0o777 == 0o755

@@ -17,7 +17,6 @@ import smtplib
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final, TypeVar
 
+from fakes.directories import PREFIXES, directory_of_this_process
 from pillarbox.supervisor.status_query import ask_status
 
 USER: Final = "me@pillarbox.test"
@@ -132,7 +132,7 @@ class MailSystem:
         self.rootless = rootless
         self._prefix = (*wrapper, *(rootless_prefix() if rootless else ()))
         self._own_directory = root is None
-        self.root = root or Path(tempfile.mkdtemp(prefix="pillarbox-test-"))
+        self.root = root or directory_of_this_process(PREFIXES[1])
         self.root.chmod(0o755)
         if rootless and self._prefix[:1] == ("setpriv",):
             nobody = pwd.getpwnam("nobody")
