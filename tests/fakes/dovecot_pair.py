@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
+from fakes.imap_exchanges import MARKED
 from fakes.mail_system import PATIENCE, until
 
 COMMON: Final = """\
@@ -56,6 +57,7 @@ _STAMPS: Final = (
     (re.compile(rb"(UIDVALIDITY|HIGHESTMODSEQ|APPENDUID|COPYUID) \d+"), rb"\1 N"),
     (re.compile(rb"^x NO \[NONEXISTENT\] "), b"x NO "),  # RFC 5530; Dovecot has it for some commands only
     (re.compile(rb"\[MAILBOXID \(F[0-9a-f]{32}\)\] "), b""),  # RFC 8474, which Dovecot 2.3 has not
+    (MARKED, b""),
     (re.compile(rb'"\d\d-[A-Z][a-z]{2}-\d{4} [0-9:]{8} [-+]\d{4}"'), b'"DATE"'),
 )
 

@@ -7,8 +7,9 @@ DESCRIPTION
 
     What differs by nature is made equal: the time that a command took; mod-sequences (by their order, 0 for all
     up to the first HIGHESTMODSEQ); UID
-    validities of new mailboxes (by their order of appearance); tokens of URLs; the MAILBOXID that we tell at SELECT and CREATE
-    (RFC 8474), which Dovecot does not have.
+    validities of new mailboxes (by their order of appearance); tokens of URLs; `\\Marked` and `\\UnMarked`, which
+    Dovecot gives or not by the second; the MAILBOXID that we tell at SELECT and CREATE (RFC 8474), which Dovecot
+    does not have.
 """
 
 import asyncio
@@ -67,6 +68,8 @@ _VALIDITY: Final = re.compile(rb"\b1[6-9][0-9]{8}\b")
 _URL: Final = re.compile(rb"^\* GENURLAUTH \"?(imap:[^\" ]*)\"?\r$", re.MULTILINE)
 _TOKEN: Final = re.compile(rb"(:internal:01)[0-9a-f]{40}")
 _MAILBOXID: Final = re.compile(rb"\* OK \[MAILBOXID [^\r]*\r\n|\[MAILBOXID \([^)]*\)\] ")
+MARKED: Final = re.compile(rb" \\(?:Un)?Marked|(?<=\()\\(?:Un)?Marked ?")
+"""Hints of LIST that Dovecot gives of mailboxes it has looked at, unless they had changed just before."""
 _ANSWERED: Final = re.compile(rb"(?:\A|\r\n)(?:[^*+ ]+ (?:OK|NO|BAD) |\+ |\* BYE |\* BAD )[^\r\n]*\r\n\Z")
 SILENCE: Final = 2.0
 """Seconds after which a server that says nothing waits for more."""
@@ -237,7 +240,7 @@ class Equaliser:
         def ranked(found: re.Match[bytes]) -> bytes:
             return b"%b#%d" % (found[1], max(0, order[int(found[2])] - first))
 
-        answers = [_MAILBOXID.sub(b"", answer) for answer in answers]
+        answers = [MARKED.sub(b"", _MAILBOXID.sub(b"", answer)) for answer in answers]
         answers = [_TOKEN.sub(rb"\1TOKEN", answer) for answer in answers]
         texts = [_VALIDITY.sub(self._validity, _TIMING.sub(b"", answer)) for answer in answers]
         return [_in_order(_MODSEQ.sub(ranked, text).split(b"\r\n")[:-1]) for text in texts]

@@ -5,7 +5,7 @@ DESCRIPTION
     appended, fetched, marked, searched, sorted, copied, moved and expunged, in sets and sections that may be wrong.
 
     `comparable` leaves out what differs by decision (tests/system/imap_reply_differences.txt): keywords that no
-    message has, mod-sequences, \\Marked, the order of FETCH's items and of flags.
+    message has, mod-sequences, the order of FETCH's items and of flags.
 """
 
 import random
@@ -91,7 +91,6 @@ _NAME: Final = re.compile(rb"[A-Z0-9.]+(?:\[[^\]]*\](?:<[0-9]+>)?)?")
 _LITERAL: Final = re.compile(rb"~?\{([0-9]+)\}\r\n")
 _ATOM: Final = re.compile(rb"[^ ()\r]+")
 _LEFT_OUT: Final = re.compile(rb"\* FLAGS |.*\[PERMANENTFLAGS |\* OK \[HIGHESTMODSEQ ")
-_MARKED: Final = re.compile(rb" \\(?:Un)?Marked|(?<=\()\\(?:Un)?Marked ?")
 
 
 def random_session(seed: int, length: int = 70) -> tuple[bytes, ...]:
@@ -195,7 +194,7 @@ def comparable(lines: Sequence[bytes]) -> list[bytes]:
         end = answer.index(b"\r\n", position)
         line, position = answer[position:end], end + 2
         if _LEFT_OUT.match(line) is None:
-            found.append(_MARKED.sub(b"", line))
+            found.append(line)
     return found
 
 

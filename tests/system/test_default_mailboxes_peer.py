@@ -1,6 +1,5 @@
 """Mailbox blocks: `auto`, special use and autoexpunge, by IMAP and by LMTP, as with Debian's Dovecot."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -59,12 +58,6 @@ SCRIPT: list[bytes | tuple[bytes, bytes]] = [
     b"DELETE Not",
     b"STATUS Not (MESSAGES)",
 ]
-_MARKED = re.compile(rb" \\(?:Un)?Marked")
-
-
-def said_by(server: Server) -> list[list[bytes]]:
-    """The conversation, without hints on what is new."""
-    return [[_MARKED.sub(b"", line) for line in answer] for answer in play(server, SCRIPT)]
 
 
 def test_they_are_made_when_mail_comes() -> None:
@@ -72,7 +65,7 @@ def test_they_are_made_when_mail_comes() -> None:
     with dovecot_pair(SETTINGS.replace("EXPUNGED", "")) as pair:
         answers = [server.lmtp(MESSAGE, to=TO) for server in pair]
         assert answers[0] == answers[1]
-        said = [said_by(server) for server in pair]
+        said = [play(server, SCRIPT) for server in pair]
         assert said[0] == said[1], differences(*said)
         texts = [(server.home() / "Maildir" / "subscriptions").read_text() for server in pair]
         assert texts[0] == texts[1]
