@@ -1,18 +1,19 @@
 """Blocks local_name, remote, local and protocol of dovecot.conf: Debian's Dovecot and ours with the same file."""
 
 import datetime
+import re
 import socket
 import ssl
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from fakes.dovecot_pair import Server, dovecot_pair
-from fakes.mail_system import PATIENCE
+from fakes.mail_system import PATIENCE, until
 from pillarbox.net.self_signed import make_self_signed
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
@@ -167,17 +168,22 @@ def test_certificates_by_name(
 
 
 def test_connections_of_a_user_by_protocol(pair: tuple[Server, Server]) -> None:
-    """mail_max_userip_connections of `protocol imap`: the third is one too many."""
+    """mail_max_userip_connections of `protocol imap`: the third is one too many, and the log says so instead of `Login:`."""
+    told = []
     for server in pair:
-        answers, held = [], []
-        for _ in range(3):
-            sock = connect(server, "127.0.0.2")
-            lines = sock.makefile("rb")
-            lines.readline()
-            sock.sendall(b"a LOGIN other secret\r\n")
-            answers.append(b" ".join(lines.readline().split()[:3])[:10])
-            held.append((sock, lines))
-        for sock, lines in held:
-            lines.close()
-            sock.close()
-        assert answers == [b"a OK [CAPA", b"a OK [CAPA", b"a NO [LIMI"], (server.name, answers)
+        with ExitStack() as held:
+            answers = []
+            for _ in range(3):
+                sock = held.enter_context(connect(server, "127.0.0.2"))
+                lines = held.enter_context(sock.makefile("rb"))
+                lines.readline()
+                sock.sendall(b"a LOGIN other secret\r\n")
+                answers.append(lines.readline())
+            beginnings = [b" ".join(answer.split()[:3])[:10] for answer in answers]
+            assert beginnings == [b"a OK [CAPA", b"a OK [CAPA", b"a NO [LIMI"], (server.name, answers)
+            until(lambda log=server.log: log().count("user=<other>") == 3, what="all is logged")  # type: ignore[misc]
+        lines_of_log = re.findall(r".{16}(imap-login: .*user=<other>.*)", server.log())
+        told.append([re.sub(r"mpid=\d+|session=<.*>", "", line) for line in lines_of_log])
+        told[-1].append(answers[2].decode())
+    assert told[0] == told[1]
+    assert "Info: Disconnected: Maximum number of connections" in told[0][2]

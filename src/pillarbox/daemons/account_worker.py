@@ -17,7 +17,6 @@ import asyncio
 import os
 import socket
 import sys
-from collections import Counter
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
@@ -132,7 +131,6 @@ class AccountWorker:
             has_acl=settings.has_plugin("imap_acl", "imap") and settings.has_plugin("acl", "imap"),
             acl_anyone=settings.acl_anyone,
         )
-        self._rules = settings.connection_rules()
         self._tell = tell
         self._inotify = inotify
         self._clock = SystemClock()
@@ -143,7 +141,6 @@ class AccountWorker:
         self._serving: set[asyncio.Task[None]] = set()
         self._sessions: set[ImapSession | Pop3Session] = set()  # those that have begun
         self.is_ending = False
-        self._per_client: Counter[tuple[str, str, str]] = Counter()
         self._ids: dict[ImapSession | Pop3Session, str] = {}
         self._coming: dict[str, bool] = {}  # sessions that have not begun, and whether they were kicked out
         self._seen = 0
@@ -247,20 +244,7 @@ class AccountWorker:
         _, connection = await loop.connect_accepted_socket(Connection, sock)
         connection.send(arrival.unsent)
         connection.unreceive(arrival.unread)
-        client = (session.user, session.peer.remote, session.peer.service)
         peer = session.peer
-        limit = int(
-            self._rules.value(
-                "mail_max_userip_connections",
-                protocol=peer.service,
-                local=peer.local,
-                remote=peer.remote,
-            )
-        )
-        if limit and self._per_client[client] >= limit and arrival.parked is None:
-            self._refuse(connection, session, limit)
-            return False
-        self._per_client[client] += 1
         try:
             place = place_of(self._settings.storage, session.mail, user=session.user, home=session.home)
             attributes = attribute_file_of(
@@ -301,7 +285,6 @@ class AccountWorker:
         finally:
             connection.close()
             opened.sessions -= 1
-            self._per_client[client] -= 1
             if not self._sessions:
                 loop.call_later(_QUIET_SECONDS, self._say_quiet, self._seen)
             if not opened.sessions:
@@ -408,15 +391,6 @@ class AccountWorker:
         if not self._settings.pop3_lock_session:
             return None
         return session_lock(os.fsencode(place.index or place.path), files=DISK, clock=self._clock)
-
-    def _refuse(self, connection: Connection, session: Session, limit: int) -> None:
-        text = f"Maximum number of connections from user+IP exceeded (mail_max_userip_connections={limit})"
-        self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(text)))
-        if session.peer.service == "imap":
-            connection.send(b"%s NO [LIMIT] %s\r\n" % (session.tag, text.encode()))
-        else:
-            connection.send(b"-ERR [IN-USE] %s\r\n" % text.encode())
-        connection.close()
 
     def _answer(self, delivered: Delivered) -> None:
         """A message was stored, or not."""

@@ -16,6 +16,7 @@ import secrets
 import socket
 import ssl
 from ipaddress import ip_address, ip_network
+from typing import Final
 
 import msgspec
 
@@ -43,6 +44,12 @@ from pillarbox.sessions.pop3_login_session import Pop3LoginSession
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.proxy_protocol import ProxyHeader
 from pillarbox.wire.sasl import USUAL_MECHANISMS
+
+_TOO_MANY: Final = "Maximum number of connections from user+IP exceeded (mail_max_userip_connections={})"
+_FAILURE: Final = (
+    *(b"UNAVAILABLE", b"SYS/TEMP"),
+    b"Internal login failure. Refer to server log for more information.",
+)
 
 
 class LoginAuthenticator:
@@ -299,7 +306,14 @@ class LoginRole:
                         f"rip={peer.remote}, lip={peer.local}, session=<{peer.session}>)",
                     )
                 )
-                self._sorry(connection if relayed else None, descriptor, handover, peer)
+                self._answer(connection if relayed else None, descriptor, _refusal(handover.tag, *_FAILURE))
+                return None
+            if done.limit:
+                text = _TOO_MANY.format(done.limit)
+                who = (handover.ticket.user, handover.method, peer.remote, peer.local)
+                self._tell(LoginEnded(peer.service, text, *who, security, peer.session))
+                line = _refusal(handover.tag, b"LIMIT", b"IN-USE", text.encode("ascii"))
+                self._answer(connection if relayed else None, descriptor, line)
                 return None
         finally:
             os.close(descriptor)
@@ -317,14 +331,8 @@ class LoginRole:
         )
         return ours
 
-    def _sorry(self, connection: Connection | None, descriptor: int, handover: HandOver, peer: Peer) -> None:
-        """The login was right, and nothing can be done with it now."""
-        text = b"[UNAVAILABLE] Internal login failure. Refer to server log for more information."
-        line = (
-            b"%s NO %s\r\n" % (handover.tag, text)
-            if peer.service == "imap"
-            else b"-ERR [SYS/TEMP] %s\r\n" % text
-        )
+    def _answer(self, connection: Connection | None, descriptor: int, line: bytes) -> None:
+        """The login was right, and nothing is done with it."""
         if connection is not None:
             connection.send(line)
             connection.close()
@@ -358,6 +366,11 @@ class LoginRole:
 def _security(connection: Connection, *, is_secured: bool) -> str:
     """As the log tells it."""
     return "TLS" if connection.tls else "secured" if is_secured else ""
+
+
+def _refusal(tag: bytes, imap_code: bytes, pop3_code: bytes, text: bytes) -> bytes:
+    """The line of either protocol; `tag` is empty for POP3."""
+    return b"%b NO [%b] %b\r\n" % (tag, imap_code, text) if tag else b"-ERR [%b] %b\r\n" % (pop3_code, text)
 
 
 def _session_id() -> str:

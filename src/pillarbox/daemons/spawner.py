@@ -13,7 +13,8 @@ DESCRIPTION
     something, a mailbox changes, or somebody else comes for the same worker: then a new one goes on with them.
 
 FAULTS
-    A ticket that cannot be redeemed, a uid below first_valid_uid: the login process is told, and tells the client.
+    A ticket that cannot be redeemed, a uid below first_valid_uid, more sessions of a client than
+    mail_max_userip_connections: the login process is told, and tells the client.
 """
 
 import gc
@@ -45,6 +46,7 @@ from pillarbox.daemons.parked_sessions import (
     ParkedSessions,
     allow_many_descriptors,
 )
+from pillarbox.daemons.session_register import SessionRegister
 from pillarbox.daemons.sessions_door import SessionsDoor
 from pillarbox.daemons.spawner_peers import Asked, Client, Worker, hear, write_now
 from pillarbox.daemons.startup import drop_rights, open_log
@@ -60,6 +62,7 @@ from pillarbox.net.handover import (
     Letter,
     OpenSession,
     Parked,
+    Peer,
     Quiet,
     Resume,
     Session,
@@ -97,7 +100,8 @@ class Spawner:
         self._clients: dict[int, Client] = {}
         self._asked: dict[int, Asked] = {}  # by descriptor
         self._letters = itertools.count(1)
-        self._sessions: dict[str, OpenSession] = {}
+        self._sessions = SessionRegister()
+        self._rules = settings.connection_rules()
         self._door = SessionsDoor(
             socket.socket(fileno=startup.listeners["sessions"]),
             self._selector,
@@ -223,6 +227,11 @@ class Spawner:
         if refusal:
             self._refuse(asked, refusal)
             return
+        name = found.user.decode("utf-8", "replace")
+        if isinstance(asked.frame, Handover) and (limit := self._exceeded_limit(name, asked.frame.peer)):
+            os.close(asked.descriptor)
+            write_now(asked.client.sock, HandoverDone(asked.frame.number, limit=limit))
+            return
         account = found.fields
         groups_of = account.get(b"system_groups_user", b"").decode("utf-8", "replace")
         try:
@@ -231,7 +240,6 @@ class Spawner:
             self._refuse(asked, f"no worker: {error}")
             return
         worker.sessions += 1
-        name = found.user.decode("utf-8", "replace")
         home, mail = os.fsdecode(account.get(b"home", b"")), os.fsdecode(account.get(b"mail", b""))
         fields = {
             key.decode("utf-8", "replace"): os.fsdecode(value)
@@ -260,6 +268,15 @@ class Spawner:
             os.close(asked.descriptor)
         else:
             self._refuse(asked, "no worker")
+
+    def _exceeded_limit(self, user: str, peer: Peer) -> int:
+        """mail_max_userip_connections, if there are as many already; otherwise 0."""
+        limit = int(
+            self._rules.value(
+                "mail_max_userip_connections", protocol=peer.service, local=peer.local, remote=peer.remote
+            )
+        )
+        return limit if self._sessions.count(user, peer.remote, peer.service) >= limit else 0
 
     def _worker(self, user: bytes, uid: int, gid: int, groups_of: str, *, client: int) -> Worker:
         """The worker of an account: always the same as long as it lives.  A new one must not inherit `client`."""

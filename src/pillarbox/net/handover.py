@@ -68,6 +68,8 @@ class HandoverDone(msgspec.Struct, tag=True):
     number: int
     worker: int = 0
     refusal: str = ""
+    limit: int = 0
+    """mail_max_userip_connections, if the client has as many sessions."""
 
 
 class Session(msgspec.Struct, tag=True):
