@@ -306,7 +306,7 @@ CHECKED = [
     ("REJECT no x here", "incoming", [b"me@mx.test"], "reject"),
     ("HOLD", "hold", [b"one@x.test"], "hold"),
     ("DISCARD", "", [], "discard"),
-    ("REDIRECT other@y.test", "incoming", [b"other@y.test"], "redirect"),
+    ("REDIRECT other@y.test", "incoming", [b"one@x.test"], "redirect"),
     ("BCC other@y.test", "incoming", [b"one@x.test", b"other@y.test"], "bcc"),
     ("IGNORE", "incoming", [b"one@x.test"], ""),
 ]
@@ -327,6 +327,7 @@ def test_header_checks(action: str, queue: str, recipients: list[bytes], verb: s
     assert [event.verb for event in mail.told if isinstance(event, events.ContentInspected)] == (
         [verb] if verb else []
     )
+    assert [one.redirect for one in found if one.redirect] == [b"other@y.test"] * (verb == "redirect")
     if action == "IGNORE":
         assert not [line for line in mail.lines() if line.startswith(b"Subject:")]
     if action.startswith("REJECT"):

@@ -233,7 +233,42 @@ relocated_maps = inline:{ { gone@here.test = new@elsewhere.test } { gone@out.tes
 virtual_alias_maps = inline:{ { toerr@alias.test = x@err1.test } { togone@alias.test = gone+ext@here.test } }
 """
 
+REDIRECTED: Final = """\
+canonical_maps = inline:{ { old@here.test = new@here.test } }
+recipient_canonical_maps = inline:{ { rcpt@here.test = box@box.test } }
+virtual_alias_maps = inline:{ { one@alias.test = other@box.test } { two@alias.test = a@box.test b@out.test } { list@alias.test = c@box.test d@out.test } }
+header_checks = regexp:{ { /^X-To: (.*)$$/ REDIRECT $$1 } { /^X-No:/ REJECT no } }
+transport_maps = inline:{ { err1.test = error:5.1.1 no such user here } }
+smtpd_recipient_restrictions = check_recipient_access inline:{
+  { away@out.test = REDIRECT someone@out.test } { owner@out.test = REDIRECT old@here.test } { listed@out.test = REDIRECT two@alias.test }
+  { failing@out.test = REDIRECT u@err1.test } }
+"""
+
 CONFIGURATIONS: Final = {
+    "redirected": (
+        REDIRECTED,
+        (
+            Row("access", "x@out.test", ("away@out.test",)),
+            Row("several", "x@out.test", ("y@out.test", "away@out.test", "z@out.test")),
+            Row("mapped", "x@out.test", ("rcpt@here.test", "owner@out.test")),
+            Row("aliased", "x@out.test", ("two@alias.test", "away@out.test")),
+            Row("listed", "x@out.test", ("list@alias.test", "listed@out.test")),
+            Row("dsn", "x@out.test", ("y@out.test NOTIFY=SUCCESS ORCPT=rfc822;l@x.test", "away@out.test NOTIFY=NEVER")),
+            Row("dsnfirst", "x@out.test", ("away@out.test NOTIFY=SUCCESS", "y@out.test")),
+            Row("fails", "x@out.test", ("y@out.test NOTIFY=FAILURE ORCPT=rfc822;l@x.test", "failing@out.test")),
+            Row("header", "x@out.test", ("y@out.test", "z@out.test"), "From: x@out.test\nX-To: someone@out.test\n"),
+            Row("headeralias", "x@out.test", ("rcpt@here.test",), "From: x@out.test\nX-To: one@alias.test\n"),
+            Row("headerbare", "x@out.test", ("y@out.test",), "From: x@out.test\nX-To: old\n"),
+            Row("headercanonical", "x@out.test", ("y@out.test",), "From: x@out.test\nX-To: old@here.test\n"),
+            Row("same", "x@out.test", ("y@out.test",), "From: x@out.test\nX-To: y@out.test\n"),
+            Row("both", "x@out.test", ("away@out.test",), "From: x@out.test\nX-To: y@out.test\n"),
+            Row("twice", "x@out.test", ("away@out.test",), "From: x@out.test\nX-To: y@out.test\nX-To: z@out.test\n"),
+            Row("rejected", "x@out.test", ("y@out.test",), "From: x@out.test\nX-To: z@out.test\nX-No: x\n"),
+            Row("rejectedfirst", "x@out.test", ("y@out.test",), "From: x@out.test\nX-No: x\nX-To: z@out.test\n"),
+            Row("sendmail", "old", ("y@out.test", "old@here.test"), "From: old\nX-To: someone@out.test\n", local=True),
+            Row("sendmailcanonical", "old", ("rcpt@here.test", "old@here.test"), "From: old\nX-To: old@here.test\n", local=True),
+        ),
+    ),
     "routing": (
         ROUTING,
         tuple(

@@ -102,7 +102,7 @@ class Inspector:
         self._field: list[bytes] = []
         self._rest = b""
         self._open = False  # the last piece of a line that was too long to wait for has gone out
-        self._passed = False  # PASS, or a refusal: nothing more is asked
+        self._passed = False  # PASS and others, or a refusal: nothing more is asked
 
     def trace(self, lines: Sequence[bytes]) -> list[bytes]:
         """The header that we put in front, as it may be put."""
@@ -300,7 +300,7 @@ class Inspector:
             return octets.split(b"\n")
         if verb == "PREPEND":
             return [*octets.split(b"\n"), *lines]
-        if verb in ("PASS", "HOLD", "DISCARD"):  # nothing more is asked, as in cleanup(8)
+        if verb in ("PASS", "HOLD", "DISCARD", "REDIRECT"):  # nothing more is asked, as in cleanup(8)
             self._passed = True
         self.hold |= verb == "HOLD"
         self.discard |= verb == "DISCARD"

@@ -542,10 +542,14 @@ def qmgr_flags(recipients: Iterable[NewRecipient]) -> int:
     return flags
 
 
-def encode_end(attributes: Iterable[tuple[bytes, bytes]] = (), *, content_filter: bytes = b"") -> bytes:
+def encode_end(
+    attributes: Iterable[tuple[bytes, bytes]] = (), *, content_filter: bytes = b"", redirect: bytes = b""
+) -> bytes:
     """The extracted segment: `X`, what was learnt from the content, `E`.
 
-    `content_filter` is the transport:destination that the message has to go through.
+    `content_filter` is the transport:destination that the message has to go through, `redirect` the address that
+    gets it in the place of all recipients.
     """
     through = encode_record(FILTER, content_filter) if content_filter else b""
-    return b"X\x00" + through + encode_attributes(attributes) + b"E\x00"
+    instead = encode_record(REDIRECT, redirect) if redirect else b""
+    return b"X\x00" + through + instead + encode_attributes(attributes) + b"E\x00"

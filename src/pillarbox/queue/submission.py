@@ -105,6 +105,7 @@ class Submission:
         "content_filter",
         "message_id",
         "message_ids",
+        "redirect",
         "send_options",
     )
 
@@ -129,6 +130,7 @@ class Submission:
         self._detects_utf8 = False
         self.send_options = 0
         self.content_filter = b""  # transport:destination that it goes through
+        self.redirect = b""  # who gets it in the place of all recipients
 
     @property
     def queue_id(self) -> QueueId:
@@ -233,7 +235,7 @@ class Submission:
         learnt = [(b"message_id", self.message_id)] if self.message_id else []
         if self._rules.detects_encoding and self._cleaner.encoding:
             learnt.append((b"encoding", self._cleaner.encoding))
-        self._parts.append(encode_end(learnt, content_filter=self.content_filter))
+        self._parts.append(encode_end(learnt, content_filter=self.content_filter, redirect=self.redirect))
         head = b""
         if self._file.spilled:
             head = size

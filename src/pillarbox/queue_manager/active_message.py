@@ -17,10 +17,14 @@ _NOTHING: Final[frozenset[int]] = frozenset()
 
 
 def _to_do(message: QueueMessage) -> list[QueueRecipient]:
-    """Who gets the message: with a REDIRECT of cleanup(8), one address in the place of all recipients."""
+    """Who gets the message: with a REDIRECT of cleanup(8), one address in the place of all recipients.
+
+    It counts as what became of the first of them, by domain and user, as qmgr(8) has it.
+    """
     if not message.redirect or not message.to_do:
         return message.to_do
-    return [msgspec.structs.replace(message.to_do[0], address=message.redirect)]
+    first = min(message.to_do, key=lambda recipient: recipient.address.lower().rpartition(b"@")[::-1])
+    return [msgspec.structs.replace(first, address=message.redirect)]
 
 
 class ReadInParts:

@@ -268,10 +268,9 @@ class Pickup:
         if inspector.hold:
             submission.hold()
         submission.content_filter = inspector.filter or submission.content_filter
-        if inspector.redirect or inspector.bcc:
+        submission.redirect = inspector.redirect
+        if inspector.bcc:
             given = _given(message)
-            if inspector.redirect:
-                given = [NewRecipient(inspector.redirect, inspector.redirect)]
             given += [NewRecipient(copy, copy, Notify.NEVER) for copy in inspector.bcc]
             mappings, warn = self._rules.mappings, self._warning(submission.queue_id)
             is_mapped = self._rules.receive.address_mappings

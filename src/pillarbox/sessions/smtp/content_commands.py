@@ -122,6 +122,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         if transaction.actions.hold:
             submission.hold()
         submission.content_filter = transaction.actions.filter or submission.content_filter
+        submission.redirect = transaction.actions.redirect
         queue_id = await submission.commit()
     except MessageTooBig:
         return Reply(552, (b"5.3.4 Error: message file too big",))

@@ -64,7 +64,7 @@ class Transaction:
         self.inspector: Inspector | None = None  # header_checks and body_checks, if there are any
         self.overshoot = 0  # recipients beyond smtpd_recipient_limit
         self._copies = 0
-        self._decreed: tuple[bytes, ...] = (b"",)  # what the recipients were written with
+        self._decreed: tuple[bytes, ...] = ()  # the copies that the recipients were written with
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
         self.actions = Actions()
         self._policy = policy
@@ -203,19 +203,19 @@ class Transaction:
         actions.discard |= inspector.discard
         if inspector.filter and self.submission is not None:
             self.submission.content_filter = inspector.filter
-        if inspector.redirect == actions.redirect and len(inspector.bcc) == self._copies:
-            return
         actions.redirect = inspector.redirect or actions.redirect
+        if len(inspector.bcc) == self._copies:
+            return
         actions.bcc += inspector.bcc[self._copies :]
         self._copies = len(inspector.bcc)
         inspector.refusal = self.write_recipients_anew() or inspector.refusal
 
     def write_recipients_anew(self) -> Reply | None:
-        """REDIRECT and BCC that came after the envelope was written; the refusal of a message too long for that.
+        """BCC that came after the envelope was written; the refusal of a message too long for that.
 
         LookupFault, ExpansionFault if the new recipients cannot be expanded.
         """
-        if self.submission is None or not self.begun or self._decreed == self._decree:
+        if self.submission is None or not self.begun or self._decreed == tuple(self.actions.bcc):
             return None
         try:
             self.submission.replace_recipients(self._expanded())
@@ -230,20 +230,13 @@ class Transaction:
             self.submission.abort()
             self.submission = None
 
-    @property
-    def _decree(self) -> tuple[bytes, ...]:
-        """What access tables and content checks say of the recipients."""
-        return (self.actions.redirect, *self.actions.bcc)
-
     def _expanded(self) -> list[NewRecipient]:
         """Recipients as they are queued: mapped, with the copies that tables and checks ask for."""
-        self._decreed = self._decree
+        self._decreed = tuple(self.actions.bcc)
         given = [
             NewRecipient(rcpt.recipient.internal, rcpt.recipient.internal, rcpt.notify, _dsn_original(rcpt))
             for rcpt in self._recipients
         ]
-        if self.actions.redirect:
-            given = [NewRecipient(self.actions.redirect, self.actions.redirect)]
         given += [NewRecipient(copy, copy, Notify.NEVER) for copy in self.actions.bcc]
         is_mapped = self._policy.receive.address_mappings
         return self._policy.mappings.recipients(
