@@ -243,8 +243,31 @@ smtpd_recipient_restrictions = check_recipient_access inline:{
   { away@out.test = REDIRECT someone@out.test } { owner@out.test = REDIRECT old@here.test } { listed@out.test = REDIRECT two@alias.test }
   { failing@out.test = REDIRECT u@err1.test } }
 """
+NO_ORIGIN: Final = """\
+append_at_myorigin = no
+smtpd_reject_unlisted_recipient = no
+append_dot_mydomain = yes
+notify_classes = bounce, 2bounce
+maximal_queue_lifetime = 0
+bounce_queue_lifetime = 0
+transport_maps = inline:{ { err1.test = error:5.1.1 no such user here } }
+canonical_maps = inline:{ { old = new } { sub@here.test = bare } }
+virtual_alias_maps = inline:{ { two@alias.test = a b@err1.test } }
+"""
 
 CONFIGURATIONS: Final = {
+    "noorigin": (
+        NO_ORIGIN,
+        (
+            Row("bounce", "old", ("u@err1.test",), "From: old\nTo: other\n", local=True),
+            Row("other", "other", ("u@err1.test", "bare@err1.test"), "From: other\nTo: bare\n", local=True),
+            Row("smtp", "x@out.test", ("u@err1.test",), "From: other\nTo: bare\n"),
+            Row("aliased", "x@out.test", ("bare", "two@alias.test"), "From: other\nTo: bare\n", local=True),
+            Row("host", "u@host", ("u@err1.test",), "From: u@host\nTo: bare\nCc: bare@host\n", local=True),
+            Row("nobody", "", ("u@err1.test",), "From: <>\n", local=True),
+            Row("none", "other", ("u@err1.test",), "Subject: nothing\n", local=True),
+        ),
+    ),
     "redirected": (
         REDIRECTED,
         (

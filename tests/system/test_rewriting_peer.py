@@ -108,7 +108,7 @@ class World(RewritingWorld):
             for message in server.messages
             if b"\nX-Row: %s\r" % name.encode() in message
         ]
-        return "\n".join([_text(reply), *sorted(map(_log_line, lines)), *sorted(envelope), *headers])
+        return "\n".join([_text(reply), *sorted(map(_log_line, lines)), *sorted(envelope), *sorted(headers)])
 
     def _submit(self, host: Host, row: Row) -> str:
         message = f"{row.headers}X-Row: {row.name}\n\nbody\n"

@@ -21,11 +21,11 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
     """What bounce(8) would do; `warn` hears of templates that have a mistake."""
     identity, queue = snapshot.group(Identity), snapshot.group(QueueManager)
     utf8 = snapshot.group(SmtpServer).smtputf8_enable
-    origin = identity.myorigin.encode()
+    origin = identity.myorigin.encode() if identity.append_at_myorigin else b""
 
     def postmaster(address: str) -> tuple[bytes, bytes]:
         written = address.encode()
-        return (written if "@" in address else written + b"@" + origin), written
+        return (written if "@" in address or not origin else written + b"@" + origin), written
 
     return BounceRules(
         style=Style(

@@ -42,7 +42,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     """What main.cf says of notices."""
 
     host: bytes  # myhostname
-    origin: bytes  # myorigin, which completes MAILER-DAEMON
+    origin: bytes  # myorigin, which completes MAILER-DAEMON; empty without append_at_myorigin
     mail_name: bytes
     charset: str = ""  # utf-8 with smtputf8_enable; empty: the template's
     value: Callable[[str], str]  # of a parameter, for templates
@@ -109,10 +109,10 @@ def compose(
 
 
 def _completed(sender: str, origin: bytes) -> bytes:
-    """From: with $myorigin for a missing domain."""
+    """From: with $myorigin for a missing domain, if it is completed."""
     name, bracket, rest = sender.rpartition("<")
     address = rest.removesuffix(">") if bracket else sender
-    complete = address.encode() + (b"" if "@" in address else b"@" + origin)
+    complete = address.encode() + (b"" if "@" in address or not origin else b"@" + origin)
     return b"%s<%s>" % (name.encode(), complete) if bracket else complete
 
 
