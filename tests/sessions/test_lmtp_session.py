@@ -29,6 +29,10 @@ class Users:
             "odd@b.example": None,
         }.get(user, False)
 
+    async def has_room(self, recipient: Recipient) -> bytes:
+        """Not if the mailbox is full."""
+        return b"552 5.2.2 No room" if recipient.user.startswith("full") else b"250 2.1.5 OK"
+
     async def deliver(self, recipient: Recipient, content: Message) -> bytes:
         """Kept, unless the mailbox is full."""
         if recipient.user.startswith("full"):
@@ -193,3 +197,18 @@ def test_no_room_for_a_large_message(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert [b"451 4.3.0 <me@b.example> Temporary internal error", b"221 2.0.0 Bye"] == replies[-2:]
     assert ([], 1) == (users.stored, len(users.faults))
+
+
+def test_who_is_over_quota_is_refused_at_rcpt() -> None:
+    """lmtp_rcpt_check_quota."""
+    script = (
+        b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<full@b.example>\r\nDATA\r\nRCPT TO:<me@b.example>\r\n"
+        b"DATA\r\nx\r\n.\r\nQUIT\r\n"
+    )
+    replies, users, _ = play(script, LmtpPolicy(b"mx", b"ready.", checks_quota=True))
+    assert replies[7:10] == [
+        b"552 5.2.2 <full@b.example> No room",
+        b"503 5.5.0 No valid recipients",
+        b"250 2.1.5 OK",
+    ]
+    assert [user for user, _, _ in users.stored] == ["me@b.example"]

@@ -1,5 +1,6 @@
 """Rules, graces, limits and flags of quotas: each the same as Debian's Dovecot, with both back-ends."""
 
+import shutil
 from collections.abc import Sequence
 from typing import Final
 
@@ -164,3 +165,43 @@ def test_what_the_userdb_believes(lazily: str, fields: str) -> None:
             said.append(server.lmtp(SMALL.replace(b"\r\n", b"\n"), to=["me"]))
             heard.append([said, warnings.close()])
         assert heard[0] == heard[1]
+
+
+EARLY: Final = """\
+protocols = imap lmtp
+mail_location = maildir:~/Maildir
+lmtp_rcpt_check_quota = yes
+quota_full_tempfail = TEMPFAIL
+protocol lmtp {
+  mail_plugins = quota
+}
+plugin {
+  quota = DRIVER
+  quota_rule = *:storage=10K:messages=2
+  quota_exceeded_message = No room for %u.
+}
+"""
+
+
+@pytest.mark.parametrize("tempfail", ["no", "yes"])
+@pytest.mark.parametrize("driver", ["maildir:User quota", "count:User quota\n  quota_vsizes = yes"])
+def test_who_is_over_quota_hears_it_at_rcpt(driver: str, tempfail: str) -> None:
+    """lmtp_rcpt_check_quota: with as many messages as are allowed, or too many octets; not with a large message to come."""
+    with dovecot_pair(EARLY.replace("DRIVER", driver).replace("TEMPFAIL", tempfail)) as pair:
+        said = []
+        for server in pair:
+            maildir = server.home("large") / "Maildir"
+            for place in ("tmp", "cur", "new"):
+                (maildir / place).mkdir(parents=True)
+            (maildir / "new" / "1700000000.M1P1.host").write_bytes(of_size(20000))
+            for path in (maildir.parent, maildir, *maildir.rglob("*")):
+                shutil.chown(path, "nobody", "nogroup")
+            answers = [
+                server.lmtp(SMALL, to=to) for to in (["me"], ["large", "me"], ["me+x", "large"], ["you"])
+            ]
+            said.append([*answers, server.lmtp(of_size(20000), to=["you"]), server.lmtp(SMALL, to=["you"])])
+        assert said[0] == said[1]
+        code = "452 4.2.2" if tempfail == "yes" else "552 5.2.2"
+        assert said[0][1][0] == f"RCPT {code} <large> No room for large."
+        assert said[0][2][0] == f"RCPT {code} <me+x> No room for me."
+        assert not said[0][4][0].startswith("RCPT")

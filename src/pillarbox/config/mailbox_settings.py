@@ -232,6 +232,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     lmtp_save_to_detail_mailbox: bool = False
     lmtp_hdr_delivery_address: str = "final"
     lmtp_add_received_header: bool = True
+    lmtp_rcpt_check_quota: bool = False
     lda_mailbox_autocreate: bool = False
     quota_full_tempfail: bool = False
 

@@ -12,6 +12,7 @@ FAULTS
 """
 
 import asyncio
+import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -85,7 +86,11 @@ class LetterBox:
         self._found: list[MailboxNotice] = []  # by the thread that stores, besides what became of each letter
 
     def take(self, letter: Letter, descriptor: int) -> None:
-        """A message has come; the descriptor is ours now."""
+        """A message has come, or one is announced; the descriptor is ours now."""
+        if letter.only_asks:
+            os.close(descriptor)
+            self._tasks.create_task(self._tell_room(letter))
+            return
         self._waiting.append((letter, descriptor))
         if not self._busy:
             self._busy = True
@@ -115,6 +120,25 @@ class LetterBox:
             while self._notes.waiting and not self._waiting:
                 await loop.run_in_executor(self._executor, self._notes.write_one)
         self._busy = False
+
+    async def _tell_room(self, letter: Letter) -> None:
+        """lmtp_rcpt_check_quota: whether another message, of no size, fits into INBOX."""
+        reply = b"250 2.1.5 OK"
+        quota = self._quota_of(letter)
+        if quota is not None:
+            check = functools.partial(quota.check, "INBOX", [Size(0, 0)], is_delivery=True)
+            try:
+                await asyncio.get_running_loop().run_in_executor(self._executor, check)
+            except QuotaExceeded as fault:
+                reply = self._over_quota(str(fault))
+            except OSError as error:
+                self._tell(self._notice(letter, "Error", f"quota: {error}"))
+                reply = _INTERNAL
+        self._answer(Delivered(letter.number, reply))
+
+    def _over_quota(self, why: str) -> bytes:
+        status = b"452 4.2.2" if self._settings.quota_full_tempfail else b"552 5.2.2"
+        return status + b" " + why.encode("utf-8", "replace")
 
     def _expunge_soon(self, letter: Letter, quota: AccountQuota | None) -> None:
         """autoexpunge, when the deliverer has its answer."""
@@ -240,10 +264,9 @@ class LetterBox:
             text = f"saved mail to {one.mailbox.name}"
             return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", head + text)
         if isinstance(result, OverQuota):
-            status = b"452 4.2.2" if self._settings.quota_full_tempfail else b"552 5.2.2"
             known = isinstance(result, QuotaExceeded | MailTooLarge)
             why = str(result) if known else "Quota exceeded (mailbox for user is full)"
-            reply = status + b" " + why.encode("utf-8", "replace")
+            reply = self._over_quota(why)
             text = f"save failed to {one.mailbox.name}: {why if known else f'Quota exceeded ({result})'}"
             return Delivered(letter.number, reply), self._notice(letter, "Info", head + text)
         text = f"save failed to {one.mailbox.name}: {result}"

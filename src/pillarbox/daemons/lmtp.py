@@ -60,18 +60,38 @@ class SpawnerMailboxes:
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(descriptor, view) :]
-            done = await self._spawner.ask(
-                lambda number: DeliverMail(number, recipient.user, recipient.detail, recipient.session, head),
-                [descriptor],
-            )
-        except (OSError, ChannelClosed) as error:
-            self._tell(
-                MailboxNotice("lmtp", "Error", f"{recipient.user}: the spawner does not answer: {error}")
-            )
-            return _INTERNAL
+            return await self._ask(recipient, descriptor, head)
+        except OSError as error:
+            return self._unanswered(recipient, error)
         finally:
             os.close(descriptor)
+
+    async def has_room(self, recipient: Recipient) -> bytes:
+        """The worker's answer."""
+        try:
+            descriptor = os.memfd_create("nothing", os.MFD_CLOEXEC)
+        except OSError as error:
+            return self._unanswered(recipient, error)
+        try:
+            return await self._ask(recipient, descriptor, b"", only_asks=True)
+        finally:
+            os.close(descriptor)
+
+    async def _ask(
+        self, recipient: Recipient, descriptor: int, head: bytes, *, only_asks: bool = False
+    ) -> bytes:
+        user, detail, session = recipient.user, recipient.detail, recipient.session
+        try:
+            done = await self._spawner.ask(
+                lambda number: DeliverMail(number, user, detail, session, head, only_asks), [descriptor]
+            )
+        except (OSError, ChannelClosed) as error:
+            return self._unanswered(recipient, error)
         return done.reply
+
+    def _unanswered(self, recipient: Recipient, error: Exception) -> bytes:
+        self._tell(MailboxNotice("lmtp", "Error", f"{recipient.user}: the spawner does not answer: {error}"))
+        return _INTERNAL
 
     def new_file(self) -> int:
         """For a large message: a file of mail_temp_dir that goes with its descriptors."""
@@ -105,6 +125,7 @@ def open_role(startup: Startup) -> Serve:
         delimiters=settings.recipient_delimiter,
         adds_received=settings.lmtp_add_received_header,
         delivery_address=settings.lmtp_hdr_delivery_address,
+        checks_quota=settings.lmtp_rcpt_check_quota,
     )
 
     async def serve(control: Control, tell: EventSink) -> None:

@@ -262,7 +262,9 @@ class Spawner:
                 self._refuse(asked, "no worker")
             return
         number = next(self._letters)
-        letter = Letter(number, name, home, mail, frame.detail, frame.session, fields, frame.head)
+        letter = Letter(
+            number, name, home, mail, frame.detail, frame.session, fields, frame.head, frame.only_asks
+        )
         if write_now(worker.sock, letter, asked.descriptor):
             worker.letters[number] = (asked.client, frame.number)
             os.close(asked.descriptor)

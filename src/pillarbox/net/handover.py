@@ -50,6 +50,7 @@ class DeliverMail(msgspec.Struct, tag=True):
     detail: str  # of user+detail
     session: str  # id in log lines
     head: bytes = b""  # what stands before what is in the file
+    only_asks: bool = False  # whether the user is over quota; the file is empty
 
 
 class Delivered(msgspec.Struct, tag=True):
@@ -103,6 +104,7 @@ class Letter(msgspec.Struct, tag=True):
     session: str
     fields: dict[str, str] = {}
     head: bytes = b""  # what stands before what is in the file
+    only_asks: bool = False
 
 
 class Kick(msgspec.Struct, tag=True):

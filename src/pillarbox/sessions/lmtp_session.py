@@ -61,6 +61,10 @@ class Mailboxes(Protocol):
         """A large message could not be written."""
         ...
 
+    async def has_room(self, recipient: Recipient) -> bytes:
+        """Whether the recipient is below his quota: code and text of the reply to RCPT, as of `deliver`."""
+        ...
+
     async def deliver(self, recipient: Recipient, content: "Message") -> bytes:
         """Store the message; the reply's code and text, without the recipient's address: `250 2.0.0 Saved`."""
         ...
@@ -83,6 +87,7 @@ class LmtpPolicy(msgspec.Struct, frozen=True):
     delimiters: str = "+"
     adds_received: bool = True
     delivery_address: str = "final"
+    checks_quota: bool = False
 
 
 class LmtpEnded(msgspec.Struct, frozen=True):
@@ -238,7 +243,13 @@ class LmtpSession:
             engine.reply(b"550 5.1.1 <%s> User doesn't exist: %s" % (address, user.encode()))
         else:
             suffix = f":R{self._counted}" if self._counted > 1 else ""
-            self._recipients.append(Recipient(address, user, detail, self._id + suffix))
+            recipient = Recipient(address, user, detail, self._id + suffix)
+            if self._policy.checks_quota:
+                code, status, text = (await self._mailboxes.has_room(recipient)).split(b" ", 2)
+                if code != b"250":
+                    engine.reply(b"%b %b <%b> %b" % (code, status, address, text))
+                    return
+            self._recipients.append(recipient)
             engine.reply(b"250 2.1.5 OK")
 
     def _split(self, command: lmtp.Rcpt) -> tuple[str, str]:

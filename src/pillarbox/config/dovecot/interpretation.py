@@ -51,7 +51,8 @@ SERVED_WITHIN_PROTOCOL: Final = {
         "imap_urlauth_host imap_urlauth_port mail_plugins".split()
     ),
     "lmtp": frozenset(
-        "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lda_mailbox_autocreate "
+        "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lmtp_rcpt_check_quota "
+        "lda_mailbox_autocreate "
         "mail_plugins quota_full_tempfail".split()
     ),
     "pop3": frozenset(
@@ -175,6 +176,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         lmtp_save_to_detail_mailbox=lmtp.yes("lmtp_save_to_detail_mailbox"),
         lmtp_hdr_delivery_address=lmtp.value("lmtp_hdr_delivery_address"),
         lmtp_add_received_header=lmtp.yes("lmtp_add_received_header"),
+        lmtp_rcpt_check_quota=lmtp.yes("lmtp_rcpt_check_quota"),
         lda_mailbox_autocreate=lmtp.yes("lda_mailbox_autocreate"),
         quota_full_tempfail=lmtp.yes("quota_full_tempfail"),
     )

@@ -16,6 +16,8 @@ lmtp_add_received_header : bool = yes
     Put a Received: field on messages that come by LMTP.
 lmtp_hdr_delivery_address : none|final|original = final
     Which address Delivered-To: has on messages that come by LMTP.
+lmtp_rcpt_check_quota : bool = no
+    Refuse recipients who are over quota at RCPT, before the message comes.
 lmtp_save_to_detail_mailbox : bool = no
     Store user+mailbox@domain in the mailbox that the detail names.
 pop3_client_workarounds : str =
@@ -211,7 +213,6 @@ lda_original_recipient_header : str =
 lmtp_client_workarounds : str =
 lmtp_proxy_rawlog_dir : str =
 lmtp_rawlog_dir : str =
-lmtp_rcpt_check_quota : bool = no
 lmtp_user_concurrency_limit : number = 0
 lmtp_verbose_replies : bool = no
 mail_access_groups : str =
