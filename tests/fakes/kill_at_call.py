@@ -16,6 +16,7 @@ STANDARDS
 import ctypes
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -29,6 +30,20 @@ _SYSGOOD, _TRACECLONE = 0x1, 0x8
 _WALL: Final = 0x40000000
 _SYSCALL_STOP: Final = signal.SIGTRAP | 0x80
 _ENTRY: Final = 1
+_PATIENCE: Final = 60.0
+"""Seconds that a process which was killed may take to end."""
+
+
+def _wait_for_end(pid: int) -> None:
+    """Who is killed takes a moment to end."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        assert select.select([process], [], [], _PATIENCE)[0], "what was killed lives"
+    finally:
+        os.close(process)
 
 
 class NoTracing(Exception):
@@ -73,6 +88,7 @@ class KillAtCall:
         assert words[:1] in (["killed"], ["counted"]), said
         self.calls = int(words[1])
         if words[0] == "killed":
+            _wait_for_end(self.pid)
             self.killed_at = _name(int(words[2]))
 
 
