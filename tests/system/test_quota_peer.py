@@ -108,6 +108,26 @@ def test_imap(pair: tuple[str, Server, Server]) -> None:
         (server.base / "run" / "quota-warning").unlink(missing_ok=True)
 
 
+def test_only_of_the_protocols_that_have_the_plugin() -> None:
+    """mail_plugins inside `protocol lmtp` alone: a client may save what no delivery may bring."""
+    settings = SETTINGS.replace("mail_plugins = quota\n", "").replace("DRIVER", "count")
+    settings = settings.replace("MORE", DRIVERS["count"]).replace(
+        "protocol imap {\n  mail_plugins = $mail_plugins imap_quota\n",
+        "protocol lmtp {\n  mail_plugins = quota\n",
+    )
+    big = of_size(9000)
+    with dovecot_pair(settings) as servers:
+        said = [
+            play(server, [(b"APPEND INBOX", big), (b"APPEND INBOX", big), b"COPY 1 Trash"])
+            for server in servers
+        ]
+        assert said[0] == said[1], differences(*said)
+        assert "OVERQUOTA" not in repr(said[0])
+        heard = [server.lmtp(SMALL.replace(b"\r\n", b"\n"), to=["me"]) for server in servers]
+        assert heard[0] == heard[1]
+        assert any("552 5.2.2 <me> Your box is full" in line for line in heard[0])
+
+
 def test_lmtp(pair: tuple[str, Server, Server]) -> None:
     """A delivery may exceed the limit once, by a tenth; then nothing comes in, but what is ignored does."""
     _, ours, theirs = pair

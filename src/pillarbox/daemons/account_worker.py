@@ -250,7 +250,8 @@ class AccountWorker:
             attributes = attribute_file_of(
                 self._settings.mail_attribute_dict, user=session.user, home=session.home
             )
-            quota = self._quotas.of(session.user, session.home, place, session.fields)
+            has_quota = self._settings.has_plugin("quota", peer.service)
+            quota = self._quotas.of(session.user, session.home, place, session.fields) if has_quota else None
         except ConfigurationFault as fault:
             self._tell(MailboxNotice(f"{session.peer.service}({session.user})", "Error", str(fault)))
             connection.close()
