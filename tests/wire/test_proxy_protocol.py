@@ -54,6 +54,7 @@ FAULTS = [
     (b"EHLO x\r\n", Trouble.HEADER, ""),
     (b"PROXY\r\n", Trouble.HEADER, ""),
     (b"PROXY TCP4 198.51.100.7 192.0.2.10 4321 25\n", Trouble.UNFINISHED, ""),
+    (b"PROXY UNKNOWN \n \r\n", Trouble.UNFINISHED, ""),
     (b"PROXY TCP4 " + b"1" * 100, Trouble.UNFINISHED, ""),
     (b"PROXY TCP5 a b 1 2\r\n", Trouble.PROTOCOL, "TCP5"),
     (b"PROXY  TCP4 198.51.100.7 192.0.2.10 4321 25\r\n", Trouble.PROTOCOL, ""),

@@ -85,11 +85,12 @@ def read_header(data: bytes) -> ProxyHeader | None:
 
 
 def _text(data: bytes) -> ProxyHeader | None:
-    end = data.find(b"\r\n", 0, _MAX_LINE)
-    if end < 0:
-        if len(data) >= _MAX_LINE or b"\n" in data:
-            raise ProxyFault(Trouble.UNFINISHED, 1)
+    newline = data.find(b"\n", 0, _MAX_LINE)
+    if newline < 0 and len(data) < _MAX_LINE:
         return None
+    end = newline - 1
+    if newline < 0 or data[end:newline] != b"\r":
+        raise ProxyFault(Trouble.UNFINISHED, 1)
     protocol, *fields = data[6:end].decode("ascii", "replace").split(" ")
     if protocol == "UNKNOWN":
         return ProxyHeader(end + 2, None, None)
