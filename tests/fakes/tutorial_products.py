@@ -1,13 +1,15 @@
 """The tutorial's host with the programs of either product on it, and what the tutorial has typed so far."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Final, TypeVar
 
 from fakes.host import PACKAGED, Host
 from fakes.pillarbox_host import INSTALLED, install, remove_originals
 from fakes.tutorial_host import MAIN_CF, tutorial_host
 
+Told = TypeVar("Told")
 PRODUCTS: Final = ("original", "pillarbox")
 ALIASES: Final = "postmaster: alice\nteam: alice, bob\n"
 
@@ -29,6 +31,14 @@ def bare_host_of(product: str) -> Iterator[Host]:
         yield host
     finally:
         host.end()
+
+
+def play_to_both(play: Callable[[Host, str], Told]) -> tuple[Told, Told]:
+    """What comes of it on a bare host of either product, at the same time: theirs, ours."""
+    with ExitStack() as stack, ThreadPoolExecutor(2) as at_once:
+        hosts = [stack.enter_context(bare_host_of(product)) for product in PRODUCTS]
+        theirs, ours = at_once.map(play, hosts, PRODUCTS)
+        return theirs, ours
 
 
 def start_mail(host: Host) -> None:

@@ -5,9 +5,6 @@ compared.  Ciphers without a certificate, which Postfix offers, are not: no mail
 """
 
 import re
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from typing import Final
 
 import pytest
@@ -15,7 +12,7 @@ import pytest
 from fakes.host import Host
 from fakes.postfix_services import MASTER_CF
 from fakes.tutorial_host import DOVECOT_CONF, MAIN_CF
-from fakes.tutorial_products import PRODUCTS, bare_host_of
+from fakes.tutorial_products import play_to_both
 
 pytestmark = [
     pytest.mark.system,
@@ -114,12 +111,9 @@ def _play(host: Host, product: str) -> dict[tuple[str, str], list[str]]:
 
 
 @pytest.fixture(scope="module")
-def said() -> Iterator[tuple[dict[tuple[str, str], list[str]], dict[tuple[str, str], list[str]]]]:
+def said() -> tuple[dict[tuple[str, str], list[str]], dict[tuple[str, str], list[str]]]:
     """What was agreed on: theirs, ours."""
-    with ExitStack() as stack, ThreadPoolExecutor(2) as at_once:
-        hosts = [stack.enter_context(bare_host_of(product)) for product in PRODUCTS]
-        theirs, ours = at_once.map(_play, hosts, PRODUCTS)
-        yield theirs, ours
+    return play_to_both(_play)
 
 
 @pytest.mark.parametrize(("service", "client"), CASES)

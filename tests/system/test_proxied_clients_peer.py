@@ -7,9 +7,6 @@ compared, and differences are those of `DIFFERENCES`.
 import re
 import socket
 import struct
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from functools import partial
 from typing import Final
 
@@ -19,7 +16,7 @@ from fakes.host import LOG, Host
 from fakes.mail_system import PATIENCE, until
 from fakes.postfix_services import MASTER_CF
 from fakes.tutorial_host import DOVECOT_CONF, MAIN_CF, USERS
-from fakes.tutorial_products import PRODUCTS, bare_host_of
+from fakes.tutorial_products import play_to_both
 
 pytestmark = [
     pytest.mark.system,
@@ -228,12 +225,9 @@ Said = dict[tuple[int, str], tuple[bytes, list[str]]]
 
 
 @pytest.fixture(scope="module")
-def said() -> Iterator[tuple[Said, Said]]:
+def said() -> tuple[Said, Said]:
     """What came of each connection: theirs, ours."""
-    with ExitStack() as stack, ThreadPoolExecutor(2) as at_once:
-        hosts = [stack.enter_context(bare_host_of(product)) for product in PRODUCTS]
-        theirs, ours = at_once.map(_play, hosts, PRODUCTS)
-        yield theirs, ours
+    return play_to_both(_play)
 
 
 @pytest.mark.parametrize("name", HEADERS)

@@ -6,9 +6,7 @@ the first has sent is what the next ones read.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,7 +18,7 @@ from fakes.logs import until_logged
 from fakes.mail_system import until
 from fakes.postfix_services import MASTER_CF
 from fakes.tutorial_host import DOVECOT_CONF, MAIN_CF, USERS
-from fakes.tutorial_products import PRODUCTS, bare_host_of
+from fakes.tutorial_products import play_to_both
 
 pytestmark = [
     pytest.mark.system,
@@ -158,12 +156,9 @@ def _play(host: Host, product: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def said() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+def said() -> tuple[dict[str, str], dict[str, str]]:
     """What each step has said: theirs, ours."""
-    with ExitStack() as stack, ThreadPoolExecutor(2) as at_once:
-        hosts = [stack.enter_context(bare_host_of(product)) for product in PRODUCTS]
-        theirs, ours = at_once.map(_play, hosts, PRODUCTS)
-        yield theirs, ours
+    return play_to_both(_play)
 
 
 @pytest.mark.parametrize("step", STEPS)
