@@ -97,7 +97,7 @@ class _Day:
         links = re.findall(r"_part=[\d.]+[^\"]*?_mimetype=[^&\"]*|_part=[\d.]+", text)
         words = re.sub(r"<[^>]*>", "\n", text)
         return [
-            re.sub(r"\b\w{3} \d\d:\d\d|Today \d\d:\d\d", "TIME", line)
+            re.sub(r"(\b\w{3}|Today|\b\d{4}-\d\d-\d\d) \d\d:\d\d", "TIME", line)
             for line in words.split("\n")
             if line.strip()
         ] + links
