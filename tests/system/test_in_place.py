@@ -1,5 +1,6 @@
 """The MTA in place of Postfix: locks, commands, logs, reload and rights, on a host of its own, beside Debian's Postfix."""
 
+import json
 import re
 import select
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from fakes.in_place_host import (
 )
 from fakes.logs import until_logged
 from fakes.mail_system import until
+from fakes.pillarbox_host import run_pillarbox
 from fakes.tutorial_host import DOMAIN, MAIL_HOST
 
 pytestmark = [
@@ -88,6 +90,30 @@ def test_ours_does_not_start_where_postfix_runs(host: Host) -> None:
     assert done.stdout == f"postfix/postfix-script: the Postfix mail system is running: PID: {pid}\r\n"
     assert host.run("postfix stop").returncode == 0
     assert host.run("/usr/sbin/postfix status").returncode == 1
+
+
+def test_status_of_the_host(host: Host) -> None:
+    """`pillarbox status` tells of the installed halves, of ours and of Debian's, and of one that does not run."""
+    configure(host)
+    host.output("/usr/sbin/postfix start")
+    said = run_pillarbox(host, "status", status=69)
+    pid = int(host.file(PID_FILE).read_text())
+    assert f"mta          the original runs, PID {pid}   (/etc/postfix)\n" in said
+    assert "mailbox      not running   (/etc/dovecot/dovecot.conf)\n" in said
+    host.output("postfix stop; postfix start")
+    try:
+        pid = int(host.file(PID_FILE).read_text())
+        said = run_pillarbox(host, "status", status=69)
+        assert f"mta          running, healthy, PID {pid}   (/etc/postfix)\n" in said
+        assert "\nsmtp         0.0.0.0:25\n" in said
+        report = json.loads(run_pillarbox(host, "status --json", status=69))
+        assert (report["running"], report["halves"]["mta"]["healthy"]) == (False, True)
+        done = host.run("pillarbox status", user="alice")
+        assert done.returncode == 69, done.stderr
+        said = done.stdout
+        assert "mta          not known: root may ask   (/etc/postfix)\n" in said
+    finally:
+        host.output("postfix stop")
 
 
 def test_a_killed_supervisor_leaves_nothing(running: Host) -> None:

@@ -326,6 +326,23 @@ def test_old_mail_is_imported_with_flags_and_dates(host: Host) -> None:
     )
 
 
+def test_who_is_listed(host: Host) -> None:
+    """Users, not the system's accounts: first_valid_uid is 100; and -u shows what the userdb says of one."""
+    listed = host.output("doveadm user '*'").split()
+    entries = [line.split(":") for line in host.output("getent passwd").splitlines()]
+    assert listed == [entry[0] for entry in entries if int(entry[2]) >= 100]
+    assert {"alice", "bob", "nobody"} <= set(listed)
+    uid, gid = host.output("id -u alice; id -g alice").split()
+    shown = host.output("doveadm user -u alice").splitlines()
+    assert shown[:2] == ["userdb: alice", "  user      : alice"]
+    assert sorted(shown[2:]) == [
+        f"  gid       : {gid}",
+        "  home      : /home/alice",
+        "  system_groups_user: alice",
+        f"  uid       : {uid}",
+    ]
+
+
 def test_it_refuses_to_start_twice_and_stops(host: Host) -> None:
     """Either product sees the other; what is stopped is gone with its pid file."""
     for program in ("dovecot", "/usr/sbin/dovecot"):

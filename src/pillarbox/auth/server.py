@@ -157,7 +157,11 @@ class AuthServer:
             case "prefetch":
                 return None
             case "passwd":
-                return Passwd(self._threads)
+                return Passwd(
+                    self._threads,
+                    first_valid_uid=self.settings.first_valid_uid,
+                    last_valid_uid=self.settings.last_valid_uid,
+                )
             case "static":
                 return StaticUsers(settings.args)
         return PasswdFile(settings.args, executor=self._threads)

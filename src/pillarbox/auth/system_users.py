@@ -123,8 +123,13 @@ class Passwd:
 
     driver = "passwd"
 
-    def __init__(self, executor: Executor | None = None) -> None:
+    def __init__(
+        self, executor: Executor | None = None, *, first_valid_uid: int = 0, last_valid_uid: int = 0
+    ) -> None:
+        """The uids bound who is listed; `last_valid_uid` 0: there is no last one."""
         self._executor = executor
+        self._first_uid = first_valid_uid
+        self._last_uid = last_valid_uid
 
     async def verify(self, request: LoginRequest, password: Secret) -> Verdict:
         """Whether it is the one in passwd; on a host with shadow passwords there is none."""
@@ -159,9 +164,12 @@ class Passwd:
         }
 
     async def users(self) -> list[str]:
-        """All that NSS lists."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._executor, lambda: [entry.pw_name for entry in pwd.getpwall()])
+        """All that NSS lists, but for the system's own accounts."""
+        entries = await asyncio.get_running_loop().run_in_executor(self._executor, pwd.getpwall)
+        return [entry.pw_name for entry in entries if self._is_valid(entry.pw_uid)]
+
+    def _is_valid(self, uid: int) -> bool:
+        return self._first_uid <= uid and (not self._last_uid or uid <= self._last_uid)
 
 
 async def _password_entry(user: str, executor: Executor | None) -> pwd.struct_passwd | None:

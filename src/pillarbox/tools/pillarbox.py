@@ -22,7 +22,6 @@ EXIT STATUS
 
 import argparse
 import getpass
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -31,13 +30,11 @@ from typing import NoReturn
 
 from pillarbox.supervisor.home import Home, default_root
 from pillarbox.supervisor.listeners import StartFault
-from pillarbox.supervisor.status_query import ask_status
 from pillarbox.tools.default_paths import DOVEADM, DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
 
 EX_USAGE = 64
-EX_UNAVAILABLE = 69
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             return run_in_foreground(home, listen=options.listen, port_offset=options.port_offset)
         if options.command == "status":
-            return _status(home, as_json=options.json)
+            from pillarbox.tools.status import show_status
+
+            return show_status(options.data, as_json=options.json)
         return _user(home, options)
     except StartFault as fault:
         print(f"pillarbox: {fault}", file=sys.stderr)
@@ -193,46 +192,6 @@ class _Parser(argparse.ArgumentParser):
         self.print_usage(sys.stderr)
         print(f"{self.prog}: {message}", file=sys.stderr)
         sys.exit(EX_USAGE)
-
-
-def _status(home: Home, *, as_json: bool) -> int:
-    halves = {name: ask_status(home.status_socket(name)) for name in ("mta", "mailbox")}
-    running = all(half is not None for half in halves.values())
-    report = {
-        "running": running,
-        "healthy": running and all(half["healthy"] for half in halves.values() if half is not None),
-        "data": str(home.root),
-        **_account(home),
-        "listeners": [entry for half in halves.values() if half for entry in _entries(half)],
-        "halves": halves,
-    }
-    if as_json:
-        print(json.dumps(report))
-    else:
-        _print_status(report)
-    return 0 if running else EX_UNAVAILABLE
-
-
-def _entries(half: dict[str, object]) -> list[dict[str, object]]:
-    entries = half["listeners"]
-    return entries if isinstance(entries, list) else []
-
-
-def _account(home: Home) -> dict[str, str]:
-    """The first user and the generated password, for whoever may read it."""
-    try:
-        return {"user": "me@pillarbox.test", "password": home.password.read_text().strip()}
-    except OSError:
-        return {"user": "me@pillarbox.test", "password": ""}
-
-
-def _print_status(report: dict[str, object]) -> None:
-    state = "running" if report["running"] else "not running"
-    print(f"pillarbox is {state}{', healthy' if report['healthy'] else ''}   ({report['data']})")
-    print(f"user      {report['user']}\npassword  {report['password'] or '(not readable for you)'}")
-    listeners = report["listeners"]
-    for entry in listeners if isinstance(listeners, list) else []:
-        print(f"{entry['name']:<12} {entry['address']}:{entry['port']}")
 
 
 def _user(home: Home, options: argparse.Namespace) -> int:

@@ -3,7 +3,7 @@
 import getopt
 import getpass
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from pillarbox.auth.password_making import DEFAULT_SCHEME, SCHEMES, make
@@ -56,9 +56,26 @@ def user(configuration: Configuration, form: str, arguments: Sequence[str]) -> i
                 for name in sock.users():
                     if fnmatchcase(name, mask):
                         print(name)
+        elif "-u" in options:
+            status = _show_account_of(configuration, mask, path) or status
         else:
             status = _show_user(configuration, mask, path, options.get("-f", ""), form) or status
     return status
+
+
+def _show_account_of(configuration: Configuration, name: str, path: str) -> int:
+    """Only what the userdb says (-u)."""
+    answer = lookup(configuration, name, path)
+    if answer.word != "USER":
+        return _missing(name, answer)
+    print(f"userdb: {answer.fields[0]}")
+    _show_fields({"user": answer.fields[0]} | fields_of(answer))
+    return 0
+
+
+def _show_fields(fields: Mapping[str, str]) -> None:
+    for key, value in fields.items():
+        print(f"  {key:<10}: {value}")
 
 
 def _show_user(configuration: Configuration, name: str, path: str, field: str, form: str) -> int:
@@ -166,9 +183,7 @@ def _lookup(name: str, path: str) -> int:
         sys.stderr.write(f"Error: passdb lookup failed for {name}\n")
         return EX_TEMPFAIL
     print(f"passdb: {name}")
-    for field in answer.fields:
-        key, _, value = field.partition("=")
-        print(f"  {key:<10}: {value}")
+    _show_fields({key: value for key, _, value in (field.partition("=") for field in answer.fields)})
     return 0
 
 
