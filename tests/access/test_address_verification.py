@@ -46,7 +46,7 @@ class Case:
     """One decision about a message from a@x.test to b@y.test."""
 
     def __init__(self, answer: Answer | None, *, sender: str = "a@x.test", **settings: str) -> None:
-        snapshot = Snapshot.of({"compatibility_level": "3.6", **settings})
+        snapshot = Snapshot.of({"compatibility_level": "3.6", "alias_maps": "", **settings})
         self.known = Known(answer)
         self._checks = verification_checks(snapshot.group(AddressVerification), self.known)
         self.warnings: list[str] = []
