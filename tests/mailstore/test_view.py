@@ -11,7 +11,7 @@ from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.mailstore.view import NOTHING, MailboxView, NoSuchNumber, Told, ViewLost
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
-from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.vocabulary.number_set import STAR, NumberSet
 
 
 def mailbox_of(count: int, *, journal_limit: int = 1000) -> MemoryMailbox:
@@ -205,6 +205,69 @@ def test_uid_sets_leave_out_what_is_not_there() -> None:
     assert view.by_uids(NumberSet.parse(b"1:4")).numbers == [1, 2]
     assert view.by_uids(NumberSet.parse(b"9:*")).uids == [5]
     assert view.by_uids(NumberSet.parse(b"9")).uids == []
+
+
+@given(
+    st.sets(st.integers(1, 900)),
+    st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 4)), max_size=160),
+)
+def test_spans_of_uids_choose_what_is_in_them(there: set[int], spans: list[tuple[int, int]]) -> None:
+    """Few or many of them, in any order, over each other, dense or scattered, with messages between or without."""
+    mailbox = mailbox_of(0)
+    mailbox.messages.uids.extend(sorted(there))
+    view = MailboxView(mailbox, read_only=True)
+    text = b",".join(b"%d:%d" % (low + more, low) if more else b"%d" % low for low, more in spans) or b"1001"
+    named = {uid for low, more in spans for uid in range(low, low + more + 1)}
+    chosen = view.by_uids(NumberSet.parse(text))
+    assert chosen.uids == sorted(there & named)
+    assert chosen.numbers == [sorted(there).index(uid) + 1 for uid in chosen.uids]
+
+
+def test_a_span_of_all_uids_there_can_be_takes_no_room() -> None:
+    """Many spans with billions of UIDs between them."""
+    mailbox = mailbox_of(3)
+    view = MailboxView(mailbox, read_only=True)
+    text = b",".join(b"%d:%d" % (low, low + 20_000_000) for low in range(2, 4_000_000_000, 40_000_000))
+    assert view.by_uids(NumberSet.parse(text)).uids == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("text", "ranges"),
+    [
+        (b"1", ((1, 1),)),
+        (b"7:2,3,3:4294967295", ((7, 2), (3, 3), (3, 4294967295))),
+        (b"*:4,*", ((STAR, 4), (STAR, STAR))),
+        (b"007:08", ((7, 8),)),
+    ],
+)
+def test_a_sequence_set_is_kept_as_it_was_written(text: bytes, ranges: tuple[tuple[int, int], ...]) -> None:
+    """RFC 3501 §9: `seq-range = seq-number ":" seq-number`, in either order."""
+    assert NumberSet.parse(text).ranges == ranges
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b",",
+        b"1,",
+        b"1:",
+        b":1",
+        b"1:2:3",
+        b"0",
+        b"4294967296",
+        b"1,0",
+        b" 1",
+        b"1 ,2",
+        b"[1]",
+        b"1e1",
+        b"+1",
+    ],
+)
+def test_what_is_no_sequence_set_is_refused(text: bytes) -> None:
+    """RFC 3501 §9: `nz-number`, and nothing between."""
+    with pytest.raises(ValueError, match="number"):
+        NumberSet.parse(text)
 
 
 def test_a_view_that_fell_behind_the_journal_tells_all_flags() -> None:

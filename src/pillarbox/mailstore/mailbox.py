@@ -97,6 +97,9 @@ class MessageTable:
         between = known[start:end]
         if end - start == len(uids) and between == array("I", uids):
             return range(start, end)
+        if end - start == uids[-1] - uids[0] + 1:  # there is a message for every UID between them
+            before = uids[0] - start
+            return [uid - before for uid in uids]
         row_of = dict(zip(between, range(start, end), strict=True))
         return [row_of.get(uid, -1) for uid in uids]
 

@@ -25,11 +25,12 @@ STANDARDS
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import compress
 from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.mailbox import ChangeKind, Mailbox
+from pillarbox.mailstore.mailbox import SPARSE, ChangeKind, Mailbox
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view_state import (
     ViewState,
@@ -44,7 +45,7 @@ from pillarbox.vocabulary.identifiers import SequenceNumber, Uid
 from pillarbox.vocabulary.number_set import NumberSet
 
 FEW: Final = 64
-"""UIDs whose numbers are looked for one by one."""
+"""UIDs whose numbers are looked for one by one, and spans of UIDs whose ends are."""
 
 
 class ViewLost(Exception):
@@ -203,6 +204,8 @@ class MailboxView:
         """The messages that UIDs name; those that do not exist are left out (RFC 3501 §6.4.8)."""
         known = self.known_uids()
         spans = uids.spans(known[-1] if known else 0)
+        if len(spans) >= FEW and (chosen := _marked(known, spans)) is not None:
+            return chosen
         return _rows(known, [(bisect_left(known, low), bisect_right(known, high)) for low, high in spans])
 
     def of_uids(self, uids: Sequence[int]) -> Chosen:
@@ -413,6 +416,21 @@ class MailboxView:
 def recent_flag(view: MailboxView, uid: int) -> Flag:
     """\\Recent as a flag bit."""
     return Flag.RECENT if view.is_recent(uid) else Flag.NONE
+
+
+def _marked(known: "array[int]", spans: list[tuple[int, int]]) -> Chosen | None:
+    """What many spans name, with an octet for each UID from the first to the last; None if few of them count."""
+    first, last = spans[0][0], spans[-1][1]
+    start, end = bisect_left(known, first), bisect_right(known, last)
+    between = known[start:end]
+    if last - first >= SPARSE * min(len(between), sum([high + 1 - low for low, high in spans])):
+        return None
+    marks = bytearray(last + 1 - first)
+    for low, high in spans:
+        marks[low - first : high + 1 - first] = b"\1" * (high + 1 - low)
+    if len(between) != len(marks):  # not every UID has a message
+        marks = bytearray(map(marks.__getitem__, [uid - first for uid in between]))
+    return Chosen(list(compress(range(start + 1, end + 1), marks)), list(compress(between, marks)))
 
 
 def _rows(known: "array[int]", spans: list[tuple[int, int]]) -> Chosen:

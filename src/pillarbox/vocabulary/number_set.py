@@ -9,7 +9,7 @@ FAULTS
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -19,6 +19,10 @@ STAR: Final = 0
 """Stands for `*`, the largest number in use, in a range's ends."""
 
 MAX_NUMBER: Final = 0xFFFFFFFF
+
+_Number = Annotated[int, msgspec.Meta(ge=1, le=MAX_NUMBER)]
+_Range = Annotated[list[_Number], msgspec.Meta(min_length=1, max_length=2)]
+_RANGES: Final = msgspec.json.Decoder(list[_Range])
 
 
 class NumberSet(msgspec.Struct, frozen=True):
@@ -35,6 +39,12 @@ class NumberSet(msgspec.Struct, frozen=True):
         """The set that `text` spells.  ValueError if it is none."""
         if text == b"$":
             return cls((), saved=True)
+        if text.translate(None, b",:").isdigit():
+            try:  # Brackets apart it is JSON, which is read five times as fast; clients name thousands of messages.
+                found = _RANGES.decode(b"[[%b]]" % text.replace(b",", b"],[").replace(b":", b","))
+                return cls(tuple([(ends[0], ends[-1]) for ends in found]))
+            except msgspec.DecodeError:
+                pass  # a fault, or zeros before a number
         ranges = []
         for part in text.split(b","):
             low, colon, high = part.partition(b":")
@@ -52,20 +62,28 @@ class NumberSet(msgspec.Struct, frozen=True):
         for low, high in self.ranges:
             yield from range(min(low, high), max(low, high) + 1)
 
+    def names_many(self, many: int, largest: int) -> bool:
+        """Whether so many numbers are named, one of them twice or not, with `*` read as `largest`."""
+        ranges = self.ranges
+        return len(ranges) >= many or sum(abs((a or largest) - (b or largest)) + 1 for a, b in ranges) >= many
+
     def spans(self, largest: int) -> list[tuple[int, int]]:
         """Ordered, merged (low, high) ranges with `*` read as `largest`.
 
         `12:*` with a largest of 9 is 9:12, so it always holds the largest number (RFC 3501 §6.4.8).
         """
-        ordered = sorted(
-            (min(a or largest, b or largest), max(a or largest, b or largest)) for a, b in self.ranges
-        )
+        ranges: Iterable[tuple[int, int]] = self.ranges
+        if self.has_star:
+            ranges = [(a or largest, b or largest) for a, b in ranges]
         merged: list[tuple[int, int]] = []
-        for low, high in ordered:
-            if merged and low <= merged[-1][1] + 1:
-                merged[-1] = (merged[-1][0], max(merged[-1][1], high))
-            else:
+        end = -2  # of the last one
+        for low, high in sorted([(a, b) if a <= b else (b, a) for a, b in ranges]):
+            if low > end + 1:
                 merged.append((low, high))
+                end = high
+            elif high > end:
+                merged[-1] = (merged[-1][0], high)
+                end = high
         return merged
 
 

@@ -18,12 +18,13 @@ from itertools import chain, compress
 from typing import Final
 
 from pillarbox.mailstore.faults import MessageUnreadable
-from pillarbox.mailstore.mailbox import Fields, FlagAction, FlagChange, MessageGone, MessageSummary
+from pillarbox.mailstore.mailbox import FlagAction, FlagChange, MessageGone, MessageSummary
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet, Text
 from pillarbox.sessions.imap.failed_reads import complete
+from pillarbox.sessions.imap.fetch_plan import BATCH, plan_of
 from pillarbox.sessions.imap.flag_rendering import FlagRenderer
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
 from pillarbox.sessions.imap.sections import SectionRenderer, UnknownEncoding, Written
@@ -37,51 +38,11 @@ from pillarbox.wire.imap.partial_range import in_range
 from pillarbox.wire.imap.responses import astring
 from pillarbox.wire.imap.responses import mailbox as mailbox_name
 
-BATCH: Final = 256
-"""Messages rendered in one go: about two milliseconds of the loop."""
 AHEAD: Final = 4 * BATCH
 """Messages whose summaries are asked for at once: each time costs two changes of thread."""
-FLAGS_BATCH: Final = 2048
-"""The same where the tables in memory say all (FLAGS, UID): about one millisecond."""
 
 MANY: Final = 64
 """Messages whose FETCH may take long."""
-
-_FIELDS: Final = {
-    Item.INTERNAL_DATE: Fields.DATE,
-    Item.SIZE: Fields.SIZE,
-    Item.ENVELOPE: Fields.ENVELOPE,
-    Item.BODY: Fields.BODY,
-    Item.BODY_STRUCTURE: Fields.BODYSTRUCTURE,
-    Item.SAVE_DATE: Fields.SAVED,
-    Item.SAVE_DATE_BEFORE_RFC: Fields.SAVED,
-    Item.PREVIEW: Fields.PREVIEW,
-    Item.FUZZY_PREVIEW: Fields.PREVIEW,
-    Item.SNIPPET: Fields.PREVIEW,
-}
-_FROM_TABLE: Final = frozenset((Item.FLAGS, Item.MODSEQ, Item.EMAIL_ID, Item.THREAD_ID, Item.GUID))
-"""Items for which a message has to be in the table still."""
-_TEMPLATES: Final = {
-    Item.UID: b"UID %d",
-    Item.FLAGS: b"FLAGS (%b)",
-    Item.INTERNAL_DATE: b"INTERNALDATE %b",
-    Item.SIZE: b"RFC822.SIZE %d",
-    Item.ENVELOPE: b"ENVELOPE %b",
-    Item.BODY: b"BODY %b",
-    Item.BODY_STRUCTURE: b"BODYSTRUCTURE %b",
-    Item.MODSEQ: b"MODSEQ (%d)",
-    Item.SAVE_DATE: b"SAVEDATE %b",
-    Item.PREVIEW: b"PREVIEW %b",
-    Item.FUZZY_PREVIEW: b"PREVIEW (FUZZY %b)",
-    Item.SNIPPET: b"SNIPPET (FUZZY %b)",
-    Item.EMAIL_ID: b"EMAILID (%b)",
-    Item.THREAD_ID: b"THREADID (%b)",
-    Item.GUID: b"X-GUID %b",
-    Item.MAILBOX: b"X-MAILBOX %b",
-    Item.SAVE_DATE_BEFORE_RFC: b"X-SAVEDATE %b",
-    Item.REAL_UID: b"X-REAL-UID %d",
-}
-
 
 _Columns = list[Sequence[int] | Sequence[bytes]]
 
@@ -96,8 +57,7 @@ def takes_long(conversation: Conversation, command: Fetch) -> bool:
     ):
         return False
     if not command.messages.saved:
-        spans = command.messages.spans(view.last_uid if command.by_uid else view.count)
-        if len(spans) >= MANY or sum(high - low + 1 for low, high in spans) >= MANY:
+        if command.messages.names_many(MANY, view.last_uid if command.by_uid else view.count):
             return not _has_not_changed(conversation, command)
     elif len(conversation.saved_result) >= MANY:
         return True
@@ -115,12 +75,15 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     if command.vanished and not conversation.qresync:
         conversation.bad(command.tag, b"Error in IMAP command UID FETCH: Unknown FETCH modifier")
         return
+    asks_modseqs = Item.MODSEQ in command.items.items
+    if asks_modseqs and command.by_uid:  # otherwise a number may be wrong, and nothing comes of the command
+        await conversation.enable_condstore()
     try:
         if command.by_uid and _has_not_changed(conversation, command):
             chosen = Chosen([], [])
         else:
             chosen = conversation.choose(command.messages, by_uid=command.by_uid)
-        if Item.MODSEQ in command.items.items:
+        if asks_modseqs:
             await conversation.enable_condstore()
         if command.changed_since is not None:
             chosen = changed_since(conversation.selected, chosen, command.changed_since)
@@ -136,7 +99,7 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     failed = conversation.selected.mailbox.failed_reads.count
     work = _Fetch(conversation, command.items)
     await work.all(chosen)
-    if conversation.condstore and Item.MODSEQ not in command.items.items:
+    if conversation.condstore and not asks_modseqs:
         conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
     await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     if work.unknown_encoding:
@@ -229,20 +192,14 @@ class _Fetch:
         self._conversation = conversation
         self._view: MailboxView = conversation.selected
         self._wanted = wanted
-        self._fields = Fields(0)
-        for item in wanted.items:
-            self._fields |= _FIELDS.get(item, Fields(0))
+        plan = plan_of(wanted)
+        self._fields, self._template = plan.fields, plan.template
+        self._from_table, self.batch_size = plan.from_table, plan.batch_size
         self._marks_seen = (
             wanted.marks_seen and not self._view.read_only and Rights.WRITE_SEEN in self._view.rights
         )
         self._flags = FlagRenderer(self._view, with_recent=not conversation.rev2)
         self._sections = SectionRenderer(wanted.sections) if wanted.sections else None
-        if self._sections is not None and self._sections.needs_only_header:
-            self._fields |= Fields.HEADER
-        words = [_TEMPLATES[item] for item in wanted.items]
-        from_store = self._fields or wanted.sections or Item.THREAD_ID in wanted.items
-        self.batch_size = BATCH if from_store else FLAGS_BATCH
-        self._template = b"* %d FETCH (" + b" ".join(words) + (b"" if wanted.sections else b")\r\n")
 
     async def all(self, chosen: Chosen) -> None:
         """Answer for all messages."""
@@ -253,7 +210,8 @@ class _Fetch:
                 found = await self._view.mailbox.summaries(ahead, self._fields)
                 self._summaries = {summary.uid: summary for summary in found}
             await self._batch(chosen.numbers[start : start + step], chosen.uids[start : start + step])
-            await self._conversation.flush_if_much()
+            if start + step < len(chosen.uids):
+                await self._conversation.flush_if_much()
 
     async def _batch(self, numbers: list[int], uids: list[int]) -> None:
         """Answer for some messages, numbers and UIDs side by side."""
@@ -314,7 +272,7 @@ class _Fetch:
         self, numbers: list[int], uids: list[int], summaries: Sequence[MessageSummary]
     ) -> tuple[list[int], list[int], Sequence[MessageSummary], list[bytes]]:
         """Rendered flags for the messages; those that are gone drop out of all columns."""
-        if not uids or _FROM_TABLE.isdisjoint(self._wanted.items):
+        if not uids or not self._from_table:
             return numbers, uids, summaries, []
         written = self._flags.of_uids(uids)
         flags = [flag for flag in written if flag is not None]

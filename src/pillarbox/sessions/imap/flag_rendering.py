@@ -38,23 +38,6 @@ class FlagRenderer:
                 flags |= _RECENT
         return self._write(flags, self._table.keywords[row])
 
-    def of_rows(self, start: int, end: int) -> list[bytes]:
-        """The same for rows `start` to `end`, `end` not included."""
-        table = self._table
-        flags = table.flags[start:end]
-        for low, high in self._recent:
-            first = max(bisect_left(table.uids, low) - start, 0)
-            last = bisect_left(table.uids, high) - start
-            if first < last:
-                flags[first:last] = flags[first:last].translate(_WITH_RECENT)
-        keywords = table.keywords[start:end]
-        if not any(keywords):  # then an octet says all
-            plain = {octet: self._write(octet, 0) for octet in set(flags)}
-            return list(map(plain.__getitem__, flags))
-        pairs = list(zip(flags, keywords, strict=True))
-        written = {pair: self._write(*pair) for pair in set(pairs)}
-        return list(map(written.__getitem__, pairs))
-
     def of_uid(self, uid: int) -> bytes | None:
         """The same for a UID; None if the message is gone."""
         uids = self._table.uids
@@ -63,15 +46,28 @@ class FlagRenderer:
 
     def of_uids(self, uids: Sequence[int]) -> Sequence[bytes | None]:
         """The same for many (rising)."""
-        rows = self._table.rows(uids)
-        if isinstance(rows, range):
-            return self.of_rows(rows.start, rows.stop)
-        if not self._recent and min(rows) >= 0:
-            flags, keywords = self._table.flags, self._table.keywords
-            pairs = [(flags[row], keywords[row]) for row in rows]
-            written = {pair: self._write(*pair) for pair in set(pairs)}
-            return list(map(written.__getitem__, pairs))
-        return [self.of_row(row) if row >= 0 else None for row in rows]
+        table = self._table
+        rows = table.rows(uids)
+        if isinstance(rows, range):  # side by side
+            flags, keywords = table.flags[rows.start : rows.stop], table.keywords[rows.start : rows.stop]
+            return self._of_columns(uids, flags, keywords)
+        if min(rows) < 0:
+            there = iter(self.of_uids([uid for uid, row in zip(uids, rows, strict=True) if row >= 0]))
+            return [next(there) if row >= 0 else None for row in rows]
+        bits = map(table.keywords.__getitem__, rows) if self._names else ()
+        return self._of_columns(uids, bytearray(map(table.flags.__getitem__, rows)), list(bits))
+
+    def _of_columns(self, uids: Sequence[int], flags: bytearray, keywords: Sequence[int]) -> list[bytes]:
+        """For messages that are there, by what the table says of them."""
+        for low, high in self._recent:
+            recent = slice(bisect_left(uids, low), bisect_left(uids, high))
+            flags[recent] = flags[recent].translate(_WITH_RECENT)
+        if not any(keywords):  # then an octet says all
+            plain = {octet: self._write(octet, 0) for octet in set(flags)}
+            return list(map(plain.__getitem__, flags))
+        pairs = list(zip(flags, keywords, strict=True))
+        written = {pair: self._write(*pair) for pair in set(pairs)}
+        return list(map(written.__getitem__, pairs))
 
     def _write(self, flags: int, keywords: int) -> bytes:
         written = self._written.get((flags, keywords))

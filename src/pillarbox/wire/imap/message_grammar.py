@@ -8,6 +8,7 @@ STANDARDS
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -42,6 +43,8 @@ _PARTIAL: Final = re.compile(rb"<([0-9]{1,19})(?:\.([0-9]{1,19}))?>")
 _PARTIAL_START: Final = re.compile(rb"[0-9]{1,19}\.")
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
 MAX_SECTIONS: Final = 1000
+MAX_REMEMBERED: Final = 512
+"""Octets of arguments that are remembered as they were read, for all connections of a process."""
 MAX_MODSEQ: Final = (1 << 63) - 1
 """RFC 7162 §7: mod-sequence-value"""
 _STORE_ACTIONS: Final = {
@@ -58,6 +61,24 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     """`fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att … ")")`"""
     messages = _messages(scanner, by_uid=by_uid)
     scanner.space_or("Invalid arguments")
+    rest = scanner.rest
+    if scanner.has_literals or len(rest) > MAX_REMEMBERED:
+        return Fetch(tag, by_uid, messages, *_fetch_arguments(scanner, by_uid=by_uid))
+    return Fetch(tag, by_uid, messages, *_remembered_arguments(rest, by_uid))
+
+
+_FetchArguments = tuple[FetchItems, int | None, bool, tuple[int, int] | None]
+"""What is wanted, CHANGEDSINCE, VANISHED and PARTIAL."""
+
+
+@lru_cache(maxsize=64)
+def _remembered_arguments(text: bytes, by_uid: bool) -> _FetchArguments:
+    """Clients ask for the same of message after message."""
+    return _fetch_arguments(Scanner([text]), by_uid=by_uid)
+
+
+def _fetch_arguments(scanner: Scanner, *, by_uid: bool) -> _FetchArguments:
+    """What stands behind the messages, to the end of the command."""
     # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
     items: dict[Item, None] = {Item.UID: None} if by_uid else {}
     sections: list[Section] = []
@@ -71,8 +92,7 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     scanner.end()
     if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
         items[Item.MODSEQ] = None
-    wanted = FetchItems(in_order(items), tuple(sections))
-    return Fetch(tag, by_uid, messages, wanted, changed_since, vanished, partial)
+    return FetchItems(in_order(items), tuple(sections)), changed_since, vanished, partial
 
 
 def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: list[Section]) -> None:

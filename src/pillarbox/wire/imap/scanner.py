@@ -69,6 +69,11 @@ class Scanner:
         """What is left of the line."""
         return self._line[self._offset :]
 
+    @property
+    def has_literals(self) -> bool:
+        """Whether literals, or their announcement, are still to be read."""
+        return self._next_part < len(self._parts) or self._line.endswith(b"}")
+
     # Single characters.
 
     def take(self, character: bytes) -> bool:
