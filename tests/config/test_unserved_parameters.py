@@ -110,13 +110,15 @@ def test_a_start_warns_once_of_each_setting(tmp_path: Path) -> None:
 def test_a_start_is_refused_for_what_must_not_be_ignored(tmp_path: Path) -> None:
     """The first such setting is told with its line, also one of a service."""
     found = configuration(
-        tmp_path, "multi_instance_enable = yes\n", "x inet n - n - - smtpd -o smtpd_proxy_filter=a:b\n"
+        tmp_path,
+        "smtpd_milters = inet:127.0.0.1:8891\n",
+        "x inet n - n - - smtpd -o smtpd_proxy_filter=a:b\n",
     )
     with pytest.raises(ConfigurationFault) as caught:
         start_warnings(found)
     assert (
-        f"{tmp_path}/main.cf, line 1: parameter multi_instance_enable: several instances are not managed yet; "
-        "1 more like it (remove it to start without it)"
+        f"{tmp_path}/main.cf, line 1: parameter smtpd_milters: content filters are not served, and without them "
+        "unfiltered mail would pass; 1 more like it (remove it to start without it)"
     ) == str(caught.value)
 
 

@@ -15,6 +15,7 @@ from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.parameters.content_filter import ContentFilter
 from pillarbox.config.parameters.dane import Dane
 from pillarbox.config.parameters.identity import Identity
+from pillarbox.config.parameters.instances import Instances
 from pillarbox.config.parameters.lmtp_client import LmtpClient, LmtpClientSasl, LmtpClientTls, LmtpDelivery
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
@@ -68,6 +69,7 @@ GROUPS: Final[tuple[type, ...]] = (
     LmtpDelivery,
     Logging,
     Processes,
+    Instances,
 )
 """In the order of the manual."""
 

@@ -32,7 +32,7 @@ _UNREAD: Final[tuple[Unread, ...]] = (
     Unread(
         Kind.LATER,
         "this is not served yet",
-        "alternate_config_directories mail_version",
+        "mail_version",
     ),
     Unread(
         Kind.NO_EFFECT,

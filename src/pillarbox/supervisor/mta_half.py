@@ -1,9 +1,10 @@
 """The MTA half: services of master.cf as roles and listeners.
 
 DESCRIPTION
-    Every `smtpd` service of type inet is a listener of the smtpd role, with its `-o` options; qmgr and delivery
-    are always there.  Programs that other roles stand for (cleanup, bounce, virtual …) need nothing.  A service
-    whose program is not served is refused, because what it was meant to keep out or pass on would not be.
+    Every `smtpd` service of type inet is a listener of the smtpd role, with its `-o` options; without any there is
+    no such role.  qmgr and delivery are always there.  Programs that other roles stand for (cleanup, bounce,
+    virtual …) need nothing.  A service whose program is not served is refused, because what it was meant to keep
+    out or pass on would not be.  Services that master_service_disable turns off are as if they had no lines.
 
 FAULTS
     ConfigurationFault  a service that cannot be served, with file and line
@@ -25,6 +26,7 @@ from pillarbox.config.value import Value
 from pillarbox.net.startup import User, cleanup_of
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
+from pillarbox.supervisor.disabled_services import without_disabled
 from pillarbox.supervisor.half import Half, Role
 from pillarbox.supervisor.inet_addresses import inet_listeners
 from pillarbox.supervisor.instance_lock import LockFile
@@ -80,6 +82,7 @@ def mta_half(
 
     `mail_owner` is None rootless; `listen` replaces inet_interfaces if given.
     """
+    configuration = without_disabled(configuration)
     snapshot = configuration.snapshot
     paths = snapshot.group(Paths)
     listeners: list[InetListener | UnixListener] = []
@@ -124,6 +127,14 @@ def mta_half(
     )
     encoded = snapshot.encode()
     agents = transport_services(configuration)
+    smtpd = Role(
+        name="smtpd",
+        module="pillarbox.daemons.smtpd",
+        on_reload="overlap",
+        listeners=tuple(names),
+        snapshots=services,
+        user=postfix,
+    )
     return Half(
         name="mta",
         pid_file=f"{queue}/pid/master.pid",
@@ -170,14 +181,7 @@ def mta_half(
                 services=agents,
                 user=postfix,
             ),
-            Role(
-                name="smtpd",
-                module="pillarbox.daemons.smtpd",
-                on_reload="overlap",
-                listeners=tuple(names),
-                snapshots=services,
-                user=postfix,
-            ),
+            *((smtpd,) if names else ()),
             *spawned,
         ),
     )
@@ -224,7 +228,7 @@ def service_warnings(configuration: Configuration) -> list[str]:
     Stock files have some whose users exist on few hosts.
     """
     faults: list[ConfigurationFault | None] = []
-    for service in configuration.master_cf.services:
+    for service in without_disabled(configuration).master_cf.services:
         if os.path.basename(service.command) == "pipe":
             faults.append(pipe_fault(configuration, service))
         elif is_spawn(service):

@@ -5,7 +5,8 @@ DESCRIPTION
     `lmtp`, `local`, `virtual`, `error`, `retry` and `discard` are there without a line, as if the stock master.cf
     were read.
 
-    A pipe that cannot work is left out: mail that is routed to it waits.
+    A pipe that cannot work is left out, and so is what master_service_disable turns off: mail that is routed there
+    waits.
 """
 
 import os
@@ -16,6 +17,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.reading import Configuration
 from pillarbox.delivery.pipe import PipeService
 from pillarbox.net.startup import AgentService
+from pillarbox.supervisor.disabled_services import is_disabled
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _DELIVERY_AGENTS: Final = frozenset("local pipe virtual smtp lmtp error discard".split())
@@ -38,7 +40,9 @@ def transport_services(configuration: Configuration) -> tuple[AgentService, ...]
     """Each transport, a line of master.cf before what is built in."""
     encoded = configuration.snapshot.encode()
     found = {
-        name: AgentService(name=name, program=program, snapshot=encoded) for name, program in BUILT_IN.items()
+        name: AgentService(name=name, program=program, snapshot=encoded)
+        for name, program in BUILT_IN.items()
+        if not is_disabled(configuration.snapshot, name, "unix")
     }
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)

@@ -19,7 +19,8 @@ DESCRIPTION
     logrotate          begin a new maillog_file; compress the old one
 
     -c or MAIL_CONFIG names the configuration directory (/etc/postfix).  -v shows where things are; -D has no
-    effect, as no debugger is run.
+    effect, as no debugger is run.  Without either of them, when main.cf lists other instances, the command is
+    for all of them: multi_instance_wrapper gets it, which is postmulti(1).
 
     What a script sees is what Postfix's own command shows: on a terminal, lines are shown as they are logged;
     elsewhere only those that say why the command failed.
@@ -40,7 +41,9 @@ from typing import Final
 
 from pillarbox.config.findings import check_values, start_warnings
 from pillarbox.config.host_facts import host_facts
+from pillarbox.config.parameters.instances import Instances
 from pillarbox.config.parameters.logging import Logging
+from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.reading import Configuration, read_configuration
 from pillarbox.config.unknown_names import unknown_names
@@ -56,6 +59,8 @@ from pillarbox.tools.system_log import SystemLog
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _DEFAULT_DIRECTORY: Final = "/etc/postfix"
+_MANAGERS: Final = ("postmulti", "postfix-wrapper")
+"""Programs of Postfix that multi_instance_wrapper may name: postmulti(1) does what either does."""
 _USAGE: Final = (
     "postfix start (or stop, reload, abort, flush, check, status, set-permissions, "
     + "upgrade-configuration, logrotate)"
@@ -136,6 +141,8 @@ class PostfixCommand:
             raise Failed(f"mail system startup failed: {fault}") from fault
 
     def _start_in_foreground(self) -> None:
+        if self._snapshot.group(Instances).multi_instance_directories:
+            raise Failed("start-fg does not support multi_instance_directories")
         self._prepare_start()
         sys.stderr.flush()
         postfix_control.become_supervisor(self._instance)
@@ -265,12 +272,12 @@ def main(argv: list[str] | None = None) -> int:
         what = "option requires an argument" if "requires" in error.msg else "invalid option"
         sys.stderr.write(f"postfix: {what} -- '{error.opt}'\n")
         return _fatal("usage: postfix [-c config_dir] [-Dv] command")
-    verbose = False
+    verbose, is_for_one = False, "MAIL_CONFIG" in os.environ
     for option, value in options:
         if option == "-c":
             if not value.startswith("/"):
                 return _fatal("-c requires absolute pathname")
-            directory = value
+            directory, is_for_one = value, True
         verbose = verbose or option == "-v"
     if os.geteuid() != 0:
         sys.stderr.write("postfix: error: to submit mail, use the Postfix sendmail command\n")
@@ -278,13 +285,46 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not os.path.exists(f"{directory}/main.cf"):
             raise ConfigurationFault(f"open {directory}/main.cf", "No such file or directory")
-        command = PostfixCommand(read_configuration(directory, facts=host_facts()))
+        configuration = read_configuration(directory, facts=host_facts())
+        if not is_for_one and configuration.snapshot.group(Instances).multi_instance_directories:
+            return _hand_to_manager(configuration, arguments)
+        command = PostfixCommand(configuration)
     except ConfigurationFault as fault:
         SystemLog(None, program="postfix", label="postfix").refuse(str(fault))
         return 1
     if verbose:
         sys.stderr.write(f"postfix: configuration directory {directory}\n")
     return command.run(arguments[0] if arguments else "")
+
+
+def _hand_to_manager(configuration: Configuration, arguments: list[str]) -> int:
+    """What multi_instance_wrapper names is run in place of this; Postfix's own managers are ours."""
+    snapshot = configuration.snapshot
+    words = snapshot.group(Instances).multi_instance_wrapper.replace(",", " ").split()
+    if not words:
+        raise ConfigurationFault(
+            snapshot.where("multi_instance_directories"),
+            "multi-instance support is requested, but multi_instance_wrapper is empty",
+            mend="postmulti -e init",
+        )
+    if os.path.basename(words[0]) in _MANAGERS:
+        options = words[1:] if words[0].endswith("postmulti") else ["-p", "--"]
+        words = [sys.executable, "-I", "-m", "pillarbox.tools.postmulti", *options]
+    paths = snapshot.group(Paths)
+    environment = {
+        **os.environ,
+        "MAIL_CONFIG": configuration.directory,
+        "config_directory": configuration.directory,
+        "queue_directory": paths.queue_directory,
+        "data_directory": paths.data_directory,
+        "command_directory": paths.command_directory,
+        "daemon_directory": snapshot.value("daemon_directory"),
+    }
+    try:
+        os.execve(words[0], [*words, *arguments], environment)  # noqa: S606 - what the admin names
+    except OSError as error:
+        where = snapshot.where("multi_instance_wrapper")
+        raise ConfigurationFault(where, f"{words[0]}: {error.strerror}") from error
 
 
 def _fatal(text: str) -> int:

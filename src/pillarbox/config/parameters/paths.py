@@ -44,6 +44,6 @@ class Paths:
     )
     alternate_config_directories: tuple[str, ...] = parameter(
         "",
-        doc="Further configuration directories that a user without privileges may name with -c or "
-        "MAIL_CONFIG.",
+        doc="Configuration directories of instances that `postmulti -e deport` has given away. Users may name any "
+        "directory with -c or MAIL_CONFIG: commands have no rights of their own that it could misuse.",
     )

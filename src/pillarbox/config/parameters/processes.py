@@ -1,4 +1,4 @@
-"""How the supervisor keeps processes running."""
+"""Which services the supervisor serves, and how it keeps processes running."""
 
 from pillarbox.config.parameter import parameter, settings_group
 from pillarbox.config.value_types import Seconds
@@ -6,10 +6,15 @@ from pillarbox.config.value_types import Seconds
 
 @settings_group
 class Processes:
-    """Starting processes again."""
+    """Services that are off, and starting processes again."""
 
     service_throttle_time: Seconds = parameter(
         "60s",
         minimum=1,
         doc="Longest time to wait before a process that ends again and again is started once more.",
+    )
+    master_service_disable: tuple[str, ...] = parameter(
+        "",
+        doc="Services of master.cf that are off: types (`inet`), or `name/type`. The first match counts; `!` "
+        "before one says that it is on.",
     )

@@ -6,20 +6,6 @@ from pillarbox.config.treatment import Kind, Section
 
 SECTIONS: Final[tuple[Section, ...]] = (
     Section(
-        Kind.REFUSED,
-        "services are not switched off by this, and would stay open; put # before their lines in master.cf",
-        """
-master_service_disable =
-""",
-    ),
-    Section(
-        Kind.REFUSED,
-        "several instances are not managed yet",
-        """
-multi_instance_enable = no
-""",
-    ),
-    Section(
         Kind.NO_EFFECT,
         "a role serves many clients at once and lives until a reload",
         """
@@ -92,19 +78,6 @@ process_id =
 process_name =
 service_name =
 stress =
-""",
-    ),
-    Section(
-        Kind.LATER,
-        "this is not served yet",
-        """
-multi_instance_directories =
-multi_instance_group =
-multi_instance_name =
-multi_instance_wrapper =
-postmulti_control_commands = reload flush
-postmulti_start_commands = start
-postmulti_stop_commands = stop abort drain quick-stop
 """,
     ),
 )
