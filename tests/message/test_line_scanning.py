@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.message import line_scanning
-from pillarbox.message.line_scanning import compiled_finder, counted_stray, find_dot, find_stray, searched_dot
+from pillarbox.message.line_scanning import (
+    compiled_finder,
+    counted_stray,
+    find_dot,
+    find_odd,
+    find_stray,
+    searched_dot,
+    searched_odd,
+)
 
 TEXTS = st.lists(st.sampled_from((b"\r", b"\n", b"\r\n", b".", b"ab", b"\xff", b"\0")), max_size=20).map(
     b"".join
@@ -48,6 +56,9 @@ def test_both_find_the_same(text: bytes) -> None:
     """In all octets."""
     assert (find_stray(text) >= 0) == (counted_stray(text) >= 0)
     assert find_dot(text) == searched_dot(text)
+    places = [at for at in (find_dot(text), find_stray(text)) if at >= 0]
+    assert find_odd(text) == min(places, default=-1)
+    assert (searched_odd(text) >= 0) == bool(places)
 
 
 def test_without_machine_code(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +80,4 @@ def test_there_is_machine_code() -> None:
     """What is shipped can do it."""
     assert find_stray is not counted_stray
     assert find_dot is not searched_dot
+    assert find_odd is not searched_odd

@@ -51,7 +51,7 @@ def even_run(text: bytes) -> EvenRun | None:
     if begin == width:  # the first line of the text belongs to it, too
         begin = 0
     end = middle + (following - 1) * width + 2
-    others = bytearray(text[begin:end])
+    others = bytearray(memoryview(text)[begin:end])
     others[width - 2 :: width] = others[width - 1 :: width] = bytes(len(others) // width)
     stray = max(others.rfind(_CR), others.rfind(_LF))
     if stray >= 0:  # fields of a header may be as long as a line, together

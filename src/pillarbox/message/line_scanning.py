@@ -48,7 +48,14 @@ def searched_dot(text: bytes) -> int:
     return text.find(b"\r\n.")
 
 
+def searched_odd(text: bytes) -> int:
+    """`find_odd()` by counting and searching."""
+    return 0 if counted_stray(text) >= 0 else searched_dot(text)
+
+
 find_stray: Final[Finder] = compiled_finder(rb"\r(?!\n)|(?<!\r)\n") or counted_stray
 """Not negative if a CR or LF stands in a text that is no part of a CRLF."""
 find_dot: Final[Finder] = compiled_finder(rb"\r\n\.") or searched_dot
 """Where a line end stands behind which a line begins with a dot."""
+find_odd: Final[Finder] = compiled_finder(rb"\r(?!\n(?!\.))|(?<!\r)\n") or searched_odd
+"""Where the first of either stands, or before it; -1: the content is as it came."""

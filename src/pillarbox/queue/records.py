@@ -146,10 +146,8 @@ class ContentEncoder:
             return self._long_beginning()
         whole, self._rest = content[:cut], content[cut:]
         run = even_run(whole)
-        if run is None:
-            return _records_of(whole) + self._long_beginning()
-        before, behind = _records_of(whole[: run.begin]), _records_of(whole[run.end :])
-        return b"".join([before, _even_records(whole, run), behind, self._long_beginning()])
+        records = _records_of(whole) if run is None else _records_with_run(whole, run)
+        return records + self._long_beginning() if self._rest else records
 
     def _long_beginning(self) -> bytes:
         """A beginning of a very long line goes out as it comes, so that memory stays bounded."""
@@ -177,14 +175,18 @@ def _records_of(whole: bytes) -> bytes:
     return encode_lines([line.translate(_STRAY_TO_BLANK) for line in lines])
 
 
-def _even_records(whole: bytes, run: EvenRun) -> bytearray:
-    """Records of the lines of a run."""
-    records = bytearray(b"\r\n")
+def _records_with_run(whole: bytes, run: EvenRun) -> bytes:
+    """The same of lines of which many, one after the other, are of one length."""
+    records = bytearray(_records_of(whole[: run.begin]))
+    begin = len(records)
+    records += b"\r\n"
     records += memoryview(whole)[run.begin : run.end - 2]  # each CRLF stands where a record has its head
-    lines = len(records) // run.width
-    records[:: run.width] = _LINE * lines
-    records[1 :: run.width] = bytes((run.width - 2,)) * lines
-    return records
+    lines = (run.end - run.begin) // run.width
+    records[begin :: run.width] = _LINE * lines
+    records[begin + 1 :: run.width] = bytes((run.width - 2,)) * lines
+    if run.end < len(whole):
+        records += _records_of(whole[run.end :])
+    return bytes(records)
 
 
 _LINE: Final = bytes((LINE,))

@@ -18,9 +18,11 @@ STANDARDS
     RFC 5321 §3, §4; RFC 2033 (LMTP); RFC 2920 (PIPELINING); RFC 3207 (STARTTLS)
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -183,14 +185,13 @@ def in_blocks(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _has_longer_line(block: bytes, limit: int) -> bool:
-    """Looks at one line end in each `limit` octets."""
-    at, size = 0, len(block)
-    while size - at > limit + 2:
-        end = block.rfind(b"\r\n", at, at + limit + 2)
-        if end < 0:
-            return True
-        at = end + 2
-    return False
+    return _short_lines(limit).fullmatch(block) is None
+
+
+@lru_cache
+def _short_lines(limit: int) -> re.Pattern[bytes]:
+    """Whole lines of so many octets: looks at one line end in each `limit` octets, and never at one again."""
+    return re.compile(rb"(?>(?:(?s:.){0,%d}\r\n)*)(?s:.){0,%d}" % (limit, limit + 2))
 
 
 def _with_breaks(block: bytes, limit: int) -> bytes:
