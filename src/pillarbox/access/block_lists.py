@@ -100,7 +100,7 @@ def reject_rbl_client(zone: Zone, replies: RblReplies) -> Restriction:
     """The client's address."""
 
     async def check(question: Question, subject: Subject) -> Outcome:
-        address = str(question.client.address)
+        address = question.client.address_text
         return await _refused(
             question, _reversed(question), zone, replies, class_name="Client host", shown=address
         )
@@ -154,7 +154,7 @@ async def _refused(
 
 def _reversed(question: Question) -> str:
     """`4.3.2.1` of 1.2.3.4; an IPv6 address by its digits (RFC 5782 §2.4)."""
-    return reverse_name(str(question.client.address)).rpartition(".")[0].rpartition(".")[0]
+    return reverse_name(question.client.address_text).rpartition(".")[0].rpartition(".")[0]
 
 
 def _domain(question: Question, what: str) -> tuple[str, str]:

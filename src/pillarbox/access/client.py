@@ -1,6 +1,5 @@
 """Who is at the other end of an SMTP session, as access rules see it."""
 
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 import msgspec
@@ -30,21 +29,23 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     server_port: int = 0
     shows_port: bool = False  # smtpd_client_port_logging
     instance: str = ""  # one for each message, for policy services
+    address_text: str = ""  # made once: several lines of each message have it
+
+    def __post_init__(self) -> None:
+        self.address_text = str(self.address)
+
+    def move_to(self, address: IPv4Address | IPv6Address) -> None:
+        """Another client speaks: what a proxy has told us."""
+        self.address = address
+        self.address_text = str(address)
 
     @property
     def label(self) -> str:
         """`name[address]` or `name[address]:port`, as log lines and replies name it."""
-        label = f"{self.name}[{_text(self.address)}]"
+        label = f"{self.name}[{self.address_text}]"
         return f"{label}:{self.port or 'unknown'}" if self.shows_port else label
 
     @property
     def literal(self) -> str:
         """The address as in `Received:`: an IPv6 address has its prefix (RFC 5321 §4.1.3)."""
-        text = _text(self.address)
-        return f"IPv6:{text}" if self.address.version == 6 else text
-
-
-@lru_cache(1000)
-def _text(address: IPv4Address | IPv6Address) -> str:
-    """Several lines of each message have it, and making it takes longer than finding it."""
-    return str(address)
+        return f"IPv6:{self.address_text}" if self.address.version == 6 else self.address_text

@@ -45,7 +45,7 @@ def permit_mynetworks(question: Question, subject: Subject) -> Outcome:
 
 
 def permit_inet_interfaces(question: Question, subject: Subject) -> Outcome:
-    return PERMIT if str(question.client.address) in question.resolver.routes.own_addresses else None
+    return PERMIT if question.client.address_text in question.resolver.routes.own_addresses else None
 
 
 def permit_sasl_authenticated(question: Question, subject: Subject) -> Outcome:
@@ -99,7 +99,7 @@ def reject_unknown_client_hostname(question: Question, subject: Subject) -> Outc
     client = question.client
     if client.name != "unknown":
         return None
-    text = b"Client host rejected: cannot find your hostname, [%s]" % str(client.address).encode()
+    text = b"Client host rejected: cannot find your hostname, [%s]" % client.address_text.encode()
     return refusal(question.codes.unknown_client_reject_code, "4.7.25", text)
 
 
@@ -107,7 +107,7 @@ def reject_unknown_reverse_client_hostname(question: Question, subject: Subject)
     client = question.client
     if client.reverse_name != "unknown":
         return None
-    text = b"Client host rejected: cannot find your reverse hostname, [%s]" % str(client.address).encode()
+    text = b"Client host rejected: cannot find your reverse hostname, [%s]" % client.address_text.encode()
     return refusal(question.codes.unknown_client_reject_code, "4.7.1", text)
 
 

@@ -15,6 +15,7 @@ STANDARDS
 
 from collections import OrderedDict
 from enum import Enum
+from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from typing import Final
 
@@ -59,9 +60,7 @@ class ClientRates:
 
     def of(self, address: IPv4Address | IPv6Address, limits: RateLimits) -> "ClientRate":
         """The counts of one client."""
-        prefix = limits.ipv4_prefix if address.version == 4 else limits.ipv6_prefix
-        network = str(ip_network(f"{address}/{prefix}", strict=False))
-        return ClientRate(self, (limits.service, network), limits)
+        return ClientRate(self, address, limits)
 
     def count(self, key: tuple[str, str], event: Event, unit: float) -> int:
         """One more; how many that makes."""
@@ -79,9 +78,9 @@ class ClientRates:
 class ClientRate:
     """One client at one service."""
 
-    def __init__(self, rates: ClientRates, key: tuple[str, str], limits: RateLimits) -> None:
+    def __init__(self, rates: ClientRates, address: IPv4Address | IPv6Address, limits: RateLimits) -> None:
         self._rates = rates
-        self._key = key
+        self._address = address
         self._limits = limits
 
     def exceeded(self, event: Event) -> int:
@@ -91,6 +90,13 @@ class ClientRate:
             return 0
         count = self._rates.count(self._key, event, self._limits.unit)
         return count if count > limit else 0
+
+    @cached_property
+    def _key(self) -> tuple[str, str]:
+        """Service and network; made where there is a limit only."""
+        address, limits = self._address, self._limits
+        prefix = limits.ipv4_prefix if address.version == 4 else limits.ipv6_prefix
+        return limits.service, str(ip_network((address, prefix), strict=False))
 
     def warning(self, event: Event, count: int, client: str) -> str:
         """`Connection rate limit exceeded: 31 from name[address] for service smtp`"""

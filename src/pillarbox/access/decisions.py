@@ -45,15 +45,17 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
             return None
         if recipient is not None and self.is_probe_sender(recipient):
             return None
-        lists = [self.client, self.helo] if self.delay_reject else []
-        for restrictions in lists:
-            if (refused := await _refusal(restrictions, question)) is not None:
+        if self.delay_reject:
+            for restrictions in (self.client, self.helo):
+                if restrictions.restrictions and (refused := await _refusal(restrictions, question)):
+                    return refused
+            asks_of_sender = self.sender.restrictions or self.reject_unlisted_sender
+            if asks_of_sender and (refused := await self._sender(question)):
                 return refused
-        if self.delay_reject and (refused := await self._sender(question)) is not None:
-            return refused
         pair = (self.relay, self.recipient) if self.relay_before_recipient else (self.recipient, self.relay)
+        question.if_refused = None
         for restrictions in pair:  # what the first wants deferred counts in the second, too
-            if (refused := await _refusal(restrictions, question, anew=restrictions is pair[0])) is not None:
+            if restrictions.restrictions and (refused := await _refused_by(restrictions, question)):
                 return refused
         if question.if_permitted is None and self.reject_unlisted_recipient:
             outcome = reject_unlisted_recipient(question, Subject.RECIPIENT)
@@ -98,10 +100,11 @@ class AccessLists(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-async def _refusal(restrictions: RestrictionList, question: Question, *, anew: bool = True) -> Reply | None:
-    if anew:
-        question.if_refused = None  # defer_if_reject is about its own list
-    if not restrictions.restrictions:
-        return None
+async def _refusal(restrictions: RestrictionList, question: Question) -> Reply | None:
+    question.if_refused = None  # defer_if_reject is about its own list
+    return await _refused_by(restrictions, question)
+
+
+async def _refused_by(restrictions: RestrictionList, question: Question) -> Reply | None:
     outcome = await restrictions.evaluate(question)
     return outcome if isinstance(outcome, Reply) else None

@@ -198,7 +198,7 @@ def _attributes(question: Question, context: str) -> list[tuple[str, bytes]]:
     return [
         ("protocol_state", question.stage.encode()),
         ("protocol_name", client.protocol.encode()),
-        ("client_address", str(client.address).encode()),
+        ("client_address", client.address_text.encode()),
         ("client_name", client.name.encode()),
         ("client_port", b"%d" % client.port),
         ("reverse_client_name", client.reverse_name.encode()),

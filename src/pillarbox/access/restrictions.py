@@ -59,7 +59,7 @@ class RestrictionList(msgspec.Struct, frozen=True):
         for restriction in self.restrictions:
             try:
                 outcome = restriction(question, self.subject)
-                if isinstance(outcome, Awaitable):
+                if outcome is not None and isinstance(outcome, Awaitable):
                     outcome = await outcome
             except BadResult as fault:
                 question.tell_warning(str(fault))

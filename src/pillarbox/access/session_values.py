@@ -15,7 +15,7 @@ def session_values(
     """By name; what is not known yet is empty."""
     return {
         "client": client.label,
-        "client_address": str(client.address),
+        "client_address": client.address_text,
         "client_name": client.name,
         "client_port": str(client.port),
         "helo_name": client.helo.decode("utf-8", "surrogateescape"),

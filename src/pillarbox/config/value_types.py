@@ -181,6 +181,8 @@ class NetworkList(msgspec.Struct, frozen=True):
 
     def contains(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether the first block or table that holds the address is one without `!`."""
+        if not self.entries:
+            return False
         if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
             address = address.ipv4_mapped
         number = int(address)

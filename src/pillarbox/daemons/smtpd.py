@@ -169,7 +169,11 @@ class SmtpdRole:
                 return
         text = peer[0]
         client = await self._client_facts(policy, peer, local)
-        rate = None if policy.is_exempt_from_limits(text) else self._rates.of(client.address, policy.rates)
+        rate = (
+            None
+            if policy.is_exempt_from_limits(client.address)
+            else self._rates.of(client.address, policy.rates)
+        )
         warning = self._too_many(text, client, service, rate)
         if warning:
             tell = self._log.named(service.syslog_name)
@@ -261,7 +265,7 @@ class SmtpdRole:
             tell=self._log.named(service.syslog_name, of_cleanup=service.cleanup_syslog_name),
             queued=self._hints,
             authenticator=SmtpAuthenticator(
-                auth, service=service.policy.sasl.smtpd_sasl_service, local=local, remote=str(client.address)
+                auth, service=service.policy.sasl.smtpd_sasl_service, local=local, remote=client.address_text
             )
             if auth
             else None,

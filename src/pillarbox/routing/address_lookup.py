@@ -45,6 +45,11 @@ def find_first(tables: Sequence[LookupTable], key: str, *, whole: bool = True) -
     return None
 
 
+def whole_pattern(address: Address) -> str:
+    """The first of `virtual_patterns()`, which is all that most lookups need."""
+    return f"{as_written(address.local_part)}@{as_written(address.domain)}"
+
+
 def virtual_patterns(address: Address, *, delimiters: str, is_local: bool) -> Iterator[tuple[str, str]]:
     """(pattern, unmatched extension) in virtual(5)'s order; `is_local`: the bare user counts too.
 
@@ -52,7 +57,7 @@ def virtual_patterns(address: Address, *, delimiters: str, is_local: bool) -> It
     """
     local_part, domain = as_written(address.local_part), as_written(address.domain)
     user, extension = without_extension(local_part, delimiters)
-    yield f"{local_part}@{domain}", ""
+    yield whole_pattern(address), ""
     if extension:
         yield f"{user}@{domain}", extension
     if is_local:

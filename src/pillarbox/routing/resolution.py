@@ -20,11 +20,18 @@ FAULTS
 
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
+from itertools import islice
 from typing import Final
 
 import msgspec
 
-from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns, without_extension
+from pillarbox.routing.address_lookup import (
+    find_first,
+    text_of,
+    virtual_patterns,
+    whole_pattern,
+    without_extension,
+)
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupTable
@@ -78,12 +85,15 @@ class DomainList(msgspec.Struct, frozen=True):
         """Whether the domain is one of them.  LookupFault."""
         if self.ordered:
             return self._first(domain)
-        if domain in self.names or find_first(self.tables, domain) is not None:
+        names, tables = self.names, self.tables
+        if domain in names or (tables and find_first(tables, domain) is not None):
             return True
-        return any(
-            parent in self.names or find_first(self.tables, parent, whole=False) is not None
-            for parent in self._parents(domain)
-        )
+        if not names and not tables:
+            return False
+        for parent in self._parents(domain):
+            if parent in names or (tables and find_first(tables, parent, whole=False) is not None):
+                return True
+        return False
 
     def _first(self, domain: str) -> bool:
         parents = list(self._parents(domain))
@@ -162,7 +172,7 @@ class Resolver:
     def classify(self, domain: str) -> AddressClass:
         """The class of a domain, in lower case."""
         routes = self.routes
-        if routes.local_domains.holds(domain) or self._is_own_literal(domain):
+        if self._is_ours(domain):
             return AddressClass.LOCAL
         if routes.virtual_alias_domains.holds(domain):
             return AddressClass.VIRTUAL_ALIAS
@@ -174,7 +184,7 @@ class Resolver:
 
     def is_local(self, domain: str) -> bool:
         """Whether tables of addresses may have a user of the domain, in lower case, without it."""
-        return domain == self.routes.myorigin.lower() or self.classify(domain) is AddressClass.LOCAL
+        return domain == self.routes.myorigin.lower() or self._is_ours(domain)
 
     def is_mapped(self, address: Address, *, as_sender: bool = False) -> bool:
         """Whether canonical_maps, recipient_canonical_maps or virtual_alias_maps have it: then it exists.
@@ -291,16 +301,18 @@ class Resolver:
         """The first answer for an address: it, without its extension, the user alone if it is ours, or @domain."""
         if not tables:
             return None
-        domain = text_of(address.domain)
-        delimiters = self.routes.recipient_delimiter
-        patterns = virtual_patterns(address, delimiters=delimiters, is_local=self.is_local(domain))
-        for at, (pattern, _) in enumerate(patterns):
-            if (value := find_first(tables, pattern, whole=at == 0)) is not None:
+        if (value := find_first(tables, whole_pattern(address))) is not None:
+            return value
+        delimiters, is_local = self.routes.recipient_delimiter, self.is_local(text_of(address.domain))
+        patterns = virtual_patterns(address, delimiters=delimiters, is_local=is_local)
+        for pattern, _ in islice(patterns, 1, None):
+            if (value := find_first(tables, pattern, whole=False)) is not None:
                 return value
         return None
 
-    def _is_own_literal(self, domain: str) -> bool:
-        return is_own_literal(domain, self.routes.own_addresses)
+    def _is_ours(self, domain: str) -> bool:
+        routes = self.routes
+        return routes.local_domains.holds(domain) or is_own_literal(domain, routes.own_addresses)
 
     def _listed(self, tables: Sequence[LookupTable], address: Address) -> bool:
         return self.find(tables, address) is not None

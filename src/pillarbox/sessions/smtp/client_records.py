@@ -27,7 +27,7 @@ def _attributes(
 ) -> list[tuple[bytes, bytes]]:
     name, port = client.name.encode("ascii", "replace"), b"%d" % client.port
     helo, protocol = client.helo or b"unknown", client.protocol.encode()
-    address = str(client.address).encode()
+    address = client.address_text.encode()
     log_name, log_address = forwarded.get(b"NAME", name), forwarded.get(b"ADDR", address)
     return [
         (b"log_client_name", log_name),

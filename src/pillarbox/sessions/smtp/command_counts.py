@@ -47,24 +47,25 @@ class CommandCounts:
 
     def count(self, command: object, kind: type, *, succeeded: bool) -> None:
         """A command and how it went; one that failed at its end failed."""
-        if isinstance(command, EndOfContent):
+        if kind in VERBS:
+            self.add(VERBS[kind], succeeded=succeeded)
+            if kind in JUNK:
+                self.junk += 1
+        elif isinstance(command, EndOfContent):
             if command.chunked:
                 self.add("bdat", succeeded=succeeded)
             elif not succeeded:
                 self.take_back("data")
-            return
-        verb = VERBS.get(kind, "unknown")
-        if isinstance(command, commands.Refused):
-            if command.reply is commands.EMPTY_LINE:
-                return
-            verb = command.verb.decode("ascii").lower()
-        self.add(verb, succeeded=succeeded)
-        if kind in JUNK:
-            self.junk += 1
+        elif not isinstance(command, commands.Refused):
+            self.add("unknown", succeeded=succeeded)
+        elif command.reply is not commands.EMPTY_LINE:
+            self.add(command.verb.decode("ascii").lower(), succeeded=succeeded)
 
     def add(self, verb: str, *, succeeded: bool) -> None:
         """One more of a verb."""
-        count = self._by_verb.setdefault(verb, [0, 0])
+        count = self._by_verb.get(verb)
+        if count is None:
+            count = self._by_verb[verb] = [0, 0]
         count[0] += succeeded
         count[1] += 1
 

@@ -41,7 +41,7 @@ class LocalClients(msgspec.Struct, frozen=True):
 
     def holds(self, client: ClientFacts, own_addresses: frozenset[str]) -> bool:
         """Whether the client is one of them.  LookupFault."""
-        address = str(client.address)
+        address = client.address_text
         return (
             ("permit_mynetworks" in self.words and client.is_mynetworks)
             or ("permit_sasl_authenticated" in self.words and bool(client.sasl_username))

@@ -4,7 +4,7 @@ FAULTS
     ConfigurationFault  a value or restriction that cannot be served
 """
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
 import msgspec
@@ -23,7 +23,7 @@ from pillarbox.config.parameters.smtp_server_sasl import SmtpServerSasl
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.virtual_delivery import VirtualDelivery
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.config.value_types import NetworkList, unescaped
+from pillarbox.config.value_types import unescaped
 from pillarbox.filters.configured_checks import configured_content_tables
 from pillarbox.filters.content_checks import ContentTables
 from pillarbox.queue.configured_rules import configured_rules
@@ -130,9 +130,9 @@ class SmtpPolicy(msgspec.Struct, frozen=True, kw_only=True):
         except LookupFault:
             return False  # it is refused all the same, like any other that is no command
 
-    def is_exempt_from_limits(self, address: str) -> bool:
+    def is_exempt_from_limits(self, address: IPv4Address | IPv6Address) -> bool:
         """smtpd_client_event_limit_exceptions."""
-        return _holds(self.server.smtpd_client_event_limit_exceptions, address)
+        return self.server.smtpd_client_event_limit_exceptions.contains(address)
 
 
 def configured_policy(
@@ -252,10 +252,6 @@ def _rates(server: SmtpServerSettings, service: str) -> RateLimits:
         ipv4_prefix=server.smtpd_client_ipv4_prefix_length,
         ipv6_prefix=server.smtpd_client_ipv6_prefix_length,
     )
-
-
-def _holds(networks: NetworkList, address: str) -> bool:
-    return networks.contains(ip_address(address))
 
 
 def _notify_classes(snapshot: Snapshot) -> frozenset[str]:

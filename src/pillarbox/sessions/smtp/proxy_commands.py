@@ -45,7 +45,7 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
     client = session.client
     text = {name: value.decode("utf-8", "replace") for name, value in values.items() if value is not None}
     if b"ADDR" in values:
-        client.address = ip_address(text[b"ADDR"]) if b"ADDR" in text else ip_address("0.0.0.0")  # noqa: S104
+        client.move_to(ip_address(text.get(b"ADDR", "0.0.0.0")))  # noqa: S104
         client.name = client.reverse_name = "unknown"
         client.is_mynetworks = session.policy.identity.mynetworks.contains(client.address)
         server = session.policy.server

@@ -61,6 +61,7 @@ from pillarbox.wire.smtp.transcript import Transcript
 
 _CHANGING_NOTHING: Final = (commands.Noop, commands.Vrfy, commands.Etrn, commands.Help)
 _ENDS_OF_TRANSACTIONS: Final = (commands.MailFrom, commands.Rset, EndOfContent)
+_WORDS: Final = {kind: verb.upper() for kind, verb in VERBS.items()}
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
@@ -133,7 +134,7 @@ class SmtpSession:
             client.label,
             lambda line: tell(events.Noted(line)),
             names=(client.name,),
-            address=str(client.address),
+            address=client.address_text,
         )
         if trace is not None:
             if self._state.engine.transcript is None:
@@ -228,29 +229,29 @@ class SmtpSession:
 
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""
-        state = self._state
-        kind = type(command)
+        state, kind = self._state, type(command)
+        engine, policy = state.engine, state.policy
         reply: Reply
         before = state.last
         state.is_excused = False
         if type(command) is commands.Refused:
             state.last = command.verb.decode("ascii")
-        elif kind in VERBS:
-            state.last = VERBS[kind].upper()
-        if self._is_noop(command):
+        elif kind in _WORDS:
+            state.last = _WORDS[kind]
+        if policy.noop_commands and self._is_noop(command):
             await self._do_nothing()
             return
-        if state.last != "UNKNOWN":
+        if engine.input_waiting and state.last != "UNKNOWN":
             self._check_pipelining()
         if state.objection:
-            text = b"4.7.1 %s Error: %s" % (state.policy.host, state.objection.encode())
+            text = b"4.7.1 %s Error: %s" % (policy.host, state.objection.encode())
             raise Goodbye(Reply(421, (text,)))
         if state.denied and kind is not commands.Quit:
             denied = b"5.7.0 Error: access denied for " + state.client.label.encode()
             reply = Reply(503, (denied,))
         elif type(command) is commands.Refused:
             reply = self._refused(command)
-        elif state.bare_newline is BareNewline.REJECT and state.engine.bare_newline_seen:
+        elif state.bare_newline is BareNewline.REJECT and engine.bare_newline_seen:
             reply = self._bare_newline(command, before)  # before a smuggled message is committed
         else:
             try:
@@ -258,18 +259,18 @@ class SmtpSession:
                 reply = outcome if isinstance(outcome, Reply) else await outcome
             except LookupFault as fault:
                 reply = state.lookup_failed(fault, b"")
-        reply = state.softened(reply)
+        if is_refusal := not reply.is_positive:
+            reply = state.softened(reply)
         if state.trouble is not None:
             state.trouble.answered(command, reply)
-        counts = state.counts
-        counts.count(command, kind, succeeded=reply.is_positive or state.is_excused)
-        is_junk = kind in JUNK and counts.junk - 1 > state.policy.server.smtpd_junk_command_limit
-        if is_junk or not (reply.is_positive or state.is_excused):
+        is_error = is_refusal and not state.is_excused
+        state.counts.count(command, kind, succeeded=not is_error)
+        if is_error or (kind in JUNK and state.counts.junk - 1 > policy.server.smtpd_junk_command_limit):
             await self._penalty(reply)
         if reply.code in _LAST_WORDS:
             raise Goodbye(reply)
-        state.engine.reply(state.with_footer(reply))
-        if state.transaction is not None and not state.engine.in_transaction:
+        engine.reply(state.with_footer(reply) if is_refusal else reply)
+        if state.transaction is not None and not engine.in_transaction:
             state.abort_transaction()
         if kind is commands.StartTls and reply.is_positive:
             await finish_starttls(state)
@@ -332,7 +333,7 @@ class SmtpSession:
         """smtpd_forbid_unauth_pipelining: input behind a command that has to be the last of its group."""
         state = self._state
         engine = state.engine
-        if not engine.input_waiting or (engine.pipelining_allowed and state.client.protocol == "ESMTP"):
+        if engine.pipelining_allowed and state.client.protocol == "ESMTP":
             return
         if engine.state.name in ("DATA", "BDAT", "AUTH"):
             return

@@ -188,7 +188,7 @@ class SessionState:
         """`name[address]` of the client that the message came from first: XFORWARD may have told."""
         client, told = self.client, self.forwarded
         name = told.get(b"NAME", client.name.encode()).decode("utf-8", "replace")
-        address = told.get(b"ADDR", str(client.address).encode()).decode("utf-8", "replace")
+        address = told.get(b"ADDR", client.address_text.encode()).decode("utf-8", "replace")
         return f"{name}[{address}]"
 
     @property
@@ -232,7 +232,7 @@ class SessionState:
         policy = self.policy
         self.keywords_fault = False
         try:
-            self.discarded_keywords = policy.keywords.of_client(str(self.client.address), self.tell)
+            self.discarded_keywords = policy.keywords.of_client(self.client.address_text, self.tell)
         except LookupFault:
             self.keywords_fault = True
         discarded = self.discarded_keywords
@@ -255,7 +255,7 @@ class SessionState:
         if rate is None or not (count := rate.exceeded(event)):
             return None
         self.tell(events.Warned(rate.warning(event, count, self.client.label)))
-        return Reply(450, (b"4.7.1 Error: too %s from %s" % (what, str(self.client.address).encode()),))
+        return Reply(450, (b"4.7.1 Error: too %s from %s" % (what, self.client.address_text.encode()),))
 
     async def flush(self) -> None:
         """Send the replies that are waiting."""

@@ -23,7 +23,7 @@ def starttls(session: SessionState, command: StartTls) -> Reply:
     if session.tls_context is None:
         return Reply(502, (b"5.5.1 Error: command not implemented",))
     if session.too_often(Event.NEW_TLS, b"many new TLS sessions") is not None:
-        text = b"4.7.0 Error: too many new TLS sessions from %s" % str(session.client.address).encode()
+        text = b"4.7.0 Error: too many new TLS sessions from %s" % session.client.address_text.encode()
         return Reply(454, (text,))
     return Reply(220, (b"2.0.0 Ready to start TLS",))
 

@@ -92,6 +92,7 @@ class Pause(Enum):
     CLOSED = auto()
 
 
+_BETWEEN_TRANSACTIONS: Final = (State.START, State.READY, State.CLOSED)
 _BLOCK: Final = 65536
 """Octets of content from which on larger pieces make no difference."""
 
@@ -194,7 +195,7 @@ class SmtpServer:
     @property
     def in_transaction(self) -> bool:
         """Whether MAIL was taken, and its message has neither been received nor given up."""
-        return self.state not in (State.START, State.READY, State.CLOSED)
+        return self.state not in _BETWEEN_TRANSACTIONS
 
     @property
     def waiting_input(self) -> bytes:
