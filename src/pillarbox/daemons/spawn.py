@@ -105,11 +105,12 @@ class SpawnServer:
             return
         except asyncio.CancelledError:
             _signal(process, signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE):
-                    await process.wait()
-            _signal(process, signal.SIGKILL)
+            # No asyncio.timeout: in a task that is cancelled, that of Python before 3.11.3 cancels once more.
+            loop = asyncio.get_running_loop()
+            killing = loop.call_later(_GRACE, _signal, process, signal.SIGKILL)
             await process.wait()
+            killing.cancel()
+            _signal(process, signal.SIGKILL)  # what it has started
             raise
         if status < 0:
             self._tell(Warned(f"command {name} killed by signal {-status}"))
