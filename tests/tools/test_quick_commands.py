@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import pillarbox
 from pillarbox.supervisor.version import VERSION
+from pillarbox.tools.installation.start_scripts import start_script
 
 HEAVY = (
     *("asyncio", "cryptography", "dns", "argon2", "pillarbox.lab", "pillarbox.mailstore"),
@@ -50,3 +52,38 @@ def test_the_version_is_that_of_the_package() -> None:
     """It is written in two places."""
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert tomllib.loads(text)["project"]["version"] == VERSION
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "out"),
+    [
+        ("sys.stdout.write('half a line'); end(3)", 3, "half a line"),
+        ("atexit.register(print, 'at the end'); end(0)", 0, "at the end\n"),
+        ("sys.stdout = None; end(4)", 4, ""),
+        (
+            "threading.Thread(target=lambda: time.sleep(0.05) or print('a thread')).start(); end(5)",
+            5,
+            "a thread\n",
+        ),
+    ],
+)
+def test_a_command_ends(program: str, status: int, out: str) -> None:
+    """What was printed is written out, what was registered runs, threads are waited for."""
+    begin = "import atexit, sys, threading, time; from pillarbox.tools import end; "
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", begin + program], check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, out, "")
+
+
+def test_a_start_script(tmp_path: Path) -> None:
+    """It finds modules without `site`, and hands on the status."""
+    (tmp_path / "greeting.py").write_text(
+        "import sys\ndef main():\n    print('hello', sys.flags.no_site)\n    return 7\n"
+    )
+    source = str(Path(pillarbox.__path__[0]).parent)
+    script = tmp_path / "hello"
+    script.write_text(start_script(sys.executable, [source, str(tmp_path)], "greeting:main"))
+    script.chmod(0o755)
+    done = subprocess.run([script], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "hello 1\n", "")

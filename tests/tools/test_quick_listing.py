@@ -22,6 +22,9 @@ from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.wire.attributes import END
 
 HEAVY = ("msgspec", "asyncio", "json", "ssl", "pillarbox.config.parameter", "pillarbox.config.value_types")
+SLOW = {"typing", "re", "enum", "collections", "contextlib", "socket", "json", "functools"}
+"""Modules of the standard library that take as long to load as Python itself."""
+ROOT = Path(__file__).parents[2]
 FIRST, SECOND = (
     ListedMessage(
         queue="deferred",
@@ -68,10 +71,10 @@ def test_the_first_line_comes_with_the_first_message(directory: Path, listener: 
     """Nothing more has been sent when it is printed."""
     with postqueue("-c", str(directory), "-p") as lister, closing(listener.accept()[0]) as client:
         assert lister.stdout is not None
-        client.sendall(GREETING + encode_message(FIRST))
+        client.sendall(GREETING + encode_message(FIRST) + encode_message(SECOND)[:-1])
         assert lister.stdout.readline().startswith(b"-Queue ID-")
         assert lister.stdout.readline().startswith(b"10F512301A4 ")
-        client.sendall(encode_message(SECOND) + END)
+        client.sendall(encode_message(SECOND)[-1:] + END)
         rest = lister.stdout.read()
         assert b"\n\n20F512301A4 " in rest
         assert rest.endswith(b"-- 0 Kbytes in 2 Requests.\n")
@@ -115,6 +118,31 @@ def test_it_is_the_same_as_ever(
             "delay_reason": "connect to \\x: refused",
         }
         assert second["sender"] == 'grüße"@example.org'
+
+
+@pytest.mark.parametrize("action", ["-p", "-j"])
+def test_a_short_queue_is_shown_with_little(directory: Path, listener: socket.socket, action: str) -> None:
+    """Nothing that takes long is loaded from the start to the end; a long one is the same as two short ones."""
+    listing = f"import sys; from pillarbox.tools.quick_listing import list_quickly; list_quickly({['-c', str(directory), action]})"
+    program = f"{listing}; sys.stdout.flush(); print(*sys.modules, file=sys.stderr)"
+    command = [sys.executable, "-IS", "-c", f"import sys; sys.path.append({str(ROOT / 'src')!r}); {program}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as lister:
+        answer(listener, GREETING + encode_message(FIRST) + encode_message(SECOND) + END)
+        said, modules = lister.communicate()
+    assert said.count("F512301A4") == 2
+    assert not SLOW & set(modules.split())
+
+
+def test_a_long_queue(directory: Path, listener: socket.socket) -> None:
+    """Messages after the first hundreds are read in another way."""
+    with postqueue("-c", str(directory), "-p") as lister:
+        answer(listener, GREETING, *[encode_message(FIRST)] * 150, *[encode_message(SECOND)] * 150, END)
+        assert lister.stdout is not None
+        shown = lister.stdout.read()
+    (first, *others, totals) = shown.split(b"\n\n")
+    assert [entry[:11] for entry in others] == [b"10F512301A4"] * 149 + [b"20F512301A4"] * 150
+    assert {entry[11:] for entry in others} == {first.partition(b"\n")[2][11:]}
+    assert totals == b"-- 101 Kbytes in 300 Requests.\n"
 
 
 def test_a_server_that_stops_in_between(directory: Path, listener: socket.socket) -> None:

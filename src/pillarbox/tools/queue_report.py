@@ -5,18 +5,21 @@ STANDARDS
 """
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Final
 
-from pillarbox.queue.listed_message import ListedMessage
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Final
 
-Write = Callable[[bytes], object]
+    from pillarbox.queue.listed_message import ListedMessage
 
-_REASON_WIDTH: Final = 76
-_MARKS: Final = {"active": "*", "hold": "!"}
+    Write = Callable[[bytes], object]
+
+_REASON_WIDTH: "Final" = 76
+_MARKS: "Final" = {"active": "*", "hold": "!"}
 
 
-def print_traditional(messages: Iterator[ListedMessage], *, long_ids: bool, write: Write) -> None:
+def print_traditional(messages: "Iterator[ListedMessage]", *, long_ids: bool, write: "Write") -> None:
     """For people, and for the scripts that read it."""
     octets = count = 0
     report = _Traditional(long_ids=long_ids)
@@ -52,7 +55,7 @@ class _Traditional:
         self._second = -1
         self._date = b""
 
-    def entry(self, message: ListedMessage) -> bytes:
+    def entry(self, message: "ListedMessage") -> bytes:
         """A message with its recipients."""
         if message.time != self._second:
             self._second = message.time
@@ -69,9 +72,12 @@ class _Traditional:
         return text
 
 
-def print_json(messages: Iterator[ListedMessage], *, write: Write) -> None:
+def print_json(messages: "Iterator[ListedMessage]", *, write: "Write") -> None:
     """For programs: one object per line."""
-    from json.encoder import encode_basestring  # only this form needs it
+    try:
+        from _json import encode_basestring  # without re, which json loads
+    except ImportError:
+        from json.encoder import encode_basestring
 
     def quoted(text: bytes) -> str:
         return encode_basestring(text.decode("utf-8", "replace"))

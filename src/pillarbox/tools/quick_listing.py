@@ -85,8 +85,13 @@ def messages_from(server: _socket.socket) -> "Iterator[ListedMessage]":
         except ConnectionError:
             return b""
 
+    messages = read_messages(receive)
     try:
-        yield from read_messages(receive)
+        for message in messages:
+            yield message
+            break
+        sys.stdout.buffer.flush()  # the first message, whatever else has come
+        yield from messages
     finally:
         server.close()
 

@@ -1,10 +1,19 @@
 """Names of things that are handed from module to module, each a type of its own.
 
 DESCRIPTION
-    A UID is not a sequence number and a queue id is not a session id; the type checker keeps them apart.
+    A UID is not a sequence number and a queue id is not a session id; the type checker keeps them apart.  While a
+    program runs they are what they are made of: `typing` takes longer to load than a short command has.
 """
 
-from typing import NewType
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NewType
+else:
+
+    def NewType(name: str, of: type) -> type:
+        """The type itself."""
+        return of
+
 
 QueueId = NewType("QueueId", str)
 """Name of a queue file, as in `250 2.0.0 Ok: queued as 4AF1C301A4` (Postfix queue_id)."""

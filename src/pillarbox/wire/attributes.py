@@ -2,7 +2,8 @@
 
 DESCRIPTION
     A list of attributes ends with an empty name.  A server speaks first, and says which protocol it speaks.
-    `AttributeReader` takes octets in pieces of any size and gives back attributes one by one.
+    `AttributeReader` takes octets in pieces of any size and gives back attributes one by one.  Nothing is imported,
+    as listings are to begin at once (tools/quick_listing.py).
 
 FAULTS
     AttributeFault  a name or value that is too long, or not what was to come
@@ -11,22 +12,24 @@ STANDARDS
     Postfix attr_print0(3), attr_scan0(3)
 """
 
-from collections.abc import Iterable
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Final
 
 Attribute = tuple[bytes, bytes]
 
-END: Final = b"\0"
+END: "Final" = b"\0"
 """Ends a list."""
 
-_LONGEST: Final = 1 << 20
+_LONGEST: "Final" = 1 << 20
 
 
 class AttributeFault(Exception):
     """The other side does not speak the protocol."""
 
 
-def encode(attributes: Iterable[Attribute]) -> bytes:
+def encode(attributes: "Iterable[Attribute]") -> bytes:
     """Attributes of a list that goes on; `END` ends it.  No NUL may be in them."""
     return b"".join([b"%s\0%s\0" % attribute for attribute in attributes])
 

@@ -68,12 +68,6 @@ def interpreter() -> str:
     return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
-def commands() -> dict[str, str]:
-    """Command name → `module:function`, as the package declares them."""
-    scripts = metadata.distribution(PACKAGE).entry_points.select(group="console_scripts")
-    return {script.name: script.value for script in scripts}
-
-
 def _distributions() -> Iterator[metadata.Distribution]:
     """The package and all it needs."""
     waiting, seen = [PACKAGE], set()

@@ -31,11 +31,11 @@ from pillarbox.tools.installation.environment import (
     InstallFault,
     build,
     closed_directory,
-    commands,
     interpreter,
     modules,
 )
 from pillarbox.tools.installation.manifest import Manifest
+from pillarbox.tools.installation.start_scripts import LONGEST, commands, start_script
 
 ACCOUNTS: Final = {
     "postfix": "owns the queue and runs the MTA",
@@ -138,13 +138,8 @@ class Installer:
         self._ours(self._library)
 
     def _command(self, path: Path, target: str) -> None:
-        module, _, function = target.partition(":")
-        # Without what site does for any program, a command is there two milliseconds sooner.
-        text = (
-            f"#!{self._library}/bin/python -IS\nimport sys\n\nsys.path.append({str(modules(self._library))!r})\n"
-            f"from {module} import {function}\n\nsys.exit({function}())\n"
-        )
-        if len(text.split("\n", 1)[0]) > 120:
+        text = start_script(f"{self._library}/bin/python", [str(modules(self._library))], target)
+        if len(text.split("\n", 1)[0]) > LONGEST:
             raise InstallFault(f"{self._library} is too long a path for the kernel; choose another --prefix")
         if not path.exists() or path.read_text(errors="replace") != text:
             self._do(f"write {path}", lambda: _write(path, text, 0o755))

@@ -1,0 +1,52 @@
+"""The files that start commands: Python without what `site` does for any program, and without its own last looks.
+
+DESCRIPTION
+    A command is there some milliseconds sooner than by the files that pip writes, which load `site` and `re`.
+    `python -m pillarbox.tools.installation.start_scripts` writes those of a checkout's environment anew.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import pillarbox
+
+LONGEST: Final = 120
+"""Octets that the kernel reads of the line that names an interpreter."""
+
+
+def commands() -> dict[str, str]:
+    """Command name → `module:function`, as the package declares them."""
+    scripts = metadata.distribution("pillarbox").entry_points.select(group="console_scripts")
+    return {script.name: script.value for script in scripts}
+
+
+def start_script(interpreter: str, paths: Sequence[str], target: str) -> str:
+    """The text of a file that starts a command.
+
+    `paths`: directories with modules, besides those of the standard library; `target`: `module:function`.
+    """
+    module, _, function = target.partition(":")
+    return (
+        f"#!{interpreter} -IS\nimport sys\n\nsys.path += {list(paths)!r}\n"
+        f"from pillarbox.tools import end\nfrom {module} import {function}\n\nend({function}())\n"
+    )
+
+
+def main() -> None:
+    """Write them into the environment that runs this."""
+    modules = [os.path.dirname(path) for path in pillarbox.__path__]
+    paths = [*modules, *(path for path in sys.path if path.endswith("site-packages") and path not in modules)]
+    for name, target in commands().items():
+        text = start_script(sys.executable, paths, target)
+        if len(text.split("\n", 1)[0]) <= LONGEST:
+            file = Path(sys.executable).with_name(name)
+            file.write_text(text)
+            file.chmod(0o755)
+
+
+if __name__ == "__main__":
+    main()
