@@ -1,8 +1,9 @@
 """The zygote of a half: the process that its roles are forked from, for they import nearly the same.
 
 DESCRIPTION
-    It imports the modules of the half's roles, once, and waits for the supervisor.  For each role that it is asked
-    for it forks a child, which the role's module then runs in, with the descriptors that came along.
+    The supervisor imports the modules of the half's roles, once, before it knows anything, and forks the zygote,
+    which waits for its orders.  For each role that it is asked for it forks a child, which the role's module then
+    runs in, with the descriptors that came along.
 
     What a role is to know is in a file among them, which the child reads; the zygote knows names of modules only,
     and has nothing of a configuration, of a secret or of a user in its memory.  It parses nothing that a peer
@@ -134,15 +135,24 @@ class Zygote:
             os._exit(status)
 
 
-def serve(channel: socket.socket, modules: Sequence[str]) -> None:
-    """The zygote's life, in a process of its own."""
-    for number in _IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    show_command_line([sys.orig_argv[0], "-I", "-m", __spec__.name])
+def prepare(modules: Sequence[str]) -> None:
+    """Have in memory what roles need, so that all share it: they copy whatever they write to.
+
+    From here on the collector looks at none of it.  The cache of attributes refers to names, which would be counted
+    when others take their places there.
+    """
     for module in modules:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+    sys._clear_type_cache()
+
+
+def serve(channel: socket.socket) -> None:
+    """The zygote's life, in a process of its own that has prepared."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    show_command_line([sys.orig_argv[0], "-I", "-m", __spec__.name])
     channel.send(b"ready")
     Zygote(channel).serve()
 
@@ -151,7 +161,8 @@ def main() -> None:
     """Entry of one that is exec'd, because the one before was killed: `… FD MODULE…`."""
     parent = os.getppid()
     die_with(parent)
-    serve(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:])
+    prepare(sys.argv[2:])
+    serve(socket.socket(fileno=int(sys.argv[1])))
 
 
 if __name__ == "__main__":

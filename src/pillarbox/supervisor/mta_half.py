@@ -61,6 +61,7 @@ _TRANSPORT_PARAMETERS: Final = (
 )
 
 MODULES: Final = (
+    "pillarbox.daemons.mta_common",
     "pillarbox.daemons.delivery",
     "pillarbox.daemons.smtp",
     "pillarbox.daemons.qmgr",

@@ -129,6 +129,8 @@ class Zygotes:
 
         Only for a process without threads and without an event loop, that has not read its configuration.
         """
+        zygote = importlib.import_module(_ZYGOTE)
+        zygote.prepare(self._modules)
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
         def serve() -> None:
@@ -142,7 +144,7 @@ class Zygotes:
             }:
                 with contextlib.suppress(OSError):  # the listing's own
                     os.close(descriptor)
-            importlib.import_module(_ZYGOTE).serve(theirs, self._modules)
+            zygote.serve(theirs)
 
         pid = fork(serve)
         self._wait = lambda: os.waitpid(pid, 0)
