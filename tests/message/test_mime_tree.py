@@ -166,6 +166,31 @@ def test_sections(name: str, path: tuple[int, ...], text: Text, expected: bytes 
     assert expected == (None if place is None else MIXED[place[0] : place[1]])
 
 
+MULTIPART_IN_B = (
+    b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+    b"--b\r\nContent-Type: multipart/mixed; boundary=i\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "text", "expected"),
+    [
+        (MULTIPART_IN_B + b"--i--\r\n--b--\r\n", (1,), Text.ALL, b"--i--\r\n"),
+        (MULTIPART_IN_B + b"--i--\r\nend\r\n--b--\r\n", (1,), Text.ALL, b"--i--\r\nend"),
+        (MULTIPART_IN_B + b"--i\r\n\r\n--b--\r\n", (1,), Text.ALL, b"--i\r\n\r\n"),
+        (MULTIPART_IN_B + b"--i\r\n\r\n--i--\r\n--b--\r\n", (1, 1), Text.MIME, b""),
+    ],
+    ids=["no epilogue", "an epilogue", "empty part, cut", "empty part"],
+)
+def test_line_ends_before_boundaries(
+    content: bytes, path: tuple[int, ...], text: Text, expected: bytes
+) -> None:
+    """RFC 2046 §5.1.1: the CRLF before a boundary is the boundary's; but a final boundary's line has an end."""
+    place = locate(parse(content), Section(path, text))
+    assert place is not None
+    assert expected == content[place[0] : place[1]]
+
+
 def test_the_only_part_is_number_one() -> None:
     """RFC 3501 §6.4.5: "Every message has at least one part number"."""
     content = b"Subject: x\r\n\r\ntext"

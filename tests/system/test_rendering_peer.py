@@ -343,6 +343,37 @@ def test_structures(doveadm: Doveadm, seed: int) -> None:
     compare(doveadm, [random_message(generator) for _ in range(1000)])
 
 
+def nested_message(generator: random.Random, depth: int = 0) -> bytes:
+    """Multiparts and messages in one another, with and without preambles, bodies, epilogues and final boundaries."""
+    kind = generator.choice(["text", "text", "multipart", "message"]) if depth < 4 else "text"
+    if kind == "text":
+        field = generator.choice([b"", b"Content-Type: text/html\n"])
+        return field + b"\n" + generator.choice([b"", b"a", b"a\n", b"\n", b"--\n", b"x\n\n"])
+    if kind == "message":
+        inner = nested_message(generator, depth + 1) if generator.random() < 0.9 else b""
+        return b"Content-Type: message/rfc822\n\n" + generator.choice([b"", b"Subject: s\n"]) + inner
+    boundary = generator.choice([b"b", b"bb", b"b%d" % depth, b"b--"])
+    before = generator.choice([b"", b"text\n", b"\n"])
+    parts = [
+        b"--%s%s\n%s" % (boundary, generator.choice([b"", b"", b" "]), nested_message(generator, depth + 1))
+        for _ in range(generator.randrange(4))
+    ]
+    end = generator.choice(
+        [b"", *(b"\n--%s--%s" % (boundary, after) for after in (b"", b"\n", b"\nend", b" \n"))]
+    )
+    subtype = generator.choice([b"mixed", b"digest"])
+    return b"Content-Type: multipart/%s; boundary=%s\n\n%s%s%s" % (
+        *(subtype, boundary, before),
+        *(b"\n".join(parts), end),
+    )
+
+
+def test_octets_of_nested_parts(doveadm: Doveadm) -> None:
+    """Which line ends count, where parts end at the boundaries of others: sizes of messages within messages."""
+    generator = random.Random(4)
+    compare(doveadm, [b"Content-ID: <x>\n" + nested_message(generator) for _ in range(1000)])
+
+
 def test_limits(doveadm: Doveadm) -> None:
     """Deep nesting and many parts."""
 

@@ -73,6 +73,7 @@ class _TreeBuilder:
         self.length = len(content)
         self.boundaries: list[_Boundary] = []
         self.parts = 0
+        self.cut: Part | None = None  # whose header a boundary cut short, if it is the last part
 
     def build(self) -> Part:
         """Parse header after header; boundary lines say where the next one begins."""
@@ -85,10 +86,13 @@ class _TreeBuilder:
             if parent is not None:
                 parent.children.append(part)
             open_parts.append(part)
-            may_nest = len(open_parts) < MAX_DEPTH and self.parts < MAX_PARTS
-            if not may_nest:
+            if len(open_parts) >= MAX_DEPTH or self.parts >= MAX_PARTS:
                 self._refuse_to_nest(part)
-            elif part.is_message and is_cut:
+            elif part.is_multipart and not is_cut:
+                self._expect_boundary(part)
+            is_cut = is_cut or self._is_empty(part)
+            self.cut = part if is_cut else None
+            if part.is_message and is_cut:
                 inner = Part(part.body_start, part.body_start, self.length, None, {})
                 part.children.append(inner)
                 open_parts.append(inner)
@@ -96,8 +100,6 @@ class _TreeBuilder:
                 position = part.body_start
                 mime = False
                 continue
-            elif part.is_multipart and not is_cut:
-                self._expect_boundary(part)
             found = self._next_part(part.body_start, open_parts)
             if found is None:
                 for still_open in open_parts:
@@ -153,6 +155,17 @@ class _TreeBuilder:
             position += 1
         return end
 
+    def _is_empty(self, part: Part) -> bool:
+        """Whether a boundary ends the part right behind its header; the CRLF before it is the boundary's, then."""
+        start = part.body_start
+        if not self.content.startswith(b"--", start):
+            return False
+        boundary = self._match(start + 2)
+        if boundary is None or boundary.part is part:
+            return False
+        part.body_start = max(start - 2, part.header_start)
+        return True
+
     def _expect_boundary(self, part: Part) -> None:
         assert part.content_type is not None
         for name, value in part.content_type.parameters:
@@ -167,6 +180,7 @@ class _TreeBuilder:
         """
         content = self.content
         position -= 1  # the body may begin with a boundary line: its LF is the header's
+        closed = -1  # where the line of a final boundary ends
         while self.boundaries:
             found = content.find(b"\n--", position)
             if found < 0:
@@ -175,11 +189,13 @@ class _TreeBuilder:
             if boundary is None:
                 position = found + 1
                 continue
-            end = found - 1
+            # The line end of a final boundary belongs to its multipart, also if no epilogue stands between it
+            # and the next boundary (Dovecot's count).
+            end = found + 1 if found == closed else found - 1
             while open_parts[-1] is not boundary.part:
                 ended = open_parts.pop()
                 ended.body_end = max(end, ended.body_start)
-                if ended.body_start == end and ended.header_start < end:
+                if ended is self.cut:
                     # The CRLF before a boundary that cuts the header of an inner message short
                     # belongs to the message/rfc822 part around it (Dovecot's count).
                     end = found + 1
@@ -192,7 +208,7 @@ class _TreeBuilder:
                 self.boundaries.pop()
                 if line_end < 0:
                     return None
-                position = line_end
+                position = closed = line_end
                 continue
             return None if line_end < 0 else line_end + 1
         return None

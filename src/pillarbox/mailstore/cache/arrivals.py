@@ -49,7 +49,7 @@ MAX_ADOPTED: Final = 64
 MAX_NOTE: Final = 64 * 1024
 """Octets of a note."""
 
-_MAGIC: Final = b"PbA2"
+_MAGIC: Final = b"PbA3"
 """Of the format and of what is rendered; changes with `cache.VERSION`."""
 _HEAD: Final = struct.Struct(">4sII")
 _SAFELY: Final = os.O_NOFOLLOW | os.O_NONBLOCK
