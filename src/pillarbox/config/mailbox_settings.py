@@ -10,6 +10,7 @@ import msgspec
 
 from pillarbox.config.connection_rules import ConnectionBlock, ConnectionRules
 from pillarbox.config.dovecot.logout_format import IMAP_FORMAT, POP3_FORMAT
+from pillarbox.config.mail_log_settings import NOTHING, MailLogSettings
 
 
 class Database(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +225,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """zlib_save and zlib_save_level: how new messages are compressed."""
     search_index: str = "searched"
     """Which mailboxes get an index of their texts: none, all, or those in which bodies have been searched."""
+    mail_log: MailLogSettings = NOTHING
+    """What mail_log tells of, where mail_plugins has it."""
     quota_mail_size: int = 0
     """Octets of a message that IMAP APPEND takes (RFC 7889); 0: no limit."""
 
@@ -247,6 +250,10 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
             "ssl_key": self.ssl_key,
         }
         return ConnectionRules(values, self.connection_blocks)
+
+    def mail_log_of(self, protocol: str) -> MailLogSettings:
+        """What it tells of sessions of that protocol."""
+        return self.mail_log if self.has_plugin("mail_log", protocol) else NOTHING
 
     def has_plugin(self, name: str, *protocols: str) -> bool:
         """Whether mail_plugins of one of the protocols (none named: any) has it."""

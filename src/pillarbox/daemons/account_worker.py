@@ -68,6 +68,7 @@ from pillarbox.sessions.ended import AUTOEXPUNGED, Ended
 from pillarbox.sessions.imap.options import ImapOptions, Workaround, trash_names
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.session import ImapSession
+from pillarbox.sessions.mail_log import MailLog
 from pillarbox.sessions.pop3_options import pop3_options
 from pillarbox.sessions.pop3_session import Pop3Session
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -130,6 +131,7 @@ class AccountWorker:
             has_quota=settings.has_plugin("imap_quota", "imap"),
             has_acl=settings.has_plugin("imap_acl", "imap") and settings.has_plugin("acl", "imap"),
             acl_anyone=settings.acl_anyone,
+            mail_log=settings.mail_log_of("imap"),
         )
         self._tell = tell
         self._inotify = inotify
@@ -354,6 +356,7 @@ class AccountWorker:
                 options=self._pop3_options,
                 lock=self._pop3_lock(place),
                 user=session.log_values,
+                mail_log=self._mail_log(session),
             )
         self._sessions.add(served)
         self._ids[served] = session.peer.session
@@ -380,13 +383,21 @@ class AccountWorker:
         removed: dict[str, int] = {}
         try:
             definitions = self._settings.namespaces[0].mailboxes
-            removed = await autoexpunge(account, definitions, now=self._clock.now())
+            log = self._mail_log(session)
+            removed = await autoexpunge(account, definitions, now=self._clock.now(), expunge=log.autoexpunge)
         finally:
             figures = ended.figures.replace(AUTOEXPUNGED, str(sum(removed.values())))
             peer = session.peer
             self._tell(
                 MailSessionEnded(peer.service, session.user, peer.session, os.getpid(), ended.reason, figures)
             )
+
+    def _mail_log(self, session: Session) -> MailLog:
+        service, user = session.peer.service, session.user
+        who = f"{service}({user})<{os.getpid()}><{session.peer.session}>"
+        return MailLog(
+            self._settings.mail_log_of(service), lambda text: self._tell(MailboxNotice(who, "Info", text))
+        )
 
     def _pop3_lock(self, place: Storage) -> AbstractAsyncContextManager[None] | None:
         if not self._settings.pop3_lock_session:

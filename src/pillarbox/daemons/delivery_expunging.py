@@ -15,7 +15,7 @@ from concurrent.futures import Executor
 from typing import Final
 
 from pillarbox.config.mailbox_settings import MailboxSettings, Storage
-from pillarbox.mailstore.autoexpunge import autoexpunge
+from pillarbox.mailstore.autoexpunge import Expunge, autoexpunge
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.vocabulary.clock import Clock
@@ -47,10 +47,10 @@ class DeliveryExpunging:
         self._looked[place.path] = now
         return True
 
-    async def expunge(self, place: Storage, quota: AccountQuota | None) -> None:
-        """Remove what is due.  StoreUnavailable."""
+    async def expunge(self, place: Storage, quota: AccountQuota | None, expunge: Expunge) -> None:
+        """Remove what is due, by `expunge`.  StoreUnavailable."""
         account = MaildirAccount.at(place, clock=self._clock, executor=self._executor, quota=quota)
         try:
-            await autoexpunge(account, self._definitions, now=self._clock.now())
+            await autoexpunge(account, self._definitions, now=self._clock.now(), expunge=expunge)
         finally:
             await account.close()

@@ -40,6 +40,7 @@ from pillarbox.net.handover import Delivered, Letter
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import EventSink, MailboxNotice
 from pillarbox.observability.mistakes import mistakes
+from pillarbox.sessions.mail_log import MailLog
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _MOST_AT_ONCE: Final = 64
@@ -151,7 +152,7 @@ class LetterBox:
 
     async def _expunge(self, letter: Letter, place: Storage, quota: AccountQuota | None) -> None:
         try:
-            await self._expunging.expunge(place, quota)
+            await self._expunging.expunge(place, quota, self._mail_log(letter, self._tell).autoexpunge)
         except (StoreUnavailable, OSError) as fault:
             self._tell(self._notice(letter, "Error", f"autoexpunge: {fault}"))
 
@@ -261,6 +262,7 @@ class LetterBox:
         letter = one.letter
         head = _head_of(one.delivery.content[0])
         if isinstance(result, Stored):
+            self._log_delivery(one, result)
             text = f"saved mail to {one.mailbox.name}"
             return Delivered(letter.number, b"250 2.0.0 Saved"), self._notice(letter, "Info", head + text)
         if isinstance(result, OverQuota):
@@ -272,6 +274,17 @@ class LetterBox:
         text = f"save failed to {one.mailbox.name}: {result}"
         return Delivered(letter.number, _INTERNAL), self._notice(letter, "Error", head + text)
 
+    def _mail_log(self, letter: Letter, tell: Callable[[MailboxNotice], None]) -> MailLog:
+        settings = self._settings.mail_log_of("lmtp")
+        return MailLog(settings, lambda text: tell(self._notice(letter, "Info", text)))
+
+    def _log_delivery(self, one: _Sorted, result: Stored) -> None:
+        """mail_log."""
+        log = self._mail_log(one.letter, self._found.append)
+        log.tell_delivery(
+            one.mailbox.name, _header_of(one.delivery.content[0]), result.size, result.crlf_size
+        )
+
     def _notice(self, letter: Letter, severity: str, text: str) -> MailboxNotice:
         return MailboxNotice(
             f"{self._service}({letter.user})<{os.getpid()}><{letter.session}>", severity, text
@@ -280,8 +293,14 @@ class LetterBox:
 
 def _head_of(content: bytes) -> str:
     """`msgid=<1@x>: `"""
-    msgid = first_value(content, b"message-id")
+    msgid = first_value(_header_of(content), b"message-id")
     return f"msgid={msgid.decode('utf-8', 'replace').strip() if msgid else 'unspecified'}: "
+
+
+def _header_of(content: bytes) -> bytes:
+    """The fields, without the empty line; line ends are LF."""
+    end = content.find(b"\n\n")
+    return content if end < 0 else content[: end + 1]
 
 
 def _size_of(delivery: Delivery) -> Size:

@@ -11,7 +11,7 @@ STANDARDS
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from pillarbox.config.mailbox_settings import MailboxDefinition
 from pillarbox.mailstore.mailbox import Account, Fields, Mailbox, NoSuchMailbox
@@ -20,8 +20,21 @@ from pillarbox.vocabulary.identifiers import Uid
 BATCH = 100
 
 
+Expunge = Callable[[Mailbox, str, Sequence[Uid]], Awaitable[list[Uid]]]
+"""Removes messages of the mailbox of that name; the UIDs that were there."""
+
+
+async def expunge_silently(mailbox: Mailbox, name: str, uids: Sequence[Uid]) -> list[Uid]:
+    """Nobody is told."""
+    return await mailbox.expunge(uids)
+
+
 async def autoexpunge(
-    account: Account, definitions: Sequence[MailboxDefinition], *, now: float
+    account: Account,
+    definitions: Sequence[MailboxDefinition],
+    *,
+    now: float,
+    expunge: Expunge = expunge_silently,
 ) -> dict[str, int]:
     """Remove what is due; mailbox → how many messages.  StoreUnavailable."""
     due = [one for one in definitions if one.autoexpunge]
@@ -40,7 +53,7 @@ async def autoexpunge(
             except NoSuchMailbox:
                 continue
             try:
-                gone = await mailbox.expunge(await _due(mailbox, definition, now))
+                gone = await expunge(mailbox, name, await _due(mailbox, definition, now))
             finally:
                 mailbox.close()
             if gone:

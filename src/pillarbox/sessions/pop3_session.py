@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final
 
+from pillarbox.config.mail_log_settings import NOTHING
 from pillarbox.mailstore.content.large_content import LargeContent, Span, pieces_of
 from pillarbox.mailstore.mailbox import (
     Account,
@@ -37,6 +38,7 @@ from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.ended import Ended
+from pillarbox.sessions.mail_log import MailLog, unseen
 from pillarbox.sessions.pop3_figures import Pop3Figures, uidl_change
 from pillarbox.sessions.pop3_options import Pop3Options, Pop3Workaround
 from pillarbox.sessions.pop3_unique_ids import UniqueIds, in_order
@@ -86,8 +88,10 @@ class Pop3Session:
         "_last",
         "_lock",
         "_lowest_retrieved",
+        "_mail_log",
         "_mailbox",
         "_options",
+        "_recent",
         "_retrieved",
         "_sink",
         "_sizes",
@@ -107,11 +111,13 @@ class Pop3Session:
         options: Pop3Options | None = None,
         lock: AbstractAsyncContextManager[None] | None = None,
         user: Mapping[str, str] = {},
+        mail_log: MailLog | None = None,
     ) -> None:
         """`unread` is what the client sent behind the command that logged in; `lock` is held for the whole session;
         `user`: what pop3_logout_format may tell of whose session it is."""
         self._account = account
         self._options = options or Pop3Options()
+        self._mail_log = mail_log or MailLog(NOTHING, lambda text: None)
         self._sink = sink
         self._lock = lock or nullcontext()
         self._user = user
@@ -123,6 +129,7 @@ class Pop3Session:
         if unread:
             self._engine.receive_data(unread)
         self._mailbox: Mailbox | None = None
+        self._recent: list[tuple[int, int]] = []  # ranges of UIDs that no session had seen before
         self._unique_ids: UniqueIds | None = None
         self._uids: array[int] = array("I")
         self._sizes: array[int] = array("Q")
@@ -181,7 +188,9 @@ class Pop3Session:
         """What was retrieved has been read."""
         assert self._mailbox is not None
         if numbers and not self._options.no_flag_updates:
-            await self._mailbox.change_flags(self._uids_of(numbers), FlagChange(FlagAction.ADD, Flag.SEEN))
+            change = FlagChange(FlagAction.ADD, Flag.SEEN)
+            uids = self._uids_of(numbers)
+            await self._mail_log.change_flags(self._mailbox, "INBOX", uids, change, recent=self._recent)
         self._retrieved = set()
 
     async def _enter(self) -> None:
@@ -189,6 +198,7 @@ class Pop3Session:
         try:
             mailbox = await self._account.open("INBOX")
             self._mailbox = mailbox
+            self._recent = unseen(mailbox)
             mailbox.claim_recent()
             failed = mailbox.failed_reads.count
             uids = self._uids_there(mailbox)
@@ -406,9 +416,11 @@ class Pop3Session:
         if deleted:
             if self._options.flags_deleted:
                 keyword = FlagChange(FlagAction.ADD, keywords=(self._options.deleted_flag,))
-                await self._mailbox.change_flags(deleted, keyword)
+                await self._mail_log.change_flags(
+                    self._mailbox, "INBOX", deleted, keyword, recent=self._recent
+                )
             else:
-                await self._mailbox.expunge(deleted)
+                await self._mail_log.expunge(self._mailbox, "INBOX", deleted, recent=self._recent)
             self._figures.deleted_count = len(deleted)
             self._figures.deleted_bytes = sum(self._sizes[number - 1] for number in self._deleted)
         self._engine.ok(b"Logging out, messages deleted." if deleted else b"Logging out.")

@@ -135,6 +135,17 @@ REFUSED = [
         "mail_plugins = zlib\nplugin {\n zlib_save = rar\n}",
         "line 5: zlib_save: Unknown handler: rar",
     ),
+    ("mail_log alone", "mail_plugins = mail_log", "line 3: mail_plugins: mail_log needs notify"),
+    (
+        "mail_log event",
+        "mail_plugins = notify mail_log\nplugin {\n mail_log_events = save kill\n}",
+        "line 5: Unknown event in mail_log_events: 'kill'",
+    ),
+    (
+        "mail_log field",
+        "protocol lda {\n mail_plugins = notify mail_log\n}\nplugin {\n mail_log_fields = UID\n}",
+        "line 7: Unknown field in mail_log_fields: 'UID'",
+    ),
     ("separator", "namespace inbox {\n inbox = yes\n separator = ~\n}", "separator ~ is not served"),
     (
         "second namespace",
@@ -190,7 +201,7 @@ ALOUD = [
         "ssl = yes\nprotocols = imap",
         "ssl enabled, but ssl_cert not set: TLS is not offered",
     ),
-    ("plugin", "mail_plugins = quota mail_log", "line 3: mail_plugins: mail_log is not served yet"),
+    ("plugin", "mail_plugins = quota trash", "line 3: mail_plugins: trash is not served yet"),
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
     (
         "another index",

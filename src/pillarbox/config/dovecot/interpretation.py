@@ -16,7 +16,7 @@ from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
-from pillarbox.config.dovecot.plugins import access_lists, check_quotas, packing, search_index
+from pillarbox.config.dovecot.plugins import access_lists, check_quotas, mail_log, packing, search_index
 from pillarbox.config.dovecot.pop3 import logout_text, pop3_settings
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.dovecot.server_identity import server_identity
@@ -161,6 +161,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         mail_server_comment=value("mail_server_comment"),
         quota_mail_size=configuration.octets("quota_mail_size"),
         packing=packing(configuration, SERVED_PROTOCOLS),
+        mail_log=mail_log(configuration, (*SERVED_PROTOCOLS, "lda")),
         search_index=search_index(configuration),
         **access_lists(configuration),
         mail_plugins={

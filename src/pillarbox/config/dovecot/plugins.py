@@ -1,10 +1,10 @@
-"""What plugin { } says of the plugins that are served: acl, fts, zlib and quota.
+"""What plugin { } says of the plugins that are served: acl, fts, mail_log, quota and zlib.
 
 FAULTS
-    ConfigurationFault  who may read what, or what may be stored, would be other than it says
+    ConfigurationFault  who may read what, or what is stored or told, would be other than it says
 
 STANDARDS
-    Dovecot 2.3, ACL, Plugins.FTS, Plugins.Zlib, Quota.Configuration
+    Dovecot 2.3, ACL, Plugins.FTS, Plugins.MailLog, Plugins.Zlib, Quota.Configuration
 """
 
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.config.mail_log_settings import NOTHING, MailLogFault, MailLogSettings, mail_log_settings
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.config.quota_settings import QuotaFault, quota_settings
 from pillarbox.vocabulary.digits import is_decimal
@@ -63,6 +64,31 @@ def packing(configuration: Configuration, protocols: Iterable[str]) -> tuple[str
             f"zlib_save_level: Level must be between 1 and {_PACKINGS[algorithm]}",
         )
     return algorithm, int(level)
+
+
+def mail_log(configuration: Configuration, protocols: Iterable[str]) -> MailLogSettings:
+    """What mail_log tells of, if a protocol has the plugin."""
+    found = NOTHING
+    for name in protocols:
+        words = configuration.for_protocol(name).words("mail_plugins")
+        if "mail_log" not in words:
+            continue
+        if "notify" not in words:
+            raise ConfigurationFault(
+                configuration.where("mail_plugins"),
+                "mail_plugins: mail_log needs notify",
+                mend="mail_plugins = $mail_plugins notify mail_log",
+            )
+        settings = {
+            setting: configuration.value("plugin", setting)
+            for setting in ("mail_log_events", "mail_log_fields")
+            if ("plugin", setting) in configuration.root.entries
+        }
+        try:
+            found = mail_log_settings(settings)
+        except MailLogFault as fault:
+            raise ConfigurationFault(configuration.where("plugin", fault.setting), str(fault)) from fault
+    return found
 
 
 NO_INDEX: Final = frozenset(("no", "none"))

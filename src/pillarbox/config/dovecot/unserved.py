@@ -30,10 +30,11 @@ from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED_PLUGINS: Final = frozenset(
-    ("acl", "imap_acl", "fts", "quota", "imap_quota", "zlib", "imap_zlib", "mail_compress")
+    "acl imap_acl fts mail_compress mail_log notify quota imap_quota zlib imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
-    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex".split()
+    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex mail_log_events "
+    "mail_log_fields".split()
 )
 _REFUSED_PLUGINS: Final = {
     "mail_crypt": "mail would be stored unencrypted",
@@ -49,6 +50,7 @@ _LATER_PREFIXES: Final = {
     "quota": "it does not exist here",
     "sieve": "Sieve scripts are not run yet",
     "fts": _OWN_INDEX,
+    "mail_log_cached_only": "what is told of messages is in the cache",
 }
 _SERVED_SERVICES: Final = frozenset(
     "auth auth-worker imap-login pop3-login imap pop3 lmtp anvil config log stats doveadm master".split()

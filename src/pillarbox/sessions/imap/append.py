@@ -22,6 +22,7 @@ from pillarbox.mailstore.mailbox import (
     StoreUnavailable,
 )
 from pillarbox.mailstore.sharing.acl_file import Rights
+from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.catenation import BadPart, TooBig, catenate
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, storable
@@ -108,8 +109,7 @@ async def replace(conversation: Conversation, command: Replace) -> None:
     if code is None:
         return
     conversation.engine.untagged(b"OK %b Replacement Message ready" % code)  # RFC 8508 §3.4
-    gone = await view.mailbox.expunge([Uid(uid) for uid in chosen.uids], origin=view)
-    conversation.figures.expunged += len(gone)
+    await logged_changes.expunge(conversation, [Uid(uid) for uid in chosen.uids])
     await conversation.refresh()
     await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Replace completed")
@@ -143,6 +143,7 @@ async def _store(
         conversation.no(tag, b"[LIMIT] Too many keywords in this mailbox")
         return None
     conversation.figures.appended += len(uids)
+    await logged_changes.tell_saved(conversation, mailbox, name, uids)
     return responses.append_uid(mailbox.uid_validity, uids)
 
 

@@ -16,6 +16,7 @@ STANDARDS
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
@@ -36,13 +37,14 @@ from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
-from pillarbox.observability.events import EventSink
+from pillarbox.observability.events import EventSink, MailboxNotice
 from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.imap.coming_messages import ComingMessages
 from pillarbox.sessions.imap.endings import Disconnect, Figures, mailbox_deleted
 from pillarbox.sessions.imap.news import Notifications, ResultUpdates, SelectedNews
 from pillarbox.sessions.imap.options import ImapOptions, Workaround
 from pillarbox.sessions.imap.selected_answers import flag_changes, flags_of, highest_modseq_of
+from pillarbox.sessions.mail_log import MailLog
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import Uid
@@ -105,6 +107,7 @@ class Conversation:
         "figures",
         "is_identified",
         "is_waiting",
+        "mail_log",
         "news",
         "notifications",
         "options",
@@ -160,6 +163,7 @@ class Conversation:
         self.is_identified = False  # the client has said ID
         self.bad_answers = 0  # how often BAD has been said
         self.coming = ComingMessages()
+        self.mail_log = MailLog(options.mail_log, self.log)
         self.told_expunges = False  # since the last tagged answer
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.runs_beside = False  # a command goes on while others are answered  RFC 3501 §5.5
@@ -169,6 +173,12 @@ class Conversation:
         self.is_waiting = False  # for the client
         self.waits_since = self.rests_since = self.silent_since = clock.monotonic()
         """Since when we wait; since when nobody has said anything, keep-alives apart; since when not the client."""
+
+    def log(self, text: str, severity: str = "Info") -> None:
+        """A line of this session in the log."""
+        options = self.options
+        who = f"imap({options.user})<{os.getpid()}><{options.log_values.get('session', '')}>"
+        self.sink(MailboxNotice(who, severity, text))
 
     @property
     def message_size_limit(self) -> int:

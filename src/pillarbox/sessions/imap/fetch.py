@@ -22,6 +22,7 @@ from pillarbox.mailstore.mailbox import FlagAction, FlagChange, MessageGone, Mes
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.imap_strings import string
+from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.conversation import FLUSH_AT, Conversation, InvalidMessageSet, Text
 from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.fetch_plan import BATCH, plan_of
@@ -266,7 +267,8 @@ class _Fetch:
         if not unseen:
             return set()
         change = FlagChange(FlagAction.ADD, Flag.SEEN)
-        return set(await self._view.mailbox.change_flags(unseen, change, origin=self._view))
+        conversation = self._conversation
+        return set(await logged_changes.change_flags(conversation, unseen, change, origin=self._view))
 
     def _with_flags(
         self, numbers: list[int], uids: list[int], summaries: Sequence[MessageSummary]

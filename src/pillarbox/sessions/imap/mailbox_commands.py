@@ -72,6 +72,7 @@ async def create(conversation: Conversation, command: Create) -> None:
         conversation.no(command.tag, b"[ALREADYEXISTS] Mailbox already exists")
         return
     name = command.mailbox.removesuffix(conversation.account.separator)
+    conversation.mail_log.tell_mailbox("created", name)
     if command.uses and not await _mark(conversation, name, command):
         return
     try:
@@ -122,11 +123,15 @@ async def delete(conversation: Conversation, command: Delete) -> None:
         return
     view = conversation.view
     selected = view is not None and conversation.account.name_of(view.mailbox) == name
+    log = conversation.mail_log
+    messages = await log.snapshot_all(conversation.account, name)
     try:
         await conversation.account.delete(name)
     except NoSuchMailbox as fault:
         conversation.no(command.tag, refusal(conversation, name, fault))
         return
+    log.tell("expunge", name, messages, messages)
+    log.tell_mailbox("deleted", name)
     conversation.ok(command.tag, b"Delete completed")
     if selected:
         text = "Selected mailbox was deleted, have to disconnect."
@@ -153,6 +158,7 @@ async def rename(conversation: Conversation, command: Rename) -> None:
     except MailboxExists:
         conversation.no(command.tag, b"[ALREADYEXISTS] Target mailbox already exists")
     else:
+        conversation.mail_log.tell_mailbox("renamed", f"{command.mailbox} -> {command.new_name}")
         conversation.ok(command.tag, b"Rename completed")
 
 

@@ -18,6 +18,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import MailboxView
+from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
 from pillarbox.sessions.imap.flag_rights import CHANGE, permitted, storable
 from pillarbox.sessions.imap.mailbox_commands import refusal
@@ -79,7 +80,7 @@ async def store(conversation: Conversation, command: Store) -> None:
     try:
         for start in range(0, len(chosen), BATCH):
             batch = chosen[start : start + BATCH]
-            changed = await _change(view, batch, change, origin)
+            changed = await _change(conversation, batch, change, origin)
             if expected is not None:
                 # Somebody was faster between our look and the change: theirs has a newer mod-sequence.
                 modified |= _changed_since(view, set(batch) - set(changed), command.unchanged_since or 0)
@@ -122,11 +123,13 @@ def _changed_since(view: MailboxView, uids: set[Uid], modseq: int) -> set[Uid]:
     return {uid for uid in uids if (row := table.row(uid)) is not None and table.modseqs[row] > modseq}
 
 
-async def _change(view: MailboxView, uids: list[Uid], change: FlagChange, origin: object | None) -> list[Uid]:
+async def _change(
+    conversation: Conversation, uids: list[Uid], change: FlagChange, origin: object | None
+) -> list[Uid]:
     """Change what the user may change."""
     changed: dict[Uid, None] = {}
-    for allowed in permitted([change], view.rights):
-        found = await view.mailbox.change_flags(uids, allowed, origin=origin)
+    for allowed in permitted([change], conversation.selected.rights):
+        found = await logged_changes.change_flags(conversation, uids, allowed, origin=origin)
         changed.update(dict.fromkeys(found))
     return list(changed)
 
@@ -149,7 +152,7 @@ async def copy(conversation: Conversation, command: Copy) -> None:
     if target is None:
         return
     try:
-        pairs = await conversation.selected.mailbox.copy(chosen, target)
+        pairs = await logged_changes.copy(conversation, chosen, target, command.mailbox)
         _count_trashed(conversation, command, len(pairs))
         rights = await conversation.rights(command.mailbox)
         await _keep_permitted(target, [uid for _, uid in pairs], rights)
@@ -178,7 +181,7 @@ async def move(conversation: Conversation, command: Move) -> None:
     if target is None:
         return
     try:
-        pairs = await view.mailbox.move(chosen, target, origin=view)
+        pairs = await logged_changes.move(conversation, chosen, target, command.mailbox)
         rights = await conversation.rights(command.mailbox)
         await _keep_permitted(target, [uid for _, uid in pairs], rights)
     except MessageGone:
@@ -207,8 +210,7 @@ async def expunge(conversation: Conversation, command: Expunge) -> None:
         if deleted and Rights.EXPUNGE not in view.rights:
             raise PermissionDenied
         if deleted:
-            gone = await view.mailbox.expunge(deleted, origin=view)
-            conversation.figures.expunged += len(gone)
+            await logged_changes.expunge(conversation, deleted)
     await conversation.refresh()
     await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Expunge completed")

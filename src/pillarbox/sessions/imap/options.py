@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from pillarbox.config.dovecot.logout_format import IMAP_FORMAT
+from pillarbox.config.mail_log_settings import NOTHING, MailLogSettings
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.wire.imap.server import MAX_LINE
 
@@ -49,6 +50,7 @@ class ImapOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_line_length: int = MAX_LINE  # octets
     server_id: tuple[tuple[str, str | None], ...] = (("name", "Dovecot"),)  # imap_id_send
     literal_minus: bool = False  # LITERAL- in place of LITERAL+  RFC 7888 §5
+    mail_log: MailLogSettings = NOTHING
     metadata: bool = False  # imap_metadata: GETMETADATA and SETMETADATA are for clients
     url_host: str = ""  # imap_urlauth_host: whose URLs we make and fetch, `*` for any; empty: none
     url_port: int = 143  # imap_urlauth_port

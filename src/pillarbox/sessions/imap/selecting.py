@@ -17,6 +17,7 @@ import msgspec
 from pillarbox.mailstore.mailbox import NoSuchMailbox
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view import MailboxView
+from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import changed_since, fetch_changed, tell_vanished
 from pillarbox.sessions.imap.flag_rights import CHANGE
@@ -156,8 +157,7 @@ async def close(conversation: Conversation, command: Close) -> None:
     if not view.read_only and Rights.EXPUNGE in view.rights:
         deleted = deleted_uids(view)
         if deleted:
-            gone = await view.mailbox.expunge(deleted, origin=view)
-            conversation.figures.expunged += len(gone)
+            await logged_changes.expunge(conversation, deleted)
     conversation.leave_mailbox()
     conversation.ok(command.tag, b"Close completed")
 

@@ -5,10 +5,8 @@ STANDARDS
     RFC 9755 (UTF8=ACCEPT)
 """
 
-import os
 from typing import Final
 
-from pillarbox.observability.events import MailboxNotice
 from pillarbox.sessions.imap.compression import CompressedTransport
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.identification import told_identity
@@ -80,8 +78,7 @@ async def identify(conversation: Conversation, command: commands.Id) -> None:
     if command.parameters and not conversation.is_identified:
         conversation.is_identified = True
         if text := told_identity(command.parameters, options.id_log):
-            who = f"imap({options.user})<{os.getpid()}><{options.log_values.get('session', '')}>"
-            conversation.sink(MailboxNotice(who, "Info", f"ID sent: {text}"))
+            conversation.log(f"ID sent: {text}")
     conversation.engine.untagged(responses.identification(conversation.options.server_id))
     conversation.ok(command.tag, b"ID completed")
 
