@@ -334,17 +334,5 @@ def normal_content(content: bytes) -> str:
     text = re.sub(r"^From (\S*) +\w{3} \w{3} .*", r"From \1 DATE", text)
     text = re.sub(r"userid \d+", "userid N", text)
     text = re.sub(r"for\s+name=\S+", lambda found: found[0].lower(), text)
-    text = "\n".join(_unfolded(text))
     # Recipients are reported on in the order in which they were tried.
     return "\n\n".join(sorted(text.split("\n\n"))) if "report-type=" in text else text
-
-
-def _unfolded(text: str) -> Iterator[str]:
-    """Fields of addresses are folded anew by Postfix when an address in them changes; by us they are not."""
-    fields = re.split(r"\n(?![ \t])", text)
-    for field in fields:
-        if re.match(r"(?i)(?:resent-)?(?:from|sender|reply-to|to|cc|bcc)|[\w-]*-to:", field):
-            field = re.sub(r"\s+", " ", field)
-            field = re.sub(r"\s*,\s*", ", ", field).replace(" (", "(").replace(": ", ":").rstrip(", ")
-            field = re.sub(r'"([\w+-]+(?:\.[\w+-]+)*|)"@', r"\1@", field)
-        yield field

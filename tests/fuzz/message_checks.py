@@ -3,7 +3,7 @@
 from pillarbox.delivery.smtp.mime_downgrade import downgraded
 from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.filters.content_checks import ContentTables, Inspector
-from pillarbox.message.address_rewriting import HeaderRewriting, rewrite_field
+from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.routing.rewriting import AddressRewriting
 
 SEEDS = [
@@ -31,7 +31,7 @@ DICTIONARY = [
 
 REWRITING = AddressRewriting(myorigin=b"origin.test", mydomain=b"domain.test", append_dot_mydomain=True)
 
-HEADERS = HeaderRewriting(REWRITING.rewrite, REWRITING.rewrite)
+HEADERS = HeaderRewriting(REWRITING.rewrite_text, REWRITING.rewrite_text)
 
 
 class Nothing:
@@ -54,9 +54,7 @@ def fuzz_one(data: bytes) -> None:
     if not data:
         return
     step, content = data[0] % 7 + 1, data[1:]
-    # Twice, since `a@here.` becomes a@here, which is completed only the next time.
-    twice = rewrite_field(rewrite_field(content, REWRITING.rewrite), REWRITING.rewrite)
-    assert rewrite_field(twice, REWRITING.rewrite) == twice
+    assert HEADERS.field(b"to", content).count(b"\n ") <= content.count(b"\n ")
     tables = ContentTables(
         header=(NOTHING,), mime_header=(NOTHING,), nested_header=(NOTHING,), body=(NOTHING,)
     )

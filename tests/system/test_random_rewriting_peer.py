@@ -1,13 +1,12 @@
 """Random configurations of addresses and routes: what becomes of mail is what Debian's Postfix makes of it.
 
 DESCRIPTION
-    RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.  Some
-    show a difference that is known: addresses that only a test has (`1.2!user`, `"user`, `@site` in headers), which
-    quotes a local part with `..` or `!` gets in a header, checks that answer with nothing, the case of a nexthop.
+    RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.
 """
 
 import difflib
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -15,9 +14,12 @@ from typing import Final
 import pytest
 
 from fakes.directories import let_others_in
+from fakes.mail_system import until
+from fakes.random_address_lists import random_fields
 from fakes.random_rewriting import random_configuration
 from fakes.rewriting_play import MAIN_CF, USERS, ZONES, Played, load, prepare
 from fakes.rewriting_world import RewritingWorld
+from fakes.smtp_submission import SmtpClient
 
 pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("postfix", "named", "unshare", "ip")]
 
@@ -68,3 +70,46 @@ def test_random_worlds(world: RewritingWorld, seed: int, messages: int, subtests
                     *difflib.ndiff(expected.split("\n"), found.split("\n")),
                 )
             )
+
+
+_FIELDS: Final = [
+    # settings, field, seed
+    ("local_header_rewrite_clients = static:all\n", "To", 77),
+    (
+        "remote_header_rewrite_domain = x.invalid\nappend_dot_mydomain = yes\nheader_address_token_limit = 30\n"
+        "masquerade_domains = masq.test\nmasquerade_exceptions = bob\nallow_percent_hack = no\n"
+        'canonical_maps = inline:{ {"a b"@out.test = q@new.test} {a@b@out.test = never@new.test}\n'
+        ' {"a@b"@out.test = "x y"@new.test} {@lone = @two.test} {alice@out.test = bob, carol } {bob@here.test=bob}}\n'
+        'smtp_generic_maps = inline:{ {"x y"@new.test = q@new.test} {@two.test = @three.test} {list+x@out.test=z}}\n'
+        "local_header_rewrite_clients =\n",
+        "From",
+        80,
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "name", "seed"), _FIELDS, ids=["completed", "mapped"])
+def test_fields_of_addresses(world: RewritingWorld, settings: str, name: str, seed: int) -> None:
+    """Fields in which all is there that mail programs write, and much that they should not: as Postfix leaves them."""
+    values = random_fields(seed, 250)
+    world.load(f"relayhost = [10.53.0.20]\n{settings}")
+    left = []
+    for host in world.hosts:
+        server = world.servers(host)[0]
+        server.transactions.clear()
+        with SmtpClient(host) as client:
+            client.submit(sender="a@out.test", recipients=["b@out.test"], message=_message(name, values))
+        until(lambda server=server: server.transactions, what="mail has come")  # type: ignore[misc]
+        left.append(_fields(name, server.transactions[0][2]))
+    for value, theirs, ours in zip(values, *left, strict=True):
+        assert ours == theirs, repr(value)
+
+
+def _message(name: str, values: list[str]) -> bytes:
+    """Behind each field, another that shows where it ends."""
+    text = "".join(f"{name}: {value}\nX-End: {at}\n" for at, value in enumerate(values))
+    return ("Message-Id: <a@b>\nX-End: no\n" + text + "\nbody\n").replace("\n", "\r\n").encode()
+
+
+def _fields(name: str, content: bytes) -> list[bytes]:
+    return re.findall(rb"(?ms)^X-End: \w+\r\n(%b:.*?)(?=^X-End: \d)" % name.encode(), content)

@@ -196,9 +196,12 @@ def sender_login_checks(tables: Sequence[LookupTable]) -> dict[str, Restriction]
             return None
         sender = resolver.complete(sender)
         delimiters = resolver.routes.recipient_delimiter
-        is_local = resolver.classify(text_of(sender.domain)) is AddressClass.LOCAL
-        for pattern, _ in virtual_patterns(sender, delimiters=delimiters, is_local=is_local):
-            value = find_first(tables, pattern, whole=not pattern.startswith("@"))
+
+        def is_local() -> bool:
+            return resolver.classify(text_of(sender.domain)) is AddressClass.LOCAL
+
+        for pattern, _, whole in virtual_patterns(sender, delimiters=delimiters, is_local=is_local):
+            value = find_first(tables, pattern, whole=whole)
             if value is not None:
                 return value.replace(",", " ").split()
         return None

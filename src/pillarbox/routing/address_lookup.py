@@ -1,17 +1,23 @@
 """How an address is looked up: the patterns of an address, most specific first, in all tables in turn.
 
 DESCRIPTION
-    Each pattern is tried in all tables before the next pattern.  Tables without partial keys (static, regular
-    expressions) are asked for the whole address only.
+    Each pattern is tried in all tables before the next pattern, and an address that needs quotes first with them,
+    then without; canonical(5), virtual(5) and generic(5) are asked with quotes only.  Tables without partial keys
+    (static, regular expressions) are asked for the whole address only.
 
 STANDARDS
     virtual(5), canonical(5): user+extension@domain, user@domain, user+extension, user, @domain
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.address import Address
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*")
+"""Local parts that need no quotes."""
 
 
 def as_written(octets: bytes) -> str:
@@ -37,6 +43,19 @@ def without_extension(local_part: str, delimiters: str) -> tuple[str, str]:
     return (local_part, "") if cut < 0 else (local_part[:cut], local_part[cut:])
 
 
+def written_forms(
+    local_part: str, domain: str | None = None, *, quoted_only: bool = False
+) -> tuple[str, ...]:
+    """The keys of an address or of a user alone (no domain): with the quotes that it needs, and without."""
+    bare = local_part if domain is None else f"{local_part}@{domain}"
+    if _PLAIN.fullmatch(local_part) is not None:
+        return (bare,)
+    octets = local_part.encode("utf-8", "surrogateescape")
+    quoted = as_written(Address(octets, b"").external if octets else b'""')
+    external = quoted if domain is None else f"{quoted}@{domain}"
+    return (external,) if quoted_only or external == bare else (external, bare)
+
+
 def find_first(tables: Sequence[LookupTable], key: str, *, whole: bool = True) -> str | None:
     """The first answer to a key; `whole` says that it is a full address, which every table takes."""
     for table in tables:
@@ -45,23 +64,28 @@ def find_first(tables: Sequence[LookupTable], key: str, *, whole: bool = True) -
     return None
 
 
-def whole_pattern(address: Address) -> str:
-    """The first of `virtual_patterns()`, which is all that most lookups need."""
-    return f"{as_written(address.local_part)}@{as_written(address.domain)}"
+def virtual_patterns(
+    address: Address, *, delimiters: str, is_local: Callable[[], bool], quoted_only: bool = False
+) -> Iterator[tuple[str, str, bool]]:
+    """(pattern, unmatched extension, whether it is a whole address) in virtual(5)'s order.
 
-
-def virtual_patterns(address: Address, *, delimiters: str, is_local: bool) -> Iterator[tuple[str, str]]:
-    """(pattern, unmatched extension) in virtual(5)'s order; `is_local`: the bare user counts too.
-
-    As written: tables of fixed strings fold their keys, regular expressions see the case.
+    `is_local`: the bare user counts too; it is asked only if what comes before has not been found.  As written:
+    tables of fixed strings fold their keys, regular expressions see the case.
     """
     local_part, domain = as_written(address.local_part), as_written(address.domain)
+    site = domain or None
+    for key in written_forms(local_part, site, quoted_only=quoted_only):
+        yield key, "", True
     user, extension = without_extension(local_part, delimiters)
-    yield whole_pattern(address), ""
     if extension:
-        yield f"{user}@{domain}", extension
-    if is_local:
-        yield local_part, ""
+        for key in written_forms(user, site, quoted_only=quoted_only):
+            yield key, extension, False
+    if not domain:
+        return
+    if is_local():
+        for key in written_forms(local_part, quoted_only=quoted_only):
+            yield key, "", False
         if extension:
-            yield user, extension
-    yield f"@{domain}", ""
+            for key in written_forms(user, quoted_only=quoted_only):
+                yield key, extension, False
+    yield f"@{domain}", "", False

@@ -15,12 +15,12 @@ STANDARDS
     canonical(5), virtual(5), generic(5); ADDRESS_REWRITING_README
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import msgspec
 
-from pillarbox.message.recipient_headers import addresses_of
-from pillarbox.routing.address_lookup import as_written, find_first, text_of, without_extension
+from pillarbox.message.address_lists import address_of, external_form, listed
+from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
 from pillarbox.routing.rewriting import AddressRewriting
 from pillarbox.tables.table import LookupFault, LookupTable, Warn
 from pillarbox.vocabulary.address import Address
@@ -57,34 +57,39 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
         """Whether there are tables."""
         return bool(self.tables)
 
-    def find(self, address: Address) -> tuple[str, bytes] | None:
+    def find(self, address: Address, *, quoted_only: bool = False) -> tuple[str, bytes] | None:
         """The value of an address, and the extension that was not looked for.  MapFault."""
         try:
-            return self._find(address)
+            return self._find(address, quoted_only)
         except LookupFault as fault:
             raise MapFault(self.title, address, fault) from fault
 
-    def _find(self, address: Address) -> tuple[str, bytes] | None:
-        for key, extension, whole in self._patterns(address):
+    def _find(self, address: Address, quoted_only: bool) -> tuple[str, bytes] | None:
+        patterns = virtual_patterns(
+            address,
+            delimiters=self.delimiters,
+            is_local=lambda: self.is_local(address.domain),
+            quoted_only=quoted_only,
+        )
+        for key, cut, whole in patterns:
             value = find_first(self.tables, key, whole=whole)
             if value is None:
                 continue
             if not value:
                 raise LookupFault(self.title, f"lookup of {key} returns an empty string result")
-            return value, extension
+            return value, cut.encode("utf-8", "surrogateescape")
         return None
 
     def map(self, address: Address) -> list[Address] | None:
         """The addresses that an address is turned into, in standard form; None if no table has it.  LookupFault."""
-        found = self.find(address)
+        found = self.find(address, quoted_only=True)
         if found is None:
             return None
         value, extension = found
-        octets = value.encode("utf-8", "surrogateescape")
-        if octets.startswith(b"@"):
-            user = address.local_part.removesuffix(extension)
-            octets = Address(user, b"").external + octets
-        results = [self.rewriting.rewrite(Address.from_internal(text)) for text in addresses_of(octets)]
+        if value.startswith("@"):
+            user = Address(address.local_part.removesuffix(extension), b"")
+            value = external_form(user) + value
+        results = [address_of(self.rewriting.rewrite_text(text)) for text in listed(value)]
         if not results:
             raise LookupFault(self.title, f"lookup of {text_of(address.internal)} returns no address")
         if not extension or not self.propagate:
@@ -113,23 +118,3 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
         shown = address.external.decode("utf-8", "replace")
         warn(f"unreasonable {self.title} map nesting for {shown} -- message not accepted, try again later")
         return address
-
-    def _patterns(self, address: Address) -> Iterator[tuple[str, bytes, bool]]:
-        """Key, unmatched extension, and whether it is a whole address."""
-        local_part = as_written(address.local_part)
-        domain = as_written(address.domain)
-        bare, cut = without_extension(local_part, self.delimiters)
-        extension = cut.encode("utf-8", "surrogateescape")
-        if not domain:
-            yield local_part, b"", True
-            if extension:
-                yield bare, extension, False
-            return
-        yield f"{local_part}@{domain}", b"", True
-        if extension:
-            yield f"{bare}@{domain}", extension, False
-        if self.is_local(address.domain):
-            yield local_part, b"", False
-            if extension:
-                yield bare, extension, False
-        yield f"@{domain}", b"", False

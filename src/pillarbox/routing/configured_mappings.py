@@ -80,6 +80,7 @@ def configured_mappings(snapshot: Snapshot, *, resolver: Resolver, clock: Clock)
         keeps_original=snapshot.group(QueueManager).enable_original_recipient,
         empty_address=snapshot.group(QueueManager).empty_address_recipient.encode(),
         duplicate_limit=snapshot.group(Cleanup).duplicate_filter_limit,
+        most_header_tokens=snapshot.group(Cleanup).header_address_token_limit,
     )
 
 

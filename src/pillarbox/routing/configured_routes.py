@@ -124,11 +124,11 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
         always_local=frozenset(
             (b"postmaster", b"mailer-daemon", identity.double_bounce_sender.lower().encode())
         ),
-        empty_address=queue.empty_address_recipient.encode(),
         relays_routes=identity.allow_untrusted_routing,
         syntax=AddressSyntax(
             rewriting=configured_rewriting(snapshot),
             host=identity.myhostname.encode(),
+            empty_address=queue.empty_address_recipient.encode(),
             looks_into_quotes=identity.resolve_dequoted_address,
             null_domain=identity.resolve_null_domain,
             numeric_domain=identity.resolve_numeric_domain,

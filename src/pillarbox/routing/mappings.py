@@ -22,7 +22,8 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.message.address_rewriting import HeaderRewriting
+from pillarbox.message.address_lists import address_of, external_form
+from pillarbox.message.address_rewriting import HeaderRewriting, Rewrite
 from pillarbox.queue.queue_file import NewRecipient
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.routing.alias_expansion import AliasLimits, expand
@@ -67,6 +68,7 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     keeps_original: bool = True  # enable_original_recipient
     empty_address: bytes = b"MAILER-DAEMON"  # empty_address_recipient
     duplicate_limit: int = 0  # duplicate_filter_limit; 0: none
+    most_header_tokens: int = 0  # header_address_token_limit
 
     # -- envelope --------------------------------------------------------------------------------------
 
@@ -146,21 +148,29 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
     def headers(self, rewriting: AddressRewriting, *, warn: Warn, mapped: bool = True) -> HeaderRewriting:
         """What becomes of addresses in headers, for a client whose headers are completed by `rewriting`."""
 
-        def sender(address: Address) -> Address:
-            return self._mapped(rewriting.rewrite(address), self.sender_canonical, "header_sender", warn)
+        def rewrite(own: Mapping, kind: str) -> Rewrite:
+            def rewritten(external: str) -> str:
+                standard = rewriting.rewrite_text(external)
+                address = address_of(standard)
+                found = self._mapped(address, own, kind, warn)
+                return standard if found is address else external_form(found)
 
-        def recipient(address: Address) -> Address:
-            return self._mapped(
-                rewriting.rewrite(address), self.recipient_canonical, "header_recipient", warn
-            )
+            return rewritten
 
         if not mapped:
-            return HeaderRewriting(rewriting.rewrite, rewriting.rewrite)
+            return HeaderRewriting(
+                rewriting.rewrite_text,
+                rewriting.rewrite_text,
+                warn=warn,
+                most_tokens=self.most_header_tokens,
+            )
         return HeaderRewriting(
-            sender,
-            recipient,
+            rewrite(self.sender_canonical, "header_sender"),
+            rewrite(self.recipient_canonical, "header_recipient"),
             senders_mapped=self._maps("header_sender", self.sender_canonical),
             recipients_mapped=self._maps("header_recipient", self.recipient_canonical),
+            warn=warn,
+            most_tokens=self.most_header_tokens,
         )
 
     def _maps(self, kind: str, own: Mapping) -> bool:

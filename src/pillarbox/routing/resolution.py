@@ -20,7 +20,6 @@ FAULTS
 
 from collections.abc import Iterator, Sequence
 from enum import Enum, auto
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -29,8 +28,8 @@ from pillarbox.routing.address_lookup import (
     find_first,
     text_of,
     virtual_patterns,
-    whole_pattern,
     without_extension,
+    written_forms,
 )
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
@@ -146,7 +145,6 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     null_sender_relayhost_key: str = "<>"
     relocated: tuple[LookupTable, ...] = ()
     always_local: frozenset[bytes] = frozenset()  # local parts, in lower case: what we write to ourselves
-    empty_address: bytes = b"MAILER-DAEMON"  # empty_address_recipient
     syntax: AddressSyntax = AddressSyntax()
     relays_routes: bool = False  # allow_untrusted_routing
 
@@ -198,13 +196,9 @@ class Resolver:
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
-        address = self.routes.syntax.repaired(self.complete(address))
-        domain = text_of(address.domain).rstrip(".")
+        address = self.routes.syntax.destination(self.complete(address), self._is_ours)
+        domain = text_of(address.domain)
         address_class = self.classify(domain)
-        while address_class is AddressClass.LOCAL and (inner := self._leads_on(address)) is not None:
-            address = inner
-            domain = text_of(address.domain).rstrip(".")
-            address_class = self.classify(domain)
         if not self.routes.syntax.is_valid(address):
             return Resolution(address, address_class, "error", "5.1.3 bad address syntax")
         route, nexthop = self._class_route(address_class, domain, sender)
@@ -216,12 +210,6 @@ class Resolver:
         if (moved := self.find(self.routes.relocated, address)) is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
         return Resolution(address, address_class, transport, nexthop)
-
-    def _leads_on(self, address: Address) -> Address | None:
-        """Where an address of ours leads, if not to a user: a route, or nobody (empty_address_recipient)."""
-        if not address.local_part:
-            return self.complete(Address.from_internal(self.routes.empty_address))
-        return self.routes.syntax.route(address)
 
     def _class_route(
         self, address_class: AddressClass, domain: str, sender: Address | None
@@ -267,9 +255,11 @@ class Resolver:
     def _transport_keys(self, address: Address, domain: str) -> Iterator[tuple[str, bool]]:
         user = text_of(address.local_part)
         bare, extension = without_extension(user, self.routes.recipient_delimiter)
-        yield f"{user}@{domain}", True
+        for key in written_forms(user, domain):
+            yield key, True
         if extension:
-            yield f"{bare}@{domain}", False
+            for key in written_forms(bare, domain):
+                yield key, False
         yield domain, False
         parent = domain
         while "." in parent:
@@ -301,17 +291,18 @@ class Resolver:
         """The first answer for an address: it, without its extension, the user alone if it is ours, or @domain."""
         if not tables:
             return None
-        if (value := find_first(tables, whole_pattern(address))) is not None:
-            return value
-        delimiters, is_local = self.routes.recipient_delimiter, self.is_local(text_of(address.domain))
-        patterns = virtual_patterns(address, delimiters=delimiters, is_local=is_local)
-        for pattern, _ in islice(patterns, 1, None):
-            if (value := find_first(tables, pattern, whole=False)) is not None:
+        delimiters = self.routes.recipient_delimiter
+        patterns = virtual_patterns(
+            address, delimiters=delimiters, is_local=lambda: self.is_local(text_of(address.domain))
+        )
+        for pattern, _, whole in patterns:
+            if (value := find_first(tables, pattern, whole=whole)) is not None:
                 return value
         return None
 
     def _is_ours(self, domain: str) -> bool:
-        routes = self.routes
+        """Whether mail for a domain stays here, so that what is before it may be a route."""
+        routes, domain = self.routes, domain.lower()
         return routes.local_domains.holds(domain) or is_own_literal(domain, routes.own_addresses)
 
     def _listed(self, tables: Sequence[LookupTable], address: Address) -> bool:

@@ -12,9 +12,9 @@ STANDARDS
     aliases(5); RFC 822 §3.3, as sendmail has it
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from pillarbox.message.address_tokens import Kind, Token, tokens_of
+from pillarbox.message.address_tokens import Kind, joined, tokens_of
 from pillarbox.tables.pattern_sources import lines_of
 from pillarbox.tables.table import Opening, is_utf8
 
@@ -34,23 +34,6 @@ def alias_entries(content: str, *, path: str, opening: Opening) -> Iterator[tupl
         elif "@" in names[:colon] or "%" in names[:colon]:
             opening.warn(f"{where}: name must be local")
         else:
-            key = _joined(tokens[:colon], [token.unquoted for token in tokens[:colon]])
-            value = _joined(tokens[colon + 1 :], [token.quoted for token in tokens[colon + 1 :]])
+            key = joined(tokens[:colon], [token.unquoted for token in tokens[:colon]])
+            value = joined(tokens[colon + 1 :], [token.quoted for token in tokens[colon + 1 :]])
             yield number, key, value
-
-
-def _joined(tokens: Sequence[Token], texts: Sequence[str]) -> str:
-    parts: list[str] = []
-    for index, text in enumerate(texts):
-        parts.append(text)
-        if index + 1 < len(tokens) and _space_between(tokens[index], tokens[index + 1]):
-            parts.append(" ")
-    return "".join(parts)
-
-
-def _space_between(token: Token, after: Token) -> bool:
-    if token.kind is Kind.OPERATOR and token.text == ",":
-        return True
-    if after.kind is Kind.OPERATOR:
-        return after.text == "<"
-    return token.kind is not Kind.OPERATOR

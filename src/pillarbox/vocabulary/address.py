@@ -101,11 +101,16 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
         if self.is_null:
             return b""
         local_part = self.local_part
+        if local_part[:1] in (b"@", b"") and b":" in (internal := self.internal):
+            # What looks like a route (RFC 5321 appendix C) stays as it is.
+            route, colon, rest = internal.partition(b":")
+            return route + colon + (Address.from_internal(rest).external or b'""')
+        domain = b"@" + self.domain if self.domain else b""
         if self.has_null_domain:
-            return Address(local_part[:-1], b"").external + b"@"
+            local_part, domain = local_part[:-1], b"@"
         if _DOT_STRING.fullmatch(local_part) is None:
             local_part = b'"%s"' % _NEEDS_BACKSLASH.sub(rb"\\\1", local_part)
-        return b"%s@%s" % (local_part, self.domain) if self.domain else local_part
+        return local_part + domain
 
     @property
     def folded(self) -> bytes:

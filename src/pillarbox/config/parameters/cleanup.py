@@ -56,6 +56,12 @@ class Cleanup:
         minimum=1,
         doc="Octets of one message header with its continuation lines. What is more is cut off.",
     )
+    header_address_token_limit: int = parameter(
+        "10240",
+        minimum=1,
+        doc="Words, signs and comments of one header field with addresses that are read when an address in it is "
+        "rewritten. What is behind them is cut off.",
+    )
     undisclosed_recipients_header: str = parameter(
         "",
         doc="Header that is added to a message without To:, Cc: and Bcc:, such as To: "

@@ -48,7 +48,6 @@ smtpd_proxy_timeout = 100s
         """
 force_mime_input_conversion = no
 full_name_encoding_charset = utf-8
-header_address_token_limit = 10240
 non_empty_end_of_header_action = fix_quietly
 """,
     ),

@@ -13,9 +13,12 @@ from pillarbox.delivery.smtp.outgoing_header import rewritten
 from pillarbox.delivery.smtp.service import Service
 from pillarbox.delivery.smtp.session import Session
 from pillarbox.filters.content_checks import Inspector
+from pillarbox.message.address_lists import address_of, external_form
 from pillarbox.message.address_rewriting import HeaderRewriting
 from pillarbox.observability import events
 from pillarbox.queue.content_blocks import QueuedContent
+from pillarbox.routing.address_maps import AddressMaps
+from pillarbox.tables.table import Warn
 from pillarbox.wire.smtp.client import in_blocks
 
 _VERBS: Final = frozenset(("IGNORE", "INFO", "PREPEND", "REPLACE", "STRIP", "WARN"))
@@ -41,6 +44,15 @@ def outgoing(content: QueuedContent, session: Session, service: Service, *, queu
     if service.checks.any:
         lines = Inspector(service.checks, tell, warn, verbs=_VERBS).lines(lines)
     if service.generic:
-        mapped = service.generic.map_first
-        lines = rewritten(lines, HeaderRewriting(mapped, mapped, True, True))
+        lines = rewritten(lines, _generic(service.generic, warn))
     return in_blocks(lines)
+
+
+def _generic(maps: AddressMaps, warn: Warn) -> HeaderRewriting:
+    """Addresses that the tables do not have stay as they are written."""
+
+    def mapped(external: str) -> str | None:
+        results = maps.map(address_of(external))
+        return None if results is None else external_form(results[0])
+
+    return HeaderRewriting(mapped, mapped, senders_mapped=True, recipients_mapped=True, warn=warn)

@@ -40,4 +40,4 @@ def _field(lines: list[bytes], rewriting: HeaderRewriting) -> list[bytes]:
     if match is None or (name not in SENDERS and name not in RECIPIENTS):
         return lines
     value = b"\n".join(lines)[match.end() :]
-    return (lines[0][: match.end()] + rewriting.field(name, value)).split(b"\n")
+    return (lines[0][: match.end()] + rewriting.field(name, value, line_end=b"\n")).split(b"\n")

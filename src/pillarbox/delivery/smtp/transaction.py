@@ -21,7 +21,6 @@ import msgspec
 from pillarbox.delivery.smtp.conversation import Broken
 from pillarbox.delivery.smtp.request import DeliverBySmtp, SmtpRecipient
 from pillarbox.delivery.smtp.session import Session
-from pillarbox.message.address_rewriting import Rewrite
 from pillarbox.observability import events
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.envelope import Notify, Ret
@@ -74,7 +73,7 @@ class Transaction:
         recipients: Sequence[SmtpRecipient],
         *,
         heard: Callable[[int, Verdict], None],
-        rewrite: Rewrite | None = None,
+        rewrite: Callable[[Address], Address] | None = None,
         is_last: bool = False,
         age: float = 0.0,
     ) -> None:
