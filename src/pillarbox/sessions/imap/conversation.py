@@ -119,8 +119,8 @@ class Conversation:
         "silent_since",
         "sink",
         "speaking",
-        "told_expunges",
         "transport",
+        "untold_modseq",
         "updates",
         "utf8_accept",
         "view",
@@ -164,7 +164,7 @@ class Conversation:
         self.bad_answers = 0  # how often BAD has been said
         self.coming = ComingMessages()
         self.mail_log = MailLog(options.mail_log, self.log)
-        self.told_expunges = False  # since the last tagged answer
+        self.untold_modseq = 0  # up to which the client knows all, since it was told of messages
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.runs_beside = False  # a command goes on while others are answered  RFC 3501 §5.5
         self._changed = False  # a mailbox may have changed since we last looked
@@ -313,12 +313,14 @@ class Conversation:
     def ok(self, tag: bytes, text: bytes) -> None:
         """`tag OK text (0.001 + 0.000 secs).`
 
-        To a client of QRESYNC that was told of expunges with the mod-sequence that it may believe in now.
+        To a client of QRESYNC that was told of messages that are gone or new with the mod-sequence that it may
+        believe in now; before it, when the answer has a response code of its own.
         """
-        if self.told_expunges:
-            self.told_expunges = False
-            if self.qresync and self.view is not None and not text.startswith(b"["):
-                text = b"[HIGHESTMODSEQ %d] %b" % (self.view.mailbox.highest_modseq, text)
+        if text.startswith(b"["):
+            self.tell_untold_modseq()
+        elif self.untold_modseq and self.qresync:
+            text = b"[HIGHESTMODSEQ %d] %b" % (self.untold_modseq, text)
+            self.untold_modseq = 0
         self.engine.reply(tag, b"OK " + text + self.timing())
 
     def no(self, tag: bytes, text: bytes) -> None:
@@ -343,6 +345,7 @@ class Conversation:
         if self.view is not None:
             self.view.mailbox.close()
             self.view = None
+            self.untold_modseq = 0
             self.updates = None
             if self.notifications is not None:
                 self.notifications.selected_changed()
@@ -420,7 +423,7 @@ class Conversation:
         if updates is not None:
             lines += updates.of_expunged(told)
             self._tell_lines(lines)
-        self._tell_messages(told)
+        self._tell_messages(told, view)
         if updates is not None and told.exists is not None:
             self._tell_lines(await updates.of_new(before))
         if told.exists is not None:
@@ -458,9 +461,10 @@ class Conversation:
             )
             self._tell_lines(lines)
 
-    def _tell_messages(self, told: Told) -> None:
+    def _tell_messages(self, told: Told, view: MailboxView) -> None:
         engine = self.engine
-        self.told_expunges = self.told_expunges or bool(told.expunged)
+        if (told.expunged or told.exists is not None) and not view.expunges_pend:
+            self.untold_modseq = view.mailbox.highest_modseq
         if told.expunged and self.qresync:  # RFC 7162 §3.2.10
             engine.untagged(b"VANISHED " + compact(told.vanished))
         elif told.expunged:
@@ -477,11 +481,13 @@ class Conversation:
         self.condstore = True
         if self.view is not None:
             await self.view.mailbox.track_modseqs()
-            self.tell_highest_modseq(self.view)
+            self.engine.untagged(highest_modseq_of(self.view))
 
-    def tell_highest_modseq(self, view: MailboxView) -> None:
-        """`* OK [HIGHESTMODSEQ 4] Highest`"""
-        self.engine.untagged(highest_modseq_of(view))
+    def tell_untold_modseq(self) -> None:
+        """`* OK [HIGHESTMODSEQ 4] Highest`, after a client of QRESYNC was told of messages that are gone or new."""
+        if self.untold_modseq and self.qresync:
+            self.engine.untagged(b"OK [HIGHESTMODSEQ %d] Highest" % self.untold_modseq)
+            self.untold_modseq = 0
 
     def tell_modseqs(self, uids: Iterable[int], *, with_uid: bool) -> None:
         """New mod-sequences of messages whose flags the client itself has changed (RFC 7162 §3.1.3)."""

@@ -57,6 +57,7 @@ async def _wait_for_done(conversation: Conversation) -> Line | None:
         if conversation.take_change():
             await conversation.refresh()
             await conversation.tell_changes(asked=True)
+            conversation.tell_untold_modseq()
             if conversation.notifications is not None:
                 await conversation.notifications.tell()
         await conversation.flush()

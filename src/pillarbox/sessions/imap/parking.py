@@ -67,7 +67,7 @@ class ParkedSession(msgspec.Struct, frozen=True, array_like=True):
     rev2: bool
     utf8_accept: bool
     saved_result: bytes  # packed UIDs
-    told_expunges: bool
+    untold_modseq: int
     bad_commands: int
     last_command: str
     last_time: float
@@ -141,7 +141,7 @@ async def go_on(conversation: Conversation, parked: ParkedSession) -> None:
     conversation.figures = parked.figures
     conversation.condstore, conversation.qresync = parked.condstore, parked.qresync
     conversation.rev2, conversation.utf8_accept = parked.rev2, parked.utf8_accept
-    conversation.told_expunges = parked.told_expunges
+    conversation.untold_modseq = parked.untold_modseq
     if parked.mailbox is not None:
         await _enter(conversation, parked.mailbox)
         conversation.saved_result = unpack_uids(parked.saved_result).tolist()

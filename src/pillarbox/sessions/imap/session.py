@@ -225,7 +225,7 @@ class ImapSession:
             rev2=conversation.rev2,
             utf8_accept=conversation.utf8_accept,
             saved_result=parking.saved_uids(conversation),
-            told_expunges=conversation.told_expunges,
+            untold_modseq=conversation.untold_modseq,
             bad_commands=self._bad_commands,
             last_command=self._last_command,
             last_time=self._last_time,

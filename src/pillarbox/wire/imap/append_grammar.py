@@ -110,10 +110,10 @@ def _messages(scanner: Scanner) -> Iterator[Appended]:
         utf8 = scanner.take_word(b"UTF8")
         if utf8:
             scanner.space_or("Invalid arguments")
-            scanner.expect(b"(")
+            scanner.expect_open()
         content = _literal(scanner, octets)
         if utf8:
-            scanner.expect(b")")
+            scanner.expect_close()
         octets += _size(content)
         yield Appended(content, flags, keywords, internal_date)
 
@@ -122,7 +122,7 @@ def _options(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...], int | None]:
     flags = Flag.NONE
     keywords: tuple[bytes, ...] = ()
     internal_date = None
-    if scanner.take(b"("):
+    if scanner.take_open():
         flags, keywords = flag_list(scanner)
         scanner.space_or("Invalid arguments")
     if not scanner.at_announcement() and scanner.take(b'"'):
@@ -133,8 +133,8 @@ def _options(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...], int | None]:
 
 def _catenation(scanner: Scanner, before: int) -> tuple[bytes | Url, ...]:
     """`"(" cat-part *(SP cat-part) ")"`, `cat-part = "TEXT" SP literal / "URL" SP astring`  RFC 4469 §5"""
-    scanner.expect(b"(")
-    if scanner.take(b")"):
+    scanner.expect_open()
+    if scanner.take_close():
         raise BadSyntax("Empty CATENATE list")
     parts: list[bytes | Url] = []
     octets = before
@@ -153,7 +153,7 @@ def _catenation(scanner: Scanner, before: int) -> tuple[bytes | Url, ...]:
             raise BadSyntax("Invalid arguments")
         if len(parts) > MAX_PARTS:
             raise BadSyntax("Too many CATENATE parts")
-        if scanner.take(b")"):
+        if scanner.take_close():
             return tuple(parts)
         scanner.space()
 

@@ -19,7 +19,7 @@ def flag_list(scanner: Scanner) -> tuple[Flag, tuple[bytes, ...]]:
     flags = Flag.NONE
     keywords: list[bytes] = []
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False

@@ -63,7 +63,7 @@ def create(tag: bytes, scanner: Scanner) -> Create:
     """`create = "CREATE" SP mailbox`"""
     mailbox = _only_mailbox(scanner, "Missing arguments")
     uses: tuple[bytes, ...] = ()
-    if scanner.take_space() and scanner.take(b"("):
+    if scanner.take_space() and scanner.take_open():
         uses = _create_parameters(scanner)
     return Create(tag, mailbox, uses)
 
@@ -72,15 +72,15 @@ def _create_parameters(scanner: Scanner) -> tuple[bytes, ...]:
     """`"USE" SP "(" [use-attr *(SP use-attr)] ")" … ")"`, the bracket already taken  RFC 4466 §2.2, RFC 6154 §6"""
     uses: list[bytes] = []
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
         if scanner.word() != b"USE":
             raise BadSyntax("Unknown parameter")
         scanner.space()
-        scanner.expect(b"(")
-        while not scanner.take(b")"):
+        scanner.expect_open()
+        while not scanner.take_close():
             scanner.take_space()
             use = scanner.take_flag()
             if use is None or not use.startswith(b"\\"):
@@ -129,15 +129,15 @@ def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
     scanner.space_or("Invalid reference")
     options = ListSelect.NONE
     extended = False
-    if scanner.take(b"("):
+    if scanner.take_open():
         extended = True
         options = _select_options(scanner)
         scanner.space()
     reference = _reference(scanner)
     patterns: list[bytes] = []
-    if scanner.take(b"("):
+    if scanner.take_open():
         extended = True
-        while not scanner.take(b")"):
+        while not scanner.take_close():
             if patterns:
                 scanner.space()
             patterns.append(scanner.list_mailbox())
@@ -202,10 +202,10 @@ def _only_mailbox(scanner: Scanner, reason: str = "Invalid arguments") -> str:
 def _select_parameters(scanner: Scanner) -> tuple[bool, KnownState | None]:
     """`select-params = "(" "CONDSTORE" / "QRESYNC" SP "(" … ")" … ")"`  RFC 7162 §3.1.8, §3.2.5"""
     condstore, known = False, None
-    if not scanner.take_space() or not scanner.take(b"("):
+    if not scanner.take_space() or not scanner.take_open():
         return condstore, known  # what else follows is ignored, as Dovecot does
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
@@ -213,7 +213,7 @@ def _select_parameters(scanner: Scanner) -> tuple[bool, KnownState | None]:
         if name == b"CONDSTORE":
             condstore = True
         elif name == b"QRESYNC":
-            if not scanner.take_space() or not scanner.take(b"("):
+            if not scanner.take_space() or not scanner.take_open():
                 raise BadSyntax("QRESYNC parameters missing")
             known = _known_state(scanner)
         else:
@@ -228,14 +228,14 @@ def _known_state(scanner: Scanner) -> KnownState:
     modseq = scanner.number(reason="Invalid QRESYNC parameters", maximum=(1 << 63) - 1)
     uids: NumberSet | None = None
     matches: tuple[tuple[int, int], ...] = ()
-    if scanner.take_space() and not scanner.take(b"("):
+    if not scanner.at_close() and scanner.take_space() and not scanner.take_open():
         uids = _known_set(scanner, "Invalid QRESYNC known-uids")
-        if scanner.take_space():
-            scanner.expect(b"(", reason="Invalid QRESYNC parameters")
+        if not scanner.at_close() and scanner.take_space():
+            scanner.expect_open(reason="Invalid QRESYNC parameters")
             matches = _sequence_matches(scanner)
-    elif not scanner.at(b")"):
+    elif not scanner.at_close():
         matches = _sequence_matches(scanner)
-    scanner.expect(b")", reason="Invalid QRESYNC parameters")
+    scanner.expect_close(reason="Invalid QRESYNC parameters")
     return KnownState(validity, modseq, uids, matches)
 
 
@@ -244,7 +244,7 @@ def _sequence_matches(scanner: Scanner) -> tuple[tuple[int, int], ...]:
     numbers = _known_set(scanner, "Invalid QRESYNC known-sequence-set")
     scanner.space_or("Invalid QRESYNC known-sequence-set")
     uids = _known_set(scanner, "Invalid QRESYNC known-uid-set")
-    scanner.expect(b")", reason="Invalid QRESYNC parameters")
+    scanner.expect_close(reason="Invalid QRESYNC parameters")
     pairs = tuple(islice(zip(numbers.members(), uids.members(), strict=False), MAX_MATCHES + 1))
     if len(pairs) > MAX_MATCHES:
         raise BadSyntax("Too many QRESYNC sequence matches")
@@ -263,9 +263,9 @@ def _known_set(scanner: Scanner, reason: str) -> NumberSet:
 
 
 def _status_items(scanner: Scanner) -> tuple[StatusItem, ...]:
-    scanner.expect(b"(")
+    scanner.expect_open()
     names: set[bytes] = set()
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if names:
             scanner.space()
         name = scanner.word(reason="Status list contains non-atoms")
@@ -280,7 +280,7 @@ def _status_items(scanner: Scanner) -> tuple[StatusItem, ...]:
 def _select_options(scanner: Scanner) -> ListSelect:
     options = ListSelect.NONE
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
@@ -295,12 +295,12 @@ def _select_options(scanner: Scanner) -> ListSelect:
 
 
 def _return_options(scanner: Scanner) -> tuple[ListReturn, tuple[StatusItem, ...], tuple[str, ...]]:
-    scanner.expect(b"(")
+    scanner.expect_open()
     options = ListReturn.NONE
     items: tuple[StatusItem, ...] = ()
     entries: tuple[str, ...] = ()
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
@@ -311,7 +311,7 @@ def _return_options(scanner: Scanner) -> tuple[ListReturn, tuple[StatusItem, ...
             continue
         if name == b"METADATA":  # RFC 9590 §3
             scanner.space_or("Unknown return options")
-            scanner.expect(b"(", reason="Unknown return options")
+            scanner.expect_open(reason="Unknown return options")
             entries = entry_list(scanner)
             continue
         option = _RETURN_OPTIONS.get(name)

@@ -39,6 +39,9 @@ _PARTS: Final = {part.value: part for part in SectionPart if part is not Section
 _NAME: Final = re.compile(rb"[A-Za-z0-9.-]+")
 _SECTION_NAME: Final = re.compile(rb"[A-Za-z0-9.]+")
 _SECTION: Final = re.compile(rb"(?:([0-9]{1,9}(?:\.[0-9]{1,9})*)(?:\.([A-Za-z][A-Za-z.]*))?|([A-Za-z.]+))?")
+_PREVIEW_MODIFIERS: Final = re.compile(rb" +\( *")
+# Without a list, what follows may be modifiers of FETCH, or none.
+_PREVIEW_MODIFIERS_ALONE: Final = re.compile(rb" +\((?! *(?:CHANGEDSINCE|\))) *")
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,19})(?:\.([0-9]{1,19}))?>")
 _PARTIAL_START: Final = re.compile(rb"[0-9]{1,19}\.")
 _ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
@@ -82,7 +85,7 @@ def _fetch_arguments(scanner: Scanner, *, by_uid: bool) -> _FetchArguments:
     # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
     items: dict[Item, None] = {Item.UID: None} if by_uid else {}
     sections: list[Section] = []
-    if scanner.take(b"("):
+    if scanner.take_open():
         _fetch_attributes(scanner, items, sections)
     else:
         _fetch_attribute(scanner, items, sections, macros=True)
@@ -97,21 +100,18 @@ def _fetch_arguments(scanner: Scanner, *, by_uid: bool) -> _FetchArguments:
 
 def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: list[Section]) -> None:
     """`fetch-att *(SP fetch-att) ")"`, the bracket already taken"""
-    scanner.take_space()  # Quirk: `( UID )` is taken, as Dovecot does
-    if scanner.at(b")"):
+    if scanner.at_close():
         raise BadSyntax("FETCH list is empty")
     while True:
         _fetch_attribute(scanner, items, sections)
-        spaced = scanner.take_space()
-        if scanner.take(b")"):
+        if scanner.take_close():
             return
-        if not spaced:
-            scanner.space()
+        scanner.space()
 
 
 def fetch_list(scanner: Scanner) -> FetchItems:
     """`"(" fetch-att *(SP fetch-att) ")"` of NOTIFY (RFC 5465 §8), which has UID with it and marks nothing"""
-    scanner.expect(b"(")
+    scanner.expect_open()
     items: dict[Item, None] = {Item.UID: None}
     sections: list[Section] = []
     _fetch_attributes(scanner, items, sections)
@@ -125,10 +125,10 @@ def _fetch_modifiers(scanner: Scanner, *, by_uid: bool) -> tuple[int | None, boo
     `"CHANGEDSINCE" SP mod-sequence-valzer` (RFC 7162 §3.1.4.1), `"VANISHED"` (§3.2.6), `"PARTIAL" SP partial-range`
     (RFC 9394 §4)
     """
-    scanner.expect(b"(")
+    scanner.expect_open()
     changed_since, vanished, partial = None, False, None
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
@@ -154,13 +154,13 @@ def store(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Store:
     """
     messages = _messages(scanner, by_uid=by_uid)
     scanner.space_or("Invalid arguments")
-    unchanged_since = _store_modifiers(scanner) if scanner.take(b"(") else None
+    unchanged_since = _store_modifiers(scanner) if scanner.take_open() else None
     wanted = _STORE_ACTIONS.get(scanner.word())
     if wanted is None:
         raise BadSyntax("Invalid arguments")
     action, silent = wanted
     scanner.take_space()
-    if scanner.take(b"("):
+    if scanner.take_open():
         flags, keywords = flag_list(scanner)
         scanner.end()
     else:
@@ -174,7 +174,7 @@ def _store_modifiers(scanner: Scanner) -> int:
         raise BadSyntax("Unknown STORE modifier")
     scanner.space_or("Invalid modseq")
     value = scanner.number(reason="Invalid modseq", maximum=MAX_MODSEQ)
-    scanner.expect(b")", reason="Unknown STORE modifier")
+    scanner.expect_close(reason="Unknown STORE modifier")
     scanner.space()
     return value
 
@@ -274,22 +274,19 @@ def _preview(scanner: Scanner, name: bytes, *, in_list: bool) -> Item:
     Quirk: FUZZY, which its drafts had, gives `PREVIEW (FUZZY "text")`, and SNIPPET is that under another name.
     """
     plain = Item.PREVIEW if name == b"PREVIEW" else Item.SNIPPET
-    if not scanner.at(b" (") or (not in_list and scanner.at(b" (CHANGEDSINCE")):
+    if scanner.match(_PREVIEW_MODIFIERS if in_list else _PREVIEW_MODIFIERS_ALONE) is None:
         return plain
-    scanner.take(b" (")
     item = plain
-    first = True
-    while not scanner.take(b")"):
-        if not first:
-            scanner.space()
-        first = False
-        modifier = scanner.word()
+    while True:
+        modifier = scanner.word(reason="FETCH list contains non-atoms")
         if modifier in (b"FUZZY", b"LAZY=FUZZY"):
             item = _PREVIEWS[name]
         elif modifier != b"LAZY":
             text = modifier.decode("ascii")
             raise BadSyntax(f"'{text}' is not a supported {name.decode('ascii')} modifier")
-    return item
+        if scanner.take_close():
+            return item
+        scanner.space()
 
 
 def _binary(scanner: Scanner, name: bytes) -> Section:
@@ -347,11 +344,11 @@ def _header_list(scanner: Scanner) -> tuple[tuple[bytes, ...], bytes]:
 
     The answer names the fields in capitals, each in the form (atom or quoted) that the client chose.
     """
-    if not scanner.take_space() or not scanner.take(b"("):
+    if not scanner.take_space() or not scanner.take_open():
         raise BadSyntax("Invalid BODY[..] section")
     fields: list[bytes] = []
     written: list[bytes] = []
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if fields:
             scanner.space()
         name = scanner.match(_ATOM)

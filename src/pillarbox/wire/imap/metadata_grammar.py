@@ -27,9 +27,9 @@ def set_metadata(tag: bytes, scanner: Scanner) -> SetMetadata:
     scanner.space_or("Invalid arguments")
     mailbox = scanner.mailbox()
     scanner.space_or("Invalid arguments")
-    scanner.expect(b"(")
+    scanner.expect_open()
     changes: list[tuple[str, bytes | None]] = []
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if changes:
             scanner.space()
         entry = _entry(scanner)
@@ -46,12 +46,12 @@ def get_metadata(tag: bytes, scanner: Scanner) -> GetMetadata:
     """`getmetadata = "GETMETADATA" [SP getmetadata-options] SP mailbox SP entries`"""
     scanner.space_or("Invalid arguments")
     depth, max_size = 0, None
-    if scanner.take(b"("):
+    if scanner.take_open():
         depth, max_size = _options(scanner)
         scanner.space_or("Invalid arguments")
     mailbox = decode_mailbox(scanner.list_mailbox(), utf8=scanner.utf8_names)
     scanner.space_or("Invalid arguments")
-    if scanner.take(b"("):
+    if scanner.take_open():
         entries = entry_list(scanner)
     else:
         entries = (_entry(scanner),)
@@ -62,7 +62,7 @@ def get_metadata(tag: bytes, scanner: Scanner) -> GetMetadata:
 def entry_list(scanner: Scanner) -> tuple[str, ...]:
     """`entry *(SP entry) ")"`, the bracket already taken"""
     entries: list[str] = []
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if entries:
             scanner.space()
         entries.append(_entry(scanner))
@@ -75,7 +75,7 @@ def _options(scanner: Scanner) -> tuple[int, int | None]:
     """`getmetadata-options = "(" getmetadata-option *(SP getmetadata-option) ")"`, the bracket already taken"""
     depth, max_size = 0, None
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False

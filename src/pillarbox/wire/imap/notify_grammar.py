@@ -47,14 +47,14 @@ def notify(tag: bytes, scanner: Scanner) -> Notify:
 
 def _group(scanner: Scanner) -> EventGroup:
     """`event-group = "(" filter-mailboxes SP events ")"`"""
-    scanner.expect(b"(")
+    scanner.expect_open()
     kind = _FILTERS.get(scanner.word())
     if kind is None:
         raise BadSyntax("Invalid arguments")
     scanner.space()
     names = _names(scanner) if kind in _WITH_NAMES else ()
     events, fetch = _events(scanner)
-    scanner.expect(b")")
+    scanner.expect_close()
     if fetch is not None and kind not in _SELECTED:
         raise BadSyntax("Invalid arguments")
     both = {NotifyEvent.MESSAGE_NEW, NotifyEvent.MESSAGE_EXPUNGE}
@@ -68,8 +68,8 @@ def _group(scanner: Scanner) -> EventGroup:
 def _names(scanner: Scanner) -> tuple[str, ...]:
     """`one-or-more-mailbox = mailbox / "(" mailbox *(SP mailbox) ")"`, and the space behind"""
     names: list[str] = []
-    if scanner.take(b"("):
-        while not scanner.take(b")"):
+    if scanner.take_open():
+        while not scanner.take_close():
             if names:
                 scanner.space()
             names.append(scanner.mailbox_name())
@@ -87,10 +87,10 @@ def _events(scanner: Scanner) -> tuple[frozenset[NotifyEvent], FetchItems | None
     """`events = "(" event *(SP event) ")" / "NONE"`, with what is to be fetched of new messages"""
     if scanner.take_word(b"NONE"):
         return frozenset(), None
-    scanner.expect(b"(")
+    scanner.expect_open()
     events: set[NotifyEvent] = set()
     fetch: FetchItems | None = None
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if events:
             scanner.space()
         event = _EVENTS.get(scanner.word())

@@ -30,9 +30,9 @@ def set_quota(tag: bytes, scanner: Scanner) -> SetQuota:
     scanner.space()
     root = scanner.astring()
     scanner.space()
-    scanner.expect(b"(")
+    scanner.expect_open()
     limits: list[tuple[bytes, int]] = []
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if limits:
             scanner.space()
         name = scanner.word()

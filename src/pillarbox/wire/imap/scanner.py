@@ -88,6 +88,43 @@ class Scanner:
         if not self.take(character):
             raise BadSyntax(reason)
 
+    # Parentheses.  Quirk: spaces behind an opening and before a closing one are passed over, as Dovecot does (its
+    # own imapc sends `( \Seen)`).
+
+    def take_open(self) -> bool:
+        """`(`"""
+        opened = self.take(b"(")
+        if opened:
+            self.take_space()
+        return opened
+
+    def expect_open(self, *, reason: str = "Invalid arguments") -> None:
+        """`(`"""
+        if not self.take_open():
+            raise BadSyntax(reason)
+
+    def at_close(self) -> bool:
+        """Whether `)` is next."""
+        offset = self._offset
+        while self._line.startswith(b" ", offset):
+            offset += 1
+        return self._line.startswith(b")", offset)
+
+    def take_close(self) -> bool:
+        """`)`"""
+        closed = self.at_close()
+        if closed:
+            self.take_space()
+            self._offset += 1
+        return closed
+
+    def expect_close(self, *, reason: str = "Invalid arguments") -> None:
+        """`)`"""
+        if not self.take_close():
+            raise BadSyntax(reason)
+
+    # Spaces.
+
     def space(self) -> None:
         """`SP`: more arguments follow.
 

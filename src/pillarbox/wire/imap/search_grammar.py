@@ -129,11 +129,11 @@ def known_charset(scanner: Scanner) -> str:
 
 def _return_options(scanner: Scanner) -> ResultOptions:
     """`search-return-opts = SP "RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")"`"""
-    scanner.expect(b"(")
+    scanner.expect_open()
     options = SearchResult(0)
     partial = (0, 0)
     first = True
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         if not first:
             scanner.space()
         first = False
@@ -178,7 +178,7 @@ class _KeyReader:
 
     def _one_key(self) -> SearchKey:
         scanner = self._scanner
-        if scanner.take(b"("):
+        if scanner.take_open():
             return self._group()
         if scanner.looks_like_sequence_set():
             return Numbers(scanner.sequence_set())
@@ -196,10 +196,10 @@ class _KeyReader:
         return parser(self, name)
 
     def _group(self) -> SearchKey:
-        if self._scanner.at(b")"):
+        if self._scanner.at_close():
             raise BadSyntax("No search parameters inside list")
         keys = [self._key()]
-        while not self._scanner.take(b")"):
+        while not self._scanner.take_close():
             self._scanner.space()
             keys.append(self._key())
         return keys[0] if len(keys) == 1 else And(tuple(keys))

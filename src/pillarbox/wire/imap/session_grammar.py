@@ -116,8 +116,8 @@ def identify(tag: bytes, scanner: Scanner) -> Id:
     """
     parameters: list[tuple[bytes, bytes | None]] = []
     scanner.take_space()
-    if scanner.take(b"("):
-        while not scanner.take(b")"):
+    if scanner.take_open():
+        while not scanner.take_close():
             if parameters:
                 scanner.space()
             name = scanner.astring()

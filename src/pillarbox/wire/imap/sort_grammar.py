@@ -24,7 +24,7 @@ def sort(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Sort:
     """`sort = ["UID" SP] "SORT" [return-opts] SP sort-criteria SP charset 1*(SP search-key)`"""
     scanner.space_or("Missing sort argument")
     result = take_return_options(scanner)
-    if not scanner.take(b"("):
+    if not scanner.take_open():
         raise BadSyntax("Invalid sort argument")
     steps = _steps(scanner)
     charset = _charset(scanner, "Invalid charset argument")
@@ -35,7 +35,7 @@ def _steps(scanner: Scanner) -> tuple[SortStep, ...]:
     """`sort-criterion *(SP sort-criterion) ")"`, the bracket already taken"""
     steps: list[SortStep] = []
     reverse = False
-    if scanner.take(b")"):
+    if scanner.take_close():
         raise BadSyntax("Empty sort program")
     while True:
         name = scanner.word(reason="Invalid sort argument")
@@ -48,7 +48,7 @@ def _steps(scanner: Scanner) -> tuple[SortStep, ...]:
             raise BadSyntax(f"Unknown sort argument: {name.decode('ascii')}")
         if len(steps) > MAX_STEPS:
             raise BadSyntax("Too many sort arguments")
-        if scanner.take(b")"):
+        if scanner.take_close():
             break
         scanner.space()
     if reverse:

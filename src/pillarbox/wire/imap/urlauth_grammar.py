@@ -44,7 +44,7 @@ def url_fetch(tag: bytes, scanner: Scanner) -> UrlFetch:
     urls: list[FetchedUrl] = []
     while not urls or not scanner.at_end:
         scanner.space_or("Invalid arguments")
-        urls.append(_with_form(scanner) if scanner.take(b"(") else FetchedUrl(scanner.astring()))
+        urls.append(_with_form(scanner) if scanner.take_open() else FetchedUrl(scanner.astring()))
         _check(len(urls))
     return UrlFetch(tag, tuple(urls))
 
@@ -53,7 +53,7 @@ def _with_form(scanner: Scanner) -> FetchedUrl:
     """`"(" url-full *(SP ("BODY" / "BINARY" / "BODYPARTSTRUCTURE")) ")"`, the bracket already taken  RFC 5524 §5"""
     url = scanner.astring()
     form = UrlForm.EXTENDED
-    while not scanner.take(b")"):
+    while not scanner.take_close():
         scanner.space_or("Invalid arguments")
         word = scanner.word(reason="Invalid URL fetch parameter")
         known = UrlForm.__members__.get(word.decode("ascii", "replace"))
