@@ -94,6 +94,17 @@ def parse_encoding(value: bytes) -> bytes | None:
     return None
 
 
+def leading_encoding(value: bytes) -> bytes:
+    """The token that Content-Transfer-Encoding begins with, by which bodies are decoded; empty if there is none.
+
+    Quirk: whatever follows it does not matter (`base64; x=y`), as for Dovecot.
+    """
+    scanner = FieldScanner(value)
+    token: list[bytes] = []
+    scanner.skip()
+    return b"" if scanner.take_token(token) is BROKEN else token[0]
+
+
 def parse_languages(value: bytes) -> list[bytes]:
     """Content-Language: `1#Language-tag`."""
     scanner = FieldScanner(value)

@@ -12,7 +12,7 @@ from typing import Final
 from pillarbox.message.content import Content
 from pillarbox.message.encoded_words import NOT_BASE64, decode_base64, lenient_codec
 from pillarbox.message.header_fields import first_value
-from pillarbox.message.mime_fields import parse_encoding
+from pillarbox.message.mime_fields import leading_encoding
 from pillarbox.message.mime_tree import Part
 
 _ENCODING: Final = b"content-transfer-encoding"
@@ -31,7 +31,7 @@ def transfer_encoding(content: Content, part: Part) -> bytes:
     field = part.fields.get(_ENCODING)
     if field is None and not part.children and not part.fields:
         field = first_value(content[part.header_start : part.body_start], _ENCODING)
-    return (parse_encoding(field) or b"").lower() if field is not None else b""
+    return leading_encoding(field).lower() if field is not None else b""
 
 
 def decoded_body(content: Content, part: Part) -> bytes:

@@ -104,7 +104,7 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
     await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
     if work.unknown_encoding:
-        conversation.no(command.tag, b"[UNKNOWN-CTE] Unknown Content-Transfer-Encoding.")
+        conversation.no(command.tag, b"[UNKNOWN-CTE] Unknown Content-Transfer-Encoding")
     elif work.some_gone and conversation.selected.mailbox.failed_reads.count == failed:
         conversation.ok(command.tag, b"[EXPUNGEISSUED] Some messages were already expunged")
     else:

@@ -34,6 +34,7 @@ _TEXTS: Final = {
 Written = tuple[bytes, bytes | Span]
 """`BODY[] {50}` CRLF, and the text behind it; of a huge message, where that is."""
 
+_CODED: Final = (b"base64", b"quoted-printable")
 _HEADERS: Final = (SectionPart.HEADER, SectionPart.HEADER_FIELDS, SectionPart.HEADER_FIELDS_NOT)
 
 
@@ -134,8 +135,9 @@ class SectionRenderer:
             if encoding not in KNOWN_ENCODINGS:
                 raise UnknownEncoding
             text = Span(content, part.body_start, part.body_end)
-            if encoding in (b"base64", b"quoted-printable"):
+            if encoding in _CODED or encoding == b"binary":  # which may have a NUL
                 opening = b" ~{%d}\r\n"
+            if encoding in _CODED:
                 decoded = _decoded_file(content, section.path, part)
                 text = Span(decoded, 0, len(decoded))
         if section.only_size:
@@ -207,7 +209,10 @@ def _is_decoded(section: Section) -> bool:
 
 
 def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> tuple[bytes, bytes]:
-    """BINARY[…]: a literal8 where an encoding was undone, as Dovecot has it.  Raises UnknownEncoding."""
+    """BINARY[…]: a literal8 where an encoding was undone, as Dovecot has it, or there is a NUL (RFC 3516 §4.2).
+
+    Raises UnknownEncoding.
+    """
     assert tree is not None
     part = find_part(tree, section.path) if section.path else tree
     opening = b" {%d}\r\n"
@@ -222,7 +227,7 @@ def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> t
         if encoding not in KNOWN_ENCODINGS:
             raise UnknownEncoding
         text = decoded_body(content, part)
-        if encoding in (b"base64", b"quoted-printable"):
+        if encoding in _CODED or b"\0" in text:
             opening = b" ~{%d}\r\n"
     if section.only_size:
         return _size(section, len(text)), b""

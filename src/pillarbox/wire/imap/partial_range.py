@@ -18,10 +18,10 @@ _PARTIAL: Final = re.compile(rb"(-?)([0-9]{1,10}):(-?)([0-9]{1,10})")
 
 def partial_range(scanner: Scanner) -> tuple[int, int]:
     """`SP nz-number ":" nz-number`, or both negative: -1 is the last one; what is nearer to the end comes first."""
-    text = scanner.match(_PARTIAL) if scanner.take_space() else None
-    found = _PARTIAL.fullmatch(text) if text is not None else None
+    scanner.space_or("PARTIAL range missing")
+    found = _PARTIAL.fullmatch(scanner.match(_PARTIAL) or b"")
     if found is None:
-        raise BadSyntax("PARTIAL range missing")
+        raise BadSyntax("PARTIAL range broken")
     low, high = decimal(found[2]), decimal(found[4])
     if not low or not high or found[1] != found[3]:
         raise BadSyntax("PARTIAL range broken")

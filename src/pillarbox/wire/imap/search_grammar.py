@@ -245,7 +245,7 @@ class _KeyReader:
         """`"UID" SP sequence-set`"""
         text = name.decode("ascii")
         self._scanner.space_or(f"Missing parameter for search key (for search key: {text})")
-        return Uids(self._scanner.sequence_set())
+        return Uids(self._scanner.sequence_set(reason="Invalid UID messageset"))
 
     def keyword(self, name: bytes) -> SearchKey:
         """`"KEYWORD" SP flag-keyword`"""
@@ -291,8 +291,9 @@ class _KeyReader:
         """
         scanner = self._scanner
         scanner.space_or("Missing parameter for search key (for search key: MODSEQ)")
-        if scanner.at(b'"') or scanner.at(b"{"):
-            scanner.string()
+        if not scanner.looks_like_sequence_set():
+            if not scanner.astring().lower().startswith(b"/flags/"):
+                raise BadSyntax("Invalid MODSEQ value")
             scanner.space()
             if scanner.word() not in (b"PRIV", b"SHARED", b"ALL"):
                 raise BadSyntax("Invalid MODSEQ type")
