@@ -137,17 +137,22 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
         names += map(conversation.name, (entry.name for entry in listed[len(entries) :]))
     patterns = [NamePattern(asked.reference, pattern, asked.separator) for pattern in asked.patterns]
     matching = [any(pattern.matches(name) for pattern in patterns) for name in names]
-    speaking: set[str] = set()
+    speaking: set[str] = (
+        set()
+    )  # parents of those that the patterns leave out; the others speak for themselves
+    above: set[str] = set()
     if asked.select & ListSelect.RECURSIVEMATCH:
-        # Parents speak for those below them that the patterns leave out; the others speak for themselves.
-        left_out = (entry for entry, is_told in zip(listed, matching, strict=True) if not is_told)
-        chosen = (entry.name for entry in left_out if _selects(entry, asked.select))
         level = conversation.account.separator
-        speaking = {parent for name in chosen for parent in _parents(name, level)}
+        for entry, is_told in zip(listed, matching, strict=True):
+            if _selects(entry, asked.select):
+                parents = tuple(_parents(entry.name, level))
+                above.update(parents)
+                speaking.update(() if is_told else parents)
     lines = []
     for entry, name, is_told in zip(listed, names, matching, strict=True):
-        child_info = entry.name in speaking
-        if not is_told or not (_selects(entry, asked.select) or child_info):
+        is_chosen = _selects(entry, asked.select)
+        child_info = entry.name in (above if is_chosen else speaking)
+        if not is_told or not (is_chosen or child_info):
             continue
         attributes = _attributes(entry, asked)
         text = responses.listing(b"LIST", attributes, name, asked.separator, child_info=child_info)

@@ -48,7 +48,7 @@ def _flag(scanner: Scanner, flags: Flag, keywords: list[bytes]) -> Flag:
         return flags | flag
     if len(name) > MAX_KEYWORD:
         raise Refusal("[CANNOT] Keyword length too long")
-    if any(special in name for special in (b"*", b"%", b"]")):  # RFC 3501 §9: flag-keyword = atom
+    if any(special in name for special in (b"*", b"%", b"]", b"\\")):  # RFC 3501 §9: flag-keyword = atom
         raise Refusal("[CANNOT] Invalid characters in keyword")
     # Keywords are case-insensitive; the spelling of the first is kept.
     if not any(name.lower() == known.lower() for known in keywords):

@@ -217,7 +217,8 @@ def _messages(scanner: Scanner, *, by_uid: bool) -> NumberSet:
 
 
 def _messages_and_mailbox(scanner: Scanner, *, by_uid: bool) -> tuple[NumberSet, str]:
-    messages = _messages(scanner, by_uid=by_uid)
+    scanner.space()
+    messages = scanner.sequence_set(reason="Invalid uidset" if by_uid else "Invalid messageset")
     scanner.space()
     mailbox = scanner.mailbox()
     scanner.end()
@@ -278,10 +279,10 @@ def _preview(scanner: Scanner, name: bytes, *, in_list: bool) -> Item:
         return plain
     item = plain
     while True:
-        modifier = scanner.word(reason="FETCH list contains non-atoms")
-        if modifier in (b"FUZZY", b"LAZY=FUZZY"):
+        modifier = scanner.atom(reason="FETCH list contains non-atoms")
+        if modifier.upper() in (b"FUZZY", b"LAZY=FUZZY"):
             item = _PREVIEWS[name]
-        elif modifier != b"LAZY":
+        elif modifier.upper() != b"LAZY":
             text = modifier.decode("ascii")
             raise BadSyntax(f"'{text}' is not a supported {name.decode('ascii')} modifier")
         if scanner.take_close():

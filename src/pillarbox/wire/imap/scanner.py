@@ -35,7 +35,7 @@ _SEQUENCE_SET: Final = re.compile(rb"[0-9*:,]+|\$")
 _QUOTED: Final = re.compile(rb'"((?:[^"\\\x00\r\n]|\\[^\x00\r\n])*)"')
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 _LITERAL: Final = re.compile(rb"~?\{[0-9]+\+?\}")
-_FLAG: Final = re.compile(rb'\\?[^(){ \x00-\x1f\x7f-\xff"\\]+')
+_FLAG: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff"]+')
 
 
 def is_tag(word: bytes) -> bool:

@@ -22,7 +22,7 @@ _ALGORITHMS: Final = {algorithm.value: algorithm for algorithm in ThreadAlgorith
 
 def sort(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Sort:
     """`sort = ["UID" SP] "SORT" [return-opts] SP sort-criteria SP charset 1*(SP search-key)`"""
-    scanner.space_or("Missing sort argument")
+    scanner.space_or("Invalid sort argument")
     result = take_return_options(scanner)
     if not scanner.take_open():
         raise BadSyntax("Invalid sort argument")
