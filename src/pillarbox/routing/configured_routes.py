@@ -21,8 +21,8 @@ from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import own_addresses
 from pillarbox.routing.resolution import DomainList, DomainPattern, Routes
 from pillarbox.routing.rewriting import configured_rewriting
-from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable, Warn, ignore_warning
+from pillarbox.tables.opening import open_default_table, open_tables
+from pillarbox.tables.table import LookupTable, Opening, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 
 
@@ -84,6 +84,13 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
             substitutes=parameter not in _WITHOUT_SUBSTITUTION,
         )
 
+    def local_recipients() -> tuple[LookupTable, ...]:
+        parameter, names = "local_recipient_maps", local.local_recipient_maps
+        if any(snapshot.explicit(name) is not None for name in (parameter, "alias_maps")):
+            return tables(parameter, names)
+        opening = Opening(where=_where(snapshot, parameter), clock=clock, warn=warn)
+        return tuple(open_default_table(name, opening) for name in names)
+
     def domains(parameter: str, listed: MatchList) -> DomainList:
         return _domains(snapshot, parameter, listed, clock=clock)
 
@@ -101,9 +108,7 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
         default_transport=queue.default_transport,
         relayhost=queue.relayhost,
         recipient_delimiter=identity.recipient_delimiter,
-        local_recipients=tables("local_recipient_maps", local.local_recipient_maps)
-        if local.local_recipient_maps
-        else None,
+        local_recipients=local_recipients() if local.local_recipient_maps else None,
         virtual_aliases=tables("virtual_alias_maps", virtual.virtual_alias_maps),
         canonical=tables("canonical_maps", mapping.canonical_maps),
         sender_canonical=tables("sender_canonical_maps", mapping.sender_canonical_maps),
