@@ -48,6 +48,7 @@ from pillarbox.mailstore.quota.user_quota import user_quota
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_commands import output as doveadm_output
+from pillarbox.tools.doveadm_commands.common_output import Columns, CommonOutput, RowSender
 from pillarbox.tools.doveadm_commands.faults import (
     EX_DATAERR,
     EX_NOPERM,
@@ -84,6 +85,8 @@ class MailCommand:
             text = error.msg.replace("option -", "invalid option -- '", 1).replace(" not recognized", "'")
             raise Usage(usage, complaint=f"{self.name.split()[-1]}: {text}") from error
         self.options = dict(pairs)
+        self.sender: RowSender | None = None
+        """In the child of a command that is for many."""
 
     @property
     def is_for_many(self) -> bool:
@@ -109,11 +112,14 @@ Work = Callable[[str, Account], Awaitable[int | None]]
 def for_users(command: MailCommand, work: Work) -> int:
     """Do it for each of them."""
     status = 0
+    output = CommonOutput() if command.is_for_many else None
     for user in command.users():
         try:
-            status = _as_owner(command, user, work) or status
+            status = _as_owner(command, user, work, output) or status
         except MailFault as fault:
             status = told(fault.user, str(fault), fault.status)
+    if output is not None:
+        output.finish()
     return status
 
 
@@ -270,19 +276,30 @@ async def seen_by(command: MailCommand, owner: Owner, store: MaildirAccount) -> 
         raise fault
 
 
-def _as_owner(command: MailCommand, user: str, work: Work) -> int:
+def _as_owner(command: MailCommand, user: str, work: Work, output: CommonOutput | None) -> int:
     """Do it in a child with the rights of the mailboxes' owner."""
     owner = Owner.find(command, user)
+    pipe = os.pipe() if output is not None else None
     sys.stdout.flush()
     child = os.fork()
     if child:
-        _, status = os.waitpid(child, 0)
+        try:
+            if output is not None and pipe is not None:
+                os.close(pipe[1])
+                with open(pipe[0], "rb") as rows:
+                    output.take(rows)
+        finally:
+            _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else EX_TEMPFAIL
     status = EX_TEMPFAIL
     try:
+        if pipe is not None:
+            command.sender = RowSender(open(pipe[1], "wb"))
         owner.become()
         status = _work(command, owner, work)
         sys.stdout.flush()
+        if command.sender is not None:
+            command.sender.close()
     except Exception:  # the child's last word
         traceback.print_exc()
     finally:
@@ -339,20 +356,18 @@ def writer(
     form: str = "flow",
     hidden: Sequence[str] = (),
     texts: Sequence[str] = (),
+    titles: Sequence[str] = (),
+    right: Sequence[str] = (),
 ) -> Callable[[Sequence[Cell] | None], None]:
     """Prints the rows that it is called with, None at the end; in front whose they are, if it is for many."""
-    is_for_many = command.is_for_many
-    if is_for_many:
-        columns, hidden = ("username", *columns), ("username", *hidden)
-    rows = doveadm_output.RowWriter(columns, command.form or form, hidden=hidden, texts=texts)
-
-    def write(row: Sequence[Cell] | None) -> None:
-        if row is None:
-            rows.finish()
-        else:
-            rows.add([user, *row] if is_for_many else row)
-
-    return write
+    form = command.form or form
+    if command.sender is None:
+        rows = doveadm_output.RowWriter(columns, form, hidden=hidden, texts=texts, titles=titles, right=right)
+        return lambda row: rows.finish() if row is None else rows.add(row)
+    sender = command.sender
+    titles = ("Username", *(titles or columns))
+    sender.begin(Columns(("username", *columns), form, ("username", *hidden), texts, titles, right))
+    return lambda row: None if row is None else sender.add([user, *row])
 
 
 def show(
@@ -363,15 +378,11 @@ def show(
     *,
     form: str = "flow",
     hidden: Sequence[str] = (),
-    texts: Sequence[str] = (),
     titles: Sequence[str] = (),
     right: Sequence[str] = (),
 ) -> None:
     """Print rows; in front whose they are, if the command is for many."""
-    if command.is_for_many:
-        columns, rows = ("username", *columns), [[user, *row] for row in rows]
-        hidden = ("username", *hidden)
-        titles = ("Username", *titles) if titles else ()
-    doveadm_output.show(
-        columns, rows, command.form or form, hidden=hidden, texts=texts, titles=titles, right=right
-    )
+    write = writer(command, user, columns, form=form, hidden=hidden, titles=titles, right=right)
+    for row in rows:
+        write(row)
+    write(None)
