@@ -1,19 +1,70 @@
 """Pillarbox: the whole mail system of a Unix host.
 
 While msgspec is loaded it does not find typing_extensions, from which it would take three names that `typing` has
-as well: to load it, with inspect, ast and tokenize, takes nearly as long as Python's own start.
+as well: to load it, with inspect, ast and tokenize, takes nearly as long as Python's own start.  Nor does it load
+what nobody here uses: its YAML, TOML, JSON schemas and view of types; and `platform`, of which `uuid` wants to know
+the system's name, is loaded when somebody wants to know more.
 """
 
 import sys
+from _frozen_importlib import ModuleSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+else:
+    ModuleType = type(sys)
+
+_UNUSED = {
+    "msgspec._json_schema": ("schema", "schema_components"),
+    "msgspec.inspect": (),
+    "msgspec.toml": (),
+    "msgspec.yaml": (),
+}
+"""Parts of msgspec, and the names that it takes from them."""
 
 
-class _WithoutTypingExtensions:
-    """A finder that hides them from msgspec, and from nobody else."""
+class _Platform(ModuleType):
+    """`platform` with one function, until another one is asked for."""
 
-    def find_spec(self, name: str, path: object = None, target: object = None, /) -> None:
-        """ModuleNotFoundError, or None: others may find it."""
-        if name == "typing_extensions" and _is_loading_msgspec():
+    @staticmethod
+    def system() -> str:
+        """As platform.system(), on any Unix."""
+        import posix
+
+        return posix.uname().sysname
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        del sys.modules["platform"]
+        import platform
+
+        sys.modules["platform"] = self
+        vars(self).update(vars(platform))
+        return getattr(platform, name)
+
+
+class _StandIns:
+    """A finder and loader of modules that stand for others, for msgspec and what it loads."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None, /) -> ModuleSpec | None:
+        """ModuleNotFoundError for what is not there, None for all that others may find."""
+        if name in _UNUSED:
+            return ModuleSpec(name, self)  # type: ignore[arg-type]
+        if name in ("typing_extensions", "platform") and _is_loading_msgspec():
+            if name == "platform":
+                return ModuleSpec(name, self)  # type: ignore[arg-type]
             raise ModuleNotFoundError(f"{name} is not needed", name=name)
+        return None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """One that is empty, or nearly."""
+        return _Platform(spec.name) if spec.name == "platform" else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Names that are asked for stand for nothing."""
+        vars(module).update(dict.fromkeys(_UNUSED.get(module.__name__, ())))
 
 
 def _is_loading_msgspec() -> bool:
@@ -21,4 +72,4 @@ def _is_loading_msgspec() -> bool:
     return module is not None and not hasattr(module, "Struct")
 
 
-sys.meta_path.insert(0, _WithoutTypingExtensions())
+sys.meta_path.insert(0, _StandIns())

@@ -1,5 +1,6 @@
 """Commands that scripts call often start quickly: they import nothing that only other commands need."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,9 @@ HEAVY = (
     *("asyncio", "cryptography", "dns", "argon2", "pillarbox.lab", "pillarbox.mailstore"),
     *("typing_extensions", "inspect", "ast", "tokenize"),
 )
+NOT_FOR_MAIL = ("socket", "ipaddress", "textwrap")
+"""What short commands of the MTA do without."""
+PATHS = f"import sys; sys.path += {[path for path in sys.path if path.endswith(('site-packages', 'src'))]!r}"
 COMMANDS = (
     *("pillarbox", "doveadm", "doveconf", "mailq", "sendmail", "postcat", "postconf", "postdrop", "postkick"),
     *("postlock", "postlog", "postmap", "postqueue", "postsuper", "qshape"),
@@ -27,6 +31,28 @@ def test_what_is_imported_at_the_start(command: str) -> None:
     names = f"import sys, pillarbox.tools.{command}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-I", "-c", names], check=True, capture_output=True, text=True)
     assert [name for name in done.stdout.split() if name in HEAVY] == []
+
+
+@pytest.mark.parametrize("command", ["mailq", "postconf", "postqueue", "sendmail"])
+def test_what_is_not_imported_for_mail(command: str) -> None:
+    """Each takes one to four milliseconds."""
+    names = f"import sys, pillarbox.tools.{command}; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"{PATHS}; {names}"], check=True, capture_output=True, text=True
+    )
+    assert [name for name in done.stdout.split() if name in NOT_FOR_MAIL] == []
+
+
+def test_platform_is_whole_when_it_is_asked() -> None:
+    """msgspec leaves one that knows the system's name only."""
+    program = (
+        "import sys, pillarbox, msgspec, uuid, platform; before = 're' in vars(platform); "
+        "print(before, platform.system(), platform.python_version(), sys.modules['platform'] is platform)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
+    version = ".".join(map(str, sys.version_info[:3]))
+    assert done.stdout == f"False {os.uname().sysname} {version} True\n"
+    assert done.stderr == ""
 
 
 def test_others_find_typing_extensions() -> None:

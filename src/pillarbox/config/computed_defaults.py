@@ -14,12 +14,14 @@ FAULTS
 """
 
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pillarbox.config.value import BUILT_IN, Value
+
+if TYPE_CHECKING:  # most commands ask for no addresses
+    from ipaddress import IPv4Address, IPv4Interface, IPv6Interface
 
 LOCAL_DOMAIN: Final = "localdomain"
 
@@ -67,6 +69,8 @@ def _mydomain(lookups: Lookups, facts: HostFacts) -> str:
 
 
 def _mynetworks(lookups: Lookups, facts: HostFacts) -> str:
+    from ipaddress import ip_interface
+
     style = lookups.expanded("mynetworks_style")
     protocols = lookups.expanded("inet_protocols").replace(",", " ").lower().split()
     wanted = lookups.expanded("inet_interfaces").replace(",", " ").split()
@@ -81,7 +85,7 @@ def _mynetworks(lookups: Lookups, facts: HostFacts) -> str:
     return " ".join(found)
 
 
-def listens_on(interface: IPv4Interface | IPv6Interface, wanted: list[str]) -> bool:
+def listens_on(interface: "IPv4Interface | IPv6Interface", wanted: list[str]) -> bool:
     """Whether inet_interfaces, in words, has an address of this host."""
     if not wanted or "all" in wanted:
         return True
@@ -90,7 +94,9 @@ def listens_on(interface: IPv4Interface | IPv6Interface, wanted: list[str]) -> b
     return str(interface.ip) in (word.strip("[]") for word in wanted)
 
 
-def _block(interface: IPv4Interface | IPv6Interface, style: str) -> str:
+def _block(interface: "IPv4Interface | IPv6Interface", style: str) -> str:
+    from ipaddress import IPv4Interface, IPv6Interface
+
     if isinstance(interface, IPv6Interface):
         network = interface.network if style == "subnet" else IPv6Interface(interface.ip).network
         return f"[{network.network_address}]/{network.prefixlen}"
@@ -102,7 +108,7 @@ def _block(interface: IPv4Interface | IPv6Interface, style: str) -> str:
     return f"{interface.ip}/32"
 
 
-def _class_prefix(address: IPv4Address) -> int:
+def _class_prefix(address: "IPv4Address") -> int:
     """The prefix length of the class A, B or C network that holds the address."""
     top = address.packed[0]
     return 8 if top < 128 else 16 if top < 192 else 24

@@ -13,10 +13,10 @@ STANDARDS
     rtnetlink(7), RTM_GETADDR
 """
 
-import socket
+import _socket
+import contextlib
 import struct
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Final
 
 from pillarbox.config.computed_defaults import HostFacts
@@ -35,7 +35,7 @@ _ATTRIBUTE: Final = struct.Struct("=HH")
 
 def host_facts() -> HostFacts:
     """This host's name and addresses, now."""
-    hostname = socket.gethostname()
+    hostname = _socket.gethostname()
     try:
         interfaces = tuple(_interfaces())
     except OSError:
@@ -44,10 +44,13 @@ def host_facts() -> HostFacts:
 
 
 def _interfaces() -> Iterator[tuple[str, str]]:
-    names = dict(socket.if_nameindex())
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+    names = dict(_socket.if_nameindex())
+    # The module `socket` takes longer to load than the kernel to answer, and commands need nothing else of it.
+    with contextlib.closing(
+        _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW, _socket.NETLINK_ROUTE)
+    ) as netlink:
         netlink.settimeout(5.0)
-        request = _ADDRESS_MESSAGE.pack(socket.AF_UNSPEC, 0, 0, 0, 0)
+        request = _ADDRESS_MESSAGE.pack(_socket.AF_UNSPEC, 0, 0, 0, 0)
         size = _HEADER.size + len(request)
         netlink.send(_HEADER.pack(size, _RTM_GETADDR, _NLM_F_REQUEST_DUMP, 1, 0) + request)
         while True:
@@ -58,8 +61,8 @@ def _interfaces() -> Iterator[tuple[str, str]]:
                 if kind == _RTM_NEWADDR:
                     family, prefix, _flags, _scope, index = _ADDRESS_MESSAGE.unpack_from(message)
                     address = _address(message[_ADDRESS_MESSAGE.size :])
-                    if family in (socket.AF_INET, socket.AF_INET6) and address:
-                        yield names.get(index, ""), f"{ip_address(address)}/{prefix}"
+                    if family in (_socket.AF_INET, _socket.AF_INET6) and address:
+                        yield names.get(index, ""), f"{_socket.inet_ntop(family, address)}/{prefix}"
 
 
 def _messages(answer: bytes) -> Iterator[tuple[int, bytes]]:

@@ -21,13 +21,15 @@ STANDARDS
 
 import re
 from collections.abc import Callable, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Final, NewType
+from typing import TYPE_CHECKING, Final, NewType
 
 import msgspec
 
 from pillarbox.config.logical_lines import BLANKS
 from pillarbox.vocabulary.digits import decimal
+
+if TYPE_CHECKING:  # most commands ask for no addresses
+    from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 Seconds = NewType("Seconds", float)
 """A span of time."""
@@ -179,12 +181,13 @@ class NetworkList(msgspec.Struct, frozen=True):
     entries: tuple[Network | NetworkTable, ...] = ()
     table_has: Callable[[str, str], bool | None] | None = None
 
-    def contains(self, address: IPv4Address | IPv6Address) -> bool:
+    def contains(self, address: "IPv4Address | IPv6Address") -> bool:
         """Whether the first block or table that holds the address is one without `!`."""
         if not self.entries:
             return False
-        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
+        mapped: IPv4Address | None = getattr(address, "ipv4_mapped", None)
+        if mapped is not None:
+            address = mapped
         number = int(address)
         for entry in self.entries:
             if isinstance(entry, NetworkTable):
@@ -256,6 +259,8 @@ def _is_table(item: str) -> bool:
 
 
 def _network(pattern: Pattern) -> Network:
+    from ipaddress import ip_address, ip_network
+
     address, slash, length = pattern.text.partition("/")
     bare = address[1:-1] if address[:1] == "[" and address[-1:] == "]" else address
     if ":" in address and bare == address:

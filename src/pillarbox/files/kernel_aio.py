@@ -23,7 +23,6 @@ STANDARDS
 import ctypes
 import errno
 import os
-import platform
 import struct
 import sys
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from typing import Final
 import msgspec
 
 _SETUP, _DESTROY, _GET_EVENTS, _SUBMIT = (
-    (206, 207, 208, 209) if platform.machine() == "x86_64" else (0, 1, 4, 2)
+    (206, 207, 208, 209) if os.uname().machine == "x86_64" else (0, 1, 4, 2)
 )
 _FSYNC: Final = 2  # IOCB_CMD_FSYNC
 _NOTIFY: Final = 1  # IOCB_FLAG_RESFD

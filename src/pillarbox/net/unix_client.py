@@ -1,4 +1,9 @@
-"""Connecting to Unix sockets whose path may be longer than sockaddr_un has room for."""
+"""Connecting to Unix sockets whose path may be longer than sockaddr_un has room for.
+
+DESCRIPTION
+    Commands take a `bare_connection()`: the module `socket`, with enum and selectors, takes longer to load than the
+    answer to come, and what it is made of sends and receives as well.
+"""
 
 import _socket
 import os
@@ -10,9 +15,14 @@ if TYPE_CHECKING:
 
 def connect_below(directory: str, name: str, *, kind: int = _socket.SOCK_STREAM) -> "socket.socket":
     """A connection to the socket `name` (it may have slashes) below a directory.  OSError if nobody is there."""
-    import socket  # with enum and selectors, which tools/quick_listing.py does not wait for
+    import socket
 
-    sock = socket.socket(socket.AF_UNIX, kind)
+    return socket.socket(fileno=bare_connection(directory, name, kind=kind).detach())
+
+
+def bare_connection(directory: str, name: str, *, kind: int = _socket.SOCK_STREAM) -> _socket.socket:
+    """The same without what the module `socket` adds to it."""
+    sock = _socket.socket(_socket.AF_UNIX, kind)
     try:
         connect(sock, directory, name)
     except OSError:

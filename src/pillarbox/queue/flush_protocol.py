@@ -12,12 +12,13 @@ STANDARDS
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from enum import IntEnum
 from typing import Final
 
 import msgspec
 
-from pillarbox.net.unix_client import connect_below
+from pillarbox.net.unix_client import bare_connection
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.wire.attributes import END, AttributeFault, AttributeReader, encode, greeting
 
@@ -65,7 +66,7 @@ def request_from(attributes: dict[bytes, bytes]) -> FlushRequest | None:
 
 def ask_flush(queue_directory: str, request: FlushRequest) -> FlushStatus:
     """Ask the service, and wait for what it says."""
-    with connect_below(queue_directory, "public/flush") as server:
+    with closing(bare_connection(queue_directory, "public/flush")) as server:
         server.settimeout(_PATIENCE)
         reader = AttributeReader()
         if read_list(reader, lambda: server.recv(4096)) != {b"protocol": PROTOCOL}:

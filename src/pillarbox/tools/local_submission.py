@@ -11,14 +11,14 @@ FAULTS
     Stop   with Postfix's words and exit status; nothing is left behind
 """
 
+import _socket
 import os
-import socket
 from typing import Final, Protocol
 
 from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.net.unix_client import connect_below
+from pillarbox.net.unix_client import bare_connection
 from pillarbox.queue.flush_protocol import read_list
 from pillarbox.queue.maildrop import DropFile, has_postdrop
 from pillarbox.queue.submission_protocol import PROTOCOL, SOCKET, CleanupStatus
@@ -62,7 +62,7 @@ def open_door(snapshot: Snapshot, who: str, *, own_postdrop: bool = True) -> Doo
     """
     paths = snapshot.group(Paths)
     try:
-        return _Socket(connect_below(paths.queue_directory, SOCKET), who)
+        return _Socket(bare_connection(paths.queue_directory, SOCKET), who)
     except OSError:
         pass  # it is down, or not ours to use
     if own_postdrop and os.geteuid() != 0 and has_postdrop(paths):
@@ -71,7 +71,7 @@ def open_door(snapshot: Snapshot, who: str, *, own_postdrop: bool = True) -> Doo
 
 
 class _Socket:
-    def __init__(self, server: socket.socket, who: str) -> None:
+    def __init__(self, server: _socket.socket, who: str) -> None:
         self._server = server
         self._server.settimeout(_PATIENCE)
         self._who = who
@@ -87,7 +87,7 @@ class _Socket:
 
     def commit(self) -> None:
         try:
-            self._server.shutdown(socket.SHUT_WR)
+            self._server.shutdown(_socket.SHUT_WR)
         except OSError:
             pass
         try:

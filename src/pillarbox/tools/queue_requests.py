@@ -14,7 +14,7 @@ from pillarbox.config.parameters.paths import Paths
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.net.unix_client import connect_below
+from pillarbox.net.unix_client import bare_connection
 from pillarbox.queue.flush_protocol import FlushRequest, FlushStatus, ask_flush
 from pillarbox.queue.listed_message import ListedMessage
 from pillarbox.queue.queue_ids import is_queue_id
@@ -96,7 +96,7 @@ def show_queue(snapshot: Snapshot, *, as_json: bool, program: str = _PROGRAM) ->
 def _messages(snapshot: Snapshot, program: str) -> Iterator[ListedMessage]:
     queue_directory = snapshot.group(Paths).queue_directory
     try:
-        server = connect_below(queue_directory, "public/showq")
+        server = bare_connection(queue_directory, "public/showq")
     except OSError as error:
         why = f"(Connect to the {_mail_name(snapshot)} showq service: {error.strerror})"
         if os.geteuid() != 0:

@@ -4,12 +4,13 @@ STANDARDS
     Postfix's mail_trigger(3): the request, a NUL, and the server closes
 """
 
+import _socket
 import os
-import socket
 import stat
+from contextlib import closing
 from typing import Final
 
-from pillarbox.net.unix_client import connect_below
+from pillarbox.net.unix_client import bare_connection
 
 FLUSH_ALL: Final = b"FADI"
 """qmgr: forget dead destinations, ignore times, scan deferred, scan incoming."""
@@ -27,10 +28,10 @@ def trigger(directory: str, name: str, request: bytes) -> None:
         finally:
             os.close(descriptor)
         return
-    with connect_below(directory, name) as sock:
+    with closing(bare_connection(directory, name)) as sock:
         sock.settimeout(_PATIENCE)
         sock.sendall(request + b"\0")
-        sock.shutdown(socket.SHUT_WR)
+        sock.shutdown(_socket.SHUT_WR)
         try:
             sock.recv(1)  # until the server has read it and closes
         except (TimeoutError, ConnectionError):
