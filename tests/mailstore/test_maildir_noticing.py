@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from pillarbox.mailstore.mailbox import (
     NewMessage,
 )
 from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -271,7 +272,10 @@ def test_what_is_written_beside_the_messages_is_noticed(change: str) -> None:
     run(scene)
 
 
-def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew() -> None:
+@pytest.mark.parametrize("opened", [MaildirAccount.open, MaildirAccount.open_target])
+def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew(
+    opened: Callable[[MaildirAccount, str], Awaitable[MaildirMailbox]],
+) -> None:
     """What is kept in memory of a mailbox does not outlive it: another one in its place gets its own UIDs."""
     files = fresh_files()
     deliver(files, 1)
@@ -283,7 +287,7 @@ def test_a_mailbox_that_was_replaced_while_nobody_had_it_is_opened_anew() -> Non
         files.rename(ROOT, "/home/a/Old")
         make_maildir(ROOT, files=files)
         files.make_file(f"{ROOT}/dovecot-uidlist", b"3 V77 N9 G%032d\n" % 7)
-        again = await account.open("INBOX")
+        again = await opened(account, "INBOX")
         assert (77, 9, 0) == (again.uid_validity, again.uid_next, len(again.messages))
 
     run(scene)

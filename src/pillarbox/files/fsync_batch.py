@@ -70,18 +70,23 @@ class KernelFsyncs:
         self._tokens = itertools.count(1)
         self._running: dict[int, tuple[_Group, int]] = {}
         self._waiting: deque[tuple[int, int]] = deque()
-        self._is_collecting = False
+        self._is_collecting = self._submits_soon = False
         self._loop.add_reader(self._eventfd, self._notified)
 
     def start(self, descriptors: Sequence[int], done: Done) -> None:
         """See `Fsyncs`."""
         group = _Group(len(descriptors), done)
+        is_alone = not self._running
         for index, descriptor in enumerate(descriptors):
             token = next(self._tokens) & 0xFFFFFFFF
             self._running[token] = (group, index)
             self._waiting.append((descriptor, token))
-        if not self._is_collecting:  # else one call submits what all that are called back begin
+        if is_alone and not self._is_collecting:
             self._submit()
+        elif not self._submits_soon and not self._is_collecting:
+            # One call for all that begin in this turn of the loop: each wakes the kernel's thread on our processor.
+            self._submits_soon = True
+            self._loop.call_soon(self._submit)
 
     def close(self) -> None:
         """See `Fsyncs`."""
@@ -110,6 +115,7 @@ class KernelFsyncs:
         self._submit()
 
     def _submit(self) -> None:
+        self._submits_soon = False
         while self._waiting:
             try:
                 taken = self._aio.submit(self._waiting, notify=self._eventfd)

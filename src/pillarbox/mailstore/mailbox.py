@@ -506,6 +506,13 @@ class Account(Protocol):
         """
         ...
 
+    async def open_target(self, name: str) -> Mailbox:
+        """The opened mailbox, to put something into it: it is there, but need not be refreshed.
+
+        Raises NoSuchMailbox, StoreUnavailable, PermissionDenied.
+        """
+        ...
+
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS; `highest_modseq` counts only `with_modseq`, `size` only `with_size`.  Raises NoSuchMailbox."""
         ...

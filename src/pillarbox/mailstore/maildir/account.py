@@ -345,6 +345,15 @@ class MaildirAccount:
                 raise
         return await self._opened(await self._loaded(name), read_only=read_only)
 
+    async def open_target(self, name: str) -> MaildirMailbox:
+        """The opened mailbox; who puts something into it looks for himself what other programs did."""
+        mailbox = await self._loaded(name)
+        if not mailbox.is_as_listed:  # or it is another one by now
+            return await self.open(name, read_only=True)
+        mailbox.users += 1
+        mailbox.fill_cache()
+        return mailbox
+
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
         is_loaded = name in self._open

@@ -198,6 +198,14 @@ class MaildirMailbox:
         """Changes from `position` on; None if they are no longer kept."""
         return self._journal.since(position)
 
+    @property
+    def is_as_listed(self) -> bool:
+        """Whether new/ and cur/ are there, and nobody else has changed them."""
+        try:
+            return self.folder.is_quiet()
+        except (OSError, NoSuchMailbox):
+            return False
+
     # --- asking the files ---------------------------------------------------------------------------
 
     async def load(self) -> None:

@@ -153,6 +153,10 @@ class MemoryAccount:
             raise NoSuchMailbox(name)
         return self._mailboxes[name]
 
+    async def open_target(self, name: str) -> MemoryMailbox:
+        """The same."""
+        return await self.open(name)
+
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
         mailbox = await self.open(name)

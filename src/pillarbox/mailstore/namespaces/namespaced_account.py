@@ -167,6 +167,10 @@ class NamespacedAccount:
         """The opened mailbox, refreshed."""
         return await self._account.open(self._existing(name), read_only=read_only)
 
+    async def open_target(self, name: str) -> Mailbox:
+        """The opened mailbox, to put something into it."""
+        return await self._account.open_target(self._existing(name))
+
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
         return await self._account.status(self._existing(name), with_modseq=with_modseq, with_size=with_size)

@@ -375,16 +375,15 @@ class UnitedAccount:
 
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
         """The opened mailbox, if it may be read."""
-        return await self._open(
-            await self._need(name, Rights.READ | Rights.LOOKUP), name, read_only=read_only
-        )
+        part = await self._need(name, Rights.READ | Rights.LOOKUP)
+        return self._opened(part, await part.account.open(name, read_only=read_only))
 
     async def open_target(self, name: str) -> Mailbox:
         """The opened mailbox, if something may be put into it."""
-        return await self._open(await self._need(name, Rights.INSERT), name, read_only=True)
+        part = await self._need(name, Rights.INSERT)
+        return self._opened(part, await part.account.open_target(name))
 
-    async def _open(self, part: Part, name: str, *, read_only: bool) -> Mailbox:
-        mailbox = await part.account.open(name, read_only=read_only)
+    def _opened(self, part: Part, mailbox: Mailbox) -> Mailbox:
         self._homes[mailbox] = part
         return mailbox
 

@@ -357,9 +357,7 @@ class Conversation:
 
     async def open_target(self, name: str) -> Mailbox:
         """A mailbox into which something is put.  NoSuchMailbox, PermissionDenied."""
-        if isinstance(self.account, UnitedAccount):
-            return await self.account.open_target(name)
-        return await self.account.open(name, read_only=True)
+        return await self.account.open_target(name)
 
     def enter_mailbox(
         self, mailbox: Mailbox, *, read_only: bool, rights: Rights = ALL, known: ViewState | None = None

@@ -15,7 +15,7 @@ STANDARDS
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, TextPlace
@@ -114,7 +114,7 @@ class MessageFilter:
         return uids
 
     async def conjunction(self, key: And, uids: list[int]) -> list[int]:
-        for one in sorted(key.keys, key=_cost):
+        for one in sorted(_with_flags_together(key.keys), key=_cost):
             uids = await self.filter(one, uids)
         return uids
 
@@ -146,9 +146,9 @@ class MessageFilter:
         rows = table.rows(uids)
         if isinstance(rows, range):  # side by side, as all of them are for the usual `SEARCH UNSEEN`
             return having_flag(uids, table.flags[rows.start : rows.stop], key.flag, wanted=key.wanted)
-        bit, flags = int(key.flag), table.flags
-        want = bit if key.wanted else 0
-        return [uid for uid, row in zip(uids, rows, strict=True) if row >= 0 and flags[row] & bit == want]
+        bits, flags = int(key.flag), table.flags
+        want = bits if key.wanted else 0
+        return [uid for uid, row in zip(uids, rows, strict=True) if row >= 0 and flags[row] & bits == want]
 
     async def keyword(self, key: HasKeyword, uids: list[int]) -> list[int]:
         table = self._view.mailbox.messages
@@ -319,21 +319,23 @@ _FILTERS: Final[dict[type[SearchKey], _Filter]] = {
     TextHas: MessageFilter.text,
 }
 _COSTS: Final[dict[type[SearchKey], int]] = {
-    Arrived: 1,
-    Saved: 1,
-    Age: 1,
-    Size: 1,
-    BelongsTo: 1,
-    Sent: 2,
-    AddressHas: 2,
-    HeaderHas: 2,
-    BodyHas: 3,
-    TextHas: 3,
+    Numbers: 0,
+    Uids: 0,
+    Arrived: 2,
+    Saved: 2,
+    Age: 2,
+    Size: 2,
+    BelongsTo: 2,
+    Sent: 3,
+    AddressHas: 3,
+    HeaderHas: 3,
+    BodyHas: 4,
+    TextHas: 4,
 }
 
 
 def _cost(key: SearchKey) -> int:
-    """What a key makes us look at: 0 memory, 1 a number in the cache, 2 headers, 3 whole messages."""
+    """What a key makes us look at: 0 no message, 1 memory, 2 a number in the cache, 3 headers, 4 whole messages."""
     match key:
         case And(keys):
             return max(map(_cost, keys))
@@ -342,7 +344,17 @@ def _cost(key: SearchKey) -> int:
         case Not(negated):
             return _cost(negated)
         case _:
-            return _COSTS.get(type(key), 0)
+            return _COSTS.get(type(key), 1)
+
+
+def _with_flags_together(keys: Sequence[SearchKey]) -> list[SearchKey]:
+    """The same with one key for all flags that a message must have, and one for those that it must not."""
+    flags: dict[bool, HasFlags] = {}
+    for key in keys:
+        if isinstance(key, HasFlags):
+            other = flags.get(key.wanted, key)
+            flags[key.wanted] = HasFlags(key.flag | other.flag, key.wanted)
+    return [*flags.values(), *(key for key in keys if not isinstance(key, HasFlags))]
 
 
 def _span(test: DateTest, day: float) -> tuple[float, float]:

@@ -25,12 +25,13 @@ from unicodedata import is_normalized
 _SHIFTED: Final = re.compile(rb"&([A-Za-z0-9+,]*)-")
 # C0, DEL and C1
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
+_NOT_PRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 _NOT_PLAIN: Final = re.compile("[^\x20-\x7e]+")
 
 
 def decode(name: bytes) -> str:
     """The name that modified UTF-7 spells, `INBOX` in capitals."""
-    if not name.isascii() or any(octet < 0x20 or octet == 0x7F for octet in name):
+    if _NOT_PRINTABLE.search(name) is not None:
         raise ValueError("mailbox name is not printable ASCII")
     if b"&" not in name:
         return _capital_inbox(name.decode("ascii"))

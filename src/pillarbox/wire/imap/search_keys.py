@@ -63,7 +63,7 @@ class Uids(msgspec.Struct, frozen=True, tag=True):
 
 
 class HasFlags(msgspec.Struct, frozen=True, tag=True):
-    """`"ANSWERED"`, `"UNANSWERED"` and so on"""
+    """`"ANSWERED"`, `"UNANSWERED"` and so on; if there are several flags, all of them or none of them"""
 
     flag: Flag
     wanted: bool
