@@ -199,7 +199,9 @@ ENDS: list[tuple[str, Iterable[bytes], bool, list[str]]] = [
      ["lost connection after RCPT", "ehlo=1 mail=1 rcpt=0/1 commands=2/3"]),
     ("falls silent", [HELLO], True, ["timeout after EHLO", "ehlo=1 commands=1"]),
     ("goes in the middle of a chunk", [HELLO, MAIL + RCPT, b"BDAT 9\r\nab"], False,
-     ["lost connection after BDAT", "ehlo=1 mail=1 rcpt=1 commands=3"]),
+     ["lost connection after BDAT (2 bytes)", "ehlo=1 mail=1 rcpt=1 bdat=0/1 commands=3/4"]),
+    ("goes in the middle of content", [HELLO, MAIL + RCPT + b"DATA\r\n", b"ab\r\n"], False,
+     ["lost connection after DATA (4 bytes)", "ehlo=1 mail=1 rcpt=1 data=0/1 commands=3/4"]),
     ("goes in the middle of AUTH", [HELLO, b"AUTH LOGIN\r\n"], False,
      ["lost connection after AUTH", "ehlo=1 auth=0/1 commands=1/2"]),
 ]  # fmt: skip

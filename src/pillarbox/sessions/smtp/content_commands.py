@@ -34,6 +34,7 @@ async def take_content(session: SessionState, content: bytes) -> None:
     """Content of DATA, which was answered with 354, or of a BDAT chunk, which was not."""
     if session.engine.state is State.BDAT:
         session.last = "BDAT"
+    session.octets += len(content)
     transaction = session.transaction
     if transaction is not None and (transaction.begun or await _begin_chunks(session, transaction)):
         await transaction.feed(content)
@@ -53,6 +54,7 @@ async def end_of_content(session: SessionState, command: EndOfContent) -> Reply:
     if transaction.fault is None and not command.last:
         return Reply(250, (b"2.0.0 Ok: %d bytes" % command.size,))
     reply = await _commit(session, transaction, command)
+    session.last = "END-OF-MESSAGE"
     is_told = transaction.inspector is not None and reply is transaction.inspector.refusal
     is_told |= isinstance(transaction.fault, (LookupFault, ExpansionFault))
     if not reply.is_positive and not is_told:

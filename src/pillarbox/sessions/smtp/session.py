@@ -159,11 +159,11 @@ class SmtpSession:
             self._send_last(end.reply)
             self._was_ended(end.why)
             if end.why:
-                tell(events.ClientLost(end.why, state.last, client.label))
+                self._tell_end(end.why)
         except IdleTimeout:
             self._send_last(Reply(421, (b"4.4.2 %s Error: timeout exceeded" % state.policy.host,)))
             self._was_ended("timeout")
-            tell(events.ClientLost("timeout", state.last, client.label))
+            self._tell_end("timeout")
         except (Gone, TlsFault):
             self._lost()
         finally:
@@ -312,7 +312,21 @@ class SmtpSession:
         state = self._state
         if state.last != "QUIT":
             self._was_ended("lost connection")
-            state.tell(events.ClientLost("lost connection", state.last, state.client.label))
+            if state.last != "END-OF-MESSAGE":  # who hangs up after its message has done no harm
+                self._tell_end("lost connection")
+
+    def _tell_end(self, what: str) -> None:
+        """The client is gone: after which command, and how much of a message had come by then."""
+        state = self._state
+        after = state.last
+        is_under_way = state.transaction is not None and state.transaction.begun
+        if is_under_way and after in ("DATA", "BDAT"):
+            after = f"{after} ({state.octets} bytes)"
+            if state.last == "DATA":
+                state.counts.take_back("data")
+            elif state.engine.receives_content:
+                state.counts.add("bdat", succeeded=False)
+        state.tell(events.ClientLost(what, after, state.client.label))
 
     # -- limits ----------------------------------------------------------------------------------------
 

@@ -108,6 +108,7 @@ class SessionState:
         "may_use_xforward",
         "may_use_xverp",
         "objection",
+        "octets",
         "pipelined",
         "policy",
         "queue",
@@ -177,6 +178,7 @@ class SessionState:
         self.records = ClientRecords()
         self.counts = CommandCounts()
         self.last = "CONNECT"  # the command the client gave last, for the log
+        self.octets = 0  # of content that have come of the message under way
 
     @property
     def queue_id(self) -> str:
@@ -293,6 +295,7 @@ class SessionState:
         if self.transaction is not None:
             self.transaction.abort()
             self.transaction = None
+            self.octets = 0
         self.client.sender = None
 
     def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
