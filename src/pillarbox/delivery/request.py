@@ -108,7 +108,9 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True):
     @property
     def is_sent(self) -> bool:
         """Whether all that the recipient stands for have got it."""
-        return self.status == "sent" and all(attempt.status == "sent" for attempt in self.attempts or ())
+        if self.attempts is None:
+            return self.status == "sent"
+        return self.status == "sent" and all(attempt.status == "sent" for attempt in self.attempts)
 
 
 _SOFT_BOUNCE: Final = "SOFTBOUNCE"

@@ -113,7 +113,8 @@ def write_out(fds: Sequence[int]) -> WrittenOut:
     """See the module's description."""
     if _LIBC is None:
         return NOT_WRITTEN
-    order = min([_order(_LIBC, fd) for fd in fds], default=Order.NONE)
+    one_of_each = {os.fstat(fd).st_dev: fd for fd in fds}  # file system
+    order = min([_order(_LIBC, fd) for fd in one_of_each.values()], default=Order.NONE)
     if order is Order.NONE:
         return NOT_WRITTEN
     if len(fds) > 1:

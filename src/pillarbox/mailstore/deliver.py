@@ -147,7 +147,8 @@ def publish_batch(
 
 def _written(deliveries: Sequence[Delivery], files: FileSystem, names: NameMaker) -> "list[_Draft]":
     """Messages that lie in tmp/, or have a fault."""
-    drafts = [_Draft(delivery, names, files) for delivery in deliveries]
+    sizes = _CrlfSizes()
+    drafts = [_Draft(delivery, names, files, sizes) for delivery in deliveries]
     for draft in drafts:
         draft.attempt(draft.write)
     return drafts
@@ -196,14 +197,14 @@ def _published(drafts: "Sequence[_Draft]") -> Steps[None]:
 class _Draft:
     """A message on its way from tmp/ to its place."""
 
-    def __init__(self, delivery: Delivery, names: NameMaker, files: FileSystem) -> None:
+    def __init__(self, delivery: Delivery, names: NameMaker, files: FileSystem, sizes: "_CrlfSizes") -> None:
         self.files = files
         self.delivery = delivery
         self.fault: OverQuota | StoreUnavailable | None = None
         self.descriptor = -1
         written = delivery.written
         self._size = sum(map(len, delivery.content)) if written is None else written.size
-        self._crlf_size = _crlf_size(delivery.content) if written is None else written.crlf_size
+        self._crlf_size = sizes.of(delivery.content) if written is None else written.crlf_size
         self._identity = names.take()
         self._name = b""  # with its sizes, once it has it
         self.directory = f"{delivery.maildir}/{'new' if delivery.flags is None else 'cur'}"
@@ -277,10 +278,24 @@ class _Draft:
             self.files.close(descriptor)
 
 
-def _crlf_size(chunks: Sequence[bytes]) -> int:
-    if any(chunk.endswith(b"\r") for chunk in chunks):  # CR LF may lie across two chunks
-        return crlf_size(b"".join(chunks))
-    return sum(map(crlf_size, chunks))
+class _CrlfSizes:
+    """Octets of messages with CRLF; of a message for many mailboxes the text is counted once."""
+
+    __slots__ = ("_size", "_text")
+
+    def __init__(self) -> None:
+        self._text = b""  # counted last
+        self._size = 0
+
+    def of(self, chunks: Sequence[bytes]) -> int:
+        if any([chunk.endswith(b"\r") for chunk in chunks]):  # CR LF may lie across two chunks
+            return crlf_size(b"".join(chunks))
+        if not chunks:
+            return 0
+        *before, text = chunks
+        if text is not self._text:
+            self._text, self._size = text, crlf_size(text)
+        return sum(map(crlf_size, before)) + self._size
 
 
 def fault_of(error: OSError, maildir: str) -> OverQuota | StoreUnavailable:

@@ -10,6 +10,7 @@ DESCRIPTION
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -56,8 +57,11 @@ def render(event: e.Event, *, internal: bool = False, digits: int = DELAY_DIGITS
 
 def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:
     """A delay as `delay=` has it: two significant digits, at most `digits` behind the point; 0.05, 1.2, 35."""
-    whole, rest = divmod(int(max(0.0, seconds) * _MICROSECONDS), _MICROSECONDS)
+    microseconds = int(max(0.0, seconds) * _MICROSECONDS)
     resolution = _MICROSECONDS // 10**digits
+    if microseconds < min(100 * resolution, _MICROSECONDS):
+        return _short_delay((microseconds + resolution // 2) // resolution * resolution)
+    whole, rest = divmod(microseconds, _MICROSECONDS)
     if resolution < _MICROSECONDS:
         if whole:
             resolution = _MICROSECONDS // (10 if whole < 10 else 1)
@@ -69,6 +73,13 @@ def delay_text(seconds: float, digits: int = DELAY_DIGITS) -> str:
         whole, rest = whole + 1, rest - _MICROSECONDS
     behind = f"{rest // resolution * resolution:06d}".rstrip("0") if rest >= resolution else ""
     return f"{whole}.{behind}" if behind else f"{whole}"
+
+
+@lru_cache(maxsize=1000)
+def _short_delay(microseconds: int) -> str:
+    """The same, rounded: nearly all lines have the same few."""
+    whole, rest = divmod(microseconds, _MICROSECONDS)
+    return f"{whole}.{rest:06d}".rstrip("0").rstrip(".")
 
 
 _MICROSECONDS: Final = 1_000_000
@@ -165,7 +176,7 @@ def _tls_established(event: e.TlsEstablished) -> tuple[str, str]:
 
 def _attempt(event: e.AttemptMade, digits: int = DELAY_DIGITS) -> tuple[str, str]:
     to = f"to=<{_text(event.recipient)}>"
-    if event.original.lower() != event.recipient.lower():
+    if event.original != event.recipient and event.original.lower() != event.recipient.lower():
         to += f", orig_to=<{_text(event.original)}>"
     uses = f", conn_use={event.uses}" if event.uses else ""
     delays = "/".join(delay_text(delay, digits) for delay in event.delays)

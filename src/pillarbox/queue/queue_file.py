@@ -68,7 +68,7 @@ _RECIPIENT_TYPES: Final = frozenset((RECIPIENT, DONE, CANCELED, ORIGINAL_RECIPIE
 _TRACE_ONLY: Final = Trace.PROBE | Trace.WHAT_IF
 
 
-class QueueRecipient(msgspec.Struct, frozen=True):
+class QueueRecipient(msgspec.Struct, frozen=True, gc=False):
     """A recipient and the offset of its record."""
 
     address: bytes  # internal form
@@ -477,7 +477,7 @@ class NewEnvelope(msgspec.Struct, kw_only=True):
     create_time: float = 0.0  # when it came into this queue, if not at arrival_time; lifetimes count from it
 
 
-class NewRecipient(msgspec.Struct, frozen=True):
+class NewRecipient(msgspec.Struct, frozen=True, gc=False):
     """A recipient to be written."""
 
     address: bytes

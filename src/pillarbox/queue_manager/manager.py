@@ -42,7 +42,7 @@ from pillarbox.queue_manager.writers import Writer, Writers
 from pillarbox.routing.resolution import DomainList, Resolver
 from pillarbox.scheduling.intake import Intake
 from pillarbox.scheduling.recipient_slots import RecipientSlots, SlotRules
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import external_form
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.identifiers import QueueId
 
@@ -304,7 +304,7 @@ class QueueManager:
         self._tell(
             events.MessageActive(
                 opened.queue_id,
-                Address.from_internal(message.sender).external,
+                external_form(message.sender),
                 message.content_size,
                 message.recipient_count,
             )

@@ -13,7 +13,7 @@ from pillarbox.delivery.request import Attempt, Outcome, would_be
 from pillarbox.observability import events
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.queue.recipient_log import LogEntry
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import external_form
 from pillarbox.vocabulary.identifiers import QueueId
 
 
@@ -150,8 +150,8 @@ def attempts_of(recipient: QueueRecipient, outcome: Outcome) -> list[Attempt]:
         return outcome.attempts
     return [
         Attempt(
-            Address.from_internal(recipient.address).external,
-            Address.from_internal(recipient.original).external,
+            external_form(recipient.address),
+            external_form(recipient.original),
             outcome.status,
             outcome.dsn,
             outcome.text,

@@ -14,7 +14,7 @@ from pillarbox.delivery.smtp.request import DeliverBySmtp, Oddity, SmtpDone, Smt
 from pillarbox.net.channel import Channel, ChannelClosed
 from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue_manager.transport import Done, Job, Transport, pass_on
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import external_form
 
 _GONE = Outcome("deferred", "4.3.0", "mail transport unavailable")
 
@@ -49,11 +49,11 @@ class SmtpTransport:
             service=job.transport,
             nexthop=job.nexthop,
             queue_id=job.queue_id,
-            sender=Address.from_internal(message.sender).external,
+            sender=external_form(message.sender),
             recipients=[
                 SmtpRecipient(
                     routed.resolution.recipient.external,
-                    Address.from_internal(routed.recipient.original).external,
+                    external_form(routed.recipient.original),
                     int(routed.recipient.notify),
                     routed.recipient.dsn_original,
                     0 if job.was_passed else routed.recipient.offset,  # it may stand for others, too
@@ -92,7 +92,7 @@ class SmtpTransport:
         outcomes: list[Outcome] = []
         for routed in job.recipients:
             recipient = routed.resolution.recipient.external
-            original = Address.from_internal(routed.recipient.original).external
+            original = external_form(routed.recipient.original)
             attempt = Attempt(recipient, original, "passed", "", route)
             attempts = await pass_on(job, routed, attempt, transports=self._transports)
             waits = any(attempt.status == "deferred" for attempt in attempts)

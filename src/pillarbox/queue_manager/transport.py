@@ -23,7 +23,7 @@ from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
 
 
-class Routed(msgspec.Struct, frozen=True):
+class Routed(msgspec.Struct, frozen=True, gc=False):
     """A recipient, and where its mail goes."""
 
     recipient: QueueRecipient

@@ -17,7 +17,7 @@ from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.queue_manager.transport import Done, Job, Routed
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.table import LookupFault, LookupTable
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import Address, external_form
 from pillarbox.vocabulary.digits import decimal, is_decimal
 
 _CONFIGURATION_ERROR: Final = "mail system configuration error"
@@ -57,7 +57,7 @@ class VirtualTransport:
             else:
                 owner, target = found
                 groups.setdefault(owner, []).append((at, target))
-        sender = Address.from_internal(job.message.sender).external
+        sender = external_form(job.message.sender)
         for (uid, gid), members in groups.items():
             results = await self._agents.deliver(
                 job.descriptor,
@@ -90,8 +90,8 @@ class VirtualTransport:
         path = os.path.normpath(f"{self._settings.virtual_mailbox_base}/{mailbox}")
         if mailbox.endswith("/"):
             path += "/"
-        original = Address.from_internal(routed.recipient.original).external
-        return owner, MailboxTarget(address.external, original, path, routed.recipient.offset)
+        recipient, original = external_form(address.internal), external_form(routed.recipient.original)
+        return owner, MailboxTarget(recipient, original, path, routed.recipient.offset)
 
 
 class OwnerFault(Exception):
@@ -122,11 +122,14 @@ class MailboxOwners:
         )
 
     def _number(self, tables: tuple[LookupTable, ...], recipient: Address, kind: str, minimum: int) -> int:
-        shown = recipient.external.decode("utf-8", "replace")
         value = self._resolver.find(tables, recipient)
         if value is None:
-            raise OwnerFault(f"recipient {shown}: not found in virtual_{kind}_maps")
+            raise OwnerFault(f"recipient {_shown(recipient)}: not found in virtual_{kind}_maps")
         octets = value.encode("utf-8", "surrogateescape")
         if not is_decimal(octets, max_digits=9) or decimal(octets) < minimum:
-            raise OwnerFault(f"recipient {shown}: bad {kind} {value} in virtual_{kind}_maps")
+            raise OwnerFault(f"recipient {_shown(recipient)}: bad {kind} {value} in virtual_{kind}_maps")
         return decimal(octets)
+
+
+def _shown(recipient: Address) -> str:
+    return recipient.external.decode("utf-8", "replace")

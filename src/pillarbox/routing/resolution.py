@@ -50,7 +50,7 @@ class AddressClass(Enum):
     DEFAULT = auto()
 
 
-class Resolution(msgspec.Struct, frozen=True):
+class Resolution(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a recipient."""
 
     recipient: Address

@@ -16,6 +16,7 @@ STANDARDS
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -39,7 +40,7 @@ MAX_DOMAIN: Final = 255
 """Octets of a domain (RFC 5321 §4.5.3.1.2)."""
 
 
-class Address(msgspec.Struct, frozen=True, array_like=True):
+class Address(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A local part without quoting, and a domain as written (empty if there is none)."""
 
     local_part: bytes
@@ -125,6 +126,12 @@ class Address(msgspec.Struct, frozen=True, array_like=True):
 
 NULL_ADDRESS: Final = Address(b"", b"")
 """`<>`, the sender of bounces (RFC 5321 §4.5.5)."""
+
+
+@lru_cache(maxsize=1024)
+def external_form(internal: bytes) -> bytes:
+    """The external form of an address in internal form; agents, log lines and reports of a message ask for it."""
+    return Address.from_internal(internal).external
 
 
 def _is_domain(text: bytes) -> bool:

@@ -212,8 +212,13 @@ def _stuffed(block: bytes) -> bytes:
     return b"." + block if block.startswith(b".") else block
 
 
+_XCHARS: Final = re.compile(rb"[!-*,-<>-~]*")
+
+
 def xtext(octets: bytes) -> bytes:
     """`xtext = *( xchar / hexchar )`  RFC 3461 §4"""
+    if _XCHARS.fullmatch(octets) is not None:
+        return octets
     return b"".join(
         bytes((octet,)) if 0x21 <= octet <= 0x7E and octet not in b"+=" else b"+%02X" % octet
         for octet in octets
