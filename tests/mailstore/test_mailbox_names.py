@@ -6,9 +6,11 @@ from hypothesis import strategies as st
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused
 from pillarbox.mailstore.mailbox_names import (
+    Escaping,
     decode_utf7,
     directory_name,
     encode_utf7,
+    levels_on_disk,
     name_of_directory,
     parents,
     storage_name,
@@ -114,3 +116,36 @@ def test_levels() -> None:
     assert ["A", "A/B"] == parents("A/B/C")
     assert [] == parents("A")
     assert [b"A", b"&APw-"] == storage_name("A/ü")
+
+
+ESCAPED = {
+    "a.b": (b".a\\2eb", b"a.b"),
+    "~x/~y": (b".\\7ex.\\7ey", b"\\7ex/\\7ey"),
+    "c\\2e": (b".c\\5c2e", b"c\\5c2e"),
+    "..": (b".\\2e\\2e", b"\\2e."),
+    "x/.": (b".x.\\2e", b"x/\\2e"),
+    "Entwürfe.x": (b".Entw&APw-rfe\\2ex", b"Entw&APw-rfe.x"),
+}
+
+
+@pytest.mark.parametrize("name", ESCAPED)
+def test_escapes(name: str) -> None:
+    """The plugin listescape, by Maildir++ and in a tree."""
+    flat, tree = ESCAPED[name]
+    assert flat == directory_name(name, Escaping("\\"))
+    assert name == name_of_directory(flat, Escaping("\\"))
+    assert tree == b"/".join(levels_on_disk(name, Escaping("\\", nested=True)))
+
+
+@pytest.mark.parametrize("directory", [b".a\\2fb", b".a\\62", b".a\\2Eb", b".a\\", b".~x", b".\\49NBOX"])
+def test_escapes_that_are_none(directory: bytes) -> None:
+    """What would be written in another way is no mailbox."""
+    assert name_of_directory(directory, Escaping("\\")) is None
+
+
+@given(name=st.text(st.sampled_from("a.~\\2e5c7^ü"), min_size=1, max_size=8))
+def test_escaped_names_come_back(name: str) -> None:
+    """Whatever a level holds."""
+    for mark in ("\\", "^"):
+        escaping = Escaping(mark)
+        assert name == name_of_directory(directory_name(name, escaping), escaping)

@@ -1,4 +1,4 @@
-"""LAYOUT=fs, CONTROL= and INDEX=: the same conversation and the same files as Debian's Dovecot."""
+"""LAYOUT=fs, CONTROL=, INDEX= and listescape: the same conversation and the same files as Debian's Dovecot."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +53,24 @@ SCRIPT: list[bytes | tuple[bytes, bytes]] = [
 ]
 DOTS = [b"CREATE a.b", b"CREATE .hidden", b'LIST "" *', b"RENAME a.b z/z.z", b'LIST "" *']
 """Names with dots, that only a tree can hold."""
+ESCAPED: list[bytes | tuple[bytes, bytes]] = [
+    (b"APPEND INBOX (k)", MESSAGE),
+    *(
+        b'CREATE "%b"' % name
+        for name in (b"a.b", b"c\\\\d", b"c\\\\2e", b".hid", b"dot.", b"..", b"x/..", b"x/.", b"b/~x")
+    ),
+    *(
+        b"CREATE ~q",
+        b"CREATE q~",
+        b"CREATE cur",
+        b"CREATE Gr&APw-n.x",
+        b"CREATE INBOX.x",
+        b"CREATE INBOX/k.d",
+    ),
+    *(b'LIST "" *', b'LIST "" %', b'LIST "" a.*', b"SUBSCRIBE a.b", b"SUBSCRIBE b/~x", b'SUBSCRIBE "c\\\\d"'),
+    *(b'LSUB "" *', b"RENAME q~ ~y/z.z", (b"APPEND a.b (k)", MESSAGE), b"COPY 1 a.b", b"SELECT ~y/z.z"),
+    *(b"RENAME a.b a.c/d.e", b"STATUS a.c/d.e (MESSAGES)", b"DELETE ~q", b"UNSUBSCRIBE b/~x", b'LIST "" *'),
+]
 DELIBERATE = {
     b'LIST "" a*': "with CONTROL=, Dovecot lists a mailbox that has just been deleted as if it could be selected",
 }
@@ -96,6 +114,19 @@ def test_both_say_and_write_the_same(pair: tuple[str, Server, Server]) -> None:
     control = "ctl" if "control" in layout else "Maildir"
     texts = [(server.home() / control / "subscriptions").read_text() for server in (ours, theirs)]
     assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("layout", ["", ":LAYOUT=fs"])
+def test_names_with_escapes(layout: str) -> None:
+    """The plugin listescape: names that directories cannot have, in answers and on disk."""
+    settings = f"mail_location = maildir:~/Maildir{layout}\nmail_plugins = listescape\n" + NAMESPACE
+    with dovecot_pair(settings) as pair:
+        said = [play(server, ESCAPED) for server in pair]
+        assert said[0] == said[1], differences(*said)
+        shapes = [set(shape(server.home() / "Maildir")) for server in pair]
+        assert shapes[0] == shapes[1] - {"maildirfolder"}  # with the plugin, Dovecot makes a folder of INBOX
+        texts = [(server.home() / "Maildir" / "subscriptions").read_text() for server in pair]
+        assert texts[0] == texts[1]
 
 
 def test_one_takes_the_others_tree(pair: tuple[str, Server, Server]) -> None:

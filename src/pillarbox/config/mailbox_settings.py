@@ -77,6 +77,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """INDEX: where the cache is, if not there."""
     nested: bool = False
     """LAYOUT=fs: `A/B` is the directory A/B, not .A.B."""
+    escaping: str = ""
+    """listescape_char, if listescape is among mail_plugins: names may have what directories may not."""
 
 
 class InetSocket(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,10 +80,10 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
             public_name=PublicNames(namespace).to_client,
         )
     try:
-        subscriptions = Subscriptions(
-            os.fsencode(place.control or place.path), DISK, separator=b"/" if place.nested else b"."
-        )
-        defaults = DefaultMailboxes(tree_at(place), subscriptions, namespace.mailboxes)
+        tree = tree_at(place)
+        separator = b"/" if place.nested else b"."
+        subscriptions = Subscriptions(tree.control, DISK, separator=separator, escaping=tree.escaping)
+        defaults = DefaultMailboxes(tree, subscriptions, namespace.mailboxes)
         if defaults.make_one(stored):
             if lists is not None:
                 lists.inherit(stored)

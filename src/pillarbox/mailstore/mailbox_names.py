@@ -6,7 +6,8 @@ DESCRIPTION
     is the root itself, in any case of letters; `INBOX/x` is a folder below it, `.INBOX.x`.
 
     `directory_name` refuses what could not come back: empty levels, `.` within a level, control characters,
-    a leading `~` or `/`, names that are too long.  The texts are Dovecot's.
+    a leading `~` or `/`, names that are too long.  The texts are Dovecot's.  With the plugin listescape, `Escaping`
+    gives most of these another spelling on disk: `a.b` is `.a\\2eb`.
 
 FAULTS
     MailboxNameRefused  `str()` is for the client
@@ -20,6 +21,8 @@ import base64
 import binascii
 import re
 from typing import Final
+
+import msgspec
 
 from pillarbox.mailstore.mailbox import MailboxNameRefused
 
@@ -37,6 +40,39 @@ MAX_NAME_BYTES: Final = 254
 _NOT_ASCII: Final = re.compile(r"[^\x20-\x25\x27-\x7e]+")
 _SHIFTED: Final = re.compile(rb"&([^-]*)-")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class Escaping(msgspec.Struct, frozen=True):
+    """What the plugin listescape writes in the place of characters that a directory cannot have."""
+
+    mark: str = ""
+    """What stands before two hexadecimal digits; empty: nothing is escaped."""
+    nested: bool = False
+    """LAYOUT=fs, whose directories may have dots."""
+
+    def on_disk(self, level: str) -> str:
+        """`a\\2eb` for `a.b`."""
+        mark = self.mark
+        if not mark:
+            return level
+        level = level.replace(mark, f"{mark}{ord(mark):02x}")
+        if level.startswith("~"):
+            level = f"{mark}7e{level[1:]}"
+        if not self.nested:
+            return level.replace(".", f"{mark}2e")
+        return f"{mark}2e{level[1:]}" if level in (".", "..") else level
+
+    def plain(self, level: str) -> str:
+        """`a.b` for `a\\2eb`; ValueError if that is spelled otherwise."""
+        if not self.mark:
+            return level
+        plain = re.sub(re.escape(self.mark) + "([0-7][0-9a-f])", lambda found: chr(int(found[1], 16)), level)
+        if SEPARATOR in plain or self.on_disk(plain) != level:
+            raise ValueError(f"no escaped name: {level}")
+        return plain
+
+
+UNESCAPED: Final = Escaping()
 
 
 def encode_utf7(name: str) -> bytes:
@@ -81,39 +117,39 @@ def normalise(name: str) -> str:
     return name
 
 
-def directory_name(name: str) -> bytes:
+def directory_name(name: str, escaping: Escaping = UNESCAPED) -> bytes:
     """The directory of the mailbox in the account's root: empty for INBOX, `.A.B` for `A/B`."""
     name = normalise(name)
     if name == INBOX:
         return b""
     levels = name.split(SEPARATOR)
-    _check_levels(name, levels)
-    if "." in name:
+    _check_levels(name, levels, escaping)
+    if "." in name and not escaping.mark:
         raise MailboxNameRefused("Character not allowed in mailbox name: '.'")
-    encoded = _encoded(name, levels)
+    encoded = _encoded(name, levels, escaping)
     directory = b"." + b".".join(encoded)
     if len(directory) > MAX_NAME_BYTES:
         raise MailboxNameRefused("Mailbox name too long")
     return directory
 
 
-def levels_on_disk(name: str) -> list[bytes]:
+def levels_on_disk(name: str, escaping: Escaping = UNESCAPED) -> list[bytes]:
     """The directories of the mailbox, one below the other (LAYOUT=fs)."""
     levels = name.split(SEPARATOR)
-    _check_levels(name, levels)
-    if ".." in levels or "." in levels:
+    _check_levels(name, levels, escaping)
+    if not escaping.mark and (".." in levels or "." in levels):
         raise MailboxNameRefused("Invalid mailbox name: Contains '..' part")
     if not RESERVED.isdisjoint(levels):
         raise MailboxNameRefused("Invalid mailbox name: Contains reserved name")
-    if any(level.startswith("..") for level in levels):  # on disk, such are being deleted
+    if any(escaping.on_disk(level).startswith("..") for level in levels):  # on disk, such are being deleted
         raise MailboxNameRefused("Invalid mailbox name: Contains reserved name")
-    return _encoded(name, levels)
+    return _encoded(name, levels, escaping)
 
 
-def _check_levels(name: str, levels: list[str]) -> None:
+def _check_levels(name: str, levels: list[str], escaping: Escaping) -> None:
     for wrong, reason in (
         (not name, "Name is empty"),
-        (name.startswith("~"), "Begins with '~'"),
+        (name.startswith("~") and not escaping.mark, "Begins with '~'"),
         (name.startswith(SEPARATOR), "Begins with hierarchy separator"),
         (name.endswith(SEPARATOR), "Ends with hierarchy separator"),
         ("" in levels, "Has adjacent hierarchy separators"),
@@ -122,11 +158,11 @@ def _check_levels(name: str, levels: list[str]) -> None:
             raise MailboxNameRefused("Invalid mailbox name: " + reason)
 
 
-def _encoded(name: str, levels: list[str]) -> list[bytes]:
+def _encoded(name: str, levels: list[str], escaping: Escaping) -> list[bytes]:
     if _CONTROL.search(name):
         raise MailboxNameRefused("Control characters not allowed in mailbox names")
     try:
-        encoded = [encode_utf7(level) for level in levels]
+        encoded = [encode_utf7(escaping.on_disk(level)) for level in levels]
     except UnicodeEncodeError as error:
         raise MailboxNameRefused("Mailbox name is not valid UTF-8") from error
     if max(map(len, encoded)) > MAX_LEVEL_BYTES:
@@ -134,13 +170,13 @@ def _encoded(name: str, levels: list[str]) -> list[bytes]:
     return encoded
 
 
-def name_of_directory(directory: bytes) -> str | None:
+def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str | None:
     """The mailbox that a directory in the root is, or None if it is none: `..x`, `.a..b`, not UTF-7."""
     levels = directory[1:].split(b".")
     if directory[:1] != b"." or b"" in levels:
         return None
     try:
-        name = SEPARATOR.join(map(decode_utf7, levels))
+        name = SEPARATOR.join([escaping.plain(decode_utf7(level)) for level in levels])
     except ValueError:
         return None
     if _CONTROL.search(name) or name.count(SEPARATOR) != len(levels) - 1 or normalise(name) == INBOX:
@@ -148,9 +184,9 @@ def name_of_directory(directory: bytes) -> str | None:
     return name
 
 
-def storage_name(name: str) -> list[bytes]:
+def storage_name(name: str, escaping: Escaping = UNESCAPED) -> list[bytes]:
     """The levels as the subscriptions file holds them."""
-    return [encode_utf7(level) for level in normalise(name).split(SEPARATOR)]
+    return [encode_utf7(escaping.on_disk(level)) for level in normalise(name).split(SEPARATOR)]
 
 
 def parents(name: str) -> list[str]:

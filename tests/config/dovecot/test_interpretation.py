@@ -135,6 +135,11 @@ REFUSED = [
         "mail_plugins = zlib\nplugin {\n zlib_save = rar\n}",
         "line 5: zlib_save: Unknown handler: rar",
     ),
+    (
+        "listescape",
+        "mail_plugins = listescape\nplugin {\n listescape_char = .\n}",
+        "line 5: listescape_char: . cannot escape anything",
+    ),
     ("mail_log alone", "mail_plugins = mail_log", "line 3: mail_plugins: mail_log needs notify"),
     (
         "mail_log event",

@@ -16,7 +16,14 @@ from pillarbox.config.dovecot.attribute_file import attribute_file
 from pillarbox.config.dovecot.connection_blocks import connection_blocks
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.namespaces import namespaces
-from pillarbox.config.dovecot.plugins import access_lists, check_quotas, mail_log, packing, search_index
+from pillarbox.config.dovecot.plugins import (
+    access_lists,
+    check_quotas,
+    escaping,
+    mail_log,
+    packing,
+    search_index,
+)
 from pillarbox.config.dovecot.pop3 import logout_text, pop3_settings
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.dovecot.server_identity import server_identity
@@ -139,7 +146,11 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         last_valid_uid=configuration.number("last_valid_uid"),
         first_valid_gid=configuration.number("first_valid_gid"),
         last_valid_gid=configuration.number("last_valid_gid"),
-        storage=storage(value("mail_location"), where=configuration.where("mail_location")),
+        storage=storage(
+            value("mail_location"),
+            where=configuration.where("mail_location"),
+            escaping=escaping(configuration),
+        ),
         namespaces=namespaces(configuration),
         imap_capability=imap.value("imap_capability"),
         imap_client_workarounds=_workarounds(imap, "imap"),

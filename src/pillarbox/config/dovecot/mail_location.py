@@ -33,10 +33,10 @@ _WITHOUT_EFFECT: Final = {
 """What an admin is told of options that change nothing here; nothing of those by which Dovecot is only faster."""
 
 
-def storage(text: str, *, where: str) -> Storage:
-    """The Maildir that a mail_location names."""
+def storage(text: str, *, where: str, escaping: str = "") -> Storage:
+    """The Maildir that a mail_location names; `escaping` is listescape_char."""
     if not text:
-        return Storage()
+        return Storage(escaping=escaping)
     driver, colon, rest = text.partition(":")
     if not colon:  # autodetection of old: a path alone
         driver, rest = "maildir", text
@@ -59,7 +59,7 @@ def storage(text: str, *, where: str) -> Storage:
             nested = value.lower() == "fs"
         else:
             _check(option, path, where)
-    return Storage(**chosen, nested=nested)
+    return Storage(**chosen, nested=nested, escaping=escaping)
 
 
 def without_effect(text: str) -> list[str]:
@@ -85,7 +85,9 @@ def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
     ConfigurationFault if it lies below a home that the user does not have.
     """
     where = f"user {user}"
-    chosen = storage(own, where=f"{where}: userdb field mail") if own else configured
+    chosen = configured
+    if own:
+        chosen = storage(own, where=f"{where}: userdb field mail", escaping=configured.escaping)
     values = variables.user_values(user) | {"home": home}
     if any(value in (".", "..") or "/" in value for value in (values["username"], values["domain"], user)):
         raise ConfigurationFault(where, "the name cannot be part of a path")
@@ -107,6 +109,7 @@ def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
         control=absolute(chosen.control) if chosen.control else "",
         index=absolute(chosen.index) if chosen.index else "",
         nested=chosen.nested,
+        escaping=chosen.escaping,
     )
 
 

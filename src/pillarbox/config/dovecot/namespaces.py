@@ -10,6 +10,7 @@ STANDARDS
 import re
 
 from pillarbox.config.dovecot.mail_location import storage
+from pillarbox.config.dovecot.plugins import escaping
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.mailbox_settings import MailboxDefinition, Namespace
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -83,9 +84,10 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             f"namespace {path[-1]}: prefix {prefix!r} does not end with the separator",
             mend=f"prefix = {path[-1]}{separator}",
         )
-    place = storage(location.replace("%%", "%"), where=where) if location else None
+    mark = escaping(configuration)
+    place = storage(location.replace("%%", "%"), where=where, escaping=mark) if location else None
     if kind == "private" and place == storage(
-        configuration.value("mail_location"), where=configuration.where("mail_location")
+        configuration.value("mail_location"), where=configuration.where("mail_location"), escaping=mark
     ):
         place = None
     return Namespace(

@@ -1,10 +1,10 @@
-"""What plugin { } says of the plugins that are served: acl, fts, mail_log, quota and zlib.
+"""What plugin { } says of the plugins that are served: acl, fts, listescape, mail_log, quota and zlib.
 
 FAULTS
     ConfigurationFault  who may read what, or what is stored or told, would be other than it says
 
 STANDARDS
-    Dovecot 2.3, ACL, Plugins.FTS, Plugins.MailLog, Plugins.Zlib, Quota.Configuration
+    Dovecot 2.3, ACL, Plugins.FTS, Plugins.Listescape, Plugins.MailLog, Plugins.Zlib, Quota.Configuration
 """
 
 from collections.abc import Iterable
@@ -39,6 +39,26 @@ def access_lists(configuration: Configuration) -> dict[str, Any]:
         "acl_shared_dict": shared.removeprefix("file:"),
         "acl_anyone": configuration.value("plugin", "acl_anyone") == "allow",
     }
+
+
+def escaping(configuration: Configuration) -> str:
+    """The character by which listescape writes what directories cannot be called; empty without it."""
+    settings = (configuration.root, *configuration.filters)
+    if not any(
+        "listescape" in one.entries[path].value.split()
+        for one in settings
+        for path in one.entries
+        if path == ("mail_plugins",)
+    ):
+        return ""
+    mark = configuration.value("plugin", "listescape_char") or "\\"
+    if len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "/.~&" or not mark.isprintable():
+        raise ConfigurationFault(
+            configuration.where("plugin", "listescape_char"),
+            f"listescape_char: {mark} cannot escape anything",
+            mend='listescape_char = "\\\\"',
+        )
+    return mark
 
 
 _PACKINGS: Final = {"gz": 9, "bz2": 9, "zstd": 22, "lz4": 9}

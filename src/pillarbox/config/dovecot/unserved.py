@@ -30,10 +30,10 @@ from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED_PLUGINS: Final = frozenset(
-    "acl imap_acl fts mail_compress mail_log notify quota imap_quota zlib imap_zlib".split()
+    "acl imap_acl fts listescape mail_compress mail_log notify quota imap_quota zlib imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
-    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex mail_log_events "
+    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex listescape_char mail_log_events "
     "mail_log_fields".split()
 )
 _REFUSED_PLUGINS: Final = {

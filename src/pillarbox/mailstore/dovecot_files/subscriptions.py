@@ -24,7 +24,7 @@ from typing import Final
 
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import StoreBusy
-from pillarbox.mailstore.mailbox_names import SEPARATOR, decode_utf7, storage_name
+from pillarbox.mailstore.mailbox_names import SEPARATOR, UNESCAPED, Escaping, decode_utf7, storage_name
 from pillarbox.mailstore.maildir.mailbox_tree import make_directories
 
 FILE_NAME: Final = b"subscriptions"
@@ -44,8 +44,11 @@ _ESCAPES: Final = (
 class Subscriptions:
     """Names that the user wants to see, existing or not."""
 
-    def __init__(self, root: bytes, files: FileSystem, *, separator: bytes = b".") -> None:
+    def __init__(
+        self, root: bytes, files: FileSystem, *, separator: bytes = b".", escaping: Escaping = UNESCAPED
+    ) -> None:
         """`separator` is the storage's, of a version 1 file."""
+        self._escaping = escaping
         self._separator = separator
         self._path = root + b"/" + FILE_NAME
         self._files = files
@@ -61,7 +64,9 @@ class Subscriptions:
         names = []
         for line in _lines(content):
             try:
-                levels = [decode_utf7(_unescape(level)) for level in line.split(separator)]
+                levels = [
+                    self._escaping.plain(decode_utf7(_unescape(level))) for level in line.split(separator)
+                ]
             except ValueError:
                 continue
             names.append(SEPARATOR.join(levels))
@@ -86,9 +91,9 @@ class Subscriptions:
                 lines = _lines(content)
                 is_version_1 = bool(content) and not content.startswith(HEADER)
                 if is_version_1:
-                    line = self._separator.join(storage_name(name))
+                    line = self._separator.join(storage_name(name, self._escaping))
                 else:
-                    line = b"\t".join(map(_escape, storage_name(name)))
+                    line = b"\t".join(map(_escape, storage_name(name, self._escaping)))
                 changed = change(lines, line)
                 if changed == lines and content:
                     self._files.unlink(self._path + b".lock")

@@ -101,6 +101,7 @@ def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None
         control=os.fsencode(place.control.rstrip("/")),
         index=os.fsencode(place.index.rstrip("/")),
         nested=place.nested,
+        escaping=place.escaping,
     )
 
 
@@ -124,6 +125,7 @@ class MaildirAccount:
         control: str = "",
         index: str = "",
         nested: bool = False,
+        escaping: str = "",
         attributes: str = "",
         quota: AccountQuota | None = None,
         packing: tuple[str, int] | None = None,
@@ -131,8 +133,8 @@ class MaildirAccount:
         commits: CommonCommits | None = None,
     ) -> None:
         """`control`, `index`: directories of the control files and of the cache, if not `root`; `nested`:
-        LAYOUT=fs; `attributes`: the file of the annotations, if it is not in `root`; `commits`: shared
-        with other accounts on the same file system."""
+        LAYOUT=fs; `escaping`: listescape_char; `attributes`: the file of the annotations, if it is not in
+        `root`; `commits`: shared with other accounts on the same file system."""
         self._files = files
         self._clock = clock or SystemClock()
         self._executor = executor
@@ -140,7 +142,7 @@ class MaildirAccount:
         self._indexers = indexers
         self._names = NameMaker(self._clock, host=host)
         self._root = root
-        place = Storage(path=root, control=control, index=index, nested=nested)
+        place = Storage(path=root, control=control, index=index, nested=nested, escaping=escaping)
         self._tree = tree_at(place, files=files, names=self._names)
         self._lock_file = LockFile(self._tree.directory(INBOX) + b"/tmp", files=files, names=self._names)
         self._quota = quota
@@ -150,7 +152,9 @@ class MaildirAccount:
         self._index_policy = index_policy
         self._commits = commits or CommonCommits(executor=executor, files=files)
         self._leisure = Leisure(executor)
-        self._subscriptions = Subscriptions(self._tree.control, files, separator=b"/" if nested else b".")
+        self._subscriptions = Subscriptions(
+            self._tree.control, files, separator=b"/" if nested else b".", escaping=self._tree.escaping
+        )
         self._defaults = DefaultMailboxes(self._tree, self._subscriptions, mailboxes)
         self._keeps_defaults = False
         self._attributes = AttributeDict(os.fsencode(attributes or f"{root}/{FILE_NAME}"), files, self._clock)
@@ -194,6 +198,7 @@ class MaildirAccount:
             control=place.control,
             index=place.index,
             nested=place.nested,
+            escaping=place.escaping,
             attributes=attributes,
             quota=quota,
             packing=packing,

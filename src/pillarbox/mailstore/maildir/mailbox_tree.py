@@ -33,6 +33,7 @@ from pillarbox.mailstore.mailbox import MailboxExists, MailboxNameRefused, NoSuc
 from pillarbox.mailstore.mailbox_names import (
     INBOX,
     SEPARATOR,
+    Escaping,
     decode_utf7,
     directory_name,
     levels_on_disk,
@@ -85,14 +86,15 @@ class FlatLayout:
 
     inbox = b".INBOX"
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, escaping: Escaping) -> None:
         self._clock = clock
+        self._escaping = escaping
         # Replaced as a whole: several threads ask.
         self._known: tuple[DirectoryState, dict[str, bool]] = (DirectoryState(), {})
 
     def directory(self, name: str) -> bytes:
         """`.A.B` for `A/B`."""
-        return directory_name(name)
+        return directory_name(name, self._escaping)
 
     def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
         """One listing, if anything has changed."""
@@ -106,7 +108,7 @@ class FlatLayout:
             state, found = DirectoryState(), {}
             state.note_listing(mtime, now)
             for entry in _entries(root, files):
-                if entry.startswith(b".") and (name := name_of_directory(entry)) is not None:
+                if entry.startswith(b".") and (name := name_of_directory(entry, self._escaping)):
                     if is_maildir(root + b"/" + entry, files):
                         found[name] = True
                     elif is_directory(root + b"/" + entry, files):
@@ -120,10 +122,13 @@ class NestedLayout:
 
     inbox = b"INBOX"
 
+    def __init__(self, escaping: Escaping) -> None:
+        self._escaping = escaping
+
     def directory(self, name: str) -> bytes:
         """`A/B` for `A/B`."""
         name = normalise(name)
-        return b"" if name == INBOX else b"/".join(levels_on_disk(name))
+        return b"" if name == INBOX else b"/".join(levels_on_disk(name, self._escaping))
 
     def names(self, root: bytes, files: FileSystem) -> Mapping[str, bool]:
         """Every directory but those that make a Maildir of the one above."""
@@ -139,7 +144,7 @@ class NestedLayout:
             if not is_directory(root + b"/" + inner, files):
                 continue
             try:
-                level = decode_utf7(entry)
+                level = self._escaping.plain(decode_utf7(entry))
             except ValueError:
                 continue
             full = normalise(name + SEPARATOR + level if name else level)
@@ -161,13 +166,18 @@ class MailboxTree:
         control: bytes = b"",
         index: bytes = b"",
         nested: bool = False,
+        escaping: str = "",
         clock: Clock | None = None,
     ) -> None:
+        """`escaping`: the character of listescape, if it is there."""
         self.root = root
         self.control = control or root
         """Where subscriptions and dovecot-uidvalidity are."""
         self._index = index
-        self.layout: Layout = NestedLayout() if nested else FlatLayout(clock or SystemClock())
+        self.escaping = Escaping(escaping, nested)
+        self.layout: Layout = (
+            NestedLayout(self.escaping) if nested else FlatLayout(clock or SystemClock(), self.escaping)
+        )
         self._is_nested = nested
         self._files = files
         self._names = names
