@@ -1,7 +1,4 @@
-"""imap_logout_format: the same figures of a session that is over as from Debian's Dovecot.
-
-`%i` is not among them: ours counts the line end behind LOGOUT, too.
-"""
+"""imap_logout_format: the same figures of a session that is over as from Debian's Dovecot."""
 
 import re
 
@@ -31,7 +28,7 @@ namespace inbox {
 CHOSEN
 """
 FIGURES = (
-    "d=%{deleted} e=%{expunged} t=%{trashed} a=%{appended} x=%{autoexpunged} h=%{fetch_hdr_count} "
+    "i=%i d=%{deleted} e=%{expunged} t=%{trashed} a=%{appended} x=%{autoexpunged} h=%{fetch_hdr_count} "
     "%{fetch_hdr_bytes} b=%{fetch_body_count} %{fetch_body_bytes} %u %n %{user} %{service}"
 )
 SMALL = b"Subject: a\r\n\r\nx\r\n"

@@ -11,7 +11,7 @@ from pillarbox.mailstore.mailbox import Fields, MessageSummary, NewMessage
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event
-from pillarbox.sessions.imap import conversation, fetch
+from pillarbox.sessions.imap import conversation, fetch, progress
 from pillarbox.sessions.imap import session as session_module
 from pillarbox.sessions.imap.session import AUTOLOGOUT, ImapSession
 from pillarbox.vocabulary.clock import ManualClock
@@ -106,6 +106,34 @@ class Scene:
         """Let it end; the lines that come."""
         self.go_on.set()
         return (await self.settle()).split(b"\r\n")[:-1]
+
+
+def test_a_client_that_waits_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9585 §3: again and again, which command is worked on; not after its end."""
+
+    async def talk() -> None:
+        async with asyncio.timeout(20), asyncio.TaskGroup() as tasks:
+            scene = Scene(monkeypatch)
+            await scene.begin(tasks)
+            told = asyncio.Semaphore(0)
+            said: list[bytes] = []
+
+            def send(data: bytes) -> None:
+                said.append(data)
+                told.release()
+
+            monkeypatch.setattr(progress, "INTERVAL", 0.001)
+            monkeypatch.setattr(scene.transport, "send", send)
+            scene.transport.feed(b"a SEARCH BODY word\r\n")
+            for _ in range(2):
+                await told.acquire()
+            assert said == [b'* OK [INPROGRESS ("a" NIL NIL)] Still working\r\n'] * 2
+            scene.go_on.set()
+            while not said[-1].startswith(b"* SEARCH 1 2 3 4\r\na OK"):
+                await told.acquire()
+            scene.transport.end()
+
+    asyncio.run(talk())
 
 
 def test_others_are_answered_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:

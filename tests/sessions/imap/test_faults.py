@@ -165,7 +165,7 @@ def test_the_log_tells_how_a_session_ended() -> None:
             client, account, clock=ManualClock(), sink=ignore, login_tag=b"L", unread=b"z NOOP\r\n"
         ).run()
         expected = (
-            f"in={len(script) + 8} out={len(client.sent)} deleted=1 expunged=1 trashed=0"
+            f"in={len(script) + 6} out={len(client.sent)} deleted=1 expunged=1 trashed=0"
             " hdr_count=1 hdr_bytes=14 body_count=1 body_bytes=18"
         )
         assert expected == ended.figures

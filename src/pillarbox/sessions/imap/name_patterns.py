@@ -22,7 +22,7 @@ _WILDCARDS: Final = re.compile(rb"[*%]+")
 class NamePattern:
     """A reference and a pattern, put together."""
 
-    __slots__ = ("_any", "_end", "_level", "_literals", "_prefix", "_separator", "_tail", "_text")
+    __slots__ = ("_any", "_end", "_inbox", "_level", "_literals", "_prefix", "_separator", "_tail", "_text")
 
     def __init__(self, reference: bytes, pattern: bytes, separator: bytes = b"/") -> None:
         self._separator = separator[0]
@@ -37,6 +37,9 @@ class NamePattern:
         self._end = len(pattern)
         self._literals: dict[int, int] = {}  # octet → places where the pattern has it
         self._any = self._level = 0  # places of wildcards
+        self._inbox: NamePattern | None = None  # of INBOX, if that differs
+        if self._text is None and text != text.upper():
+            self._inbox = NamePattern(b"", text.upper(), separator)
         if self._end > MAX_PATTERN:
             return
         for place, octet in enumerate(pattern):
@@ -51,6 +54,8 @@ class NamePattern:
         """Whether the whole name is one that the pattern means."""
         if self._text is not None:
             return name == self._text
+        if name == b"INBOX" and self._inbox is not None:
+            return self._inbox.matches(name)
         if self._end > MAX_PATTERN or not name.startswith(self._prefix):
             return False
         if self._tail:

@@ -45,6 +45,7 @@ from pillarbox.sessions.imap.conversation import AccountOf, Conversation, Woken,
 from pillarbox.sessions.imap.endings import INTERNAL_ERROR, Disconnect, Parking, connection_closed
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.parking import ParkedSession
+from pillarbox.sessions.imap.progress import SLOW, Progress
 from pillarbox.sessions.imap.session_commands import capabilities
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
@@ -73,6 +74,7 @@ class ImapSession:
         "_long",
         "_tells_capabilities_apart",
         "_unread",
+        "_unread_at_end",
         "parked",
     )
 
@@ -101,6 +103,7 @@ class ImapSession:
         self._login_tag = login_tag
         self._tells_capabilities_apart = tells_capabilities_apart
         self._unread = unread
+        self._unread_at_end = 0  # octets that do not count
         self._bad_commands = 0
         self._long: asyncio.Task[None] | None = None  # the command that goes on while others are answered
         self._last_command = ""
@@ -205,7 +208,10 @@ class ImapSession:
                 self._asked_to_park.set_result(self.parked is not None)
         options = conversation.options
         figures = conversation.figures.text(
-            options.logout_format, engine.bytes_in, engine.bytes_out, user=options.log_values
+            options.logout_format,
+            engine.bytes_in - self._unread_at_end,
+            engine.bytes_out,
+            user=options.log_values,
         )
         return Ended(reason, figures)
 
@@ -262,6 +268,8 @@ class ImapSession:
                     return self._connection_closed()
                 case commands.Logout():
                     await self._long_ended()
+                    # As Dovecot counts: the line end of LOGOUT, and what is behind it, has not been read.
+                    self._unread_at_end = len(engine.unread()) + 2
                     engine.untagged(b"BYE Logging out")
                     conversation.started = conversation.clock.monotonic()
                     conversation.ok(command.tag, b"Logout completed")
@@ -365,10 +373,13 @@ class ImapSession:
         kind = type(command)
         tag = command.tag
         refusal = b""
+        progress = Progress(conversation, tag) if kind in SLOW else None
         try:
             try:
                 await (handler or HANDLERS[kind])(conversation, command)
             finally:
+                if progress is not None:
+                    progress.end()
                 if conversation.coming.any and kind not in COMING:
                     await conversation.coming.end()
         except MailboxNameRefused as refused:
