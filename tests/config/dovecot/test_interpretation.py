@@ -246,6 +246,11 @@ def test_what_is_ignored_is_told(name: str, text: str, line: str) -> None:
 STOP = [
     ("client certificates", "auth_ssl_require_client_cert = yes", "who gets in"),
     ("access lists", "plugin {\n acl_globals_only = yes\n}", "rights would be others"),
+    (
+        "lazy_expunge",
+        "mail_plugins = lazy_expunge",
+        "line 3: mail_plugins: lazy_expunge is not served, and expunged",
+    ),
     ("encryption", "plugin {\n mail_crypt_curve = secp521r1\n}", "unencrypted"),
     ("proxying", "lmtp_proxy = yes", "delivered or read elsewhere"),
     ("directors", "director_servers = 10.0.0.1", "not be sent to the host"),

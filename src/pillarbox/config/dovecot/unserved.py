@@ -37,6 +37,7 @@ _SERVED_PLUGIN_SETTINGS: Final = frozenset(
     "mail_log_fields".split()
 )
 _REFUSED_PLUGINS: Final = {
+    "lazy_expunge": "expunged mail would be gone",
     "mail_crypt": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
     "virtual": "virtual mailboxes would be missing",
