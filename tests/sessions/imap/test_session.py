@@ -255,8 +255,8 @@ def test_workarounds_for_thunderbird() -> None:
 @pytest.mark.parametrize(
     ("configured", "end"),
     [
-        ("", b" CREATE-SPECIAL-USE INPROGRESS]"),
-        ("+X-A X-B", b" CREATE-SPECIAL-USE INPROGRESS X-A X-B]"),
+        ("", b" CREATE-SPECIAL-USE INPROGRESS UIDONLY]"),
+        ("+X-A X-B", b" CREATE-SPECIAL-USE INPROGRESS UIDONLY X-A X-B]"),
         ("IMAP4rev1 X", b"IMAP4rev1 X]"),
     ],
 )

@@ -120,6 +120,7 @@ class Conversation:
         "sink",
         "speaking",
         "transport",
+        "uid_only",
         "untold_modseq",
         "updates",
         "utf8_accept",
@@ -155,6 +156,7 @@ class Conversation:
         self.condstore = False  # the client wants mod-sequences (RFC 7162 §3.1)
         self.qresync = False  # VANISHED instead of EXPUNGE (RFC 7162 §3.2)
         self.rev2 = False  # IMAP4rev2: ESEARCH, no \Recent, names in UTF-8 (RFC 9051 appendix E)
+        self.uid_only = False  # UIDFETCH and VANISHED instead of FETCH and EXPUNGE (RFC 9586)
         self.utf8_accept = False  # UTF8=ACCEPT (RFC 9755)
         self.updates: ResultUpdates | None = None  # of results in the selected mailbox  RFC 5267
         self.news = SelectedNews()
@@ -456,6 +458,7 @@ class Conversation:
                 with_uid=with_uid or self.qresync,  # RFC 7162 §3.2.4
                 with_modseq=self.condstore,
                 with_recent=not self.rev2,
+                uid_only=self.uid_only,
             )
             self._tell_lines(lines)
 
@@ -463,7 +466,7 @@ class Conversation:
         engine = self.engine
         if (told.expunged or told.exists is not None) and not view.expunges_pend:
             self.untold_modseq = view.mailbox.highest_modseq
-        if told.expunged and self.qresync:  # RFC 7162 §3.2.10
+        if told.expunged and (self.qresync or self.uid_only):  # RFC 7162 §3.2.10, RFC 9586 §3.5
             engine.untagged(b"VANISHED " + compact(told.vanished))
         elif told.expunged:
             engine.send(b"".join(map(b"* %d EXPUNGE\r\n".__mod__, told.expunged)))
@@ -499,7 +502,8 @@ class Conversation:
             row, number = table.row(Uid(uid)), view.number_of(uid)
             if row is not None and number is not None:
                 name = b"UID %d " % uid if with_uid else b""
-                self.engine.untagged(b"%d FETCH (%bMODSEQ (%d))" % (number, name, table.modseqs[row]))
+                kind = b"%d UIDFETCH" % uid if self.uid_only else b"%d FETCH" % number
+                self.engine.untagged(b"%b (%bMODSEQ (%d))" % (kind, name, table.modseqs[row]))
 
     def tell_flags(self, view: MailboxView) -> None:
         """FLAGS and PERMANENTFLAGS, when there is a new keyword."""

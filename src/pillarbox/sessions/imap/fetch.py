@@ -195,6 +195,9 @@ class _Fetch:
         self._wanted = wanted
         plan = plan_of(wanted)
         self._fields, self._template = plan.fields, plan.template
+        self._uid_only = conversation.uid_only
+        if self._uid_only:  # RFC 9586 §3.3
+            self._template = self._template.replace(b" FETCH (", b" UIDFETCH (", 1)
         self._from_table, self.batch_size = plan.from_table, plan.batch_size
         self._marks_seen = (
             wanted.marks_seen and not self._view.read_only and Rights.WRITE_SEEN in self._view.rights
@@ -290,7 +293,7 @@ class _Fetch:
         self, numbers: list[int], uids: list[int], summaries: Sequence[MessageSummary], flags: list[bytes]
     ) -> "_Columns":
         """What the template wants, one column after the other."""
-        columns: _Columns = [numbers]
+        columns: _Columns = [uids if self._uid_only else numbers]
         for item in self._wanted.items:
             match item:
                 case Item.UID | Item.REAL_UID:

@@ -76,6 +76,7 @@ class ParkedSession(msgspec.Struct, frozen=True, array_like=True):
         None  # under COMPRESS: where the client's stream stands, the text deflated itself
     )
     notify: ParkedNotify | None = None
+    uid_only: bool = False
 
 
 def can_be_parked(conversation: Conversation) -> bool:
@@ -141,6 +142,7 @@ async def go_on(conversation: Conversation, parked: ParkedSession) -> None:
     conversation.figures = parked.figures
     conversation.condstore, conversation.qresync = parked.condstore, parked.qresync
     conversation.rev2, conversation.utf8_accept = parked.rev2, parked.utf8_accept
+    conversation.uid_only = parked.uid_only
     conversation.untold_modseq = parked.untold_modseq
     if parked.mailbox is not None:
         await _enter(conversation, parked.mailbox)

@@ -31,9 +31,12 @@ def highest_modseq_of(view: MailboxView) -> bytes:
 
 
 def flag_changes(
-    told: Told, view: MailboxView, *, with_uid: bool, with_modseq: bool, with_recent: bool
+    told: Told, view: MailboxView, *, with_uid: bool, with_modseq: bool, with_recent: bool, uid_only: bool
 ) -> Iterator[bytes]:
-    """`2 FETCH (UID 7 MODSEQ (4) FLAGS (\\Seen))` of each message whose flags are told."""
+    """`2 FETCH (UID 7 MODSEQ (4) FLAGS (\\Seen))` of each message whose flags are told.
+
+    With `uid_only`, `7 UIDFETCH …`.
+    """
     flags = FlagRenderer(view, with_recent=with_recent)
     messages = view.mailbox.messages
     for number, uid in told.flags:
@@ -42,4 +45,5 @@ def flag_changes(
         if with_modseq:
             words.append(b"MODSEQ (%d)" % messages.modseqs[row])
         words.append(b"FLAGS (%b)" % flags.of_row(row))
-        yield b"%d FETCH (%b)" % (number, b" ".join(words))
+        kind = b"%d UIDFETCH" % uid if uid_only else b"%d FETCH" % number
+        yield b"%b (%b)" % (kind, b" ".join(words))

@@ -104,6 +104,7 @@ def _description(conversation: Conversation, view: MailboxView, name: str) -> by
         view.read_only,
         view.rights,
         conversation.name(name) if conversation.rev2 else None,
+        conversation.uid_only,
     )
     known = mailbox.memo.get(_description)
     if isinstance(known, _Described) and known.state == state:
@@ -123,7 +124,7 @@ def _description_lines(conversation: Conversation, view: MailboxView, name: str)
     else:
         yield b"%d RECENT" % view.recent
         unseen = _first_unseen(mailbox.messages.flags)
-        if unseen is not None:
+        if unseen is not None and not conversation.uid_only:  # it is a message number
             yield b"OK [UNSEEN %d] First unseen." % unseen
     yield b"OK [UIDVALIDITY %d] UIDs valid" % mailbox.uid_validity
     yield b"OK [UIDNEXT %d] Predicted next UID" % mailbox.uid_next

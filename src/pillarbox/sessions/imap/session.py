@@ -47,6 +47,7 @@ from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions, Workaround
 from pillarbox.sessions.imap.parking import ParkedSession
 from pillarbox.sessions.imap.progress import SLOW, Progress
 from pillarbox.sessions.imap.session_commands import capabilities
+from pillarbox.sessions.imap.uid_only import REFUSAL, has_numbers
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire.imap import commands, responses
@@ -238,6 +239,7 @@ class ImapSession:
             mailbox=parking.parked_mailbox(conversation),
             compressed=parking.standing_of_stream(conversation),
             notify=parking.parked_notify(conversation),
+            uid_only=conversation.uid_only,
         )
 
     async def _go_on(self, parked: ParkedSession) -> None:
@@ -373,6 +375,10 @@ class ImapSession:
         kind = type(command)
         tag = command.tag
         refusal = b""
+        if conversation.uid_only and has_numbers(command):
+            await conversation.coming.end()
+            conversation.bad(tag, REFUSAL)
+            return
         progress = Progress(conversation, tag) if kind in SLOW else None
         try:
             try:

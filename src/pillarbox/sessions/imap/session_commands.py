@@ -17,10 +17,10 @@ CAPABILITIES: Final = (
     b" THREAD=ORDEREDSUBJECT MULTIAPPEND URL-PARTIAL CATENATE UNSELECT CHILDREN NAMESPACE UIDPLUS"
     b" LIST-EXTENDED I18NLEVEL=1 CONDSTORE QRESYNC ESEARCH ESORT SEARCHRES WITHIN CONTEXT=SEARCH"
     b" LIST-STATUS BINARY MOVE SNIPPET=FUZZY PREVIEW=FUZZY PREVIEW STATUS=SIZE SAVEDATE LITERAL+ NOTIFY"
-    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID CREATE-SPECIAL-USE INPROGRESS"
+    b" SPECIAL-USE COMPRESS=DEFLATE REPLACE PARTIAL UTF8=ACCEPT OBJECTID CREATE-SPECIAL-USE INPROGRESS UIDONLY"
 ).split()
 """What works after login, in Dovecot's order."""
-ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UTF8=ACCEPT", b"IMAP4REV2"))
+ENABLABLE: Final = frozenset((b"CONDSTORE", b"QRESYNC", b"UIDONLY", b"UTF8=ACCEPT", b"IMAP4REV2"))
 """What ENABLE knows (RFC 5161)."""
 
 
@@ -89,6 +89,7 @@ async def enable(conversation: Conversation, command: commands.Enable) -> None:
     if b"CONDSTORE" in known or b"QRESYNC" in known:  # RFC 7162 §3.2.3: QRESYNC implies CONDSTORE
         await conversation.enable_condstore()
     conversation.qresync = conversation.qresync or b"QRESYNC" in known
+    conversation.uid_only = conversation.uid_only or b"UIDONLY" in known
     conversation.utf8_accept = conversation.utf8_accept or b"UTF8=ACCEPT" in known
     conversation.rev2 = conversation.rev2 or b"IMAP4REV2" in known
     conversation.engine.utf8_names = conversation.utf8_accept or conversation.rev2
