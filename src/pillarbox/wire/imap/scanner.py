@@ -184,6 +184,12 @@ class Scanner:
             raise BadSyntax(reason)
         return atom
 
+    @property
+    def next_atom(self) -> bytes:
+        """The atom that comes next, which is not taken; empty if there is none."""
+        atom = _ATOM.match(self._line, self._offset)
+        return atom[0] if atom is not None else b""
+
     def word(self, *, reason: str = "Invalid arguments") -> bytes:
         """An atom that is a name of the protocol, in capitals."""
         return self.atom(reason=reason).upper()

@@ -9,6 +9,7 @@ STANDARDS
 
 from typing import Final
 
+from pillarbox.message.charsets import codec_of
 from pillarbox.wire.imap.commands import Sort, Thread, ThreadAlgorithm
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 from pillarbox.wire.imap.search_grammar import keys_to_end, known_charset, take_return_options
@@ -67,7 +68,15 @@ def thread(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Thread:
 
 
 def _charset(scanner: Scanner, reason: str) -> str:
+    """`SP charset SP`
+
+    Quirk: after ENABLE UTF8=ACCEPT it may be missing.  Such clients leave it out of SEARCH (RFC 6855 §3), and some
+    (Horde) here, too, where it is mandatory.
+    """
     scanner.space_or(reason)
+    quoted = scanner.at(b'"') or scanner.at(b"{")
+    if scanner.utf8_names and not quoted and codec_of(scanner.next_atom) is None:
+        return "utf-8"
     charset = known_charset(scanner)
     scanner.space_or("Missing search parameters")
     return charset
