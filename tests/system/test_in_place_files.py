@@ -61,6 +61,11 @@ def test_maillog_file_and_logrotate(host: Host) -> None:
     until(lambda: log.exists() and "reload -- " in log.read_text(), what="the new file is in use")
     assert session("QUIT") == "221 2.0.0 Bye"
     until(lambda: "disconnect from" in log.read_text(), what="the old session logs into the new file")
+    failed = host.run("postconf -e maillog_file_compressor=/bin/false && postfix logrotate")
+    assert failed.returncode == 1
+    reason = "fatal: logfile '/var/log/pillarbox.log' rotation failed: /bin/false: exit status 1"
+    assert reason in log.read_text()  # of the new file
+    assert host.run("postfix logrotate now").returncode == 1
     host.output("postfix stop")
     assert "terminating on signal 15" in log.read_text()
     configure(host, maillog_file="/tmp/elsewhere.log")

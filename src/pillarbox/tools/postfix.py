@@ -17,6 +17,7 @@ DESCRIPTION
     set-permissions    put owners and modes right
     upgrade-configuration  like check: configuration files need no change here
     logrotate          begin a new maillog_file; compress the old one
+    tls …              keys and certificates, and settings that turn TLS on (postfix_tls.py)
 
     -c or MAIL_CONFIG names the configuration directory (/etc/postfix).  -v shows where things are; -D has no
     effect, as no debugger is run.  Without either of them, when main.cf lists other instances, the command is
@@ -91,11 +92,7 @@ class PostfixCommand:
         self._snapshot = configuration.snapshot
         check_maillog_file(self._snapshot)
         self._instance = Instance.of(self._snapshot)
-        self.log = SystemLog(
-            self._snapshot,
-            program="postfix-script",
-            label=f"{self._snapshot.value('syslog_name')}/postfix-script",
-        )
+        self.log = self._open_log()
         self._commands: Final[dict[str, Callable[[], None]]] = {
             "start": self._start,
             "start-fg": self._start_in_foreground,
@@ -130,6 +127,13 @@ class PostfixCommand:
             self.log.refuse(f"{error.filename}: {error.strerror}" if error.filename else str(error))
             return 1
         return 0
+
+    def _open_log(self) -> SystemLog:
+        return SystemLog(
+            self._snapshot,
+            program="postfix-script",
+            label=f"{self._snapshot.value('syslog_name')}/postfix-script",
+        )
 
     # -- start and stop --------------------------------------------------------------------------------
 
@@ -247,20 +251,28 @@ class PostfixCommand:
     def _rotate_log(self) -> None:
         settings = self._snapshot.group(Logging)
         path = settings.maillog_file
-        if not path:
-            raise Failed("empty 'maillog_file' parameter value - logfile rotation failed")
+        for name in ("maillog_file", "maillog_file_compressor", "maillog_file_rotate_suffix"):
+            if not getattr(settings, name):
+                raise Failed(f"empty '{name}' parameter value - logfile rotation failed")
         if path.startswith("/dev/"):
-            raise Failed(f"not a regular file: maillog_file {path}")
+            raise Failed(f"not rotating '{path}'")
         now = datetime.datetime.now(datetime.UTC).astimezone()
         rotated = f"{path}.{now.strftime(settings.maillog_file_rotate_suffix)}"
-        os.rename(path, rotated)
+        failed = f"logfile '{path}' rotation failed"
+        try:
+            os.rename(path, rotated)
+        except OSError as error:
+            raise Failed(f"{failed}: {error.strerror}") from error
         pid = postfix_control.running(self._instance)
         if pid is not None and pid > 0:
             postfix_control.reload_and_wait(self._instance, pid)
+        self.log = self._open_log()  # what is said from now on is for the new file
         try:
-            subprocess.run([settings.maillog_file_compressor, rotated], check=True)
-        except (OSError, subprocess.CalledProcessError) as error:
-            raise Failed(f"cannot compress {rotated}: {error}") from error
+            status = subprocess.run([settings.maillog_file_compressor, rotated], check=False).returncode
+        except OSError as error:
+            raise Failed(f"{failed}: {settings.maillog_file_compressor}: {error.strerror}") from error
+        if status:
+            raise Failed(f"{failed}: {settings.maillog_file_compressor}: exit status {status}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -288,12 +300,19 @@ def main(argv: list[str] | None = None) -> int:
         configuration = read_configuration(directory, facts=host_facts())
         if not is_for_one and configuration.snapshot.group(Instances).multi_instance_directories:
             return _hand_to_manager(configuration, arguments)
+        if arguments[:1] == ["tls"]:
+            from pillarbox.tools.postfix_tls import TlsCommand  # what makes keys takes a while to load
+
+            return TlsCommand(configuration).run(arguments[1:])
         command = PostfixCommand(configuration)
     except ConfigurationFault as fault:
         SystemLog(None, program="postfix", label="postfix").refuse(str(fault))
         return 1
     if verbose:
         sys.stderr.write(f"postfix: configuration directory {directory}\n")
+    if arguments[:1] == ["logrotate"] and len(arguments) > 1:
+        command.log.refuse("usage postfix logrotate (no arguments)")
+        return 1
     return command.run(arguments[0] if arguments else "")
 
 
