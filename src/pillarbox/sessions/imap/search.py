@@ -26,7 +26,7 @@ from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.search_contexts import SearchContexts
-from pillarbox.sessions.imap.search_filter import MessageFilter
+from pillarbox.sessions.imap.search_filter import MessageFilter, waits_for_nothing
 from pillarbox.sessions.imap.threads import Threaded, thread_words
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
@@ -71,8 +71,10 @@ MAX_MEMO: Final = 16
 """Orders of a mailbox that are remembered until it gets new messages: 40 KB each for 10,000 of them."""
 
 
-def is_alone(conversation: Conversation, command: Search | Sort | Thread) -> bool:
-    """Whether nothing but the answer comes of a search, so that other commands may be answered meanwhile."""
+def takes_long(conversation: Conversation, command: Search | Sort | Thread) -> bool:
+    """Whether it is worth while to answer other commands meanwhile, and nothing but its answer comes of it."""
+    if isinstance(command, Search) and waits_for_nothing(command.key):
+        return False
     if conversation.updates is not None or conversation.notifications is not None:
         return False
     result = None if isinstance(command, Thread) else command.result

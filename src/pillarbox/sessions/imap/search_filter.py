@@ -139,6 +139,11 @@ class MessageFilter:
     async def uids(self, key: Uids, uids: list[int]) -> list[int]:
         if key.uids.saved:
             return _common(uids, self._view.of_uids(self._conversation.saved_result))
+        known = self._view.known_uids()
+        spans = key.uids.spans(known[-1] if known else 0)
+        if len(spans) == 1:
+            [(low, high)] = spans
+            return uids[bisect_left(uids, low) : bisect_right(uids, high)]
         return _common(uids, self._view.by_uids(key.uids))
 
     async def flags(self, key: HasFlags, uids: list[int]) -> list[int]:
@@ -345,6 +350,11 @@ def _cost(key: SearchKey) -> int:
             return _cost(negated)
         case _:
             return _COSTS.get(type(key), 1)
+
+
+def waits_for_nothing(key: SearchKey) -> bool:
+    """Whether the tables in memory say all, so that the answer comes in one step."""
+    return _cost(key) <= 1
 
 
 def _with_flags_together(keys: Sequence[SearchKey]) -> list[SearchKey]:

@@ -433,7 +433,7 @@ class ImapSession:
 def _may_take_long(conversation: Conversation, command: Command) -> bool:
     match command:
         case commands.Search() | commands.Sort() | commands.Thread():
-            return search.is_alone(conversation, command)
+            return search.takes_long(conversation, command)
         case commands.Fetch():
             return fetch.takes_long(conversation, command)
         case _:
