@@ -1,6 +1,8 @@
 """Quotas: the same conversations, deliveries, warnings and maildirsize as Debian's Dovecot."""
 
 import functools
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,6 +148,45 @@ def test_lmtp(pair: tuple[str, Server, Server]) -> None:
     files = [maildirsize(server.home("you")) for server in (ours, theirs)]
     counts = [[line.rpartition(" ")[2] for line in lines] for lines in files]
     assert counts[0] == counts[1]
+
+
+SIZES = {
+    "below": (b"10240S,10C\n%b" % (b"30 0\n" * 100), 0),
+    "full": (b"10240S,10C\n1 1\n%b" % (b"0 0\n" * 1300), 0),
+    "within": (b"10240S,10C\n5000 5\n0 0\n", 3600),
+    "over": (b"10240S,10C\n20000 5\n", 0),
+    "overold": (b"10240S,10C\n20000 5\n", 16 * 60),
+    "overyoung": (b"10240S,10C\n20000 5\n", 14 * 60),
+    "overtwice": (b"10240S,10C\n20000 4\n0 1\n", 0),
+    "others": (b"10241S,10C\n5000 5\n", 0),
+    "negative": (b"10240S,10C\n5 5\n-9 0\n", 0),
+    "torn": (b"10240S,10C\n5 5\n7000 1", 0),
+    "nonsense": (b"10240S,10C\n5 5\nx\n", 0),
+}
+"""By user: what stands in maildirsize, and how many seconds ago it was written."""
+
+
+@pytest.mark.parametrize("pair", ["maildir"], indirect=True)
+def test_whether_maildirsize_is_believed(pair: tuple[str, Server, Server]) -> None:
+    """A file of 5120 octets, or one that tells of too much for 15 minutes or in two lines, is made anew."""
+    _, ours, theirs = pair
+    found = []
+    for server in (ours, theirs):
+        told = []
+        for user, (content, age) in SIZES.items():
+            path = server.home(user) / "Maildir" / "maildirsize"
+            for name in ("cur", "new", "tmp"):
+                (path.parent / name).mkdir(parents=True)
+            path.write_bytes(content)
+            for place in (path.parent.parent, *path.parent.parent.rglob("*")):
+                shutil.chown(place, "nobody", "nogroup")
+            written = path.stat().st_mtime - age
+            os.utime(path, (written, written))
+            told.append((user, play(server, [b"GETQUOTAROOT INBOX"], user), path.read_bytes()))
+        found.append(told)
+    assert found[0] == found[1]
+    believed = {user for user, _, content in found[0] if content == SIZES[user][0]}
+    assert believed == {"below", "within", "over", "overyoung", "torn"}
 
 
 def test_one_takes_the_others_tree(pair: tuple[str, Server, Server]) -> None:
