@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.system, pytest.mark.root, pytest.mark.peer("dovecot")]
 
 NAMES: Final = ("outside.example", "mx.example", "net.example", "four.example")
 SETTINGS: Final = """\
-protocols = imap
+protocols = imap pop3
 ssl = yes
 disable_plaintext_auth = yes
 login_greeting = Outside.
@@ -43,8 +43,16 @@ service imap-login {
 protocol imap {
   mail_max_userip_connections = 2
 }
+service pop3-login {
+  inet_listener pop3 {
+    port = {pop3}
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+}
 protocol pop3 {
-  login_greeting = Not for IMAP.
+  mail_max_userip_connections = 3
 }
 remote 127.0.0.2 {
   disable_plaintext_auth = no
@@ -167,23 +175,48 @@ def test_certificates_by_name(
     assert [certificate(server, source, host) for server in pair] == [expected, expected]
 
 
-def test_connections_of_a_user_by_protocol(pair: tuple[Server, Server]) -> None:
-    """mail_max_userip_connections of `protocol imap`: the third is one too many, and the log says so instead of `Login:`."""
+@pytest.mark.parametrize("secured", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize(("service", "limit"), [("imap", 2), ("pop3", 3)])
+def test_connections_of_a_user_by_protocol(
+    pair: tuple[Server, Server], service: str, limit: int, secured: bool
+) -> None:
+    """mail_max_userip_connections of a protocol: one more is too many, and the log has no `Login:` for it."""
+    user = f"{service}-{'tls' if secured else 'plain'}"
+    wanted = f"user=<{user}>"
     told = []
     for server in pair:
         with ExitStack() as held:
-            answers = []
-            for _ in range(3):
-                sock = held.enter_context(connect(server, "127.0.0.2"))
-                lines = held.enter_context(sock.makefile("rb"))
-                lines.readline()
-                sock.sendall(b"a LOGIN other secret\r\n")
-                answers.append(lines.readline())
-            beginnings = [b" ".join(answer.split()[:3])[:10] for answer in answers]
-            assert beginnings == [b"a OK [CAPA", b"a OK [CAPA", b"a NO [LIMI"], (server.name, answers)
-            until(lambda log=server.log: log().count("user=<other>") == 3, what="all is logged")  # type: ignore[misc]
-        lines_of_log = re.findall(r".{16}(imap-login: .*user=<other>.*)", server.log())
+            answers = [_log_in(held, server, service, user, secured=secured) for _ in range(limit + 1)]
+            refused = re.compile(rb"a NO \[LIMIT\]|-ERR \[IN-USE\]")
+            assert [bool(refused.match(answer)) for answer in answers] == [False] * limit + [True], answers
+            until(lambda log=server.log: log().count(wanted) == limit + 1, what="all is logged")  # type: ignore[misc]
+        lines_of_log = re.findall(rf".{{16}}({service}-login: .*{wanted}.*)", server.log())
         told.append([re.sub(r"mpid=\d+|session=<.*>", "", line) for line in lines_of_log])
-        told[-1].append(answers[2].decode())
+        told[-1].append(answers[-1].decode())
     assert told[0] == told[1]
-    assert "Info: Disconnected: Maximum number of connections" in told[0][2]
+    assert "Info: Disconnected: Maximum number of connections" in told[0][limit]
+    assert ("TLS" in told[0][0]) is secured
+
+
+def _log_in(held: ExitStack, server: Server, service: str, user: str, *, secured: bool) -> bytes:
+    """The answer to a login; the connection stays as long as `held`."""
+    sock = held.enter_context(
+        socket.create_connection(
+            ("127.0.0.1", server.port if service == "imap" else server.pop3), PATIENCE, ("127.0.0.2", 0)
+        )
+    )
+    lines = sock.makefile("rb")
+    lines.readline()
+    if secured:
+        sock.sendall(b"a STARTTLS\r\n" if service == "imap" else b"STLS\r\n")
+        lines.readline()
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        sock = held.enter_context(context.wrap_socket(sock))
+        lines = held.enter_context(sock.makefile("rb"))
+    if service == "imap":
+        sock.sendall(b"a LOGIN %b secret\r\n" % user.encode())
+        return lines.readline()
+    sock.sendall(b"USER %b\r\nPASS secret\r\n" % user.encode())
+    lines.readline()
+    return lines.readline()
