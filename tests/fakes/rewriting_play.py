@@ -88,7 +88,9 @@ def prepare(world: RewritingWorld) -> None:
 
 
 def load(world: RewritingWorld, configuration: RandomConfiguration) -> None:
-    """The configuration for both."""
+    """The configuration for both.  What the servers have heard before is forgotten."""
+    for server in world.all_servers():
+        server.transactions.clear()
     for host in world.hosts:
         for name, text in configuration.files.items():
             host.write(f"/etc/postfix/tables/{name}", text)

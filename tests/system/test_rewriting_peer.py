@@ -164,7 +164,7 @@ def _text(line: str) -> str:
 
 def _log_line(line: str) -> str:
     line = re.sub(
-        r"warning: (?:table lookup problem: fail:broken: .*|pipemap:.* lookup error for .*)",
+        r"warning: (?:fail:broken lookup error for .*|pipemap:.* lookup error for .*)",
         "warning: TABLE",
         line,
     )

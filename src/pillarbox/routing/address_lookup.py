@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_+=-]+(?:\.[A-Za-z0-9_+=-]+)*")
@@ -57,9 +57,17 @@ def written_forms(
 
 
 def find_first(tables: Sequence[LookupTable], key: str, *, whole: bool = True) -> str | None:
-    """The first answer to a key; `whole` says that it is a full address, which every table takes."""
+    """The first answer to a key; `whole` says that it is a full address, which every table takes.  LookupFault."""
     for table in tables:
-        if (whole or table.partial_keys) and (value := table.query(key)) is not None:
+        if not (whole or table.partial_keys):
+            continue
+        try:
+            value = table.query(key)
+        except LookupFault as fault:
+            detail = f": {fault.detail}" if fault.detail else ""
+            fault.reason = f'{table.name} lookup error for "{key[:100]}"{detail}'
+            raise
+        if value is not None:
             return value
     return None
 

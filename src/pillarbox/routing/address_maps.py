@@ -22,7 +22,7 @@ import msgspec
 from pillarbox.message.address_lists import address_of, external_form, listed
 from pillarbox.routing.address_lookup import find_first, text_of, virtual_patterns
 from pillarbox.routing.rewriting import AddressRewriting
-from pillarbox.tables.table import LookupFault, LookupTable, Warn
+from pillarbox.tables.table import LookupFault, LookupTable, Warn, octets_of
 from pillarbox.vocabulary.address import Address
 
 IsLocal = Callable[[bytes], bool]
@@ -32,10 +32,9 @@ IsLocal = Callable[[bytes], bool]
 class MapFault(LookupFault):
     """A table of addresses cannot answer; `reason` and `cause` are for the log."""
 
-    def __init__(self, title: str, address: Address, fault: LookupFault) -> None:
+    def __init__(self, title: str, of: str, fault: LookupFault) -> None:
         super().__init__(title, fault.detail)
-        shown = address.external.decode("utf-8", "replace")
-        self.reason = f"{title} map lookup problem for {shown} -- message not accepted, try again later"
+        self.reason = f"{title} map lookup problem{of} -- message not accepted, try again later"
         self.cause = fault.reason
 
 
@@ -52,19 +51,22 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
     is_local: IsLocal
     rewriting: AddressRewriting
     propagate: bool = False  # the class is in propagate_unmatched_extensions
+    is_one_address: bool = False  # `@site other@site` is all domain: so virtual(5) takes it, and canonical(5) does not
 
     def __bool__(self) -> bool:
         """Whether there are tables."""
         return bool(self.tables)
 
-    def find(self, address: Address, *, quoted_only: bool = False) -> tuple[str, bytes] | None:
-        """The value of an address, and the extension that was not looked for.  MapFault."""
+    def find(self, address: Address) -> str | None:
+        """The value of an address, as it stands in the table.  MapFault."""
         try:
-            return self._find(address, quoted_only)
+            found = self._find(address)
         except LookupFault as fault:
-            raise MapFault(self.title, address, fault) from fault
+            raise MapFault(self.title, "", fault) from fault
+        return None if found is None else found[0]
 
-    def _find(self, address: Address, quoted_only: bool) -> tuple[str, bytes] | None:
+    def _find(self, address: Address, *, quoted_only: bool = False) -> tuple[str, bytes] | None:
+        """The value, and the extension that was not looked for."""
         patterns = virtual_patterns(
             address,
             delimiters=self.delimiters,
@@ -82,13 +84,19 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
 
     def map(self, address: Address) -> list[Address] | None:
         """The addresses that an address is turned into, in standard form; None if no table has it.  LookupFault."""
-        found = self.find(address, quoted_only=True)
+        try:
+            found = self._find(address, quoted_only=True)
+        except LookupFault as fault:
+            raise MapFault(self.title, f" for {external_form(address)}", fault) from fault
         if found is None:
             return None
         value, extension = found
         if value.startswith("@"):
-            user = Address(address.local_part.removesuffix(extension), b"")
-            value = external_form(user) + value
+            user = address.local_part.removesuffix(extension)
+            if self.is_one_address:
+                value = external_form(Address.from_internal(user + octets_of(value)))
+            else:
+                value = external_form(Address(user, b"")) + value
         results = [address_of(self.rewriting.rewrite_text(text)) for text in listed(value)]
         if not results:
             raise LookupFault(self.title, f"lookup of {text_of(address.internal)} returns no address")

@@ -118,6 +118,7 @@ def _address_maps(
         is_local=is_local,
         rewriting=configured_rewriting(snapshot),
         propagate=kind in propagating,
+        is_one_address=kind == "virtual",
     )
 
 

@@ -98,10 +98,10 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         """
         queue = _Queued(self.keeps_original, self.duplicate_limit)
 
-        def copy(found: tuple[str, bytes] | None) -> None:
+        def copy(found: str | None) -> None:
             """A recipient whom only we know of: the sender hears nothing of it."""
             if found is not None:
-                text = found[0].strip().encode("utf-8", "surrogateescape")
+                text = found.strip().encode("utf-8", "surrogateescape")
                 address = self.recipient(Address.from_internal(text), warn=warn, mapped=mapped)
                 asked = b"rfc822;" + address.external
                 one = NewRecipient(address.internal, address.internal, Notify.NEVER, asked)
@@ -115,7 +115,7 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
             if copies and self.recipient_bcc:
                 copy(self.recipient_bcc.find(address))
         if copies and self.always_bcc:
-            copy((self.always_bcc, b""))
+            copy(self.always_bcc)
         return queue.recipients
 
     def recipient(self, address: Address, *, warn: Warn, mapped: bool = True) -> Address:

@@ -97,7 +97,7 @@ class FailTable:
 
     def query(self, key: str) -> str | None:
         """A fault."""
-        raise LookupFault(self.name, "Application error")
+        raise LookupFault(self.name, "")
 
 
 class RandomTable:

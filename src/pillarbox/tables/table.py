@@ -36,7 +36,7 @@ class LookupFault(TemporaryFault):
         super().__init__(
             EnhancedStatus(4, 3, 0),
             "Temporary lookup failure",
-            reason=f"table lookup problem: {table}: {reason}",
+            reason=f"table lookup problem: {table}" + (f": {reason}" if reason else ""),
         )
         self.detail = reason
 

@@ -251,11 +251,7 @@ def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
     try:
         sender, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
     except ValueError:
-        refused = refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax", path)
-        if not parameters or (grammar.strict and not path.startswith(b"<")):
-            return refused
-        command = _mail_parameters(NULL_ADDRESS, b"", parameters, grammar)  # these are looked at first
-        return command if isinstance(command, Refused) else refused
+        return refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax", path)
     if not parameters:
         return MailFrom(sender, text)
     return _mail_parameters(sender, text, parameters, grammar)
