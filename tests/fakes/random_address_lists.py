@@ -103,10 +103,11 @@ _STRAY: Final = (
 def random_fields(seed: int, count: int) -> list[str]:
     """Values to stand behind `To:`, folded lines and all."""
     chance = random.Random(seed)
-    return [_value(chance) for _ in range(count)]
+    return [random_field(chance) for _ in range(count)]
 
 
-def _value(chance: random.Random) -> str:
+def random_field(chance: random.Random) -> str:
+    """One of them."""
     draw = chance.random()
     if draw < 0.12:
         count = chance.randint(1, 9)

@@ -11,6 +11,8 @@ from typing import Final
 
 import msgspec
 
+from fakes.random_address_lists import random_field
+
 _USERS: Final = ("alice", "bob", "old", "new", "root", "list", "postmaster", "carol", "refused", "later")
 _ODD_USERS: Final = (
     *(
@@ -156,6 +158,9 @@ _ACTIONS: Final = (
     *(
         "BCC copy@out.test",
         "BCC nope",
+        "REDIRECT other@out.test",
+        'REDIRECT "a b"@box.test',
+        "REDIRECT list",
         "STRIP it",
         "PASS",
         "STRIP",
@@ -227,7 +232,23 @@ _TRANSPORTS: Final = (
         "error:5.7.1",
         "smtp:[[x]",
         "local",
+        "smtp :[10.53.0.21]",
+        "smtp: [10.53.0.21]",
+        ":out.test:25",
+        "::x",
+        "slow:[10.53.0.21]",
+        "slow",
+        "slow: ",
     ),
+)
+_NETWORKS: Final = (
+    "10.53.0.0/24",
+    "[10.53.0.20]",
+    "127.0.0.0/8",
+    "192.0.2.1",
+    "::/0",
+    "!10.0.0.0/8",
+    "10.53.0.1/24",
 )
 
 
@@ -356,13 +377,15 @@ class _Generator:
                 "pipe",
                 "randmap",
                 "two",
+                "chain",
+                "cidr",
                 "fail",
             )
         )
         everything = (
-            kind in ("static", "randmap") and "canonical" in name
+            kind in ("static", "randmap", "chain") and "canonical" in name
         )  # <> too: reports of reports have no end
-        if everything or (kind in ("static", "fail", "randmap") and self._maybe(0.6)):
+        if everything or (kind in ("static", "fail", "randmap", "chain") and self._maybe(0.6)):
             kind = "inline"
         table = self._of_kind(kind, name, entries, value)
         self._tables.append(
@@ -372,7 +395,7 @@ class _Generator:
 
     def _of_kind(self, kind: str, name: str, entries: dict[str, str], value: Callable[[], str]) -> str:
         entries = {key: value for key, value in entries.items() if key and value} or {"x": "y"}
-        if kind in ("inline", "two", "union", "pipe", "fail"):
+        if kind in ("inline", "two", "union", "pipe", "chain", "fail"):
             rows = " ".join(f"{{ {key} = {value} }}" for key, value in entries.items())
             table = f"inline:{{ {rows} }}"
             match kind:
@@ -383,6 +406,8 @@ class _Generator:
                     return f"pipemap:{{ {table}, inline:{{ {{ {given} = {value()} }} }} }}"
                 case "two":
                     return f"{table}, {self._of_kind('texthash', name, {self._key(): value()}, value)}"
+                case "chain":
+                    return f"{table}, static:{{{value()}}}, fail:never"
                 case "fail":
                     self._fails = True
                     return f"{table}, fail:broken"
@@ -391,7 +416,9 @@ class _Generator:
             return f"static:{{{value()}}}"
         if kind == "randmap":
             return f"randmap:{{ {value().partition(',')[0] or 'x'} }}"
-        if kind in ("regexp", "pcre"):
+        if kind == "cidr":
+            rows = "".join(f"{self._pick(_NETWORKS)} {value}\n" for value in entries.values())
+        elif kind in ("regexp", "pcre"):
             rows = "".join(self._expression(key, value) for key, value in entries.items())
         else:
             rows = "# a comment\n" + "".join(
@@ -600,6 +627,19 @@ class _Generator:
         maybe(0.1, "myorigin", "$myhostname", "origin.test", "Here.Test")
         maybe(0.1, "header_from_format", "obsolete", "standard")
         maybe(0.1, "owner_request_special", "no")
+        maybe(0.1, "expand_owner_alias", "yes")
+        maybe(0.08, "append_at_myorigin", "no")
+        maybe(0.1, "empty_address_relayhost_maps_lookup_key", "bob@here.test", "x")
+        maybe(0.1, "empty_address_default_transport_maps_lookup_key", "alice@here.test")
+        maybe(0.1, "header_address_token_limit", "9", "25")
+        maybe(0.1, "enable_original_recipient", "no")
+        maybe(
+            0.15,
+            "virtual_mailbox_maps",
+            "pcre:{ {/^([a-z]+)(\\+.*)?@box\\.test$$/ $$1/} }",
+            "regexp:{ {/^(al|bo)(.*)@/ $${1}$${2}/} }",
+            "inline:{ { alice@box.test = alice/ } { @box.test = rest/ } }",
+        )
         maybe(0.1, "line_length_limit", "512")
         maybe(0.1, "smtp_line_length_limit", "60", "0")
         maybe(0.1, "disable_mime_output_conversion", "yes")
@@ -612,7 +652,7 @@ class _Generator:
         )
         maybe(0.1, "default_destination_recipient_limit", "1", "2")
         maybe(0.1, "duplicate_filter_limit", "1")
-        maybe(0.1, "parent_domain_matches_subdomains", "", "transport_maps")
+        maybe(0.15, "parent_domain_matches_subdomains", "", "transport_maps", "relay_domains, transport_maps")
         maybe(0.1, "relay_domains", "relay.test, out.test", "")
         maybe(0.1, "mydestination", "here.test, $myhostname, localhost", "inline:{here.test=x}, lone")
         maybe(0.1, "relay_recipient_maps", "inline:{ { alice@relay.test = x } { @out.test = x } }")
@@ -629,6 +669,8 @@ class _Generator:
             "alias_maps",
             "inline:{ { list = alice, bob@out.test } { old = /dev/null } { owner-list = bob } }",
             'inline:{ { old = new@here.test } { new = "|exit 67" } { root = alice } }',
+            "inline:{ { list = later@out.test, bob } { owner-list = owner@out.test } { list-request = alice } "
+            "{ owner-owner-list = carol } }",
         )
         for name, field in (
             ("header_checks", "X-Check"),
@@ -649,6 +691,8 @@ class _Generator:
 
     def _list(self) -> str:
         """The value of a field of addresses."""
+        if self._maybe(0.08):
+            return random_field(self._chance)
         elements = [self._element() for _ in range(self._pick((1, 1, 1, 2, 3)))]
         text = self._pick((", ", ",", ",\n\t", " ,\n  ")).join(elements)
         draw = self._chance.random()

@@ -97,6 +97,20 @@ def test_limits() -> None:
         expanded("l@box.test", {**many, "virtual_alias_address_length_limit": "7"})
 
 
+def test_a_site_before_others_is_one_address() -> None:
+    """`@site other@site` has the user before all of it, and what is before the last @ is a local part."""
+    maps = {"virtual_alias_maps": "inline:{ { a@box.test = @b.test, c@d.test } }"}
+    assert expanded("a@box.test", maps) == ["a@b.test, c@d.test"]
+
+
+def test_addresses_are_asked_for_with_their_quotes() -> None:
+    """virtual(5), since Postfix 3.2."""
+    table = '"a b"@box.test = c@x.test } { d e@box.test = never@x.test'
+    maps = {"virtual_alias_maps": f"inline:{{ {{ {table} }} }}"}
+    assert expanded('"a b"@box.test', maps) == ["c@x.test"]
+    assert expanded('"d e"@box.test', maps) == ["d e@box.test"]
+
+
 def test_an_empty_result_is_a_fault() -> None:
     """Mail is not lost to a line that says nothing."""
     with pytest.raises(LookupFault, match="empty string result"):

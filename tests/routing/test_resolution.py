@@ -105,6 +105,28 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
         )
     ),
     ({}, "", "@world.test", "smtp", "world.test"),
+    # Routes in our own domains; quotes do not help, unless main.cf says so.
+    ({}, "", "a%world.test@here.test", "smtp", "world.test"),
+    ({}, "", "world.test!a@here.test", "smtp", "world.test"),
+    ({}, "", "a b%world.test@here.test", "smtp", "world.test"),
+    ({}, "", "a b@world.test@here.test", "smtp", "world.test"),
+    ({}, "", "a@here.test@here.test", "local", "mx.here.test"),
+    ({}, "", "a%b%box.test@here.test", "virtual", "box.test"),
+    ({"resolve_dequoted_address": "no"}, "", "a b@world.test@here.test", "local", "mx.here.test"),
+    ({"allow_percent_hack": "no"}, "", "a%world.test@here.test", "local", "mx.here.test"),
+    ({"swap_bangpath": "no"}, "", "world.test!a@here.test", "local", "mx.here.test"),
+    ({"resolve_null_domain": "yes"}, "", "a@", "local", "mx.here.test"),
+    ({"resolve_numeric_domain": "yes"}, "", "a@192.0.2.1", "smtp", "[192.0.2.1]"),
+    ({}, "", "a@x..y@here.test", "error", "5.1.3 bad address syntax"),
+    # A key with quotes counts before one without.
+    (
+        {"transport_maps": 'pcre:{ {/^a b@x/ plain:} {/^"a b"@x/ quoted:} {/^c d@x/ bare:} }'},
+        "",
+        "a b@x.test",
+        "quoted",
+        "x.test",
+    ),
+    ({"transport_maps": "pcre:{ {/^c d@x/ bare:} }"}, "", "c d@x.test", "bare", "x.test"),
     ({"empty_address_recipient": "x@box.test"}, "", "@here.test", "virtual", "box.test"),
     ({}, "", "x@world.test..", "error", "5.1.3 bad address syntax"),
     (

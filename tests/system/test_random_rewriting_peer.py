@@ -1,7 +1,8 @@
 """Random configurations of addresses and routes: what becomes of mail is what Debian's Postfix makes of it.
 
 DESCRIPTION
-    RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.
+    RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.  One
+    difference is known: the text of discard: without one is the recipient's domain, which is in lower case here.
 """
 
 import difflib
@@ -37,7 +38,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewritingWorld]:
         made.end()
 
 
-_ALWAYS: Final = (303, 305)
+_ALWAYS: Final = (720, 722)
 
 
 def _worlds() -> Iterator[tuple[int, int]]:

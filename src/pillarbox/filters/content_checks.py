@@ -89,6 +89,7 @@ class Inspector:
         """`verbs`: the only actions that are served, for mail on its way out; a LookupFault is raised then."""
         self._verbs = verbs
         self.refusal: Reply | None = None
+        self.refused_in_header = False  # of the message: what would be added to it is not
         self.hold = self.discard = False
         self.redirect = b""
         self.filter = b""  # transport:destination
@@ -172,6 +173,7 @@ class Inspector:
         self._log("reject", kind, text, said)
         self.refusal = Reply(451 if status.startswith(b"4") else 550, (said,))
         self._passed = True
+        self.refused_in_header = kind == "header" and not self._mime.body_octets
 
     def _line(self, line: bytes) -> list[bytes]:
         line = self._washed(line)

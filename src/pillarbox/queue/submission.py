@@ -287,6 +287,11 @@ class Submission:
         parts, self._parts, self._held = self._parts, [], 0
         await self._queue.spill(self._file, parts)
 
+    @property
+    def given_ids(self) -> list[tuple[bytes, bool]]:
+        """Those of `message_ids` that the message came with."""
+        return self._cleaner.message_ids
+
     def _note_message_id(self) -> None:
         if self._cleaner.in_body and not self.message_ids:
             found = self._cleaner.message_ids + self._made_id

@@ -46,7 +46,7 @@ from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import CorruptQueueFile, Source
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
 from pillarbox.queue.submission_protocol import CleanupStatus
-from pillarbox.routing.address_maps import ExpansionFault
+from pillarbox.routing.address_maps import ExpansionFault, MapFault
 from pillarbox.routing.mappings import Mappings
 from pillarbox.tables.table import LookupFault, Warn
 from pillarbox.vocabulary.address import Address
@@ -197,7 +197,10 @@ class Pickup:
             return await self._return(submission.queue_id, message, source, fault), submission.queue_id
         except (QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
-            self._tell(events.Warned(f"{submission.queue_id}: {fault}"))
+            if isinstance(fault, MapFault):
+                self._tell(events.Warned(fault.cause))
+            reason = fault.reason if isinstance(fault, LookupFault) else str(fault)
+            self._tell(events.Warned(f"{submission.queue_id}: {reason}"))
             return CleanupStatus.WRITE, ""
         except BaseException:
             submission.abort()

@@ -51,7 +51,9 @@ class AddressMaps(msgspec.Struct, frozen=True, kw_only=True):
     is_local: IsLocal
     rewriting: AddressRewriting
     propagate: bool = False  # the class is in propagate_unmatched_extensions
-    is_one_address: bool = False  # `@site other@site` is all domain: so virtual(5) takes it, and canonical(5) does not
+    is_one_address: bool = (
+        False  # `@site other@site` is all domain: so virtual(5) takes it, and canonical(5) does not
+    )
 
     def __bool__(self) -> bool:
         """Whether there are tables."""

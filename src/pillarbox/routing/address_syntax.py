@@ -44,6 +44,10 @@ class AddressSyntax(msgspec.Struct, frozen=True, kw_only=True):
         """Whether mail can be sent there."""
         if address.local_part.startswith(b"-") and not self.minus_user:
             return False
+        return self.has_domain(address)
+
+    def has_domain(self, address: Address) -> bool:
+        """Whether its domain can be one; an address without is none at all, whoever asks."""
         return _is_domain(address.domain)
 
     def destination(self, address: Address, is_local: Callable[[str], bool]) -> Address:

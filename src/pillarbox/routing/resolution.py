@@ -194,6 +194,11 @@ class Resolver:
         tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
         return self.find(tables, address) is not None
 
+    def leads_somewhere(self, address: Address) -> bool:
+        """Whether it, or what it is a route to, has a domain that can be one.  LookupFault."""
+        syntax = self.routes.syntax
+        return syntax.has_domain(syntax.destination(self.complete(address), self._is_ours))
+
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
         address = self.routes.syntax.destination(self.complete(address), self._is_ours)

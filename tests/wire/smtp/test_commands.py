@@ -125,6 +125,7 @@ BAD = [
     (b"MAIL FROM:<a@b.c>x", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a b@c.d>", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a@>", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
+    (b"MAIL FROM:<a@> FOO", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a\x00@b.c>", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b'MAIL FROM:<"a\rb"@c.d>', b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a@" + b"x" * 300 + b">", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
@@ -185,9 +186,9 @@ def test_bad_commands(line: bytes, verb: bytes, code: int, text: bytes) -> None:
     assert (refused.verb, refused.reply.code, refused.reply.text) == (verb, code, (text,))
 
 
-@pytest.mark.parametrize("line", [b"MAIL FROM:a@b.c", b"RCPT TO:a@b.c"])
+@pytest.mark.parametrize("line", [b"MAIL FROM:a@b.c", b"RCPT TO:a@b.c", b"RCPT TO:<@b.c>"])
 def test_strict_envelopes_have_angle_brackets(line: bytes) -> None:
-    """strict_rfc821_envelopes."""
+    """strict_rfc821_envelopes; and local parts."""
     refused = parse_command(line, Grammar(strict=True))
     assert isinstance(refused, Refused)
     assert refused.reply.code == 501

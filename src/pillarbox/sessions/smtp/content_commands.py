@@ -112,7 +112,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         if transaction.fault is not None:
             raise transaction.fault
         if transaction.inspector is not None and transaction.inspector.refusal is not None:
-            _tell_ids(session, submission)
+            _tell_ids(session, submission, all_of_them=not transaction.inspector.refused_in_header)
             return transaction.inspector.refusal
         refused = await _refuse_message(session, transaction) or transaction.write_recipients_anew()
         if refused is not None:
@@ -142,8 +142,8 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     return Reply(250, (b"2.0.0 Ok: %squeued as %s" % (size, queue_id.encode()),))
 
 
-def _tell_ids(session: SessionState, submission: Submission) -> None:
-    for found, resent in submission.message_ids:
+def _tell_ids(session: SessionState, submission: Submission, *, all_of_them: bool = True) -> None:
+    for found, resent in submission.message_ids if all_of_them else submission.given_ids:
         session.tell(events.MessageIdSeen(submission.queue_id, found, resent))
 
 

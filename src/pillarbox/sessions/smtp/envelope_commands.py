@@ -28,6 +28,8 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
         return Reply(501, (b"5.1.7 Bad sender address syntax",))
     if _hides_smtputf8(session, command.sender) and not command.smtputf8:
         return _MUST_DECLARE
+    if not command.sender.is_null and not _leads_somewhere(session, command.sender, "MAIL", command.text):
+        return Reply(501, (b"5.1.7 Bad sender address syntax",))
     if (too_often := session.too_often(Event.MESSAGE, b"much mail")) is not None:
         return too_often
     client.sender = command.sender
@@ -70,6 +72,8 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
         return Reply(501, (b"5.1.3 Bad recipient address syntax",))
     if _hides_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
         return _MUST_DECLARE
+    if not _leads_somewhere(session, command.recipient, "RCPT", command.text):
+        return Reply(501, (b"5.1.3 Bad recipient address syntax",))
     policy = session.policy
     if transaction.recipient_count >= policy.server.smtpd_recipient_limit:
         transaction.overshoot += 1
@@ -116,6 +120,20 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
     if refusal is not None:
         session.tell_refusal("VRFY", refusal, command.address)
     return refusal or Reply(252, (b"2.0.0 " + command.text,))
+
+
+def _leads_somewhere(session: SessionState, address: Address, verb: str, text: bytes) -> bool:
+    """A route to what is no address is none itself: `"user@a..b"@here`."""
+    try:
+        if session.resolver.leads_somewhere(address):
+            return True
+    except LookupFault:
+        return True  # whoever asks next says it
+    shown = text.decode("utf-8", "backslashreplace")
+    session.tell(
+        events.Warned(f"Illegal address syntax from {session.client.label} in {verb} command: <{shown}>")
+    )
+    return False
 
 
 def _needs_smtputf8(session: SessionState, address: Address) -> bool:

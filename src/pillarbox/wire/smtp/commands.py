@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.vocabulary.address import NULL_ADDRESS, Address
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply

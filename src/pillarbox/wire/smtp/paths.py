@@ -104,6 +104,8 @@ def parse_path(word: bytes, *, strict: bool = False, leniency: Leniency = _USUAL
         return NULL_ADDRESS, b""
     # RFC 5321 §4.1.2, A-d-l: "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored".
     bare = _SOURCE_ROUTE.sub(b"", text, count=1) if text.startswith(b"@") else text
+    if strict and bare.startswith(b"@"):
+        raise ValueError("no local part")
     if b'"' not in bare and b"\\" not in bare:
         bare = _BLANK_AROUND.sub(rb"\1", bare)
     return _address(bare, leniency), text
