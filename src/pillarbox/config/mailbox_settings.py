@@ -253,6 +253,11 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
         }
         return ConnectionRules(values, self.connection_blocks)
 
+    @classmethod
+    def decode(cls, message: bytes) -> "MailboxSettings":
+        """Settings that a supervisor handed over, in msgpack."""
+        return _DECODER.decode(message)
+
     def mail_log_of(self, protocol: str) -> MailLogSettings:
         """What it tells of sessions of that protocol."""
         return self.mail_log if self.has_plugin("mail_log", protocol) else NOTHING
@@ -269,3 +274,6 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
                 name = socket.name if socket.name not in found else f"{socket.name}/{len(found)}"
                 found[name] = (socket, address)
         return found
+
+
+_DECODER = msgspec.msgpack.Decoder(MailboxSettings)

@@ -20,8 +20,6 @@ import asyncio
 import functools
 import socket
 
-import msgspec
-
 from pillarbox.auth.server import AuthServer
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.auth_client import AuthClientConnection
@@ -72,7 +70,7 @@ class AuthRole:
 
 def open_role(startup: Startup) -> Serve:
     """The sockets; databases are opened when they are asked, with the role's own rights."""
-    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
+    settings = MailboxSettings.decode(startup.settings)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 
     async def serve(control: Control, tell: EventSink) -> None:

@@ -17,8 +17,6 @@ import tempfile
 import time
 from email.utils import formatdate
 
-import msgspec
-
 from pillarbox.auth.lookup_client import LookupClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
@@ -116,7 +114,7 @@ def _date(seconds: float) -> bytes:
 
 def open_role(startup: Startup) -> Serve:
     """The sockets."""
-    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
+    settings = MailboxSettings.decode(startup.settings)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
     time.tzset()
     policy = LmtpPolicy(

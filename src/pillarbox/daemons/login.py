@@ -427,7 +427,7 @@ def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings) -> No
 
 def open_role(startup: Startup) -> Serve:
     """The certificates and the sockets."""
-    settings = msgspec.msgpack.decode(startup.settings, type=MailboxSettings)
+    settings = MailboxSettings.decode(startup.settings)
     contexts = tls_contexts(settings)
     sockets = {name: socket.socket(fileno=descriptor) for name, descriptor in startup.listeners.items()}
 

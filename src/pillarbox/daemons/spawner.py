@@ -475,4 +475,4 @@ def main(startup: Startup) -> None:
     last_seconds.begin_with_parents_end(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are reaped by the kernel
-    Spawner(startup, msgspec.msgpack.decode(startup.settings, type=MailboxSettings)).serve()
+    Spawner(startup, MailboxSettings.decode(startup.settings)).serve()

@@ -55,6 +55,8 @@ _KEPT_OCTETS: Final = 8 * 1024 * 1024
 """Free memory at the end of the heap that a role keeps: what a few large messages need while they are received."""
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 """Instead of 700: hundreds of sessions are no garbage."""
+_STARTUP: Final = msgspec.msgpack.Decoder(Startup)
+"""Made before the fork, so that no role has to look at the type by itself."""
 _LAB_CLOCKS: Final[dict[int, LabClock]] = {}
 
 
@@ -64,7 +66,7 @@ def read_startup(descriptor: int, numbers: Mapping[int, int]) -> Startup:
     `numbers` tells by which number the supervisor's descriptors are known here.
     """
     with open(descriptor, "rb") as file:
-        startup = msgspec.msgpack.decode(file.read(), type=Startup)
+        startup = _STARTUP.decode(file.read())
     surroundings = startup.surroundings
     return msgspec.structs.replace(
         startup,

@@ -143,6 +143,9 @@ def prepare(modules: Sequence[str]) -> None:
     """
     for module in modules:
         importlib.import_module(module)
+    if "ssl" in sys.modules:
+        # OpenSSL looks for its algorithms when they are first wanted, and keeps what it has found.
+        sys.modules["ssl"].SSLContext(sys.modules["ssl"].PROTOCOL_TLS_SERVER)
     gc.collect()
     gc.freeze()
     sys._clear_type_cache()

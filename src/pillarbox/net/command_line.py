@@ -5,6 +5,7 @@ STANDARDS
 """
 
 import ctypes
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +16,17 @@ _ARGUMENTS_BEGIN, _ARGUMENTS_END = 48, 49
 def show_command_line(words: Sequence[str]) -> None:
     """Write the words over what this process was exec'd with; what does not fit is left out.
 
-    For a process that may still read its own addresses: before it drops its rights.
+    For a process that may still read its own addresses, before it drops its rights, or whose parent has.
     """
-    fields = ["", *Path("/proc/self/stat").read_text().rpartition(") ")[2].split()]
-    begin, end = (int(fields[number - 2]) for number in (_ARGUMENTS_BEGIN, _ARGUMENTS_END))
+    begin, end = _place()
     if not 0 < begin < end:
         return  # they are not told
     text = b"".join(word.encode() + b"\0" for word in words)[: end - begin - 1]
     ctypes.memmove(begin, text.ljust(end - begin, b"\0"), end - begin)
+
+
+@functools.cache
+def _place() -> tuple[int, int]:
+    """Where the arguments are; forked processes have theirs in the same place."""
+    fields = ["", *Path("/proc/self/stat").read_text().rpartition(") ")[2].split()]
+    return int(fields[_ARGUMENTS_BEGIN - 2]), int(fields[_ARGUMENTS_END - 2])
