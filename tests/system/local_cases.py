@@ -78,6 +78,9 @@ MAILDIR: Final[dict[str, Case]] = {
     "alias of a group": Case(to="{a}", aliases=("{a} friends: {u}, {v};",)),
     "alias of itself": Case(to="{u}", aliases=("{u} {u}, {v}",)),
     "alias of itself by a backslash": Case(to="{u}", aliases=("{u} \\{u}, {v}",)),
+    "alias of a mailbox": Case(to="{a}", aliases=("{a} \\\\{u}", "{u} {v}")),
+    "alias of a mailbox in quotes": Case(to="{a}", aliases=('{a} "\\\\{u}"@local.test, {v}',)),
+    "alias of no mailbox": Case(to="{a}", aliases=("{a} \\\\{a}x",)),
     "alias loop": Case(to="{a}", aliases=("{a} {a}2", "{a}2 {a}")),
     "alias twice the same": Case(to="{a}", aliases=("{a} {u}, {u}@local.test, {u}",)),
     "alias of nothing": Case(to="{a}", aliases=("{a} ,",)),
@@ -168,6 +171,7 @@ MAILDIR: Final[dict[str, Case]] = {
     # -- .forward
     "forward elsewhere": Case(files=forward("someone@example.org\n")),
     "forward to another": Case(files=forward("{v}\n")),
+    "forward to one's mailbox": Case(files=forward("\\\\{u}, {v}\n")),
     "forward and keep": Case(files=forward("\\{u}, someone@example.org\n")),
     "forward to oneself": Case(files=forward("{u}\n")),
     "forward to oneself by address": Case(files=forward("{u}@local.test, {v}\n")),

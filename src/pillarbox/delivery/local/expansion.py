@@ -144,6 +144,11 @@ class LocalExpansion:
     async def _switch(self, state: State, parts: Parts) -> None:
         """An alias, somebody to forward to, or a user."""
         state = msgspec.structs.replace(_deeper(state), unmatched=None)
+        if state.address.startswith(b"\\"):  # quoted: the mailbox, whatever aliases and .forward say
+            state = msgspec.structs.replace(state, address=state.address[1:])
+            parts = msgspec.structs.replace(parts, local=parts.local[1:], user=parts.user[1:])
+            await self._user(state, parts, forward=False)
+            return
         if await self._alias(state, parts, parts.local):
             return
         if parts.extension is not None:
@@ -311,7 +316,7 @@ class LocalExpansion:
 
     # -- users -----------------------------------------------------------------------------------------
 
-    async def _user(self, state: State, parts: Parts) -> None:
+    async def _user(self, state: State, parts: Parts, *, forward: bool = True) -> None:
         settings, tables = self._means.settings, self._means.tables
         try:
             account = await self._means.find_user(parts.user)
@@ -333,7 +338,9 @@ class LocalExpansion:
             line = command.encode("utf-8", "surrogateescape")
             by_default = account.uid == 0 and bool(line)
             work = UserMail(
-                forward=bool(settings.forward_path), mailbox=not transport and not by_default, command=line
+                forward=forward and bool(settings.forward_path),
+                mailbox=not transport and not by_default,
+                command=line,
             )
             as_user = msgspec.structs.replace(state, account=account, owner=parts.user, source=FORWARD)
             done = await self._ask(as_user, parts, work)
