@@ -26,6 +26,8 @@ RECIPIENTS: Final = frozenset(
     b"to cc bcc apparently-to resent-to resent-cc resent-bcc resent-reply-to".split()
 )
 """Header fields that hold addresses, in lower case."""
+HOLDING_ADDRESSES: Final = SENDERS | RECIPIENTS
+"""All of them."""
 VISIBLE_RECIPIENTS: Final = frozenset((b"to", b"cc", b"resent-to", b"resent-cc"))
 """Those of them that a recipient sees; a message without any gets undisclosed_recipients_header."""
 

@@ -23,7 +23,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from pillarbox.message.address_rewriting import HeaderRewriting
+from pillarbox.message.address_rewriting import HOLDING_ADDRESSES, HeaderRewriting
 
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _FIELD_BREAK: Final = re.compile(rb"\r\n(?![ \t])")
@@ -32,6 +32,10 @@ _PATIENCE: Final = 262144
 
 _ENCODINGS: Final = {b"8bit": b"8bit", b"binary": b"8bit"}
 """What detect_8bit_encoding_header makes of Content-Transfer-Encoding:."""
+
+_NOTED: Final = frozenset(
+    (b"message-id", b"resent-message-id", b"received", b"content-transfer-encoding", b"tls-required")
+)
 
 MissingHeaders = Callable[[bytes, frozenset[bytes]], bytes]
 """Given `Resent-` or nothing, and the lower-case names that are there: the header lines to append."""
@@ -151,18 +155,12 @@ class HeaderCleaner:
             if name in self._dropped:
                 self._names.add(name)
                 continue
-            if name in (b"message-id", b"resent-message-id"):
-                self._note_message_id(name, field[match.end() :])
+            if name in _NOTED:
+                self._note(name, field[match.end() :])
             self._names.add(name)
-            if name == b"received":
-                self.hops += 1
-            elif name == b"content-transfer-encoding":
-                self.encoding = _ENCODINGS.get(field[match.end() :].lstrip().lower(), b"")
-            elif name == b"tls-required":
-                self.tls_optional |= field[match.end() :].strip().lower() == b"no"
             if match.end() - match.end(1) > 1:
                 field = match[1] + b":" + field[match.end() :]
-            if self._rewrite is not None:
+            if self._rewrite is not None and name in HOLDING_ADDRESSES:
                 start = len(match[1]) + 1
                 field = field[:start] + self._rewrite.field(name, field[start:])
             if len(field) > self._limit:
@@ -170,6 +168,17 @@ class HeaderCleaner:
             self.has_utf8 |= not field.isascii()
             kept.append(field + b"\r\n")
         return b"".join(kept), None
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        """What a field says that others than its reader have to know."""
+        if name == b"received":
+            self.hops += 1
+        elif name == b"content-transfer-encoding":
+            self.encoding = _ENCODINGS.get(value.lstrip().lower(), b"")
+        elif name == b"tls-required":
+            self.tls_optional |= value.strip().lower() == b"no"
+        else:
+            self._note_message_id(name, value)
 
     def _note_message_id(self, name: bytes, value: bytes) -> None:
         """The first Message-Id: counts, or else the first Resent-Message-Id:."""

@@ -487,12 +487,15 @@ class NewRecipient(msgspec.Struct, frozen=True, gc=False):
     expanded: bool = False  # others get the message for it; the sender hears that, and nothing else of it
 
 
+_SIZES: Final = b" ".join([b"%15d"] * 6)
+
+
 def size_record(
     *, data_size: int, data_offset: int, recipients: int, flags: int, content_size: int, send_options: int
 ) -> bytes:
     """The 97 octets at the beginning of a file; zeroes until the sizes are known."""
     numbers = (data_size, data_offset, recipients, flags, content_size, send_options)
-    return encode_record(SIZE, b" ".join(b"%15d" % number for number in numbers))
+    return encode_record(SIZE, _SIZES % numbers)
 
 
 def encode_envelope(envelope: NewEnvelope) -> bytes:

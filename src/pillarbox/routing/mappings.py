@@ -175,8 +175,10 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
 
     def _maps(self, kind: str, own: Mapping) -> bool:
         """Whether complete addresses of the class may change."""
-        return any(mapping.maps and kind in mapping.classes for mapping in (own, self.canonical)) or (
-            kind in self.masquerade_classes and bool(self.masquerading.domains)
+        return (
+            bool(own.maps and kind in own.classes)
+            or bool(self.canonical.maps and kind in self.canonical.classes)
+            or bool(self.masquerading.domains and kind in self.masquerade_classes)
         )
 
 

@@ -246,9 +246,9 @@ class Resolver:
 
     def _transport_map(self, address: Address, domain: str, transport: str, nexthop: str) -> tuple[str, str]:
         """transport(5): an empty transport stays as it is, an empty nexthop after a transport is the domain."""
+        tables = self.routes.transport_maps
         for key, whole in self._transport_keys(address, domain):
-            value = find_first(self.routes.transport_maps, key, whole=whole)
-            if value is None:
+            if (value := find_first(tables, key, whole=whole)) is None:
                 continue
             new_transport, _, new_nexthop = value.partition(":")
             new_transport, new_nexthop = new_transport.strip(), new_nexthop.strip()
