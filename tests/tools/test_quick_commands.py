@@ -16,7 +16,7 @@ HEAVY = (
     *("asyncio", "cryptography", "dns", "argon2", "pillarbox.lab", "pillarbox.mailstore"),
     *("typing_extensions", "inspect", "ast", "tokenize"),
 )
-NOT_FOR_MAIL = ("socket", "ipaddress", "textwrap")
+NOT_FOR_MAIL = ("socket", "ipaddress", "textwrap", "ctypes", "threading")
 """What short commands of the MTA do without."""
 PATHS = f"import sys; sys.path += {[path for path in sys.path if path.endswith(('site-packages', 'src'))]!r}"
 COMMANDS = (

@@ -9,6 +9,8 @@ DESCRIPTION
     Paths are `str` or `bytes`, never mixed within one call; `listdir` gives names of the type it got.
     All calls block: they belong in worker threads and child processes, never on the event loop.
 
+    What few commands want and takes long to load (ctypes, threading) is imported by the calls; all roles have it.
+
 FAULTS
     OSError  as the kernel gives it; callers turn ENOSPC, EDQUOT, EACCES into their own words.
 
@@ -22,17 +24,10 @@ import errno
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
-from typing import AnyStr, Final, Protocol
+from typing import TYPE_CHECKING, AnyStr, Final, Protocol
 
-from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
-from pillarbox.files.write_order import (
-    Order,
-    WrittenOut,
-    begin_write_out,
-    finish_write_out,
-    sync_file_system,
-    write_out,
-)
+if TYPE_CHECKING:
+    from pillarbox.files.write_order import Order, WrittenOut
 
 MAX_VECTOR: Final = 1024
 """IOV_MAX: buffers that one writev(2) takes."""
@@ -93,7 +88,7 @@ class FileSystem(Protocol):
         """syncfs(2): whatever was done in the file system of `fd` survives a crash from here on."""
         ...
 
-    def begin_write_out(self, fd: int) -> Order:
+    def begin_write_out(self, fd: int) -> "Order":
         """Begin `write_out()` of a file, and do not wait; what it will promise when it is finished."""
         ...
 
@@ -101,7 +96,7 @@ class FileSystem(Protocol):
         """Wait for what was begun; a result for each."""
         ...
 
-    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+    def write_out(self, fds: Sequence[int]) -> "WrittenOut":
         """Whether a rename from here on never survives without the file's content, and what makes it survive
         (write_order.py)."""
         ...
@@ -232,6 +227,8 @@ class DiskFileSystem:
 
     def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
         """fsync(2) of several."""
+        from pillarbox.files.waiting_fsyncs import WAITING_FSYNCS
+
         return WAITING_FSYNCS.sync(fds)
 
     def fdatasync(self, fd: int) -> None:
@@ -248,18 +245,26 @@ class DiskFileSystem:
 
     def sync_file_system(self, fd: int) -> None:
         """syncfs(2), or sync(2)."""
+        from pillarbox.files.write_order import sync_file_system
+
         sync_file_system(fd)
 
-    def begin_write_out(self, fd: int) -> Order:
+    def begin_write_out(self, fd: int) -> "Order":
         """sync_file_range(2) that does not wait, where that is of use."""
+        from pillarbox.files.write_order import begin_write_out
+
         return begin_write_out(fd)
 
     def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
         """sync_file_range(2)."""
+        from pillarbox.files.write_order import finish_write_out
+
         return finish_write_out(fds)
 
-    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+    def write_out(self, fds: Sequence[int]) -> "WrittenOut":
         """sync_file_range(2), where that is of use."""
+        from pillarbox.files.write_order import write_out
+
         return write_out(fds)
 
     def flock(self, fd: int, operation: int) -> None:
