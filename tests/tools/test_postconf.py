@@ -216,7 +216,6 @@ REFUSED = [
     ("-b -n", "fatal: with option -b, do not specify -n"),
     ("-b one two", "fatal: options -b and -t require at most one template file"),
     ("-t /nonexistent/templates", "fatal: open /nonexistent/templates: No such file or directory"),
-    ("-T public-key-algorithms", "fatal: option -T public-key-algorithms is not served yet"),
 ]
 
 
@@ -274,3 +273,5 @@ def test_what_this_system_has(run: Command) -> None:
     assert Ran(0, "dovecot\n", "") == run("-a")
     assert {"proxy", "texthash"} <= set(run("-m").output.split())
     assert Ran(0, f"{ssl.OPENSSL_VERSION}\n", "") == run("-T", "run-version")
+    assert Ran(0, "dsa\necdsa\nrsa\n", "") == run("-T", "public-key-algorithms")  # as Debian's says
+    assert Ran(1, "", "postconf: fatal: unknown 'postconf -T' mode: colour\n") == run("-T", "colour")

@@ -9,7 +9,8 @@ DESCRIPTION
     postconf -F -e service/type/field=value …
     postconf -P [-hHfxq] [service[/type[/parameter]] …]                  -o settings of services
     postconf -P -e service/type/parameter=value …  |  -PX …
-    postconf -a | -A | -l | -m | -T compile-version | -T run-version     what this system has
+    postconf -a | -A | -l | -m | -T compile-version | -T run-version | -T public-key-algorithms
+                                                                         what this system has
     postconf -b [file]  |  -t [file]                                     texts and templates of notices
 
     -c names the configuration directory; without it MAIL_CONFIG does, and then /etc/postfix.  `-e` may be
@@ -205,9 +206,12 @@ def _tls(request: Request) -> None:
     import ssl
 
     for wanted in request.values("-T"):
-        if wanted not in ("compile-version", "run-version"):
-            raise Stop(f"option -T {wanted} is not served yet")
-        print(ssl.OPENSSL_VERSION)
+        if wanted == "public-key-algorithms":
+            print("dsa\necdsa\nrsa")  # of certificates that OpenSSL 3 loads for a server
+        elif wanted in ("compile-version", "run-version"):
+            print(ssl.OPENSSL_VERSION)
+        else:
+            raise Stop(f"unknown 'postconf -T' mode: {wanted}")
 
 
 def _client_sasl_types(_request: Request) -> None:

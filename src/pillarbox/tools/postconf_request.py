@@ -40,7 +40,8 @@ _USAGE: Final = (
     "[-e (edit configuration)] [-f (fold lines)] [-F (master.cf fields)] [-h (no names)] [-H (no values)] "
     "[-l (lock types)] [-m (map types)] [-M (master.cf)] [-n (non-default parameters)] "
     "[-o name=value (override parameter value)] [-p (main.cf, default)] [-P (master.cf parameters)] "
-    "[-q (no warnings)] [-t (bounce templates)] [-T compile-version|run-version] [-v (verbose)] "
+    "[-q (no warnings)] [-t (bounce templates)] "
+    "[-T compile-version|run-version|public-key-algorithms] [-v (verbose)] "
     "[-x (expand parameter values)] [-X (exclude)] [-# (comment-out)] [name...]"
 )
 
