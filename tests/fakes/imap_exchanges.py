@@ -73,6 +73,8 @@ MARKED: Final = re.compile(rb" \\(?:Un)?Marked|(?<=\()\\(?:Un)?Marked ?")
 _ANSWERED: Final = re.compile(rb"(?:\A|\r\n)(?:[^*+ ]+ (?:OK|NO|BAD) |\+ |\* BYE |\* BAD )[^\r\n]*\r\n\Z")
 SILENCE: Final = 2.0
 """Seconds after which a server that says nothing waits for more."""
+PATIENCE: Final = 30.0
+"""Seconds for a greeting, which always comes."""
 SECOND: Final = b"2> "
 """Before a step that the second session says."""
 
@@ -156,17 +158,19 @@ class DovecotImap:
                 env={"USER": "tester", "HOME": str(self._base), "PATH": os.environ["PATH"] + ":/usr/sbin"},
             )
             self._sessions[second] = session
-            greeting = self._read(session, re.compile(rb"\* PREAUTH [^\r\n]*\r\n\Z"))
+            greeting = self._read(session, re.compile(rb"\* PREAUTH [^\r\n]*\r\n\Z"), patience=PATIENCE)
             assert greeting.startswith(b"* PREAUTH"), greeting
         return self._sessions[second]
 
     def _answer(self, session: "subprocess.Popen[bytes]", line: bytes) -> bytes:
-        return self._read(session, _ANSWERED)
+        return self._read(session, _ANSWERED, patience=self._patience)
 
-    def _read(self, session: "subprocess.Popen[bytes]", until: re.Pattern[bytes]) -> bytes:
+    def _read(
+        self, session: "subprocess.Popen[bytes]", until: re.Pattern[bytes], *, patience: float
+    ) -> bytes:
         assert session.stdout is not None
         said = b""
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + patience
         while until.search(said[-4096:]) is None and time.monotonic() < deadline:
             ready, _, _ = select.select([session.stdout], [], [], 1)
             if ready:
