@@ -406,7 +406,8 @@ class _Generator:
                     return f"pipemap:{{ {table}, inline:{{ {{ {given} = {value()} }} }} }}"
                 case "two":
                     return f"{table}, {self._of_kind('texthash', name, {self._key(): value()}, value)}"
-                case "chain":
+                case "chain":  # keys that are no whole addresses get as far as fail:
+                    self._fails = True
                     return f"{table}, static:{{{value()}}}, fail:never"
                 case "fail":
                     self._fails = True

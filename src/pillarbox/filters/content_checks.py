@@ -287,7 +287,7 @@ class Inspector:
             return lines
         if verb == "FILTER" and b":" not in octets:
             what = "-- need transport:destination" if octets else "-- it has no destination"
-            self._warn(f"bad FILTER command {argument!r} in {title}_checks {what}")
+            self._warn(f"bad FILTER command {argument} in {title}_checks {what}")
             return lines
         if verb not in _LOGGED:
             self._warn(f"unknown command in {self._tables.prefix}{title}_checks map: {value}")
