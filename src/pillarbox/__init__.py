@@ -2,8 +2,7 @@
 
 While msgspec is loaded it does not find typing_extensions, from which it would take three names that `typing` has
 as well: to load it, with inspect, ast and tokenize, takes nearly as long as Python's own start.  Nor does it load
-what nobody here uses: its YAML, TOML, JSON schemas and view of types; and `platform`, of which `uuid` wants to know
-the system's name, is loaded when somebody wants to know more.
+what nobody here uses: its YAML, TOML, JSON schemas and view of types.
 """
 
 import sys
@@ -24,43 +23,20 @@ _UNUSED = {
 """Parts of msgspec, and the names that it takes from them."""
 
 
-class _Platform(ModuleType):
-    """`platform` with one function, until another one is asked for."""
-
-    @staticmethod
-    def system() -> str:
-        """As platform.system(), on any Unix."""
-        import posix
-
-        return posix.uname().sysname
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        del sys.modules["platform"]
-        import platform
-
-        sys.modules["platform"] = self
-        vars(self).update(vars(platform))
-        return getattr(platform, name)
-
-
 class _StandIns:
-    """A finder and loader of modules that stand for others, for msgspec and what it loads."""
+    """A finder and loader of modules that stand for others, for msgspec."""
 
     def find_spec(self, name: str, path: object = None, target: object = None, /) -> ModuleSpec | None:
         """ModuleNotFoundError for what is not there, None for all that others may find."""
         if name in _UNUSED:
             return ModuleSpec(name, self)  # type: ignore[arg-type]
-        if name in ("typing_extensions", "platform") and _is_loading_msgspec():
-            if name == "platform":
-                return ModuleSpec(name, self)  # type: ignore[arg-type]
+        if name == "typing_extensions" and _is_loading_msgspec():
             raise ModuleNotFoundError(f"{name} is not needed", name=name)
         return None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """One that is empty, or nearly."""
-        return _Platform(spec.name) if spec.name == "platform" else None
+        """None: an empty one."""
+        return None
 
     def exec_module(self, module: ModuleType) -> None:
         """Names that are asked for stand for nothing."""

@@ -1,6 +1,5 @@
 """Commands that scripts call often start quickly: they import nothing that only other commands need."""
 
-import os
 import subprocess
 import sys
 import tomllib
@@ -41,18 +40,6 @@ def test_what_is_not_imported_for_mail(command: str) -> None:
         [sys.executable, "-I", "-S", "-c", f"{PATHS}; {names}"], check=True, capture_output=True, text=True
     )
     assert [name for name in done.stdout.split() if name in NOT_FOR_MAIL] == []
-
-
-def test_platform_is_whole_when_it_is_asked() -> None:
-    """msgspec leaves one that knows the system's name only."""
-    program = (
-        "import sys, pillarbox, msgspec, uuid, platform; before = 're' in vars(platform); "
-        "print(before, platform.system(), platform.python_version(), sys.modules['platform'] is platform)"
-    )
-    done = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True)
-    version = ".".join(map(str, sys.version_info[:3]))
-    assert done.stdout == f"False {os.uname().sysname} {version} True\n"
-    assert done.stderr == ""
 
 
 def test_others_find_typing_extensions() -> None:
