@@ -46,10 +46,15 @@ class ListedAddress(msgspec.Struct, frozen=True):
         return "".join([", " if token.operator == "," else token.quoted for token in self.tokens])
 
     @property
+    def internal(self) -> bytes:
+        """The address without quotes, as in queue files."""
+        found = internal_form(self.tokens) if self.spaced else "".join([one.unquoted for one in self.tokens])
+        return found.encode("utf-8", "surrogateescape")
+
+    @property
     def address(self) -> Address:
         """What it says."""
-        found = internal_form(self.tokens) if self.spaced else "".join([one.unquoted for one in self.tokens])
-        return Address.from_internal(found.encode("utf-8", "surrogateescape"))
+        return Address.from_internal(self.internal)
 
 
 Element = Token | ListedAddress
