@@ -105,8 +105,8 @@ def test_a_site_before_others_is_one_address() -> None:
 
 def test_addresses_are_asked_for_with_their_quotes() -> None:
     """virtual(5), since Postfix 3.2."""
-    table = '"a b"@box.test = c@x.test } { d e@box.test = never@x.test'
-    maps = {"virtual_alias_maps": f"inline:{{ {{ {table} }} }}"}
+    tables = 'inline:{ { "a b"@box.test = c@x.test } }, regexp:{ { /^d e@/ never@x.test } }'
+    maps = {"virtual_alias_maps": tables}
     assert expanded('"a b"@box.test', maps) == ["c@x.test"]
     assert expanded('"d e"@box.test', maps) == ["d e@box.test"]
 

@@ -324,7 +324,7 @@ case(
     c="! ! 127.0.0.1 a\n! 10.0.0.1 b\n!\n!!\n!! c\nif !\nendif\n",
 )
 case("cidr not there", "postmap -q 1.2.3.4 cidr:c")
-CONSTANTS = """
+CONSTANTS = r"""
 postmap -q a inline:{a=b}
 postmap -q A inline:{a=b,c=d}
 postmap -q c inline:{a=b,{c=d,e}}
@@ -336,6 +336,15 @@ postmap -q a inline:{a}
 postmap -q a inline:{=b}
 postmap -q a inline:{{a=b}
 postmap -q a inline:{a=1,a=2}
+postmap -q "c d" "inline:{ {c d = y} }"
+postmap -q '"c d"' 'inline:{ {"c d" = y} }'
+postmap -q 'a"="' 'inline:{ {a"=" = y z} }'
+postmap -q 'a\ b' 'inline:{ {a\ b = y} }'
+postmap -q a 'inline:{ {"a b = y} }'
+postmap -q a 'inline:{ {"a b = y"} }'
+postmap -q a "inline:{ {} }"
+postmap -q a "inline:{ {= b} }"
+postmap -q a "inline:{ { a = b } x }"
 postmap -q a static:x
 postmap -q a static:{x}
 postmap -q a static:{x

@@ -17,12 +17,17 @@ STANDARDS
 
 import os
 import random
+import re
+from typing import Final
 
 from pillarbox.config.logical_lines import BLANKS
 from pillarbox.config.value_types import without_braces, words
 from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.table import Keys, LookupFault, Opening, octets_of, text_of
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+_KEY: Final = re.compile(r'(?:\\.|"(?:\\.|[^"\\])*"|[^\s="\\])*', re.DOTALL)
+"""To the first blank or `=`, but for what quotes and backslashes are around; they are of the key."""
 
 
 class InlineTable:
@@ -54,14 +59,19 @@ class InlineTable:
             pair = without_braces(item)
         except ValueError as error:
             raise ConfigurationFault(opening.where, f'{error}: "{self.name}"; {need}') from error
-        key, equals, value = pair.partition("=")
-        key, value = key.strip(BLANKS), value.strip(BLANKS)
-        if not equals:
-            raise ConfigurationFault(
-                opening.where, f"missing '=' after attribute name: \"{self.name}\"; {need}", mend=pair
+        pair = pair.strip(BLANKS)
+        key = _KEY.match(pair)
+        assert key is not None  # it may be empty
+        rest = pair[key.end() :].lstrip(BLANKS)
+        if not rest.startswith("="):
+            wrong = (
+                "missing '=' after attribute name" if pair else "no key found; expected format: key = value"
             )
+            if rest.startswith('"'):
+                wrong = "unbalanced '\"'"
+            raise ConfigurationFault(opening.where, f'{wrong}: "{self.name}"; {need}', mend=pair)
         try:
-            return key, opening.value(value)
+            return key[0], opening.value(rest[1:].strip(BLANKS))
         except FileValueFault as fault:
             raise ConfigurationFault(opening.where, f'{fault}: "{self.name}"; {need}') from fault
 

@@ -7,6 +7,7 @@ FAULTS
 import os
 import sys
 from collections.abc import Iterator
+from typing import Final
 
 from pillarbox.tables.berkeley_writing import WriteFault
 from pillarbox.tables.database_writing import WRITABLE, written
@@ -17,6 +18,9 @@ from pillarbox.tables.page_reading import DamagedDatabase
 from pillarbox.tables.table import Keys, LookupFault, LookupTable, octets_of, text_of
 from pillarbox.tools.table_request import Request, Stop
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+_NO_REASON: Final = "Application error"
+"""What Postfix calls a fault that the system has no number for."""
 
 _ONLY_LOOKUP = frozenset(("fail", "static", "environ"))
 
@@ -37,7 +41,7 @@ class Tables:
         try:
             value = table.query(key)
         except LookupFault as fault:
-            raise Stop(f"table {name}: query error: {fault.detail}") from fault
+            raise Stop(f"table {name}: query error: {fault.detail or _NO_REASON}") from fault
         request.tell(f"{name}: {key}: {'not found' if value is None else value}")
         if value == "":
             request.warn(f"table {name}: key {key}: empty string result is not allowed")
@@ -116,7 +120,7 @@ def sequence(request: Request, name: str) -> None:
             except FileValueFault as malformed:
                 request.warn(str(malformed))
     except LookupFault as fault:
-        raise Stop(f"table {name}: sequence error: {fault.detail}") from fault
+        raise Stop(f"table {name}: sequence error: {fault.detail or _NO_REASON}") from fault
 
 
 def _print_item(request: Request, name: str, key: str, value: str) -> None:
