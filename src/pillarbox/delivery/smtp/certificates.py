@@ -15,12 +15,15 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.backends import default_backend
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pillarbox.delivery.smtp.dane import DEEPEST, EXPIRED, NOT_SIGNED, NOT_YET_VALID, WRONG_NAME, Mismatch
 
+_BACKEND: Final = default_backend()
+"""Loaded now: the first signature would load it, and by then the role may not be allowed to read it."""
 _UNREADABLE: Final = (ValueError, UnsupportedAlgorithm)
 
 
