@@ -163,8 +163,6 @@ def _show_login(name: str, answer: Answer) -> None:
         print("extra fields:")
         for field in answer.fields:
             print(f"  {field}")
-        if answer.word == "OK":
-            print("  ")  # Dovecot's end of them
 
 
 def _show_account(cookie: bytes, path: str) -> None:
