@@ -40,7 +40,12 @@ STANDARD_PORTS: Final = {
     "pop3": 110,
     "pop3s": 995,
 }
-_IN_USER_NAMESPACE: Final = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+_NOBODY: Final = pwd.getpwnam("nobody")
+_IN_USER_NAMESPACE: Final = (
+    *("unshare", "--user", f"--map-user={_NOBODY.pw_uid}", f"--map-group={_NOBODY.pw_gid}"),
+)
+"""As somebody who has a name."""
+AS_NOBODY: Final = (*("setpriv", f"--reuid={_NOBODY.pw_uid}", f"--regid={_NOBODY.pw_gid}", "--clear-groups"),)
 _MARK: Final = "PILLARBOX_TEST_SYSTEM"
 _MAKE_HOME: Final = """\
 import datetime, os, pathlib, sys
@@ -71,16 +76,23 @@ def rootless_prefix() -> tuple[str, ...]:
     """What goes in front of a command to run it without root's rights."""
     if os.getuid() != 0:
         return ()
-    nobody = pwd.getpwnam("nobody")
-    as_nobody = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups")
-    for prefix in (_IN_USER_NAMESPACE, as_nobody):
-        probe = [*prefix, sys.executable, "-c", "import pillarbox.supervisor.foreground"]
-        if (
-            shutil.which(prefix[0])
-            and subprocess.run(probe, check=False, capture_output=True).returncode == 0
-        ):
+    for prefix in (_IN_USER_NAMESPACE, AS_NOBODY):
+        if _can_run(prefix):
             return prefix
     raise NoRootless("neither a user namespace nor user nobody can run this Python")
+
+
+@cache
+def nobody_can_run_this() -> bool:
+    """Whether another user may read the checkout and its Python: root's home directory is closed."""
+    return _can_run(AS_NOBODY)
+
+
+def _can_run(prefix: tuple[str, ...]) -> bool:
+    probe = [*prefix, sys.executable, "-c", "import pillarbox.supervisor.foreground"]
+    if not shutil.which(prefix[0]):
+        return False
+    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
 T = TypeVar("T")

@@ -114,7 +114,7 @@ MAILDIR: Final[dict[str, Case]] = {
     "command reads nothing": command("exit 0"),
     "command's environment": command(_PRINT_ENVIRONMENT),
     "command's environment with extension": Case(
-        to="{a}+Some;thing", aliases=('{a} "|' + _PRINT_ENVIRONMENT + '"',)
+        to='"{a}+Some;thing"', aliases=('{a} "|' + _PRINT_ENVIRONMENT + '"',)
     ),
     "command's rights": command("id >{shared}/{a}; umask >>{shared}/{a}; ls -d pid >{shared}/{a}x"),
     **{f"exit {status}": command(f"exit {status}") for status in (1, 2, 63, *range(64, 79), 79, 127, 255)},

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -104,6 +105,16 @@ FILES = {
 GOOD = ("two recipients", "maildrop", "smtputf8", "milter", "ours")
 OPTIONS = ["", "-e", "-h", "-b", "-bh", "-eh", "-eb", "-do", "-r", "-v", "-rvdo", "-hdo", "-s97", "-os786"]
 FEW_OPTIONS = ["", "-h", "-vdo"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A main.cf, which Debian's package has not if it was installed without one."""
+    directory = tmp_path_factory.mktemp("etc")
+    (directory / "main.cf").write_text("compatibility_level = 3.6\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAIL_CONFIG", str(directory))
+        yield
 
 
 def ours(arguments: list[str], capture: pytest.MonkeyPatch, stdin: bytes) -> tuple[bytes, str, int]:
