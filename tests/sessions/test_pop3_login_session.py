@@ -134,6 +134,12 @@ ENDS = [
         b"-ERR Unknown command.\r\n" * 3 + b"-ERR Too many invalid bad commands.\r\n",
         "Disconnected: Too many bad commands (no auth attempts in 0 secs)",
     ),
+    (
+        "APOP is no bad command",
+        b"APOP me x\r\n" * 4 + b"QUIT\r\n",
+        b"-ERR APOP not enabled.\r\n" * 4 + b"+OK Logging out\r\n",
+        "Aborted login by logging out (no auth attempts in 0 secs)",
+    ),
     ("gone", b"", b"", "Connection closed (no auth attempts in 0 secs)"),
 ]
 

@@ -107,6 +107,8 @@ class Pop3LoginSession:
                 return await self._password(command)
             case pop3.Auth():
                 return await self._auth(command)
+            case pop3.Apop():
+                engine.error(b"APOP not enabled.")
             case pop3.StartTls():
                 await self._start_tls()
             case pop3.Capabilities():

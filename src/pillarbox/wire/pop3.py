@@ -83,6 +83,10 @@ class StartTls(Command, frozen=True):
     """`STLS`"""
 
 
+class Apop(Command, frozen=True):
+    """`APOP name digest` (RFC 1939 §7), for which the greeting would have to have a timestamp."""
+
+
 class Capabilities(Command, frozen=True):
     """`CAPA`"""
 
@@ -220,6 +224,7 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
         **_QUIT,
         b"USER": _user,
         b"PASS": _password,
+        b"APOP": lambda _: Apop(),
         b"AUTH": _auth,
         b"STLS": lambda _: StartTls(),
     },
