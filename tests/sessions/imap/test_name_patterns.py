@@ -17,6 +17,11 @@ CASES = [
     (b"", b"inbox", [b"INBOX"], [b"inbox", b"INBOX/x"]),
     (b"", b"inbox*", [b"INBOX", b"INBOX/x"], [b"inbox"]),
     (b"", b"inboxes", [b"inboxes"], [b"INBOXes"]),
+    # in names below INBOX that level is INBOX in any case, too (RFC 3501 §5.1), no other is
+    (b"", b"i%x/foo", [b"INBOX/foo"], [b"INBOX/FOO", b"INBOX"]),
+    (b"", b"%i%n%b%o%x%/foo", [b"INBOX/foo"], [b"INBX/foo"]),
+    (b"in", b"%", [b"INBOX"], [b"INBOX/foo", b"INNER"]),
+    (b"", b"%o*", [b"INBOX", b"INBOX/a", b"fo/b"], [b"INBAX/o", b"FO"]),
     (b"", b"*c", [b"c", b"a/b/c", b"cc"], [b"a/b/cd"]),
     (b"", b"%/%", [b"a/b"], [b"a", b"a/b/c"]),
     (b"", b"a*b%c", [b"abc", b"a/x/bxc", b"abbc"], [b"a/b/c", b"ab"]),

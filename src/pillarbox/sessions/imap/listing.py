@@ -169,7 +169,7 @@ def _shown(entries: MailboxList, *, utf8_names: bool) -> list[bytes]:
 
 
 async def lsub(conversation: Conversation, command: Lsub) -> None:
-    """LSUB: with `%`, a parent stands for subscribed names below it (RFC 3501 §6.3.9)."""
+    """LSUB: with `%` at the end, a parent stands for a subscribed name below it (RFC 3501 §6.3.9)."""
     account = conversation.account
     entries = await account.list_mailboxes()
     asked = _Asked(
@@ -194,6 +194,7 @@ def _subscribed_lines(conversation: Conversation, entries: MailboxList, asked: _
     uses = {entry.name: entry.special_use for entry in entries}
     selectable = {entry.name for entry in entries if entry.selectable}
     told: set[bytes] = set()
+    others: list[bytes] = []
     for full_name in asked.subscribed:
         name = conversation.name(full_name)
         if pattern.matches(name):
@@ -201,13 +202,18 @@ def _subscribed_lines(conversation: Conversation, entries: MailboxList, asked: _
             attributes += [use] if (use := uses.get(full_name)) else []
             yield responses.listing(b"LSUB", attributes, name, asked.separator)
             told.add(name)
-    for full_name in asked.subscribed if b"%" in asked.patterns[0] else ():
-        parts = conversation.name(full_name).split(asked.separator)
-        for depth in range(1, len(parts)):
+        else:
+            others.append(name)
+    for name in others if asked.patterns[0].endswith(b"%") else ():  # Dovecot's reading of "using % wildcard"
+        parts = name.split(asked.separator)
+        for depth in range(len(parts) - 1, 0, -1):
             parent = asked.separator.join(parts[:depth])
-            if parent not in told and pattern.matches(parent):
+            if not pattern.matches(parent):
+                continue
+            if parent not in told:
                 yield responses.listing(b"LSUB", [b"\\Noselect"], parent, asked.separator)
                 told.add(parent)
+            break
 
 
 def _separator(conversation: Conversation) -> bytes:

@@ -22,7 +22,17 @@ _WILDCARDS: Final = re.compile(rb"[*%]+")
 class NamePattern:
     """A reference and a pattern, put together."""
 
-    __slots__ = ("_any", "_end", "_inbox", "_level", "_literals", "_prefix", "_separator", "_tail", "_text")
+    __slots__ = (
+        "_any",
+        "_below_inbox",
+        "_end",
+        "_level",
+        "_literals",
+        "_prefix",
+        "_separator",
+        "_tail",
+        "_text",
+    )
 
     def __init__(self, reference: bytes, pattern: bytes, separator: bytes = b"/") -> None:
         self._separator = separator[0]
@@ -37,9 +47,7 @@ class NamePattern:
         self._end = len(pattern)
         self._literals: dict[int, int] = {}  # octet → places where the pattern has it
         self._any = self._level = 0  # places of wildcards
-        self._inbox: NamePattern | None = None  # of INBOX, if that differs
-        if self._text is None and text != text.upper():
-            self._inbox = NamePattern(b"", text.upper(), separator)
+        self._below_inbox = b"INBOX" + separator
         if self._end > MAX_PATTERN:
             return
         for place, octet in enumerate(pattern):
@@ -54,19 +62,31 @@ class NamePattern:
         """Whether the whole name is one that the pattern means."""
         if self._text is not None:
             return name == self._text
-        if name == b"INBOX" and self._inbox is not None:
-            return self._inbox.matches(name)
-        if self._end > MAX_PATTERN or not name.startswith(self._prefix):
+        if self._end > MAX_PATTERN:
             return False
-        if self._tail:
-            return self._tail == b"*" or name.find(self._separator, len(self._prefix)) < 0
+        if name.startswith(self._prefix):
+            if self._tail:
+                return self._tail == b"*" or name.find(self._separator, len(self._prefix)) < 0
+            if self._fits(name, len(self._prefix)):
+                return True
+        in_inbox = name == b"INBOX" or name.startswith(self._below_inbox)
+        return in_inbox and self._fits(name, 0, any_case=5)
+
+    def _fits(self, name: bytes, start: int, *, any_case: int = 0) -> bool:
+        """Whether the octets from `start` on are what the pattern has there.
+
+        Of those before `any_case` a small letter in the pattern means the capital, too (RFC 3501 §5.1: INBOX).
+        """
         literals, any_octet = self._literals, self._any
         wild = any_octet | self._level
-        start = len(self._prefix)
-        places = 0b11 << start  # the wildcard there may stand for nothing, as may all others
-        for octet in name[start:]:
+        places = 1 << start
+        places |= (places & wild) << 1  # a wildcard may stand for nothing
+        for position, octet in enumerate(name[start:], start):
             stay = places & (any_octet if octet == self._separator else wild)
-            places = stay | (places & literals.get(octet, 0)) << 1
+            here = literals.get(octet, 0)
+            if position < any_case:
+                here |= literals.get(octet | 0x20, 0)
+            places = stay | (places & here) << 1
             places |= (places & wild) << 1
             if not places:
                 return False
