@@ -22,6 +22,7 @@ HEADERS = [
     ("quotes in subject", b'Subject: a "b"\r\n\r\n', b'(NIL {5}\r\na "b" NIL NIL NIL NIL NIL NIL NIL NIL)'),
     ("8-bit subject", b"Subject: \xe9\r\n\r\n", b"(NIL {1}\r\n\xe9 NIL NIL NIL NIL NIL NIL NIL NIL)"),
     ("blanks in subject", b"Subject:  a \t b \r\n\r\n", b"(NIL {3}\r\na b NIL NIL NIL NIL NIL NIL NIL NIL)"),
+    ("CR alone", b"Subject: a\rb\r\n\r\n", b"(NIL {3}\r\na b NIL NIL NIL NIL NIL NIL NIL NIL)"),
     ("NUL", b"Subject: a\0b\r\n\r\n", b"(NIL {5}\r\na\xef\xbf\xbdb NIL NIL NIL NIL NIL NIL NIL NIL)"),
     ("folded id", b"Message-ID:\r\n <a@b>\r\n\r\n", b'(NIL NIL NIL NIL NIL NIL NIL NIL NIL " <a@b>")'),
     ("quotes in id", b'Message-ID: <"a">\r\n\r\n', b'(NIL NIL NIL NIL NIL NIL NIL NIL NIL "<\\"a\\">")'),

@@ -47,6 +47,13 @@ SELECTIONS = [
     ("folded field whole", {b"subject"}, True, b"Subject: one\r\n two\r\n\r\n"),
     ("none there", {b"cc"}, True, b"\r\n"),
     ("all but", {b"from", b"x"}, False, b"Subject: one\r\n two\r\njunk line\r\n\r\n"),
+    (
+        "a line without a colon has no name",
+        {b"junk line", b"from", b"x"},
+        True,
+        b"From: a@b\r\nfrom : c@d\r\nX:\r\n\r\n",
+    ),
+    ("nor is it left out", {b"junk line", b"from", b"x", b"subject"}, False, b"junk line\r\n\r\n"),
 ]
 
 

@@ -63,6 +63,11 @@ STRUCTURES = [
         b'("image" "png" ("name" "a b") NIL NIL "7bit" 1)',
     ),
     ("broken type", b"Content-Type: text/\n\nx", b'("" "" NIL NIL NIL "7bit" 1)'),
+    (
+        "multipart of no kind",
+        b"Content-Type: multipart\n\nx",
+        b'("application" "octet-stream" NIL NIL NIL "7bit" 1)',
+    ),
     ("no subtype", b"Content-Type: text; charset=x\n\nx", b'("" "" NIL NIL NIL "7bit" 1)'),
     (
         "no semicolon",

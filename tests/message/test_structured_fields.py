@@ -85,6 +85,8 @@ DATES = [
     ("three-digit year", b"1 Jan 124 00:00:00 +0000", Moment(1704067200, 0)),
     ("no zone", b"1 Jan 2024 00:00:00", Moment(1704067200, 0)),
     ("odd zone", b"1 Jan 2024 05:30:00 +0530", Moment(1704067200, 330)),
+    ("dots, as some write", b"1 Jan 2024 00.00.00 +0000", Moment(1704067200, 0)),
+    ("leap second", b"Tue, 30 Jun 2015 23:59:60 +0000", Moment(1435708799, 0)),
     ("no date", b"yesterday", None),
     ("no such month", b"1 Foo 2024 00:00:00 +0000", None),
     ("no such hour", b"1 Jan 2024 25:00:00 +0000", None),

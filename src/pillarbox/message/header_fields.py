@@ -83,8 +83,10 @@ def first_value(header: bytes, name: bytes) -> bytes | None:
 
 def select_fields(header: bytes, names: Collection[bytes], *, keep: bool = True) -> bytes:
     """The fields whose lower-case names are in `names` (`keep=False`: are not), and the empty line."""
-    kept = [
-        header[field.start : field.end] for field in fields(header) if (field.name.lower() in names) is keep
-    ]
+    kept = []
+    for field in fields(header):
+        text = header[field.start : field.end]
+        if (field.name.lower() in names and b":" in text.split(b"\n", 1)[0]) is keep:
+            kept.append(text)
     kept.append(b"\r\n")
     return b"".join(kept)

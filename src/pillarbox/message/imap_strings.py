@@ -24,7 +24,7 @@ REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}".encode()
 _PLAIN: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x5b\x5d-\x7f]*")
 _TEXT: Final = re.compile(rb"[\x01-\x09\x0b\x0c\x0e-\x7f]*")
 _QUOTED_SPECIALS: Final = re.compile(rb'(["\\])')
-_BLANK_RUN: Final = re.compile(rb"[ \t]+")
+_BLANK_RUN: Final = re.compile(rb"[ \t\r\n]+")
 # What needs no change for people: single blanks between printable words.
 _TIDY: Final = re.compile(rb"(?>(?:[\x01-\x08\x0b\x0c\x0e-\x1f!\x23-\x5b\x5d-\x7f]+ ?)*)(?<! )")
 
@@ -54,6 +54,6 @@ def human_string(value: bytes) -> bytes:
     """The value with white space tidied; quoted only if nothing in it needs care."""
     if _TIDY.fullmatch(value):
         return b'"%s"' % value
-    tidy = _BLANK_RUN.sub(b" ", value.replace(b"\0", REPLACEMENT).replace(b"\r", b"").replace(b"\n", b""))
+    tidy = _BLANK_RUN.sub(b" ", value.replace(b"\0", REPLACEMENT))
     tidy = tidy.strip(b" ")
     return literal(tidy) if tidy else b'""'

@@ -63,6 +63,8 @@ def _content_type(value: bytes) -> ContentType:
     if found is BROKEN or not tokens[0]:
         return BROKEN_TYPE
     if found is END:
+        if tokens[0].lower() == b"multipart":  # which is told with its parts, and has none
+            return ContentType(b"application", b"octet-stream", [])
         return ContentType(tokens[0], b"", [])
     if scanner.here != b"/":
         return BROKEN_TYPE

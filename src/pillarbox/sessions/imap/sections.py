@@ -196,7 +196,7 @@ def _field_pattern(names: Sequence[bytes]) -> re.Pattern[bytes]:
     for the next line start takes longer.  Those that begin with another letter than any of the names go together.
     """
     alternatives = b"|".join(re.escape(name) for name in names)
-    field = rb"(?!\r?\n)(?:%b)(?:[ \t]*+:|(?=\r*(?:\n|\Z)))[^\n]*+(?>(?:\n[ \t][^\n]*+)*)\n?" % alternatives
+    field = rb"(?!\r?\n)(?:%b)[ \t]*+:[^\n]*+(?>(?:\n[ \t][^\n]*+)*)\n?" % alternatives
     if not all(names):
         return re.compile(rb"(?i)(%b)|[^\n]*+(?:\n|\Z)" % field)
     first = b"".join(re.escape(name[:1]) for name in names)
