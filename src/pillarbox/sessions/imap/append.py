@@ -169,4 +169,7 @@ async def _made(
     elif isinstance(content, Streamed):
         content = next(spools)
         await content.finish()
-    return NewMessage(content, message.flags, message.keywords, message.internal_date)
+    received = message.internal_date
+    if received is not None and received > conversation.clock.now():
+        received = None  # Dovecot's rule: nothing was received in the future
+    return NewMessage(content, message.flags, message.keywords, received)

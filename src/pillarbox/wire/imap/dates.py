@@ -40,7 +40,7 @@ _DAY: Final = 86400
 _DATE: Final = re.compile(rb"\s?([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
 _DATE_TIME: Final = re.compile(
     rb"([ 0-9][0-9]|[0-9])-([A-Za-z]{3})-([0-9]{4}) "
-    rb'([0-9]{2}):([0-9]{2}):([0-9]{2}) ([+-])([0-9]{2})([0-9]{2})"'
+    rb'([0-9]{2}):([0-9]{2}):([0-9]{2}) (?:([+-])([0-9]{2})([0-9]{2})|[^"\\\r\n]*)"'
 )
 
 
@@ -53,17 +53,20 @@ def search_date(text: bytes) -> int:
 
 
 def date_time(scanner: Scanner) -> int:
-    """`date-time = DQUOTE date-day-fixed "-" … SP time SP zone DQUOTE`, the first quote already taken"""
+    """`date-time = DQUOTE date-day-fixed "-" … SP time SP zone DQUOTE`, the first quote already taken
+
+    A zone that is none (`GMT`) is UTC, and a leap second is the one before it, as with Dovecot.
+    """
     match = _DATE_TIME.match(scanner.rest)
     if match is None:
         raise BadSyntax("Invalid internal date")
     scanner.take(match[0])
     day = _day(match[1].strip(b" "), match[2], match[3], reason="Invalid internal date")
     hour, minute, second = (decimal(part) for part in match.group(4, 5, 6))
-    zone = decimal(match[8]) * 3600 + decimal(match[9]) * 60
+    zone = decimal(match[8]) * 3600 + decimal(match[9]) * 60 if match[7] else 0
     if hour > 23 or minute > 59 or second > 60 or zone > 24 * 3600:
         raise BadSyntax("Invalid internal date")
-    moment = day * _DAY + hour * 3600 + minute * 60 + second
+    moment = day * _DAY + hour * 3600 + minute * 60 + min(second, 59)
     return moment - zone if match[7] == b"+" else moment + zone
 
 
