@@ -12,7 +12,7 @@ from fakes.certificates import issue
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.daemons.login import tls_contexts
+from pillarbox.daemons.login_tls import tls_contexts
 from pillarbox.net.self_signed import make_self_signed
 from pillarbox.net.tls_contexts import BadChain, bare_context, load_chains, smtp_server_context
 from pillarbox.net.tls_options import apply_options

@@ -15,6 +15,7 @@ from pillarbox.wire.sasl import (
     Proven,
     Step,
     UnusableSecret,
+    Vouched,
     WantsStored,
     start,
 )
@@ -62,11 +63,21 @@ def test_login_needs_a_user() -> None:
 
 def test_what_is_offered_can_be_started() -> None:
     """And nothing else can."""
-    assert MECHANISMS == (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256")
+    assert MECHANISMS == (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256", b"EXTERNAL")
     for name in MECHANISMS:
         start(name)
     with pytest.raises(KeyError):
         start(b"GSSAPI")
+
+
+def test_external_leaves_it_to_tls() -> None:
+    """RFC 4422 Appendix A: the response says on behalf of whom, if it says anything."""
+    exchange = start(b"EXTERNAL")
+    assert exchange.step(None) == Challenge(b"")
+    assert exchange.step(b"") == Vouched(b"")
+    assert start(b"EXTERNAL").step(b"other") == Vouched(b"other")
+    with pytest.raises(MalformedResponse):
+        start(b"EXTERNAL").step(b"oth\0er")
 
 
 def test_cram_md5_of_the_rfc() -> None:

@@ -63,6 +63,11 @@ class PasswordChain:
         self._report = report
         self._report_fault = report_fault
 
+    @property
+    def has_masters(self) -> bool:
+        """Whether anybody may be a master user."""
+        return bool(self._masters)
+
     async def verify(self, name: LoginName, request: LoginRequest, password: Secret) -> Outcome:
         """Whether the password is right: that of the master user, if there is one."""
         if not name.master:

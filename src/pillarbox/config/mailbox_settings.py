@@ -169,6 +169,16 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     ssl_curve_list: str = ""
     ssl_dh: str = ""  # a file
     ssl_has_tickets: bool = True  # ssl_options without no_ticket
+    ssl_verify_client_cert: bool = False
+    """Whether clients are asked for certificates."""
+    ssl_ca: str = ""
+    """The file of those who may have signed them, with their lists of revoked ones."""
+    ssl_require_crl: bool = True
+    ssl_cert_username_field: str = "commonName"
+    auth_ssl_require_client_cert: bool = False
+    """Whether nobody gets in without a certificate that was verified."""
+    auth_ssl_username_from_cert: bool = False
+    """Whether the certificate says who it is, whatever the client says."""
 
     mail_home: str = ""
     mail_uid: str = ""

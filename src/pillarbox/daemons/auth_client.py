@@ -17,6 +17,7 @@ import base64
 import binascii
 import os
 import secrets
+from typing import Final
 
 import msgspec
 
@@ -27,8 +28,11 @@ from pillarbox.auth.user_database import DatabaseFault, LoginRequest
 from pillarbox.daemons.auth_lines import converse
 from pillarbox.net.connection import Connection
 from pillarbox.observability.events import MailboxNotice
+from pillarbox.vocabulary.secret import Secret
 from pillarbox.wire import sasl
 from pillarbox.wire.auth_protocol import encode_line, parameters
+
+_NO_CERTIFICATE: Final = "Client didn't present valid SSL certificate"
 
 
 class _Exchange(msgspec.Struct):
@@ -110,6 +114,10 @@ class AuthClientConnection:
         if name not in server.mechanisms() or number in self._exchanges:
             return False  # the client was told which there are
         given = parameters(fields[3:])
+        if server.settings.auth_ssl_require_client_cert and b"valid-client-cert" not in given:
+            server.refused(name.decode().lower(), request_of("", given, name), _NO_CERTIFICATE)
+            self._fail(number, "", b"reason=" + _NO_CERTIFICATE.encode())
+            return True
         mechanism = sasl.start(
             name, nonce=secrets.token_urlsafe(18).encode(), host=server.settings.hostname.encode()
         )
@@ -136,6 +144,9 @@ class AuthClientConnection:
             case sasl.Credentials():
                 exchange.busy = True
                 self._tasks.create_task(self._check(number, step))
+            case sasl.Vouched():
+                exchange.busy = True
+                self._tasks.create_task(self._vouch(number, step))
             case sasl.WantsStored():
                 exchange.busy = True
                 self._tasks.create_task(self._find_stored(number, step))
@@ -146,6 +157,23 @@ class AuthClientConnection:
             case sasl.Disproven():
                 exchange.busy = True
                 self._tasks.create_task(self._refuse_proof(number))
+
+    # -- certificates ----------------------------------------------------------------------------------
+
+    def _name_in_certificate(self, exchange: _Exchange) -> bytes:
+        if not self._server.settings.auth_ssl_username_from_cert:
+            return b""
+        return exchange.given.get(b"cert_username", b"")
+
+    async def _vouch(self, number: int, vouched: sasl.Vouched) -> None:
+        exchange = self._exchanges[number]
+        user = self._name_in_certificate(exchange)
+        if user:
+            await self._check(number, sasl.Credentials(user, Secret(b""), vouched.authorization))
+            return
+        request = request_of("", exchange.given, exchange.name)
+        self._server.refused("external", request, "username not known")
+        await self._refuse(number, request, b"")
 
     # -- passwords that were given ---------------------------------------------------------------------
 
@@ -177,12 +205,19 @@ class AuthClientConnection:
         exchange = self._exchanges[number]
         text = user.decode("utf-8", "replace")
         names = self._server.names
+        certified = self._name_in_certificate(exchange).decode("utf-8", "replace")
         try:
             login = names.parse(text)
+            if certified and login.master:
+                login = LoginName(login.user, names.normal(certified))
+            elif certified:
+                login = LoginName(names.normal(certified))
             if authorization and authorization != user and not login.master:
                 wanted = names.normal(authorization.decode("utf-8", "replace"))
                 if wanted != login.user:  # acting for another is the master user's right only
                     login = LoginName(wanted, login.user)
+            if login.master and not self._server.passwords.has_masters:
+                raise BadName("login user: Master user login attempted without master passdbs")
         except BadName as fault:
             request = request_of(text, exchange.given, exchange.name)
             self._server.refused(exchange.name.decode().lower(), request, str(fault))

@@ -20,8 +20,10 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.auth.client import Accepted, AuthClient
+from pillarbox.auth.client import AuthClient
 from pillarbox.config.mailbox_settings import MailboxSettings
+from pillarbox.daemons.login_authenticator import LoginAuthenticator
+from pillarbox.daemons.login_tls import ClientCertificate, tls_contexts
 from pillarbox.daemons.proxies import as_dovecot
 from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
 from pillarbox.net.channel import ChannelClosed
@@ -32,58 +34,18 @@ from pillarbox.net.proxied import NoHeader, receive_header
 from pillarbox.net.question_channel import QuestionChannel
 from pillarbox.net.startup import Startup
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.net.tls_contexts import load_second, server_context
 from pillarbox.net.tls_faults import TlsFault
-from pillarbox.net.tls_options import set_cipher_suites, set_curves, take_dh_parameters
-from pillarbox.net.tls_versions import limit_versions
 from pillarbox.observability.events import ClientIdentified, EventSink, LoggedIn, LoginEnded, MailboxNotice
 from pillarbox.sessions.imap.login_session import ImapLoginSession
-from pillarbox.sessions.login import Exchange, Failure, Ticket
 from pillarbox.sessions.mailbox_login import Attempts, HandOver, LoginPolicy, NotLoggedIn
 from pillarbox.sessions.pop3_login_session import Pop3LoginSession
-from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.wire.proxy_protocol import ProxyHeader
-from pillarbox.wire.sasl import USUAL_MECHANISMS
 
 _TOO_MANY: Final = "Maximum number of connections from user+IP exceeded (mail_max_userip_connections={})"
 _FAILURE: Final = (
     *(b"UNAVAILABLE", b"SYS/TEMP"),
     b"Internal login failure. Refer to server log for more information.",
 )
-
-
-class LoginAuthenticator:
-    """`sessions.login.Authenticator` for one client of this role."""
-
-    def __init__(self, client: AuthClient, peer: Peer, *, trusted: bool) -> None:
-        self._client = client
-        self._peer = peer
-        self._trusted = trusted
-
-    @property
-    def mechanisms(self) -> tuple[bytes, ...]:
-        """What the auth server said it has."""
-        return self._client.mechanisms or USUAL_MECHANISMS
-
-    async def authenticate(
-        self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
-    ) -> Ticket | Failure:
-        """Run a mechanism to its end."""
-        peer = self._peer
-        fields = [
-            b"service=" + peer.service.encode(),
-            b"lip=" + peer.local.encode(),
-            b"rip=" + peer.remote.encode(),
-            b"session=" + peer.session.encode(),
-        ]
-        if secured:
-            fields.append(b"secured")
-        if self._trusted:
-            fields.append(b"no-penalty")
-        result = await self._client.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
-        if isinstance(result, Accepted):
-            return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
-        return Failure(result.reason, result.user, result.temporary)
 
 
 class SpawnerClient:
@@ -195,7 +157,7 @@ class LoginRole:
                 remote, local = header.client[0], header.server[0]
             is_secured = header.has_tls or self._is_trusted(remote)
         peer = Peer(service, remote, local, _session_id(), False)
-        attempts = Attempts(self._clock)
+        attempts = Attempts(self._clock, missing=ClientCertificate(self._settings, connection).missing)
         outcome: HandOver | NotLoggedIn
         try:
             if self._sockets[name].tls:
@@ -249,9 +211,12 @@ class LoginRole:
     ) -> HandOver | NotLoggedIn:
         kind = ImapLoginSession if peer.service == "imap" else Pop3LoginSession
         await self._auth.connect()
+        certificate = ClientCertificate(self._settings, connection)
         session = kind(
             connection,
-            LoginAuthenticator(self._auth, peer, trusted=self._is_trusted(peer.remote)),
+            LoginAuthenticator(
+                self._auth, peer, certificate, self._tell, trusted=self._is_trusted(peer.remote)
+            ),
             clock=self._clock,
             policy=LoginPolicy(
                 greeting=self._setting("login_greeting", peer).encode(),
@@ -263,6 +228,7 @@ class LoginRole:
             ),
             secured=connection.tls is not None or is_secured,
             tls_context=None if connection.tls is not None else self._context(peer),
+            missing=certificate.missing,
         )
         self._waiting[session] = None
         if len(self._waiting) > self._settings.login_client_limit:
@@ -376,53 +342,6 @@ def _refusal(tag: bytes, imap_code: bytes, pop3_code: bytes, text: bytes) -> byt
 def _session_id() -> str:
     """16 characters of base64, as Dovecot's."""
     return base64.b64encode(secrets.token_bytes(12)).decode("ascii")
-
-
-def tls_contexts(settings: MailboxSettings) -> dict[tuple[str, str], ssl.SSLContext]:
-    """A context for each pair of certificate and key; the host that a client names chooses among them."""
-    rules = settings.connection_rules()
-    contexts = {
-        pair: server_context(
-            *pair,
-            where="ssl_cert",
-            ciphers=settings.ssl_cipher_list,
-            prefers_own_order=settings.ssl_prefer_server_ciphers,
-        )
-        for pair in rules.certificates()
-    }
-
-    def choose(tls: ssl.SSLObject, host: str | None, _context: ssl.SSLContext) -> None:
-        pair = rules.certificate_for(host) if host else None
-        if pair is not None and pair in contexts:
-            tls.context = contexts[pair]
-
-    for pair, context in contexts.items():
-        limit_versions(context, f">={settings.ssl_min_protocol}")
-        if settings.ssl_alt_cert and pair == (settings.ssl_cert, settings.ssl_key):
-            load_second(context, settings.ssl_alt_cert, settings.ssl_alt_key, where="ssl_alt_cert")
-        _choose_algorithms(context, settings)
-        context.sni_callback = choose
-    return contexts
-
-
-def _choose_algorithms(context: ssl.SSLContext, settings: MailboxSettings) -> None:
-    """ConfigurationFault."""
-    if settings.ssl_dh:
-        try:
-            take_dh_parameters(context, settings.ssl_dh)
-        except OSError as error:
-            reason = error.strerror or "it holds no such parameters"
-            raise ConfigurationFault(
-                "ssl_dh", f"Can't load DH parameters from {settings.ssl_dh}: {reason}"
-            ) from error
-    if not settings.ssl_has_tickets:
-        context.options |= ssl.OP_NO_TICKET
-    for name, names, choose in (
-        ("ssl_curve_list", settings.ssl_curve_list, set_curves),
-        ("ssl_cipher_suites", settings.ssl_cipher_suites, set_cipher_suites),
-    ):
-        if names and not choose(context, names, where=name):
-            raise ConfigurationFault(name, f"OpenSSL does not know all of '{names}'")
 
 
 def open_role(startup: Startup) -> Serve:

@@ -37,7 +37,7 @@ from pillarbox.daemons.startup import (
     run_role,
     serve_until_ordered,
 )
-from pillarbox.net.client_certificates import ask_for_certificates, known_digest
+from pillarbox.net.client_certificates import ask_for_certificates, known_digest, load_reader
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
@@ -459,6 +459,7 @@ def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: S
     tls = policy.tls
     if policy.asks_for_certificates:
         name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
+        load_reader()
         ask_for_certificates(
             context,
             ca_file=tls.smtpd_tls_CAfile,

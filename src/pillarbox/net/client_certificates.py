@@ -4,7 +4,8 @@ DESCRIPTION
     A client may have a certificate that nobody has signed whom we know, and be welcome by its fingerprint.
     Python's ssl module can only refuse such a client in the handshake; OpenSSL can go on, and keep what it found.
     `ask_for_certificates()` tells it to, by the C function for that purpose; `certificate_of()` gives the
-    certificate of a finished handshake, and whether the chain was verified.
+    certificate of a finished handshake, and whether the chain was verified; `shown_by()` tells the latter and the
+    names of its subject, without what reads all of a certificate.
 
     Sessions are not resumed where certificates are asked for: the client shows its own each time.
 
@@ -12,7 +13,8 @@ FAULTS
     ConfigurationFault  this Python does not give access to OpenSSL's functions, or a CA file cannot be loaded
 
 STANDARDS
-    RFC 8446 §4.3.2 (CertificateRequest); OpenSSL SSL_CTX_set_cert_verify_callback(3)
+    RFC 8446 §4.3.2 (CertificateRequest); OpenSSL SSL_CTX_set_cert_verify_callback(3),
+    X509_VERIFY_PARAM_set_flags(3) (revocation lists)
 """
 
 import ctypes
@@ -20,7 +22,7 @@ import hashlib
 import importlib
 import ssl
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 
@@ -53,11 +55,46 @@ class ClientCertificate(msgspec.Struct, frozen=True):
     is_trusted: bool  # signed by an authority of smtpd_tls_CAfile or smtpd_tls_CApath
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A certificate of a client, as far as a login needs it."""
+
+    is_trusted: bool
+    subject: tuple[tuple[str, str], ...]  # long names of OpenSSL's, and what stands there
+
+    def field(self, name: str) -> str:
+        """The first of the subject's fields of that name; empty if there is none, or one with a NUL in it."""
+        found = next((value for known, value in self.subject if known == name), "")
+        return "" if "\0" in found else found
+
+
+def long_name(name: str) -> str | None:
+    """What OpenSSL calls a field of a subject: `CN`, `2.5.4.3` → `commonName`; None: it knows no such field."""
+    import _ssl
+
+    try:
+        return str(_ssl.txt2obj(name, name=True)[2])
+    except ValueError:
+        return None
+
+
+def load_reader() -> None:
+    """Load what `certificate_of` needs, while the role may still read what it likes."""
+    importlib.import_module(_READER)
+
+
 def ask_for_certificates(
-    context: ssl.SSLContext, *, ca_file: str, ca_path: str, depth: int, where: str
+    context: ssl.SSLContext,
+    *,
+    ca_file: str,
+    ca_path: str = "",
+    depth: int | None = None,
+    needs_revocations: bool = False,
+    where: str,
 ) -> None:
-    """Have each client asked for a certificate; whatever it shows, the handshake goes on."""
-    importlib.import_module(_READER)  # now, while the role may still read what it likes
+    """Have each client asked for a certificate; whatever it shows, the handshake goes on.
+
+    With `needs_revocations` a certificate is verified only if the CA file has its issuer's list of those revoked.
+    """
     library = _library()
     if library is None:
         raise ConfigurationFault(
@@ -76,7 +113,10 @@ def ask_for_certificates(
         raise ConfigurationFault(where, "client certificates cannot be asked for with this Python")
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
-    library.SSL_CTX_set_verify_depth(address, depth + 1)
+    if depth is not None:
+        library.SSL_CTX_set_verify_depth(address, depth + 1)
+    if needs_revocations:
+        context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     library.SSL_CTX_set_cert_verify_callback(address, _VERIFY, None)
     if ca_file and (names := library.SSL_load_client_CA_file(ca_file.encode())):
         library.SSL_CTX_set_client_CA_list(address, names)
@@ -105,6 +145,19 @@ def certificate_of(tls: ssl.SSLObject, *, digest: str) -> ClientCertificate | No
         _fingerprint(key, digest),
         getattr(tls, _TRUSTED, False),
     )
+
+
+def shown_by(tls: ssl.SSLObject) -> Shown | None:
+    """What a client showed; None: nothing, or what cannot be read."""
+    try:
+        found = tls.getpeercert()
+    except (ValueError, OSError):  # ssl.SSLError, for what OpenSSL cannot decode, is an OSError
+        return None
+    if not found:
+        return None
+    subject = cast("tuple[tuple[tuple[str, str], ...], ...]", found.get("subject", ()))
+    names = tuple((name, value) for parts in subject for name, value in parts)
+    return Shown(getattr(tls, _TRUSTED, False), names)
 
 
 def known_digest(name: str) -> bool:

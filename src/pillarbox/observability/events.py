@@ -294,6 +294,19 @@ class ClientIdentified(Event, frozen=True):
     session: str
 
 
+class LoginTrouble(Event, frozen=True):
+    """`imap-login: Error: what is wrong: user=<>, method=EXTERNAL, rip=…, lip=…, TLS, session=<…>`"""
+
+    service: str
+    severity: str
+    text: str
+    method: str
+    remote: str
+    local: str
+    security: str
+    session: str
+
+
 class LoginEnded(Event, frozen=True):
     """`imap-login: Info: Disconnected: reason (auth failed, 1 attempts in 2 secs): user=<u>, …`"""
 

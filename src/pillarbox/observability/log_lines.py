@@ -203,6 +203,12 @@ def _login_ended(event: e.LoginEnded) -> tuple[str, str]:
     return DOVECOT, text + _security_and_session(event.security, event.session)
 
 
+def _login_trouble(event: e.LoginTrouble) -> tuple[str, str]:
+    text = f"{event.service}-login: {event.severity}: {event.text}: user=<>, method={event.method}"
+    text += f", rip={event.remote}, lip={event.local}"
+    return DOVECOT, text + _security_and_session(event.security, event.session)
+
+
 def _client_identified(event: e.ClientIdentified) -> tuple[str, str]:
     text = f"imap-login: Info: ID sent: {event.text}: user=<>, rip={event.remote}, lip={event.local}"
     return DOVECOT, text + _security_and_session(event.security, event.session)
@@ -213,7 +219,7 @@ def _security_and_session(security: str, session: str) -> str:
 
 
 def _password_refused(event: e.PasswordRefused) -> tuple[str, str]:
-    who = ",".join(filter(None, (event.user, event.remote, event.session and f"<{event.session}>")))
+    who = ",".join(filter(None, (event.user or "?", event.remote, event.session and f"<{event.session}>")))
     return DOVECOT, f"auth: Info: {event.driver}({who}): {event.reason}"
 
 
@@ -311,6 +317,7 @@ _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
     e.LoggedIn: _logged_in,
     e.ClientIdentified: _client_identified,
     e.LoginEnded: _login_ended,
+    e.LoginTrouble: _login_trouble,
     e.PasswordRefused: _password_refused,
     e.MailSessionEnded: _mail_session_ended,
     e.MessageSaved: lambda event: (

@@ -32,6 +32,7 @@ class Failure(msgspec.Struct, frozen=True):
     reason: str = ""
     user: str = ""
     temporary: bool = False
+    forbidden: bool = False  # who it is was known, or would have been
 
 
 class ExchangeAborted(Exception):

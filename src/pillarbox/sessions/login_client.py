@@ -70,10 +70,14 @@ class LoginClient:
         secured: bool,
         tls_context: ssl.SSLContext | None,
         shutdown_text: bytes,
+        missing: Callable[[], str] = str,
     ) -> None:
-        """`secured`: TLS is on already, or the client is on this machine; `tls_context`: TLS can be begun."""
+        """`secured`: TLS is on already, or the client is on this machine; `tls_context`: TLS can be begun.
+
+        `missing` says in the end what the client could not log in without.
+        """
         self.policy = policy
-        self.attempts = Attempts(clock)
+        self.attempts = Attempts(clock, missing=missing)
         self.tls_context = tls_context
         self.tls_begun = False
         self._transport = transport

@@ -12,6 +12,7 @@ STANDARDS
 import ssl
 from base64 import b64decode
 from binascii import Error as Base64Error
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
@@ -77,10 +78,15 @@ class NotBase64(ExchangeAborted):
 class Attempts:
     """What a client has tried, for the log."""
 
-    __slots__ = ("_clock", "_failed", "_in_exchange", "_note", "_started", "method", "user")
+    __slots__ = (
+        "_clock", "_failed", "_forbidden", "_in_exchange", "_missing", "_note", "_started", "method", "user"
+    )  # fmt: skip
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, missing: Callable[[], str] = str) -> None:
+        """`missing` says in the end what nobody could log in without; empty: nothing."""
         self._clock = clock
+        self._missing = missing
+        self._forbidden = False
         self._started = clock.monotonic()
         self._failed = 0
         self._note = ""
@@ -99,6 +105,7 @@ class Attempts:
         self._in_exchange = False
         if result is None or isinstance(result, Failure):
             self._failed += 1
+            self._forbidden = result is not None and result.forbidden
         if result is not None and result.user:
             self.user = result.user
 
@@ -110,10 +117,13 @@ class Attempts:
     def ended(self, reason: str) -> NotLoggedIn:
         """The connection ends without a login: `reason (auth failed, 1 attempts in 2 secs)`"""
         seconds = int(self._clock.monotonic() - self._started)
-        if self._in_exchange:
+        if missing := self._missing():
+            note = missing
+        elif self._in_exchange:
             note = f"client didn't finish SASL auth, waited {seconds} secs"
         elif self._failed:
-            note = f"auth failed, {self._failed} attempts in {seconds} secs"
+            what = "authorization" if self._forbidden else "auth"
+            note = f"{what} failed, {self._failed} attempts in {seconds} secs"
         else:
             note = self._note or f"no auth attempts in {seconds} secs"
         return NotLoggedIn(f"{reason} ({note})", self.user, self.method)

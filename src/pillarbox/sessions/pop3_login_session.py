@@ -13,6 +13,7 @@ STANDARDS
 
 import ssl
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Final
 
 from pillarbox.sessions.login import Authenticator, ExchangeAborted, Failure, Ticket
@@ -48,6 +49,7 @@ class Pop3LoginSession:
         policy: LoginPolicy,
         secured: bool,
         tls_context: ssl.SSLContext | None = None,
+        missing: Callable[[], str] = str,
     ) -> None:
         """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STLS."""
         self._engine = Pop3Server(state=State.AUTHORIZATION)
@@ -59,6 +61,7 @@ class Pop3LoginSession:
             policy=policy,
             secured=secured,
             tls_context=tls_context,
+            missing=missing,
             shutdown_text=b"[SYS/TEMP] Server shutting down.",
         )
         self._bad_commands = 0

@@ -5,6 +5,7 @@ DESCRIPTION
 
         Challenge     to be sent to the client
         Credentials   a user and his password, to be checked
+        Vouched       TLS has to say who the client is
         WantsStored   a user whose stored password is needed: `with_stored()` goes on from there
         Proven        the user has shown that he knows the password
         Disproven     he has not
@@ -13,7 +14,8 @@ DESCRIPTION
     one.
 
 STANDARDS
-    RFC 4616 (PLAIN); draft-murchison-sasl-login (LOGIN); RFC 2195 (CRAM-MD5); RFC 5802, RFC 7677 (SCRAM)
+    RFC 4616 (PLAIN); RFC 4422 Appendix A (EXTERNAL); draft-murchison-sasl-login (LOGIN); RFC 2195 (CRAM-MD5);
+    RFC 5802, RFC 7677 (SCRAM)
 """
 
 import base64
@@ -60,6 +62,12 @@ class WantsStored(msgspec.Struct, frozen=True):
     authorization: bytes = b""
 
 
+class Vouched(msgspec.Struct, frozen=True):
+    """Who the client is has been shown below: by its certificate."""
+
+    authorization: bytes = b""  # on behalf of whom; empty: himself
+
+
 class Proven(msgspec.Struct, frozen=True):
     """The client knows the password."""
 
@@ -68,7 +76,7 @@ class Disproven(msgspec.Struct, frozen=True):
     """It does not."""
 
 
-Step = Challenge | Credentials | WantsStored | Proven | Disproven
+Step = Challenge | Credentials | Vouched | WantsStored | Proven | Disproven
 
 
 class Mechanism(Protocol):
@@ -120,6 +128,18 @@ class Login(_ByPassword):
             self._user = response
             return Challenge(b"Password:")
         return Credentials(self._user, Secret(response))
+
+
+class External(_ByPassword):
+    """`initial-response = [ UTF8-char-no-nul ... ]`, the authorization identity.  RFC 4422 Appendix A.1"""
+
+    def step(self, response: bytes | None) -> Step:
+        """One response, after an empty challenge if it did not come at once."""
+        if response is None:
+            return Challenge(b"")
+        if b"\0" in response:
+            raise MalformedResponse
+        return Vouched(response)
 
 
 class CramMd5:
@@ -274,7 +294,7 @@ def _decoded(text: bytes) -> bytes:
         raise MalformedResponse from None
 
 
-MECHANISMS: Final = (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256")
+MECHANISMS: Final = (b"PLAIN", b"LOGIN", b"CRAM-MD5", b"SCRAM-SHA-1", b"SCRAM-SHA-256", b"EXTERNAL")
 """In the order in which they are offered."""
 
 USUAL_MECHANISMS: Final = MECHANISMS[:2]
@@ -286,6 +306,7 @@ SECURITY: Final = {
     b"CRAM-MD5": (b"dictionary", b"active"),
     b"SCRAM-SHA-1": (b"mutual-auth",),
     b"SCRAM-SHA-256": (b"mutual-auth",),
+    b"EXTERNAL": (),
 }
 """What the auth protocol says of each."""
 
@@ -303,4 +324,6 @@ def start(name: bytes, *, nonce: bytes = b"nonce", host: bytes = b"localhost") -
             return Scram("sha1", b"SCRAM-SHA-1", nonce)
         case b"SCRAM-SHA-256":
             return Scram("sha256", b"SCRAM-SHA-256", nonce)
+        case b"EXTERNAL":
+            return External()
     raise KeyError(name)

@@ -244,7 +244,11 @@ def test_what_is_ignored_is_told(name: str, text: str, line: str) -> None:
 
 
 STOP = [
-    ("client certificates", "auth_ssl_require_client_cert = yes", "who gets in"),
+    (
+        "a certificate for some clients",
+        "local 192.0.2.1 {\n auth_ssl_require_client_cert = yes\n}",
+        "who may log in",
+    ),
     ("access lists", "plugin {\n acl_globals_only = yes\n}", "rights would be others"),
     (
         "lazy_expunge",
@@ -372,6 +376,21 @@ def test_what_tls_is_made_of() -> None:
     assert (settings.ssl_curve_list, settings.ssl_cipher_suites) == ("P-384:P-256", "TLS_AES_256_GCM_SHA384")
     assert not settings.ssl_has_tickets
     assert settings.ssl_dh == "/etc/dh.pem"
+
+
+def test_certificates_of_clients() -> None:
+    """Whether they are asked for, and what for."""
+    text = "ssl_verify_client_cert = yes\nssl_ca = </etc/ca.pem\nssl_require_crl = no\n"
+    settings = read("ssl = yes\n" + text + "auth_ssl_require_client_cert = yes\nauth_mechanisms = external\n")
+    assert settings.ssl_verify_client_cert
+    assert settings.auth_ssl_require_client_cert
+    assert not settings.ssl_require_crl
+    assert (settings.ssl_ca, settings.ssl_cert_username_field) == ("/etc/ca.pem", "commonName")
+    assert not read(f"ssl = no\n{text}").ssl_verify_client_cert
+    with pytest.raises(ConfigurationFault, match="ssl_verify_client_cert set, but ssl_ca not"):
+        read("ssl = yes\nssl_verify_client_cert = yes\n")
+    with pytest.raises(ConfigurationFault, match="Invalid ssl_cert_username_field: no such field"):
+        read(f"ssl = yes\n{text}ssl_cert_username_field = no such field\n")
 
 
 @pytest.mark.parametrize(("written", "oldest"), [("TLSv1", "TLSv1"), ("ANY", "TLSv1"), ("LATEST", "TLSv1.3")])

@@ -25,16 +25,21 @@ _RENAMED: Final = {
     "default_idle_kill_interval": "default_idle_kill",
     "mail_max_userip_connections": "mail_max_userip_connections",
     "ssl_server_dh_file": "ssl_dh",
-    "ssl_server_ca_file": "ssl_ca",
     "ssl_server_prefer_ciphers": "ssl_prefer_server_ciphers",
     "ssl_server_request_client_cert": "ssl_verify_client_cert",
+    "ssl_server_cert_username_field": "ssl_cert_username_field",
+    "ssl_server_require_crl": "ssl_require_crl",
 }
 _RENAMED_IN_BLOCKS: Final = {
     ("inet_listener", "listen"): "address",
     ("service", "idle_kill_interval"): "idle_kill",
     ("service", "restart_request_count"): "service_count",
 }
-_FILES: Final = {"ssl_server_cert_file": "ssl_cert", "ssl_server_key_file": "ssl_key"}
+_FILES: Final = {
+    "ssl_server_ca_file": "ssl_ca",
+    "ssl_server_cert_file": "ssl_cert",
+    "ssl_server_key_file": "ssl_key",
+}
 _OF_PLUGINS: Final = frozenset(("fts_autoindex",))
 _LISTS: Final = frozenset(
     "auth_mechanisms auth_realms import_environment listen login_trusted_networks mail_access_groups "

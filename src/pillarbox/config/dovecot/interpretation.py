@@ -27,6 +27,7 @@ from pillarbox.config.dovecot.plugins import (
 from pillarbox.config.dovecot.pop3 import logout_text, pop3_settings
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.dovecot.server_identity import server_identity
+from pillarbox.config.dovecot.tls import tls_settings
 from pillarbox.config.mailbox_settings import (
     Database,
     InetSocket,
@@ -38,7 +39,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
 KNOWN_PROTOCOLS: Final = (*SERVED_PROTOCOLS, "submission", "sieve", "imaps", "pop3s", "none")
-MECHANISMS: Final = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256")
+MECHANISMS: Final = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "external")
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
 _SERVICES: Final = {"imap-login": "imap", "pop3-login": "pop3", "lmtp": "lmtp"}
@@ -80,12 +81,6 @@ MIN_LINE: Final = 1024
 """Octets of an IMAP line that are taken whatever imap_max_line_length says."""
 _PENALTY_SOCKET: Final = ("service", "anvil", "unix_listener", "anvil-auth-penalty")
 """A door of Dovecot's own that we do not have; closing it is how an admin switches penalties off."""
-_TLS_VERSIONS: Final = {
-    **{version: version for version in ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")},
-    "ANY": "TLSv1",
-    "LATEST": "TLSv1.3",
-}
-"""By ssl_min_protocol."""
 
 
 def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxSettings:
@@ -127,18 +122,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         haproxy_timeout=configuration.seconds("haproxy_timeout"),
         mail_max_userip_connections=configuration.number("mail_max_userip_connections"),
         connection_blocks=connection_blocks(configuration),
-        ssl=tls,
-        ssl_cert=_tls_file(configuration, "ssl_cert"),
-        ssl_key=_tls_file(configuration, "ssl_key"),
-        ssl_min_protocol=_tls_version(configuration),
-        ssl_cipher_list=value("ssl_cipher_list"),
-        ssl_prefer_server_ciphers=configuration.yes("ssl_prefer_server_ciphers"),
-        ssl_alt_cert=_tls_file(configuration, "ssl_alt_cert"),
-        ssl_alt_key=_tls_file(configuration, "ssl_alt_key"),
-        ssl_cipher_suites=value("ssl_cipher_suites"),
-        ssl_curve_list=value("ssl_curve_list"),
-        ssl_dh=_tls_file(configuration, "ssl_dh"),
-        ssl_has_tickets="no_ticket" not in _tls_options(configuration),
+        **tls_settings(configuration),
         mail_home=_template(configuration, "mail_home"),
         mail_uid=value("mail_uid"),
         mail_gid=value("mail_gid"),
@@ -255,41 +239,6 @@ def _template(configuration: Configuration, name: str) -> str:
     except ValueError as error:
         raise ConfigurationFault(configuration.where(name), f"{name}: {error}") from error
     return text
-
-
-def _tls_file(configuration: Configuration, name: str) -> str:
-    entry = configuration.entry(name)
-    if configuration.value("ssl") == "no" or entry is None or not entry.value:
-        return ""
-    path = entry.value
-    if not path.startswith("/") or "\n" in path:
-        raise ConfigurationFault(
-            configuration.where(name), f"{name} is not the path of a file", mend=f"{name} = </path/to/file"
-        )
-    return path
-
-
-def _tls_options(configuration: Configuration) -> tuple[str, ...]:
-    """`compression` changes nothing: nobody is to compress below TLS any more (RFC 8446 has none)."""
-    words = configuration.words("ssl_options")
-    for word in words:
-        if word not in ("compression", "no_ticket"):
-            raise ConfigurationFault(
-                configuration.where("ssl_options"), f"ssl_options: unknown flag: `{word}'", mend="no_ticket"
-            )
-    return words
-
-
-def _tls_version(configuration: Configuration) -> str:
-    version = configuration.value("ssl_min_protocol")
-    known = _TLS_VERSIONS.get(version)
-    if known is None:
-        raise ConfigurationFault(
-            configuration.where("ssl_min_protocol"),
-            f"Unknown ssl_min_protocol setting '{version}'",
-            mend="TLSv1.2 or TLSv1.3",
-        )
-    return known
 
 
 # -- listeners -----------------------------------------------------------------------------------------

@@ -150,7 +150,9 @@ _ACCESS: Final = "who may log in, and how, depends on it"
 _PLACE: Final = "where mail is depends on it"
 _DECIDING: Final = dict.fromkeys(
     "auth_mechanisms auth_username_chars auth_username_format auth_default_realm auth_master_user_separator "
-    "disable_plaintext_auth ssl ssl_min_protocol login_trusted_networks passdb userdb first_valid_uid "
+    "disable_plaintext_auth ssl ssl_min_protocol ssl_verify_client_cert ssl_ca ssl_require_crl "
+    "ssl_cert_username_field auth_ssl_require_client_cert auth_ssl_username_from_cert "
+    "login_trusted_networks passdb userdb first_valid_uid "
     "last_valid_uid first_valid_gid last_valid_gid".split(),
     _ACCESS,
 ) | dict.fromkeys("mail_location mail_home mail_uid mail_gid namespace".split(), _PLACE)

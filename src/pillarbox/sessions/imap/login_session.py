@@ -15,6 +15,7 @@ STANDARDS
 
 import ssl
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Final
 
 from pillarbox.sessions.imap.identification import told_identity
@@ -56,6 +57,7 @@ class ImapLoginSession:
         policy: LoginPolicy,
         secured: bool,
         tls_context: ssl.SSLContext | None = None,
+        missing: Callable[[], str] = str,
     ) -> None:
         """`secured`: TLS is on already, or the client is on this machine; `tls_context`: for STARTTLS."""
         self._engine = ImapServer(state=State.NOT_AUTHENTICATED, max_line=MAX_LINE_BEFORE_LOGIN)
@@ -68,6 +70,7 @@ class ImapLoginSession:
             policy=policy,
             secured=secured,
             tls_context=tls_context,
+            missing=missing,
             shutdown_text=b"Server shutting down.",
         )
         self._bad_commands = 0
@@ -220,5 +223,6 @@ def _failure_text(failure: Failure) -> bytes:
     if failure.temporary:
         return b"[UNAVAILABLE] Temporary authentication failure."
     if failure.reason:
-        return b"[AUTHENTICATIONFAILED] " + failure.reason.encode("ascii", "replace")
+        code = b"[AUTHORIZATIONFAILED] " if failure.forbidden else b"[ALERT] "
+        return code + failure.reason.encode("ascii", "replace")
     return b"[AUTHENTICATIONFAILED] Authentication failed."

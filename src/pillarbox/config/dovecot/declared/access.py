@@ -17,9 +17,13 @@ auth_failure_delay : time = 2 secs
 auth_master_user_separator : str =
     Between user and master user of a login name: `user*master` with `*`.
 auth_mechanisms : str = plain
-    SASL mechanisms that are offered: plain, login, cram-md5, scram-sha-1, scram-sha-256.
+    SASL mechanisms that are offered: plain, login, cram-md5, scram-sha-1, scram-sha-256, external.
 auth_realms : str =
     Accepted for SASL clients that ask for a realm; any realm is taken, as without it.
+auth_ssl_require_client_cert : bool = no
+    Refuse whoever has shown no certificate that ssl_ca's authorities have signed; set ssl_verify_client_cert, too.
+auth_ssl_username_from_cert : bool = no
+    Take the user's name from a certificate that was verified, whatever the client says.
 auth_username_chars : str = abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@
     Characters that a login name may have; empty for all.
 auth_username_format : str = %Lu
@@ -56,6 +60,10 @@ ssl_alt_cert : str =
     A certificate of another kind besides, RSA or ECDSA, for clients that cannot check the first.
 ssl_alt_key : str =
     Its key.
+ssl_ca : str =
+    Who may have signed clients' certificates, and the lists of those revoked: `</path/to/file`.
+ssl_cert_username_field : str = commonName
+    The field of the certificate's subject that auth_ssl_username_from_cert takes.
 ssl_cert : str =
     The certificate with its chain: `</path/to/file`.
 ssl_cipher_list : str = \
@@ -76,6 +84,10 @@ ssl_options : str =
     `no_ticket`: sessions are not resumed by tickets; `compression` has no effect.
 ssl_prefer_server_ciphers : bool = no
     Choose by our order of ciphers, not by the client's.
+ssl_require_crl : bool = yes
+    Whether a client's certificate counts only if ssl_ca has its issuer's list of revoked ones.
+ssl_verify_client_cert : bool = no
+    Ask clients for a certificate.  One that is missing or not valid ends nothing by itself.
 """,
     ),
     Part(
@@ -83,13 +95,10 @@ ssl_prefer_server_ciphers : bool = no
         "who gets in would be decided without it",
         """
 auth_policy_server_url : str =
-auth_ssl_require_client_cert : bool = no
-auth_ssl_username_from_cert : bool = no
 auth_use_winbind : bool = no
 login_plugins : str =
 login_access_sockets : str =
 mail_chroot : str =
-ssl_verify_client_cert : bool = no
 ssl_key_password : str =
 """,
     ),
@@ -134,15 +143,12 @@ login_proxy_rawlog_dir : str =
 login_proxy_timeout : time = 30 secs
 login_source_ips : str =
 master_user_separator : str =
-ssl_ca : str =
-ssl_cert_username_field : str = commonName
 ssl_client_ca_dir : str =
 ssl_client_ca_file : str =
 ssl_client_cert : str =
 ssl_client_key : str =
 ssl_client_require_valid_cert : bool = yes
 ssl_crypto_device : str =
-ssl_require_crl : bool = yes
 """,
     ),
 )

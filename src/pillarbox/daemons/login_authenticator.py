@@ -1,0 +1,67 @@
+"""Clients of the login role, and the auth server: what it is told of them, and what it says."""
+
+from typing import Final
+
+from pillarbox.auth.client import Accepted, AuthClient
+from pillarbox.daemons.login_tls import ClientCertificate
+from pillarbox.net.handover import Peer
+from pillarbox.observability.events import EventSink, LoginTrouble
+from pillarbox.sessions.login import Exchange, Failure, Ticket
+from pillarbox.wire.sasl import USUAL_MECHANISMS
+
+_NAMELESS: Final = "Unable to validate certificate"
+
+
+class LoginAuthenticator:
+    """`sessions.login.Authenticator` for one client of this role."""
+
+    def __init__(
+        self,
+        client: AuthClient,
+        peer: Peer,
+        certificate: ClientCertificate,
+        tell: EventSink,
+        *,
+        trusted: bool,
+    ) -> None:
+        self._client = client
+        self._peer = peer
+        self._certificate = certificate
+        self._tell = tell
+        self._trusted = trusted
+
+    @property
+    def mechanisms(self) -> tuple[bytes, ...]:
+        """What the auth server said it has."""
+        return self._client.mechanisms or USUAL_MECHANISMS
+
+    async def authenticate(
+        self, mechanism: bytes, initial_response: bytes | None, exchange: Exchange, *, secured: bool
+    ) -> Ticket | Failure:
+        """Run a mechanism to its end."""
+        peer, certificate = self._peer, self._certificate
+        if certificate.lacks_name:
+            method = mechanism.decode("ascii", "replace")
+            for severity, text in (
+                ("Error", "Cannot get username from certificate: Missing username in certificate"),
+                ("Info", f"Authenticate {method} failed: {_NAMELESS}"),
+            ):
+                where = (peer.remote, peer.local, "TLS", peer.session)
+                self._tell(LoginTrouble(peer.service, severity, text, method, *where))
+            return Failure(_NAMELESS, forbidden=True)
+        fields = [
+            b"service=" + peer.service.encode(),
+            b"lip=" + peer.local.encode(),
+            b"rip=" + peer.remote.encode(),
+            b"session=" + peer.session.encode(),
+        ]
+        if secured:
+            fields.append(b"secured")
+        if self._trusted:
+            fields.append(b"no-penalty")
+        if certificate.is_valid:
+            fields += [b"valid-client-cert", b"cert_username=" + certificate.name.encode()]
+        result = await self._client.authenticate(mechanism, initial_response, exchange, fields=tuple(fields))
+        if isinstance(result, Accepted):
+            return Ticket(result.user, result.request_id, result.client_pid, result.cookie)
+        return Failure(result.reason, result.user, result.temporary)
