@@ -3,13 +3,14 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGUMENTS ?=
 S ?= 30
+FUZZ ?=
 # Quick tests run in as many processes as there are cores, but two at least.  System tests wait for more than half of
 # their time, so twice as many.  PROCESSES=N is for both.
 PROCESSES ?=
 QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
 SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n * 2))))
 
-.PHONY: run test check quick system fuzz crash ledger bench docs lock clean
+.PHONY: help run test develop check quick peers system fuzz crash ledger bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -19,7 +20,7 @@ help:
 	  'make check    format, lint, types, imports' \
 	  'make quick    tests that need neither root nor other programs, under a minute' \
 	  'make system   tests with the real processes and real mail programs' \
-	  'make fuzz     every fuzz target for S=30 seconds' \
+	  'make fuzz     every fuzz target for S=30 seconds of processor time' \
 	  'make crash    kill the real processes at every single system call (a quarter of an hour)' \
 	  'make ledger   a hundred kills under load, and nothing promised may be missing (five minutes)' \
 	  'make bench    figures against Postfix and Dovecot' \
@@ -29,7 +30,11 @@ run:
 	@scripts/prepare-venv run
 	@exec $(BIN)/pillarbox run $(ARGUMENTS)
 
-test: check quick system fuzz
+# What is fetched and installed comes while the tests compute that need nothing of it.  System tests wait for more than
+# half of their time; the fuzz targets have it.
+test: develop
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync peers check quick
+	@$(MAKE) --no-print-directory --jobs=2 system fuzz FUZZ=--beside
 
 develop:
 	@scripts/prepare-venv develop
@@ -43,14 +48,16 @@ check: develop
 quick: develop
 	$(BIN)/python -m pytest -q -n $(QUICK_PROCESSES) -m "not system and not fuzz" tests
 
-system: develop
+peers: develop
 	@scripts/install-peers
 	@scripts/fetch-archives
 	@scripts/fetch-clients
+
+system: develop peers
 	$(BIN)/python -m pytest -q -n $(SYSTEM_PROCESSES) --dist loadscope --no-loadscope-reorder -m system tests/system
 
 fuzz: develop
-	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S)
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --seconds $(S) $(FUZZ)
 
 crash: develop
 	CALLS=all $(BIN)/python -m pytest -q tests/system/test_killed_at_any_call.py
