@@ -198,6 +198,7 @@ CASES: Final[list[tuple[bytes, str]]] = [
     (MESSAGE, "-Vab|-f|o@x|root"),
     (MESSAGE, "-Vabc|root"),
     (b"a\nb\r\nc\r\r\n", "root"),
+    (b"Subject: bigger than message_size_limit\n\n" + b"x" * 10_300_000, "root"),
 ]
 
 

@@ -48,7 +48,7 @@ from pillarbox.queue.records import (
 )
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
-from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, EX_UNAVAILABLE, Stop, read_settings, tell
+from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, Stop, read_settings, tell
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
 from pillarbox.tools.sendmail_request import PROGRAM, Mode, Request, fatal, parse_request
@@ -228,7 +228,9 @@ def _hand_over(
     for records in _in_pieces(lines):
         octets += len(records)
         if limit and octets > limit:
-            raise Stop(f"{who}: message file too big", EX_UNAVAILABLE)
+            tell("postdrop", f"warning: uid={caller.uid}: File too large")
+            tell(PROGRAM, "warning: mail_stream_cleanup: close error")
+            raise Stop(f"{who}: message file too big", EX_TEMPFAIL)
         door.write(records)
     door.write(encode_record(EXTRACTED, b""))
     if header is not None:
