@@ -244,10 +244,10 @@ class Host:
             sock.close()
         self._sockets.clear()
 
-    def answers(self, port: int) -> bool:
+    def answers(self, port: int, *, address: str = "127.0.0.1") -> bool:
         """Whether someone takes connections."""
         try:
-            self.connect(port).close()
+            self.connect(port, address=address).close()
         except OSError:
             return False
         return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fakes.host import LOG, Host
+from fakes.host import ADDRESS, LOG, Host
 from fakes.in_place_host import (
     MAIN_CF,
     MASTER_CF,
@@ -264,6 +264,28 @@ def test_reload_opens_and_closes_ports(running: Host) -> None:
     reload(running)
     until(lambda: not running.answers(2525), what="port 2525 is closed")
     assert running.answers(25)
+
+
+def test_reload_narrows_and_widens_the_addresses(running: Host) -> None:
+    """inet_interfaces from all to one, and back: our own sockets on the port are no obstacle to each other."""
+    assert running.answers(25, address=ADDRESS)
+    configure(running, inet_interfaces="127.0.0.1")
+    reload(running)
+    until(lambda: not running.answers(25, address=ADDRESS), what="the host's address is closed")
+    assert Session(running, 25, "127.0.0.1")("NOOP") == "250 2.0.0 Ok"
+    configure(running)
+    reload(running)
+    until(lambda: running.answers(25, address=ADDRESS), what="the host's address is open again")
+
+
+def test_reload_with_another_name_for_a_port(running: Host) -> None:
+    """`25` instead of `smtp` is the same socket."""
+    running.write("/etc/postfix/master.cf", MASTER_CF.replace("smtp inet", "25 inet", 1))
+    reload(running)
+    assert json.loads(run_pillarbox(running, "status --json", status=69))["halves"]["mta"]["healthy"]
+    assert "\n25           0.0.0.0:25\n" in run_pillarbox(running, "status", status=69)
+    assert Session(running)("NOOP") == "250 2.0.0 Ok"
+    running.write("/etc/postfix/master.cf", MASTER_CF)
 
 
 def test_process_limit_caps_sessions(running: Host) -> None:

@@ -12,6 +12,8 @@ FAULTS
 import errno
 import os
 import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -37,16 +39,54 @@ class UnixListener(msgspec.Struct, frozen=True):
     owner: tuple[int, int] | None = None
 
 
-def bind(listener: InetListener | UnixListener) -> socket.socket:
-    """The listening socket.  StartFault if it cannot be."""
-    if isinstance(listener, InetListener):
-        return _bind_inet(listener)
-    return _bind_unix(listener)
+Listener = InetListener | UnixListener
 
 
-def _bind_inet(listener: InetListener) -> socket.socket:
-    family = socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+def bind(listener: Listener, *, beside: Mapping[Listener, socket.socket] | None = None) -> socket.socket:
+    """The listening socket.  StartFault if it cannot be.
+
+    What stands in `beside` is ours already and no obstacle: a service with another name on the same address has the
+    same socket, and 127.0.0.1 can be bound where 0.0.0.0 listens on the port, until that is closed.
+    """
+    if isinstance(listener, UnixListener):
+        return _bind_unix(listener)
+    neighbours = [
+        (other, sock)
+        for other, sock in (beside or {}).items()
+        if isinstance(other, InetListener)
+        and other.port == listener.port
+        and _family(other) == _family(listener)
+    ]
+    for other, sock in neighbours:
+        if other.address == listener.address:
+            return sock.dup()
+    with _shared(sock for _, sock in neighbours):
+        return _bind_inet(listener, shared=bool(neighbours))
+
+
+def _family(listener: InetListener) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in listener.address else socket.AF_INET
+
+
+@contextmanager
+def _shared(sockets: Iterable[socket.socket]) -> Iterator[None]:
+    """For a moment, another socket of ours may have these sockets' port."""
+    held = list(sockets)
+    for sock in held:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        yield
+    finally:
+        for sock in held:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
+
+
+def _bind_inet(listener: InetListener, *, shared: bool) -> socket.socket:
+    """With `shared`, beside our own sockets on the port.  Nobody else's: they would have to allow it themselves."""
+    family = _family(listener)
     sock = socket.socket(family, socket.SOCK_STREAM)
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -61,6 +101,8 @@ def _bind_inet(listener: InetListener) -> socket.socket:
                 f"cannot listen on {where}: the port is taken; stop what has it, or choose another"
             ) from error
         raise StartFault(f"cannot listen on {where}: {error.strerror}") from error
+    if shared:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
     return sock
 
 

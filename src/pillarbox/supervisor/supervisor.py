@@ -264,7 +264,7 @@ class Supervisor:
         try:
             for listener in half.listeners:
                 if listener not in self._sockets:
-                    self._sockets[listener] = bind(listener)
+                    self._sockets[listener] = bind(listener, beside=self._sockets)
                     bound.append(listener)
         except StartFault as fault:
             self._tell(Warned(f"reload refused, the settings of before stay: {fault}"))
