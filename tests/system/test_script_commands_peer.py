@@ -1,4 +1,4 @@
-"""Our postlog, postlock and postkick beside Debian's: commands for scripts.
+"""Our postlog, postlock and postkick beside Debian's: commands for scripts; and what others log when they fail.
 
 DESCRIPTION
     Output, exit status, and the lines in the log are compared; in those, time and process id are left out.  What
@@ -58,6 +58,17 @@ CASES: Final = [
     "postkick",
     "postkick|public|qmgr",
     "postkick|-Z",
+    "sendmail|-t",
+    "sendmail|-bt",
+    "sendmail|-N|bogus|-t",
+    "sendmail|-f|a, b|-t",
+    "postmap|hash:/nonexistent/x",
+    "postmap|-q|x|nosuch:y",
+    "postmap|-m|-q|x|static:y",
+    "postalias|hash:/nonexistent/x",
+    "postqueue|-i|a/b",
+    "postqueue|-s|a/b",
+    "postqueue",
 ]
 
 

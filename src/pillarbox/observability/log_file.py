@@ -90,7 +90,7 @@ class LogFile:
         self._lines: list[str] = []
         self._second = -1
         self._stamp = ""
-        self._write = self._writer(descriptor)
+        self._writer = self._writer_to(descriptor)
 
     def __call__(self, event: Event) -> None:
         """Log an event."""
@@ -126,16 +126,21 @@ class LogFile:
         """Write what has gathered."""
         if self._lines:
             lines, self._lines = self._lines, []
-            self._write(lines)
+            self._writer.write(lines)
 
     def redirect(self, descriptor: int) -> None:
         """Go on in another file of the same form."""
         self.flush()
-        self._write = self._writer(descriptor)
+        self._writer = self._writer_to(descriptor)
 
-    def _writer(self, descriptor: int) -> Callable[[list[str]], None]:
+    def close(self) -> None:
+        """Write what has gathered, and no more.  The descriptor is its owner's to close."""
+        self.flush()
+        self._writer.close()
+
+    def _writer_to(self, descriptor: int) -> "Syslog | _FileWriter":
         if self._form.kind == "syslog":
-            return Syslog(descriptor, clock=self._clock).write
+            return Syslog(descriptor, clock=self._clock)
         return _FileWriter(descriptor)
 
     def _line(self, tag: str, text: str, *, of_dovecot: bool) -> str:
@@ -165,7 +170,11 @@ class _FileWriter:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def __call__(self, lines: list[str]) -> None:
+    def close(self) -> None:
+        """It has nothing of its own."""
+
+    def write(self, lines: list[str]) -> None:
+        """Append the lines."""
         try:
             os.write(self._descriptor, "".join(lines).encode("utf-8", "replace"))
         except OSError:
@@ -191,6 +200,10 @@ class Syslog:
             message = line.encode("utf-8", "replace")
             if not self._send(message) and self._reconnect():
                 self._send(message)
+
+    def close(self) -> None:
+        """Close this writer's own descriptor."""
+        self._sock.close()
 
     def _send(self, message: bytes) -> bool:
         try:

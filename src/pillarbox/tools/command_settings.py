@@ -26,6 +26,8 @@ EX_TEMPFAIL: Final = 75
 EX_NOPERM: Final = 77
 
 _DEFAULT_DIRECTORY: Final = "/etc/postfix"
+_LOGGED: Final = frozenset({"newaliases", "postalias", "postdrop", "postmap", "postqueue", "sendmail"})
+"""Commands whose troubles stand in the mail log, too: their callers (cron, PHP) often show them to nobody."""
 
 
 class Stop(Exception):
@@ -43,9 +45,11 @@ def read_settings(directory: str, *, status: int = 1) -> Snapshot:
     if named and not os.path.lexists(main_cf):
         raise Stop(f"open {main_cf}: No such file or directory", status)
     try:
-        return read_configuration(named or _DEFAULT_DIRECTORY, facts=host_facts()).snapshot
+        snapshot = read_configuration(named or _DEFAULT_DIRECTORY, facts=host_facts()).snapshot
     except ConfigurationFault as fault:
         raise Stop(f"{fault.where}: {fault.what}" if fault.where else fault.what, status) from fault
+    _log.snapshot = snapshot
+    return snapshot
 
 
 def queue_of(snapshot: Snapshot) -> QueueDirectories:
@@ -58,10 +62,33 @@ def queue_of(snapshot: Snapshot) -> QueueDirectories:
     )
 
 
+class _MailLog:
+    """The mail log, as the settings that the command has read last describe it; or else those of MAIL_CONFIG."""
+
+    snapshot: Snapshot | None = None
+
+    def write(self, program: str, text: str) -> None:
+        from pillarbox.tools.system_log import SystemLog  # most commands have no trouble
+
+        if self.snapshot is None:
+            try:
+                read_settings("")
+            except Stop:
+                pass  # it goes to syslog
+        log = SystemLog(self.snapshot, program=program, label=program)
+        log.record(text)
+        log.close()
+
+
+_log: Final = _MailLog()
+
+
 def tell(program: str, text: str) -> None:
-    """A line on standard error, after what was printed before it."""
+    """A line on standard error, after what was printed before it; a fault or a warning is logged, too."""
     sys.stdout.flush()
     print(f"{program}: {text}", file=sys.stderr)
+    if program in _LOGGED and text.startswith(("fatal: ", "warning: ")):
+        _log.write(program, text)
 
 
 def fatal(program: str, stop: Stop) -> int:

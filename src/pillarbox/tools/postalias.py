@@ -20,8 +20,9 @@ from typing import Final
 
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.tables.alias_source import alias_entries
+from pillarbox.tools.command_settings import Stop, read_settings, tell
 from pillarbox.tools.postmap import run_table_command
-from pillarbox.tools.table_request import Command, Stop, read_settings
+from pillarbox.tools.table_request import Command
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 POSTALIAS: Final = Command(
@@ -47,16 +48,16 @@ def newaliases(argv: list[str] | None = None) -> int:
         given, arguments = getopt.getopt(sys.argv[1:] if argv is None else argv, "C:vI")
     except getopt.GetoptError as error:
         print(f"newaliases: invalid option -- '{error.opt[:1]}'", file=sys.stderr)
-        print("newaliases: fatal: usage: newaliases [options]", file=sys.stderr)
+        tell("newaliases", "fatal: usage: newaliases [options]")
         return _EX_USAGE
     if arguments:
-        print("newaliases: fatal: alias initialization mode requires no recipient", file=sys.stderr)
+        tell("newaliases", "fatal: alias initialization mode requires no recipient")
         return _EX_USAGE
     directory = next((os.path.dirname(value) for letter, value in given if letter == "-C"), "")
     try:
         databases = read_settings(directory).group(LocalRecipients).alias_database
     except (Stop, ConfigurationFault) as fault:
-        print(f"newaliases: fatal: {fault}", file=sys.stderr)
+        tell("newaliases", f"fatal: {fault}")
         return _EX_CONFIG
     if not databases:
         return 0

@@ -26,10 +26,11 @@ import sys
 from typing import Final
 
 from pillarbox.tables.map_source import map_entries
+from pillarbox.tools.command_settings import Stop, tell
 from pillarbox.tools.message_keys import message_keys
 from pillarbox.tools.table_building import build
 from pillarbox.tools.table_queries import delete, lines_of_stdin, queries, query, sequence
-from pillarbox.tools.table_request import Command, Request, Stop, parse_request
+from pillarbox.tools.table_request import Command, Request, parse_request
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 POSTMAP: Final = Command(
@@ -67,7 +68,7 @@ def run_table_command(command: Command, argv: list[str]) -> int:
 
 def _fatal(command: Command, text: str) -> int:
     sys.stdout.buffer.flush()
-    print(f"{command.program}: fatal: {text}", file=sys.stderr)
+    tell(command.program, f"fatal: {text}")
     return 1
 
 

@@ -39,7 +39,7 @@ class SystemLog:
         """`tag` stands in the log instead of syslog_name/program."""
         self._label = label
         self._shows_all = shows_all
-        target = _target(snapshot)
+        self._target = target = _target(snapshot)
         self._log = LogFile(
             target.descriptor,
             program="" if tag else program,
@@ -63,6 +63,15 @@ class SystemLog:
     def refuse(self, text: str) -> None:
         """The command cannot go on."""
         self._tell(Refused(text), to_script=True)
+
+    def record(self, line: str) -> None:
+        """A line for the log alone: whoever runs the command has been told."""
+        self._log(Noted(line))
+
+    def close(self) -> None:
+        """No more lines."""
+        self._log.close()
+        self._target.close()
 
     def _tell(self, event: Event, *, to_script: bool) -> None:
         self._log(event)

@@ -25,7 +25,8 @@ from pillarbox.tables.file_values import FileValueFault
 from pillarbox.tables.indexed_table import INDEX_KINDS, Nulls
 from pillarbox.tables.opening import table_types
 from pillarbox.tables.table import Keys, octets_of
-from pillarbox.tools.table_request import Request, Stop
+from pillarbox.tools.command_settings import Stop
+from pillarbox.tools.table_request import Request
 
 
 def build(request: Request, name: str) -> None:

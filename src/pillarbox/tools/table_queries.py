@@ -16,7 +16,8 @@ from pillarbox.tables.indexed_table import INDEX_KINDS, IndexedTable, dictionary
 from pillarbox.tables.opening import open_with, table_types
 from pillarbox.tables.page_reading import DamagedDatabase
 from pillarbox.tables.table import Keys, LookupFault, LookupTable, octets_of, text_of
-from pillarbox.tools.table_request import Request, Stop
+from pillarbox.tools.command_settings import Stop
+from pillarbox.tools.table_request import Request
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _NO_REASON: Final = "Application error"

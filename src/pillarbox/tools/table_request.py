@@ -5,31 +5,23 @@ FAULTS
 """
 
 import getopt
-import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
 
-from pillarbox.config.host_facts import host_facts
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.parameters.smtp_server import SmtpServer
-from pillarbox.config.reading import read_configuration
-from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.tables.indexed_table import Nulls
 from pillarbox.tables.table import Opening
+from pillarbox.tools.command_settings import Stop, read_settings, tell
 
-_DEFAULT_DIRECTORY: Final = "/etc/postfix"
 _ONE_OF: Final = "specify only one of -s -q or -d"
 
 Entries = Callable[..., Iterator[tuple[int, str, str]]]
-
-
-class Stop(Exception):
-    """`fatal: …` and exit status 1."""
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -74,7 +66,7 @@ class Request(msgspec.Struct, kw_only=True):
 
     def warn(self, text: str) -> None:
         """A warning on standard error, after what was printed before it."""
-        print(f"{self.command.program}: warning: {text}", file=sys.stderr)
+        tell(self.command.program, f"warning: {text}")
 
     def tell(self, text: str) -> None:
         """A line of -v."""
@@ -144,15 +136,6 @@ def _check_message_options(request: Request) -> None:
         raise Stop('specify -b -h or -m only with "-q -"')
     if request.mime and not (request.header or request.body):
         request.warn("ignoring -m option without -b or -h")
-
-
-def read_settings(directory: str) -> Snapshot:
-    """main.cf of the directory that -c or MAIL_CONFIG names; that one must be there."""
-    named = directory or os.environ.get("MAIL_CONFIG")
-    main_cf = os.path.join(named or _DEFAULT_DIRECTORY, "main.cf")
-    if named and not os.path.lexists(main_cf):
-        raise Stop(f"open {main_cf}: No such file or directory")
-    return read_configuration(named or _DEFAULT_DIRECTORY, facts=host_facts()).snapshot
 
 
 _SETTERS: Final[dict[str, Callable[[Request], None]]] = {
