@@ -2,6 +2,8 @@
 
 import pytest
 
+from pillarbox.message.mime_tree import parse
+from pillarbox.message.part_content import decoded_body
 from pillarbox.message.preview import MAX_CHARACTERS, preview
 
 HTML = b"Content-Type: text/html\r\n\r\n"
@@ -18,6 +20,11 @@ CASES = [
     ("blockquote", HTML + b"new<blockquote>old</blockquote>", "new"),
     ("only a blockquote", HTML + b"<blockquote>old</blockquote>", "old"),
     ("broken tags", HTML + b"a <b <i>c</i> < d", "a <b c < d"),
+    ("> in quotes", HTML + b"<p title='a>b'>c<img alt=\"d>\">e", "c e"),
+    ("a quote in quotes", HTML + b'<p title="it\'s>">c', "c"),
+    ("quotes that do not close", HTML + b"<p title='a>b<i>c</i>", "bc"),
+    ("the last tag cut short", HTML + b"text<img src='x", "text"),
+    ("a mark of the order of octets", b"Content-Type: text/plain; charset=utf-8\r\n\r\n\xef\xbb\xbfHello\r\n", "Hello"),
     ("base64", b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\nSGVsbG8=\r\n", "Hello"),
     (
         "multipart",
@@ -46,3 +53,13 @@ def test_a_hostile_page_takes_no_time() -> None:
     """Tags and comments without end: every octet is looked at once."""
     for text in (b"<" * 100_000, b"<a" * 50_000, b"<!--" * 25_000, b"<style>" * 10_000, b"<!x" * 30_000):
         preview(HTML + text)
+
+
+@pytest.mark.parametrize("unit", [b" ", b"<a '", b'<a "', b"<!", b"&", b">\r\n"])
+@pytest.mark.parametrize("encoding", [b"7bit", b"quoted-printable"])
+def test_what_repeats_without_end_is_read_once(encoding: bytes, unit: bytes) -> None:
+    """Blanks that end no line, tags that do not end: minutes or hours if each were a new beginning."""
+    header = b"Content-Type: text/html\r\nContent-Transfer-Encoding: " + encoding + b"\r\n\r\n"
+    content = header + unit * (1_000_000 // len(unit)) + b"x"
+    assert len(preview(content).decode()) <= MAX_CHARACTERS
+    assert decoded_body(content, parse(content)).endswith(b"x")

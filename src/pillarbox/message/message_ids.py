@@ -17,32 +17,39 @@ from pillarbox.message.field_scanner import MORE, FieldScanner
 
 _PLAIN: Final = re.compile(rb"<([^>]*)>")
 _TO_MARK: Final = re.compile(rb'[^>"(]*')
+MAX_WITH_COMMENTS: Final = 16384
+"""Octets that are read of a field with quotes or comments."""
+MAX_FAILURES: Final = 20
+"""Ids that break off in such a field, before the rest of it is left alone: each may be as long as the field."""
 _WITHIN: Final = b"\x1f"
 """Stands for a blank within an id, so that ids can be told with blanks between."""
 
 
 def message_ids(value: bytes) -> list[bytes]:
     """The ids in the value of a field, without their angle brackets, quotes and blanks."""
+    value = value[: value.rfind(b">") + 1]  # each `<` has an end, then, and is not looked for again and again
     if b'"' not in value and b"(" not in value:
         return [b"".join(match.split()) for match in _PLAIN.findall(value) if b"@" in match]
+    value = value[: value.rfind(b">", 0, MAX_WITH_COMMENTS) + 1]
     found: list[bytes] = []
-    position = 0
-    while start := value.find(b"<", position) + 1:
-        match = _TO_MARK.match(value, start)
-        assert match is not None  # the pattern matches the empty string
-        end = match.end()
-        if end == len(value):
-            break
+    position = end = failures = 0
+    while (start := value.find(b"<", position) + 1) and failures < MAX_FAILURES:
+        if start > end:
+            match = _TO_MARK.match(value, start)
+            assert match is not None  # the pattern matches the empty string
+            end = match.end()
         if value[end] == 0x3E:  # >
             position = end + 1
-            if b"@" in match[0]:
-                found.append(b"".join(match[0].split()))
+            if b"@" in (plain := value[start:end]):
+                found.append(b"".join(plain.split()))
             continue
         scanner = FieldScanner(value)
         scanner.position = position = start
         if (message_id := _with_comments(scanner)) is not None:
             found.append(message_id)
             position = scanner.position
+        else:
+            failures += 1
     return found
 
 

@@ -20,7 +20,8 @@ KNOWN_ENCODINGS: Final = frozenset((b"", b"7bit", b"8bit", b"binary", b"base64",
 """Transfer encodings that `decoded_body` undoes."""
 _BLOCK: Final = 1 << 18
 _LONGEST_LINE: Final = 1 << 22
-_TRAILING: Final = re.compile(rb"[ \t]+(?=\r?\n)")
+# RFC 2045 §6.7 (3).  A run of blanks is looked at once, from its first: it may be as long as the message.
+_TRAILING: Final = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n|\Z)")
 
 
 def transfer_encoding(content: Content, part: Part) -> bytes:

@@ -26,7 +26,12 @@ MAX_READ: Final = 65536
 _NOT_SHOWN: Final = frozenset(("head", "script", "style", "title"))
 _QUOTED: Final = "blockquote"
 _WITHIN_WORDS: Final = frozenset(("a", "b", "i", "u", "em", "strong", "span", "font"))
-_TAG: Final = re.compile(r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*)[^<>]*>|<[!?][^<>]*>")
+# A tag ends at the first `>` outside of quotes, if they are closed before the next `<`; the last may be cut short.
+_TAG: Final = re.compile(
+    r"<!--|<(/?)([A-Za-z][A-Za-z0-9]*+)"
+    r"""(?:(?>(?:[^<>"']+|"[^"<]*"|'[^'<]*')*)>|[^<>]*+(?:>|\Z))"""
+    r"|<[!?][^<>]*+(?:>|\Z)"
+)
 
 
 def preview(content: Content) -> bytes:
@@ -37,7 +42,7 @@ def preview(content: Content) -> bytes:
         if not name.startswith(b"text/"):
             continue
         short = msgspec.structs.replace(part, body_end=min(part.body_end, part.body_start + MAX_READ))
-        text = text_of(content, short)
+        text = text_of(content, short).removeprefix("\ufeff")  # a byte order mark
         shown = _of_html(text) if name == b"text/html" else _of_plain(text)
         if shown:
             return shown[:MAX_CHARACTERS].rstrip().encode("utf-8", "replace")
