@@ -15,7 +15,8 @@ from typing import Final
 
 from pillarbox.message.charsets import codec_of
 
-_ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\s]*)\?=")
+# Blanks within the text are not allowed, and written by some all the same; Dovecot reads them.
+_ENCODED_WORD: Final = re.compile(rb"=\?([^?\s]{1,40})\?([bBqQ])\?([^?\r\n]*)\?=")
 _BETWEEN_WORDS: Final = re.compile(rb"(\?=)\s+(=\?)")
 NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/]+")
 MAX_FIELD: Final = 65536
@@ -53,7 +54,11 @@ def lenient_codec(charset: bytes) -> str:
 
 
 def _decode_word(charset: bytes, encoding: bytes, text: bytes) -> str:
-    octets = quopri.decodestring(text, header=True) if encoding in b"qQ" else decode_base64(text)
+    octets = (
+        quopri.decodestring(text.replace(b" ", b"_"), header=True)
+        if encoding in b"qQ"
+        else decode_base64(text)
+    )
     return octets.decode(
         lenient_codec(charset.partition(b"*")[0]), "replace"
     )  # RFC 2231 §5: charset*language

@@ -104,7 +104,7 @@ CASES: list[tuple[bytes, c.Command]] = [
         ),
     ),
     (
-        b'a FETCH 1 BODY.PEEK[HEADER.FIELDS (From "To" {2+}\r\nCc)]',
+        b'a FETCH 1 BODY.PEEK[HEADER.FIELDS (From "To" {2+}\r\nCc "a \\"b" c*])]',
         c.Fetch(
             b"a",
             False,
@@ -113,10 +113,10 @@ CASES: list[tuple[bytes, c.Command]] = [
                 (),
                 (
                     Section(
-                        b'BODY[HEADER.FIELDS (FROM "TO" "CC")]',
+                        b'BODY[HEADER.FIELDS (FROM "TO" "CC" "A \\"B" C*])]',
                         (),
                         HEADER,
-                        (b"From", b"To", b"Cc"),
+                        (b"From", b"To", b"Cc", b'a "b', b"c*]"),
                         peek=True,
                     ),
                 ),

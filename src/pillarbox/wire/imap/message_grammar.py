@@ -44,7 +44,7 @@ _PREVIEW_MODIFIERS: Final = re.compile(rb" +\( *")
 _PREVIEW_MODIFIERS_ALONE: Final = re.compile(rb" +\((?! *(?:CHANGEDSINCE|\))) *")
 _PARTIAL: Final = re.compile(rb"<([0-9]{1,19})(?:\.([0-9]{1,19}))?>")
 _PARTIAL_START: Final = re.compile(rb"[0-9]{1,19}\.")
-_ATOM: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff%*"\\\]]+')
+_QUOTED_SPECIALS: Final = re.compile(rb'(["\\])')
 MAX_SECTIONS: Final = 1000
 MAX_REMEMBERED: Final = 512
 """Octets of arguments that are remembered as they were read, for all connections of a process."""
@@ -352,15 +352,14 @@ def _header_list(scanner: Scanner) -> tuple[tuple[bytes, ...], bytes]:
     while not scanner.take_close():
         if fields:
             scanner.space()
-        name = scanner.match(_ATOM)
+        name = scanner.take_string()
         if name is None:
-            name = scanner.string()
-            # field-name = 1*<any CHAR, excluding CTLs, SPACE, and ":">  RFC 5322 §3.6.8
-            if any(octet <= 0x20 or octet >= 0x7F or octet in b'"\\:' for octet in name):
-                raise BadSyntax("Invalid BODY[..] parameter: Invalid header name")
-            written.append(b'"%s"' % name.upper())
-        else:
+            name = scanner.astring()
             written.append(name.upper())
+        elif any(octet < 0x20 or octet >= 0x7F for octet in name):
+            raise BadSyntax("Invalid BODY[..] parameter: Invalid header name")
+        else:  # header-fld-name = astring, even if no field is called so
+            written.append(b'"%s"' % _QUOTED_SPECIALS.sub(rb"\\\1", name.upper()))
         fields.append(name)
     if not fields:
         raise BadSyntax("Invalid BODY[..] section")
