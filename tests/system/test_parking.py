@@ -278,10 +278,10 @@ def test_a_client_of_notify_is_parked_too(quick: MailSystem, connect: Connect) -
     client.idle()
     until_parked(quick)
     quick.doveadm("mailbox", "create", "-u", USER, "Made")
-    assert client.hear_news() == b'* LIST () "/" Made'
+    assert client.hear_news() == b'* LIST (\\HasNoChildren) "/" Made'
     until_parked(quick)
     quick.doveadm("mailbox", "subscribe", "-u", USER, "Made")
-    assert client.hear_news() == b'* LIST (\\Subscribed) "/" Made'
+    assert client.hear_news() == b'* LIST (\\Subscribed \\HasNoChildren) "/" Made'
     client.done()
 
 

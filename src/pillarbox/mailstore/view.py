@@ -180,6 +180,11 @@ class MailboxView:
         row = bisect_left(known, uid)
         return SequenceNumber(row + 1) if row < len(known) and known[row] == uid else None
 
+    def uids_above(self, uid: int) -> list[int]:
+        """UIDs of the client's messages that are higher."""
+        known = self.known_uids()
+        return known[bisect_right(known, uid) :].tolist()
+
     def numbers_of(self, uids: Sequence[int]) -> list[int]:
         """The sequence numbers of those of `uids` that the client knows, in their order."""
         known = self.known_uids()

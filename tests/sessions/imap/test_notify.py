@@ -77,7 +77,7 @@ def test_the_selected_mailbox() -> None:
             ]
             assert not inbox.messages.flags[2] & Flag.SEEN
             await inbox.change_flags([Uid(2)], FlagChange(FlagAction.ADD, Flag.SEEN))
-            assert await client.hear() == [b"* 2 FETCH (FLAGS (\\Seen \\Recent))"]
+            assert await client.hear() == [b"* 2 FETCH (UID 2 FLAGS (\\Seen \\Recent))"]  # §5.1
             await inbox.expunge([Uid(1)])
             assert await client.hear() == [b"* 1 EXPUNGE", b"* 2 RECENT"]
             # Half a command has come: the client cannot be told before the rest of it.
@@ -176,8 +176,34 @@ def test_other_mailboxes() -> None:
     asyncio.run(talk())
 
 
-def test_the_first_group_counts() -> None:
-    """Mailboxes by name, by what is above them, by subscription; NONE takes some away."""
+def test_other_mailboxes_with_condstore() -> None:
+    """§5.1, §5.2: HIGHESTMODSEQ with what is new, and UIDVALIDITY with changes of flags."""
+
+    async def talk() -> None:
+        account = new_account()
+        sent = await account.open("Sent")
+        async with asyncio.TaskGroup() as tasks:
+            client = Talk(account)
+            groups = b"(mailboxes Sent (MessageNew MessageExpunge))"
+            await client.begin(tasks, b"a ENABLE CONDSTORE", b"b NOTIFY SET " + groups)
+            await sent.append([NewMessage(b"a")])
+            assert await client.hear() == [b"* STATUS Sent (MESSAGES 1 UIDNEXT 2 UNSEEN 1 HIGHESTMODSEQ 2)"]
+            await client.say(b"c NOTIFY SET (mailboxes Sent (MessageNew MessageExpunge FlagChange))")
+            await sent.change_flags([Uid(1)], FlagChange(FlagAction.ADD, Flag.SEEN))
+            items = b"MESSAGES 1 UIDNEXT 2 UIDVALIDITY 1795352183 UNSEEN 0 HIGHESTMODSEQ 3"
+            assert await client.hear() == [b"* STATUS Sent (%b)" % items]
+            await account.delete("Sent")
+            await account.create("Sent")
+            assert await client.hear() == [
+                b"* STATUS Sent (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 1795352184 UNSEEN 0 HIGHESTMODSEQ 1)"
+            ]
+            client.client.end()
+
+    asyncio.run(talk())
+
+
+def test_all_groups_count() -> None:
+    """§6: mailboxes by name, by what is above them, by subscription; what each group wants of them is told."""
 
     async def talk() -> None:
         account = new_account()
@@ -188,17 +214,24 @@ def test_the_first_group_counts() -> None:
             client = Talk(account)
             await client.begin(tasks)
             news = b"(MessageNew MessageExpunge)"
-            groups = b"(mailboxes a/b NONE) (subtree (a x) %b) (subscribed %b)" % (news, news)
+            groups = b"(mailboxes d NONE) (subtree (a x) %b) (subscribed %b)" % (news, news)
             said = await client.say(b"a NOTIFY SET STATUS " + groups)
             names = [line.split(b" ")[2] for line in said[:-1]]
-            assert names == [b"Sent", b"a", b"c"]
+            assert names == [b"Sent", b"a", b"a/b", b"c"]
             for name in ("a", "a/b", "c", "d"):
                 await (await account.open(name)).append([NewMessage(b"x")])
+            told = [b"a", b"a/b", b"c"]
             assert sorted(await client.hear()) == [
-                b"* STATUS a (MESSAGES 1 UIDNEXT 2 UNSEEN 1)",
-                b"* STATUS c (MESSAGES 1 UIDNEXT 2 UNSEEN 1)",
+                b"* STATUS %b (MESSAGES 1 UIDNEXT 2 UNSEEN 1)" % name for name in told
             ]
-            assert await client.say(b"b NOTIFY NONE") == [b"b OK NOTIFY completed"]
+            # The example of §6: of INBOX the first group wants messages, the second one subscriptions.
+            wanted = b"(mailboxes INBOX (Messagenew messageExpunge)) (personal (SubscriptionChange))"
+            assert await client.say(b"b NOTIFY SET " + wanted) == [b"b OK NOTIFY completed"]
+            await (await account.open("INBOX")).append([NewMessage(b"x")])
+            assert await client.hear() == [b"* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UNSEEN 1)"]
+            await account.subscribe("INBOX")
+            assert await client.hear() == [b'* LIST (\\Subscribed \\HasNoChildren) "/" INBOX']
+            assert await client.say(b"c NOTIFY NONE") == [b"c OK NOTIFY completed"]
             await (await account.open("a")).append([NewMessage(b"x")])
             assert await client.hear() == []
             client.client.end()
@@ -216,19 +249,104 @@ def test_names_and_subscriptions() -> None:
             events = b"(MessageNew MessageExpunge MailboxName SubscriptionChange)"
             await client.begin(tasks, b"a NOTIFY SET (personal %b)" % events)
             await account.create("new")
-            assert await client.hear() == [b'* LIST () "/" new']
+            assert await client.hear() == [b'* LIST (\\HasNoChildren) "/" new']
             await (await account.open("new")).append([NewMessage(b"x")])
             assert await client.hear() == [b"* STATUS new (MESSAGES 1 UIDNEXT 2 UNSEEN 1)"]
             await account.subscribe("new")
-            assert await client.hear() == [b'* LIST (\\Subscribed) "/" new']
+            assert await client.hear() == [b'* LIST (\\Subscribed \\HasNoChildren) "/" new']
             await account.rename("new", "newer")
-            assert await client.hear() == [b'* LIST () "/" newer ("OLDNAME" (new))']
+            assert await client.hear() == [b'* LIST (\\HasNoChildren) "/" newer ("OLDNAME" (new))']
             await (await account.open("newer")).append([NewMessage(b"x")])
             assert await client.hear() == [b"* STATUS newer (MESSAGES 2 UIDNEXT 3 UNSEEN 2)"]
             await account.delete("newer")
             assert await client.hear() == [b'* LIST (\\NonExistent) "/" newer']
             await account.unsubscribe("new")
             assert await client.hear() == [b'* LIST (\\NonExistent) "/" new']
+            client.client.end()
+
+    asyncio.run(talk())
+
+
+def test_names_above_and_below() -> None:
+    """§5.4: the mailbox above has children or not; what is renamed with one above it is not told."""
+
+    async def talk() -> None:
+        account = new_account()
+        async with asyncio.TaskGroup() as tasks:
+            client = Talk(account)
+            await client.begin(tasks, b"a NOTIFY SET (personal (MailboxName))")
+            await account.create("a/b")
+            assert await client.hear() == [
+                b'* LIST (\\NonExistent \\HasChildren) "/" a',
+                b'* LIST (\\HasNoChildren) "/" a/b',
+            ]
+            await account.create("a")
+            assert await client.hear() == [b'* LIST (\\HasChildren) "/" a']
+            await account.rename("a", "c")
+            assert await client.hear() == [b'* LIST (\\HasChildren) "/" c ("OLDNAME" (a))']
+            await account.delete("c/b")
+            assert await client.hear() == [
+                b'* LIST (\\HasNoChildren) "/" c',
+                b'* LIST (\\NonExistent) "/" c/b',
+            ]
+            client.client.end()
+
+    asyncio.run(talk())
+
+
+def test_what_the_client_did_itself() -> None:
+    """§5: "The server SHOULD omit notifying the client if the event is caused by this client"."""
+
+    async def talk() -> None:
+        account = new_account()
+        async with asyncio.TaskGroup() as tasks:
+            client, other = Talk(account), Talk(account)
+            notify = b"a NOTIFY SET (personal (MailboxName SubscriptionChange))"
+            await client.begin(tasks, notify)
+            await other.begin(tasks, notify)
+            for line, heard in (
+                (b"b CREATE new", b'* LIST (\\HasNoChildren) "/" new'),
+                (b"b SUBSCRIBE new", b'* LIST (\\Subscribed \\HasNoChildren) "/" new'),
+                (b"b UNSUBSCRIBE new", b'* LIST (\\HasNoChildren) "/" new'),
+                (b"b RENAME new newer", b'* LIST (\\HasNoChildren) "/" newer ("OLDNAME" (new))'),
+                (b"b DELETE newer", b'* LIST (\\NonExistent) "/" newer'),
+            ):
+                assert [line[:5] for line in await client.say(line)] == [b"b OK "]
+                assert await client.hear() == []
+                assert await other.hear() == [heard]
+            client.client.end()
+            other.client.end()
+
+    asyncio.run(talk())
+
+
+def test_results_with_what_is_new_in_them() -> None:
+    """§7: EXISTS, FETCH and ESEARCH of a new message that matches; not of one whose flags come to match."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a")])
+        async with asyncio.TaskGroup() as tasks:
+            client = Talk(account)
+            await client.begin(tasks, b"a SELECT INBOX")
+            said = await client.say(b"a00 SEARCH RETURN (COUNT UPDATE (UID BODY[])) SEEN")
+            assert said == [b'* ESEARCH (TAG "a00") COUNT 0', b"a00 OK Search completed"]
+            await inbox.append([NewMessage(b"b"), NewMessage(b"c", flags=Flag.SEEN)])
+            assert await client.say(b"b NOOP") == [
+                b"* 3 EXISTS",
+                b"* 3 RECENT",
+                b"* 3 FETCH (UID 3 BODY[] {1}",
+                b"c)",
+                b'* ESEARCH (TAG "a00") ADDTO (0 3)',
+                b"b OK NOOP completed",
+            ]
+            await inbox.change_flags([Uid(1)], FlagChange(FlagAction.ADD, Flag.SEEN))
+            assert await client.say(b"c NOOP") == [
+                b"* 1 FETCH (FLAGS (\\Seen \\Recent))",
+                b'* ESEARCH (TAG "a00") ADDTO (0 1)',
+                b"c OK NOOP completed",
+            ]
             client.client.end()
 
     asyncio.run(talk())
@@ -242,12 +360,21 @@ def test_too_many_mailboxes(monkeypatch: pytest.MonkeyPatch) -> None:
         account = new_account()
         async with asyncio.TaskGroup() as tasks:
             client = Talk(account)
-            await client.begin(tasks, b"a NOTIFY SET (personal (MessageNew MessageExpunge))")
+            await client.begin(tasks, b"a NOTIFY SET (personal (MessageNew MessageExpunge MailboxName))")
             await account.create("one more")
-            overflow = [b"* OK [NOTIFICATIONOVERFLOW] Too many mailboxes to watch"]
-            assert await client.hear() == overflow
+            overflow = b"OK [NOTIFICATIONOVERFLOW] Too many mailboxes to watch"
+            assert await client.hear() == [
+                b'* LIST (\\HasNoChildren) "/" "one more"',
+                b"* " + overflow,
+            ]
             await (await account.open("Sent")).append([NewMessage(b"x")])
             assert await client.hear() == []
+            # What is too much from the beginning is refused, and what was asked for before goes on.
+            await client.say(b"b NOTIFY SET (mailboxes Sent (MessageNew MessageExpunge))")
+            all_of_them = b"NOTIFY SET (personal (MessageNew MessageExpunge))"
+            assert await client.say(b"c " + all_of_them) == [b"c " + overflow.replace(b"OK", b"NO", 1)]
+            await (await account.open("Sent")).append([NewMessage(b"x")])
+            assert await client.hear() == [b"* STATUS Sent (MESSAGES 2 UIDNEXT 3 UNSEEN 2)"]
             client.client.end()
 
     asyncio.run(talk())
@@ -280,7 +407,7 @@ def test_what_other_programs_do(tmp_path: Path) -> None:
             for place in ("cur", "new", "tmp"):
                 os.makedirs(tmp_path / "made" / place)
             (tmp_path / "made").rename(tmp_path / "Maildir" / ".By hand")
-            assert await heard(client) == [b'* LIST () "/" "By hand"']
+            assert await heard(client) == [b'* LIST (\\HasNoChildren) "/" "By hand"']
             client.client.end()
         await account.close()
         inotify.close()

@@ -148,9 +148,9 @@ def test_what_notify_watches_goes_on() -> None:
         b")",
     ]
     assert told[1] == [b"* STATUS Work (MESSAGES 1 UIDNEXT 2 UNSEEN 1)"]
-    assert told[2] == [b'* LIST () "/" New']
+    assert told[2] == [b'* LIST (\\HasNoChildren) "/" New']
     assert told[3] == [b'* LIST (\\NonExistent) "/" Gone']
-    assert told[4] == [b'* LIST (\\Subscribed) "/" New']
+    assert told[4] == [b'* LIST (\\Subscribed \\HasNoChildren) "/" New']
 
 
 def test_octets_are_counted_on() -> None:

@@ -85,7 +85,7 @@ CASES: list[tuple[bytes, c.Command]] = [
     (b"a FETCH 1 FLAGS", c.Fetch(b"a", False, numbers(b"1"), FetchItems((Item.FLAGS,)))),
     (
         b"a UID FETCH 1 (FLAGS UID rfc822.size)",
-        c.Fetch(b"a", True, numbers(b"1"), FetchItems((Item.UID, Item.FLAGS, Item.SIZE))),
+        c.Fetch(b"a", True, numbers(b"1"), FetchItems((Item.UID, Item.FLAGS, Item.SIZE)), names_uid=True),
     ),
     (
         b"a FETCH 1 (BODY.PEEK[1.2.mime]<0.10> BODY BODY[] BODY[])",

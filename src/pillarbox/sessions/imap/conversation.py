@@ -425,7 +425,7 @@ class Conversation:
             self._tell_lines(lines)
         self._tell_messages(told, view)
         if updates is not None and told.exists is not None:
-            self._tell_lines(await updates.of_new(before))
+            await updates.tell_new(before)
         if told.exists is not None:
             await news.tell_new(before)
 
@@ -455,7 +455,7 @@ class Conversation:
             lines = flag_changes(
                 told,
                 view,
-                with_uid=with_uid or self.qresync,  # RFC 7162 §3.2.4
+                with_uid=with_uid or self.qresync or self.news.unasked,  # RFC 7162 §3.2.4, RFC 5465 §5.1
                 with_modseq=self.condstore,
                 with_recent=not self.rev2,
                 uid_only=self.uid_only,
@@ -497,7 +497,7 @@ class Conversation:
         if view.take_keywords():
             self.tell_flags(view)
         table = view.mailbox.messages
-        with_uid = with_uid or self.qresync
+        with_uid = (with_uid or self.qresync) and not self.uid_only
         for uid in uids:
             row, number = table.row(Uid(uid)), view.number_of(uid)
             if row is not None and number is not None:

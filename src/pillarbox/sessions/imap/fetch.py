@@ -98,7 +98,10 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     if command.vanished and command.changed_since is not None:
         await tell_vanished(conversation, command.messages, command.changed_since)
     failed = conversation.selected.mailbox.failed_reads.count
-    work = _Fetch(conversation, command.items)
+    items = command.items
+    if conversation.uid_only and not command.names_uid:
+        items = _without_uid(items)
+    work = _Fetch(conversation, items)
     await work.all(chosen)
     if conversation.condstore and not asks_modseqs:
         conversation.tell_modseqs(work.marked, with_uid=command.by_uid)
@@ -121,15 +124,20 @@ def _has_not_changed(conversation: Conversation, command: Fetch) -> bool:
 
 async def fetch_changed(conversation: Conversation, chosen: Chosen) -> None:
     """What SELECT tells a client that knows an old state (RFC 7162 §3.2.5.1)."""
-    await _Fetch(conversation, FetchItems((Item.UID, Item.FLAGS, Item.MODSEQ))).all(chosen)
+    items = FetchItems((Item.UID, Item.FLAGS, Item.MODSEQ))
+    await _Fetch(conversation, _without_uid(items) if conversation.uid_only else items).all(chosen)
 
 
-async def fetch_items(conversation: Conversation, wanted: FetchItems, after: int) -> None:
-    """What a client of NOTIFY wants to have of messages with a UID above `after`  RFC 5465 §5.2"""
+def _without_uid(items: FetchItems) -> FetchItems:
+    """UIDFETCH begins with the UID, and so has it among its items only if it was asked for (RFC 9586 §3.3)."""
+    return FetchItems(tuple(item for item in items.items if item is not Item.UID), items.sections)
+
+
+async def fetch_items(conversation: Conversation, wanted: FetchItems, uids: Sequence[int]) -> None:
+    """What a client of NOTIFY or UPDATE wants to have of new messages (rising)  RFC 5465 §5.2, §7"""
     if Item.MODSEQ in wanted.items:
         await conversation.enable_condstore()
-    view = conversation.selected
-    await _Fetch(conversation, wanted).all(view.by_uids(NumberSet(((after + 1, view.last_uid),))))
+    await _Fetch(conversation, wanted).all(conversation.selected.of_uids(uids))
 
 
 async def tell_vanished(

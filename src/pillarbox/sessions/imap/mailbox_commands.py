@@ -29,6 +29,7 @@ from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.endings import Disconnect
+from pillarbox.sessions.imap.name_changes import NameChange
 from pillarbox.sessions.imap.object_ids import mailbox_id
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import (
@@ -72,6 +73,8 @@ async def create(conversation: Conversation, command: Create) -> None:
         conversation.no(command.tag, b"[ALREADYEXISTS] Mailbox already exists")
         return
     name = command.mailbox.removesuffix(conversation.account.separator)
+    if conversation.notifications is not None:
+        conversation.notifications.caused(NameChange(name))
     conversation.mail_log.tell_mailbox("created", name)
     if command.uses and not await _mark(conversation, name, command):
         return
@@ -130,6 +133,8 @@ async def delete(conversation: Conversation, command: Delete) -> None:
     except NoSuchMailbox as fault:
         conversation.no(command.tag, refusal(conversation, name, fault))
         return
+    if conversation.notifications is not None:
+        conversation.notifications.caused(NameChange(name), exists=False)
     log.tell("expunge", name, messages, messages)
     log.tell_mailbox("deleted", name)
     conversation.ok(command.tag, b"Delete completed")
@@ -158,6 +163,8 @@ async def rename(conversation: Conversation, command: Rename) -> None:
     except MailboxExists:
         conversation.no(command.tag, b"[ALREADYEXISTS] Target mailbox already exists")
     else:
+        if conversation.notifications is not None:
+            conversation.notifications.caused(NameChange(command.new_name, command.mailbox))
         conversation.mail_log.tell_mailbox("renamed", f"{command.mailbox} -> {command.new_name}")
         conversation.ok(command.tag, b"Rename completed")
 
@@ -171,12 +178,16 @@ async def subscribe(conversation: Conversation, command: Subscribe) -> None:
         conversation.no(command.tag, missing(conversation, name))
         return
     await conversation.account.subscribe(name)
+    if conversation.notifications is not None:
+        conversation.notifications.caused_subscription(name, subscribed=True)
     conversation.ok(command.tag, b"Subscribe completed")
 
 
 async def unsubscribe(conversation: Conversation, command: Unsubscribe) -> None:
     """UNSUBSCRIBE."""
     await conversation.account.unsubscribe(command.mailbox)
+    if conversation.notifications is not None:
+        conversation.notifications.caused_subscription(command.mailbox, subscribed=False)
     conversation.ok(command.tag, b"Unsubscribe completed")
 
 

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 import msgspec
 
 from pillarbox.mailstore.view import Told
+from pillarbox.sessions.imap.name_changes import NameChange
 
 
 async def _tell_nothing(after: int) -> None:
@@ -57,13 +58,21 @@ class Notifications(Protocol):
         """Another mailbox is selected, or none."""
         ...
 
+    def caused(self, change: NameChange, *, exists: bool = True) -> None:
+        """The client itself makes, deletes (not `exists`) or renames a mailbox."""
+        ...
+
+    def caused_subscription(self, name: str, *, subscribed: bool) -> None:
+        """The same of a subscription."""
+        ...
+
     def close(self) -> None:
         """Watch nothing any more."""
         ...
 
 
 class ResultUpdates(Protocol):
-    """Results of SEARCH that are kept up to date: lines to tell, each time the client is told news."""
+    """Results of SEARCH that are kept up to date: what to tell, each time the client is told news."""
 
     async def of_flags(self) -> list[bytes]:
         """Of messages whose flags have changed; before the view is synchronised."""
@@ -73,6 +82,6 @@ class ResultUpdates(Protocol):
         """Of messages that are told to be gone; before that is told."""
         ...
 
-    async def of_new(self, after: int) -> list[bytes]:
-        """Of messages with a higher UID; after EXISTS."""
+    async def tell_new(self, after: int) -> None:
+        """Tell of messages with a higher UID; after EXISTS."""
         ...

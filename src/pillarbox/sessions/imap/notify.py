@@ -5,27 +5,37 @@ DESCRIPTION
     to have of each.  Of other mailboxes it is told by STATUS what has changed since the last STATUS, of mailboxes
     that come, go, get another name or are subscribed by LIST.
 
-    A mailbox is watched while it is asked for; nothing is polled.  The first event group that has a mailbox
-    counts for it.  As with Dovecot, a client that has said NOTIFY and nothing about the selected mailbox is not
-    told of its changes.
+    A mailbox is watched while it is asked for; nothing is polled.  All event groups that have a mailbox count for
+    it.  As with Dovecot, a client that has said NOTIFY and nothing about the selected mailbox is not told of its
+    changes.  What a client has done to names and subscriptions itself it is not told.
 
 FAULTS
-    NO [BADEVENT …]              events that are not told here
-    * OK [NOTIFICATIONOVERFLOW]  more mailboxes than are watched; from then on it is as after NOTIFY NONE
+    NO [BADEVENT (…)]            events that are not told here; those that are
+    NO [NOTIFICATIONOVERFLOW]    more mailboxes than are watched; what was asked for before goes on
+    * OK [NOTIFICATIONOVERFLOW]  the same, since there are more by now; from then on it is as after NOTIFY NONE
 
 STANDARDS
     RFC 5465
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.mailbox import Mailbox, MailboxStatus, NoSuchMailbox, StoreUnavailable
+from pillarbox.mailstore.mailbox import (
+    Mailbox,
+    MailboxStatus,
+    NoSuchMailbox,
+    PermissionDenied,
+    StoreUnavailable,
+)
+from pillarbox.mailstore.mailbox_list import MailboxEntry
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.fetch import fetch_items
 from pillarbox.sessions.imap.mailbox_commands import status_value
+from pillarbox.sessions.imap.name_changes import NameChange, OwnChanges, name_changes, parents
 from pillarbox.sessions.imap.news import SILENT, SelectedNews
 from pillarbox.sessions.imap.notify_state import ParkedNotify, read, written
 from pillarbox.wire.imap import responses
@@ -36,29 +46,33 @@ MAX_MAILBOXES: Final = 1000
 """Mailboxes that are watched for one session."""
 MAX_PARKED: Final = 64
 """The same for one that is parked: who goes on with it opens all of them."""
-_UNSUPPORTED: Final = (
-    NotifyEvent.ANNOTATION_CHANGE,
-    NotifyEvent.MAILBOX_METADATA_CHANGE,
-    NotifyEvent.SERVER_METADATA_CHANGE,
+_TOO_MANY: Final = b"Too many mailboxes to watch"
+_SUPPORTED: Final = (
+    NotifyEvent.MESSAGE_NEW,
+    NotifyEvent.MESSAGE_EXPUNGE,
+    NotifyEvent.FLAG_CHANGE,
+    NotifyEvent.MAILBOX_NAME,
+    NotifyEvent.SUBSCRIPTION_CHANGE,
 )
 _SELECTED: Final = (NotifyFilter.SELECTED, NotifyFilter.SELECTED_DELAYED)
 _MESSAGE_EVENTS: Final = frozenset(
     (NotifyEvent.MESSAGE_NEW, NotifyEvent.MESSAGE_EXPUNGE, NotifyEvent.FLAG_CHANGE)
 )
-_NAME_EVENTS: Final = frozenset((NotifyEvent.MAILBOX_NAME, NotifyEvent.SUBSCRIPTION_CHANGE))
 
 
 async def notify(conversation: Conversation, command: Notify) -> None:
     """NOTIFY."""
-    unknown = {event for group in command.groups for event in group.events if event in _UNSUPPORTED}
-    if unknown:
-        names = b" ".join(event.value for event in _UNSUPPORTED if event in unknown)
-        conversation.no(command.tag, b"[BADEVENT %b] Unsupported NOTIFY events" % names)
+    if command.unknown or any(event not in _SUPPORTED for group in command.groups for event in group.events):
+        names = b" ".join(event.value for event in _SUPPORTED)  # RFC 5465 §3.1: "all events supported"
+        conversation.no(command.tag, b"[BADEVENT (%b)] Unsupported NOTIFY events" % names)
+        return
+    notifications = Notifications(conversation, command.groups)
+    if not await notifications.look():
+        conversation.no(command.tag, b"[NOTIFICATIONOVERFLOW] " + _TOO_MANY)
         return
     if conversation.notifications is not None:
         conversation.notifications.close()
-        conversation.notifications = None
-    notifications = Notifications(conversation, command.groups)
+    notifications.attach()
     await notifications.begin(with_status=command.status)
     selected = notifications.of_selected
     if selected is not None and selected.events:
@@ -69,7 +83,9 @@ async def notify(conversation: Conversation, command: Notify) -> None:
 
 async def go_on(conversation: Conversation, parked: ParkedNotify) -> None:
     """The same for a session that was parked: what has happened meanwhile is told."""
-    await Notifications(conversation, read(parked.groups)).go_on(parked)
+    notifications = Notifications(conversation, read(parked.groups))
+    notifications.attach()
+    await notifications.go_on(parked)
 
 
 def _news(conversation: Conversation, group: EventGroup | None) -> SelectedNews:
@@ -80,7 +96,7 @@ def _news(conversation: Conversation, group: EventGroup | None) -> SelectedNews:
 
     async def tell_new(after: int) -> None:
         if fetch is not None:
-            await fetch_items(conversation, fetch, after)
+            await fetch_items(conversation, fetch, conversation.selected.uids_above(after))
 
     return SelectedNews(
         new=NotifyEvent.MESSAGE_NEW in group.events,
@@ -105,33 +121,44 @@ class Notifications:
     """What one session watches: `news.Notifications`."""
 
     def __init__(self, conversation: Conversation, groups: Sequence[EventGroup]) -> None:
-        """From now on, the conversation's."""
+        """Nothing is watched yet."""
         self._conversation = conversation
         self.of_selected = next((group for group in groups if group.filter in _SELECTED), None)
         self._groups = [group for group in groups if group.filter not in _SELECTED]
-        conversation.news = _news(conversation, self.of_selected)
-        conversation.notifications = self
+        self._names = [frozenset(group.mailboxes) for group in self._groups]
         self._watched: dict[str, _Watched] = {}
         self._changed: set[str] = set()  # names of watched mailboxes
         self._names_changed = False
         self._identities: dict[str, bytes] = {}
         self._subscribed: frozenset[str] = frozenset()
+        self._own = OwnChanges()
         self._end_names: Callable[[], None] | None = None
         self._end_selected: Callable[[], None] | None = None
+
+    async def look(self) -> bool:
+        """Learn what there is; False if that is more than can be watched."""
+        if self._groups:
+            account = self._conversation.account
+            self._identities = dict(await account.identities())
+            self._subscribed = frozenset(await account.subscriptions())
+        return len(self._wanted()) <= MAX_MAILBOXES
+
+    def attach(self) -> None:
+        """From now on, the conversation's."""
+        self._conversation.news = _news(self._conversation, self.of_selected)
+        self._conversation.notifications = self
 
     async def begin(self, *, with_status: bool) -> None:
         """Begin to watch; `with_status`: tell how things are now (RFC 5465 §3.1)."""
         self.selected_changed()
         if not self._groups:
             return
-        account = self._conversation.account
-        self._end_names = account.watch_names(self._note_names)
-        self._identities = await account.identities()
-        self._subscribed = frozenset(await account.subscriptions())
+        self._end_names = self._conversation.account.watch_names(self._note_names)
+        self._note_names()  # perhaps between the look and the watch
         await self._watch_messages()
         for name, watched in sorted(self._watched.items()) if with_status else ():
             if not self._is_selected(name):
-                self._tell_status(name, watched, watched.told, first=True)
+                self._tell_status(name, watched, watched.told, with_validity=True)
                 await self._conversation.flush_if_much()
 
     async def go_on(self, parked: ParkedNotify) -> None:
@@ -206,36 +233,50 @@ class Notifications:
 
     # --- messages -----------------------------------------------------------------------------------
 
-    async def _watch_messages(self) -> None:
-        """Watch the mailboxes that are there and asked for, no others."""
-        wanted: dict[str, frozenset[NotifyEvent]] = {}
-        for name in self._identities:
-            events = self._events_of(name) & _MESSAGE_EVENTS
-            if events:
-                wanted[name] = events
+    def _wanted(self) -> dict[str, frozenset[NotifyEvent]]:
+        """The mailboxes whose messages are asked for, and what of them."""
+        return {
+            name: events for name in self._identities if (events := self._events_of(name) & _MESSAGE_EVENTS)
+        }
+
+    async def _watch_messages(self, *, made_anew: Container[str] = ()) -> None:
+        """Watch the mailboxes that are there and asked for, no others; of those made anew tell the UIDVALIDITY."""
+        wanted = self._wanted()
         if len(wanted) > MAX_MAILBOXES:
             self._overflow()
             return
-        for name in [name for name in self._watched if name not in wanted]:
+        for name in [name for name in self._watched if name not in wanted or name in made_anew]:
             self._forget(name)
         for name, events in wanted.items():
-            if name not in self._watched:
-                await self._watch(name, events)
+            if name in self._watched:
+                self._watched[name].events = events
+                continue
+            await self._watch(name, events)
+            if name in made_anew and name in self._watched and NotifyEvent.FLAG_CHANGE in events:
+                watched = self._watched[name]
+                self._tell_status(name, watched, watched.told, with_validity=True)  # RFC 5465 §5.1
 
     async def _watch(self, name: str, events: frozenset[NotifyEvent]) -> None:
         account = self._conversation.account
         try:
             mailbox = await account.open(name, read_only=True)
+        except PermissionDenied:
+            self._tell_no_access(name)
+            return
         except (NoSuchMailbox, StoreUnavailable):
             return
         try:
-            told = await account.status(name, with_modseq=NotifyEvent.FLAG_CHANGE in events)
-        except (NoSuchMailbox, StoreUnavailable):
+            told = await account.status(name, with_modseq=self._with_modseq(events))
+        except (NoSuchMailbox, StoreUnavailable, PermissionDenied):
             mailbox.close()
             return
         end_watch = mailbox.watch(lambda: self._note(name))
         self._watched[name] = _Watched(mailbox, events, told, end_watch)
+        self._identities[name] = mailbox.guid  # by which it is known again under another name
         self._changed.add(name)  # perhaps between the look and the watch
+
+    def _with_modseq(self, events: frozenset[NotifyEvent]) -> bool:
+        return NotifyEvent.FLAG_CHANGE in events or self._conversation.condstore
 
     def _forget(self, name: str) -> None:
         watched = self._watched.pop(name)
@@ -245,33 +286,40 @@ class Notifications:
     async def _tell_messages(self, name: str, watched: _Watched) -> None:
         try:
             found = await self._conversation.account.status(
-                name, with_modseq=NotifyEvent.FLAG_CHANGE in watched.events
+                name, with_modseq=self._with_modseq(watched.events)
             )
+        except PermissionDenied:  # RFC 5465 §5.9
+            self._forget(name)
+            self._tell_no_access(name)
+            return
         except (NoSuchMailbox, StoreUnavailable):
             return  # that it is gone is told by its name
         before, watched.told = watched.told, found
+        is_anew = found.uid_validity != before.uid_validity
         news = (
             (NotifyEvent.MESSAGE_NEW, found.uid_next != before.uid_next),
             (
                 NotifyEvent.MESSAGE_EXPUNGE,
                 found.messages < before.messages + found.uid_next - before.uid_next,
             ),
-            (NotifyEvent.FLAG_CHANGE, found.highest_modseq != before.highest_modseq),
+            (NotifyEvent.FLAG_CHANGE, is_anew or found.highest_modseq != before.highest_modseq),
         )
         if any(event in watched.events and is_new for event, is_new in news):
-            self._tell_status(name, watched, found)
+            with_validity = NotifyEvent.FLAG_CHANGE in watched.events and self._conversation.condstore
+            self._tell_status(name, watched, found, with_validity=is_anew or with_validity)
 
     def _tell_status(
-        self, name: str, watched: _Watched, found: MailboxStatus, *, first: bool = False
+        self, name: str, watched: _Watched, found: MailboxStatus, *, with_validity: bool
     ) -> None:
+        """`* STATUS`, with what RFC 5465 §3.1 and §5.1 to §5.3 want in it."""
         conversation = self._conversation
         items = [StatusItem.MESSAGES]
         if NotifyEvent.MESSAGE_NEW in watched.events:
             items.append(StatusItem.UIDNEXT)
-        if first:
+        if with_validity:
             items.append(StatusItem.UIDVALIDITY)
         items.append(StatusItem.UNSEEN)
-        if NotifyEvent.FLAG_CHANGE in watched.events:
+        if self._with_modseq(watched.events):
             items.append(StatusItem.HIGHESTMODSEQ)
         values = [(item, status_value(conversation, found, item)) for item in items]
         conversation.engine.untagged(responses.status(conversation.name(name), values))
@@ -286,66 +334,91 @@ class Notifications:
         self._names_changed = True
         self._conversation.mailbox_changed()
 
+    def caused(self, change: NameChange, *, exists: bool = True) -> None:
+        """The client itself makes, deletes or renames a mailbox."""
+        self._own.names.append((change, exists))
+
+    def caused_subscription(self, name: str, *, subscribed: bool) -> None:
+        """The same of a subscription."""
+        self._own.subscriptions[name] = subscribed
+
     async def _tell_names(self) -> None:
         """`* LIST` of what has come, gone, or been subscribed; a mailbox that was renamed by its GUID."""
         account = self._conversation.account
         before, subscribed_before = self._identities, self._subscribed
-        self._identities = await account.identities()
+        self._identities = now = dict(await account.identities())
         self._subscribed = frozenset(await account.subscriptions())
-        old_names = {
-            guid: name for name, guid in before.items() if guid and self._identities.get(name) != guid
-        }
-        renamed: set[str] = set()
-        for name, guid in self._identities.items():
-            if before.get(name) in (guid, b"") and name in before:
-                continue
-            old = old_names.get(guid, "") if guid else ""
-            if old and old not in self._identities:
-                renamed.add(old)
-            if NotifyEvent.MAILBOX_NAME in self._events_of(name):
-                self._tell_listing(name, old=old)
-        for name in before:
-            if name not in self._identities and name not in renamed:
-                if NotifyEvent.MAILBOX_NAME in self._events_of(name):
-                    self._tell_listing(name)
-        for name in sorted(self._subscribed ^ subscribed_before):
-            if NotifyEvent.SUBSCRIPTION_CHANGE in self._events_of(name, subscribed=True):
-                self._tell_listing(name)
-        await self._watch_messages()
+        own, self._own = self._own, OwnChanges()
+        for name, guid in now.items():
+            if not guid and before.get(name):
+                now[name] = before[name]
+        told = [
+            change
+            for change in name_changes(before, now, account.separator)
+            if NotifyEvent.MAILBOX_NAME in self._events_of(change.name) and not own.has(change, now)
+        ]
+        await self._name_new_ones(change.name for change in told)
+        subscriptions = [
+            name
+            for name in sorted(self._subscribed ^ subscribed_before)
+            if NotifyEvent.SUBSCRIPTION_CHANGE in self._events_of(name, subscribed=True)
+            and own.subscriptions.get(name) is not (name in self._subscribed)
+        ]
+        if told or subscriptions:
+            entries = {entry.name: entry for entry in await account.list_mailboxes()}
+            for change in (*told, *map(NameChange, subscriptions)):
+                self._tell_listing(change, entries)
+        anew = {name for name, guid in now.items() if guid and before.get(name) not in (None, guid, b"")}
+        await self._watch_messages(made_anew=anew)
 
-    def _tell_listing(self, name: str, *, old: str = "") -> None:
-        conversation = self._conversation
-        attributes = [b"\\NonExistent"] if name not in self._identities else []
-        if name in self._subscribed:
+    async def _name_new_ones(self, names: Iterable[str]) -> None:
+        """A mailbox that has just been made has no GUID before somebody looks at it."""
+        for name in names:
+            if self._identities.get(name) == b"":
+                with suppress(NoSuchMailbox, StoreUnavailable, PermissionDenied):
+                    status = await self._conversation.account.status(name, with_size=False)
+                    self._identities[name] = status.guid
+
+    def _tell_listing(self, change: NameChange, entries: Mapping[str, MailboxEntry]) -> None:
+        """`* LIST`, with the attributes that the mailbox has (RFC 5465 §5.5)."""
+        entry = entries.get(change.name)
+        attributes = [b"\\NonExistent"] if change.name not in self._identities else []
+        if change.name in self._subscribed:
             attributes.append(b"\\Subscribed")
+        if entry is not None:
+            attributes.append(b"\\HasChildren" if entry.has_children else b"\\HasNoChildren")
+            attributes += [entry.special_use] if entry.special_use else []
+        self._tell_list(change.name, attributes, change.old_name)
+
+    def _tell_no_access(self, name: str) -> None:
+        """RFC 5465 §3.1: the mailbox is listed, but may not be read."""
+        self._tell_list(name, [b"\\NoAccess"])
+
+    def _tell_list(self, name: str, attributes: Iterable[bytes], old: str = "") -> None:
+        conversation = self._conversation
         separator = conversation.account.separator.encode("ascii")
-        line = responses.listing(
-            b"LIST",
-            attributes,
-            conversation.name(name),
-            separator,
-            old_name=conversation.name(old) if old else None,
-        )
+        old_name = conversation.name(old) if old else None
+        line = responses.listing(b"LIST", attributes, conversation.name(name), separator, old_name=old_name)
         conversation.engine.untagged(line)
 
     # --- which --------------------------------------------------------------------------------------
 
     def _events_of(self, name: str, *, subscribed: bool = False) -> frozenset[NotifyEvent]:
-        """What the client wants to hear of a mailbox; `subscribed`: it is or was subscribed."""
-        separator = self._conversation.account.separator
-        for group in self._groups:
+        """What the client wants to hear of a mailbox (RFC 5465 §6); `subscribed`: it is or was subscribed."""
+        found: frozenset[NotifyEvent] = frozenset()
+        for group, names in zip(self._groups, self._names, strict=True):
             match group.filter:
                 case NotifyFilter.INBOXES | NotifyFilter.PERSONAL:
-                    return group.events
+                    found |= group.events
                 case NotifyFilter.SUBSCRIBED if subscribed or name in self._subscribed:
-                    return group.events
-                case NotifyFilter.MAILBOXES if name in group.mailboxes:
-                    return group.events
-                case NotifyFilter.SUBTREE if any(
-                    name == top or name.startswith(top + separator) for top in group.mailboxes
+                    found |= group.events
+                case NotifyFilter.MAILBOXES if name in names:
+                    found |= group.events
+                case NotifyFilter.SUBTREE if name in names or any(
+                    above in names for above in parents(name, self._conversation.account.separator)
                 ):
-                    return group.events
-        return frozenset()
+                    found |= group.events
+        return found
 
     def _is_selected(self, name: str) -> bool:
         view = self._conversation.view
@@ -354,7 +427,7 @@ class Notifications:
     def _overflow(self) -> None:
         """RFC 5465 §5.8: "behaves as if a NOTIFY NONE command had just been received"."""
         self.close()
-        self._groups = []
+        self._groups, self._names = [], []
         self.of_selected = None
         self._conversation.news = SILENT
-        self._conversation.engine.untagged(b"OK [NOTIFICATIONOVERFLOW] Too many mailboxes to watch")
+        self._conversation.engine.untagged(b"OK [NOTIFICATIONOVERFLOW] " + _TOO_MANY)

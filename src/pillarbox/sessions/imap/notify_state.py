@@ -13,19 +13,9 @@ from collections.abc import Iterable
 import msgspec
 
 from pillarbox.mailstore.mailbox import MailboxStatus
-from pillarbox.wire.imap.fetch_items import FetchItems, Item, Section, SectionPart
+from pillarbox.sessions.imap import fetch_state
+from pillarbox.sessions.imap.fetch_state import WrittenItems
 from pillarbox.wire.imap.notify_commands import EventGroup, NotifyEvent, NotifyFilter
-
-
-class _Section(msgspec.Struct, frozen=True, array_like=True):
-    label: bytes
-    path: tuple[int, ...]
-    part: bytes
-    fields: tuple[bytes, ...]
-    partial: tuple[int, int] | None
-    peek: bool
-    decoded: bool
-    only_size: bool
 
 
 class WrittenGroup(msgspec.Struct, frozen=True, array_like=True):
@@ -34,8 +24,7 @@ class WrittenGroup(msgspec.Struct, frozen=True, array_like=True):
     filter: bytes
     mailboxes: tuple[str, ...]
     events: list[bytes]
-    items: list[bytes] | None  # what is fetched of new messages
-    sections: list[_Section]
+    fetch: WrittenItems | None  # of new messages
 
 
 class ParkedNotify(msgspec.Struct, frozen=True, array_like=True):
@@ -54,24 +43,10 @@ def written(groups: Iterable[EventGroup]) -> list[WrittenGroup]:
             group.filter.value,
             group.mailboxes,
             [event.value for event in group.events],
-            [item.value for item in group.fetch.items] if group.fetch is not None else None,
-            [_written(section) for section in group.fetch.sections] if group.fetch is not None else [],
+            fetch_state.written(group.fetch),
         )
         for group in groups
     ]
-
-
-def _written(one: Section) -> _Section:
-    return _Section(
-        one.label,
-        one.path,
-        one.part.value,
-        one.fields,
-        one.partial,
-        one.peek,
-        one.decoded,
-        one.only_size,
-    )
 
 
 def read(groups: Iterable[WrittenGroup]) -> list[EventGroup]:
@@ -81,22 +56,7 @@ def read(groups: Iterable[WrittenGroup]) -> list[EventGroup]:
             NotifyFilter(group.filter),
             group.mailboxes,
             frozenset(map(NotifyEvent, group.events)),
-            FetchItems(tuple(map(Item, group.items)), tuple(map(_read, group.sections)))
-            if group.items is not None
-            else None,
+            fetch_state.read(group.fetch),
         )
         for group in groups
     ]
-
-
-def _read(one: _Section) -> Section:
-    return Section(
-        one.label,
-        one.path,
-        SectionPart(one.part),
-        one.fields,
-        one.partial,
-        one.peek,
-        one.decoded,
-        one.only_size,
-    )

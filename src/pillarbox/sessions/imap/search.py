@@ -244,7 +244,9 @@ def _is_duplicate(conversation: Conversation, command: Search | Sort) -> bool:
     return True
 
 
-def _keep(conversation: Conversation, command: Search | Sort, found: list[int]) -> None:
+def _keep(
+    conversation: Conversation, command: Search | Sort, found: list[int], result: ResultOptions
+) -> None:
     """From now on, tell changes of this result (RFC 5267 §4.3)."""
     updates = conversation.updates
     if not isinstance(updates, SearchContexts):
@@ -252,7 +254,7 @@ def _keep(conversation: Conversation, command: Search | Sort, found: list[int]) 
     if updates.is_full:
         conversation.engine.untagged(b"NO [NOUPDATE %b] Too many search updates" % string(command.tag))
     else:
-        updates.add(command.tag, command.key, found, by_uid=command.by_uid)
+        updates.add(command.tag, command.key, found, by_uid=command.by_uid, fetch=result.fetch)
 
 
 async def _found(conversation: Conversation, key: SearchKey) -> tuple[bool, list[int]]:
@@ -284,7 +286,7 @@ async def _answer(
         if result.what & SearchResult.SAVE:
             conversation.saved_result = _saved(found, result)
         if result.what & SearchResult.UPDATE:
-            _keep(conversation, command, found)
+            _keep(conversation, command, found, result)
         if result.what != SearchResult.SAVE:
             engine.untagged(
                 responses.extended_search(command.tag, numbers, result, by_uid=command.by_uid, modseq=modseq)

@@ -5,14 +5,16 @@ DESCRIPTION
     each time together with the news of the mailbox.  Only messages that are new, or whose flags have changed,
     are looked at again; the rest of a message never changes.
 
+    Of messages that are new among those that match, what else the client wants of them comes before that
+    (`UPDATE (UID FLAGS)`).
+
     Positions are 0: results have no order for us (RFC 5267 §4.3.2 leaves it to servers without CONTEXT=SORT).
     Sequence numbers and `$` in a key mean the messages that they meant at first.
 
 STANDARDS
-    RFC 5267 §4.3 (UPDATE, ADDTO, REMOVEFROM, NOUPDATE), §4.5 (CANCELUPDATE)
+    RFC 5267 §4.3 (UPDATE, ADDTO, REMOVEFROM, NOUPDATE, CANCELUPDATE); RFC 5465 §7 (UPDATE with fetch-att)
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -21,8 +23,11 @@ import msgspec
 from pillarbox.mailstore.view import MailboxView, Told
 from pillarbox.message.imap_strings import string
 from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.fetch import fetch_items
+from pillarbox.sessions.imap.fetch_state import WrittenItems, read, written
 from pillarbox.sessions.imap.search_filter import MessageFilter
 from pillarbox.vocabulary.number_set import NumberSet, compact
+from pillarbox.wire.imap.fetch_items import FetchItems
 from pillarbox.wire.imap.search_keys import And, Not, Numbers, Or, SearchKey, Uids
 
 MAX_CONTEXTS: Final = 16
@@ -36,6 +41,7 @@ class SearchContext(msgspec.Struct):
     key: SearchKey
     by_uid: bool
     uids: set[int]
+    fetch: WrittenItems | None = None
 
 
 class SearchContexts:
@@ -61,9 +67,17 @@ class SearchContexts:
         """Whether there can be no more."""
         return len(self._contexts) >= MAX_CONTEXTS
 
-    def add(self, tag: bytes, key: SearchKey, found: Iterable[int], *, by_uid: bool) -> None:
-        """Keep a result up to date from now on."""
-        self._contexts[tag] = SearchContext(tag, self._fixed(key), by_uid, set(found))
+    def add(
+        self,
+        tag: bytes,
+        key: SearchKey,
+        found: Iterable[int],
+        *,
+        by_uid: bool,
+        fetch: FetchItems | None = None,
+    ) -> None:
+        """Keep a result up to date from now on; `fetch`: what is wanted of messages that are new in it."""
+        self._contexts[tag] = SearchContext(tag, self._fixed(key), by_uid, set(found), written(fetch))
 
     def cancel(self, tag: bytes) -> bool:
         """CANCELUPDATE; False if there is no such result."""
@@ -91,24 +105,33 @@ class SearchContexts:
                 lines.append(_line(context, gone, [], numbers))
         return lines
 
-    async def of_new(self, after: int) -> list[bytes]:
-        """What to tell of messages with a UID above `after`, behind EXISTS."""
-        known = self._view.known_uids()
-        first = bisect_right(known, after)
-        numbers = {uid: number for number, uid in enumerate(known[first:], first + 1)}
-        return await self._changes(list(numbers), numbers) if numbers else []
+    async def tell_new(self, after: int) -> None:
+        """Tell of messages with a UID above `after`, behind EXISTS."""
+        uids = self._view.uids_above(after)
+        numbers = dict(zip(uids, self._view.numbers_of(uids), strict=True))
+        for context in list(self._contexts.values()) if uids else ():
+            line = await self._change(context, uids, numbers)
+            if line is None:
+                continue
+            fetch = read(context.fetch)
+            if fetch is not None:  # RFC 5465 §7: EXISTS, FETCH, ESEARCH
+                await fetch_items(self._conversation, fetch, [uid for uid in uids if uid in context.uids])
+            self._conversation.engine.untagged(line)
 
     async def _changes(self, uids: list[int], numbers: Mapping[int, int]) -> list[bytes]:
-        lines: list[bytes] = []
-        for context in list(self._contexts.values()):
-            matching = set(await MessageFilter(self._conversation).filter(context.key, uids))
-            removed = [uid for uid in uids if uid in context.uids and uid not in matching and uid in numbers]
-            added = [uid for uid in uids if uid in matching and uid not in context.uids and uid in numbers]
-            context.uids.difference_update(removed)
-            context.uids.update(added)
-            if removed or added:
-                lines.append(_line(context, removed, added, numbers))
-        return lines
+        changes = [await self._change(context, uids, numbers) for context in list(self._contexts.values())]
+        return [line for line in changes if line is not None]
+
+    async def _change(
+        self, context: SearchContext, uids: list[int], numbers: Mapping[int, int]
+    ) -> bytes | None:
+        """What has changed of one result, by messages that are new or have other flags; None for nothing."""
+        matching = set(await MessageFilter(self._conversation).filter(context.key, uids))
+        removed = [uid for uid in uids if uid in context.uids and uid not in matching and uid in numbers]
+        added = [uid for uid in uids if uid in matching and uid not in context.uids and uid in numbers]
+        context.uids.difference_update(removed)
+        context.uids.update(added)
+        return _line(context, removed, added, numbers) if removed or added else None
 
     def _fixed(self, key: SearchKey) -> SearchKey:
         """The key with UIDs in the place of what means something else later."""

@@ -35,13 +35,13 @@ def flag_changes(
 ) -> Iterator[bytes]:
     """`2 FETCH (UID 7 MODSEQ (4) FLAGS (\\Seen))` of each message whose flags are told.
 
-    With `uid_only`, `7 UIDFETCH …`.
+    With `uid_only`, `7 UIDFETCH (MODSEQ (4) FLAGS (\\Seen))` (RFC 9586 §3.3).
     """
     flags = FlagRenderer(view, with_recent=with_recent)
     messages = view.mailbox.messages
     for number, uid in told.flags:
         row = bisect_left(messages.uids, uid)
-        words = [b"UID %d" % uid] if with_uid else []
+        words = [b"UID %d" % uid] if with_uid and not uid_only else []
         if with_modseq:
             words.append(b"MODSEQ (%d)" % messages.modseqs[row])
         words.append(b"FLAGS (%b)" % flags.of_row(row))

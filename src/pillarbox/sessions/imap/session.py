@@ -413,6 +413,8 @@ class ImapSession:
 
     def _refuse(self, refused: commands.Refused) -> None:
         conversation = self._conversation
+        if refused.forgets_result:
+            conversation.saved_result = []
         if refused.status == b"NO":
             conversation.no(refused.tag, refused.text)
             return

@@ -41,6 +41,7 @@ class Refused(Command, frozen=True):
     status: bytes  # BAD or NO
     text: bytes
     counts: bool = True  # among those of which too many end the session
+    forgets_result: bool = False  # `$` is empty from now on
 
 
 # Any state.
@@ -406,6 +407,7 @@ class Fetch(Command, frozen=True):
     changed_since: int | None = None  # `"CHANGEDSINCE" SP mod-sequence-valzer`  RFC 7162 §3.1.4.1
     vanished: bool = False  # `"VANISHED"`  RFC 7162 §3.2.6
     partial: tuple[int, int] | None = None  # `"PARTIAL" SP partial-range`: which of them  RFC 9394 §3.3
+    names_uid: bool = False  # whether UID FETCH names UID, which comes anyway but under UIDONLY
 
 
 class StoreAction(Enum):

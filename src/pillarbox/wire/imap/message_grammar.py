@@ -70,8 +70,8 @@ def fetch(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Fetch:
     return Fetch(tag, by_uid, messages, *_remembered_arguments(rest, by_uid))
 
 
-_FetchArguments = tuple[FetchItems, int | None, bool, tuple[int, int] | None]
-"""What is wanted, CHANGEDSINCE, VANISHED and PARTIAL."""
+_FetchArguments = tuple[FetchItems, int | None, bool, tuple[int, int] | None, bool]
+"""What is wanted, CHANGEDSINCE, VANISHED, PARTIAL, and whether UID is among what is named."""
 
 
 @lru_cache(maxsize=64)
@@ -82,8 +82,7 @@ def _remembered_arguments(text: bytes, by_uid: bool) -> _FetchArguments:
 
 def _fetch_arguments(scanner: Scanner, *, by_uid: bool) -> _FetchArguments:
     """What stands behind the messages, to the end of the command."""
-    # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
-    items: dict[Item, None] = {Item.UID: None} if by_uid else {}
+    items: dict[Item, None] = {}
     sections: list[Section] = []
     if scanner.take_open():
         _fetch_attributes(scanner, items, sections)
@@ -95,7 +94,10 @@ def _fetch_arguments(scanner: Scanner, *, by_uid: bool) -> _FetchArguments:
     scanner.end()
     if changed_since is not None:  # RFC 7162 §3.1.4.1: MODSEQ comes with it
         items[Item.MODSEQ] = None
-    return FetchItems(in_order(items), tuple(sections)), changed_since, vanished, partial
+    names_uid = by_uid and Item.UID in items
+    if by_uid:  # "UID MUST be in the answer of UID FETCH" (RFC 3501 §6.4.8); Dovecot gives it first.
+        items = {Item.UID: None, **items}
+    return FetchItems(in_order(items), tuple(sections)), changed_since, vanished, partial, names_uid
 
 
 def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: list[Section]) -> None:
@@ -110,7 +112,7 @@ def _fetch_attributes(scanner: Scanner, items: dict[Item, None], sections: list[
 
 
 def fetch_list(scanner: Scanner) -> FetchItems:
-    """`"(" fetch-att *(SP fetch-att) ")"` of NOTIFY (RFC 5465 §8), which has UID with it and marks nothing"""
+    """`"(" fetch-att *(SP fetch-att) ")"` of NOTIFY and UPDATE (RFC 5465 §8), which has UID and marks nothing"""
     scanner.expect_open()
     items: dict[Item, None] = {Item.UID: None}
     sections: list[Section] = []

@@ -47,7 +47,11 @@ class EventGroup(msgspec.Struct, frozen=True):
 
 
 class Notify(Command, frozen=True):
-    """`"NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE")`  RFC 5465 §3.1; NONE is no groups"""
+    """`"NOTIFY" SP ("SET" [SP "STATUS"] SP event-groups / "NONE")`  RFC 5465 §3.1; NONE is no groups
+
+    `unknown`: whether there are events that nobody here knows.
+    """
 
     groups: tuple[EventGroup, ...]
     status: bool = False
+    unknown: bool = False

@@ -32,20 +32,21 @@ def notify(tag: bytes, scanner: Scanner) -> Notify:
         raise BadSyntax("Invalid arguments")
     status = False
     groups: list[EventGroup] = []
+    unknown: list[bytes] = []
     while scanner.take_space() and not scanner.at_end:
         if not groups and not status and scanner.take_word(b"STATUS"):
             status = True
             continue
-        groups.append(_group(scanner))
+        groups.append(_group(scanner, unknown))
         if len(groups) > MAX_GROUPS:
             raise BadSyntax("Too many event groups")
     scanner.end()
     if sum(group.filter in _SELECTED for group in groups) > 1:
         raise BadSyntax("Duplicate selected filter")
-    return Notify(tag, tuple(groups), status)
+    return Notify(tag, tuple(groups), status, bool(unknown))
 
 
-def _group(scanner: Scanner) -> EventGroup:
+def _group(scanner: Scanner, unknown: list[bytes]) -> EventGroup:
     """`event-group = "(" filter-mailboxes SP events ")"`"""
     scanner.expect_open()
     kind = _FILTERS.get(scanner.word())
@@ -53,7 +54,7 @@ def _group(scanner: Scanner) -> EventGroup:
         raise BadSyntax("Invalid arguments")
     scanner.space()
     names = _names(scanner) if kind in _WITH_NAMES else ()
-    events, fetch = _events(scanner)
+    events, fetch = _events(scanner, unknown)
     scanner.expect_close()
     if fetch is not None and kind not in _SELECTED:
         raise BadSyntax("Invalid arguments")
@@ -83,23 +84,30 @@ def _names(scanner: Scanner) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _events(scanner: Scanner) -> tuple[frozenset[NotifyEvent], FetchItems | None]:
-    """`events = "(" event *(SP event) ")" / "NONE"`, with what is to be fetched of new messages"""
+def _events(scanner: Scanner, unknown: list[bytes]) -> tuple[frozenset[NotifyEvent], FetchItems | None]:
+    """`events = "(" event *(SP event) ")" / "NONE"`, with what is to be fetched of new messages
+
+    `unknown` gets the names of extensions that there are not (`event-ext = atom`).
+    """
     if scanner.take_word(b"NONE"):
         return frozenset(), None
     scanner.expect_open()
     events: set[NotifyEvent] = set()
     fetch: FetchItems | None = None
+    first = True
     while not scanner.take_close():
-        if events:
+        if not first:
             scanner.space()
-        event = _EVENTS.get(scanner.word())
+        first = False
+        word = scanner.word()
+        event = _EVENTS.get(word)
         if event is None:
-            raise BadSyntax("Invalid arguments")
+            unknown.append(word)
+            continue
         events.add(event)
         if event is NotifyEvent.MESSAGE_NEW and scanner.at(b" ("):
             scanner.space()
             fetch = fetch_list(scanner)
-    if not events:
+    if first:
         raise BadSyntax("Invalid arguments")
     return frozenset(events), fetch

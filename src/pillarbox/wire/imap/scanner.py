@@ -48,7 +48,12 @@ class BadSyntax(Exception):
 
 
 class Refusal(Exception):
-    """The command is well-formed and cannot be done as it is (NO); `str()` may begin with a response code."""
+    """The command is well-formed and cannot be done as it is (NO); `str()` may begin with a response code.
+
+    `forgets_result`: a search that was to be kept as `$` has not been made (RFC 5182 §2.1).
+    """
+
+    forgets_result = False
 
 
 class Scanner:

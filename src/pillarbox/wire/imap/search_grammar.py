@@ -18,6 +18,8 @@ from pillarbox.message.charsets import codec_of
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.wire.imap.commands import Search
 from pillarbox.wire.imap.dates import search_date
+from pillarbox.wire.imap.fetch_items import FetchItems
+from pillarbox.wire.imap.message_grammar import fetch_list
 from pillarbox.wire.imap.partial_range import partial_range
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
 from pillarbox.wire.imap.search_keys import (
@@ -94,11 +96,20 @@ def search(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Search:
     scanner.space_or("Missing search parameters")
     result = take_return_options(scanner)
     charset, names_charset = "utf-8", False
-    if scanner.take_word(b"CHARSET"):
-        scanner.space_or("Invalid charset argument")
-        charset, names_charset = known_charset(scanner), True
-        scanner.space_or("Missing search parameters")
-    return Search(tag, by_uid, keys_to_end(scanner, charset), result, names_charset)
+    try:
+        if scanner.take_word(b"CHARSET"):
+            scanner.space_or("Invalid charset argument")
+            charset, names_charset = known_charset(scanner), True
+            scanner.space_or("Missing search parameters")
+        return Search(tag, by_uid, keys_to_end(scanner, charset), result, names_charset)
+    except Refusal as refusal:
+        refusal.forgets_result = saves(result)
+        raise
+
+
+def saves(result: ResultOptions | None) -> bool:
+    """Whether the result is to be kept as `$`."""
+    return result is not None and SearchResult.SAVE in result.what
 
 
 def keys_to_end(scanner: Scanner, charset: str) -> SearchKey:
@@ -132,6 +143,7 @@ def _return_options(scanner: Scanner) -> ResultOptions:
     scanner.expect_open()
     options = SearchResult(0)
     partial = (0, 0)
+    fetch: FetchItems | None = None
     first = True
     while not scanner.take_close():
         if not first:
@@ -144,12 +156,15 @@ def _return_options(scanner: Scanner) -> ResultOptions:
             if options & SearchResult.PARTIAL:
                 raise BadSyntax("PARTIAL can be used only once")
             partial = partial_range(scanner)
+        if option is SearchResult.UPDATE and scanner.at(b" ("):  # RFC 5465 §8 (modifier-update)
+            scanner.space()
+            fetch = fetch_list(scanner)
         options |= option
     if not options & ~SearchResult.CONTEXT:
         options |= SearchResult.ALL  # RFC 4731 §3.1: "()" is the same as "(ALL)"
     if SearchResult.PARTIAL in options and SearchResult.ALL in options:
         raise BadSyntax("PARTIAL conflicts with ALL")  # RFC 5267 §4.4
-    return ResultOptions(options, partial)
+    return ResultOptions(options, partial, fetch)
 
 
 class _KeyReader:
@@ -207,8 +222,13 @@ class _KeyReader:
     def _argument(self, name: bytes) -> bytes:
         text = self._scanner.take_astring() if self._scanner.take_space() else None
         if text is None:
-            raise BadSyntax(f"Missing parameter for search key (for search key: {name.decode('ascii')})")
+            raise _missing(name)
         return text
+
+    def _parameter(self, name: bytes) -> None:
+        """The space before a key's number."""
+        if not self._scanner.take_space() or self._scanner.at_end:
+            raise _missing(name)
 
     def _text(self, name: bytes) -> str:
         try:
@@ -272,7 +292,7 @@ class _KeyReader:
 
     def age(self, name: bytes) -> SearchKey:
         """`"OLDER" SP nz-number`"""
-        self._next_key()
+        self._parameter(name)
         seconds = self._scanner.number(reason="Invalid search interval parameter")
         if seconds == 0:
             raise BadSyntax("Invalid search interval parameter")
@@ -280,7 +300,7 @@ class _KeyReader:
 
     def size(self, name: bytes) -> SearchKey:
         """`"LARGER" SP number`"""
-        self._next_key()
+        self._parameter(name)
         octets = self._scanner.number(reason="Invalid search size parameter", maximum=(1 << 63) - 1)
         return Size(octets, larger=name == b"LARGER")
 
@@ -339,6 +359,10 @@ class _KeyReader:
     def text(self, name: bytes) -> SearchKey:
         """`"TEXT" SP astring`"""
         return TextHas(self._text(name))
+
+
+def _missing(name: bytes) -> BadSyntax:
+    return BadSyntax(f"Missing parameter for search key (for search key: {name.decode('ascii')})")
 
 
 def _any_of(keys: list[SearchKey]) -> SearchKey:

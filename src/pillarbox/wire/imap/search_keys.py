@@ -17,6 +17,7 @@ import msgspec
 
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.number_set import NumberSet
+from pillarbox.wire.imap.fetch_items import FetchItems
 
 
 class DateTest(Enum):
@@ -196,10 +197,11 @@ class SearchResult(EnumFlag):
 
 class ResultOptions(msgspec.Struct, frozen=True):
     """`search-return-opts`: `partial` are the first and the last position that PARTIAL asks for, counted from
-    the end if negative."""
+    the end if negative; `fetch` is what UPDATE asks for of new messages (RFC 5465 §7)."""
 
     what: SearchResult
     partial: tuple[int, int] = (0, 0)
+    fetch: FetchItems | None = None
 
 
 class Criterion(Enum):

@@ -390,7 +390,8 @@ class ImapServer:
         except BadSyntax as problem:
             return self._bad(tag, name, general_fault(parts[::2]) or str(problem))
         except Refusal as problem:
-            return Refused(tag, b"NO", str(problem).encode("utf-8"))
+            text = str(problem).encode("utf-8")
+            return Refused(tag, b"NO", text, forgets_result=problem.forgets_result)
         if name in _OFTEN and len(parts) == 1 and len(parts[0]) - len(tag) <= MAX_KEPT:
             if len(_READ) >= MAX_READ:
                 _READ.clear()

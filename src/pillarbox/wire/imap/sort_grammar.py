@@ -11,8 +11,8 @@ from typing import Final
 
 from pillarbox.message.charsets import codec_of
 from pillarbox.wire.imap.commands import Sort, Thread, ThreadAlgorithm
-from pillarbox.wire.imap.scanner import BadSyntax, Scanner
-from pillarbox.wire.imap.search_grammar import keys_to_end, known_charset, take_return_options
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
+from pillarbox.wire.imap.search_grammar import keys_to_end, known_charset, saves, take_return_options
 from pillarbox.wire.imap.search_keys import Criterion, SortStep
 
 MAX_STEPS: Final = 32
@@ -28,8 +28,12 @@ def sort(tag: bytes, scanner: Scanner, *, by_uid: bool) -> Sort:
     if not scanner.take_open():
         raise BadSyntax("Invalid sort argument")
     steps = _steps(scanner)
-    charset = _charset(scanner, "Invalid charset argument")
-    return Sort(tag, by_uid, steps, keys_to_end(scanner, charset), result)
+    try:
+        charset = _charset(scanner, "Invalid charset argument")
+        return Sort(tag, by_uid, steps, keys_to_end(scanner, charset), result)
+    except Refusal as refusal:
+        refusal.forgets_result = saves(result)
+        raise
 
 
 def _steps(scanner: Scanner) -> tuple[SortStep, ...]:
