@@ -84,7 +84,7 @@ class SummaryReading:
         found: dict[int, MessageSummary] = {}
         if self._ahead and uids[0] == self._ahead_first and fields == self._ahead_fields:
             answers = self._ahead
-            self._read_ahead(indexers, uids[-1], len(uids), fields)
+            await self._read_ahead(indexers, uids[-1], len(uids), fields)
             await _take(answers, found)
         else:
             found = await self._run(known_summaries, self._folder, self._cache, self.number, uids, fields)
@@ -92,9 +92,9 @@ class SummaryReading:
         while len(missing) >= MANY:
             indexers.want()
             if indexers.ready:
-                answers = self._ask(indexers, missing, fields)
+                answers = self._ask(indexers, *await self._promptly(self._folder.paths_of, missing), fields)
                 if len(missing) > len(uids) // 2:
-                    self._read_ahead(indexers, uids[-1], len(uids), fields)
+                    await self._read_ahead(indexers, uids[-1], len(uids), fields)
                 await _take(answers, found)
                 break
             for summary in await self._read_here(missing[:FEW], fields):
@@ -104,16 +104,26 @@ class SummaryReading:
         if missing:
             for summary in await self._read_here(missing, fields):
                 found[summary.uid] = summary
-        return [found[uid] for uid in alive(self._folder, uids) if uid in found]
+        there = await self._promptly(alive, self._folder, uids)
+        return [found[uid] for uid in there if uid in found]
 
     def fill(self, uids: list[int]) -> "asyncio.Future[int]":
         """Fill the cache for messages (rising); the result is how many had to be read."""
         loop = asyncio.get_running_loop()
-        indexers = self._indexers
-        if indexers is None or not indexers.ready or any(uid in self._folder.fresh for uid in uids):
+        indexers, folder = self._indexers, self._folder
+        if (
+            indexers is None
+            or not indexers.ready
+            or any(uid in folder.fresh for uid in uids)
+            or not folder.mutex.acquire(blocking=False)
+        ):
             return loop.run_in_executor(self._executor, self._fill_here, uids)
+        try:
+            there, paths = folder.paths_of(uids)
+        finally:
+            folder.mutex.release()
         counted: asyncio.Future[int] = loop.create_future()
-        answers = self._ask(indexers, uids, Fields(0))
+        answers = self._ask(indexers, there, paths, Fields(0))
         if not answers:  # all of them are gone
             counted.set_result(0)
             return counted
@@ -157,23 +167,37 @@ class SummaryReading:
         with contextlib.suppress(OSError, NoSuchMailbox, StoreUnavailable):
             self._fill_here(self._folder.fresh.uids)
 
-    def _read_ahead(self, indexers: Indexers, last: int, count: int, fields: Fields) -> None:
+    async def _read_ahead(self, indexers: Indexers, last: int, count: int, fields: Fields) -> None:
         """Have the messages after `last` read, which will be asked for next."""
-        with self._folder.mutex:
-            start = bisect_right(self._folder.uids, last)
-            uids = self._folder.uids[start : start + count].tolist()
-        self._ahead = self._ask(indexers, uids, fields)
+        uids, paths = await self._promptly(self._paths_after, last, count)
+        self._ahead = self._ask(indexers, uids, paths, fields)
         self._ahead_fields = fields
         self._ahead_first = uids[0] if uids else 0
 
-    def _ask(self, indexers: Indexers, uids: Sequence[int], fields: Fields) -> _Answers:
+    def _paths_after(self, last: int, count: int) -> tuple[list[int], list[bytes]]:
         folder = self._folder
         with folder.mutex:
-            rows = [(uid, row) for uid in uids if (row := folder.row(uid)) >= 0]
-            there = [uid for uid, _ in rows]
-            paths = [folder.paths[row] for _, row in rows]
-        source = Source(os.fsencode(self._cache.directory), self.number, folder.directory)
-        return indexers.ask(source, there, paths, fields)
+            start = bisect_right(folder.uids, last)
+            return folder.paths_of(folder.uids[start : start + count])
+
+    def _ask(
+        self, indexers: Indexers, uids: Sequence[int], paths: Sequence[bytes], fields: Fields
+    ) -> _Answers:
+        source = Source(os.fsencode(self._cache.directory), self.number, self._folder.directory)
+        return indexers.ask(source, uids, paths, fields)
+
+    async def _promptly(self, work: Callable[..., _T], *arguments: object) -> _T:
+        """Work that needs the folder's mutex, and little time: here, or in a thread if it would have to wait.
+
+        The loop never waits for the mutex: who has it may be held up by the disk, or by another program's lock.
+        """
+        mutex = self._folder.mutex
+        if not mutex.acquire(blocking=False):
+            return await self._run(work, *arguments)
+        try:
+            return work(*arguments)
+        finally:
+            mutex.release()
 
 
 async def _take(answers: _Answers, found: dict[int, MessageSummary]) -> None:

@@ -79,9 +79,7 @@ class TextSearching:
         """The mailbox is used: from now on, keep its index complete, if it has one."""
         if self._number and not self._has_begun:
             self._has_begun = True
-            with self._folder.mutex:
-                uids = self._folder.uids.tolist()
-            self.filling.want(uids)
+            self.filling.want(self._folder.uids.tolist())
 
     async def complete(self) -> None:
         """Index all messages now, unless no mailbox is to be indexed (doveadm index)."""
@@ -89,8 +87,7 @@ class TextSearching:
             return
         if not self._number:
             await self._run(self._create)
-        with self._folder.mutex:
-            uids = self._folder.uids.tolist()
+        uids = self._folder.uids.tolist()
         for start in range(0, len(uids), MAX_DOCUMENTS):
             await self._run(self._fill_here, uids[start : start + MAX_DOCUMENTS])
 
@@ -130,15 +127,17 @@ class TextSearching:
         """Index messages (rising); the result is how many had to be read."""
         loop = asyncio.get_running_loop()
         indexers = self._indexers
-        if indexers is None or not indexers.ready:
-            return loop.run_in_executor(self._executor, self._fill_here, uids)
         folder = self._folder
-        with folder.mutex:
-            rows = [(uid, row) for uid in uids if (row := folder.row(uid)) >= 0]
-            paths = [folder.paths[row] for _, row in rows]
+        # The loop never waits for the mutex: who has it may be held up by the disk, or by another program's lock.
+        if indexers is None or not indexers.ready or not folder.mutex.acquire(blocking=False):
+            return loop.run_in_executor(self._executor, self._fill_here, uids)
+        try:
+            there, paths = folder.paths_of(uids)
+        finally:
+            folder.mutex.release()
         source = Source(os.fsencode(self._index.directory), self._number, folder.directory)
         counted: asyncio.Future[int] = loop.create_future()
-        answer = indexers.ask_texts(source, [uid for uid, _ in rows], paths)
+        answer = indexers.ask_texts(source, there, paths)
         answer.add_done_callback(partial(_count, counted))
         return counted
 

@@ -22,7 +22,8 @@ STANDARDS
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 
@@ -130,8 +131,7 @@ def copy(
 
     The quota is told, with `is_move`, that the source will lose them.  Raises MessageGone if one is not there.
     """
-    first, second = sorted((source, target), key=id)  # always in this order, or two copies block each other
-    with first.mutex, second.mutex:
+    with both_mutexes(source, target):
         for _ in range(COPY_ATTEMPTS):
             try:
                 return _copy_all(source, uids, target, is_move=is_move)
@@ -139,6 +139,27 @@ def copy(
                 # Not while the target's lock is held: the source may be the target.
                 source.rescan()
         raise MessageGone(f"{os.fsdecode(source.directory)}: messages are renamed all the time")
+
+
+@contextmanager
+def both_mutexes(one: FolderFiles, other: FolderFiles) -> Iterator[None]:
+    """Hold both, without waiting for one while the other is held.
+
+    Two copies would block each other, and so would an append on the event loop: it has its folder's mutex while the
+    kernel writes, and goes on when the loop does, which may be waiting for the other folder's.
+    """
+    first, second = one.mutex, other.mutex
+    while True:
+        first.acquire()
+        if second.acquire(blocking=False):
+            break
+        first.release()
+        first, second = second, first
+    try:
+        yield
+    finally:
+        second.release()
+        first.release()
 
 
 class _Moved(Exception):

@@ -32,7 +32,7 @@ import threading
 from array import array
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from itertools import compress
 from typing import Final
@@ -151,6 +151,12 @@ class FolderFiles:
         """The whole path of a message's file, or None if it is gone."""
         row = self.row(uid)
         return None if row < 0 else self.directory + b"/" + self.paths[row]
+
+    def paths_of(self, uids: Sequence[int]) -> tuple[list[int], list[bytes]]:
+        """Those of `uids` that are there, and where in the directory their files are."""
+        with self.mutex:
+            rows = [(uid, row) for uid in uids if (row := self.row(uid)) >= 0]
+            return [uid for uid, _ in rows], [self.paths[row] for _, row in rows]
 
     def read(self, uid: int, executor: Executor | None = None) -> tuple[bytes | LargeContent, Times]:
         """The message, in memory with any line ends or a huge one with CRLF, and its file's times.
