@@ -24,11 +24,11 @@ from pillarbox.auth.client import AuthClient
 from pillarbox.bounce.configured import configured_bounces
 from pillarbox.bounce.submission import BounceRules, Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
-from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
-from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.proxies import as_postfix
 from pillarbox.daemons.queue_hints import QueueHints
+from pillarbox.daemons.service_load import ServiceLoad
+from pillarbox.daemons.smtpd_tls import server_context
 from pillarbox.daemons.startup import (
     Control,
     Serve,
@@ -37,7 +37,6 @@ from pillarbox.daemons.startup import (
     run_role,
     serve_until_ordered,
 )
-from pillarbox.net.client_certificates import ask_for_certificates, known_digest, load_reader
 from pillarbox.net.client_names import UNKNOWN, ClientNames
 from pillarbox.net.connection import Connection
 from pillarbox.net.dns.host_files import ResolverOptions
@@ -46,8 +45,6 @@ from pillarbox.net.dns.stub_resolver import StubResolver
 from pillarbox.net.listeners import Listener
 from pillarbox.net.proxied import NoHeader, receive_header
 from pillarbox.net.startup import Startup, cleanup_of
-from pillarbox.net.tls_contexts import bare_context, smtp_server_context
-from pillarbox.net.tls_options import apply_options, cipher_lists, take_dh_parameters
 from pillarbox.observability.events import ClientConnected, ClientDisconnected, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
@@ -56,7 +53,6 @@ from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
 from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
-from pillarbox.sessions.smtp.server_names import ServerNames
 from pillarbox.sessions.smtp.session import SmtpSession
 from pillarbox.sessions.smtp.session_reports import SessionReports
 from pillarbox.sessions.smtp.trouble import ReportTo
@@ -64,7 +60,6 @@ from pillarbox.tables.dns_filter import FilteredResolver
 from pillarbox.tables.opening import open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
-from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.reply import Reply
 
 _AUTH_GREETING_SECONDS: Final = 2.0
@@ -83,9 +78,11 @@ class Service(msgspec.Struct):
     auth_path: str
     syslog_name: str
     cleanup_syslog_name: str
-    slots: asyncio.Semaphore | None
+    load: ServiceLoad | None
     """As many sessions as master.cf's process limit, or default_process_limit in main.cf, allows at once; one that
     is set by nobody is no limit here, because a process serves thousands."""
+    under_stress: "Service | None" = None
+    """The same service with the settings that it has under stress."""
 
 
 class SmtpdRole:
@@ -99,9 +96,11 @@ class SmtpdRole:
         long_ids: bool,
         clock: Clock,
         name_servers: ResolverOptions | None,
+        syslog_name: str,
         log: LogFile,
     ) -> None:
-        """`name_servers` instead of those of the host."""
+        """`name_servers` instead of those of the host; `syslog_name` is master(8)'s."""
+        self._syslog_name = syslog_name
         self._services = services
         self._clock = clock
         self._queue = IncomingQueue(
@@ -139,15 +138,18 @@ class SmtpdRole:
         async def serve(connection: Connection) -> None:
             self._connections += 1
             try:
-                if service.slots is None:
+                if service.load is None:
                     await self._serve(connection, service)
                     return
                 # Who comes too early waits for the greeting, as before a busy master(8).
-                async with service.slots:
-                    await self._serve(connection, service)
+                async with service.load as load:
+                    strained = service.under_stress if load.is_under_stress else None
+                    await self._serve(connection, strained or service)
             finally:
                 self._connections -= 1
 
+        if service.load is not None:
+            service.load.tell = self._log.named(self._syslog_name, "master")
         if service.policy.sasl.smtpd_sasl_auth_enable and service.auth_path not in self._auth:
             self._auth[service.auth_path] = AuthClient(service.auth_path, tasks=tasks)
         listener = Listener(serve, tasks=tasks, tell=self._log.named(service.syslog_name))
@@ -320,33 +322,27 @@ def _authentication_socket(snapshot: Snapshot, policy: SmtpPolicy) -> str:
 def open_role(startup: Startup) -> Serve:
     """Settings, tables, certificates and sockets of all services."""
     clock = role_clock(startup)
-    services: list[Service] = []
     warnings: list[str] = []
-    slots: dict[str, asyncio.Semaphore] = {}
-    for name in [name for name in startup.snapshots if name in startup.listeners]:
-        snapshot = Snapshot.decode(startup.snapshots[name])
-        cleanup = Snapshot.decode(startup.snapshots[cleanup_of(name)])
-        resolver = Resolver(configured_routes(snapshot, clock=clock))
-        policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
-        services.append(
-            Service(
-                name,
-                policy,
-                configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
-                resolver,
-                open_tables(
-                    policy.server.smtpd_dns_reply_filter,
-                    where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
-                    clock=clock,
-                ),
-                _tls_context(snapshot, policy, warnings, clock),
-                socket.socket(fileno=startup.listeners[name]),
-                _authentication_socket(snapshot, policy),
-                snapshot.value("syslog_name"),
-                cleanup.value("syslog_name"),
-                _slots(name, snapshot, slots),
-            )
+    sockets = {
+        name: socket.socket(fileno=startup.listeners[name])
+        for name in startup.snapshots
+        if name in startup.listeners
+    }
+    snapshots = {name: Snapshot.decode(startup.snapshots[name]) for name in sockets}
+    loads = _loads(snapshots, sockets, clock)
+    services = [
+        _open_service(
+            name,
+            snapshot,
+            Snapshot.decode(startup.snapshots[cleanup_of(name)]),
+            sock=sockets[name],
+            load=loads.get(_service_name(name)),
+            warnings=warnings,
+            clock=clock,
         )
+        for name, snapshot in snapshots.items()
+    ]
+    snapshot = next(iter(snapshots.values()))
     settings = snapshot.group(QueueManager)
     directories = QueueDirectories(
         snapshot.value("queue_directory"), hashed=settings.hash_queue_names, depth=settings.hash_queue_depth
@@ -362,6 +358,7 @@ def open_role(startup: Startup) -> Serve:
             long_ids=settings.enable_long_queue_ids,
             clock=clock,
             name_servers=resolver_options(startup),
+            syslog_name=startup.syslog_name,
             log=log,
         )
         await role.run(control)
@@ -369,78 +366,73 @@ def open_role(startup: Startup) -> Serve:
     return serve
 
 
-def _slots(
-    listener: str, snapshot: Snapshot, slots: dict[str, asyncio.Semaphore]
-) -> asyncio.Semaphore | None:
-    """The sessions that a service may have, shared by its listeners (`smtp`, `smtp/1`)."""
-    if snapshot.explicit("default_process_limit") is None:
-        return None
-    limit = snapshot.group(QueueManager).default_process_limit
-    return slots.setdefault(listener.partition("/")[0], asyncio.Semaphore(limit)) if limit else None
-
-
-def _tls_context(
-    snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str], clock: Clock
-) -> ssl.SSLContext | None:
-    """The service's TLS.
-
-    A certificate that cannot be read leaves a service that merely offers TLS without it, as Postfix does, with a
-    warning; one that demands TLS is not served without.
-    """
-    tls = policy.tls
-    level = policy.tls_level
-    if level == "none" and not tls.smtpd_tls_wrappermode:
-        return None
-    if policy.asks_for_certificates and not known_digest(tls.smtpd_tls_fingerprint_digest):
-        digest = "smtpd_tls_fingerprint_digest"
-        raise ConfigurationFault(
-            snapshot.where(digest), f"parameter {digest}: unknown digest {tls.smtpd_tls_fingerprint_digest}"
+def _open_service(
+    name: str,
+    snapshot: Snapshot,
+    cleanup: Snapshot,
+    *,
+    sock: socket.socket,
+    load: ServiceLoad | None,
+    warnings: list[str],
+    clock: Clock,
+) -> Service:
+    """A listener of a service of master.cf, with its settings for stress if the service can be under it."""
+    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
+    service = Service(
+        name,
+        policy,
+        configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
+        resolver,
+        open_tables(
+            policy.server.smtpd_dns_reply_filter,
+            where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
+            clock=clock,
+        ),
+        server_context(snapshot, policy, warnings, clock),
+        sock,
+        _authentication_socket(snapshot, policy),
+        snapshot.value("syslog_name"),
+        cleanup.value("syslog_name"),
+        load,
+    )
+    if load is not None and load.may_have_stress and "stress" not in snapshot.overrides:
+        strained = snapshot.with_overrides({"stress": "yes"})
+        service.under_stress = _open_service(
+            name, strained, cleanup, sock=sock, load=None, warnings=warnings, clock=clock
         )
-    if tls.smtpd_tls_req_ccert and not policy.needs_certificate:
-        warnings.append("Can't require client certs unless TLS is required")
-    chains = [(name, "") for name in tls.smtpd_tls_chain_files] or [
-        pair
-        for pair in (
-            (tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file),
-            (tls.smtpd_tls_eccert_file, tls.smtpd_tls_eckey_file),
-        )
-        if pair[0] not in ("", "none")
-    ]
-    if not chains:
-        return None
-    parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
-    is_must = level == "encrypt"
-    try:
-        context = smtp_server_context(
-            chains,
-            protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
-            ciphers=_ciphers(tls, is_must=is_must),
-            prefers_own_order=tls.tls_preempt_cipherlist,
-            where=f"{snapshot.where(parameter)}, parameter {parameter}",
-        )
-        apply_options(context, snapshot.group(TlsLibrary))
-        _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
-        _ask_for_certificates(context, snapshot, policy)
-        if tls.tls_server_sni_maps:
-            ciphers = _ciphers(tls, is_must=is_must)
-            context.sni_callback = _server_names(snapshot, policy, clock, ciphers=ciphers)
-        return context
-    except ConfigurationFault as fault:
-        if level != "may" or tls.smtpd_tls_wrappermode:
-            raise
-        warnings.append(f"{fault}: disabling TLS support")
-        return None
+    return service
 
 
-def _take_dh_parameters(context: ssl.SSLContext, path: str, warnings: list[str]) -> None:
-    try:
-        take_dh_parameters(context, "" if path == "auto" else path)
-    except OSError as error:
-        trouble = f'opening DH parameter file "{path}": {error.strerror}'
-        if not error.strerror:
-            trouble = f'decoding DH parameters from file "{path}"'
-        warnings.append(f"error {trouble} -- using compiled-in defaults")
-        take_dh_parameters(context, "")
+def _loads(
+    snapshots: dict[str, Snapshot], sockets: dict[str, socket.socket], clock: Clock
+) -> dict[str, ServiceLoad]:
+    """Of the services with a process limit, by name: all listeners of one share it (`smtp`, `smtp/1`)."""
+    loads: dict[str, ServiceLoad] = {}
+    for listener, snapshot in snapshots.items():
+        name = _service_name(listener)
+        limit = snapshot.group(QueueManager).default_process_limit
+        if name in loads or snapshot.explicit("default_process_limit") is None or not limit:
+            continue
+        addresses = [
+            sock.getsockname()
+            for other, sock in sockets.items()
+            if _service_name(other) == name and sock.family != socket.AF_UNIX
+        ]
+        host = name.rpartition(":")[0]
+        canonical = ":".join([*([host] if host else []), *(str(port) for _, port, *_ in addresses[:1])])
+        loads[name] = ServiceLoad(
+            f'"{name}" ({canonical})',
+            limit,
+            public=not all(ip_address(address).is_loopback for address, *_ in addresses),
+            clock=clock,
+        )
+    return loads
+
+
+def _service_name(listener: str) -> str:
+    """The service of master.cf that a listener belongs to."""
+    return listener.partition("/")[0]
 
 
 async def _proxied_addresses(
@@ -453,53 +445,6 @@ async def _proxied_addresses(
     if header.is_local:
         return proxy, local
     raise NoHeader(b"PROXY UNKNOWN")
-
-
-def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: SmtpPolicy) -> None:
-    tls = policy.tls
-    if policy.asks_for_certificates:
-        name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
-        load_reader()
-        ask_for_certificates(
-            context,
-            ca_file=tls.smtpd_tls_CAfile,
-            ca_path=tls.smtpd_tls_CApath,
-            depth=tls.smtpd_tls_ccert_verifydepth,
-            where=f"{snapshot.where(name)}, parameter {name}",
-        )
-
-
-def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock, *, ciphers: str) -> ServerNames:
-    """What chooses a chain, with the ciphers and the trust of the service's own."""
-    name = "tls_server_sni_maps"
-    tables = open_tables(
-        policy.tls.tls_server_sni_maps,
-        where=f"{snapshot.where(name)}, parameter {name}",
-        clock=clock,
-        files=True,
-    )
-
-    def make_context() -> ssl.SSLContext:
-        context = bare_context(prefers_own_order=policy.tls.tls_preempt_cipherlist)
-        context.set_ciphers(ciphers)  # a session has those of the context that it has at last
-        _ask_for_certificates(context, snapshot, policy)
-        return context
-
-    return ServerNames(tables, make_context)
-
-
-def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
-    """The grade's list without what is excluded; who asks for a certificate has no anonymous ciphers."""
-    grade = tls.smtpd_tls_mandatory_ciphers if is_must else tls.smtpd_tls_ciphers
-    excluded = tls.smtpd_tls_exclude_ciphers
-    if is_must:
-        excluded += tls.smtpd_tls_mandatory_exclude_ciphers
-    if tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert:
-        excluded = ("aNULL", *excluded)
-    if grade != "null":
-        excluded = ("eNULL", *excluded)
-    # As Postfix: smtpd_tls_…protocols and …ciphers say what is too old, not how OpenSSL was built.
-    return ":".join([cipher_lists(tls)[grade], *(f"!{name}" for name in excluded), "@SECLEVEL=0"])
 
 
 def main(startup: Startup) -> None:

@@ -27,6 +27,12 @@ class SmtpServer:
         doc="Octets of a line that are handled at once: the longest SMTP command, and pieces of long "
         "lines of a message.",
     )
+    stress: str = parameter(
+        "",
+        doc="Yes for new sessions of an inet service that other hosts reach, from when the last place of its "
+        "process limit was taken until that has not been so for 1000 s; else what is set here. For "
+        "`${stress?{…}:{…}}`.",
+    )
     smtpd_timeout: Seconds = parameter(
         "${stress?{10}:{300}}s",
         minimum=1,

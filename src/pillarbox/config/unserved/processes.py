@@ -77,7 +77,6 @@ mail_release_date = 20260821
 process_id =
 process_name =
 service_name =
-stress =
 """,
     ),
 )

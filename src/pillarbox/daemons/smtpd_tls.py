@@ -1,0 +1,130 @@
+"""TLS of an smtpd service: its certificates, protocols and ciphers, whom it asks for a certificate, names by SNI.
+
+FAULTS
+    ConfigurationFault   a certificate, table or digest that a service cannot do without
+"""
+
+import ssl
+
+from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
+from pillarbox.config.parameters.tls_library import TlsLibrary
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.net.client_certificates import ask_for_certificates, known_digest, load_reader
+from pillarbox.net.tls_contexts import bare_context, smtp_server_context
+from pillarbox.net.tls_options import apply_options, cipher_lists, take_dh_parameters
+from pillarbox.sessions.smtp.policy import SmtpPolicy
+from pillarbox.sessions.smtp.server_names import ServerNames
+from pillarbox.tables.opening import open_tables
+from pillarbox.vocabulary.clock import Clock
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def server_context(
+    snapshot: Snapshot, policy: SmtpPolicy, warnings: list[str], clock: Clock
+) -> ssl.SSLContext | None:
+    """The service's TLS.
+
+    A certificate that cannot be read leaves a service that merely offers TLS without it, as Postfix does, with a
+    warning; one that demands TLS is not served without.
+    """
+    tls = policy.tls
+    level = policy.tls_level
+    if level == "none" and not tls.smtpd_tls_wrappermode:
+        return None
+    if policy.asks_for_certificates and not known_digest(tls.smtpd_tls_fingerprint_digest):
+        digest = "smtpd_tls_fingerprint_digest"
+        raise ConfigurationFault(
+            snapshot.where(digest), f"parameter {digest}: unknown digest {tls.smtpd_tls_fingerprint_digest}"
+        )
+    if tls.smtpd_tls_req_ccert and not policy.needs_certificate:
+        warnings.append("Can't require client certs unless TLS is required")
+    chains = [(name, "") for name in tls.smtpd_tls_chain_files] or [
+        pair
+        for pair in (
+            (tls.smtpd_tls_cert_file, tls.smtpd_tls_key_file),
+            (tls.smtpd_tls_eccert_file, tls.smtpd_tls_eckey_file),
+        )
+        if pair[0] not in ("", "none")
+    ]
+    if not chains:
+        return None
+    parameter = "smtpd_tls_chain_files" if tls.smtpd_tls_chain_files else "smtpd_tls_cert_file"
+    is_must = level == "encrypt"
+    try:
+        context = smtp_server_context(
+            chains,
+            protocols=tls.smtpd_tls_mandatory_protocols if is_must else tls.smtpd_tls_protocols,
+            ciphers=_ciphers(tls, is_must=is_must),
+            prefers_own_order=tls.tls_preempt_cipherlist,
+            where=f"{snapshot.where(parameter)}, parameter {parameter}",
+        )
+        apply_options(context, snapshot.group(TlsLibrary))
+        _take_dh_parameters(context, tls.smtpd_tls_dh1024_param_file, warnings)
+        _ask_for_certificates(context, snapshot, policy)
+        if tls.tls_server_sni_maps:
+            ciphers = _ciphers(tls, is_must=is_must)
+            context.sni_callback = _server_names(snapshot, policy, clock, ciphers=ciphers)
+        return context
+    except ConfigurationFault as fault:
+        if level != "may" or tls.smtpd_tls_wrappermode:
+            raise
+        warnings.append(f"{fault}: disabling TLS support")
+        return None
+
+
+def _take_dh_parameters(context: ssl.SSLContext, path: str, warnings: list[str]) -> None:
+    try:
+        take_dh_parameters(context, "" if path == "auto" else path)
+    except OSError as error:
+        trouble = f'opening DH parameter file "{path}": {error.strerror}'
+        if not error.strerror:
+            trouble = f'decoding DH parameters from file "{path}"'
+        warnings.append(f"error {trouble} -- using compiled-in defaults")
+        take_dh_parameters(context, "")
+
+
+def _ask_for_certificates(context: ssl.SSLContext, snapshot: Snapshot, policy: SmtpPolicy) -> None:
+    tls = policy.tls
+    if policy.asks_for_certificates:
+        name = "smtpd_tls_req_ccert" if tls.smtpd_tls_req_ccert else "smtpd_tls_ask_ccert"
+        load_reader()
+        ask_for_certificates(
+            context,
+            ca_file=tls.smtpd_tls_CAfile,
+            ca_path=tls.smtpd_tls_CApath,
+            depth=tls.smtpd_tls_ccert_verifydepth,
+            where=f"{snapshot.where(name)}, parameter {name}",
+        )
+
+
+def _server_names(snapshot: Snapshot, policy: SmtpPolicy, clock: Clock, *, ciphers: str) -> ServerNames:
+    """What chooses a chain, with the ciphers and the trust of the service's own."""
+    name = "tls_server_sni_maps"
+    tables = open_tables(
+        policy.tls.tls_server_sni_maps,
+        where=f"{snapshot.where(name)}, parameter {name}",
+        clock=clock,
+        files=True,
+    )
+
+    def make_context() -> ssl.SSLContext:
+        context = bare_context(prefers_own_order=policy.tls.tls_preempt_cipherlist)
+        context.set_ciphers(ciphers)  # a session has those of the context that it has at last
+        _ask_for_certificates(context, snapshot, policy)
+        return context
+
+    return ServerNames(tables, make_context)
+
+
+def _ciphers(tls: SmtpServerTls, *, is_must: bool) -> str:
+    """The grade's list without what is excluded; who asks for a certificate has no anonymous ciphers."""
+    grade = tls.smtpd_tls_mandatory_ciphers if is_must else tls.smtpd_tls_ciphers
+    excluded = tls.smtpd_tls_exclude_ciphers
+    if is_must:
+        excluded += tls.smtpd_tls_mandatory_exclude_ciphers
+    if tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert:
+        excluded = ("aNULL", *excluded)
+    if grade != "null":
+        excluded = ("eNULL", *excluded)
+    # As Postfix: smtpd_tls_…protocols and …ciphers say what is too old, not how OpenSSL was built.
+    return ":".join([cipher_lists(tls)[grade], *(f"!{name}" for name in excluded), "@SECLEVEL=0"])
