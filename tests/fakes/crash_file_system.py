@@ -239,7 +239,7 @@ class CrashFileSystem:
             return NOT_WRITTEN
         return WrittenOut(self.order, self.finish_write_out(fds))
 
-    def begin_write_out(self, fd: int) -> Order:
+    def begin_write_out(self, fd: int, known: Order | None = None) -> Order:
         """Promises nothing: of what is not waited for the disk may have nothing."""
         self._alive()
         assert fd in self._descriptors

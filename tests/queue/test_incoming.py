@@ -249,10 +249,10 @@ class NotingDisk(CrashFileSystem):
         super().__init__(order=Order.BY_FILE)
         self.said: list[str] = []
 
-    def begin_write_out(self, fd: int) -> Order:
+    def begin_write_out(self, fd: int, known: Order | None = None) -> Order:
         """See the class."""
         self.said.append("begun")
-        return super().begin_write_out(fd)
+        return super().begin_write_out(fd, known)
 
     def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
         """See the class."""

@@ -88,8 +88,11 @@ class FileSystem(Protocol):
         """syncfs(2): whatever was done in the file system of `fd` survives a crash from here on."""
         ...
 
-    def begin_write_out(self, fd: int) -> "Order":
-        """Begin `write_out()` of a file, and do not wait; what it will promise when it is finished."""
+    def begin_write_out(self, fd: int, known: "Order | None" = None) -> "Order":
+        """Begin `write_out()` of a file, and do not wait; what it will promise when it is finished.
+
+        `known` is what this has said of another file of the same directory.
+        """
         ...
 
     def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
@@ -249,11 +252,11 @@ class DiskFileSystem:
 
         sync_file_system(fd)
 
-    def begin_write_out(self, fd: int) -> "Order":
+    def begin_write_out(self, fd: int, known: "Order | None" = None) -> "Order":
         """sync_file_range(2) that does not wait, where that is of use."""
         from pillarbox.files.write_order import begin_write_out
 
-        return begin_write_out(fd)
+        return begin_write_out(fd, known)
 
     def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
         """sync_file_range(2)."""

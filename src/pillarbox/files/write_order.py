@@ -89,14 +89,14 @@ _KNOWN: Final[dict[bytes, Order]] = {}
 """Of file systems, by type and identity."""
 
 
-def begin_write_out(fd: int) -> Order:
+def begin_write_out(fd: int, known: Order | None = None) -> Order:
     """Have the disk begin to take a file's content; Order.NONE if it does not.
 
-    Faults are told by `finish_write_out()`.
+    `known` is what this has said of another file of the same directory.  Faults are told by `finish_write_out()`.
     """
     if _LIBC is None:
         return Order.NONE
-    order = _order(_LIBC, fd)
+    order = _order(_LIBC, fd) if known is None else known
     if order is Order.NONE or _is_unknown(_written(_LIBC, fd, _START)):
         return Order.NONE
     return order

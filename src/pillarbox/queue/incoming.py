@@ -18,9 +18,9 @@ DESCRIPTION
     waits for what is left.  When that took long, the disk is waited for by the book for a while, beside the loop.
 
     Only fsync waits for the disk, and it waits in the kernel; open, write and rename work on memory and are
-    done on the event loop (docs/adr/0008).  A message that is alone is synced, named and made safe by a thread,
-    which takes one hop instead of two; without any thread if the process has nobody else to serve meanwhile
-    (`may_wait`).  Large messages are written by a thread as they arrive.
+    done on the event loop (docs/adr/0008).  If the process has nobody else to serve meanwhile (`may_wait`) the
+    loop does that, too.  By the book, a message that is alone is synced, named and made safe by a thread, which
+    takes one hop instead of two.  Large messages are written by a thread as they arrive.
 
 FAULTS
     QueueFileFault  the file cannot be written; `full` tells "no space" from the rest.  Nothing is left.
@@ -136,6 +136,7 @@ class IncomingQueue:
         self._waiting: list[_Job] = []
         self._batches = self._under_way = 0  # the second counts messages
         self._waits_from = 0.0  # monotonic time from which the loop may wait for the disk to take a batch
+        self._order: Order | None = None  # what the file system of all new files promises, once it is known
         self._start_scheduled = False
         self._directory_descriptors: dict[str, int] = {}
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="queue")
@@ -273,11 +274,13 @@ class IncomingQueue:
             return
         self._batches += 1
         self._under_way += len(jobs)
+        if self._start_in_order(jobs):
+            return
         if len(jobs) == 1 and self._batches == 1:
             loop = asyncio.get_running_loop()
             future = loop.run_in_executor(self._threads, self._commit_alone, jobs[0].file)
             future.add_done_callback(partial(self._committed_alone, jobs[0]))
-        elif not self._start_in_order(jobs):
+        else:
             self._fsyncs.start([job.file.descriptor for job in jobs], partial(self._synced, jobs))
 
     def _commit_alone(self, file: NewFile) -> OSError | None:
@@ -313,7 +316,7 @@ class IncomingQueue:
         """Begin to write a file out, if the loop may wait for the end of it."""
         if self._clock.monotonic() < self._waits_from:
             return Order.NONE
-        order = self._files.begin_write_out(file.descriptor)
+        self._order = order = self._files.begin_write_out(file.descriptor, known=self._order)
         if order is Order.NONE:
             self._waits_from = math.inf
         return order
@@ -329,7 +332,7 @@ class IncomingQueue:
         if ended - begun > _LONG_SECONDS:
             self._waits_from = ended + _REST * (ended - begun)
         named = self._named(jobs, errors)
-        if order is Order.BY_DIRECTORY:
+        if order is Order.BY_DIRECTORY and len(jobs) > 1:
             self._sync_directories(named, len(jobs))
             return True
         members = [member for group in named.values() for member in group]

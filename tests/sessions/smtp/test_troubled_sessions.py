@@ -11,7 +11,7 @@ import pytest
 from fakes.smtp_conversation import CLIENT, converse
 from fakes.smtp_words import DATA, HELLO, MAIL, QUIT, RCPT, TEXT, after_hello
 from pillarbox.files.file_system import DiskFileSystem
-from pillarbox.files.write_order import NOT_WRITTEN, WrittenOut
+from pillarbox.files.write_order import NOT_WRITTEN, Order, WrittenOut
 
 LAST_WORDS = [
     ("a header", b"Subject: x\r\n", "221 2.7.0 Error: I can break rules, too. Goodbye."),
@@ -147,8 +147,17 @@ class BadDisk(DiskFileSystem):
             raise OSError(self._number, "injected")
         return super().__getattribute__(name)
 
-    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+    def begin_write_out(self, fd: int, known: Order | None = None) -> Order:
         """A directory is synced where the file system keeps no order."""
+        return Order.NONE if self._operation == "sync_directory" else super().begin_write_out(fd, known)
+
+    def finish_write_out(self, fds: Sequence[int]) -> list[OSError | None]:
+        """See the class."""
+        errors = super().finish_write_out(fds)
+        return [OSError(self._number, "injected")] * len(fds) if self._operation == "write_out" else errors
+
+    def write_out(self, fds: Sequence[int]) -> WrittenOut:
+        """As `begin_write_out()`."""
         return NOT_WRITTEN if self._operation == "sync_directory" else super().write_out(fds)
 
     def fsync_all(self, fds: Sequence[int]) -> list[OSError | None]:
