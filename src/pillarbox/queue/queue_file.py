@@ -140,7 +140,8 @@ def read_message(source: Source, *, maildrop: bool = False, limit: int = 0) -> Q
     With `maildrop` the file may lack the size record and the arrival time, as postdrop(1) leaves them out.
     With a `limit` so many recipients are read that are not done, and `unread` leads to the others.
     """
-    message = QueueMessage(recipients=[], attributes={})
+    attributes: dict[bytes, bytes] = {}
+    message = QueueMessage(recipients=[], attributes=attributes)
     reader = RecordReader(source)
     seen = _EnvelopeFacts(limit)
     for kind, offset, payload in reader.records():
@@ -150,7 +151,10 @@ def read_message(source: Source, *, maildrop: bool = False, limit: int = 0) -> Q
                 seen.message_offset = message.data_offset  # nothing but recipients stands before it
                 break
         if kind == ATTRIBUTE:
-            _take_attribute(message, seen.recipient, payload, offset)
+            if (known := _KNOWN.get(payload)) is not None and len(attributes) < _MAX_ATTRIBUTES:
+                attributes[known[0]] = known[1]
+            else:
+                _take_attribute(message, seen.recipient, payload, offset)
             continue
         if kind not in ENVELOPE_TYPES:
             raise CorruptQueueFile(f"unexpected record type {kind} in the envelope at {offset}")
@@ -269,10 +273,15 @@ def _take_attribute(message: QueueMessage, recipient: _RecipientFacts, payload: 
     elif value:
         if len(message.attributes) >= _MAX_ATTRIBUTES and name not in message.attributes:
             raise CorruptQueueFile("too many attributes")
-        message.attributes[_shared(name)] = _shared(value)
+        name, value = _shared(name), _shared(value)
+        message.attributes[name] = value
         if name == b"trace_flags":
             message.trace = Trace(decimal(value)) if is_decimal(value, max_digits=9) else Trace.NONE
             message.trace_offset = offset
+        elif name not in _OWN_ATTRIBUTES and len(payload) <= _LONGEST_SHARED:
+            if len(_KNOWN) >= _MOST_SHARED:
+                _KNOWN.clear()
+            _KNOWN[payload] = name, value
 
 
 def _shared(text: bytes) -> bytes:
@@ -285,6 +294,10 @@ def _shared(text: bytes) -> bytes:
 
 
 _SHARED: Final[dict[bytes, bytes]] = {}
+_KNOWN: Final[dict[bytes, tuple[bytes, bytes]]] = {}
+"""Names and values of attributes that are nothing but kept, by their records, as messages before had them."""
+_OWN_ATTRIBUTES: Final = frozenset((b"log_ident", b"message_id"))
+"""No other message has the same."""
 _MOST_SHARED: Final = 2000
 _LONGEST_SHARED: Final = 60
 
