@@ -16,6 +16,7 @@ from pillarbox.delivery.request import MailboxTarget, Outcome
 from pillarbox.delivery.status_filter import StatusFilter
 from pillarbox.queue_manager.transport import Done, Job, Routed
 from pillarbox.routing.resolution import Resolver
+from pillarbox.tables.constant_tables import StaticTable
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import Address, external_form
 from pillarbox.vocabulary.digits import decimal, is_decimal
@@ -113,13 +114,21 @@ class MailboxOwners:
         self._gids = gids
         self._minimum = minimum
         self._resolver = resolver
+        # The first table answers whatever it is asked.
+        self._is_one = all(tables and isinstance(tables[0], StaticTable) for tables in (uids, gids))
+        self._one: tuple[int, int] | None = None
 
     def of(self, recipient: Address) -> tuple[int, int]:
         """uid and gid of the recipient's mailbox.  OwnerFault if there is none, or one too low."""
-        return (
+        if self._one is not None:
+            return self._one
+        owner = (
             self._number(self._uids, recipient, "uid", self._minimum),
             self._number(self._gids, recipient, "gid", 1),
         )
+        if self._is_one:
+            self._one = owner
+        return owner
 
     def _number(self, tables: tuple[LookupTable, ...], recipient: Address, kind: str, minimum: int) -> int:
         value = self._resolver.find(tables, recipient)

@@ -94,6 +94,11 @@ class DomainList(msgspec.Struct, frozen=True):
                 return True
         return False
 
+    @property
+    def asks_tables(self) -> bool:
+        """Whether the answer for a domain may change."""
+        return bool(self.tables) or any(pattern.table is not None for pattern in self.ordered)
+
     def _first(self, domain: str) -> bool:
         parents = list(self._parents(domain))
         for pattern in self.ordered:
@@ -149,6 +154,7 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     relays_routes: bool = False  # allow_untrusted_routing
 
 
+_MOST_CLASSES: Final = 4096
 _WITHOUT_REASON: Final = dict.fromkeys(("error", "retry"), "Address is undeliverable")
 """What transports say that have a reason for a nexthop, and were given none."""
 
@@ -158,6 +164,14 @@ class Resolver:
 
     def __init__(self, routes: Routes) -> None:
         self.routes = routes
+        lists = (
+            routes.local_domains,
+            routes.virtual_alias_domains,
+            routes.virtual_mailbox_domains,
+            routes.relay_domains,
+        )
+        self._lists_are_fixed = not any(one.asks_tables for one in lists)
+        self._classes: dict[str, AddressClass] = {}  # of domains that were asked for, if no table may change
 
     def complete(self, address: Address) -> Address:
         """The address with $myorigin for a missing domain; without append_at_myorigin it is this host's."""
@@ -169,6 +183,16 @@ class Resolver:
 
     def classify(self, domain: str) -> AddressClass:
         """The class of a domain, in lower case."""
+        known = self._classes.get(domain)
+        if known is None:
+            known = self._class_of(domain)
+            if self._lists_are_fixed:
+                if len(self._classes) >= _MOST_CLASSES:
+                    self._classes.clear()
+                self._classes[domain] = known
+        return known
+
+    def _class_of(self, domain: str) -> AddressClass:
         routes = self.routes
         if self._is_ours(domain):
             return AddressClass.LOCAL
