@@ -90,6 +90,7 @@ class LogFile:
         self._lines: list[str] = []
         self._second = -1
         self._stamp = ""
+        self._tags: dict[tuple[str, str], str] = {}
         self._writer = self._writer_to(descriptor)
 
     def __call__(self, event: Event) -> None:
@@ -113,10 +114,8 @@ class LogFile:
         program = program or service_program or self._program
         if program == "cleanup" and of_cleanup:
             syslog_name = of_cleanup
-        name = f"{syslog_name}/{program}" if program else syslog_name
-        tag = f"{DOVECOT}:" if program == DOVECOT else f"{name}[{self._pid}]:"
         first = not self._lines
-        self._lines.append(self._line(tag, text[:_MAX_LINE], of_dovecot=program == DOVECOT))
+        self._lines.append(self._line(syslog_name, program, text[:_MAX_LINE]))
         if self._schedule is None:
             self.flush()
         elif first:
@@ -143,17 +142,23 @@ class LogFile:
             return Syslog(descriptor, clock=self._clock)
         return _FileWriter(descriptor)
 
-    def _line(self, tag: str, text: str, *, of_dovecot: bool) -> str:
-        if self._form.kind == "maillog":
-            return f"{self._time()} {self._host} {tag} {text}\n"
+    def _line(self, syslog_name: str, program: str, text: str) -> str:
         if self._form.kind == "dovecot":
             return f"{self._time()} {text}\n"
+        stamp = self._time()
+        tag = self._tags.get((syslog_name, program))
+        if tag is None:
+            name = f"{syslog_name}/{program}" if program else syslog_name
+            tag = f"{DOVECOT}:" if program == DOVECOT else f"{name}[{self._pid}]:"
+            self._tags[syslog_name, program] = tag
+        if self._form.kind == "maillog":
+            return f"{stamp} {self._host} {tag} {text}\n"
         word, _, rest = text.partition(": ")
-        if of_dovecot:
+        if program == DOVECOT:
             word, _, rest = rest.partition(": ")
             text = text.replace(": Info: ", ": ", 1)
         severity = _SEVERITIES.get(word.lower(), _INFORMATION)
-        return f"<{FACILITIES.index(self._form.facility) * 8 + severity}>{self._time()} {tag} {text}"
+        return f"<{FACILITIES.index(self._form.facility) * 8 + severity}>{stamp} {tag} {text}"
 
     def _time(self) -> str:
         second = int(self._clock.now())

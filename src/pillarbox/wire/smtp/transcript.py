@@ -57,6 +57,7 @@ def without_secrets(line: bytes, *, in_login: bool) -> bytes:
     """A client's command as others may read it; `in_login`: it answers a challenge."""
     if in_login:
         return _HIDDEN
-    verb, _, rest = line.partition(b" ")
-    mechanism, blank, _ = rest.partition(b" ")
-    return b"%s %s %s" % (verb, mechanism, _HIDDEN) if blank and verb.upper() == b"AUTH" else line
+    if line[:5].upper() != b"AUTH ":
+        return line
+    mechanism, blank, _ = line[5:].partition(b" ")
+    return b"%s %s %s" % (line[:4], mechanism, _HIDDEN) if blank else line
