@@ -218,10 +218,11 @@ class Resolver:
         tables = (*routes.recipient_canonical, *senders, *routes.canonical, *routes.virtual_aliases)
         return self.find(tables, address) is not None
 
-    def leads_somewhere(self, address: Address) -> bool:
-        """Whether it, or what it is a route to, has a domain that can be one.  LookupFault."""
+    def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
+        """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""
         syntax = self.routes.syntax
-        return syntax.has_domain(syntax.destination(self.complete(address), self._is_ours))
+        destination = syntax.destination(self.complete(address), self._is_ours)
+        return syntax.is_valid(destination) and (destination.domain.isascii() or not ascii_only)
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""

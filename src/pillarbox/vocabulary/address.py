@@ -34,8 +34,6 @@ _LITERAL: Final = re.compile(rb"\[[\x21-\x5a\x5e-\x7e]+\]")
 _QUOTED_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
 _NEEDS_BACKSLASH: Final = re.compile(rb'(["\\])')
 
-MAX_LOCAL_PART: Final = 512
-"""Octets of a local part that are taken; RFC 5321 §4.5.3.1.1 asks for 64, Postfix has no such limit."""
 MAX_DOMAIN: Final = 255
 """Octets of a domain (RFC 5321 §4.5.3.1.2)."""
 
@@ -63,8 +61,6 @@ class Address(msgspec.Struct, frozen=True, array_like=True, gc=False):
                 raise ValueError(f"no local part in address: {text[:80]!r}")
             local_part = dotted[0]
             rest = text[dotted.end() :]
-        if len(local_part) > MAX_LOCAL_PART:
-            raise ValueError("local part too long")
         if not rest:
             return cls(local_part, b"")
         domain = rest[1:]

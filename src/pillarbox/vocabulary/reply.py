@@ -27,7 +27,7 @@ class Reply(msgspec.Struct, frozen=True):
     @property
     def first_line(self) -> bytes:
         """`250 2.1.0 Ok`: code and first line of text, as log lines quote it."""
-        return b"%d %s" % (self.code, self.text[0])
+        return b"%d %s" % (self.code, _printable(self.text[0]))
 
     def encode(self) -> bytes:
         """The bytes on the wire, each line printable and of a legal length."""
@@ -44,7 +44,10 @@ def _encoded(reply: Reply) -> bytes:
 
 def _legal(line: bytes) -> bytes:
     """Control characters out (a reply must not forge another), length in bounds."""
-    line = line[: MAX_TEXT - 4]
+    return _printable(line[: MAX_TEXT - 4])
+
+
+def _printable(line: bytes) -> bytes:
     if line.isascii() and line.decode("ascii").isprintable():
         return line
     return bytes(octet if octet >= 0x20 and octet != 0x7F else 0x20 for octet in line)

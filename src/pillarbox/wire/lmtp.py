@@ -15,16 +15,20 @@ STANDARDS
     RFC 2033 (LMTP); RFC 5321 (grammar); RFC 3030 (BDAT); RFC 2034 (status codes)
 """
 
+import re
 from enum import Enum, auto
 from typing import Final
 
 import msgspec
 
+from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.wire.smtp.dot_stream import DataReader, LineEndReader
-from pillarbox.wire.smtp.paths import parse_path
 
 MAX_LINE: Final = 8192
+_SOURCE_ROUTE: Final = re.compile(rb"\A(?:@[^:<>]*:)+")
+_QUOTED: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class Command(msgspec.Struct, frozen=True):
@@ -279,11 +283,11 @@ def _mail(rest: bytes) -> Command:
             return Refused(b"555 5.5.4 Unsupported parameters")
         if name.upper() == b"BODY" and value.upper() not in (b"7BIT", b"8BITMIME", b"BINARYMIME"):
             return Refused(b"555 5.5.4 Unsupported mail BODY type")
-    try:
-        address, text = parse_path(path, strict=True)
-    except ValueError:
+    sender = path[1:-1]
+    # What another server has taken is no address for us to judge: only what would break a header line is refused.
+    if _CONTROL.search(sender) is not None or b" " in _QUOTED.sub(b"", sender):
         return Refused(b"501 5.5.4 Invalid FROM: Invalid character in path")
-    return Mail(text if address.local_part or address.domain else b"")
+    return Mail(sender)
 
 
 def _rcpt(rest: bytes) -> Command:
@@ -293,8 +297,9 @@ def _rcpt(rest: bytes) -> Command:
     path, parameters = found
     if parameters:
         return Refused(b"555 5.5.4 Unsupported parameters")
+    text = path[1:-1]
     try:
-        address, text = parse_path(path, strict=True)
+        address = Address.parse(_SOURCE_ROUTE.sub(b"", text, count=1))
     except ValueError:
         return Refused(b"501 5.5.4 Invalid TO: Invalid character in path")
     if not address.local_part:

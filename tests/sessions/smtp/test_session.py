@@ -161,9 +161,13 @@ def test_who_stands_in_the_log_of_content_checks(tmp_path: Path) -> None:
 
 def test_an_address_that_is_none_is_warned_of(tmp_path: Path) -> None:
     """As it was written."""
-    done = converse(tmp_path / "q", [HELLO, b"MAIL FROM:<a@b..c>\r\n", MAIL, b"RCPT TO:<>\r\n", QUIT])
+    sent = [HELLO, *(b"MAIL FROM:%s\r\n" % path for path in (b"<a@b..c>", b"-a@c", b"<a@-b> FOO"))]
+    done = converse(tmp_path / "q", [*sent, MAIL, b"RCPT TO:<>\r\n", QUIT])
+    assert done.replies.count("501 5.1.7 Bad sender address syntax") == 3
     assert [line for line in done.lines if "Illegal" in line] == [
         f"warning: Illegal address syntax from {CLIENT} in MAIL command: <a@b..c>",
+        f"warning: Illegal address syntax from {CLIENT} in MAIL command: -a@c",
+        f"warning: Illegal address syntax from {CLIENT} in MAIL command: <a@-b>",
         f"warning: Illegal address syntax from {CLIENT} in RCPT command: <>",
     ]
 

@@ -39,13 +39,24 @@ GOOD: list[tuple[bytes, Request]] = [
     (b"EHLO a b", Ehlo(b"a b")),
     (b"MAIL FROM:<a@b.c>", MailFrom(A, b"a@b.c")),
     (b"mail from: <a@b.c>", MailFrom(A, b"a@b.c")),
-    (b"MAIL FROM:a@b.c", MailFrom(A, b"a@b.c")),
+    (b"MAIL FROM:a@b.c", MailFrom(A, b"a@b.c", brackets=False)),
     (b"MAIL FROM:<>", MailFrom(NULL_ADDRESS, b"")),
-    (b"MAIL FROM:< >", MailFrom(NULL_ADDRESS, b"")),
+    (b"MAIL FROM:< >", MailFrom(NULL_ADDRESS, b" ")),
+    (b"MAIL FROM:(none)", MailFrom(NULL_ADDRESS, b"(none)", brackets=False)),
+    (b"MAIL FROM:<a(c)@b.c(d)>", MailFrom(A, b"a(c)@b.c(d)")),
+    (b"MAIL FROM:<name <a@b.c>>", MailFrom(A, b"name <a@b.c>")),
+    (b"MAIL FROM:x<a@b.c>", MailFrom(A, b"x<a@b.c>", brackets=False)),
+    (b"MAIL FROM:<some: a@b.c;>", MailFrom(A, b"some: a@b.c;")),
+    (b"MAIL FROM:<;a@b.c>", MailFrom(A, b";a@b.c")),
+    (b"MAIL FROM:<a@b.c;>", MailFrom(A, b"a@b.c;")),
+    (b"MAIL FROM:<a]@b.c>", MailFrom(Address(b"a]", b"b.c"), b"a]@b.c")),
+    (b"MAIL FROM:<a:x@b.c>", MailFrom(Address(b"a:x", b"b.c"), b"a:x@b.c")),
+    (b"MAIL FROM:<a@>", MailFrom(Address(b"a@", b""), b"a@")),
+    (b"MAIL FROM:<a@-b>", MailFrom(Address(b"a", b"-b"), b"a@-b")),
     (b"MAIL FROM:<@x,@y:a@b.c>", MailFrom(A, b"@x,@y:a@b.c")),
     (b"MAIL FROM:<a@b@c>", MailFrom(Address(b"a@b", b"c"), b"a@b@c")),
     (b"MAIL FROM:<@b.c>", MailFrom(Address(b"", b"b.c"), b"@b.c")),
-    (b"MAIL FROM:<a@b.c\r>", MailFrom(A, b"a@b.c")),
+    (b"MAIL FROM:<a@b.c\r>", MailFrom(A, b"a@b.c\r")),
     (b"MAIL FROM:<a!b>", MailFrom(Address(b"a!b", b""), b"a!b")),
     (b'MAIL FROM:<"a b"@c.d>', MailFrom(Address(b"a b", b"c.d"), b'"a b"@c.d')),
     (b'MAIL FROM:<"a>b"@c.d>', MailFrom(Address(b"a>b", b"c.d"), b'"a>b"@c.d')),
@@ -69,7 +80,7 @@ GOOD: list[tuple[bytes, Request]] = [
     (b"MAIL FROM:<a@b.c> AUTH=<>", MailFrom(A, b"a@b.c", auth=b"<>")),
     (b"MAIL FROM:<a@b.c> AUTH=u+2B@x", MailFrom(A, b"a@b.c", auth=b"u+2B@x")),
     (b"RCPT TO:<a@b.c>", RcptTo(A, b"a@b.c")),
-    (b"RCPT TO: a@b.c", RcptTo(A, b"a@b.c")),
+    (b"RCPT TO: a@b.c", RcptTo(A, b"a@b.c", brackets=False)),
     (b"rcpt to:<" + DOTTED + b">", RcptTo(Address.parse(DOTTED), DOTTED)),
     (b"RCPT TO:<a@b.c> NOTIFY=NEVER", RcptTo(A, b"a@b.c", Notify.NEVER)),
     (b"RCPT TO:<a@b.c> NOTIFY=success,DELAY", RcptTo(A, b"a@b.c", Notify.SUCCESS | Notify.DELAY)),
@@ -124,11 +135,7 @@ BAD = [
     (b"MAIL FROM:<a@b.c", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a@b.c>x", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a b@c.d>", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
-    (b"MAIL FROM:<a@>", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
-    (b"MAIL FROM:<a@> FOO", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a\x00@b.c>", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
-    (b'MAIL FROM:<"a\rb"@c.d>', b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
-    (b"MAIL FROM:<a@" + b"x" * 300 + b">", b"MAIL", 501, b"5.1.7 Bad sender address syntax"),
     (b"MAIL FROM:<a@b.c> SIZE=x", b"MAIL", 501, b"5.5.4 Bad message size syntax"),
     (b"MAIL FROM:<a@b.c> SIZE=-1", b"MAIL", 501, b"5.5.4 Bad message size syntax"),
     (b"MAIL FROM:<a@b.c> SIZE=1_0", b"MAIL", 501, b"5.5.4 Bad message size syntax"),
@@ -152,7 +159,6 @@ BAD = [
     (b"RCPT FROM:<a@b.c>", b"RCPT", 501, b"5.5.4 Syntax: RCPT TO:<address>"),
     (b"RCPT TO:<>", b"RCPT", 501, b"5.1.3 Bad recipient address syntax"),
     (b"RCPT TO:", b"RCPT", 501, b"5.5.4 Syntax: RCPT TO:<address>"),
-    (b"RCPT TO:<a@-b>", b"RCPT", 501, b"5.1.3 Bad recipient address syntax"),
     (b"RCPT TO:<a@b.c> NOTIFY=x", b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax"),
     (b"RCPT TO:<a@b.c> NOTIFY=", b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax"),
     (b"RCPT TO:<a@b.c> NOTIFY=NEVER,DELAY", b"RCPT", 501, b"5.5.4 Error: Bad NOTIFY parameter syntax"),
@@ -186,9 +192,19 @@ def test_bad_commands(line: bytes, verb: bytes, code: int, text: bytes) -> None:
     assert (refused.verb, refused.reply.code, refused.reply.text) == (verb, code, (text,))
 
 
-@pytest.mark.parametrize("line", [b"MAIL FROM:a@b.c", b"RCPT TO:a@b.c", b"RCPT TO:<@b.c>"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"MAIL FROM:a@b.c",
+        b"RCPT TO:a@b.c",
+        b"RCPT TO:<@b.c>",
+        b"RCPT TO:<a(c)@b.c>",
+        b"RCPT TO:<some: a@b.c;>",
+        b"RCPT TO:<<a@b.c>,>",
+    ],
+)
 def test_strict_envelopes_have_angle_brackets(line: bytes) -> None:
-    """strict_rfc821_envelopes; and local parts."""
+    """strict_rfc821_envelopes; and local parts, and nothing beside an address."""
     refused = parse_command(line, Grammar(strict=True))
     assert isinstance(refused, Refused)
     assert refused.reply.code == 501

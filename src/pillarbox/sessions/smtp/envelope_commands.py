@@ -16,6 +16,8 @@ from pillarbox.wire.smtp.commands import MailFrom, RcptTo, Vrfy
 
 _MAIL_OK: Final = Reply(250, (b"2.1.0 Ok",))
 _MUST_DECLARE: Final = Reply(553, (b"5.6.7 Must declare SMTPUTF8 to send unicode address",))
+_BAD_SENDER: Final = Reply(501, (b"5.1.7 Bad sender address syntax",))
+_BAD_RECIPIENT: Final = Reply(501, (b"5.1.3 Bad recipient address syntax",))
 _INSTANCES: Final = itertools.count()
 VRFY_DISABLED: Final = Reply(502, (b"5.5.1 VRFY command is disabled",))
 _RCPT_OK: Final = Reply(250, (b"2.1.5 Ok",))
@@ -24,18 +26,15 @@ _RCPT_OK: Final = Reply(250, (b"2.1.5 Ok",))
 async def mail(session: SessionState, command: MailFrom) -> Reply:
     """Begin a transaction."""
     policy, client = session.policy, session.client
-    if _needs_smtputf8(session, command.sender) and not command.smtputf8:
-        return Reply(501, (b"5.1.7 Bad sender address syntax",))
+    if (refused := refuse_path(session, command)) is not None:
+        return refused
     if _hides_smtputf8(session, command.sender) and not command.smtputf8:
         return _MUST_DECLARE
-    if not command.sender.is_null and not _leads_somewhere(session, command.sender, "MAIL", command.text):
-        return Reply(501, (b"5.1.7 Bad sender address syntax",))
     if (too_often := session.too_often(Event.MESSAGE, b"much mail")) is not None:
         return too_often
     client.sender = command.sender
     client.sasl_sender = (command.auth or b"").decode("ascii")
     limit, size = policy.rules.message_size_limit, command.size or 0
-    refused: Reply | None = None
     if limit and size > limit:
         refused = Reply(552, (b"5.3.4 Message size exceeds fixed limit",))
     elif _disk_is_full(session, size):
@@ -68,12 +67,10 @@ async def rcpt(session: SessionState, command: RcptTo) -> Reply:
     transaction = session.transaction
     if transaction is None:
         raise AssertionError("RCPT without MAIL reached the session")
-    if _needs_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
-        return Reply(501, (b"5.1.3 Bad recipient address syntax",))
+    if (refused := refuse_path(session, command)) is not None:
+        return refused
     if _hides_smtputf8(session, command.recipient) and not transaction.mail.smtputf8:
         return _MUST_DECLARE
-    if not _leads_somewhere(session, command.recipient, "RCPT", command.text):
-        return Reply(501, (b"5.1.3 Bad recipient address syntax",))
     policy = session.policy
     if transaction.recipient_count >= policy.server.smtpd_recipient_limit:
         transaction.overshoot += 1
@@ -116,29 +113,41 @@ async def vrfy(session: SessionState, command: Vrfy) -> Reply:
     """252: we would take mail for it; whether it arrives only a message can show (RFC 5321 §3.5.3)."""
     if session.policy.server.disable_vrfy_command:
         return VRFY_DISABLED
+    if (refused := refuse_path(session, command)) is not None:
+        return refused
     refusal = await session.policy.lists.refuse_recipient(session.question("VRFY", command.address))
     if refusal is not None:
         session.tell_refusal("VRFY", refusal, command.address)
     return refusal or Reply(252, (b"2.0.0 " + command.text,))
 
 
-def _leads_somewhere(session: SessionState, address: Address, verb: str, text: bytes) -> bool:
-    """A route to what is no address is none itself: `"user@a..b"@here`."""
+def refuse_path(session: SessionState, command: MailFrom | RcptTo | Vrfy) -> Reply | None:
+    """A path that is an address may lead to none: `"user@a..b"@here`; this goes before parameters."""
+    match command:
+        case MailFrom():
+            verb, address, smtputf8 = "MAIL", command.sender, command.smtputf8
+        case RcptTo():
+            transaction = session.transaction
+            declared = transaction is not None and transaction.mail.smtputf8
+            verb, address, smtputf8 = "RCPT", command.recipient, declared
+        case _:
+            verb, address, smtputf8 = "VRFY", command.address, command.smtputf8
+    if address.is_null:
+        return None
     try:
-        if session.resolver.leads_somewhere(address):
-            return True
+        # A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever.
+        ascii_only = session.policy.server.smtputf8_enable and not smtputf8
+        if session.resolver.leads_somewhere(address, ascii_only=ascii_only):
+            return None
     except LookupFault:
-        return True  # whoever asks next says it
-    shown = text.decode("utf-8", "backslashreplace")
+        return None  # whoever asks next says it
+    brackets = not isinstance(command, Vrfy) and command.brackets
+    path = b"<%s>" % command.text if brackets else command.text
+    shown = path.decode("utf-8", "backslashreplace")
     session.tell(
-        events.Warned(f"Illegal address syntax from {session.client.label} in {verb} command: <{shown}>")
+        events.Warned(f"Illegal address syntax from {session.client.label} in {verb} command: {shown}")
     )
-    return False
-
-
-def _needs_smtputf8(session: SessionState, address: Address) -> bool:
-    """A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever."""
-    return session.policy.server.smtputf8_enable and not address.domain.isascii()
+    return _BAD_SENDER if verb == "MAIL" else _BAD_RECIPIENT
 
 
 def _hides_smtputf8(session: SessionState, address: Address) -> bool:

@@ -34,7 +34,7 @@ from pillarbox.sessions.smtp.auth_command import auth
 from pillarbox.sessions.smtp.command_counts import JUNK, VERBS
 from pillarbox.sessions.smtp.content_commands import data, end_of_content, take_content
 from pillarbox.sessions.smtp.deadline import Deadline
-from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, vrfy
+from pillarbox.sessions.smtp.envelope_commands import VRFY_DISABLED, mail, rcpt, refuse_path, vrfy
 from pillarbox.sessions.smtp.flush_command import etrn
 from pillarbox.sessions.smtp.hello_commands import ehlo, helo
 from pillarbox.sessions.smtp.plain_commands import help_, noop, quit_, rset
@@ -383,6 +383,8 @@ class SmtpSession:
             state.tell(
                 events.Warned(f"Illegal address syntax from {state.client.label} in {verb} command: {path}")
             )
+        if command.without is not None and (bad := refuse_path(state, command.without)) is not None:
+            return bad
         if command.verb == b"VRFY" and state.policy.server.disable_vrfy_command:
             return VRFY_DISABLED
         return command.reply

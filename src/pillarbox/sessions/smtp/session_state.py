@@ -37,7 +37,6 @@ from pillarbox.vocabulary.identifiers import QueueId
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import Grammar
 from pillarbox.wire.smtp.dot_stream import BareNewline
-from pillarbox.wire.smtp.paths import Leniency
 from pillarbox.wire.smtp.server import SmtpServer
 
 
@@ -391,18 +390,13 @@ async def greeting(session: SessionState, stage: str = "CONNECT") -> Reply:
 
 
 def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
-    server, identity = policy.server, policy.identity
+    server = policy.server
     return SmtpServer(
         policy.host,
         max_line=server.line_length_limit,
         max_response=policy.sasl.smtpd_sasl_response_limit,
         max_message=policy.rules.message_size_limit,
-        grammar=Grammar(
-            strict=server.strict_rfc821_envelopes,
-            leniency=Leniency(
-                identity.resolve_null_domain, identity.resolve_numeric_domain, identity.allow_min_user
-            ),
-        ),
+        grammar=Grammar(strict=server.strict_rfc821_envelopes),
         helo_required=server.smtpd_helo_required,
         bare_newline=bare_newline,
     )

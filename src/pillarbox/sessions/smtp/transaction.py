@@ -234,7 +234,9 @@ class Transaction:
         """Recipients as they are queued: mapped, with the copies that tables and checks ask for."""
         self._decreed = tuple(self.actions.bcc)
         given = [
-            NewRecipient(rcpt.recipient.internal, rcpt.recipient.internal, rcpt.notify, _dsn_original(rcpt))
+            NewRecipient(
+                rcpt.recipient.internal, rcpt.recipient.internal, rcpt.notify, self._dsn_original(rcpt)
+            )
             for rcpt in self._recipients
         ]
         given += [NewRecipient(copy, copy, Notify.NEVER) for copy in self.actions.bcc]
@@ -261,9 +263,8 @@ class Transaction:
             (b"ret_flags", b"%d" % mail.ret if mail.ret is not Ret.DEFAULT else b""),
         ]
 
-
-def _dsn_original(rcpt: RcptTo) -> bytes:
-    """ORCPT as the client gave it, or the address that it gave (RFC 3461 §5.2.1)."""
-    if rcpt.dsn_original:
-        return rcpt.dsn_original
-    return (b"rfc822;" if rcpt.recipient.is_ascii else b"utf-8;") + rcpt.text
+    def _dsn_original(self, rcpt: RcptTo) -> bytes:
+        """ORCPT as the client gave it, or the address that it gave (RFC 3461 §5.2.1, RFC 6533 §3)."""
+        if rcpt.dsn_original:
+            return rcpt.dsn_original
+        return (b"utf-8;" if self.mail.smtputf8 and not rcpt.text.isascii() else b"rfc822;") + rcpt.text

@@ -22,7 +22,7 @@ from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.dsn_parameters import decode_xtext, parse_notify, parse_original_recipient
-from pillarbox.wire.smtp.paths import BLANKS, Leniency, is_address_literal, is_host_name, parse_path, words
+from pillarbox.wire.smtp.paths import BLANKS, is_address_literal, is_host_name, parse_path, words
 
 
 class Helo(msgspec.Struct, frozen=True):
@@ -50,6 +50,7 @@ class MailFrom(msgspec.Struct, frozen=True):
     envelope_id: bytes = b""
     auth: bytes | None = None  # AUTH=, still xtext (RFC 4954 §5)
     verp: bytes = b""  # XVERP: two delimiters (VERP_README)
+    brackets: bool = True  # whether the path had them
 
 
 class RcptTo(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ class RcptTo(msgspec.Struct, frozen=True):
     text: bytes
     notify: Notify = Notify.DEFAULT
     dsn_original: bytes = b""
+    brackets: bool = True
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -132,6 +134,7 @@ class Refused(msgspec.Struct, frozen=True):
     reply: Reply
     line: bytes = b""  # of an unknown command, for the log
     path: bytes = b""  # that is no address, for the log
+    without: MailFrom | RcptTo | None = None  # what the command is without the parameter that is refused
 
 
 class Grammar(msgspec.Struct, frozen=True):
@@ -140,7 +143,6 @@ class Grammar(msgspec.Struct, frozen=True):
     strict: bool = False  # strict_rfc821_envelopes
     smtputf8: bool = True  # smtputf8_enable
     requiretls: bool = False  # requiretls_enable, and the connection has TLS (RFC 8689 §2)
-    leniency: Leniency = Leniency()
     # What smtpd_discard_ehlo_keywords takes away is not understood either:
     dsn: bool = True
     chunking: bool = True
@@ -226,10 +228,10 @@ def _ehlo(argument: bytes, grammar: Grammar) -> Request | Refused:
     return Ehlo(argument)
 
 
-def _path_and_parameters(argument: bytes, keyword: bytes) -> tuple[bytes, list[bytes]] | None:
+def _path_and_parameters(argument: bytes, keyword: bytes) -> tuple[bytes | None, list[bytes]] | None:
     """The word behind `FROM:` or `TO:`, and those behind it; None if there is no such word.
 
-    A word whose bracket or quote is open is given as one that is no path: it has not been left out.
+    A word whose bracket or quote is open is no path, and nothing is said of it: None.
     """
     plain = _PLAIN.fullmatch(argument)
     if plain is not None:
@@ -240,7 +242,7 @@ def _path_and_parameters(argument: bytes, keyword: bytes) -> tuple[bytes, list[b
     if len(found) < 2 or found[0][0].upper() != keyword:
         return None
     path, complete = found[1]
-    return path if complete else b"<,>", [word for word, _ in found[2:]]
+    return path if complete else None, [word for word, _ in found[2:]]
 
 
 def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
@@ -248,18 +250,27 @@ def _mail(argument: bytes, grammar: Grammar) -> Request | Refused:
     if found is None:
         return refusal(b"MAIL", 501, b"5.5.4 Syntax: MAIL FROM:<address>")
     path, parameters = found
+    if path is None:
+        return refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax")
     try:
-        sender, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
+        sender, text = parse_path(path, strict=grammar.strict)
     except ValueError:
         return refusal(b"MAIL", 501, b"5.1.7 Bad sender address syntax", path)
+    command = MailFrom(sender, text, brackets=_has_brackets(path))
     if not parameters:
-        return MailFrom(sender, text)
-    return _mail_parameters(sender, text, parameters, grammar)
+        return command
+    whole = _mail_parameters(command, parameters, grammar)
+    if isinstance(whole, MailFrom):
+        return whole
+    smtputf8 = grammar.smtputf8 and b"SMTPUTF8" in [one.upper() for one in parameters]
+    return msgspec.structs.replace(whole, without=msgspec.structs.replace(command, smtputf8=smtputf8))
 
 
-def _mail_parameters(
-    sender: Address, text: bytes, parameters: list[bytes], grammar: Grammar
-) -> Request | Refused:
+def _has_brackets(path: bytes) -> bool:
+    return path.startswith(b"<") and path.endswith(b">")
+
+
+def _mail_parameters(command: MailFrom, parameters: list[bytes], grammar: Grammar) -> MailFrom | Refused:
     size: int | None = None
     eight_bit: bool | None = None
     smtputf8 = requires_tls = False
@@ -305,11 +316,10 @@ def _mail_parameters(
             auth = value if _is_printable(value) else b""
         else:
             return refusal(b"MAIL", 555, b"5.5.4 Unsupported option: " + parameter)
-    if verp and sender.is_null:
+    if verp and command.sender.is_null:
         return refusal(b"MAIL", 503, b"5.5.4 Error: XVERP requires non-null sender")
-    return MailFrom(
-        sender,
-        text,
+    return msgspec.structs.replace(
+        command,
         size=size,
         eight_bit=eight_bit,
         smtputf8=smtputf8,
@@ -330,20 +340,22 @@ def _rcpt(argument: bytes, grammar: Grammar) -> Request | Refused:
     if found is None:
         return refusal(b"RCPT", 501, b"5.5.4 Syntax: RCPT TO:<address>")
     path, parameters = found
+    if path is None:
+        return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax")
     try:
-        recipient, text = parse_path(path, strict=grammar.strict, leniency=grammar.leniency)
+        recipient, text = parse_path(path, strict=grammar.strict)
     except ValueError:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax", path)
     if recipient.is_null:
         return refusal(b"RCPT", 501, b"5.1.3 Bad recipient address syntax", path)
+    command = RcptTo(recipient, text, brackets=_has_brackets(path))
     if not parameters:
-        return RcptTo(recipient, text)
-    return _rcpt_parameters(recipient, text, parameters, grammar)
+        return command
+    whole = _rcpt_parameters(command, parameters, grammar)
+    return whole if isinstance(whole, RcptTo) else msgspec.structs.replace(whole, without=command)
 
 
-def _rcpt_parameters(
-    recipient: Address, text: bytes, parameters: list[bytes], grammar: Grammar
-) -> Request | Refused:
+def _rcpt_parameters(command: RcptTo, parameters: list[bytes], grammar: Grammar) -> RcptTo | Refused:
     notify = Notify.DEFAULT
     dsn_original = b""
     for parameter in parameters:
@@ -367,7 +379,7 @@ def _rcpt_parameters(
                 return refusal(b"RCPT", 501, b"5.5.4 Error: Bad ORCPT parameter syntax")
         else:
             return refusal(b"RCPT", 555, b"5.5.4 Unsupported option: " + parameter)
-    return RcptTo(recipient, text, notify, dsn_original)
+    return msgspec.structs.replace(command, notify=notify, dsn_original=dsn_original)
 
 
 def _data(argument: bytes, grammar: Grammar) -> Request | Refused:

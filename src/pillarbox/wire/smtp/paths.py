@@ -4,40 +4,31 @@ DESCRIPTION
     `words()` cuts a line as smtpd(8) does: at blanks, but not inside `<…>` and `"…"`; `FROM:` and `TO:` end a
     word.  `parse_path()` makes an address of the word behind them.
 
-    Leniency, as Postfix has it: missing or doubled angle brackets, blanks around `@` and `.`, source routes
-    (`<@a,@b:user@c>`, RFC 5321 §C: stripped), dots anywhere and more than one `@` in a local part.  What RFC
-    822 has besides (comments, phrases, groups) is refused.
+    Senders have always written more than RFC 5321 allows.  As Postfix does it, what is in the brackets is read as a
+    field of addresses is (message/address_lists.py), so that comments, names and groups go, and there may be one
+    address or none.  `strict`, which is strict_rfc821_envelopes, allows nothing but an address in brackets.  A
+    source route (`<@a,@b:user@c>`, RFC 5321 §C) goes in any case.
 
 FAULTS
     ValueError  the word is no path
 
 STANDARDS
-    RFC 5321 §4.1.2, §4.1.3 (address literals), §2.3.5 (domains)
+    RFC 5321 §4.1.2, §4.1.3 (address literals), §2.3.5 (domains); RFC 822 §6
 """
 
 import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
-import msgspec
-
-from pillarbox.vocabulary.address import MAX_DOMAIN, MAX_LOCAL_PART, NULL_ADDRESS, Address
+from pillarbox.message.address_lists import ListedAddress, parse
+from pillarbox.message.address_tokens import Token
+from pillarbox.vocabulary.address import MAX_DOMAIN, Address
 
 BLANKS: Final = b" \t\n\v\f\r"
 
-_ATEXT: Final = rb"A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\xff-"
-# Nearly every path: no quotes, no escapes, a domain of letters.
-_PLAIN: Final = re.compile(
-    rb"<([A-Za-z0-9!#$%%&'*+/=?^_`{|}~.][A-Za-z0-9!#$%%&'*+/=?^_`{|}~.-]*)"
-    rb"@((?:%(label)s\.)*[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)>"
-    % {b"label": rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"}
-)
+# Nearly every path: nothing in it is more than itself.
+_PLAIN: Final = re.compile(rb"<[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9.-]+>")
 _LABEL: Final = re.compile(rb"[A-Za-z0-9_\x80-\xff](?:[A-Za-z0-9_\x80-\xff-]{0,61}[A-Za-z0-9_\x80-\xff])?")
-_UNQUOTED: Final = re.compile(rb"(?:[%s.@]|\\[ -~])*" % _ATEXT)
-_QUOTED: Final = re.compile(rb'"((?:[ !#-\[\]-~\x80-\xff]|\\[ -~])*)"')
-_PAIR: Final = re.compile(rb"\\(.)", re.DOTALL)
-_SOURCE_ROUTE: Final = re.compile(rb"(?:@[^:<>]*:)+")
-_BLANK_AROUND: Final = re.compile(rb"[ \t]*([@.])[ \t]*")
 
 
 def words(line: bytes) -> list[tuple[bytes, bool]]:
@@ -81,66 +72,33 @@ def _closed(line: bytes, at: int) -> tuple[int, bool]:
     return len(line), False
 
 
-class Leniency(msgspec.Struct, frozen=True):
-    """Addresses that are taken only if main.cf says so."""
+def parse_path(word: bytes, *, strict: bool = False) -> tuple[Address, bytes]:
+    """Address and text of `<path>` or of a bare address.  ValueError if it is neither.
 
-    null_domain: bool = False  # `user@`: resolve_null_domain
-    numeric_domain: bool = False  # `user@192.0.2.1`: resolve_numeric_domain
-    minus_user: bool = False  # `-user@site`: allow_min_user
-
-
-_USUAL: Final = Leniency()
-
-
-def parse_path(word: bytes, *, strict: bool = False, leniency: Leniency = _USUAL) -> tuple[Address, bytes]:
-    """Address and text of `<path>` or of a bare address.  ValueError if it is neither."""
-    plain = _PLAIN.fullmatch(word)
-    if plain is not None and len(plain[1]) <= MAX_LOCAL_PART and len(plain[2]) <= MAX_DOMAIN:
-        return Address(plain[1], plain[2]), word[1:-1]
+    Whether there can be such an address is not asked: it may be a route to another (routing/address_syntax.py).
+    """
+    if _PLAIN.fullmatch(word) is not None:
+        text = word[1:-1]
+        return Address.from_internal(text), text
+    if b"\0" in word:
+        raise ValueError("NUL")  # where other programs' strings end
     if strict and not word.startswith(b"<"):
         raise ValueError("no angle brackets")
-    text = word.lstrip(b"<").rstrip(b">").strip(BLANKS)
-    if not text:
-        return NULL_ADDRESS, b""
+    text = word[1:-1] if word.startswith(b"<") and word.endswith(b">") else word
     # RFC 5321 §4.1.2, A-d-l: "MUST BE accepted, SHOULD NOT be generated, and SHOULD be ignored".
-    bare = _SOURCE_ROUTE.sub(b"", text, count=1) if text.startswith(b"@") else text
-    if strict and bare.startswith(b"@"):
+    route, colon, behind = text.partition(b":")
+    bare = behind if colon and route.startswith(b"@") else text
+    elements = parse(bare.decode("utf-8", "surrogateescape"))
+    addresses = [element for element in elements if isinstance(element, ListedAddress)]
+    others = [
+        element for element in elements if isinstance(element, Token) and element.operator not in ("<", ">")
+    ]
+    if len(addresses) > 1 or (strict and others):
+        raise ValueError("more than an address")
+    internal = addresses[0].internal if addresses else b""
+    if strict and internal.startswith(b"@"):
         raise ValueError("no local part")
-    if b'"' not in bare and b"\\" not in bare:
-        bare = _BLANK_AROUND.sub(rb"\1", bare)
-    return _address(bare, leniency), text
-
-
-def _address(text: bytes, leniency: Leniency) -> Address:
-    quoted = _QUOTED.match(text)
-    if quoted is not None:
-        local_part, rest = quoted[1], text[quoted.end() :].lstrip(b" \t")
-        domain = rest[1:].lstrip(b" \t")
-        if rest[:1] not in (b"", b"@") or (rest and not domain):
-            raise ValueError("text behind a quoted local part")
-    else:
-        local_part, at, domain = text.rpartition(b"@")
-        if not at:
-            local_part, domain = text, b""
-        elif not domain:
-            if not leniency.null_domain:
-                raise ValueError("no domain")
-            local_part = text
-        if local_part.endswith(b"\\") and at:  # `a\@b`: the at sign is escaped
-            local_part, domain = text, b""
-        if _UNQUOTED.fullmatch(local_part) is None:
-            raise ValueError("bad local part")
-    if domain and not (
-        is_host_name(domain.removesuffix(b"."))
-        or is_address_literal(domain)
-        or (leniency.numeric_domain and is_address(domain))
-    ):
-        raise ValueError("bad domain")
-    local_part = _PAIR.sub(rb"\1", local_part)
-    # A command line could take it for an option.
-    if len(local_part) > MAX_LOCAL_PART or (local_part.startswith(b"-") and not leniency.minus_user):
-        raise ValueError("local part that is not taken")
-    return Address(local_part, domain)
+    return Address.from_internal(internal), text
 
 
 def is_host_name(name: bytes) -> bool:
