@@ -86,11 +86,11 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
             chosen = conversation.choose(command.messages, by_uid=command.by_uid)
         if asks_modseqs:
             await conversation.enable_condstore()
-        if command.changed_since is not None:
-            chosen = changed_since(conversation.selected, chosen, command.changed_since)
-        if command.partial is not None:  # of those for which there would be an answer
+        if command.partial is not None:  # RFC 9394 §3.4: before it is asked what has changed
             part = in_range(command.partial, len(chosen.uids))
             chosen = Chosen(chosen.numbers[part], chosen.uids[part])
+        if command.changed_since is not None:
+            chosen = changed_since(conversation.selected, chosen, command.changed_since)
     except InvalidMessageSet:
         name = b"UID FETCH" if command.by_uid else b"FETCH"
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)

@@ -9,7 +9,7 @@ DESCRIPTION
 
 STANDARDS
     RFC 3501 §6.4.4; RFC 4731 (ESEARCH); RFC 5182 (SEARCHRES); RFC 5256 (SORT, THREAD); RFC 5267 (ESORT, CONTEXT);
-    RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9051 §6.4.4; RFC 9394 (PARTIAL)
+    RFC 5957 (SORT=DISPLAY); RFC 7162 §3.1.5, §3.1.10 (MODSEQ); RFC 9051 §6.4.4; RFC 9394 §3 (PARTIAL)
 """
 
 import asyncio
@@ -31,6 +31,7 @@ from pillarbox.sessions.imap.threads import Threaded, thread_words
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import CancelUpdate, Search, Sort, Thread, ThreadAlgorithm
+from pillarbox.wire.imap.partial_range import in_range
 from pillarbox.wire.imap.search_keys import (
     And,
     Criterion,
@@ -322,13 +323,18 @@ async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[Sort
 
 
 def _saved(uids: list[int], result: ResultOptions) -> list[int]:
-    """What `$` stands for: all that were found, or the ends if only those were asked for (RFC 5182 §2.4)."""
-    ends = result.what & (SearchResult.MIN | SearchResult.MAX)
-    if not ends or result.what & (SearchResult.ALL | SearchResult.COUNT):
+    """What `$` stands for: all that were found, or what was asked for of them (RFC 5182 §2.4, RFC 9394 §3.2)."""
+    parts = result.what & (SearchResult.MIN | SearchResult.MAX | SearchResult.PARTIAL)
+    if not parts or result.what & (SearchResult.ALL | SearchResult.COUNT):
         return sorted(uids)
-    first = uids[:1] if ends & SearchResult.MIN else []
-    last = uids[-1:] if ends & SearchResult.MAX else []
-    return sorted({*first, *last})
+    kept: set[int] = set()
+    if parts & SearchResult.MIN:
+        kept.update(uids[:1])
+    if parts & SearchResult.MAX:
+        kept.update(uids[-1:])
+    if parts & SearchResult.PARTIAL:
+        kept.update(uids[in_range(result.partial, len(uids))])
+    return sorted(kept)
 
 
 def _asks_modseq(key: SearchKey) -> bool:
