@@ -24,7 +24,7 @@ from pillarbox.mailstore.sharing.acl_file import for_client
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.imap.mailbox_commands import status_value, with_own_recent
 from pillarbox.sessions.imap.metadata import tell_annotations
-from pillarbox.sessions.imap.name_patterns import NamePattern
+from pillarbox.sessions.imap.name_patterns import NamePattern, NamePatterns
 from pillarbox.sessions.imap.options import Workaround
 from pillarbox.wire.imap import mailbox_names, responses
 from pillarbox.wire.imap.commands import GetMetadata, List, ListReturn, ListSelect, Lsub, StatusItem
@@ -135,8 +135,7 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
     if asked.select & ListSelect.SUBSCRIBED:
         listed = _with_missing(entries, asked.subscribed)
         names += map(conversation.name, (entry.name for entry in listed[len(entries) :]))
-    patterns = [NamePattern(asked.reference, pattern, asked.separator) for pattern in asked.patterns]
-    matching = [any(pattern.matches(name) for pattern in patterns) for name in names]
+    matching = await _matching(names, asked)
     speaking: set[str] = (
         set()
     )  # parents of those that the patterns leave out; the others speak for themselves
@@ -160,6 +159,18 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
         if len(lines) % _SLICE == 0:
             await asyncio.sleep(0)
     return lines
+
+
+async def _matching(names: Sequence[bytes], asked: _Asked) -> list[bool]:
+    """Whether each is one that was asked for."""
+    patterns = NamePatterns(asked.reference, asked.patterns, asked.separator)
+    step = max(1, _SLICE * 16 // len(asked.patterns)) if asked.patterns else _SLICE
+    found: list[bool] = []
+    for start in range(0, len(names), step):
+        if start:
+            await asyncio.sleep(0)
+        found += map(patterns.matches, names[start : start + step])
+    return found
 
 
 def _shown(entries: MailboxList, *, utf8_names: bool) -> list[bytes]:

@@ -9,6 +9,7 @@ STANDARDS
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 MAX_PATTERN: Final = 1024
@@ -58,6 +59,11 @@ class NamePattern:
             else:
                 self._literals[octet] = self._literals.get(octet, 0) | 1 << place
 
+    @property
+    def only_name(self) -> bytes | None:
+        """The only name that the pattern means, if it has no wildcards."""
+        return self._text
+
     def matches(self, name: bytes) -> bool:
         """Whether the whole name is one that the pattern means."""
         if self._text is not None:
@@ -91,3 +97,18 @@ class NamePattern:
             if not places:
                 return False
         return bool(places >> self._end & 1)
+
+
+class NamePatterns:
+    """Those of one command."""
+
+    __slots__ = ("_names", "_patterns")
+
+    def __init__(self, reference: bytes, patterns: Iterable[bytes], separator: bytes = b"/") -> None:
+        every = [NamePattern(reference, pattern, separator) for pattern in dict.fromkeys(patterns)]
+        self._names = frozenset(pattern.only_name for pattern in every if pattern.only_name is not None)
+        self._patterns = [pattern for pattern in every if pattern.only_name is None]
+
+    def matches(self, name: bytes) -> bool:
+        """Whether the whole name is one that one of them means."""
+        return name in self._names or any(pattern.matches(name) for pattern in self._patterns)

@@ -31,6 +31,8 @@ from pillarbox.wire.imap.commands import (
 from pillarbox.wire.imap.metadata_grammar import entry_list
 from pillarbox.wire.imap.scanner import BadSyntax, Scanner
 
+MAX_PATTERNS: Final = 100
+"""Patterns of one LIST that are more than a name."""
 _STATUS_ITEMS: Final = {item.value: item for item in StatusItem}
 _SELECT_OPTIONS: Final = {
     b"SUBSCRIBED": ListSelect.SUBSCRIBED,
@@ -141,6 +143,8 @@ def list_mailboxes(tag: bytes, scanner: Scanner) -> List:
             if patterns:
                 scanner.space()
             patterns.append(scanner.list_mailbox())
+        if sum(b"*" in pattern or b"%" in pattern for pattern in patterns) > MAX_PATTERNS:
+            raise BadSyntax("Too many mailbox patterns")
     else:
         patterns.append(_pattern(scanner))
     returns = ListReturn.NONE
