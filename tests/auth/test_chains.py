@@ -7,7 +7,7 @@ import pytest
 
 from pillarbox.auth.account_chain import AccountChain, Owner, UserLink
 from pillarbox.auth.login_names import BadName, LoginName, LoginNames
-from pillarbox.auth.password_chain import Link, Outcome, PasswordChain
+from pillarbox.auth.password_chain import Link, NoLookups, Outcome, PasswordChain
 from pillarbox.auth.static_users import StaticPasswords, StaticUsers
 from pillarbox.auth.user_database import (
     DatabaseFault,
@@ -260,3 +260,16 @@ def test_refusals_are_reported_by_the_databases_that_say_so() -> None:
     )
     asyncio.run(chain.verify(LoginName("me"), LoginRequest(user="me"), Secret(b"wrong")))
     assert told == [("memory", "unknown user")]
+
+
+def test_pam_tells_nothing_of_users() -> None:
+    """What can be looked up is looked up; where all databases only check passwords, that is said."""
+
+    def described(*links: Link) -> dict[str, str] | None:
+        passwords = PasswordChain(links, report=lambda *_: None, report_fault=lambda *_: None)
+        return asyncio.run(passwords.described(LoginRequest(user="me")))
+
+    pam = Link(Database(driver="pam"), Users(ME))
+    with pytest.raises(NoLookups, match="don't support credentials lookups"):
+        described(pam)
+    assert described(pam, link(Users(ME, {"nologin": "yes", "userdb_uid": "1"}))) == {"nologin": "yes"}

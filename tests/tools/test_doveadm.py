@@ -92,7 +92,7 @@ COMMANDS = [
         "usage: doveadm [-Dv] [-f <formatter>] auth <command> [<args>]\n  cache        flush\n",
     ),
     (["nosuch"], 64, "", "usage: doveadm [-Dv] [-f <formatter>] <command> [<args>]\n"),
-    (["-f", "xml", "who"], 75, "", "Fatal: Unknown formatter: xml\n"),
+    (["-f", "xml", "who"], 75, "", "doveadm: Fatal: Unknown print formatter: xml\n"),
     (["stop"], 75, "", "Fatal: Dovecot is not running (read from BASE/master.pid)\n"),
     (["reload"], 75, "", "Fatal: Dovecot is not running (read from BASE/master.pid)\n"),
     (["who"], 75, "", "Fatal: net_connect_unix(BASE/pillarbox-sessions) failed: No such file or directory\n"),

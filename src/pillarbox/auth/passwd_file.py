@@ -97,9 +97,9 @@ class PasswdFile:
         return StoredPassword(Secret(self._with_scheme(entry)), self._extra(entry))
 
     async def lookup(self, request: LoginRequest) -> Mapping[str, str] | None:
-        """uid, gid, home and the fields userdb_x of the user."""
+        """uid, gid, home and the fields userdb_x of the user; a line without these columns has no account."""
         entry = self._entry(request)
-        if entry is None:
+        if entry is None or not entry.has_account:
             return None
         found = {"uid": entry.uid, "gid": entry.gid, "home": entry.home}
         found |= {

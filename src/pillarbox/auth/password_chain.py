@@ -54,6 +54,10 @@ class Outcome(msgspec.Struct, frozen=True):
     disabled: bool = False
 
 
+class NoLookups(Exception):
+    """No database can be asked about a user without his password."""
+
+
 class PasswordChain:
     """The passdbs."""
 
@@ -85,6 +89,20 @@ class PasswordChain:
             if not link.settings.deny and await link.database.stored(request) is not None:
                 return True
         return False
+
+    async def described(self, request: LoginRequest) -> dict[str, str] | None:
+        """What the first database that knows the user says of him besides the password.
+
+        DatabaseFault; NoLookups if there are none but such as check passwords and tell nothing.
+        """
+        asked = [link for link in self._links if not link.settings.deny and link.settings.driver != "pam"]
+        if not asked:
+            raise NoLookups("Configured passdbs don't support credentials lookups")
+        for link in asked:
+            found = await link.database.stored(request)
+            if found is not None:
+                return {name: value for name, value in found.fields.items() if not name.startswith("userdb_")}
+        return None
 
     async def stored(self, request: LoginRequest) -> StoredPassword | None:
         """The first stored password of the user.  DatabaseFault."""

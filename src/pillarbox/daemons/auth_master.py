@@ -14,6 +14,7 @@ import hmac
 import os
 from collections.abc import Coroutine, Mapping
 
+from pillarbox.auth.password_chain import NoLookups
 from pillarbox.auth.server import AuthServer
 from pillarbox.auth.user_database import DatabaseFault, LoginRequest
 from pillarbox.daemons.auth_lines import converse
@@ -138,15 +139,22 @@ class AuthMasterConnection:
     async def _password_fields(self, number: int, name: bytes, given: Mapping[bytes, bytes]) -> None:
         request = self._server.user_request(name.decode("utf-8", "replace"), given)
         try:
-            known = request is not None and await self._server.passwords.knows(request)
+            known = None if request is None else await self._server.passwords.described(request)
+        except NoLookups as fault:
+            self._connection.send(encode_line(b"FAIL", b"%d" % number, b"reason=" + str(fault).encode()))
+            return
         except DatabaseFault as fault:
             self._complain(f"passdb({name.decode('utf-8', 'replace')}): {fault}")
             self._connection.send(encode_line(b"FAIL", b"%d" % number))
             return
-        if request is None or not known:
+        if request is None or known is None:
             self._connection.send(encode_line(b"NOTFOUND", b"%d" % number))
             return
-        self._connection.send(encode_line(b"PASS", b"%d" % number, b"user=" + request.user.encode()))
+        words = (
+            name if value == "yes" else f"{name}={value}" for name, value in known.items() if name != "user"
+        )
+        more = [word.encode("utf-8", "surrogateescape") for word in words]
+        self._connection.send(encode_line(b"PASS", b"%d" % number, b"user=" + request.user.encode(), *more))
 
     def _complain(self, text: str) -> None:
         self._server.tell(MailboxNotice("auth", "Error", text))

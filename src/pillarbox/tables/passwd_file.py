@@ -32,6 +32,7 @@ class PasswdFileEntry(msgspec.Struct, frozen=True):
     gid: str
     home: str
     extra: tuple[tuple[str, str], ...]
+    has_account: bool = True  # there is more than a name and a password
 
     def userdb_field(self, name: str) -> str:
         """The value of `userdb_NAME=` among the extra fields; empty if there is none."""
@@ -61,6 +62,7 @@ def read_passwd_file(content: bytes, *, path: str) -> Iterator[PasswdFileEntry]:
 
 def _entry(line: bytes) -> PasswdFileEntry:
     fields = line.decode("utf-8", "surrogateescape").split(":", 7)
+    has_account = len(fields) > 2
     fields += [""] * (8 - len(fields))
     user, password, uid, gid, _, home, _, extra = fields
     words = (word.partition("=") for word in extra.split())
@@ -71,4 +73,5 @@ def _entry(line: bytes) -> PasswdFileEntry:
         gid,
         home,
         tuple((key, value) for key, _, value in words),
+        has_account,
     )

@@ -7,7 +7,7 @@ FAULTS
 import base64
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -60,12 +60,15 @@ class AuthSocket:
     def __exit__(self, *_: object) -> None:
         self._sock.close()
 
-    def login(self, user: str, password: Secret, *, service: str, master: str, may_redeem: bool) -> Answer:
-        """Whether a password is right: OK or FAIL."""
+    def login(
+        self, user: str, password: Secret, *, information: Mapping[str, str], master: str, may_redeem: bool
+    ) -> Answer:
+        """Whether a password is right: OK or FAIL.  `information`: service, rip, lip and the like."""
         response = b"\0".join(
             (user.encode() if master else b"", (master or user).encode(), password.reveal())
         )
-        fields = [b"AUTH", b"1", b"PLAIN", b"service=" + service.encode()]
+        given = {"service": "doveadm", **information}
+        fields = [b"AUTH", b"1", b"PLAIN", *(f"{name}={value}".encode() for name, value in given.items())]
         fields += [] if may_redeem else [b"nologin"]
         fields.append(b"resp=" + base64.b64encode(response))
         self._send(encode_line(*fields))

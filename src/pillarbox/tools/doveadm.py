@@ -9,18 +9,21 @@
     index  force-resync  purge
     log errors|find|reopen|test
     instance list
+    process status  proxy list|kick  stats dump
 
     -D and -v have no effect: there is nothing more to tell.
 
 EXIT STATUS
     0 done; 64 wrong use; 65 exists already; 67 no such user; 68 not found; 75 it could not be done now;
-    77 a password is wrong
+    77 a password is wrong; 89 no such option
 """
 
 import functools
 import getopt
 import io
+import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -30,7 +33,14 @@ from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.tools.auth_sockets import NoAnswer
 from pillarbox.tools.default_paths import DOVECOT_CONF
 from pillarbox.tools.doveadm_commands import output as doveadm_output
-from pillarbox.tools.doveadm_commands.faults import EX_TEMPFAIL, EX_USAGE, Fatal, Usage
+from pillarbox.tools.doveadm_commands.faults import (
+    EX_CONFIG,
+    EX_NOTFOUND,
+    EX_TEMPFAIL,
+    EX_USAGE,
+    Fatal,
+    Usage,
+)
 from pillarbox.tools.overridden_configuration import read_overridden
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -47,14 +57,46 @@ def _reload(configuration: Configuration, _form: str, _arguments: Sequence[str])
     return 0
 
 
+_INSTANCE_USAGE: Final = {"list": "[-c] [<name>]", "remove": "<name> | <base dir>"}
+
+
 def _instance(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
-    if arguments[:1] != ["list"]:
-        raise Usage("instance <command> [<args>]", {"list": "[-c] [name=<name>]"})
-    base_dir = configuration.value("base_dir")
-    pid = dovecot_control.running(base_dir)
-    row = [base_dir, configuration.value("instance_name"), "", "no" if pid is None else "yes"]
-    doveadm_output.show(("path", "name", "last used", "running"), [row], form or "table")
+    """The one that the configuration is of."""
+    if not arguments or arguments[0] not in _INSTANCE_USAGE:
+        raise Usage("instance <command> [<args>]", _INSTANCE_USAGE)
+    if arguments[0] == "remove":
+        return _remove_instance(configuration, arguments[1:])
+    try:
+        pairs, names = getopt.getopt(list(arguments[1:]), "c")
+    except getopt.GetoptError as error:
+        raise Usage(f"instance list {_INSTANCE_USAGE['list']}") from error
+    base_dir, name = configuration.value("base_dir"), configuration.value("instance_name")
+    is_meant = not names or names[0] == name
+    if pairs:
+        sys.stdout.write(f"{configuration.path}\n" if is_meant else "")
+        return 0
+    row = [base_dir, name, *_running_since(base_dir)]
+    columns = ("path", "name", "last used", "running")
+    doveadm_output.show(columns, [row] if is_meant else [], form or "table", wide="path")
     return 0
+
+
+def _remove_instance(configuration: Configuration, names: Sequence[str]) -> int:
+    """Nothing remembers instances: there is that of the configuration, for as long as there is one."""
+    if len(names) != 1:
+        raise Usage(f"instance remove {_INSTANCE_USAGE['remove']}")
+    if names[0] in (configuration.value("instance_name"), configuration.value("base_dir")):
+        raise Fatal("instance remove is not served: the instance is that of the configuration")
+    sys.stderr.write("Error: Instance already didn't exist\n")
+    return EX_NOTFOUND
+
+
+def _running_since(base_dir: str) -> tuple[str, str]:
+    """When it was started, and whether it runs; the time is not known of one that does not."""
+    if dovecot_control.running(base_dir) is None:
+        return "", "no"
+    started = time.localtime(os.stat(f"{base_dir}/master.pid").st_mtime)
+    return time.strftime("%Y-%m-%d %H:%M:%S", started), "yes"
 
 
 def _command(name: str) -> Command | None:
@@ -74,6 +116,10 @@ def _command(name: str) -> Command | None:
             from pillarbox.tools.doveadm_commands import users as doveadm_users
 
             return {"auth": doveadm_users.auth, "user": doveadm_users.user, "pw": doveadm_users.pw}[name]
+        case "process" | "proxy" | "stats":
+            from pillarbox.tools.doveadm_commands import absent
+
+            return {"process": absent.process, "proxy": absent.proxy, "stats": absent.stats}[name]
         case "log":
             from pillarbox.tools.doveadm_commands import log as doveadm_log
 
@@ -94,6 +140,7 @@ def _command(name: str) -> Command | None:
 
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
+    from pillarbox.tools.doveadm_commands import absent
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
     from pillarbox.tools.doveadm_commands import messages as doveadm_messages
     from pillarbox.tools.doveadm_commands import quota as doveadm_quota
@@ -106,9 +153,12 @@ def _synopses() -> dict[str, str]:
         "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],
         "log": "errors|find|reopen|test",
         "mailbox": "|".join(doveadm_mailboxes.USAGE),
+        "process": "|".join(absent.PROCESS_USAGE),
+        "proxy": "|".join(absent.PROXY_USAGE),
         "pw": doveadm_users.PW_USAGE.partition(" ")[2],
         "quota": "|".join(doveadm_quota.USAGE),
         "reload": "",
+        "stats": "|".join(absent.STATS_USAGE),
         "stop": "",
         "user": doveadm_users.USER_USAGE.partition(" ")[2],
         **doveadm_messages.USAGE,
@@ -120,6 +170,11 @@ _OF_PLUGINS: Final = {
     "acl": "use SETACL of IMAP, or edit dovecot-acl",
     "sieve": "Sieve is not served",
 }
+_NOT_SERVED: Final = frozenset(
+    "altmove backup batch dict director dsync-server dump exec fs import oldstats penalty rebuild replicator "
+    "service sis sync zlibconnect".split()
+)
+"""What Dovecot 2.3 has besides."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,12 +183,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         pairs, words = getopt.getopt(given, "c:Df:vi:o:")
     except getopt.GetoptError as error:
-        sys.stderr.write(f"doveadm: {error.msg.replace('option -', 'invalid option -- ')}\n")
-        return EX_USAGE
+        what = f"invalid option -- '{error.opt}'"
+        if "requires argument" in error.msg:
+            what = f"option requires an argument -- '{error.opt}'"
+        sys.stderr.write(f"{sys.argv[0]}: {what}\n")
+        return EX_CONFIG
     options = dict(pairs)
     form = options.get("-f", "")
     if form and form not in doveadm_output.FORMS:
-        sys.stderr.write(f"Fatal: Unknown formatter: {form}\n")
+        sys.stderr.write(f"doveadm: Fatal: Unknown print formatter: {form}\n")
         return EX_TEMPFAIL
     if "-i" in options:
         sys.stderr.write("Fatal: -i is not served: use -c with the instance's configuration\n")
@@ -147,6 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
     if words[0] in _OF_PLUGINS:
         return _fatal(f"Unknown command '{words[0]}': {_OF_PLUGINS[words[0]]}")
+    if words[0] in _NOT_SERVED:
+        return _fatal(f"doveadm {words[0]} is not served")
     command = _command(words[0])
     if command is None:
         return _usage()

@@ -25,6 +25,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fnmatch import fnmatchcase
 from typing import Final
 
+import msgspec
+
 from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.attribute_file import attribute_file_of
 from pillarbox.config.dovecot.interpretation import mailbox_settings
@@ -47,7 +49,6 @@ from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.quota.user_quota import user_quota
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.tools.auth_sockets import AuthSocket, NoAnswer
-from pillarbox.tools.doveadm_commands import output as doveadm_output
 from pillarbox.tools.doveadm_commands.common_output import Columns, CommonOutput, RowSender
 from pillarbox.tools.doveadm_commands.faults import (
     EX_DATAERR,
@@ -85,8 +86,18 @@ class MailCommand:
             text = error.msg.replace("option -", "invalid option -- '", 1).replace(" not recognized", "'")
             raise Usage(usage, complaint=f"{self.name.split()[-1]}: {text}") from error
         self.options = dict(pairs)
+        self.columns: Columns | None = None
+        """What it prints, if it prints anything."""
         self.sender: RowSender | None = None
         """In the child of a command that is for many."""
+
+    @property
+    def shown_columns(self) -> Columns | None:
+        """`columns` in the form that is asked for."""
+        if self.columns is None:
+            return None
+        columns = msgspec.structs.replace(self.columns, form=self.form or self.columns.form)
+        return columns.with_users() if self.is_for_many else columns
 
     @property
     def is_for_many(self) -> bool:
@@ -117,9 +128,14 @@ def for_users(command: MailCommand, work: Work) -> int:
         try:
             status = _as_owner(command, user, work, output) or status
         except MailFault as fault:
+            if fault.status == EX_NOUSER and output is not None:
+                sys.stderr.write(f"doveadm({user}): Info: User no longer exists, skipping\n")
+                continue
+            if output is None and command.columns is not None:
+                writer(command, user)(None)
             status = told(fault.user, str(fault), fault.status)
     if output is not None:
-        output.finish()
+        output.finish(command.shown_columns)
     return status
 
 
@@ -348,41 +364,22 @@ def missing(name: str) -> str:
     return f"Mailbox doesn't exist: {name}"
 
 
-def writer(
-    command: MailCommand,
-    user: str,
-    columns: Sequence[str],
-    *,
-    form: str = "flow",
-    hidden: Sequence[str] = (),
-    texts: Sequence[str] = (),
-    titles: Sequence[str] = (),
-    right: Sequence[str] = (),
-) -> Callable[[Sequence[Cell] | None], None]:
+def writer(command: MailCommand, user: str) -> Callable[[Sequence[Cell] | None], None]:
     """Prints the rows that it is called with, None at the end; in front whose they are, if it is for many."""
-    form = command.form or form
+    columns = command.shown_columns
+    if columns is None:
+        raise AssertionError("a command that prints says what before it works")
     if command.sender is None:
-        rows = doveadm_output.RowWriter(columns, form, hidden=hidden, texts=texts, titles=titles, right=right)
+        rows = columns.writer()
         return lambda row: rows.finish() if row is None else rows.add(row)
     sender = command.sender
-    titles = ("Username", *(titles or columns))
-    sender.begin(Columns(("username", *columns), form, ("username", *hidden), texts, titles, right))
+    sender.begin(columns)
     return lambda row: None if row is None else sender.add([user, *row])
 
 
-def show(
-    command: MailCommand,
-    user: str,
-    columns: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    form: str = "flow",
-    hidden: Sequence[str] = (),
-    titles: Sequence[str] = (),
-    right: Sequence[str] = (),
-) -> None:
+def show(command: MailCommand, user: str, rows: Sequence[Sequence[str]]) -> None:
     """Print rows; in front whose they are, if the command is for many."""
-    write = writer(command, user, columns, form=form, hidden=hidden, titles=titles, right=right)
+    write = writer(command, user)
     for row in rows:
         write(row)
     write(None)

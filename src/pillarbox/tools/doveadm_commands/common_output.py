@@ -17,14 +17,36 @@ _LENGTH: Final = 4
 
 
 class Columns(msgspec.Struct, frozen=True, tag=True):
-    """child → parent, before its rows: how they are to be printed (`RowWriter`)."""
+    """How rows are to be printed (`RowWriter`), in `form` if nothing else is asked for; child → parent, too."""
 
     names: Sequence[str]
-    form: str
+    form: str = "flow"
     hidden: Sequence[str] = ()
     texts: Sequence[str] = ()
     titles: Sequence[str] = ()
     right: Sequence[str] = ()
+
+    def with_users(self) -> "Columns":
+        """The same with the user in front."""
+        return Columns(
+            ("username", *self.names),
+            self.form,
+            ("username", *self.hidden),
+            self.texts,
+            ("Username", *(self.titles or self.names)),
+            self.right,
+        )
+
+    def writer(self) -> RowWriter:
+        """What prints them."""
+        return RowWriter(
+            self.names,
+            self.form,
+            hidden=self.hidden,
+            texts=self.texts,
+            titles=self.titles,
+            right=self.right,
+        )
 
 
 class Row(msgspec.Struct, frozen=True, tag=True):
@@ -81,22 +103,17 @@ class CommonOutput:
         while (message := self._next(pipe)) is not None:
             match message:
                 case Columns() if self._writer is None:
-                    self._writer = RowWriter(
-                        message.names,
-                        message.form,
-                        hidden=message.hidden,
-                        texts=message.texts,
-                        titles=message.titles,
-                        right=message.right,
-                    )
+                    self._writer = message.writer()
                 case Row() if self._writer is not None:
                     row = [
                         self._rest_of_cell(pipe) if cell is None else _text(cell) for cell in message.cells
                     ]
                     self._writer.add(row)
 
-    def finish(self) -> None:
-        """There are no more users."""
+    def finish(self, columns: Columns | None) -> None:
+        """There are no more users; `columns` as they would have been, if there was none."""
+        if self._writer is None and columns is not None:
+            self._writer = columns.writer()
         if self._writer is not None:
             self._writer.finish()
 

@@ -8,6 +8,7 @@ EX_NOUSER = 67
 EX_NOTFOUND = 68
 EX_TEMPFAIL = 75
 EX_NOPERM = 77
+EX_CONFIG = 89
 
 
 class Fatal(Exception):

@@ -1,7 +1,9 @@
 """doveadm log: where the log is, what went wrong, begin a new file."""
 
+import getopt
 import os
 import re
+import time
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -13,6 +15,7 @@ from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor import dovecot_control
 from pillarbox.supervisor.dovecot_control import NotRunning
 from pillarbox.supervisor.dovecot_master import log_target
+from pillarbox.tools.doveadm_commands import output
 from pillarbox.tools.doveadm_commands.faults import Fatal, Usage
 
 USAGE: Final = {"errors": "[-s <min_timestamp>]", "find": "[<dir>]", "reopen": "", "test": ""}
@@ -23,7 +26,7 @@ _STAMP: Final = re.compile(r"[A-Z][a-z]{2} [ 0-9]\d \d\d:\d\d:\d\d ", re.ASCII)
 _NEWEST: Final = 1000
 
 
-def log(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+def log(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm log."""
     if not arguments or arguments[0] not in USAGE:
         raise Usage("log <command> [<args>]", USAGE)
@@ -39,8 +42,7 @@ def log(configuration: Configuration, _form: str, arguments: Sequence[str]) -> i
         case "errors":
             if dovecot_control.running(base_dir) is None:
                 raise Fatal(f"Dovecot is not running (read from {base_dir}/master.pid)")
-            for line in list(_errors(configuration))[-_NEWEST:]:
-                print(line)
+            _show_errors(configuration, form, arguments[1:])
         case "test":
             _test(configuration)
     return 0
@@ -67,8 +69,38 @@ def _find(configuration: Configuration, directory: str) -> None:
         print(f"{severity}: {paths[0] if paths else 'Not found'}")
 
 
-def _errors(configuration: Configuration) -> Iterator[str]:
-    """`Nov 25 17:52:39 Error: auth: text`, of the files that can be read."""
+def _show_errors(configuration: Configuration, form: str, arguments: Sequence[str]) -> None:
+    """The newest, or those since a time; as lines of the log, if no form is asked for."""
+    try:
+        pairs, words = getopt.getopt(list(arguments), "s:")
+        since = int(dict(pairs).get("-s", "0"))
+    except (getopt.GetoptError, ValueError) as error:
+        raise Usage(f"log errors {USAGE['errors']}") from error
+    if words:
+        raise Usage(f"log errors {USAGE['errors']}")
+    found = [one for one in _errors(configuration) if not since or _seconds(one[0]) >= since][-_NEWEST:]
+    if form:
+        output.show(("timestamp", "prefix", "type", "text"), found, form)
+    else:
+        for stamp, program, severity, text in found:
+            print(f"{stamp} {severity}: {program}: {text}")
+
+
+def _seconds(stamp: str) -> float:
+    """Since 1970; the log says no year, and nothing in it is of the future."""
+    now = time.localtime()
+    for year in (now.tm_year, now.tm_year - 1):
+        try:
+            found = time.mktime(time.strptime(f"{year} {stamp}", "%Y %b %d %H:%M:%S"))
+        except ValueError:  # the 29th of February
+            continue
+        if found <= time.mktime(now) + 86400:
+            return found
+    return 0.0
+
+
+def _errors(configuration: Configuration) -> Iterator[tuple[str, str, str, str]]:
+    """(`Nov 25 17:52:39`, `auth`, `Error`, text), of the files that can be read."""
     for path in _paths(configuration, _DIRECTORY):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -78,7 +110,7 @@ def _errors(configuration: Configuration) -> Iterator[str]:
                     program, _, rest = text.partition(": ")
                     severity, _, rest = rest.partition(": ")
                     if stamp is not None and severity in ("Warning", "Error", "Fatal"):
-                        yield f"{stamp[0]}{severity}: {program}: {rest}"
+                        yield stamp[0].rstrip(), program, severity, rest
         except OSError as error:
             raise Fatal(f"open({path}) failed: {error.strerror}") from error
 

@@ -26,6 +26,7 @@ from pillarbox.tools.doveadm_commands.accounts import (
     show,
     status_of,
 )
+from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -34,7 +35,7 @@ USAGE: Final = {
     "delete": f"{COMMON} [-r] [-s] <mailbox> [...]",
     "list": f"{COMMON} [-7|-8] [-s] [<mailbox mask> [...]]",
     "mutf7": "[-7|-8] <name> [...]",
-    "path": f"{COMMON} <mailbox> [...]",
+    "path": f"{COMMON} <mailbox>",
     "rename": f"{COMMON} [-s] <old name> <new name>",
     "status": f"{COMMON} [-t] <fields> <mailbox mask> [...]",
     "subscribe": f"{COMMON} <mailbox> [...]",
@@ -108,6 +109,8 @@ def _fits(name: str, mask: str) -> bool:
 
 
 def _list(command: MailCommand) -> Work:
+    command.columns = Columns(("mailbox",), hidden=("mailbox",))
+
     async def work(user: str, account: Account) -> None:
         if "-s" in command.options:
             names = matching(await account.subscriptions(), command.words)
@@ -118,7 +121,7 @@ def _list(command: MailCommand) -> Work:
             names = plain + matching(there, command.words)
         encoded = "-7" in command.options
         rows = [[encode_utf7(name).decode() if encoded else name] for name in names]
-        show(command, user, ("mailbox",), rows, hidden=("mailbox",))
+        show(command, user, rows)
 
     return work
 
@@ -133,6 +136,8 @@ def _status(command: MailCommand) -> Work:
     totals = "-t" in command.options
     if "all" in wanted:
         wanted = list(_TOTALS if totals else _STATUS)
+    wanted.sort(key=_STATUS.index)
+    command.columns = Columns(wanted) if totals else Columns(("mailbox", *wanted), hidden=("mailbox",))
 
     async def work(user: str, account: Account) -> None:
         masks = command.words[1:]
@@ -151,9 +156,9 @@ def _status(command: MailCommand) -> Work:
             rows.append([name, *(values[field] for field in wanted)])
         if totals:
             sums = [str(sum(int(row[at]) for row in rows)) for at in range(1, len(wanted) + 1)]
-            show(command, user, wanted, [sums])
+            show(command, user, [sums])
         else:
-            show(command, user, ("mailbox", *wanted), rows, hidden=("mailbox",))
+            show(command, user, rows)
 
     return work
 
@@ -261,12 +266,12 @@ def _rename(command: MailCommand) -> Work:
 
 
 def _path(command: MailCommand) -> Work:
-    if not command.words:
+    if len(command.words) != 1:
         raise Usage(command.usage)
+    command.columns = Columns(("path",), hidden=("path",))
 
     async def work(user: str, account: Account) -> None:
-        rows = [[await _path_of(account, name)] for name in command.words]
-        show(command, user, ("path",), rows, hidden=("path",))
+        show(command, user, [[await _path_of(account, command.words[0])]])
 
     return work
 

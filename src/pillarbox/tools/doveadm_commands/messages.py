@@ -49,6 +49,7 @@ from pillarbox.tools.doveadm_commands.accounts import (
     told,
     writer,
 )
+from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import (
     EX_NOTFOUND,
     EX_TEMPFAIL,
@@ -197,10 +198,11 @@ def _on_each(
 
 def _print_search(command: MailCommand) -> Work:
     query = _query(command, command.words)
+    names = ("mailbox-guid", "uid")
+    command.columns = Columns(names, hidden=names)
 
     async def work(user: str, account: Account) -> None:
-        columns = ("mailbox-guid", "uid")
-        write = writer(command, user, columns, hidden=columns)
+        write = writer(command, user)
         try:
             async for found in _search(account, query, read_only=True):
                 guid = found.view.mailbox.guid.decode("ascii")
@@ -218,9 +220,10 @@ def _fetch(command: MailCommand) -> Work:
         raise Usage(command.usage)
     wanted = FetchFields(command.words[0].split())
     query = _query(command, command.words[1:])
+    command.columns = Columns(wanted.names, "pager", texts=wanted.texts)
 
     async def work(user: str, account: Account) -> None:
-        write = writer(command, user, wanted.names, form="pager", texts=wanted.texts)
+        write = writer(command, user)
         try:
             async for found in _search(account, query, read_only=True):
                 async for row in wanted.rows(user, found.name, found.view, found.uids):

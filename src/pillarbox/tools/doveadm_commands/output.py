@@ -18,6 +18,11 @@ _ONE_LINE: Final = "table formatter doesn't support multi-line values"
 FORMS = ("flow", "pager", "tab", "table", "json")
 
 
+def no_columns(form: str) -> str:
+    """What is printed in front of plain text, for a command that has no columns."""
+    return {"json": "[]", "tab": "\n"}.get(form, "")
+
+
 Cell = str | Iterator[str]
 """A value, or the pieces of one that is not to be held in memory."""
 
@@ -36,9 +41,10 @@ def show(
     texts: Sequence[str] = (),
     titles: Sequence[str] = (),
     right: Sequence[str] = (),
+    wide: str = "",
 ) -> None:
     """Print rows, as `RowWriter` says."""
-    writer = RowWriter(columns, form, hidden=hidden, texts=texts, titles=titles, right=right)
+    writer = RowWriter(columns, form, hidden=hidden, texts=texts, titles=titles, right=right, wide=wide)
     for row in rows:
         writer.add(row)
     writer.finish()
@@ -70,7 +76,8 @@ class RowWriter:
 
     `hidden`: columns whose name `flow` and `pager` leave out, and `table` if it has no others; `texts`: columns
     that `pager` puts on lines of their own, as they are; `titles`: what `flow`, `tab`, `table` and `pager` call the
-    columns, if not by their names; `right`: columns of numbers.
+    columns, if not by their names; `right`: columns of numbers; `wide`: that which gets what is left of the
+    screen's width, if it is not the last.
     """
 
     def __init__(
@@ -82,8 +89,10 @@ class RowWriter:
         texts: Sequence[str] = (),
         titles: Sequence[str] = (),
         right: Sequence[str] = (),
+        wide: str = "",
         write: Callable[[str], object] | None = None,
     ) -> None:
+        self._wide = list(columns).index(wide) if wide else -1
         self._right = [at for at, name in enumerate(columns) if name in right]
         if titles and form != "json":
             hidden = [title for name, title in zip(columns, titles, strict=True) if name in hidden]
@@ -112,7 +121,9 @@ class RowWriter:
             self._write("]")
         elif self._form == "table":
             with_names = not set(self._columns) <= set(self._hidden)
-            self._write(_table(self._columns, self._rows, with_names=with_names, right=self._right))
+            self._write(
+                _table(self._columns, self._rows, with_names=with_names, right=self._right, wide=self._wide)
+            )
 
     def _begin(self) -> None:
         if self._form == "json":
@@ -170,13 +181,18 @@ _SCREEN = 80
 
 
 def _table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, with_names: bool, right: Sequence[int]
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    with_names: bool,
+    right: Sequence[int],
+    wide: int,
 ) -> str:
-    """Each column as wide as its widest cell; the last gets half of what is then left of the screen's width."""
+    """Each column as wide as its widest cell; `wide` gets half of what is then left of the screen's width."""
     if any("\n" in cell for row in rows for cell in row):
         raise Fatal(_ONE_LINE)
     widths = [max(len(row[at]) for row in [columns, *rows]) for at in range(len(columns))]
-    widths[-1] += max(0, _SCREEN - sum(widths) - len(widths) + 1) // 2
+    widths[wide] += max(0, _SCREEN - sum(widths) - len(widths) + 1) // 2
     return "".join(
         " ".join(
             cell.rjust(width) if at in right else cell.ljust(width)

@@ -14,6 +14,7 @@ from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.mailstore.mailbox import Account
 from pillarbox.tools.doveadm_commands.accounts import COMMON, MailCommand, Work, for_users, show
+from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import Fatal, Usage
 
 USAGE: Final = {"get": COMMON, "recalc": COMMON}
@@ -31,6 +32,8 @@ def quota(configuration: Configuration, form: str, arguments: Sequence[str]) -> 
     command = MailCommand(configuration, form, f"quota {name} {USAGE[name]}", "", arguments[1:])
     if command.words:
         raise Usage(command.usage)
+    if name == "get":
+        command.columns = Columns(_COLUMNS, "table", titles=_TITLES, right=_COLUMNS[2:])
     return for_users(command, _get(command) if name == "get" else _recalculate())
 
 
@@ -40,7 +43,7 @@ def _get(command: MailCommand) -> Work:
         for state in await account.quotas() or ():
             rows.append(_row(state.root, "STORAGE", _kilobytes(state.octets), _kilobytes(state.max_octets)))
             rows.append(_row(state.root, "MESSAGE", state.messages, state.max_messages))
-        show(command, user, _COLUMNS, rows, form="table", titles=_TITLES, right=_COLUMNS[2:])
+        show(command, user, rows)
 
     return work
 

@@ -82,7 +82,7 @@ def who(configuration: Configuration, form: str, arguments: Sequence[str]) -> in
     sessions = _chosen(_ask(configuration, WhoIs()), words)
     if "-1" in dict(pairs):
         rows = [[one.user, one.service, str(one.pid), one.remote] for one in sessions]
-        doveadm_output.show(("username", "proto", "pid", "ip"), rows, form or "table")
+        doveadm_output.show(("username", "proto", "pid", "ip"), rows, form or "table", wide="username")
         return 0
     groups: dict[tuple[str, str], list[OpenSession]] = defaultdict(list)
     for one in sessions:
@@ -108,7 +108,7 @@ def kick(configuration: Configuration, _form: str, arguments: Sequence[str]) -> 
     except getopt.GetoptError as error:
         raise Usage(KICK_USAGE) from error
     if not words:
-        raise Usage(KICK_USAGE)
+        raise Usage(KICK_USAGE, complaint="Error: user and/or ip[/bits] must be specified.")
     chosen = _chosen(_ask(configuration, WhoIs()), words)
     if not chosen:
         print("no users kicked")

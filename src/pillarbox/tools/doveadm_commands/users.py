@@ -3,15 +3,23 @@
 import getopt
 import getpass
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from pillarbox.auth.password_making import DEFAULT_SCHEME, SCHEMES, make
 from pillarbox.auth.password_schemes import UnknownScheme, verify
+from pillarbox.config.dovecot import variables
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.tools.auth_sockets import Answer, AuthSocket, NoAnswer
 from pillarbox.tools.doveadm_commands import output as doveadm_output
-from pillarbox.tools.doveadm_commands.faults import EX_NOPERM, EX_NOUSER, EX_TEMPFAIL, Fatal, Usage
+from pillarbox.tools.doveadm_commands.faults import (
+    EX_NOPERM,
+    EX_NOUSER,
+    EX_TEMPFAIL,
+    EX_USAGE,
+    Fatal,
+    Usage,
+)
 from pillarbox.vocabulary.secret import Secret
 
 USER_USAGE = "user [-a <userdb socket path>] [-x <auth info>] [-f field] [-e <value>] [-u] " + (
@@ -25,6 +33,9 @@ AUTH_USAGE = {
     "lookup": "[-a <userdb socket path>] [-x <auth info>] [-f field] <user> [<user> [...]]",
     "test": "[-a <auth socket path>] [-x <auth info>] [-M <master user>] <user> [<password>]",
 }
+
+
+_INFORMATION = frozenset({"service", "session", "lip", "rip", "lport", "rport", "no-penalty", "secured"})
 
 
 def fields_of(answer: Answer) -> dict[str, str]:
@@ -49,70 +60,116 @@ def user(configuration: Configuration, form: str, arguments: Sequence[str]) -> i
     if not masks:
         raise Usage(USER_USAGE)
     path = options.get("-a") or f"{configuration.value('base_dir')}/auth-userdb"
+    if any("*" in mask or "?" in mask for mask in masks):
+        sys.stdout.write(doveadm_output.no_columns(form))
+        with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
+            for name in sock.users():
+                if any(fnmatchcase(name, mask) for mask in masks):
+                    print(name)
+        return 0
+    if "-u" in options or "-f" in options or "-e" in options:
+        sys.stdout.write(doveadm_output.no_columns(form))
+        return _each(masks, lambda name: _show_text_of_user(configuration, name, path, options))
+    return _show_users(configuration, masks, path, form or "tab")
+
+
+def _each(names: Sequence[str], show: Callable[[str], int]) -> int:
+    """Show one after the other, an empty line between them; the highest of the exit statuses."""
     status = 0
-    for mask in masks:
-        if "*" in mask or "?" in mask:
-            with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
-                for name in sock.users():
-                    if fnmatchcase(name, mask):
-                        print(name)
-        elif "-u" in options:
-            status = _show_account_of(configuration, mask, path) or status
-        else:
-            status = _show_user(configuration, mask, path, options.get("-f", ""), form) or status
+    for at, name in enumerate(names):
+        if at:
+            print()
+        status = max(status, show(name))
     return status
 
 
-def _show_account_of(configuration: Configuration, name: str, path: str) -> int:
-    """Only what the userdb says (-u)."""
+def _show_users(configuration: Configuration, names: Sequence[str], path: str, form: str) -> int:
+    """All fields of each in one table.  What else is said stands behind it, as Dovecot says it to a pipe."""
+    writer = doveadm_output.RowWriter(("field", "value"), form)
+    later, status = "", 0
+    for at, name in enumerate(names):
+        later += "\n" if at else ""
+        answer = lookup(configuration, name, path)
+        for row in _account_fields(configuration, answer).items():
+            writer.add(row)
+        if answer.word == "NOTFOUND":
+            later += "\n" + _no_such_user(name)
+            status = max(status, EX_NOUSER)
+        elif answer.word != "USER":
+            status = max(status, _lookup_failed(name))
+    writer.finish()
+    sys.stdout.write(later)
+    return status
+
+
+def _show_text_of_user(configuration: Configuration, name: str, path: str, options: Mapping[str, str]) -> int:
+    """What the userdb says alone (-u), one field (-f), or a text with variables (-e)."""
     answer = lookup(configuration, name, path)
+    if answer.word == "NOTFOUND" and "-u" in options:
+        sys.stdout.write(_no_such_user(name))
+        return EX_NOUSER
+    if answer.word == "NOTFOUND":
+        sys.stdout.flush()
+        sys.stderr.write("\n" + _no_such_user(name))
+        return EX_NOUSER
     if answer.word != "USER":
-        return _missing(name, answer)
-    print(f"userdb: {answer.fields[0]}")
-    _show_fields({"user": answer.fields[0]} | fields_of(answer))
+        return _lookup_failed(name)
+    if "-u" in options:
+        print(f"userdb: {answer.fields[0]}")
+        _show_fields([f"user={answer.fields[0]}", *answer.fields[1:]])
+        return 0
+    found = _account_fields(configuration, answer)
+    if "-f" in options:
+        if options["-f"] in found:
+            print(found[options["-f"]])
+        return 0
+    values = variables.user_values(answer.fields[0]) | found
+    values |= {f"userdb:{key}": value for key, value in found.items()}
+    try:
+        print(variables.expand(options["-e"], values))
+    except ValueError as error:
+        sys.stderr.write(f"Error: Failed to expand {options['-e']}: {error}\n")
     return 0
 
 
-def _show_fields(fields: Mapping[str, str]) -> None:
-    for key, value in fields.items():
-        print(f"  {key:<10}: {value}")
+def _show_fields(fields: Sequence[str]) -> None:
+    for field in fields:
+        key, equals, value = field.partition("=")
+        print(f"  {key:<10}{': ' if equals else ''}{value}")
 
 
-def _show_user(configuration: Configuration, name: str, path: str, field: str, form: str) -> int:
-    answer = lookup(configuration, name, path)
-    known = answer.word == "USER"
-    found = fields_of(answer) if known else {}
-    if known:
-        found = (
-            {key: found[key] for key in ("uid", "gid", "home") if key in found}
-            | {"mail": found.get("mail", configuration.value("mail_location"))}
-            | found
-        )
-    if field:
-        if not known:
-            sys.stdout.flush()
-            return _missing(name, answer)
-        if field in found:
-            print(found[field])
-        return 0
-    if form == "json":
-        doveadm_output.show(("field", "value"), list(found.items()), form)
-    else:
-        print("field\tvalue")
-        for key, value in found.items():
-            print(f"{key}\t{value}")
-    return 0 if known else _missing(name, answer)
+def _account_fields(configuration: Configuration, answer: Answer) -> dict[str, str]:
+    """An account's uid, gid, home and mail, and what else the userdb says."""
+    if answer.word != "USER":
+        return {}
+    found = fields_of(answer)
+    for name in ("uid", "gid"):
+        if name in found and _is_left_to_mail_uid(configuration, name):
+            found[name] = configuration.value(f"mail_{name}") or found[name]
+    mail = {"mail": found.get("mail", configuration.value("mail_location"))}
+    return {key: found[key] for key in ("uid", "gid", "home") if key in found} | mail | found
 
 
-def _missing(name: str, answer: Answer) -> int:
-    if answer.word == "NOTFOUND":
-        sys.stdout.write(f"\nuserdb lookup: user {name} doesn't exist\n")
-        return EX_NOUSER
+def _is_left_to_mail_uid(configuration: Configuration, name: str) -> bool:
+    """Whether no userdb says it, so that mail_uid or mail_gid does: Dovecot shows what is written there."""
+    for path in configuration.blocks("userdb"):
+        texts = [configuration.value(*path, key) for key in ("args", "default_fields", "override_fields")]
+        if configuration.value(*path, "driver") != "static" or f"{name}=" in " ".join(texts):
+            return False
+    return True
+
+
+def _no_such_user(name: str) -> str:
+    return f"userdb lookup: user {name} doesn't exist\n"
+
+
+def _lookup_failed(name: str) -> int:
+    sys.stdout.flush()
     sys.stderr.write(f"Error: userdb lookup failed for {name}\n")
     return EX_TEMPFAIL
 
 
-def auth(configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+def auth(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm auth test, login, lookup and cache."""
     if not arguments or arguments[0] not in AUTH_USAGE:
         raise Usage("auth <command> [<args>]", AUTH_USAGE)
@@ -126,27 +183,32 @@ def auth(configuration: Configuration, _form: str, arguments: Sequence[str]) -> 
     base = configuration.value("base_dir")
     if what == "cache":
         if words[:1] != ["flush"]:
-            raise Usage(usage)
+            raise Usage("auth <command> [<args>]", AUTH_USAGE)
         print("0 cache entries flushed")
         return 0
     if not words:
         raise Usage(usage)
     if what == "lookup":
-        return max(_lookup(name, options.get("-a") or f"{base}/auth-userdb") for name in words)
+        sys.stdout.write(doveadm_output.no_columns(form))
+        path = options.get("-a") or f"{base}/auth-userdb"
+        return _each(words, lambda name: _lookup(name, path, options.get("-f", "")))
     password = Secret((words[1] if len(words) > 1 else getpass.getpass("Password: ")).encode())
     redeems = what == "login"
     path = options.get("-a") or f"{base}/auth-{'login' if redeems else 'client'}"
-    service = _information(pairs).get("service", "doveadm")
     try:
         with AuthSocket(path, label="auth-client: conn unix:" + path, is_master=False) as sock:
             answer = sock.login(
-                words[0], password, service=service, master=options.get("-M", ""), may_redeem=redeems
+                words[0],
+                password,
+                information=_information(pairs),
+                master=options.get("-M", ""),
+                may_redeem=redeems,
             )
             _show_login(words[0], answer)
             if answer.word != "OK":
                 return EX_NOPERM
             if redeems:
-                _show_account(sock.cookie, options.get("-m") or f"{base}/auth-master")
+                return _show_account(sock.cookie, options.get("-m") or f"{base}/auth-master")
     except NoAnswer as fault:
         sys.stderr.write(f"Error: {fault}\n")
         return EX_NOPERM
@@ -154,7 +216,12 @@ def auth(configuration: Configuration, _form: str, arguments: Sequence[str]) -> 
 
 
 def _information(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    return {name: value for flag, text in pairs if flag == "-x" for name, _, value in [text.partition("=")]}
+    """What -x tells of the client."""
+    found = {name: value for flag, text in pairs if flag == "-x" for name, _, value in [text.partition("=")]}
+    for name in found:
+        if name not in _INFORMATION:
+            raise Fatal(f"Unknown -x argument: {name}", status=EX_USAGE)
+    return found
 
 
 def _show_login(name: str, answer: Answer) -> None:
@@ -165,25 +232,41 @@ def _show_login(name: str, answer: Answer) -> None:
             print(f"  {field}")
 
 
-def _show_account(cookie: bytes, path: str) -> None:
+_INTERNAL = (
+    "Error: userdb lookup failed: Internal error occurred. Refer to server log for more information.\n"
+)
+
+
+def _show_account(cookie: bytes, path: str) -> int:
     with AuthSocket(path, label="auth-master", is_master=True) as sock:
         account = sock.redeem(cookie)
+    if account.word != "USER":
+        sys.stdout.flush()
+        sys.stderr.write(_INTERNAL)
+        return EX_NOPERM
     print("userdb extra fields:")
     for field in account.fields:
         print(f"  {field}")
+    return 0
 
 
-def _lookup(name: str, path: str) -> int:
+def _lookup(name: str, path: str, field: str) -> int:
     with AuthSocket(path, label=f"auth-master: passdb lookup({name})", is_master=True) as sock:
         answer = sock.ask("PASS", name)
     if answer.word == "NOTFOUND":
-        sys.stderr.write(f"passdb lookup: user {name} doesn't exist\n")
+        sys.stdout.write(f"passdb lookup: user {name} doesn't exist\n")
         return EX_NOUSER
     if answer.word != "PASS":
-        sys.stderr.write(f"Error: passdb lookup failed for {name}\n")
+        reason = next((text[7:] for text in answer.fields if text.startswith("reason=")), "")
+        sys.stderr.write(f"Error: passdb lookup failed for {name}{f': {reason}' if reason else ''}\n")
         return EX_TEMPFAIL
+    if field:
+        values = {key: value for key, _, value in (one.partition("=") for one in answer.fields)}
+        if field in values:
+            print(values[field])
+        return 0
     print(f"passdb: {name}")
-    _show_fields({key: value for key, _, value in (field.partition("=") for field in answer.fields)})
+    _show_fields(answer.fields)
     return 0
 
 
@@ -202,6 +285,8 @@ def pw(_configuration: object, _form: str, arguments: Sequence[str]) -> int:
     password = _asked(options, twice="-t" not in options)
     try:
         if "-t" in options:
+            if not options["-t"].startswith("{"):
+                raise Fatal("Missing {scheme} prefix from hash")
             if not verify(password.reveal(), options["-t"].encode()):
                 raise Fatal("reverse password verification check failed: Password mismatch")
             print(f"{options['-t']} (verified)")
