@@ -110,6 +110,26 @@ def test_newer_python_under_another_name(machine: Machine) -> None:
     assert (done.returncode, done.stdout) == (9, "made a venv\n")
 
 
+def test_python_that_can_make_an_environment(machine: Machine) -> None:
+    """python3 is new enough but has no venv, python3.13 has: it is taken, and nobody is asked for anything."""
+    machine.become(1000)
+    machine.add("python3", WITHOUT_VENV)
+    machine.add("python3.13", WITHOUT_VENV.replace('[ -e "$0.venv" ]', "exit 0"))
+    done = machine.run("scripts/prepare-venv", "run")
+    assert (done.returncode, done.stdout) == (9, "made a venv\n")
+    assert "python3-venv" not in done.stderr
+
+
+def test_chosen_python(machine: Machine) -> None:
+    """PYTHON=... is taken, or nothing."""
+    machine.become(1000)
+    machine.add("python3", WITHOUT_VENV.replace('[ -e "$0.venv" ]', "exit 0"))
+    machine.add("other", PYTHON_39)
+    done = machine.run("env", "PYTHON=other", "scripts/prepare-venv", "run")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "pillarbox: Python 3.11 or later is needed; found: Python 3.9.2\n"
+
+
 def test_no_venv_for_a_user(machine: Machine) -> None:
     """Without root's rights: the one line to type."""
     machine.become(1000)
