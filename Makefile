@@ -10,7 +10,7 @@ PROCESSES ?=
 QUICK_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); [ $$n -gt 2 ] && echo $$n || echo 2))
 SYSTEM_PROCESSES = $(or $(PROCESSES),$(shell n=$$(nproc); echo $$((n * 2))))
 
-.PHONY: help run test develop check quick peers system fuzz crash ledger bench docs lock clean
+.PHONY: help run test develop check quick peers system fuzz crash ledger soak bench docs lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -23,6 +23,7 @@ help:
 	  'make fuzz     every fuzz target for S=30 seconds of processor time' \
 	  'make crash    kill the real processes at every single system call (a quarter of an hour)' \
 	  'make ledger   a hundred kills under load, and nothing promised may be missing (five minutes)' \
+	  'make soak     clients of all kinds at one account for half an hour, and none may wait in vain' \
 	  'make bench    figures against Postfix and Dovecot' \
 	  'make docs     write the generated reference'
 
@@ -64,6 +65,9 @@ crash: develop
 
 ledger: develop
 	LEDGER_KILLS=100 $(BIN)/python -m pytest -q tests/system/test_ledger.py
+
+soak: develop
+	SOAK_SECONDS=1800 $(BIN)/python -m pytest -q tests/system/test_mixed_load.py
 
 bench: develop
 	@scripts/install-peers
