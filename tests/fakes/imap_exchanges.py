@@ -326,6 +326,12 @@ class Both:
             await server.close()
         return equaliser.take(answers)
 
+    def make_directory(self, name: str) -> None:
+        """One more mailbox in the tree, made as another program would."""
+        for part in ("cur", "new", "tmp"):
+            (self._prepared / name / part).mkdir(parents=True)
+        (self._prepared / name / "maildirfolder").touch()
+
     def _copy(self) -> Path:
         self._count += 1
         base = self._base / str(self._count)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from pillarbox.mailstore.mailbox import MailboxNameRefused
 from pillarbox.mailstore.mailbox_names import (
     Escaping,
+    check_new,
     decode_utf7,
     directory_name,
     encode_utf7,
@@ -57,6 +58,7 @@ DIRECTORIES = [
     ("A", b".A"),
     ("A/B c", b".A.B c"),
     ("Entwürfe/2024", b".Entw&APw-rfe.2024"),
+    ("a\nb\x7f", b".a&AAo-b&AH8-"),
 ]
 
 
@@ -76,8 +78,7 @@ REFUSED = [
     "a//b",
     "a.b",
     "~a",
-    "a\nb",
-    "a\x7f",
+    "a\0b",
     "x" * 201,
     "/".join(["y" * 60] * 5),
     "\ud800",
@@ -101,7 +102,8 @@ NO_MAILBOXES = [
     b".a&b",
     b".INBOX",
     b".a&AC8-b",
-    b".a&AAo-",
+    b".a&AAA-",
+    b".a\tb",
 ]
 
 
@@ -149,3 +151,11 @@ def test_escaped_names_come_back(name: str) -> None:
     for mark in ("\\", "^"):
         escaping = Escaping(mark)
         assert name == name_of_directory(directory_name(name, escaping), escaping)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x01", "a/\tb"])
+def test_new_names_have_no_control_characters(name: str) -> None:
+    """A mailbox that has them already can be used, renamed and deleted, as with Dovecot."""
+    with pytest.raises(MailboxNameRefused, match="Control characters not allowed in new mailbox names"):
+        check_new(name)
+    check_new("Entwürfe/\x7f")

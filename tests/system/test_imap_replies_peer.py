@@ -154,6 +154,27 @@ def test_names_are_those_of_dovecot(both: Both, separator: str, prefix: str) -> 
     assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
 
 
+def test_names_that_only_other_programs_make_are_those_of_dovecot(both: Both) -> None:
+    """A mailbox with control characters in its name is there, and can be used and given another."""
+    names = [b"a&AAE-b", b"d&AH8-e", b"x&AAo-y"]
+    for name in names:
+        both.make_directory(f".{name.decode()}")
+    steps = [
+        b'x LIST "" "*"',
+        *(
+            command % name
+            for name in names
+            for command in (b"x SUBSCRIBE %b", b"x SELECT %b", b"x STATUS %b (MESSAGES)")
+        ),
+        b'x LSUB "" "*"',
+        b"x RENAME a&AAE-b new",
+        b"x DELETE x&AAo-y",
+        b'x LIST "" "*" RETURN (SUBSCRIBED)',
+    ]
+    found = list(differences(both, Exchange("control characters", tuple(steps))))
+    assert not found, "\n".join(f"{step}\n  {theirs}\n  {ours}" for _, step, theirs, ours in found)
+
+
 def test_threads_are_those_of_dovecot(both: Both) -> None:
     """Random threads: messages that are missing, references that are cut, subjects that are alike."""
     chance = random.Random(7)

@@ -5,9 +5,10 @@ DESCRIPTION
     account's root, `.` before every level, in modified UTF-7: `Entwürfe/2024` is `.Entw&APw-rfe.2024`.  INBOX
     is the root itself, in any case of letters; `INBOX/x` is a folder below it, `.INBOX.x`.
 
-    `directory_name` refuses what could not come back: empty levels, `.` within a level, control characters,
+    `directory_name` refuses what could not come back: empty levels, `.` within a level, NUL,
     a leading `~` or `/`, names that are too long.  The texts are Dovecot's.  With the plugin listescape, `Escaping`
     gives most of these another spelling on disk: `a.b` is `.a\\2eb`.
+    `check_new` refuses control characters, which a mailbox that is there already may have.
 
 FAULTS
     MailboxNameRefused  `str()` is for the client
@@ -39,7 +40,7 @@ MAX_NAME_BYTES: Final = 254
 
 _NOT_ASCII: Final = re.compile(r"[^\x20-\x25\x27-\x7e]+")
 _SHIFTED: Final = re.compile(rb"&([^-]*)-")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f]")
 
 
 class Escaping(msgspec.Struct, frozen=True):
@@ -117,6 +118,12 @@ def normalise(name: str) -> str:
     return name
 
 
+def check_new(name: str) -> None:
+    """Whether a mailbox may be made or renamed so.  MailboxNameRefused."""
+    if _CONTROL.search(name):
+        raise MailboxNameRefused("Control characters not allowed in new mailbox names")
+
+
 def directory_name(name: str, escaping: Escaping = UNESCAPED) -> bytes:
     """The directory of the mailbox in the account's root: empty for INBOX, `.A.B` for `A/B`."""
     name = normalise(name)
@@ -159,8 +166,8 @@ def _check_levels(name: str, levels: list[str], escaping: Escaping) -> None:
 
 
 def _encoded(name: str, levels: list[str], escaping: Escaping) -> list[bytes]:
-    if _CONTROL.search(name):
-        raise MailboxNameRefused("Control characters not allowed in mailbox names")
+    if "\0" in name:
+        raise MailboxNameRefused("Mailbox name is not valid mUTF-7")
     try:
         encoded = [encode_utf7(escaping.on_disk(level)) for level in levels]
     except UnicodeEncodeError as error:
@@ -179,7 +186,7 @@ def name_of_directory(directory: bytes, escaping: Escaping = UNESCAPED) -> str |
         name = SEPARATOR.join([escaping.plain(decode_utf7(level)) for level in levels])
     except ValueError:
         return None
-    if _CONTROL.search(name) or name.count(SEPARATOR) != len(levels) - 1 or normalise(name) == INBOX:
+    if "\0" in name or name.count(SEPARATOR) != len(levels) - 1 or normalise(name) == INBOX:
         return None
     return name
 

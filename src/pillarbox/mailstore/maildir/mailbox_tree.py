@@ -34,6 +34,7 @@ from pillarbox.mailstore.mailbox_names import (
     INBOX,
     SEPARATOR,
     Escaping,
+    check_new,
     decode_utf7,
     directory_name,
     levels_on_disk,
@@ -228,6 +229,7 @@ class MailboxTree:
         """CREATE."""
         if name == INBOX or is_maildir(self.directory(name), self._files):
             raise MailboxExists(name)
+        check_new(name)
         self.make(name)
 
     def delete(self, name: str) -> None:
@@ -267,6 +269,7 @@ class MailboxTree:
     def rename(self, old: str, new: str) -> list[tuple[str, str]]:
         """Rename a mailbox with those below; (old name, new name) of each."""
         target = self.directory(new)
+        check_new(new)
         self.existing(old)
         names = [name for name in self.entries() if name == old or name.startswith(old + SEPARATOR)]
         if not names:

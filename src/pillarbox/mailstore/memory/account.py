@@ -16,6 +16,7 @@ from pillarbox.mailstore.mailbox import (
     QuotaState,
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
+from pillarbox.mailstore.mailbox_names import check_new
 from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.vocabulary.clock import Clock, ManualClock
@@ -210,3 +211,4 @@ class MemoryAccount:
         ):
             if bad:
                 raise MailboxNameRefused(f"Invalid mailbox name: {reason}")
+        check_new(name)
