@@ -67,6 +67,9 @@ async def _open(conversation: Conversation, command: Select | Examine, *, read_o
         kind = type(command).__name__.upper().encode("ascii")
         conversation.bad(tag, b"Error in IMAP command %b: QRESYNC not enabled" % kind)
         return False
+    if command.refused:
+        conversation.no(tag, command.refused.encode("ascii"))
+        return False
     if not name:
         conversation.no(tag, b"[CANNOT] Invalid mailbox name: Name is empty")
         return False

@@ -113,6 +113,8 @@ class Select(Command, frozen=True):
     mailbox: str
     condstore: bool = False
     known: KnownState | None = None
+    refused: str = ""
+    """Why `mailbox` is no name: no mailbox is selected any more, then, either (RFC 3501 §6.3.1)."""
 
 
 class Examine(Command, frozen=True):
@@ -121,6 +123,8 @@ class Examine(Command, frozen=True):
     mailbox: str
     condstore: bool = False
     known: KnownState | None = None
+    refused: str = ""
+    """Why `mailbox` is no name: no mailbox is selected any more, then, either (RFC 3501 §6.3.1)."""
 
 
 class Create(Command, frozen=True):

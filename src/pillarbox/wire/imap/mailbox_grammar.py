@@ -29,7 +29,7 @@ from pillarbox.wire.imap.commands import (
     Unsubscribe,
 )
 from pillarbox.wire.imap.metadata_grammar import entry_list
-from pillarbox.wire.imap.scanner import BadSyntax, Scanner
+from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner
 
 MAX_PATTERNS: Final = 100
 """Patterns of one LIST that are more than a name."""
@@ -53,12 +53,14 @@ MAX_MATCHES: Final = 1000
 
 def select(tag: bytes, scanner: Scanner) -> Select:
     """`select = "SELECT" SP mailbox [SP select-params]`"""
-    return Select(tag, _only_mailbox(scanner), *_select_parameters(scanner))
+    name, refused = _name_or_refusal(scanner)
+    return Select(tag, name, *_select_parameters(scanner), refused)
 
 
 def examine(tag: bytes, scanner: Scanner) -> Examine:
     """`examine = "EXAMINE" SP mailbox [SP select-params]`"""
-    return Examine(tag, _only_mailbox(scanner), *_select_parameters(scanner))
+    name, refused = _name_or_refusal(scanner)
+    return Examine(tag, name, *_select_parameters(scanner), refused)
 
 
 def create(tag: bytes, scanner: Scanner) -> Create:
@@ -192,6 +194,14 @@ def _pattern(scanner: Scanner) -> bytes:
         return scanner.list_mailbox()
     except BadSyntax:
         raise BadSyntax("Invalid pattern") from None
+
+
+def _name_or_refusal(scanner: Scanner) -> tuple[str, str]:
+    """A name, or why there is none: parameters may come behind it in either case."""
+    try:
+        return _only_mailbox(scanner), ""
+    except Refusal as problem:
+        return "", str(problem)
 
 
 def _only_mailbox(scanner: Scanner, reason: str = "Invalid arguments") -> str:
