@@ -456,8 +456,8 @@ class Account(Protocol):
         ...
 
     def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
-        """Call `notify` (on the loop, soon) when mailboxes or subscriptions may have changed.  The result ends
-        the watch."""
+        """Call `notify` (on the loop, soon) when mailboxes, subscriptions or annotations may have changed.  The
+        result ends the watch."""
         ...
 
     @property

@@ -1,12 +1,13 @@
-"""Who wants to know that mailboxes were made, renamed, removed or (un)subscribed.
+"""Who wants to know that mailboxes were made, renamed, removed, (un)subscribed or annotated.
 
 DESCRIPTION
     What sessions of this worker do is told at once; what other programs do to the directories at the root of the
-    account (by Maildir++ that is where all mailboxes are) and to its subscriptions is told by inotify.  In a tree
-    (LAYOUT=fs), what another program makes below another mailbox is noticed with the next such change.
+    account (by Maildir++ that is where all mailboxes are), to its subscriptions and to annotations there is told by
+    inotify.  In a tree (LAYOUT=fs), what another program makes below another mailbox is noticed with the next such
+    change.
 
 STANDARDS
-    RFC 5465 §5.4, §5.5
+    RFC 5465 §5.4 to §5.7
 """
 
 import asyncio

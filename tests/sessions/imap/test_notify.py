@@ -13,6 +13,7 @@ from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.memory.account import MemoryAccount
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import notify
+from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.flags import Flag
@@ -26,9 +27,11 @@ def ignore(event: Event) -> None:
 class Talk:
     """A running session, and its client."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, options: ImapOptions = DEFAULTS) -> None:
         self.client = ScriptedTransport(ends=False)
-        self._session = ImapSession(self.client, account, clock=ManualClock(), sink=ignore, login_tag=b"L")
+        self._session = ImapSession(
+            self.client, account, clock=ManualClock(), sink=ignore, login_tag=b"L", options=options
+        )
 
     async def begin(self, tasks: asyncio.TaskGroup, *first: bytes) -> None:
         """Log in, and say things whose answers do not matter."""
@@ -320,6 +323,39 @@ def test_what_the_client_did_itself() -> None:
     asyncio.run(talk())
 
 
+def test_annotations() -> None:
+    """§5.6, §5.7: the names of what others have set or removed, where METADATA is served."""
+
+    async def talk() -> None:
+        account = new_account()
+        options = ImapOptions(metadata=True)
+        async with asyncio.TaskGroup() as tasks:
+            client, other = Talk(account, options), Talk(account, options)
+            await other.begin(tasks, b'a SETMETADATA INBOX (/private/comment "x")')
+            events = b"(MailboxName MailboxMetadataChange ServerMetadataChange)"
+            await client.begin(tasks, b"a NOTIFY SET (personal %b)" % events)
+            await other.say(b'b SETMETADATA INBOX (/private/comment "y" /shared/comment "z")')
+            assert await client.hear() == [b"* METADATA INBOX /private/comment /shared/comment"]
+            await other.say(b'c SETMETADATA INBOX (/private/comment NIL /shared/comment "z")')
+            assert await client.hear() == [b"* METADATA INBOX /private/comment"]
+            await other.say(b'd SETMETADATA "" (/private/vendor/x "y")')
+            assert await client.hear() == [b'* METADATA "" /private/vendor/x']
+            await other.say(b"e CREATE new")
+            assert await client.hear() == [b'* LIST (\\HasNoChildren) "/" new']
+            await other.say(b'f SETMETADATA new (/private/comment "y")')
+            assert await client.hear() == [b"* METADATA new /private/comment"]
+            await client.say(b'g SETMETADATA INBOX (/private/comment "mine")')
+            assert await client.hear() == []
+            await client.say(b"h NOTIFY SET (mailboxes Sent (MailboxMetadataChange))")
+            await other.say(b'i SETMETADATA INBOX (/private/comment "y")')
+            await other.say(b'j SETMETADATA Sent (/private/comment "y")')
+            assert await client.hear() == [b"* METADATA Sent /private/comment"]
+            client.client.end()
+            other.client.end()
+
+    asyncio.run(talk())
+
+
 def test_results_with_what_is_new_in_them() -> None:
     """§7: EXISTS, FETCH and ESEARCH of a new message that matches; not of one whose flags come to match."""
 
@@ -381,7 +417,7 @@ def test_too_many_mailboxes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_other_programs_do(tmp_path: Path) -> None:
-    """A delivery into another mailbox, a mailbox made by hand: noticed by inotify."""
+    """A delivery into another mailbox, a mailbox made by hand, an annotation: noticed by inotify."""
 
     async def heard(client: Talk) -> list[bytes]:
         found: list[bytes] = []
@@ -398,8 +434,8 @@ def test_what_other_programs_do(tmp_path: Path) -> None:
         account = MaildirAccount(str(tmp_path / "Maildir"), inotify=inotify)
         await account.create("Lists")
         async with asyncio.TaskGroup() as tasks:
-            client = Talk(account)
-            events = b"(MessageNew MessageExpunge MailboxName)"
+            client = Talk(account, ImapOptions(metadata=True))
+            events = b"(MessageNew MessageExpunge MailboxName MailboxMetadataChange)"
             await client.begin(tasks, b"a NOTIFY SET (personal %b)" % events)
             message = tmp_path / "Maildir" / ".Lists" / "new" / "1.2.host"
             message.write_bytes(b"Subject: x\n\ny\n")
@@ -408,6 +444,10 @@ def test_what_other_programs_do(tmp_path: Path) -> None:
                 os.makedirs(tmp_path / "made" / place)
             (tmp_path / "made").rename(tmp_path / "Maildir" / ".By hand")
             assert await heard(client) == [b'* LIST (\\HasNoChildren) "/" "By hand"']
+            another = MaildirAccount(str(tmp_path / "Maildir"))
+            await another.change_attributes("Lists", {"private/comment": b"x"})
+            assert await heard(client) == [b"* METADATA Lists /private/comment"]
+            await another.close()
             client.client.end()
         await account.close()
         inotify.close()

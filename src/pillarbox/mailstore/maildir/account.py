@@ -277,7 +277,7 @@ class MaildirAccount:
         return await self._run(self._listing.guids)
 
     def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
-        """Call `notify` soon after mailboxes or subscriptions have changed; the result ends the watch."""
+        """Call `notify` soon after mailboxes, subscriptions or annotations have changed; the result ends it."""
         return self._name_watch.watch(notify)
 
     @property
@@ -317,6 +317,7 @@ class MaildirAccount:
         """Set annotations, or remove those whose value is None."""
         guid = (await self._loaded(name or INBOX)).guid
         await self._run(self._attributes.change, guid, for_file(changes, server=not name))
+        self._name_watch.tell()
 
     async def own_attributes(self, guid: bytes) -> dict[str, bytes]:
         """What the user has noted privately of any mailbox, be it another's."""
@@ -327,6 +328,7 @@ class MaildirAccount:
         """The same the other way."""
         await self._loaded(INBOX)  # makes the directory that the file is in
         await self._run(self._attributes.change, guid, changes)
+        self._name_watch.tell()
 
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The secret for URLs of a mailbox."""

@@ -102,7 +102,7 @@ class MemoryAccount:
         return {name: mailbox.guid for name, mailbox in self._mailboxes.items()}
 
     def watch_names(self, notify: Callable[[], None]) -> Callable[[], None]:
-        """Call `notify` soon after mailboxes or subscriptions have changed."""
+        """Call `notify` soon after mailboxes, subscriptions or annotations have changed."""
         return self._name_watch.watch(notify)
 
     @property
@@ -138,6 +138,7 @@ class MemoryAccount:
                 known.pop(entry, None)
             else:
                 known[entry] = value
+        self._name_watch.tell()
 
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:
         """The secret for URLs of a mailbox."""

@@ -34,16 +34,18 @@ async def set_metadata(conversation: Conversation, command: SetMetadata) -> None
     if refusal := _refusal(conversation, command):
         conversation.no(tag, refusal)
         return
+    changes = {
+        entry[1:]: value or None if entry == SPECIAL_USE else value for entry, value in command.changes
+    }
     try:
-        await conversation.account.change_attributes(
-            name,
-            {entry[1:]: value or None if entry == SPECIAL_USE else value for entry, value in command.changes},
-        )
+        await conversation.account.change_attributes(name, changes)
     except NoSuchMailbox:
         conversation.no(tag, missing(conversation, name))
     except AttributesFull:
         conversation.no(tag, b"[METADATA TOOMANY] Too many mailbox attributes")  # RFC 5464 §4.3
     else:
+        if conversation.notifications is not None:
+            conversation.notifications.caused_metadata(name, changes)
         conversation.ok(tag, b"Setmetadata completed")
 
 

@@ -9,7 +9,7 @@ STANDARDS
     RFC 3501 §5.2; RFC 5267 §4.3; RFC 5465
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -64,6 +64,10 @@ class Notifications(Protocol):
 
     def caused_subscription(self, name: str, *, subscribed: bool) -> None:
         """The same of a subscription."""
+        ...
+
+    def caused_metadata(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """The same of annotations, `private/comment` → value, of a mailbox or ("") of the account."""
         ...
 
     def close(self) -> None:

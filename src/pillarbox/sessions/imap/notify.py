@@ -3,7 +3,7 @@
 DESCRIPTION
     In the selected mailbox, news are told while the client is silent, too; of new messages, what the client wants
     to have of each.  Of other mailboxes it is told by STATUS what has changed since the last STATUS, of mailboxes
-    that come, go, get another name or are subscribed by LIST.
+    that come, go, get another name or are subscribed by LIST, of annotations by METADATA.
 
     A mailbox is watched while it is asked for; nothing is polled.  All event groups that have a mailbox count for
     it.  As with Dovecot, a client that has said NOTIFY and nothing about the selected mailbox is not told of its
@@ -33,9 +33,11 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry
 from pillarbox.sessions.imap.conversation import Conversation
+from pillarbox.sessions.imap.event_groups import SELECTED, EventGroups
 from pillarbox.sessions.imap.fetch import fetch_items
 from pillarbox.sessions.imap.mailbox_commands import status_value
-from pillarbox.sessions.imap.name_changes import NameChange, OwnChanges, name_changes, parents
+from pillarbox.sessions.imap.metadata_news import SERVER, MetadataNews
+from pillarbox.sessions.imap.name_changes import NameChange, OwnChanges, name_changes
 from pillarbox.sessions.imap.news import SILENT, SelectedNews
 from pillarbox.sessions.imap.notify_state import ParkedNotify, read, written
 from pillarbox.wire.imap import responses
@@ -54,7 +56,8 @@ _SUPPORTED: Final = (
     NotifyEvent.MAILBOX_NAME,
     NotifyEvent.SUBSCRIPTION_CHANGE,
 )
-_SELECTED: Final = (NotifyFilter.SELECTED, NotifyFilter.SELECTED_DELAYED)
+_WITH_METADATA: Final = (NotifyEvent.MAILBOX_METADATA_CHANGE, NotifyEvent.SERVER_METADATA_CHANGE)
+"""Those that are told where METADATA is served (RFC 5465 §5.6: "REQUIRED")."""
 _MESSAGE_EVENTS: Final = frozenset(
     (NotifyEvent.MESSAGE_NEW, NotifyEvent.MESSAGE_EXPUNGE, NotifyEvent.FLAG_CHANGE)
 )
@@ -62,8 +65,9 @@ _MESSAGE_EVENTS: Final = frozenset(
 
 async def notify(conversation: Conversation, command: Notify) -> None:
     """NOTIFY."""
-    if command.unknown or any(event not in _SUPPORTED for group in command.groups for event in group.events):
-        names = b" ".join(event.value for event in _SUPPORTED)  # RFC 5465 §3.1: "all events supported"
+    supported = (*_SUPPORTED, *_WITH_METADATA) if conversation.options.metadata else _SUPPORTED
+    if command.unknown or any(event not in supported for group in command.groups for event in group.events):
+        names = b" ".join(event.value for event in supported)  # RFC 5465 §3.1: "all events supported"
         conversation.no(command.tag, b"[BADEVENT (%b)] Unsupported NOTIFY events" % names)
         return
     notifications = Notifications(conversation, command.groups)
@@ -123,25 +127,25 @@ class Notifications:
     def __init__(self, conversation: Conversation, groups: Sequence[EventGroup]) -> None:
         """Nothing is watched yet."""
         self._conversation = conversation
-        self.of_selected = next((group for group in groups if group.filter in _SELECTED), None)
-        self._groups = [group for group in groups if group.filter not in _SELECTED]
-        self._names = [frozenset(group.mailboxes) for group in self._groups]
+        self.of_selected = next((group for group in groups if group.filter in SELECTED), None)
+        self._groups = EventGroups(groups, conversation.account.separator)
         self._watched: dict[str, _Watched] = {}
         self._changed: set[str] = set()  # names of watched mailboxes
         self._names_changed = False
         self._identities: dict[str, bytes] = {}
         self._subscribed: frozenset[str] = frozenset()
         self._own = OwnChanges()
+        self._metadata = MetadataNews(conversation.account)
         self._end_names: Callable[[], None] | None = None
         self._end_selected: Callable[[], None] | None = None
 
     async def look(self) -> bool:
         """Learn what there is; False if that is more than can be watched."""
-        if self._groups:
+        if self._groups.groups:
             account = self._conversation.account
             self._identities = dict(await account.identities())
             self._subscribed = frozenset(await account.subscriptions())
-        return len(self._wanted()) <= MAX_MAILBOXES
+        return len(self._wanted()) <= MAX_MAILBOXES and len(self._annotated()) <= MAX_MAILBOXES
 
     def attach(self) -> None:
         """From now on, the conversation's."""
@@ -151,9 +155,10 @@ class Notifications:
     async def begin(self, *, with_status: bool) -> None:
         """Begin to watch; `with_status`: tell how things are now (RFC 5465 §3.1)."""
         self.selected_changed()
-        if not self._groups:
+        if not self._groups.groups:
             return
         self._end_names = self._conversation.account.watch_names(self._note_names)
+        await self._metadata.begin(self._annotated())
         self._note_names()  # perhaps between the look and the watch
         await self._watch_messages()
         for name, watched in sorted(self._watched.items()) if with_status else ():
@@ -164,7 +169,7 @@ class Notifications:
     async def go_on(self, parked: ParkedNotify) -> None:
         """Go on with what another process has watched."""
         self.selected_changed()
-        if not self._groups:
+        if not self._groups.groups:
             return
         self._end_names = self._conversation.account.watch_names(self._note_names)
         self._identities = parked.identities
@@ -178,13 +183,13 @@ class Notifications:
 
     @property
     def can_be_parked(self) -> bool:
-        """Whether few enough mailboxes are watched to open them all for a change in one."""
-        return len(self._watched) <= MAX_PARKED
+        """Whether few enough mailboxes are watched to open them all for a change in one, and no annotations."""
+        return len(self._watched) <= MAX_PARKED and not self._annotated()
 
     @property
     def state(self) -> ParkedNotify:
         """All of that, written down."""
-        groups = [*self._groups, *([] if self.of_selected is None else [self.of_selected])]
+        groups = [*self._groups.groups, *([] if self.of_selected is None else [self.of_selected])]
         told = {name: watched.told for name, watched in self._watched.items()}
         return ParkedNotify(written(groups), told, self._identities, sorted(self._subscribed))
 
@@ -200,7 +205,7 @@ class Notifications:
     @property
     def name_directories(self) -> tuple[bytes, ...]:
         """Where mailboxes and subscriptions are watched."""
-        return self._conversation.account.name_directories if self._groups else ()
+        return self._conversation.account.name_directories if self._groups.groups else ()
 
     def selected_changed(self) -> None:
         """Another mailbox is selected, or none."""
@@ -225,6 +230,7 @@ class Notifications:
         if self._names_changed:
             self._names_changed = False
             await self._tell_names()
+            await self._tell_metadata()
         while self._changed:
             name = self._changed.pop()
             watched = self._watched.get(name)
@@ -342,6 +348,10 @@ class Notifications:
         """The same of a subscription."""
         self._own.subscriptions[name] = subscribed
 
+    def caused_metadata(self, name: str, changes: Mapping[str, bytes | None]) -> None:
+        """The same of annotations."""
+        self._metadata.caused(name, changes)
+
     async def _tell_names(self) -> None:
         """`* LIST` of what has come, gone, or been subscribed; a mailbox that was renamed by its GUID."""
         account = self._conversation.account
@@ -401,24 +411,34 @@ class Notifications:
         line = responses.listing(b"LIST", attributes, conversation.name(name), separator, old_name=old_name)
         conversation.engine.untagged(line)
 
+    # --- annotations --------------------------------------------------------------------------------
+
+    def _annotated(self) -> list[str]:
+        """Mailboxes whose annotations are asked for, the account among them."""
+        asked = self._groups.events
+        names = [SERVER] if NotifyEvent.SERVER_METADATA_CHANGE in asked else []
+        if NotifyEvent.MAILBOX_METADATA_CHANGE in asked:
+            event = NotifyEvent.MAILBOX_METADATA_CHANGE
+            names += [name for name in self._identities if event in self._events_of(name)]
+        return names
+
+    async def _tell_metadata(self) -> None:
+        """`* METADATA INBOX /shared/comment`"""
+        annotated = self._annotated()
+        if len(annotated) > MAX_MAILBOXES:
+            self._overflow()
+            return
+        conversation = self._conversation
+        for change in await self._metadata.changes(annotated):
+            name = responses.mailbox(conversation.name(change.mailbox))
+            entries = (responses.astring(entry.encode("utf-8")) for entry in change.entries)
+            conversation.engine.untagged(b"METADATA %b %b" % (name, b" ".join(entries)))
+
     # --- which --------------------------------------------------------------------------------------
 
     def _events_of(self, name: str, *, subscribed: bool = False) -> frozenset[NotifyEvent]:
-        """What the client wants to hear of a mailbox (RFC 5465 §6); `subscribed`: it is or was subscribed."""
-        found: frozenset[NotifyEvent] = frozenset()
-        for group, names in zip(self._groups, self._names, strict=True):
-            match group.filter:
-                case NotifyFilter.INBOXES | NotifyFilter.PERSONAL:
-                    found |= group.events
-                case NotifyFilter.SUBSCRIBED if subscribed or name in self._subscribed:
-                    found |= group.events
-                case NotifyFilter.MAILBOXES if name in names:
-                    found |= group.events
-                case NotifyFilter.SUBTREE if name in names or any(
-                    above in names for above in parents(name, self._conversation.account.separator)
-                ):
-                    found |= group.events
-        return found
+        """What the client wants to hear of a mailbox; `subscribed`: it is or was subscribed."""
+        return self._groups.of_mailbox(name, subscribed=subscribed or name in self._subscribed)
 
     def _is_selected(self, name: str) -> bool:
         view = self._conversation.view
@@ -427,7 +447,7 @@ class Notifications:
     def _overflow(self) -> None:
         """RFC 5465 §5.8: "behaves as if a NOTIFY NONE command had just been received"."""
         self.close()
-        self._groups, self._names = [], []
+        self._groups = EventGroups((), "")
         self.of_selected = None
         self._conversation.news = SILENT
         self._conversation.engine.untagged(b"OK [NOTIFICATIONOVERFLOW] " + _TOO_MANY)
