@@ -8,9 +8,17 @@ import pytest
 
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.files.inotify import open_inotify
-from pillarbox.mailstore.mailbox import Account, FlagAction, FlagChange, NewMessage
+from pillarbox.mailstore.mailbox import (
+    Account,
+    FlagAction,
+    FlagChange,
+    MailboxStatus,
+    NewMessage,
+    PermissionDenied,
+)
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.memory.account import MemoryAccount
+from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import notify
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions
@@ -352,6 +360,48 @@ def test_annotations() -> None:
             assert await client.hear() == [b"* METADATA Sent /private/comment"]
             client.client.end()
             other.client.end()
+
+    asyncio.run(talk())
+
+
+class _Guarded(MemoryAccount):
+    """An account with a mailbox that may be listed, but not read."""
+
+    forbidden = "Sent"
+
+    async def open(self, name: str, *, read_only: bool = False) -> MemoryMailbox:
+        if name == self.forbidden:
+            raise PermissionDenied
+        return await super().open(name, read_only=read_only)
+
+    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
+        if name == self.forbidden:
+            raise PermissionDenied
+        return await super().status(name, with_modseq=with_modseq, with_size=with_size)
+
+
+def test_what_may_not_be_read() -> None:
+    """§3.1, §5.9: \\NoAccess, at once or when that is noticed; the other mailboxes are told of."""
+
+    async def talk() -> None:
+        account = _Guarded(clock=ManualClock(), special_use={"Sent": b"\\Sent"})
+        inbox = await account.open("INBOX")
+        async with asyncio.TaskGroup() as tasks:
+            client = Talk(account)
+            await client.begin(tasks)
+            wanted = b"a NOTIFY SET (personal (MessageNew MessageExpunge))"
+            assert await client.say(wanted) == [
+                b'* LIST (\\NoAccess) "/" Sent',
+                b"a OK NOTIFY completed",
+            ]
+            await inbox.append([NewMessage(b"a")])
+            assert await client.hear() == [b"* STATUS INBOX (MESSAGES 1 UIDNEXT 2 UNSEEN 1)"]
+            account.forbidden = "INBOX"
+            await inbox.append([NewMessage(b"a")])
+            assert await client.hear() == [b'* LIST (\\NoAccess) "/" INBOX']
+            await account.create("new")  # when names change, it is tried again
+            assert await client.hear() == [b'* LIST (\\Subscribed \\HasNoChildren \\Sent) "/" Sent']
+            client.client.end()
 
     asyncio.run(talk())
 

@@ -135,6 +135,7 @@ class Notifications:
         self._identities: dict[str, bytes] = {}
         self._subscribed: frozenset[str] = frozenset()
         self._own = OwnChanges()
+        self._closed: set[str] = set()  # what was told to be \NoAccess
         self._metadata = MetadataNews(conversation.account)
         self._end_names: Callable[[], None] | None = None
         self._end_selected: Callable[[], None] | None = None
@@ -280,6 +281,10 @@ class Notifications:
         self._watched[name] = _Watched(mailbox, events, told, end_watch)
         self._identities[name] = mailbox.guid  # by which it is known again under another name
         self._changed.add(name)  # perhaps between the look and the watch
+        if name in self._closed:  # RFC 5465 §5.9
+            self._closed.discard(name)
+            entries = {entry.name: entry for entry in await account.list_mailboxes()}
+            self._tell_listing(NameChange(name), entries)
 
     def _with_modseq(self, events: frozenset[NotifyEvent]) -> bool:
         return NotifyEvent.FLAG_CHANGE in events or self._conversation.condstore
@@ -402,7 +407,9 @@ class Notifications:
 
     def _tell_no_access(self, name: str) -> None:
         """RFC 5465 §3.1: the mailbox is listed, but may not be read."""
-        self._tell_list(name, [b"\\NoAccess"])
+        if name not in self._closed:
+            self._closed.add(name)
+            self._tell_list(name, [b"\\NoAccess"])
 
     def _tell_list(self, name: str, attributes: Iterable[bytes], old: str = "") -> None:
         conversation = self._conversation
