@@ -115,6 +115,34 @@ def test_a_mailbox_that_was_opened_gets_its_cache(tmp_path: Path) -> None:
     assert ([3], b"Subject: two\r\n\r\n") == asyncio.run(talk())
 
 
+def test_sizes_alone_are_counted_and_the_rest_is_found_out_later(tmp_path: Path) -> None:
+    """A POP3 client asks for no more: what it takes away at once need not be parsed for the cache."""
+    for directory in ("cur", "new", "tmp"):
+        (tmp_path / directory).mkdir()
+    texts = (b"Subject: a\n\none\n", b"Subject: b\r\n\r\ntwo", b"Subject: c\n\nthree\n")
+    for number, text in enumerate(texts, 1):
+        (tmp_path / "cur" / f"{number}.M1P1.host:2,").write_bytes(text)  # no S= and W= in the name
+
+    async def talk() -> tuple[list[int], list[int], list[int]]:
+        account = MaildirAccount(str(tmp_path))
+        inbox = await account.open("INBOX")
+        inbox.filling.stop()
+        sizes = [one.size for one in await inbox.summaries([Uid(1), Uid(2), Uid(3)], Fields.SIZE)]
+        cache = Cache(str(tmp_path))
+        number, _, _ = cache.mailbox(inbox.guid, inbox.uid_validity, first_unseen=1)
+        before = cache.missing(number, [1, 2, 3])
+        await inbox.expunge([Uid(1)])
+        inbox.filling.want([1, 2, 3])
+        await inbox.filling.finished.wait()
+        after = cache.missing(number, [1, 2, 3])
+        cache.close()
+        await account.close()
+        return sizes, before, after
+
+    crlf = [len(text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")) for text in texts]
+    assert (crlf, [1, 2, 3], [1]) == asyncio.run(talk())
+
+
 def test_a_timer_that_goes_off_early_is_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """uvloop's go off up to a millisecond early: one for the rest of it would go off at once, again and again."""
 

@@ -4,7 +4,9 @@ DESCRIPTION
     `read_summaries` answers for a few hundred messages at once: one SELECT for those in the cache; the rest
     that deliverers have noted (mailstore/cache/arrivals.py) are told from there; what is left is
     read, parsed and rendered, and kept in one transaction.  Date and size alone need no parsing: the
-    date is the file's mtime, the size is in its name.
+    date is the file's mtime, the size is in its name.  Of an opened mailbox a size that is not is only counted: its
+    cache is filled when nobody waits (mailstore/cache/filling.py), with the messages that are still there then,
+    which those that a POP3 client takes away are not.
 
     When a message came into the mailbox is the file's ctime when it is seen first; later the ctime tells of
     changes of its flags.
@@ -32,7 +34,7 @@ from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.message_directories import CUR
 from pillarbox.message.content import Content
 from pillarbox.message.header_fields import header_end
-from pillarbox.message.line_ends import to_crlf
+from pillarbox.message.line_ends import crlf_size, to_crlf
 from pillarbox.message.message_summary import summarise
 from pillarbox.message.preview import preview
 from pillarbox.vocabulary.digits import decimal, is_decimal
@@ -59,14 +61,18 @@ def read_summaries(
     """Columns of the messages, in the order of `uids`; gone ones are left out, and unreadable ones, which are
     noted.
 
-    What was found in files is put into the cache at once, or with `later` by whoever calls what is put there.
+    What was found in files is put into the cache at once, or with `later` by whoever calls what is put there, and
+    fills the cache besides.
     """
     writes: Writes = [] if later is None else later
     found = known_summaries(folder, cache, number, uids, fields)
     missing = [uid for uid in uids if uid not in found]
+    if missing and not fields & ~_FROM_FILE_NAME:
+        missing = _from_names(folder, missing, found, fields)
+        if later is not None:
+            _count(folder, missing, found)
+            missing = []
     if missing:
-        if not fields & ~_FROM_FILE_NAME:
-            missing = _from_names(folder, missing, found, fields)
         if fields & _EXTRAS:
             missing = _add_extras(folder, cache, number, missing, found, fields)
         rows, contents = _from_files(folder, missing)
@@ -169,6 +175,16 @@ def _from_names(
     return rest
 
 
+def _count(folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary]) -> None:
+    """Date and size of messages whose names do not tell them."""
+    for uid in uids:
+        opened = _read(folder, uid)
+        if opened is not None:
+            content, times = opened
+            size = crlf_size(content) if isinstance(content, bytes) else len(content)
+            found[uid] = MessageSummary(Uid(uid), times.modified // 10**9, size, b"", b"", b"", b"")
+
+
 def _add_extras(
     folder: FolderFiles,
     cache: Cache,
@@ -182,13 +198,10 @@ def _add_extras(
     headers: dict[int, bytes] = {}
     previews: dict[int, bytes] = {}
     for uid, summary in known.items():
-        try:
-            content, _ = folder.read(uid)
-        except MessageGone:
+        opened = _read(folder, uid)
+        if opened is None:
             continue
-        except MessageUnreadable as fault:
-            folder.failed_reads.note(fault)
-            continue
+        content, _ = opened
         if fields & Fields.HEADER:
             headers[uid] = header_of(content)
         if fields & Fields.PREVIEW:
@@ -228,16 +241,23 @@ def _from_files(folder: FolderFiles, uids: Sequence[int]) -> tuple[list[Row], li
     rows = []
     contents = []
     for uid in uids:
-        try:
-            content, times = folder.read(uid)
-        except MessageGone:
-            continue
-        except MessageUnreadable as fault:
-            folder.failed_reads.note(fault)
-            continue
-        rows.append(row_of(uid, content, times))
-        contents.append(content)
+        opened = _read(folder, uid)
+        if opened is not None:
+            content, times = opened
+            rows.append(row_of(uid, content, times))
+            contents.append(content)
     return rows, contents
+
+
+def _read(folder: FolderFiles, uid: int) -> tuple[bytes | LargeContent, Times] | None:
+    """The message and its file's times; None if it is gone, or unreadable, which is noted."""
+    try:
+        return folder.read(uid)
+    except MessageGone:
+        return None
+    except MessageUnreadable as fault:
+        folder.failed_reads.note(fault)
+        return None
 
 
 def row_of(uid: int, content: Content, times: Times) -> Row:
