@@ -150,7 +150,8 @@ class Connection(asyncio.Protocol):
         data = self._received[0] if len(self._received) == 1 else b"".join(self._received)
         self._received.clear()
         self._received_octets = 0
-        self._resume()
+        if self._paused:
+            self._resume()
         return data
 
     async def gather(self, octets: int, mark: bytes = b"") -> bytes:

@@ -331,6 +331,15 @@ def test_the_same_words_again_are_the_same_command(monkeypatch: pytest.MonkeyPat
     [long] = commands_of(b"f SELECT " + b"x" * 600 + b"\r\n")
     assert c.Select(b"f", "x" * 600) == long
     assert not [key for key in remembered if len(key[1]) > server.MAX_KEPT]
+    search = b"UID SEARCH UNSEEN\r\n"
+    selected = ImapServer(state=State.SELECTED)
+    selected.receive_data(b"g " + search + b"g " + search)
+    found = selected.next_command()
+    assert isinstance(found, c.Search)
+    assert found == selected.next_command()
+    assert (False, search[:-2]) in remembered
+    [refused] = commands_of(b"g " + search, state=State.AUTHENTICATED)
+    assert isinstance(refused, c.Refused)
     for tag in (b"", b"a+", b"a{", b"(a"):  # which is no tag
         [noop] = commands_of(b"h NOOP\r\n")
         assert c.Noop(b"h") == noop

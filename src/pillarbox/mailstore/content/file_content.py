@@ -43,7 +43,7 @@ class PlainTooLarge(StoreUnavailable):
 
 def is_packed(first: bytes) -> bool:
     """Whether a file that begins so is packed."""
-    return any(first.startswith(magic) for magic, _ in _UNPACKERS)
+    return first[:1] in _FIRST and first.startswith(_MAGICS)
 
 
 def plain_content(stored: bytes) -> bytes:
@@ -177,4 +177,5 @@ _UNPACKERS: Final[tuple[tuple[bytes, Callable[[bytes], bytes]], ...]] = (
     (LZ4_MAGIC, _unlz4),
     (b"CRYPTED\x03\x07", _encrypted),
 )
-_FIRST: Final = frozenset(magic[:1] for magic, _ in _UNPACKERS)
+_MAGICS: Final = tuple(magic for magic, _ in _UNPACKERS)
+_FIRST: Final = frozenset(magic[:1] for magic in _MAGICS)

@@ -35,7 +35,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
-from pillarbox.mailstore.view import Chosen, MailboxView, NoSuchNumber, Told
+from pillarbox.mailstore.view import NOTHING, Chosen, MailboxView, NoSuchNumber, Told
 from pillarbox.mailstore.view_state import ViewState
 from pillarbox.observability.events import EventSink, MailboxNotice
 from pillarbox.sessions.client_wait import ClientWait
@@ -407,7 +407,8 @@ class Conversation:
         `asked` when the command is one by which clients ask for news, or one that brings messages or removes some.
         """
         news = self.news
-        tell_new = news.new and (asked or Workaround.DELAY_NEWMAIL not in self.options.workarounds)
+        workarounds = self.options.workarounds
+        tell_new = news.new and (asked or not workarounds or Workaround.DELAY_NEWMAIL not in workarounds)
         view = self.view
         if view is None:
             return
@@ -419,6 +420,8 @@ class Conversation:
             tell_new=tell_new,
             tell_flags=news.flags,
         )
+        if told is NOTHING and updates is None:  # as nearly always
+            return
         self._tell_flags(told, view, with_uid=with_uid)
         if updates is not None:
             lines += updates.of_expunged(told)

@@ -52,6 +52,8 @@ def takes_long(conversation: Conversation, command: Fetch) -> bool:
     """Whether it is worth while to answer other commands meanwhile, and nothing but its answer comes of it."""
     if conversation.updates is not None or conversation.notifications is not None:
         return False
+    if _has_not_changed(conversation, command):
+        return False
     view, items = conversation.selected, command.items
     if (items.marks_seen and not view.read_only) or not (
         conversation.condstore or Item.MODSEQ not in items.items
@@ -59,7 +61,7 @@ def takes_long(conversation: Conversation, command: Fetch) -> bool:
         return False
     if not command.messages.saved:
         if command.messages.names_many(MANY, view.last_uid if command.by_uid else view.count):
-            return not _has_not_changed(conversation, command)
+            return True
     elif len(conversation.saved_result) >= MANY:
         return True
     if not items.sections:
@@ -79,11 +81,14 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
     asks_modseqs = Item.MODSEQ in command.items.items
     if asks_modseqs and command.by_uid:  # otherwise a number may be wrong, and nothing comes of the command
         await conversation.enable_condstore()
+        if _has_not_changed(conversation, command):
+            if command.vanished and command.changed_since is not None:
+                await tell_vanished(conversation, command.messages, command.changed_since)
+            await conversation.tell_changes(with_uid=True)
+            conversation.ok(command.tag, b"Fetch completed")
+            return
     try:
-        if command.by_uid and _has_not_changed(conversation, command):
-            chosen = Chosen([], [])
-        else:
-            chosen = conversation.choose(command.messages, by_uid=command.by_uid)
+        chosen = conversation.choose(command.messages, by_uid=command.by_uid)
         if asks_modseqs:
             await conversation.enable_condstore()
         if command.partial is not None:  # RFC 9394 §3.4: before it is asked what has changed

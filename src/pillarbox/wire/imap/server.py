@@ -38,7 +38,7 @@ from pillarbox.wire.imap import (
     sort_grammar,
     urlauth_grammar,
 )
-from pillarbox.wire.imap.commands import AppendData, AppendOffer, Command, Line, Refused
+from pillarbox.wire.imap.commands import AppendData, AppendOffer, Command, Fetch, Line, Refused, Search
 from pillarbox.wire.imap.fragments import Announcement, Fragments, Overlong, Portion
 from pillarbox.wire.imap.scanner import BadSyntax, Refusal, Scanner, general_fault, is_tag
 
@@ -158,12 +158,21 @@ COMMANDS: Final[dict[State, dict[bytes, Parser]]] = {
 
 _OFTEN: Final = frozenset((b"NOOP", b"STATUS", b"SELECT", b"EXAMINE", b"LIST", b"LSUB"))
 """Commands that clients say with the same words again and again; reading those words is half of answering.  All
-may be said once a client has logged in, and belong to no plugin."""
+may be said once a client has logged in, and belong to no plugin.  SEARCH, and FETCH of what has changed, are like
+them once a mailbox is selected."""
 MAX_READ: Final = 512
 """Commands that are remembered as they were read, for all connections of a process."""
 MAX_KEPT: Final = 512
 """Octets of one, behind its tag."""
 _READ: Final[dict[tuple[bool, bytes], Command]] = {}
+
+
+def _is_said_often(name: bytes, command: Command) -> bool:
+    return (
+        name in _OFTEN
+        or isinstance(command, Search)
+        or (isinstance(command, Fetch) and command.changed_since is not None)
+    )
 
 
 class ImapServer:
@@ -377,6 +386,8 @@ class ImapServer:
         read = _READ.get((self.utf8_names, rest))
         if read is None or self.state is State.NOT_AUTHENTICATED or not is_tag(tag):
             return None
+        if self.state is not State.SELECTED and isinstance(read, Fetch | Search):
+            return None
         return msgspec.structs.replace(read, tag=tag)
 
     def _parse(self, parts: list[bytes]) -> Command:
@@ -392,7 +403,7 @@ class ImapServer:
         except Refusal as problem:
             text = str(problem).encode("utf-8")
             return Refused(tag, b"NO", text, forgets_result=problem.forgets_result)
-        if name in _OFTEN and len(parts) == 1 and len(parts[0]) - len(tag) <= MAX_KEPT:
+        if len(parts) == 1 and len(parts[0]) - len(tag) <= MAX_KEPT and _is_said_often(name, command):
             if len(_READ) >= MAX_READ:
                 _READ.clear()
             _READ[self.utf8_names, parts[0][len(tag) + 1 :]] = command
