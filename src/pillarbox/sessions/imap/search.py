@@ -264,7 +264,7 @@ async def _found(conversation: Conversation, key: SearchKey) -> tuple[bool, list
     if with_modseq:
         await conversation.enable_condstore()
     conversation.take_in()
-    found = await MessageFilter(conversation).filter(key, conversation.selected.known_uids().tolist())
+    found = await MessageFilter(conversation).of_all(key)
     # The view may have taken in more meanwhile, but what it has told has not changed.
     conversation.take_in()
     return with_modseq, found

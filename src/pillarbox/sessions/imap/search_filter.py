@@ -102,6 +102,17 @@ class MessageFilter:
         self._view = conversation.selected
         self._now = conversation.clock.now()
 
+    async def of_all(self, key: SearchKey) -> list[int]:
+        """The messages that match, rising."""
+        known = self._view.known_uids()
+        if isinstance(key, And):  # of many messages a range is taken first, before all others are looked at
+            for at, one in enumerate(key.keys):
+                if isinstance(one, Uids) and not one.uids.saved and len(one.uids.ranges) == 1:
+                    [(low, high)] = one.uids.spans(known[-1] if known else 0)
+                    uids = known[bisect_left(known, low) : bisect_right(known, high)].tolist()
+                    return await self.filter(And((*key.keys[:at], *key.keys[at + 1 :])), uids)
+        return await self.filter(key, known.tolist())
+
     async def filter(self, key: SearchKey, uids: list[int]) -> list[int]:
         """Those of `uids` (rising) that match `key`."""
         if not uids:
