@@ -203,6 +203,8 @@ def test_edit_master_cf(run: Command) -> None:
 
 REFUSED = [
     ("-z", "invalid option -- 'z'"),
+    ("--help", "invalid option -- '-'"),
+    ("-c", "option requires an argument -- 'c'"),
     ("-n -d", "fatal: specify one of -d -n"),
     ("-M -n", "fatal: with option -M, do not specify -n"),
     ("-v -M", "fatal: with option -M, do not specify -v"),

@@ -29,6 +29,7 @@ from pillarbox.config.reading import read_configuration
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.tools.postcat_listing import Listing, Options, Unreadable
+from pillarbox.tools.wrong_options import complaint
 from pillarbox.vocabulary.digits import decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.identifiers import QueueId
@@ -79,8 +80,7 @@ def _run(argv: list[str]) -> None:
     try:
         given, names = getopt.getopt(argv, "bc:defhoqrs:v")
     except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        print(f"postcat: {problem} -- '{error.opt}'", file=sys.stderr)
+        print(f"postcat: {complaint(error)}", file=sys.stderr)
         raise Stop(_USAGE) from error
     letters = {letter for letter, _value in given}
     directories = [value for letter, value in given if letter == "-c"]

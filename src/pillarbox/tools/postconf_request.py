@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.tools.wrong_options import complaint
+
 _LETTERS: Final = "aAbc:C:deEfFhHjlmMno:pPqtT:vxX#"
 _DEFAULT_DIRECTORY: Final = "/etc/postfix"
 _KINDS: Final = ("-a", "-A", "-b", "-F", "-l", "-m", "-M", "-p", "-P", "-t", "-T")
@@ -100,8 +102,7 @@ def parse_request(argv: list[str]) -> Request:
     try:
         options, arguments = getopt.getopt(argv, _LETTERS)
     except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        print(f"postconf: {problem} -- '{error.opt}'", file=sys.stderr)
+        print(f"postconf: {complaint(error)}", file=sys.stderr)
         raise Stop(_USAGE) from error
     request = Request([("-e" if option == "-E" else option, value) for option, value in options], arguments)
     for letter, reason in _NOT_SERVED.items():

@@ -57,6 +57,7 @@ from pillarbox.supervisor.log_target import check_maillog_file
 from pillarbox.supervisor.mta_half import service_warnings
 from pillarbox.supervisor.queue_permissions import Instance, closed, make_missing, mend, warnings
 from pillarbox.tools.system_log import SystemLog
+from pillarbox.tools.wrong_options import complaint
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _DEFAULT_DIRECTORY: Final = "/etc/postfix"
@@ -281,8 +282,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options, arguments = getopt.getopt(sys.argv[1:] if argv is None else argv, "c:Dv")
     except getopt.GetoptError as error:
-        what = "option requires an argument" if "requires" in error.msg else "invalid option"
-        sys.stderr.write(f"postfix: {what} -- '{error.opt}'\n")
+        sys.stderr.write(f"postfix: {complaint(error)}\n")
         return _fatal("usage: postfix [-c config_dir] [-Dv] command")
     verbose, is_for_one = False, "MAIL_CONFIG" in os.environ
     for option, value in options:

@@ -10,12 +10,12 @@ FAULTS
     exit 1: nobody is there; wrong use
 """
 
-import getopt
 import os
 import sys
 from typing import Final
 
 from pillarbox.config.parameters.paths import Paths
+from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, fatal, read_settings, tell
 from pillarbox.tools.triggers import trigger
 
@@ -32,12 +32,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    try:
-        given, words = getopt.getopt(argv, "c:v")
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
-        raise Stop(_USAGE) from error
+    given, words = parsed_options(_PROGRAM, argv, "c:v", usage=_USAGE)
     if len(words) != 3:
         raise Stop(_USAGE)
     group, service, request = words

@@ -11,7 +11,6 @@ FAULTS
     1    the command cannot be run, or was killed
 """
 
-import getopt
 import os
 import subprocess
 import sys
@@ -19,7 +18,8 @@ from typing import Final
 
 from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.delivery.mbox import MboxFault, MboxLocks, locked_file
-from pillarbox.tools.command_settings import EX_TEMPFAIL, Stop, fatal, read_settings, tell
+from pillarbox.tools.command_line import parsed_options
+from pillarbox.tools.command_settings import EX_TEMPFAIL, Stop, fatal, read_settings
 
 _PROGRAM: Final = "postlock"
 _USAGE: Final = "usage: postlock [-c config_dir] [-l lock_style] [-v] folder command..."
@@ -35,12 +35,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> int:
-    try:
-        given, words = getopt.getopt(argv, "c:l:v")
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
-        raise Stop(_USAGE, EX_TEMPFAIL) from error
+    given, words = parsed_options(_PROGRAM, argv, "c:l:v", usage=_USAGE, status=EX_TEMPFAIL)
     if len(words) < 2:
         raise Stop(_USAGE, EX_TEMPFAIL)
     folder, *command = words

@@ -13,15 +13,16 @@ FAULTS
     exit 1 for wrong use
 """
 
-import getopt
 import os
 import sys
 from typing import Final
 
-from pillarbox.tools.command_settings import Stop, fatal, read_settings, tell
+from pillarbox.tools.command_line import parsed_options
+from pillarbox.tools.command_settings import Stop, fatal, read_settings
 from pillarbox.tools.system_log import SystemLog
 
 _PROGRAM: Final = "postlog"
+_USAGE: Final = "usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]"
 _SEVERITIES: Final = {
     "info": "",
     "warn": "warning: ",
@@ -44,12 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str]) -> None:
-    try:
-        given, words = getopt.getopt(argv, "c:ip:t:v")
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
-        raise Stop("usage: postlog [-c config_dir] [-i] [-p priority] [-t tag] [-v] [text]") from error
+    given, words = parsed_options(_PROGRAM, argv, "c:ip:t:v", usage=_USAGE)
     options = dict(given)
     label = _SEVERITIES.get(options.get("-p", "info").lower())
     if label is None:

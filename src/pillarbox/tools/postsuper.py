@@ -17,7 +17,6 @@ FAULTS
     exit 1, with `postsuper: fatal: …`: not root, wrong use, a queue that cannot be changed
 """
 
-import getopt
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +35,7 @@ from pillarbox.queue.message_actions import (
 )
 from pillarbox.queue.queue_ids import is_queue_id
 from pillarbox.queue.queue_repair import QueueRepair
+from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, queue_of, read_settings, tell
 from pillarbox.tools.system_log import SystemLog
 from pillarbox.vocabulary.identifiers import QueueId
@@ -74,7 +74,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if os.getuid() != 0:
             raise Stop("use of this command is reserved for the superuser")
-        given, queues = _parsed(sys.argv[1:] if argv is None else argv)
+        given, queues = parsed_options(
+            _PROGRAM, sys.argv[1:] if argv is None else argv, "c:d:e:f:h:H:pr:sSv", usage=_USAGE
+        )
         directory = next((value for letter, value in given if letter == "-c"), "")
         if directory and not directory.startswith("/"):
             raise Stop("-c requires absolute pathname")
@@ -109,15 +111,6 @@ def _fatal(log: SystemLog | None, text: str) -> int:
     else:
         tell(_PROGRAM, f"fatal: {text}")
     return 1
-
-
-def _parsed(argv: list[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    try:
-        return getopt.getopt(argv, "c:d:e:f:h:H:pr:sSv")
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
-        raise Stop(_USAGE) from error
 
 
 class _Work:

@@ -4,7 +4,6 @@ FAULTS
     69 the mail system is down; wrong use, as in Postfix    70 the other side speaks otherwise    77 not allowed
 """
 
-import getopt
 import os
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from pillarbox.queue.queue_listing import list_queue
 from pillarbox.routing.configured_routes import fast_flush_domains
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
 from pillarbox.tables.table import LookupFault
+from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import (
     EX_NOPERM,
     EX_SOFTWARE,
@@ -56,12 +56,7 @@ def carry_out(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> None:
-    try:
-        given, rest = getopt.getopt(arguments, "c:fi:jps:v")
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        tell(_PROGRAM, f"{problem} -- '{error.opt[:1]}'")
-        raise Stop(_USAGE, EX_UNAVAILABLE) from error
+    given, rest = parsed_options(_PROGRAM, arguments, "c:fi:jps:v", usage=_USAGE, status=EX_UNAVAILABLE)
     actions = [(letter, value) for letter, value in given if letter not in ("-c", "-v")]
     if len(actions) != 1 or rest:
         raise Stop(_USAGE, EX_UNAVAILABLE)

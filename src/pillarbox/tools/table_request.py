@@ -4,7 +4,6 @@ FAULTS
     Stop    a wrong option, a configuration that cannot be read: `postmap: fatal: …` and exit status 1
 """
 
-import getopt
 import sys
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -17,6 +16,7 @@ from pillarbox.config.parameters.smtp_server import SmtpServer
 from pillarbox.net.system_clock import SystemClock
 from pillarbox.tables.indexed_table import Nulls
 from pillarbox.tables.table import Opening
+from pillarbox.tools.command_line import parsed_options
 from pillarbox.tools.command_settings import Stop, read_settings, tell
 
 _ONE_OF: Final = "specify only one of -s -q or -d"
@@ -82,13 +82,7 @@ class Request(msgspec.Struct, kw_only=True):
 
 def parse_request(command: Command, argv: list[str]) -> Request:
     """The request of a command line, with main.cf read."""
-    try:
-        given, names = getopt.getopt(argv, command.letters)
-    except getopt.GetoptError as error:
-        problem = "option requires an argument" if "requires" in error.msg else "invalid option"
-        letter = error.opt if len(error.opt) == 1 else "-"
-        print(f"{command.program}: {problem} -- '{letter}'", file=sys.stderr)
-        raise Stop(command.usage) from error
+    given, names = parsed_options(command.program, argv, command.letters, usage=command.usage)
     request = Request(command=command)
     directory, force_utf8, no_utf8 = "", False, False
     for letter, value in given:
