@@ -6,7 +6,7 @@ from pillarbox.config.parameters.queue_manager import QueueManager as QueueSetti
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.observability.events import Event, Warned
 from pillarbox.queue_manager.clogged import CloggedDestinations
-from pillarbox.scheduling.scheduler import Crowd
+from pillarbox.scheduling.transport_queue import Crowd
 from pillarbox.vocabulary.clock import ManualClock
 
 

@@ -37,7 +37,7 @@ from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
 from pillarbox.scheduling.concurrency import ConcurrencyRules
 from pillarbox.scheduling.recipient_slots import RecipientSlots, SlotRules
-from pillarbox.scheduling.scheduler import TransportRules
+from pillarbox.scheduling.transport_queue import TransportRules
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.identifiers import QueueId
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from pillarbox.scheduling.concurrency import ConcurrencyRules
-from pillarbox.scheduling.scheduler import GOOD, Entry, Scheduler, Suspended, TransportRules, Verdict
+from pillarbox.scheduling.scheduler import Scheduler
+from pillarbox.scheduling.transport_queue import GOOD, Entry, Suspended, TransportRules, Verdict
 
 REFUSED = Verdict(("4.4.1", "connect to a.test[192.0.2.1]:25: Connection refused"))
 

@@ -11,7 +11,7 @@ STANDARDS
 
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.observability.events import EventSink, Warned
-from pillarbox.scheduling.scheduler import Crowd
+from pillarbox.scheduling.transport_queue import Crowd
 from pillarbox.vocabulary.clock import Clock
 
 

@@ -34,7 +34,8 @@ from pillarbox.queue_manager.transport import Job, MissingTransport, Routed, Tra
 from pillarbox.queue_manager.transport_rules import TransportSettings
 from pillarbox.routing.resolution import AddressClass, Resolution, Resolver
 from pillarbox.scheduling.recipient_slots import RecipientSlots
-from pillarbox.scheduling.scheduler import Entry, Scheduler, Suspended, TransportRules, Verdict
+from pillarbox.scheduling.scheduler import Scheduler
+from pillarbox.scheduling.transport_queue import Entry, Suspended, TransportRules, Verdict
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import Clock

@@ -15,7 +15,7 @@ from pillarbox.config.value_types import number, time_span
 from pillarbox.net.startup import AgentService
 from pillarbox.scheduling.concurrency import ConcurrencyRules, read_feedback
 from pillarbox.scheduling.recipient_slots import SlotRules
-from pillarbox.scheduling.scheduler import TransportRules
+from pillarbox.scheduling.transport_queue import TransportRules
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _ONE_BY_ONE: Final = frozenset({"local", "virtual", "error", "discard"})
