@@ -4,8 +4,8 @@
 
     stop  reload  config  who  kick
     user  auth test|login|lookup|cache  pw
-    mailbox list|status|create|delete|rename|subscribe|unsubscribe|path|mutf7
-    search  fetch  expunge  flags add|remove|replace  copy  move  deduplicate  save
+    mailbox list|status|create|delete|rename|subscribe|unsubscribe|metadata|path|mutf7
+    search  fetch  expunge  flags add|remove|replace  copy  move  deduplicate  save  import
     index  force-resync  purge
     log errors|find|reopen|test
     instance list
@@ -171,7 +171,7 @@ _OF_PLUGINS: Final = {
     "sieve": "Sieve is not served",
 }
 _NOT_SERVED: Final = frozenset(
-    "altmove backup batch dict director dsync-server dump exec fs import oldstats penalty rebuild replicator "
+    "altmove backup batch dict director dsync-server dump exec fs oldstats penalty rebuild replicator "
     "service sis sync zlibconnect".split()
 )
 """What Dovecot 2.3 has besides."""

@@ -1,4 +1,4 @@
-"""doveadm mailbox: list, status, create, delete, rename, subscribe, unsubscribe, path, mutf7."""
+"""doveadm mailbox: list, status, create, delete, rename, subscribe, unsubscribe, metadata, path, mutf7."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from fnmatch import fnmatchcase
@@ -34,6 +34,7 @@ USAGE: Final = {
     "create": f"{COMMON} [-s] <mailbox> [...]",
     "delete": f"{COMMON} [-r] [-s] <mailbox> [...]",
     "list": f"{COMMON} [-7|-8] [-s] [<mailbox mask> [...]]",
+    "metadata": "get|list|set|unset",
     "mutf7": "[-7|-8] <name> [...]",
     "path": f"{COMMON} <mailbox>",
     "rename": f"{COMMON} [-s] <old name> <new name>",
@@ -68,6 +69,13 @@ def mailbox(configuration: Configuration, form: str, arguments: Sequence[str]) -
     if not arguments or arguments[0] not in USAGE:
         raise Usage("mailbox <command> [<args>]", USAGE)
     name = arguments[0]
+    if name == "metadata":
+        from pillarbox.tools.doveadm_commands.metadata import USAGE as VERBS
+        from pillarbox.tools.doveadm_commands.metadata import metadata
+
+        if arguments[1:2] and arguments[1] in VERBS:
+            return metadata(configuration, form, arguments[1], arguments[2:])
+        raise Usage("mailbox <command> [<args>]", USAGE)
     usage = f"mailbox {name} {USAGE[name]}"
     command = MailCommand(configuration, form, usage, _FLAGS.get(name, ""), arguments[1:])
     if name == "mutf7":

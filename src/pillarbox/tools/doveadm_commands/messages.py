@@ -1,4 +1,5 @@
-"""doveadm commands on messages: search, fetch, expunge, flags, copy, move, deduplicate, save, index, force-resync.
+"""doveadm commands on messages: search, fetch, expunge, flags, copy, move, deduplicate, save, import, index,
+force-resync.
 
 DESCRIPTION
     A query (tools/doveadm_commands/query.py) chooses messages of one mailbox after the other.  Nothing is printed
@@ -10,11 +11,9 @@ DESCRIPTION
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, closing
 from typing import IO, Final
-
-import msgspec
 
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.mailstore.mailbox import (
@@ -30,24 +29,27 @@ from pillarbox.mailstore.mailbox import (
     PermissionDenied,
 )
 from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
-from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.message.header_fields import first_value, header_end
-from pillarbox.net.system_clock import SystemClock
-from pillarbox.sessions.imap.search_filter import MessageFilter
-from pillarbox.tools.doveadm_commands import query as doveadm_query
 from pillarbox.tools.doveadm_commands.accounts import (
     COMMON,
     MailCommand,
     Owner,
     Work,
     for_users,
-    missing,
     open_store,
     seen_by,
-    status_of,
     told,
     writer,
+)
+from pillarbox.tools.doveadm_commands.choosing import (
+    Found,
+    closed_target,
+    opened_mailbox,
+    query_of,
+    refusing,
+    search,
+    target_mailbox,
 )
 from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import (
@@ -59,9 +61,9 @@ from pillarbox.tools.doveadm_commands.faults import (
     Usage,
 )
 from pillarbox.tools.doveadm_commands.fetch import FetchFields
-from pillarbox.tools.doveadm_commands.mailboxes import is_there, matching, within_reach
+from pillarbox.tools.doveadm_commands.importing import importing
+from pillarbox.tools.doveadm_commands.mailboxes import matching, within_reach
 from pillarbox.tools.doveadm_commands.query import Query
-from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap.flag_grammar import SYSTEM_FLAGS
@@ -74,13 +76,21 @@ USAGE: Final = {
     "fetch": f"{COMMON} <fields> {_QUERY}",
     "flags": "add|remove|replace",
     "force-resync": f"{COMMON} [-f] <mailbox mask>",
+    "import": f"{COMMON} [-U source-user] [-s] <source mail location> <dest parent mailbox> {_QUERY}",
     "index": f"{COMMON} [-q] [-n <max recent>] <mailbox mask>",
     "move": f"{COMMON} <destination> [user <source user>] {_QUERY}",
     "purge": COMMON,
     "save": f"{COMMON} [-m mailbox] [<file>]",
     "search": f"{COMMON} {_QUERY}",
 }
-_FLAGS: Final = {"deduplicate": "m", "expunge": "d", "force-resync": "f", "index": "qn:", "save": "m:"}
+_FLAGS: Final = {
+    "deduplicate": "m",
+    "expunge": "d",
+    "force-resync": "f",
+    "import": "U:s",
+    "index": "qn:",
+    "save": "m:",
+}
 FLAGS_USAGE: Final = dict.fromkeys(("add", "remove", "replace"), f"{COMMON} <flags> {_QUERY}")
 _ACTIONS: Final = {"add": FlagAction.ADD, "remove": FlagAction.REMOVE, "replace": FlagAction.REPLACE}
 
@@ -97,98 +107,17 @@ def run(name: str, configuration: Configuration, form: str, arguments: Sequence[
     return for_users(command, _WORK[name](command))
 
 
-# -- which messages --------------------------------------------------------------------------------------
-
-
-class _Found(msgspec.Struct):
-    """A mailbox, and the messages in it that the query means."""
-
-    name: str
-    view: MailboxView
-    uids: list[Uid]
-
-
-class _Searching:
-    """What the filter asks of whoever searches."""
-
-    def __init__(self, view: MailboxView) -> None:
-        self.clock: Clock = SystemClock()
-        self.saved_result: list[int] = []
-        self.selected = view
-        self.selected_name = view.mailbox.name.encode()
-
-    async def flush_if_much(self) -> None:
-        """Nobody else is here."""
-
-
-def _query(command: MailCommand, words: Sequence[str]) -> Query:
-    if not words:
-        raise Usage(command.usage)
-    return doveadm_query.parse(words, now=int(SystemClock().now()))
-
-
-async def _search(account: Account, query: Query, *, read_only: bool = False) -> AsyncIterator[_Found]:
-    """One mailbox after the other; first those that do not exist: NoSuchMailbox."""
-    listed = [entry.name for entry in await account.list_mailboxes() if entry.selectable]
-    there = within_reach(account, listed, query.masks, public=False)
-    for name in query.named:
-        if name not in there and name.upper() != "INBOX":
-            if not name:
-                raise MailboxNameRefused("Invalid mailbox name: Name is empty")
-            if not await is_there(account, name):  # where an access list hides it only it is worked on
-                raise NoSuchMailbox(name)
-            there.append(name)
-    for name in matching(there, ()):
-        if query.asks_guid:
-            guid = (await account.status(name, with_size=False)).guid.decode("ascii")
-        else:
-            guid = ""
-        key = query.within(name, guid)
-        if key is None:
-            continue
-        async with _opened(account, name, read_only=read_only) as mailbox:
-            view = MailboxView(mailbox, read_only=True)
-            uids = await MessageFilter(_Searching(view)).filter(key, view.known_uids().tolist())
-            yield _Found(name, view, [Uid(uid) for uid in uids])
-
-
-@asynccontextmanager
-async def _opened(account: Account, name: str, *, read_only: bool = False) -> AsyncIterator[Mailbox]:
-    mailbox = await account.open(name, read_only=read_only)
-    try:
-        yield mailbox
-    finally:
-        mailbox.close()
-
-
-async def _target(account: Account, name: str) -> Mailbox:
-    """A mailbox into which something is put.  NoSuchMailbox, PermissionDenied."""
-    return await (account.open_target(name) if isinstance(account, UnitedAccount) else account.open(name))
-
-
-def _closed(user: str, text: str, name: str, fault: NoSuchMailbox | PermissionDenied) -> MailFault:
-    why = "Permission denied" if isinstance(fault, PermissionDenied) else missing(name)
-    return MailFault(user, f"{text}: {why}", status_of(fault))
-
-
-def _refusing(text: str, user: str, fault: NoSuchMailbox | MailboxNameRefused) -> MailFault:
-    """`text` has the mailbox's name in the place of {}."""
-    if isinstance(fault, MailboxNameRefused):
-        return MailFault(user, f"Syncing mailbox  failed: {fault}", EX_USAGE)
-    return MailFault(user, f"{text.format(fault)}: {missing(str(fault))}", status_of(fault))
-
-
 def _on_each(
-    command: MailCommand, query: Query, act: Callable[[Account, _Found], Awaitable[None]], complaint: str
+    command: MailCommand, query: Query, act: Callable[[Account, Found], Awaitable[None]], complaint: str
 ) -> Work:
     """A command that changes what it finds."""
 
     async def work(user: str, account: Account) -> None:
         try:
-            async for found in _search(account, query):
+            async for found in search(account, query):
                 await act(account, found)
         except (NoSuchMailbox, MailboxNameRefused) as fault:
-            raise _refusing(complaint, user, fault) from fault
+            raise refusing(complaint, user, fault) from fault
 
     return work
 
@@ -197,19 +126,19 @@ def _on_each(
 
 
 def _print_search(command: MailCommand) -> Work:
-    query = _query(command, command.words)
+    query = query_of(command, command.words)
     names = ("mailbox-guid", "uid")
     command.columns = Columns(names, hidden=names)
 
     async def work(user: str, account: Account) -> None:
         write = writer(command, user)
         try:
-            async for found in _search(account, query, read_only=True):
+            async for found in search(account, query, read_only=True):
                 guid = found.view.mailbox.guid.decode("ascii")
                 for uid in found.uids:
                     write([guid, str(uid)])
         except (NoSuchMailbox, MailboxNameRefused) as fault:
-            raise _refusing("Couldn't get mailbox '{}' GUID", user, fault) from fault
+            raise refusing("Couldn't get mailbox '{}' GUID", user, fault) from fault
         write(None)
 
     return work
@@ -219,17 +148,17 @@ def _fetch(command: MailCommand) -> Work:
     if len(command.words) < 2:
         raise Usage(command.usage)
     wanted = FetchFields(command.words[0].split())
-    query = _query(command, command.words[1:])
+    query = query_of(command, command.words[1:])
     command.columns = Columns(wanted.names, "pager", texts=wanted.texts)
 
     async def work(user: str, account: Account) -> None:
         write = writer(command, user)
         try:
-            async for found in _search(account, query, read_only=True):
+            async for found in search(account, query, read_only=True):
                 async for row in wanted.rows(user, found.name, found.view, found.uids):
                     write(row)
         except (NoSuchMailbox, MailboxNameRefused) as fault:
-            raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
+            raise refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
         write(None)
 
     return work
@@ -252,18 +181,18 @@ def _change_flags(command: MailCommand) -> Work:
             raise Fatal(f"Invalid system flag: {name}")
     change = FlagChange(_ACTIONS[command.name.split()[-1]], flags, tuple(keywords))
 
-    async def act(_account: Account, found: _Found) -> None:
+    async def act(_account: Account, found: Found) -> None:
         await found.view.mailbox.change_flags(found.uids, change)
 
-    query = _query(command, command.words[1:])
+    query = query_of(command, command.words[1:])
     return _on_each(command, query, act, "Mailbox {}: Mailbox sync failed")
 
 
 def _expunge(command: MailCommand) -> Work:
-    query = _query(command, command.words)
+    query = query_of(command, command.words)
     query.check_expunge()
 
-    async def act(account: Account, found: _Found) -> None:
+    async def act(account: Account, found: Found) -> None:
         mailbox = found.view.mailbox
         await mailbox.expunge(found.uids)
         if "-d" in command.options and not len(mailbox.messages) and found.name != "INBOX":
@@ -279,9 +208,9 @@ async def _header_of(mailbox: Mailbox, uid: Uid) -> bytes:
 
 def _deduplicate(command: MailCommand) -> Work:
     """Of messages with the same GUID, or with -m the same Message-ID, the first stays."""
-    query = _query(command, command.words)
+    query = query_of(command, command.words)
 
-    async def act(_account: Account, found: _Found) -> None:
+    async def act(_account: Account, found: Found) -> None:
         mailbox = found.view.mailbox
         known, more = set[bytes](), list[Uid]()
         for uid in found.uids:
@@ -310,14 +239,14 @@ def _transfer(command: MailCommand) -> Work:
             raise Fatal("Use -u parameter to specify destination user")
         source = Owner.find(command, words[1])
         words = words[2:]
-    query = _query(command, words)
+    query = query_of(command, words)
     moves = command.name == "move"
 
     async def work(user: str, account: Account) -> None:
         try:
-            target = await _target(account, target_name)
+            target = await target_mailbox(account, target_name)
         except (NoSuchMailbox, PermissionDenied) as fault:
-            raise _closed(user, f"Can't open mailbox '{target_name}'", target_name, fault) from fault
+            raise closed_target(user, f"Can't open mailbox '{target_name}'", target_name, fault) from fault
         async with AsyncExitStack() as opened:
             origin = account
             if source is not None:
@@ -325,14 +254,14 @@ def _transfer(command: MailCommand) -> Work:
                     seen_by(command, source, open_store(command, source))
                 )
             try:
-                async for found in _search(origin, query):
+                async for found in search(origin, query):
                     mailbox = found.view.mailbox
                     if moves:
                         await mailbox.move(found.uids, target)
                     else:
                         await mailbox.copy(found.uids, target)
             except (NoSuchMailbox, MailboxNameRefused) as fault:
-                raise _refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
+                raise refusing("Mailbox {}: Mailbox sync failed", user, fault) from fault
             except MessageGone as gone:
                 text = f"Copying message UID {gone} failed: Message was expunged"
                 raise MailFault(user, text, EX_TEMPFAIL) from gone
@@ -352,7 +281,7 @@ def _save(command: MailCommand) -> Work:
 
     async def work(user: str, account: Account) -> None:
         try:
-            mailbox = await _target(account, name)
+            mailbox = await target_mailbox(account, name)
             with closing(mailbox):
                 if source.seekable():  # each user's child has the same open file
                     source.seek(start)
@@ -362,7 +291,7 @@ def _save(command: MailCommand) -> Work:
                 else:
                     await _save_large(mailbox, begin, source)
         except (NoSuchMailbox, PermissionDenied) as fault:
-            raise _closed(user, f"Failed to open mailbox {name}", name, fault) from fault
+            raise closed_target(user, f"Failed to open mailbox {name}", name, fault) from fault
 
     return work
 
@@ -414,7 +343,7 @@ def _index(command: MailCommand) -> Work:
             try:
                 if most and (await account.status(name, with_size=False)).recent > int(most):
                     continue
-                async with _opened(account, name, read_only=True) as mailbox:
+                async with opened_mailbox(account, name, read_only=True) as mailbox:
                     fields = FetchFields(("imap.envelope", "imap.bodystructure", "body.snippet"))
                     view = MailboxView(mailbox, read_only=True)
                     async for _ in fields.rows(user, name, view, mailbox.messages.uids):
@@ -435,7 +364,7 @@ def _resync(command: MailCommand) -> Work:
 
     async def work(_user: str, account: Account) -> None:
         for name in await _masked(command, account):
-            async with _opened(account, name) as mailbox:
+            async with opened_mailbox(account, name) as mailbox:
                 if isinstance(mailbox, MaildirMailbox):
                     mailbox.folder.rescan()
                 await mailbox.refresh()
@@ -465,6 +394,7 @@ _WORK: Final[dict[str, Callable[[MailCommand], Work]]] = {
     "fetch": _fetch,
     "flags": _change_flags,
     "force-resync": _resync,
+    "import": importing,
     "index": _index,
     "move": _transfer,
     "purge": _purge,
