@@ -4,6 +4,8 @@ import asyncio
 import os
 from pathlib import Path
 
+from fakes.guarded_account import GuardedAccount
+from fakes.imap_talk import play
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.mailstore.mailbox import NewMessage
 from pillarbox.mailstore.maildir.account import MaildirAccount
@@ -92,3 +94,24 @@ def test_a_list_is_the_same_while_nothing_changes(tmp_path: Path) -> None:
         assert first is not await NamespacedAccount(store, prefix="", separator=".").list_mailboxes()
 
     asyncio.run(look())
+
+
+def test_status_of_what_may_not_be_read() -> None:
+    """RFC 5819 §2: \\Noselect in LIST, no STATUS, and the others as ever."""
+    account = GuardedAccount(clock=ManualClock(), special_use={"Sent": b"\\Sent"})
+    said, _ = asyncio.run(
+        play(
+            [
+                b'a LIST "" * RETURN (STATUS (MESSAGES))\r\n',
+                b'b LIST "" * RETURN (CHILDREN STATUS (MESSAGES))\r\n',
+            ],
+            account,
+        )
+    )
+    assert [line for line in said.split(b"\r\n") if b"Sent" in line or line[:2] in (b"a ", b"b ")] == [
+        b'* LIST (\\Noselect) "/" Sent',
+        b"a OK List completed (0.001 + 0.000 secs).",
+        b'* LIST (\\Noselect \\HasNoChildren) "/" Sent',
+        b"b OK List completed (0.001 + 0.000 secs).",
+    ]
+    assert said.count(b"* STATUS INBOX (MESSAGES 0)") == 2

@@ -6,19 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from fakes.guarded_account import GuardedAccount
 from fakes.scripted_transport import ScriptedTransport
 from pillarbox.files.inotify import open_inotify
 from pillarbox.mailstore.mailbox import (
     Account,
     FlagAction,
     FlagChange,
-    MailboxStatus,
     NewMessage,
-    PermissionDenied,
 )
 from pillarbox.mailstore.maildir.account import MaildirAccount
 from pillarbox.mailstore.memory.account import MemoryAccount
-from pillarbox.mailstore.memory.mailbox import MemoryMailbox
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import notify
 from pillarbox.sessions.imap.options import DEFAULTS, ImapOptions
@@ -364,27 +362,11 @@ def test_annotations() -> None:
     asyncio.run(talk())
 
 
-class _Guarded(MemoryAccount):
-    """An account with a mailbox that may be listed, but not read."""
-
-    forbidden = "Sent"
-
-    async def open(self, name: str, *, read_only: bool = False) -> MemoryMailbox:
-        if name == self.forbidden:
-            raise PermissionDenied
-        return await super().open(name, read_only=read_only)
-
-    async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
-        if name == self.forbidden:
-            raise PermissionDenied
-        return await super().status(name, with_modseq=with_modseq, with_size=with_size)
-
-
 def test_what_may_not_be_read() -> None:
     """§3.1, §5.9: \\NoAccess, at once or when that is noticed; the other mailboxes are told of."""
 
     async def talk() -> None:
-        account = _Guarded(clock=ManualClock(), special_use={"Sent": b"\\Sent"})
+        account = GuardedAccount(clock=ManualClock(), special_use={"Sent": b"\\Sent"})
         inbox = await account.open("INBOX")
         async with asyncio.TaskGroup() as tasks:
             client = Talk(account)

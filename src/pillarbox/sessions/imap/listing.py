@@ -54,6 +54,7 @@ class _Line(msgspec.Struct):
     entry: MailboxEntry
     name: bytes  # as the client reads it
     text: bytes
+    has_more: bool  # it can be selected, and is not there for what is below it only  RFC 5819 §3
     asked: tuple[StatusItem, ...] = ()
     found: MailboxStatus | None = None
     status: bytes = b""  # what was told of this when that was asked
@@ -92,14 +93,21 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         if with_modseq:
             await conversation.enable_condstore()
         for number, line in enumerate(await _lines(conversation, entries, asked)):
-            engine.send(line.text)
-            if with_rights and line.entry.selectable:  # RFC 8440 §4: after LIST
+            found: MailboxStatus | None = None
+            text = line.text
+            if command.status and line.has_more:
+                try:
+                    found = await _status(conversation, line, with_modseq=with_modseq, with_size=with_size)
+                except PermissionDenied:
+                    text = _not_selectable(text)
+            engine.send(text)
+            if with_rights and line.has_more:  # RFC 8440 §4: after LIST
                 rights = for_client(await conversation.rights(line.entry.name))
                 engine.untagged(b"MYRIGHTS %b %b" % (responses.mailbox(line.name), rights.encode("ascii")))
-            if command.metadata and line.entry.selectable:
+            if command.metadata and line.has_more:
                 await _list_metadata(conversation, command, line.entry.name)
-            if command.status and line.entry.selectable:
-                await _list_status(conversation, command, line, with_modseq=with_modseq, with_size=with_size)
+            if found is not None:
+                _tell_status(conversation, command, line, found)
             if number % _STATUS_SLICE == 0:
                 await conversation.flush_if_much()
     else:
@@ -155,7 +163,7 @@ async def _made_lines(conversation: Conversation, entries: MailboxList, asked: _
             continue
         attributes = _attributes(entry, asked)
         text = responses.listing(b"LIST", attributes, name, asked.separator, child_info=child_info)
-        lines.append(_Line(entry, name, b"* %b\r\n" % text))
+        lines.append(_Line(entry, name, b"* %b\r\n" % text, is_chosen and entry.selectable))
         if len(lines) % _SLICE == 0:
             await asyncio.sleep(0)
     return lines
@@ -273,19 +281,31 @@ def _attributes(entry: MailboxEntry, asked: _Asked) -> list[bytes]:
     return attributes
 
 
-async def _list_status(
-    conversation: Conversation, command: List, line: _Line, *, with_modseq: bool, with_size: bool
-) -> None:
-    """`* STATUS` behind `* LIST`; without it when the mailbox cannot be read (RFC 5819 §2)."""
+async def _status(
+    conversation: Conversation, line: _Line, *, with_modseq: bool, with_size: bool
+) -> MailboxStatus | None:
+    """What STATUS tells behind LIST; None when the mailbox cannot be read.  PermissionDenied."""
     try:
         found = await conversation.account.status(
             line.entry.name, with_modseq=with_modseq, with_size=with_size
         )
     except (NoSuchMailbox, StoreUnavailable):
-        return
+        return None
     view = conversation.view
     if view is not None and conversation.account.name_of(view.mailbox) == line.entry.name:
-        found = with_own_recent(view, found)
+        return with_own_recent(view, found)
+    return found
+
+
+def _not_selectable(text: bytes) -> bytes:
+    """A line for a mailbox that may be seen, but not read (RFC 5819 §2)."""
+    attributes = b"* LIST ("
+    rest = text.removeprefix(attributes)
+    return attributes + (b"\\Noselect" if rest.startswith(b")") else b"\\Noselect ") + rest
+
+
+def _tell_status(conversation: Conversation, command: List, line: _Line, found: MailboxStatus) -> None:
+    """`* STATUS` behind `* LIST`"""
     if found is not line.found or command.status != line.asked:
         values = [(item, status_value(conversation, found, item)) for item in command.status]
         line.found, line.asked = found, command.status
