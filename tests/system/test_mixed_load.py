@@ -18,6 +18,28 @@ from system.conftest import new_system
 
 pytestmark = pytest.mark.system
 
+EVERYTHING: Final = """\
+imap_hibernate_timeout = 1s
+mail_plugins = quota acl mail_log notify zlib
+protocol imap {
+  mail_plugins = quota acl mail_log notify zlib imap_quota imap_acl imap_zlib
+}
+plugin {
+  quota = count:User quota
+  quota_rule = *:storage=1G
+  quota_vsizes = yes
+  acl = vfile
+  mail_log_fields = uid box msgid size
+}
+namespace inbox {
+  mailbox Trash {
+    auto = subscribe
+    special_use = \\Trash
+    autoexpunge = 1s
+  }
+}
+"""
+"""What has a say in what clients do, too."""
 USER_OF_ALL: Final = "all@pillarbox.test"
 SECONDS: Final = float(os.environ.get("SOAK_SECONDS", "10"))
 CLIENTS: Final = {"smtp": 3, "submission": 1, "imap": 5, "idle": 2, "pop3": 1, "rude": 1, "others": 1}
@@ -26,10 +48,12 @@ BUG: Final = re.compile(r"panic|Traceback|fatal|Internal error", re.I)
 
 
 @pytest.mark.timeout(SECONDS + 300)
-def test_nobody_waits_in_vain() -> None:
+@pytest.mark.parametrize("settings", ["", EVERYTHING], ids=["plain", "everything"])
+def test_nobody_waits_in_vain(settings: str) -> None:
     """Every command is answered within a minute, and no session ends that its client has not ended."""
     system = new_system("rootless")
     system.make_home([USER_OF_ALL])
+    system.configure_mailboxes(settings)
     with system.running():
         account = Account(USER_OF_ALL, PASSWORD, system.port, system.maildir(USER_OF_ALL))
         system.send(b"Subject: the first\r\n\r\nx\r\n", recipient=USER_OF_ALL)
