@@ -403,6 +403,7 @@ class _Generator:
                     return f"unionmap:{{ {table}, inline:{{ {{ {self._key()} = {value()} }} }} }}"
                 case "pipe":
                     given = next(iter(entries.values())).replace(",", "")
+                    given = given if '"' in given else given.split()[0]  # a key with a blank is none
                     return f"pipemap:{{ {table}, inline:{{ {{ {given} = {value()} }} }} }}"
                 case "two":
                     return f"{table}, {self._of_kind('texthash', name, {self._key(): value()}, value)}"

@@ -222,7 +222,7 @@ class Played:
             if found and _counts(line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(
-                r"\]: (?:warning: (?!valid_|regexp map|pcre map)|error|NOQUEUE)", line
+                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map)|error|NOQUEUE)", line
             ):
                 general.add(normal_log(line))
         for client, lines, content in [
@@ -316,6 +316,7 @@ def normal_log(line: str) -> str:
     line = re.sub(rf"message-id=<{_ID}@", "message-id=<LONGID@", line)
     line = re.sub(r"^warning: ID: ", "warning: ", line)
     line = re.sub(r"/tmp/\d+\.P\d+\.[\w.]+", "/tmp/", line)
+    line = line.replace("(delivery temporarily suspended: ", "(")  # to a site that another message has tried
     line = re.sub(r"delay=[0-9.]+, delays=[0-9./]+", "delay=D, delays=D", line)
     line = re.sub(r"size=\d+", "size=N", line)
     line = re.sub(r"for name=\S+", lambda found: found[0].lower(), line)  # a nexthop is in lower case here

@@ -85,10 +85,12 @@ def _unlisted(question: Question, resolution: Resolution, subject: Subject, stat
     name = question.name_of(subject)
     codes = question.codes
     is_alias = resolution.address_class is AddressClass.VIRTUAL_ALIAS
-    if resolution.transport == "error" and resolution.nexthop != UNKNOWN_ALIAS:
+    if resolution.transport in ("error", "retry") and resolution.nexthop != UNKNOWN_ALIAS:
         match = _STATUS.match(resolution.nexthop)
         found, text = (match[1], match[2]) if match is not None else (status, resolution.nexthop)
         code = codes.unknown_virtual_alias_reject_code if is_alias else 550
+        if resolution.transport == "retry":
+            code = 450
         found = f"{code // 100}{fixed_status(found[1:], subject)}"  # a refusal is as final as its code
         return rejected(code, found, name, subject, text.encode())
     if question.resolver.is_known(resolution):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pillarbox.bounce.notification import Style
 from pillarbox.bounce.submission import BounceRules
 from pillarbox.bounce.templates import BUILT_IN, Template, read_templates
+from pillarbox.config.parameters.cleanup import Cleanup
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.parameters.require_tls import RequireTls
@@ -32,6 +33,7 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
             host=identity.myhostname.encode(),
             origin=origin,
             mail_name=identity.mail_name.encode(),
+            names_in_comments=snapshot.group(Cleanup).header_from_format == "obsolete",
             charset="utf-8" if utf8 else "",
             value=snapshot.value,
         ),

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from pillarbox.bounce.templates import Template
+from pillarbox.bounce.templates import FROM, FROM_WITH_COMMENT, Template
 from pillarbox.queue.mail_date import mail_date
 from pillarbox.queue.recipient_log import LogEntry
 
@@ -44,6 +44,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     host: bytes  # myhostname
     origin: bytes  # myorigin, which completes MAILER-DAEMON; empty without append_at_myorigin
     mail_name: bytes
+    names_in_comments: bool = False  # header_from_format = obsolete
     charset: str = ""  # utf-8 with smtputf8_enable; empty: the template's
     value: Callable[[str], str]  # of a parameter, for templates
 
@@ -71,7 +72,7 @@ def compose(
     report = b"global-delivery-status" if original.smtputf8 else b"delivery-status"
     head = b"".join(
         (
-            b"From: %s\n" % _completed(template.sender, style.origin),
+            b"From: %s\n" % _completed(_sender(template, style), style.origin),
             b"Subject: %s\n" % subject.encode(),
             b"To: %s\n" % recipient,
             b"References: %s\nIn-Reply-To: %s\n" % (original.message_id, original.message_id)
@@ -108,12 +109,17 @@ def compose(
     return (head + parts + b"\n--%s--\n" % boundary).replace(b"\n", b"\r\n")
 
 
+def _sender(template: Template, style: Style) -> str:
+    return FROM_WITH_COMMENT if style.names_in_comments and template.sender == FROM else template.sender
+
+
 def _completed(sender: str, origin: bytes) -> bytes:
     """From: with $myorigin for a missing domain, if it is completed."""
     name, bracket, rest = sender.rpartition("<")
-    address = rest.removesuffix(">") if bracket else sender
+    bare, blank, comment = sender.partition(" (")
+    address = rest.removesuffix(">") if bracket else bare
     complete = address.encode() + (b"" if "@" in address or not origin else b"@" + origin)
-    return b"%s<%s>" % (name.encode(), complete) if bracket else complete
+    return b"%s<%s>" % (name.encode(), complete) if bracket else complete + f"{blank}{comment}".encode()
 
 
 def _paragraph(entry: LogEntry) -> bytes:

@@ -157,9 +157,12 @@ class Notifier:
         complete, written = self._rules.postmasters[kind]
         style = self._rules.style
         text = [*introduction, *_wrapped(transcript), *closing]
+        daemon = b"MAILER-DAEMON@" + style.host
         content = b"".join(
             (
-                b"From: Mail Delivery System <MAILER-DAEMON@%s>\r\n" % style.host,
+                b"From: %s (Mail Delivery System)\r\n" % daemon
+                if style.names_in_comments
+                else b"From: Mail Delivery System <%s>\r\n" % daemon,
                 b"To: Postmaster <%s>\r\n" % complete,
                 b"Subject: %s\r\n\r\n" % subject.encode(),
                 *(line.encode("utf-8", "replace") + b"\r\n" for line in text),

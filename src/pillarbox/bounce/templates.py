@@ -28,7 +28,9 @@ NAMES: Final = ("failure", "delay", "success", "verify")
 
 _UNITS: Final = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86400, "weeks": 604800}
 _REFERENCE: Final = re.compile(r"\$(?:\{([A-Za-z0-9_]+)\}|\(([A-Za-z0-9_]+)\)|([A-Za-z0-9_]+)|(\$))")
-_FROM: Final = "Mail Delivery System <MAILER-DAEMON>"
+FROM: Final = "Mail Delivery System <MAILER-DAEMON>"
+FROM_WITH_COMMENT: Final = "MAILER-DAEMON (Mail Delivery System)"
+"""The same with header_from_format = obsolete."""
 _LABELS: Final = ("charset", "from", "subject", "postmaster-subject")
 _LABEL: Final = re.compile(r"[A-Za-z][A-Za-z-]*")
 
@@ -40,7 +42,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     postmaster_subject: str = ""
     text: str
     charset: str = "us-ascii"
-    sender: str = _FROM
+    sender: str = FROM
 
     def expanded(self, value: Callable[[str], str]) -> str:
         """The text with `$name` replaced; a name that nobody knows is empty."""

@@ -126,15 +126,15 @@ def open_role(startup: Startup) -> Serve:
                 agents=agents,
                 status_filter=StatusFilter(filter_tables, warn=lambda text: tell(events.Warned(text))),
             ),
-            "error": ErrorTransport(status="5.0.0"),
-            "discard": DiscardTransport(),
+            "error": ErrorTransport(status="5.0.0", tell=tell),
+            "discard": DiscardTransport(tell=tell),
         }
         transports |= {
             service.name: by_program[service.program]
             for service in startup.services
             if service.program in by_program
         }
-        transports["retry"] = ErrorTransport(status="4.0.0")
+        transports["retry"] = ErrorTransport(status="4.0.0", tell=tell)
         notifier = Notifier(
             queue, rules=bounce_rules, submission=rules, mappings=mappings, clock=clock, tell=tell
         )

@@ -27,6 +27,7 @@ class Warned(Event, frozen=True):
     """Something is wrong that an admin should know of; `reason` is private text."""
 
     reason: str
+    program: str = ""  # that says it, if it is not the one that runs
 
 
 class Refused(Event, frozen=True):

@@ -252,7 +252,7 @@ def _escaped(octets: bytes) -> str:
 
 
 _RENDERERS: Final[dict[type, Callable[[Any], tuple[str, str]]]] = {
-    e.Warned: lambda event: ("", f"warning: {event.reason}"),
+    e.Warned: lambda event: (event.program, f"warning: {event.reason}"),
     e.Refused: lambda event: ("", f"fatal: {event.reason}"),
     e.Broke: lambda event: ("", f"panic: {event.reason}"),
     e.Noted: lambda event: ("", event.text),

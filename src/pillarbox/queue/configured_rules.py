@@ -21,7 +21,7 @@ def configured_rules(snapshot: Snapshot) -> Rules:
         dropped_headers=frozenset(name.lower().encode() for name in cleanup.message_drop_headers),
         undisclosed_recipients=cleanup.undisclosed_recipients_header.encode(),
         myhostname=identity.myhostname.encode(),
-        myorigin=identity.myorigin.encode(),
+        myorigin=identity.myorigin.encode() if identity.append_at_myorigin else b"",
         detects_encoding=cleanup.detect_8bit_encoding_header,
         names_in_comments=cleanup.header_from_format == "obsolete",
         heeds_tls_required=cleanup.tls_required_enable,

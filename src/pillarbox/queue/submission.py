@@ -73,7 +73,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     dropped_headers: frozenset[bytes]  # message_drop_headers, lower case
     undisclosed_recipients: bytes = b""  # undisclosed_recipients_header
     myhostname: bytes
-    myorigin: bytes
+    myorigin: bytes  # what completes an address; empty without append_at_myorigin
     delay_warning_time: float
     names_in_comments: bool = False  # header_from_format = obsolete
     detects_encoding: bool = True  # detect_8bit_encoding_header
@@ -322,7 +322,8 @@ class Submission:
         sender = self._envelope.sender
         shown = _NOBODY
         if sender:
-            complete = sender if b"@" in sender else sender + b"@" + self._rules.myorigin
+            origin = self._rules.myorigin
+            complete = sender if b"@" in sender or not origin else sender + b"@" + origin
             shown = Address.from_internal(complete).external
         name = self._envelope.full_name
         if not name or not sender:

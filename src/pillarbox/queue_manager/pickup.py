@@ -194,7 +194,9 @@ class Pickup:
         except (MessageTooBig, TooManyHops, _Rejected) as fault:
             self._tell_ids(submission)
             submission.abort()
-            return await self._return(submission.queue_id, message, source, fault), submission.queue_id
+            return await self._return(
+                submission.queue_id, envelope, message, source, fault
+            ), submission.queue_id
         except (QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
             if isinstance(fault, MapFault):
@@ -316,9 +318,14 @@ class Pickup:
         )
 
     async def _return(
-        self, queue_id: QueueId, message: QueueMessage, source: Source, fault: Exception
+        self,
+        queue_id: QueueId,
+        envelope: NewEnvelope,
+        message: QueueMessage,
+        source: Source,
+        fault: Exception,
     ) -> CleanupStatus:
-        """A message that cannot be queued at all goes back to its sender."""
+        """A message that cannot be queued at all goes back to its sender; its addresses are mapped already."""
         if isinstance(fault, MessageTooBig):
             dsn, reason = "5.3.4", CleanupStatus.SIZE.text
         elif isinstance(fault, TooManyHops):
@@ -329,19 +336,17 @@ class Pickup:
             LogEntry(
                 recipient=Address.from_internal(recipient.address).external,
                 original_recipient=Address.from_internal(recipient.original).external,
-                offset=recipient.offset,
+                offset=0,
                 dsn_original=recipient.dsn_original,
                 notify=int(recipient.notify),
                 status=dsn,
                 action="failed",
                 reason=reason,
             )
-            for recipient in message.to_do
+            for recipient in envelope.recipients
+            if not recipient.expanded
         ]
-        returned = msgspec.structs.replace(
-            message,
-            sender=self._rules.mappings.rewriting.rewrite(Address.from_internal(message.sender)).internal,
-        )
+        returned = msgspec.structs.replace(message, sender=envelope.sender)
         for entry in entries:
             self._tell(
                 events.AttemptMade(

@@ -17,6 +17,7 @@ from typing import Final, Protocol
 import msgspec
 
 from pillarbox.delivery.request import Attempt, Outcome
+from pillarbox.observability.events import EventSink, Warned
 from pillarbox.queue.queue_file import QueueMessage, QueueRecipient
 from pillarbox.routing.resolution import Resolution
 from pillarbox.vocabulary.address import Address
@@ -110,23 +111,26 @@ class ErrorTransport:
     """error(8) and retry(8): the nexthop is the reason why nothing is delivered.
 
     The first bounces with 5.0.0, the second defers with 4.0.0, or with the code that the reason begins with if that
-    says the same: `5.4.4 no route`.
+    says the same: `5.4.4 no route`.  Of one that says something else the log warns.
     """
 
     tells_attempts = False
 
-    def __init__(self, *, status: str) -> None:
+    def __init__(self, *, status: str, tell: EventSink) -> None:
         """`status` is the code for a nexthop that has none, or one that says something else."""
         self._status = status
+        self._tell = tell
 
     async def deliver(self, job: Job) -> Done:
         """The same for every recipient."""
-        return Done([self.outcome(job.nexthop)] * len(job.recipients))
-
-    def outcome(self, nexthop: str) -> Outcome:
-        """What the text of a nexthop means."""
-        code, text = _with_status(nexthop, self._status)
-        return Outcome("deferred" if code[0] == "4" else "bounced", code, text or "unspecified reason")
+        code, text = _with_status(job.nexthop, self._status)
+        is_late = code[0] == "4"
+        for _ in job.recipients:
+            _warn_of_status(
+                job.nexthop, code, "defer_append" if is_late else "bounce_append", "error", self._tell
+            )
+        outcome = Outcome("deferred" if is_late else "bounced", code, text or "unspecified reason")
+        return Done([outcome] * len(job.recipients))
 
 
 class DiscardTransport:
@@ -134,9 +138,15 @@ class DiscardTransport:
 
     tells_attempts = False
 
+    def __init__(self, *, tell: EventSink) -> None:
+        self._tell = tell
+
     async def deliver(self, job: Job) -> Done:
         """Gone, as the configuration says."""
-        return Done([Outcome("sent", *_with_status(job.nexthop, "2.0.0"))] * len(job.recipients))
+        code, text = _with_status(job.nexthop, "2.0.0")
+        for _ in job.recipients:
+            _warn_of_status(job.nexthop, code, "sent", "discard", self._tell)
+        return Done([Outcome("sent", code, text)] * len(job.recipients))
 
 
 def _with_status(text: str, usual: str) -> tuple[str, str]:
@@ -145,6 +155,12 @@ def _with_status(text: str, usual: str) -> tuple[str, str]:
     if match is None:
         return usual, text
     return (match[1] if match[1][0] == usual[0] else usual), text[match.end() :]
+
+
+def _warn_of_status(nexthop: str, used: str, function: str, program: str, tell: EventSink) -> None:
+    match = _STATUS.match(nexthop)
+    if match is not None and match[1] != used:
+        tell(Warned(f'{function}: ignoring dsn code "{match[1]}"', program))
 
 
 _STATUS: Final = re.compile(r"([245]\.[0-9]{1,3}\.[0-9]{1,3})(?:\s+|\Z)", re.ASCII)

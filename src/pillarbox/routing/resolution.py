@@ -276,7 +276,7 @@ class Resolver:
             if (value := find_first(tables, key, whole=whole)) is None:
                 continue
             new_transport, _, new_nexthop = value.partition(":")
-            new_transport, new_nexthop = new_transport.strip(), new_nexthop.strip()
+            new_nexthop = new_nexthop.strip()  # a blank behind a transport belongs to its name
             if new_transport:
                 return new_transport, new_nexthop or _WITHOUT_REASON.get(new_transport, domain)
             return transport, new_nexthop or nexthop

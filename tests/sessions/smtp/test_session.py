@@ -133,6 +133,8 @@ ROUTED_TO_ERRORS = [  # recipient, reply to a stranger
     ("root@mx.test", "550 5.1.1 <root@mx.test>: Recipient address rejected: no code"),
     ("later@mx.test", "550 5.7.1 <later@mx.test>: Recipient address rejected: not now"),
     ("info@box.test", "250 2.1.5 Ok"),
+    ("a@late.test", "450 4.3.2 <a@late.test>: Recipient address rejected: off"),
+    ("a@hard.test", "450 4.1.1 <a@hard.test>: Recipient address rejected: never"),
     ('"no@box.test"@mx.test', "550 5.7.1 <no@box.test@mx.test>: Recipient address rejected: closed"),
 ]
 
@@ -140,7 +142,7 @@ ROUTED_TO_ERRORS = [  # recipient, reply to a stranger
 @pytest.mark.parametrize(("recipient", "reply"), ROUTED_TO_ERRORS)
 def test_who_is_routed_to_the_error_transport_is_refused(recipient: str, reply: str, tmp_path: Path) -> None:
     """In every class, before its tables are asked; but not who has an alias."""
-    routes = "inline:{ { box.test = error:5.7.1 closed } { mx.test = error:no code } { later@mx.test = error:4.7.1 not now } }"
+    routes = "inline:{ { late.test = retry:4.3.2 off } { hard.test = retry:5.1.1 never } { box.test = error:5.7.1 closed } { mx.test = error:no code } { later@mx.test = error:4.7.1 not now } }"
     rcpt = f"RCPT TO:<{recipient}>\r\n".encode()
     settings = {"transport_maps": routes}
     done = converse(tmp_path / "q", [HELLO, MAIL, rcpt, QUIT], settings=settings, address="127.0.0.1")
