@@ -61,10 +61,12 @@ class Transport(ScriptedTransport):
         *,
         tls_fails: bool = False,
         silent: bool = False,
+        early: bool = False,
         before: Callable[[], None] = lambda: None,
     ) -> None:
-        """`before` is called before each chunk."""
+        """`before` is called before each chunk; the first of an early client is there before it is greeted."""
         super().__init__(chunks)
+        self.has_input = early
         self._before = before
         self._tls_fails = tls_fails
         self._silent = silent
@@ -72,6 +74,7 @@ class Transport(ScriptedTransport):
     async def receive(self) -> bytes:
         """The next chunk; a silent client ends with the timeout."""
         self._before()
+        self.has_input = False
         data = await super().receive()
         if not data and self._silent:
             raise IdleTimeout
@@ -119,6 +122,7 @@ def converse(
     tls: bool = False,
     tls_fails: bool = False,
     silent: bool = False,
+    early: bool = False,
     file_system: FileSystem = DISK,
     zones: Zones | None = None,
     failing: Collection[str] = (),
@@ -140,6 +144,7 @@ def converse(
         [chunks] if isinstance(chunks, bytes) else chunks,
         tls_fails=tls_fails,
         silent=silent,
+        early=early,
         before=lambda: clock.advance(pause),
     )
     peer = ip_address(address)

@@ -242,6 +242,7 @@ EXCHANGES: Final = [
     Exchange("XCLIENT", (HELLO, b"XCLIENT", b"XCLIENT FOO", b"XCLIENT FOO=x", b"XCLIENT ADDR=x", b"XCLIENT NAME=-x", b"XCLIENT PORT=x", b"XCLIENT PROTO=FOO",
         b"XCLIENT NAME=+ZZ", MAIL, b"XCLIENT NAME=x"), "proxy"),
     Exchange("another client", (b"XCLIENT ADDR=192.0.2.9 NAME=good.test", b"EHLO x", MAIL, RCPT, b"RSET", b"XCLIENT ADDR=127.0.0.1"), "proxy"),
+    Exchange("another address", (HELLO, b"XCLIENT ADDR=192.0.2.9", HELLO, MAIL, b"RCPT TO:<x@elsewhere.test>"), "proxy"),
     Exchange("another name", (HELLO, b"XCLIENT NAME=bad.test", b"EHLO x", MAIL, RCPT), "proxy"),
     Exchange("another login", (HELLO, b"XCLIENT NAME=good.test HELO=a.b PROTO=ESMTP LOGIN=me", MAIL, b"RCPT TO:<x@elsewhere.test>"), "proxy"),
     Exchange("a client by IPv6", (HELLO, b"XCLIENT ADDR=IPv6:2001:db8::1 NAME=[UNAVAILABLE]", HELLO, MAIL, b"RCPT TO:<x@elsewhere.test>"), "proxy"),

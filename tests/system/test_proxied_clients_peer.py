@@ -173,7 +173,9 @@ def _lines(lines: list[str]) -> list[str]:
 
 
 def _play(host: Host, product: str) -> dict[tuple[int, str], tuple[bytes, list[str]]]:
-    host.write("/etc/postfix/main.cf", MAIN_CF + "mynetworks = 127.0.0.0/8\n")
+    host.write(
+        "/etc/postfix/main.cf", MAIN_CF + "mynetworks = 127.0.0.0/8\nsmtpd_forbid_unauth_pipelining = yes\n"
+    )
     host.output("touch /etc/aliases && postalias /etc/aliases")
     host.write("/etc/postfix/master.cf", MASTER_CF + _MASTER)
     host.write("/etc/dovecot/dovecot.conf", DOVECOT_CONF + _DOVECOT)

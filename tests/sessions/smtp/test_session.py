@@ -503,3 +503,13 @@ def test_a_sender_that_needs_no_tls(tmp_path: Path, settings: dict[str, str], op
     message, lines = converse(tmp_path / "queue", said, settings=settings).message()
     assert message.send_options == option
     assert b"TLS-Required: No" in lines
+
+
+def test_a_proxy_tells_who_comes(tmp_path: Path) -> None:
+    """XCLIENT: an address alone leaves the name; the disconnect line counts as Postfix's does."""
+    settings = {"smtpd_authorized_xclient_hosts": "192.0.2.7"}
+    done = converse(tmp_path / "q", [HELLO, b"XCLIENT ADDR=198.51.100.9\r\n", HELLO, QUIT], settings=settings)
+    assert done.lines == [
+        f"connect from {CLIENT}",
+        "disconnect from client.test[198.51.100.9] ehlo=2 xclient=0/1 quit=1 commands=3/4",
+    ]

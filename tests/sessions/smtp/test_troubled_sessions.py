@@ -101,6 +101,19 @@ HASTY = [
 ]
 
 
+def test_a_client_that_talks_before_it_is_greeted(tmp_path: Path) -> None:
+    """smtpd_forbid_unauth_pipelining: 554 in place of the greeting, as Postfix's; without it, a line in the log."""
+    done = converse(tmp_path / "q", [b"QUIT\r\n"], early=True)
+    assert done.said == b"554 5.5.0 Error: SMTP protocol synchronization\r\n"
+    told = f"improper command pipelining after CONNECT from {CLIENT}: QUIT\\r\\n"
+    assert done.lines == [f"connect from {CLIENT}", told, f"disconnect from {CLIENT} commands=0/0"]
+    allowed = {"smtpd_forbid_unauth_pipelining": "no"}
+    done = converse(tmp_path / "r", [HELLO, QUIT], early=True, settings=allowed)
+    assert done.said.startswith(b"220 mx.test ESMTP Postfix\r\n250-mx.test\r\n")
+    assert done.lines[1] == f"improper command pipelining after CONNECT from {CLIENT}: EHLO c.test\\r\\n"
+    assert done.lines[-1] == f"disconnect from {CLIENT} ehlo=1 quit=1 commands=2"
+
+
 @pytest.mark.parametrize(("sent", "after"), [row[1:] for row in HASTY], ids=[row[0] for row in HASTY])
 def test_who_does_not_listen_is_cut_off(sent: list[bytes], after: str, tmp_path: Path) -> None:
     """smtpd_forbid_unauth_pipelining: 554 and the end of the session, with what was sent ahead in the log."""

@@ -1,7 +1,8 @@
 """How often each SMTP command succeeded and failed, and how many did no work: the disconnect line and the limits.
 
 DESCRIPTION
-    Every command counts, by verb.  Refused ones add to `errors`; those that do no work (NOOP, RSET, HELO …) to
+    Every command counts, by verb; XCLIENT as one that did not succeed, for the session begins anew, as in Postfix's
+    line.  Refused ones add to `errors`; those that do no work (NOOP, RSET, HELO …) to
     `junk`.  A message that was taken sets both back (`forgive`).
 """
 
@@ -48,7 +49,7 @@ class CommandCounts:
     def count(self, command: object, kind: type, *, succeeded: bool) -> None:
         """A command and how it went; one that failed at its end failed."""
         if kind in VERBS:
-            self.add(VERBS[kind], succeeded=succeeded)
+            self.add(VERBS[kind], succeeded=succeeded and kind is not commands.XClient)
             if kind in JUNK:
                 self.junk += 1
         elif isinstance(command, EndOfContent):

@@ -2,7 +2,8 @@
 
 DESCRIPTION
     After XCLIENT the session is that client's: name, address, HELO name and login are those that were told,
-    access rules and logs see them, and the conversation begins anew with a greeting.  XFORWARD only changes what
+    access rules and logs see them, and the conversation begins anew with a greeting.  An address that comes without
+    a name leaves the one that was known, as with Postfix.  XFORWARD only changes what
     the log says of the client who brought the message to the proxy.
 
     Both are for the hosts of smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts.
@@ -46,7 +47,6 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
     text = {name: value.decode("utf-8", "replace") for name, value in values.items() if value is not None}
     if b"ADDR" in values:
         client.move_to(ip_address(text.get(b"ADDR", "0.0.0.0")))  # noqa: S104
-        client.name = client.reverse_name = "unknown"
         client.is_mynetworks = session.policy.identity.mynetworks.contains(client.address)
         server = session.policy.server
         session.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address)

@@ -225,7 +225,16 @@ class SmtpSession:
         reply = await greeting(state)
         if reply.code in _LAST_WORDS:
             raise Goodbye(reply)
+        if state.transport.has_input:
+            await self._hear_too_early()
         state.engine.greet(state.with_footer(reply) if state.denied else reply)
+
+    async def _hear_too_early(self) -> None:
+        """A client has to wait for its greeting (RFC 5321 §3.1); many of those that do not send spam."""
+        received = await self._state.transport.receive()
+        if received:
+            self._state.engine.receive_data(received)
+            self._object_to_pipelining()
 
     async def _answer(self, command: object) -> None:
         """One command: order, limits, handler, reply, counts."""
@@ -351,8 +360,13 @@ class SmtpSession:
             return
         if engine.state.name in ("DATA", "BDAT", "AUTH"):
             return
+        self._object_to_pipelining()
+
+    def _object_to_pipelining(self) -> None:
+        state = self._state
         if not state.pipelined:
-            state.tell(events.ImproperPipelining(state.last, state.client.label, engine.waiting_input))
+            waiting = state.engine.waiting_input
+            state.tell(events.ImproperPipelining(state.last, state.client.label, waiting))
         state.pipelined = True
         if not state.policy.server.smtpd_forbid_unauth_pipelining:
             return

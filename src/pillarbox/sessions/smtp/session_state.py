@@ -55,6 +55,11 @@ class SmtpTransport(Transport, Protocol):
         """Address and port of our end."""
         ...
 
+    @property
+    def has_input(self) -> bool:
+        """Whether `receive()` would return at once."""
+        ...
+
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Put TLS on.  TlsFault if it fails."""
         ...
