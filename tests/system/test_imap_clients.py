@@ -196,7 +196,7 @@ def test_getmail(mail_system: MailSystem, user: str, protocol: str, tmp_path: Pa
         f"[retriever]\ntype = Simple{protocol}Retriever\nserver = 127.0.0.1\n"
         f"port = {mail_system.port(protocol.lower())}\nusername = {user}\npassword = {PASSWORD}\n"
         "[destination]\ntype = MDA_external\npath = /bin/sh\nallow_root_commands = true\n"
-        f'arguments = ("-c", "cat >{tmp_path}/taken/$$")\n[options]\nread_all = false\ndelete = false\n'
+        f'arguments = ("-c", "cat >$(mktemp {tmp_path}/taken/XXXXXX)")\n[options]\nread_all = false\ndelete = false\n'
     )
     for _ in range(2):
         run(tmp_path, "getmail", "--getmaildir", str(tmp_path / "getmail"), "--rcfile", "rc")
