@@ -34,6 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.basetemp = f"{directory}/{worker or 'run'}"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test that needs root."""
+    if any(item.iter_markers("root")) and os.getuid() != 0:
+        pytest.skip("needs root")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Keep temporary directories only for who wants to see why a test failed."""
     directory = session.config.stash.get(_DIRECTORY, "")

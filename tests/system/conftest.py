@@ -147,12 +147,10 @@ def _peers(item: pytest.Item) -> tuple[str, ...]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Refuse or skip a test whose counterparts are not all here, or that needs root."""
+    """Refuse or skip a test whose counterparts are not all here."""
     peers = _peers(item)
     missing = [name for name in peers if not counterparts.is_here(name)]
     if missing:
         (pytest.fail if must_have_all() else pytest.skip)(f"not installed: {', '.join(missing)}")
-    if any(item.iter_markers("root")) and os.getuid() != 0:
-        pytest.skip("needs root")
     if peers:
         will_meet(item, peers)
