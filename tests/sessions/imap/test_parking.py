@@ -104,6 +104,28 @@ def test_what_happens_meanwhile_is_told_to_who_idles() -> None:
     assert done.startswith(b"b OK Idle completed (")
 
 
+def test_a_name_that_means_another_mailbox_by_now() -> None:
+    """NOTIFY knows mailboxes by their GUIDs, also those that it knew before it was parked."""
+
+    async def run() -> list[bytes]:
+        account = new_account()
+        await account.create("Work")
+        events = b"(MessageNew MessageExpunge FlagChange MailboxName)"
+        parked = await started(account, b"a NOTIFY SET (personal %b)\r\n" % events)
+        assert await parked.park()
+        await account.rename("Work", "Old")
+        await account.create("Work")
+        told = (await parked.go_on()).splitlines()
+        await parked.end()
+        return told
+
+    assert asyncio.run(run()) == [
+        b'* LIST (\\HasNoChildren) "/" Old ("OLDNAME" (Work))',
+        b'* LIST (\\HasNoChildren) "/" Work',
+        b"* STATUS Work (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 1795352186 UNSEEN 0 HIGHESTMODSEQ 1)",
+    ]
+
+
 def test_what_notify_watches_goes_on() -> None:
     """New messages as they were asked for, STATUS of other mailboxes, LIST of names; nothing twice."""
 

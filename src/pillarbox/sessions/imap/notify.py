@@ -279,7 +279,8 @@ class Notifications:
             return
         end_watch = mailbox.watch(lambda: self._note(name))
         self._watched[name] = _Watched(mailbox, events, told, end_watch)
-        self._identities[name] = mailbox.guid  # by which it is known again under another name
+        if not self._identities[name]:  # by which it is known again under another name
+            self._identities[name] = mailbox.guid
         self._changed.add(name)  # perhaps between the look and the watch
         if name in self._closed:  # RFC 5465 §5.9
             self._closed.discard(name)
