@@ -223,6 +223,22 @@ def test_other_literals_have_a_limit() -> None:
     assert noop == c.Noop(b"b")
 
 
+@pytest.mark.parametrize("piece", [b"{0+}\r\n", b"{1+}\r\na ", b"x" * 9000 + b" {0+}\r\n"])
+def test_what_is_around_literals_has_the_limit_of_a_line(piece: bytes) -> None:
+    """However small they are: what is kept of a command has bounds, before login, too."""
+    sent = piece * (1_000_000 // len(piece)) + b"\r\n"
+    engine = ImapServer(state=State.AUTHENTICATED, max_line=10_000)
+    engine.receive_data(b"a CREATE " + sent + b"b NOOP\r\n")
+    too_large = b"Error in IMAP command CREATE: IMAP command line too large"
+    assert engine.next_command() == c.Refused(b"a", b"BAD", too_large)
+    assert engine.next_command() == c.Noop(b"b")
+    engine = ImapServer(state=State.NOT_AUTHENTICATED, max_line=10_000)
+    engine.receive_data(b"a LOGIN " + sent + b"b NOOP\r\n")
+    refused = engine.next_command()
+    assert isinstance(refused, c.Refused)
+    assert engine.next_command() == c.Noop(b"b")
+
+
 def test_an_announcement_with_too_many_digits_is_none() -> None:
     """The command ends at the line's end, and is refused like any other that is not complete."""
     sent = b"a APPEND INBOX {" + b"0" * 80 + b"24+}\r\nb REPLACE 1 INBOX {" + b"0" * 80 + b"1}\r\nc NOOP\r\n"

@@ -48,10 +48,10 @@ MAX_LINE_BEFORE_LOGIN: Final = 8192
 """Octets of a line before login, as Dovecot's login processes take them."""
 MAX_LITERALS: Final = 65536
 """Octets of all literals of a command, messages not counted."""
-
-
 MAX_UNASKED: Final = 4096
 """Octets of a literal that a client may send without being asked, with LITERAL- (RFC 7888 §5)."""
+_COST: Final = 8
+"""What a line with a literal behind it counts besides its octets, as it is kept for itself."""
 
 
 class State(Enum):
@@ -185,9 +185,11 @@ class ImapServer:
         "_fragments",
         "_held",
         "_in_parts",
+        "_max_line",
         "_offer_tag",
         "_out",
         "_spent",
+        "_spent_on_lines",
         "bytes_in",
         "bytes_out",
         "held",
@@ -212,10 +214,12 @@ class ImapServer:
         self._in_parts = False
         self._held: list[bytes] = []
         self._fragments = Fragments(max_line=max_line)
+        self._max_line = max_line
         self._out: list[bytes] = []
         self._closed = False
         self._awaits_line: bytes | None = None  # tag of the command whose lines are read
         self._spent = 0  # octets of literals in the command that is coming
+        self._spent_on_lines = 0  # octets around them
         self._offer_tag = b""  # of the command whose messages come
 
     # From the client.
@@ -251,7 +255,7 @@ class ImapServer:
                 case None:
                     return Pause.CLOSED if self._closed else Pause.NEED_DATA
                 case [bytes() as line]:  # as most commands are
-                    self._spent = 0
+                    self._spent = self._spent_on_lines = 0
                     return self._recall(line) or self._parse([line])
                 case Announcement() as announcement:
                     command = self._consider(announcement)
@@ -260,10 +264,10 @@ class ImapServer:
                 case Portion(data):
                     return AppendData(self._offer_tag, data)
                 case Overlong(start):
-                    self._spent = 0
+                    self._spent = self._spent_on_lines = 0
                     return self._refuse_overlong(start)
                 case parts:
-                    self._spent = 0
+                    self._spent = self._spent_on_lines = 0
                     return self._parse(parts)
 
     def expect_line(self, tag: bytes) -> None:
@@ -277,7 +281,7 @@ class ImapServer:
 
     def refuse_literal(self) -> None:
         """Do not take the message that was offered; the caller has answered the command."""
-        self._spent = 0
+        self._spent = self._spent_on_lines = 0
         self._fragments.refuse()
 
     @property
@@ -363,6 +367,9 @@ class ImapServer:
         if self._spent + announcement.size > MAX_LITERALS:
             return self._refuse(self._bad(tag, name, "Literal size too large"))
         self._spent += announcement.size
+        self._spent_on_lines += len(announcement.parts[-1]) + _COST
+        if self._spent_on_lines > self._max_line:  # or empty literals without end would be kept
+            return self._refuse(self._bad(tag, name, "IMAP command line too large"))
         self.accept_literal()
         return None
 
