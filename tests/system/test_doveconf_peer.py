@@ -4,6 +4,7 @@ Only the two lines with the version, which say who is speaking, are left out of 
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -185,6 +186,67 @@ QUESTIONS = [
     ["service/imap-login/inet_listener/imap/port"],
     ["nosuch"],
 ]
+MORE_QUESTIONS = {
+    "virtual users": """
+-n -s
+-n -x
+-s
+-x auth_failure_delay
+ssl_cert
+ssl_key_password
+-h ssl_key_password
+-P ssl_key_password
+-h auth_failure_delay auth_verbose
+nosuch auth_verbose
+-h plugin/quota
+plugin/nosuch
+namespace
+namespace/inbox/inbox
+namespace/inbox/mailbox
+namespace/inbox/mailbox/Trash/auto
+service
+service/imap-login
+service/imap-login/inet_listener
+-h service/imap-login/service_count
+passdb/args
+userdb
+dict
+protocol
+-d auth_failure_delay
+-n auth_failure_delay
+-a auth_failure_delay
+mail_cache_min_mail_count
+mail_plugins protocols
+-m imap
+-e true
+-q
+-f
+""",
+    "filters": """
+-n -f protocol=imap
+-n -f protocol=pop3
+-a -f protocol=lmtp
+-f service=imap mail_max_userip_connections
+-f protocol=pop3 mail_debug
+-f protocol=imap mail_debug
+-f nosuch=imap mail_debug
+-f protocol mail_debug
+-f rip=10.0.0.1 login_greeting
+-f lip=10.0.0.1 login_greeting
+-f remote=10.0.0.1 login_greeting
+-f local_name=mx.example.org ssl_cert
+-f lname=mx.example.org ssl_cert
+-f protocol=imap -f lip=1.2.3.4 mail_plugins
+protocol
+protocol/imap
+-n -s
+""",
+}
+DIFFERENCES = {
+    line.partition(" | ")[0]
+    for line in Path(__file__).with_name("doveconf_differences.txt").read_text().split("\n")
+    if line and not line.startswith("#")
+}
 REFUSED = [
     "foo = 1\n",
     "service imap-login {\n  foo = 1\n}\n",
@@ -217,11 +279,13 @@ def asked(program: list[str], path: Path, *arguments: str) -> tuple[list[str], l
         capture_output=True,
         text=True,
         check=False,
+        timeout=60,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"},
     )
     lines = [line for line in done.stdout.split("\n") if not line.startswith(("# 2.3", "# Pigeonhole"))]
-    return lines, done.stderr.split("\n"), done.returncode
+    complaints = re.sub(r"^\S*doveconf(\.py)?: ", "doveconf: ", done.stderr, flags=re.MULTILINE)
+    return lines, complaints.split("\n"), done.returncode
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -231,6 +295,35 @@ def test_a_configuration_is_shown_alike(name: str, tmp_path: Path) -> None:
     path.write_text(CONFIGURATIONS[name])
     for question in QUESTIONS:
         assert asked(OURS, path, *question) == asked(THEIRS, path, *question), question
+
+
+@pytest.mark.parametrize("name", MORE_QUESTIONS)
+def test_what_is_asked_rarely(name: str, tmp_path: Path) -> None:
+    """Options together, filters, sections; the listed differences are differences."""
+    path = tmp_path / "dovecot.conf"
+    path.write_text(CONFIGURATIONS[name])
+    for line in filter(None, MORE_QUESTIONS[name].split("\n")):
+        ours, theirs = (asked(program, path, *line.split()) for program in (OURS, THEIRS))
+        assert (ours == theirs) is (line not in DIFFERENCES), (line, ours, theirs)
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("options", ["-S", "-d -S"])
+def test_settings_for_programs(name: str, options: str, tmp_path: Path) -> None:
+    """-S: the same settings.  Dovecot's are in the order in which its programs know them."""
+    path = tmp_path / "dovecot.conf"
+    path.write_text(CONFIGURATIONS[name])
+    ours, theirs = (
+        sorted(
+            f"{setting}={' '.join(sorted(value.split(' ')))}"
+            for setting, _, value in (
+                line.partition("=") for line in asked(program, path, *options.split())[0]
+            )
+        )
+        for program in (OURS, THEIRS)
+    )
+    assert ours == theirs
+    assert len(ours) > 1000
 
 
 def test_debians_own_configuration_is_shown_alike() -> None:

@@ -1,7 +1,9 @@
 """doveconf(1): show the mailbox half's configuration.
 
-    doveconf [-adnNPsx] [-c FILE] [-f NAME=VALUE]...
-    doveconf [-hPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
+    doveconf [-adnNPsSx] [-c FILE] [-f NAME=VALUE]...
+    doveconf [-dhPx] [-c FILE] [-f NAME=VALUE]... SETTING|SECTION...
+
+    -m is not served.
 
 EXIT STATUS
     0   done
@@ -39,17 +41,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             list(sys.argv[1:] if arguments is None else arguments), "ac:df:hm:nNPsSx"
         )
     except getopt.GetoptError as error:
-        print(f"doveconf: invalid option -- '{error.opt}'", file=sys.stderr)
+        needs = "requires argument" in error.msg
+        what = "option requires an argument" if needs else "invalid option"
+        print(f"{sys.argv[0]}: {what} -- '{error.opt}'", file=sys.stderr)
         return EX_CONFIG
     options = dict(pairs)
-    if "-S" in options or "-m" in options:
-        unserved = "-S" if "-S" in options else "-m"
-        print(f"doveconf: Fatal: {unserved} is not served: use -n or -a", file=sys.stderr)
+    if "-m" in options:
+        print("doveconf: Fatal: -m is not served: use -n or -a", file=sys.stderr)
         return EX_CONFIG
     known: dict[str, str] = {}
     for flag, value in pairs:
-        name, equals, wanted = value.partition("=")
-        if flag == "-f" and (not equals or name not in _FILTERS):
+        name, _, wanted = value.partition("=")
+        if flag == "-f" and name not in _FILTERS:
             print(f"doveconf: Fatal: Unknown filter argument: {value}", file=sys.stderr)
             return EX_CONFIG
         if flag == "-f":
@@ -60,8 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *, program: str) -> int:
     """What the options ask for; also for `dovecot -n` and `dovecot -a`."""
     path = options.get("-c", DOVECOT_CONF)
-    style = Style(secrets="-P" in options, expand="-x" in options)
+    style = Style(secrets="-P" in options, expand="-x" in options, hidden="-s" in options)
+    extent = _extent(options)
     try:
+        if not names and "-S" not in options:
+            print(f"# {DOVECOT_VERSION}: {path}")
         configuration = read_configuration(path)
         for warning in configuration.warnings:
             print(f"{program}: Warning: {warning}", file=sys.stderr)
@@ -69,13 +75,17 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
             configuration = listing.filtered(configuration, known)
         if names:
             for name in names:
-                _show_name(configuration, _path(name), style, hide_name="-h" in options)
+                _show_name(configuration, extent, _path(name), style, hide_name="-h" in options)
             return 0
-        _print_header(path)
-        extent = _extent(options)
-        if extent in (Extent.EVERYTHING, Extent.STANDARD):
+        if "-S" in options:
+            for line in listing.simple_lines(configuration, extent, style):
+                print(line)
+            return 0
+        shown = list(listing.lines(configuration, extent, style))
+        _print_system()
+        if extent in (Extent.EVERYTHING, Extent.STANDARD) and not style.hidden:
             print("# NOTE: Send doveconf -n output instead when asking for help.")
-        for line in listing.lines(configuration, extent, style):
+        for line in shown:
             print(line)
     except ConfigurationFault as fault:
         sys.stdout.flush()
@@ -85,14 +95,15 @@ def show(options: dict[str, str], names: Sequence[str], known: dict[str, str], *
 
 
 def _extent(options: dict[str, str]) -> Extent:
+    if "-s" in options:
+        return Extent.EVERYTHING
     for extent in (Extent.STANDARD, Extent.CHANGED, Extent.EXPLICIT):
         if extent.value in options:
             return extent
     return Extent.EVERYTHING
 
 
-def _print_header(path: str) -> None:
-    print(f"# {DOVECOT_VERSION}: {path}")
+def _print_system() -> None:
     system = os.uname()
     print(f"# OS: {system.sysname} {system.release} {system.machine} {_distribution()} ")
     print(f"# Hostname: {socket.gethostname()}")
@@ -114,8 +125,10 @@ def _path(name: str) -> Path:
     return tuple(name.split("/"))
 
 
-def _show_name(configuration: Configuration, path: Path, style: Style, *, hide_name: bool) -> None:
-    text = listing.value_text(configuration, path, style)
+def _show_name(
+    configuration: Configuration, extent: Extent, path: Path, style: Style, *, hide_name: bool
+) -> None:
+    text = listing.value_text(configuration, extent, path, style)
     if text is not None:
         print(text if hide_name else f"{'/'.join(path)} = {text}")
         return

@@ -54,6 +54,7 @@ class Style(msgspec.Struct, frozen=True):
 
     secrets: bool = False
     expand: bool = False
+    hidden: bool = False  # also settings that are hidden usually
 
 
 def lines(configuration: Configuration, extent: Extent, style: Style) -> Iterator[str]:
@@ -82,15 +83,54 @@ def section_lines(configuration: Configuration, path: Path, style: Style) -> Ite
             return
 
 
-def value_text(configuration: Configuration, path: Path, style: Style) -> str | None:
-    """The value of one setting; None if there is none of that name."""
-    found = {row[0]: row[1] for row in _rows(configuration.root, Extent.EVERYTHING, style, quote=False)}
+def value_text(configuration: Configuration, extent: Extent, path: Path, style: Style) -> str | None:
+    """The value of one setting, or its default if that is the extent; None if there is none of that name."""
+    settings = Settings(Filter()) if extent is Extent.STANDARD else configuration.root
+    style = msgspec.structs.replace(style, hidden=True)
+    found = {row[0]: row[1] for row in _rows(settings, Extent.EVERYTHING, style, quote=False)}
     return found.get(path)
 
 
+def simple_lines(configuration: Configuration, extent: Extent, style: Style) -> Iterator[str]:
+    """`path=value` for programs, the names within a block in front of them: `namespace=0 inbox`."""
+    settings = Settings(Filter()) if extent is Extent.STANDARD else configuration.root
+    rows = sorted(_rows(settings, extent, style, quote=False), key=lambda row: _escaped(row[0]))
+    names: dict[Path, dict[str, None]] = {}
+    for path, _, _ in rows:
+        for block in _blocks_of(path):
+            if len(block) % 2:  # plugin { } and dict { } have no names
+                names.setdefault(block, {})
+            else:
+                names.setdefault(block[:-1], {})[block[-1]] = None
+    told: set[Path] = set()
+    for path, text, _ in rows:
+        for block in _blocks_of(path):
+            kind = block if len(block) % 2 else block[:-1]
+            if kind not in told:
+                told.add(kind)
+                yield f"{_escaped(kind)}={' '.join(_escaped((name,)) for name in names[kind])}"
+            if block not in told:
+                told.add(block)
+                if not ROOT.blocks[block[0]].numbered:
+                    own = "path" if kind[-1] in ("unix_listener", "fifo_listener") else "name"
+                    yield f"{_escaped((*block, own))}={_name(settings, block)}"
+        yield f"{_escaped(path)}={text}"
+
+
 def filtered(configuration: Configuration, known: dict[str, str]) -> Configuration:
-    """What is set for a client: the filters that fit laid over the rest, the most specific last."""
+    """What is set for a client: the filters that fit laid over the rest, the most specific last.
+
+    The filters that may fit, as far as the client is known, are still there.
+    """
     found = Configuration(configuration.path)
+    found.filters = [
+        settings
+        for settings in configuration.filters
+        if matches(
+            msgspec.structs.replace(settings.scope, **{kind: "" for kind in FILTERS if kind not in known}),
+            known,
+        )
+    ]
     found.root.entries = dict(configuration.root.entries)
     found.root.blocks = dict(configuration.root.blocks)
     for settings in sorted(configuration.filters, key=lambda known: _specificity(known.scope)):
@@ -135,7 +175,7 @@ def _settings_lines(settings: Settings, extent: Extent, style: Style, *, inside:
 def _block_lines(settings: Settings, rows: list[Row]) -> Iterator[str]:
     """Rows in the order of their paths, with the lines that open and close blocks."""
     open_blocks: list[Path] = []
-    for path, text, _ in sorted(rows, key=lambda row: _sort_key(row[0])):
+    for path, text, _ in sorted(rows, key=lambda row: _escaped(row[0])):
         blocks = _blocks_of(path)
         while open_blocks and open_blocks != blocks[: len(open_blocks)]:
             open_blocks.pop()
@@ -162,19 +202,22 @@ def _blocks_of(path: Path) -> list[Path]:
 
 
 def _heading(settings: Settings, block: Path) -> str:
-    name = settings.blocks.get(block)
-    if name is None:
-        name = defaults().blocks.get(block, "")
+    name = _name(settings, block)
     kind = block[-1].partition(" ")[0] if len(block) % 2 else block[-2]
     if " " in name:
         name = f'"{name}"'
     return f"{kind} {name} {{" if name else f"{kind} {{"
 
 
+def _name(settings: Settings, block: Path) -> str:
+    name = settings.blocks.get(block)
+    return defaults().blocks.get(block, "") if name is None else name
+
+
 _ESCAPES: Final = {"\\": "\\\\", "/": "\\s", " ": "\\_", "\t": "\\t", "=": "\\e"}
 
 
-def _sort_key(path: Path) -> str:
+def _escaped(path: Path) -> str:
     escaped = ["".join(_ESCAPES.get(letter, letter) for letter in part) for part in path]
     return "/".join(escaped)
 
@@ -183,7 +226,7 @@ def _rows(settings: Settings, extent: Extent, style: Style, *, quote: bool = Tru
     """What there is to show."""
     found: dict[Path, Entry | None] = dict.fromkeys(())
     if extent in (Extent.EVERYTHING, Extent.STANDARD):
-        for path in _all_paths(settings):
+        for path in _all_paths(settings, hidden=style.hidden):
             found[path] = None
     else:
         for block in settings.blocks:
@@ -219,9 +262,10 @@ def _shown_always(block: Path, extent: Extent) -> frozenset[str]:
     return frozenset()
 
 
-def _all_paths(settings: Settings) -> Iterator[Path]:
-    for name in ROOT.settings:
-        yield (name,)
+def _all_paths(settings: Settings, *, hidden: bool) -> Iterator[Path]:
+    for name, declared in ROOT.settings.items():
+        if hidden or not declared.hidden:
+            yield (name,)
     for block in dict.fromkeys([*defaults().blocks, *settings.blocks]):
         schema: Block | None = ROOT
         at = 0
@@ -238,7 +282,7 @@ def _shown(path: Path, value: str, entry: Entry | None, style: Style, *, quote: 
     if entry is not None and style.expand:
         value = entry.value
         if entry.form is Form.FILE and value:
-            return _content(entry)
+            return _content(path[-1], entry)
     if entry is not None and entry.form is Form.FILE:
         return value
     if quote and value and (value != value.strip() or "#" in value):
@@ -246,11 +290,12 @@ def _shown(path: Path, value: str, entry: Entry | None, style: Style, *, quote: 
     return value
 
 
-def _content(entry: Entry) -> str:
+def _content(name: str, entry: Entry) -> str:
     try:
         with open(entry.value, encoding="utf-8", errors="surrogateescape") as file:
             return file.read()
     except OSError as error:
         raise ConfigurationFault(
-            f"Error in configuration file {entry.where}", f"Can't open file {entry.value}: {error.strerror}"
+            f"Error in configuration file {entry.where}",
+            f"{name}: Can't open file {entry.value}: {error.strerror}",
         ) from error

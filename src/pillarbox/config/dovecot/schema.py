@@ -25,6 +25,8 @@ class Setting(msgspec.Struct, frozen=True):
     reason: str = ""
     """Why it does not do what it says; the words follow "because"."""
     doc: str = ""
+    hidden: bool = False
+    """Whether doveconf shows it only if it is set or asked for."""
 
 
 class Block(msgspec.Struct, frozen=True):
@@ -47,6 +49,7 @@ class Part(msgspec.Struct, frozen=True):
     kind: Kind
     reason: str
     table: str
+    hidden: bool = False
 
     def settings(self) -> Iterator[Setting]:
         """What the table declares."""
@@ -62,7 +65,15 @@ class Part(msgspec.Struct, frozen=True):
     def _setting(self, line: str, doc: str) -> Setting:
         name, _, rest = line.partition(" : ")
         kind, _, default = rest.partition(" =")
-        return Setting(name.strip(), kind.strip(), default.strip(" ").strip('"'), self.kind, self.reason, doc)
+        return Setting(
+            name.strip(),
+            kind.strip(),
+            default.strip(" ").strip('"'),
+            self.kind,
+            self.reason,
+            doc,
+            self.hidden,
+        )
 
 
 def block(

@@ -228,6 +228,27 @@ sendmail_path : str = /usr/sbin/sendmail
     ),
     Part(
         Kind.NO_EFFECT,
+        "it is about the index files of Dovecot's own, which are not written",
+        """
+mail_cache_max_size : size = 1 G
+mail_cache_min_mail_count : number = 0
+mail_cache_purge_continued_percentage : number = 200
+mail_cache_purge_delete_percentage : number = 20
+mail_cache_purge_header_continue_count : number = 4
+mail_cache_purge_min_size : size = 32 k
+mail_cache_record_max_size : size = 64 k
+mail_cache_unaccessed_field_drop : time = 30 days
+mail_index_log2_max_age : time = 2 days
+mail_index_log_rotate_max_size : size = 1 M
+mail_index_log_rotate_min_age : time = 5 mins
+mail_index_log_rotate_min_size : size = 32 k
+mail_index_rewrite_max_log_bytes : size = 128 k
+mail_index_rewrite_min_log_bytes : size = 8 k
+""",
+        hidden=True,
+    ),
+    Part(
+        Kind.NO_EFFECT,
         "submission is Postfix's: smtpd serves it by master.cf",
         """
 submission_client_workarounds : str =
