@@ -27,7 +27,7 @@ from pillarbox.delivery.local.frames import (
 )
 from pillarbox.delivery.local.spool_rights import SpoolRights
 from pillarbox.net.startup import AgentService
-from pillarbox.queue.queue_file import encode_end
+from pillarbox.queue.new_queue_file import encode_end
 from pillarbox.queue.records import EXTRACTED, ContentEncoder, encode_record
 from pillarbox.vocabulary.clock import ManualClock
 

@@ -9,7 +9,7 @@ import pytest
 from fakes.crash_file_system import CrashFileSystem
 from pillarbox.delivery.mailbox_delivery import MailboxRules, deliver_jobs
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
-from pillarbox.queue.queue_file import encode_end
+from pillarbox.queue.new_queue_file import encode_end
 from pillarbox.queue.records import ContentEncoder
 
 SMALL = b"Subject: x\r\n\r\n" + b"line\r\n" * 10

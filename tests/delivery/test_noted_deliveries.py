@@ -11,7 +11,7 @@ from pillarbox.delivery.mailbox_delivery import MailboxRules, deliver_jobs
 from pillarbox.delivery.mbox import MboxLocks
 from pillarbox.delivery.request import DeliverToMailboxes, MailboxTarget, Outcome
 from pillarbox.files.write_order import Order
-from pillarbox.queue.queue_file import encode_end
+from pillarbox.queue.new_queue_file import encode_end
 from pillarbox.queue.records import ContentEncoder
 
 MAILBOXES = ("/mail/a/M/", "/mail/b/M/", "/mail/a/M/", "/mail/a/box")

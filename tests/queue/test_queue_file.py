@@ -9,17 +9,16 @@ from hypothesis import strategies as st
 from fakes import postfix_queue_files as golden
 from pillarbox.queue import queue_file
 from pillarbox.queue.content_blocks import content_text
-from pillarbox.queue.queue_file import (
+from pillarbox.queue.new_queue_file import (
     NewEnvelope,
     NewRecipient,
     encode_attributes,
     encode_end,
     encode_envelope,
     qmgr_flags,
-    read_content,
-    read_message,
     size_record,
 )
+from pillarbox.queue.queue_file import read_content, read_message
 from pillarbox.queue.records import (
     END,
     EXTRACTED,

@@ -5,16 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes import postfix_queue_files as golden
-from pillarbox.queue.queue_file import (
-    NewEnvelope,
-    NewRecipient,
-    QueueRecipient,
-    encode_end,
-    encode_envelope,
-    read_message,
-    read_recipients,
-    size_record,
-)
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient, encode_end, encode_envelope, size_record
+from pillarbox.queue.queue_file import QueueRecipient, read_message, read_recipients
 from pillarbox.queue.records import BytesSource, CorruptQueueFile, encode_record
 from pillarbox.vocabulary.envelope import Notify
 

@@ -9,8 +9,8 @@ from fakes.immediate_fsyncs import ImmediateFsyncs
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.queue.configured_rules import configured_rules
 from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.queue.queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.submission import Submission
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.faults import ConfigurationFault

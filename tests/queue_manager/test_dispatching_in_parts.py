@@ -20,15 +20,8 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event
 from pillarbox.queue.active_files import Opened
 from pillarbox.queue.file_source import FileSource
-from pillarbox.queue.queue_file import (
-    NewEnvelope,
-    NewRecipient,
-    QueueRecipient,
-    encode_end,
-    encode_envelope,
-    read_message,
-    size_record,
-)
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient, encode_end, encode_envelope, size_record
+from pillarbox.queue.queue_file import QueueRecipient, read_message
 from pillarbox.queue.records import encode_record
 from pillarbox.queue_manager.active_message import ActiveMessage
 from pillarbox.queue_manager.dispatcher import Dispatcher

@@ -4,7 +4,7 @@ import pytest
 
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.queue.queue_file import NewRecipient
+from pillarbox.queue.new_queue_file import NewRecipient
 from pillarbox.routing.configured_mappings import configured_mappings
 from pillarbox.routing.configured_routes import configured_routes
 from pillarbox.routing.mappings import Mappings

@@ -22,13 +22,7 @@ from types import SimpleNamespace
 import pytest
 
 from fakes import postfix_queue_files as golden
-from pillarbox.queue.queue_file import (
-    NewEnvelope,
-    NewRecipient,
-    encode_end,
-    encode_envelope,
-    size_record,
-)
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient, encode_end, encode_envelope, size_record
 from pillarbox.queue.records import ContentEncoder
 from pillarbox.tools import postcat
 

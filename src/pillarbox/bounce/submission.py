@@ -29,12 +29,11 @@ from pillarbox.bounce.templates import Template
 from pillarbox.observability.events import EventSink, MessageIdSeen, Noted, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.queue_file import (
     SEND_REQUIRES_TLS,
     SEND_SMTPUTF8,
     SEND_TLS_OPTIONAL,
-    NewEnvelope,
-    NewRecipient,
     QueueMessage,
     read_content,
 )

@@ -24,18 +24,20 @@ from pillarbox.message.address_rewriting import VISIBLE_RECIPIENTS, HeaderRewrit
 from pillarbox.queue.incoming import IncomingQueue, NewFile, QueueFileFault
 from pillarbox.queue.mail_date import mail_date, message_id
 from pillarbox.queue.message_header import HeaderCleaner
-from pillarbox.queue.queue_file import (
-    SEND_SMTPUTF8,
-    SEND_TLS_OPTIONAL,
-    SEND_UTF8_HEADER,
-    SEND_UTF8_SENDER,
-    SIZE_RECORD,
+from pillarbox.queue.new_queue_file import (
     NewEnvelope,
     NewRecipient,
     encode_end,
     encode_envelope,
     qmgr_flags,
     size_record,
+)
+from pillarbox.queue.queue_file import (
+    SEND_SMTPUTF8,
+    SEND_TLS_OPTIONAL,
+    SEND_UTF8_HEADER,
+    SEND_UTF8_SENDER,
+    SIZE_RECORD,
 )
 from pillarbox.queue.recipient_log import LogEntry
 from pillarbox.queue.records import ContentEncoder

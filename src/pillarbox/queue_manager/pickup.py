@@ -31,12 +31,11 @@ from pillarbox.observability import events
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.queue_directories import READY, QueueDirectories
 from pillarbox.queue.queue_file import (
     SEND_REQUIRES_TLS,
     SEND_SMTPUTF8,
-    NewEnvelope,
-    NewRecipient,
     QueueMessage,
     read_content,
     read_message,

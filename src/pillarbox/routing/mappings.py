@@ -24,7 +24,7 @@ import msgspec
 
 from pillarbox.message.address_lists import address_of, external_form
 from pillarbox.message.address_rewriting import HeaderRewriting, Rewrite
-from pillarbox.queue.queue_file import NewRecipient
+from pillarbox.queue.new_queue_file import NewRecipient
 from pillarbox.routing.address_maps import AddressMaps
 from pillarbox.routing.alias_expansion import AliasLimits, expand
 from pillarbox.routing.masquerading import Masquerading

@@ -18,7 +18,7 @@ from pillarbox.delivery.request import DeliverRecipients
 from pillarbox.observability.events import EventSink, MessageIdSeen, Warned
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
-from pillarbox.queue.queue_file import NewEnvelope, NewRecipient
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.records import CorruptQueueFile
 from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooManyHops
 from pillarbox.routing.address_maps import ExpansionFault

@@ -23,7 +23,7 @@ from pillarbox.config.parameters.address_verification import AddressVerification
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
 from pillarbox.queue.mail_date import mail_date
-from pillarbox.queue.queue_file import NewEnvelope, NewRecipient
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.submission import Rules, Submission
 from pillarbox.queue.verification import AddressStatus
 from pillarbox.routing.address_maps import ExpansionFault

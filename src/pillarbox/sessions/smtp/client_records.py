@@ -1,7 +1,7 @@
 """What a queue file says of the client: `log_*` and `client_*` attributes, encoded once per session."""
 
 from pillarbox.access.client import ClientFacts
-from pillarbox.queue.queue_file import encode_attributes
+from pillarbox.queue.new_queue_file import encode_attributes
 
 
 class ClientRecords:

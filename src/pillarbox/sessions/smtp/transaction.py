@@ -12,13 +12,8 @@ from pillarbox.access.client import ClientFacts
 from pillarbox.access.question import Actions
 from pillarbox.filters.content_checks import Inspector
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
-from pillarbox.queue.queue_file import (
-    SEND_REQUIRES_TLS,
-    SEND_SMTPUTF8,
-    SEND_UTF8_SENDER,
-    NewEnvelope,
-    NewRecipient,
-)
+from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
+from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8, SEND_UTF8_SENDER
 from pillarbox.queue.submission import MessageTooBig, Submission, TooLate
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.resolution import Resolver
