@@ -66,6 +66,8 @@ class LookupClient:
             self._connection.close()
 
     async def _open(self) -> Connection:
+        if self._connection is not None and not self._connection.is_lost:
+            return self._connection
         async with self._opening:
             if self._connection is None or self._connection.is_lost:
                 loop = asyncio.get_running_loop()

@@ -20,6 +20,7 @@ from email.utils import formatdate
 from pillarbox.auth.lookup_client import LookupClient
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.daemons.startup import Control, Serve, run_role, serve_until_ordered
+from pillarbox.files.file_system import DISK
 from pillarbox.net.channel import ChannelClosed
 from pillarbox.net.connection import Connection
 from pillarbox.net.handover import Delivered, DeliverMail
@@ -54,10 +55,8 @@ class SpawnerMailboxes:
         else:
             descriptor, head = os.memfd_create("message", os.MFD_CLOEXEC), b""
         try:
-            for piece in () if head else (content.head, *content.content):
-                view = memoryview(piece)
-                while view:
-                    view = view[os.write(descriptor, view) :]
+            if not head:
+                DISK.write_all(descriptor, (content.head, *content.content))
             return await self._ask(recipient, descriptor, head)
         except OSError as error:
             return self._unanswered(recipient, error)
@@ -109,6 +108,11 @@ class SpawnerMailboxes:
 
 def _date(seconds: float) -> bytes:
     """`Wed, 25 Nov 2026 17:52:55 +0000`"""
+    return _date_of_second(int(seconds))
+
+
+@functools.lru_cache(maxsize=1)
+def _date_of_second(seconds: int) -> bytes:
     return formatdate(seconds, localtime=True).encode("ascii")
 
 

@@ -61,13 +61,18 @@ def write_now(sock: socket.socket, frame: object, *descriptors: int) -> bool:
     """Send a frame now; False if the other side is gone."""
     writer = FrameWriter()
     writer.put(frame, descriptors)
-    sock.setblocking(True)
     try:
-        writer.write_to(sock)
+        if sock.getblocking():
+            sock.setblocking(False)
+        try:
+            writer.write_to(sock)
+        except BlockingIOError:  # it takes no more now, as hardly ever
+            sock.setblocking(True)
+            try:
+                writer.write_to(sock)
+            finally:
+                sock.setblocking(False)
     except OSError:
         writer.close()
         return False
-    finally:
-        if sock.fileno() >= 0:
-            sock.setblocking(False)
     return True

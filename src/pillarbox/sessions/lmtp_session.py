@@ -24,6 +24,7 @@ import msgspec
 
 from pillarbox.net.connection import IdleTimeout
 from pillarbox.net.tls_faults import TlsFault
+from pillarbox.sessions.client_wait import ClientWait
 from pillarbox.sessions.transport import Transport
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.wire import lmtp
@@ -113,6 +114,7 @@ class LmtpSession:
     ) -> None:
         """`session_id`: 16 random octets; `remote` is empty for a Unix socket."""
         self._transport = transport
+        self._wait = ClientWait(transport)
         self._mailboxes = mailboxes
         self._clock = clock
         self._policy = policy
@@ -156,13 +158,16 @@ class LmtpSession:
             return LmtpEnded(str(fault), self._state())
         finally:
             self._forget_content()
+            self._wait.close()
             self._transport.close()
 
     async def _receive(self) -> None:
         self._flush()
         await self._transport.drain()
-        async with asyncio.timeout(IDLE_SECONDS):
-            self._engine.receive_data(await self._transport.receive())
+        data = await self._wait.receive(limit=IDLE_SECONDS)
+        if data is None:
+            raise TimeoutError
+        self._engine.receive_data(data)
 
     def _flush(self) -> None:
         if data := self._engine.data_to_send():
@@ -334,15 +339,16 @@ class LmtpSession:
             content.append(held)
             if self._file >= 0:
                 _write(self._file, content)
-        async with asyncio.TaskGroup() as tasks:
-            work = [
-                tasks.create_task(
-                    self._mailboxes.deliver(recipient, Message(self._head(recipient), content, self._file))
-                )
-                for recipient in self._recipients
-            ]
-        for recipient, done in zip(self._recipients, work, strict=True):
-            code, status, text = done.result().split(b" ", 2)
+        messages = [Message(self._head(recipient), content, self._file) for recipient in self._recipients]
+        deliveries = map(self._mailboxes.deliver, self._recipients, messages)
+        if len(messages) == 1:  # without another task
+            replies = [await next(deliveries)]
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                work = [tasks.create_task(delivery) for delivery in deliveries]
+            replies = [done.result() for done in work]
+        for recipient, reply in zip(self._recipients, replies, strict=True):
+            code, status, text = reply.split(b" ", 2)
             if code == b"250":
                 text = recipient.session.encode() + b" " + text
             self._engine.reply(b"%s %s <%s> %s" % (code, status, recipient.address, text))
