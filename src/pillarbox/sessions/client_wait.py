@@ -33,11 +33,12 @@ class ClientWait:
         if self.shutting_down:
             return None
         self.woken = False
-        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task(loop)
         assert task is not None
         others = task.cancelling()  # who have cancelled the task before: not ours to take back
         self._task, self._ends = task, False
-        self._end_after(limit)
+        self._end_after(loop, limit)
         try:
             return await self.transport.receive()
         except asyncio.CancelledError:
@@ -64,8 +65,7 @@ class ClientWait:
             self._timer.cancel()
             self._timer = None
 
-    def _end_after(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
+    def _end_after(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         self._until = loop.time() + seconds
         if self._timer is not None and self._timer.when() > self._until:
             self.close()

@@ -22,7 +22,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.vocabulary.digits import decimal
+from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.secret import Secret
 
 MAX_LINE: Final = 8192
@@ -191,6 +191,8 @@ def _top(arguments: bytes) -> Command:
 
 
 def _only_message(arguments: bytes) -> int:
+    if is_decimal(arguments, max_digits=_MAX_DIGITS):  # as nearly always
+        return decimal(arguments)
     message, rest = _take_message(arguments)
     if rest:
         raise _Bad(b"Noise after message number: " + rest)
@@ -357,12 +359,13 @@ class Pop3Server:
         self._scanned = 0
 
     def _parse(self, line: bytes) -> Command:
-        keyword, _, arguments = line.partition(b" ")
-        parser = COMMANDS[self.state].get(keyword.upper())
-        if parser is None or keyword.upper() in self._absent:
+        word, _, arguments = line.partition(b" ")
+        keyword = word.upper()
+        parser = COMMANDS[self.state].get(keyword)
+        if parser is None or keyword in self._absent:
             if self.state is State.AUTHORIZATION or not keyword:
                 return Refused(b"Unknown command.")
-            return Refused(b"Unknown command: " + _printable(keyword.upper()[:40]))
+            return Refused(b"Unknown command: " + _printable(keyword[:40]))
         try:
             return parser(arguments)
         except _Bad as problem:
