@@ -52,6 +52,7 @@ class Transport(ScriptedTransport):
     """A scripted client that TLS can be put on, and that may fall silent."""
 
     idle_limit = 300.0
+    is_full = False
     tls: ssl.SSLObject | None = None
     local_address = ("192.0.2.1", 25)
 

@@ -377,7 +377,8 @@ class Connection(asyncio.Protocol):
             await self._waiter
         finally:
             self._waiter = None
-        self._check_timeout()
+        if self._timed_out:
+            self._check_timeout()
 
     def _check_timeout(self) -> None:
         if self._timed_out and not self._received:

@@ -60,6 +60,11 @@ class SmtpTransport(Transport, Protocol):
         """Whether `receive()` would return at once."""
         ...
 
+    @property
+    def is_full(self) -> bool:
+        """Whether `drain()` would wait."""
+        ...
+
     async def start_tls(self, context: ssl.SSLContext) -> None:
         """Put TLS on.  TlsFault if it fails."""
         ...
@@ -267,7 +272,8 @@ class SessionState:
         """Send the replies that are waiting."""
         if out := self.engine.data_to_send():
             self.transport.send(out)
-            await self.transport.drain()
+            if self.transport.is_full:
+                await self.transport.drain()
 
     def question(self, stage: str, recipient: Address | None = None, *, standing: bool = True) -> Question:
         """A decision to be made now; what it decrees is noted for the message under way.
