@@ -238,6 +238,23 @@ def test_actions_that_make_no_sense(action: str, warning: str) -> None:
     assert (inspector.refusal, inspector.redirect, inspector.bcc) == (None, b"", [])
 
 
+def test_an_action_without_a_word() -> None:
+    """It is a mistake in the table, and the message waits at its client until that is mended."""
+    snapshot = Snapshot.of({"header_checks": "regexp:{ {/^X-Odd: (z*)y/ $$1} }"})
+    told: list[str] = []
+    tables = configured_content_tables(snapshot, clock=ManualClock())
+    inspector = Inspector(tables, lambda *_: None, told.append)
+    inspector.feed(b"X-Odd: y\r\n\r\nbody\r\n")
+    inspector.finish()
+    assert inspector.refusal is not None
+    assert inspector.refusal.code == 451
+    assert told == [
+        "header_checks lookup of X-Odd: y returns an empty string result",
+        "header_checks should return NO RESULT in case of NOT FOUND",
+        "header_checks map lookup problem -- message not accepted, try again later",
+    ]
+
+
 @pytest.mark.parametrize("action", ["HOLD", "DISCARD", "PASS"])
 def test_actions_that_settle_it(action: str) -> None:
     """No other line is asked for."""

@@ -268,6 +268,9 @@ class Inspector:
                 raise
             self._give_up(fault.reason)
             return lines
+        if value == "":
+            self._mind_empty_result(f"{self._tables.prefix}{title}_checks", text)
+            return lines
         return lines if value is None else self._act(value, kind, title, text, lines)
 
     def _act(self, value: str, kind: str, title: str, text: bytes, lines: list[bytes]) -> list[bytes]:
@@ -313,6 +316,16 @@ class Inspector:
         elif verb == "BCC":
             self.bcc.append(octets)
         return lines
+
+    def _mind_empty_result(self, table: str, text: bytes) -> None:
+        """An action without a word is a mistake: nobody knows what was wanted."""
+        asked = text.decode("utf-8", "surrogateescape")
+        self._warn(f"{table} lookup of {asked} returns an empty string result")
+        self._warn(f"{table} should return NO RESULT in case of NOT FOUND")
+        problem = f"{table} map lookup problem -- message not accepted, try again later"
+        if self._verbs is not None:
+            raise LookupFault(table, problem)
+        self._give_up(problem)
 
     def _give_up(self, reason: str) -> None:
         self._warn(reason)

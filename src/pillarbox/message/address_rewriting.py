@@ -20,7 +20,7 @@ from pillarbox.message.address_tokens import tokens_of
 
 SENDERS: Final = frozenset(
     b"from sender reply-to errors-to mail-followup-to return-receipt-to disposition-notification-to resent-from "
-    b"resent-sender".split()
+    b"resent-sender return-path".split()
 )
 RECIPIENTS: Final = frozenset(
     b"to cc bcc apparently-to resent-to resent-cc resent-bcc resent-reply-to".split()

@@ -149,6 +149,24 @@ def test_who_is_routed_to_the_error_transport_is_refused(recipient: str, reply: 
     assert after_hello(done.replies)[1] == reply
 
 
+def test_a_route_that_depends_on_the_sender(tmp_path: Path) -> None:
+    """What it says counts at RCPT; a table that cannot be asked lets no recipient in that would only wait."""
+    for table, reply in (
+        (
+            "inline:{ { s@b.test = error:5.7.1 closed } }",
+            "550 5.7.1 <x@away.test>: Recipient address rejected: closed",
+        ),
+        ("fail:broken", "451 4.3.0 <x@away.test>: Temporary lookup failure"),
+    ):
+        done = converse(
+            tmp_path / table[:4],
+            [HELLO, b"MAIL FROM:<s@b.test>\r\n", b"RCPT TO:<x@away.test>\r\n", QUIT],
+            settings={"sender_dependent_default_transport_maps": table},
+            address="127.0.0.1",
+        )
+        assert after_hello(done.replies)[1] == reply
+
+
 def test_who_stands_in_the_log_of_content_checks(tmp_path: Path) -> None:
     """Sender and recipient as they are queued, before aliases are expanded."""
     settings = {

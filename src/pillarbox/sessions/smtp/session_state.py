@@ -291,7 +291,10 @@ class SessionState:
             actions=transaction.actions if transaction is not None else Actions(),
             stage=stage,
             recipient=recipient,
-            resolution=self.resolver.resolve(recipient) if recipient is not None else None,
+            # With the sender, on whom its route may depend: what cannot be resolved now would wait in the queue.
+            resolution=self.resolver.resolve(recipient, self.client.sender)
+            if recipient is not None
+            else None,
             recipient_count=transaction.recipient_count if transaction is not None else 0,
             queue_id=self.queue_id,
             size=(transaction.mail.size or 0) if transaction is not None else 0,
