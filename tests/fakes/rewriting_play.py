@@ -61,6 +61,10 @@ _BY_ITSELF: Final = re.compile(
 )
 """What expired together with what bounced is reported in one notice by us, in two by Postfix; and reports on reports,
 which do not say what they are about."""
+_RETURNED_WHOLE: Final = re.compile(
+    r"(?m)^ID: .*relay=none, .*status=bounced \((?:message content rejected|improper use of)"
+)
+"""A message of sendmail(1) that is refused for its content: we return it as it came, Postfix what it has read of it."""
 USERS: Final = ("alice", "bob")
 _QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "defer", "bounce", "trace")
 _ADDRESSES: Final = ("10.53.0.2", "10.53.0.3")
@@ -249,6 +253,8 @@ class Played:
             rest = sorted(text for text in some if text not in said)
             if name == "rest" or any("status=expired" in text for text in some):
                 rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
+            if any(_RETURNED_WHOLE.search(text) for text in some):
+                rest = [text for text in rest if not text.startswith(("SENT MAIL FROM:<>", "IN "))]
             if any(": discard:" in text for text in some):  # at once, or when the rest has been read
                 rest = [text for text in rest if "message-id=" not in text]
             self.results[name] = self._world.of_theirs("\n".join(said + rest))

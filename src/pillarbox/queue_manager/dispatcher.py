@@ -16,6 +16,8 @@ FAULTS
 """
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
@@ -312,6 +314,9 @@ class Dispatcher:
         active = self._active[entry.message]
         members = [active.routed[offset] for offset in entry.recipients]
         transport = self._transports.get(entry.transport, _MISSING)
+        if transport is _MISSING:
+            missing = os.strerror(errno.ENOENT)
+            self._tell(events.Warned(f"connect to transport private/{entry.transport}: {missing}"))
         started = self._clock.now()
         message = active.message
         if message.verp and message.sender:
