@@ -52,7 +52,11 @@ def test_odd_paths(world: RewritingWorld, subtests: pytest.Subtests) -> None:
             assert "\n".join(ours[path]) == "\n".join(theirs[path])
 
 
-@pytest.mark.parametrize("settings", ["strict_rfc821_envelopes = yes\n", _LAX], ids=["strict", "lax"])
+@pytest.mark.parametrize(
+    "settings",
+    ["strict_rfc821_envelopes = yes\n", _LAX, "smtputf8_enable = no\n"],
+    ids=["strict", "lax", "ASCII"],
+)
 def test_replies(world: RewritingWorld, settings: str, subtests: pytest.Subtests) -> None:
     """By strict_rfc821_envelopes brackets are a must, and nothing but an address is in them; others allow more."""
     world.load(_HELD + settings)

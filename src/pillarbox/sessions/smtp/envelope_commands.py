@@ -136,8 +136,7 @@ def refuse_path(session: SessionState, command: MailFrom | RcptTo | Vrfy) -> Rep
         return None
     try:
         # A domain outside ASCII is none without SMTPUTF8 (RFC 6531 §3.3); local parts are let pass, as ever.
-        ascii_only = session.policy.server.smtputf8_enable and not smtputf8
-        if session.resolver.leads_somewhere(address, ascii_only=ascii_only):
+        if session.resolver.leads_somewhere(address, ascii_only=not smtputf8):
             return None
     except LookupFault:
         return None  # whoever asks next says it
