@@ -119,3 +119,13 @@ def test_fail2ban_matches_the_same(hosts: tuple[Host, Host], mode: str) -> None:
     assert matched(ours, f"postfix.conf[mode={mode}]") == matched(original, f"postfix.conf[mode={mode}]")
     if mode in ("normal", "more", "aggressive"):
         assert int(matched(ours, f"postfix.conf[mode={mode}]")[0].split()[0]) >= 2
+
+
+def test_other_programs_find_the_commands_by_path(hosts: tuple[Host, Host]) -> None:
+    """Mailman 3 runs /usr/sbin/postmap, and roles of configuration management /usr/sbin/postconf, whatever PATH is."""
+    calls = (
+        "/usr/sbin/postconf -h myhostname && echo 'a b' >/tmp/table && /usr/sbin/postmap hash:/tmp/table && "
+        "/usr/sbin/postmap -q a hash:/tmp/table && /usr/sbin/postqueue -p && /usr/sbin/postfix status"
+    )
+    theirs, ours = (host.output(calls) for host in hosts)
+    assert ours == theirs

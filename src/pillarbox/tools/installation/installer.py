@@ -54,6 +54,20 @@ WELL_KNOWN: Final = (
     "/usr/lib/dovecot/dovecot-lda",
 )
 """Where programs and monitors look for sendmail and its kin, and main.cf for dovecot-lda, whatever PATH is."""
+CALLED_BY_PATH: Final = tuple(
+    f"/usr/sbin/{name}"
+    for name in (
+        "postalias",
+        "postcat",
+        "postconf",
+        "postfix",
+        "postlog",
+        "postmap",
+        "postqueue",
+        "postsuper",
+    )
+)
+"""What others call so (Mailman's postmap_command, configuration management), where nobody has it."""
 _UNITS: Final = {
     "postfix": ("Pillarbox mail transfer agent", "pillarbox-mta", "postfix start-fg"),
     "dovecot": ("Pillarbox POP3 and IMAP server", "pillarbox-mailbox", "dovecot -F"),
@@ -160,7 +174,7 @@ class Installer:
                     whose = f"the package {package}'s" if package else "there already"
                     self._print(f"note: {place} is {whose} and stays; --take-over puts ours in its place")
                 continue
-            elif place not in WELL_KNOWN and not self._take_over:
+            elif place not in WELL_KNOWN + CALLED_BY_PATH and not self._take_over:
                 continue
             self._do(f"link {place} to {path}", _Link(place, path))
             self._ours(Path(place))
