@@ -60,6 +60,8 @@ CASES: Final = [
     "postkick|-Z",
     "sendmail|-t",
     "sendmail|-bt",
+    "mailq|x",
+    "mailq|-bz",
     "sendmail|-N|bogus|-t",
     "sendmail|-f|a, b|-t",
     "postmap|hash:/nonexistent/x",
@@ -92,7 +94,7 @@ def run(base: Path, line: str, *, is_ours: bool) -> Result:
         stderr=subprocess.PIPE,
         env={**os.environ, "MAIL_CONFIG": str(base)},
         cwd=base,
-        executable=None if is_ours else f"/usr/sbin/{program}",
+        executable=None if is_ours else shutil.which(program, path="/usr/sbin:/usr/bin"),
         text=True,
     )
     if "there" in arguments:

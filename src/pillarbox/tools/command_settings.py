@@ -26,8 +26,11 @@ EX_TEMPFAIL: Final = 75
 EX_NOPERM: Final = 77
 
 _DEFAULT_DIRECTORY: Final = "/etc/postfix"
-_LOGGED: Final = frozenset({"newaliases", "postalias", "postdrop", "postmap", "postqueue", "sendmail"})
-"""Commands whose troubles stand in the mail log, too: their callers (cron, PHP) often show them to nobody."""
+_LOGGED: Final = {
+    **{name: name for name in ("newaliases", "postalias", "postdrop", "postmap", "postqueue", "sendmail")},
+    "mailq": "sendmail",
+}
+"""Commands whose troubles stand in the mail log, too, and as whose: callers such as cron show them to nobody."""
 
 
 class Stop(Exception):
@@ -88,7 +91,7 @@ def tell(program: str, text: str) -> None:
     sys.stdout.flush()
     print(f"{program}: {text}", file=sys.stderr)
     if program in _LOGGED and text.startswith(("fatal: ", "warning: ")):
-        _log.write(program, text)
+        _log.write(_LOGGED[program], text)
 
 
 def fatal(program: str, stop: Stop) -> int:

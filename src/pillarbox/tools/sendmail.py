@@ -51,7 +51,7 @@ from pillarbox.tables.table import LookupFault
 from pillarbox.tools.command_settings import EX_NOPERM, EX_TEMPFAIL, Stop, read_settings, tell
 from pillarbox.tools.command_settings import fatal as end
 from pillarbox.tools.local_submission import Door, open_door
-from pillarbox.tools.sendmail_request import PROGRAM, Mode, Request, fatal, parse_request
+from pillarbox.tools.sendmail_request import Mode, Request, fatal, parse_request, program_of
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -84,9 +84,9 @@ def run(argv: list[str], mode: Mode) -> int:
         request = parse_request(argv, mode)
         return _carry_out(request)
     except Stop as stop:
-        return end(PROGRAM, stop)
+        return end(program_of(mode), stop)
     except (ConfigurationFault, LookupFault) as fault:
-        return end(PROGRAM, fatal(str(fault)))
+        return end(program_of(mode), fatal(str(fault)))
 
 
 def _carry_out(request: Request) -> int:
@@ -198,7 +198,7 @@ def _sender(request: Request, caller: Caller) -> bytes:
         return caller.name.encode()
     found = addresses_of(os.fsencode(request.sender))
     if len(found) > 1:
-        tell(PROGRAM, f"warning: -f option specified malformed sender: {request.sender}")
+        tell(request.program, f"warning: -f option specified malformed sender: {request.sender}")
     return found[0] if found else b""
 
 
@@ -229,7 +229,7 @@ def _hand_over(
         octets += len(records)
         if limit and octets > limit:
             tell("postdrop", f"warning: uid={caller.uid}: File too large")
-            tell(PROGRAM, "warning: mail_stream_cleanup: close error")
+            tell(request.program, "warning: mail_stream_cleanup: close error")
             raise Stop(f"{who}: message file too big", EX_TEMPFAIL)
         door.write(records)
     door.write(encode_record(EXTRACTED, b""))

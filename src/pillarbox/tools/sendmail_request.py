@@ -5,7 +5,7 @@ DESCRIPTION
     ignored, as Postfix does it.  The first word that is no option ends the options.
 
 FAULTS
-    Stop   `sendmail: fatal: …` and exit status 75, as Postfix's
+    Stop   `sendmail: fatal: …`, or mailq or newaliases, and exit status 75, as Postfix's
 
 STANDARDS
     Postfix sendmail(1)
@@ -21,9 +21,8 @@ import msgspec
 from pillarbox.tools.command_settings import EX_TEMPFAIL, Stop, tell
 from pillarbox.vocabulary.envelope import Notify, Ret
 
-PROGRAM: Final = "sendmail"
 _WITHOUT_ARGUMENT: Final = frozenset("GIUcimntvx")
-_WITH_ARGUMENT: Final = frozenset("ABCFLNOQRVXbefhopqr")
+_WITH_ARGUMENT: Final = frozenset("ABCFLNORVXbefhopqr")
 _OPTIONAL_ARGUMENT: Final = frozenset("q")
 _LONGEST_ENVELOPE_ID: Final = 100
 _DELIMITERS: Final = 2
@@ -64,6 +63,7 @@ _MODES: Final = {
 class Request(msgspec.Struct, kw_only=True):
     """A parsed command line."""
 
+    program: str = "sendmail"  # the name by which it was called
     mode: Mode = Mode.SUBMIT
     recipients: list[str] = []
     sender: str | None = None  # -f; None: whoever calls
@@ -88,6 +88,11 @@ class Request(msgspec.Struct, kw_only=True):
     verbose: int = 0
 
 
+def program_of(mode: Mode) -> str:
+    """The name of the command whose mode this is without any option."""
+    return {Mode.LIST_QUEUE: "mailq", Mode.NEW_ALIASES: "newaliases"}.get(mode, "sendmail")
+
+
 def fatal(text: str) -> Stop:
     """What ends the command: whoever called it may try again."""
     return Stop(text, EX_TEMPFAIL)
@@ -95,7 +100,7 @@ def fatal(text: str) -> Stop:
 
 def parse_request(argv: list[str], mode: Mode) -> Request:
     """The request of a command line; `mode` is what the command's name says."""
-    request = Request(mode=mode, recipients=[])
+    request = Request(program=program_of(mode), mode=mode, recipients=[])
     words = list(argv)
     while words and words[0].startswith("-") and words[0] != "-":
         word = words.pop(0)
@@ -109,16 +114,16 @@ def parse_request(argv: list[str], mode: Mode) -> Request:
             if letter in _WITH_ARGUMENT:
                 if not letters and letter not in _OPTIONAL_ARGUMENT:
                     if not words:
-                        tell(PROGRAM, f"option requires an argument -- '{letter}'")
-                        raise fatal("usage: sendmail [options]")
+                        tell(request.program, f"option requires an argument -- '{letter}'")
+                        raise fatal(f"usage: {request.program} [options]")
                     letters = words.pop(0)
                 _take(request, letter, letters)
                 letters = ""
             elif letter in _WITHOUT_ARGUMENT:
                 _take(request, letter, "")
             else:
-                tell(PROGRAM, f"invalid option -- '{letter}'")
-                raise fatal("usage: sendmail [options]")
+                tell(request.program, f"invalid option -- '{letter}'")
+                raise fatal(f"usage: {request.program} [options]")
     request.recipients = words
     _check(request)
     return request
@@ -130,10 +135,13 @@ def _took_old_verp(request: Request, word: str, following: list[str]) -> bool:
     Alone, it stands before a word of two octets, which is a recipient then.
     """
     if word == "-V" and following and len(os.fsencode(following[0])) == _DELIMITERS:
-        tell(PROGRAM, "warning: option -V is deprecated with Postfix 2.3; specify -XV instead")
+        tell(request.program, "warning: option -V is deprecated with Postfix 2.3; specify -XV instead")
         _take_verp(request, "V")
     elif word.startswith("-V") and len(os.fsencode(word[2:])) == _DELIMITERS:
-        tell(PROGRAM, f"warning: option {word} is deprecated with Postfix 2.3; specify -X{word[1:]} instead")
+        tell(
+            request.program,
+            f"warning: option {word} is deprecated with Postfix 2.3; specify -X{word[1:]} instead",
+        )
         _take_verp(request, word[1:])
     elif word == "-XV":  # else it would take the next word along
         _take_verp(request, "V")
@@ -153,7 +161,7 @@ def _take_mode(request: Request, value: str) -> None:
     if mode is None:
         raise fatal(f"unsupported: -b{value[:1]}")
     if mode is Mode.DAEMON and request.mode is Mode.FLUSH:
-        tell(PROGRAM, "warning: ignoring -q option in daemon mode")
+        tell(request.program, "warning: ignoring -q option in daemon mode")
     request.mode = mode
     request.verify_only = value[:1] == "v"
 
@@ -165,7 +173,7 @@ def _take_queue(request: Request, value: str) -> None:
             request.mode = Mode.NOTHING
     elif not kind:
         if request.mode is Mode.DAEMON:
-            tell(PROGRAM, "warning: ignoring -q option in daemon mode")
+            tell(request.program, "warning: ignoring -q option in daemon mode")
         else:
             request.mode = Mode.FLUSH
     elif kind in "IR":
@@ -211,28 +219,28 @@ def _take_notify(request: Request, value: str) -> None:
         try:
             notify |= Notify[word.upper()]
         except KeyError:
-            tell(PROGRAM, f'warning: unknown DSN NOTIFY command value "{word}" in "{value}"')
+            tell(request.program, f'warning: unknown DSN NOTIFY command value "{word}" in "{value}"')
             notify = Notify.DEFAULT
             break
     if notify and not (notify & Notify.NEVER and notify != Notify.NEVER):
         request.notify = notify
     else:
-        tell(PROGRAM, "warning: bad -N option value -- ignored")
+        tell(request.program, "warning: bad -N option value -- ignored")
 
 
 def _take_ret(request: Request, value: str) -> None:
     ret = {"full": Ret.FULL, "hdrs": Ret.HEADERS}.get(value.lower())
     if ret is None:
-        tell(PROGRAM, "warning: bad -R option value -- ignored")
+        tell(request.program, "warning: bad -R option value -- ignored")
     else:
         request.ret = ret
 
 
 def _take_envelope_id(request: Request, value: str) -> None:
     if len(value) > _LONGEST_ENVELOPE_ID:
-        tell(PROGRAM, "warning: too long -V option value -- ignored")
+        tell(request.program, "warning: too long -V option value -- ignored")
     elif not value or any(not " " <= letter <= "~" for letter in value):
-        tell(PROGRAM, "warning: bad syntax in -V option value -- ignored")
+        tell(request.program, "warning: bad syntax in -V option value -- ignored")
     else:
         request.envelope_id = value
 
