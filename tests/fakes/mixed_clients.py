@@ -214,7 +214,8 @@ def _rude(account: Account, chance: random.Random) -> None:
 
 def _others(account: Account, chance: random.Random) -> None:
     """Programs that work in the Maildir without asking."""
-    do_strange_thing(account.maildir, chance.choice(STRANGE_ACTIONS), chance.randrange(10))
+    with contextlib.suppress(FileNotFoundError):  # a client was faster
+        do_strange_thing(account.maildir, chance.choice(STRANGE_ACTIONS), chance.randrange(10))
     account.pause(chance, 0.5)
 
 

@@ -34,7 +34,6 @@ HARMLESS: Final = (
     ("postsuper", "-H", "ONE"),
     ("postsuper", "-h", "ALL", "incoming"),
     ("postsuper", "-h", "ALL", "active"),
-    ("postsuper", "-s"),
     ("postqueue", "-f"),
     ("postqueue", "-i", "ONE"),
     ("postqueue", "-s", "elsewhere.test"),
@@ -133,4 +132,8 @@ def test_nothing_is_lost(commands: tuple[tuple[str, ...], ...], *, twice: bool) 
         if not twice:
             assert max(found.values()) == 1
             later = [token for token in expected if int(token.partition(b".")[2]) % 5 == 0]
-            assert len(queued(system)) == len(later)
+            # A listing misses what is moved from one queue to another meanwhile.
+            until(
+                lambda: len(queued(system)) == len(later),
+                what=lambda: f"all that wait are listed: {len(queued(system))} of {len(later)}",
+            )

@@ -43,7 +43,7 @@ MAY: Final = (
             name=f"may-{name}",
             about=f"level may, {about}: in clear text the next time",
             hosts=(host(Behaviour(tls=does)),),
-            expected={"bob": delivered(0, attempts=None, after=(290.0, 1900.0), tls=False)},
+            expected={"bob": delivered(0, attempts=None, after=(290.0, 2700.0), tls=False)},
         )
         for name, (does, about) in _BREAKS.items()
     ),
@@ -57,7 +57,7 @@ MAY: Final = (
         name="may-lost",
         about="level may, 421 after the handshake, once",
         hosts=(host(Behaviour(tls="good", replies={"EHLO+TLS": Say("421 4.3.0 Sorry", times=1)})),),
-        expected={"bob": delivered(0, attempts=2, after=(290.0, 1900.0), tls=True)},
+        expected={"bob": delivered(0, attempts=2, after=(290.0, 2700.0), tls=True)},
     ),
     Scenario(
         name="tlsonly",

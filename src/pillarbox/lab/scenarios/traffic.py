@@ -64,7 +64,7 @@ TRAFFIC: Final = (
         transport="reuse:reuse.test",
         service="reuse unix - - n - 1 smtp",
         messages=10,
-        expected={"bob": delivered(0, attempts=None, after=(200.0, 1900.0))},
+        expected={"bob": delivered(0, attempts=None, after=(200.0, 2700.0))},
     ),
     Scenario(
         name="paced",
@@ -92,7 +92,7 @@ TRAFFIC: Final = (
         service="narrow unix - - n - - smtp",
         settings="narrow_destination_concurrency_limit = 2",
         messages=20,
-        expected={"bob": delivered(0, attempts=None, after=(200.0, 1900.0))},
+        expected={"bob": delivered(0, attempts=None, after=(200.0, 2700.0))},
     ),
     Scenario(
         name="down",

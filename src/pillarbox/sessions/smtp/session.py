@@ -225,7 +225,8 @@ class SmtpSession:
         reply = await greeting(state)
         if reply.code in _LAST_WORDS:
             raise Goodbye(reply)
-        if state.transport.has_input:
+        # What a client says within TLS that it begins with is not looked at, as Postfix does not.
+        if state.transport.has_input and not state.policy.tls.smtpd_tls_wrappermode:
             await self._hear_too_early()
         state.engine.greet(state.with_footer(reply) if state.denied else reply)
 
