@@ -84,6 +84,7 @@ class Stage:
 
     def __init__(self, home: Path, tasks: asyncio.TaskGroup, *, after: float, otherwise: float) -> None:
         self.home = home
+        self.worker_kind: type[AccountWorker] = AccountWorker
         self._tasks = tasks
         self.told: list[Event] = []
         self._settings = settings(after, otherwise)
@@ -96,7 +97,7 @@ class Stage:
         self._channel = Channel(ours, FromWorker)
         inotify = open_inotify(asyncio.get_running_loop())
         channel: Channel[ToWorker] = Channel(theirs, ToWorker)
-        worker = AccountWorker(channel, settings=self._settings, tell=self.told.append, inotify=inotify)
+        worker = self.worker_kind(channel, settings=self._settings, tell=self.told.append, inotify=inotify)
 
         async def life() -> None:
             await worker.run()
@@ -282,6 +283,43 @@ def test_nobody_is_parked_as_long_as_one_is_busy_or_cannot_be(tmp_path: Path) ->
             assert {frame.session for frame, *_ in given} == {"one", "two"}
             assert all(frame.wake_at > 0 for frame, *_ in given)
             forget(given)
+            first.close()
+            second.close()
+
+    asyncio.run(work())
+
+
+def test_who_comes_at_the_moment_of_parking_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A login that is taken when all the others have been seen to rest: they are gone on with, or parked alone."""
+    all_rest, has_come = asyncio.Event(), asyncio.Event()
+
+    class CrowdedWorker(AccountWorker):
+        """It takes another session between the decision to park and the first step."""
+
+        def start(self, work: Coroutine[None, None, None]) -> None:
+            async def wait_first() -> None:
+                all_rest.set()
+                await has_come.wait()
+                await work
+
+            super().start(work if has_come.is_set() else wait_first())
+
+        def begin(self, arrival: Arrival, descriptor: int) -> None:
+            super().begin(arrival, descriptor)
+            if all_rest.is_set():
+                has_come.set()
+
+    async def work() -> None:
+        async with stage(tmp_path) as one:
+            await one.end()
+            one.worker_kind = CrowdedWorker
+            await one.begin()
+            first = await one.client("one")
+            await first.ask(b"SELECT INBOX")
+            await all_rest.wait()
+            second = await one.client("two", user="other")
+            assert (await first.ask(b"NOOP"))[-1].startswith(b"x OK")
+            assert (await second.ask(b"NOOP"))[-1].startswith(b"x OK")
             first.close()
             second.close()
 

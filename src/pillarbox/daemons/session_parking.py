@@ -168,7 +168,8 @@ class SessionParking:
             self._look_in(self._after_idle)
         else:
             self._is_parking = True
-            host.start(self._park([session for session in sessions if isinstance(session, ImapSession)]))
+            resting = [session for session in sessions if isinstance(session, ImapSession)]
+            host.start(self._park(resting, host.seen))
 
     def _seconds_to_rest(self, sessions: Sequence[ImapSession | Pop3Session]) -> float:
         """When to look whether all clients have rested for long enough; 0 if they have.
@@ -187,8 +188,11 @@ class SessionParking:
             seconds = max(seconds, since - now + (after_idle if session.idles else self._after))
         return min(seconds, self._after_idle)
 
-    async def _park(self, sessions: Sequence[ImapSession]) -> None:
-        """All clients rest: give them to the spawner, or go on with all of them."""
+    async def _park(self, sessions: Sequence[ImapSession], seen: int) -> None:
+        """All clients rest: give them to the spawner, or go on with all of them.
+
+        `seen` is what the host had seen when they all did: whoever comes later is not waited for.
+        """
         again = self._after_idle
         try:
             self._watch_for(sessions)
@@ -196,15 +200,14 @@ class SessionParking:
             again = AGAIN_SECONDS
             self._tell(MailboxNotice("imap", "Warning", f"sessions are not parked: {error}"))
         else:
-            if not await self._leave(sessions):
+            if not await self._leave(sessions, seen):
                 again = AGAIN_SECONDS
         self._is_parking = False
         self._look_in(again)
 
-    async def _leave(self, sessions: Sequence[ImapSession]) -> bool:
+    async def _leave(self, sessions: Sequence[ImapSession], seen: int) -> bool:
         """The same, with their mailboxes watched; False if what they know is too much to be written down."""
         host = self._host
-        seen = host.seen
         await asyncio.gather(*(session.park() for session in sessions))
         if not host.sessions and host.seen == seen:
             await host.close_accounts()
