@@ -1,10 +1,13 @@
 """check_policy_service: what is asked, what the answers do, and what happens when there is none."""
 
 import asyncio
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from fakes.smtp_conversation import converse
 from pillarbox.access.policy_service import PolicyService, PolicySettings
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.wire.policy_delegation import PolicyReply, encode_request
@@ -130,3 +133,35 @@ def test_what_is_no_endpoint(endpoint: str) -> None:
     """It is refused at start."""
     with pytest.raises(ValueError, match="neither"):
         PolicyService(endpoint, PolicySettings(), directory="/", clock=ManualClock())
+
+
+@pytest.mark.parametrize("stress", ["", "yes"])
+def test_what_a_server_is_told(tmp_path: Path, stress: str) -> None:
+    """Of the session, and whether the service is under stress (STRESS_README)."""
+    path = str(tmp_path / "policy")
+
+    def answer() -> bytes:
+        line, _ = listening.accept()
+        with line:
+            request = b""
+            while not request.endswith(b"\n\n"):
+                request += line.recv(65536)
+            line.sendall(b"action=REJECT\n\n")
+            return request
+
+    settings = {
+        "stress": stress,
+        "smtpd_client_restrictions": f"check_policy_service unix:{path}",
+        "smtpd_policy_service_request_limit": "1",
+    }
+    sent = [b"EHLO mx.sender.test\r\n", b"MAIL FROM:<a@sender.test>\r\n", b"RCPT TO:<me@box.test>\r\n"]
+    with socket.socket(socket.AF_UNIX) as listening, ThreadPoolExecutor(1) as threads:
+        listening.bind(path)
+        listening.listen()
+        request = threads.submit(answer)
+        done = converse(tmp_path / "q", sent, settings=settings)
+        told = dict(line.split(b"=", 1) for line in request.result().rstrip(b"\n").split(b"\n"))
+    assert "554 5.7.1 <client.test[192.0.2.7]>: Client host rejected: Access denied" in done.replies
+    assert told[b"stress"] == stress.encode()
+    assert (told[b"helo_name"], told[b"sender"]) == (b"mx.sender.test", b"a@sender.test")
+    assert (told[b"recipient"], told[b"client_address"]) == (b"me@box.test", b"192.0.2.7")

@@ -80,6 +80,7 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         asks_for_certificates=tls.smtpd_tls_ask_ccert or tls.smtpd_tls_req_ccert,
         rbl_replies=replies,
         policy=_policy_settings(access),
+        stress=snapshot.value("stress"),
         queue_directory=snapshot.value("queue_directory"),
         class_text=snapshot.value,
         classes=access.smtpd_restriction_classes,

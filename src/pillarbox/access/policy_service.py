@@ -172,11 +172,11 @@ def _reason(fault: OSError) -> str:
     return fault.strerror or "Application error"
 
 
-def check_policy_service(service: PolicyService, results: AccessResults) -> Restriction:
-    """The restriction."""
+def check_policy_service(service: PolicyService, results: AccessResults, *, stress: str) -> Restriction:
+    """The restriction; `stress` is the value of that parameter, which the server is told."""
 
     async def check(question: Question, subject: Subject) -> Outcome:
-        request = encode_request(_attributes(question, service.settings.policy_context))
+        request = encode_request(_attributes(question, service.settings.policy_context, stress))
         action = await service.ask(request, question.tell_warning)
         outcome = results.act(
             action,
@@ -191,7 +191,7 @@ def check_policy_service(service: PolicyService, results: AccessResults) -> Rest
     return check
 
 
-def _attributes(question: Question, context: str) -> list[tuple[str, bytes]]:
+def _attributes(question: Question, context: str, stress: str) -> list[tuple[str, bytes]]:
     client = question.client
     certificate = client.certificate
     cipher, protocol, bits = client.cipher or ("", "", 0)
@@ -212,7 +212,7 @@ def _attributes(question: Question, context: str) -> list[tuple[str, bytes]]:
         ("instance", client.instance.encode()),
         ("size", b"%d" % question.size),
         ("etrn_domain", question.etrn_domain),
-        ("stress", b""),
+        ("stress", stress.encode()),
         ("sasl_method", client.sasl_method.encode()),
         ("sasl_username", client.sasl_username.encode("utf-8", "surrogateescape")),
         ("sasl_sender", client.sasl_sender.encode()),

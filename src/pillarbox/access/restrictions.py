@@ -84,6 +84,7 @@ class Compiler:
         asks_for_certificates: bool = False,
         rbl_replies: RblReplies,
         policy: PolicySettings,
+        stress: str,
         queue_directory: str,
         class_text: Callable[[str], str],
         classes: Sequence[str],
@@ -93,11 +94,12 @@ class Compiler:
         """`class_text` gives the value of a parameter that smtpd_restriction_classes names.
 
         `relay_certificates` are the tables of relay_clientcerts, `further` more restrictions by their
-        names.
+        names; policy services are told the value of `stress`.
         """
         self._clock = clock
         self._keys = keys
         self._policy = policy
+        self._stress = stress
         self._rbl_replies = rbl_replies
         self._directory = queue_directory
         self._asks = asks_for_certificates
@@ -179,7 +181,7 @@ class Compiler:
             if name == "sleep":
                 return _sleep(time_span(argument))
             if name == "check_policy_service":
-                return check_policy_service(self._service(argument), self._results)
+                return check_policy_service(self._service(argument), self._results, stress=self._stress)
             return block_lists.BY_NAME[name](block_lists.parse_zone(argument), self._rbl_replies)
         except ValueError as error:
             raise ConfigurationFault(where, f"{name}: {error}") from error
