@@ -9,26 +9,20 @@ FAULTS
 """
 
 import asyncio
-import os
 import socket
-import ssl
 from collections import Counter
 from ipaddress import ip_address
 from typing import Final
 
-import msgspec
-
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.client_rates import ClientRate, ClientRates, Event
 from pillarbox.auth.client import AuthClient
-from pillarbox.bounce.configured import configured_bounces
-from pillarbox.bounce.submission import BounceRules, Notifier
+from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.daemons.proxies import as_postfix
 from pillarbox.daemons.queue_hints import QueueHints
-from pillarbox.daemons.service_load import ServiceLoad
-from pillarbox.daemons.smtpd_tls import server_context
+from pillarbox.daemons.smtpd_services import Service, open_services
 from pillarbox.daemons.startup import (
     Control,
     Serve,
@@ -49,40 +43,16 @@ from pillarbox.observability.events import ClientConnected, ClientDisconnected, 
 from pillarbox.observability.log_file import LogFile
 from pillarbox.queue.incoming import IncomingQueue, sweep
 from pillarbox.queue.queue_directories import QueueDirectories
-from pillarbox.routing.configured_routes import configured_routes
-from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.authentication import SmtpAuthenticator
-from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
+from pillarbox.sessions.smtp.policy import SmtpPolicy
 from pillarbox.sessions.smtp.session import SmtpSession
 from pillarbox.sessions.smtp.session_reports import SessionReports
 from pillarbox.sessions.smtp.trouble import ReportTo
 from pillarbox.tables.dns_filter import FilteredResolver
-from pillarbox.tables.opening import open_tables
-from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.reply import Reply
 
 _AUTH_GREETING_SECONDS: Final = 2.0
-
-
-class Service(msgspec.Struct):
-    """One smtpd service, opened."""
-
-    name: str
-    policy: SmtpPolicy
-    bounces: BounceRules
-    resolver: Resolver
-    dns_filter: tuple[LookupTable, ...]  # smtpd_dns_reply_filter
-    tls_context: ssl.SSLContext | None
-    sock: socket.socket
-    auth_path: str
-    syslog_name: str
-    cleanup_syslog_name: str
-    load: ServiceLoad | None
-    """As many sessions as master.cf's process limit, or default_process_limit in main.cf, allows at once; one that
-    is set by nobody is no limit here, because a process serves thousands."""
-    under_stress: "Service | None" = None
-    """The same service with the settings that it has under stress."""
 
 
 class SmtpdRole:
@@ -312,36 +282,18 @@ class SmtpdRole:
         return known.report
 
 
-def _authentication_socket(snapshot: Snapshot, policy: SmtpPolicy) -> str:
-    """Where logins are checked."""
-    match policy.sasl.smtpd_sasl_type:
-        case "dovecot":
-            return os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path)
-
-
 def open_role(startup: Startup) -> Serve:
     """Settings, tables, certificates and sockets of all services."""
     clock = role_clock(startup)
     warnings: list[str] = []
-    sockets = {
-        name: socket.socket(fileno=startup.listeners[name])
+    snapshots = {
+        name: Snapshot.decode(startup.snapshots[name])
         for name in startup.snapshots
         if name in startup.listeners
     }
-    snapshots = {name: Snapshot.decode(startup.snapshots[name]) for name in sockets}
-    loads = _loads(snapshots, sockets, clock)
-    services = [
-        _open_service(
-            name,
-            snapshot,
-            Snapshot.decode(startup.snapshots[cleanup_of(name)]),
-            sock=sockets[name],
-            load=loads.get(_service_name(name)),
-            warnings=warnings,
-            clock=clock,
-        )
-        for name, snapshot in snapshots.items()
-    ]
+    cleanups = {name: Snapshot.decode(startup.snapshots[cleanup_of(name)]) for name in snapshots}
+    sockets = {name: socket.socket(fileno=startup.listeners[name]) for name in snapshots}
+    services = open_services(snapshots, cleanups, sockets, warnings=warnings, clock=clock)
     snapshot = next(iter(snapshots.values()))
     settings = snapshot.group(QueueManager)
     directories = QueueDirectories(
@@ -364,75 +316,6 @@ def open_role(startup: Startup) -> Serve:
         await role.run(control)
 
     return serve
-
-
-def _open_service(
-    name: str,
-    snapshot: Snapshot,
-    cleanup: Snapshot,
-    *,
-    sock: socket.socket,
-    load: ServiceLoad | None,
-    warnings: list[str],
-    clock: Clock,
-) -> Service:
-    """A listener of a service of master.cf, with its settings for stress if the service can be under it."""
-    resolver = Resolver(configured_routes(snapshot, clock=clock))
-    policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
-    service = Service(
-        name,
-        policy,
-        configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
-        resolver,
-        open_tables(
-            policy.server.smtpd_dns_reply_filter,
-            where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
-            clock=clock,
-        ),
-        server_context(snapshot, policy, warnings, clock),
-        sock,
-        _authentication_socket(snapshot, policy),
-        snapshot.value("syslog_name"),
-        cleanup.value("syslog_name"),
-        load,
-    )
-    if load is not None and load.may_have_stress and "stress" not in snapshot.overrides:
-        strained = snapshot.with_overrides({"stress": "yes"})
-        service.under_stress = _open_service(
-            name, strained, cleanup, sock=sock, load=None, warnings=warnings, clock=clock
-        )
-    return service
-
-
-def _loads(
-    snapshots: dict[str, Snapshot], sockets: dict[str, socket.socket], clock: Clock
-) -> dict[str, ServiceLoad]:
-    """Of the services with a process limit, by name: all listeners of one share it (`smtp`, `smtp/1`)."""
-    loads: dict[str, ServiceLoad] = {}
-    for listener, snapshot in snapshots.items():
-        name = _service_name(listener)
-        limit = snapshot.group(QueueManager).default_process_limit
-        if name in loads or snapshot.explicit("default_process_limit") is None or not limit:
-            continue
-        addresses = [
-            sock.getsockname()
-            for other, sock in sockets.items()
-            if _service_name(other) == name and sock.family != socket.AF_UNIX
-        ]
-        host = name.rpartition(":")[0]
-        canonical = ":".join([*([host] if host else []), *(str(port) for _, port, *_ in addresses[:1])])
-        loads[name] = ServiceLoad(
-            f'"{name}" ({canonical})',
-            limit,
-            public=not all(ip_address(address).is_loopback for address, *_ in addresses),
-            clock=clock,
-        )
-    return loads
-
-
-def _service_name(listener: str) -> str:
-    """The service of master.cf that a listener belongs to."""
-    return listener.partition("/")[0]
 
 
 async def _proxied_addresses(

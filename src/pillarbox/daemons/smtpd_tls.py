@@ -6,6 +6,7 @@ FAULTS
 
 import ssl
 
+from pillarbox.config.parameter import declarations
 from pillarbox.config.parameters.smtp_server_tls import SmtpServerTls
 from pillarbox.config.parameters.tls_library import TlsLibrary
 from pillarbox.config.snapshot import Snapshot
@@ -70,6 +71,16 @@ def server_context(
             raise
         warnings.append(f"{fault}: disabling TLS support")
         return None
+
+
+def has_same_context(one: Snapshot, other: Snapshot) -> bool:
+    """Whether one context does for both: how long a handshake may take is no part of it."""
+    return all(
+        one.value(declared.name) == other.value(declared.name)
+        for group in (SmtpServerTls, TlsLibrary)
+        for declared in declarations(group)
+        if declared.name != "smtpd_starttls_timeout"
+    )
 
 
 def _take_dh_parameters(context: ssl.SSLContext, path: str, warnings: list[str]) -> None:

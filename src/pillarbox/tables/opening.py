@@ -4,6 +4,9 @@ DESCRIPTION
     `open_table()` gives a `LookupTable`.  `proxy:type:name` is opened as `type:name`: proxymap(8) spares
     Postfix's many processes many connections; ours are few.
 
+    A role with many services opens their tables under `shared_openings()`: what several of them ask for in the same
+    way is open once.
+
     The code of a type is loaded now, with the library that it may need: not before, because commands that open no
     such table begin sooner, and not when the table is first asked.
 
@@ -17,7 +20,9 @@ STANDARDS
 import errno
 import importlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Final
 
 from pillarbox.config.unserved_tables import UNSERVED_TABLES
@@ -88,8 +93,28 @@ def open_default_table(name: str, opening: Opening) -> LookupTable:
         return EmptyTable(name) if missing else UnavailableTable(name, fault.what)
 
 
+@contextmanager
+def shared_openings() -> Iterator[None]:
+    """While it lasts, who asks for a table for the same parameter, with the same rights, gets the same one."""
+    token = _shared.set({})
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+
+
 def open_with(name: str, opening: Opening) -> LookupTable:
     """As `open_table()`, for a caller that says more of how."""
+    shared = _shared.get()
+    if shared is None:
+        return _open(name, opening)
+    table = shared.get((name, opening))
+    if table is None:
+        table = shared[name, opening] = _open(name, opening)
+    return table
+
+
+def _open(name: str, opening: Opening) -> LookupTable:
     kind, colon, rest = name.partition(":")
     if colon and not rest:
         raise ConfigurationFault(
@@ -179,6 +204,7 @@ def _open_composed(kind: str, text: str, opening: Opening) -> LookupTable:
     return PipedTables(text, parts) if kind == "pipemap" else UnitedTables(text, parts)
 
 
+_shared: Final[ContextVar[dict[tuple[str, Opening], LookupTable] | None]] = ContextVar("shared", default=None)
 _RULE_FILES: Final = frozenset(("cidr", "pcre", "regexp"))
 _COMPOSED: Final = ("pipemap", "unionmap")
 _INDEXED: Final = ("btree", "hash", "lmdb")

@@ -1,0 +1,164 @@
+"""The smtpd services of one process, opened: settings, tables, TLS, and the sessions that each may have.
+
+DESCRIPTION
+    What several services ask for in the same way is open once; so is what a service has under stress and otherwise.
+
+FAULTS
+    ConfigurationFault   a value, table or certificate that a service cannot do without
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+import msgspec
+
+from pillarbox.bounce.configured import configured_bounces
+from pillarbox.bounce.submission import BounceRules
+from pillarbox.config.parameters.queue_manager import QueueManager
+from pillarbox.config.snapshot import Snapshot
+from pillarbox.daemons.service_load import ServiceLoad
+from pillarbox.daemons.smtpd_tls import has_same_context, server_context
+from pillarbox.routing.configured_routes import configured_routes
+from pillarbox.routing.resolution import Resolver
+from pillarbox.sessions.smtp.policy import SmtpPolicy, configured_policy
+from pillarbox.tables.opening import open_tables, shared_openings
+from pillarbox.tables.table import LookupTable
+from pillarbox.vocabulary.clock import Clock
+
+
+class Service(msgspec.Struct):
+    """One smtpd service, opened."""
+
+    name: str
+    policy: SmtpPolicy
+    bounces: BounceRules
+    resolver: Resolver
+    dns_filter: tuple[LookupTable, ...]  # smtpd_dns_reply_filter
+    tls_context: ssl.SSLContext | None
+    sock: socket.socket
+    auth_path: str
+    syslog_name: str
+    cleanup_syslog_name: str
+    load: ServiceLoad | None
+    """As many sessions as master.cf's process limit, or default_process_limit in main.cf, allows at once; one that
+    is set by nobody is no limit here, because a process serves thousands."""
+    under_stress: "Service | None" = None
+    """The same service with the settings that it has under stress."""
+
+
+def open_services(
+    snapshots: Mapping[str, Snapshot],
+    cleanups: Mapping[str, Snapshot],
+    sockets: Mapping[str, socket.socket],
+    *,
+    warnings: list[str],
+    clock: Clock,
+) -> list[Service]:
+    """The services that listen on `sockets`, by name; `cleanups` has the cleanup(8) of each.
+
+    What the log is to be told is added to `warnings`.
+    """
+    loads = _loads(snapshots, sockets, clock)
+    with shared_openings():
+        return [
+            _open_service(
+                name,
+                snapshot,
+                cleanups[name],
+                sock=sockets[name],
+                load=loads.get(_service_name(name)),
+                warnings=warnings,
+                clock=clock,
+            )
+            for name, snapshot in snapshots.items()
+        ]
+
+
+def _open_service(
+    name: str,
+    snapshot: Snapshot,
+    cleanup: Snapshot,
+    *,
+    sock: socket.socket,
+    load: ServiceLoad | None,
+    warnings: list[str],
+    clock: Clock,
+    tls_context: ssl.SSLContext | None = None,
+) -> Service:
+    """A listener of a service of master.cf, with its settings for stress if the service can be under it.
+
+    `tls_context` is one that is open already and does for it.
+    """
+    resolver = Resolver(configured_routes(snapshot, clock=clock))
+    policy = configured_policy(snapshot, cleanup=cleanup, service=name, resolver=resolver, clock=clock)
+    service = Service(
+        name,
+        policy,
+        configured_bounces(snapshot, warn=lambda _: None),  # the queue manager tells
+        resolver,
+        open_tables(
+            policy.server.smtpd_dns_reply_filter,
+            where=f"{snapshot.where('smtpd_dns_reply_filter')}, parameter smtpd_dns_reply_filter",
+            clock=clock,
+        ),
+        tls_context or server_context(snapshot, policy, warnings, clock),
+        sock,
+        _authentication_socket(snapshot, policy),
+        snapshot.value("syslog_name"),
+        cleanup.value("syslog_name"),
+        load,
+    )
+    if load is not None and load.may_have_stress and "stress" not in snapshot.overrides:
+        strained = snapshot.with_overrides({"stress": "yes"})
+        service.under_stress = _open_service(
+            name,
+            strained,
+            cleanup,
+            sock=sock,
+            load=None,
+            warnings=warnings,
+            clock=clock,
+            tls_context=service.tls_context if has_same_context(snapshot, strained) else None,
+        )
+    return service
+
+
+def _loads(
+    snapshots: Mapping[str, Snapshot], sockets: Mapping[str, socket.socket], clock: Clock
+) -> dict[str, ServiceLoad]:
+    """Of the services with a process limit, by name: all listeners of one share it (`smtp`, `smtp/1`)."""
+    loads: dict[str, ServiceLoad] = {}
+    for listener, snapshot in snapshots.items():
+        name = _service_name(listener)
+        limit = snapshot.group(QueueManager).default_process_limit
+        if name in loads or snapshot.explicit("default_process_limit") is None or not limit:
+            continue
+        addresses = [
+            sock.getsockname()
+            for other, sock in sockets.items()
+            if _service_name(other) == name and sock.family != socket.AF_UNIX
+        ]
+        host = name.rpartition(":")[0]
+        canonical = ":".join([*([host] if host else []), *(str(port) for _, port, *_ in addresses[:1])])
+        loads[name] = ServiceLoad(
+            f'"{name}" ({canonical})',
+            limit,
+            public=not all(ip_address(address).is_loopback for address, *_ in addresses),
+            clock=clock,
+        )
+    return loads
+
+
+def _service_name(listener: str) -> str:
+    """The service of master.cf that a listener belongs to."""
+    return listener.partition("/")[0]
+
+
+def _authentication_socket(snapshot: Snapshot, policy: SmtpPolicy) -> str:
+    """Where logins are checked."""
+    match policy.sasl.smtpd_sasl_type:
+        case "dovecot":
+            return os.path.join(snapshot.value("queue_directory"), policy.sasl.smtpd_sasl_path)
