@@ -1,5 +1,6 @@
 """The first start, the second, and what goes wrong before either: one clear line, one exit code."""
 
+import fcntl
 import imaplib
 import json
 import os
@@ -291,3 +292,14 @@ def test_other_address(rootless_system: MailSystem) -> None:
             socket.create_connection(("127.0.0.1", rootless_system.port(name)), timeout=PATIENCE)
     assert f"curl -sS smtp://[::1]:{rootless_system.port('smtp')} " in rootless_system.screen()
     assert rootless_system.stop() == 0
+
+
+def test_a_pipe_that_nobody_reads(rootless_system: MailSystem) -> None:
+    """The screen is full before the first line: everything starts, and ends with Ctrl-C."""
+    screen = rootless_system.root / "screen"
+    os.mkfifo(screen)
+    with open(os.open(screen, os.O_RDWR | os.O_NONBLOCK), "w+b", buffering=0) as pipe:
+        pipe.write(b"x" * fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ))
+        rootless_system.launch()
+        rootless_system.until_healthy()
+        assert rootless_system.stop() == 0

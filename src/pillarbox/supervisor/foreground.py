@@ -79,9 +79,7 @@ async def _run(home: Home, listen: str, port_offset: int) -> int:
     try:
         await asyncio.gather(*waits)
         if not stopped.is_set():
-            sys.stdout.write(_welcome(home))
-            sys.stdout.flush()
-            follower.start()
+            follower.start(_welcome(home))
             for half in halves:
                 loop.add_reader(half.sock.fileno(), ended, half)
             await stopped.wait()
