@@ -9,6 +9,7 @@
     pillarbox hand-back [--config FILE] [--doveadm PROGRAM] [--dry-run] [USER]...
     pillarbox import mbox FILE [--user USER] [--mailbox NAME] [--config FILE]
     pillarbox uninstall [--prefix DIR] [--dry-run] [--force]
+    pillarbox --version
 
 DESCRIPTION
     What only one of the commands needs is imported when it is asked for: `status` is there in a third of the time.
@@ -30,6 +31,7 @@ from typing import NoReturn
 
 from pillarbox.supervisor.home import Home, default_root
 from pillarbox.supervisor.listeners import StartFault
+from pillarbox.supervisor.version import VERSION
 from pillarbox.tools.default_paths import DOVEADM, DOVECOT_CONF
 from pillarbox.vocabulary.faults import ConfigurationFault
 from pillarbox.vocabulary.secret import Secret
@@ -68,54 +70,61 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="pillarbox", description="The whole mail system of a Unix host.")
+    parser.add_argument("--version", action="version", version=f"Pillarbox {VERSION}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="start everything in the foreground; Ctrl-C stops it")
-    run.add_argument("--listen", default="127.0.0.1", metavar="ADDR", help="address of all ports")
+    run = _command(commands, "run", "start everything in the foreground; Ctrl-C stops it")
+    run.add_argument("--listen", default="127.0.0.1", metavar="ADDR", help="address of all ports (127.0.0.1)")
     run.add_argument(
         "--port-offset", type=int, default=2000, metavar="N", help="added to the standard ports (2000)"
     )
-    status = commands.add_parser("status", help="addresses, user, password and health")
+    status = _command(commands, "status", "addresses, user, password and health")
     status.add_argument("--json", action="store_true", help="one JSON document")
-    user = commands.add_parser("user", help="the system's users")
+    user = _command(commands, "user", "the system's users")
     actions = user.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, text in (("add", "a new user"), ("passwd", "a new password"), ("remove", "forget a user")):
-        action = actions.add_parser(name, help=text)
+        action = _command(actions, name, text)
         action.add_argument("name", metavar="USER@DOMAIN")
         action.add_argument(
             "--password-stdin", action="store_true", help="read the password from standard input"
         )
         _add_data(action)
-    _add_data(actions.add_parser("list", help="all users"))
+    _add_data(_command(actions, "list", "all users"))
     _add_data(run)
     _add_data(status)
-    _add_lab(commands.add_parser("lab", help="an internet on this machine, and mail that flows"))
-    imported = commands.add_parser("import", help="mail from other stores")
+    _add_lab(_command(commands, "lab", "an internet on this machine, and mail that flows"))
+    imported = _command(commands, "import", "mail from other stores")
     kinds = imported.add_subparsers(dest="kind", required=True, metavar="KIND")
-    mbox = kinds.add_parser("mbox", help="the messages of an mbox file, with flags and dates")
+    mbox = _command(kinds, "mbox", "the messages of an mbox file, with flags and dates")
     mbox.add_argument("file", metavar="FILE", help="the mbox file; it stays as it is")
     mbox.add_argument("--user", default="", metavar="USER", help="whose mailbox (you)")
     mbox.add_argument("--mailbox", default="INBOX", metavar="NAME", help="into which mailbox (INBOX)")
     mbox.add_argument("--config", default=DOVECOT_CONF, metavar="FILE", help=f"dovecot.conf ({DOVECOT_CONF})")
-    given = commands.add_parser("hand-back", help="tell a Dovecot that runs again what only our files know")
+    given = _command(commands, "hand-back", "tell a Dovecot that runs again what only our files know")
     given.add_argument("users", nargs="*", metavar="USER", help="whose keywords (all users')")
     given.add_argument(
         "--config", default=DOVECOT_CONF, metavar="FILE", help=f"dovecot.conf ({DOVECOT_CONF})"
     )
     given.add_argument("--doveadm", default=DOVEADM, metavar="PROGRAM", help=f"Dovecot's ({DOVEADM})")
     given.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-    install = commands.add_parser(
-        "install", help="put the commands on PATH; make accounts, directories and services"
+    install = _command(
+        commands, "install", "put the commands on PATH; make accounts, directories and services"
     )
     install.add_argument(
         "--take-over",
         action="store_true",
         help="also under the names and full paths of Debian's packages, whose files step aside",
     )
-    for command in (install, commands.add_parser("uninstall", help="take away what install put there")):
+    for command in (install, _command(commands, "uninstall", "take away what install put there")):
         command.add_argument("--prefix", default="/usr/local", metavar="DIR", help="where to (/usr/local)")
         command.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
         command.add_argument("--force", action="store_true", help="whatever is in the way")
     return parser
+
+
+def _command(commands: "argparse._SubParsersAction[_Parser]", name: str, text: str) -> "_Parser":
+    """One that its own --help describes, too."""
+    made: _Parser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    return made
 
 
 def _import(options: argparse.Namespace) -> int:

@@ -141,7 +141,10 @@ def _show_home(home: Home, answers: dict[str, Answer | None], *, as_json: bool) 
     else:
         state = "running" if running else "not running"
         print(f"pillarbox is {state}{', healthy' if healthy else ''}   ({home.root})")
-        print(f"user      {USER}\npassword  {password or '(not readable for you)'}")
+        if home.etc.exists():
+            print(f"user      {USER}\npassword  {password or '(not readable for you)'}")
+        else:
+            print("nothing is there yet: `pillarbox run` makes it at the first start")
         for answer in answers.values():
             _print_listeners(answer)
     return 0 if running else EX_UNAVAILABLE
