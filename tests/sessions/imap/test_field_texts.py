@@ -13,6 +13,7 @@ from pillarbox.message.text_matching import field_values, folded_addresses, fold
 from pillarbox.observability.events import Event
 from pillarbox.sessions.imap import field_texts
 from pillarbox.sessions.imap.field_texts import FieldTexts
+from pillarbox.sessions.imap.message_numbers import Number
 from pillarbox.sessions.imap.session import ImapSession
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -96,7 +97,7 @@ def test_searches_again_and_after_new_messages() -> None:
                     await say(b"SEARCH NOT SUBJECT 1 SUBJECT 26")
                     == b"* SEARCH 26 226 260 262 263 264 265 266"
                 )
-            kept = {(b"subject", folded_values), (b"from", folded_addresses), b"sent dates"}
+            kept = {(b"subject", folded_values), (b"from", folded_addresses), Number.SENT}
             assert kept == set(inbox.lasting_memo)
             await say(b"STORE 26 +FLAGS.SILENT (\\Deleted)")
             await say(b"EXPUNGE")

@@ -106,11 +106,13 @@ async def search_field(
     found = texts.having(wanted)
     if texts.size > MAX_CHARACTERS:
         mailbox.lasting_memo.pop((field, values_of), None)
-    return _both(uids, found)
+    return in_both(uids, found)
 
 
-def _both(uids: list[int], found: list[int]) -> list[int]:
-    """What is in both; rising."""
+def in_both(uids: list[int], found: list[int]) -> list[int]:
+    """What is in both, which are rising."""
+    if uids == found:
+        return found
     if len(found) * 8 < len(uids):
         return [uid for uid in found if (at := bisect_left(uids, uid)) < len(uids) and uids[at] == uid]
     wanted = set(found)

@@ -16,6 +16,7 @@ STANDARDS
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable, Sequence
+from math import floor
 from typing import Any, Final, Protocol
 
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, TextPlace
@@ -32,8 +33,8 @@ from pillarbox.message.text_matching import (
     quick_look,
 )
 from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
+from pillarbox.sessions.imap.message_numbers import NUMBERS, Number, search_numbers
 from pillarbox.sessions.imap.object_ids import email_id, thread_ids
-from pillarbox.sessions.imap.sent_dates import search_sent, sent_at
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.flags import having_flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -70,6 +71,8 @@ BATCH: Final = 1024
 CONTENTS: Final = 64
 """Messages read at once, by a thread."""
 _DAY: Final = 86400
+_LEAST: Final = float("-inf")
+_MOST: Final = float("inf")
 
 
 class Searching(Protocol):
@@ -211,30 +214,33 @@ class MessageFilter:
         return found
 
     async def arrived(self, key: Arrived, uids: list[int]) -> list[int]:
-        start, end = _span(key.test, key.day)
-        return await self._by_summary(uids, Fields.DATE, lambda found: start <= found.internal_date < end)
+        return await self._by_number(uids, Number.RECEIVED, *_span(key.test, key.day))
 
     async def age(self, key: Age, uids: list[int]) -> list[int]:
-        limit = self._now - key.seconds
-        return await self._by_summary(
-            uids, Fields.DATE, lambda found: (found.internal_date <= limit) is key.older
-        )
+        first_younger = floor(self._now - key.seconds) + 1
+        if key.older:
+            return await self._by_number(uids, Number.RECEIVED, _LEAST, first_younger)
+        return await self._by_number(uids, Number.RECEIVED, first_younger, _MOST)
 
     async def saved(self, key: Saved, uids: list[int]) -> list[int]:
-        start, end = _span(key.test, key.day)
-        return await self._by_summary(uids, Fields.SAVED, lambda found: start <= found.saved < end)
+        return await self._by_number(uids, Number.SAVED, *_span(key.test, key.day))
 
     async def size(self, key: Size, uids: list[int]) -> list[int]:
         if key.larger:
-            return await self._by_summary(uids, Fields.SIZE, lambda found: found.size > key.octets)
-        return await self._by_summary(uids, Fields.SIZE, lambda found: found.size < key.octets)
+            return await self._by_number(uids, Number.SIZE, key.octets + 1, _MOST)
+        return await self._by_number(uids, Number.SIZE, _LEAST, key.octets)
 
     async def sent(self, key: Sent, uids: list[int]) -> list[int]:
-        start, end = _span(key.test, key.day)
-        found = await search_sent(self._view, uids, start, end, self._conversation.flush_if_much)
+        return await self._by_number(uids, Number.SENT, *_span(key.test, key.day))
+
+    async def _by_number(self, uids: list[int], number: Number, start: float, end: float) -> list[int]:
+        """Those whose number is `start` or more and less than `end`."""
+        pause = self._conversation.flush_if_much
+        found = await search_numbers(self._view, uids, number, start, end, pause)
         if found is not None:
             return found
-        return await self._by_summary(uids, Fields.HEADER, lambda found: start <= sent_at(found.header) < end)
+        fields, number_of = NUMBERS[number]
+        return await self._by_summary(uids, fields, lambda found: start <= number_of(found) < end)
 
     async def address(self, key: AddressHas, uids: list[int]) -> list[int]:
         field, text = key.field.lower(), fold(key.text)
@@ -382,11 +388,11 @@ def _span(test: DateTest, day: float) -> tuple[float, float]:
     """Seconds since 1970, the end not included."""
     match test:
         case DateTest.BEFORE:
-            return float("-inf"), day * _DAY
+            return _LEAST, day * _DAY
         case DateTest.ON:
             return day * _DAY, (day + 1) * _DAY
         case DateTest.SINCE:
-            return day * _DAY, float("inf")
+            return day * _DAY, _MOST
 
 
 def _common(uids: list[int], chosen: Chosen) -> list[int]:
