@@ -31,7 +31,9 @@ def test_every_default_can_be_expanded() -> None:
     snapshot = Snapshot.of()
     for name in unserved():
         snapshot.value(name)
-    assert "$smtp_tls_policy_maps" == unserved()["tlsproxy_client_policy"].default
+    assert "$smtp_tls_per_site" == unserved()["tlsproxy_client_per_site"].default
+    # What has an old name counts only if it is set, be it by a value that appends to it.
+    assert ("1h", "") == tuple(map(snapshot.value, ("postscreen_dnsbl_max_ttl", "tlsproxy_client_level")))
     assert snapshot.value("default_rbl_reply").startswith("$rbl_code Service unavailable; $rbl_class")
 
 

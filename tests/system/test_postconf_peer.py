@@ -43,6 +43,12 @@ DIFFERENT = [
     (r"postconf: (warning|fatal): ", ""),
     # Postfix's scan complains of a mistake in a text that is never chosen, and goes on.
     (r'attribute name syntax error at: "\.\.\.bad>>>-"', ""),
+    # With -v, ours tells where values come from, Postfix's what it does to find them.
+    (r"postconf: \S+: (built-in default|command line|\S+, line \d+)", ""),
+    (r"postconf: (been_here|inet_addr_local|mynetworks_core|name_mask): .*", ""),
+    (r"postconf: \$\S+ in .* validates .*", ""),
+    # Ours has later options, too.
+    (r"usage: postconf .*", "usage: postconf"),
     # Parameters that Postfix 3.9 and later call old.
     (r'.*support for parameter ".*" will be removed.*', ""),
 ]
@@ -85,7 +91,9 @@ def run(case: Case, directory: Path, command: Callable[[list[str]], tuple[str, s
     """Run a command on files of its own; its directory is DIR in what it says."""
     directory.mkdir()
     files = (directory / "main.cf", directory / "master.cf")
-    for path, content in zip(files, (case.main, case.master), strict=True):
+    (directory / "users.cf").write_text(USERS)
+    main = case.main.replace("DIR", os.fspath(directory))
+    for path, content in zip(files, (main, case.master), strict=True):
         path.write_text(content, encoding="utf-8", errors="surrogateescape", newline="")
         # Postfix reads a file that is younger than two seconds again and again.
         os.utime(path, (1_700_000_000, 1_700_000_000))
@@ -95,6 +103,7 @@ def run(case: Case, directory: Path, command: Callable[[list[str]], tuple[str, s
     output = output.replace(
         "=\n    DIR", "= DIR"
     )  # -f folds the line where the directory's name is a long one
+    main = main.replace(os.fspath(directory), "DIR")
     return Outcome(output, messages(errors), status, main, master)
 
 
@@ -137,6 +146,9 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Outcome]:
         return dict(zip(cases, outcomes, strict=True))
 
 
+USERS = "dbpath = /x\nhosts = a\nserver_host = b\nquery = $d\nbogus = 1\nuser_x = 2\n"
+"""A file that tables of all types may have, each with other attributes it does not know."""
+
 MAIN_FILES = {
     "plain": "myhostname = mx.example.org\nrelayhost =\nmyorigin=$myhostname\n",
     "continued": "relayhost = a\n  b\n# c\n\n   # d\n\te\nmyorigin =\n  x\n",
@@ -154,6 +166,9 @@ MAIN_FILES = {
     "tables": "smtp_sasl_password_maps = ldap:foo, proxy:mysql:bar static:x\nfoo_server_host=x\nbar_hosts=y\n"
     "foo_hosts=y\nbar_result_format=1\nbar_nonsense = 2\n",
     "tables of no parameter": "xx = ldap:foo\nfoo_domain = bar\nheader_checks = ldap:hh\nhh_domain = x\n",
+    "tables of files": "virtual_alias_maps = sqlite:DIR/users.cf, proxy:mysql:DIR/users.cf\n"
+    "canonical_maps = $own unionmap:{pgsql:DIR/users.cf, sqlite:/no/such.cf} sqlite:relative.cf sqlite:/etc\n"
+    "own = ldap:DIR/users.cf\nunused = sqlite:/no/other.cf\nmailbox_command = sqlite:/no/third.cf\n",
     "tables by parts": "header_checks = $db:$zz\ndb = memcache\nzz = $yy\nyy = aap\naap_domain = x\naa_domain = y\n",
     "raw values": "smtpd_reject_footer = \\c $nosuch\nmailbox_command = x $user\nforward_path=$home/x\n",
     "services": "smtp_destination_rate_delay = 1s\nfoo_destination_rate_delay = 1s\nsmtp_time_limit=3\n",
@@ -181,6 +196,9 @@ REQUESTS = [
     ["-C", "user"],
     ["-C", "builtin,user", "-n"],
     ["-C", "all", "-n"],
+    ["-C", "service", "relayhost", "nosuch"],
+    ["-C", "user", "-v", "-n"],
+    ["relayhost", "-h", "a=b"],
     ["-o", "relayhost=z z", "-n"],
     ["-d", "relayhost", "smtpd_banner", "nosuch"],
     ["-dx", "smtpd_timeout", "append_dot_mydomain"],
@@ -258,6 +276,8 @@ MASTER_FILES = {
     "own names": "smtp inet n - n - - smtpd -o u=1 -o relayhost=$u -o relay_domains=$w -o myorigin=$q\n"
     "x inet n - n - - smtpd -o w=5 -o myhostname=$mm -o smtpd_restriction_classes=r -o r=permit -o s=t\n",
     "restriction class of its own": "x inet n - n - - smtpd -o smtpd_restriction_classes=r,none -o r=permit\n",
+    "services with defaults of their own": "local unix - n n - - local\nsmtp unix - - n - - smtp\n",
+    "tables of files": "a unix - - - - - x -o canonical_maps=sqlite:/no/such.cf -o own=sqlite:/no/other.cf\n",
     "settings order": "c inet n - - - - smtpd -o z=1 -o a=2 -o m=3 -o a=4\n",
     "leading blank": "  smtp inet n - n - - smtpd\n",
     "empty": "",
@@ -276,7 +296,10 @@ MASTER_REQUESTS = [
     ["-F"], ["-Ff"], ["-Fh", "smtp/inet/chroot"], ["-FH", "smtp"], ["-F", "*/*/chroot"], ["-F", "nosuch"],
     ["-F", "smtp/unix/wakeup", "smtp/inet/private"], ["-F", "smtp/inet/nosuch"], ["-F", "a/b/c/d"],
     ["-P"], ["-Px"], ["-Pf"], ["-P", "smtp/inet/a"], ["-Ph", "smtp/inet"], ["-PH", "*/*/c"], ["-P", "smtp/inet/no"],
-    ["-P", "a/b/c/d"], ["-M", "a/b/c"], ["-n"], ["-C", "service", "-dH"],
+    ["-P", "a/b/c/d"], ["-M", "a/b/c"], ["-n"], ["-C", "service", "-dH"], ["-C", "service", "-H"],
+    ["-M", "smtp/inet", "smtp"], ["-F", "a/unix/type", "a", "a/unix/private"], ["-P", "smtp", "smtp/inet/a"],
+    ["-M", "smtp//inet/"], ["-F", "smtp/inet//chroot"], ["-P", "smtp//x"], ["-M", "/"], ["-F", "/smtp"],
+    ["-Mv", "-C", "user", "smtp"], ["-Fv", "smtp/inet/type"], ["-Pv"],
 ]  # fmt: skip
 
 
@@ -305,6 +328,9 @@ BAD_REQUESTS = [
     ["-h", "a=b"], ["-Mf", "-e", "x/inet=x inet n - n - - y"], ["-X", "-h", "-n", "a"], ["-#", "-d", "a=b"],
     ["-P", "-X", "-h", "a/b/c"], ["-p", "-M"], ["-m", "-n"], ["-m", "-M"], ["-a", "-m"], ["-M", "-e", "a/b/c=x"],
     ["-MX", "a"], ["-M#", "*"], ["-F", "-e", "a=b"], ["-P", "-e", "a/b=c"], ["-PX", "a/b/c/d"], ["-P", "-e"], ["-X"], ["-#"], ["-M#"],
+    ["-E", "a=b"], ["-m", "-E"], ["-d", "-o", "a=b"], ["-m", "-o", "a=b"], ["-b", "-t"], ["-h", "-f", "a=b"],
+    ["-h", "-x", "a=b"], ["-o", "a=b", "-x", "c=d"], ["-C", "user,nosuch", "-n"], ["-e", ""], ["-e", " "],
+    ["-X", ""], ["-#", " "], ["-P", "smtp/inet=a b"], ["a=b", "relayhost"], ["-l", "-h"], ["-T"],
     ["-F", "-e"], ["-P", "-e", "smtp/inet/a"], ["-P", "smtp/inet/q=x y"], ["-M", "-e", "foo=foo unix - - n - - x"],
 ]  # fmt: skip
 
@@ -390,6 +416,29 @@ def test_defaults(tmp_path: Path) -> None:
     assert set() == set(expected) - set(found)
     assert NEWER == set(found) - set(expected)
     assert OTHER_DEFAULTS == {name for name, value in expected.items() if found[name] != value}
+
+
+LISTS = ["-a", "-A", "-l", "-m", "-Trun-version", "-Tpublic-key-algorithms"]
+OTHER_LISTS = {
+    ("-a", "cyrus"),  # the Cyrus SASL library is not served
+    ("-m", "internal"),  # nothing that an admin can name
+    ("-m", "memcache"),
+    ("-m", "nis"),
+    ("-m", "passwd-file"),  # ours alone
+}
+
+
+def test_what_the_system_has(tmp_path: Path) -> None:
+    """SASL types, lock and table types, versions: Postfix's, but for what is not served."""
+    different = set()
+    for number, option in enumerate(LISTS):
+        case = Case("", MASTER, (option,))
+        expected = run(case, tmp_path / f"peer{number}", peer_command)
+        found = run(case, tmp_path / f"ours{number}", our_command)
+        assert (frozenset(), 0) == (expected.messages, expected.status) == (found.messages, found.status)
+        names = (set(outcome.output.splitlines()) for outcome in (expected, found))
+        different |= {(option[:2], name) for name in set.symmetric_difference(*names)}
+    assert different == OTHER_LISTS
 
 
 NEWER = set(

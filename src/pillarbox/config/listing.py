@@ -15,7 +15,7 @@ FAULTS
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
@@ -80,21 +80,16 @@ class Listing(msgspec.Struct, frozen=True):
         """Names of these classes in order, all of them or those that are set."""
         found: set[str] = set()
         if "builtin" in classes:
-            found |= parameter_names()
+            found |= parameter_names() - self.usage.of_services
         if "service" in classes:
-            found |= set(self.usage.service_defaults)
+            found |= self.usage.of_services
         if "user" in classes:
             found |= self.usage.own
         return sorted(found & self.set_names if only_set else found)
 
-    def parameter(self, name: str, classes: frozenset[str]) -> Value | None:
-        """The value of a name that is in one of the classes, else None."""
-        known = (
-            ("builtin" in classes and is_parameter(name))
-            or ("service" in classes and name in self.usage.service_defaults)
-            or ("user" in classes and name in self.usage.own)
-        )
-        if not known:
+    def parameter(self, name: str) -> Value | None:
+        """The value of a name that is a parameter or one of the admin's own, else None."""
+        if not (is_parameter(name) or name in self.usage.service_defaults or name in self.usage.own):
             return None
         return self.snapshot.raw(name) or Value(self.usage.service_defaults.get(name, ""), BUILT_IN)
 
@@ -105,54 +100,54 @@ class Listing(msgspec.Struct, frozen=True):
         return value.text
 
     def entry_lines(
-        self, patterns: list[Pattern], style: Style, unmatched: Callable[[Pattern], None]
+        self, patterns: list[Pattern], style: Style, unmatched: Callable[[int], None]
     ) -> Iterator[str]:
         """The lines of master.cf that the patterns ask for."""
-        for entry in self._wanted(patterns, lambda entry: [(entry.name, entry.type)], unmatched):
+        for entry, _key in self._wanted(patterns, lambda entry: [(entry.name, entry.type)], unmatched):
             yield self._shown(entry, style).text(fold=style.fold)
 
     def field_lines(
-        self, patterns: list[Pattern], style: Style, unmatched: Callable[[Pattern], None]
+        self, patterns: list[Pattern], style: Style, unmatched: Callable[[int], None]
     ) -> Iterator[str]:
         """`service/type/field = value`."""
 
         def keys(entry: Entry) -> list[Pattern]:
             return [(entry.name, entry.type, field) for field in FIELDS]
 
-        for entry in self._wanted(patterns, keys, unmatched):
-            shown = self._shown(entry, style)
-            for key in keys(entry):
-                if _asked(patterns, key):
-                    name = "/".join(key)
-                    before = len(f"{name} = ") if style.names and style.values else 0
-                    yield _plain_line(name, shown.field(key[2], fold=style.fold, before=before), style)
+        for entry, key in self._wanted(patterns, keys, unmatched):
+            name = "/".join(key)
+            before = len(f"{name} = ") if style.names and style.values else 0
+            shown = self._shown(entry, style).field(key[2], fold=style.fold, before=before)
+            yield _plain_line(name, shown, style)
 
     def setting_lines(
-        self, patterns: list[Pattern], style: Style, unmatched: Callable[[Pattern], None]
+        self, patterns: list[Pattern], style: Style, unmatched: Callable[[int], None]
     ) -> Iterator[str]:
         """`service/type/parameter = value`, for what -o sets."""
 
         def keys(entry: Entry) -> list[Pattern]:
             return [(entry.name, entry.type, name) for name in sorted(entry.settings)]
 
-        for entry in self._wanted(patterns, keys, unmatched):
-            settings = self._shown(entry, style).settings
-            for key in keys(entry):
-                if _asked(patterns, key):
-                    yield style.line("/".join(key), settings[key[2]])
+        for entry, key in self._wanted(patterns, keys, unmatched):
+            yield style.line("/".join(key), self._shown(entry, style).settings[key[2]])
 
     def _wanted(
         self,
         patterns: list[Pattern],
         keys: Callable[[Entry], list[Pattern]],
-        unmatched: Callable[[Pattern], None],
-    ) -> list[Entry]:
-        """Entries that the patterns ask for; each pattern that asks for nothing is told."""
-        all_keys = [key for entry in self.entries for key in keys(entry)]
-        for pattern in patterns:
-            if not any(matches(pattern, key) for key in all_keys):
-                unmatched(pattern)
-        return [entry for entry in self.entries if any(_asked(patterns, key) for key in keys(entry))]
+        unmatched: Callable[[int], None],
+    ) -> Iterator[tuple[Entry, Pattern]]:
+        """What the patterns ask for of each entry, all of it without patterns, and twice what is asked for twice.
+
+        Each pattern that asks for nothing is told.
+        """
+        of_entries = [(entry, keys(entry)) for entry in self.entries]
+        for position, pattern in enumerate(patterns):
+            if not any(matches(pattern, key) for _entry, entry_keys in of_entries for key in entry_keys):
+                unmatched(position)
+        for entry, entry_keys in of_entries:
+            for pattern in patterns or [()]:
+                yield from ((entry, key) for key in entry_keys if matches(pattern, key))
 
     def _shown(self, entry: Entry, style: Style) -> Entry:
         """The entry with its settings expanded, if that is asked for."""
@@ -213,12 +208,6 @@ def read_listing(
 def matches(pattern: Pattern, key: Pattern) -> bool:
     """Whether a pattern asks for a key; a pattern may be shorter than the key."""
     return all(wanted in ("*", part) for wanted, part in zip(pattern, key, strict=False))
-
-
-def _asked(patterns: Iterable[Pattern], key: Pattern) -> bool:
-    """Whether one of the patterns asks for the key; no pattern asks for everything."""
-    listed = list(patterns)
-    return not listed or any(matches(pattern, key) for pattern in listed)
 
 
 def _plain_line(name: str, text: str, style: Style) -> str:

@@ -99,6 +99,8 @@ def read_text(path: str) -> str:
 
 def split_name_value(line: str) -> tuple[str, str]:
     """`name = value` taken apart.  ValueError with Postfix's words for what is wrong."""
+    if not line.strip(BLANKS):
+        raise ValueError('missing attribute name: ""')
     name, equals, value = line.strip(BLANKS).partition("=")
     name = name.strip(BLANKS)
     if not equals or any(blank in name for blank in BLANKS):

@@ -24,6 +24,7 @@ from pillarbox.config.expansion import expand
 from pillarbox.config.expansion_syntax import names_used
 from pillarbox.config.master_cf_text import Entry
 from pillarbox.config.postfix_parameters import SERVED
+from pillarbox.config.table_files import TABLE_ATTRIBUTES, table_file_warnings
 from pillarbox.config.unserved_parameters import (
     COMMAND_PARAMETERS,
     TRANSPORT_PARAMETERS,
@@ -89,28 +90,6 @@ _OLD_NAMES: Final = frozenset(
 )
 """Parameters that count when set, and that a listing of all parameters leaves out."""
 
-_TABLE_ATTRIBUTES: Final[dict[str, tuple[str, ...]]] = {
-    "ldap": tuple(
-        "bind bind_dn bind_pw cache cache_expiry cache_size chase_referrals debuglevel dereference domain "
-        "expansion_limit leaf_result_attribute query_filter recursion_limit result_attribute result_filter "
-        "result_format scope search_base server_host server_port size_limit special_result_attribute start_tls "
-        "terminal_result_attribute timeout tls_ca_cert_dir tls_ca_cert_file tls_cert tls_cipher_suite tls_key "
-        "tls_random_file tls_require_cert version sasl_mechs sasl_realm sasl_authz_id sasl_minssf".split()
-    ),
-    "memcache": tuple("backup data_size_limit domain flags key_format line_size_limit max_try memcache "
-                      "retry_pause timeout ttl".split()),
-    "mysql": tuple(
-        "additional_conditions dbname domain expansion_limit hosts option_file option_group password query "
-        "require_result_set result_format select_field select_function table tls_CAfile tls_CApath "
-        "tls_cert_file tls_ciphers tls_key_file tls_verify_cert user where_field".split()
-    ),
-    "pgsql": tuple(
-        "additional_conditions dbname domain encoding expansion_limit hosts password query result_format "
-        "select_field select_function table user where_field".split()
-    ),
-    "sqlite": tuple("additional_conditions dbpath domain expansion_limit query result_format select_field "
-                    "table where_field".split()),
-}  # fmt: skip
 _TABLE: Final = re.compile(r"\b(ldap|memcache|mysql|pgsql|sqlite):([A-Za-z0-9_.-]+)")
 
 _DELIVERY_AGENTS: Final = frozenset({"error", "lmtp", "local", "pipe", "smtp", "virtual"})
@@ -121,6 +100,8 @@ class Usage(msgspec.Struct, frozen=True):
     """Names of the admin's own that are used, defaults of names made from services, and warnings."""
 
     own: frozenset[str]
+    of_services: frozenset[str]
+    """Parameters that services in master.cf bring, also those with a default of their own."""
     service_defaults: dict[str, str]
     undefined: tuple[str, ...]
     """Warnings of names that a value refers to and that nobody set."""
@@ -128,6 +109,8 @@ class Usage(msgspec.Struct, frozen=True):
     """Warnings of names that master.cf sets in vain."""
     unused_in_main: tuple[str, ...]
     """Warnings of names that main.cf sets in vain."""
+    unused_in_tables: tuple[str, ...]
+    """Warnings of names that files of database tables set in vain, and of such files that cannot be read."""
 
 
 def is_parameter(name: str) -> bool:
@@ -141,25 +124,31 @@ def parameter_names() -> set[str]:
 
 
 def service_defaults(entries: Iterable[Entry]) -> dict[str, str]:
-    """Parameters that services in master.cf bring, with their defaults."""
+    """Parameters that services in master.cf bring, with their defaults; without those that have one anyway."""
+    return {name: default for name, default in _of_services(entries).items() if not is_parameter(name)}
+
+
+def _of_services(entries: Iterable[Entry]) -> dict[str, str]:
     found: dict[str, str] = {}
     for entry in entries:
         if entry.command in _DELIVERY_AGENTS:
             found |= {f"{entry.name}_{suffix}": default for suffix, default in TRANSPORT_PARAMETERS.items()}
         if entry.command in _COMMAND_AGENTS:
             found |= {f"{entry.name}_{suffix}": default for suffix, default in COMMAND_PARAMETERS.items()}
-    return {name: default for name, default in found.items() if not is_parameter(name)}
+    return found
 
 
 def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, master_path: str) -> Usage:
     """How the names in both files are used."""
     defaults = service_defaults(entries)
     values = {name: value.text for name, value in main.items()}
-    main_uses = _uses(values, values, defaults)
-    uses = [
-        (entry.settings, main_uses | _uses(entry.settings, {**values, **entry.settings}, defaults))
-        for entry in entries
-    ]
+    texts = _texts(values, values, defaults)
+    main_uses = _uses(values, texts)
+    uses = []
+    for entry in entries:
+        entry_texts = _texts(entry.settings, {**values, **entry.settings}, defaults)
+        uses.append((entry.settings, main_uses | _uses(entry.settings, entry_texts)))
+        texts += entry_texts
     # A name that main.cf sets is known everywhere once some service uses it.
     used_in_main = main_uses | {
         name for settings, used in uses for name in used if name in values and name not in settings
@@ -176,10 +165,12 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
             if name in _OLD_NAMES
             or (name in used_in_main and not is_parameter(name) and name not in defaults)
         ),
+        of_services=frozenset(_of_services(entries)),
         service_defaults=defaults,
         undefined=tuple(undefined),
         unused_in_master=tuple(unused),
         unused_in_main=tuple(_unused(values, used_in_main, main_path, defaults)),
+        unused_in_tables=tuple(table_file_warnings(texts)),
     )
 
 
@@ -202,14 +193,23 @@ def _references(values: Mapping[str, str]) -> list[str]:
     return list(found)
 
 
-def _uses(values: Mapping[str, str], all_values: Mapping[str, str], defaults: Mapping[str, str]) -> set[str]:
+def _texts(
+    values: Mapping[str, str], all_values: Mapping[str, str], defaults: Mapping[str, str]
+) -> list[str]:
+    """What the parameters among the values are set to, references replaced."""
+    return [
+        _expanded(text, all_values)
+        for name, text in values.items()
+        if (is_parameter(name) or name in defaults or name in _OLD_NAMES) and name not in UNEXPANDED
+    ]
+
+
+def _uses(values: Mapping[str, str], texts: Iterable[str]) -> set[str]:
     """Names that the values give a meaning to; of tables that a parameter names, be it as `$type:$name`."""
     found = set(_references(values))
-    for name, text in values.items():
-        if not is_parameter(name) and name not in defaults and name not in _OLD_NAMES:
-            continue
-        for kind, table in _TABLE.findall(_expanded(text, all_values)):
-            found.update(f"{table}_{attribute}" for attribute in _TABLE_ATTRIBUTES[kind])
+    for text in texts:
+        for kind, table in _TABLE.findall(text):
+            found.update(f"{table}_{attribute}" for attribute in TABLE_ATTRIBUTES[kind])
     return found
 
 

@@ -14,7 +14,8 @@ DESCRIPTION
     postconf -b [file]  |  -t [file]                                     texts and templates of notices
 
     -c names the configuration directory; without it MAIL_CONFIG does, and then /etc/postfix.  `-e` may be
-    left out when an argument has a `=`.  With -v, standard error says where each value comes from.
+    left out when the first argument has a `=`.  With -v, standard error says where the value of each parameter
+    comes from.
 
     Output, warnings and exit status are those of Postfix's command, so that installers and configuration
     tools go on working.
@@ -34,11 +35,14 @@ from typing import Final
 from pillarbox.config import listing
 from pillarbox.config.expansion_syntax import ExpansionError
 from pillarbox.config.host_facts import host_facts
-from pillarbox.config.listing import CLASSES, Listing, Style
+from pillarbox.config.listing import CLASSES, Listing, Pattern, Style
 from pillarbox.config.logical_lines import split_name_value
 from pillarbox.tools import postconf_edit
 from pillarbox.tools.postconf_request import Request, Stop, parse_request, warn
 from pillarbox.vocabulary.faults import ConfigurationFault
+
+ServiceLines = Callable[[Listing, list[Pattern], Style, Callable[[int], None]], Iterable[str]]
+"""Lines about services: of what, how, and what is done about a pattern, by its position, that nothing matches."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -79,50 +83,58 @@ def _parameters(request: Request) -> None:
 
 
 def _parameter_lines(request: Request, found: Listing) -> Iterable[str]:
-    classes = CLASSES
-    for text in request.values("-C"):
-        classes = _classes(text)
-    names = request.arguments or found.names(classes, only_set=request.action == "-n")
-    for name in names:
-        value = found.parameter(name, classes)
+    only_set = request.action == "-n"
+    for name in request.arguments or found.names(_classes(request), only_set=only_set):
+        value = found.parameter(name)
         if value is None:
             warn([f"{name}: unknown parameter"])
             continue
-        if request.action == "-n" and name not in found.set_names:
+        if only_set and name not in found.set_names:
             continue
         if request.has("-v"):
             print(f"postconf: {name}: {found.snapshot.where(name)}", file=sys.stderr)
         yield _style(request).line(name, found.text(name, value, expanded=request.has("-x")))
 
 
-def _classes(text: str) -> frozenset[str]:
-    found: set[str] = set()
-    for word in text.replace(",", " ").split():
-        if word != "all" and word not in CLASSES:
-            raise Stop(f'unknown -C option value "{word}" in "{text}"')
-        found |= CLASSES if word == "all" else {word}
-    return frozenset(found)
+def _classes(request: Request) -> frozenset[str]:
+    found = CLASSES
+    for text in request.values("-C"):
+        found = frozenset()
+        for word in text.replace(",", " ").split():
+            if word != "all" and word not in CLASSES:
+                raise Stop(f'unknown -C option value "{word}" in "{text}"')
+            found |= CLASSES if word == "all" else {word}
+    return found
 
 
 def _services(request: Request) -> None:
     if request.edits:
         postconf_edit.edit_services(request)
         return
-    _show(request, lambda found: found.entry_lines(_patterns(request, 2), _style(request), _unmatched))
+    _show_services(request, Listing.entry_lines, 2)
 
 
 def _fields(request: Request) -> None:
     if request.edits:
         postconf_edit.edit_fields(request)
         return
-    _show(request, lambda found: found.field_lines(_patterns(request, 3), _style(request), _unmatched))
+    _show_services(request, Listing.field_lines, 3)
 
 
 def _settings(request: Request) -> None:
     if request.edits:
         postconf_edit.edit_settings(request)
         return
-    _show(request, lambda found: found.setting_lines(_patterns(request, 3), _style(request), _unmatched))
+    _show_services(request, Listing.setting_lines, 3)
+
+
+def _show_services(request: Request, lines: ServiceLines, most: int) -> None:
+    """What of master.cf the arguments ask for, each `service[/type…]` in `most` parts at most."""
+
+    def unmatched(position: int) -> None:
+        warn([f'unmatched request: "{request.arguments[position]}"'])
+
+    _show(request, lambda found: lines(found, _patterns(request, most), _style(request), unmatched))
 
 
 def _style(request: Request) -> Style:
@@ -136,6 +148,7 @@ def _style(request: Request) -> Style:
 
 def _show(request: Request, show: Callable[[Listing], Iterable[str]], *, needs_main_cf: bool = True) -> None:
     """Print lines about the configuration, then the warnings about it."""
+    _classes(request)  # a class that does not exist is told before anything is read
     found = listing.read_listing(
         request.directory,
         facts=host_facts(),
@@ -146,7 +159,7 @@ def _show(request: Request, show: Callable[[Listing], Iterable[str]], *, needs_m
     )
     quiet = request.has("-q") or not needs_main_cf
     warn(found.syntax_warnings)
-    warn(() if quiet else (*found.usage.undefined, *found.replaced))
+    warn(() if quiet else (*found.usage.unused_in_tables, *found.usage.undefined, *found.replaced))
     for line in show(found):
         print(line)
     warn(() if quiet else found.usage.unused_in_master)
@@ -164,8 +177,8 @@ def _patterns(request: Request, most: int) -> list[tuple[str, ...]]:
     """What the arguments ask for: `service`, `service/type`, `service/type/…`."""
     found = []
     for text in request.arguments:
-        parts = tuple(text.split("/"))
-        if len(parts) > most or "" in parts:
+        parts = tuple(part for part in text.split("/") if part)
+        if len(parts) > most or text[:1] in ("", "/"):
             last = {"-F": "[/field]", "-P": "[/parameter]"}.get(request.kind, "")
             optional = f"[/type{last}]"
             raise Stop(f"{request.kind} option requires service_name{optional}")
@@ -173,10 +186,6 @@ def _patterns(request: Request, most: int) -> list[tuple[str, ...]]:
             postconf_edit.check_field_name(parts[-1])
         found.append(parts)
     return found
-
-
-def _unmatched(pattern: tuple[str, ...]) -> None:
-    warn([f'unmatched request: "{"/".join(pattern)}"'])
 
 
 def _sasl_types(_request: Request) -> None:

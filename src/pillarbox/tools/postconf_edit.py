@@ -65,9 +65,9 @@ def edit_settings(request: Request) -> None:
     changes = []
     for argument in _checked_arguments(request):
         key, value = _assignment(argument) if request.action == "-e" else (argument, "")
+        *service, name = _exactly(key, 3, _SETTING)
         if any(blank in value for blank in BLANKS):
             raise Stop("-Pe does not accept whitespace in parameter value")
-        *service, name = _exactly(key, 3, _SETTING)
         change = _setting_change(name, value) if request.action == "-e" else _setting_removal(name)
         changes.append((argument, tuple(service), change))
     _rewrite(request, changes)
@@ -112,6 +112,8 @@ def _set_parameters(request: Request) -> None:
 
 def _take_away(request: Request, edit: main_cf_edit.Edit) -> None:
     names = {argument.strip(BLANKS) for argument in _checked_arguments(request)}
+    if "" in names:
+        raise Stop("-X or -# requires non-blank parameter names")
     path = request.path("main.cf")
     _edit(path, lambda content: main_cf_edit.take_away(content, names, edit, path=path))
 

@@ -18,23 +18,25 @@ _LETTERS: Final = "aAbc:C:deEfFhHjlmMno:pPqtT:vxX#"
 _DEFAULT_DIRECTORY: Final = "/etc/postfix"
 _KINDS: Final = ("-a", "-A", "-b", "-F", "-l", "-m", "-M", "-p", "-P", "-t", "-T")
 _ACTIONS: Final = ("-d", "-e", "-n", "-X", "-#")
+_BY_FILE: Final = ("-b", "-t")
 _NOT_SERVED: Final = {
     "-j": "there is no JSON output yet",
 }
 _ONE_OF: Final = (
     _KINDS,
     _ACTIONS,
-    ("-e", "-h", "-H", "-X", "-#"),
     ("-e", "-f", "-X", "-#"),
-    ("-e", "-o", "-X", "-#"),
     ("-e", "-x", "-X", "-#"),
+    ("-d", "-e", "-o", "-X", "-#"),
+    ("-e", "-h", "-H", "-X", "-#"),
 )
-# What may be given together with each kind of request; -c, -o, -q and the kind itself always may.
+_ALWAYS: Final = ("-c", "-C", "-q", "-v")
+# What may be given together with each kind of request, besides the kind itself and the above.
 _TOGETHER: Final = {
-    "-p": "-e -X -# -f -h -H -x -d -n -C -v",
-    "-M": "-e -X -# -f -x",
-    "-F": "-e -f -h -H -x",
-    "-P": "-e -X -f -h -H -x",
+    "-p": "-e -X -# -f -h -H -o -x -d -n",
+    "-M": "-e -X -# -f -o -x",
+    "-F": "-e -f -h -H -o -x",
+    "-P": "-e -X -f -h -H -o -x",
 }
 _USAGE: Final = (
     "usage: postconf [-a (server SASL types)] [-A (client SASL types)] [-b (bounce templates)] [-c config_dir] "
@@ -104,18 +106,20 @@ def parse_request(argv: list[str]) -> Request:
     except getopt.GetoptError as error:
         print(f"postconf: {complaint(error)}", file=sys.stderr)
         raise Stop(_USAGE) from error
-    request = Request([("-e" if option == "-E" else option, value) for option, value in options], arguments)
+    request = Request(options, arguments)
+    if request.has("-E"):
+        raise Stop(_USAGE)  # Postfix's command knows the letter and has no use for it
     for letter, reason in _NOT_SERVED.items():
         if request.has(letter):
             raise Stop(f"option {letter} is not served yet: {reason}")
-    editing = request.kind in _TOGETHER and any("=" in argument for argument in arguments)
+    editing = request.kind in _TOGETHER and any("=" in argument for argument in arguments[:1])
     if editing and not request.has("-e"):
         request.options.append(("-e", ""))
     for group in _ONE_OF:
         given = [letter for letter in group if request.has(letter)]
         if len(given) > 1:
-            raise Stop(f"specify one of {' '.join(given)}")
-    allowed = (*_TOGETHER.get(request.kind, "").split(), request.kind, "-c", "-o", "-q")
+            raise Stop(f"specify one of {(' and ' if given == list(_BY_FILE) else ' ').join(given)}")
+    allowed = (*_TOGETHER.get(request.kind, "").split(), request.kind, *_ALWAYS)
     for option, _value in request.options:
         if option not in allowed:
             raise Stop(f"with option {request.kind}, do not specify {option}")
