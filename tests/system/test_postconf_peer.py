@@ -91,9 +91,7 @@ def run(case: Case, directory: Path, command: Callable[[list[str]], tuple[str, s
     """Run a command on files of its own; its directory is DIR in what it says."""
     directory.mkdir()
     files = (directory / "main.cf", directory / "master.cf")
-    (directory / "users.cf").write_text(USERS)
-    main = case.main.replace("DIR", os.fspath(directory))
-    for path, content in zip(files, (main, case.master), strict=True):
+    for path, content in zip(files, (case.main, case.master), strict=True):
         path.write_text(content, encoding="utf-8", errors="surrogateescape", newline="")
         # Postfix reads a file that is younger than two seconds again and again.
         os.utime(path, (1_700_000_000, 1_700_000_000))
@@ -103,7 +101,6 @@ def run(case: Case, directory: Path, command: Callable[[list[str]], tuple[str, s
     output = output.replace(
         "=\n    DIR", "= DIR"
     )  # -f folds the line where the directory's name is a long one
-    main = main.replace(os.fspath(directory), "DIR")
     return Outcome(output, messages(errors), status, main, master)
 
 
@@ -146,8 +143,8 @@ def theirs(tmp_path_factory: pytest.TempPathFactory) -> dict[Case, Outcome]:
         return dict(zip(cases, outcomes, strict=True))
 
 
-USERS = "dbpath = /x\nhosts = a\nserver_host = b\nquery = $d\nbogus = 1\nuser_x = 2\n"
-"""A file that tables of all types may have, each with other attributes it does not know."""
+TABLE = Path(__file__).with_name("database_table.cf")
+"""A file that tables of all types may have, each with other attributes that it does not know."""
 
 MAIN_FILES = {
     "plain": "myhostname = mx.example.org\nrelayhost =\nmyorigin=$myhostname\n",
@@ -166,9 +163,9 @@ MAIN_FILES = {
     "tables": "smtp_sasl_password_maps = ldap:foo, proxy:mysql:bar static:x\nfoo_server_host=x\nbar_hosts=y\n"
     "foo_hosts=y\nbar_result_format=1\nbar_nonsense = 2\n",
     "tables of no parameter": "xx = ldap:foo\nfoo_domain = bar\nheader_checks = ldap:hh\nhh_domain = x\n",
-    "tables of files": "virtual_alias_maps = sqlite:DIR/users.cf, proxy:mysql:DIR/users.cf\n"
-    "canonical_maps = $own unionmap:{pgsql:DIR/users.cf, sqlite:/no/such.cf} sqlite:relative.cf sqlite:/etc\n"
-    "own = ldap:DIR/users.cf\nunused = sqlite:/no/other.cf\nmailbox_command = sqlite:/no/third.cf\n",
+    "tables of files": f"virtual_alias_maps = sqlite:{TABLE}, proxy:mysql:{TABLE}\n"
+    f"canonical_maps = $own unionmap:{{pgsql:{TABLE}, sqlite:/no/such.cf}} sqlite:relative.cf sqlite:/etc\n"
+    f"own = ldap:{TABLE}\nunused = sqlite:/no/other.cf\nmailbox_command = sqlite:/no/third.cf\n",
     "tables by parts": "header_checks = $db:$zz\ndb = memcache\nzz = $yy\nyy = aap\naap_domain = x\naa_domain = y\n",
     "raw values": "smtpd_reject_footer = \\c $nosuch\nmailbox_command = x $user\nforward_path=$home/x\n",
     "services": "smtp_destination_rate_delay = 1s\nfoo_destination_rate_delay = 1s\nsmtp_time_limit=3\n",
