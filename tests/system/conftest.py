@@ -13,9 +13,11 @@ DESCRIPTION
 import os
 import re
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from typing import Final
 
 import pytest
+from pluggy import Result
 
 from fakes import counterparts
 from fakes.closing_report import teller, will_meet
@@ -23,6 +25,9 @@ from fakes.mail_system import PATIENCE, PATIENT_WITH_GUESSERS, MailSystem, NoRoo
 from fakes.namespaces import leave_the_hosts
 from fakes.process_groups import seconds
 from pillarbox.sessions.imap import session
+
+_SHOWN_OCTETS: Final = 6000
+"""Of a log, with a failure."""
 
 
 def must_have_all() -> bool:
@@ -154,3 +159,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         (pytest.fail if must_have_all() else pytest.skip)(f"not installed: {', '.join(missing)}")
     if peers:
         will_meet(item, peers)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Result[pytest.TestReport], None]:
+    """Show with a failure what the systems of the test wrote into their logs last."""
+    report = (yield).get_result()
+    if not report.failed or not isinstance(item, pytest.Function):
+        return
+    for name, system in item.funcargs.items():
+        if isinstance(system, MailSystem):
+            report.sections.append((f"log of {name}", system.log()[-_SHOWN_OCTETS:]))
