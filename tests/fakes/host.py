@@ -22,7 +22,7 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from fakes.mail_system import PATIENCE, until
 
@@ -167,20 +167,34 @@ class Host:
         become = [] if user == "root" else ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups"]
         # Into files, not pipes: a daemon that keeps them open is no reason to wait.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-            done = subprocess.run(
-                [*enter, "--", *become, "/bin/sh", "-c", f"cd {home} && {command}"],
-                input=content.encode() if isinstance(content, str) else content,
-                env={**variables, **(environment or {})},
-                stdout=out,
-                stderr=errors,
-                check=False,
-                timeout=seconds,
-            )
+            try:
+                done = subprocess.run(
+                    [*enter, "--", *become, "/bin/sh", "-c", f"cd {home} && {command}"],
+                    input=content.encode() if isinstance(content, str) else content,
+                    env={**variables, **(environment or {})},
+                    stdout=out,
+                    stderr=errors,
+                    check=False,
+                    timeout=seconds,
+                )
+            except subprocess.TimeoutExpired as fault:
+                raise AssertionError(f"{command}: {self._state_after(out, seconds)}") from fault
             texts = []
             for file in (out, errors):
                 file.seek(0)
                 texts.append(file.read().decode(errors="replace"))
         return subprocess.CompletedProcess(done.args, done.returncode, *texts)
+
+    def _state_after(self, out: IO[bytes], seconds: float) -> str:
+        """What is to be known of a command that has not ended: its output, the processes, the log."""
+        out.seek(0)
+        said = out.read().decode(errors="replace")
+        enter = ["nsenter", "--target", str(self._first), "--mount", "--pid", "--root", "--"]
+        show = "ps -eo pid,stat,args; tail -n 30 /var/log/mail.log"
+        shown = subprocess.run(
+            [*enter, "/bin/sh", "-c", show], capture_output=True, text=True, check=False, timeout=PATIENCE
+        )
+        return f"no end after {seconds:.0f} s\n{said[-2000:]}\n{shown.stdout[-6000:]}"
 
     def output(
         self, command: str, *, user: str = "root", content: str | bytes = "", seconds: float = 120
