@@ -19,7 +19,8 @@ DESCRIPTION
     to whom files of root belong.  It starts no program.
 
 FAULTS
-    For virtual mailboxes, root and a uid below virtual_minimum_uid are refused.
+    For virtual mailboxes, root and a uid below virtual_minimum_uid are refused.  Where the host has no room for
+    another process, there is no agent now; those that there are go on.
 """
 
 import gc
@@ -137,23 +138,29 @@ class DeliveryRole:
     def _open(self, client: socket.socket, order: _Order) -> None:
         answer = FrameWriter()
         refusal = self._refusal(order) if isinstance(order, OpenAgent) else ""
+        if not refusal:
+            try:
+                self._start(answer, order)
+            except OSError as error:  # no room for processes or descriptors
+                refusal = f"no agent: {error.strerror}"
         if refusal:
             answer.put(AgentOpened(refusal))
-        else:
-            ours, theirs = socket.socketpair()
-            if isinstance(order, OpenLocalDelivery):
-                self._fork(ours, lambda role: self._live_as_local_delivery(theirs, role))
-            else:
-                self._fork(ours, lambda role: self._live_as_agent(theirs, order, role))
-            theirs.close()
-            answer.put(AgentOpened(), [ours.fileno()])
-            ours.close()
         client.setblocking(True)
         try:
             answer.write_to(client)
         except OSError:
             answer.close()
         client.setblocking(False)
+
+    def _start(self, answer: FrameWriter, order: _Order) -> None:
+        """Fork an agent, and have the answer tell so.  OSError."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            if isinstance(order, OpenLocalDelivery):
+                self._fork(ours, lambda role: self._live_as_local_delivery(theirs, role))
+            else:
+                self._fork(ours, lambda role: self._live_as_agent(theirs, order, role))
+            answer.put(AgentOpened(), [ours.fileno()])
 
     def _refusal(self, order: OpenAgent) -> str:
         if self._rootless:

@@ -48,7 +48,7 @@ from pillarbox.daemons.parked_sessions import (
 )
 from pillarbox.daemons.session_register import SessionRegister
 from pillarbox.daemons.sessions_door import SessionsDoor
-from pillarbox.daemons.spawner_peers import Asked, Client, Worker, hear, write_now
+from pillarbox.daemons.spawner_peers import Asked, Client, Worker, close_all, hear, write_now
 from pillarbox.daemons.startup import drop_rights, open_log
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import FrameReader
@@ -186,6 +186,8 @@ class Spawner:
         for frame, descriptors in frames:
             if len(descriptors) == 1:
                 self._ask(Asked(client, frame, descriptors[0]))
+            else:
+                close_all(descriptors)
         if is_over:
             self._selector.unregister(client.sock)
             self._clients.pop(client.sock.fileno(), None)
@@ -367,6 +369,8 @@ class Spawner:
             elif isinstance(frame, Quiet):
                 quiet = frame.seen == worker.sessions and (not worker.parked or self._parked.has_room)
                 self._keep_parked(key, worker, descriptors, goes=quiet)
+            elif descriptors:
+                close_all(descriptors)
             elif isinstance(frame, IndexerWanted):
                 self._give_indexer(worker)
             elif isinstance(frame, SessionClosed):
@@ -412,8 +416,7 @@ class Spawner:
             connection, state = descriptors
             session = ParkedSession.of(connection, state, frame, known)
         except (OSError, ValueError):  # it was no worker of ours that made this
-            for descriptor in descriptors:
-                os.close(descriptor)
+            close_all(descriptors)
             return
         self._sessions[frame.session] = msgspec.structs.replace(known, pid=os.getpid())
         worker.parked.append(session)
@@ -423,8 +426,7 @@ class Spawner:
         sessions, worker.parked = worker.parked, []
         watch = descriptors[0] if len(descriptors) == 1 else -1
         if not sessions or watch < 0:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            close_all(descriptors)
         if not sessions:
             return
         group = Group(key, worker.owner, sessions, watch)

@@ -52,13 +52,22 @@ class FrameReader(Generic[F]):
         self._descriptors: deque[int] = deque()
 
     def feed(self, data: bytes, descriptors: Iterable[int] = ()) -> list[tuple[F, list[int]]]:
-        """Frames that `data` completes.  ChannelClosed if the octets are no frames."""
+        """Frames that `data` completes.  ChannelClosed if the octets are no frames: `close()` is next."""
         self._descriptors.extend(descriptors)
+        frames: list[tuple[F, list[int]]] = []
+        try:
+            self._take(data, frames)
+        except ChannelClosed:
+            for _, passed in frames:  # nobody takes them any more
+                self._descriptors.extend(passed)
+            raise
+        return frames
+
+    def _take(self, data: bytes, frames: list[tuple[F, list[int]]]) -> None:
         octets: bytes | bytearray = data
         if self._buffer:
             self._buffer += data
             octets = self._buffer
-        frames: list[tuple[F, list[int]]] = []
         at, size = 0, len(octets)
         while size - at >= _HEAD.size:
             length, count = _HEAD.unpack_from(octets, at)
@@ -79,7 +88,6 @@ class FrameReader(Generic[F]):
             del self._buffer[:at]
         elif at < size:
             self._buffer += octets[at:]
-        return frames
 
     def close(self) -> None:
         """Close descriptors that no frame came for."""
@@ -100,9 +108,14 @@ class FrameWriter:
         return bool(self._out)
 
     def put(self, frame: object, descriptors: Iterable[int] = ()) -> None:
-        """Add a frame.  The descriptors stay the caller's; duplicates are sent."""
+        """Add a frame.  The descriptors stay the caller's; duplicates are sent.  OSError if there can be none."""
         body = self._encoder.encode(frame)
-        passed = [os.dup(descriptor) for descriptor in descriptors]
+        passed: list[int] = []
+        try:
+            passed.extend(os.dup(descriptor) for descriptor in descriptors)  # as far as it goes
+        except OSError:
+            _close_all(passed)
+            raise
         octets = _HEAD.pack(len(body), len(passed)) + body
         if self._out and len(self._out[-1][1]) + len(passed) <= MAX_DESCRIPTORS:
             self._out[-1][0].extend(octets)
