@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pillarbox.message.header_fields import header_end, select_fields
-from pillarbox.sessions.imap.sections import SectionRenderer
+from pillarbox.sessions.imap.sections import MAX_ALTERNATIVES, SectionRenderer
 from pillarbox.wire.imap.fetch_items import Section, SectionPart
 
 MESSAGE = b"Subject: x\r\nTo: a\r\nX-To: b\r\nTO : c\r\n d\r\n\r\nbody\0end"
@@ -66,14 +66,17 @@ NAMES = [b"From", b"TO", b"]X", b"^x", b"-a", b"a%d"]
 
 
 @given(
-    st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join), st.sets(st.sampled_from(NAMES), min_size=1)
+    st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join),
+    st.sets(st.sampled_from(NAMES), min_size=1),
+    st.sampled_from([0, MAX_ALTERNATIVES]),
 )
-def test_the_fast_way_to_fields_is_the_plain_one(text: bytes, names: set[bytes]) -> None:
-    """One expression over the header finds what the reader of fields finds, whatever the names."""
+def test_the_fast_way_to_fields_is_the_plain_one(text: bytes, names: set[bytes], others: int) -> None:
+    """One expression over the header finds what the reader of fields finds, whatever the names, and however many."""
     header = text + b"\r\n\r\n"
     header = header[: header_end(header)]
     expected = select_fields(header, {name.lower() for name in names})
-    renderer = SectionRenderer([Section(b"F", part=FIELDS, fields=tuple(names))])
+    asked = (*names, *(b"Absent-%d" % number for number in range(others)))
+    renderer = SectionRenderer([Section(b"F", part=FIELDS, fields=asked)])
     assert [b"F {%d}\r\n%b" % (len(expected), expected)] == renderer.from_headers([header])
     assert [expected] == [text + b"\r\n" for text in renderer.fields_of([header])]
 
