@@ -71,7 +71,7 @@ def test_those_of_the_header() -> None:
         )
         options = Pop3Options(uidl_format="%u", reuses_header_ids=True, saves_unique_ids=True)
         ids = UniqueIds(inbox, inbox.messages.uids, {2: Pop3Fields(b"kept", 3)}, options)
-        return await ids.of([0, 1, 2]), inbox.pop3_fields()
+        return await ids.of([0, 1, 2]), await inbox.pop3_fields()
 
     made_ids, saved = asyncio.run(ask())
     assert made_ids == [b"own", b"kept", b"3"]

@@ -397,15 +397,15 @@ class Mailbox(Protocol):
         """(UID, then the columns) of each message, in the order of `uids`; gone ones are left out."""
         ...
 
-    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+    async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """EMAILID of messages that are there: the same wherever a copy of the message is (RFC 8474 §5.1)."""
         ...
 
-    def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+    async def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
         """What else names each message: (base name of its file, GUID); both empty for one that is gone."""
         ...
 
-    def pop3_fields(self) -> dict[int, Pop3Fields]:
+    async def pop3_fields(self) -> dict[int, Pop3Fields]:
         """By UID, of messages for which another program wrote such a thing down."""
         ...
 

@@ -218,7 +218,7 @@ class MailLog:
                 values["vsize"] = str(summary.size)
             found[summary.uid] = values
         if "size" in wanted:
-            for (base, _), uid in zip(mailbox.identities(uids), uids, strict=True):
+            for (base, _), uid in zip(await mailbox.identities(uids), uids, strict=True):
                 if uid in found:
                     size, _ = sizes(base)
                     found[uid]["size"] = str(await _size(mailbox, uid) if size is None else size)

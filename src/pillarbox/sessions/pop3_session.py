@@ -215,7 +215,7 @@ class Pop3Session:
                 b"[SYS/TEMP] Internal error occurred. Refer to server log for more information.",
             ) from None
         self._figures.message_count, self._figures.message_bytes = len(self._uids), sum(self._sizes)
-        own = mailbox.pop3_fields()
+        own = await mailbox.pop3_fields()
         if any(fields.order for fields in own.values()):
             rows = in_order(self._uids, own)
             self._uids = array("I", [self._uids[row] for row in rows])

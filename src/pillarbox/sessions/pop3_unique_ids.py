@@ -53,10 +53,10 @@ class UniqueIds:
             known = {**await self._of_headers([uid for uid in uids if uid not in known]), **known}
         if known:
             missing = [uid for uid in uids if uid not in known]
-            known = {**known, **dict(zip(missing, self._formatted(missing), strict=True))}
+            known = {**known, **dict(zip(missing, await self._formatted(missing), strict=True))}
             made = [known[uid] for uid in uids]
         else:
-            made = self._formatted(uids)
+            made = await self._formatted(uids)
         if options.renames_duplicates:
             made = _numbered(made)
         if options.saves_unique_ids:
@@ -66,7 +66,7 @@ class UniqueIds:
                 self._own |= new
         return made
 
-    def _formatted(self, uids: Sequence[int]) -> list[bytes]:
+    async def _formatted(self, uids: Sequence[int]) -> list[bytes]:
         validity, text = self._mailbox.uid_validity, self._options.uidl_format
         if text == USUAL_FORMAT:
             return [b"%08x%08x" % (uid, validity) for uid in uids]
@@ -80,7 +80,7 @@ class UniqueIds:
                     "guid": guid.decode("latin-1"),
                 },
             ).encode("latin-1")
-            for uid, (name, guid) in zip(uids, self._mailbox.identities(uids), strict=True)
+            for uid, (name, guid) in zip(uids, await self._mailbox.identities(uids), strict=True)
         ]
 
     async def _of_headers(self, uids: Sequence[int]) -> dict[int, bytes]:

@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from pillarbox.mailstore.cache.arrival_adoption import adopt_arrivals
 from pillarbox.mailstore.cache.filling import SLICE
@@ -33,6 +33,7 @@ from pillarbox.mailstore.cache.message_summaries import (
 from pillarbox.mailstore.cache.sort_key_cache import keep_sort_keys
 from pillarbox.mailstore.mailbox import Fields, MessageSummary, NoSuchMailbox, StoreUnavailable
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.prompt_work import Run, promptly
 
 MANY: Final = 64
 """Messages for which indexers are worth it."""
@@ -41,14 +42,7 @@ FEW: Final = 128
 
 _PARSED: Final = Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE | Fields.HEADER
 
-_T = TypeVar("_T")
 _Answers = list["asyncio.Future[Indexed | None]"]
-
-
-class Run(Protocol):
-    """Run a function in a worker thread."""
-
-    async def __call__(self, function: Callable[..., _T], *arguments: object) -> _T: ...
 
 
 class SummaryReading:
@@ -92,7 +86,9 @@ class SummaryReading:
         while len(missing) >= MANY:
             indexers.want()
             if indexers.ready:
-                answers = self._ask(indexers, *await self._promptly(self._folder.paths_of, missing), fields)
+                answers = self._ask(
+                    indexers, *await promptly(self._folder, self._run, self._folder.paths_of, missing), fields
+                )
                 if len(missing) > len(uids) // 2:
                     await self._read_ahead(indexers, uids[-1], len(uids), fields)
                 await _take(answers, found)
@@ -104,7 +100,7 @@ class SummaryReading:
         if missing:
             for summary in await self._read_here(missing, fields):
                 found[summary.uid] = summary
-        there = await self._promptly(alive, self._folder, uids)
+        there = await promptly(self._folder, self._run, alive, self._folder, uids)
         return [found[uid] for uid in there if uid in found]
 
     def fill(self, uids: list[int]) -> "asyncio.Future[int]":
@@ -169,7 +165,7 @@ class SummaryReading:
 
     async def _read_ahead(self, indexers: Indexers, last: int, count: int, fields: Fields) -> None:
         """Have the messages after `last` read, which will be asked for next."""
-        uids, paths = await self._promptly(self._paths_after, last, count)
+        uids, paths = await promptly(self._folder, self._run, self._paths_after, last, count)
         self._ahead = self._ask(indexers, uids, paths, fields)
         self._ahead_fields = fields
         self._ahead_first = uids[0] if uids else 0
@@ -185,19 +181,6 @@ class SummaryReading:
     ) -> _Answers:
         source = Source(os.fsencode(self._cache.directory), self.number, self._folder.directory)
         return indexers.ask(source, uids, paths, fields)
-
-    async def _promptly(self, work: Callable[..., _T], *arguments: object) -> _T:
-        """Work that needs the folder's mutex, and little time: here, or in a thread if it would have to wait.
-
-        The loop never waits for the mutex: who has it may be held up by the disk, or by another program's lock.
-        """
-        mutex = self._folder.mutex
-        if not mutex.acquire(blocking=False):
-            return await self._run(work, *arguments)
-        try:
-            return work(*arguments)
-        finally:
-            mutex.release()
 
 
 async def _take(answers: _Answers, found: dict[int, MessageSummary]) -> None:

@@ -20,11 +20,11 @@ from typing import Final
 from pillarbox.mailstore.cache.filling import CacheFilling
 from pillarbox.mailstore.cache.indexers import Indexers, Source
 from pillarbox.mailstore.cache.indexing import MAX_INDEXED, Indexed
-from pillarbox.mailstore.cache.summary_reading import Run
 from pillarbox.mailstore.cache.text_index import IndexedText, TextIndex
 from pillarbox.mailstore.content.large_content import crlf_in_memory
 from pillarbox.mailstore.mailbox import MessageGone, StoreUnavailable, TextPlace
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
+from pillarbox.mailstore.maildir.prompt_work import Run
 from pillarbox.message.word_index import ANY_WORDS, MAX_DOCUMENTS, patterns_of, words_of_message
 
 MANY: Final = 64

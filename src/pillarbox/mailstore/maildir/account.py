@@ -65,6 +65,7 @@ from pillarbox.mailstore.maildir.known_statuses import KnownStatuses
 from pillarbox.mailstore.maildir.mailbox import MaildirMailbox
 from pillarbox.mailstore.maildir.mailbox_listing import MailboxListing
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree
+from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.name_watch import NameWatch
 from pillarbox.mailstore.quota.quotas import AccountQuota, FolderQuota
 from pillarbox.net.system_clock import SystemClock
@@ -257,7 +258,7 @@ class MaildirAccount:
             )
         async with self._changing_names:
             for before, after in await self._run(self._tree.rename, old, new):
-                self._take_new_name(before, after)
+                await self._take_new_name(before, after)
                 if self._keeps_defaults:
                     await self._run(self._defaults.make_one, before)
         self._name_watch.tell()
@@ -399,15 +400,16 @@ class MaildirAccount:
 
     # --- inside -------------------------------------------------------------------------------------
 
-    def _take_new_name(self, before: str, after: str) -> None:
+    async def _take_new_name(self, before: str, after: str) -> None:
         self._statuses.forget(before)
         mailbox = self._open.pop(before, None)
         if mailbox is not None:
             mailbox.name = after
-            mailbox.folder.relocate(self._tree.directory(after), self._tree.control_directory(after))
+            self._open[after] = mailbox
             if self._quota is not None:
                 mailbox.folder.quota = FolderQuota(self._quota, after)
-            self._open[after] = mailbox
+            directory, control = self._tree.directory(after), self._tree.control_directory(after)
+            await promptly(mailbox.folder, self._run, mailbox.folder.relocate, directory, control)
 
     async def _opened(self, mailbox: MaildirMailbox, *, read_only: bool) -> MaildirMailbox:
         mailbox.users += 1

@@ -70,6 +70,7 @@ from pillarbox.mailstore.maildir.mailbox_faults import mailbox_faults
 from pillarbox.mailstore.maildir.message_contents import MessageContents
 from pillarbox.mailstore.maildir.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.maildir.modseqs import ModSeqs
+from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.maildir.table_changes import add_rows, change_rows, expunge_rows
 from pillarbox.mailstore.quota.quotas import Size
 from pillarbox.vocabulary.flags import Flag, count_flag
@@ -357,17 +358,17 @@ class MaildirMailbox:
         await self._copied_rows.come()
         return await self._run(read_sort_columns, self.folder, self._cache, self._cache_number, uids, columns)
 
-    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+    async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the messages' GUIDs: a copy has that of its original."""
-        return [short_guid(guid) for _, guid in self.identities(uids)]
+        return [short_guid(guid) for _, guid in await self.identities(uids)]
 
-    def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+    async def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
         """Base names of the files, and GUIDs."""
-        return pop3_fields.identities(self.folder, uids)
+        return await promptly(self.folder, self._run, pop3_fields.identities, self.folder, uids)
 
-    def pop3_fields(self) -> dict[int, Pop3Fields]:
+    async def pop3_fields(self) -> dict[int, Pop3Fields]:
         """Those of dovecot-uidlist."""
-        return pop3_fields.fields_of(self.folder)
+        return await promptly(self.folder, self._run, pop3_fields.fields_of, self.folder)
 
     async def save_unique_ids(self, unique_ids: Mapping[int, bytes]) -> None:
         """Into dovecot-uidlist."""

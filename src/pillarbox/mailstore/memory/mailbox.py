@@ -309,15 +309,15 @@ class MemoryMailbox:
                 found.append((uid, *(values[column] for column in columns)))
         return found
 
-    def email_ids(self, uids: Sequence[int]) -> list[bytes]:
+    async def email_ids(self, uids: Sequence[int]) -> list[bytes]:
         """From the contents."""
-        return [short_guid(self._contents[uid]) for uid in uids]
+        return [short_guid(content) for _, content in await self.identities(uids)]
 
-    def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
+    async def identities(self, uids: Sequence[int]) -> list[tuple[bytes, bytes]]:
         """UIDs as names, and what `email_ids` is made of."""
         return [(b"%d" % uid, self._contents[uid]) if uid in self._contents else (b"", b"") for uid in uids]
 
-    def pop3_fields(self) -> dict[int, Pop3Fields]:
+    async def pop3_fields(self) -> dict[int, Pop3Fields]:
         """No other program writes here, but tests do."""
         return self.others_fields
 

@@ -199,7 +199,9 @@ class _Fetch:
 
     def __init__(self, conversation: Conversation, wanted: FetchItems) -> None:
         self._summaries: dict[int, MessageSummary] = {}  # of this batch and some of the next
-        self._threads: dict[int, bytes] = {}  # THREADID of this batch
+        self._guids: dict[int, bytes] = {}  # of this batch, as are the next two
+        self._email_ids: dict[int, bytes] = {}
+        self._threads: dict[int, bytes] = {}
         self.some_gone = False
         self.unknown_encoding = False
         self.marked: list[int] = []  # messages that have become \\Seen by this
@@ -232,6 +234,11 @@ class _Fetch:
 
     async def _batch(self, numbers: list[int], uids: list[int]) -> None:
         """Answer for some messages, numbers and UIDs side by side."""
+        if Item.GUID in self._wanted.items:
+            names = await self._view.mailbox.identities(uids)
+            self._guids = {uid: guid for uid, (_, guid) in zip(uids, names, strict=True)}
+        if Item.EMAIL_ID in self._wanted.items:
+            self._email_ids = dict(zip(uids, await self._view.mailbox.email_ids(uids), strict=True))
         if Item.THREAD_ID in self._wanted.items:
             self._threads = await thread_ids(self._view.mailbox, uids)
             if len(self._threads) != len(uids):
@@ -328,11 +335,11 @@ class _Fetch:
                 case Item.PREVIEW | Item.FUZZY_PREVIEW | Item.SNIPPET:
                     columns.append([string(summary.preview) for summary in summaries])
                 case Item.EMAIL_ID:
-                    columns.append(list(map(email_id, self._view.mailbox.email_ids(uids))))
+                    columns.append([email_id(self._email_ids[uid]) for uid in uids])
                 case Item.THREAD_ID:
                     columns.append([self._threads[uid] for uid in uids])
                 case Item.GUID:
-                    columns.append([astring(guid) for _, guid in self._view.mailbox.identities(uids)])
+                    columns.append([astring(self._guids[uid]) for uid in uids])
                 case Item.MAILBOX:
                     columns.append([mailbox_name(self._conversation.selected_name)] * len(uids))
                 case Item.BODY_STRUCTURE:

@@ -40,7 +40,7 @@ async def thread_ids(mailbox: Mailbox, uids: Sequence[int]) -> dict[int, bytes]:
         if mailbox.messages.row(uid) is not None:
             roots[uid] = references.partition(b" ")[0] or message_id
     alone = [uid for uid, root in roots.items() if not root]
-    roots.update(zip(alone, mailbox.email_ids(alone), strict=True))
+    roots.update(zip(alone, await mailbox.email_ids(alone), strict=True))
     found: dict[int, bytes] = {}
     for uid, root in roots.items():
         found[uid] = b"T" + hashlib.sha1(root, usedforsecurity=False).hexdigest()[:32].encode("ascii")

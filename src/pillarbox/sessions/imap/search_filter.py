@@ -191,11 +191,11 @@ class MessageFilter:
 
     async def email(self, key: EmailIs, uids: list[int]) -> list[int]:
         there = [uid for uid, _ in self._rows(uids)]
-        ids = map(email_id, self._view.mailbox.email_ids(there))
+        ids = map(email_id, await self._view.mailbox.email_ids(there))
         return [uid for uid, known in zip(there, ids, strict=True) if known == key.object_id]
 
     async def guid(self, key: GuidIs, uids: list[int]) -> list[int]:
-        known = self._view.mailbox.identities(uids)
+        known = await self._view.mailbox.identities(uids)
         return [uid for uid, (_, guid) in zip(uids, known, strict=True) if guid == key.guid]
 
     async def mailbox(self, key: MailboxIs, uids: list[int]) -> list[int]:
