@@ -103,6 +103,7 @@ class Dispatcher:
         self._active: dict[object, ActiveMessage] = {}
         self._timer: asyncio.Task[None] | None = None
         self._running = 0
+        self._pumps_soon = False
         self._tasks: asyncio.TaskGroup | None = None
         self._stopping = False
 
@@ -119,7 +120,7 @@ class Dispatcher:
     @property
     def is_idle(self) -> bool:
         """No delivery is under way; some may wait for their time."""
-        return not self._running
+        return not self._running and not self._pumps_soon
 
     def revive(self) -> None:
         """Forget which destinations and transports are dead (postqueue -f)."""
@@ -133,8 +134,9 @@ class Dispatcher:
             self._slots.begin(active.queue_id, active.parts.turn, self._clock.now())
             self._unread[active.queue_id] = active
         self._assign(active, active.to_do, flush=flush)
-        self._complete_if_done(active)
-        self._pump()
+        if active.outcomes:
+            self._complete_if_done(active)
+        self._pump_soon()
 
     def _refill(self, now: float) -> None:
         """Read more recipients of messages that are not all in memory."""
@@ -158,7 +160,7 @@ class Dispatcher:
                 self._slots.end(queue_id)
                 del self._unread[queue_id]
                 self._complete_if_done(active)
-            asyncio.get_running_loop().call_soon(self._pump)  # there may be room for more
+            self._pump_soon()  # there may be room for more
 
     def _retire(self, active: ActiveMessage, recipients: Sequence[QueueRecipient]) -> None:
         """Their fate is known; of a message that is read in parts, nothing else has to be."""
@@ -283,8 +285,15 @@ class Dispatcher:
 
     # -- deliveries ------------------------------------------------------------------------------------
 
+    def _pump_soon(self) -> None:
+        """Begin deliveries, once for all that came and all that ended in this turn of the loop."""
+        if not self._pumps_soon:
+            self._pumps_soon = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
     def _pump(self) -> None:
         """Begin all deliveries that may begin."""
+        self._pumps_soon = False
         if self._stopping or self._tasks is None:
             return
         now = self._clock.now()
@@ -369,7 +378,7 @@ class Dispatcher:
         verdict = Verdict(done.site_fault, done.transport_fault)
         self._suspend(self._scheduler.done(entry, verdict, self._clock.now()))
         self._complete_if_done(active)
-        self._pump()
+        self._pump_soon()
 
     def _traced(self, active: ActiveMessage, members: Sequence[Routed]) -> frozenset[int]:
         message, confirms = active.message, self._settings.confirm_delay_cleared
