@@ -13,6 +13,7 @@ FAULTS
     CorruptQueueFile  missing or malformed records: the file belongs into corrupt/.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final
@@ -60,6 +61,7 @@ SEND_TLS_OPTIONAL: Final = 16
 SEND_REQUIRES_TLS: Final = 32
 """`MAIL FROM:<…> REQUIRETLS` (RFC 8689 §2)"""
 
+_NUMBERS: Final = re.compile(rb"(?:\s*[0-9]{1,15}(?!\S))*\s*")
 _QMGR_FLAGS: Final = 31
 _MAX_ATTRIBUTES: Final = 100  # queue_file_attribute_count_limit
 _MIXED: Final = 1
@@ -325,10 +327,9 @@ def _take_recipient(
 
 
 def _take_sizes(message: QueueMessage, payload: bytes) -> None:
-    try:
-        numbers = [decimal(word, max_digits=15) for word in payload.split()]
-    except ValueError:
-        raise CorruptQueueFile("malformed size record") from None
+    if _NUMBERS.fullmatch(payload) is None:
+        raise CorruptQueueFile("malformed size record")
+    numbers = [int(word) for word in payload.split()]
     if len(numbers) < 3 or not numbers[0] or not numbers[1]:
         raise CorruptQueueFile("malformed size record")
     if len(numbers) > 3 and numbers[3] & ~_QMGR_FLAGS:
