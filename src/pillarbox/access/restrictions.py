@@ -59,13 +59,13 @@ class RestrictionList(msgspec.Struct, frozen=True):
         for restriction in self.restrictions:
             try:
                 outcome = restriction(question, self.subject)
-                if outcome is not None and isinstance(outcome, Awaitable):
+                if outcome is not None and outcome is not PERMIT and isinstance(outcome, Awaitable):
                     outcome = await outcome
             except BadResult as fault:
                 question.tell_warning(str(fault))
                 return _MISCONFIGURED
             if outcome is not None:
-                if isinstance(outcome, Reply) and question.if_refused is not None and outcome.code >= 500:
+                if question.if_refused is not None and isinstance(outcome, Reply) and outcome.code >= 500:
                     return question.if_refused
                 return outcome
         return None

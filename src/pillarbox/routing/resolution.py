@@ -34,7 +34,7 @@ from pillarbox.routing.address_lookup import (
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
 from pillarbox.tables.table import LookupTable
-from pillarbox.vocabulary.address import Address
+from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
 UNKNOWN_ALIAS: Final = "5.1.1 User unknown in virtual alias table"
 """What is said of an address in an alias domain that is no alias."""
@@ -172,6 +172,7 @@ class Resolver:
         )
         self._lists_are_fixed = not any(one.asks_tables for one in lists)
         self._classes: dict[str, AddressClass] = {}  # of domains that were asked for, if no table may change
+        self._led_last = NULL_ADDRESS, NULL_ADDRESS  # an address and its destination, likewise
 
     def complete(self, address: Address) -> Address:
         """The address with $myorigin for a missing domain; without append_at_myorigin it is this host's."""
@@ -220,13 +221,12 @@ class Resolver:
 
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""
-        syntax = self.routes.syntax
-        destination = syntax.destination(self.complete(address), self._is_ours)
-        return syntax.is_valid(destination) and (destination.domain.isascii() or not ascii_only)
+        destination = self._destination(address)
+        return self.routes.syntax.is_valid(destination) and (destination.domain.isascii() or not ascii_only)
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
-        address = self.routes.syntax.destination(self.complete(address), self._is_ours)
+        address = self._destination(address)
         domain = text_of(address.domain)
         address_class = self.classify(domain)
         if not self.routes.syntax.is_valid(address):
@@ -240,6 +240,15 @@ class Resolver:
         if (moved := self.find(self.routes.relocated, address)) is not None:
             transport, nexthop = "error", f"5.1.6 User has moved to {moved}"
         return Resolution(address, address_class, transport, nexthop)
+
+    def _destination(self, address: Address) -> Address:
+        """Where an address leads; of a recipient it is asked twice, whether it is one and where its mail goes."""
+        asked, destination = self._led_last
+        if asked is not address:
+            destination = self.routes.syntax.destination(self.complete(address), self._is_ours)
+            if self._lists_are_fixed:
+                self._led_last = address, destination
+        return destination
 
     def _class_route(
         self, address_class: AddressClass, domain: str, sender: Address | None

@@ -65,7 +65,7 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
     client.server_port = int(text.get(b"DESTPORT", str(client.server_port)))
 
 
-def xforward(session: SessionState, command: XForward) -> Reply:
+async def xforward(session: SessionState, command: XForward) -> Reply:
     """What the log and the queue file say of the client of the next messages."""
     if session.engine.in_transaction:
         return _IN_TRANSACTION

@@ -2,8 +2,8 @@
 
 DESCRIPTION
     `run()` asks the engine for one command after the other and dispatches by type to the functions of the
-    command modules beside this one.  A handler gives the reply, at once or after waiting; the engine puts
-    replies in order.  Replies to pipelined commands go out together.
+    command modules beside this one.  A handler gives the reply; the engine puts replies in order.  Replies to
+    pipelined commands go out together.
 
     Refusals are counted: from smtpd_soft_error_limit on each costs the client a second, at
     smtpd_hard_error_limit it is sent away.  Commands that do no work (NOOP, RSET …) are counted too.
@@ -65,7 +65,7 @@ _WORDS: Final = {kind: verb.upper() for kind, verb in VERBS.items()}
 _LAST_WORDS: Final = (421, 521)
 """Replies that close the connection (RFC 5321 §3.8; RFC 7504)."""
 
-_HANDLERS: Final[dict[type, Callable[[SessionState, Any], Reply | Awaitable[Reply]]]] = {
+_HANDLERS: Final[dict[type, Callable[[SessionState, Any], Awaitable[Reply]]]] = {
     commands.Helo: helo,
     commands.Ehlo: ehlo,
     commands.MailFrom: mail,
@@ -265,8 +265,7 @@ class SmtpSession:
             reply = self._bare_newline(command, before)  # before a smuggled message is committed
         else:
             try:
-                outcome = _HANDLERS[kind](state, command)
-                reply = outcome if isinstance(outcome, Reply) else await outcome
+                reply = await _HANDLERS[kind](state, command)
             except LookupFault as fault:
                 reply = state.lookup_failed(fault, b"")
         if is_refusal := not reply.is_positive:
@@ -306,8 +305,7 @@ class SmtpSession:
         state = self._state
         last = state.with_footer(reply)
         if state.engine.transcript is not None:
-            for line in last.encode()[:-2].split(b"\r\n"):
-                state.engine.transcript.went(line)
+            state.engine.transcript.replied(last.encode())
         state.transport.send(state.engine.data_to_send() + last.encode())
         state.engine.close()
 

@@ -182,7 +182,6 @@ class SessionState:
         self.discarded_keywords = DiscardedKeywords()
         self.keywords_fault = False  # nobody knows what to offer this client
         self.know_address()
-        self.tell_engine()
         self.transaction: Transaction | None = None
         self.records = ClientRecords()
         self.counts = CommandCounts()
@@ -218,7 +217,7 @@ class SessionState:
         )
 
     def tell_engine(self) -> None:
-        """Which commands have a place, as things stand: it changes with TLS."""
+        """Which commands and parameters have a place, as things stand: it changes with TLS and with XCLIENT."""
         policy, in_clear = self.policy, not self.client.uses_tls
         self.engine.tls_required = self.must_start_tls
         self.engine.auth_enabled = (
@@ -228,7 +227,16 @@ class SessionState:
             and not self.must_start_tls
             and not (in_clear and policy.tls.smtpd_tls_auth_only)
         )
-        self.engine.allow_requiretls(self.offers_requiretls)
+        discarded = self.discarded_keywords
+        self.engine.grammar = Grammar(
+            strict=policy.server.strict_rfc821_envelopes,
+            smtputf8=policy.server.smtputf8_enable and "SMTPUTF8" not in discarded,
+            requiretls=self.offers_requiretls,  # RFC 8689 §2: only where EHLO offers it, under TLS
+            dsn="DSN" not in discarded,
+            chunking="CHUNKING" not in discarded,
+            verp=policy.verp_delimiters if self.may_use_xverp else b"",
+            verp_filter=policy.verp_filter,
+        )
 
     def with_footer(self, reply: Reply) -> Reply:
         """A reply as the client gets it: with smtpd_reject_footer."""
@@ -246,19 +254,11 @@ class SessionState:
             self.discarded_keywords = policy.keywords.of_client(self.client.address_text, self.tell)
         except LookupFault:
             self.keywords_fault = True
-        discarded = self.discarded_keywords
-        self.engine.allow_extensions(
-            smtputf8=policy.server.smtputf8_enable and "SMTPUTF8" not in discarded,
-            dsn="DSN" not in discarded,
-            chunking="CHUNKING" not in discarded,
-        )
         self.may_use_xverp = (
             "XVERP" not in self.discarded_keywords
             and policy.server.smtpd_authorized_verp_clients.contains(self.client.address)
         )
-        self.engine.allow_verp(
-            policy.verp_delimiters if self.may_use_xverp else b"", allowed=policy.verp_filter
-        )
+        self.tell_engine()
 
     def too_often(self, event: Event, what: bytes) -> Reply | None:
         """Count an event; the refusal if the client has had its share for now."""
@@ -410,7 +410,6 @@ def _new_engine(policy: SmtpPolicy, bare_newline: BareNewline) -> SmtpServer:
         max_line=server.line_length_limit,
         max_response=policy.sasl.smtpd_sasl_response_limit,
         max_message=policy.rules.message_size_limit,
-        grammar=Grammar(strict=server.strict_rfc821_envelopes),
         helo_required=server.smtpd_helo_required,
         bare_newline=bare_newline,
     )

@@ -16,7 +16,7 @@ from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import StartTls
 
 
-def starttls(session: SessionState, command: StartTls) -> Reply:
+async def starttls(session: SessionState, command: StartTls) -> Reply:
     """220 if there is a certificate; the handshake follows the reply (`finish_starttls`)."""
     if session.client.uses_tls:
         return Reply(554, (b"5.5.1 Error: TLS already active",))

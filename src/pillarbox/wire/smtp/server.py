@@ -116,13 +116,13 @@ class SmtpServer:
         "_chunks_total",
         "_command",
         "_discarding",
-        "_grammar",
         "_host",
         "_out",
         "_reader",
         "_skipping",
         "auth_enabled",
         "bare_newline_seen",
+        "grammar",
         "helo_required",
         "line_filter",
         "max_line",
@@ -156,7 +156,7 @@ class SmtpServer:
         self.max_line = max_line
         self.max_response = max_response
         self._host = host
-        self._grammar = grammar
+        self.grammar = grammar  # what this client may use
         self._bare_newline = bare_newline
         self._buffer = b""
         self._out: list[bytes] = []
@@ -210,18 +210,6 @@ class SmtpServer:
             return command.verb not in _LAST_OF_GROUP_REFUSED
         return not isinstance(command, _LAST_OF_GROUP)
 
-    def allow_extensions(self, *, smtputf8: bool, dsn: bool, chunking: bool) -> None:
-        """Which extensions this client may use."""
-        self._grammar = msgspec.structs.replace(self._grammar, smtputf8=smtputf8, dsn=dsn, chunking=chunking)
-
-    def allow_verp(self, delimiters: bytes, *, allowed: bytes) -> None:
-        """XVERP may be asked for, and means these delimiters if it names none; empty: it is not known."""
-        self._grammar = msgspec.structs.replace(self._grammar, verp=delimiters, verp_filter=allowed)
-
-    def allow_requiretls(self, allowed: bool) -> None:
-        """Whether MAIL takes REQUIRETLS (RFC 8689 §2: only where EHLO offers it, under TLS)."""
-        self._grammar = msgspec.structs.replace(self._grammar, requiretls=allowed)
-
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the client."""
         self._buffer = self._buffer + data if self._buffer else data
@@ -265,7 +253,7 @@ class SmtpServer:
         elif state is State.AUTH:
             self._command = AuthResponse(line)
         else:
-            command = self._command = self._ordered(parse_command(line, self._grammar))
+            command = self._command = self._ordered(parse_command(line, self.grammar))
             if type(command) is Bdat:
                 return self._begin_chunk(command)
         return self._command
@@ -278,8 +266,7 @@ class SmtpServer:
     def _say(self, reply: Reply) -> None:
         encoded = reply.encode()
         if self.transcript is not None:
-            for line in encoded[:-2].split(b"\r\n"):
-                self.transcript.went(line)
+            self.transcript.replied(encoded)
         self._out.append(encoded)
 
     def reply(self, reply: Reply) -> None:

@@ -40,6 +40,11 @@ class Transcript:
         if self.trace is not None:
             self.trace(">", line)
 
+    def replied(self, reply: bytes) -> None:
+        """Lines of ours, each with its end."""
+        for line in reply[:-2].split(b"\r\n"):
+            self.went(line)
+
     def clear(self) -> None:
         """Forget what was said."""
         self._lines.clear()
