@@ -102,6 +102,27 @@ def test_annotations_belong_to_a_mailbox(play: Play) -> None:
     play(scene)
 
 
+def test_annotations_raise_the_mod_sequence(play: Play) -> None:
+    """RFC 7162 §3.2: "MUST increment the per-mailbox mod-sequence when SETMETADATA successfully changes"."""
+
+    async def scene(account: Account) -> None:
+        async def highest(name: str) -> int:
+            return (await account.status(name, with_modseq=True)).highest_modseq
+
+        await account.create("a")
+        before = await highest("a")
+        await account.change_attributes("a", {"shared/comment": b"x"})
+        after = await highest("a")
+        assert after > before
+        await account.change_attributes("", {"private/vendor/x": b"server"})
+        await account.change_attributes("INBOX", {"private/comment": b"inbox"})
+        assert await highest("a") == after
+        await account.change_attributes("a", {"shared/comment": None})
+        assert await highest("a") > after
+
+    play(scene)
+
+
 def test_special_uses_that_were_given(play: Play) -> None:
     """RFC 6154 §3: LIST tells them, under the name that the mailbox has now."""
 

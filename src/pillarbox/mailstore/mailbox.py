@@ -485,7 +485,7 @@ class Account(Protocol):
         ...
 
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
-        """Set annotations, or remove those whose value is None; all or none.
+        """Set annotations, or remove those whose value is None; all or none.  HIGHESTMODSEQ grows (RFC 7162 §3.2).
 
         Raises NoSuchMailbox, AttributesFull.
         """

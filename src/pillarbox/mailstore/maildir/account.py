@@ -316,8 +316,10 @@ class MaildirAccount:
 
     async def change_attributes(self, name: str, changes: Mapping[str, bytes | None]) -> None:
         """Set annotations, or remove those whose value is None."""
-        guid = (await self._loaded(name or INBOX)).guid
-        await self._run(self._attributes.change, guid, for_file(changes, server=not name))
+        mailbox = await self._loaded(name or INBOX)
+        await self._run(self._attributes.change, mailbox.guid, for_file(changes, server=not name))
+        if name:
+            await mailbox.note_annotation()
         self._name_watch.tell()
 
     async def own_attributes(self, guid: bytes) -> dict[str, bytes]:

@@ -171,6 +171,13 @@ class MaildirMailbox:
                 )
             self._keep_modseqs(rows, [uid for uid in history if uid not in known])
 
+    async def note_annotation(self) -> None:
+        """An annotation has changed: so has HIGHESTMODSEQ, if anybody has ever asked for it (RFC 7162 §3.2)."""
+        if self.has_modseqs:
+            await self.track_modseqs()
+            self._modseqs.next()
+            self._keep_modseqs({}, [])
+
     async def vanished_since(self, modseq: int) -> list[Uid] | None:
         """UIDs that were expunged after that mod-sequence."""
         await self._writes.finish()  # what is not in the cache yet

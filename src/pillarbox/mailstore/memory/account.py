@@ -138,6 +138,8 @@ class MemoryAccount:
                 known.pop(entry, None)
             else:
                 known[entry] = value
+        if name:
+            self._mailboxes[name].note_annotation()
         self._name_watch.tell()
 
     async def url_key(self, guid: bytes, new: bytes = b"") -> bytes:

@@ -142,6 +142,10 @@ class MemoryMailbox:
         """They are always there."""
         self._has_modseqs = True
 
+    def note_annotation(self) -> None:
+        """An annotation has changed, and HIGHESTMODSEQ with it (RFC 7162 §3.2)."""
+        self._next_modseq()
+
     async def vanished_since(self, modseq: int) -> list[Uid] | None:
         """All is known."""
         return sorted(uid for since, uid in self._vanished if since > modseq)
