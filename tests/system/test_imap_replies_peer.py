@@ -4,7 +4,8 @@ DESCRIPTION
     `EXCHANGES` are had with both servers, each on its own copy of a tree that Dovecot has made.  What differs
     stands in `imap_reply_differences.txt`, one line each, and nothing else may: a difference that is not
     listed fails, and so does a line whose difference is gone.  A response code of RFC 5530 where Dovecot 2.3 has
-    none (2.4 has them) is no difference: transcripts say which we give.
+    none (2.4 has them) is no difference, nor is the UID beside the mod-sequence of a message (RFC 7162 §3.2.4), which
+    Dovecot gives to clients of QRESYNC alone: transcripts say which we give.
 """
 
 import os
@@ -30,6 +31,7 @@ pytestmark = [
 
 _LIST: Final = Path(__file__).with_name("imap_reply_differences.txt")
 _CODE: Final = re.compile(rb"\A(x NO )\[(?:NONEXISTENT|CANNOT|CLIENTBUG|LIMIT|INUSE|READ-ONLY)\] ")
+_UID: Final = re.compile(rb"\A(\* [0-9]+ FETCH \()UID [0-9]+ (?=MODSEQ )")
 MINIMUM: Final = 300
 """Commands that are compared."""
 EXTENSIONS: Final = "any state BINARY CATENATE ACL PREVIEW QUOTA SAVEDATE SORT THREAD URLAUTH special use"
@@ -60,18 +62,21 @@ def differences(both: Both, exchange: Exchange) -> Iterator[Difference]:
     """Step by step."""
     theirs, ours = both.have(exchange)
     for step, one, other in zip(exchange.steps, theirs, ours, strict=True):
-        if one != without_more_codes(other, one):
+        if one != without_additions(other, one):
             yield Difference(exchange.name, shown(step), text(one), text(other))
 
 
-def without_more_codes(ours: list[bytes], theirs: list[bytes]) -> list[bytes]:
-    """Our lines, without the response code of a NO to which Dovecot gives none."""
+def without_additions(ours: list[bytes], theirs: list[bytes]) -> list[bytes]:
+    """Our lines, without a response code of NO or a UID that Dovecot leaves out."""
     if len(ours) != len(theirs):
         return ours
-    return [
-        _CODE.sub(rb"\1", line) if other.startswith(b"x NO ") and b"[" not in other[:6] else line
-        for line, other in zip(ours, theirs, strict=True)
-    ]
+    return [_without_addition(line, other) for line, other in zip(ours, theirs, strict=True)]
+
+
+def _without_addition(line: bytes, other: bytes) -> bytes:
+    if other.startswith(b"x NO ") and b"[" not in other[:6]:
+        return _CODE.sub(rb"\1", line)
+    return _UID.sub(rb"\1", line) if b" FETCH (MODSEQ " in other else line
 
 
 def listed() -> dict[tuple[str, str], str]:
@@ -233,7 +238,7 @@ def test_random_sessions_are_those_of_dovecot(both: Both) -> None:
         for number, (step, one, other) in enumerate(zip(steps, theirs, ours, strict=True)):
             if (f"random {seed}", shown(step)) in known:
                 break
-            same = without_more_codes(other, one)
+            same = without_additions(other, one)
             assert comparable(one) == comparable(same), (
                 f"{seed}, step {number}: {steps[: number + 1]!r} {step!r}"
             )

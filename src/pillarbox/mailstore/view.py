@@ -30,7 +30,7 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.mailstore.mailbox import SPARSE, ChangeKind, Mailbox
+from pillarbox.mailstore.mailbox import SPARSE, Change, ChangeKind, Mailbox
 from pillarbox.mailstore.sharing.acl_file import ALL, Rights
 from pillarbox.mailstore.view_state import (
     ViewState,
@@ -91,6 +91,7 @@ class MailboxView:
         "_position",
         "_recent",
         "_recent_told",
+        "_sure_modseq",
         "mailbox",
         "read_only",
         "rights",
@@ -117,6 +118,7 @@ class MailboxView:
         self._recent: list[tuple[int, int]] = []  # low ≤ uid < high: \Recent in this session
         self._recent_told = 0
         self._keywords_told = len(mailbox.keywords)
+        self._sure_modseq: int = mailbox.highest_modseq  # below those of what is in _expunged
         if known is not None:
             self._go_on_from(known)
         else:
@@ -151,6 +153,11 @@ class MailboxView:
     def expunges_pend(self) -> bool:
         """Whether messages are gone that the client still counts."""
         return self._expunged is not None
+
+    @property
+    def sure_modseq(self) -> int:
+        """The HIGHESTMODSEQ that the client may believe in: below that of an expunge that waits (RFC 7162 §3.2)."""
+        return self.mailbox.highest_modseq if self._expunged is None else self._sure_modseq
 
     @property
     def last_uid(self) -> int:
@@ -245,6 +252,8 @@ class MailboxView:
                     changed.add(change.uid)
         if changed:
             self._flags = changed if self._flags is None else self._flags | changed
+        if self._expunged is None:
+            self._sure_modseq = _sure_modseq(changes, self._last_uid, self._sure_modseq)
         if gone:
             self._expunged = array("I", sorted([*(self._expunged or ()), *gone]))
         self._position = position
@@ -376,6 +385,7 @@ class MailboxView:
             noted=None if self._noted is None else pack_uids(sorted(self._noted)),
             recent=tuple(self._recent),
             recent_told=self._recent_told,
+            sure_modseq=self.sure_modseq,
         )
 
     def _go_on_from(self, known: ViewState) -> None:
@@ -411,6 +421,7 @@ class MailboxView:
                     differing.add(uid)
         self._count = len(before) + len(pending)
         self._expunged = array("I", sorted(gone)) if gone else None
+        self._sure_modseq = known.sure_modseq
         self._flags = (changed | differing) or None
         if known.noted is not None:
             self._noted = {*unpack_uids(known.noted), *differing}
@@ -421,6 +432,15 @@ class MailboxView:
 def recent_flag(view: MailboxView, uid: int) -> Flag:
     """\\Recent as a flag bit."""
     return Flag.RECENT if view.is_recent(uid) else Flag.NONE
+
+
+def _sure_modseq(changes: Sequence[Change], last_uid: int, before: int) -> int:
+    """The mod-sequence of what was told before the first expunge of a message that the client knows."""
+    for change in changes:
+        if change.kind is ChangeKind.EXPUNGED and change.uid <= last_uid:
+            return min(before, change.modseq - 1)
+        before = change.modseq
+    return before
 
 
 def _marked(known: "array[int]", spans: list[tuple[int, int]]) -> Chosen | None:

@@ -41,6 +41,7 @@ class ViewState(msgspec.Struct, frozen=True, array_like=True):
     noted: bytes | None  # packed: the same for results that are kept up to date; None if there are none
     recent: tuple[tuple[int, int], ...]
     recent_told: int
+    sure_modseq: int = 0  # no expunge up to it has to be told yet
 
 
 def pack_uids(uids: Iterable[int]) -> bytes:

@@ -120,7 +120,14 @@ def test_expunges_wait_for_a_command_that_may_tell_them() -> None:
                 b"e OK Store completed",
             ]
             assert (await reader.say(b"f SEARCH ALL"))[-1] == b"f OK Search completed"
-            assert await reader.say(b"g UID SEARCH 1:*") == [
+            for numbers in (b"1:*", b"OR ALL NOT 2"):  # RFC 7162 §3.2.10.2
+                assert await reader.say(b"g UID SEARCH " + numbers) == [
+                    b"* SEARCH 1 2 3",
+                    b"g OK Search completed",
+                ]
+                assert len(await reader.say(b"g UID THREAD REFERENCES UTF-8 " + numbers)) == 2
+                assert len(await reader.say(b"g UID SORT RETURN (ALL) (DATE) UTF-8 " + numbers)) == 2
+            assert await reader.say(b"g UID SEARCH UID 1:*") == [
                 b"* SEARCH 1 2 3",
                 b"* 1 EXPUNGE",
                 b"* 2 RECENT",

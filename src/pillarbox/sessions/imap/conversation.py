@@ -108,6 +108,7 @@ class Conversation:
         "is_identified",
         "is_waiting",
         "mail_log",
+        "modseqs_told",
         "news",
         "notifications",
         "options",
@@ -166,6 +167,7 @@ class Conversation:
         self.bad_answers = 0  # how often BAD has been said
         self.coming = ComingMessages()
         self.mail_log = MailLog(options.mail_log, self.log)
+        self.modseqs_told = False  # since the last answer
         self.untold_modseq = 0  # up to which the client knows all, since it was told of messages
         self.speaking = asyncio.Lock()  # held by whoever sends an answer in pieces
         self.runs_beside = False  # a command goes on while others are answered  RFC 3501 §5.5
@@ -318,6 +320,7 @@ class Conversation:
         To a client of QRESYNC that was told of messages that are gone or new with the mod-sequence that it may
         believe in now; before it, when the answer has a response code of its own.
         """
+        self._take_back_modseqs()
         if text.startswith(b"["):
             self.tell_untold_modseq()
         elif self.untold_modseq and self.qresync:
@@ -327,6 +330,8 @@ class Conversation:
 
     def no(self, tag: bytes, text: bytes) -> None:
         """`tag NO text (0.001 + 0.000 secs).`"""
+        if self._take_back_modseqs():
+            self.tell_untold_modseq()
         self.engine.reply(tag, b"NO " + text + self.timing())
 
     def bad(self, tag: bytes, text: bytes) -> None:
@@ -444,8 +449,15 @@ class Conversation:
         if self.view is not None and self.news.unasked:
             await self.refresh()
             await self.tell_changes(asked=True, expunges=self.news.expunges_unasked)
+            if self._take_back_modseqs():
+                self.tell_untold_modseq()
         if self.notifications is not None:
             await self.notifications.tell()
+
+    @property
+    def _wants_uids(self) -> bool:
+        """Whether flags are told with the UID: RFC 7162 §3.2.4, RFC 9051 §7.5.2, RFC 5465 §5.1."""
+        return self.condstore or self.rev2 or self.news.unasked
 
     def _tell_lines(self, lines: Iterable[bytes]) -> None:
         for line in lines:
@@ -455,10 +467,11 @@ class Conversation:
         if told.keywords:
             self.tell_flags(view)
         if told.flags:
+            self.modseqs_told |= self.condstore
             lines = flag_changes(
                 told,
                 view,
-                with_uid=with_uid or self.qresync or self.news.unasked,  # RFC 7162 §3.2.4, RFC 5465 §5.1
+                with_uid=with_uid or self._wants_uids,
                 with_modseq=self.condstore,
                 with_recent=not self.rev2,
                 uid_only=self.uid_only,
@@ -487,6 +500,17 @@ class Conversation:
             await self.view.mailbox.track_modseqs()
             self.engine.untagged(highest_modseq_of(self.view))
 
+    def _take_back_modseqs(self) -> bool:
+        """Whether the client was told of mod-sequences above those of expunges that wait.
+
+        It must not believe in them yet: with its connection, it would lose the expunges (RFC 7162 §3.2, §6).
+        """
+        told, self.modseqs_told = self.modseqs_told, False
+        if not told or self.view is None or not self.view.expunges_pend:
+            return False
+        self.untold_modseq = self.view.sure_modseq
+        return True
+
     def tell_untold_modseq(self) -> None:
         """`* OK [HIGHESTMODSEQ 4] Highest`, after a client of QRESYNC was told of messages that are gone or new."""
         if self.untold_modseq and self.qresync:
@@ -500,10 +524,11 @@ class Conversation:
         if view.take_keywords():
             self.tell_flags(view)
         table = view.mailbox.messages
-        with_uid = (with_uid or self.qresync) and not self.uid_only
+        with_uid = (with_uid or self._wants_uids) and not self.uid_only
         for uid in uids:
             row, number = table.row(Uid(uid)), view.number_of(uid)
             if row is not None and number is not None:
+                self.modseqs_told = True
                 name = b"UID %d " % uid if with_uid else b""
                 kind = b"%d UIDFETCH" % uid if self.uid_only else b"%d FETCH" % number
                 self.engine.untagged(b"%b (%bMODSEQ (%d))" % (kind, name, table.modseqs[row]))

@@ -100,6 +100,7 @@ async def fetch(conversation: Conversation, command: Fetch) -> None:
         name = b"UID FETCH" if command.by_uid else b"FETCH"
         conversation.bad(command.tag, b"Error in IMAP command %s: Invalid messageset" % name)
         return
+    conversation.modseqs_told |= asks_modseqs and bool(chosen.uids)
     if command.vanished and command.changed_since is not None:
         await tell_vanished(conversation, command.messages, command.changed_since)
     failed = conversation.selected.mailbox.failed_reads.count

@@ -9,7 +9,7 @@ DESCRIPTION
 
 STANDARDS
     RFC 3501 §6.3.8, §6.3.9; RFC 5258 (LIST-EXTENDED); RFC 5819 (LIST-STATUS); RFC 6154 (SPECIAL-USE);
-    RFC 3348 (CHILDREN)
+    RFC 3348 (CHILDREN); RFC 9051 §6.3.9.6
 """
 
 import asyncio
@@ -46,6 +46,7 @@ class _Asked(msgspec.Struct, frozen=True):
     returns: ListReturn | None = None
     subscribed: tuple[str, ...] = ()
     with_flags: bool = False  # of LSUB
+    rev2: bool = False
 
 
 class _Line(msgspec.Struct):
@@ -85,6 +86,7 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         command.select,
         command.returns,
         tuple(await account.subscriptions()) if command.select & ListSelect.SUBSCRIBED else (),
+        rev2=conversation.rev2,
     )
     if with_rights or command.status or command.metadata:
         with_modseq, with_size = (
@@ -272,7 +274,8 @@ def _attributes(entry: MailboxEntry, asked: _Asked) -> list[bytes]:
     if entry.subscribed and (returns & ListReturn.SUBSCRIBED or asked.select & ListSelect.SUBSCRIBED):
         attributes.append(b"\\Subscribed")
     if not entry.selectable:
-        attributes.append(b"\\Noselect" if plain else b"\\NonExistent")
+        # RFC 9051 §6.3.9.6: "such servers SHOULD use" \\NonExistent
+        attributes.append(b"\\Noselect" if plain and not asked.rev2 else b"\\NonExistent")
     if plain or returns & ListReturn.CHILDREN:
         attributes.append(b"\\HasChildren" if entry.has_children else b"\\HasNoChildren")
     special = plain or returns & ListReturn.SPECIAL_USE or asked.select & ListSelect.SPECIAL_USE

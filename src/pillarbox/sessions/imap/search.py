@@ -28,6 +28,7 @@ from pillarbox.sessions.imap.failed_reads import complete
 from pillarbox.sessions.imap.search_contexts import SearchContexts
 from pillarbox.sessions.imap.search_filter import MessageFilter, waits_for_nothing
 from pillarbox.sessions.imap.threads import Threaded, thread_words
+from pillarbox.sessions.imap.uid_only import has_numbers
 from pillarbox.vocabulary.identifiers import Uid
 from pillarbox.wire.imap import responses
 from pillarbox.wire.imap.commands import CancelUpdate, Search, Sort, Thread, ThreadAlgorithm
@@ -177,7 +178,7 @@ async def _tell_text(
             memo[type(command)] = told
     async with conversation.speaking:
         conversation.engine.untagged(told.text)
-        await conversation.tell_changes(expunges=by_uid, with_uid=by_uid)
+        await conversation.tell_changes(expunges=not has_numbers(command), with_uid=by_uid)
 
 
 def _written(words: list[int | bytes], known: Sequence[int] | None) -> bytes:
@@ -292,7 +293,8 @@ async def _answer(
             engine.untagged(
                 responses.extended_search(command.tag, numbers, result, by_uid=command.by_uid, modseq=modseq)
             )
-    await conversation.tell_changes(expunges=command.by_uid, with_uid=command.by_uid)
+    # RFC 7162 §3.2.10.2: none are told in answer to a UID SEARCH that names message numbers, either.
+    await conversation.tell_changes(expunges=not has_numbers(command), with_uid=command.by_uid)
 
 
 async def _sorted(conversation: Conversation, uids: list[int], steps: tuple[SortStep, ...]) -> list[int]:

@@ -84,7 +84,7 @@ async def identify(conversation: Conversation, command: commands.Id) -> None:
 
 
 async def enable(conversation: Conversation, command: commands.Enable) -> None:
-    """ENABLE (RFC 5161 §3.1): what is enabled now is told, be it for the second time; the rest is ignored."""
+    """ENABLE (RFC 5161 §3.1): what is enabled now is told, be it nothing or not for the first time."""
     known = [name for name in dict.fromkeys(command.capabilities) if name in ENABLABLE]
     if b"CONDSTORE" in known or b"QRESYNC" in known:  # RFC 7162 §3.2.3: QRESYNC implies CONDSTORE
         await conversation.enable_condstore()
@@ -93,7 +93,6 @@ async def enable(conversation: Conversation, command: commands.Enable) -> None:
     conversation.utf8_accept = conversation.utf8_accept or b"UTF8=ACCEPT" in known
     conversation.rev2 = conversation.rev2 or b"IMAP4REV2" in known
     conversation.engine.utf8_names = conversation.utf8_accept or conversation.rev2
-    if known:
-        spelled = b" ".join(known).replace(b"IMAP4REV2", b"IMAP4rev2")
-        conversation.engine.untagged(b"ENABLED " + spelled)
+    spelled = [b"IMAP4rev2" if name == b"IMAP4REV2" else name for name in known]
+    conversation.engine.untagged(b" ".join([b"ENABLED", *spelled]))
     conversation.ok(command.tag, b"Enabled")

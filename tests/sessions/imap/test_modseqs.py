@@ -1,0 +1,91 @@
+"""Mod-sequences that a client is told of while there are expunges that it may not be told of yet."""
+
+import asyncio
+
+from fakes.imap_talk import Talk, new_account
+from pillarbox.mailstore.mailbox import NewMessage
+from pillarbox.vocabulary.identifiers import Uid
+
+
+def test_modseqs_above_those_of_expunges_that_wait_are_not_to_be_believed_in() -> None:
+    """RFC 7162 §3.2: "the server MUST send the HIGHESTMODSEQ response code with a lower value than the EXPUNGE's"."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b"), NewMessage(b"c")])
+        async with asyncio.TaskGroup() as tasks:
+            reader, other = Talk(account), Talk(account)
+            await reader.begin(tasks, b"a ENABLE QRESYNC", b"a SELECT INBOX")
+            await other.begin(tasks, b"a SELECT INBOX", b"a STORE 3 +FLAGS (\\Flagged)")
+            assert b"* 3 FETCH (UID 3 MODSEQ (5) FLAGS (\\Flagged \\Recent))" in await reader.say(b"b NOOP")
+            await inbox.expunge([Uid(2)])  # mod-sequence 6
+            assert await reader.say(b"c STORE 1 +FLAGS.SILENT (\\Seen)") == [
+                b"* 1 FETCH (UID 1 MODSEQ (7))",
+                b"c OK [HIGHESTMODSEQ 5] Store completed",
+            ]
+            assert await reader.say(b"d STORE 3 (UNCHANGEDSINCE 4) +FLAGS (\\Seen)") == [
+                b"d OK [MODIFIED 3] Conditional store failed"
+            ]
+            assert await reader.say(b"e STORE 1,3 (UNCHANGEDSINCE 5) +FLAGS (\\Draft)") == [
+                b"* 3 FETCH (UID 3 MODSEQ (8) FLAGS (\\Flagged \\Draft \\Recent))",
+                b"* OK [HIGHESTMODSEQ 5] Highest",
+                b"e OK [MODIFIED 1] Conditional store failed",
+            ]
+            assert await reader.say(b"f FETCH 1 FLAGS") == [
+                b"* 1 FETCH (FLAGS (\\Seen \\Recent))",
+                b"f OK Fetch completed",
+            ]
+            assert await reader.say(b"g FETCH 1 MODSEQ") == [
+                b"* 1 FETCH (MODSEQ (7))",
+                b"g OK [HIGHESTMODSEQ 5] Fetch completed",
+            ]
+            assert (await reader.say(b"h FETCH 1 (BINARY[] FLAGS)"))[-1] == b"h OK Fetch completed"
+            await other.say(b"b STORE 1 -FLAGS (\\Seen)")
+            assert (await reader.say(b"i SEARCH ALL"))[1:] == [
+                b"* 1 FETCH (UID 1 MODSEQ (9) FLAGS (\\Recent))",
+                b"i OK [HIGHESTMODSEQ 5] Search completed",
+            ]
+            assert await reader.say(b"j NOOP") == [
+                b"* VANISHED 2",
+                b"* 2 RECENT",
+                b"j OK [HIGHESTMODSEQ 9] NOOP completed",
+            ]
+            assert await reader.say(b"k STORE 1 +FLAGS.SILENT (\\Seen)") == [
+                b"* 1 FETCH (UID 1 MODSEQ (10))",
+                b"k OK Store completed",
+            ]
+            reader.client.end()
+            other.client.end()
+
+    asyncio.run(talk())
+
+
+def test_a_batch_that_flags_and_expunges_is_not_believed_in_either() -> None:
+    """With NOTIFY, flags are told while no command is in progress, and expunges wait for one (RFC 5465 §5.1)."""
+
+    async def talk() -> None:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b")])
+        async with asyncio.TaskGroup() as tasks:
+            reader, other = Talk(account), Talk(account)
+            await reader.begin(
+                tasks,
+                b"a ENABLE QRESYNC",
+                b"a SELECT INBOX",
+                b"a NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange))",
+            )
+            await other.begin(tasks, b"a SELECT INBOX")
+            await inbox.expunge([Uid(2)])
+            assert await reader.hear() == []
+            await other.say(b"b STORE 1 +FLAGS (\\Seen)")
+            assert await reader.hear() == [
+                b"* 1 FETCH (UID 1 MODSEQ (5) FLAGS (\\Seen \\Recent))",
+                b"* OK [HIGHESTMODSEQ 3] Highest",
+            ]
+            assert (await reader.say(b"b NOOP"))[0] == b"* VANISHED 2"
+            reader.client.end()
+            other.client.end()
+
+    asyncio.run(talk())
