@@ -29,6 +29,7 @@ SECONDS: Final = {
     "test_takeover_peer.py": 170,
     "test_queue_takeover_peer.py": 145,
     "test_quota_rules_peer.py": 125,
+    "test_quota_status_peer.py": 9,
     "test_mistakes_peer.py": 90,
     "test_nothing_grows.py": 85,
     "test_postmap_peer.py": 80,

@@ -86,7 +86,7 @@ class InetSocket(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     service: str
-    """imap, pop3 or lmtp."""
+    """imap, pop3, lmtp or quota-status."""
     addresses: tuple[str, ...]
     port: int
     tls: bool = False
@@ -97,7 +97,7 @@ class UnixSocket(msgspec.Struct, frozen=True, kw_only=True):
     """unix_listener of a service; the path is absolute, owner and group are names or empty."""
 
     service: str
-    """auth-client, auth-login, auth-master, auth-userdb, lmtp."""
+    """auth-client, auth-login, auth-master, auth-userdb, lmtp, quota-status."""
     path: str
     mode: int = 0o600
     user: str = ""
@@ -224,7 +224,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     mail_server_admin: str = ""
     mail_server_comment: str = ""
     mail_plugins: dict[str, tuple[str, ...]] = {}
-    """By protocol: imap, pop3, lmtp."""
+    """By protocol: imap, pop3, lmtp, quota-status."""
     plugin: dict[str, str] = {}
     """The plugin block, variables not expanded."""
     acl_file: str = ""

@@ -8,7 +8,8 @@ DESCRIPTION
     INBOX.
 
 FAULTS
-    Every message gets a reply: 452 or 552 for a mailbox without room, 451 for what went wrong here.
+    Every message gets a reply: 452 or 552 for a mailbox without room, 451 for what went wrong here, or if a user's
+    quota makes no sense.
 """
 
 import asyncio
@@ -101,11 +102,14 @@ class LetterBox:
         loop = asyncio.get_running_loop()
         await asyncio.sleep(0)  # what else comes in this turn goes along
         while self._waiting:
-            batch = self._waiting[:_MOST_AT_ONCE]
+            coming = self._waiting[:_MOST_AT_ONCE]
             del self._waiting[:_MOST_AT_ONCE]
-            quotas: list[AccountQuota | None] = [None] * len(batch)
+            limited = [both for one in coming if (both := self._with_quota(*one)) is not None]
+            batch = [(letter, descriptor) for letter, descriptor, _ in limited]
+            quotas = [quota for _, _, quota in limited]
+            if not batch:
+                continue
             try:
-                quotas = [self._quota_of(letter) for letter, _ in batch]
                 done = await loop.run_in_executor(self._executor, self._store, batch, quotas)
             except Exception as error:  # these letters' bug must not end the worker's sessions
                 notice = self._notice(batch[0][0], "Fatal", "; ".join(mistakes(error)))
@@ -123,18 +127,24 @@ class LetterBox:
         self._busy = False
 
     async def _tell_room(self, letter: Letter) -> None:
-        """lmtp_rcpt_check_quota: whether another message, of no size, fits into INBOX."""
+        """lmtp_rcpt_check_quota and quota-status: whether another message of that size fits into INBOX."""
         reply = b"250 2.1.5 OK"
-        quota = self._quota_of(letter)
-        if quota is not None:
-            check = functools.partial(quota.check, "INBOX", [Size(0, 0)], is_delivery=True)
-            try:
+        size = Size(letter.asked_size, letter.asked_size)
+        try:
+            quota = self._quota_of(letter)
+            if quota is not None:
+                check = functools.partial(quota.check, "INBOX", [size], is_delivery=True)
                 await asyncio.get_running_loop().run_in_executor(self._executor, check)
-            except QuotaExceeded as fault:
-                reply = self._over_quota(str(fault))
-            except OSError as error:
-                self._tell(self._notice(letter, "Error", f"quota: {error}"))
-                reply = _INTERNAL
+        except QuotaExceeded as fault:
+            reply = self._over_quota(str(fault))
+        except MailTooLarge as fault:
+            reply = b"552 5.2.3 " + str(fault).encode("utf-8", "replace")
+        except ConfigurationFault as fault:
+            self._tell(self._notice(letter, "Error", str(fault)))
+            reply = _INTERNAL
+        except OSError as error:
+            self._tell(self._notice(letter, "Error", f"quota: {error}"))
+            reply = _INTERNAL
         self._answer(Delivered(letter.number, reply))
 
     def _over_quota(self, why: str) -> bytes:
@@ -156,15 +166,21 @@ class LetterBox:
         except (StoreUnavailable, OSError) as fault:
             self._tell(self._notice(letter, "Error", f"autoexpunge: {fault}"))
 
-    def _quota_of(self, letter: Letter) -> AccountQuota | None:
-        """Whom to ask for room; a user's faulty rules are told when the letter is looked at."""
-        if not self._settings.has_plugin("quota", "lmtp"):
-            return None
+    def _with_quota(self, letter: Letter, descriptor: int) -> tuple[Letter, int, AccountQuota | None] | None:
+        """Both, and whom to ask for room; None if that makes no sense, and the letter has been answered."""
         try:
-            return self._quotas.of(letter.user, letter.home, self._place_of(letter), letter.fields)
+            return letter, descriptor, self._quota_of(letter)
         except ConfigurationFault as fault:
+            os.close(descriptor)
             self._tell(self._notice(letter, "Error", str(fault)))
+            self._answer(Delivered(letter.number, _INTERNAL))
             return None
+
+    def _quota_of(self, letter: Letter) -> AccountQuota | None:
+        """Whom to ask for room.  ConfigurationFault: the user's rules, or where the mail is, make no sense."""
+        if not self._settings.has_plugin("quota", "quota-status" if letter.only_asks else "lmtp", "lmtp"):
+            return None
+        return self._quotas.of(letter.user, letter.home, self._place_of(letter), letter.fields)
 
     def _place_of(self, letter: Letter) -> Storage:
         return place_of(self._settings.storage, letter.mail, user=letter.user, home=letter.home)

@@ -63,24 +63,25 @@ class SpawnerMailboxes:
         finally:
             os.close(descriptor)
 
-    async def has_room(self, recipient: Recipient) -> bytes:
-        """The worker's answer."""
+    async def has_room(self, recipient: Recipient, size: int = 0) -> bytes:
+        """The worker's answer: whether a message of `size` octets may come."""
         try:
             descriptor = os.memfd_create("nothing", os.MFD_CLOEXEC)
         except OSError as error:
             return self._unanswered(recipient, error)
         try:
-            return await self._ask(recipient, descriptor, b"", only_asks=True)
+            return await self._ask(recipient, descriptor, b"", asked_size=size)
         finally:
             os.close(descriptor)
 
     async def _ask(
-        self, recipient: Recipient, descriptor: int, head: bytes, *, only_asks: bool = False
+        self, recipient: Recipient, descriptor: int, head: bytes, *, asked_size: int | None = None
     ) -> bytes:
         user, detail, session = recipient.user, recipient.detail, recipient.session
+        only_asks, size = asked_size is not None, asked_size or 0
         try:
             done = await self._spawner.ask(
-                lambda number: DeliverMail(number, user, detail, session, head, only_asks), [descriptor]
+                lambda number: DeliverMail(number, user, detail, session, head, only_asks, size), [descriptor]
             )
         except (OSError, ChannelClosed) as error:
             return self._unanswered(recipient, error)

@@ -265,7 +265,16 @@ class Spawner:
             return
         number = next(self._letters)
         letter = Letter(
-            number, name, home, mail, frame.detail, frame.session, fields, frame.head, frame.only_asks
+            number,
+            name,
+            home,
+            mail,
+            frame.detail,
+            frame.session,
+            fields,
+            frame.head,
+            frame.only_asks,
+            frame.asked_size,
         )
         if write_now(worker.sock, letter, asked.descriptor):
             worker.letters[number] = (asked.client, frame.number)

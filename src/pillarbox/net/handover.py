@@ -51,6 +51,7 @@ class DeliverMail(msgspec.Struct, tag=True):
     session: str  # id in log lines
     head: bytes = b""  # what stands before what is in the file
     only_asks: bool = False  # whether the user is over quota; the file is empty
+    asked_size: int = 0  # octets of the message for which there should be room
 
 
 class Delivered(msgspec.Struct, tag=True):
@@ -105,6 +106,7 @@ class Letter(msgspec.Struct, tag=True):
     fields: dict[str, str] = {}
     head: bytes = b""  # what stands before what is in the file
     only_asks: bool = False
+    asked_size: int = 0
 
 
 class Kick(msgspec.Struct, tag=True):

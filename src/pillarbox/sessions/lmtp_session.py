@@ -91,6 +91,13 @@ class LmtpPolicy(msgspec.Struct, frozen=True):
     checks_quota: bool = False
 
 
+def user_and_detail(local_part: str, domain: str, delimiters: str) -> tuple[str, str]:
+    """User and detail of user+detail@domain, by the first of the delimiters that there is."""
+    at = min((at for letter in delimiters if (at := local_part.find(letter)) > 0), default=len(local_part))
+    user, detail = local_part[:at], local_part[at + 1 :]
+    return (f"{user}@{domain}" if domain else user), detail
+
+
 class LmtpEnded(msgspec.Struct, frozen=True):
     """How the session ended, for the log."""
 
@@ -258,15 +265,8 @@ class LmtpSession:
             engine.reply(b"250 2.1.5 OK")
 
     def _split(self, command: lmtp.Rcpt) -> tuple[str, str]:
-        """User and detail of user+detail@domain."""
         local_part = command.local_part.decode("utf-8", "replace")
-        domain = command.domain.decode("utf-8", "replace")
-        at = min(
-            (at for letter in self._policy.delimiters if (at := local_part.find(letter)) > 0),
-            default=len(local_part),
-        )
-        user, detail = local_part[:at], local_part[at + 1 :]
-        return (f"{user}@{domain}" if domain else user), detail
+        return user_and_detail(local_part, command.domain.decode("utf-8", "replace"), self._policy.delimiters)
 
     def _may_send(self) -> bool:
         if self._sender is None:

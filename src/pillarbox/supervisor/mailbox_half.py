@@ -28,6 +28,7 @@ MODULES: Final = (
     "pillarbox.daemons.spawner",
     "pillarbox.daemons.login",
     "pillarbox.daemons.lmtp",
+    "pillarbox.daemons.quota_status",
     "pillarbox.daemons.script",
 )
 """Of the roles that there may be."""
@@ -57,8 +58,9 @@ def mailbox_half(
         name: InetListener(name, address, socket.port + port_offset)
         for name, (socket, address) in named.items()
     }
-    logins = tuple(name for name, (socket, _) in named.items() if socket.service != "lmtp")
+    logins = tuple(name for name, (socket, _) in named.items() if socket.service in ("imap", "pop3"))
     lmtp = tuple(name for name, (socket, _) in named.items() if socket.service == "lmtp")
+    policies = tuple(name for name, (socket, _) in named.items() if socket.service == "quota-status")
     base = settings.base_dir
     own_doors = [
         UnixListener("auth-login", f"{base}/auth-login", 0o600, _pair(owners.dovenull if owners else None)),
@@ -73,6 +75,7 @@ def mailbox_half(
     ]
     doors = ["auth-login", "auth-lookup", *(one.name for one in configured if one.name.startswith("auth-"))]
     lmtp = (*lmtp, *(one.name for one in configured if one.name.startswith("lmtp/")))
+    policies = (*policies, *(one.name for one in configured if one.name.startswith("quota-status/")))
     encoded = msgspec.msgpack.encode(settings)
     dovenull = owners.dovenull if owners else None
     roles = [
@@ -126,6 +129,18 @@ def mailbox_half(
                 module="pillarbox.daemons.lmtp",
                 on_reload="overlap",
                 listeners=lmtp,
+                settings=encoded,
+                user=dovenull,
+            )
+        )
+    if policies:
+        roles.append(
+            Role(
+                name="quota-status",
+                program="dovecot",
+                module="pillarbox.daemons.quota_status",
+                on_reload="overlap",
+                listeners=policies,
                 settings=encoded,
                 user=dovenull,
             )

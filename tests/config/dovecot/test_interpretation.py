@@ -260,8 +260,8 @@ STOP = [
     ("directors", "director_servers = 10.0.0.1", "not be sent to the host"),
     (
         "policy service",
-        "service quota-status {\n executable = quota-status -p postfix\n inet_listener {\n  port = 12340\n }\n}",
-        "service quota-status is not served",
+        "service tcpwrap2 {\n executable = tcpwrap2\n inet_listener {\n  port = 12340\n }\n}",
+        "service tcpwrap2 is not served",
     ),
     (
         "mechanisms from afar",

@@ -8,7 +8,6 @@ FAULTS
     ConfigurationFault  a setting that must not be ignored: place, what it is, how to mend it
 """
 
-import os
 from typing import Final
 
 from pillarbox.config.dovecot import logout_format, variables
@@ -27,13 +26,17 @@ from pillarbox.config.dovecot.plugins import (
 from pillarbox.config.dovecot.pop3 import logout_text, pop3_settings
 from pillarbox.config.dovecot.reading import Configuration, Path
 from pillarbox.config.dovecot.server_identity import server_identity
+from pillarbox.config.dovecot.service_listeners import (
+    QUOTA_STATUS,
+    inet_sockets,
+    quota_status_services,
+    scripts,
+    unix_sockets,
+)
 from pillarbox.config.dovecot.tls import tls_settings
 from pillarbox.config.mailbox_settings import (
     Database,
-    InetSocket,
     MailboxSettings,
-    ScriptService,
-    UnixSocket,
 )
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -42,15 +45,6 @@ KNOWN_PROTOCOLS: Final = (*SERVED_PROTOCOLS, "submission", "sieve", "imaps", "po
 MECHANISMS: Final = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "external")
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
-_SERVICES: Final = {"imap-login": "imap", "pop3-login": "pop3", "lmtp": "lmtp"}
-_AUTH_SOCKETS: Final = {
-    "auth-client": "auth-client",
-    "auth-login": "auth-login",
-    "auth-master": "auth-master",
-    "auth-userdb": "auth-userdb",
-    "login/login": "auth-client",
-}
-_OWN_DOORS: Final = frozenset({"auth-login", "login/login", "token-login/tokenlogin"})
 SERVED_WITHIN_PROTOCOL: Final = {
     "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
     "imap": frozenset(
@@ -94,9 +88,9 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         instance_name=value("instance_name"),
         hostname=value("hostname") or hostname,
         protocols=_protocols(configuration),
-        inet_sockets=_inet_sockets(configuration, tls=tls != "no"),
-        unix_sockets=_unix_sockets(configuration),
-        scripts=_scripts(configuration),
+        inet_sockets=inet_sockets(configuration, _protocols(configuration), tls=tls != "no"),
+        unix_sockets=unix_sockets(configuration, _protocols(configuration)),
+        scripts=scripts(configuration),
         login_processes=_login_processes(configuration),
         login_client_limit=_login_client_limit(configuration),
         internal_user=value("default_internal_user"),
@@ -160,7 +154,8 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         search_index=search_index(configuration),
         **access_lists(configuration),
         mail_plugins={
-            name: configuration.for_protocol(name).words("mail_plugins") for name in SERVED_PROTOCOLS
+            name: configuration.for_protocol(name).words("mail_plugins")
+            for name in (*SERVED_PROTOCOLS, *([QUOTA_STATUS] if quota_status_services(configuration) else []))
         },
         plugin={
             path[-1]: entry.value
@@ -239,111 +234,6 @@ def _template(configuration: Configuration, name: str) -> str:
     except ValueError as error:
         raise ConfigurationFault(configuration.where(name), f"{name}: {error}") from error
     return text
-
-
-# -- listeners -----------------------------------------------------------------------------------------
-
-
-def _inet_sockets(configuration: Configuration, *, tls: bool) -> tuple[InetSocket, ...]:
-    found: list[InetSocket] = []
-    protocols = _protocols(configuration)
-    for service in ("imap-login", "pop3-login", "lmtp"):
-        if _SERVICES[service] not in protocols:
-            continue
-        for path in configuration.default_blocks("inet_listener", "service", service):
-            port = configuration.number(*path, "port")
-            wants_tls = configuration.yes(*path, "ssl")
-            if not port or (wants_tls and not tls):
-                continue
-            addresses = configuration.words(*path, "address") or configuration.words("listen")
-            found.append(
-                InetSocket(
-                    name=path[-1],
-                    service=_SERVICES[service],
-                    addresses=_addresses(addresses),
-                    port=port,
-                    tls=wants_tls,
-                    is_proxied=configuration.yes(*path, "haproxy"),
-                )
-            )
-    return tuple(found)
-
-
-def _addresses(words: tuple[str, ...]) -> tuple[str, ...]:
-    everywhere = {"*": "0.0.0.0", "::": "::", "[::]": "::"}  # noqa: S104 - listen = * says so
-    return tuple(everywhere.get(word, word.strip("[]")) for word in words)
-
-
-def _unix_sockets(configuration: Configuration) -> tuple[UnixSocket, ...]:
-    """Sockets that the admin, or Dovecot by default, wants; not the half's own inner doors."""
-    found: list[UnixSocket] = []
-    base = configuration.value("base_dir")
-    for path in configuration.default_blocks("unix_listener", "service", "auth"):
-        name = path[-1]
-        if name in _OWN_DOORS:
-            continue
-        kind = _AUTH_SOCKETS.get(name) or _kind_by_name(name)
-        found.append(_unix_socket(configuration, path, kind, base))
-    if "lmtp" in _protocols(configuration):
-        found += [
-            _unix_socket(configuration, path, "lmtp", base)
-            for path in configuration.default_blocks("unix_listener", "service", "lmtp")
-        ]
-    return tuple(socket for socket in found if socket.mode)
-
-
-def script_command(configuration: Configuration, path: Path) -> tuple[str, ...]:
-    """The program of a service that runs one for whoever asks; empty for all others."""
-    words = tuple(configuration.value(*path, "executable").split())
-    return words[1:] if words and os.path.basename(words[0]) == "script" else ()
-
-
-def _scripts(configuration: Configuration) -> tuple[ScriptService, ...]:
-    found = []
-    for path in configuration.blocks("service"):
-        command = script_command(configuration, path)
-        if not command:
-            continue
-        if not command[0].startswith("/"):
-            raise ConfigurationFault(
-                configuration.where(*path, "executable"),
-                f"service {path[-1]}: {command[0]} is not the absolute path of a program",
-                mend="executable = script /usr/local/bin/program",
-            )
-        base = configuration.value("base_dir")
-        sockets = tuple(
-            _unix_socket(configuration, inner, "script", base)
-            for inner in configuration.blocks("unix_listener", *path)
-        )
-        found.append(
-            ScriptService(
-                name=path[-1],
-                command=command,
-                user=configuration.value(*path, "user"),
-                sockets=tuple(socket for socket in sockets if socket.mode),
-            )
-        )
-    return tuple(found)
-
-
-def _kind_by_name(name: str) -> str:
-    """Dovecot's rule: the end of the file's name says what the socket serves."""
-    last = os.path.basename(name)
-    for ending, kind in (("-userdb", "auth-userdb"), ("-master", "auth-master"), ("-login", "auth-login")):
-        if last.endswith(ending):
-            return kind
-    return "auth-client"
-
-
-def _unix_socket(configuration: Configuration, path: Path, service: str, base: str) -> UnixSocket:
-    name = path[-1]
-    return UnixSocket(
-        service=service,
-        path=name if name.startswith("/") else f"{base}/{name}",
-        mode=configuration.number(*path, "mode"),
-        user=configuration.value(*path, "user"),
-        group=configuration.value(*path, "group"),
-    )
 
 
 def _login_processes(configuration: Configuration) -> int:

@@ -20,11 +20,11 @@ from pillarbox.config.dovecot.declared.blocks import ROOT
 from pillarbox.config.dovecot.interpretation import (
     SERVED_PROTOCOLS,
     SERVED_WITHIN_PROTOCOL,
-    script_command,
 )
 from pillarbox.config.dovecot.mail_location import without_effect
 from pillarbox.config.dovecot.plugins import NO_INDEX
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
+from pillarbox.config.dovecot.service_listeners import quota_status_services, script_command
 from pillarbox.config.quota_settings import is_quota_setting
 from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -73,6 +73,7 @@ def warnings(configuration: Configuration) -> list[str]:
         if path == ("mail_plugins",)
     )
     scripts = [path for path in configuration.blocks("service") if script_command(configuration, path)]
+    scripts += quota_status_services(configuration)
     for path, entry in configuration.root.entries.items():
         if path[:2] in scripts and path[2:] in (("executable",), ("user",)):
             continue
@@ -216,9 +217,10 @@ def _script_listeners(configuration: Configuration, path: Path) -> list[str]:
 
 def _services(configuration: Configuration) -> list[str]:
     found: list[str] = []
+    policies = quota_status_services(configuration)
     for path in configuration.blocks("service"):
         name = path[-1]
-        if name in _SERVED_SERVICES:
+        if name in _SERVED_SERVICES or path in policies:
             continue
         if script_command(configuration, path):
             found += _script_listeners(configuration, path)
