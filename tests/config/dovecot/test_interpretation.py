@@ -84,6 +84,12 @@ def test_namespace_mailboxes() -> None:
 
 REFUSED = [
     (
+        "CRAM-MD5 by PAM",
+        "auth_mechanisms = plain cram-md5\npassdb {\n driver = pam\n}\npassdb {\n driver = passwd-file\n"
+        " args = /m\n master = yes\n}",
+        "line 3: CRAM-MD5 mechanism can't be supported with given passdbs",
+    ),
+    (
         "mbox",
         "mail_location = mbox:~/mail:INBOX=/var/mail/%u",
         "line 3: mail_location .*mbox is not served.*pillarbox import mbox",
@@ -203,10 +209,17 @@ ALOUD = [
     ("not yet", "imap_id_retain = yes", "line 3: imap_id_retain is ignored: "),
     (
         "no certificate",
-        "ssl = yes\nprotocols = imap",
+        "ssl = yes\npassdb {\n driver = pam\n}\nprotocols = imap",
         "ssl enabled, but ssl_cert not set: TLS is not offered",
     ),
     ("plugin", "mail_plugins = quota trash", "line 3: mail_plugins: trash is not served yet"),
+    (
+        "plugins",
+        "mail_plugins = fts fts_solr trash welcome",
+        "line 3: mail_plugins: fts_solr is not used: the index of texts is Pillarbox's own, "
+        "trash welcome are not served yet",
+    ),
+    ("no passdb", "protocols = imap", "No passdbs specified in configuration file: nobody can log in"),
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),
     (
         "another index",
@@ -215,7 +228,7 @@ ALOUD = [
     ),
     ("its choices", "plugin {\n fts_languages = en\n}", "line 4: plugin/fts_languages is ignored: the index"),
     ("its block", "fts solr {\n url = x\n}", "line 4: fts solr/url is ignored: the index of texts is"),
-    ("sieve", "protocols = imap sieve", "line 3: protocol sieve is not served yet"),
+    ("sieve", "protocols = lmtp sieve", "line 3: protocol sieve is not served yet"),
     ("inside a filter", "protocol imap {\n mail_debug = yes\n}", "line 4: mail_debug is ignored"),
     (
         "served outside a filter",
@@ -257,6 +270,11 @@ STOP = [
     ),
     ("encryption", "plugin {\n mail_crypt_curve = secp521r1\n}", "unencrypted"),
     ("proxying", "lmtp_proxy = yes", "delivered or read elsewhere"),
+    (
+        "a plugin that nobody has",
+        "protocol imap {\n mail_plugins = quota frobnicate\n}",
+        "line 4: mail_plugins: Plugin 'frobnicate' not found",
+    ),
     ("directors", "director_servers = 10.0.0.1", "not be sent to the host"),
     (
         "policy service",

@@ -43,6 +43,8 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 SERVED_PROTOCOLS: Final = ("imap", "pop3", "lmtp")
 KNOWN_PROTOCOLS: Final = (*SERVED_PROTOCOLS, "submission", "sieve", "imaps", "pop3s", "none")
 MECHANISMS: Final = ("plain", "login", "cram-md5", "scram-sha-1", "scram-sha-256", "external")
+_NEED_STORED_PASSWORDS: Final = ("cram-md5", "scram-sha-1", "scram-sha-256")
+"""Whoever proves that he knows a password can only be believed by somebody who knows it."""
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
 SERVED_WITHIN_PROTOCOL: Final = {
@@ -224,7 +226,20 @@ def _mechanisms(configuration: Configuration) -> tuple[str, ...]:
                 f"auth_mechanisms: {word} is not served",
                 mend=f"served are: {' '.join(MECHANISMS)}",
             )
+        if word in _NEED_STORED_PASSWORDS and not _has_stored_passwords(configuration):
+            raise ConfigurationFault(
+                configuration.where("auth_mechanisms"),
+                f"{word.upper()} mechanism can't be supported with given passdbs",
+                mend="PAM shows no password: leave the mechanism out, or add a passdb passwd-file",
+            )
     return words
+
+
+def _has_stored_passwords(configuration: Configuration) -> bool:
+    return any(
+        configuration.value(*path, "driver") != "pam" and not configuration.yes(*path, "master")
+        for path in configuration.blocks("passdb")
+    )
 
 
 def _template(configuration: Configuration, name: str) -> str:

@@ -39,9 +39,25 @@ _SERVED_PLUGIN_SETTINGS: Final = frozenset(
 _REFUSED_PLUGINS: Final = {
     "lazy_expunge": "expunged mail would be gone",
     "mail_crypt": "mail would be stored unencrypted",
+    "mail_crypt_acl": "mail would be stored unencrypted",
     "mail_filter": "mail would be stored without passing the filter",
     "virtual": "virtual mailboxes would be missing",
 }
+_SIEVE: Final = "Sieve scripts are not run yet"
+_LATER_PLUGINS: Final = (
+    dict.fromkeys(
+        "apparmor charset_alias fs_compress imap_old_stats imap_stats last_login mail_lua mailbox_alias "
+        "notify_status old_stats pop3_migration push_notification push_notification_lua quota_clone replication "
+        "stats trash var_expand_crypt welcome".split(),
+        "not served yet",
+    )
+    | dict.fromkeys(
+        "fts_elastic fts_flatcurve fts_lucene fts_solr fts_squat fts_xapian".split(),
+        "not used: the index of texts is Pillarbox's own",
+    )
+    | dict.fromkeys("sieve imap_sieve imap_filter_sieve".split(), f"not used: {_SIEVE}")
+)
+"""Plugins without which mail is where it belongs.  Others do not exist: Dovecot shows nobody his mail then."""
 _REFUSED_PREFIXES: Final = {
     "mail_crypt": "mail_crypt",
     "mail_filter": "mail_filter",
@@ -49,7 +65,7 @@ _REFUSED_PREFIXES: Final = {
 _OWN_INDEX: Final = "the index of texts is Pillarbox's own"
 _LATER_PREFIXES: Final = {
     "quota": "it does not exist here",
-    "sieve": "Sieve scripts are not run yet",
+    "sieve": _SIEVE,
     "fts": _OWN_INDEX,
     "mail_log_cached_only": "what is told of messages is in the cache",
 }
@@ -90,6 +106,8 @@ def warnings(configuration: Configuration) -> list[str]:
     serves_logins = {"imap", "pop3"} & set(configuration.words("protocols"))
     if serves_logins and configuration.value("ssl") != "no" and not configuration.value("ssl_cert"):
         found.append(f"{configuration.path}: ssl enabled, but ssl_cert not set: TLS is not offered")
+    if serves_logins and not configuration.blocks("passdb"):
+        found.append(f"{configuration.path}: No passdbs specified in configuration file: nobody can log in")
     found += [
         f"{_place(configuration.where('protocols'))}: protocol {word} is not served yet"
         for word in configuration.words("protocols")
@@ -167,12 +185,21 @@ def _plugins(entry: Entry) -> str:
                 f"mail_plugins: {name} is not served, and {_REFUSED_PLUGINS[name]}",
                 mend="remove it to start without it",
             )
-    names = [name for name in entry.value.split() if name not in _SERVED_PLUGINS]
-    if not names:
-        return ""
-    return (
-        f"{entry.where}: mail_plugins: {' '.join(names)} {'is' if len(names) == 1 else 'are'} not served yet"
-    )
+        if name not in _SERVED_PLUGINS and name not in _LATER_PLUGINS:
+            raise ConfigurationFault(
+                f"Error in configuration file {entry.where}",
+                f"mail_plugins: Plugin '{name}' not found",
+                mend="mend its name, or remove it",
+            )
+    by_reason: dict[str, list[str]] = {}
+    for name in entry.value.split():
+        if name in _LATER_PLUGINS:
+            by_reason.setdefault(_LATER_PLUGINS[name], []).append(name)
+    told = [
+        f"{' '.join(names)} {'is' if len(names) == 1 else 'are'} {reason}"
+        for reason, names in by_reason.items()
+    ]
+    return f"{entry.where}: mail_plugins: {', '.join(told)}" if told else ""
 
 
 def _plugin_setting(name: str, entry: Entry) -> str:
