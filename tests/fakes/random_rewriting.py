@@ -241,6 +241,13 @@ _TRANSPORTS: Final = (
         "slow: ",
     ),
 )
+_SENDERS_TRANSPORTS: Final = (
+    *(one for one in _TRANSPORTS[:8] if one[:1] != ":"),
+    "error:5.7.1 not you",
+    "DUNNO",
+    "smtp",
+)
+"""Without one that is nothing: Postfix asks again each second until somebody mends it, and answers nobody."""
 _NETWORKS: Final = (
     "10.53.0.0/24",
     "[10.53.0.20]",
@@ -558,7 +565,7 @@ class _Generator:
         table(
             0.2,
             "sender_dependent_default_transport_maps",
-            lambda: self._pick((*_TRANSPORTS[:8], "error:5.7.1 not you", "DUNNO", "smtp")),
+            lambda: self._pick(_SENDERS_TRANSPORTS),
             sender_key,
         )
         maybe(

@@ -61,12 +61,17 @@ _BY_ITSELF: Final = re.compile(
 )
 """What expired together with what bounced is reported in one notice by us, in two by Postfix; and reports on reports,
 which do not say what they are about."""
-_RETURNED_WHOLE: Final = re.compile(
-    r"(?m)^ID: .*relay=none, .*status=bounced \((?:message content rejected|improper use of)"
+_RETURNED: Final = re.compile(r"(?s)\n--[^\n]*\nContent-Description: Undelivered Message.*(?=\n--)")
+"""The message in a notice.  One of sendmail(1) that is refused for its content comes back whole from us, and from
+Postfix as far as it happened to be on the disk, to the middle of a line."""
+_ASKED_IN_VAIN: Final = re.compile(r"warning: maildrop/(\w+): error writing")
+"""A message of sendmail(1) that waits in maildrop, for its content cannot be checked."""
+_OCTETS: Final = re.compile(
+    r"(?m)^(X-Postfix-Sender: |Return-Path: <)(?:rfc822; )?\"(.*\\\\x[89a-f].*)\"(@.*)$"
 )
-"""A message of sendmail(1) that is refused for its content: we return it as it came, Postfix what it has read of it."""
+"""A sender in UTF-8 as bounce(8) has it, with a backslash before each octet: no longer UTF-8."""
 USERS: Final = ("alice", "bob")
-_QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "defer", "bounce", "trace")
+_QUEUES: Final = ("maildrop", "incoming", "active", "deferred", "defer", "bounce")
 _ADDRESSES: Final = ("10.53.0.2", "10.53.0.3")
 _ID: Final = r"(?:[0-9A-F]{6,}|[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]{10,}z[0-9B-DF-HJ-NP-TV-Zb-df-hj-np-tv-z]+)"
 
@@ -192,12 +197,13 @@ class Played:
     # -- quiet -----------------------------------------------------------------------------------------
 
     def _left(self) -> list[str]:
+        waiting = set(_ASKED_IN_VAIN.findall(self.log()))
         spool = self._host.file("/var/spool/postfix")
         return [
             str(path)
             for name in _QUEUES
             for path in (spool / name).rglob("*")
-            if path.is_file() and "." not in path.name
+            if path.is_file() and "." not in path.name and path.name not in waiting
         ]
 
     def _is_quiet(self) -> bool:
@@ -214,6 +220,15 @@ class Played:
     def _sort_out(self, replies: dict[str, list[str]], exits: dict[str, str], queries: str) -> None:
         log = self.log()
         owner = self._owners(replies, log)
+        refused = {owner.get(one, "") for one in re.findall(rf"\]: ({_ID}): reject: ", log)} & set(exits)
+
+        def shown(content: bytes) -> tuple[str, str]:
+            """Whose a message is, and what of it is compared."""
+            name = row_of(content)
+            if name == "rest" and (found := re.search(rb'boundary="(\w+)\.', content)):
+                name = owner.get(found[1].decode(), name)
+            return name, normal_content(content, whole=name not in refused)
+
         parts: dict[str, list[str]] = defaultdict(list)
         for name, said in replies.items():
             parts[name] += [f"reply {at}: {normal_reply(text)}" for at, text in enumerate(said)]
@@ -223,7 +238,7 @@ class Played:
         for line in log.split("\n"):
             found = re.search(rf"\]: ({_ID}): ", line)
             name = owner.get(found[1], "rest") if found else "rest"
-            if found and _counts(line):
+            if found and _counts(line) and not (name in refused and ": breaking line > " in line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(
                 r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own)|error|NOQUEUE)",
@@ -234,7 +249,7 @@ class Played:
             one for server in self._world.all_servers() for one in server.transactions
         ]:
             if client == self._address:
-                name = row_of(content)
+                name, text = shown(content)
                 envelope = [
                     re.sub(
                         r" SIZE=\d+| ORCPT=rfc822;\S*\+[89A-F]\S*| ORCPT=utf-8\S*",
@@ -243,9 +258,10 @@ class Played:
                     )
                     for line in lines
                 ]
-                parts[name].append("SENT " + "\n".join(sorted(envelope)) + "\n" + normal_content(content))
+                parts[name].append("SENT " + "\n".join(sorted(envelope)) + "\n" + text)
         for path, content in self._mailboxes():
-            parts[row_of(content)].append(f"IN {path}\n" + normal_content(content))
+            name, text = shown(content)
+            parts[name].append(f"IN {path}\n" + text)
         parts["queries"].append(queries)
         parts["general"] = sorted(general)
         for name, some in parts.items():
@@ -253,8 +269,6 @@ class Played:
             rest = sorted(text for text in some if text not in said)
             if name == "rest" or any("status=expired" in text for text in some):
                 rest = sorted({text for text in rest if not _BY_ITSELF.search(text)})
-            if any(_RETURNED_WHOLE.search(text) for text in some):
-                rest = [text for text in rest if not text.startswith(("SENT MAIL FROM:<>", "IN "))]
             if any(": discard:" in text for text in some):  # at once, or when the rest has been read
                 rest = [text for text in rest if "message-id=" not in text]
             self.results[name] = self._world.of_theirs("\n".join(said + rest))
@@ -311,6 +325,15 @@ def normal_reply(text: str) -> str:
     return re.sub(rf"queued as {_ID}", "queued as ID", text)
 
 
+def _plain_sender(found: re.Match[str], *, is_utf8: bool) -> str:
+    """What bounce(8) would have written without its backslashes."""
+    octets = re.sub(r"\\\\x([89a-f][0-9a-f])", lambda code: chr(int(code[1], 16)), found[2])
+    user = octets.encode("latin-1").decode("utf-8", "backslashreplace")
+    user = user if re.fullmatch(r"[\w+=%!|-]+(?:\.[\w+=%!|-]+)*", user) else f'"{user}"'
+    kind = ("utf-8; " if is_utf8 else "rfc822; ") if found[1].startswith("X-") else ""
+    return f"{found[1]}{kind}{user}{found[3]}"
+
+
 def _counts(line: str) -> bool:
     return not re.search(r": removed$|: client=|: uid=", line)
 
@@ -318,6 +341,7 @@ def _counts(line: str) -> bool:
 def normal_log(line: str) -> str:
     line = re.sub(r"^.*? postfix/([\w/]+)\[\d+\]: ", r"", line)
     line = re.sub(rf"\b{_ID}(?=: )", "ID", line)
+    line = re.sub(r"(SMTPS?A?) id \w+ from", r"\1 id ID from", line)  # of a Received: that is refused
     line = re.sub(rf"(notification: |forwarded as |queued as |message-id=<\d{{14}}\.){_ID}", r"\1ID", line)
     line = re.sub(r"message-id=<\d{14}\.ID", "message-id=<ID", line)
     line = re.sub(rf"message-id=<{_ID}@", "message-id=<LONGID@", line)
@@ -335,10 +359,15 @@ def normal_log(line: str) -> str:
     return line.encode("utf-8").decode("ascii", "replace").replace("\ufffd", "?")
 
 
-def normal_content(content: bytes) -> str:
+def normal_content(content: bytes, *, whole: bool = True) -> str:
+    """A message without what is different each time; a notice not `whole` without what it returns."""
     text = normal_text(content.decode("utf-8", "backslashreplace"))
+    if "report-type=" in text:
+        text = _OCTETS.sub(lambda found: _plain_sender(found, is_utf8="message/global-" in text), text)
+        if not whole:
+            text = _RETURNED.sub("", text)
     # The type of the report is that of its second part (RFC 6522 §3): Postfix has not got there yet.
-    text = text.replace("report-type=global-delivery-status", "report-type=delivery-status")
+    text = text.replace("\n\treport-type=global-delivery-status", " report-type=delivery-status")
     text = re.sub(rf"<\d{{14}}\.{_ID}@", "<ID@", text)
     text = re.sub(rf"(?<=[Ii]d: <){_ID}@", "LONGID@", text)
     text = re.sub(rf"(?m)^(\tby |.*\bid |Received: .*?){_ID}", r"\1ID", text)

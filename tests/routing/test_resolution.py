@@ -4,8 +4,8 @@ import pytest
 
 from pillarbox.config.computed_defaults import HostFacts
 from pillarbox.config.snapshot import Snapshot
-from pillarbox.routing.configured_routes import configured_routes
-from pillarbox.routing.resolution import Resolver
+from pillarbox.routing.configured_routes import configured_routes, mailbox_routes
+from pillarbox.routing.resolution import NullTransport, Resolver
 from pillarbox.vocabulary.address import Address
 from pillarbox.vocabulary.clock import ManualClock
 
@@ -196,6 +196,46 @@ def test_resolution(
     assert (transport, nexthop) == (found.transport, found.nexthop)
 
 
+NULL_TRANSPORTS = [  # settings, address, parameter
+    ({"local_transport": ":x"}, "x@here.test", "local_transport"),
+    ({"virtual_transport": ":x"}, "x@box.test", "virtual_transport"),
+    ({"relay_transport": ":x"}, "x@relay.test", "relay_transport"),
+    ({"default_transport": ":x"}, "x@out.test", "default_transport"),
+    (
+        {"sender_dependent_default_transport_maps": "static:{:[hub]}"},
+        "x@out.test",
+        "sender_dependent_default_transport_maps",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "address", "parameter"), NULL_TRANSPORTS)
+def test_transport_that_is_none(settings: dict[str, str], address: str, parameter: str) -> None:
+    """A nexthop alone is for transport_maps; elsewhere mail waits for somebody to mend it."""
+    snapshot = Snapshot.of(SETTINGS | settings, facts=HostFacts(hostname="mx.here.test"))
+    resolver = Resolver(configured_routes(snapshot, clock=ManualClock()))
+    with pytest.raises(NullTransport) as fault:
+        resolver.resolve(Address.from_internal(address.encode()), Address.from_internal(b"me@here.test"))
+    assert f"parameter {parameter}: null transport is not allowed" == fault.value.reason
+
+
+@pytest.mark.parametrize(
+    ("tables", "known", "delivered"),
+    [("inline:{x@box.test=x/}", "x/", "x/"), ("pcre:{ {/^(x)@/ $${1}/} {/^./ y/} }", "x/", "y/")],
+)
+def test_mailboxes_without_substitution(tables: str, known: str, delivered: str) -> None:
+    """virtual(8): what a sender wrote does not choose a file; smtpd(8) only asks whether there is a mailbox."""
+    snapshot = Snapshot.of(
+        SETTINGS | {"virtual_mailbox_maps": tables}, facts=HostFacts(hostname="mx.here.test")
+    )
+    warnings: list[str] = []
+    routes = configured_routes(snapshot, clock=ManualClock())
+    mailboxes = mailbox_routes(snapshot, routes, clock=ManualClock(), warn=warnings.append)
+    address = Address.from_internal(b"x@box.test")
+    assert (known, delivered) == tuple(Resolver(one).mailbox_of(address) for one in (routes, mailboxes))
+    assert [known != delivered] == [bool(warnings)]
+
+
 LOCAL_USERS = [
     ("inline:{alice=x}", "alice@here.test", True),
     ("inline:{alice=x}", "Alice+more@here.test", True),
@@ -207,6 +247,7 @@ LOCAL_USERS = [
     ("inline:{alice=x}", "double-bounce@here.test", True),
     ("inline:{alice=x}", "double-bounce@relay.test", True),
     ("inline:{alice=x}", "double-bounces@here.test", False),
+    ("inline:{alice=x}", "postmaster@there@here.test", True),
 ]
 
 

@@ -3,6 +3,7 @@
 DESCRIPTION
     RANDOM_WORLDS=first,last plays other seeds than the few that are always played, with more messages each.  One
     difference is known: the text of discard: without one is the recipient's domain, which is in lower case here.
+    Another world is not random: what reports say of their encoding, and who hears of success.
 """
 
 import difflib
@@ -17,7 +18,7 @@ import pytest
 from fakes.directories import let_others_in
 from fakes.mail_system import until
 from fakes.random_address_lists import random_fields
-from fakes.random_rewriting import random_configuration
+from fakes.random_rewriting import RandomConfiguration, RandomMessage, random_configuration
 from fakes.rewriting_play import MAIN_CF, USERS, ZONES, Played, load, prepare
 from fakes.rewriting_world import RewritingWorld
 from fakes.smtp_submission import SmtpClient
@@ -54,7 +55,10 @@ def _worlds() -> Iterator[tuple[int, int]]:
 @pytest.mark.parametrize(("seed", "messages"), list(_worlds()))
 def test_random_worlds(world: RewritingWorld, seed: int, messages: int, subtests: pytest.Subtests) -> None:
     """Replies, envelopes, contents, reports and what the log says of every message."""
-    configuration = random_configuration(seed, messages)
+    _compare(world, random_configuration(seed, messages), subtests)
+
+
+def _compare(world: RewritingWorld, configuration: RandomConfiguration, subtests: pytest.Subtests) -> None:
     load(world, configuration)
     with ThreadPoolExecutor(2) as threads:
         played = [Played(world, host, configuration) for host in world.hosts]
@@ -71,6 +75,48 @@ def test_random_worlds(world: RewritingWorld, seed: int, messages: int, subtests
                     *difflib.ndiff(expected.split("\n"), found.split("\n")),
                 )
             )
+
+
+def _reported(
+    name: str,
+    sender: str,
+    recipient: str,
+    *options: str,
+    local: bool = False,
+    field: str = "From: a@out.test",
+) -> RandomMessage:
+    content = f"X-Row: {name}.\nMessage-ID: <{name}@out.test>\n{field}\n\nbody\n".encode()
+    recipients = (recipient if local else f"<{recipient}> NOTIFY=SUCCESS,FAILURE",)
+    return RandomMessage(
+        name=name, local=local, sender=sender, recipients=recipients, options=options, content=content
+    )
+
+
+_REPORTED: Final = (
+    _reported("m0", "alice@here.test", "refused@out.test"),
+    _reported("m1", "alice@here.test", "refused@out.test", "BODY=7BIT"),
+    _reported("m2", "alice@here.test", "refused@out.test", "BODY=8BITMIME"),
+    _reported("m3", "alice@here.test", "bob@here.test", "BODY=8BITMIME", field="Subject: gr\u00fcn"),
+    _reported("m4", "gr\u00fcn@here.test", "bob@here.test", "SMTPUTF8"),
+    _reported("m5", "", "refused@out.test"),
+    _reported("m6", "double-bounce@mail.here.test", "refused@out.test"),
+    _reported("m7", "alice@here.test", "refused@out.test", local=True, field="From: gr\u00fcn@out.test"),
+    _reported("m8", "", "bob@here.test", "-v", local=True),
+    _reported("m9", "alice@here.test", "postmaster@x@here.test"),
+)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["notify_classes = bounce, 2bounce\n", "smtputf8_enable = no\n"],
+    ids=["utf8", "ascii"],
+)
+def test_reports(world: RewritingWorld, settings: str, subtests: pytest.Subtests) -> None:
+    """Charset, encoding and types of reports on mail of every kind; what becomes of those that nobody asked for."""
+    configuration = RandomConfiguration(
+        settings="relayhost = [10.53.0.20]\n" + settings, files={}, messages=_REPORTED, queries=()
+    )
+    _compare(world, configuration, subtests)
 
 
 _FIELDS: Final = [

@@ -34,7 +34,6 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
             origin=origin,
             mail_name=identity.mail_name.encode(),
             names_in_comments=snapshot.group(Cleanup).header_from_format == "obsolete",
-            charset="utf-8" if utf8 else "",
             value=snapshot.value,
         ),
         templates=configured_templates(snapshot, queue.bounce_template_file, warn=warn),

@@ -32,7 +32,7 @@ class Original(msgspec.Struct, frozen=True, kw_only=True):
     envelope_id: bytes = b""
     content: bytes  # CRLF; the header alone if `headers_only`
     headers_only: bool = False
-    encoding: str = "8bit"  # of the notice: 7bit, 8bit or ""
+    encoding: str = "8bit"  # of the notice: 8bit, 7bit or ""
     smtputf8: bool = False
     retry_until: float = 0.0  # for delays
     message_id: bytes = b""  # with angle brackets; empty: no thread is made (enable_threaded_bounces)
@@ -45,7 +45,6 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     origin: bytes  # myorigin, which completes MAILER-DAEMON; empty without append_at_myorigin
     mail_name: bytes
     names_in_comments: bool = False  # header_from_format = obsolete
-    charset: str = ""  # utf-8 with smtputf8_enable; empty: the template's
     value: Callable[[str], str]  # of a parameter, for templates
 
 
@@ -67,8 +66,11 @@ def compose(
     """The notice's content with CRLF line ends.  `queue_id` is its own, `recipient` in external form."""
     boundary = b"%s.%d/%s" % (queue_id.encode(), int(now), style.host)
     encoding = f"Content-Transfer-Encoding: {original.encoding}\n".encode() if original.encoding else b""
+    of_parts = encoding if original.encoding != "7bit" else b""  # what they have anyway (RFC 2045 §6.1)
     subject = template.postmaster_subject if for_postmaster else template.subject
-    charset = style.charset if style.charset and template.charset.lower() == "us-ascii" else template.charset
+    # As bounce(8): what may be in 8bit is more than US-ASCII, a recipient's reason for instance.
+    is_wider = original.encoding == "8bit" and template.charset.lower() == "us-ascii"
+    charset = "utf-8" if is_wider else template.charset
     report = b"global-delivery-status" if original.smtputf8 else b"delivery-status"
     head = b"".join(
         (
@@ -80,7 +82,9 @@ def compose(
             else b"",
             b"Auto-Submitted: %s\n" % (b"auto-generated" if for_postmaster else b"auto-replied"),
             b"MIME-Version: 1.0\n",
-            b'Content-Type: multipart/report; report-type=%s;\n\tboundary="%s"\n' % (report, boundary),
+            # RFC 6522 §3: the type is that of the second part.  The longer one has a line of its own.
+            b'Content-Type: multipart/report;%sreport-type=%s;\n\tboundary="%s"\n'
+            % (b"\n\t" if original.smtputf8 else b" ", report, boundary),
             encoding,
             b"\nThis is a MIME-encapsulated message.\n",
         )
@@ -88,7 +92,7 @@ def compose(
     text = b"".join(
         (
             b"Content-Description: Notification\nContent-Type: text/plain; charset=%s\n" % charset.encode(),
-            encoding,
+            of_parts,
             b"\n",
             # As bounce(8): the postmaster needs no introduction.
             b"" if for_postmaster else template.expanded(style.value).encode() + b"\n",
@@ -98,13 +102,13 @@ def compose(
     status = b"".join(
         (
             b"Content-Description: Delivery report\nContent-Type: message/%s\n" % report,
-            encoding if original.smtputf8 else b"",
+            of_parts if original.smtputf8 else b"",
             _message_fields(original, style),
             *(_recipient_fields(kind, original, entry, style) for entry in entries),
         )
     )
     parts = b"".join(
-        b"\n--%s\n%s" % (boundary, part) for part in (text, status, _returned(kind, original, encoding))
+        b"\n--%s\n%s" % (boundary, part) for part in (text, status, _returned(kind, original, of_parts))
     )
     return (head + parts + b"\n--%s--\n" % boundary).replace(b"\n", b"\r\n")
 
@@ -151,7 +155,8 @@ def _message_fields(original: Original, style: Style) -> bytes:
 def _recipient_fields(kind: Kind, original: Original, entry: LogEntry, style: Style) -> bytes:
     """RFC 3464 §2.3"""
     utf8 = b"utf-8" if original.smtputf8 and not entry.recipient.isascii() else b"rfc822"
-    given = entry.dsn_original or (entry.original_recipient and b"rfc822;" + entry.original_recipient)
+    utf8_given = b"utf-8" if original.smtputf8 and not entry.original_recipient.isascii() else b"rfc822"
+    given = entry.dsn_original or (entry.original_recipient and utf8_given + b";" + entry.original_recipient)
     mta_kind, _, mta = entry.remote_mta.partition("; ")
     diagnostic = entry.diagnostic or f"X-{style.mail_name.decode()}; {entry.reason}"
     lines = [

@@ -6,8 +6,8 @@ DESCRIPTION
 
     The null sender is never answered (RFC 5321 §6.1): what cannot be delivered then is postmaster's, if
     notify_classes has `2bounce`.  Postmaster also gets the headers of other bounces and delays, if the classes
-    `bounce` and `delay` are there.  Notices to postmaster come from double_bounce_sender; one that cannot be
-    delivered ends.
+    `bounce` and `delay` are there.  What the null sender would hear of success is postmaster's with `2bounce`, too.
+    Notices to postmaster come from double_bounce_sender; one that cannot be delivered ends.
 
     Of a failure or a delay, a recipient with NOTIFY=NEVER, or without the word for what happened, is not reported
     (RFC 3461 §4.1).  What a trace has is all reported: it was put there because somebody wants to hear of it.
@@ -113,20 +113,25 @@ class Notifier:
     ) -> list[Notice]:
         """Tell who is to be told; the notices.  `verp`: each recipient has one, to an address of its own."""
         told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
+        is_double = message.sender.lower() == self._rules.double_bounce.lower()
+        is_trace = kind in ("success", "verify")
+        if is_trace and (is_double or (not message.sender and "2bounce" not in self._rules.classes)):
+            # As bounce(8): whether or not anything was delivered.
+            bounce = "double-bounce" if is_double else "single-bounce"
+            self._tell(Noted(f"{queue_id}: not sending trace/success notification for {bounce} message"))
+            return []
         if not told:
             return []
         notices: list[Notice] = []
-        is_double = message.sender.lower() == self._rules.double_bounce.lower()
         if message.sender and not is_double:
             for address, some in _by_address(message.sender, told, verp):
                 notice = await self._queue_notice(
                     kind, queue_id, message, some, source, recipient=Address.from_internal(address)
                 )
                 notices.append(Notice(notice, f"sender {_WORDS[kind]}"))
-        elif kind == "success":
-            bounce = "double-bounce" if is_double else "single-bounce"
-            self._tell(Noted(f"{queue_id}: not sending trace/success notification for {bounce} message"))
-        copy = self._copy_class(kind, message.sender)
+        elif is_double:
+            self._tell(Warned(f"{queue_id}: undeliverable postmaster notification discarded"))
+        copy = "2bounce" if is_trace and not message.sender else self._copy_class(kind, message.sender)
         if copy and not is_double:
             complete, written = self._rules.postmasters[copy]
             notice = await self._queue_notice(
@@ -138,9 +143,10 @@ class Notifier:
                 recipient=Address.from_internal(complete),
                 written=written,
                 for_postmaster=True,
+                introduced=is_trace,
                 full=copy == "2bounce",
             )
-            notices.append(Notice(notice, f"postmaster {_WORDS[kind]}"))
+            notices.append(Notice(notice, f"{'sender' if is_trace else 'postmaster'} {_WORDS[kind]}"))
         return notices
 
     async def tell_postmaster(
@@ -192,8 +198,10 @@ class Notifier:
         recipient: Address,
         written: bytes = b"",
         for_postmaster: bool = False,
+        introduced: bool = False,
         full: bool = True,
     ) -> QueueId:
+        """`introduced`: postmaster gets what a sender gets.  QueueFileFault."""
         rules = self._rules
         original = self._original(
             kind, queue_id, message, source, full=full and kind == "failure", now=self._clock.now()
@@ -207,7 +215,7 @@ class Notifier:
                 template=rules.templates[kind],
                 style=rules.style,
                 recipient=recipient.external,
-                for_postmaster=for_postmaster,
+                for_postmaster=for_postmaster and not introduced,
                 queue_id=own_id,
                 now=now,
             )
@@ -250,7 +258,13 @@ class Notifier:
                     arrival_time=now,
                     sender=sender.internal,
                     recipients=self._mappings.recipients(
-                        [NewRecipient(recipient.internal, written or recipient.internal)],
+                        [
+                            NewRecipient(
+                                recipient.internal,
+                                written or recipient.internal,
+                                dsn_original=_original_recipient(recipient, send_options),
+                            )
+                        ],
                         sender=sender,
                         warn=warn,
                         copies=False,
@@ -304,7 +318,7 @@ class Notifier:
             envelope_id=message.attributes.get(b"envelope_id", b""),
             content=b"".join([line + b"\r\n" for line in lines]),
             headers_only=not full,
-            encoding=encoding or ("8bit" if self._rules.utf8 else ""),
+            encoding="8bit" if self._rules.utf8 else encoding,
             smtputf8=bool(message.send_options & SEND_SMTPUTF8),
             message_id=self._thread(message),
             retry_until=message.create_time + self._rules.queue_lifetime if kind == "delay" else 0.0,
@@ -353,6 +367,12 @@ def _by_address(
     if not verp:
         return [(sender, entries)]
     return [(verp_sender(sender, verp, _internal(_recipient(entry))), [entry]) for entry in entries]
+
+
+def _original_recipient(recipient: Address, send_options: int) -> bytes:
+    """RFC 6533 §3: an address in UTF-8 is one of type utf-8; empty for what is rfc822 as usual."""
+    is_utf8 = send_options & SEND_SMTPUTF8 and not recipient.is_ascii
+    return b"utf-8;" + recipient.internal if is_utf8 else b""
 
 
 def _recipient(entry: LogEntry) -> bytes:

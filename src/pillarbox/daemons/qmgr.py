@@ -46,7 +46,12 @@ from pillarbox.queue_manager.verification.probes import Probes
 from pillarbox.queue_manager.verification.service import ProbeResults, serve_verify
 from pillarbox.queue_manager.virtual_transport import MailboxOwners, VirtualTransport
 from pillarbox.routing.configured_mappings import configured_mappings
-from pillarbox.routing.configured_routes import configured_routes, fast_flush_domains, probe_routes
+from pillarbox.routing.configured_routes import (
+    configured_routes,
+    fast_flush_domains,
+    mailbox_routes,
+    probe_routes,
+)
 from pillarbox.routing.resolution import Resolver
 from pillarbox.tables.authorized_users import AuthorizedUsers
 from pillarbox.tables.cache_store import open_store
@@ -72,6 +77,7 @@ def open_role(startup: Startup) -> Serve:
         verification.address_verify_map,
         where=f"{snapshot.where('address_verify_map')}, parameter address_verify_map",
     )
+    mailbox_resolver = Resolver(mailbox_routes(snapshot, resolver.routes, clock=clock, warn=warnings.append))
     owners = _mailbox_owners(snapshot, virtual, resolver, clock)
     filter_tables = status_filter_tables(snapshot, "virtual", clock=clock)
     cleanup = Snapshot.decode(startup.snapshots[cleanup_of("qmgr")])
@@ -120,7 +126,7 @@ def open_role(startup: Startup) -> Serve:
             "local": LocalTransport(agents, transports, program="local"),
             "pipe": LocalTransport(agents, transports, program="pipe"),
             "virtual": VirtualTransport(
-                resolver=resolver,
+                resolver=mailbox_resolver,
                 settings=virtual,
                 owners=owners,
                 agents=agents,

@@ -172,6 +172,9 @@ class Inspector:
         said = status + b" " + (reason or b"message content rejected")
         self._log("reject", kind, text, said)
         self.refusal = Reply(451 if status.startswith(b"4") else 550, (said,))
+        self._note_refusal(kind)
+
+    def _note_refusal(self, kind: str) -> None:
         self._passed = True
         self.refused_in_header = kind == "header" and not self._mime.body_octets
 
@@ -266,10 +269,10 @@ class Inspector:
         except LookupFault as fault:
             if self._verbs is not None:  # there is no client to be refused
                 raise
-            self._give_up(fault.reason)
+            self._give_up(kind, fault.reason)
             return lines
         if value == "":
-            self._mind_empty_result(f"{self._tables.prefix}{title}_checks", text)
+            self._mind_empty_result(kind, f"{self._tables.prefix}{title}_checks", text)
             return lines
         return lines if value is None else self._act(value, kind, title, text, lines)
 
@@ -317,7 +320,7 @@ class Inspector:
             self.bcc.append(octets)
         return lines
 
-    def _mind_empty_result(self, table: str, text: bytes) -> None:
+    def _mind_empty_result(self, kind: str, table: str, text: bytes) -> None:
         """An action without a word is a mistake: nobody knows what was wanted."""
         asked = text.decode("utf-8", "surrogateescape")
         self._warn(f"{table} lookup of {asked} returns an empty string result")
@@ -325,11 +328,11 @@ class Inspector:
         problem = f"{table} map lookup problem -- message not accepted, try again later"
         if self._verbs is not None:
             raise LookupFault(table, problem)
-        self._give_up(problem)
+        self._give_up(kind, problem)
 
-    def _give_up(self, reason: str) -> None:
+    def _give_up(self, kind: str, reason: str) -> None:
         self._warn(reason)
-        self._passed = True
+        self._note_refusal(kind)
         self.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
 
 

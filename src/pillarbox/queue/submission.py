@@ -225,7 +225,7 @@ class Submission:
         self._add(self._encoder.finish())
         if self._rules.heeds_tls_required and self._cleaner.tls_optional:
             self.send_options |= SEND_TLS_OPTIONAL
-        self.send_options |= self._utf8_options()
+        self.send_options |= self.utf8_options()
         size = size_record(
             data_size=self._written,
             data_offset=self._data_offset,
@@ -255,7 +255,7 @@ class Submission:
             raise
         return self._file.queue_id
 
-    def _utf8_options(self) -> int:
+    def utf8_options(self) -> int:
         """Whether SMTPUTF8 is needed, and whether for the header (RFC 6531 §3.6)."""
         envelope, header = self._envelope, SEND_UTF8_HEADER if self._cleaner.has_utf8 else 0
         sender = 0 if envelope.sender.isascii() else SEND_UTF8_SENDER
@@ -291,7 +291,8 @@ class Submission:
 
     @property
     def given_ids(self) -> list[tuple[bytes, bool]]:
-        """Those of `message_ids` that the message came with."""
+        """Those of `message_ids` that the message came with; its header is read to its end."""
+        self._cleaner.finish()
         return self._cleaner.message_ids
 
     def _note_message_id(self) -> None:

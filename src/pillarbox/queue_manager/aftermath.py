@@ -183,7 +183,7 @@ class Aftermath:
             finished.done = [recipient for recipient in finished.done if recipient.offset not in kept]
         if has_history or message.wants_success or active.traced:
             traced = log_entries(self._directories, "trace", active.queue_id) + traced
-        if traced:
+        if traced or (message.wants_success and not message.is_trace_only):
             finished.deferred += await self._report_trace(active, traced)
         if finished.is_over:
             if active.delayed or earlier:

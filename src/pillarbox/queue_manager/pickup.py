@@ -192,6 +192,7 @@ class Pickup:
             queue_id = await submission.commit()
         except (MessageTooBig, TooManyHops, _Rejected) as fault:
             self._tell_ids(submission)
+            message.send_options |= submission.utf8_options()
             submission.abort()
             return await self._return(
                 submission.queue_id, envelope, message, source, fault

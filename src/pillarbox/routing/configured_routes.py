@@ -142,6 +142,16 @@ def configured_routes(snapshot: Snapshot, *, clock: Clock, warn: Warn = ignore_w
     )
 
 
+def mailbox_routes(snapshot: Snapshot, routes: Routes, *, clock: Clock, warn: Warn) -> Routes:
+    """The routes for virtual(8): what a sender wrote must not choose the file that mail is written to."""
+    parameter = "virtual_mailbox_maps"
+    names = snapshot.group(VirtualDelivery).virtual_mailbox_maps
+    if not any(kind in name for name in names for kind in ("regexp:", "pcre:")):
+        return routes
+    tables = open_tables(names, where=_where(snapshot, parameter), clock=clock, warn=warn, substitutes=False)
+    return msgspec.structs.replace(routes, virtual_mailboxes=tables)
+
+
 def own_domains(snapshot: Snapshot, *, clock: Clock) -> DomainList:
     """mydestination."""
     return _domains(snapshot, "mydestination", snapshot.group(Identity).mydestination, clock=clock)

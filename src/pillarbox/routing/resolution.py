@@ -15,7 +15,8 @@ DESCRIPTION
     may replace either, but for the virtual alias class; last, relocated_maps returns mail for who has moved.
 
 FAULTS
-    LookupFault  a table cannot answer: the mail waits
+    LookupFault    a table cannot answer: the mail waits
+    NullTransport  a kind of that
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from pillarbox.routing.address_lookup import (
 )
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
-from pillarbox.tables.table import LookupTable
+from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
 UNKNOWN_ALIAS: Final = "5.1.1 User unknown in virtual alias table"
@@ -154,6 +155,19 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     relays_routes: bool = False  # allow_untrusted_routing
 
 
+class NullTransport(LookupFault):
+    """`parameter` gives a nexthop and no transport: mail waits until it does, as in Postfix."""
+
+    def __init__(self, parameter: str) -> None:
+        super().__init__(parameter, "")
+        self.reason = f"parameter {parameter}: null transport is not allowed"
+
+
+_CLASS_TRANSPORTS: Final = {
+    AddressClass.LOCAL: "local_transport",
+    AddressClass.VIRTUAL_MAILBOX: "virtual_transport",
+    AddressClass.RELAY: "relay_transport",
+}
 _MOST_CLASSES: Final = 4096
 _WITHOUT_REASON: Final = dict.fromkeys(("error", "retry"), "Address is undeliverable")
 """What transports say that have a reason for a nexthop, and were given none."""
@@ -233,6 +247,10 @@ class Resolver:
             return Resolution(address, address_class, "error", "5.1.3 bad address syntax")
         route, nexthop = self._class_route(address_class, domain, sender)
         transport, colon, hop = route.partition(":")
+        if not transport:
+            usual = self.routes.default_transport
+            by_sender = "sender_dependent_default_transport_maps" if route != usual else "default_transport"
+            raise NullTransport(_CLASS_TRANSPORTS.get(address_class, by_sender))
         if colon and hop:
             nexthop = hop
         if self.routes.transport_maps and address_class is not AddressClass.VIRTUAL_ALIAS:
@@ -312,7 +330,7 @@ class Resolver:
         if resolution.address_class is AddressClass.LOCAL:
             if routes.local_recipients is None:
                 return True
-            if address.local_part.lower() in routes.always_local:
+            if address.internal.lower().partition(b"@")[0] in routes.always_local:  # "postmaster@x"@here, too
                 return True
             user = text_of(address.local_part)
             return self._listed(routes.local_recipients, address) or self._listed_user(user)
