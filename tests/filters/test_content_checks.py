@@ -267,3 +267,41 @@ def test_actions_that_settle_it(action: str) -> None:
     inspector.feed(b"X-Odd: y\r\nX-Odd: z\r\n\r\nbody\r\n")
     inspector.finish()
     assert (told, inspector.refusal) == ([action.lower()], None)
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "content"),
+    [
+        ("header_checks", "regexp:{ {/^Subject: .*win/ REJECT} }", b"Subject: gr\xfc\xdfe win\r\n\r\nx\r\n"),
+        (
+            "mime_header_checks",
+            "pcre:{ {/name=.*exe/ REJECT} }",
+            b"Content-Type: x; name=\xe4.exe\r\n\r\nx\r\n",
+        ),
+        ("body_checks", "pcre:{ {/^f.r Sie/ REJECT} }", b"A: b\r\n\r\nf\xfcr Sie\r\n"),
+        ("body_checks", "regexp:{ {/^f.r/ REJECT} }", b"A: b\r\n\r\nf\xfcr Sie\r\n"),
+    ],
+)
+def test_text_that_is_no_utf8_is_looked_at(name: str, table: str, content: bytes) -> None:
+    """Most of the mail that filters are for is in some old charset."""
+    told: list[str] = []
+    tables = configured_content_tables(
+        Snapshot.of({name: table.replace("$", "$$")}), clock=ManualClock(), warn=told.append
+    )
+    inspector = Inspector(tables, lambda *_: None, told.append)
+    inspector.feed(content)
+    inspector.finish()
+    assert (told, inspector.refusal and inspector.refusal.code) == ([], 550)
+
+
+@pytest.mark.parametrize("content", [b"a\rb\r\n", b"a\nb\r\n", b"A: b\r\n\r\na\rb\r\n"])
+def test_a_stray_line_end_is_a_blank_before_it_is_looked_at(content: bytes) -> None:
+    """cleanup_replace_stray_cr_lf: tables are asked for the text as it will be queued."""
+    shown: list[bytes] = []
+    inspector = Inspector(
+        ContentTables(body=table("regexp:{ {/^a b$/ WARN} }")),
+        lambda verb, kind, line, text: shown.append(line),
+        lambda text: None,
+    )
+    kept = inspector.feed(content) + inspector.finish()
+    assert (shown, kept.endswith(b"a b\r\n")) == ([b"a b"], True)

@@ -205,3 +205,12 @@ def test_printable_keeps_what_is_printable(text: str) -> None:
     shown = printable(text)
     assert len(shown) == len(text)
     assert all(a == b or b == "?" for a, b in zip(text, shown, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("octets", "shown"),
+    [(b"gr\xfc\xdfe", "gr??e"), (b"gr\xc3\xbc\xc3", "grü?"), (b"\xe2\x82 \xf0\x9f\x98", "?? ???")],
+)
+def test_octets_that_are_no_utf8_are_question_marks(octets: bytes, shown: str) -> None:
+    """One for each, as in Postfix's log, whether they come as octets or as text that was made of them."""
+    assert printable(octets) == printable(octets.decode("utf-8", "surrogateescape")) == shown

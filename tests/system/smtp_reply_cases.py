@@ -24,7 +24,7 @@ def recipients(*paths: bytes) -> tuple[bytes, ...]:
 STRANGER: Final = b"RCPT TO:<x@elsewhere.test>"
 
 EXCHANGES: Final = [
-    Exchange("filtered commands", (b"FOO x", HELLO, b"FOO", b"MAIL FROM:<bad@x>", b"RSET", b"BLANK", b" FOO", b"MAIL FROM:<space@x> FOO", b""), "command filter"),
+    Exchange("filtered commands", (b"FOO x", HELLO, b"FOO", b"MAIL FROM:<bad@x>", b"RSET", b"MAIL FROM:<bad@\xff>", b"RSET", b"BLANK", b" FOO", b"MAIL FROM:<space@x> FOO", b""), "command filter"),
     Exchange("a command filter that fails", (b"FOO x",), "failing command filter"),
     Exchange("keywords by address", (HELLO, MAIL, RCPT + b" NOTIFY=NEVER", b"ETRN x"), "discarding by address"),
     Exchange("keywords that nobody knows", (b"NOOP", b"HELO x", HELLO), "failing keywords"),
@@ -221,6 +221,7 @@ EXCHANGES: Final = [
             b"A: b\r\n\r\n" + b"x" * 2048 + b"bad body",
             b"A: b\r\n\r\n" + b"x" * 2047 + b"bad body",
             b"A: b\r\n\r\n" + b"x" * 8192 + b"bad body\r\n",
+            b"Subject: text gr\xfc\xdfe\r\n\r\nx", b"X: y\r\n\r\nbad\rbody\r\n", b"X: y\r\n\r\nno \xff bad body\r\nwarn body",
         )
     ),
     *(

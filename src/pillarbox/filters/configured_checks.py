@@ -8,7 +8,7 @@ from pillarbox.config.parameters.content_checks import ContentChecks
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value_types import unescaped
 from pillarbox.filters.content_checks import ContentTables, MimeRules
-from pillarbox.tables.opening import open_tables
+from pillarbox.tables.opening import is_asked_in_utf8, open_tables
 from pillarbox.tables.table import LookupTable, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 
@@ -21,7 +21,7 @@ def configured_content_tables(
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
-        return open_tables(names, where=where, clock=clock, warn=warn)
+        return open_tables(names, where=where, clock=clock, warn=warn, utf8=is_asked_in_utf8(parameter))
 
     return ContentTables(
         header=tables("header_checks", checks.header_checks),

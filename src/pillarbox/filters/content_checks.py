@@ -9,7 +9,8 @@ DESCRIPTION
     mime_header_checks wherever they stand.  Body lines are asked for one by one, body_checks_size_limit octets of
     each part.  Empty lines are never asked for.
 
-    Before all that, characters are taken out of every line, or the message is refused for them.
+    Before all that, a stray CR or LF becomes a blank (cleanup_replace_stray_cr_lf), and characters are taken
+    out of every line, or the message is refused for them.
 
 FAULTS
     A table that cannot answer, and an action that there is not, keep the message out for now: 451 4.3.0, and a
@@ -33,6 +34,7 @@ from pillarbox.vocabulary.reply import Reply
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _STATUS: Final = re.compile(rb"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z)")
 _LONGEST_LINE: Final = 65536
+_STRAY: Final = bytes.maketrans(b"\r\n", b"  ")
 _SEGMENT: Final = 2048  # line_length_limit: a longer line is looked at in pieces
 
 Log = Callable[[str, str, bytes, bytes], None]
@@ -164,6 +166,8 @@ class Inspector:
     def _washed(self, line: bytes) -> bytes:
         """A line without what is taken out; one that may not be is a reason to refuse the message."""
         rejected, stripped = self._tables.rejected, self._tables.stripped
+        if b"\r" in line or b"\n" in line:
+            line = line.translate(_STRAY)
         if rejected and not self._passed and len(line.translate(None, rejected)) < len(line):
             self._refuse("content", line, b"5.7.1", b"disallowed character")
         return line.translate(None, stripped) if stripped else line

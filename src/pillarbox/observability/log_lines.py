@@ -22,8 +22,8 @@ DOVECOT: Final = "dovecot"
 """Program name of lines that belong to the mailbox half."""
 
 _UNPRINTABLE: Final = {
-    code: "?" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF)
-}  # a line break in any script ends a line for some reader
+    code: "?" for code in (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, *range(0xDC80, 0xDD00))
+}  # octets that are no UTF-8, and a line break in any script ends a line for some reader
 
 
 _NO_FIELD: Final = str.maketrans("<>, ;", "?????")
@@ -33,7 +33,7 @@ _NO_FIELD: Final = str.maketrans("<>, ;", "?????")
 def printable(text: str | bytes) -> str:
     """Text that cannot break a log line."""
     if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
+        text = text.decode("utf-8", "surrogateescape")
     return text if text.isprintable() else text.translate(_UNPRINTABLE)
 
 
@@ -231,7 +231,7 @@ def _mail_session_ended(event: e.MailSessionEnded) -> tuple[str, str]:
 
 
 def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "replace")
+    return octets.decode("utf-8", "surrogateescape")
 
 
 _ESCAPES: Final = dict(zip(b"\a\b\f\n\r\t\v\\", r"\a \b \f \n \r \t \v \\".split(), strict=True))

@@ -31,6 +31,23 @@ from pillarbox.tables.table import LookupTable, Opening, Warn, ignore_warning
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
 
+_OF_OCTETS: Final = frozenset(
+    (
+        *("header_checks", "mime_header_checks", "nested_header_checks", "body_checks"),
+        *("smtp_header_checks", "smtp_mime_header_checks", "smtp_nested_header_checks", "smtp_body_checks"),
+        *("smtp_reply_filter", "smtpd_command_filter", "smtp_delivery_status_filter"),
+        *("local_delivery_status_filter", "pipe_delivery_status_filter", "virtual_delivery_status_filter"),
+    )
+)
+
+
+def is_asked_in_utf8(parameter: str) -> bool:
+    """Whether a parameter's tables are asked for addresses and names, which are UTF-8 or nothing.
+
+    Others are asked for whatever a peer has sent, in whatever charset, as in Postfix.
+    """
+    return parameter not in _OF_OCTETS
+
 
 def open_table(
     name: str,

@@ -8,7 +8,7 @@ from pillarbox.config.parameters.local_delivery import LocalDelivery
 from pillarbox.config.parameters.local_recipients import LocalRecipients
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.delivery.local.means import Tables
-from pillarbox.tables.opening import open_default_table, open_tables
+from pillarbox.tables.opening import is_asked_in_utf8, open_default_table, open_tables
 from pillarbox.tables.table import LookupTable, Opening
 from pillarbox.vocabulary.clock import Clock
 
@@ -42,4 +42,5 @@ def status_filter_tables(snapshot: Snapshot, program: str, *, clock: Clock) -> t
         "pipe": local.pipe_delivery_status_filter,
         "virtual": local.virtual_delivery_status_filter,
     }[program]
-    return open_tables(names, where=f"{snapshot.where(parameter)}, parameter {parameter}", clock=clock)
+    where = f"{snapshot.where(parameter)}, parameter {parameter}"
+    return open_tables(names, where=where, clock=clock, utf8=is_asked_in_utf8(parameter))

@@ -45,7 +45,7 @@ from pillarbox.routing.configured_mappings import own_address_maps
 from pillarbox.tables.cache_store import open_store
 from pillarbox.tables.debugged_peers import debugged_peers
 from pillarbox.tables.dns_filter import FilteredResolver
-from pillarbox.tables.opening import open_tables
+from pillarbox.tables.opening import is_asked_in_utf8, open_tables
 from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -83,7 +83,7 @@ def open_service(
         return f"{snapshot.where(parameter)}, parameter {parameter}"
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
-        return open_tables(names, where=where(parameter), clock=clock)
+        return open_tables(names, where=where(parameter), clock=clock, utf8=is_asked_in_utf8(parameter))
 
     for parameter in ("smtp_sasl_security_options", "smtp_sasl_tls_security_options"):
         unknown = set(getattr(sasl, parameter)) - OPTIONS

@@ -43,7 +43,7 @@ from pillarbox.sessions.smtp.reject_footer import RejectFooter
 from pillarbox.sessions.smtp.trouble import CLASSES
 from pillarbox.tables.debugged_peers import DebuggedPeers, debugged_peers
 from pillarbox.tables.networks import with_networks
-from pillarbox.tables.opening import open_tables
+from pillarbox.tables.opening import is_asked_in_utf8, open_tables
 from pillarbox.tables.table import LookupFault, LookupTable
 from pillarbox.vocabulary.clock import Clock
 from pillarbox.vocabulary.faults import ConfigurationFault
@@ -145,7 +145,7 @@ def configured_policy(
 
     def tables(parameter: str, names: tuple[str, ...]) -> tuple[LookupTable, ...]:
         where = f"{snapshot.where(parameter)}, parameter {parameter}"
-        return open_tables(names, where=where, clock=clock)
+        return open_tables(names, where=where, clock=clock, utf8=is_asked_in_utf8(parameter))
 
     identity = with_networks(Identity, snapshot, clock=clock)
     server = with_networks(SmtpServerSettings, snapshot, clock=clock)
