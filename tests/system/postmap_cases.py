@@ -351,6 +351,9 @@ postmap -q a static:{x
 postmap -q a static:
 postmap -q a fail:x
 postmap -q a fail:
+postmap -d a fail:x
+postmap -s fail:x
+postmap fail:x
 postmap -q root unix:passwd.byname
 postmap -q Root unix:passwd.byname
 postmap -q nobody-like-this unix:passwd.byname

@@ -3,7 +3,7 @@
 DESCRIPTION
     Where master_cf.py says what a service is, this module keeps what the admin wrote: `-` stays `-`, and a
     line that a start would refuse can still be shown and mended.  Options are brought into one form,
-    `-o name=value` or `-o {name=value with blanks}`.
+    `-o name=value` or `-o {name=value with blanks}`, also where letters stood together (`-voname=value`).
 
 FAULTS
     ConfigurationFault  a line has too few fields or a field that is none of the allowed words; in postconf's
@@ -24,7 +24,7 @@ from pillarbox.vocabulary.faults import ConfigurationFault
 LINE_LIMIT: Final = 80
 INDENT: Final = "    "
 _COLUMNS: Final = (0, 11, 17, 25, 33, 41, 49, 57)
-_WAKEUP: Final = re.compile(r"[0-9]+\??|-")
+_WAKEUP: Final = re.compile(r"(?:[0-9]+|-)\??")
 _LIMIT: Final = re.compile(r"[0-9]+|-")
 
 
@@ -153,12 +153,27 @@ def _arguments(rest: list[str]) -> Iterable[str | Setting]:
     in_options = True
     left = iter(rest)
     for word in left:
-        if in_options and word[:2] == "-o":
-            setting = word[2:] or next(left, None)
-            yield "-o" if setting is None else _setting(setting)
-        else:
-            in_options = in_options and word[:1] == "-" and word not in ("-", "--")
-            yield word
+        in_options = in_options and word[:1] == "-" and word not in ("-", "--")
+        if not in_options:
+            yield _plain(word)
+            continue
+        flags, takes_value, setting = word[1:].partition("o")
+        if flags:
+            yield f"-{flags}"
+        if takes_value:
+            value = setting or next(left, None)
+            yield "-o" if value is None else _setting(value)
+
+
+def _plain(word: str) -> str:
+    """An argument of the program's own, in braces only if it has to be."""
+    if word[:1] != "{":
+        return word
+    try:
+        text = without_braces(word)
+    except ValueError:
+        return word
+    return f"{{{text}}}" if not text or text[0] == "{" or any(blank in text for blank in BLANKS) else text
 
 
 def _setting(word: str) -> Setting | str:

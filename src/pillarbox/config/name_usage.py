@@ -153,7 +153,9 @@ def usage(main: Mapping[str, Value], entries: list[Entry], *, main_path: str, ma
     used_in_main = main_uses | {
         name for settings, used in uses for name in used if name in values and name not in settings
     }
-    undefined = _undefined(values, set(values), main_path, defaults)
+    # What only services set may still be what main.cf refers to.
+    set_by_services = {name for entry in entries for name in entry.settings}
+    undefined = _undefined(values, set(values) | set_by_services, main_path, defaults)
     unused: list[str] = []
     for settings, used in uses:
         undefined += _undefined(settings, set(values) | set(settings), master_path, defaults)

@@ -127,6 +127,7 @@ def parse_request(argv: list[str]) -> Request:
 
 
 def warn(warnings: Iterable[str]) -> None:
-    """`postconf: warning: …` on standard error."""
+    """`postconf: warning: …` on standard error, behind what has been printed before."""
+    sys.stdout.flush()
     for warning in warnings:
         print(f"postconf: warning: {warning}", file=sys.stderr)

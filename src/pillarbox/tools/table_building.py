@@ -26,6 +26,7 @@ from pillarbox.tables.indexed_table import INDEX_KINDS, Nulls
 from pillarbox.tables.opening import table_types
 from pillarbox.tables.table import Keys, octets_of
 from pillarbox.tools.command_settings import Stop
+from pillarbox.tools.table_queries import NO_REASON
 from pillarbox.tools.table_request import Request
 
 
@@ -36,7 +37,7 @@ def build(request: Request, name: str) -> None:
         raise Stop("can't create maps via the proxy service")
     content, status = _source(request, path)
     if kind not in WRITABLE:
-        raise Stop(not_writable(kind))
+        raise Stop(f"table {name}: write error: {NO_REASON}" if kind == "fail" else not_writable(kind))
     mode = 0o644
     if request.copy_mode and stat.S_ISREG(status.st_mode):
         mode &= ~(0o022 | (~status.st_mode & 0o077))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pillarbox.tables.berkeley_writing import WriteFault
+from pillarbox.tables.constant_tables import FailTable
 from pillarbox.tables.database_writing import WRITABLE, written
 from pillarbox.tables.file_values import FileValueFault, decoded_files
 from pillarbox.tables.indexed_table import INDEX_KINDS, IndexedTable, dictionary_name
@@ -20,10 +21,10 @@ from pillarbox.tools.command_settings import Stop
 from pillarbox.tools.table_request import Request
 from pillarbox.vocabulary.faults import ConfigurationFault
 
-_NO_REASON: Final = "Application error"
+NO_REASON: Final = "Application error"
 """What Postfix calls a fault that the system has no number for."""
 
-_ONLY_LOOKUP = frozenset(("fail", "static", "environ"))
+_ONLY_LOOKUP = frozenset(("static", "environ"))
 
 
 class Tables:
@@ -42,7 +43,7 @@ class Tables:
         try:
             value = table.query(key)
         except LookupFault as fault:
-            raise Stop(f"table {name}: query error: {fault.detail or _NO_REASON}") from fault
+            raise Stop(f"table {name}: query error: {fault.detail or NO_REASON}") from fault
         request.tell(f"{name}: {key}: {'not found' if value is None else value}")
         if value == "":
             request.warn(f"table {name}: key {key}: empty string result is not allowed")
@@ -111,6 +112,8 @@ def sequence(request: Request, name: str) -> None:
     if name.startswith("proxy:"):
         raise Stop("can't sequence maps via the proxy service")
     table = open_for_command(request, name)
+    if isinstance(table, FailTable):
+        raise Stop(f"table {name}: sequence error: {NO_REASON}")
     items = getattr(table, "items", None)
     if items is None:
         raise Stop(f"table {name}: sequence operation is not supported")
@@ -121,7 +124,7 @@ def sequence(request: Request, name: str) -> None:
             except FileValueFault as malformed:
                 request.warn(str(malformed))
     except LookupFault as fault:
-        raise Stop(f"table {name}: sequence error: {fault.detail or _NO_REASON}") from fault
+        raise Stop(f"table {name}: sequence error: {fault.detail or NO_REASON}") from fault
 
 
 def _print_item(request: Request, name: str, key: str, value: str) -> None:
@@ -175,6 +178,8 @@ def write_line(text: str) -> None:
 def _cannot_delete(kind: str, path: str) -> str:
     if kind not in table_types():
         return f"unsupported dictionary type: {kind}"
+    if kind == "fail":
+        return f"table {kind}:{path}: delete error: {NO_REASON}"
     if kind in _ONLY_LOOKUP:
         return f"table {kind}:{path}: delete operation is not supported"
     return f"{kind}:{path} map requires O_RDONLY access mode"
