@@ -374,8 +374,8 @@ class UnitedAccount:
         await self._main.account.forget_url_keys(guids)
 
     async def open(self, name: str, *, read_only: bool = False) -> Mailbox:
-        """The opened mailbox, if it may be read."""
-        part = await self._need(name, Rights.READ | Rights.LOOKUP)
+        """The opened mailbox, if it may be read; whether it may be looked up says nothing of that (RFC 4314 §4)."""
+        part = await self._need(name, Rights.READ)
         return self._opened(part, await part.account.open(name, read_only=read_only))
 
     async def open_target(self, name: str) -> Mailbox:
@@ -398,7 +398,7 @@ class UnitedAccount:
 
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
         """STATUS."""
-        part = await self._need(name, Rights.READ | Rights.LOOKUP)
+        part = await self._need(name, Rights.READ)
         return await part.account.status(name, with_modseq=with_modseq, with_size=with_size)
 
     async def quotas(self) -> list[QuotaState] | None:

@@ -85,7 +85,7 @@ async def append(conversation: Conversation, command: Append) -> None:
         return
     await conversation.refresh()
     await conversation.tell_changes(asked=True)
-    conversation.ok(command.tag, code + b" Append completed")
+    conversation.ok(command.tag, code + b"Append completed")
 
 
 async def replace(conversation: Conversation, command: Replace) -> None:
@@ -108,7 +108,7 @@ async def replace(conversation: Conversation, command: Replace) -> None:
     code = await _store(conversation, command.tag, command.mailbox, [command.appended])
     if code is None:
         return
-    conversation.engine.untagged(b"OK %b Replacement Message ready" % code)  # RFC 8508 §3.4
+    conversation.engine.untagged(b"OK %bReplacement Message ready" % code)  # RFC 8508 §3.4
     await logged_changes.expunge(conversation, [Uid(uid) for uid in chosen.uids])
     await conversation.refresh()
     await conversation.tell_changes(asked=True)
@@ -118,7 +118,7 @@ async def replace(conversation: Conversation, command: Replace) -> None:
 async def _store(
     conversation: Conversation, tag: bytes, name: str, appended: Sequence[Appended]
 ) -> bytes | None:
-    """Store messages: `[APPENDUID …]`, or None after an answer."""
+    """Store messages: `[APPENDUID …] ` (nothing where the user may not see it), or None after an answer."""
     try:
         mailbox = await conversation.coming.target(name, conversation.open_target)
         rights = await conversation.rights(name)
@@ -144,7 +144,8 @@ async def _store(
         return None
     conversation.figures.appended += len(uids)
     await logged_changes.tell_saved(conversation, mailbox, name, uids)
-    return responses.append_uid(mailbox.uid_validity, uids)
+    # RFC 4315 §3: to who may not SELECT the mailbox, "it would disclose information about the mailbox"
+    return responses.append_uid(mailbox.uid_validity, uids) + b" " if Rights.READ in rights else b""
 
 
 def _permitted(message: NewMessage, rights: Rights) -> NewMessage:

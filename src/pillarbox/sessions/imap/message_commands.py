@@ -163,7 +163,9 @@ async def copy(conversation: Conversation, command: Copy) -> None:
         target.close()
     await conversation.refresh()
     await conversation.tell_changes(asked=True)
-    conversation.ok(command.tag, responses.copy_uid(target.uid_validity, pairs) + b" Copy completed")
+    # RFC 4315 §3: to who may not SELECT the target, "it would disclose information about the mailbox"
+    code = responses.copy_uid(target.uid_validity, pairs) + b" " if Rights.READ in rights else b""
+    conversation.ok(command.tag, code + b"Copy completed")
 
 
 async def move(conversation: Conversation, command: Move) -> None:
@@ -189,8 +191,9 @@ async def move(conversation: Conversation, command: Move) -> None:
         raise
     finally:
         target.close()
-    code = responses.copy_uid(target.uid_validity, pairs)
-    conversation.engine.untagged(b"OK %s Moved UIDs." % code)
+    if Rights.READ in rights:
+        code = responses.copy_uid(target.uid_validity, pairs)
+        conversation.engine.untagged(b"OK %s Moved UIDs." % code)
     _count_trashed(conversation, command, len(pairs))
     await conversation.tell_changes(asked=True)
     conversation.ok(command.tag, b"Move completed")
