@@ -12,6 +12,8 @@ GOOD = [
     (b"/INBOX;UIDVALIDITY=12/;UID=7", "INBOX", 12, 7, b"BODY[]", None),
     (b"/a%20b/c/;uid=7/;section=1.2.MIME", "a b/c", None, 7, b"BODY[1.2.MIME]", None),
     (b"/Gr%C3%BC%C3%9Fe/;UID=1/;SECTION=HEADER", "Grüße", None, 1, b"BODY[HEADER]", None),
+    (b";UID=3/;SECTION=2", "", None, 3, b"BODY[2]", None),
+    (b";uid=3", "", None, 3, b"BODY[]", None),
     (b"/;UID=3/;SECTION=TEXT/;PARTIAL=5.10", "", None, 3, b"BODY[TEXT]", (5, 10)),
     (b"/INBOX/;UID=1/;PARTIAL=5", "INBOX", None, 1, b"BODY[]", (5, (1 << 63) - 1)),
     (b"/INBOX/;UID=1/;SECTION=HEADER.FIELDS%20(TO)", "INBOX", None, 1, b"BODY[HEADER.FIELDS (TO)]", None),

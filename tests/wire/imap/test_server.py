@@ -223,6 +223,17 @@ def test_other_literals_have_a_limit() -> None:
     assert noop == c.Noop(b"b")
 
 
+def test_an_annotation_that_is_too_large_is_refused_with_what_would_be_taken() -> None:
+    """RFC 5464 §4.3: "MUST return a tagged NO response with a "[METADATA MAXSIZE NNN]" response code"."""
+    sent = b"a SETMETADATA INBOX (/private/comment {65537+}\r\n" + b"x" * 65537 + b")\r\nb NOOP\r\n"
+    assert commands_of(sent) == [
+        c.Refused(b"a", b"NO", b"[METADATA MAXSIZE 65536] Annotation is too large"),
+        c.Noop(b"b"),
+    ]
+    sent = b"a SETMETADATA INBOX (/private/comment {65536+}\r\n" + b"x" * 65536 + b")\r\n"
+    assert commands_of(sent) == [c.SetMetadata(b"a", "INBOX", (("/private/comment", b"x" * 65536),))]
+
+
 @pytest.mark.parametrize("piece", [b"{0+}\r\n", b"{1+}\r\na ", b"x" * 9000 + b" {0+}\r\n"])
 def test_what_is_around_literals_has_the_limit_of_a_line(piece: bytes) -> None:
     """However small they are: what is kept of a command has bounds, before login, too."""

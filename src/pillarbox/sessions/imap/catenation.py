@@ -62,7 +62,7 @@ async def _fetch(conversation: Conversation, text: bytes) -> bytes | Span:
     try:
         url = parse_message_url(text)
         if not url.mailbox and conversation.view is None:
-            raise BadUrl("No mailbox selected")
+            raise BadUrl("Mailbox-relative IMAP URL, but no mailbox selected")
         name = url.mailbox or conversation.account.name_of(conversation.selected.mailbox)
         async with named_mailbox(conversation.account, url, name) as mailbox:
             content = await named_message(mailbox, url)

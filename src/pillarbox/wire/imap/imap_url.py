@@ -26,7 +26,7 @@ from pillarbox.wire.imap.message_grammar import read_section
 from pillarbox.wire.imap.scanner import BadSyntax
 
 _URL: Final = re.compile(
-    rb"/?(?P<mailbox>[^;]*?)(?:;UIDVALIDITY=(?P<validity>[0-9]{1,10}))?/;UID=(?P<uid>[0-9]{1,10})"
+    rb"(?:/?(?P<mailbox>[^;]*?)(?:;UIDVALIDITY=(?P<validity>[0-9]{1,10}))?/)?;UID=(?P<uid>[0-9]{1,10})"
     rb"(?:/;SECTION=(?P<section>[^;]+?))?(?:/;PARTIAL=(?P<first>[0-9]{1,19})(?:\.(?P<count>[0-9]{1,19}))?)?",
     re.IGNORECASE,
 )
@@ -91,7 +91,10 @@ class AuthorizedUrl(msgspec.Struct, frozen=True):
 
 
 def parse_message_url(text: bytes) -> MessageUrl:
-    """`[mailbox [";UIDVALIDITY=" nz-number]] "/;UID=" nz-number ["/;SECTION=" enc-section] ["/;PARTIAL=" range]`"""
+    """`[mailbox [";UIDVALIDITY=" nz-number] "/"] ";UID=" nz-number ["/;SECTION=" enc-section] ["/;PARTIAL=" range]`
+
+    Without a mailbox it is of the selected one: RFC 5092's `irelative-path`, and the same behind a slash.
+    """
     if _SCHEME.match(text) is not None:
         known = text[:5].lower() == b"imap:"
         raise BadUrl(f"Invalid IMAP URL: {'Relative URL required' if known else 'Not an IMAP URL'}")
@@ -103,7 +106,7 @@ def _message(text: bytes) -> MessageUrl:
     if found is None:
         raise BadUrl("Invalid IMAP URL: not the URL of a message")
     try:
-        mailbox = unquote_to_bytes(found["mailbox"]).decode("utf-8")
+        mailbox = unquote_to_bytes(found["mailbox"] or b"").decode("utf-8")
         partial = (
             (decimal(found["first"]), decimal(found["count"] or b"%d" % _ALL)) if found["first"] else None
         )

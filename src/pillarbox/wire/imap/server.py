@@ -365,6 +365,9 @@ class ImapServer:
                 self._offer_tag = tag
                 return offer
         if self._spent + announcement.size > MAX_LITERALS:
+            if name == b"SETMETADATA":  # RFC 5464 §4.3
+                text = b"[METADATA MAXSIZE %d] Annotation is too large" % MAX_LITERALS
+                return self._refuse(Refused(tag, b"NO", text))
             return self._refuse(self._bad(tag, name, "Literal size too large"))
         self._spent += announcement.size
         self._spent_on_lines += len(announcement.parts[-1]) + _COST
