@@ -65,6 +65,29 @@ MISTAKES: Final = {
         main_cf="myhostname = mail..test",
         said=f"main.cf, line {_LINE}: parameter myhostname: bad parameter value: mail..test",
     ),
+    "rights of the queue's owner": Mistake(
+        main_cf="default_privs = postfix",
+        said=f"main.cf, line {_LINE}: parameters default_privs and mail_owner specify the same user postfix",
+    ),
+    "protocol": Mistake(
+        main_cf="inet_protocols = ipv4, ipv5",
+        said=f'main.cf, line {_LINE}: unknown inet_protocols value "ipv5" in "ipv4, ipv5" (all, ipv4 or ipv6)',
+    ),
+    "address of another host": Mistake(
+        main_cf="inet_interfaces = 127.0.0.1, 198.51.100.77",
+        said=f"main.cf, line {_LINE}: parameter inet_interfaces: no local interface found for 198.51.100.77",
+    ),
+    "queue in no place": Mistake(
+        main_cf="queue_directory = /var/spool/postifx",
+        said=f"main.cf, line {_LINE}: chdir(/var/spool/postifx): No such file or directory "
+        "(if that is where the queue is to be: postfix set-permissions)",
+    ),
+    "a host without IPv6": Mistake(
+        main_cf="inet_interfaces = loopback-only",
+        command="sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.lo.disable_ipv6=1",
+        said="",
+        refused_by=(),
+    ),
     "missing table": Mistake(
         main_cf="virtual_alias_maps = hash:/etc/postfix/none",
         said=f"main.cf, line {_LINE}, parameter virtual_alias_domains: open database /etc/postfix/none.db: No such file",
@@ -108,17 +131,18 @@ def hosts() -> Iterator[dict[str, Host]]:
             host.end()
 
 
-def tried(host: Host, mistake: Mistake) -> tuple[tuple[str, ...], str]:
-    """Which of the commands fail, and what they say; everything is as it was afterwards."""
+def tried(host: Host, mistake: Mistake, commands: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Which of the commands, `start` among them, fail, and what they say; everything is as it was afterwards."""
     host.write("/etc/postfix/main.cf", f"{MAIN_CF}{mistake.main_cf}\n")
     stock = host.file("/usr/share/postfix/master.cf.dist").read_text()
     host.write("/etc/postfix/master.cf", f"{mistake.master_cf}\n{stock}")
     if mistake.command:
         host.output(mistake.command)
-    done = {name: host.run(f"postfix {name}") for name in ("check", "start")}
+    done = {name: host.run(f"postfix {name}") for name in commands}
     if not done["start"].returncode:
         host.run("postfix stop")
     host.output("chown postfix /var/spool/postfix/active")
+    host.output("sysctl -qw net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.lo.disable_ipv6=0")
     failed = tuple(name for name, command in done.items() if command.returncode)
     assert all(command.returncode in (0, 1) for command in done.values())
     return failed, "".join(command.stderr for command in done.values())
@@ -128,14 +152,14 @@ def tried(host: Host, mistake: Mistake) -> tuple[tuple[str, ...], str]:
 def test_mistakes_are_told_of(name: str, hosts: dict[str, Host]) -> None:
     """Exit statuses, and our line."""
     mistake = MISTAKES[name]
-    failed, said = tried(hosts["pillarbox"], mistake)
+    failed, said = tried(hosts["pillarbox"], mistake, ("check", "start"))
     assert failed == mistake.refused_by, said
     lines = [
         re.sub(r"^postfix(?:/postfix-script)?: (?:warning|fatal): ", "", line) for line in said.splitlines()
     ]
     assert all(mistake.said in line for line in lines), said
     assert len(lines) == 2 - (mistake.refused_by == ("start",)) if mistake.said else not lines, said
-    theirs = tried(hosts["original"], mistake)[0]
+    theirs = tried(hosts["original"], mistake, ("start",))[0]
     if mistake.stricter:
         assert "start" not in theirs, "no longer stricter: take it off"
     else:

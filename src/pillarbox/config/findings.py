@@ -85,6 +85,23 @@ def _check_table_types(snapshot: Snapshot) -> None:
             )
 
 
+_NEVER_EMPTY: Final = (
+    "command_directory",
+    "data_directory",
+    "default_privs",
+    "double_bounce_sender",
+    "mail_name",
+    "mail_owner",
+    "mydomain",
+    "myhostname",
+    "myorigin",
+    "process_id_directory",
+    "queue_directory",
+    "setgid_group",
+    "syslog_name",
+)
+
+
 def check_values(configuration: Configuration) -> None:
     """ConfigurationFault for the first value, of main.cf or of a service, that is not of its parameter's type.
 
@@ -95,6 +112,9 @@ def check_values(configuration: Configuration) -> None:
     for snapshot in snapshots:
         for group in GROUPS:
             snapshot.group(group)
+        for name in _NEVER_EMPTY:
+            if not snapshot.value(name):
+                raise ConfigurationFault(snapshot.where(name), f"bad string length 0 < 1: {name} =")
         for name in ("myhostname", "mydomain"):
             value = snapshot.value(name)
             if _HOST_NAME.fullmatch(value) is None or value.replace(".", "").isdigit():

@@ -11,12 +11,13 @@ from pillarbox.config.computed_defaults import listens_on
 from pillarbox.config.parameters.identity import Identity
 from pillarbox.config.snapshot import Snapshot
 
-_VERSIONS: Final = {"all": (4, 6), "ipv4": (4,), "ipv6": (6,)}
+IP_VERSIONS: Final = {"all": (4, 6), "ipv4": (4,), "ipv6": (6,)}
+"""What the words of inet_protocols stand for."""
 
 
 def ip_versions(identity: Identity) -> frozenset[int]:
     """What inet_protocols allows."""
-    return frozenset(version for word in identity.inet_protocols for version in _VERSIONS.get(word, ()))
+    return frozenset(version for word in identity.inet_protocols for version in IP_VERSIONS.get(word, ()))
 
 
 def own_addresses(snapshot: Snapshot) -> frozenset[str]:

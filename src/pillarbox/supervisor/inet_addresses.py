@@ -1,9 +1,11 @@
 """Which addresses and ports an inet service of master.cf listens on.
 
 FAULTS
-    ConfigurationFault  a service name that is neither a port nor known in /etc/services
+    ConfigurationFault  a service name that is neither a port nor known in /etc/services; a name or address in
+                        inet_interfaces that this host does not have
 """
 
+import errno
 import socket
 from ipaddress import ip_address
 from typing import Final
@@ -25,7 +27,9 @@ def inet_listeners(
     """Listeners of `[host:]port`, on inet_interfaces unless the service or `listen` names an address."""
     host, colon, port = service.name.rpartition(":")
     number = _port(port, service) + port_offset
-    addresses = [host.strip("[]")] if colon and host else [listen] if listen else _interfaces(snapshot)
+    addresses = (
+        [host.strip("[]")] if colon and host else [listen] if listen else interface_addresses(snapshot)
+    )
     return [
         InetListener(service.name if at == 0 else f"{service.name}/{at}", address, number)
         for at, address in enumerate(addresses)
@@ -45,33 +49,56 @@ def _port(text: str, service: Service) -> int:
         ) from None
 
 
-def _interfaces(snapshot: Snapshot) -> list[str]:
-    """inet_interfaces within inet_protocols."""
+def interface_addresses(snapshot: Snapshot) -> list[str]:
+    """inet_interfaces within inet_protocols; of `all` and `loopback-only`, what this host has."""
     identity = snapshot.group(Identity)
     versions = ip_versions(identity)
     addresses: list[str] = []
     for word in identity.inet_interfaces:
         if word == "all":
-            addresses += ["0.0.0.0", "::"]  # noqa: S104 - inet_interfaces = all says so
+            addresses += filter(_is_here, ["0.0.0.0", "::"])  # noqa: S104 - inet_interfaces = all says so
         elif word == "loopback-only":
-            addresses += ["127.0.0.1", "::1"]
+            addresses += filter(_is_here, ["127.0.0.1", "::1"])
         else:
             addresses += _addresses(word.strip("[]"), snapshot)
     return [address for address in addresses if ip_address(address).version in versions]
 
 
+def _is_here(address: str) -> bool:
+    """Whether this host can listen on the address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+            return False
+        raise
+    return True
+
+
 def _addresses(word: str, snapshot: Snapshot) -> list[str]:
     """An address as it is, a host name by its addresses: inet_interfaces may name either."""
+    where = snapshot.where("inet_interfaces")
     try:
-        return [str(ip_address(word))]
+        found = [str(ip_address(word))]
     except ValueError:
-        pass
+        found = _addresses_of_name(word, where)
+    for address in found:
+        if not _is_here(address):
+            raise ConfigurationFault(
+                where, f"parameter inet_interfaces: no local interface found for {address}"
+            )
+    return found
+
+
+def _addresses_of_name(word: str, where: str) -> list[str]:
     try:
         found = socket.getaddrinfo(word, None, type=socket.SOCK_STREAM)
     except OSError as error:
         raise ConfigurationFault(
-            f"{snapshot.where('inet_interfaces')}, parameter inet_interfaces",
-            f'no address for "{word}": {error.strerror}',
+            where,
+            f"parameter inet_interfaces: host not found: {word}: {error.strerror}",
             mend="give addresses, or put the name into /etc/hosts",
         ) from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -21,6 +21,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.observability.events import Event, Refused, Reloaded, RoleStarted, Terminating, Warned
 from pillarbox.observability.log_file import LogFile
 from pillarbox.supervisor.half import Half
+from pillarbox.supervisor.host_values import check_host_values
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import LogTarget, mta_log
 from pillarbox.supervisor.mta_half import MODULES, mta_half, service_warnings
@@ -109,6 +110,7 @@ def _half(configuration: Configuration, log: LogTarget, tell: LogFile) -> Half:
     for warning in (*start_warnings(configuration), *service_warnings(configuration)):
         tell(Warned(warning))
     check_values(configuration)
+    check_host_values(configuration.snapshot)
     instance = Instance.of(configuration.snapshot)
     make_missing(instance)
     return mta_half(

@@ -16,16 +16,14 @@ DESCRIPTION
     Where no setgid postdrop(1) is installed, public is 0711 and maildrop 1733 (queue/maildrop.py).
 
 FAULTS
-    ConfigurationFault  an account or group that does not exist
+    ConfigurationFault  an account or group that does not exist or has root's rights
     OSError             as the kernel gives it
 
 STANDARDS
     Postfix's postfix-files(5)
 """
 
-import grp
 import os
-import pwd
 import stat
 from collections.abc import Iterable, Iterator
 
@@ -36,7 +34,7 @@ from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.startup import User
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import LOG_QUEUES, MESSAGE_QUEUES
-from pillarbox.vocabulary.faults import ConfigurationFault
+from pillarbox.supervisor.host_values import mail_owner, setgid_group
 
 _OWNED = tuple(name for name in (*MESSAGE_QUEUES, *LOG_QUEUES, "private") if name != "maildrop")
 _SHARED = ("maildrop", "public")
@@ -68,18 +66,7 @@ class Instance(msgspec.Struct, frozen=True):
     def of(cls, snapshot: Snapshot) -> "Instance":
         """The instance that the settings describe."""
         paths = snapshot.group(Paths)
-        try:
-            owner = pwd.getpwnam(paths.mail_owner)
-        except KeyError:
-            raise _unknown(snapshot, "mail_owner", "user", paths.mail_owner) from None
-        if owner.pw_uid == 0:
-            raise ConfigurationFault(
-                snapshot.where("mail_owner"), "parameter mail_owner: the superuser must not own the queue"
-            )
-        try:
-            group = grp.getgrnam(paths.setgid_group)
-        except KeyError:
-            raise _unknown(snapshot, "setgid_group", "group", paths.setgid_group) from None
+        owner, group = mail_owner(snapshot), setgid_group(snapshot)
         return cls(
             paths.config_directory,
             paths.queue_directory,
@@ -102,14 +89,6 @@ class Instance(msgspec.Struct, frozen=True):
         for name, mode in self.shared_modes.items():
             yield Directory(f"{queue}/{name}", owner.uid, self.setgid_group, mode)
         yield Directory(self.data_directory, owner.uid, owner.gid, 0o700)
-
-
-def _unknown(snapshot: Snapshot, parameter: str, kind: str, value: str) -> ConfigurationFault:
-    return ConfigurationFault(
-        snapshot.where(parameter),
-        f"parameter {parameter}: unknown {kind} name value: {value}",
-        mend="`pillarbox install` makes the accounts",
-    )
 
 
 def make_missing(instance: Instance) -> list[str]:

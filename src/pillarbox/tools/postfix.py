@@ -12,8 +12,8 @@ DESCRIPTION
     reload             go on with what the configuration says now, and wait until it does; sessions are not cut
     status             whether it runs
     flush              try all deferred mail now
-    check              make missing directories; warn of wrong owners, modes, damaged messages and names that
-                       mean nothing; fail if a value is wrong
+    check              make what is missing in the queue directory; warn of wrong owners, modes, damaged
+                       messages and names that mean nothing; fail if a value is wrong or there is no queue directory
     set-permissions    put owners and modes right
     upgrade-configuration  like check: configuration files need no change here
     logrotate          begin a new maillog_file; compress the old one
@@ -52,6 +52,7 @@ from pillarbox.net.system_clock import SystemClock
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_repair import QueueRepair
 from pillarbox.supervisor import postfix_control
+from pillarbox.supervisor.host_values import check_host_values
 from pillarbox.supervisor.listeners import StartFault
 from pillarbox.supervisor.log_target import check_maillog_file
 from pillarbox.supervisor.mta_half import service_warnings
@@ -217,12 +218,19 @@ class PostfixCommand:
             self.log.caution(warning)
 
     def _check(self) -> None:
-        make_missing(self._instance)
         if not os.path.exists(self._configuration.master_cf.path):
             raise Failed(
                 f"no {self._configuration.master_cf.path} file found; `pillarbox install` writes one"
             )
         check_values(self._configuration)
+        check_host_values(self._snapshot)
+        if not os.path.isdir(self._instance.queue_directory):
+            raise ConfigurationFault(
+                self._snapshot.where("queue_directory"),
+                f"chdir({self._instance.queue_directory}): No such file or directory",
+                mend="if that is where the queue is to be: postfix set-permissions",
+            )
+        make_missing(self._instance)
         for warning in unknown_names(self._configuration):
             self.log.advise(warning)
         for warning in warnings(self._instance):
