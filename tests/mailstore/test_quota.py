@@ -12,8 +12,8 @@ from pillarbox.config.quota_settings import Amount, QuotaFault, QuotaRoot, Quota
 from pillarbox.files.file_system import DISK
 from pillarbox.mailstore.mailbox import Fields, MailTooLarge, NewMessage, QuotaExceeded
 from pillarbox.mailstore.maildir.account import MaildirAccount, tree_at
-from pillarbox.mailstore.quota.maildirsize import Usage, parse, render
-from pillarbox.mailstore.quota.quotas import AccountQuota, Size
+from pillarbox.mailstore.quota.maildirsize import Size, Usage, parse, render
+from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.vocabulary.clock import ManualClock
 from pillarbox.vocabulary.identifiers import Uid
 

@@ -3,6 +3,7 @@
 import functools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -319,3 +320,36 @@ def test_a_warning_runs_a_program() -> None:
         texts = [(server.base / "home" / "warned").read_text() for server in pair]
         assert texts[0] == texts[1]
         assert texts[0].startswith("first|75|me|")
+
+
+def test_old_messages_make_room() -> None:
+    """The trash plugin: the same may come, and nothing but Trash and Junk pays for it."""
+    with tempfile.NamedTemporaryFile("w", prefix="trash-") as file:
+        file.write("1 Junk\n2 Trash\n")
+        file.flush()
+        os.chmod(file.name, 0o644)
+        settings = SETTINGS.replace("mail_plugins = quota\n", "mail_plugins = quota trash\n")
+        settings = settings.replace("quota_rule2", "frob2").replace("quota_rule3", "frob3")
+        settings = settings.replace("DRIVER", "count").replace(
+            "MORE", f"  quota_vsizes = yes\n  trash = {file.name}"
+        )
+        script: list[bytes | tuple[bytes, bytes]] = [
+            b"CREATE Junk",
+            (b"APPEND Trash", of_size(2500)),
+            (b"APPEND Junk", of_size(3000)),
+            (b"APPEND INBOX", of_size(4000)),
+            (b"APPEND INBOX", of_size(1000)),
+            b"STATUS INBOX (MESSAGES)",
+            (b"APPEND INBOX", of_size(2000)),
+            (b"APPEND INBOX", of_size(1500)),
+            (b"APPEND INBOX", of_size(9000)),
+            (b"APPEND Trash", of_size(500)),
+            b"STATUS INBOX (MESSAGES)",
+            b"STATUS Junk (MESSAGES)",
+        ]
+        with dovecot_pair(settings) as pair:
+            said = [
+                [play(server, script), server.lmtp(b"Subject: s\n\n" + b"x" * 500 + b"\n")] for server in pair
+            ]
+            assert said[0] == said[1], said
+            assert "quota(me): Info: trash plugin: 1 messages removed from Junk" in pair[0].log()

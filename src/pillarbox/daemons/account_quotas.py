@@ -45,7 +45,12 @@ class AccountQuotas:
             def warn(command: str) -> None:
                 loop.call_soon_threadsafe(self._begin_warning, user, command)
 
-            self._kept[key] = user_quota(self._settings, place, fields, user=user, home=home, warn=warn)
+            def report(severity: str, text: str) -> None:
+                loop.call_soon_threadsafe(self._tell, MailboxNotice(f"quota({user})", severity, text))
+
+            self._kept[key] = user_quota(
+                self._settings, place, fields, user=user, home=home, warn=warn, report=report
+            )
             while len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)

@@ -34,7 +34,8 @@ from pillarbox.mailstore.content.spool import SpoolFile
 from pillarbox.mailstore.deliver import Delivery, Result, Stored, Written, deliver_batch, make_maildir
 from pillarbox.mailstore.mailbox import MailTooLarge, OverQuota, QuotaExceeded, StoreUnavailable
 from pillarbox.mailstore.maildir.file_names import NameMaker
-from pillarbox.mailstore.quota.quotas import AccountQuota, Size
+from pillarbox.mailstore.quota.maildirsize import Size
+from pillarbox.mailstore.quota.quotas import AccountQuota
 from pillarbox.message.header_fields import first_value
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.net.handover import Delivered, Letter
@@ -133,7 +134,7 @@ class LetterBox:
         try:
             quota = self._quota_of(letter)
             if quota is not None:
-                check = functools.partial(quota.check, "INBOX", [size], is_delivery=True)
+                check = functools.partial(quota.check, "INBOX", [size], is_delivery=True, is_question=True)
                 await asyncio.get_running_loop().run_in_executor(self._executor, check)
         except QuotaExceeded as fault:
             reply = self._over_quota(str(fault))

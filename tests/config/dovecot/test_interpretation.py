@@ -83,6 +83,7 @@ def test_namespace_mailboxes() -> None:
 
 
 REFUSED = [
+    ("trash alone", "protocols = imap\nmail_plugins = trash", "line 4: mail_plugins: trash needs quota"),
     (
         "CRAM-MD5 by PAM",
         "auth_mechanisms = plain cram-md5\npassdb {\n driver = pam\n}\npassdb {\n driver = passwd-file\n"
@@ -212,12 +213,17 @@ ALOUD = [
         "ssl = yes\npassdb {\n driver = pam\n}\nprotocols = imap",
         "ssl enabled, but ssl_cert not set: TLS is not offered",
     ),
-    ("plugin", "mail_plugins = quota trash", "line 3: mail_plugins: trash is not served yet"),
+    ("plugin", "mail_plugins = quota last_login", "line 3: mail_plugins: last_login is not served yet"),
+    (
+        "trash.conf is not there",
+        "plugin {\n trash = /nowhere/trash.conf\n}",
+        "line 4: trash plugin: open(/nowhere/trash.conf) failed: No such file or directory",
+    ),
     (
         "plugins",
-        "mail_plugins = fts fts_solr trash welcome",
+        "mail_plugins = fts fts_solr apparmor welcome",
         "line 3: mail_plugins: fts_solr is not used: the index of texts is Pillarbox's own, "
-        "trash welcome are not served yet",
+        "apparmor welcome are not served yet",
     ),
     ("no passdb", "protocols = imap", "No passdbs specified in configuration file: nobody can log in"),
     ("plugin setting", "plugin {\n quota = maildir:User\n}", "line 4: plugin/quota is ignored"),

@@ -18,6 +18,7 @@ from pillarbox.config.dovecot.namespaces import namespaces
 from pillarbox.config.dovecot.plugins import (
     access_lists,
     check_quotas,
+    check_trash,
     escaping,
     mail_log,
     packing,
@@ -175,6 +176,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
     )
     _check_quota_mail_size(configuration, settings)
     check_quotas(configuration, settings)
+    check_trash(configuration, settings.protocols)
     return settings
 
 

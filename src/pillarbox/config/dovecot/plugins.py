@@ -1,4 +1,4 @@
-"""What plugin { } says of the plugins that are served: acl, fts, listescape, mail_log, quota and zlib.
+"""What plugin { } says of the plugins that are served: acl, fts, listescape, mail_log, quota, trash and zlib.
 
 FAULTS
     ConfigurationFault  who may read what, or what is stored or told, would be other than it says
@@ -15,6 +15,7 @@ from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.config.mail_log_settings import NOTHING, MailLogFault, MailLogSettings, mail_log_settings
 from pillarbox.config.mailbox_settings import MailboxSettings
 from pillarbox.config.quota_settings import QuotaFault, quota_settings
+from pillarbox.config.trash_settings import MAX_FILE, TrashFault, parse_trash
 from pillarbox.vocabulary.digits import is_decimal
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -122,6 +123,33 @@ def search_index(configuration: Configuration) -> str:
     return (
         "all" if configuration.value("plugin", "fts_autoindex").lower() in {"yes", "y", "1"} else "searched"
     )
+
+
+def check_trash(configuration: Configuration, protocols: Iterable[str]) -> None:
+    """The trash plugin needs quota: without, Dovecot shows nobody his mail."""
+    plugins = [configuration.for_protocol(name).words("mail_plugins") for name in protocols]
+    if any("trash" in words and "quota" not in words for words in plugins):
+        raise ConfigurationFault(
+            configuration.where("mail_plugins"),
+            "mail_plugins: trash needs quota",
+            mend="mail_plugins = $mail_plugins quota trash",
+        )
+
+
+def trash_warnings(configuration: Configuration) -> list[str]:
+    """What is wrong with trash.conf: nothing is removed until that is mended."""
+    path = configuration.value("plugin", "trash")
+    if not path or "%" in path or path.startswith("~"):
+        return []  # a file of each user's own
+    where = configuration.where("plugin", "trash").removeprefix("Error in configuration file ")
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            parse_trash(file.read(MAX_FILE))
+    except OSError as error:
+        return [f"{where}: trash plugin: open({path}) failed: {error.strerror}"]
+    except TrashFault as fault:
+        return [f"{where}: trash plugin: {path} {fault}"]
+    return []
 
 
 def check_quotas(configuration: Configuration, settings: MailboxSettings) -> None:

@@ -22,7 +22,7 @@ from pillarbox.config.dovecot.interpretation import (
     SERVED_WITHIN_PROTOCOL,
 )
 from pillarbox.config.dovecot.mail_location import without_effect
-from pillarbox.config.dovecot.plugins import NO_INDEX
+from pillarbox.config.dovecot.plugins import NO_INDEX, trash_warnings
 from pillarbox.config.dovecot.reading import Configuration, Entry, Filter, Path, default, setting_of
 from pillarbox.config.dovecot.service_listeners import quota_status_services, script_command
 from pillarbox.config.quota_settings import is_quota_setting
@@ -30,11 +30,11 @@ from pillarbox.config.treatment import Kind
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _SERVED_PLUGINS: Final = frozenset(
-    "acl imap_acl fts listescape mail_compress mail_log notify quota imap_quota zlib imap_zlib".split()
+    "acl imap_acl fts listescape mail_compress mail_log notify quota imap_quota trash zlib imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
     "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex listescape_char mail_log_events "
-    "mail_log_fields".split()
+    "mail_log_fields trash".split()
 )
 _REFUSED_PLUGINS: Final = {
     "lazy_expunge": "expunged mail would be gone",
@@ -48,7 +48,7 @@ _LATER_PLUGINS: Final = (
     dict.fromkeys(
         "apparmor charset_alias fs_compress imap_old_stats imap_stats last_login mail_lua mailbox_alias "
         "notify_status old_stats pop3_migration push_notification push_notification_lua quota_clone replication "
-        "stats trash var_expand_crypt welcome".split(),
+        "stats var_expand_crypt welcome".split(),
         "not served yet",
     )
     | dict.fromkeys(
@@ -113,6 +113,7 @@ def warnings(configuration: Configuration) -> list[str]:
         for word in configuration.words("protocols")
         if word not in SERVED_PROTOCOLS and word != "none"
     ]
+    found += trash_warnings(configuration)
     found += _services(configuration)
     return [line for line in dict.fromkeys(found) if line]
 

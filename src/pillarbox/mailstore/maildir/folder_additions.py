@@ -35,7 +35,7 @@ from pillarbox.mailstore.mailbox import NewMessage, NoSuchMailbox, OverQuota, St
 from pillarbox.mailstore.maildir.file_names import base, change_letters
 from pillarbox.mailstore.maildir.folder_files import FolderFiles
 from pillarbox.mailstore.maildir.message_directories import CUR
-from pillarbox.mailstore.quota.quotas import Size
+from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.message.line_ends import crlf_size, to_lf
 from pillarbox.vocabulary.identifiers import Uid
 

@@ -52,7 +52,7 @@ from pillarbox.mailstore.maildir.folder_additions import (
 )
 from pillarbox.mailstore.maildir.folder_files import Event, FolderFiles
 from pillarbox.mailstore.maildir.message_directories import CUR
-from pillarbox.mailstore.quota.quotas import Size
+from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.message.line_ends import crlf_size
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid

@@ -72,7 +72,7 @@ from pillarbox.mailstore.maildir.modseq_history import ModSeqHistory, ModSeqRow
 from pillarbox.mailstore.maildir.modseqs import ModSeqs
 from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.maildir.table_changes import add_rows, change_rows, expunge_rows
-from pillarbox.mailstore.quota.quotas import Size
+from pillarbox.mailstore.quota.maildirsize import Size
 from pillarbox.vocabulary.flags import Flag, count_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 

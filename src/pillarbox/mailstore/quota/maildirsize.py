@@ -50,6 +50,13 @@ class Usage(msgspec.Struct, frozen=True, array_like=True):
         return (0 < limits.octets < self.octets) or (0 < limits.messages < self.messages)
 
 
+class Size(msgspec.Struct, frozen=True, array_like=True):
+    """Octets of a message, as stored and with CRLF."""
+
+    stored: int
+    with_crlf: int
+
+
 class Contents(msgspec.Struct, frozen=True):
     """What a file tells."""
 

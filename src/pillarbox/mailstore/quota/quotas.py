@@ -9,6 +9,9 @@ DESCRIPTION
     is refused.  A delivery may exceed the limit of octets once, by quota_grace.  A move from a mailbox that counts
     is not refused, whatever the other's rule: it needs no room.
 
+    With the trash plugin, what does not fit makes room for itself at the cost of old messages in Trash and the like
+    (mailstore/quota/trash.py).
+
     Of several warnings whose limit a change passes, the first is told.
 
 FAULTS
@@ -26,27 +29,20 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
-import msgspec
-
 from pillarbox.config.quota_settings import QuotaRoot, QuotaRule, QuotaSettings, QuotaWarning
+from pillarbox.config.trash_settings import TrashFault
 from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.mailbox import MailTooLarge, QuotaExceeded, QuotaState
 from pillarbox.mailstore.maildir.file_names import NameMaker
 from pillarbox.mailstore.maildir.mailbox_tree import MailboxTree, make_directories
-from pillarbox.mailstore.quota.maildirsize import MaildirSize, Usage
+from pillarbox.mailstore.quota.maildirsize import MaildirSize, Size, Usage
+from pillarbox.mailstore.quota.trash import Trash
 from pillarbox.mailstore.quota.usage import TreeUsage
 from pillarbox.vocabulary.clock import Clock
 
 UNLIMITED: Final = Usage()
 OVER_FLAG_SECONDS: Final = 10.0
 """After that, what the userdb has said at login may have changed."""
-
-
-class Size(msgspec.Struct, frozen=True, array_like=True):
-    """Octets of a message, as stored and with CRLF."""
-
-    stored: int
-    with_crlf: int
 
 
 class _Root:
@@ -91,13 +87,18 @@ class AccountQuota:
         clock: Clock,
         public_name: Callable[[str], str] = str,
         warn: Callable[[str], None] | None = None,
+        trash_file: str = "",
+        report: Callable[[str, str], None] | None = None,
     ) -> None:
         """`public_name` gives a mailbox's name as rules have it; `warn` takes a warning's command, in any
+        thread; `trash_file` is trash.conf, and `report` is told severity and text of what it does, in any
         thread."""
         self.settings = settings
         self._clock = clock
         self._public_name = public_name
         self._warn = warn
+        self._report = report
+        self._trash = Trash(trash_file, tree, files=files, public_name=public_name) if trash_file else None
         self._names = NameMaker(clock)
         self._tree = tree
         self._files = files
@@ -164,10 +165,12 @@ class AccountQuota:
         pending: Sequence[Size] = (),
         moved_from: str | None = None,
         is_delivery: bool = False,
+        is_question: bool = False,
     ) -> None:
         """Whether these messages may be stored in a mailbox.  QuotaExceeded, MailTooLarge.
 
-        `pending` are on their way to the account already.
+        `pending` are on their way to the account already; with `is_question` nothing will be stored, and nothing is
+        removed from Trash.
         """
         largest = self.settings.max_mail_size
         if largest and moved_from is None and any(size.with_crlf > largest for size in sizes):
@@ -185,7 +188,10 @@ class AccountQuota:
                 _, usage = self._limits_and_usage(root)
                 usage += self._sum(root, pending)
                 grace = root.settings.grace.of(limits.octets) if is_delivery else 0
-                if not _fits(usage, self._sum(root, sizes), limits, grace):
+                added = self._sum(root, sizes)
+                if _fits(usage, added, limits, grace):
+                    continue
+                if not self._makes_room(root, _excess(usage, added, limits, grace), is_question=is_question):
                     raise QuotaExceeded(self.settings.exceeded_message)
 
     def counts(self) -> bool:
@@ -232,6 +238,33 @@ class AccountQuota:
                     self._count_into_file(root, self._default_limits(root))
 
     # --- inside -------------------------------------------------------------------------------------
+
+    def _makes_room(self, root: _Root, excess: Usage, *, is_question: bool) -> bool:
+        """Remove messages from Trash and the like; or, as a question, whether that would do."""
+        if self._trash is None:
+            return False
+        try:
+            chosen = self._trash.enough(
+                excess, counts=root.counts, octets=lambda size: self._sum(root, [size]).octets
+            )
+        except TrashFault as fault:
+            self._tell("Error", f"trash plugin: {fault}")
+            return False
+        if not chosen or is_question:
+            return bool(chosen)
+        gone: dict[str, list[Size]] = {}
+        for one in self._trash.remove(chosen):
+            gone.setdefault(one.mailbox, []).append(one.size)
+        for mailbox, sizes in gone.items():
+            self.changed(mailbox, sizes, came=False)
+            self._tell(
+                "Info", f"trash plugin: {len(sizes)} messages removed from {self._public_name(mailbox)}"
+            )
+        return True
+
+    def _tell(self, severity: str, text: str) -> None:
+        if self._report is not None:
+            self._report(severity, text)
 
     def _sum(self, root: _Root, sizes: Sequence[Size]) -> Usage:
         with_crlf = root.file is None or self.settings.counts_crlf
@@ -322,6 +355,16 @@ def _fits(usage: Usage, added: Usage, limits: Usage, grace: int) -> bool:
     if not limits.octets or after.octets <= limits.octets:
         return True
     return grace > 0 and usage.octets <= limits.octets and after.octets <= limits.octets + grace
+
+
+def _excess(usage: Usage, added: Usage, limits: Usage, grace: int) -> Usage:
+    """What has to go until they fit."""
+    after = usage + added
+    octets = max(after.octets - limits.octets - grace, usage.octets - limits.octets if grace else 0)
+    return Usage(
+        max(0, octets) if limits.octets else 0,
+        max(0, after.messages - limits.messages) if limits.messages else 0,
+    )
 
 
 def _passes(warning: QuotaWarning, before: Usage, after: Usage, limits: Usage) -> bool:

@@ -28,6 +28,7 @@ def user_quota(
     user: str,
     home: str,
     warn: Callable[[str], None] | None = None,
+    report: Callable[[str, str], None] | None = None,
 ) -> AccountQuota | None:
     """The quotas of a user, None if he has none.  ConfigurationFault.
 
@@ -51,4 +52,6 @@ def user_quota(
         clock=SystemClock(),
         public_name=PublicNames(settings.namespaces[0]).to_client,
         warn=warn,
+        trash_file=merged.get("trash", "") if settings.has_plugin("trash") else "",
+        report=report,
     )

@@ -90,10 +90,10 @@ mail_server_admin : str =
 mail_server_comment : str =
     What clients read as /shared/comment of the server.
 mail_plugins : str =
-    `quota`, `imap_quota`, `zlib`, `acl`, `imap_acl`, `notify`, `mail_log`, `listescape`; other plugins are refused
-    where mail would not be found, or told at start. `fts` makes no difference: a mailbox gets an index of its
-    texts, ours, when a client searches bodies in it; with `fts_autoindex = yes` in `plugin { }` when a client opens
-    it, with `fts = no` never.
+    `quota`, `imap_quota`, `trash`, `zlib`, `acl`, `imap_acl`, `notify`, `mail_log`, `listescape`; other plugins are
+    refused where mail would not be found or if nobody knows them, or told at start. `fts` makes no difference: a
+    mailbox gets an index of its texts, ours, when a client searches bodies in it; with `fts_autoindex = yes` in
+    `plugin { }` when a client opens it, with `fts = no` never.
 mail_temp_dir : str = /tmp
     Where LMTP keeps a message of more than a MiB while it comes.
 mail_uid : str =
