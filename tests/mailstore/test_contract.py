@@ -12,6 +12,7 @@ from pillarbox.mailstore.mailbox import (
     Fields,
     FlagAction,
     FlagChange,
+    KeptFlags,
     MailboxExists,
     MailboxNameRefused,
     MessageGone,
@@ -150,6 +151,23 @@ def test_copy_and_move_keep_flags_and_dates(play: Play) -> None:
             with pytest.raises(MessageGone):
                 await refused([Uid(1), Uid(99)], target)
         assert [1, 2, 3, 4, 5] == list(target.messages.uids)
+
+    play(scene)
+
+
+def test_copies_keep_the_flags_that_they_may(play: Play) -> None:
+    """RFC 4314 §4: what the user has no right to set is never there, nor is a keyword made for it."""
+
+    async def scene(account: Account) -> None:
+        await account.create("A/B")
+        inbox, target = await account.open("INBOX"), await account.open("A/B")
+        await inbox.append([message(1, Flag.SEEN | Flag.DELETED, b"x"), message(2, Flag.FLAGGED, b"x")])
+        keeping = KeptFlags(Flag.SEEN, keywords=False)
+        assert [(1, 1)] == await inbox.copy([Uid(1)], target, keeping=keeping)
+        assert [(1, 2), (2, 3)] == await inbox.move([Uid(1), Uid(2)], target, keeping=keeping)
+        for uid, flags in ((1, Flag.SEEN), (2, Flag.SEEN), (3, Flag.NONE)):
+            assert (flags, set()) == flags_of(target, uid)
+        assert not target.keywords
 
     play(scene)
 

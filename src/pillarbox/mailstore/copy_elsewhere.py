@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 from pillarbox.mailstore.content.large_content import LargeContent, pieces_of
-from pillarbox.mailstore.mailbox import Fields, Mailbox, MessageGone, NewMessage, Spool
+from pillarbox.mailstore.mailbox import KEEP_ALL, Fields, KeptFlags, Mailbox, MessageGone, NewMessage, Spool
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
 
 
-async def copy_elsewhere(source: Mailbox, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+async def copy_elsewhere(
+    source: Mailbox, uids: Sequence[Uid], target: Mailbox, *, keeping: KeptFlags = KEEP_ALL
+) -> list[tuple[Uid, Uid]]:
     """(UID there, UID here), all or none.  Raises MessageGone, and what `append` and `content` raise."""
     messages: list[NewMessage] = []
     spools: list[Spool] = []
@@ -17,9 +19,9 @@ async def copy_elsewhere(source: Mailbox, uids: Sequence[Uid], target: Mailbox) 
             row = source.messages.row(uid)
             if row is None:
                 raise MessageGone(str(uid))
-            bits = source.messages.keywords[row]
+            bits = source.messages.keywords[row] if keeping.keywords else 0
             keywords = tuple(name for bit, name in enumerate(source.keywords) if bits >> bit & 1)
-            flags = Flag(source.messages.flags[row])
+            flags = Flag(source.messages.flags[row]) & keeping.flags
             content = await source.content(uid)  # raises what is wrong with the message, if anything is
             summaries = await source.summaries([uid], Fields.DATE)
             if not summaries:

@@ -125,6 +125,18 @@ class Change(msgspec.Struct, frozen=True, array_like=True):
     origin: object | None = None
 
 
+class KeptFlags(msgspec.Struct, frozen=True):
+    """Which of their flags copies keep."""
+
+    flags: Flag
+    keywords: bool
+
+
+KEEP_ALL: Final = KeptFlags(
+    Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.DRAFT, keywords=True
+)
+
+
 class MailboxStatus(msgspec.Struct, frozen=True):
     """What STATUS can tell without selecting."""
 
@@ -349,7 +361,9 @@ class Mailbox(Protocol):
         """Remove messages for good; the UIDs that were there."""
         ...
 
-    async def copy(self, uids: Sequence[Uid], target: "Mailbox") -> list[tuple[Uid, Uid]]:
+    async def copy(
+        self, uids: Sequence[Uid], target: "Mailbox", *, keeping: KeptFlags = KEEP_ALL
+    ) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.
 
         All or none: raises MessageGone if one of them is not there.
@@ -357,7 +371,12 @@ class Mailbox(Protocol):
         ...
 
     async def move(
-        self, uids: Sequence[Uid], target: "Mailbox", *, origin: object | None = None
+        self,
+        uids: Sequence[Uid],
+        target: "Mailbox",
+        *,
+        keeping: KeptFlags = KEEP_ALL,
+        origin: object | None = None,
     ) -> list[tuple[Uid, Uid]]:
         """Move messages (RFC 6851), all or none as `copy`; a crash may leave a copy in both, never in none."""
         ...

@@ -133,7 +133,7 @@ def test_what_is_locked_or_gone_has_a_code() -> None:
         async def busy(name: str) -> None:
             raise StoreBusy("subscriptions.lock: locked by another program")
 
-        async def gone(uids: object, target: object) -> list[tuple[Uid, Uid]]:
+        async def gone(uids: object, target: object, *, keeping: object = None) -> list[tuple[Uid, Uid]]:
             raise MessageGone("1")
 
         account.unsubscribe = busy  # type: ignore[method-assign]

@@ -34,9 +34,11 @@ from pillarbox.mailstore.content.large_content import BLOCK, LargeContent
 from pillarbox.mailstore.content.message_files import message_at
 from pillarbox.mailstore.deliver import Delivery, Stored, Written, deliver_batch
 from pillarbox.mailstore.mailbox import (
+    KEEP_ALL,
     ChangeKind,
     FlagAction,
     FlagChange,
+    KeptFlags,
     MessageGone,
     OverQuota,
     StoreUnavailable,
@@ -125,7 +127,12 @@ def expunge(folder: FolderFiles, uids: Iterable[int], *, origin: object | None =
 
 
 def copy(
-    source: FolderFiles, uids: Sequence[int], target: FolderFiles, *, is_move: bool = False
+    source: FolderFiles,
+    uids: Sequence[int],
+    target: FolderFiles,
+    *,
+    keeping: KeptFlags = KEEP_ALL,
+    is_move: bool = False,
 ) -> list[tuple[Uid, Uid]]:
     """Copy messages, all or none: by hard link where the file system allows.
 
@@ -134,7 +141,7 @@ def copy(
     with both_mutexes(source, target):
         for _ in range(COPY_ATTEMPTS):
             try:
-                return _copy_all(source, uids, target, is_move=is_move)
+                return _copy_all(source, uids, target, keeping, is_move=is_move)
             except _Moved:
                 # Not while the target's lock is held: the source may be the target.
                 source.rescan()
@@ -167,10 +174,10 @@ class _Moved(Exception):
 
 
 def _copy_all(
-    source: FolderFiles, uids: Sequence[int], target: FolderFiles, *, is_move: bool
+    source: FolderFiles, uids: Sequence[int], target: FolderFiles, keeping: KeptFlags, *, is_move: bool
 ) -> list[tuple[Uid, Uid]]:
     """Raises _Moved, and MessageGone if one is not known any more; then nothing has been copied."""
-    originals = _originals(source, uids)
+    originals = _originals(source, uids, keeping)
     settle(target)
     quota_sizes: list[Size] = []
     if target.quota is not None:
@@ -245,7 +252,7 @@ class _Original(msgspec.Struct, frozen=True, array_like=True):
     guid: bytes
 
 
-def _originals(source: FolderFiles, uids: Sequence[int]) -> list[_Original]:
+def _originals(source: FolderFiles, uids: Sequence[int], keeping: KeptFlags) -> list[_Original]:
     """Raises MessageGone if one is not known any more."""
     found: list[_Original] = []
     names_of: dict[int, tuple[bytes, ...]] = {0: ()}
@@ -256,10 +263,12 @@ def _originals(source: FolderFiles, uids: Sequence[int]) -> list[_Original]:
             raise MessageGone(str(uid))
         path = source.paths[row]
         flags, bits = source.meaning(uid, path)
+        if not keeping.keywords:
+            bits = 0
         if bits not in names_of:
             names = enumerate(source.keywords.names)
             names_of[bits] = tuple(name for bit, name in names if bits >> bit & 1)
-        found.append(_Original(path, flags, names_of[bits], source.guid_of(uid, path)))
+        found.append(_Original(path, flags & keeping.flags, names_of[bits], source.guid_of(uid, path)))
     return found
 
 

@@ -46,10 +46,12 @@ from pillarbox.mailstore.copy_elsewhere import copy_elsewhere
 from pillarbox.mailstore.dovecot_files.takeover import read_index, seed_history
 from pillarbox.mailstore.journal import Journal
 from pillarbox.mailstore.mailbox import (
+    KEEP_ALL,
     Change,
     ChangeKind,
     Fields,
     FlagChange,
+    KeptFlags,
     Mailbox,
     MailboxStatus,
     MessageSummary,
@@ -292,27 +294,36 @@ class MaildirMailbox:
             self._copied_rows.forget(gone)
         return gone
 
-    async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+    async def copy(
+        self, uids: Sequence[Uid], target: Mailbox, *, keeping: KeptFlags = KEEP_ALL
+    ) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates; (source UID, target UID) pairs.  All or none."""
-        pairs = await self._copy(uids, target, is_move=False)
+        pairs = await self._copy(uids, target, keeping, is_move=False)
         self._hand_over(target, pairs)
         return pairs
 
     async def move(
-        self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
+        self,
+        uids: Sequence[Uid],
+        target: Mailbox,
+        *,
+        keeping: KeptFlags = KEEP_ALL,
+        origin: object | None = None,
     ) -> list[tuple[Uid, Uid]]:
         """Copy, then expunge: a crash may leave a copy in both, never in none."""
-        pairs = await self._copy(uids, target, is_move=True)
+        pairs = await self._copy(uids, target, keeping, is_move=True)
         there = [source for source, _ in pairs]
         gone = await self._run(partial(folder_changes.expunge, origin=origin), self.folder, there)
         self._hand_over(target, pairs, gone)
         return pairs
 
-    async def _copy(self, uids: Sequence[Uid], target: Mailbox, *, is_move: bool) -> list[tuple[Uid, Uid]]:
+    async def _copy(
+        self, uids: Sequence[Uid], target: Mailbox, keeping: KeptFlags, *, is_move: bool
+    ) -> list[tuple[Uid, Uid]]:
         if not isinstance(target, MaildirMailbox):
-            return await copy_elsewhere(self, uids, target)
+            return await copy_elsewhere(self, uids, target, keeping=keeping)
         try:
-            copy = partial(folder_changes.copy, is_move=is_move)
+            copy = partial(folder_changes.copy, keeping=keeping, is_move=is_move)
             return await self._run(copy, self.folder, uids, target.folder)
         finally:
             target.take_events()

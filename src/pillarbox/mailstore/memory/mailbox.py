@@ -18,6 +18,7 @@ from pillarbox.mailstore.cache.sort_key_cache import STORED_COLUMNS
 from pillarbox.mailstore.content.large_content import LARGE, LargeContent
 from pillarbox.mailstore.journal import Journal
 from pillarbox.mailstore.mailbox import (
+    KEEP_ALL,
     MAX_KEYWORDS,
     Change,
     ChangeKind,
@@ -25,6 +26,7 @@ from pillarbox.mailstore.mailbox import (
     Fields,
     FlagAction,
     FlagChange,
+    KeptFlags,
     Mailbox,
     MessageGone,
     MessageSummary,
@@ -248,7 +250,9 @@ class MemoryMailbox:
             self._notify()
         return gone
 
-    async def copy(self, uids: Sequence[Uid], target: Mailbox) -> list[tuple[Uid, Uid]]:
+    async def copy(
+        self, uids: Sequence[Uid], target: Mailbox, *, keeping: KeptFlags = KEEP_ALL
+    ) -> list[tuple[Uid, Uid]]:
         """Copy messages with flags and dates."""
         copies: list[NewMessage] = []
         table = self.messages
@@ -259,18 +263,23 @@ class MemoryMailbox:
             copies.append(
                 NewMessage(
                     self._contents[uid],
-                    flags=Flag(table.flags[row]),
-                    keywords=self._keyword_names(table.keywords[row]),
+                    flags=Flag(table.flags[row]) & keeping.flags,
+                    keywords=self._keyword_names(table.keywords[row]) if keeping.keywords else (),
                     internal_date=self._dates[uid],
                 )
             )
         return list(zip(uids, await target.append(copies), strict=True))
 
     async def move(
-        self, uids: Sequence[Uid], target: Mailbox, *, origin: object | None = None
+        self,
+        uids: Sequence[Uid],
+        target: Mailbox,
+        *,
+        keeping: KeptFlags = KEEP_ALL,
+        origin: object | None = None,
     ) -> list[tuple[Uid, Uid]]:
         """Copy, then expunge."""
-        pairs = await self.copy(uids, target)
+        pairs = await self.copy(uids, target, keeping=keeping)
         await self.expunge([source for source, _ in pairs], origin=origin)
         return pairs
 

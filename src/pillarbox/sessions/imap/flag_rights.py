@@ -11,7 +11,7 @@ STANDARDS
 from collections.abc import Sequence
 from typing import Final
 
-from pillarbox.mailstore.mailbox import FlagAction, FlagChange
+from pillarbox.mailstore.mailbox import KEEP_ALL, FlagAction, FlagChange, KeptFlags
 from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.vocabulary.flags import IMAP_NAMES, Flag
 
@@ -29,6 +29,13 @@ def storable(rights: Rights) -> Flag:
     if Rights.WRITE_DELETED in rights:
         flags |= Flag.DELETED
     return flags
+
+
+def kept(rights: Rights) -> KeptFlags:
+    """Which flags copies keep in a mailbox where the user has these rights."""
+    if rights & CHANGE == CHANGE:
+        return KEEP_ALL
+    return KeptFlags(storable(rights), keywords=Rights.WRITE in rights)
 
 
 def storable_names(rights: Rights, keywords: Sequence[bytes]) -> list[bytes]:

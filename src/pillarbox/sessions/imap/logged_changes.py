@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pillarbox.mailstore.mailbox import FlagChange, Mailbox
+from pillarbox.mailstore.mailbox import FlagChange, KeptFlags, Mailbox
 from pillarbox.sessions.imap.conversation import Conversation
 from pillarbox.sessions.mail_log import Snapshot
 from pillarbox.vocabulary.identifiers import Uid
@@ -28,22 +28,22 @@ async def change_flags(
 
 
 async def copy(
-    conversation: Conversation, uids: Sequence[Uid], target: Mailbox, name: str
+    conversation: Conversation, uids: Sequence[Uid], target: Mailbox, name: str, keeping: KeptFlags
 ) -> list[tuple[Uid, Uid]]:
     """Copy messages into the mailbox of that name; (source UID, target UID) pairs.  MessageGone."""
     before = await _snapshot(conversation, uids, "copy")
-    pairs = await conversation.selected.mailbox.copy(uids, target)
+    pairs = await conversation.selected.mailbox.copy(uids, target, keeping=keeping)
     conversation.mail_log.tell_copies(_box(conversation), name, before, pairs)
     return pairs
 
 
 async def move(
-    conversation: Conversation, uids: Sequence[Uid], target: Mailbox, name: str
+    conversation: Conversation, uids: Sequence[Uid], target: Mailbox, name: str, keeping: KeptFlags
 ) -> list[tuple[Uid, Uid]]:
     """The same, and they are gone here."""
     view, log = conversation.selected, conversation.mail_log
     before = await _snapshot(conversation, uids, "copy", "expunge")
-    pairs = await view.mailbox.move(uids, target, origin=view)
+    pairs = await view.mailbox.move(uids, target, keeping=keeping, origin=view)
     log.tell_copies(_box(conversation), name, before, pairs)
     log.tell("expunge", _box(conversation), before, [uid for uid, _ in pairs])
     return pairs

@@ -20,7 +20,7 @@ from pillarbox.mailstore.sharing.acl_file import Rights
 from pillarbox.mailstore.view import MailboxView
 from pillarbox.sessions.imap import logged_changes
 from pillarbox.sessions.imap.conversation import Conversation, InvalidMessageSet
-from pillarbox.sessions.imap.flag_rights import CHANGE, permitted, storable
+from pillarbox.sessions.imap.flag_rights import kept, permitted
 from pillarbox.sessions.imap.mailbox_commands import refusal
 from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import Uid
@@ -32,7 +32,6 @@ BATCH: Final = 1000
 """Messages whose flags are changed in one go."""
 
 _DELETED: Final = bytes(bool(flags & Flag.DELETED) for flags in range(256))
-_SYSTEM: Final = Flag.SEEN | Flag.ANSWERED | Flag.FLAGGED | Flag.DELETED | Flag.DRAFT
 _ACTIONS: Final = {
     StoreAction.REPLACE: FlagAction.REPLACE,
     StoreAction.ADD: FlagAction.ADD,
@@ -134,15 +133,6 @@ async def _change(
     return list(changed)
 
 
-async def _keep_permitted(target: Mailbox, uids: list[Uid], rights: Rights) -> None:
-    """Take flags from copies that the user may not set there."""
-    if rights & CHANGE == CHANGE:
-        return
-    keywords = () if Rights.WRITE in rights else tuple(target.keywords)
-    change = FlagChange(FlagAction.REMOVE, ~storable(rights) & _SYSTEM, keywords)
-    await target.change_flags(uids, change)
-
-
 async def copy(conversation: Conversation, command: Copy) -> None:
     """COPY and UID COPY."""
     chosen = _choose(conversation, command)
@@ -152,10 +142,9 @@ async def copy(conversation: Conversation, command: Copy) -> None:
     if target is None:
         return
     try:
-        pairs = await logged_changes.copy(conversation, chosen, target, command.mailbox)
-        _count_trashed(conversation, command, len(pairs))
         rights = await conversation.rights(command.mailbox)
-        await _keep_permitted(target, [uid for _, uid in pairs], rights)
+        pairs = await logged_changes.copy(conversation, chosen, target, command.mailbox, kept(rights))
+        _count_trashed(conversation, command, len(pairs))
     except MessageGone:
         await conversation.tell_changes()
         raise
@@ -183,9 +172,8 @@ async def move(conversation: Conversation, command: Move) -> None:
     if target is None:
         return
     try:
-        pairs = await logged_changes.move(conversation, chosen, target, command.mailbox)
         rights = await conversation.rights(command.mailbox)
-        await _keep_permitted(target, [uid for _, uid in pairs], rights)
+        pairs = await logged_changes.move(conversation, chosen, target, command.mailbox, kept(rights))
     except MessageGone:
         await conversation.tell_changes()
         raise
