@@ -244,6 +244,10 @@ SCENARIOS += (
         records=f"@ IN MX 10 us\n@ IN MX 20 other\nus IN A {address(2)}\nus IN A {address(3)}\nother IN A {address(19)}\n",
     ),
     Scenario(name="replyfilter", servers=(Server({"RCPT": b"550 5.7.1 rewrite me, please"}),)),
+    Scenario(name="charset", servers=(Server({"RCPT": b"550 5.7.1 rewrite me, S\xfc\xdfer"}),)),
+    Scenario(
+        name="controls", servers=(Server({"RCPT": b"550 5.1.1 gr\xfc\xdfe\tfrom\x07 K\xc3\xb6ln\x7f"}),)
+    ),
     Scenario(name="statussofter", servers=(Server({"RCPT": b"550 5.7.2 filter me"}),)),
     Scenario(name="statusharder", servers=(Server({"RCPT": b"450 4.7.3 filter me"}),)),
     Scenario(name="mapped"),

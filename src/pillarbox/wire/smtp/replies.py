@@ -6,6 +6,9 @@ DESCRIPTION
     some servers talk before they think.  With PIPELINING that would shift every later reply by one, so that
     then `MalformedReply` ends the conversation.
 
+    Control characters and octets that are no UTF-8 become question marks before a line is looked at, as in Postfix:
+    nobody would know their charset in a log or a report.
+
 LIMITS
     `MAX_LINE` octets of a line are kept, `MAX_TEXT` of a reply; more is dropped.  `MAX_REPLY` octets without
     the end of a reply end the conversation.
@@ -89,7 +92,7 @@ class ReplyReader:
             line = bytes(self._buffer[start : min(end, start + MAX_LINE)])
             self._octets += end - start
             start = end + 1
-            line = line.rstrip(b"\r")
+            line = _printable(line.rstrip(b"\r"))
             reply = self._take(line if self.rewrite is None else self.rewrite(line))
         del self._buffer[:start]
         if reply is None and self._octets + len(self._buffer) > MAX_REPLY:
@@ -112,3 +115,11 @@ class ReplyReader:
         lines, self._lines = tuple(self._lines), []
         self._octets = self._kept = 0
         return ServerReply(int(digits), lines)
+
+
+_QUESTIONABLE: Final = {code: "?" for code in (*range(0x20), 0x7F, *range(0xDC80, 0xDD00))}
+
+
+def _printable(line: bytes) -> bytes:
+    text = line.decode("utf-8", "surrogateescape")
+    return line if text.isprintable() else text.translate(_QUESTIONABLE).encode()
