@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -105,5 +106,8 @@ def test_a_maildir_that_may_not_be_made(tmp_path: Path) -> None:
     (outcome,) = deliver_jobs([job], rules=MailboxRules(), files=files)[1]
     assert ("deferred", "4.2.0") == (outcome.status, outcome.dsn)
     first, second = outcome.reason.split("\n")
-    assert first.startswith("maildir access problem for UID/GID=")
+    problem, _, text = first.partition(": ")
+    assert problem == f"maildir access problem for UID/GID={os.geteuid()}/{os.getegid()}"
+    assert f"maildir delivery failed: {text}" == outcome.text
+    assert re.fullmatch(r"create maildir file /mail/M/tmp/\d+\.\S+: Permission denied", text)
     assert "perhaps you need to create the maildirs in advance" == second

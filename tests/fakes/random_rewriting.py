@@ -229,8 +229,6 @@ _TRANSPORTS: Final = (
         "smtp:[10.53.0.99], [10.53.0.21]",
         "",
         "discard:5.0.0 x",
-        "error:5.7.1",
-        "smtp:[[x]",
         "local",
         "smtp :[10.53.0.21]",
         "smtp: [10.53.0.21]",
@@ -693,6 +691,7 @@ class _Generator:
                 colon = ":?" if field == "check" else ":"
                 rows = "".join(f"/^{field}{colon} *{at}/ {self._pick(_ACTIONS)}\n" for at in range(8))
                 self._files[name] = rows
+                self._fails |= "REJECT 4" in rows and not name.startswith("smtp")
                 put(name, f"regexp:/etc/postfix/tables/{name}")
         return "".join(lines)
 

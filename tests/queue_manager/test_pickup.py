@@ -220,8 +220,11 @@ def test_aliases_without_end_wait(mail: Mail) -> None:
     mail.drop(message([b"a@mx.test"]))
     assert mail.pick_up() == []
     assert len(mail.names()) == 1
-    (warning,) = [event.reason for event in mail.told if isinstance(event, events.Warned)]
-    assert "unreasonable virtual_alias_maps map nesting" in warning
+    cleanup, pickup = [event for event in mail.told if isinstance(event, events.Warned)]
+    assert ("cleanup", "pickup") == (cleanup.program, pickup.program)
+    assert "unreasonable virtual_alias_maps map nesting" in cleanup.reason
+    name, queue_id = mail.names()[0], cleanup.reason.partition(":")[0]
+    assert f"maildrop/{name}: error writing {queue_id}: queue file write error" == pickup.reason
 
 
 @pytest.mark.parametrize(

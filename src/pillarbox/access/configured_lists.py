@@ -109,6 +109,9 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         return compiler.compile(words, subject=subject, where=where)
 
     relay, notes = _relay_restrictions(snapshot, access)
+    checks_users = configured_receive_options(
+        snapshot
+    ).unknown_recipient_checks  # senders, too, as in smtpd(8)
     lists = AccessLists(
         client=compiled("smtpd_client_restrictions", access.smtpd_client_restrictions, Subject.CLIENT),
         helo=compiled("smtpd_helo_restrictions", access.smtpd_helo_restrictions, Subject.HELO),
@@ -124,9 +127,8 @@ def configured_access(snapshot: Snapshot, *, clock: Clock) -> Access:
         etrn=compiled("smtpd_etrn_restrictions", access.smtpd_etrn_restrictions, Subject.ETRN),
         delay_reject=access.smtpd_delay_reject,
         relay_before_recipient=access.smtpd_relay_before_recipient_restrictions,
-        reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient
-        and configured_receive_options(snapshot).unknown_recipient_checks,
-        reject_unlisted_sender=access.smtpd_reject_unlisted_sender,
+        reject_unlisted_recipient=access.smtpd_reject_unlisted_recipient and checks_users,
+        reject_unlisted_sender=access.smtpd_reject_unlisted_sender and checks_users,
         is_probe_sender=_is_probe_sender(snapshot, verification, clock=clock),
     )
     return Access(lists, _codes(access), notes)

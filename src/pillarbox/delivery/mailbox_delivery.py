@@ -91,7 +91,7 @@ def deliver_jobs(
         try:
             text = MessageText(descriptor, request.data_offset, files=files)
         except Unreadable as fault:
-            outcomes[request.job] = [_failed(fault, "")] * len(request.targets)
+            outcomes[request.job] = [_failed(fault)] * len(request.targets)
             continue
         for at, target in enumerate(request.targets):
             head = _prefix(request.sender, target, writes_original=rules.writes_original)
@@ -111,7 +111,7 @@ def deliver_jobs(
                     chunks = chain((line + head,), as_mbox(text.blocks()))
                     outcomes[request.job][at] = _append(target, chunks, rules, files, noted, key)
             except (TooLarge, Unreadable) as fault:
-                outcomes[request.job][at] = _failed(fault, maildir)
+                outcomes[request.job][at] = _failed(fault)
     deliveries = [one.delivery for one in waiting]
     results = deliver_batch(deliveries, files=files)
     if notes is not None:
@@ -119,7 +119,7 @@ def deliver_jobs(
     for one, result in zip(waiting, results, strict=True):
         if not isinstance(result, Stored):
             one.notes.withdraw(one.key)
-            outcomes[one.job][one.at] = _failed(result, one.delivery.maildir)
+            outcomes[one.job][one.at] = _failed(result)
     return outcomes
 
 
@@ -132,7 +132,7 @@ def _earlier(
         synced[directory] = sync_earlier(directory, files=files)
     fault = synced[directory]
     if fault is not None:
-        return _failed(fault, directory)
+        return _failed(fault)
     return SENT if _is_maildir(target) else _SENT_TO_FILE
 
 
@@ -196,7 +196,14 @@ def _prefix(sender: bytes, target: MailboxTarget, *, writes_original: bool) -> b
     return b"Return-Path: <%s>\n%sDelivered-To: %s\n" % (sender, original, target.recipient)
 
 
-def _failed(fault: Exception, maildir: str) -> Outcome:
+def maildir_trouble(cause: OSError) -> str:
+    """As Postfix has it: which file cannot be made, or that it cannot be written."""
+    if cause.filename is None:
+        return f"error writing message: {cause.strerror}"
+    return f"create maildir file {os.fsdecode(cause.filename)}: {cause.strerror}"
+
+
+def _failed(fault: Exception) -> Outcome:
     """As virtual(8) has it: what may mend itself waits."""
     if isinstance(fault, TooLarge):
         return _TOO_LARGE
@@ -206,7 +213,7 @@ def _failed(fault: Exception, maildir: str) -> Outcome:
     if not isinstance(cause, OSError):
         return Outcome("deferred", "4.2.0", f"maildir delivery failed: {fault}")
     dsn = dsn_of(cause, "4.2.0")
-    text = f"create maildir file {os.path.join(maildir, 'tmp', '')}: {cause.strerror}"
+    text = maildir_trouble(cause)
     reason = (
         f"maildir access problem for UID/GID={os.geteuid()}/{os.getegid()}: {text}\n"
         "perhaps you need to create the maildirs in advance"

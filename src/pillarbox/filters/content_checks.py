@@ -92,6 +92,7 @@ class Inspector:
         self._verbs = verbs
         self.refusal: Reply | None = None
         self.refused_in_header = False  # of the message: what would be added to it is not
+        self.has_given_up = False  # a table cannot answer: that is the refusal
         self.hold = self.discard = False
         self.redirect = b""
         self.filter = b""  # transport:destination
@@ -336,6 +337,7 @@ class Inspector:
 
     def _give_up(self, kind: str, reason: str) -> None:
         self._warn(reason)
+        self.has_given_up = True
         self._note_refusal(kind)
         self.refusal = Reply(451, (b"4.3.0 Error: queue file write error",))
 

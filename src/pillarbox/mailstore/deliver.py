@@ -220,6 +220,8 @@ class _Draft:
         try:
             step()
         except OSError as error:
+            if self.descriptor < 0:  # whatever was in the way, it is this file that cannot be made
+                error.filename = self._temporary
             self.fail(fault_of(error, self.delivery.maildir))
         except (Unreadable, TooLarge) as fault:
             self.fail(fault)

@@ -289,10 +289,14 @@ class Submission:
         parts, self._parts, self._held = self._parts, [], 0
         await self._queue.spill(self._file, parts)
 
+    def end_header(self) -> None:
+        """What has come is all that comes of a message that is refused; there may be no body."""
+        self._cleaner.finish()
+        self._note_message_id()
+
     @property
     def given_ids(self) -> list[tuple[bytes, bool]]:
-        """Those of `message_ids` that the message came with; its header is read to its end."""
-        self._cleaner.finish()
+        """Those of `message_ids` that the message came with."""
         return self._cleaner.message_ids
 
     def _note_message_id(self) -> None:

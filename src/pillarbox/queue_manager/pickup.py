@@ -76,6 +76,13 @@ class _Rejected(Exception):
     """What a content check says of a message: status and text."""
 
 
+class _Deferred(Exception):
+    """A content check wants it later, or (`is_fault`) cannot say what it wants; the log has why."""
+
+    def __init__(self, *, is_fault: bool) -> None:
+        self.is_fault = is_fault
+
+
 class Pickup:
     """Takes messages in."""
 
@@ -144,13 +151,16 @@ class Pickup:
     async def _took(self, name: QueueId, descriptor: int, status: os.stat_result) -> bool:
         """Whether the file may go now."""
         requeued = status.st_uid == os.geteuid() and not status.st_mode & stat.S_IROTH
-        outcome, _ = await self.take(
+        outcome, queue_id = await self.take(
             FileSource(descriptor),
             status.st_uid,
             modified=status.st_mtime,
             requeued=name if requeued else "",
         )
-        return outcome is not CleanupStatus.WRITE
+        if outcome is CleanupStatus.WRITE and queue_id:
+            what = f"maildrop/{name}: error writing {queue_id}: {CleanupStatus.WRITE.text}"
+            self._tell(events.Warned(what, "pickup"))
+        return outcome not in (CleanupStatus.WRITE, CleanupStatus.DEFER)
 
     def _warn_once(self, name: str, reason: str) -> None:
         if name not in self._warned:
@@ -191,6 +201,7 @@ class Pickup:
             self._tell(events.MessagePickedUp(submission.queue_id, uid, sender, requeued))
             queue_id = await submission.commit()
         except (MessageTooBig, TooManyHops, _Rejected) as fault:
+            submission.end_header()
             self._tell_ids(submission)
             message.send_options |= submission.utf8_options()
             submission.abort()
@@ -200,10 +211,13 @@ class Pickup:
         except (QueueFileFault, LookupFault, ExpansionFault) as fault:
             submission.abort()
             if isinstance(fault, MapFault):
-                self._tell(events.Warned(fault.cause))
+                self._tell(events.Warned(fault.cause, "cleanup"))
             reason = fault.reason if isinstance(fault, LookupFault) else str(fault)
-            self._tell(events.Warned(f"{submission.queue_id}: {reason}"))
-            return CleanupStatus.WRITE, ""
+            self._tell(events.Warned(f"{submission.queue_id}: {reason}", "cleanup"))
+            return CleanupStatus.WRITE, submission.queue_id
+        except _Deferred as refused:
+            submission.abort()
+            return (CleanupStatus.WRITE if refused.is_fault else CleanupStatus.DEFER), submission.queue_id
         except BaseException:
             submission.abort()
             raise
@@ -260,13 +274,13 @@ class Pickup:
 
     def _warning(self, queue_id: QueueId) -> Warn:
         """Warnings about one message."""
-        return lambda reason: self._tell(events.Warned(f"{queue_id}: {reason}"))
+        return lambda reason: self._tell(events.Warned(f"{queue_id}: {reason}", "cleanup"))
 
     def _obey(self, inspector: Inspector, submission: Submission, message: QueueMessage) -> bool:
         """Do what the checks decree; False if the message is thrown away."""
         if inspector.refusal is not None:
             if inspector.refusal.code < 500:
-                raise LookupFault("header_checks", inspector.refusal.text[0].decode("utf-8", "replace"))
+                raise _Deferred(is_fault=inspector.has_given_up)
             raise _Rejected(inspector.refusal.text[0].decode("utf-8", "replace"))
         if inspector.discard:
             return False
@@ -335,7 +349,7 @@ class Pickup:
         entries = [
             LogEntry(
                 recipient=Address.from_internal(recipient.address).external,
-                original_recipient=Address.from_internal(recipient.original).external,
+                original_recipient=Address.from_internal(recipient.original or recipient.address).external,
                 offset=0,
                 dsn_original=recipient.dsn_original,
                 notify=int(recipient.notify),

@@ -236,7 +236,10 @@ class Resolver:
     def leads_somewhere(self, address: Address, *, ascii_only: bool) -> bool:
         """Whether mail can be sent there, or where it is a route to; `ascii_only` is for domains.  LookupFault."""
         destination = self._destination(address)
-        return self.routes.syntax.is_valid(destination) and (destination.domain.isascii() or not ascii_only)
+        if not self.routes.syntax.is_valid(destination):
+            self._ask_in_vain(destination)
+            return False
+        return destination.domain.isascii() or not ascii_only
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
@@ -244,6 +247,7 @@ class Resolver:
         domain = text_of(address.domain)
         address_class = self.classify(domain)
         if not self.routes.syntax.is_valid(address):
+            self._ask_in_vain(address)
             return Resolution(address, address_class, "error", "5.1.3 bad address syntax")
         route, nexthop = self._class_route(address_class, domain, sender)
         transport, colon, hop = route.partition(":")
@@ -308,6 +312,11 @@ class Resolver:
                 return new_transport, new_nexthop or _WITHOUT_REASON.get(new_transport, domain)
             return transport, new_nexthop or nexthop
         return transport, nexthop
+
+    def _ask_in_vain(self, address: Address) -> None:
+        """For who is refused for his user's name (allow_min_user), a table's fault comes first.  LookupFault."""
+        if address.local_part.startswith(b"-"):
+            self._transport_map(address, text_of(address.domain), "", "")
 
     def _transport_keys(self, address: Address, domain: str) -> Iterator[tuple[str, bool]]:
         user = text_of(address.local_part)

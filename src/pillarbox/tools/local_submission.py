@@ -197,7 +197,7 @@ def _conclude(answer: dict[bytes, bytes], who: str) -> None:
         return
     if status & CleanupStatus.BAD:
         code = EX_SOFTWARE
-    elif status & CleanupStatus.WRITE:
+    elif status & (CleanupStatus.WRITE | CleanupStatus.DEFER):
         code = EX_TEMPFAIL
     elif status & CleanupStatus.NO_PERMISSION:
         code = EX_NOPERM

@@ -48,6 +48,7 @@ from pillarbox.delivery.local.listed_files import NotRead, below_home, include_s
 from pillarbox.delivery.local.local_names import local_names
 from pillarbox.delivery.local.message_copy import as_piped, from_line, trace_headers
 from pillarbox.delivery.local.spool_rights import SpoolRights
+from pillarbox.delivery.mailbox_delivery import maildir_trouble
 from pillarbox.delivery.mbox import MboxFault, append, as_mbox, dsn_of
 from pillarbox.delivery.message_text import MessageText
 from pillarbox.files.file_system import DISK, FileSystem
@@ -366,9 +367,7 @@ class AgentWork:
             return
         cause = result.__cause__
         dsn = dsn_of(cause, "5.2.0") if isinstance(cause, OSError) else "4.2.0"
-        shown = os.fsdecode(path.rstrip(b"/"))
-        reason = cause.strerror if isinstance(cause, OSError) else str(result)
-        text = f"create maildir file {os.path.join(shown, 'tmp', '')}: {reason}"
+        text = maildir_trouble(cause) if isinstance(cause, OSError) else str(result)
         if isinstance(cause, PermissionError):
             account = self._account
             self._warn(f"maildir access problem for UID/GID={account.uid}/{account.gid}: {text}")

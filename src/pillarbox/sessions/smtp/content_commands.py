@@ -112,6 +112,7 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
         if transaction.fault is not None:
             raise transaction.fault
         if transaction.inspector is not None and transaction.inspector.refusal is not None:
+            submission.end_header()
             _tell_ids(session, submission, all_of_them=not transaction.inspector.refused_in_header)
             return transaction.inspector.refusal
         refused = await _refuse_message(session, transaction) or transaction.write_recipients_anew()
