@@ -83,7 +83,7 @@ SECONDS: Final = {
     "test_systemd.py": 25,
     "test_tutorial_mailbox.py": 25,
     "test_virtual_domains_guide_peer.py": 25,
-    "test_acl_peer.py": 20,
+    "test_acl_peer.py": 28,
     "test_client_workarounds_peer.py": 20,
     "test_commands_meanwhile.py": 20,
     "test_concurrency_peer.py": 20,

@@ -239,6 +239,63 @@ def test_two_users(pair: tuple[Server, Server]) -> None:
         assert files[0] == files[1], name
 
 
+DEFAULTS: dict[str, Script] = {
+    "me": [
+        b"CREATE plain",
+        b"CREATE own",
+        b"SETACL INBOX you lrs",
+        b"SETACL own third lr",
+        b"SETACL own you l",
+        b"CREATE new",
+        b"GETACL new",
+        b"GETACL plain",
+        b"CREATE own/below",
+        b"GETACL own/below",
+        b"MYRIGHTS plain",
+        b"CREATE Public/top",
+        b"GETACL Public/top",
+        b"MYRIGHTS Public/locked",
+        b"MYRIGHTS Public/bare",
+        b"SELECT Public/bare",
+        b'LIST "" Public/*',
+        b"CREATE Public/bare/below",
+        b"GETACL Public/bare/below",
+    ],
+    "you": [
+        b"MYRIGHTS shared/me/plain",
+        b"SELECT shared/me/plain",
+        b"MYRIGHTS shared/me/own",
+        b"MYRIGHTS shared/me/new",
+        b"CREATE shared/me/x",
+        b"MYRIGHTS Public/bare",
+    ],
+    "third": [b"MYRIGHTS shared/me/own", b"MYRIGHTS shared/me/plain"],
+}
+
+
+@pytest.mark.parametrize("setting", ["acl_defaults_from_inbox = yes", ""])
+def test_lists_that_are_a_default(setting: str) -> None:
+    """That of a public tree's root, and of INBOX if that is wished."""
+    fields = "uid=nobody gid=nogroup home={base}/home/%u allow_all_users=yes"
+    with dovecot_pair(
+        SETTINGS.replace("acl = vfile\n", f"acl = vfile\n  {setting}\n"), fields=fields
+    ) as pair:
+        for server in pair:
+            public = server.base / "home" / "public"
+            for name, text in {"": "user=me lrkxa\n", ".bare": "", ".locked": "user=me l\n"}.items():
+                for place in ("cur", "new", "tmp"):
+                    (public / name / place).mkdir(parents=True)
+                if text:
+                    (public / name / "dovecot-acl").write_text(text)
+            for path in (public, *public.rglob("*")):
+                shutil.chown(path, "nobody", "nogroup")
+        for user, script in DEFAULTS.items():
+            said = [play(server, script, user) for server in pair]
+            assert said[0] == said[1], differences(*said)
+        found = b"* MYRIGHTS shared/me/plain lrs"
+        assert any(found in answers for answers in play(pair[0], DEFAULTS["you"], "you")) == bool(setting)
+
+
 def test_private_annotations_are_each_users_own() -> None:
     """RFC 5464 §3.2.1: nobody sees or changes what another has noted privately of a mailbox that they share.
 

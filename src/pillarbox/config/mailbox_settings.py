@@ -231,6 +231,8 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Access lists for all mailboxes (acl = vfile:PATH)."""
     acl_shared_dict: str = ""
     """The file that tells who shares with whom."""
+    acl_defaults_from_inbox: bool = False
+    """Whether a user's INBOX says who may do what with mailboxes of his that do not say it themselves."""
     acl_anyone: bool = False
     """Whether users may share with everybody."""
     packing: tuple[str, int] | None = None
@@ -267,6 +269,12 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     def decode(cls, message: bytes) -> "MailboxSettings":
         """Settings that a supervisor handed over, in msgpack."""
         return _DECODER.decode(message)
+
+    def acl_default_of(self, namespace: Namespace) -> str | None:
+        """The mailbox whose access list is a namespace's default, empty for its root; None: there is none."""
+        if namespace.kind == "public":
+            return ""
+        return "INBOX" if self.acl_defaults_from_inbox else None
 
     def mail_log_of(self, protocol: str) -> MailLogSettings:
         """What it tells of sessions of that protocol."""

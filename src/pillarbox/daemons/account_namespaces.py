@@ -171,6 +171,7 @@ class AccountNamespaces:
             clock=self.clock,
             global_file=self.settings.acl_file,
             public_name=PublicNames(namespace).to_client,
+            default=self.settings.acl_default_of(namespace),
         )
 
     def _publish(self, user: SessionUser) -> None:

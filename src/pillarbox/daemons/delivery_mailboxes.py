@@ -78,6 +78,7 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
             clock=SystemClock(),
             global_file=settings.acl_file,
             public_name=PublicNames(namespace).to_client,
+            default=settings.acl_default_of(namespace),
         )
     try:
         tree = tree_at(place)

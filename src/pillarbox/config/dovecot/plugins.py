@@ -38,6 +38,8 @@ def access_lists(configuration: Configuration) -> dict[str, Any]:
     return {
         "acl_file": path.partition(":")[0],
         "acl_shared_dict": shared.removeprefix("file:"),
+        "acl_defaults_from_inbox": configuration.value("plugin", "acl_defaults_from_inbox").lower()
+        in ("yes", "y", "1", "true"),
         "acl_anyone": configuration.value("plugin", "acl_anyone") == "allow",
     }
 

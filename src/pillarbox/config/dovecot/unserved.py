@@ -33,8 +33,8 @@ _SERVED_PLUGINS: Final = frozenset(
     "acl imap_acl fts listescape mail_compress mail_log notify quota imap_quota trash zlib imap_zlib".split()
 )
 _SERVED_PLUGIN_SETTINGS: Final = frozenset(
-    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone fts_autoindex listescape_char mail_log_events "
-    "mail_log_fields trash".split()
+    "zlib_save zlib_save_level acl acl_shared_dict acl_anyone acl_defaults_from_inbox fts_autoindex "
+    "listescape_char mail_log_events mail_log_fields trash".split()
 )
 _REFUSED_PLUGINS: Final = {
     "lazy_expunge": "expunged mail would be gone",

@@ -2,8 +2,10 @@
 
 DESCRIPTION
     A mailbox's list is the file dovecot-acl in its directory (mailstore/sharing/acl_file.py); a file for all
-    mailboxes may say more, and what it says counts last.  A mailbox that is created gets the list of the one above
-    it.  Instead of a file for all there may be a directory, in which each mailbox has a file of its name.
+    mailboxes may say more, and what it says counts last.  Whom no entry concerns has the rights of a default: of a
+    public tree the list in its root, of others that of INBOX if acl_defaults_from_inbox says so.  A mailbox that is
+    created gets the list of the one above it, or that default.  Instead of a file for all there may be a directory,
+    in which each mailbox has a file of its name.
 
     A file that makes no sense makes its mailbox unavailable, for the owner, too.
 
@@ -40,6 +42,7 @@ from pillarbox.mailstore.sharing.acl_file import (
     Identifier,
     Rights,
     changed,
+    concerns,
     effective,
     parse,
     parse_global,
@@ -71,8 +74,11 @@ class AccessLists:
         clock: Clock,
         global_file: str = "",
         public_name: Callable[[str], str] = str,
+        default: str | None = None,
     ) -> None:
-        """`public_name` gives a mailbox's name as the file for all mailboxes has it."""
+        """`public_name` gives a mailbox's name as the file for all mailboxes has it; `default` is the mailbox whose
+        list counts where nothing else does, empty for the tree's root."""
+        self._default = default
         self._tree = tree
         self.user = user
         self._files = files
@@ -93,9 +99,14 @@ class AccessLists:
     def rights(self, name: str) -> Rights:
         """What the user may do to a mailbox, existing or not."""
         user = self.user
-        return effective(
-            self.entries(name), self._of_all(name), user=user.name, groups=user.groups, is_owner=user.is_owner
-        )
+        own, of_all = self.entries(name), self._of_all(name)
+        if self._default is not None and name != self._default and not user.is_owner:
+            if not any(
+                concerns(entry.who, user=user.name, groups=user.groups, is_owner=False)
+                for entry in (*own, *of_all)
+            ):
+                own = self.entries(self._default)
+        return effective(own, of_all, user=user.name, groups=user.groups, is_owner=user.is_owner)
 
     def rights_above(self, name: str) -> Rights:
         """What the user may do to the mailbox above a new one."""
@@ -116,9 +127,9 @@ class AccessLists:
                 self._write(path, entries)
 
     def inherit(self, name: str) -> None:
-        """A new mailbox gets the list of the one above."""
-        above = name.rpartition(SEPARATOR)[0]
-        if above and (entries := self.entries(above)):
+        """A new mailbox gets the list of the one above, or the default."""
+        above = name.rpartition(SEPARATOR)[0] or self._default
+        if above is not None and (entries := self.entries(above)):
             self._write(self._path(name), entries)
 
     def _of_all(self, name: str) -> list[Entry]:
