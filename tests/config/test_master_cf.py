@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pillarbox.config.master_cf import Service, inet_endpoint, parse_master_cf, read_master_cf
+from pillarbox.config.master_cf import Service, parse_master_cf, read_master_cf
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -147,28 +147,6 @@ def test_a_continuation_of_nothing_is_skipped_with_a_warning() -> None:
     found = parse_master_cf("  smtp inet n - n - - a\n")
     assert () == found.services
     assert 1 == len(found.warnings)
-
-
-ENDPOINTS = [
-    ("smtp", ("", "smtp")),
-    ("25", ("", "25")),
-    ("127.0.0.1:25", ("127.0.0.1", "25")),
-    ("localhost:smtp", ("localhost", "smtp")),
-    ("[::1]:25", ("::1", "25")),
-]
-
-
-@pytest.mark.parametrize(("name", "expected"), ENDPOINTS)
-def test_endpoints(name: str, expected: tuple[str, str]) -> None:
-    """An inet service's name is a port, perhaps with a host before it."""
-    assert expected == inet_endpoint(one(f"{name} inet n - n - - x"))
-
-
-@pytest.mark.parametrize("name", ["1:2:3", ":25", "::1:25", "host:", "[]:25"])
-def test_bad_endpoints(name: str) -> None:
-    """Anything else is a fault."""
-    with pytest.raises(ConfigurationFault, match="valid hostname or network address required in"):
-        inet_endpoint(one(f"{name} inet n - n - - x"))
 
 
 def test_reading_a_file(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pillarbox.config.expansion_syntax import ExpansionError, names_used
 from pillarbox.config.findings import findings
 from pillarbox.config.main_cf import parse_main_cf
 from pillarbox.config.main_cf_edit import Edit, set_values, take_away
-from pillarbox.config.master_cf import inet_endpoint, parse_master_cf
+from pillarbox.config.master_cf import parse_master_cf
 from pillarbox.config.master_cf_edit import rewrite_entries
 from pillarbox.config.master_cf_text import entries
 from pillarbox.config.postfix_parameters import GROUPS
@@ -71,11 +71,6 @@ def master_cf(content: str) -> None:
         services = parse_master_cf(content).services
     except ConfigurationFault:
         services = ()
-    for service in services:
-        try:
-            inet_endpoint(service)
-        except ConfigurationFault:
-            pass
     try:
         shown, _warnings = entries(content, path="master.cf")
     except ConfigurationFault:

@@ -10,7 +10,6 @@ from pillarbox.mailstore.maildir.file_names import (
     base,
     change_letters,
     delivery_order,
-    file_name,
     parse_letters,
     sizes,
     split,
@@ -55,7 +54,6 @@ def test_letters_both_ways(name: str, text: bytes, expected: Letters) -> None:
 def test_changing_flags_keeps_what_is_unknown() -> None:
     """Foreign letters and data after a second comma survive a STORE."""
     assert b"QST,x" == change_letters(b"FQ,x", flags=Flag.SEEN | Flag.DELETED | Flag.RECENT, keywords=0)
-    assert b"1.h:2,Sc" == file_name(b"1.h", Letters(Flag.SEEN, 4))
 
 
 @given(st.integers(0, 0x1F), st.integers(0, (1 << 26) - 1))

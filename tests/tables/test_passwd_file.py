@@ -23,7 +23,6 @@ def test_lines_have_eight_fields_at_most() -> None:
     two = users["p2@d.example"]
     assert (two.uid, two.gid, two.home) == ("999", "995", "/srv/p2")
     assert two.extra == (("userdb_quota_rule", "*:bytes=5M"), ("userdb_mail", "maildir:~/M"), ("nologin", ""))
-    assert (two.userdb_field("mail"), two.userdb_field("nothing")) == ("maildir:~/M", "")
     assert users["p3@d.example"].home == users["p4@d.example"].password.reveal().decode() == ""
 
 

@@ -128,25 +128,6 @@ def parse_master_cf(content: str, *, path: str = "master.cf") -> MasterCf:
     return MasterCf(path, tuple(services.values()), tuple(warnings))
 
 
-def inet_endpoint(service: Service) -> tuple[str, str]:
-    """Host and port of an inet service's name; the host is empty for `port` alone.
-
-    The host may be an address, in brackets if it is IPv6.  ConfigurationFault if the name is neither.
-    """
-    host, colon, port = service.name.rpartition(":")
-    if colon and host[:1] == "[" and host[-1:] == "]":
-        host = host[1:-1]
-    elif ":" in host:
-        port = ""
-    if not port or (colon and not host):
-        raise ConfigurationFault(
-            service.where,
-            f'valid hostname or network address required in "{service.name}"',
-            mend="expected: port, host:port or [ipv6 address]:port",
-        )
-    return host, port
-
-
 def _service(line: LogicalLine, path: str) -> Service:
     fields = words(line.text, limit=len(FIELDS))
     for number, name in enumerate(FIELDS):

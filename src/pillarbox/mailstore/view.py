@@ -40,7 +40,6 @@ from pillarbox.mailstore.view_state import (
     unpack,
     unpack_uids,
 )
-from pillarbox.vocabulary.flags import Flag
 from pillarbox.vocabulary.identifiers import SequenceNumber, Uid
 from pillarbox.vocabulary.number_set import NumberSet
 
@@ -427,11 +426,6 @@ class MailboxView:
             self._noted = {*unpack_uids(known.noted), *differing}
         self._recent = list(known.recent)
         self._recent_told = known.recent_told
-
-
-def recent_flag(view: MailboxView, uid: int) -> Flag:
-    """\\Recent as a flag bit."""
-    return Flag.RECENT if view.is_recent(uid) else Flag.NONE
 
 
 def _sure_modseq(changes: Sequence[Change], last_uid: int, before: int) -> int:

@@ -37,11 +37,6 @@ class Listener:
         else:
             self._server = await loop.create_server(factory, sock=sock, backlog=backlog)
 
-    @property
-    def session_count(self) -> int:
-        """Sessions that are being served."""
-        return len(self._sessions)
-
     def stop(self) -> None:
         """Accept no more; the sessions go on."""
         if self._server is not None:

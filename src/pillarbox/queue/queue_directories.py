@@ -32,7 +32,6 @@ LOG_QUEUES: Final = ("bounce", "defer", "trace", "flush", "saved")
 READY: Final = 0o700
 """Mode of a file that is complete."""
 CORRUPT: Final = 0o400
-FLUSH_BIT: Final = 0o040
 EXPIRE_BIT: Final = 0o010
 
 

@@ -255,10 +255,6 @@ def _check_transports(configuration: Configuration) -> None:
             )
 
 
-def _service_snapshot(configuration: Configuration, service: Service) -> bytes:
-    return configuration.for_service(service).encode()
-
-
 def make_queue(snapshot: Snapshot, owner: User | None) -> None:
     """The queue's directories, owned by mail_owner."""
     paths = snapshot.group(Paths)

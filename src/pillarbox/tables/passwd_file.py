@@ -34,13 +34,6 @@ class PasswdFileEntry(msgspec.Struct, frozen=True):
     extra: tuple[tuple[str, str], ...]
     has_account: bool = True  # there is more than a name and a password
 
-    def userdb_field(self, name: str) -> str:
-        """The value of `userdb_NAME=` among the extra fields; empty if there is none."""
-        for key, value in self.extra:
-            if key == f"userdb_{name}":
-                return value
-        return ""
-
 
 def read_passwd_file(content: bytes, *, path: str) -> Iterator[PasswdFileEntry]:
     """The users of a file, in its order."""

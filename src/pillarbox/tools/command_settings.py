@@ -20,8 +20,6 @@ EX_USAGE: Final = 64
 EX_NOUSER: Final = 67
 EX_UNAVAILABLE: Final = 69
 EX_SOFTWARE: Final = 70
-EX_OSERR: Final = 71
-EX_IOERR: Final = 74
 EX_TEMPFAIL: Final = 75
 EX_NOPERM: Final = 77
 

@@ -1,14 +1,10 @@
-"""The envelope of a message: who sends it, who gets it, and what the sender wants to hear back.
+"""What a sender wants to hear of a message, and of its recipients.
 
 STANDARDS
-    RFC 5321 §3.3; RFC 3461 (DSN: RET, ENVID, NOTIFY, ORCPT); RFC 6531 (SMTPUTF8)
+    RFC 3461 §4 (RET, NOTIFY)
 """
 
 from enum import IntFlag
-
-import msgspec
-
-from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
 
 class Notify(IntFlag):
@@ -46,27 +42,3 @@ class Trace(IntFlag):
     DELAY_TOLD = (
         8192  # the sender was told of a delay and wants to hear of the delivery (confirm_delay_cleared)
     )
-
-
-class Recipient(msgspec.Struct, frozen=True):
-    """One recipient.
-
-    `address` is where the message goes after rewriting, `original` what the client gave; `dsn_original` is
-    ORCPT decoded (`rfc822;user@example.org`), empty if there was none.
-    """
-
-    address: Address
-    original: Address
-    notify: Notify = Notify.DEFAULT
-    dsn_original: bytes = b""
-
-
-class Envelope(msgspec.Struct, frozen=True):
-    """Sender, recipients and options of one message."""
-
-    sender: Address = NULL_ADDRESS
-    recipients: tuple[Recipient, ...] = ()
-    envelope_id: bytes = b""
-    ret: Ret = Ret.DEFAULT
-    eight_bit: bool = False
-    smtputf8: bool = False

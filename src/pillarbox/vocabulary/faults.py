@@ -4,9 +4,7 @@ DESCRIPTION
     A fault that a peer may hear of carries the text for the peer (`public`) apart from the reason for the
     log (`reason`).  The peer never sees a path, a table name or the text of an exception; the log does.
 
-    Fault
-    ├── TemporaryFault   try again later: disk full, table not reachable, peer gone
-    └── PermanentFault   will not work however often: syntax, no such mailbox
+    A TemporaryFault is one that may have gone later: disk full, table not reachable, peer gone.
 """
 
 from pillarbox.vocabulary.status import EnhancedStatus
@@ -24,10 +22,6 @@ class Fault(Exception):
 
 class TemporaryFault(Fault):
     """Trying again later may work (4.x.x)."""
-
-
-class PermanentFault(Fault):
-    """Trying again will not help (5.x.x)."""
 
 
 class ConfigurationFault(Exception):

@@ -26,9 +26,5 @@ class EnhancedStatus(msgspec.Struct, frozen=True, array_like=True):
             raise ValueError(f"not an enhanced status code: {text[:40]!r}")
         return cls(int(match[1]), int(match[2]), int(match[3]))
 
-    def with_class(self, klass: int) -> "EnhancedStatus":
-        """The same subject and detail in another class."""
-        return EnhancedStatus(klass, self.subject, self.detail)
-
     def __str__(self) -> str:
         return f"{self.klass}.{self.subject}.{self.detail}"

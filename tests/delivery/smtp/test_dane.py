@@ -12,17 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from pillarbox.delivery.smtp.dane import (
+from pillarbox.delivery.smtp.dane import described, match, read_digests, usable
+from pillarbox.delivery.smtp.mismatch import (
     EXPIRED,
     NO_MATCH,
     NOT_SIGNED,
     NOT_YET_VALID,
     WRONG_NAME,
     Mismatch,
-    described,
-    match,
-    read_digests,
-    usable,
 )
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.vocabulary.faults import ConfigurationFault

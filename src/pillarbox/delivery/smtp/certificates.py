@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from pillarbox.delivery.smtp.dane import DEEPEST, EXPIRED, NOT_SIGNED, NOT_YET_VALID, WRONG_NAME, Mismatch
+from pillarbox.delivery.smtp.mismatch import DEEPEST, EXPIRED, NOT_SIGNED, NOT_YET_VALID, WRONG_NAME, Mismatch
 
 _BACKEND: Final = default_backend()
 """Loaded now: the first signature would load it, and by then the role may not be allowed to read it."""

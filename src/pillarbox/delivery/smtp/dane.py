@@ -28,6 +28,7 @@ from typing import Final
 
 import msgspec
 
+from pillarbox.delivery.smtp.mismatch import DEEPEST, NO_MATCH, Mismatch
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.vocabulary.faults import ConfigurationFault
 
@@ -37,18 +38,6 @@ _CERTIFICATE, _KEY = 0, 1
 _EXACT: Final = 0
 _MATCHING: Final = {"sha256": 1, "sha512": 2}
 _SIZES: Final = {"sha256": 32, "sha512": 64}
-DEEPEST: Final = 10
-"""Certificates of a chain that are looked at."""
-
-NO_MATCH: Final = "num=65:no matching DANE TLSA records"
-WRONG_NAME: Final = "num=62:hostname mismatch"
-EXPIRED: Final = "certificate has expired"
-NOT_YET_VALID: Final = "certificate not yet valid"
-NOT_SIGNED: Final = "untrusted issuer"
-
-
-class Mismatch(Exception):
-    """A chain that is not the one that the DNS tells of; `str()` says why."""
 
 
 class Matched(msgspec.Struct, frozen=True):

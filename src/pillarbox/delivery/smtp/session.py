@@ -22,9 +22,10 @@ from pillarbox.config.parameters.smtp_client import MailExchange, SmtpClient
 from pillarbox.config.parameters.smtp_client_sasl import SmtpClientSasl
 from pillarbox.config.parameters.smtp_client_tls import SmtpClientTls
 from pillarbox.delivery.smtp.conversation import Broken, Conversation
-from pillarbox.delivery.smtp.dane import Mismatch, described, match
+from pillarbox.delivery.smtp.dane import described, match
 from pillarbox.delivery.smtp.destination import Destination
 from pillarbox.delivery.smtp.login_failures import LoginFailures
+from pillarbox.delivery.smtp.mismatch import Mismatch
 from pillarbox.delivery.smtp.passwords import Login
 from pillarbox.delivery.smtp.policy_table import TlsPolicy
 from pillarbox.delivery.smtp.requirement import Requirement

@@ -22,7 +22,8 @@ from typing import Final
 
 import msgspec
 
-from pillarbox.delivery.smtp.dane import EXPIRED, NOT_SIGNED, NOT_YET_VALID, TRUST_ANCHOR, Mismatch, match
+from pillarbox.delivery.smtp.dane import TRUST_ANCHOR, match
+from pillarbox.delivery.smtp.mismatch import EXPIRED, NOT_SIGNED, NOT_YET_VALID, Mismatch
 from pillarbox.net.dns.records import Tlsa
 from pillarbox.vocabulary.faults import ConfigurationFault
 

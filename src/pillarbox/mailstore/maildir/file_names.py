@@ -114,11 +114,6 @@ def write_letters(letters: Letters) -> bytes:
     return bytes(sorted(held)) + letters.tail
 
 
-def file_name(identity: bytes, letters: Letters) -> bytes:
-    """The name in cur/."""
-    return identity + _INFO + write_letters(letters)
-
-
 @lru_cache(maxsize=MAX_KNOWN)
 def change_letters(text: bytes, flags: int, keywords: int) -> bytes:
     """The flags of a file name with others in them; unknown ones stay.  Each combination is written once."""

@@ -99,14 +99,6 @@ class TreeUsage:
         with self._lock:
             self._looked_at = -TRUST_SECONDS
 
-    def size_of_file(self, name: bytes, path: bytes, told: int | None = None) -> int:
-        """Octets of one message; `told` is what the uidlist says."""
-        stored, with_crlf = sizes(base(name))
-        size = with_crlf if self._with_crlf else stored
-        if size is None:
-            size = told if told is not None else self._measure(path)
-        return size
-
     def _look(self) -> None:
         names = [INBOX, *(name for name, holds in self._tree.entries().items() if holds)]
         for gone in self._records.keys() - set(names):

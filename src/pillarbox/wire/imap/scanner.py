@@ -218,15 +218,6 @@ class Scanner:
             raise BadSyntax(reason)
         return number
 
-    def take_number(self) -> int | None:
-        """`number`, if there is one."""
-        start = self._offset
-        digits = self.match(_NUMBER)
-        if digits is None or len(digits) > 10:
-            self._offset = start
-            return None
-        return decimal(digits)
-
     def sequence_set(self, *, reason: str = "Invalid messageset") -> NumberSet:
         """`sequence-set`  RFC 3501 §9, RFC 5182 §3"""
         text = self.match(_SEQUENCE_SET)

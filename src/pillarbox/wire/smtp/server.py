@@ -315,10 +315,6 @@ class SmtpServer:
         self._answering = False
         self._buffer = b""
 
-    def set_bare_newline(self, mode: BareNewline) -> None:
-        """smtpd_forbid_bare_newline for this client, before its first command."""
-        self._bare_newline = mode
-
     # -- lines ---------------------------------------------------------------------------------------
 
     def _next_line(self) -> bytes | Refused | None:
