@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from fakes.crash_file_system import CrashFileSystem, Stopped
 from fakes.crash_survivors import Survives
 from fakes.immediate_fsyncs import ImmediateFsyncs
+from pillarbox.files.file_system import DiskFileSystem
 from pillarbox.files.fsync_batch import Done
 from pillarbox.files.write_order import Order
 from pillarbox.queue.incoming import IncomingQueue, QueueFileFault, sweep
@@ -327,6 +329,42 @@ def test_what_is_given_back_is_used_again_unless_written_to() -> None:
         return again, other
 
     assert asyncio.run(run()) == (True, False)
+
+
+class HeldDisk(DiskFileSystem):
+    """Writes begin, and go on when they may."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def write_all(self, fd: int, chunks: Sequence[bytes]) -> int:
+        self.begun.set()
+        self.may_go_on.wait()
+        return super().write_all(fd, chunks)
+
+
+def test_a_session_that_ends_while_a_thread_writes(tmp_path: Path) -> None:
+    """What it began to write cannot get into the file of the next message."""
+    directories = QueueDirectories(str(tmp_path))
+    directories.create()
+    disk = HeldDisk()
+
+    async def run() -> bytes:
+        queue = IncomingQueue(directories, clock=ManualClock(), file_system=disk)
+        file = queue.take()
+        async with asyncio.TaskGroup() as tasks:
+            session = tasks.create_task(queue.spill(file, [b"of the first"]))
+            await asyncio.to_thread(disk.begun.wait)
+            session.cancel()
+        queue.give_back(file)
+        other = queue.take()
+        disk.may_go_on.set()
+        queue.close()  # the thread has ended
+        return os.pread(other.descriptor, 100, 0)
+
+    assert asyncio.run(run()) == b""
+    assert len(os.listdir(tmp_path / "incoming")) == 1  # the other's
 
 
 def test_a_commit_that_nobody_waits_for_is_a_commit(tmp_path: Path) -> None:

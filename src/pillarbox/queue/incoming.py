@@ -33,7 +33,7 @@ import math
 import os
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -77,7 +77,7 @@ class QueueFileFault(Exception):
 class NewFile:
     """A file of the reserve, and the id it got."""
 
-    __slots__ = ("descriptor", "inode", "old_size", "path", "queue", "queue_id", "spilled")
+    __slots__ = ("descriptor", "inode", "old_size", "path", "queue", "queue_id", "spilled", "writing")
 
     def __init__(self, descriptor: int, path: str, inode: int, *, old_size: int = 0) -> None:
         self.descriptor = descriptor
@@ -87,6 +87,7 @@ class NewFile:
         self.queue_id = QueueId("")
         self.queue = "incoming"  # or hold: where it gets its name
         self.spilled = 0  # octets written before the commit
+        self.writing: Future[int] | None = None  # what a thread has to do with it, or has done
 
 
 class _Job:
@@ -193,9 +194,9 @@ class IncomingQueue:
     async def spill(self, file: NewFile, parts: list[bytes]) -> None:
         """Write content of a large message before it is complete."""
         file.spilled += sum(map(len, parts))
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._threads, self._files.write_all, file.descriptor, parts)
+            file.writing = self._threads.submit(self._files.write_all, file.descriptor, parts)
+            await asyncio.wrap_future(file.writing)
         except OSError as error:
             raise QueueFileFault(error) from error
 
@@ -446,6 +447,10 @@ class IncomingQueue:
         return NewFile(descriptor, path, self._files.fstat(descriptor).st_ino)
 
     def _discard(self, file: NewFile) -> None:
+        if file.writing is not None and not file.writing.done():
+            # Whoever waited for the thread was cancelled: its descriptor must not become another file's meanwhile.
+            file.writing.add_done_callback(lambda _: self._discard(file))
+            return
         self._close(file.descriptor)
         self._unlink(file.path)
 
