@@ -1,6 +1,7 @@
 """Roles are forked by a zygote: with their descriptors, whatever number those have there."""
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from pillarbox.delivery.spawn import SpawnService
+from pillarbox.net.descriptors import MANY
 from pillarbox.net.startup import MAX_PASSED, Startup
 from pillarbox.supervisor import mailbox_half, mta_half
 from pillarbox.supervisor.role_process import RoleProcess, Zygotes
@@ -53,6 +55,23 @@ def until_ready(role: RoleProcess) -> None:
     while not role.is_ready:
         assert select.select([role.control], [], [], 30)[0]
         assert role.hear()
+
+
+def test_roles_may_have_many_descriptors(tmp_path: Path) -> None:
+    """Whatever shell the system was started from: each session and each active message needs one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (512, hard))
+    try:
+        zygotes = Zygotes([SPAWN])
+        role = zygotes.start("greeter", SPAWN, startup(tmp_path, {}))
+        until_ready(role)
+        assert resource.prlimit(role.pid, resource.RLIMIT_NOFILE) == (min(MANY, hard), hard)
+        role.stop()
+        assert role.wait() == 0
+        role.close()
+        zygotes.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_role_has_all_its_listeners(zygotes: Zygotes, tmp_path: Path) -> None:

@@ -58,12 +58,6 @@ Key = tuple[int, int, int]
 """uid, gid and slot of a worker."""
 
 
-def allow_many_descriptors() -> None:
-    """As many as the process may have at all: each parked client takes one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
 def state_file(octets: bytes) -> int:
     """A memory file that holds the octets for good; the caller's.  OSError."""
     descriptor = os.memfd_create("session", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)

@@ -44,7 +44,6 @@ from pillarbox.daemons.parked_sessions import (
     Key,
     ParkedSession,
     ParkedSessions,
-    allow_many_descriptors,
 )
 from pillarbox.daemons.session_register import SessionRegister
 from pillarbox.daemons.sessions_door import SessionsDoor
@@ -52,6 +51,7 @@ from pillarbox.daemons.spawner_peers import Asked, Client, Worker, close_all, he
 from pillarbox.daemons.startup import drop_rights, open_log
 from pillarbox.net import last_seconds
 from pillarbox.net.channel import FrameReader
+from pillarbox.net.descriptors import allow_all_descriptors
 from pillarbox.net.handover import (
     Delivered,
     Handover,
@@ -122,7 +122,7 @@ class Spawner:
         self._register(self._control, self._hear_supervisor)
         self._register(self._listener, self._accept)
         self._door.open()
-        allow_many_descriptors()
+        allow_all_descriptors()  # each parked client takes two
         self._accounts.connect()  # this generation's: it alone knows the logins of this generation's clients
         gc.freeze()  # workers share these pages as long as no collection writes into them
         write_now(self._control, Ready(os.getpid()))

@@ -33,6 +33,7 @@ import msgspec
 
 from pillarbox.daemons.startup import read_startup
 from pillarbox.net.command_line import show_command_line
+from pillarbox.net.descriptors import allow_descriptors
 from pillarbox.net.forks import die_with
 from pillarbox.net.startup import MAX_PASSED, Fork
 
@@ -155,6 +156,7 @@ def serve(channel: socket.socket) -> None:
     """The zygote's life, in a process of its own that has prepared."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    allow_descriptors()
     show_command_line([sys.orig_argv[0], "-I", "-m", __spec__.name])
     channel.send(b"ready")
     Zygote(channel).serve()
