@@ -1,11 +1,14 @@
 """Who is at the other end of an SMTP session, as access rules see it."""
 
 from ipaddress import IPv4Address, IPv6Address
+from typing import Final
 
 import msgspec
 
 from pillarbox.net.client_certificates import ClientCertificate
 from pillarbox.vocabulary.address import Address
+
+_NO_ADDRESS: Final = IPv4Address(0)
 
 
 class ClientFacts(msgspec.Struct, kw_only=True):
@@ -34,10 +37,10 @@ class ClientFacts(msgspec.Struct, kw_only=True):
     def __post_init__(self) -> None:
         self.address_text = str(self.address)
 
-    def move_to(self, address: IPv4Address | IPv6Address) -> None:
-        """Another client speaks: what a proxy has told us."""
-        self.address = address
-        self.address_text = str(address)
+    def move_to(self, address: IPv4Address | IPv6Address | None) -> None:
+        """Another client speaks: what a proxy has told us.  None: the proxy does not know its address."""
+        self.address = address or _NO_ADDRESS
+        self.address_text = str(address or "unknown")
 
     @property
     def label(self) -> str:

@@ -531,3 +531,23 @@ def test_a_proxy_tells_who_comes(tmp_path: Path) -> None:
         f"connect from {CLIENT}",
         "disconnect from client.test[198.51.100.9] ehlo=2 xclient=0/1 quit=1 commands=3/4",
     ]
+
+
+def test_a_proxy_does_not_know_who_comes(tmp_path: Path) -> None:
+    """An address that XCLIENT does not tell is `unknown`, and nobody's of mynetworks."""
+    settings = {"smtpd_authorized_xclient_hosts": "192.0.2.7", "mynetworks": "0.0.0.0/0"}
+    said = [HELLO, b"XCLIENT NAME=[UNAVAILABLE] ADDR=[UNAVAILABLE]\r\n", HELLO, b"XCLIENT NAME=x\r\n", QUIT]
+    done = converse(tmp_path / "q", said, settings=settings)
+    assert done.lines[-1] == "disconnect from unknown[unknown] ehlo=2 xclient=0/2 quit=1 commands=3/5"
+
+
+def test_xforward_is_for_one_message(tmp_path: Path) -> None:
+    """What the first command does not tell is unknown; the next message is the client's own again."""
+    settings = {"smtpd_authorized_xforward_hosts": "192.0.2.7"}
+    said = [HELLO, b"XFORWARD ADDR=198.51.100.9\r\n", b"XFORWARD IDENT=abc\r\n", *DATA[1:], *DATA[1:], QUIT]
+    done = converse(tmp_path / "q", said, settings=settings)
+    clients = [line.partition(": ")[2] for line in done.lines if "client=" in line]
+    assert clients == [
+        f"client={CLIENT}, orig_queue_id=abc, orig_client=unknown[198.51.100.9]",
+        f"client={CLIENT}",
+    ]

@@ -25,23 +25,25 @@ class ClientRecords:
 def _attributes(
     client: ClientFacts, local: tuple[str, int], forwarded: dict[bytes, bytes]
 ) -> list[tuple[bytes, bytes]]:
-    name, port = client.name.encode("ascii", "replace"), b"%d" % client.port
+    name, port = client.name.encode("ascii", "replace"), b"%d" % client.port if client.port else b"unknown"
     helo, protocol = client.helo or b"unknown", client.protocol.encode()
     address = client.address_text.encode()
     log_name, log_address = forwarded.get(b"NAME", name), forwarded.get(b"ADDR", address)
+    log_helo = forwarded.get(b"HELO", helo)
+    is_placeless = forwarded.get(b"ADDR") == b"unknown"
     return [
         (b"log_client_name", log_name),
         (b"log_client_address", forwarded.get(b"ADDR", client.literal.encode())),
         (b"log_client_port", forwarded.get(b"PORT", port)),
-        (b"log_message_origin", b"%s[%s]" % (log_name, log_address)),
-        (b"log_helo_name", forwarded.get(b"HELO", helo)),
+        (b"log_message_origin", log_name if is_placeless else b"%s[%s]" % (log_name, log_address)),
+        *([(b"log_helo_name", log_helo)] if log_helo else []),
         (b"log_protocol_name", forwarded.get(b"PROTO", protocol)),
         (b"client_name", name),
         (b"reverse_client_name", client.reverse_name.encode("ascii", "replace")),
         (b"client_address", address),
         (b"client_port", port),
         (b"server_address", local[0].encode()),
-        (b"server_port", b"%d" % local[1]),
+        (b"server_port", b"%d" % local[1] if local[1] else b"unknown"),
         (b"helo_name", helo),
         (b"protocol_name", protocol),
         (b"client_address_type", b"10" if client.address.version == 6 else b"2"),

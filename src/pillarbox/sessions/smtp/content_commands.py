@@ -85,7 +85,7 @@ async def _begin_content(session: SessionState) -> Reply | None:
             session.client,
             now=session.clock.now(),
             client_records=session.records.of(
-                session.client, session.transport.local_address, session.forwarded
+                session.client, (session.client.server_address, session.client.server_port), session.forwarded
             ),
             tls=_tls_texts(session),
             warn=_warning(session, transaction),

@@ -3,8 +3,8 @@
 DESCRIPTION
     After XCLIENT the session is that client's: name, address, HELO name and login are those that were told,
     access rules and logs see them, and the conversation begins anew with a greeting.  An address that comes without
-    a name leaves the one that was known, as with Postfix.  XFORWARD only changes what
-    the log says of the client who brought the message to the proxy.
+    a name leaves the one that was known, as with Postfix.  XFORWARD only changes what the log says of the client
+    who brought the next message to the proxy.
 
     Both are for the hosts of smtpd_authorized_xclient_hosts and smtpd_authorized_xforward_hosts.
 
@@ -13,6 +13,7 @@ STANDARDS
 """
 
 from ipaddress import ip_address
+from typing import Final
 
 from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.session_state import OK, SessionState, greeting
@@ -21,6 +22,16 @@ from pillarbox.wire.smtp.commands import XClient, XForward
 from pillarbox.wire.smtp.forwarded_attributes import XCLIENT, XFORWARD, BadAttribute, parse_attributes
 
 _NOT_AUTHORIZED = Reply(550, (b"5.7.0 Error: insufficient authorization",))
+_UNKNOWN: Final = {
+    b"NAME": b"unknown",
+    b"ADDR": b"unknown",
+    b"PORT": b"unknown",
+    b"PROTO": b"unknown",
+    b"HELO": b"",
+    b"IDENT": b"",
+    b"SOURCE": b"",
+}
+"""What XFORWARD does not tell of."""
 _IN_TRANSACTION = Reply(503, (b"5.5.1 Error: MAIL transaction in progress",))
 
 
@@ -46,27 +57,35 @@ def _become(session: SessionState, values: dict[bytes, bytes | None]) -> None:
     client = session.client
     text = {name: value.decode("utf-8", "replace") for name, value in values.items() if value is not None}
     if b"ADDR" in values:
-        client.move_to(ip_address(text.get(b"ADDR", "0.0.0.0")))  # noqa: S104
-        client.is_mynetworks = session.policy.identity.mynetworks.contains(client.address)
+        told = text.get(b"ADDR")
+        client.move_to(ip_address(told) if told else None)
         server = session.policy.server
-        session.may_use_xclient = server.smtpd_authorized_xclient_hosts.contains(client.address)
+        client.is_mynetworks = bool(told) and session.policy.identity.mynetworks.contains(client.address)
+        session.may_use_xclient = bool(told) and server.smtpd_authorized_xclient_hosts.contains(
+            client.address
+        )
         session.know_address()
-    if b"NAME" in values:
-        client.name = client.reverse_name = text.get(b"NAME", "unknown")
-    if b"REVERSE_NAME" in values:
-        client.reverse_name = text.get(b"REVERSE_NAME", "unknown")
-    client.port = int(text.get(b"PORT", str(client.port)))
+    for name in values:  # in the order told: a NAME is the reverse name, too, until another is told
+        if name == b"NAME":
+            client.name = text.get(name, "unknown")
+            client.reverse_name = text.get(name, client.reverse_name)
+        elif name == b"REVERSE_NAME":
+            client.reverse_name = text.get(name, "unknown")
+    if b"PORT" in values:
+        client.port = int(text.get(b"PORT", "0"))
     client.helo = values.get(b"HELO") or b""
     client.protocol = text.get(b"PROTO", "SMTP").upper()
     if b"LOGIN" in values:
         client.sasl_username = text.get(b"LOGIN", "")
         client.sasl_method = "XCLIENT" if client.sasl_username else ""
-    client.server_address = text.get(b"DESTADDR", client.server_address)
-    client.server_port = int(text.get(b"DESTPORT", str(client.server_port)))
+    if b"DESTADDR" in values:
+        client.server_address = text.get(b"DESTADDR", "unknown")
+    if b"DESTPORT" in values:
+        client.server_port = int(text.get(b"DESTPORT", "0"))
 
 
 async def xforward(session: SessionState, command: XForward) -> Reply:
-    """What the log and the queue file say of the client of the next messages."""
+    """What the log and the queue file say of the client of the next message."""
     if session.engine.in_transaction:
         return _IN_TRANSACTION
     if not session.may_use_xforward:
@@ -77,6 +96,8 @@ async def xforward(session: SessionState, command: XForward) -> Reply:
         values = parse_attributes(list(command.attributes), XFORWARD, verb=b"XFORWARD")
     except BadAttribute as fault:
         return Reply(501, (b"5.5.4 " + fault.text,))
-    session.forwarded |= {name: value or b"unknown" for name, value in values.items()}
-    session.records = ClientRecords()
+    told = {name: _UNKNOWN[name] if value is None else value for name, value in values.items()}
+    if told.keys() - {b"SOURCE"}:
+        session.forwarded = (session.forwarded or _UNKNOWN) | told  # the first command makes all else unknown
+        session.records = ClientRecords()
     return OK

@@ -199,7 +199,7 @@ class SessionState:
         client, told = self.client, self.forwarded
         name = told.get(b"NAME", client.name.encode()).decode("utf-8", "replace")
         address = told.get(b"ADDR", client.address_text.encode()).decode("utf-8", "replace")
-        return f"{name}[{address}]"
+        return name if told.get(b"ADDR") == b"unknown" else f"{name}[{address}]"
 
     @property
     def must_start_tls(self) -> bool:
@@ -310,6 +310,9 @@ class SessionState:
             self.transaction = None
             self.octets = 0
         self.client.sender = None
+        if self.forwarded:  # XFORWARD_README: for one mail transaction
+            self.forwarded = {}
+            self.records = ClientRecords()
 
     def lookup_failed(self, fault: LookupFault, what: bytes) -> Reply:
         """A table that cannot answer: the client is to come again, the log knows why."""

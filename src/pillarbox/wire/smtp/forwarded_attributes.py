@@ -1,8 +1,8 @@
 """XCLIENT and XFORWARD: what a trusted client says of the client it speaks for.
 
 DESCRIPTION
-    `parse_attributes()` takes the words behind the verb, `NAME=value`, values in xtext.  `[UNAVAILABLE]` and
-    `[TEMPUNAVAIL]` say that there is no value, or none now.
+    `parse_attributes()` takes the words behind the verb, `NAME=value`, values in xtext.  `[UNAVAILABLE]` says
+    that there is no value, `[TEMPUNAVAIL]` of XCLIENT's names that there is none now.
 
 FAULTS
     BadAttribute  with the text of the reply
@@ -33,7 +33,7 @@ XFORWARD: Final = (b"NAME", b"ADDR", b"PROTO", b"HELO", b"SOURCE", b"PORT", b"ID
 """Attributes that are known, in the order in which EHLO names them."""
 
 UNAVAILABLE: Final = b"[UNAVAILABLE]"
-_NOTHING: Final = (UNAVAILABLE, b"[TEMPUNAVAIL]")
+_TEMPORARILY: Final = b"[TEMPUNAVAIL]"
 _LONGEST: Final = 255
 
 
@@ -53,7 +53,7 @@ def parse_attributes(
     for word in words:
         name, equals, text = word.partition(b"=")
         name = name.upper()
-        if not equals:
+        if not equals or not text:
             raise BadAttribute(b"Error: attribute=value expected")
         if not name or name not in known:
             raise BadAttribute(b"Bad %s attribute name: %s" % (verb, name))
@@ -61,13 +61,22 @@ def parse_attributes(
             value = decode_xtext(text)
         except ValueError:
             raise BadAttribute(b"Bad %s syntax: %s" % (name, text)) from None
-        found[name] = None if value.upper() in _NOTHING else _checked(name, value)
+        if len(value) > _LONGEST:
+            raise BadAttribute(b"Error: attribute value too long")
+        found[name] = None if _is_nothing(name, value, verb) else _checked(name, value, verb)
     return found
 
 
-def _checked(name: bytes, value: bytes) -> bytes:
-    if len(value) > _LONGEST:
-        raise BadAttribute(b"Bad %s value length: %s" % (name, value[:80]))
+def _is_nothing(name: bytes, value: bytes, verb: bytes) -> bool:
+    if verb == b"XCLIENT" and name == b"PROTO":
+        return False
+    told = value.upper()
+    return told == UNAVAILABLE or (
+        told == _TEMPORARILY and verb == b"XCLIENT" and name in (b"NAME", b"REVERSE_NAME")
+    )
+
+
+def _checked(name: bytes, value: bytes, verb: bytes) -> bytes:
     if name in (b"ADDR", b"DESTADDR"):
         return _address(name, value)
     if name in (b"NAME", b"REVERSE_NAME") and not is_host_name(value):
@@ -78,7 +87,7 @@ def _checked(name: bytes, value: bytes) -> bytes:
                 raise ValueError
         except ValueError:
             raise BadAttribute(b"Bad %s syntax: %s" % (name, value)) from None
-    if name == b"PROTO" and value.upper() not in (b"SMTP", b"ESMTP"):
+    if name == b"PROTO" and verb == b"XCLIENT" and value.upper() not in (b"SMTP", b"ESMTP"):
         raise BadAttribute(b"Bad %s syntax: %s" % (name, value))
     if name == b"SOURCE" and value.upper() not in (b"LOCAL", b"REMOTE"):
         raise BadAttribute(b"Bad %s syntax: %s" % (name, value))
@@ -88,8 +97,11 @@ def _checked(name: bytes, value: bytes) -> bytes:
 def _address(name: bytes, value: bytes) -> bytes:
     """An IPv4 address, or an IPv6 address behind `IPv6:`; an IPv4 address in IPv6 form becomes IPv4."""
     text = value.decode("ascii", "replace")
+    prefix, text = (text[:5], text[5:]) if text[:5].upper() == "IPV6:" else ("", text)
     try:
-        address = ip_address(text[5:] if text[:5].upper() == "IPV6:" else text)
+        address = ip_address(text)
+        if isinstance(address, IPv6Address) != bool(prefix):
+            raise ValueError
     except ValueError:
         raise BadAttribute(b"Bad %s syntax: %s" % (name, value)) from None
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
