@@ -3,6 +3,7 @@
 import asyncio
 
 from fakes.imap_talk import Talk, new_account
+from fakes.parked_sessions import ParkedClient
 from pillarbox.mailstore.mailbox import NewMessage
 from pillarbox.vocabulary.identifiers import Uid
 
@@ -89,3 +90,29 @@ def test_a_batch_that_flags_and_expunges_is_not_believed_in_either() -> None:
             other.client.end()
 
     asyncio.run(talk())
+
+
+def test_who_goes_on_with_a_session_knows_what_its_client_may_not_believe_in() -> None:
+    """The expunge came before the session was parked, or while it was."""
+
+    async def talk(*, is_parked_before: bool) -> bytes:
+        account = new_account()
+        inbox = await account.open("INBOX")
+        await inbox.append([NewMessage(b"a"), NewMessage(b"b")])
+        client = ParkedClient(account)
+        await client.begin()
+        await client.ask(b"a ENABLE QRESYNC\r\na SELECT INBOX\r\n")
+        if is_parked_before:
+            assert await client.park()
+        await inbox.expunge([Uid(2)])  # mod-sequence 4
+        if not is_parked_before:
+            await client.ask(b"b FETCH 1 UID\r\n")
+            assert await client.park()
+        await client.go_on()
+        said = await client.ask(b"c STORE 1 +FLAGS.SILENT (\\Seen)\r\n")
+        await client.end()
+        return said
+
+    for is_parked_before in (True, False):
+        said = asyncio.run(talk(is_parked_before=is_parked_before))
+        assert b"* 1 FETCH (UID 1 MODSEQ (5))\r\nc OK [HIGHESTMODSEQ 3] " in said

@@ -19,6 +19,7 @@ MAX_ENTRIES: Final = 1000
 MAX_NAME: Final = 255
 """Octets of an entry's name."""
 _WORD: Final = re.compile(rb'[^(){ \x00-\x1f\x7f-\xff"]+')
+_OPTIONS: Final = (b"DEPTH", b"MAXSIZE")
 _DEPTHS: Final = {b"0": 0, b"1": 1, b"INFINITY": INFINITY}
 
 
@@ -43,18 +44,24 @@ def set_metadata(tag: bytes, scanner: Scanner) -> SetMetadata:
 
 
 def get_metadata(tag: bytes, scanner: Scanner) -> GetMetadata:
-    """`getmetadata = "GETMETADATA" [SP getmetadata-options] SP mailbox SP entries`"""
+    """`getmetadata = "GETMETADATA" [SP getmetadata-options] SP mailbox SP entries`
+
+    Quirk: the RFC's own examples have the options behind the mailbox, which is taken, too.
+    """
     scanner.space_or("Invalid arguments")
-    depth, max_size = 0, None
+    options: tuple[int, int | None] | None = None
     if scanner.take_open():
-        depth, max_size = _options(scanner)
+        options = _options(scanner)
         scanner.space_or("Invalid arguments")
     mailbox = decode_mailbox(scanner.list_mailbox(), utf8=scanner.utf8_names)
     scanner.space_or("Invalid arguments")
-    if scanner.take_open():
-        entries = entry_list(scanner)
-    else:
-        entries = (_entry(scanner),)
+    opened = scanner.take_open()
+    if opened and options is None and scanner.next_atom.upper() in _OPTIONS:
+        options = _options(scanner)
+        scanner.space_or("Invalid arguments")
+        opened = scanner.take_open()
+    entries = entry_list(scanner) if opened else (_entry(scanner),)
+    depth, max_size = options or (0, None)
     scanner.end()
     return GetMetadata(tag, mailbox, entries, depth, max_size)
 
