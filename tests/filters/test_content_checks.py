@@ -52,6 +52,7 @@ CASES = [  # name, content, what is queued
     ("REPLACE", b"Subject: new\r\n\r\nx\r\n", b"Subject: other\r\n\r\nx\r\n"),
     ("PREPEND", b"Subject: more\r\n\r\nx\r\n", b"X-Seen: yes\r\nSubject: more\r\n\r\nx\r\n"),
     ("a folded field", b"Subject: folded\r\n\ttwice\r\n\r\nx\r\n", b"Subject: flat\r\n\r\nx\r\n"),
+    ("a line of an mbox", b"From x y\r\nSubject: drop\r\nA: b\r\n\r\nx\r\n", b"X-Mailbox-Line: From x y\r\nA: b\r\n\r\nx\r\n"),
     ("PASS", b"X-Pass: y\r\nSubject: drop\r\n\r\nad: x\r\n", b"X-Pass: y\r\nSubject: drop\r\n\r\nad: x\r\n"),
     ("the header alone", b"Subject: drop\r\n", b""),
     ("a body that looks like a header", b"A: b\r\n\r\nSubject: drop\r\n", b"A: b\r\n\r\nSubject: drop\r\n"),

@@ -221,7 +221,7 @@ EXCHANGES: Final = [
             b"A: b\r\n\r\n" + b"x" * 2048 + b"bad body",
             b"A: b\r\n\r\n" + b"x" * 2047 + b"bad body",
             b"A: b\r\n\r\n" + b"x" * 8192 + b"bad body\r\n",
-            b"Subject: text gr\xfc\xdfe\r\n\r\nx", b"X: y\r\n\r\nbad\rbody\r\n", b"X: y\r\n\r\nno \xff bad body\r\nwarn body",
+            b"Subject: text gr\xfc\xdfe\r\n\r\nx", b"X: y\r\n\r\nbad\rbody\r\n", b">From x y\r\nSubject: reject\r\n\r\nx", b"X: y\r\n\r\nno \xff bad body\r\nwarn body",
         )
     ),
     *(

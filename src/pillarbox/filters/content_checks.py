@@ -34,6 +34,7 @@ from pillarbox.vocabulary.reply import Reply
 _FIELD: Final = re.compile(rb"([!-9;-~]+)[ \t]*:")
 _STATUS: Final = re.compile(rb"([245]\.\d{1,3}\.\d{1,3})(?:[ \t]+|\Z)")
 _LONGEST_LINE: Final = 65536
+_MBOX_LINE: Final = re.compile(rb">*From ", re.IGNORECASE)
 _STRAY: Final = bytes.maketrans(b"\r\n", b"  ")
 _SEGMENT: Final = 2048  # line_length_limit: a longer line is looked at in pieces
 
@@ -104,6 +105,7 @@ class Inspector:
         self._mime = MimeLines(max_nesting=rules.max_nesting, max_boundary=rules.max_boundary)
         self._complaints: set[bytes] = set()
         self._field: list[bytes] = []
+        self._begun = False
         self._rest = b""
         self._open = False  # the last piece of a line that was too long to wait for has gone out
         self._passed = False  # PASS and others, or a refusal: nothing more is asked
@@ -222,6 +224,11 @@ class Inspector:
 
     def _header_line(self, line: bytes) -> list[bytes]:
         mime = self._mime
+        if (
+            not self._begun
+        ):  # a line of an mbox file, which would hide the header behind it, is a field in the queue
+            self._begun = True
+            line = b"X-Mailbox-Line: " + line if _MBOX_LINE.match(line) is not None else line
         if self._field and line[:1] in (b" ", b"\t"):
             self._field.append(line)
             return []
