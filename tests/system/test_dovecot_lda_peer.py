@@ -42,6 +42,7 @@ class Case(msgspec.Struct, frozen=True):
     environment: tuple[str, ...] = ()
 
 
+_MADE: Final = ("-d", "me", "-o", "lda_mailbox_autocreate=yes")
 CASES: Final = {
     "plain": Case(("-d", "me")),
     "sender and addresses": Case(
@@ -53,7 +54,13 @@ CASES: Final = {
     "empty": Case(("-d", "me"), b""),
     "no header": Case(("-d", "me"), b"\n"),
     "no such mailbox": Case(("-d", "me", "-m", "Nope")),
-    "a mailbox that is made": Case(("-d", "me", "-o", "lda_mailbox_autocreate=yes", "-m", "Auto/Box")),
+    "a mailbox that is made": Case((*_MADE, "-m", "Auto/Box")),
+    "a mailbox that is made and subscribed to": Case(
+        (*_MADE, "-o", "lda_mailbox_autosubscribe=yes", "-m", "Auto/Known")
+    ),
+    "a mailbox that is there is not subscribed to": Case(
+        (*_MADE, "-o", "lda_mailbox_autosubscribe=yes", "-m", "Auto/Box")
+    ),
     "the same again": Case(("-d", "me", "-m", "Auto/Box")),
     "INBOX": Case(("-d", "me", "-m", "INBOX")),
     "inbox": Case(("-d", "me", "-m", "inbox")),
@@ -122,6 +129,11 @@ def stored(server: Server) -> list[tuple[str, bytes]]:
     return sorted((str(path.parent.relative_to(home)), path.read_bytes()) for path in home.rglob("new/*"))
 
 
+def subscribed(server: Server) -> list[str]:
+    """What the user is subscribed to."""
+    return sorted((server.home() / "Maildir" / "subscriptions").read_text().splitlines())
+
+
 def test_both_deliver_alike(pair: tuple[Server, Server]) -> None:
     """Exit status, texts, log and files after all cases."""
     differences = []
@@ -134,6 +146,7 @@ def test_both_deliver_alike(pair: tuple[Server, Server]) -> None:
     assert differences == []
     assert logged(pair[0]) == logged(pair[1])
     assert stored(pair[0]) == stored(pair[1])
+    assert subscribed(pair[0]) == subscribed(pair[1])
     owners = {path.stat().st_uid for path in (pair[0].base / "home").rglob("new/*")}
     assert owners == {pwd.getpwnam("nobody").pw_uid}
 

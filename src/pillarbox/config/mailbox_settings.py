@@ -251,6 +251,7 @@ class MailboxSettings(msgspec.Struct, frozen=True, kw_only=True):
     lmtp_add_received_header: bool = True
     lmtp_rcpt_check_quota: bool = False
     lda_mailbox_autocreate: bool = False
+    lda_mailbox_autosubscribe: bool = False
     quota_full_tempfail: bool = False
 
     def connection_rules(self) -> ConnectionRules:

@@ -15,6 +15,7 @@ STANDARDS
 """
 
 import os
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -54,7 +55,7 @@ class DeliveryMailbox(msgspec.Struct, frozen=True):
 def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) -> DeliveryMailbox:
     """The mailbox that the letter's detail names; blocks, and makes it if that is wished.  Unreachable."""
     name = letter.detail
-    namespace = _namespace_of(settings, name)
+    namespace, own_place = _namespace_of(settings, name), place
     if namespace is not settings.namespaces[0] and namespace.location is not None:
         place = place_of(namespace.location, "", user=letter.user, home=letter.home)
     account = MaildirAccount.at(place)
@@ -82,8 +83,7 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
         )
     try:
         tree = tree_at(place)
-        separator = b"/" if place.nested else b"."
-        subscriptions = Subscriptions(tree.control, DISK, separator=separator, escaping=tree.escaping)
+        subscriptions = _subscriptions(place)
         defaults = DefaultMailboxes(tree, subscriptions, namespace.mailboxes)
         if defaults.make_one(stored):
             if lists is not None:
@@ -96,11 +96,24 @@ def delivery_mailbox(settings: MailboxSettings, letter: Letter, place: Storage) 
             make_maildir(directory)
             if lists is not None:
                 lists.inherit(stored)
+            if settings.lda_mailbox_autosubscribe:
+                with suppress(OSError, StoreUnavailable, ValueError):  # the message counts more
+                    if namespace.subscriptions:
+                        subscriptions.add(stored)
+                    else:
+                        own = as_named(MaildirAccount.at(own_place), settings.namespaces[0])
+                        _subscriptions(own_place).add(normalise(own.store_name(name)))
         if lists is not None and Rights.POST not in (rights := lists.rights(stored)):
             raise Unreachable(_DENIED if Rights.LOOKUP in rights else _MISSING.format(name))
     except StoreUnavailable as fault:  # a list that makes no sense
         raise Unreachable(str(fault)) from fault
     return DeliveryMailbox(name, directory, is_own)
+
+
+def _subscriptions(place: Storage) -> Subscriptions:
+    tree = tree_at(place)
+    separator = b"/" if place.nested else b"."
+    return Subscriptions(tree.control, DISK, separator=separator, escaping=tree.escaping)
 
 
 def _namespace_of(settings: MailboxSettings, name: str) -> Namespace:

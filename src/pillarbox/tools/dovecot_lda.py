@@ -97,6 +97,7 @@ def _deliver(configuration: Configuration, options: dict[str, str]) -> int:
         mail_plugins={"lmtp": within.words("mail_plugins")},
         lmtp_save_to_detail_mailbox=True,
         lda_mailbox_autocreate=within.yes("lda_mailbox_autocreate"),
+        lda_mailbox_autosubscribe=within.yes("lda_mailbox_autosubscribe"),
         quota_full_tempfail=within.yes("quota_full_tempfail"),
     )
     tell = _log(settings)

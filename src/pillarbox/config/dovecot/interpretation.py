@@ -49,7 +49,7 @@ _NEED_STORED_PASSWORDS: Final = ("cram-md5", "scram-sha-1", "scram-sha-256")
 PASSDB_DRIVERS: Final = ("pam", "passwd", "shadow", "passwd-file", "static")
 USERDB_DRIVERS: Final = ("passwd", "passwd-file", "static", "prefetch")
 SERVED_WITHIN_PROTOCOL: Final = {
-    "lda": frozenset("lda_mailbox_autocreate quota_full_tempfail".split()),
+    "lda": frozenset("lda_mailbox_autocreate lda_mailbox_autosubscribe quota_full_tempfail".split()),
     "imap": frozenset(
         "imap_capability imap_client_workarounds imap_hibernate_timeout imap_idle_notify_interval "
         "imap_id_log imap_id_send imap_literal_minus imap_logout_format imap_max_line_length imap_metadata "
@@ -57,7 +57,7 @@ SERVED_WITHIN_PROTOCOL: Final = {
     ),
     "lmtp": frozenset(
         "lmtp_save_to_detail_mailbox lmtp_hdr_delivery_address lmtp_add_received_header lmtp_rcpt_check_quota "
-        "lda_mailbox_autocreate "
+        "lda_mailbox_autocreate lda_mailbox_autosubscribe "
         "mail_plugins quota_full_tempfail".split()
     ),
     "pop3": frozenset(
@@ -172,6 +172,7 @@ def mailbox_settings(configuration: Configuration, *, hostname: str) -> MailboxS
         lmtp_add_received_header=lmtp.yes("lmtp_add_received_header"),
         lmtp_rcpt_check_quota=lmtp.yes("lmtp_rcpt_check_quota"),
         lda_mailbox_autocreate=lmtp.yes("lda_mailbox_autocreate"),
+        lda_mailbox_autosubscribe=lmtp.yes("lda_mailbox_autosubscribe"),
         quota_full_tempfail=lmtp.yes("quota_full_tempfail"),
     )
     _check_quota_mail_size(configuration, settings)

@@ -12,6 +12,8 @@ PARTS: Final[tuple[Part, ...]] = (
         """
 lda_mailbox_autocreate : bool = no
     Make the mailbox that a message is addressed to by its detail (user+mailbox).
+lda_mailbox_autosubscribe : bool = no
+    And subscribe the user to it.
 lmtp_add_received_header : bool = yes
     Put a Received: field on messages that come by LMTP.
 lmtp_hdr_delivery_address : none|final|original = final
@@ -209,7 +211,6 @@ deliver_log_format : str = msgid=%m: %$
 dict_db_config : str =
 imap_id_retain : bool = no
 imap_urlauth_logout_format : str = in=%i out=%o
-lda_mailbox_autosubscribe : bool = no
 lda_original_recipient_header : str =
 lmtp_client_workarounds : str =
 lmtp_proxy_rawlog_dir : str =
