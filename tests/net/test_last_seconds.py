@@ -23,6 +23,13 @@ def run(text: str, lock: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([sys.executable, "-c", BEGUN + text, str(lock)], stdout=subprocess.PIPE)
 
 
+def waits_for_a_lock(pid: int) -> bool:
+    """Whether the kernel has it in the queue of a lock: a signal before that is one that Python has still to act on."""
+    return any(
+        "->" in line and str(pid) in line.split() for line in Path("/proc/locks").read_text().splitlines()
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -58,7 +65,10 @@ def test_parent_is_killed(tmp_path: Path) -> None:
         fcntl.flock(held, fcntl.LOCK_EX)
         with run(text, path) as parent:
             assert parent.stdout is not None
-            child = os.pidfd_open(int(parent.stdout.readline()))
+            number = int(parent.stdout.readline())
+            child = os.pidfd_open(number)
+            while not waits_for_a_lock(number):
+                os.sched_yield()
             parent.kill()
             assert select.select([child], [], [], 20)[0] == [child]
             os.close(child)
