@@ -228,8 +228,8 @@ def _report(message: bytes) -> str:
     text = normal_text(message.decode("utf-8", "backslashreplace"))
     text = re.sub(r"(?m)^((?:\tby |\t?id |Received: ).*?)\b[0-9A-F]{6,}\b", r"\1ID", text)
     # The type of the report is that of its second part (RFC 6522 §3), and an address that is not ASCII is utf-8
-    # (RFC 6533 §3): Postfix has neither yet.
-    text = text.replace("report-type=global-delivery-status", "report-type=delivery-status")
+    # (RFC 6533 §3): Postfix has neither yet.  The longer one has a line of its own.
+    text = text.replace("\n\treport-type=global-delivery-status", " report-type=delivery-status")
     text = re.sub(r"Original-Recipient: rfc822;(?=.*[^\x00-\x7f])", "Original-Recipient: utf-8;", text)
     return re.sub(r"\b[0-9A-F]{6,}\.[0-9]+/", "ID.TIME/", text)
 
