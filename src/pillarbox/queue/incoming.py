@@ -51,8 +51,6 @@ from pillarbox.vocabulary.identifiers import QueueId
 _RESERVE: Final = 256
 _RESERVE_SECONDS: Final = 1.0
 """How long a reserve that nobody uses is kept: what it holds are messages of the past."""
-_FREE_SECONDS: Final = 1.0
-"""How long it is remembered how much room there is: who commits a message finds out, anyway."""
 _FEW: Final = 4
 """So many messages at once do not wait for each other: the next one's files are synced while a batch waits for its
 directory.  More of them wait until the batch before is done, and share calls and commits of the journal."""
@@ -138,7 +136,6 @@ class IncomingQueue:
         self._serials = itertools.count(1)
         self._waiting: list[_Job] = []
         self._batches = self._under_way = 0  # the second counts messages
-        self._free, self._free_until = 0, -math.inf  # octets, and until when that is taken to be so
         self._waits_from = 0.0  # monotonic time from which the loop may wait for the disk to take a batch
         self._order: Order | None = None  # what the file system of all new files promises, once it is known
         self._start_scheduled = False
@@ -155,15 +152,6 @@ class IncomingQueue:
         now = self._clock.now()
         file.queue_id = (long_queue_id if self._long_ids else short_queue_id)(now, file.inode)
         return file
-
-    def free_octets(self) -> int:
-        """Room on the file system for who is not root, as it was at most a second ago.  OSError."""
-        now = self._clock.monotonic()
-        if now >= self._free_until:
-            room = os.statvfs(self.directory)
-            self._free = room.f_bavail * room.f_frsize
-            self._free_until = now + _FREE_SECONDS
-        return self._free
 
     def give_back(self, file: NewFile) -> None:
         """A file that was not committed."""

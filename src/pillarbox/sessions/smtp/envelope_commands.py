@@ -158,5 +158,6 @@ def _hides_smtputf8(session: SessionState, address: Address) -> bool:
 def _disk_is_full(session: SessionState, size: int) -> bool:
     """queue_minfree: room for one and a half messages of the largest size, at least."""
     policy = session.policy
+    room = os.statvfs(session.queue.directory)
     needed = max(policy.server.queue_minfree, policy.rules.message_size_limit * 3 // 2, size)
-    return session.queue.free_octets() < needed
+    return room.f_bavail * room.f_frsize < needed
