@@ -49,7 +49,7 @@ def serving(directories: QueueDirectories, *, users: str = "static:anyone") -> I
         pattern = Pattern(users, is_table=":" in users)
         allowed = AuthorizedUsers(MatchList((pattern,)), where="", clock=ManualClock())
         service = ShowQueue(directories, empty_address=b"MAILER-DAEMON", authorized=allowed)
-        child = fork(lambda: service.serve(listener, tell=lambda event: None))
+        child = fork(lambda: service.serve(listener, tell=lambda event: None, parent=os.getppid()))
     try:
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(45)
@@ -72,6 +72,57 @@ def test_all_of_a_long_queue(
         found = [(message.queue, message.queue_id) for message in read_messages(receive)]
     assert len(found) == len(set(found)) == _MESSAGES
     assert [queue for queue, _ in found] == ["deferred"] * (_MESSAGES - 1) + ["hold"]
+
+
+def _listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
+
+
+def test_a_listing_outlives_the_queue_manager(
+    directories: QueueDirectories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at a reload in the midst of it: it comes to its end, and so does the service."""
+    whole = ShowQueue._slices
+    gate, opener = os.pipe()
+
+    def slices(self: ShowQueue, queue: str, half: Half = Half.BOTH) -> Slices:
+        for number, data in enumerate(whole(self, queue, half)):
+            if queue == "deferred" and number:
+                os.read(gate, 1)
+            yield data
+
+    monkeypatch.setattr(ShowQueue, "_slices", slices)
+    path = f"{directories.root}/public/showq"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        allowed = AuthorizedUsers(
+            MatchList((Pattern("static:anyone", is_table=True),)), where="", clock=ManualClock()
+        )
+        service = ShowQueue(directories, empty_address=b"MAILER-DAEMON", authorized=allowed)
+
+        def manage() -> None:
+            own = os.getpid()
+            fork(lambda: service.serve(listener, tell=lambda event: None, parent=own), outlives=True)
+            signal.pause()
+
+        manager = fork(manage)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(45)
+        client.connect(path)
+        messages = read_messages(lambda: client.recv(65536))
+        count = 1
+        assert next(messages).queue == "deferred"
+        os.kill(manager, signal.SIGKILL)
+        os.waitpid(manager, 0)
+        os.write(opener, b"x" * _MESSAGES)
+        count += sum(1 for _ in messages)
+    assert count == _MESSAGES
+    while _listens(path):
+        os.sched_yield()
+    os.close(gate)
+    os.close(opener)
 
 
 def test_who_may_not_look(directories: QueueDirectories, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -150,7 +150,7 @@ def our_showq(spool: Spool) -> Iterator[None]:
     showq = ShowQueue(
         QueueDirectories(str(spool.queue)), empty_address=b"MAILER-DAEMON", authorized=everybody
     )
-    serving = fork(lambda: showq.serve(listener, tell=lambda event: None))
+    serving = fork(lambda: showq.serve(listener, tell=lambda event: None, parent=os.getppid()))
     try:
         yield
     finally:

@@ -106,7 +106,8 @@ def open_role(startup: Startup) -> Serve:
 
     async def serve(control: Control, tell: events.EventSink) -> None:
         if "showq" in startup.listeners:  # before there is any thread
-            fork(lambda: _serve_showq(startup, show_queue))
+            role = os.getpid()
+            fork(lambda: _serve_showq(startup, show_queue, role), outlives=True)
         for text in warnings:
             tell(events.Warned(text))
         agents = Agents(f"{directories.root}/private/pillarbox-delivery", tell=tell)
@@ -209,14 +210,14 @@ def open_role(startup: Startup) -> Serve:
     return serve
 
 
-def _serve_showq(startup: Startup, show_queue: ShowQueue) -> None:
+def _serve_showq(startup: Startup, show_queue: ShowQueue, role: int) -> None:
     """The whole life of the child.  It has nothing of its parent's but the log and its own listener."""
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     listener = startup.listeners["showq"]
     for descriptor in {startup.control, *startup.listeners.values()} - {listener}:
         os.close(descriptor)
-    show_queue.serve(socket.socket(fileno=listener), tell=open_log(startup))
+    show_queue.serve(socket.socket(fileno=listener), tell=open_log(startup), parent=role)
 
 
 def _mailbox_owners(

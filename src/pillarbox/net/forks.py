@@ -1,4 +1,4 @@
-"""Children that do one piece of work, and end with it or with their parent."""
+"""Children that do one piece of work, and end with it, or with their parent unless they are to finish it."""
 
 import ctypes
 import os
@@ -10,8 +10,10 @@ from typing import Final
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def fork(work: Callable[[], None]) -> int:
+def fork(work: Callable[[], None], *, outlives: bool = False) -> int:
     """A child that does `work` and ends: with status 0, or 1 after an exception.  Its process id.
+
+    One that `outlives` its parent sees for itself when to end.
 
     Only for processes without threads and without a running event loop of their own.
     """
@@ -20,7 +22,8 @@ def fork(work: Callable[[], None]) -> int:
         return pid
     status = 1
     try:
-        die_with(parent)
+        if not outlives:
+            die_with(parent)
         work()
         status = 0
     finally:

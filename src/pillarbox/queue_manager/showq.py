@@ -7,6 +7,9 @@ DESCRIPTION
     a child has to copy before it can send anything, take longer than to find it.  A second child reads half of a
     long queue, if there is a processor for it.  A client that takes nothing for a minute is left.
 
+    When the queue manager ends, as at each reload, whoever has been taken is sent his listing to its end, within
+    the last seconds of a process (net/last_seconds.py); others are the next queue manager's.
+
     authorized_mailq_users says who may ask; root and the owner of the queue always may.
 
 FAULTS
@@ -16,6 +19,7 @@ FAULTS
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import socket
 import time
@@ -24,6 +28,7 @@ from functools import partial
 from itertools import chain, islice, repeat
 from typing import Final
 
+from pillarbox.net import last_seconds
 from pillarbox.net.forks import fork
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
@@ -65,18 +70,41 @@ class ShowQueue:
         self._tell: events.EventSink = lambda event: None
         self._children: set[int] = set()
 
-    def serve(self, listener: socket.socket, *, tell: events.EventSink) -> None:
-        """Until the process ends."""
+    def serve(self, listener: socket.socket, *, tell: events.EventSink, parent: int) -> None:
+        """Until process `parent` has ended, and all who were taken have their listings."""
         self._tell = tell
         signal.signal(signal.SIGCHLD, lambda *_: self._reap())
-        listener.setblocking(True)
-        while True:
+        listener.setblocking(False)  # the next queue manager's listens to the same
+        try:
+            end = os.pidfd_open(parent)
+        except ProcessLookupError:
+            return
+        watched = select.poll()
+        for descriptor in (listener.fileno(), end):
+            watched.register(descriptor, select.POLLIN)
+        while end not in dict(watched.poll()):
             while len(self._children) >= _CLIENTS:
                 time.sleep(_BUSY_SECONDS)
-            client, _ = listener.accept()
+            try:
+                client, _ = listener.accept()
+            except OSError:  # another has taken it, or it has gone
+                continue
             with client:
                 if self._is_authorized(client):
                     self._begin(client)
+        listener.close()
+        os.close(end)
+        last_seconds.begin()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Wait for the children."""
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        while self._children:
+            try:
+                self._children.discard(os.wait()[0])
+            except ChildProcessError:  # they had ended before
+                return
 
     def _begin(self, client: socket.socket) -> None:
         listing = self._listing()
