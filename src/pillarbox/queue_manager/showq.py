@@ -87,7 +87,10 @@ class ShowQueue:
                 time.sleep(_BUSY_SECONDS)
             try:
                 client, _ = listener.accept()
-            except OSError:  # another has taken it, or it has gone
+            except BlockingIOError:  # another has taken it
+                continue
+            except OSError:  # it has gone, or there are no descriptors now
+                time.sleep(_BUSY_SECONDS)
                 continue
             with client:
                 if self._is_authorized(client):
