@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Sequence
+from typing import AnyStr
 
 import msgspec
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from fakes import postfix_queue_files as golden
 from fakes.crash_file_system import CrashFileSystem, Stopped
 from fakes.crash_survivors import Survives
-from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
+from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened, faults
 from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.queue_file import read_message
@@ -94,6 +95,31 @@ def test_what_stays_where_it_is(setup: dict[str, int], queue: str, result: NotNo
     files = new_files(**setup)  # type: ignore[arg-type]
     before = files.files()
     assert active(files).open_batch([(ID, queue)], now=NOW) == [result]
+    assert files.files() == before
+
+
+class _NoDescriptors(CrashFileSystem):
+    """A process has as many files open as it may have."""
+
+    def open(self, path: AnyStr, flags: int, mode: int = 0o777) -> int:
+        raise OSError(errno.EMFILE, "", path)
+
+
+def test_without_descriptors_messages_wait_and_the_admin_is_told() -> None:
+    """One line for the batch, not one for each message; the next scan tries them again."""
+    ids = [(QueueId("10F512301A4"), "deferred"), (QueueId("10F512301A5"), "deferred")]
+    results = active(_NoDescriptors()).open_batch(ids, now=NOW)
+    assert results == [NotNow(*one, fault="Too many open files") for one in ids]
+    assert faults(results) == ["open deferred 10F512301A4: Too many open files (and 1 more)"]
+
+
+def test_a_message_that_cannot_be_moved_waits_and_the_admin_is_told() -> None:
+    """It stays where it is; one that somebody has taken is no fault."""
+    files = new_files()
+    files.fail = lambda operation, path: errno.EROFS if operation == "rename" else None
+    before = files.files()
+    results = active(files).open_batch([(ID, "incoming"), (QueueId("10F512301A5"), "incoming")], now=NOW)
+    assert faults(results) == ["open incoming 10F512301A4: Read-only file system"]
     assert files.files() == before
 
 

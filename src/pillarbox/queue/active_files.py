@@ -12,7 +12,8 @@ STATES
     incoming/deferred → active        open_batch
     active → gone                     finish_batch, nothing left to do; the file may serve again
     active → deferred                 finish_batch, mtime = next attempt
-    any → corrupt                     unreadable: kept, never delivered
+    any → corrupt                     not a queue file: kept, never delivered
+    any → where it was                it cannot be opened or moved now: `NotNow.fault`, tried at the next scan
     active → incoming                 recover(), when the queue manager starts, and before each scan
 """
 
@@ -49,7 +50,8 @@ class NotNow(msgspec.Struct, frozen=True):
 
     queue_id: QueueId
     queue: str
-    due: float = 0.0  # when it may be tried; 0: unknown
+    due: float = 0.0  # when it may be tried; 0: at the next scan
+    fault: str = ""  # what an admin should mend (no descriptors, rights, the disk)
 
 
 class Damaged(msgspec.Struct, frozen=True):
@@ -121,8 +123,10 @@ class ActiveFiles:
         files, path = self._files, self._directories.path(queue, queue_id)
         try:
             descriptor = files.open(path, os.O_RDWR)
-        except OSError:
+        except FileNotFoundError:
             return NotNow(queue_id, queue)  # taken by postsuper, or a hint of a message that is gone already
+        except OSError as error:
+            return NotNow(queue_id, queue, fault=_fault(error))
         try:
             status = files.fstat(descriptor)
             if not at_once and status.st_mtime > now + 1:
@@ -143,13 +147,14 @@ class ActiveFiles:
         except CorruptQueueFile as fault:
             try:
                 self._directories.move(queue_id, queue, "corrupt")
-            except OSError:
-                return self._leave(NotNow(queue_id, queue), descriptor)
+            except OSError as error:
+                return self._leave(NotNow(queue_id, queue, fault=_fault(error)), descriptor)
             files.close(descriptor)
             return Damaged(queue_id, queue, str(fault))
         except OSError as error:
-            locked = error.errno in (errno.EWOULDBLOCK, errno.EAGAIN)
-            return self._leave(NotNow(queue_id, queue, now + 60 if locked else 0.0), descriptor)
+            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
+                return self._leave(NotNow(queue_id, queue, now + 60), descriptor)  # locked
+            return self._leave(NotNow(queue_id, queue, fault=_fault(error)), descriptor)
         opened = Opened(queue_id, descriptor, message, bool(status.st_mode & EXPIRE_BIT))
         if queue == "deferred":
             try:
@@ -247,3 +252,19 @@ class ActiveFiles:
                 continue  # gone meanwhile, or the disk is as broken as before: the next time
             count += 1
         return count
+
+
+def faults(results: Iterable[Opened | NotNow | Damaged]) -> list[str]:
+    """What an admin is told of a batch: where descriptors or the disk are short, one line for all of it."""
+    left = [one for one in results if isinstance(one, NotNow) and one.fault]
+    lines: list[str] = []
+    for fault in dict.fromkeys(one.fault for one in left):
+        first, *others = (one for one in left if one.fault == fault)
+        more = f" (and {len(others)} more)" if others else ""
+        lines.append(f"open {first.queue} {first.queue_id}: {fault}{more}")
+    return lines
+
+
+def _fault(error: OSError) -> str:
+    """Nothing for a file that is gone: postsuper(1) has taken it meanwhile."""
+    return "" if error.errno == errno.ENOENT else os.strerror(error.errno or 0)

@@ -26,7 +26,7 @@ from typing import Final, TypeVar
 from pillarbox.bounce.submission import Notifier
 from pillarbox.config.parameters.queue_manager import QueueManager as QueueSettings
 from pillarbox.observability import events
-from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened
+from pillarbox.queue.active_files import ActiveFiles, Damaged, Finished, NotNow, Opened, faults
 from pillarbox.queue.incoming import sweep
 from pillarbox.queue.queue_directories import QueueDirectories
 from pillarbox.queue.site_logs import SiteLogs
@@ -254,6 +254,8 @@ class QueueManager:
                         self._begin(one, now, writer if queue == "incoming" else None)
                     else:
                         self._left(one)
+                for fault in faults(opened):
+                    self._tell(events.Warned(fault))
                 await asyncio.sleep(0)
 
     def _left(self, one: NotNow | Damaged) -> None:
