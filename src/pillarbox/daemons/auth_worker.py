@@ -26,6 +26,7 @@ from pillarbox.auth.password_schemes import UnknownScheme, verify
 from pillarbox.auth.system_users import CheckByPam, CheckByShadow, Checked, Question
 from pillarbox.daemons.startup import open_log
 from pillarbox.net import last_seconds
+from pillarbox.net.accepting import Acceptor
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.forks import fork
 from pillarbox.net.startup import Ready, Startup
@@ -113,10 +114,10 @@ class AuthWorker:
         self._listener = listener
         self._control = control
         self._tell = tell
+        self._acceptor = Acceptor(listener, tell=self._tell_error)
 
     def serve(self) -> None:
         """Run until the supervisor says Stop or is gone."""
-        self._listener.setblocking(False)
         ready = FrameWriter()
         ready.put(Ready(os.getpid()))
         ready.write_to(self._control)
@@ -130,15 +131,17 @@ class AuthWorker:
                     self._accept()
 
     def _accept(self) -> None:
-        try:
-            client, _ = self._listener.accept()
-        except OSError:
+        client = self._acceptor.accept()
+        if client is None:
             return
         with client:
             try:
                 fork(functools.partial(self._answer, client))
             except OSError as error:
-                self._tell(MailboxNotice("auth-worker", "Error", f"fork() failed: {error.strerror}"))
+                self._tell_error(f"fork() failed: {error.strerror}")
+
+    def _tell_error(self, text: str) -> None:
+        self._tell(MailboxNotice("auth-worker", "Error", text))
 
     def _answer(self, client: socket.socket) -> None:
         """In a child."""

@@ -63,9 +63,10 @@ from pillarbox.delivery.request import (
 )
 from pillarbox.mailstore.cache.arrivals import ArrivalNotes
 from pillarbox.net import last_seconds
+from pillarbox.net.accepting import Acceptor
 from pillarbox.net.channel import ChannelClosed, FrameReader, FrameWriter, receive_available
 from pillarbox.net.startup import AgentService, Ready, Startup, User, cleanup_of
-from pillarbox.observability.events import EventSink
+from pillarbox.observability.events import EventSink, Warned
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _Order = OpenAgent | OpenLocalDelivery
@@ -87,13 +88,13 @@ class DeliveryRole:
         self._tell = tell
         self._control = socket.socket(fileno=startup.control)
         self._listener = socket.socket(fileno=startup.listeners["delivery"])
+        self._acceptor = Acceptor(self._listener, tell=lambda text: tell(Warned(text)))
         self._clients: dict[int, tuple[socket.socket, FrameReader[_Order]]] = {}
         self._selector = selectors.DefaultSelector()
         self._lifeline, self._our_life = os.pipe2(os.O_CLOEXEC)  # agents end with the second
 
     def serve(self) -> None:
         """Run until the supervisor says Stop or is gone."""
-        self._listener.setblocking(False)
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
         ready = FrameWriter()
@@ -110,9 +111,8 @@ class DeliveryRole:
                     self._hear(key.fd)
 
     def _accept(self) -> None:
-        try:
-            client, _ = self._listener.accept()
-        except OSError:
+        client = self._acceptor.accept()
+        if client is None:
             return
         client.setblocking(False)
         decoder = msgspec.msgpack.Decoder(_Order)

@@ -18,6 +18,7 @@ import msgspec
 
 from pillarbox.daemons.spawner_peers import hear, write_now
 from pillarbox.net import sessions_doors
+from pillarbox.net.accepting import Acceptor
 from pillarbox.net.channel import FrameReader
 from pillarbox.net.handover import FromAdmin, KickOut, OpenSession, OpenSessions
 
@@ -33,13 +34,18 @@ class SessionsDoor:
         *,
         base_dir: str,
         kick: Callable[[list[str]], None],
+        tell: Callable[[str], None],
     ) -> None:
-        """`sessions` are those that are open at any time; `kick` begins to end some of them."""
+        """`sessions` are those that are open at any time; `kick` begins to end some of them.
+
+        `tell` hears what an admin should know.
+        """
         self._listener = listener
         self._selector = selector
         self._sessions = sessions
         self._base_dir = base_dir
         self._kick = kick
+        self._tell = tell
         self._admins: dict[int, socket.socket] = {}  # by descriptor
         self._is_own = False
 
@@ -50,8 +56,8 @@ class SessionsDoor:
 
     def open(self) -> None:
         """From now on, requests are taken."""
-        self._listener.setblocking(False)
-        self._selector.register(self._listener, selectors.EVENT_READ, self._accept)
+        acceptor = Acceptor(self._listener, tell=self._tell)
+        self._selector.register(self._listener, selectors.EVENT_READ, lambda: self._accept(acceptor))
 
     def move(self) -> None:
         """The next generation has the usual door.  OSError, if there is no other: then nobody asks us any more."""
@@ -66,10 +72,9 @@ class SessionsDoor:
         if self._is_own:
             sessions_doors.close_own(self._base_dir)
 
-    def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
+    def _accept(self, acceptor: Acceptor) -> None:
+        sock = acceptor.accept()
+        if sock is None:
             return
         sock.setblocking(False)
         reader: FrameReader[FromAdmin] = FrameReader(msgspec.msgpack.Decoder(FromAdmin))

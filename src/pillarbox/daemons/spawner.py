@@ -50,6 +50,7 @@ from pillarbox.daemons.sessions_door import SessionsDoor
 from pillarbox.daemons.spawner_peers import Asked, Client, Worker, close_all, hear, write_now
 from pillarbox.daemons.startup import drop_rights, open_log
 from pillarbox.net import last_seconds
+from pillarbox.net.accepting import Acceptor
 from pillarbox.net.channel import FrameReader
 from pillarbox.net.descriptors import allow_all_descriptors
 from pillarbox.net.handover import (
@@ -88,6 +89,7 @@ class Spawner:
         self._tell = open_log(startup)
         self._control = socket.socket(fileno=startup.control)
         self._listener = socket.socket(fileno=startup.listeners["spawner"])
+        self._acceptor = Acceptor(self._listener, tell=self._tell_error)
         self._selector = selectors.DefaultSelector()
         self._workers: dict[Key, Worker] = {}
         self._parked = ParkedSessions(
@@ -108,6 +110,7 @@ class Spawner:
             self._sessions,
             base_dir=settings.base_dir,
             kick=self._kick,
+            tell=self._tell_error,
         )
         self._accounts = AccountLookup(
             f"{settings.base_dir}/auth-master", opened=self._register, closing=self._selector.unregister
@@ -118,7 +121,6 @@ class Spawner:
 
     def serve(self) -> None:
         """Run until the supervisor says Stop or is gone."""
-        self._listener.setblocking(False)
         self._register(self._control, self._hear_supervisor)
         self._register(self._listener, self._accept)
         self._door.open()
@@ -165,6 +167,9 @@ class Spawner:
         except OSError as error:
             self._tell(MailboxNotice("master", "Warning", f"doveadm who will miss sessions: {error}"))
 
+    def _tell_error(self, text: str) -> None:
+        self._tell(MailboxNotice("master", "Error", text))
+
     def _end_if_drained(self) -> None:
         if self._draining and not self._workers and not self._clients and not self._parked:
             self._running = False
@@ -172,9 +177,8 @@ class Spawner:
     # -- login processes -------------------------------------------------------------------------------
 
     def _accept(self) -> None:
-        try:
-            sock, _ = self._listener.accept()
-        except OSError:
+        sock = self._acceptor.accept()
+        if sock is None:
             return
         sock.setblocking(False)
         client = Client(sock)

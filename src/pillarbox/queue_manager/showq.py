@@ -29,6 +29,7 @@ from itertools import chain, islice, repeat
 from typing import Final
 
 from pillarbox.net import last_seconds
+from pillarbox.net.accepting import Acceptor
 from pillarbox.net.forks import fork
 from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
@@ -74,7 +75,7 @@ class ShowQueue:
         """Until process `parent` has ended, and all who were taken have their listings."""
         self._tell = tell
         signal.signal(signal.SIGCHLD, lambda *_: self._reap())
-        listener.setblocking(False)  # the next queue manager's listens to the same
+        acceptor = Acceptor(listener, tell=lambda text: tell(events.Warned(f"showq: {text}")))
         try:
             end = os.pidfd_open(parent)
         except ProcessLookupError:
@@ -85,12 +86,8 @@ class ShowQueue:
         while end not in dict(watched.poll()):
             while len(self._children) >= _CLIENTS:
                 time.sleep(_BUSY_SECONDS)
-            try:
-                client, _ = listener.accept()
-            except BlockingIOError:  # another has taken it
-                continue
-            except OSError:  # it has gone, or there are no descriptors now
-                time.sleep(_BUSY_SECONDS)
+            client = acceptor.accept()
+            if client is None:
                 continue
             with client:
                 if self._is_authorized(client):

@@ -5,14 +5,18 @@ import json
 import socket
 from collections.abc import Callable
 
+from pillarbox.net.accepting import Acceptor
+
 
 class StatusServer:
     """Answers on a listening socket for as long as the supervisor runs."""
 
-    def __init__(self, sock: socket.socket, *, report: Callable[[], dict[str, object]]) -> None:
+    def __init__(
+        self, sock: socket.socket, *, report: Callable[[], dict[str, object]], tell: Callable[[str], None]
+    ) -> None:
         self._sock = sock
         self._report = report
-        sock.setblocking(False)
+        self._acceptor = Acceptor(sock, tell=tell)
         asyncio.get_running_loop().add_reader(sock.fileno(), self._answer)
 
     def close(self) -> None:
@@ -20,9 +24,8 @@ class StatusServer:
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
 
     def _answer(self) -> None:
-        try:
-            client, _ = self._sock.accept()
-        except OSError:
+        client = self._acceptor.accept()
+        if client is None:
             return
         with client:
             client.settimeout(1)

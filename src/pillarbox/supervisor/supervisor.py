@@ -104,7 +104,9 @@ class Supervisor:
                 for _ in range(role.processes):
                     self._start(role)
                 await self._until_ready(role)
-            server = StatusServer(self._sockets[status], report=self._status)
+            server = StatusServer(
+                self._sockets[status], report=self._status, tell=lambda text: self._tell(Warned(text))
+            )
             if not self._stopped_by:
                 ready()
             await self._serve()
