@@ -1,6 +1,7 @@
 """Filling the cache in the background: everything once, in slices, and not while clients are at work."""
 
 import asyncio
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from pillarbox.mailstore.cache.filling import CacheFilling
 from pillarbox.mailstore.cache.message_cache import Cache
 from pillarbox.mailstore.mailbox import Fields, NewMessage, StoreUnavailable
 from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.message.line_ends import to_crlf
 from pillarbox.vocabulary.identifiers import Uid
 
 
@@ -141,6 +143,29 @@ def test_sizes_alone_are_counted_and_the_rest_is_found_out_later(tmp_path: Path)
 
     crlf = [len(text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")) for text in texts]
     assert (crlf, [1, 2, 3], [1]) == asyncio.run(talk())
+
+
+def test_sizes_of_what_is_not_small_and_plain(tmp_path: Path) -> None:
+    """Large or packed, under another name by now, or gone: each is counted as it is, or left out."""
+    for directory in ("cur", "new", "tmp"):
+        (tmp_path / directory).mkdir()
+    plain = b"Subject: a\n\n" + b"one line\n" * 20_000
+    files = (plain, gzip.compress(plain), plain[:32768], plain[:32767], plain, plain)
+    for number, content in enumerate(files, 1):
+        (tmp_path / "cur" / f"{number}.M1P1.host:2,").write_bytes(content)
+
+    async def talk() -> list[tuple[int, int]]:
+        account = MaildirAccount(str(tmp_path))
+        inbox = await account.open("INBOX")
+        (tmp_path / "cur" / "5.M1P1.host:2,").rename(tmp_path / "cur" / "5.M1P1.host:2,S")
+        (tmp_path / "cur" / "6.M1P1.host:2,").unlink()
+        found = await inbox.summaries([Uid(uid) for uid in range(1, 7)], Fields.SIZE)
+        inbox.close()
+        await account.close()
+        return [(one.uid, one.size) for one in found]
+
+    whole, exact, less = (len(to_crlf(text)) for text in (plain, plain[:32768], plain[:32767]))
+    assert asyncio.run(talk()) == [(1, whole), (2, whole), (3, exact), (4, less), (5, whole)]
 
 
 def test_a_timer_that_goes_off_early_is_not_set_again(monkeypatch: pytest.MonkeyPatch) -> None:

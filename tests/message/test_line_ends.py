@@ -28,6 +28,8 @@ def test_size_is_the_length_after_conversion(content: bytes) -> None:
     converted = to_crlf(content)
     assert len(converted) == crlf_size(content)
     assert converted == to_crlf(converted)
+    for large in (content * 70_000, content + b"a" * 70_000, b"a" * 70_000 + content):
+        assert len(to_crlf(large)) == crlf_size(large)
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"b\rc"])).map(b"".join))

@@ -17,14 +17,18 @@ STANDARDS
     RFC 3501 §2.3.3 (INTERNALDATE), §2.3.4 (RFC822.SIZE); RFC 8514 (SAVEDATE); RFC 8970 (PREVIEW)
 """
 
+import os
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Final
 
 import msgspec
 
+from pillarbox.files.file_system import FileSystem
 from pillarbox.mailstore.cache.arrivals import Arrival
 from pillarbox.mailstore.cache.message_cache import Cache, Row
+from pillarbox.mailstore.content.file_content import is_packed
 from pillarbox.mailstore.content.large_content import LargeContent
 from pillarbox.mailstore.content.message_files import Times
 from pillarbox.mailstore.faults import MessageUnreadable
@@ -41,6 +45,7 @@ from pillarbox.vocabulary.digits import decimal, is_decimal
 from pillarbox.vocabulary.identifiers import Uid
 
 _FROM_FILE_NAME = Fields.DATE | Fields.SIZE
+_SMALL: Final = 32768
 _EXTRAS = Fields.HEADER | Fields.PREVIEW
 _RENDERED = Fields.ENVELOPE | Fields.BODY | Fields.BODYSTRUCTURE
 
@@ -70,7 +75,7 @@ def read_summaries(
     if missing and not fields & ~_FROM_FILE_NAME:
         missing = _from_names(folder, missing, found, fields)
         if later is not None:
-            _count(folder, missing, found)
+            _count(folder, missing, found, fields)
             missing = []
     if missing:
         if fields & _EXTRAS:
@@ -157,32 +162,63 @@ def _from_names(
 ) -> list[int]:
     """Date and size without opening files; the UIDs for which that was not enough."""
     rest = []
-    for uid in uids:
-        with folder.mutex:
-            path = folder.path_of(uid)
-        if path is None:
-            continue
-        _, size = sizes(base(path.rpartition(b"/")[2]))
+    there, paths = folder.paths_of(uids)
+    for uid, path in zip(there, paths, strict=True):
+        _, size = sizes(base(path))
         if size is None and fields & Fields.SIZE:
             rest.append(uid)
             continue
-        try:
-            seconds = folder.files.stat(path).st_mtime_ns // 10**9
-        except FileNotFoundError:
-            rest.append(uid)
-            continue
+        seconds = 0
+        if fields & Fields.DATE:
+            try:
+                seconds = folder.files.stat(folder.directory + b"/" + path).st_mtime_ns // 10**9
+            except FileNotFoundError:
+                rest.append(uid)
+                continue
         found[uid] = MessageSummary(Uid(uid), seconds, size or 0, b"", b"", b"", b"")
     return rest
 
 
-def _count(folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary]) -> None:
+def _count(
+    folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary], fields: Fields
+) -> None:
     """Date and size of messages whose names do not tell them."""
+    if not fields & Fields.DATE:
+        uids = _count_small(folder, uids, found)
     for uid in uids:
         opened = _read(folder, uid)
         if opened is not None:
             content, times = opened
             size = crlf_size(content) if isinstance(content, bytes) else len(content)
             found[uid] = MessageSummary(Uid(uid), times.modified // 10**9, size, b"", b"", b"", b"")
+
+
+def _count_small(folder: FolderFiles, uids: Sequence[int], found: dict[int, MessageSummary]) -> list[int]:
+    """Sizes of messages as most are, by three calls each; the UIDs of those that are not, or are not there."""
+    rest = []
+    there, paths = folder.paths_of(uids)
+    for uid, path in zip(there, paths, strict=True):
+        content = folder.fresh.get(uid)
+        if content is None:
+            content = _small_content(folder.files, folder.directory + b"/" + path)
+        if content is None:
+            rest.append(uid)
+        else:
+            found[uid] = MessageSummary(Uid(uid), 0, crlf_size(content), b"", b"", b"", b"")
+    return rest
+
+
+def _small_content(files: FileSystem, path: bytes) -> bytes | None:
+    """What is in the file, if it is less than `_SMALL`, not packed, and can be read."""
+    try:
+        descriptor = files.open(path, os.O_RDONLY)
+        try:
+            content = files.read(descriptor, _SMALL)
+        finally:
+            files.close(descriptor)
+    except OSError:
+        return None
+    return None if len(content) == _SMALL or is_packed(content) else content
 
 
 def _add_extras(
