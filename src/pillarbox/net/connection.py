@@ -27,6 +27,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
+from pillarbox.net.prompt_wait import PromptWait
 from pillarbox.net.tls_faults import LOST_CONNECTION, TlsFault, library_error
 
 _HIGH_WATER: Final = 262144
@@ -66,7 +67,7 @@ class Connection(asyncio.Protocol):
         "_timed_out",
         "_tls",
         "_transport",
-        "_waiter",
+        "_waiting",
         "idle_limit",
     )
 
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received: list[bytes] = []
         self._received_octets = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiting = PromptWait(self._loop)
         self._drained: asyncio.Future[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._last_activity = 0.0
@@ -365,18 +366,13 @@ class Connection(asyncio.Protocol):
         """Go on with whoever waits, unless that is for more."""
         if self._gathers and not (self._ended or self._timed_out):
             return
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._waiting.end()
 
     async def _wait(self) -> None:
         if self._idle_timer is None and self.idle_limit:
             self._last_activity = self._loop.time()
             self._idle_timer = self._loop.call_later(self.idle_limit, self._idle_check)
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        await self._waiting
         if self._timed_out:
             self._check_timeout()
 
@@ -393,7 +389,7 @@ class Connection(asyncio.Protocol):
         left = self._last_activity + self.idle_limit - self._loop.time()
         if left > 0.001:
             self._idle_timer = self._loop.call_later(left, self._idle_check)
-        elif self._waiter is not None:
+        elif self._waiting.is_awaited:
             self._timed_out = True
             self._wake()
 
