@@ -34,7 +34,7 @@ from pillarbox.routing.address_lookup import (
 )
 from pillarbox.routing.address_syntax import AddressSyntax
 from pillarbox.routing.own_addresses import is_own_literal
-from pillarbox.tables.table import LookupFault, LookupTable
+from pillarbox.tables.table import LookupFault, LookupTable, is_fixed
 from pillarbox.vocabulary.address import NULL_ADDRESS, Address
 
 UNKNOWN_ALIAS: Final = "5.1.1 User unknown in virtual alias table"
@@ -169,6 +169,7 @@ _CLASS_TRANSPORTS: Final = {
     AddressClass.RELAY: "relay_transport",
 }
 _MOST_CLASSES: Final = 4096
+_MOST_RESOLUTIONS: Final = 1024
 _WITHOUT_REASON: Final = dict.fromkeys(("error", "retry"), "Address is undeliverable")
 """What transports say that have a reason for a nexthop, and were given none."""
 
@@ -187,6 +188,12 @@ class Resolver:
         self._lists_are_fixed = not any(one.asks_tables for one in lists)
         self._classes: dict[str, AddressClass] = {}  # of domains that were asked for, if no table may change
         self._led_last = NULL_ADDRESS, NULL_ADDRESS  # an address and its destination, likewise
+        self._remembers = (
+            self._lists_are_fixed
+            and not (routes.sender_transports or routes.sender_relayhosts)
+            and all(map(is_fixed, (*routes.transport_maps, *routes.relocated)))
+        )
+        self._resolutions: dict[Address, Resolution] = {}  # if neither tables nor senders may change them
 
     def complete(self, address: Address) -> Address:
         """The address with $myorigin for a missing domain; without append_at_myorigin it is this host's."""
@@ -243,6 +250,16 @@ class Resolver:
 
     def resolve(self, address: Address, sender: Address | None = None) -> Resolution:
         """Class, transport and nexthop of an address; the sender's wishes count if it is given.  LookupFault."""
+        known = self._resolutions.get(address)
+        if known is None:
+            known = self._resolve(address, sender)
+            if self._remembers and address.is_ascii:  # of others there may be warnings each time
+                if len(self._resolutions) >= _MOST_RESOLUTIONS:
+                    self._resolutions.clear()
+                self._resolutions[address] = known
+        return known
+
+    def _resolve(self, address: Address, sender: Address | None) -> Resolution:
         address = self._destination(address)
         domain = text_of(address.domain)
         address_class = self.classify(domain)

@@ -35,6 +35,7 @@ class InlineTable:
 
     partial_keys = True
     owner_uid = 0
+    is_fixed = True
 
     def __init__(self, text: str, opening: Opening) -> None:
         self.name = f"inline:{text}"
@@ -81,6 +82,7 @@ class StaticTable:
 
     partial_keys = False
     owner_uid = 0
+    is_fixed = True
 
     def __init__(self, text: str, opening: Opening) -> None:
         self.name = f"static:{text}"

@@ -53,6 +53,11 @@ class LookupTable(Protocol):
         ...
 
 
+def is_fixed(table: LookupTable) -> bool:
+    """Whether a table was read once, so that it answers a question always in the same way."""
+    return getattr(table, "is_fixed", False)
+
+
 Warn = Callable[[str], None]
 """Told of what an admin should mend, in Postfix's words."""
 
