@@ -13,8 +13,6 @@ import itertools
 import socket
 from typing import Final
 
-import msgspec
-
 from pillarbox.delivery.local.frames import DeliverLocally, LocalJobDone, Piece
 from pillarbox.delivery.request import (
     AgentOpened,
@@ -66,8 +64,8 @@ class Agents:
         """`path` is the delivery role's socket."""
         self._path = path
         self._tell = tell
-        self._by_order: dict[tuple[object, ...], list[_Agent]] = {}
-        self._opening: dict[tuple[object, ...], asyncio.Lock] = {}
+        self._by_order: dict[_Order, list[_Agent]] = {}
+        self._opening: dict[_Order, asyncio.Lock] = {}
         self._jobs = itertools.count(1)
         self._tasks: set[asyncio.Future[None]] = set()
 
@@ -138,24 +136,23 @@ class Agents:
 
     async def _agent(self, order: _Order) -> _Agent:
         """The agent with the least to do, or a new one."""
-        key = (type(order), *msgspec.structs.astuple(order))
-        agents = self._by_order.setdefault(key, [])
+        agents = self._by_order.setdefault(order, [])
         agents[:] = [agent for agent in agents if not agent.channel.closed]  # one may have died at birth
         if agents:
             best = min(agents, key=lambda agent: len(agent.waiting))
             if not best.waiting or len(agents) >= AGENTS_PER_OWNER:
                 return best
-        lock = self._opening.setdefault(key, asyncio.Lock())
+        lock = self._opening.setdefault(order, asyncio.Lock())
         if agents and lock.locked():
             return min(agents, key=lambda agent: len(agent.waiting))
         async with lock:
             if len(agents) >= AGENTS_PER_OWNER:
                 return min(agents, key=lambda agent: len(agent.waiting))
-            agent = await self._open(key, order)
+            agent = await self._open(order)
             agents.append(agent)
             return agent
 
-    async def _open(self, key: tuple[object, ...], order: _Order) -> _Agent:
+    async def _open(self, order: _Order) -> _Agent:
         loop = asyncio.get_running_loop()
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         sock.setblocking(False)
@@ -173,29 +170,29 @@ class Agents:
             raise ChannelClosed(opened.refusal)
         agent = _Agent(Channel(socket.socket(fileno=descriptors[0]), _Done))
         agent.last_used = loop.time()
-        listening = loop.create_task(self._listen(key, agent))
+        listening = loop.create_task(self._listen(order, agent))
         self._tasks.add(listening)
         listening.add_done_callback(self._tasks.discard)
-        loop.call_later(IDLE_SECONDS, self._retire_idle, key, agent)
+        loop.call_later(IDLE_SECONDS, self._retire_idle, order, agent)
         return agent
 
-    async def _listen(self, key: tuple[object, ...], agent: _Agent) -> None:
+    async def _listen(self, order: _Order, agent: _Agent) -> None:
         while (received := await agent.channel.receive()) is not None:
             done, _ = received
             future = agent.waiting.pop(done.job, None)
             if future is not None and not future.done():
                 future.set_result(done)
-        if agent in self._by_order.get(key, []):
-            self._by_order[key].remove(agent)
+        if agent in self._by_order.get(order, []):
+            self._by_order[order].remove(agent)
         agent.lost()
 
-    def _retire_idle(self, key: tuple[object, ...], agent: _Agent) -> None:
-        if agent not in self._by_order.get(key, []):
+    def _retire_idle(self, order: _Order, agent: _Agent) -> None:
+        if agent not in self._by_order.get(order, []):
             return
         loop = asyncio.get_running_loop()
         left = agent.last_used + IDLE_SECONDS - loop.time()
         if agent.waiting or left > 0:
-            loop.call_later(max(1.0, left), self._retire_idle, key, agent)
+            loop.call_later(max(1.0, left), self._retire_idle, order, agent)
             return
-        self._by_order[key].remove(agent)
+        self._by_order[order].remove(agent)
         agent.channel.close()

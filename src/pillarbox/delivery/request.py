@@ -152,7 +152,7 @@ class JobDone(msgspec.Struct, tag=True):
     outcomes: list[Outcome]
 
 
-class OpenAgent(msgspec.Struct, tag=True):
+class OpenAgent(msgspec.Struct, tag=True, frozen=True):
     """→ delivery role: an agent with these rights, please."""
 
     uid: int
@@ -160,7 +160,7 @@ class OpenAgent(msgspec.Struct, tag=True):
     service: str = ""  # of local(8) or pipe(8) that the agent is for; empty: virtual mailboxes
 
 
-class OpenLocalDelivery(msgspec.Struct, tag=True):
+class OpenLocalDelivery(msgspec.Struct, tag=True, frozen=True):
     """qmgr → delivery role: a local delivery process, please."""
 
 

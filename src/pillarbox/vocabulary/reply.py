@@ -37,6 +37,8 @@ class Reply(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=256)
 def _encoded(reply: Reply) -> bytes:
     """Most replies are always the same few."""
+    if len(reply.text) == 1:
+        return b"%d %s\r\n" % (reply.code, _legal(reply.text[0]))
     *before, last = [_legal(line) for line in reply.text]
     head = b"".join([b"%d-%s\r\n" % (reply.code, line) for line in before])
     return head + b"%d %s\r\n" % (reply.code, last)

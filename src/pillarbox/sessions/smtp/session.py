@@ -183,7 +183,8 @@ class SmtpSession:
         while True:
             command = engine.next_command()
             if command is Pause.NEED_DATA:
-                await state.flush()
+                if state.send_replies():
+                    await transport.drain()
                 wanted = engine.content_wanted
                 if self._deadline is not None:
                     received = await self._receive_in_time(self._deadline)

@@ -270,10 +270,15 @@ class SessionState:
 
     async def flush(self) -> None:
         """Send the replies that are waiting."""
-        if out := self.engine.data_to_send():
-            self.transport.send(out)
-            if self.transport.is_full:
-                await self.transport.drain()
+        if self.send_replies():
+            await self.transport.drain()
+
+    def send_replies(self) -> bool:
+        """The same without waiting; whether the client has more to take than it should."""
+        if not (out := self.engine.data_to_send()):
+            return False
+        self.transport.send(out)
+        return self.transport.is_full
 
     def question(self, stage: str, recipient: Address | None = None, *, standing: bool = True) -> Question:
         """A decision to be made now; what it decrees is noted for the message under way.

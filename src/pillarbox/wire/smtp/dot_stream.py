@@ -99,6 +99,8 @@ class DataReader:
         """Lines of any kind."""
         if not self._previous_crlf:
             return self._take_lines(whole)
+        if whole == b".\r\n" and self._at_line_start:  # as from clients that send it by itself
+            return self._finish(b"", b"")
         if not (self._at_line_start and whole.startswith(b".")):
             odd = find_odd(whole)
             if odd < 0:
