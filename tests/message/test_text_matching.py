@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pillarbox.message.collation import lower_casemap
 from pillarbox.message.encoded_words import decode_words
 from pillarbox.message.line_ends import to_crlf
-from pillarbox.message.text_matching import body_has, fold, header_has, message_has, quick_look
+from pillarbox.message.text_matching import body_has, fold, header_has, message_has, quick_look, to_find
 
 WORDS = [
     (b"plain", "plain"),
@@ -65,30 +65,53 @@ FOUND = [
 @pytest.mark.parametrize(("text", "found"), [row[1:] for row in FOUND], ids=[row[0] for row in FOUND])
 def test_bodies(text: str, *, found: bool) -> None:
     """BODY looks at text parts, decoded."""
-    assert found is body_has(MULTIPART, fold(text))
+    assert found is body_has(MULTIPART, to_find(text))
+
+
+SPACES = [
+    ("a line end is no blank", "one two", False),
+    ("a line end", "one\r\ntwo", True),
+    ("as some clients write it", "one\ntwo", True),
+    ("nor are two blanks one", "four five", False),
+    ("two blanks", "four  five", True),
+    ("at the end of a line", "three \r\n", True),
+    ("a soft line end is none", "soft line", True),
+]
+
+
+@pytest.mark.parametrize(("text", "found"), [row[1:] for row in SPACES], ids=[row[0] for row in SPACES])
+def test_white_space_counts_in_bodies(text: str, *, found: bool) -> None:
+    """Where a message says it, and not over the end of a line, as in Dovecot; without regard to CR."""
+    plain = b"Subject: x\n\none\ntwo three \nfour  five\nsoft line\n"
+    encoded = b"Content-Transfer-Encoding: quoted-printable\n" + plain.replace(b" \n", b"=20\n")
+    for stored in (plain, encoded.replace(b"soft ", b"so=\nft ")):
+        told = quick_look(to_find(text))(stored)
+        assert found is body_has(to_crlf(stored), to_find(text))
+        assert found is message_has(to_crlf(stored), to_find(text))
+        assert told in (None, found)
 
 
 def test_text_looks_at_the_header_too() -> None:
     """TEXT: "the header or body of the message", and those of what is in it."""
-    assert message_has(MULTIPART, "outer")
-    assert message_has(MULTIPART, "inner")
-    assert message_has(MULTIPART, "image/png")
-    assert message_has(MULTIPART, "subject: outer")
-    assert message_has(MULTIPART, "letter")
-    assert not message_has(MULTIPART, "absent")
+    assert message_has(MULTIPART, to_find("outer"))
+    assert message_has(MULTIPART, to_find("inner"))
+    assert message_has(MULTIPART, to_find("image/png"))
+    assert message_has(MULTIPART, to_find("subject: outer"))
+    assert message_has(MULTIPART, to_find("letter"))
+    assert not message_has(MULTIPART, to_find("absent"))
 
 
 def test_an_encoding_counts_without_mime_version() -> None:
     """As Dovecot reads it."""
-    assert body_has(b"Content-Transfer-Encoding: base64\r\n\r\nR3LDvMOfZQ==\r\n", fold("GRÜßE"))
+    assert body_has(b"Content-Transfer-Encoding: base64\r\n\r\nR3LDvMOfZQ==\r\n", to_find("GRÜßE"))
 
 
 @given(st.binary(max_size=200))
 def test_any_message_can_be_searched(content: bytes) -> None:
     """Broken encodings and charsets are read as far as they go."""
     header = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + content
-    assert message_has(header, "boundary")
-    assert message_has(content, "") is True
+    assert message_has(header, to_find("boundary"))
+    assert message_has(content, to_find("")) is True
 
 
 @given(st.text("ab \t\n\u00a0\u2003ßKſ", max_size=12))
@@ -106,7 +129,22 @@ PIECES = st.sampled_from(
     ]
 )  # fmt: skip
 WANTED = st.sampled_from(
-    ["ab", "cd", "ab cd", "subject: ab", "subject: cd", "s", "b a", "ſ", "aB", "tent-type: t", " a"]
+    [
+        "ab",
+        "cd",
+        "ab cd",
+        "subject: ab",
+        "subject: cd",
+        "s",
+        "b a",
+        "ſ",
+        "aB",
+        "tent-type: t",
+        " a",
+        "ab\r\ncd",
+        "ab\nab",
+        "\u00a0ab",
+    ]
 )
 
 
@@ -121,7 +159,7 @@ WANTED = st.sampled_from(
 @example(b"\nContent-Type: text/plain\n\nab", "ab")
 def test_the_quick_look_tells_the_truth(stored: bytes, wanted: str) -> None:
     """What it tells is what reading everything would find."""
-    text = fold(wanted)
+    text = to_find(wanted)
     content = to_crlf(stored)
     told = quick_look(text)(stored)
     if told is False:
@@ -137,12 +175,12 @@ def test_the_quick_look_spares_plain_messages() -> None:
         b'Content-Type: text/html; charset="UTF-8"\nSubject: x\n\n',
         b'Content-Type: multipart/alternative;\n boundary="X"\n\n--X\n\nother\n--X\nContent-Type: text/html\n\n',
     ):
-        assert quick_look("absent")(before + b"Present\n") is False
-        assert quick_look("present")(before + b"Present\n") is True
+        assert quick_look(to_find("absent"))(before + b"Present\n") is False
+        assert quick_look(to_find("present"))(before + b"Present\n") is True
     for unsure in (
         b"Content-Transfer-Encoding: base64\n\npresent\n",
         b"Content-Type: text/plain; charset=utf-16\n\npresent\n",
         b"Content-Type: application/x\n\npresent\n",
         b"Subject: present\n\nother\n",
     ):
-        assert quick_look("present")(unsure) is None
+        assert quick_look(to_find("present"))(unsure) is None

@@ -1,7 +1,9 @@
 """Whether a message holds a text, as SEARCH means it.
 
 DESCRIPTION
-    Both sides are folded: case does not count (i;unicode-casemap), nor do runs of white space in header fields.
+    Case does not count (i;unicode-casemap).  Nor do runs of white space in header fields, which may be folded
+    anywhere; in bodies a text is found as it stands there, so that two words are not found where a line ends
+    between them, as in Dovecot.  A line end is one however the message, or who asks, writes it.
     Encoded words are decoded, text parts of the body by their transfer encoding and charset; an unknown charset is
     read as UTF-8, so that its ASCII is found.  Parts that are not text are not searched, as in Dovecot.
 
@@ -12,8 +14,9 @@ STANDARDS
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
+
+import msgspec
 
 from pillarbox.message import mime_tree
 from pillarbox.message.address_text import address_text
@@ -32,6 +35,25 @@ _CONTROLS: Final = (b"\0", b"\x0e", b"\x1b")
 _UTF_7: Final = (b"utf-", b"utf", b"u")
 MANY_SEVENS: Final = 16
 _BETWEEN_WORDS: Final = re.compile("[ :]+")
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A text that is looked for."""
+
+    folded: str
+    """As header fields are compared."""
+    exact: str
+    """As bodies are: with its white space."""
+
+
+class _Piece(NamedTuple):
+    text: str
+    is_field: bool
+
+
+def to_find(text: str) -> Wanted:
+    """A text to look for."""
+    return Wanted(fold(text), _with_spaces(text))
 
 
 def fold(text: str) -> str:
@@ -77,13 +99,15 @@ def _values(name: bytes) -> "re.Pattern[bytes]":
     )
 
 
-def quick_look(wanted: str) -> Callable[[bytes], bool | None]:
-    """Whether a message with any line ends holds the folded text in its body, if that is told at once; or None.
+def quick_look(text: Wanted) -> Callable[[bytes], bool | None]:
+    """Whether a message with any line ends holds the text in its body, if that is told at once; or None.
 
     In a message of plain ASCII of which nothing needs decoding each word of the text must stand somewhere, and a
     text that stands in the body of a text part is there (message/plain_parts.py).
     """
-    words = [word.encode() for word in _BETWEEN_WORDS.split(wanted) if word] if wanted.isascii() else None
+    folded = text.folded
+    words = [word.encode() for word in _BETWEEN_WORDS.split(folded) if word] if folded.isascii() else None
+    sought = text.exact.encode("utf-8", "surrogatepass")
 
     def look(stored: bytes) -> bool | None:
         if not stored.isascii():
@@ -93,7 +117,6 @@ def quick_look(wanted: str) -> Callable[[bytes], bool | None]:
             return None
         if words is None or not all(word in lower for word in words):
             return False
-        sought = wanted.encode()
         return any(lower.find(sought, start, end) >= 0 for start, end in plain_texts(stored, lower)) or None
 
     return look
@@ -125,49 +148,56 @@ def _names_utf_7(lower: bytes) -> bool:
     return any(name + b"7" in lower for name in _UTF_7)
 
 
-def message_has(content: bytes, wanted: str) -> bool:
-    """Whether a header, that of a part or of a message within included, or the body hold the folded text (TEXT)."""
-    if not wanted:
+def message_has(content: bytes, text: Wanted) -> bool:
+    """Whether a header, that of a part or of a message within included, or the body hold the text (TEXT)."""
+    if not text.exact:
         return True
     header = content[: header_end(content)]
-    texts = chain(header_texts(header), part_texts(content))
-    return any(wanted in text for text in texts)
+    return any(text.folded in field for field in header_texts(header)) or any(
+        text.folded in fold(piece.text) if piece.is_field else text.exact in _with_spaces(piece.text)
+        for piece in _pieces(content, mime_tree.parse(content), with_header=False, with_headers=True)
+    )
 
 
-def body_has(content: bytes, wanted: str) -> bool:
-    """Whether a text part of the body holds the folded text (BODY).
+def body_has(content: bytes, text: Wanted) -> bool:
+    """Whether a text part of the body holds the text (BODY).
 
     Headers of parts do not count, as with Dovecot: `BODY mixed` is not meant to find most messages.
     """
-    return not wanted or any(wanted in text for text in body_texts(content))
+    return not text.exact or any(
+        text.exact in _with_spaces(piece.text)
+        for piece in _pieces(content, mime_tree.parse(content), with_header=False, with_headers=False)
+    )
 
 
 def header_texts(header: bytes) -> Iterator[str]:
     """What TEXT looks for in a header: each field, folded."""
-    return (fold(_whole_field(field.name, field.value)) for field in fields(header))
-
-
-def body_texts(content: bytes) -> Iterator[str]:
-    """Where BODY looks in a message: the text of each part, folded."""
-    return _texts(content, mime_tree.parse(content), with_header=False, with_headers=False)
+    return (fold(piece.text) for piece in _fields(header))
 
 
 def part_texts(content: bytes) -> Iterator[str]:
     """Where TEXT looks besides the message's header: the fields and the text of each part, folded."""
-    return _texts(content, mime_tree.parse(content), with_header=False, with_headers=True)
+    parts = _pieces(content, mime_tree.parse(content), with_header=False, with_headers=True)
+    return (fold(piece.text) for piece in parts)
 
 
-def _whole_field(name: bytes, value: bytes) -> str:
-    return name.decode("ascii", "replace") + ": " + decode_words(unfold(value))
+def _with_spaces(text: str) -> str:
+    return lower_casemap(text.replace("\r\n", "\n"))
 
 
-def _texts(content: bytes, part: Part, *, with_header: bool, with_headers: bool) -> Iterator[str]:
+def _fields(header: bytes) -> Iterator[_Piece]:
+    for field in fields(header):
+        value = decode_words(unfold(field.value))
+        yield _Piece(field.name.decode("ascii", "replace") + ": " + value, is_field=True)
+
+
+def _pieces(content: bytes, part: Part, *, with_header: bool, with_headers: bool) -> Iterator[_Piece]:
     if with_header:
-        yield from header_texts(content[part.header_start : part.body_start])
+        yield from _fields(content[part.header_start : part.body_start])
     if part.children:
         for child in part.children:
-            yield from _texts(content, child, with_header=with_headers, with_headers=with_headers)
+            yield from _pieces(content, child, with_header=with_headers, with_headers=with_headers)
         return
     kind = part.content_type
     if kind is None or kind.type.lower() in (b"text", b"message", b""):  # empty: it cannot be read
-        yield fold(text_of(content, part))
+        yield _Piece(text_of(content, part), is_field=False)

@@ -23,6 +23,7 @@ from pillarbox.mailstore.mailbox import Fields, MessageSummary, TextPlace
 from pillarbox.mailstore.view import Chosen, MailboxView
 from pillarbox.message.line_ends import to_crlf
 from pillarbox.message.text_matching import (
+    Wanted,
     address_has,
     body_has,
     fold,
@@ -31,6 +32,7 @@ from pillarbox.message.text_matching import (
     header_has,
     message_has,
     quick_look,
+    to_find,
 )
 from pillarbox.sessions.imap.field_texts import ValuesOf, search_field
 from pillarbox.sessions.imap.message_numbers import NUMBERS, Number, search_numbers
@@ -289,16 +291,18 @@ class MessageFilter:
     # What only the message knows.
 
     async def body(self, key: BodyHas, uids: list[int]) -> list[int]:
-        text = fold(key.text)
-        uids = await self._view.mailbox.may_hold(uids, text, (TextPlace.BODY,))
+        text = to_find(key.text)
+        uids = await self._view.mailbox.may_hold(uids, text.folded, (TextPlace.BODY,))
         return await self._by_content(uids, text, body_has)
 
     async def text(self, key: TextHas, uids: list[int]) -> list[int]:
-        text = fold(key.text)
-        uids = await self._view.mailbox.may_hold(uids, text, tuple(TextPlace))
+        text = to_find(key.text)
+        uids = await self._view.mailbox.may_hold(uids, text.folded, tuple(TextPlace))
         return await self._by_content(uids, text, message_has)
 
-    async def _by_content(self, uids: list[int], text: str, has: Callable[[bytes, str], bool]) -> list[int]:
+    async def _by_content(
+        self, uids: list[int], text: Wanted, has: Callable[[bytes, Wanted], bool]
+    ) -> list[int]:
         look = quick_look(text)
 
         def matches(stored: bytes) -> bool:
