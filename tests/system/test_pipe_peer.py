@@ -138,6 +138,10 @@ SERVICES: Final = (
     Service("blankline", end="printf '\\n\\nsecond\\n'; exit 69"),
 )
 
+NO_USER: Final = Service("absent", "user=no-such-user")
+"""As those of the stock master.cf are on most hosts."""
+ALL_SERVICES: Final = (*SERVICES, NO_USER)
+
 
 class World:
     """Both hosts."""
@@ -151,13 +155,13 @@ class World:
             host.output("cp /usr/share/postfix/main.cf.dist /etc/postfix/main.cf")
         else:
             install(host)
-        routes = " ".join(f"{{ {one.name}.test = {one.name}:Hop.Example }}" for one in SERVICES)
-        limits = "".join(f"{one.name}_destination_recipient_limit = {one.limit}\n" for one in SERVICES)
+        routes = " ".join(f"{{ {one.name}.test = {one.name}:Hop.Example }}" for one in ALL_SERVICES)
+        limits = "".join(f"{one.name}_destination_recipient_limit = {one.limit}\n" for one in ALL_SERVICES)
         host.write("/etc/postfix/main.cf", f"{_MAIN_CF}transport_maps = inline:{{ {routes} }}\n{limits}")
         lines = "".join(
             f"{one.name} unix - n n - - pipe\n  {'' if 'user=' in one.options else 'user=nobody '}{one.options} "
             f"argv=/usr/local/bin/given {one.name} {one.arguments}\n"
-            for one in SERVICES
+            for one in ALL_SERVICES
         )
         host.write("/etc/postfix/master.cf", MASTER_CF + lines)
         host.write("/usr/local/bin/given", _PROGRAM, mode=0o755)
@@ -222,3 +226,17 @@ def test_why_a_root_directory_cannot_be_used(world: World) -> None:
         text = "\n".join(until_logged(host, "fatal: chroot"))
         found = set(re.findall(r"postfix/(\w+)\[\d+\]: (fatal: chroot.*)", text))
         assert found == {("pipe", "fatal: chroot(/var/nowhere): No such file or directory")}
+
+
+def test_a_user_that_does_not_exist(world: World) -> None:
+    """Nothing is said of it before there is mail for the service; that mail waits, and the log says why."""
+    theirs, ours = world.hosts
+    for host in (theirs, ours):
+        assert "no-such-user" not in host.log()
+        with SmtpClient(host) as client:
+            client.submit(
+                sender="a@here.test", recipients=["b@absent.test"], message=b"Subject: x\r\n\r\nx\r\n"
+            )
+        until_logged(host, r"postfix/pipe\[\d+\]: fatal: .*: unknown username: no-such-user$")
+    # The original's queue manager asks its service once more, in a minute, before it says so.
+    until_logged(ours, r"<b@absent.test>, .*dsn=4.3.0, status=deferred \(unknown mail transport error\)$")

@@ -60,6 +60,7 @@ from pillarbox.tables.table import LookupTable
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 _BROKEN: Final = Outcome("deferred", "4.3.5", "mail system configuration error")
+_NO_PIPE: Final = Outcome("deferred", "4.3.0", "unknown mail transport error")
 
 
 class OpenedService(msgspec.Struct, frozen=True):
@@ -81,13 +82,16 @@ class Opened(msgspec.Struct, frozen=True):
     pipes: dict[str, PipeService]
     filters: dict[str, tuple[LookupTable, ...]]  # delivery status filters, by service
     names: dict[str, str]  # syslog_name, by service
-    faults: list[str]
+    faults: dict[str, str]  # why a service cannot work
+    broken_pipes: dict[str, str]  # the same of pipes
 
 
 def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService], *, cleanup: Snapshot) -> Opened:
     """Open all tables, and read what master.cf says of pipes.  `cleanup` is what forwarded mail goes through."""
     clock = SystemClock()
-    opened = Opened(snapshot, cleanup, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, {}, [])
+    opened = Opened(
+        snapshot, cleanup, Resolver(configured_routes(snapshot, clock=clock)), {}, {}, {}, {}, {}, {}
+    )
     if not any(service.name == "local" for service in services):
         services = [*services, AgentService(name="local", program="local", snapshot=snapshot.encode())]
     for service in services:
@@ -106,7 +110,8 @@ def open_local_delivery(snapshot: Snapshot, services: Sequence[AgentService], *,
                     configured_mappings(cleanup, resolver=opened.resolver, clock=clock),
                 )
         except ConfigurationFault as fault:
-            opened.faults.append(f"service {service.name}: {fault}")
+            faults = opened.broken_pipes if service.program == "pipe" else opened.faults
+            faults[service.name] = str(fault)
     return opened
 
 
@@ -130,8 +135,8 @@ def _pipe(service: AgentService, snapshot: Snapshot) -> PipeService:
 
 def serve_local_delivery(opened: Opened, sock: socket.socket, *, lifeline: int, tell: LogFile) -> None:
     """The process's life, after its rights have been dropped."""
-    for fault in opened.faults:
-        tell(Warned(f"fatal: {fault}"))
+    for name, fault in opened.faults.items():
+        tell(Warned(f"fatal: service {name}: {fault}"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(opened, sock, lifeline, tell))
 
@@ -213,6 +218,9 @@ class _Services:
         pipe = self._pipes.get(request.transport)
         if pipe is not None:
             return await pipe.deliver(request, descriptor, header)
+        if request.transport in self._opened.broken_pipes:
+            self._refuse(request.transport)(self._opened.broken_pipes[request.transport])
+            return [_NO_PIPE] * len(request.recipients)
         means = self._local.get(request.transport)
         if means is None:
             return [_BROKEN] * len(request.recipients)

@@ -6,7 +6,8 @@ DESCRIPTION
     owner.
 
 FAULTS
-    ValueError  an attribute that does not exist, no command, no user or too powerful a one; in Postfix's words
+    ValueError      an attribute that does not exist, no command, no user or too powerful a one; in Postfix's words
+    UnknownAccount  a user or group that this host does not have; stock files name some
 
 STANDARDS
     pipe(8), spawn(8), postconf(5): export_environment, import_environment
@@ -22,6 +23,10 @@ from pillarbox.config.logical_lines import BLANKS
 from pillarbox.config.parameters.paths import Paths
 
 PIPE_ATTRIBUTES: Final = ("flags", "user", "directory", "size", "eol", "null_sender", "chroot")
+
+
+class UnknownAccount(ValueError):
+    """A user or group that does not exist."""
 
 
 def attributes(arguments: Sequence[str], names: Collection[str]) -> tuple[dict[str, str], tuple[str, ...]]:
@@ -48,13 +53,13 @@ def account(text: str, mail_owner: str) -> tuple[str, int, int]:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
-        raise ValueError(f"unknown username: {name}") from None
+        raise UnknownAccount(f"unknown username: {name}") from None
     gid = entry.pw_gid
     if colon:
         try:
             gid = grp.getgrnam(group).gr_gid
         except KeyError:
-            raise ValueError(f"unknown group: {group}") from None
+            raise UnknownAccount(f"unknown group: {group}") from None
     if entry.pw_uid == 0:
         raise ValueError("user= command-line attribute specifies root privileges")
     if name == mail_owner and os.getuid() == 0:

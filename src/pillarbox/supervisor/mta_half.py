@@ -23,6 +23,7 @@ from pillarbox.config.parameters.processes import Processes
 from pillarbox.config.reading import Configuration
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.config.value import Value
+from pillarbox.delivery.service_command import UnknownAccount
 from pillarbox.net.startup import User, cleanup_of
 from pillarbox.queue.maildrop import shared_modes
 from pillarbox.queue.queue_directories import QueueDirectories
@@ -224,14 +225,17 @@ def _cleanup_snapshot(configuration: Configuration, snapshot: Snapshot) -> bytes
 
 
 def service_warnings(configuration: Configuration) -> list[str]:
-    """Pipes and spawned services that a start goes without: mail that is routed to them waits.
+    """Pipes and spawned services that cannot work: mail that is routed to them waits.
 
-    Stock files have some whose users exist on few hosts.
+    Not those whose only fault is that their user does not exist: stock files have some, for programs that few hosts
+    have.  The log tells of them when there is mail for them, as Postfix's does.
     """
     faults: list[ConfigurationFault | None] = []
     for service in without_disabled(configuration).master_cf.services:
         if os.path.basename(service.command) == "pipe":
-            faults.append(pipe_fault(configuration, service))
+            fault = pipe_fault(configuration, service)
+            if fault is not None and not isinstance(fault.__cause__, UnknownAccount):
+                faults.append(fault)
         elif is_spawn(service):
             faults.append(spawn_fault(configuration, service))
     return [str(fault) for fault in faults if fault is not None]

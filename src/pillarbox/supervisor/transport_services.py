@@ -5,8 +5,8 @@ DESCRIPTION
     `lmtp`, `local`, `virtual`, `error`, `retry` and `discard` are there without a line, as if the stock master.cf
     were read.
 
-    A pipe that cannot work is left out, and so is what master_service_disable turns off: mail that is routed there
-    waits.
+    What master_service_disable turns off is left out: mail that is routed there waits.  So does mail for a pipe
+    that cannot work; why, the log says when there is some (daemons/local_delivery.py).
 """
 
 import os
@@ -47,8 +47,6 @@ def transport_services(configuration: Configuration) -> tuple[AgentService, ...]
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
         if program not in _DELIVERY_AGENTS or service.type != "unix":
-            continue
-        if program == "pipe" and pipe_fault(configuration, service):
             continue
         found[service.name] = AgentService(
             name=service.name,
