@@ -168,7 +168,42 @@ stats
 stats dump
 -f json stats dump
 -f table stats dump
+batch
+batch -u me :
+batch : mailbox list
 batch -u me : mailbox list
+batch -u me :: mailbox list
+-f json batch -u me : mailbox list
+batch -u me : mailbox path INBOX : mailbox list
+batch -u me : frob
+batch -u me : flags add
+batch -u me : search frob : mailbox list
+batch -u nobody : mailbox list
+batch -A : search mailbox INBOX all
+batch -u me : mailbox create Once : mailbox create Once : mailbox create Twice
+mailbox list -u me 'Tw*'
+mailbox delete -u me -e Once
+mailbox delete -u me -e Once
+mailbox delete -u me -e INBOX
+mailbox create -u me Once
+mailbox delete -u me -Z Once
+mailbox list -F BASE/two
+-f tab mailbox list -F BASE/two
+batch -F BASE/two : search mailbox INBOX all
+search -F BASE/nowhere all
+-f tab search -F BASE/nowhere all
+-f json mailbox list -F BASE/nowhere
+mailbox path -u me -t index Sent
+mailbox path -u me -t control Sent
+mailbox path -u me -t dir Nope
+mailbox path -u me -t alt-dir Sent
+mailbox path -u me -t frob Sent
+altmove -u me all
+altmove -u me frob
+altmove -u me -r mailbox Nope all
+replicator status
+replicator replicate me
+replicator status -a BASE/nowhere
 dict
 -f frob user me
 -x
@@ -273,6 +308,7 @@ def pair() -> Iterator[tuple[Server, Server]]:
             text = server.configuration.read_text()
             static = text.index("passdb {"), text.index("service imap-login {")
             server.configuration.write_text(text[: static[0]] + text[static[1] :])
+            (server.base / "two").write_text("me\nnobody\nyou\n")
             (server.base / "users").write_text(USERS.replace("{base}", str(server.base)))
             server.start()
             for user in ("me", "you"):

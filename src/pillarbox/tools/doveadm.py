@@ -5,7 +5,8 @@
     stop  reload  config  who  kick
     user  auth test|login|lookup|cache  pw
     mailbox list|status|create|delete|rename|subscribe|unsubscribe|metadata|path|mutf7
-    search  fetch  expunge  flags add|remove|replace  copy  move  deduplicate  save  import
+    search  fetch  expunge  flags add|remove|replace  copy  move  altmove  deduplicate  save  import
+    batch SEPARATOR COMMAND [SEPARATOR COMMAND]...
     index  force-resync  purge
     log errors|find|reopen|test
     instance list
@@ -39,6 +40,7 @@ from pillarbox.tools.doveadm_commands.faults import (
     EX_TEMPFAIL,
     EX_USAGE,
     Fatal,
+    NoList,
     Usage,
 )
 from pillarbox.tools.overridden_configuration import read_overridden
@@ -108,6 +110,10 @@ def _command(name: str) -> Command | None:
             return _reload
         case "stop":
             return _stop
+        case "batch":
+            from pillarbox.tools.doveadm_commands import batch as doveadm_batch
+
+            return doveadm_batch.batch
         case "kick" | "who":
             from pillarbox.tools.doveadm_commands import sessions as doveadm_sessions
 
@@ -134,13 +140,17 @@ def _command(name: str) -> Command | None:
             return doveadm_quota.quota
         case _:
             from pillarbox.tools.doveadm_commands import messages as doveadm_messages
+            from pillarbox.tools.doveadm_commands import unserved
 
+            if name in unserved.COMMANDS:
+                return functools.partial(unserved.refuse, name)
             return functools.partial(doveadm_messages.run, name) if name in doveadm_messages.USAGE else None
 
 
 def _synopses() -> dict[str, str]:
     """Command → its arguments."""
     from pillarbox.tools.doveadm_commands import absent
+    from pillarbox.tools.doveadm_commands import batch as doveadm_batch
     from pillarbox.tools.doveadm_commands import mailboxes as doveadm_mailboxes
     from pillarbox.tools.doveadm_commands import messages as doveadm_messages
     from pillarbox.tools.doveadm_commands import quota as doveadm_quota
@@ -149,6 +159,7 @@ def _synopses() -> dict[str, str]:
 
     return {
         "auth": "cache|login|lookup|test",
+        "batch": doveadm_batch.USAGE,
         "instance": "list",
         "kick": doveadm_sessions.KICK_USAGE.partition(" ")[2],
         "log": "errors|find|reopen|test",
@@ -168,13 +179,9 @@ def _synopses() -> dict[str, str]:
 
 _OF_PLUGINS: Final = {
     "acl": "use SETACL of IMAP, or edit dovecot-acl",
+    "fts": "the index of texts is Pillarbox's own: use doveadm index",
     "sieve": "Sieve is not served",
 }
-_NOT_SERVED: Final = frozenset(
-    "altmove backup batch dict director dsync-server dump exec fs oldstats penalty rebuild replicator "
-    "service sis sync zlibconnect".split()
-)
-"""What Dovecot 2.3 has besides."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -205,8 +212,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return doveconf.main([*(["-c", path] if "-c" in options else []), *words[1:]])
     if words[0] in _OF_PLUGINS:
         return _fatal(f"Unknown command '{words[0]}': {_OF_PLUGINS[words[0]]}")
-    if words[0] in _NOT_SERVED:
-        return _fatal(f"doveadm {words[0]} is not served")
     command = _command(words[0])
     if command is None:
         return _usage()
@@ -228,6 +233,10 @@ def _run(command: Command, path: str, overrides: Sequence[str], form: str, words
         return _fatal(str(fault))
     except Fatal as fault:
         return _fatal(str(fault), fault.status)
+    except NoList as fault:
+        sys.stdout.flush()
+        sys.stderr.write(f"Error: {fault}\ndoveadm: Error: Failed to iterate through some users\n")
+        return EX_TEMPFAIL
     except NoAnswer as fault:
         sys.stdout.flush()
         sys.stderr.write(f"Error: {fault}\n")

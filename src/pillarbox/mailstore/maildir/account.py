@@ -26,7 +26,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
 
 from pillarbox.config.mailbox_settings import MailboxDefinition, Storage
 from pillarbox.files.file_system import DISK, FileSystem
@@ -104,6 +104,10 @@ def tree_at(place: Storage, *, files: FileSystem = DISK, names: NameMaker | None
         nested=place.nested,
         escaping=place.escaping,
     )
+
+
+PathKind = Literal["mailbox", "control", "index"]
+"""What of a mailbox: its messages, uidlist and keywords, or Dovecot's index."""
 
 
 class MaildirAccount:
@@ -269,9 +273,11 @@ class MaildirAccount:
         self._keeps_defaults = True
         await self._run(self._defaults.make)
 
-    def path(self, name: str) -> str:
+    def path(self, name: str, kind: PathKind = "mailbox") -> str:
         """The directory of a mailbox, whether or not it is there.  MailboxNameRefused."""
-        return os.fsdecode(self._tree.directory(normalise(name)))
+        tree = self._tree
+        places = {"mailbox": tree.directory, "control": tree.control_directory, "index": tree.index_directory}
+        return os.fsdecode(places[kind](normalise(name)))
 
     async def identities(self) -> dict[str, bytes]:
         """Every mailbox that can be selected → its GUID, b"" if it has none yet."""

@@ -30,7 +30,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, OWN_SEPARATOR, SEPARATOR, normalise
-from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount, PathKind
 
 
 class OutsideNamespace(MailboxNameRefused):
@@ -187,9 +187,10 @@ class NamespacedAccount:
         """Give back all files."""
         await self._account.close()
 
-    def path(self, name: str) -> str:
+    def path(self, name: str, kind: PathKind = "mailbox") -> str:
         """The directory of a mailbox, existing or not.  OutsideNamespace, MailboxNameRefused."""
-        return self._account.path(self._to_store(name)) if isinstance(self._account, MaildirAccount) else ""
+        stored = self._to_store(name)
+        return self._account.path(stored, kind) if isinstance(self._account, MaildirAccount) else ""
 
     def store_name(self, name: str) -> str:
         """What the store calls a mailbox that a client names.  OutsideNamespace, MailboxNameRefused."""

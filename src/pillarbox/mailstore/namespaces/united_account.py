@@ -40,6 +40,7 @@ from pillarbox.mailstore.mailbox import (
 )
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.mailbox_names import INBOX, normalise
+from pillarbox.mailstore.maildir.account import PathKind
 from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.mailstore.sharing.acl import AccessLists
 from pillarbox.mailstore.sharing.acl_file import ALL, Entry, Identifier, Rights
@@ -148,9 +149,9 @@ class UnitedAccount:
         """The name of an opened mailbox."""
         return self._homes.get(mailbox, self._main).account.name_of(mailbox)
 
-    async def path(self, name: str) -> str:
+    async def path(self, name: str, kind: PathKind = "mailbox") -> str:
         """The directory of a mailbox, existing or not.  NoSuchMailbox, MailboxNameRefused."""
-        return (await self._part(name)).account.path(name)
+        return (await self._part(name)).account.path(name, kind)
 
     # --- rights -------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ DESCRIPTION
 
     -u USER   that user; a mask with * or ? is all users that it fits
     -A        all users
+    -F FILE   those whose names are in the file, one a line
     neither   the user of the environment, with the rights of who asks, and no userdb
 
 FAULTS
@@ -59,6 +60,7 @@ from pillarbox.tools.doveadm_commands.faults import (
     EX_USAGE,
     Fatal,
     MailFault,
+    NoList,
     Usage,
 )
 from pillarbox.tools.doveadm_commands.output import Cell
@@ -74,14 +76,15 @@ class MailCommand:
     def __init__(
         self, configuration: Configuration, form: str, usage: str, flags: str, arguments: Sequence[str]
     ) -> None:
-        """`usage`: the command's name, then its synopsis; `flags`: its options besides -u, -A, -S, for getopt."""
+        """`usage`: the command's name, then its synopsis; `flags`: its options besides -u, -A, -F and -S,
+        for getopt."""
         self.name = usage.partition(" [")[0]
         self.usage = usage
         self.form = form
         self.configuration = configuration
         self.settings: MailboxSettings = mailbox_settings(configuration, hostname="localhost")
         try:
-            pairs, self.words = getopt.getopt(list(arguments), f"u:AS:{flags}")
+            pairs, self.words = getopt.getopt(list(arguments), f"u:AF:S:{flags}")
         except getopt.GetoptError as error:
             text = error.msg.replace("option -", "invalid option -- '", 1).replace(" not recognized", "'")
             raise Usage(usage, complaint=f"{self.name.split()[-1]}: {text}") from error
@@ -102,14 +105,21 @@ class MailCommand:
     @property
     def is_for_many(self) -> bool:
         """Whether lines say whose they are."""
-        return "-A" in self.options or bool({"*", "?"} & set(self.options.get("-u", "")))
+        return bool({"-A", "-F"} & self.options.keys()) or bool({"*", "?"} & set(self.options.get("-u", "")))
+
+    @property
+    def is_for_oneself(self) -> bool:
+        """Whether nobody is named."""
+        return not {"-u", "-A", "-F"} & self.options.keys()
 
     def users(self) -> list[str]:
-        """Whose mailboxes."""
+        """Whose mailboxes.  NoAnswer, NoList."""
+        if "-F" in self.options:
+            return _listed_users(self.options["-F"])
         if not self.is_for_many:
             found = self.options.get("-u") or os.environ.get("USER", "")
             if not found:
-                raise Fatal("USER environment is missing and -u option not used")
+                raise Fatal("USER environment is missing and -u option not used", status=EX_USAGE)
             return [found]
         path = f"{self.configuration.value('base_dir')}/auth-userdb"
         with AuthSocket(path, label="auth-master: userdb list", is_master=True) as sock:
@@ -120,14 +130,45 @@ Work = Callable[[str, Account], Awaitable[int | None]]
 """What is done for a user, on his account; the exit status if it is not 0."""
 
 
-def for_users(command: MailCommand, work: Work) -> int:
-    """Do it for each of them."""
+class Prepared(msgspec.Struct, frozen=True):
+    """A command whose words have been read, and what it does for each user."""
+
+    command: MailCommand
+    work: Work
+
+
+def _listed_users(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return [line.strip("\r\n") for line in file if line.strip()]
+    except OSError as error:
+        raise NoList(path, error.strerror or "") from error
+
+
+def for_users(command: MailCommand, work: Work, *, failed: set[str] | None = None) -> int:
+    """Do it for each of them, but for those in `failed`.
+
+    Others are added to these for whom it could not be done.
+    """
     status = 0
+    failed = set() if failed is None else failed
     output = CommonOutput() if command.is_for_many else None
-    for user in command.users():
+    try:
+        users = command.users()
+    except NoList:
+        if output is not None:
+            output.finish(command.shown_columns)
+        raise
+    for user in users:
+        if user in failed:
+            continue
         try:
-            status = _as_owner(command, user, work, output) or status
+            ended = _as_owner(command, user, work, output)
+            if ended:
+                status = ended
+                failed.add(user)
         except MailFault as fault:
+            failed.add(user)
             if fault.status == EX_NOUSER and output is not None:
                 sys.stderr.write(f"doveadm({user}): Info: User no longer exists, skipping\n")
                 continue
@@ -171,7 +212,7 @@ class Owner:
     @classmethod
     def find(cls, command: MailCommand, user: str) -> "Owner":
         """What the userdb says, or for who asks himself, the configuration.  MailFault."""
-        if "-u" not in command.options and "-A" not in command.options:
+        if command.is_for_oneself:
             return cls._oneself(command, user)
         try:
             answer = lookup(command.configuration, user)

@@ -30,6 +30,13 @@ class Usage(Exception):
         self.complaint = complaint
 
 
+class NoList(Exception):
+    """The file of -F cannot be read."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(f"read({path}) failed: open({path}) failed: {why}")
+
+
 class MailFault(Exception):
     """`doveadm(user): Error: text`"""
 

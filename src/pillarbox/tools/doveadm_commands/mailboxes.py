@@ -14,12 +14,13 @@ from pillarbox.mailstore.mailbox import (
     PermissionDenied,
 )
 from pillarbox.mailstore.mailbox_names import decode_utf7, encode_utf7
-from pillarbox.mailstore.maildir.account import MaildirAccount
+from pillarbox.mailstore.maildir.account import MaildirAccount, PathKind
 from pillarbox.mailstore.namespaces.namespaced_account import NamespacedAccount
 from pillarbox.mailstore.namespaces.united_account import UnitedAccount
 from pillarbox.tools.doveadm_commands.accounts import (
     COMMON,
     MailCommand,
+    Prepared,
     Work,
     for_users,
     missing,
@@ -27,16 +28,16 @@ from pillarbox.tools.doveadm_commands.accounts import (
     status_of,
 )
 from pillarbox.tools.doveadm_commands.common_output import Columns
-from pillarbox.tools.doveadm_commands.faults import EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
+from pillarbox.tools.doveadm_commands.faults import EX_DATAERR, EX_NOTFOUND, EX_USAGE, Fatal, MailFault, Usage
 from pillarbox.vocabulary.identifiers import Uid
 
 USAGE: Final = {
     "create": f"{COMMON} [-s] <mailbox> [...]",
-    "delete": f"{COMMON} [-r] [-s] <mailbox> [...]",
+    "delete": f"{COMMON} [-e] [-r] [-s] [-Z] <mailbox> [...]",
     "list": f"{COMMON} [-7|-8] [-s] [<mailbox mask> [...]]",
     "metadata": "get|list|set|unset",
     "mutf7": "[-7|-8] <name> [...]",
-    "path": f"{COMMON} <mailbox>",
+    "path": f"{COMMON} [-t <type>] <mailbox>",
     "rename": f"{COMMON} [-s] <old name> <new name>",
     "status": f"{COMMON} [-t] <fields> <mailbox mask> [...]",
     "subscribe": f"{COMMON} <mailbox> [...]",
@@ -44,9 +45,10 @@ USAGE: Final = {
 }
 _FLAGS: Final = {
     "create": "s",
-    "delete": "rs",
+    "delete": "ersZ",
     "list": "78s",
     "mutf7": "78",
+    "path": "t:",
     "rename": "s",
     "status": "t",
 }
@@ -66,21 +68,33 @@ _TOTALS: Final = ("messages", "recent", "unseen", "vsize")
 
 def mailbox(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """doveadm mailbox."""
+    if arguments and arguments[0] == "mutf7":
+        return _mutf7(_command(configuration, form, arguments))
+    prepared = prepared_mailbox(configuration, form, arguments)
+    return for_users(prepared.command, prepared.work)
+
+
+def _command(configuration: Configuration, form: str, arguments: Sequence[str]) -> MailCommand:
+    name = arguments[0]
+    return MailCommand(
+        configuration, form, f"mailbox {name} {USAGE[name]}", _FLAGS.get(name, ""), arguments[1:]
+    )
+
+
+def prepared_mailbox(configuration: Configuration, form: str, arguments: Sequence[str]) -> Prepared:
+    """What it is to do.  Usage, Fatal."""
     if not arguments or arguments[0] not in USAGE:
         raise Usage("mailbox <command> [<args>]", USAGE)
     name = arguments[0]
     if name == "metadata":
         from pillarbox.tools.doveadm_commands.metadata import USAGE as VERBS
-        from pillarbox.tools.doveadm_commands.metadata import metadata
+        from pillarbox.tools.doveadm_commands.metadata import prepared_metadata
 
         if arguments[1:2] and arguments[1] in VERBS:
-            return metadata(configuration, form, arguments[1], arguments[2:])
+            return prepared_metadata(configuration, form, arguments[1], arguments[2:])
         raise Usage("mailbox <command> [<args>]", USAGE)
-    usage = f"mailbox {name} {USAGE[name]}"
-    command = MailCommand(configuration, form, usage, _FLAGS.get(name, ""), arguments[1:])
-    if name == "mutf7":
-        return _mutf7(command)
-    return for_users(command, _WORK[name](command))
+    command = _command(configuration, form, arguments)
+    return Prepared(command, _WORK[name](command))
 
 
 def matching(names: Sequence[str], masks: Sequence[str]) -> list[str]:
@@ -231,6 +245,8 @@ def _each(act: Callable[[Account, str], Awaitable[None]]) -> Callable[[MailComma
         async def work(user: str, account: Account) -> None:
             for name in await _named(command, account):
                 try:
+                    if "-e" in command.options and (await account.status(name, with_size=False)).messages:
+                        raise MailFault(user, f"Can't delete mailbox {name}: Mailbox isn't empty", EX_DATAERR)
                     await act(account, name)
                 except (NoSuchMailbox, MailboxExists, MailboxNameRefused, PermissionDenied) as fault:
                     raise _failing(command, name, fault, user) from fault
@@ -276,19 +292,36 @@ def _rename(command: MailCommand) -> Work:
 def _path(command: MailCommand) -> Work:
     if len(command.words) != 1:
         raise Usage(command.usage)
+    asked = command.options.get("-t", "mailbox")
+    if asked not in _PATHS:
+        raise Usage(command.usage)
+    kind = _PATHS[asked]
     command.columns = Columns(("path",), hidden=("path",))
 
     async def work(user: str, account: Account) -> None:
-        show(command, user, [[await _path_of(account, command.words[0])]])
+        name = command.words[0]
+        show(command, user, [[await _path_of(account, name, kind)]] if kind is not None else [])
 
     return work
 
 
-async def _path_of(account: Account, name: str) -> str:
+_PATHS: Final[dict[str, PathKind | None]] = {
+    "dir": "mailbox",
+    "mailbox": "mailbox",
+    "control": "control",
+    "index": "index",
+    "alt-dir": None,
+    "alt-mailbox": None,
+    "index-private": None,
+}
+"""Types of -t; None: a Maildir has none."""
+
+
+async def _path_of(account: Account, name: str, kind: PathKind) -> str:
     """Where a mailbox lies, existing or not."""
     if isinstance(account, UnitedAccount):
-        return await account.path(name)
-    return account.path(name) if isinstance(account, NamespacedAccount | MaildirAccount) else ""
+        return await account.path(name, kind)
+    return account.path(name, kind) if isinstance(account, NamespacedAccount | MaildirAccount) else ""
 
 
 def _mutf7(command: MailCommand) -> int:

@@ -1,11 +1,11 @@
-"""doveadm commands on messages: search, fetch, expunge, flags, copy, move, deduplicate, save, import, index,
-force-resync.
+"""doveadm commands on messages: search, fetch, expunge, flags, copy, move, altmove, deduplicate, save, import,
+index, force-resync.
 
 DESCRIPTION
     A query (tools/doveadm_commands/query.py) chooses messages of one mailbox after the other.  Nothing is printed
     by commands that change something.
 
-    purge has nothing to do in a Maildir.  index -q works at once: there is no queue.
+    purge and altmove have nothing to do in a Maildir.  index -q works at once: there is no queue.
 """
 
 import shutil
@@ -35,6 +35,7 @@ from pillarbox.tools.doveadm_commands.accounts import (
     COMMON,
     MailCommand,
     Owner,
+    Prepared,
     Work,
     for_users,
     open_store,
@@ -70,6 +71,7 @@ from pillarbox.wire.imap.flag_grammar import SYSTEM_FLAGS
 
 _QUERY: Final = "<search query>"
 USAGE: Final = {
+    "altmove": f"{COMMON} [-r] {_QUERY}",
     "copy": f"{COMMON} <destination> [user <source user>] {_QUERY}",
     "deduplicate": f"{COMMON} [-m] {_QUERY}",
     "expunge": f"{COMMON} [-d] {_QUERY}",
@@ -84,6 +86,7 @@ USAGE: Final = {
     "search": f"{COMMON} {_QUERY}",
 }
 _FLAGS: Final = {
+    "altmove": "r",
     "deduplicate": "m",
     "expunge": "d",
     "force-resync": "f",
@@ -97,6 +100,14 @@ _ACTIONS: Final = {"add": FlagAction.ADD, "remove": FlagAction.REMOVE, "replace"
 
 def run(name: str, configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """One of them."""
+    prepared = prepared_messages(name, configuration, form, arguments)
+    return for_users(prepared.command, prepared.work)
+
+
+def prepared_messages(
+    name: str, configuration: Configuration, form: str, arguments: Sequence[str]
+) -> Prepared:
+    """What one of them is to do.  Usage, Fatal."""
     usage, flags = f"{name} {USAGE[name]}", _FLAGS.get(name, "")
     if name == "flags":
         if not arguments or arguments[0] not in FLAGS_USAGE:
@@ -104,7 +115,7 @@ def run(name: str, configuration: Configuration, form: str, arguments: Sequence[
         usage, flags = f"flags {arguments[0]} {FLAGS_USAGE[arguments[0]]}", ""
         arguments = arguments[1:]
     command = MailCommand(configuration, form, usage, flags, arguments)
-    return for_users(command, _WORK[name](command))
+    return Prepared(command, _WORK[name](command))
 
 
 def _on_each(
@@ -235,7 +246,7 @@ def _transfer(command: MailCommand) -> Work:
     target_name, *words = command.words
     source: Owner | None = None
     if words[0].lower() == "user" and len(words) > 1:
-        if "-u" not in command.options:
+        if command.is_for_oneself:
             raise Fatal("Use -u parameter to specify destination user")
         source = Owner.find(command, words[1])
         words = words[2:]
@@ -387,7 +398,18 @@ def _purge(command: MailCommand) -> Work:
     return work
 
 
+def _altmove(command: MailCommand) -> Work:
+    """A Maildir has no alternate storage: what is asked for is there, and stays where it is."""
+    query = query_of(command, command.words)
+
+    async def act(_account: Account, _found: Found) -> None:
+        return
+
+    return _on_each(command, query, act, "Mailbox {}: Mailbox sync failed")
+
+
 _WORK: Final[dict[str, Callable[[MailCommand], Work]]] = {
+    "altmove": _altmove,
     "copy": _transfer,
     "deduplicate": _deduplicate,
     "expunge": _expunge,

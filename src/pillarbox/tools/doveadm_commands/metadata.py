@@ -13,7 +13,7 @@ from typing import Final
 
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.mailstore.mailbox import Account, AttributesFull, NoSuchMailbox
-from pillarbox.tools.doveadm_commands.accounts import COMMON, MailCommand, Work, for_users, missing, show
+from pillarbox.tools.doveadm_commands.accounts import COMMON, MailCommand, Prepared, Work, missing, show
 from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import (
     EX_NOTFOUND,
@@ -35,8 +35,10 @@ _TYPES: Final = ("private", "shared")
 _SPECIAL_USE: Final = "private/specialuse"
 
 
-def metadata(configuration: Configuration, form: str, verb: str, arguments: Sequence[str]) -> int:
-    """One of the four."""
+def prepared_metadata(
+    configuration: Configuration, form: str, verb: str, arguments: Sequence[str]
+) -> Prepared:
+    """One of the four.  Usage, Fatal."""
     usage = f"mailbox metadata {verb} {USAGE[verb]}"
     command = MailCommand(configuration, form, usage, "sp" if verb == "list" else "s", arguments)
     fewest, most = _WORDS[verb]
@@ -46,13 +48,13 @@ def metadata(configuration: Configuration, form: str, verb: str, arguments: Sequ
     match verb:
         case "get":
             command.columns = Columns(("value",), hidden=("value",))
-            return for_users(command, _get(command, key))
+            return Prepared(command, _get(command, key))
         case "list":
             command.columns = Columns(("key",), hidden=("key",))
-            return for_users(command, _list(command, key))
+            return Prepared(command, _list(command, key))
         case _:
             value = command.words[2].encode("utf-8", "surrogateescape") if verb == "set" else None
-            return for_users(command, _change(command, key, value))
+            return Prepared(command, _change(command, key, value))
 
 
 def _key(text: str) -> str:

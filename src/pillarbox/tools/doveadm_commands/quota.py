@@ -13,7 +13,7 @@ from typing import Final
 from pillarbox.config.dovecot.interpretation import mailbox_settings
 from pillarbox.config.dovecot.reading import Configuration
 from pillarbox.mailstore.mailbox import Account
-from pillarbox.tools.doveadm_commands.accounts import COMMON, MailCommand, Work, for_users, show
+from pillarbox.tools.doveadm_commands.accounts import COMMON, MailCommand, Prepared, Work, for_users, show
 from pillarbox.tools.doveadm_commands.common_output import Columns
 from pillarbox.tools.doveadm_commands.faults import Fatal, Usage
 
@@ -24,6 +24,12 @@ _TITLES: Final = ("Quota name", "Type", "Value", "Limit", "%")
 
 def quota(configuration: Configuration, form: str, arguments: Sequence[str]) -> int:
     """The command."""
+    prepared = prepared_quota(configuration, form, arguments)
+    return for_users(prepared.command, prepared.work)
+
+
+def prepared_quota(configuration: Configuration, form: str, arguments: Sequence[str]) -> Prepared:
+    """What it is to do.  Usage, Fatal."""
     if not arguments or arguments[0] not in USAGE:
         raise Usage("quota <command> [<args>]", USAGE)
     name = arguments[0]
@@ -34,7 +40,7 @@ def quota(configuration: Configuration, form: str, arguments: Sequence[str]) -> 
         raise Usage(command.usage)
     if name == "get":
         command.columns = Columns(_COLUMNS, "table", titles=_TITLES, right=_COLUMNS[2:])
-    return for_users(command, _get(command) if name == "get" else _recalculate())
+    return Prepared(command, _get(command) if name == "get" else _recalculate())
 
 
 def _get(command: MailCommand) -> Work:

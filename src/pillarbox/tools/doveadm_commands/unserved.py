@@ -1,0 +1,62 @@
+"""doveadm commands of Dovecot's that are not served: why, and what does the same.
+
+FAULTS
+    Fatal  always
+"""
+
+import getopt
+import os
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from pillarbox.config.dovecot.reading import Configuration
+from pillarbox.tools.doveadm_commands.faults import Fatal
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    why: str
+    socket: str = ""
+    """What it would ask, below base_dir; where there is none, Dovecot says it in the same words."""
+
+
+_SYNC: Final = "copy the Maildir with rsync -a, which keeps UIDs and flags, or use doveadm import"
+COMMANDS: Final[Mapping[str, _Refusal]] = {
+    "backup": _Refusal(_SYNC),
+    "dict": _Refusal("there is no dict service"),
+    "director": _Refusal("no connection is proxied", "director-admin"),
+    "dsync-server": _Refusal(_SYNC),
+    "dump": _Refusal("there are no index files of Dovecot's; uidlists and keywords are text"),
+    "exec": _Refusal("Dovecot's programs are not here; dovecot-lda is a command"),
+    "fs": _Refusal("mail is in files, which any command reads"),
+    "oldstats": _Refusal("no statistics are kept"),
+    "penalty": _Refusal("penalties are the auth server's, and nothing asks it for them"),
+    "rebuild": _Refusal("no keywords tell which messages have attachments"),
+    "replicator": _Refusal("nothing is replicated", "replicator-doveadm"),
+    "service": _Refusal("there are no services of Dovecot's: doveadm process status shows what runs"),
+    "sis": _Refusal("a Maildir has no single instance storage"),
+    "sync": _Refusal(_SYNC),
+    "zlibconnect": _Refusal("use a client that knows COMPRESS"),
+}
+
+
+def refuse(name: str, configuration: Configuration, _form: str, arguments: Sequence[str]) -> int:
+    """Say so; it never returns."""
+    refusal = COMMANDS[name]
+    if (
+        refusal.socket
+        and arguments
+        and not os.path.exists(path := _socket(configuration, refusal, arguments))
+    ):
+        raise Fatal(f"net_connect_unix({path}) failed: No such file or directory")
+    raise Fatal(f"doveadm {name} is not served: {refusal.why}")
+
+
+def _socket(configuration: Configuration, refusal: _Refusal, arguments: Sequence[str]) -> str:
+    """Where it would ask: -a, or below base_dir."""
+    path = f"{configuration.value('base_dir')}/{refusal.socket}"
+    try:
+        return dict(getopt.getopt(list(arguments[1:]), "a:")[0]).get("-a", path)
+    except getopt.GetoptError:
+        return path
