@@ -250,7 +250,7 @@ def _status_line(conversation: Conversation, command: Status, found: MailboxStat
     limit = conversation.message_size_limit
     key = (command.mailbox, conversation.engine.utf8_names)
     told = _TOLD.get(key)
-    if told is not None and told.found is found and told.items == command.items and told.limit == limit:
+    if told is not None and told.found == found and told.items == command.items and told.limit == limit:
         return told.line
     values = [(item, status_value(conversation, found, item)) for item in command.items]
     line = b"* %b\r\n" % responses.status(conversation.name(command.mailbox), values)
@@ -266,7 +266,7 @@ def with_own_recent(view: MailboxView, found: MailboxStatus) -> MailboxStatus:
     Unless it was opened for reading, which takes none of them.
     """
     recent = max(found.recent, view.recent) if view.read_only else found.recent + view.recent
-    return msgspec.structs.replace(found, recent=recent)
+    return found if recent == found.recent else msgspec.structs.replace(found, recent=recent)
 
 
 def status_value(conversation: Conversation, found: MailboxStatus, item: StatusItem) -> int | bytes | None:
