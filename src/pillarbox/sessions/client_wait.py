@@ -38,7 +38,10 @@ class ClientWait:
         assert task is not None
         others = task.cancelling()  # who have cancelled the task before: not ours to take back
         self._task, self._ends = task, False
-        self._end_after(loop, limit)
+        self._until = loop.time() + limit
+        if self._timer is None or self._timer.when() > self._until:
+            self.close()
+            self._timer = loop.call_at(self._until, self._look)
         try:
             return await self.transport.receive()
         except asyncio.CancelledError:
@@ -64,13 +67,6 @@ class ClientWait:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _end_after(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
-        self._until = loop.time() + seconds
-        if self._timer is not None and self._timer.when() > self._until:
-            self.close()
-        if self._timer is None:
-            self._timer = loop.call_at(self._until, self._look)
 
     def _look(self) -> None:
         """The timer went off: time is up, or it is moved on."""

@@ -247,16 +247,16 @@ class Pop3Session:
         engine = self._engine
         while True:
             command = engine.next_command()
-            match command:
-                case Pause.NEED_DATA:
+            if command is Pause.NEED_DATA:
+                await self._flush()
+                await self._receive()
+            elif command is Pause.CLOSED:
+                return "Connection closed"
+            else:
+                assert isinstance(command, Command)
+                await self._answer(command)
+                if engine.unsent >= FLUSH_AT:
                     await self._flush()
-                    await self._receive()
-                case Pause.CLOSED:
-                    return "Connection closed"
-                case Command():
-                    await self._answer(command)
-                    if engine.unsent >= FLUSH_AT:
-                        await self._flush()
 
     async def _receive(self) -> None:
         data = await self._wait.receive(limit=INACTIVITY)
@@ -282,10 +282,17 @@ class Pop3Session:
 
     async def _send_message(self, ok: bytes, text: bytes | LargeContent | Span) -> int:
         """A response and its lines; how many octets went out, without the dot at the end."""
-        before = self._engine.bytes_out + self._engine.unsent
-        self._engine.ok(ok)
+        engine = self._engine
+        if (
+            isinstance(text, bytes) and len(text) < PIECE and not self._options.workarounds
+        ):  # as nearly all are
+            answer = (b"+OK %b\r\n%b" % (ok, stuffed(text))) if ok else b"+OK\r\n" + stuffed(text)
+            engine.send(answer)
+            return len(answer) - len(END_OF_LINES)
+        before = engine.bytes_out + engine.unsent
+        engine.ok(ok)
         await self._send_lines(text)
-        return self._engine.bytes_out + self._engine.unsent - before - len(END_OF_LINES)
+        return engine.bytes_out + engine.unsent - before - len(END_OF_LINES)
 
     async def _send_lines(self, text: bytes | LargeContent | Span) -> None:
         no_nuls = Pop3Workaround.OUTLOOK_NO_NULS in self._options.workarounds

@@ -326,7 +326,9 @@ class Pop3Server:
 
     def data_to_send(self) -> bytes:
         """The bytes for the client; they are given once."""
-        data = b"".join(self._out)
+        if not self._out:
+            return b""
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
         self._out = []
         self.bytes_out += self.unsent
         self.unsent = 0
@@ -344,11 +346,12 @@ class Pop3Server:
                     self._skipping = True
                     self._forget(self._scanned)
                 return Pause.CLOSED if self._closed else Pause.NEED_DATA
-            line = bytes(memoryview(self._buffer)[:end])
-            self._forget(end + 1)
-            if self._skipping or len(line) > MAX_LINE:
+            if self._skipping or end > MAX_LINE:
                 self._skipping = False
+                self._forget(end + 1)
                 return None
+            line = bytes(self._buffer[:end])
+            self._forget(end + 1)
             return line.removesuffix(b"\r")
 
     def _forget(self, octets: int) -> None:
