@@ -245,7 +245,7 @@ class Played:
             if found and _counts(line) and not (name in refused and ": breaking line > " in line):
                 parts[name].append(normal_log(line))
             elif not found and re.search(
-                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own)|error|NOQUEUE)",
+                r"\]: (?:warning: (?!valid_|regexp map|pcre map|cidr map|host \S+ replied to HELO/EHLO with my own|file system clock|resetting file time stamps)|error|NOQUEUE)",
                 line,
             ):
                 general.add(normal_log(line))

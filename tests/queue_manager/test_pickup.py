@@ -246,6 +246,15 @@ def test_what_cannot_be_queued_goes_back(data: bytes, reason: bytes, mail: Mail)
     assert (made.relay, made.status, made.text) == ("none", "bounced", reason.decode())
 
 
+def test_who_gets_a_copy_is_reported_too(mail: Mail) -> None:
+    """A message that is refused after a check has added a recipient comes back for that one as well."""
+    mail.configure("header_checks = pcre:{ {/^X-Copy:/ BCC other@y.test} {/^X-Bad:/ REJECT no} }\n")
+    mail.drop(message(lines=[b"X-Copy: x", b"X-Bad: x", b"", b"body"]))
+    mail.pick_up()
+    made = [event.recipient for event in mail.told if isinstance(event, events.AttemptMade)]
+    assert made == [b"one@x.test", b"other@y.test"]
+
+
 def test_a_user_who_needs_tls(mail: Mail) -> None:
     """sendmail -O requiretls=yes; what the mail system alone may say is left out."""
     mail.drop(message(attributes=(b"rewrite_context=local", b"sendopts=63")))

@@ -103,12 +103,15 @@ _REPORTED: Final = (
     _reported("m7", "alice@here.test", "refused@out.test", local=True, field="From: gr\u00fcn@out.test"),
     _reported("m8", "", "bob@here.test", "-v", local=True),
     _reported("m9", "alice@here.test", "postmaster@x@here.test"),
+    _reported("m10", "carol@relay.test", "gr\u00fcn@alias.test", local=True),
+    _reported("m11", "list+gr\u00fcn@relay.test", "refused@out.test", local=True),
+    _reported("m12", "carol@relay.test", f"refused{30 * chr(252)}@out.test", local=True),
 )
 
 
 @pytest.mark.parametrize(
     "settings",
-    ["notify_classes = bounce, 2bounce\n", "smtputf8_enable = no\n"],
+    ["notify_classes = bounce, 2bounce\n", "smtputf8_enable = no\nheader_address_token_limit = 9\n"],
     ids=["utf8", "ascii"],
 )
 def test_reports(world: RewritingWorld, settings: str, subtests: pytest.Subtests) -> None:

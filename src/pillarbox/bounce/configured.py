@@ -31,7 +31,6 @@ def configured_bounces(snapshot: Snapshot, *, warn: Callable[[str], None]) -> Bo
     return BounceRules(
         style=Style(
             host=identity.myhostname.encode(),
-            origin=origin,
             mail_name=identity.mail_name.encode(),
             names_in_comments=snapshot.group(Cleanup).header_from_format == "obsolete",
             value=snapshot.value,

@@ -10,7 +10,6 @@ STANDARDS
     (Auto-Submitted)
 """
 
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Final, Literal
 
@@ -42,13 +41,13 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     """What main.cf says of notices."""
 
     host: bytes  # myhostname
-    origin: bytes  # myorigin, which completes MAILER-DAEMON; empty without append_at_myorigin
     mail_name: bytes
     names_in_comments: bool = False  # header_from_format = obsolete
     value: Callable[[str], str]  # of a parameter, for templates
 
 
 _WIDTH: Final = 79
+_INDENTED: Final = b"    "
 
 
 def compose(
@@ -74,7 +73,7 @@ def compose(
     report = b"global-delivery-status" if original.smtputf8 else b"delivery-status"
     head = b"".join(
         (
-            b"From: %s\n" % _completed(_sender(template, style), style.origin),
+            b"From: %s\n" % _sender(template, style).encode(),
             b"Subject: %s\n" % subject.encode(),
             b"To: %s\n" % recipient,
             b"References: %s\nIn-Reply-To: %s\n" % (original.message_id, original.message_id)
@@ -115,15 +114,6 @@ def compose(
 
 def _sender(template: Template, style: Style) -> str:
     return FROM_WITH_COMMENT if style.names_in_comments and template.sender == FROM else template.sender
-
-
-def _completed(sender: str, origin: bytes) -> bytes:
-    """From: with $myorigin for a missing domain, if it is completed."""
-    name, bracket, rest = sender.rpartition("<")
-    bare, blank, comment = sender.partition(" (")
-    address = rest.removesuffix(">") if bracket else bare
-    complete = address.encode() + (b"" if "@" in address or not origin else b"@" + origin)
-    return b"%s<%s>" % (name.encode(), complete) if bracket else complete + f"{blank}{comment}".encode()
 
 
 def _paragraph(entry: LogEntry) -> bytes:
@@ -191,9 +181,15 @@ def _returned(kind: Kind, original: Original, encoding: bytes) -> bytes:
 
 
 def _wrapped(line: bytes) -> bytes:
-    """A long line in several, the later ones indented."""
-    text = line.decode("utf-8", "replace")
-    wrapped = textwrap.wrap(
-        text, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
-    )
-    return "\n".join(wrapped).encode() + b"\n"
+    """A long line in several, the later ones indented; octets are counted, not characters (RFC 5322 §2.1.1)."""
+    lines: list[bytes] = []
+    width = _WIDTH
+    while len(line) > width:
+        end = line.rfind(b" ", 1, width + 1)
+        end = end if end > 0 else line.find(b" ", width)
+        if end < 0:
+            break
+        lines.append(line[:end].rstrip())
+        line = line[end:].lstrip()
+        width = _WIDTH - len(_INDENTED)
+    return (b"\n" + _INDENTED).join((*lines, line.rstrip())) + b"\n"

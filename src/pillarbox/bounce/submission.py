@@ -113,6 +113,8 @@ class Notifier:
     ) -> list[Notice]:
         """Tell who is to be told; the notices.  `verp`: each recipient has one, to an address of its own."""
         told = [entry for entry in entries if _is_wanted(kind, entry.notify)]
+        if not self._rules.utf8:
+            told = [_in_ascii(entry) for entry in told]
         is_double = message.sender.lower() == self._rules.double_bounce.lower()
         is_trace = kind in ("success", "verify")
         if is_trace and (is_double or (not message.sender and "2bounce" not in self._rules.classes)):
@@ -124,7 +126,8 @@ class Notifier:
             return []
         notices: list[Notice] = []
         if message.sender and not is_double:
-            for address, some in _by_address(message.sender, told, verp):
+            sender = message.sender if self._rules.utf8 else _ascii(message.sender)
+            for address, some in _by_address(sender, told, verp):
                 notice = await self._queue_notice(
                     kind, queue_id, message, some, source, recipient=Address.from_internal(address)
                 )
@@ -258,16 +261,11 @@ class Notifier:
                     arrival_time=now,
                     sender=sender.internal,
                     recipients=self._mappings.recipients(
-                        [
-                            NewRecipient(
-                                recipient.internal,
-                                written or recipient.internal,
-                                dsn_original=_original_recipient(recipient, send_options),
-                            )
-                        ],
+                        [NewRecipient(recipient.internal, written or recipient.internal)],
                         sender=sender,
                         warn=warn,
                         copies=False,
+                        utf8=bool(send_options & SEND_SMTPUTF8),
                     ),
                     attributes=[(b"log_ident", own_id.encode()), (b"rewrite_context", b"local")],
                     encoding=encoding,
@@ -331,6 +329,7 @@ class Notifier:
 
 
 _MESSAGE_ID: Final = re.compile(rb"<[^<>\s]+>")
+_WIDE: Final = re.compile(rb"[\x80-\xff]")
 _TRANSCRIPT_WIDTH: Final = 78
 _UNPRINTABLE: Final = {code: "?" for code in (*range(0x20), 0x7F)}
 
@@ -369,10 +368,20 @@ def _by_address(
     return [(verp_sender(sender, verp, _internal(_recipient(entry))), [entry]) for entry in entries]
 
 
-def _original_recipient(recipient: Address, send_options: int) -> bytes:
-    """RFC 6533 §3: an address in UTF-8 is one of type utf-8; empty for what is rfc822 as usual."""
-    is_utf8 = send_options & SEND_SMTPUTF8 and not recipient.is_ascii
-    return b"utf-8;" + recipient.internal if is_utf8 else b""
+def _ascii(octets: bytes) -> bytes:
+    return _WIDE.sub(b"?", octets)
+
+
+def _in_ascii(entry: LogEntry) -> LogEntry:
+    """As bounce(8) has it without smtputf8_enable: each octet that is none of ASCII's is a question mark."""
+    return msgspec.structs.replace(
+        entry,
+        recipient=_ascii(entry.recipient),
+        original_recipient=_ascii(entry.original_recipient),
+        dsn_original=_ascii(entry.dsn_original),
+        reason=_ascii(entry.reason.encode("utf-8", "surrogateescape")).decode(),
+        diagnostic=_ascii(entry.diagnostic.encode("utf-8", "surrogateescape")).decode(),
+    )
 
 
 def _recipient(entry: LogEntry) -> bytes:

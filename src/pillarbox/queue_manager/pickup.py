@@ -20,7 +20,7 @@ STANDARDS
 import asyncio
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -205,6 +205,13 @@ class Pickup:
             self._tell_ids(submission)
             message.send_options |= submission.utf8_options()
             submission.abort()
+            if inspector is not None and inspector.bcc:
+                try:
+                    _, recipients = self._addresses(message, submission.queue_id, inspector.bcc)
+                except (LookupFault, ExpansionFault) as unknown:
+                    self._tell(events.Warned(f"{submission.queue_id}: {unknown}", "cleanup"))
+                    return CleanupStatus.WRITE, submission.queue_id
+                envelope = msgspec.structs.replace(envelope, recipients=recipients)
             return await self._return(
                 submission.queue_id, envelope, message, source, fault
             ), submission.queue_id
@@ -289,27 +296,31 @@ class Pickup:
         submission.content_filter = inspector.filter or submission.content_filter
         submission.redirect = inspector.redirect
         if inspector.bcc:
-            given = _given(message)
-            given += [NewRecipient(copy, copy, Notify.NEVER) for copy in inspector.bcc]
-            mappings, warn = self._rules.mappings, self._warning(submission.queue_id)
-            is_mapped = self._rules.receive.address_mappings
-            sender = mappings.sender(Address.from_internal(message.sender), warn=warn, mapped=is_mapped)
-            submission.replace_recipients(
-                mappings.recipients(given, sender=sender, warn=warn, copies=is_mapped, mapped=is_mapped)
-            )
+            _, recipients = self._addresses(message, submission.queue_id, inspector.bcc)
+            submission.replace_recipients(recipients)
         return True
+
+    def _addresses(
+        self, message: QueueMessage, queue_id: str, copies: Sequence[bytes] = ()
+    ) -> tuple[Address, list[NewRecipient]]:
+        """Sender and recipients as they are queued, with the copies that checks ask for."""
+        mappings, warn = self._rules.mappings, self._warning(QueueId(queue_id))
+        is_mapped = self._rules.receive.address_mappings
+        sender = mappings.sender(Address.from_internal(message.sender), warn=warn, mapped=is_mapped)
+        given = [*_given(message), *(NewRecipient(copy, copy, Notify.NEVER) for copy in copies)]
+        detects = {"sendmail", "all"} & self._rules.submission.detects_utf8
+        utf8 = bool(detects or message.send_options & SEND_SMTPUTF8)
+        recipients = mappings.recipients(
+            given, sender=sender, warn=warn, copies=is_mapped, mapped=is_mapped, utf8=utf8
+        )
+        return sender, recipients
 
     def _envelope(
         self, message: QueueMessage, queue_id: QueueId, modified: float, *, requeued: bool
     ) -> NewEnvelope:
         now = self._clock.now()
         found = message.attributes
-        mappings, warn = self._rules.mappings, self._warning(queue_id)
-        is_mapped = self._rules.receive.address_mappings
-        sender = mappings.sender(Address.from_internal(message.sender), warn=warn, mapped=is_mapped)
-        recipients = mappings.recipients(
-            _given(message), sender=sender, warn=warn, copies=is_mapped, mapped=is_mapped
-        )
+        sender, recipients = self._addresses(message, queue_id)
         context = b"remote" if found.get(b"rewrite_context") == b"remote" else b"local"
         attributes = [(b"log_ident", queue_id.encode()), (b"rewrite_context", context)]
         for name, value in found.items():

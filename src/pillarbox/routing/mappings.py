@@ -91,12 +91,14 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         warn: Warn,
         copies: bool = True,
         mapped: bool = True,
+        utf8: bool = False,
     ) -> list[NewRecipient]:
         """The recipients to queue for those that were given, in order.
 
-        `sender` is as `sender()` gave it; `copies`: the message is from outside, so that bcc maps count.
+        `sender` is as `sender()` gave it; `copies`: the message is from outside, so that bcc maps count;
+        `utf8`: an original recipient who is not named in ASCII is one of type utf-8 (RFC 6533 §3).
         """
-        queue = _Queued(self.keeps_original, self.duplicate_limit)
+        queue = _Queued(self.keeps_original, self.duplicate_limit, utf8)
 
         def copy(found: str | None) -> None:
             """A recipient whom only we know of: the sender hears nothing of it."""
@@ -134,7 +136,8 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
         return address
 
     def _queue(self, address: Address, given: NewRecipient, queue: "_Queued", *, mapped: bool) -> None:
-        asked = given.dsn_original or b"rfc822;" + address.internal
+        kind = b"utf-8;" if queue.utf8 and not address.is_ascii else b"rfc822;"
+        asked = given.dsn_original or kind + address.internal
         results = expand(address, self.aliases, self.alias_limits) if mapped else [address]
         notify = given.notify
         if notify and notify & Notify.SUCCESS and (len(results) > 1 or results[0].folded != address.folded):
@@ -185,9 +188,10 @@ class Mappings(msgspec.Struct, frozen=True, kw_only=True):
 class _Queued:
     """Recipients so far, each once."""
 
-    __slots__ = ("_by_original", "_limit", "_seen", "recipients")
+    __slots__ = ("_by_original", "_limit", "_seen", "recipients", "utf8")
 
-    def __init__(self, by_original: bool, limit: int) -> None:
+    def __init__(self, by_original: bool, limit: int, utf8: bool) -> None:
+        self.utf8 = utf8
         self._by_original = by_original
         self._limit = limit
         self._seen: set[tuple[object, ...]] = set()
