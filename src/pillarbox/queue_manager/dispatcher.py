@@ -19,6 +19,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -46,6 +47,7 @@ _MISSING = MissingTransport()
 _DISCARDED = Outcome("sent", "2.0.0", "undeliverable postmaster notification discarded")
 _MARKED = Outcome("sent", "2.0.0", "delivered before the agent ended", tells_success=False)
 _SUSPENDED = "delivery temporarily suspended: "
+_NOTHING: Final[frozenset[int]] = frozenset()
 
 
 class Dispatcher:
@@ -382,11 +384,12 @@ class Dispatcher:
 
     def _traced(self, active: ActiveMessage, members: Sequence[Routed]) -> frozenset[int]:
         message, confirms = active.message, self._settings.confirm_delay_cleared
-        return frozenset(
+        traced = [
             routed.recipient.offset
             for routed in members
             if may_be_traced(message, routed.recipient, confirms_delays=confirms)
-        )
+        ]
+        return frozenset(traced) if traced else _NOTHING
 
     def _suspend(self, suspended: Sequence[Suspended]) -> None:
         """Entries of a dead destination: deferred, with the reason why it is dead."""

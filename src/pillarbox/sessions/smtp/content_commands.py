@@ -106,7 +106,8 @@ async def _commit(session: SessionState, transaction: Transaction, command: EndO
     submission = transaction.submission
     if submission is None:
         raise AssertionError("content without a recipient reached the session")
-    await session.flush()
+    if session.send_replies():
+        await session.transport.drain()
     try:
         await transaction.finish()
         if transaction.fault is not None:

@@ -248,15 +248,18 @@ class Transaction:
 
     def _first_attributes(self, client: ClientFacts, context: str) -> list[tuple[bytes, bytes]]:
         mail = self.mail
-        return [
-            (b"log_ident", self.queue_id.encode()),
-            (b"rewrite_context", context.encode()),
-            (b"sasl_method", client.sasl_method.encode()),
-            (b"sasl_username", client.sasl_username.encode("utf-8", "surrogateescape")),
-            (b"sasl_sender", client.sasl_sender.encode()),
-            (b"envelope_id", mail.envelope_id),
-            (b"ret_flags", b"%d" % mail.ret if mail.ret is not Ret.DEFAULT else b""),
-        ]
+        attributes = [(b"log_ident", self.queue_id.encode()), (b"rewrite_context", context.encode())]
+        if client.sasl_method or client.sasl_username or client.sasl_sender:
+            attributes += [
+                (b"sasl_method", client.sasl_method.encode()),
+                (b"sasl_username", client.sasl_username.encode("utf-8", "surrogateescape")),
+                (b"sasl_sender", client.sasl_sender.encode()),
+            ]
+        if mail.envelope_id:
+            attributes.append((b"envelope_id", mail.envelope_id))
+        if mail.ret is not Ret.DEFAULT:
+            attributes.append((b"ret_flags", b"%d" % mail.ret))
+        return attributes
 
     def _dsn_original(self, rcpt: RcptTo) -> bytes:
         """ORCPT as the client gave it, or the address that it gave (RFC 3461 §5.2.1, RFC 6533 §3)."""
