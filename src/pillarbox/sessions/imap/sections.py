@@ -141,6 +141,10 @@ class SectionRenderer:
             if encoding in _CODED:
                 decoded = _decoded_file(content, section.path, part)
                 text = Span(decoded, 0, len(decoded))
+        if text.content is content and not section.only_size:
+            start, end = text.start, text.end
+            if content.remember(("NUL", section.path), lambda whole: whole.find(b"\0", start, end) >= 0):
+                opening = b" ~{%d}\r\n"
         if section.only_size:
             return _size(section, len(text)), b""
         if section.partial is not None:
@@ -237,8 +241,10 @@ def _decoded(section: Section, content: bytes, tree: mime_tree.Part | None) -> t
         if encoding not in KNOWN_ENCODINGS:
             raise UnknownEncoding
         text = decoded_body(content, part)
-        if encoding in _CODED or b"\0" in text:
+        if encoding in _CODED:
             opening = b" ~{%d}\r\n"
+    if b"\0" in text:
+        opening = b" ~{%d}\r\n"
     if section.only_size:
         return _size(section, len(text)), b""
     if section.partial is not None:
