@@ -79,7 +79,7 @@ REFUSED = [
     "a.b",
     "~a",
     "a\0b",
-    "x" * 201,
+    "x" * 255,
     "/".join(["y" * 60] * 5),
     "\ud800",
 ]
@@ -159,3 +159,13 @@ def test_new_names_have_no_control_characters(name: str) -> None:
     with pytest.raises(MailboxNameRefused, match="Control characters not allowed in new mailbox names"):
         check_new(name)
     check_new("Entwürfe/\x7f")
+
+
+def test_names_may_be_as_long_as_a_directory_may() -> None:
+    """255 octets, of one level or of several, with the dots of Maildir++; Dovecot's own may be so long."""
+    assert b"." + b"n" * 254 == directory_name("n" * 254)
+    assert b".a." + b"n" * 252 == directory_name("a/" + "n" * 252)
+    assert [b"a", b"n" * 255] == levels_on_disk("a/" + "n" * 255)
+    for refused in (lambda: directory_name("n" * 255), lambda: levels_on_disk("a/" + "n" * 256)):
+        with pytest.raises(MailboxNameRefused, match="too long"):
+            refused()

@@ -29,14 +29,12 @@ from pillarbox.mailstore.mailbox import MailboxNameRefused
 
 SEPARATOR: Final = "/"
 INBOX: Final = "INBOX"
-MAX_LEVEL_BYTES: Final = 200
-"""Octets of one level on disk."""
 OWN_SEPARATOR: Final = "."
 """What Maildir++ has between the levels, on disk and for clients unless the configuration says otherwise."""
 RESERVED: Final = frozenset(("cur", "new", "tmp"))
 """What no directory of a mailbox may be called (LAYOUT=fs)."""
-MAX_NAME_BYTES: Final = 254
-"""Octets of a directory's name; file systems allow 255."""
+MAX_NAME_BYTES: Final = 255
+"""Octets of a directory's name, with the dot before it in Maildir++: what file systems allow."""
 
 _NOT_ASCII: Final = re.compile(r"[^\x20-\x25\x27-\x7e]+")
 _SHIFTED: Final = re.compile(rb"&([^-]*)-")
@@ -172,7 +170,7 @@ def _encoded(name: str, levels: list[str], escaping: Escaping) -> list[bytes]:
         encoded = [encode_utf7(escaping.on_disk(level)) for level in levels]
     except UnicodeEncodeError as error:
         raise MailboxNameRefused("Mailbox name is not valid UTF-8") from error
-    if max(map(len, encoded)) > MAX_LEVEL_BYTES:
+    if max(map(len, encoded)) > MAX_NAME_BYTES:
         raise MailboxNameRefused("Mailbox name too long")
     return encoded
 
