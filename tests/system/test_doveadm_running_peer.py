@@ -210,6 +210,10 @@ dict
 -c
 -o frob=1 user me
 -o mail_debug=yes user -f home me
+-o mail_location=~/nowhere mailbox list -u me
+-o mail_location=auto:~/nowhere mailbox list -u me
+-o mail_location=~/nowhere:INDEX=~/index search -u me all
+-o mail_location=~/Maildir mailbox status -u me messages INBOX
 -o plugin/quota_rule=*:storage=2M quota get -u me
 mailbox path -u me INBOX
 mailbox path -u me INBOX Sent

@@ -79,6 +79,8 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     """LAYOUT=fs: `A/B` is the directory A/B, not .A.B."""
     escaping: str = ""
     """listescape_char, if listescape is among mail_plugins: names may have what directories may not."""
+    undecided: str = ""
+    """The setting itself, if it names no driver: it is a Maildir where there is one, and nothing else is."""
 
 
 class InetSocket(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ STANDARDS
     Dovecot 2.3 MailLocation
 """
 
+import os
 from typing import Final
 
 from pillarbox.config.dovecot import variables
@@ -38,8 +39,11 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
     if not text:
         return Storage(escaping=escaping)
     driver, colon, rest = text.partition(":")
-    if not colon:  # autodetection of old: a path alone
-        driver, rest = "maildir", text
+    undecided = ""
+    if not colon or (driver and not driver.isalnum()):  # a path alone
+        driver, rest, undecided = "auto", text, text
+    elif driver == "auto":
+        undecided = text
     if driver in _DRIVERS:
         raise ConfigurationFault(
             where, f"mail_location {text}: {driver} is not served", mend=_DRIVERS[driver]
@@ -59,7 +63,7 @@ def storage(text: str, *, where: str, escaping: str = "") -> Storage:
             nested = value.lower() == "fs"
         else:
             _check(option, path, where)
-    return Storage(**chosen, nested=nested, escaping=escaping)
+    return Storage(**chosen, nested=nested, escaping=escaping, undecided=undecided)
 
 
 def without_effect(text: str) -> list[str]:
@@ -82,7 +86,8 @@ def _path(path: str, where: str) -> str:
 def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
     """Where a user's mail is, with absolute paths; `own` is what the userdb says of it, mail=maildir:…
 
-    ConfigurationFault if it lies below a home that the user does not have.
+    ConfigurationFault if it lies below a home that the user does not have, or if no driver is named and there is
+    no Maildir.
     """
     where = f"user {user}"
     chosen = configured
@@ -104,13 +109,34 @@ def place_of(configured: Storage, own: str, *, user: str, home: str) -> Storage:
             raise ConfigurationFault(where, f"mail_location {path} is not an absolute path")
         return path.rstrip("/") or "/"
 
+    path = absolute(chosen.path)
+    if chosen.undecided:
+        _check_maildir(path, variables.expand(chosen.undecided, values), home)
     return Storage(
-        path=absolute(chosen.path),
+        path=path,
         control=absolute(chosen.control) if chosen.control else "",
         index=absolute(chosen.index) if chosen.index else "",
         nested=chosen.nested,
         escaping=chosen.escaping,
     )
+
+
+def _check_maildir(path: str, setting: str, home: str) -> None:
+    """ConfigurationFault if there is none; who may not look will hear of it from the store."""
+    try:
+        os.stat(f"{path}/cur")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        where = "Namespace ''"
+        if setting.startswith("auto:"):
+            text = f"Autodetection failed for {setting} (home={home})"
+            raise ConfigurationFault(where, text) from error
+        raise ConfigurationFault(
+            where,
+            f"Ambiguous mail location setting, don't know what to do with it: {setting}",
+            mend="try prefixing it with mbox: or maildir:",
+        ) from error
+    except OSError:
+        return
 
 
 def _check(option: str, path: str, where: str) -> None:

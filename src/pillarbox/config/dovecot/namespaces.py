@@ -9,10 +9,12 @@ STANDARDS
 
 import re
 
+import msgspec
+
 from pillarbox.config.dovecot.mail_location import storage
 from pillarbox.config.dovecot.plugins import escaping
 from pillarbox.config.dovecot.reading import Configuration, Path
-from pillarbox.config.mailbox_settings import MailboxDefinition, Namespace
+from pillarbox.config.mailbox_settings import MailboxDefinition, Namespace, Storage
 from pillarbox.vocabulary.faults import ConfigurationFault
 
 
@@ -85,9 +87,11 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             mend=f"prefix = {path[-1]}{separator}",
         )
     mark = escaping(configuration)
-    place = storage(location.replace("%%", "%"), where=where, escaping=mark) if location else None
-    if kind == "private" and place == storage(
-        configuration.value("mail_location"), where=configuration.where("mail_location"), escaping=mark
+    place = _decided(storage(location.replace("%%", "%"), where=where, escaping=mark)) if location else None
+    if kind == "private" and place == _decided(
+        storage(
+            configuration.value("mail_location"), where=configuration.where("mail_location"), escaping=mark
+        )
     ):
         place = None
     return Namespace(
@@ -103,6 +107,11 @@ def _namespace(configuration: Configuration, path: Path) -> Namespace:
             _mailbox(configuration, inner, separator) for inner in configuration.blocks("mailbox", *path)
         ),
     )
+
+
+def _decided(place: Storage) -> Storage:
+    """A place without driver is a Maildir: of a further namespace, one that need not be there yet."""
+    return msgspec.structs.replace(place, undecided="")
 
 
 def _mailbox(configuration: Configuration, path: Path, separator: str) -> MailboxDefinition:

@@ -1,0 +1,52 @@
+"""mail_location without a driver: a Maildir where there is one, and otherwise Dovecot's complaint."""
+
+from pathlib import Path
+
+import pytest
+
+from pillarbox.config.dovecot.mail_location import place_of, storage
+from pillarbox.vocabulary.faults import ConfigurationFault
+
+
+def place(location: str, home: Path) -> str:
+    """Where a user's mail is."""
+    return place_of(storage(location, where="dovecot.conf"), "", user="me", home=str(home)).path
+
+
+@pytest.mark.parametrize(
+    "location", ["~/Maildir", "auto:~/Maildir", "~/Maildir:INDEX=~/index", "{home}/Maildir"]
+)
+def test_a_maildir_is_found(location: str, tmp_path: Path) -> None:
+    """By its cur."""
+    (tmp_path / "Maildir" / "cur").mkdir(parents=True)
+    assert place(location.replace("{home}", str(tmp_path)), tmp_path) == str(tmp_path / "Maildir")
+
+
+@pytest.mark.parametrize(
+    ("location", "complaint"),
+    [
+        (
+            "~/%u",
+            "Namespace '': Ambiguous mail location setting, don't know what to do with it: ~/me "
+            "(try prefixing it with mbox: or maildir:)",
+        ),
+        (
+            "~/mail:INDEX=/x",
+            "Namespace '': Ambiguous mail location setting, don't know what to do with it: ~/mail:INDEX=/x "
+            "(try prefixing it with mbox: or maildir:)",
+        ),
+        ("auto:~/mail", "Namespace '': Autodetection failed for auto:~/mail (home={home})"),
+    ],
+)
+def test_what_is_no_maildir_is_not_made_one(location: str, complaint: str, tmp_path: Path) -> None:
+    """A file, an empty directory, or nothing."""
+    (tmp_path / "me").write_text("From nobody\n")
+    (tmp_path / "mail").mkdir()
+    with pytest.raises(ConfigurationFault) as fault:
+        place(location, tmp_path)
+    assert str(fault.value) == complaint.replace("{home}", str(tmp_path))
+
+
+def test_with_a_driver_it_need_not_be_there_yet(tmp_path: Path) -> None:
+    """It is made by the first session."""
+    assert place("maildir:~/new", tmp_path) == str(tmp_path / "new")
