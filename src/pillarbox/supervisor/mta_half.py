@@ -87,9 +87,29 @@ def mta_half(
     configuration = without_disabled(configuration)
     snapshot = configuration.snapshot
     paths = snapshot.group(Paths)
-    listeners: list[InetListener | UnixListener] = []
-    services: dict[str, bytes] = {}
-    names: list[str] = []
+    queue = paths.queue_directory
+    _check_programs(configuration)
+    inet, smtpd = _smtpd(configuration, user=mail_owner, listen=listen, port_offset=port_offset)
+    _check_transports(configuration)
+    spawned, doors = spawn_roles(
+        configuration, queue=queue, mail_owner=mail_owner, listen=listen, port_offset=port_offset
+    )
+    return Half(
+        name="mta",
+        pid_file=f"{queue}/pid/master.pid",
+        more_locks=(LockFile(f"{paths.data_directory}/master.lock", mail_owner),),
+        status_socket=status_socket,
+        keeps_sockets=True,
+        listeners=(*inet, *_doors(snapshot, mail_owner), *doors),
+        syslog_name=snapshot.group(Logging).syslog_name,
+        directory=queue,
+        tcp_window=snapshot.group(Identity).tcp_windowsize,
+        longest_throttle=snapshot.group(Processes).service_throttle_time,
+        roles=(*_queue_roles(configuration, user=mail_owner), *smtpd, *spawned),
+    )
+
+
+def _check_programs(configuration: Configuration) -> None:
     for service in configuration.master_cf.services:
         program = os.path.basename(service.command)
         if program != "smtpd" and program not in _WITHIN_ROLES and not is_spawn(service):
@@ -98,93 +118,85 @@ def mta_half(
                 f'program "{program}" of service {service.name} is not served',
                 mend="put a # before the line",
             )
-        if program != "smtpd" or service.type != "inet":
+
+
+def _smtpd(
+    configuration: Configuration, *, user: User | None, listen: str, port_offset: int
+) -> tuple[list[InetListener], tuple[Role, ...]]:
+    """The listeners of all smtpd services, and the role that serves them, if there are any."""
+    listeners: list[InetListener] = []
+    snapshots: dict[str, bytes] = {}
+    for service in configuration.master_cf.services:
+        if os.path.basename(service.command) != "smtpd" or service.type != "inet":
             continue
-        found = inet_listeners(service, snapshot, listen=listen, port_offset=port_offset)
-        for listener in found:
+        own = configuration.for_service(service)
+        for listener in inet_listeners(
+            service, configuration.snapshot, listen=listen, port_offset=port_offset
+        ):
             listeners.append(listener)
-            names.append(listener.name)
-            services[listener.name] = _smtpd_snapshot(configuration, service)
-            own = configuration.for_service(service)
-            services[cleanup_of(listener.name)] = _cleanup_snapshot(configuration, own)
-    queue = paths.queue_directory
-    postfix = mail_owner
-    pair = (postfix.uid, postfix.gid) if postfix is not None else None
-    listeners += [
-        UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
-        UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
-        *(UnixListener(name, f"{queue}/public/{socket}", 0o666, pair) for name, socket in _DOORS.items()),
-        UnixListener(
-            "verify",
-            f"{queue}/private/{snapshot.group(AddressVerification).address_verify_service_name}",
-            0o666,
-            pair,
-        ),
-        UnixListener("smtp-client", f"{queue}/private/pillarbox-smtp", 0o600, pair),
-    ]
-    _check_transports(configuration)
-    pickup = _pickup_snapshot(configuration)
-    spawned, doors = spawn_roles(
-        configuration, queue=queue, mail_owner=mail_owner, listen=listen, port_offset=port_offset
-    )
-    encoded = snapshot.encode()
-    agents = transport_services(configuration)
-    smtpd = Role(
+            snapshots[listener.name] = _smtpd_snapshot(configuration, service)
+            snapshots[cleanup_of(listener.name)] = _cleanup_snapshot(configuration, own)
+    role = Role(
         name="smtpd",
         module="pillarbox.daemons.smtpd",
         on_reload="overlap",
-        listeners=tuple(names),
-        snapshots=services,
-        user=postfix,
+        listeners=tuple(listener.name for listener in listeners),
+        snapshots=snapshots,
+        user=user,
     )
-    return Half(
-        name="mta",
-        pid_file=f"{queue}/pid/master.pid",
-        more_locks=(LockFile(f"{paths.data_directory}/master.lock", postfix),),
-        status_socket=status_socket,
-        keeps_sockets=True,
-        listeners=(*listeners, *doors),
-        syslog_name=snapshot.group(Logging).syslog_name,
-        directory=queue,
-        tcp_window=snapshot.group(Identity).tcp_windowsize,
-        longest_throttle=snapshot.group(Processes).service_throttle_time,
-        roles=(
-            Role(
-                name="delivery",
-                module="pillarbox.daemons.delivery",
-                on_reload="restart",
-                program="virtual",
-                listeners=("delivery",),
-                snapshots={
-                    "virtual": encoded,
-                    cleanup_of("virtual"): _cleanup_snapshot(configuration, snapshot),
-                },
-                services=tuple(agent for agent in agents if agent.program in ("local", "pipe")),
-            ),
-            Role(
-                name="smtp",
-                module="pillarbox.daemons.smtp",
-                on_reload="overlap",
-                listeners=("smtp-client",),
-                services=tuple(agent for agent in agents if agent.program in ("smtp", "lmtp")),
-                user=postfix,
-            ),
-            Role(
-                name="qmgr",
-                module="pillarbox.daemons.qmgr",
-                on_reload="restart",
-                listeners=("qmgr", *_DOORS, "verify"),
-                snapshots={
-                    "qmgr": encoded,
-                    cleanup_of("qmgr"): _cleanup_snapshot(configuration, snapshot),
-                    "pickup": pickup.encode(),
-                    cleanup_of("pickup"): _cleanup_snapshot(configuration, pickup),
-                },
-                services=agents,
-                user=postfix,
-            ),
-            *((smtpd,) if names else ()),
-            *spawned,
+    return listeners, (role,) if listeners else ()
+
+
+def _doors(snapshot: Snapshot, owner: User | None) -> list[UnixListener]:
+    """The sockets of the roles that are always there: between them, and for commands."""
+    queue = snapshot.group(Paths).queue_directory
+    verify = snapshot.group(AddressVerification).address_verify_service_name
+    pair = None if owner is None else (owner.uid, owner.gid)
+    return [
+        UnixListener("qmgr", f"{queue}/private/pillarbox-qmgr", 0o600, pair),
+        UnixListener("delivery", f"{queue}/private/pillarbox-delivery", 0o600, pair),
+        *(UnixListener(name, f"{queue}/public/{socket}", 0o666, pair) for name, socket in _DOORS.items()),
+        UnixListener("verify", f"{queue}/private/{verify}", 0o666, pair),
+        UnixListener("smtp-client", f"{queue}/private/pillarbox-smtp", 0o600, pair),
+    ]
+
+
+def _queue_roles(configuration: Configuration, *, user: User | None) -> tuple[Role, ...]:
+    """Those that are always there: delivery, smtp and, which needs both, qmgr."""
+    snapshot, pickup = configuration.snapshot, _pickup_snapshot(configuration)
+    encoded, cleanup = snapshot.encode(), _cleanup_snapshot(configuration, snapshot)
+    agents = transport_services(configuration)
+    return (
+        Role(
+            name="delivery",
+            module="pillarbox.daemons.delivery",
+            on_reload="restart",
+            program="virtual",
+            listeners=("delivery",),
+            snapshots={"virtual": encoded, cleanup_of("virtual"): cleanup},
+            services=tuple(agent for agent in agents if agent.program in ("local", "pipe")),
+        ),
+        Role(
+            name="smtp",
+            module="pillarbox.daemons.smtp",
+            on_reload="overlap",
+            listeners=("smtp-client",),
+            services=tuple(agent for agent in agents if agent.program in ("smtp", "lmtp")),
+            user=user,
+        ),
+        Role(
+            name="qmgr",
+            module="pillarbox.daemons.qmgr",
+            on_reload="restart",
+            listeners=("qmgr", *_DOORS, "verify"),
+            snapshots={
+                "qmgr": encoded,
+                cleanup_of("qmgr"): cleanup,
+                "pickup": pickup.encode(),
+                cleanup_of("pickup"): _cleanup_snapshot(configuration, pickup),
+            },
+            services=agents,
+            user=user,
         ),
     )
 
