@@ -257,6 +257,22 @@ def test_status_without_selecting(play: Play) -> None:
     play(scene)
 
 
+def test_status_tells_what_expunge_would_free(play: Play) -> None:
+    """Messages with \\Deleted, and their size, as that changes."""
+
+    async def scene(account: Account) -> None:
+        inbox = await account.open("INBOX")
+        await inbox.append([message(1), message(2, Flag.DELETED), message(3, Flag.DELETED | Flag.SEEN)])
+        status = await account.status("INBOX")
+        assert (2, 44, 66) == (status.deleted, status.deleted_size, status.size)
+        await inbox.expunge([Uid(2)])
+        status = await account.status("INBOX")
+        assert (1, 22, 44) == (status.deleted, status.deleted_size, status.size)
+        inbox.close()
+
+    play(scene)
+
+
 REFUSED = ["", "/x", "x//y"]
 
 

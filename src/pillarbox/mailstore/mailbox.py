@@ -149,6 +149,7 @@ class MailboxStatus(msgspec.Struct, frozen=True):
     size: int  # sum of RFC822.SIZE
     guid: bytes  # 32 hex digits
     deleted: int = 0  # messages with \Deleted
+    deleted_size: int = 0  # sum of their RFC822.SIZE
 
 
 SPOOL_AT: Final = 1 << 19
@@ -533,7 +534,7 @@ class Account(Protocol):
         ...
 
     async def status(self, name: str, *, with_modseq: bool = False, with_size: bool = True) -> MailboxStatus:
-        """STATUS; `highest_modseq` counts only `with_modseq`, `size` only `with_size`.  Raises NoSuchMailbox."""
+        """STATUS; `highest_modseq` counts only `with_modseq`, the sizes only `with_size`.  Raises NoSuchMailbox."""
         ...
 
     async def quotas(self) -> list[QuotaState] | None:

@@ -336,3 +336,12 @@ def test_capabilities_are_told_apart() -> None:
     capability, login, *_ = bytes(transport.sent).split(b"\r\n")
     assert capability.startswith(b"* CAPABILITY IMAP4rev1 ")
     assert login == b"L OK Logged in"
+
+
+@pytest.mark.parametrize("has_quota", [True, False])
+def test_resources_of_quotas_are_announced(*, has_quota: bool) -> None:
+    """Each with a capability of its own (RFC 9208 §3.1), where there are quotas."""
+    said, _ = asyncio.run(play([b"a CAPABILITY\r\n"], options=ImapOptions(has_quota=has_quota)))
+    [line] = [line for line in said.split(b"\r\n") if line.startswith(b"* CAPABILITY ")]
+    told = [word for word in line.split(b" ") if word.startswith(b"QUOTA")]
+    assert told == ([b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"] if has_quota else [])

@@ -19,7 +19,7 @@ STANDARDS
 
 import os
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -336,10 +336,13 @@ def size_of(folder: FolderFiles, row: int) -> int | None:
     return size
 
 
-def total_size(folder: FolderFiles, cache: Cache, number: int) -> int:
-    """Sum of RFC822.SIZE; only messages whose name does not tell it are asked for.  MessageUnreadable."""
+def total_size(folder: FolderFiles, cache: Cache, number: int, some: Collection[int] = ()) -> tuple[int, int]:
+    """Sum of RFC822.SIZE, and that of `some` UIDs; only messages whose name does not tell it are asked for.
+
+    MessageUnreadable.
+    """
     failed = folder.failed_reads.count
-    total = 0
+    total = of_some = 0
     untold = []
     with folder.mutex:
         for row, uid in enumerate(folder.uids):
@@ -348,8 +351,10 @@ def total_size(folder: FolderFiles, cache: Cache, number: int) -> int:
                 untold.append(uid)
             else:
                 total += size
+                of_some += size if uid in some else 0
     for start in range(0, len(untold), 500):
         found = read_summaries(folder, cache, number, untold[start : start + 500], fields=Fields.SIZE)
         total += sum(summary.size for summary in found)
+        of_some += sum(summary.size for summary in found if summary.uid in some)
     folder.failed_reads.check(failed)
-    return total
+    return total, of_some

@@ -75,7 +75,7 @@ from pillarbox.mailstore.maildir.modseqs import ModSeqs
 from pillarbox.mailstore.maildir.prompt_work import promptly
 from pillarbox.mailstore.maildir.table_changes import add_rows, change_rows, expunge_rows
 from pillarbox.mailstore.quota.maildirsize import Size
-from pillarbox.vocabulary.flags import Flag, count_flag
+from pillarbox.vocabulary.flags import Flag, count_flag, having_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 MAX_JOURNAL: Final = 20_000
@@ -418,8 +418,12 @@ class MaildirMailbox:
         return (self._journal.position, self._first_recent, self.uid_next, self.highest_modseq, with_size)
 
     async def _count(self, *, with_size: bool) -> MailboxStatus:
-        size = await self._run(total_size, self.folder, self._cache, self._cache_number) if with_size else 0
         uids, flags = self.messages.uids, self.messages.flags
+        deleted = frozenset(having_flag(uids, flags, Flag.DELETED, wanted=True))
+        size, deleted_size = 0, 0
+        if with_size:
+            sizes = partial(total_size, self.folder, self._cache, self._cache_number)
+            size, deleted_size = await self._run(sizes, deleted)
         return MailboxStatus(
             messages=len(self.messages),
             recent=len(uids) - bisect_left(uids, self._first_recent),
@@ -429,7 +433,8 @@ class MaildirMailbox:
             highest_modseq=self.highest_modseq,
             size=size,
             guid=self.guid,
-            deleted=count_flag(flags, Flag.DELETED),
+            deleted=len(deleted),
+            deleted_size=deleted_size,
         )
 
     # --- being told ---------------------------------------------------------------------------------

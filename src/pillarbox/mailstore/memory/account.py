@@ -175,6 +175,7 @@ class MemoryAccount:
             size=mailbox.size,
             guid=mailbox.guid,
             deleted=sum(bool(flags & Flag.DELETED) for flags in table.flags),
+            deleted_size=mailbox.deleted_size,
         )
 
     async def quotas(self) -> list[QuotaState] | None:

@@ -48,7 +48,7 @@ from pillarbox.message.mime_tree import parse
 from pillarbox.message.preview import preview
 from pillarbox.message.sort_keys import sort_keys
 from pillarbox.vocabulary.clock import Clock, ManualClock
-from pillarbox.vocabulary.flags import Flag
+from pillarbox.vocabulary.flags import Flag, having_flag
 from pillarbox.vocabulary.identifiers import ModSeq, Uid, UidValidity
 
 
@@ -353,6 +353,12 @@ class MemoryMailbox:
     def size(self) -> int:
         """Sum of RFC822.SIZE."""
         return sum(map(len, self._contents.values()))
+
+    @property
+    def deleted_size(self) -> int:
+        """The same of the messages with \\Deleted."""
+        deleted = having_flag(self.messages.uids, self.messages.flags, Flag.DELETED, wanted=True)
+        return sum(len(self._contents[uid]) for uid in deleted)
 
     def mark_deleted(self) -> None:
         """The account has deleted the mailbox."""

@@ -22,7 +22,7 @@ from pillarbox.mailstore.mailbox import MailboxStatus, NoSuchMailbox, Permission
 from pillarbox.mailstore.mailbox_list import MailboxEntry, MailboxList
 from pillarbox.mailstore.sharing.acl_file import for_client
 from pillarbox.sessions.imap.conversation import Conversation
-from pillarbox.sessions.imap.mailbox_commands import status_value, with_own_recent
+from pillarbox.sessions.imap.mailbox_commands import SIZES, status_value, with_own_recent
 from pillarbox.sessions.imap.metadata import tell_annotations
 from pillarbox.sessions.imap.name_patterns import NamePattern, NamePatterns
 from pillarbox.sessions.imap.options import Workaround
@@ -89,9 +89,8 @@ async def list_mailboxes(conversation: Conversation, command: List) -> None:
         rev2=conversation.rev2,
     )
     if with_rights or command.status or command.metadata:
-        with_modseq, with_size = (
-            item in command.status for item in (StatusItem.HIGHESTMODSEQ, StatusItem.SIZE)
-        )
+        with_modseq = StatusItem.HIGHESTMODSEQ in command.status
+        with_size = not SIZES.isdisjoint(command.status)
         if with_modseq:
             await conversation.enable_condstore()
         for number, line in enumerate(await _lines(conversation, entries, asked)):

@@ -206,6 +206,9 @@ async def namespace(conversation: Conversation, command: Namespace) -> None:
     conversation.ok(command.tag, b"Namespace completed")
 
 
+SIZES: Final = frozenset((StatusItem.SIZE, StatusItem.DELETED_STORAGE))
+"""Items for which all messages' sizes are looked at."""
+
 MAX_TOLD: Final = 256
 """Answers to STATUS that are kept for all sessions of a process."""
 
@@ -229,7 +232,7 @@ async def status(conversation: Conversation, command: Status) -> None:
         if with_modseq:
             await conversation.enable_condstore()
         found = await conversation.account.status(
-            command.mailbox, with_modseq=with_modseq, with_size=StatusItem.SIZE in command.items
+            command.mailbox, with_modseq=with_modseq, with_size=not SIZES.isdisjoint(command.items)
         )
     except NoSuchMailbox as fault:
         conversation.no(command.tag, refusal(conversation, command.mailbox, fault))
@@ -290,5 +293,7 @@ def status_value(conversation: Conversation, found: MailboxStatus, item: StatusI
             return conversation.message_size_limit or None
         case StatusItem.DELETED:
             return found.deleted
+        case StatusItem.DELETED_STORAGE:
+            return found.deleted_size
         case StatusItem.MAILBOXID:
             return b"(%b)" % mailbox_id(found.guid)

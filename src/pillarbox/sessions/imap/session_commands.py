@@ -37,7 +37,7 @@ def capabilities(conversation: Conversation) -> list[bytes]:
     if conversation.options.has_acl:
         ours += [b"ACL", b"RIGHTS=texk", b"LIST-MYRIGHTS"]
     if conversation.options.has_quota:
-        ours.append(b"QUOTA")
+        ours += [b"QUOTA", b"QUOTA=RES-STORAGE", b"QUOTA=RES-MESSAGE"]  # RFC 9208 §3.1
     configured = conversation.options.capability.encode("ascii", "replace")
     if configured.startswith(b"+"):
         return ours + configured[1:].split()

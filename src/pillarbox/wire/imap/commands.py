@@ -171,6 +171,7 @@ class StatusItem(Enum):
     SIZE = b"SIZE"  # RFC 8438
     APPENDLIMIT = b"APPENDLIMIT"  # RFC 7889
     DELETED = b"DELETED"  # RFC 9051 §6.3.11
+    DELETED_STORAGE = b"DELETED-STORAGE"  # RFC 9208 §4.1.4, in octets
     MAILBOXID = b"MAILBOXID"  # RFC 8474 §4.3
 
 
