@@ -54,6 +54,14 @@ RESOLUTIONS = [  # settings, sender, address, transport, nexthop
     (TABLES, "", "x@many.test", "smtp", "a, b"),
     (TABLES, "", "x@text.test", "error", "5.7.1 not here: go away"),
     (TABLES | {"relayhost": "[out]"}, "", "x@keep.test", "smtp", "[out]"),
+    ({"sender_dependent_relayhost_maps": "inline:{ <>=[bare] }"}, "", "x@keep.test", "smtp", "[bare]"),
+    (
+        {"sender_dependent_relayhost_maps": 'inline:{ <>=[bare] "<>"=[quoted] }'},
+        "",
+        "x@keep.test",
+        "smtp",
+        "[quoted]",
+    ),
     ({"transport_maps": "inline:{ *=smtp:[all] }"}, "", "x@world.test", "smtp", "[all]"),
     ({"transport_maps": "inline:{ *=smtp:[all] }"}, "", "x@box.test", "smtp", "[all]"),
     (

@@ -314,7 +314,7 @@ class Resolver:
         """What the tables say of a sender, by address, address without extension, or @domain; DUNNO is nothing."""
         if not tables:
             return ""
-        found = find_first(tables, null_key) if sender.is_null else self.find(tables, self.complete(sender))
+        found = _find_key(tables, null_key) if sender.is_null else self.find(tables, self.complete(sender))
         return "" if found is None or found.upper() == "DUNNO" else found
 
     def _transport_map(self, address: Address, domain: str, transport: str, nexthop: str) -> tuple[str, str]:
@@ -397,3 +397,11 @@ class Resolver:
         return find_first(tables, user, whole=False) is not None or (
             bool(extension) and find_first(tables, bare, whole=False) is not None
         )
+
+
+def _find_key(tables: Sequence[LookupTable], key: str) -> str | None:
+    """The answer for the null sender: to its key as an address is written, `"<>"`, and as it is.  LookupFault."""
+    for form in (key,) if "@" in key else written_forms(key):
+        if (value := find_first(tables, form)) is not None:
+            return value
+    return None
