@@ -1,9 +1,8 @@
 """A task's wait that ends at once: within the callback that says so, not in the loop's next turn.
 
 DESCRIPTION
-    A future's task goes on when the loop has come round: it asks the kernel for events once more, and makes a
-    handle.  That is a quarter of all that a small command costs.  `end()` goes on with the task there and then, in
-    the task's own context, if it is called by the loop and not by another task; else as a future does.
+    A future's task goes on by way of a handle that the loop takes later.  `end()` goes on with the task there and
+    then, in the task's own context, if it is called by the loop and not by another task; else as a future does.
 
     One object serves all waits of its owner, one task at a time.  It is a future to asyncio's tasks by what
     asyncio.isfuture() asks for, and can be awaited by nothing else.
