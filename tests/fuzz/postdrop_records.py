@@ -20,6 +20,10 @@ class Door:
     def __init__(self) -> None:
         self.passed = b""
 
+    def identify(self) -> str:
+        """It is called nothing."""
+        return ""
+
     def write(self, records: bytes) -> None:
         self.passed += records
 

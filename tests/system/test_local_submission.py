@@ -101,15 +101,19 @@ def test_smtp_on_standard_input(mail_system: MailSystem) -> None:
     """`sendmail -bs`, as mutt and msmtp would speak."""
     talk = (
         f"EHLO x\r\nMAIL FROM:<a@example.test> BODY=8BITMIME\r\nRCPT TO:<{USER}>\r\nDATA\r\n"
-        "Subject: talked\r\n\r\n..dot\r\n.\r\nRSET\r\nDATA\r\nFOO\r\nQUIT\r\n"
+        "Subject: talked\r\n\r\n..dot\r\n.\r\nRSET\r\nDATA\r\nFOO\r\nETRN a.test\r\nQUIT\r\n"
     ).encode()
     done = command(mail_system, "sendmail", "-bs", stdin=talk)
     codes = [line[:3] for line in done.stdout.split(b"\r\n") if line[3:4] == b" "]
-    assert (done.returncode, codes) == (0, b"220 250 250 250 354 250 250 503 500 221".split())
+    assert (done.returncode, codes) == (0, b"220 250 250 250 354 250 250 503 500 458 221".split())
     queue_id = re.search(rb"queued as ([0-9A-Z]+)", done.stdout)
     assert queue_id is not None
     the_line(mail_system, f"{queue_id[1].decode()}: uid=")
-    assert arrived(mail_system, "talked")[""] == ".dot\n"
+    fields = arrived(mail_system, "talked")
+    assert fields[""] == ".dot\n"
+    # As dict() keeps it, the last of the two: that of the session, below pickup's.
+    received = rf"from x \(localhost \[127\.0\.0\.1\]\)\s+by pillarbox\.test \(\w+\) with ESMTP id [0-9A-Z]+\s+for <{re.escape(USER)}>; .*"
+    assert re.fullmatch(received, fields["Received"], re.DOTALL), fields["Received"]
 
 
 def test_a_message_in_a_loop_comes_back(mail_system: MailSystem) -> None:

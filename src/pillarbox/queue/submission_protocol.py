@@ -1,7 +1,8 @@
 """How local submission is answered: Postfix's cleanup status, over postdrop's protocol.
 
 DESCRIPTION
-    The submitter sends records and closes its side; the answer is a greeting and then `status` and `reason`.
+    The mail system greets with the id of the file that takes the records; the submitter sends them and closes its
+    side; the answer is `status`, `reason`, and the id that the message has in the queue.
 
 STANDARDS
     Postfix postdrop_protocol, cleanup_user.h
@@ -10,7 +11,7 @@ STANDARDS
 from enum import IntFlag
 from typing import Final
 
-from pillarbox.wire.attributes import END, encode, greeting
+from pillarbox.wire.attributes import END, encode
 
 PROTOCOL: Final = b"postdrop_protocol"
 SOCKET: Final = "public/pillarbox-submit"
@@ -50,6 +51,11 @@ _TEXTS: Final = {
 }
 
 
+def encode_greeting(queue_id: str = "") -> bytes:
+    """What comes first; without an id for who may not submit mail."""
+    return encode([(b"protocol", PROTOCOL), (b"queue_id", queue_id.encode())]) + END
+
+
 def encode_answer(status: CleanupStatus, reason: str = "", *, queue_id: str = "") -> bytes:
     """The whole answer."""
     answer = [
@@ -57,4 +63,4 @@ def encode_answer(status: CleanupStatus, reason: str = "", *, queue_id: str = ""
         (b"reason", (reason or (status.text if status else "")).encode()),
         (b"queue_id", queue_id.encode()),
     ]
-    return greeting(PROTOCOL) + encode(answer) + END
+    return encode(answer) + END

@@ -23,8 +23,9 @@ from pillarbox.net.peer_credentials import peer_uid
 from pillarbox.observability import events
 from pillarbox.queue.file_source import FileSource
 from pillarbox.queue.queue_file import read_message
+from pillarbox.queue.queue_ids import short_queue_id
 from pillarbox.queue.records import CorruptQueueFile
-from pillarbox.queue.submission_protocol import CleanupStatus, encode_answer
+from pillarbox.queue.submission_protocol import CleanupStatus, encode_answer, encode_greeting
 from pillarbox.queue_manager.pickup import Pickup
 from pillarbox.tables.authorized_senders import AuthorizedSenders
 from pillarbox.tables.authorized_users import AuthorizedUsers, user_name
@@ -76,9 +77,7 @@ class SubmissionService:
     async def _serve_one(self, client: socket.socket) -> None:
         with client:
             try:
-                answer = await self._take(client)
-                async with asyncio.timeout(_PATIENCE):
-                    await asyncio.get_running_loop().sock_sendall(client, answer)
+                await self._send(client, await self._take(client))
             except (OSError, TimeoutError):
                 return  # it has gone; whether the message was queued, the log says
             finally:
@@ -90,11 +89,15 @@ class SubmissionService:
             if not self._authorized.may(uid):
                 who = f"User {user_name(uid)}({uid}) is not allowed to submit mail"
                 self._tell(events.Warned(who))
-                return encode_answer(CleanupStatus.NO_PERMISSION, who)
+                return encode_greeting() + encode_answer(CleanupStatus.NO_PERMISSION, who)
         except LookupFault as fault:
             self._tell(events.Warned(fault.reason))
-            return encode_answer(CleanupStatus.WRITE)
+            return encode_greeting() + encode_answer(CleanupStatus.WRITE)
         with tempfile.TemporaryFile(dir=self._directory) as file:
+            await self._send(
+                client,
+                encode_greeting(short_queue_id(self._clock.now(), os.fstat(file.fileno()).st_ino)),
+            )
             if not await self._receive(client, file.fileno()):
                 return encode_answer(CleanupStatus.SIZE)
             try:
@@ -112,6 +115,10 @@ class SubmissionService:
                 self._tell(events.Warned(fault.reason))
                 return encode_answer(CleanupStatus.WRITE)
         return encode_answer(status, queue_id=queue_id)
+
+    async def _send(self, client: socket.socket, octets: bytes) -> None:
+        async with asyncio.timeout(_PATIENCE):
+            await asyncio.get_running_loop().sock_sendall(client, octets)
 
     async def _receive(self, client: socket.socket, descriptor: int) -> bool:
         """Everything until the client closes its side; False if that is too much."""

@@ -42,6 +42,10 @@ class Door(Protocol):
 
     queue_id: str  # known after commit()
 
+    def identify(self) -> str:
+        """The id of the file that takes the records.  Stop."""
+        ...
+
     def write(self, records: bytes) -> None:
         """More of it.  Stop."""
         ...
@@ -75,7 +79,28 @@ class _Socket:
         self._server = server
         self._server.settimeout(_PATIENCE)
         self._who = who
+        self._reader = AttributeReader()
+        self._greeting: dict[bytes, bytes] = {}
         self.queue_id = ""
+
+    def identify(self) -> str:
+        try:
+            self._greet()
+        except (OSError, AttributeFault) as error:
+            raise self._no_answer(error) from error
+        queue_id = self._greeting.get(b"queue_id", b"").decode("ascii", "replace")
+        if not queue_id:
+            self.commit()  # says why
+        return queue_id
+
+    def _greet(self) -> None:
+        if not self._greeting:
+            self._greeting = read_list(self._reader, lambda: self._server.recv(4096))
+            if self._greeting.get(b"protocol") != PROTOCOL:
+                raise AttributeFault("another protocol")
+
+    def _no_answer(self, error: Exception) -> Stop:
+        return Stop(f"{self._who}: mail system: no answer: {error}", EX_TEMPFAIL)
 
     def write(self, records: bytes) -> None:
         try:
@@ -91,15 +116,12 @@ class _Socket:
         except OSError:
             pass
         try:
-            reader = AttributeReader()
-            greeting = read_list(reader, lambda: self._server.recv(4096))
-            if greeting.get(b"protocol") != PROTOCOL:
-                raise AttributeFault("another protocol")
-            answer = read_list(reader, lambda: self._server.recv(4096))
+            self._greet()
+            answer = read_list(self._reader, lambda: self._server.recv(4096))
             _conclude(answer, self._who)
             self.queue_id = answer.get(b"queue_id", b"").decode("ascii", "replace")
         except (OSError, AttributeFault) as error:
-            raise Stop(f"{self._who}: mail system: no answer: {error}", EX_TEMPFAIL) from error
+            raise self._no_answer(error) from error
         finally:
             self._server.close()
 
@@ -117,6 +139,28 @@ class _Postdrop:
             self._process = subprocess.Popen([path, "-r"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         except OSError as error:
             raise Stop(f"{who}: unable to execute {path}: {error.strerror}", EX_TEMPFAIL) from error
+        self._reader = AttributeReader()
+
+    def identify(self) -> str:
+        try:
+            self._greet()
+        except AttributeFault as fault:
+            raise self._failed() from fault
+        return self.queue_id
+
+    def _greet(self) -> None:
+        if not self.queue_id:
+            greeting = self._answer()
+            self.queue_id = greeting.get(b"queue_id", b"").decode("ascii", "replace")
+
+    def _answer(self) -> dict[bytes, bytes]:
+        assert self._process.stdout is not None
+        output = self._process.stdout.fileno()
+        return read_list(self._reader, lambda: os.read(output, 4096))
+
+    def _failed(self) -> Stop:
+        status = self._process.wait()
+        return Stop(f"{self._who}: error writing queue file: postdrop failed", status or EX_TEMPFAIL)
 
     def write(self, records: bytes) -> None:
         assert self._process.stdin is not None
@@ -127,21 +171,18 @@ class _Postdrop:
 
     def commit(self) -> None:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         try:
             self._process.stdin.close()
         except BrokenPipeError:
             pass
-        reader, output = AttributeReader(), self._process.stdout.fileno()
         try:
-            greeting = read_list(reader, lambda: os.read(output, 4096))
-            self.queue_id = greeting.get(b"queue_id", b"").decode("ascii", "replace")
-            answer = read_list(reader, lambda: os.read(output, 4096))
+            self._greet()
+            answer = self._answer()
         except AttributeFault:
             answer = {}
-        status = self._process.wait()
         if not answer:
-            raise Stop(f"{self._who}: error writing queue file: postdrop failed", status or EX_TEMPFAIL)
+            raise self._failed()
+        self._process.wait()
         _conclude(answer, self._who)
 
     def abort(self) -> None:
@@ -160,6 +201,9 @@ class _File:
         except OSError as error:
             raise self._fault(error) from error
 
+    def identify(self) -> str:
+        return str(self._file.queue_id)
+
     def write(self, records: bytes) -> None:
         try:
             self._file.write([records])
@@ -176,6 +220,8 @@ class _File:
         self.queue_id = self._file.queue_id
         try:
             trigger(self._queue_directory, "public/pickup", WAKE_UP)
+        except ConnectionError:
+            pass  # a socket that nobody serves: the mail system is down, and finds the file when it starts
         except OSError as error:
             if os.geteuid() == 0:
                 tell("postdrop", f"warning: unable to look up public/pickup: {error.strerror}")

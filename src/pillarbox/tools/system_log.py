@@ -11,7 +11,7 @@ from typing import Final
 
 from pillarbox.config.snapshot import Snapshot
 from pillarbox.net.system_clock import SystemClock
-from pillarbox.observability.events import Event, Noted, Refused, Warned
+from pillarbox.observability.events import Event, EventSink, Noted, Refused, Warned
 from pillarbox.observability.log_file import LogFile, LogForm, syslog_descriptor
 from pillarbox.observability.log_lines import render
 from pillarbox.supervisor.log_target import LogTarget, mta_log
@@ -47,6 +47,11 @@ class SystemLog:
             syslog_name=tag or (snapshot.value("syslog_name") if snapshot is not None else "postfix"),
             form=target.form,
         )
+
+    @property
+    def sink(self) -> EventSink:
+        """For events of what the command runs; nobody else sees them."""
+        return self._log
 
     def note(self, text: str) -> None:
         """Something was done."""

@@ -51,7 +51,9 @@ async def mail(session: SessionState, command: MailFrom) -> Reply:
             return refused
     if session.take_time is not None:
         await session.take_time(policy.in_flow_delay)
-    session.transaction = Transaction(command, policy=policy, queue=session.queue, resolver=session.resolver)
+    session.transaction = Transaction(
+        command, policy=policy, submission=session.submission, resolver=session.resolver
+    )
     if not policy.server.smtpd_delay_open_until_valid_rcpt:
         try:
             session.transaction.open()
@@ -159,6 +161,6 @@ def _hides_smtputf8(session: SessionState, address: Address) -> bool:
 def _disk_is_full(session: SessionState, size: int) -> bool:
     """queue_minfree: room for one and a half messages of the largest size, at least."""
     policy = session.policy
-    room = os.statvfs(session.queue.directory)
+    room = os.statvfs(policy.queue_directory)
     needed = max(policy.server.queue_minfree, policy.rules.message_size_limit * 3 // 2, size)
     return room.f_bavail * room.f_frsize < needed

@@ -20,6 +20,9 @@ _NOT_QUEUED: Final = Reply(458, (b"Unable to queue messages",))
 
 async def etrn(session: SessionState, command: Etrn) -> Reply:
     """250 when the mail is on its way; 459 for a site that may not ask, 458 if nobody could be asked."""
+    if session.stands_alone:
+        session.tell(events.Warned('do not use ETRN in "sendmail -bs" mode'))
+        return _NOT_QUEUED
     question = session.question("ETRN")
     question.etrn_domain = command.domain
     refused = await session.policy.lists.refuse_etrn(question)

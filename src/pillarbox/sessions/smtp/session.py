@@ -28,6 +28,7 @@ from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.net.tls_faults import TlsFault
 from pillarbox.observability import events
 from pillarbox.queue.incoming import IncomingQueue
+from pillarbox.queue.submission import Submission
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.auth_command import auth
@@ -50,6 +51,7 @@ from pillarbox.sessions.smtp.session_state import (
     greeting,
 )
 from pillarbox.sessions.smtp.tls_command import begin_tls, finish_starttls, starttls
+from pillarbox.sessions.smtp.transaction import NewSubmission
 from pillarbox.sessions.smtp.trouble import ReportTo, Trouble
 from pillarbox.tables.table import LookupFault
 from pillarbox.vocabulary.clock import Clock
@@ -85,6 +87,11 @@ _HANDLERS: Final[dict[type, Callable[[SessionState, Any], Awaitable[Reply]]]] = 
 }
 
 
+def _into(queue: IncomingQueue | None) -> NewSubmission:
+    assert queue is not None, "there is a queue, or else another way in"
+    return lambda rules: Submission(queue, rules)
+
+
 class SmtpSession:
     """A client of one SMTP service."""
 
@@ -94,7 +101,7 @@ class SmtpSession:
         client: ClientFacts,
         *,
         policy: SmtpPolicy,
-        queue: IncomingQueue,
+        queue: IncomingQueue | None,
         resolver: Resolver,
         dns: DnsResolver,
         clock: Clock,
@@ -105,13 +112,18 @@ class SmtpSession:
         rate: ClientRate | None = None,
         report: ReportTo | None = None,
         take_time: Callable[[float], Awaitable[None]] | None = None,
+        submission: NewSubmission | None = None,
     ) -> None:
-        """`report` tells postmaster of what goes wrong; `take_time` waits while mail comes faster than it goes."""
+        """`report` tells postmaster of what goes wrong; `take_time` waits while mail comes faster than it goes.
+
+        `submission` makes a message's way in where there is no queue: then the session stands alone, with a local
+        program (smtpd -S).
+        """
         self._state = SessionState(
             transport,
             client,
             policy=policy,
-            queue=queue,
+            submission=submission or _into(queue),
             resolver=resolver,
             dns=dns,
             clock=clock,
@@ -122,6 +134,9 @@ class SmtpSession:
             rate=rate,
         )
         self._state.take_time = take_time
+        self._state.stands_alone = self._state.pipelined = (
+            submission is not None
+        )  # nobody minds what comes early
         if report is not None:
             trouble = Trouble(
                 report,

@@ -20,14 +20,14 @@ from pillarbox.access.question import Actions, Question
 from pillarbox.access.session_values import session_values
 from pillarbox.net.dns.records import Resolver as DnsResolver
 from pillarbox.observability import events
-from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
+from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.login import Authenticator
 from pillarbox.sessions.smtp.client_records import ClientRecords
 from pillarbox.sessions.smtp.command_counts import CommandCounts
 from pillarbox.sessions.smtp.ehlo_keywords import DiscardedKeywords
 from pillarbox.sessions.smtp.policy import SmtpPolicy
-from pillarbox.sessions.smtp.transaction import Transaction
+from pillarbox.sessions.smtp.transaction import NewSubmission, Transaction
 from pillarbox.sessions.smtp.trouble import Trouble
 from pillarbox.sessions.transport import Transport
 from pillarbox.tables.table import LookupFault
@@ -120,12 +120,13 @@ class SessionState:
         "octets",
         "pipelined",
         "policy",
-        "queue",
         "queued",
         "rate",
         "records",
         "remarks",
         "resolver",
+        "stands_alone",
+        "submission",
         "take_time",
         "tell",
         "tls_context",
@@ -140,7 +141,7 @@ class SessionState:
         client: ClientFacts,
         *,
         policy: SmtpPolicy,
-        queue: IncomingQueue,
+        submission: NewSubmission,
         resolver: Resolver,
         dns: DnsResolver,
         clock: Clock,
@@ -155,7 +156,8 @@ class SessionState:
         self.take_time: Callable[[float], Awaitable[None]] | None = None  # in_flow_delay
         self.client = client
         self.policy = policy
-        self.queue = queue
+        self.submission = submission
+        self.stands_alone = False  # smtpd -S
         self.resolver = resolver
         self.dns = dns
         self.remarks: list[str] = []  # warnings that the log has behind the next refusal

@@ -28,11 +28,8 @@ def received_header(
     if hidden:
         by = b"Received: by %s (%s) id %s" % (host, mail_name, queue_id.encode())
         return [by + b";", b"\t" + date] if recipient is None else [by, b"\tfor <%s>; %s" % (recipient, date)]
-    helo = client.helo or b"unknown"
-    lines = [
-        b"Received: from %s (%s [%s])"
-        % (helo, client.name.encode("ascii", "replace"), client.literal.encode())
-    ]
+    name = client.name.encode("ascii", "replace")
+    lines = [b"Received: from %s (%s [%s])" % (client.helo or name, name, client.literal.encode())]
     for text in tls:
         lines += (b"\t(%s)" % text.encode()).split(b"\n")
     if authenticated and client.sasl_username:

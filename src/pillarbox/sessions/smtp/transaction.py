@@ -5,16 +5,16 @@ DESCRIPTION
     `Submission`.  The queue file, and so the queue id, exists from the first accepted recipient on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from pillarbox.access.client import ClientFacts
 from pillarbox.access.question import Actions
 from pillarbox.filters.content_checks import Inspector
-from pillarbox.queue.incoming import IncomingQueue, QueueFileFault
+from pillarbox.queue.incoming import QueueFileFault
 from pillarbox.queue.new_queue_file import NewEnvelope, NewRecipient
 from pillarbox.queue.queue_file import SEND_REQUIRES_TLS, SEND_SMTPUTF8, SEND_UTF8_SENDER
-from pillarbox.queue.submission import MessageTooBig, Submission, TooLate
+from pillarbox.queue.submission import MessageTooBig, Rules, Submission, TooLate
 from pillarbox.routing.address_maps import ExpansionFault
 from pillarbox.routing.resolution import Resolver
 from pillarbox.sessions.smtp.policy import SmtpPolicy
@@ -25,6 +25,9 @@ from pillarbox.vocabulary.envelope import Notify, Ret
 from pillarbox.vocabulary.reply import Reply
 from pillarbox.wire.smtp.commands import MailFrom, RcptTo
 
+NewSubmission = Callable[[Rules], Submission]
+"""The beginning of a message's way into the queue.  QueueFileFault."""
+
 _ENCODINGS: Final = {True: b"8bit", False: b"7bit", None: b""}
 
 
@@ -34,8 +37,8 @@ class Transaction:
     __slots__ = (
         "_copies",
         "_decreed",
+        "_new_submission",
         "_policy",
-        "_queue",
         "_recipients",
         "_resolver",
         "_sender",
@@ -51,7 +54,7 @@ class Transaction:
     )
 
     def __init__(
-        self, mail: MailFrom, *, policy: SmtpPolicy, queue: IncomingQueue, resolver: Resolver
+        self, mail: MailFrom, *, policy: SmtpPolicy, submission: NewSubmission, resolver: Resolver
     ) -> None:
         self.mail = mail
         self.submission: Submission | None = None
@@ -63,7 +66,7 @@ class Transaction:
         self.fault: Exception | None = None  # what went wrong with the content, told after its end
         self.actions = Actions()
         self._policy = policy
-        self._queue = queue
+        self._new_submission = submission
         self._resolver = resolver
         self._recipients: list[RcptTo] = []
         self._sender = NULL_ADDRESS  # as it is queued
@@ -114,7 +117,7 @@ class Transaction:
         """Have a queue file; whether there was none.  QueueFileFault if there is none to be had."""
         if self.submission is not None:
             return False
-        self.submission = Submission(self._queue, self._policy.rules)
+        self.submission = self._new_submission(self._policy.rules)
         return True
 
     def begin(
