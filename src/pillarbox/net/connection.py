@@ -27,7 +27,6 @@ import struct
 from collections.abc import Callable
 from typing import Final, cast
 
-from pillarbox.net.prompt_wait import PromptWait
 from pillarbox.net.tls_faults import LOST_CONNECTION, TlsFault, library_error
 
 _HIGH_WATER: Final = 262144
@@ -67,7 +66,7 @@ class Connection(asyncio.Protocol):
         "_timed_out",
         "_tls",
         "_transport",
-        "_waiting",
+        "_waiter",
         "idle_limit",
     )
 
@@ -81,7 +80,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received: list[bytes] = []
         self._received_octets = 0
-        self._waiting = PromptWait(self._loop)
+        self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._last_activity = 0.0
@@ -366,13 +365,18 @@ class Connection(asyncio.Protocol):
         """Go on with whoever waits, unless that is for more."""
         if self._gathers and not (self._ended or self._timed_out):
             return
-        self._waiting.end()
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     async def _wait(self) -> None:
         if self._idle_timer is None and self.idle_limit:
             self._last_activity = self._loop.time()
             self._idle_timer = self._loop.call_later(self.idle_limit, self._idle_check)
-        await self._waiting
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
         if self._timed_out:
             self._check_timeout()
 
@@ -389,7 +393,7 @@ class Connection(asyncio.Protocol):
         left = self._last_activity + self.idle_limit - self._loop.time()
         if left > 0.001:
             self._idle_timer = self._loop.call_later(left, self._idle_check)
-        elif self._waiting.is_awaited:
+        elif self._waiter is not None:
             self._timed_out = True
             self._wake()
 
